@@ -1,0 +1,7 @@
+namespace Smoke;
+
+public class SmokeTests
+{
+    [Fact]
+    public void Runs() => Assert.True(true);
+}
