@@ -35,4 +35,19 @@ public readonly record struct PoolCounts
 
     /// <summary>Items that have ended, whatever their outcome.</summary>
     public long Ended => Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned;
+
+    /// <summary>These and those together, for several pools at once.</summary>
+    /// <param name="other">Those.</param>
+    public PoolCounts Plus(PoolCounts other) => new()
+    {
+        Accepted = Accepted + other.Accepted,
+        Completed = Completed + other.Completed,
+        Failed = Failed + other.Failed,
+        Cancelled = Cancelled + other.Cancelled,
+        Expired = Expired + other.Expired,
+        Shed = Shed + other.Shed,
+        ClientGone = ClientGone + other.ClientGone,
+        NotStarted = NotStarted + other.NotStarted,
+        Abandoned = Abandoned + other.Abandoned,
+    };
 }
