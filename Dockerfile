@@ -1,0 +1,40 @@
+# PoolApi as one native program on an image without a shell: built with the SDK, run without it.
+
+FROM mcr.microsoft.com/dotnet/sdk:10.0-noble-aot AS build
+WORKDIR /source
+
+# What decides the packages comes first, so that a change in the code does not restore them again.
+COPY global.json .editorconfig Directory.Build.props Directory.Build.targets Directory.Packages.props ./
+COPY src/PoolApi.Threading/PoolApi.Threading.csproj src/PoolApi.Threading/packages.lock.json src/PoolApi.Threading/
+COPY src/PoolApi.AspNetCore/PoolApi.AspNetCore.csproj src/PoolApi.AspNetCore/packages.lock.json src/PoolApi.AspNetCore/
+COPY src/PoolApi/PoolApi.csproj src/PoolApi/packages.lock.json src/PoolApi/
+RUN dotnet restore src/PoolApi --locked-mode --runtime linux-x64
+
+# The native link takes clang where there is one and gcc otherwise; the SDK finds out by itself.
+# Symbols (PoolApi.dbg is twice the size of the program) and documentation stay behind.
+COPY src src
+RUN dotnet publish src/PoolApi --no-restore --configuration Release --runtime linux-x64 --output /app \
+    && rm -f /app/*.dbg /app/*.pdb /app/*.xml
+
+FROM mcr.microsoft.com/dotnet/runtime-deps:10.0-noble-chiseled
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="PoolApi" \
+      org.opencontainers.image.description="Runs the blocking part of HTTP endpoints on its own fixed set of threads" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.base.name="mcr.microsoft.com/dotnet/runtime-deps:10.0-noble-chiseled"
+
+# libvips and libsodium stand beside the program, where it looks for them. Root owns all of it: the program cannot
+# change itself, and it writes nothing, so a read-only root file system is fine.
+WORKDIR /app
+COPY --from=build /app .
+
+# The base image asks for port 8080 in its own way; two ways at once make ASP.NET Core warn at every start.
+ENV ASPNETCORE_HTTP_PORTS= \
+    Urls=http://+:8080 \
+    Management__Urls=http://+:8081
+EXPOSE 8080 8081
+
+USER $APP_UID
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=3 CMD ["/app/PoolApi", "healthcheck"]
+ENTRYPOINT ["/app/PoolApi"]
