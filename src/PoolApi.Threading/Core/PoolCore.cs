@@ -123,12 +123,7 @@ internal sealed partial class PoolCore
         assignment = default;
         lock (_gate)
         {
-            if (worker.IsWaking)
-            {
-                worker.IsWaking = false;
-                _waking--;
-            }
-
+            ArrivedLocked(worker);
             if (_queue.TryDequeueResumption(out Resumption resumption))
             {
                 assignment = new Assignment(resumption.Item, resumption.Callback, resumption.State);
@@ -228,12 +223,7 @@ internal sealed partial class PoolCore
         {
             PoolWorkItem? item = worker.Item;
             ReleaseLocked(worker, now);
-            _idle.Remove(worker);
-            if (worker.IsWaking)
-            {
-                worker.IsWaking = false;
-                _waking--;
-            }
+            ArrivedLocked(worker);
             if (item is { State: WorkItemState.InFlight, ActiveRuns: 0 })
             {
                 item.EndedAt = now;
@@ -302,6 +292,17 @@ internal sealed partial class PoolCore
         sleeper.IsWaking = true;
         _waking++;
         return sleeper;
+    }
+
+    /// <summary>The worker neither sleeps nor is on its way any more.</summary>
+    private void ArrivedLocked(Worker worker)
+    {
+        // A permit can be left over from a thread that died with it; then this worker woke while it was on the stack, and
+        // must not come to be there twice.
+        _idle.Remove(worker);
+        if (!worker.IsWaking) return;
+        worker.IsWaking = false;
+        _waking--;
     }
 
     private void HoldLocked(Worker worker, PoolWorkItem item, long now)

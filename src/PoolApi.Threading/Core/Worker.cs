@@ -11,7 +11,8 @@ internal sealed class Worker(PoolCore core, int id, string name)
 
     // Guarded by the pool's gate.
     internal Worker? NextIdle;
-    internal bool IsWaking; // taken off the idle stack to find work, and not there yet
+    internal bool IsIdle; // on the idle stack
+    internal bool IsWaking; // started, or taken off the idle stack, to find work; and not there yet
     internal bool HasExited;
     internal PoolWorkItem? Item;
     internal long ItemSince;
