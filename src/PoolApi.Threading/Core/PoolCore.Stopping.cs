@@ -31,7 +31,6 @@ internal sealed partial class PoolCore
     /// <summary>Starts every worker; if the system refuses one thread, those already started are ended again.</summary>
     public void StartWorkers()
     {
-        _live = _workers.Length;
         int started = 0;
         try
         {

@@ -28,7 +28,7 @@ internal sealed partial class PoolCore
     {
         get
         {
-            lock (_gate) return _queue.Count >= Capacity && _idle.IsEmpty && _waking == 0;
+            lock (_gate) return _queue.Count >= RoomLocked;
         }
     }
 

@@ -45,7 +45,9 @@ internal sealed partial class PoolCore
         _time = options.TimeProvider;
         _observer = options.Observer;
         _workers = new Worker[options.Workers];
-        for (int i = 0; i < _workers.Length; i++) _workers[i] = new Worker(this, i, $"{options.Name}-{i}");
+        // On their way from the first moment: a new pool takes as many items as one whose workers sleep.
+        _live = _waking = _workers.Length;
+        for (int i = 0; i < _workers.Length; i++) _workers[i] = new Worker(this, i, $"{options.Name}-{i}") { IsWaking = true };
         if (MaxQueueTime != Timeout.InfiniteTimeSpan)
         {
             using (ExecutionContext.SuppressFlow())
@@ -77,9 +79,7 @@ internal sealed partial class PoolCore
         lock (_gate)
         {
             if (_state != PoolState.Running) return SubmitResult.Closed;
-            // A worker that sleeps, or has been woken and is on its way, is room for one item beyond those that wait.
-            int room = Capacity + _waking + (_idle.IsEmpty ? 0 : 1);
-            if (_queue.Count >= room) return SubmitResult.QueueFull;
+            if (_queue.Count >= RoomLocked) return SubmitResult.QueueFull;
             item.Accept(this, now);
             _tally.Accepted++;
             cancelledBefore = item.IsCancellationRequested;
@@ -99,6 +99,12 @@ internal sealed partial class PoolCore
         sleeper?.Wake();
         return SubmitResult.Accepted;
     }
+
+    /// <summary>
+    /// How many items may wait now. A worker that sleeps, or has been woken and is on its way, is room for one beyond the
+    /// capacity, unless there is a resumption for it: those go first.
+    /// </summary>
+    private int RoomLocked => Capacity + Math.Max(0, _waking + (_idle.IsEmpty ? 0 : 1) - _queue.Resumptions);
 
     /// <summary>Queues a continuation of an item: past capacity and past closing, because the item was accepted.</summary>
     public void Post(PoolWorkItem item, SendOrPostCallback callback, object? state)
