@@ -88,8 +88,10 @@ public abstract class PoolWorkItem
     /// </summary>
     /// <param name="reason">Why, should it not have run. Default: <see cref="NotRunReason.Cancelled"/>.</param>
     /// <returns><see langword="true"/> if the item was waiting and has been removed by this call.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The reason is none of the enumeration's.</exception>
     public bool Cancel(NotRunReason reason = NotRunReason.Cancelled)
     {
+        _ = reason.ToOutcome(); // throws here, before anything has changed, if it is none
         _cancelReason = reason;
         _cancelRequested = true;
         // Pairs with the fence in Accept: either this sees the pool, or the pool, accepting, sees the request.

@@ -75,18 +75,18 @@ internal sealed partial class PoolCore
     {
         long now = _time.GetTimestamp();
         Worker? sleeper = null;
-        bool cancelledBefore;
+        WorkOutcome? endedAs = null;
         lock (_gate)
         {
             if (_state != PoolState.Running) return SubmitResult.Closed;
             if (_queue.Count >= RoomLocked) return SubmitResult.QueueFull;
             item.Accept(this, now);
             _tally.Accepted++;
-            cancelledBefore = item.IsCancellationRequested;
-            if (cancelledBefore)
+            if (item.IsCancellationRequested)
             {
                 // Cancelled before it was accepted: it ends here, as if cancelled while it waited.
-                EndLocked(item, item.CancelReason.ToOutcome());
+                endedAs = item.CancelReason.ToOutcome();
+                EndLocked(item, endedAs.Value);
             }
             else
             {
@@ -95,7 +95,7 @@ internal sealed partial class PoolCore
                 sleeper = PopSleeperLocked();
             }
         }
-        if (cancelledBefore) Notify(item, item.CancelReason.ToOutcome(), null);
+        if (endedAs is { } outcome) Notify(item, outcome, null);
         sleeper?.Wake();
         return SubmitResult.Accepted;
     }
