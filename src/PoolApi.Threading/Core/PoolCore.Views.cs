@@ -66,7 +66,7 @@ internal sealed partial class PoolCore
                 State = _state,
                 QueueLength = _queue.Count,
                 QueueCapacity = Capacity,
-                OldestAge = _queue.Oldest is { } oldest ? Elapsed(oldest.SubmittedAt, now) : null,
+                OldestAge = _queue.Oldest is { } oldest ? _time.GetElapsedTime(oldest.SubmittedAt, now) : null,
                 InFlight = _inFlight.Count,
                 Suspended = _suspended,
                 Counts = _tally.ToCounts(),
@@ -83,7 +83,7 @@ internal sealed partial class PoolCore
     private WorkerSnapshot SnapshotLocked(Worker worker, long now)
     {
         PoolWorkItem? item = worker.Item;
-        TimeSpan? elapsed = item is null ? null : Elapsed(worker.ItemSince, now);
+        TimeSpan? elapsed = item is null ? null : _time.GetElapsedTime(worker.ItemSince, now);
         return new WorkerSnapshot
         {
             Id = worker.Id,

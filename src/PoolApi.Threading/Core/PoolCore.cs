@@ -16,6 +16,7 @@ namespace PoolApi.Threading.Core;
 internal sealed partial class PoolCore
 {
     private static readonly TimeSpan OneMillisecond = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(1); // a timer takes 49 days at most
 
     private readonly object _gate = new();
     private readonly WorkQueue _queue = new();
@@ -285,12 +286,13 @@ internal sealed partial class PoolCore
     {
         if (_expiry is null || _expiryArmed || _queue.Oldest is not { } oldest) return;
         _expiryArmed = true;
-        TimeSpan left = MaxQueueTime - Elapsed(oldest.SubmittedAt, _time.GetTimestamp());
-        // A timer counts whole milliseconds, and may fire a little early.
-        _expiry.Change(left < OneMillisecond ? OneMillisecond : left, Timeout.InfiniteTimeSpan);
+        TimeSpan left = MaxQueueTime - _time.GetElapsedTime(oldest.SubmittedAt);
+        // A timer counts whole milliseconds, and may fire a little early. Fired too early, it is set again.
+        TimeSpan due = left < OneMillisecond ? OneMillisecond : left > LongestTimer ? LongestTimer : left;
+        _expiry.Change(due, Timeout.InfiniteTimeSpan);
     }
 
-    private bool IsExpired(PoolWorkItem item, long now) => _expiry is not null && Elapsed(item.SubmittedAt, now) >= MaxQueueTime;
+    private bool IsExpired(PoolWorkItem item, long now) => _expiry is not null && _time.GetElapsedTime(item.SubmittedAt, now) >= MaxQueueTime;
 
     private Worker? PopSleeperLocked()
     {
