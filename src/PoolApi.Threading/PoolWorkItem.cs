@@ -16,16 +16,17 @@ namespace PoolApi.Threading;
 ///                              │ handed back                 └───────────────────────────────────┤
 ///                              └─────────────────────────────────────────────────────────────────┘
 /// </code>
-/// Every transition is made under the pool's lock, so an accepted item reaches Ended exactly once, and
-/// <see cref="OnEnded"/> is called exactly once, outside the lock, by whoever made that transition. An item that has
-/// ended may be submitted again.
+/// What becomes of an item is decided under the pool's lock, so an accepted item ends exactly once, and
+/// <see cref="OnEnded"/> is called exactly once, outside the lock, by whoever ended it. From then on (in OnEnded already)
+/// it may be submitted again, to any pool, unless it was abandoned: its code may still be running.
 /// </remarks>
 public abstract class PoolWorkItem
 {
-    // Guarded by the gate of the pool that accepted the item.
+    // Guarded by the gate of the pool that accepted the item, except that State is claimed by Accept and given up by
+    // NotifyEnded in one step each.
     internal PoolWorkItem? Previous;
     internal PoolWorkItem? Next;
-    internal WorkItemState State;
+    internal volatile WorkItemState State;
     internal int ActiveRuns; // workers that run code of this item right now: its body or its resumptions
     internal Worker? LastWorker;
     internal bool StopSignalled; // the pool, stopping, asked it to stop
@@ -120,19 +121,26 @@ public abstract class PoolWorkItem
     /// <exception cref="InvalidOperationException">It has been submitted already and has not ended.</exception>
     internal void Accept(PoolCore core, long now)
     {
-        if (State is WorkItemState.Waiting or WorkItemState.InFlight)
-            throw new InvalidOperationException("The work item has been submitted already and has not ended yet.");
-        if (State == WorkItemState.Ended)
+        // Claimed in one step: two pools, with a gate each, may be offered the item at once.
+        WorkItemState was = State;
+        if (was is not (WorkItemState.Created or WorkItemState.Ended)
+            || Interlocked.CompareExchange(ref State, WorkItemState.Accepting, was) != was)
+        {
+            throw new InvalidOperationException(was == WorkItemState.Abandoned
+                ? "The work item was left behind by a pool that stopped; its code may still be running."
+                : "The work item has been submitted already and has not ended yet.");
+        }
+        if (was == WorkItemState.Ended)
         {
             _cancelRequested = false;
             _cancellation = null;
         }
-        State = WorkItemState.Waiting;
         SubmittedAt = now;
         StopSignalled = false;
         StartedAt = EndedAt = BusyTicks = 0;
         LastWorker = null;
         _core = core;
+        State = WorkItemState.Waiting; // after the pool: IsWaitingIn reads them the other way round
         Interlocked.MemoryBarrier(); // pairs with the fence in Cancel
     }
 
@@ -155,7 +163,15 @@ public abstract class PoolWorkItem
     /// <summary>Runs a continuation of the item on a worker.</summary>
     internal virtual void Resume(SendOrPostCallback callback, object? state) => callback(state);
 
-    internal void NotifyEnded(WorkOutcome outcome, Exception? error) => OnEnded(outcome, error);
+    /// <summary>Under the gate of a pool: whether the item waits there. It may long be in another one.</summary>
+    internal bool IsWaitingIn(PoolCore core) => State == WorkItemState.Waiting && ReferenceEquals(_core, core);
+
+    internal void NotifyEnded(WorkOutcome outcome, Exception? error)
+    {
+        // Only now may it be submitted again; until here the pool still needed its links and its times.
+        State = outcome == WorkOutcome.Abandoned ? WorkItemState.Abandoned : WorkItemState.Ended;
+        OnEnded(outcome, error);
+    }
 
     /// <summary>An exception is a cancellation only if somebody had asked for one.</summary>
     private protected WorkOutcome OutcomeOf(Exception e) =>
@@ -180,7 +196,10 @@ public abstract class PoolWorkItem
 internal enum WorkItemState
 {
     Created,
+    Accepting,
     Waiting,
     InFlight,
+    Ending, // it has its outcome, and is about to be told
     Ended,
+    Abandoned,
 }

@@ -151,7 +151,8 @@ internal sealed partial class PoolCore
                     item.State = WorkItemState.InFlight;
                     item.StartedAt = now;
                     _inFlight.AddLast(item);
-                    _suspended++; // until the next line gives it a worker
+                    // Until the next line gives it a worker. (A continuation left over from an earlier submission may hold one.)
+                    if (item.ActiveRuns == 0) _suspended++;
                     HoldLocked(worker, item, now);
                     step = NextStep.Run;
                 }
@@ -201,7 +202,7 @@ internal sealed partial class PoolCore
         WorkOutcome outcome = reason.ToOutcome();
         lock (_gate)
         {
-            if (item.State != WorkItemState.Waiting) return false;
+            if (!item.IsWaitingIn(this)) return false;
             _queue.Remove(item);
             EndLocked(item, outcome);
         }
@@ -341,7 +342,7 @@ internal sealed partial class PoolCore
 
     private void EndLocked(PoolWorkItem item, WorkOutcome outcome)
     {
-        item.State = WorkItemState.Ended;
+        item.State = WorkItemState.Ending;
         _tally.Add(outcome);
         NothingLeftLocked();
     }
