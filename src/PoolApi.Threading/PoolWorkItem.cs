@@ -34,13 +34,15 @@ public abstract class PoolWorkItem
     internal long StartedAt;
     internal long EndedAt;
     internal long BusyTicks; // time it held a worker; for asynchronous work less than EndedAt - StartedAt
+    internal WorkLabels Labels; // what Kind, Origin and TraceId said when it was submitted
 
     private PoolCore? _core;
     private CancellationTokenSource? _cancellation;
     private volatile bool _cancelRequested;
     private NotRunReason _cancelReason;
 
-    /// <summary>The work's kind, a label of the pool's metrics: a small fixed set of words. Default: <c>work</c>.</summary>
+    /// <summary>The work's kind, a label of the pool's metrics: a small fixed set of words. Read once for each
+    /// submission. Default: <c>work</c>.</summary>
     public virtual string Kind => "work";
 
     /// <summary>For whom it is done, as the view of the workers shows it. Default: <see langword="null"/>.</summary>
@@ -119,7 +121,7 @@ public abstract class PoolWorkItem
 
     /// <summary>Called under the gate: the pool takes the item in.</summary>
     /// <exception cref="InvalidOperationException">It has been submitted already and has not ended.</exception>
-    internal void Accept(PoolCore core, long now)
+    internal void Accept(PoolCore core, in WorkLabels labels, long now)
     {
         // Claimed in one step: two pools, with a gate each, may be offered the item at once.
         WorkItemState was = State;
@@ -135,6 +137,7 @@ public abstract class PoolWorkItem
             _cancelRequested = false;
             _cancellation = null;
         }
+        Labels = labels;
         SubmittedAt = now;
         StopSignalled = false;
         StartedAt = EndedAt = BusyTicks = 0;
@@ -193,6 +196,10 @@ public abstract class PoolWorkItem
     }
 }
 
+/// <summary>What an item said about itself when it was submitted. Kept, so that no code of a caller runs under the gate.</summary>
+internal readonly record struct WorkLabels(string Kind, string? Origin, ActivityTraceId TraceId);
+
+/// <summary>Where an item is between two submissions.</summary>
 internal enum WorkItemState
 {
     Created,

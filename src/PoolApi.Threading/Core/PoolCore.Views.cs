@@ -92,9 +92,9 @@ internal sealed partial class PoolCore
                 : elapsed is null ? WorkerState.Idle
                 : elapsed > StuckAfter ? WorkerState.Stuck
                 : WorkerState.Busy,
-            Kind = item?.Kind,
-            Origin = item?.Origin,
-            TraceId = item?.TraceId ?? default,
+            Kind = item?.Labels.Kind,
+            Origin = item?.Labels.Origin,
+            TraceId = item?.Labels.TraceId ?? default,
             Elapsed = elapsed,
             Completed = worker.Completed,
             Failed = worker.Failed,

@@ -74,6 +74,7 @@ internal sealed partial class PoolCore
     /// <summary>Takes an item in, unless the pool is closed or full. One atomic step: accepted means it will end.</summary>
     public SubmitResult Submit(PoolWorkItem item)
     {
+        var labels = new WorkLabels(item.Kind, item.Origin, item.TraceId);
         long now = _time.GetTimestamp();
         Worker? sleeper = null;
         WorkOutcome? endedAs = null;
@@ -81,7 +82,7 @@ internal sealed partial class PoolCore
         {
             if (_state != PoolState.Running) return SubmitResult.Closed;
             if (_queue.Count >= RoomLocked) return SubmitResult.QueueFull;
-            item.Accept(this, now);
+            item.Accept(this, labels, now);
             _tally.Accepted++;
             if (item.IsCancellationRequested)
             {
@@ -366,7 +367,15 @@ internal sealed partial class PoolCore
 
     private void Notify(PoolWorkItem item, WorkOutcome outcome, Exception? error)
     {
-        PoolInstruments.Ended(this, item, outcome);
+        try
+        {
+            PoolInstruments.Ended(this, item, outcome);
+        }
+        catch (Exception e)
+        {
+            // A listener to the metrics threw. The item must be told all the same.
+            Unhandled(item, e);
+        }
         try
         {
             item.NotifyEnded(outcome, error);
