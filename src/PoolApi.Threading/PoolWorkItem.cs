@@ -75,8 +75,8 @@ public abstract class PoolWorkItem
     /// <summary>Whether the item has been asked to stop. Safe from any thread.</summary>
     public bool IsCancellationRequested => _cancelRequested;
 
-    /// <summary>How long it waited for a worker. Valid once it has started.</summary>
-    public TimeSpan QueueTime => _core?.Elapsed(SubmittedAt, StartedAt) ?? TimeSpan.Zero;
+    /// <summary>How long it waited for a worker, or in vain. Valid once it has started or ended.</summary>
+    public TimeSpan QueueTime => _core?.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
 
     /// <summary>How long it took from its start to its end, awaits included. Valid once it has ended after running.</summary>
     public TimeSpan RunTime => _core?.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;

@@ -343,6 +343,7 @@ internal sealed partial class PoolCore
 
     private void EndLocked(PoolWorkItem item, WorkOutcome outcome)
     {
+        if (item.State == WorkItemState.Waiting) item.EndedAt = _time.GetTimestamp(); // it waited until now
         item.State = WorkItemState.Ending;
         _tally.Add(outcome);
         NothingLeftLocked();

@@ -73,8 +73,8 @@ internal static class PoolInstruments
         if (FinishedCounter.Enabled)
             FinishedCounter.Add(1, Pool(pool.Name), new("kind", item.Labels.Kind), new("outcome", Word(outcome)));
         bool ran = item.StartedAt != 0;
-        if (QueueDuration.Enabled && ran)
-            QueueDuration.Record(pool.Elapsed(item.SubmittedAt, item.StartedAt).TotalSeconds, Pool(pool.Name), new("kind", item.Labels.Kind));
+        if (QueueDuration.Enabled)
+            QueueDuration.Record(item.QueueTime.TotalSeconds, Pool(pool.Name), new("kind", item.Labels.Kind));
         if (ExecutionDuration.Enabled && ran)
         {
             ExecutionDuration.Record(
