@@ -109,7 +109,8 @@ internal sealed partial class PoolCore
     /// Gives up on what is still in flight: it ends as abandoned, sleeping workers end, and the workers returned are those
     /// that are still inside an item's code.
     /// </summary>
-    public Worker[] Abandon()
+    /// <param name="abandoned">How many items it has ended.</param>
+    public Worker[] Abandon(out int abandoned)
     {
         PoolWorkItem[] items;
         Worker[] running;
@@ -128,6 +129,7 @@ internal sealed partial class PoolCore
             WakeAllLocked();
         }
         foreach (PoolWorkItem item in items) Notify(item, WorkOutcome.Abandoned, null);
+        abandoned = items.Length;
         return running;
     }
 

@@ -112,7 +112,7 @@ internal sealed partial class PoolCore
     public void Post(PoolWorkItem item, SendOrPostCallback callback, object? state)
     {
         Worker? sleeper;
-        lock (_gate)
+        using (new Hold(_gate))
         {
             // Stopped: the item has been counted as abandoned and no worker is left to run this.
             if (_state == PoolState.Stopped) return;
@@ -180,7 +180,7 @@ internal sealed partial class PoolCore
     public void End(PoolWorkItem item, WorkOutcome outcome, Exception? error, Worker? worker)
     {
         long now = _time.GetTimestamp();
-        lock (_gate)
+        using (new Hold(_gate))
         {
             if (worker is not null && ReferenceEquals(worker.Item, item)) ReleaseLocked(worker, now);
             if (item.State != WorkItemState.InFlight) return;
@@ -215,7 +215,7 @@ internal sealed partial class PoolCore
     public void Release(Worker worker)
     {
         long now = _time.GetTimestamp();
-        lock (_gate) ReleaseLocked(worker, now);
+        using (new Hold(_gate)) ReleaseLocked(worker, now);
     }
 
     public void Started(Worker worker, PoolWorkItem item) => Tell(static (o, w, i, _) => o.WorkStarted(w, i!), worker.Id, item, null);
@@ -228,7 +228,7 @@ internal sealed partial class PoolCore
     {
         long now = _time.GetTimestamp();
         PoolWorkItem? failed = null;
-        lock (_gate)
+        using (new Hold(_gate))
         {
             PoolWorkItem? item = worker.Item;
             ReleaseLocked(worker, now);
@@ -236,12 +236,21 @@ internal sealed partial class PoolCore
             if (item is { State: WorkItemState.InFlight, ActiveRuns: 0 })
             {
                 item.EndedAt = now;
+                worker.Finished++;
+                worker.Failed++;
                 EndInFlightLocked(item, WorkOutcome.Failed);
                 failed = item;
             }
         }
         if (failed is not null) Notify(failed, WorkOutcome.Failed, error);
-        PoolInstruments.Replaced(this, "died");
+        try
+        {
+            PoolInstruments.Replaced(this, "died");
+        }
+        catch (Exception)
+        {
+            // A listener to the metrics threw; the worker must be replaced all the same.
+        }
         Tell(static (o, w, _, e) => o.WorkerReplaced(w, e!), worker.Id, null, error);
         try
         {
@@ -249,7 +258,23 @@ internal sealed partial class PoolCore
         }
         catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
         {
-            lock (_gate) ExitLocked(worker);
+            Worker? heir;
+            bool last;
+            using (new Hold(_gate))
+            {
+                ExitLocked(worker);
+                last = _live == 0;
+                // It may have been on its way to something that nobody else has been woken for.
+                heir = PopSleeperLocked();
+            }
+            heir?.Wake();
+            if (last)
+            {
+                // Nobody is left to run anything: what was accepted must be told so.
+                Close();
+                HandBackWaiting();
+                Abandon(out _);
+            }
             Tell(static (o, w, _, x) => o.WorkerLost(w, x!), worker.Id, null, e);
         }
     }

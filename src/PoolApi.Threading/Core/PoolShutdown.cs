@@ -92,7 +92,7 @@ internal sealed class PoolShutdown(PoolCore core)
                 _notStarted.AddRange(items);
                 _cancelled = true;
             }
-            running = core.Abandon();
+            running = core.Abandon(out _);
         }
 
         var joined = new ShutdownTally();

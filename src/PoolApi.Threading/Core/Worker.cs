@@ -34,8 +34,17 @@ internal sealed class Worker(PoolCore core, int id, string name)
     {
         // Background, so that a stuck one cannot keep the process alive; the pool joins it explicitly. UnsafeStart: the
         // context of whoever makes the pool is nobody's business here.
+        Thread? before = _thread;
         _thread = new Thread(ThreadMain) { IsBackground = true, Name = name };
-        _thread.UnsafeStart();
+        try
+        {
+            _thread.UnsafeStart();
+        }
+        catch
+        {
+            _thread = before; // a thread that never started cannot be joined
+            throw;
+        }
     }
 
     public void Wake() => _parker.Unpark();
