@@ -12,6 +12,7 @@ internal sealed partial class PoolCore
 {
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _finished;
     private int _interrupted; // items asked to stop by CancelInFlight that did not complete
 
     public IFixedThreadPoolObserver? Observer => _observer;
@@ -66,6 +67,24 @@ internal sealed partial class PoolCore
         }
     }
 
+    /// <summary>Blocks the caller until the loop of every worker has ended.</summary>
+    public void WaitUntilExited()
+    {
+        lock (_gate)
+        {
+            while (_live > 0) Monitor.Wait(_gate);
+        }
+    }
+
+    /// <summary>Blocks the caller until every worker has been dealt with.</summary>
+    public void WaitUntilFinished()
+    {
+        lock (_gate)
+        {
+            while (!_finished) Monitor.Wait(_gate);
+        }
+    }
+
     /// <summary>Ends everything that waits as not started. Oldest first.</summary>
     public IReadOnlyList<PoolWorkItem> HandBackWaiting()
     {
@@ -83,7 +102,8 @@ internal sealed partial class PoolCore
     }
 
     /// <summary>Cancels the token of everything in flight; whether it ends is up to the work.</summary>
-    public void CancelInFlight()
+    /// <returns>How many items that were.</returns>
+    public int CancelInFlight()
     {
         PoolWorkItem[] items;
         lock (_gate)
@@ -92,6 +112,7 @@ internal sealed partial class PoolCore
             foreach (PoolWorkItem item in items) item.StopSignalled = true;
         }
         foreach (PoolWorkItem item in items) item.SignalRunning();
+        return items.Length;
     }
 
     /// <summary>Tells the workers to end as soon as nothing is left for them.</summary>
@@ -136,7 +157,12 @@ internal sealed partial class PoolCore
     /// <summary>Every worker has been dealt with.</summary>
     public void Finish()
     {
-        lock (_gate) _state = PoolState.Stopped;
+        lock (_gate)
+        {
+            _state = PoolState.Stopped;
+            _finished = true;
+            Monitor.PulseAll(_gate); // WaitUntilFinished
+        }
         _expiry?.Dispose();
     }
 
@@ -156,6 +182,8 @@ internal sealed partial class PoolCore
     private void ExitLocked(Worker worker)
     {
         worker.HasExited = true;
-        if (--_live == 0) _exited.TrySetResult();
+        if (--_live > 0) return;
+        _exited.TrySetResult();
+        Monitor.PulseAll(_gate); // WaitUntilExited
     }
 }
