@@ -109,17 +109,19 @@ internal sealed partial class PoolCore
     private int RoomLocked => Capacity + Math.Max(0, _waking + (_idle.IsEmpty ? 0 : 1) - _queue.Resumptions);
 
     /// <summary>Queues a continuation of an item: past capacity and past closing, because the item was accepted.</summary>
-    public void Post(PoolWorkItem item, SendOrPostCallback callback, object? state)
+    /// <returns><see langword="false"/> if the pool has stopped: nobody is left to run it.</returns>
+    public bool Post(PoolWorkItem item, SendOrPostCallback callback, object? state)
     {
         Worker? sleeper;
         using (new Hold(_gate))
         {
-            // Stopped: the item has been counted as abandoned and no worker is left to run this.
-            if (_state == PoolState.Stopped) return;
+            // The item has ended long ago, or been abandoned.
+            if (_state == PoolState.Stopped || _live == 0) return false;
             _queue.Enqueue(new Resumption(item, callback, state));
             sleeper = PopSleeperLocked();
         }
         sleeper?.Wake();
+        return true;
     }
 
     /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
