@@ -194,6 +194,25 @@ public abstract class PoolWorkItem
             _core?.Unhandled(this, e);
         }
     }
+
+    /// <summary>
+    /// As <see cref="SignalRunning"/>, for a pool that stops: the token is cancelled when this returns, and its callbacks
+    /// run elsewhere, because one that does not come back must not hold up a stop with a deadline.
+    /// </summary>
+    internal async Task SignalStopAsync()
+    {
+        _cancelRequested = true;
+        Interlocked.MemoryBarrier(); // as in SignalRunning
+        if (Volatile.Read(ref _cancellation) is not { } cancellation) return;
+        try
+        {
+            await cancellation.CancelAsync().ConfigureAwait(false);
+        }
+        catch (AggregateException e)
+        {
+            _core?.Unhandled(this, e);
+        }
+    }
 }
 
 /// <summary>What an item said about itself when it was submitted. Kept, so that no code of a caller runs under the gate.</summary>

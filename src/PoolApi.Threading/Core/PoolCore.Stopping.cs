@@ -111,7 +111,8 @@ internal sealed partial class PoolCore
             items = _inFlight.ToArray();
             foreach (PoolWorkItem item in items) item.StopSignalled = true;
         }
-        foreach (PoolWorkItem item in items) item.SignalRunning();
+        // Not awaited: the stop goes on while callbacks run. Each reports its own failure.
+        foreach (PoolWorkItem item in items) _ = item.SignalStopAsync();
         return items.Length;
     }
 
