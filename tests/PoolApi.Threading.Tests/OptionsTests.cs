@@ -65,7 +65,7 @@ public class OptionsTests
         using FixedThreadPool pool = Pools.Make(FixedThreadPoolOptions.MaxWorkers, FixedThreadPoolOptions.MaxQueueCapacity);
         Assert.Equal(1024, Pools.ThreadsNamed($"{pool.Name}-").Count);
         pool.Dispose();
-        Assert.Empty(Pools.ThreadsNamed($"{pool.Name}-"));
+        Pools.NoThreadIsLeft(pool);
     }
 
     [Fact]

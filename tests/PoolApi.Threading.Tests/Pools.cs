@@ -44,6 +44,11 @@ internal static class Pools
         Assert.InRange(snapshot.Suspended, 0, snapshot.InFlight);
     }
 
+    /// <summary>
+    /// Waits for the kernel: a thread that has been joined is over for the runtime, and gone from /proc a moment later.
+    /// </summary>
+    public static void NoThreadIsLeft(FixedThreadPool pool) => Patience.Until(() => ThreadsNamed($"{pool.Name}-").Count == 0);
+
     /// <summary>The ids of this process's threads whose name starts so, from the kernel.</summary>
     public static List<string> ThreadsNamed(string prefix)
     {

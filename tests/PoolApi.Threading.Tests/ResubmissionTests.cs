@@ -121,7 +121,7 @@ public class ResubmissionTests
         using FixedThreadPool b = Pools.Make();
         using Occupation busyA = a.Occupy();
         using Occupation busyB = b.Occupy();
-        for (int round = 0; round < 300; round++)
+        for (int round = 0; round < 150; round++)
         {
             var item = new TestItem();
             using var barrier = new Barrier(2);

@@ -30,7 +30,7 @@ public class StopTests
         Assert.Equal([WorkOutcome.Completed], suspended.Endings.Outcomes);
         Assert.NotEmpty(threads);
         Assert.All(threads.Keys, thread => Assert.False(thread.IsAlive));
-        Assert.Empty(Pools.ThreadsNamed($"{pool.Name}-"));
+        Pools.NoThreadIsLeft(pool);
         Assert.Equal([0, 1, 2], observer.Joined);
         PoolSnapshot snapshot = pool.GetSnapshot();
         Assert.Equal(PoolState.Stopped, snapshot.State);
@@ -61,7 +61,7 @@ public class StopTests
         Assert.Equal(new PoolCounts { Accepted = 3, Completed = 3 }, report.Counts);
         Assert.Equal(TimeSpan.FromSeconds(9), report.Elapsed);
         Assert.True(pool.Drained.IsCompletedSuccessfully);
-        Assert.Empty(Pools.ThreadsNamed($"{pool.Name}-"));
+        Pools.NoThreadIsLeft(pool);
         pool.Dispose();
     }
 
@@ -152,12 +152,21 @@ public class StopTests
     }
 
     [Fact]
-    public async Task Many_threads_that_stop_one_pool_in_every_way_at_once_all_come_back_after_the_join()
+    public void Many_threads_that_stop_one_pool_in_every_way_at_once_all_come_back_after_the_join()
     {
         for (int round = 0; round < 50; round++)
         {
             FixedThreadPool pool = Pools.Make(2);
-            Task<Thread> worker = pool.RunAsync(() => Thread.CurrentThread).AsTask();
+            var workers = new ConcurrentBag<Thread>();
+            using var both = new Barrier(2); // so that each worker runs one
+            for (int i = 0; i < 2; i++)
+            {
+                pool.Accepted(new TestItem(_ =>
+                {
+                    workers.Add(Thread.CurrentThread);
+                    both.SignalAndWait(Patience.Long);
+                }));
+            }
             using var barrier = new Barrier(4);
             var alive = new ConcurrentQueue<int>();
             Action[] ways =
@@ -171,11 +180,11 @@ public class StopTests
             {
                 barrier.SignalAndWait(Patience.Long);
                 way();
-                foreach (string _ in Pools.ThreadsNamed($"{pool.Name}-")) alive.Enqueue(round);
+                foreach (Thread worker in workers.Where(w => w.IsAlive)) alive.Enqueue(round);
             })).ToArray();
             foreach (Thread thread in threads) thread.JoinPatiently();
             Assert.Empty(alive);
-            Assert.False((await worker.Patiently()).IsAlive);
+            Assert.Equal(2, workers.Count);
             Assert.Equal(PoolState.Stopped, pool.GetSnapshot().State);
         }
     }
@@ -183,9 +192,9 @@ public class StopTests
     [Fact]
     public async Task Submitting_while_the_pool_closes_is_either_refused_or_ends()
     {
-        for (int round = 0; round < 40; round++)
+        for (int round = 0; round < 25; round++)
         {
-            FixedThreadPool pool = Pools.Make(2, capacity: 100_000);
+            FixedThreadPool pool = Pools.Make(2, capacity: 500);
             var accepted = new ConcurrentQueue<TestItem>();
             using var barrier = new Barrier(3);
             Thread[] submitters = Enumerable.Range(0, 2).Select(_ => Patience.OnOwnThread(() =>
@@ -194,8 +203,9 @@ public class StopTests
                 while (true)
                 {
                     var item = new TestItem();
-                    if (pool.TrySubmit(item) == SubmitResult.Closed) return;
-                    accepted.Enqueue(item);
+                    SubmitResult result = pool.TrySubmit(item);
+                    if (result == SubmitResult.Accepted) accepted.Enqueue(item);
+                    if (result == SubmitResult.Closed) return;
                 }
             })).ToArray();
             barrier.SignalAndWait(Patience.Long, TestContext.Current.CancellationToken);

@@ -74,7 +74,7 @@ public class StormTests
         Assert.Equal(report.Counts.Failed, Told(WorkOutcome.Failed) + calls.Count(c => c.Exception?.InnerException is InvalidOperationException));
         Assert.Equal(report.Counts.Completed + report.Counts.Failed, pool.GetSnapshot().Workers.Sum(w => w.Completed + w.Failed));
         Assert.True(report.Joined);
-        Assert.Empty(Pools.ThreadsNamed($"{pool.Name}-"));
+        Pools.NoThreadIsLeft(pool);
 
         void Guard(Action body)
         {
