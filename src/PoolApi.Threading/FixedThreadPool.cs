@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using PoolApi.Threading.Core;
 
 namespace PoolApi.Threading;
@@ -187,9 +188,11 @@ public sealed class FixedThreadPool : IDisposable, IAsyncDisposable
     /// the time is over is handed back, or counted as <see cref="WorkOutcome.Abandoned"/> if it was under way.
     /// </summary>
     /// <param name="timeout">How long to wait, or <see cref="Timeout.InfiniteTimeSpan"/>. Only the first call's counts.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The timeout is negative and not infinite.</exception>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public Task<ShutdownReport> JoinAsync(TimeSpan timeout)
     {
+        ThrowIfNoTimeout(timeout);
         ThrowIfOnWorker();
         return _shutdown.JoinAsync(timeout);
     }
@@ -203,16 +206,18 @@ public sealed class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <param name="mode">What to do with work that has not ended.</param>
     /// <param name="deadline">How long, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
     /// <returns>What happened. The task never fails.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The deadline is negative and not infinite.</exception>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public Task<ShutdownReport> ShutdownAsync(ShutdownMode mode, TimeSpan deadline)
     {
+        ThrowIfNoTimeout(deadline);
         ThrowIfOnWorker();
         return _shutdown.ShutdownAsync(mode, deadline);
     }
 
     /// <summary>
-    /// Finishes everything that was accepted, without a deadline, then joins every thread. Blocks the caller. Does
-    /// nothing more if the pool has been stopped already.
+    /// Finishes everything that was accepted, without a deadline, then joins every thread. Blocks the caller. If the pool
+    /// is being stopped already, waits for that; if it has been, does nothing more.
     /// </summary>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public void Dispose()
@@ -244,6 +249,12 @@ public sealed class FixedThreadPool : IDisposable, IAsyncDisposable
         if (result == SubmitResult.Accepted) return new ValueTask<TResult>(call, call.Version);
         call.Unwatch();
         return ValueTask.FromException<TResult>(new WorkRejectedException(Name, result));
+    }
+
+    private static void ThrowIfNoTimeout(TimeSpan value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (value < TimeSpan.Zero && value != Timeout.InfiniteTimeSpan)
+            throw new ArgumentOutOfRangeException(name, value, $"{name} may be zero or more, or infinite.");
     }
 
     private void ThrowIfOnWorker()

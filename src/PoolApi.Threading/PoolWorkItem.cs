@@ -16,16 +16,17 @@ namespace PoolApi.Threading;
 ///                              │ handed back                 └───────────────────────────────────┤
 ///                              └─────────────────────────────────────────────────────────────────┘
 /// </code>
-/// Every transition is made under the pool's lock, so an accepted item reaches Ended exactly once, and
-/// <see cref="OnEnded"/> is called exactly once, outside the lock, by whoever made that transition. An item that has
-/// ended may be submitted again.
+/// What becomes of an item is decided under the pool's lock, so an accepted item ends exactly once, and
+/// <see cref="OnEnded"/> is called exactly once, outside the lock, by whoever ended it. From then on (in OnEnded already)
+/// it may be submitted again, to any pool, unless it was abandoned: its code may still be running.
 /// </remarks>
 public abstract class PoolWorkItem
 {
-    // Guarded by the gate of the pool that accepted the item.
+    // Guarded by the gate of the pool that accepted the item, except that State is claimed by Accept and given up by
+    // NotifyEnded in one step each.
     internal PoolWorkItem? Previous;
     internal PoolWorkItem? Next;
-    internal WorkItemState State;
+    internal volatile WorkItemState State;
     internal int ActiveRuns; // workers that run code of this item right now: its body or its resumptions
     internal Worker? LastWorker;
     internal bool StopSignalled; // the pool, stopping, asked it to stop
@@ -33,13 +34,15 @@ public abstract class PoolWorkItem
     internal long StartedAt;
     internal long EndedAt;
     internal long BusyTicks; // time it held a worker; for asynchronous work less than EndedAt - StartedAt
+    internal WorkLabels Labels; // what Kind, Origin and TraceId said when it was submitted
 
     private PoolCore? _core;
     private CancellationTokenSource? _cancellation;
     private volatile bool _cancelRequested;
     private NotRunReason _cancelReason;
 
-    /// <summary>The work's kind, a label of the pool's metrics: a small fixed set of words. Default: <c>work</c>.</summary>
+    /// <summary>The work's kind, a label of the pool's metrics: a small fixed set of words. Read once for each
+    /// submission. Default: <c>work</c>.</summary>
     public virtual string Kind => "work";
 
     /// <summary>For whom it is done, as the view of the workers shows it. Default: <see langword="null"/>.</summary>
@@ -72,8 +75,8 @@ public abstract class PoolWorkItem
     /// <summary>Whether the item has been asked to stop. Safe from any thread.</summary>
     public bool IsCancellationRequested => _cancelRequested;
 
-    /// <summary>How long it waited for a worker. Valid once it has started.</summary>
-    public TimeSpan QueueTime => _core?.Elapsed(SubmittedAt, StartedAt) ?? TimeSpan.Zero;
+    /// <summary>How long it waited for a worker, or in vain. Valid once it has started or ended.</summary>
+    public TimeSpan QueueTime => _core?.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
 
     /// <summary>How long it took from its start to its end, awaits included. Valid once it has ended after running.</summary>
     public TimeSpan RunTime => _core?.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
@@ -88,8 +91,10 @@ public abstract class PoolWorkItem
     /// </summary>
     /// <param name="reason">Why, should it not have run. Default: <see cref="NotRunReason.Cancelled"/>.</param>
     /// <returns><see langword="true"/> if the item was waiting and has been removed by this call.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The reason is none of the enumeration's.</exception>
     public bool Cancel(NotRunReason reason = NotRunReason.Cancelled)
     {
+        _ = reason.ToOutcome(); // throws here, before anything has changed, if it is none
         _cancelReason = reason;
         _cancelRequested = true;
         // Pairs with the fence in Accept: either this sees the pool, or the pool, accepting, sees the request.
@@ -116,21 +121,29 @@ public abstract class PoolWorkItem
 
     /// <summary>Called under the gate: the pool takes the item in.</summary>
     /// <exception cref="InvalidOperationException">It has been submitted already and has not ended.</exception>
-    internal void Accept(PoolCore core, long now)
+    internal void Accept(PoolCore core, in WorkLabels labels, long now)
     {
-        if (State is WorkItemState.Waiting or WorkItemState.InFlight)
-            throw new InvalidOperationException("The work item has been submitted already and has not ended yet.");
-        if (State == WorkItemState.Ended)
+        // Claimed in one step: two pools, with a gate each, may be offered the item at once.
+        WorkItemState was = State;
+        if (was is not (WorkItemState.Created or WorkItemState.Ended)
+            || Interlocked.CompareExchange(ref State, WorkItemState.Accepting, was) != was)
+        {
+            throw new InvalidOperationException(was == WorkItemState.Abandoned
+                ? "The work item was left behind by a pool that stopped; its code may still be running."
+                : "The work item has been submitted already and has not ended yet.");
+        }
+        if (was == WorkItemState.Ended)
         {
             _cancelRequested = false;
             _cancellation = null;
         }
-        State = WorkItemState.Waiting;
+        Labels = labels;
         SubmittedAt = now;
         StopSignalled = false;
         StartedAt = EndedAt = BusyTicks = 0;
         LastWorker = null;
         _core = core;
+        State = WorkItemState.Waiting; // after the pool: IsWaitingIn reads them the other way round
         Interlocked.MemoryBarrier(); // pairs with the fence in Cancel
     }
 
@@ -153,7 +166,15 @@ public abstract class PoolWorkItem
     /// <summary>Runs a continuation of the item on a worker.</summary>
     internal virtual void Resume(SendOrPostCallback callback, object? state) => callback(state);
 
-    internal void NotifyEnded(WorkOutcome outcome, Exception? error) => OnEnded(outcome, error);
+    /// <summary>Under the gate of a pool: whether the item waits there. It may long be in another one.</summary>
+    internal bool IsWaitingIn(PoolCore core) => State == WorkItemState.Waiting && ReferenceEquals(_core, core);
+
+    internal void NotifyEnded(WorkOutcome outcome, Exception? error)
+    {
+        // Only now may it be submitted again; until here the pool still needed its links and its times.
+        State = outcome == WorkOutcome.Abandoned ? WorkItemState.Abandoned : WorkItemState.Ended;
+        OnEnded(outcome, error);
+    }
 
     /// <summary>An exception is a cancellation only if somebody had asked for one.</summary>
     private protected WorkOutcome OutcomeOf(Exception e) =>
@@ -173,12 +194,38 @@ public abstract class PoolWorkItem
             _core?.Unhandled(this, e);
         }
     }
+
+    /// <summary>
+    /// As <see cref="SignalRunning"/>, for a pool that stops: the token is cancelled when this returns, and its callbacks
+    /// run elsewhere, because one that does not come back must not hold up a stop with a deadline.
+    /// </summary>
+    internal async Task SignalStopAsync()
+    {
+        _cancelRequested = true;
+        Interlocked.MemoryBarrier(); // as in SignalRunning
+        if (Volatile.Read(ref _cancellation) is not { } cancellation) return;
+        try
+        {
+            await cancellation.CancelAsync().ConfigureAwait(false);
+        }
+        catch (AggregateException e)
+        {
+            _core?.Unhandled(this, e);
+        }
+    }
 }
 
+/// <summary>What an item said about itself when it was submitted. Kept, so that no code of a caller runs under the gate.</summary>
+internal readonly record struct WorkLabels(string Kind, string? Origin, ActivityTraceId TraceId);
+
+/// <summary>Where an item is between two submissions.</summary>
 internal enum WorkItemState
 {
     Created,
+    Accepting,
     Waiting,
     InFlight,
+    Ending, // it has its outcome, and is about to be told
     Ended,
+    Abandoned,
 }

@@ -15,6 +15,7 @@ internal struct IdleStack
     public void Push(Worker worker)
     {
         worker.NextIdle = _top;
+        worker.IsIdle = true;
         _top = worker;
     }
 
@@ -24,12 +25,15 @@ internal struct IdleStack
         if (worker is null) return false;
         _top = worker.NextIdle;
         worker.NextIdle = null;
+        worker.IsIdle = false;
         return true;
     }
 
-    /// <summary>Takes one worker out, wherever it is, if it is there. Rare: its thread died.</summary>
+    /// <summary>Takes one worker out, wherever it is, if it is there. Rare: its thread died, or woke without being asked to.</summary>
     public void Remove(Worker worker)
     {
+        if (!worker.IsIdle) return;
+        worker.IsIdle = false;
         if (ReferenceEquals(_top, worker))
         {
             _top = worker.NextIdle;
@@ -37,8 +41,7 @@ internal struct IdleStack
         else
         {
             Worker? above = _top;
-            while (above is not null && !ReferenceEquals(above.NextIdle, worker)) above = above.NextIdle;
-            if (above is null) return;
+            while (!ReferenceEquals(above!.NextIdle, worker)) above = above.NextIdle;
             above.NextIdle = worker.NextIdle;
         }
         worker.NextIdle = null;

@@ -12,6 +12,7 @@ internal sealed partial class PoolCore
 {
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _finished;
     private int _interrupted; // items asked to stop by CancelInFlight that did not complete
 
     public IFixedThreadPoolObserver? Observer => _observer;
@@ -31,7 +32,6 @@ internal sealed partial class PoolCore
     /// <summary>Starts every worker; if the system refuses one thread, those already started are ended again.</summary>
     public void StartWorkers()
     {
-        _live = _workers.Length;
         int started = 0;
         try
         {
@@ -67,6 +67,24 @@ internal sealed partial class PoolCore
         }
     }
 
+    /// <summary>Blocks the caller until the loop of every worker has ended.</summary>
+    public void WaitUntilExited()
+    {
+        lock (_gate)
+        {
+            while (_live > 0) Monitor.Wait(_gate);
+        }
+    }
+
+    /// <summary>Blocks the caller until every worker has been dealt with.</summary>
+    public void WaitUntilFinished()
+    {
+        lock (_gate)
+        {
+            while (!_finished) Monitor.Wait(_gate);
+        }
+    }
+
     /// <summary>Ends everything that waits as not started. Oldest first.</summary>
     public IReadOnlyList<PoolWorkItem> HandBackWaiting()
     {
@@ -84,7 +102,8 @@ internal sealed partial class PoolCore
     }
 
     /// <summary>Cancels the token of everything in flight; whether it ends is up to the work.</summary>
-    public void CancelInFlight()
+    /// <returns>How many items that were.</returns>
+    public int CancelInFlight()
     {
         PoolWorkItem[] items;
         lock (_gate)
@@ -92,7 +111,9 @@ internal sealed partial class PoolCore
             items = _inFlight.ToArray();
             foreach (PoolWorkItem item in items) item.StopSignalled = true;
         }
-        foreach (PoolWorkItem item in items) item.SignalRunning();
+        // Not awaited: the stop goes on while callbacks run. Each reports its own failure.
+        foreach (PoolWorkItem item in items) _ = item.SignalStopAsync();
+        return items.Length;
     }
 
     /// <summary>Tells the workers to end as soon as nothing is left for them.</summary>
@@ -110,7 +131,8 @@ internal sealed partial class PoolCore
     /// Gives up on what is still in flight: it ends as abandoned, sleeping workers end, and the workers returned are those
     /// that are still inside an item's code.
     /// </summary>
-    public Worker[] Abandon()
+    /// <param name="abandoned">How many items it has ended.</param>
+    public Worker[] Abandon(out int abandoned)
     {
         PoolWorkItem[] items;
         Worker[] running;
@@ -129,13 +151,19 @@ internal sealed partial class PoolCore
             WakeAllLocked();
         }
         foreach (PoolWorkItem item in items) Notify(item, WorkOutcome.Abandoned, null);
+        abandoned = items.Length;
         return running;
     }
 
     /// <summary>Every worker has been dealt with.</summary>
     public void Finish()
     {
-        lock (_gate) _state = PoolState.Stopped;
+        lock (_gate)
+        {
+            _state = PoolState.Stopped;
+            _finished = true;
+            Monitor.PulseAll(_gate); // WaitUntilFinished
+        }
         _expiry?.Dispose();
     }
 
@@ -155,6 +183,8 @@ internal sealed partial class PoolCore
     private void ExitLocked(Worker worker)
     {
         worker.HasExited = true;
-        if (--_live == 0) _exited.TrySetResult();
+        if (--_live > 0) return;
+        _exited.TrySetResult();
+        Monitor.PulseAll(_gate); // WaitUntilExited
     }
 }

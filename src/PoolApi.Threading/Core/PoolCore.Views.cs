@@ -28,7 +28,7 @@ internal sealed partial class PoolCore
     {
         get
         {
-            lock (_gate) return _queue.Count >= Capacity && _idle.IsEmpty && _waking == 0;
+            lock (_gate) return _queue.Count >= RoomLocked;
         }
     }
 
@@ -66,7 +66,7 @@ internal sealed partial class PoolCore
                 State = _state,
                 QueueLength = _queue.Count,
                 QueueCapacity = Capacity,
-                OldestAge = _queue.Oldest is { } oldest ? Elapsed(oldest.SubmittedAt, now) : null,
+                OldestAge = _queue.Oldest is { } oldest ? _time.GetElapsedTime(oldest.SubmittedAt, now) : null,
                 InFlight = _inFlight.Count,
                 Suspended = _suspended,
                 Counts = _tally.ToCounts(),
@@ -83,7 +83,7 @@ internal sealed partial class PoolCore
     private WorkerSnapshot SnapshotLocked(Worker worker, long now)
     {
         PoolWorkItem? item = worker.Item;
-        TimeSpan? elapsed = item is null ? null : Elapsed(worker.ItemSince, now);
+        TimeSpan? elapsed = item is null ? null : _time.GetElapsedTime(worker.ItemSince, now);
         return new WorkerSnapshot
         {
             Id = worker.Id,
@@ -92,9 +92,9 @@ internal sealed partial class PoolCore
                 : elapsed is null ? WorkerState.Idle
                 : elapsed > StuckAfter ? WorkerState.Stuck
                 : WorkerState.Busy,
-            Kind = item?.Kind,
-            Origin = item?.Origin,
-            TraceId = item?.TraceId ?? default,
+            Kind = item?.Labels.Kind,
+            Origin = item?.Labels.Origin,
+            TraceId = item?.Labels.TraceId ?? default,
             Elapsed = elapsed,
             Completed = worker.Completed,
             Failed = worker.Failed,

@@ -16,6 +16,7 @@ namespace PoolApi.Threading.Core;
 internal sealed partial class PoolCore
 {
     private static readonly TimeSpan OneMillisecond = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(1); // a timer takes 49 days at most
 
     private readonly object _gate = new();
     private readonly WorkQueue _queue = new();
@@ -45,7 +46,9 @@ internal sealed partial class PoolCore
         _time = options.TimeProvider;
         _observer = options.Observer;
         _workers = new Worker[options.Workers];
-        for (int i = 0; i < _workers.Length; i++) _workers[i] = new Worker(this, i, $"{options.Name}-{i}");
+        // On their way from the first moment: a new pool takes as many items as one whose workers sleep.
+        _live = _waking = _workers.Length;
+        for (int i = 0; i < _workers.Length; i++) _workers[i] = new Worker(this, i, $"{options.Name}-{i}") { IsWaking = true };
         if (MaxQueueTime != Timeout.InfiniteTimeSpan)
         {
             using (ExecutionContext.SuppressFlow())
@@ -71,22 +74,21 @@ internal sealed partial class PoolCore
     /// <summary>Takes an item in, unless the pool is closed or full. One atomic step: accepted means it will end.</summary>
     public SubmitResult Submit(PoolWorkItem item)
     {
+        var labels = new WorkLabels(item.Kind, item.Origin, item.TraceId);
         long now = _time.GetTimestamp();
         Worker? sleeper = null;
-        bool cancelledBefore;
+        WorkOutcome? endedAs = null;
         lock (_gate)
         {
             if (_state != PoolState.Running) return SubmitResult.Closed;
-            // A worker that sleeps, or has been woken and is on its way, is room for one item beyond those that wait.
-            int room = Capacity + _waking + (_idle.IsEmpty ? 0 : 1);
-            if (_queue.Count >= room) return SubmitResult.QueueFull;
-            item.Accept(this, now);
+            if (_queue.Count >= RoomLocked) return SubmitResult.QueueFull;
+            item.Accept(this, labels, now);
             _tally.Accepted++;
-            cancelledBefore = item.IsCancellationRequested;
-            if (cancelledBefore)
+            if (item.IsCancellationRequested)
             {
                 // Cancelled before it was accepted: it ends here, as if cancelled while it waited.
-                EndLocked(item, item.CancelReason.ToOutcome());
+                endedAs = item.CancelReason.ToOutcome();
+                EndLocked(item, endedAs.Value);
             }
             else
             {
@@ -95,23 +97,31 @@ internal sealed partial class PoolCore
                 sleeper = PopSleeperLocked();
             }
         }
-        if (cancelledBefore) Notify(item, item.CancelReason.ToOutcome(), null);
+        if (endedAs is { } outcome) Notify(item, outcome, null);
         sleeper?.Wake();
         return SubmitResult.Accepted;
     }
 
+    /// <summary>
+    /// How many items may wait now. A worker that sleeps, or has been woken and is on its way, is room for one beyond the
+    /// capacity, unless there is a resumption for it: those go first.
+    /// </summary>
+    private int RoomLocked => Capacity + Math.Max(0, _waking + (_idle.IsEmpty ? 0 : 1) - _queue.Resumptions);
+
     /// <summary>Queues a continuation of an item: past capacity and past closing, because the item was accepted.</summary>
-    public void Post(PoolWorkItem item, SendOrPostCallback callback, object? state)
+    /// <returns><see langword="false"/> if the pool has stopped: nobody is left to run it.</returns>
+    public bool Post(PoolWorkItem item, SendOrPostCallback callback, object? state)
     {
         Worker? sleeper;
-        lock (_gate)
+        using (new Hold(_gate))
         {
-            // Stopped: the item has been counted as abandoned and no worker is left to run this.
-            if (_state == PoolState.Stopped) return;
+            // The item has ended long ago, or been abandoned.
+            if (_state == PoolState.Stopped || _live == 0) return false;
             _queue.Enqueue(new Resumption(item, callback, state));
             sleeper = PopSleeperLocked();
         }
         sleeper?.Wake();
+        return true;
     }
 
     /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
@@ -123,12 +133,7 @@ internal sealed partial class PoolCore
         assignment = default;
         lock (_gate)
         {
-            if (worker.IsWaking)
-            {
-                worker.IsWaking = false;
-                _waking--;
-            }
-
+            ArrivedLocked(worker);
             if (_queue.TryDequeueResumption(out Resumption resumption))
             {
                 assignment = new Assignment(resumption.Item, resumption.Callback, resumption.State);
@@ -149,7 +154,8 @@ internal sealed partial class PoolCore
                     item.State = WorkItemState.InFlight;
                     item.StartedAt = now;
                     _inFlight.AddLast(item);
-                    _suspended++; // until the next line gives it a worker
+                    // Until the next line gives it a worker. (A continuation left over from an earlier submission may hold one.)
+                    if (item.ActiveRuns == 0) _suspended++;
                     HoldLocked(worker, item, now);
                     step = NextStep.Run;
                 }
@@ -176,7 +182,7 @@ internal sealed partial class PoolCore
     public void End(PoolWorkItem item, WorkOutcome outcome, Exception? error, Worker? worker)
     {
         long now = _time.GetTimestamp();
-        lock (_gate)
+        using (new Hold(_gate))
         {
             if (worker is not null && ReferenceEquals(worker.Item, item)) ReleaseLocked(worker, now);
             if (item.State != WorkItemState.InFlight) return;
@@ -199,7 +205,7 @@ internal sealed partial class PoolCore
         WorkOutcome outcome = reason.ToOutcome();
         lock (_gate)
         {
-            if (item.State != WorkItemState.Waiting) return false;
+            if (!item.IsWaitingIn(this)) return false;
             _queue.Remove(item);
             EndLocked(item, outcome);
         }
@@ -211,7 +217,7 @@ internal sealed partial class PoolCore
     public void Release(Worker worker)
     {
         long now = _time.GetTimestamp();
-        lock (_gate) ReleaseLocked(worker, now);
+        using (new Hold(_gate)) ReleaseLocked(worker, now);
     }
 
     public void Started(Worker worker, PoolWorkItem item) => Tell(static (o, w, i, _) => o.WorkStarted(w, i!), worker.Id, item, null);
@@ -224,25 +230,29 @@ internal sealed partial class PoolCore
     {
         long now = _time.GetTimestamp();
         PoolWorkItem? failed = null;
-        lock (_gate)
+        using (new Hold(_gate))
         {
             PoolWorkItem? item = worker.Item;
             ReleaseLocked(worker, now);
-            _idle.Remove(worker);
-            if (worker.IsWaking)
-            {
-                worker.IsWaking = false;
-                _waking--;
-            }
+            ArrivedLocked(worker);
             if (item is { State: WorkItemState.InFlight, ActiveRuns: 0 })
             {
                 item.EndedAt = now;
+                worker.Finished++;
+                worker.Failed++;
                 EndInFlightLocked(item, WorkOutcome.Failed);
                 failed = item;
             }
         }
         if (failed is not null) Notify(failed, WorkOutcome.Failed, error);
-        PoolInstruments.Replaced(this, "died");
+        try
+        {
+            PoolInstruments.Replaced(this, "died");
+        }
+        catch (Exception)
+        {
+            // A listener to the metrics threw; the worker must be replaced all the same.
+        }
         Tell(static (o, w, _, e) => o.WorkerReplaced(w, e!), worker.Id, null, error);
         try
         {
@@ -250,7 +260,23 @@ internal sealed partial class PoolCore
         }
         catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
         {
-            lock (_gate) ExitLocked(worker);
+            Worker? heir;
+            bool last;
+            using (new Hold(_gate))
+            {
+                ExitLocked(worker);
+                last = _live == 0;
+                // It may have been on its way to something that nobody else has been woken for.
+                heir = PopSleeperLocked();
+            }
+            heir?.Wake();
+            if (last)
+            {
+                // Nobody is left to run anything: what was accepted must be told so.
+                Close();
+                HandBackWaiting();
+                Abandon(out _);
+            }
             Tell(static (o, w, _, x) => o.WorkerLost(w, x!), worker.Id, null, e);
         }
     }
@@ -289,12 +315,13 @@ internal sealed partial class PoolCore
     {
         if (_expiry is null || _expiryArmed || _queue.Oldest is not { } oldest) return;
         _expiryArmed = true;
-        TimeSpan left = MaxQueueTime - Elapsed(oldest.SubmittedAt, _time.GetTimestamp());
-        // A timer counts whole milliseconds, and may fire a little early.
-        _expiry.Change(left < OneMillisecond ? OneMillisecond : left, Timeout.InfiniteTimeSpan);
+        TimeSpan left = MaxQueueTime - _time.GetElapsedTime(oldest.SubmittedAt);
+        // A timer counts whole milliseconds, and may fire a little early. Fired too early, it is set again.
+        TimeSpan due = left < OneMillisecond ? OneMillisecond : left > LongestTimer ? LongestTimer : left;
+        _expiry.Change(due, Timeout.InfiniteTimeSpan);
     }
 
-    private bool IsExpired(PoolWorkItem item, long now) => _expiry is not null && Elapsed(item.SubmittedAt, now) >= MaxQueueTime;
+    private bool IsExpired(PoolWorkItem item, long now) => _expiry is not null && _time.GetElapsedTime(item.SubmittedAt, now) >= MaxQueueTime;
 
     private Worker? PopSleeperLocked()
     {
@@ -302,6 +329,17 @@ internal sealed partial class PoolCore
         sleeper.IsWaking = true;
         _waking++;
         return sleeper;
+    }
+
+    /// <summary>The worker neither sleeps nor is on its way any more.</summary>
+    private void ArrivedLocked(Worker worker)
+    {
+        // A permit can be left over from a thread that died with it; then this worker woke while it was on the stack, and
+        // must not come to be there twice.
+        _idle.Remove(worker);
+        if (!worker.IsWaking) return;
+        worker.IsWaking = false;
+        _waking--;
     }
 
     private void HoldLocked(Worker worker, PoolWorkItem item, long now)
@@ -332,7 +370,8 @@ internal sealed partial class PoolCore
 
     private void EndLocked(PoolWorkItem item, WorkOutcome outcome)
     {
-        item.State = WorkItemState.Ended;
+        if (item.State == WorkItemState.Waiting) item.EndedAt = _time.GetTimestamp(); // it waited until now
+        item.State = WorkItemState.Ending;
         _tally.Add(outcome);
         NothingLeftLocked();
     }
@@ -356,7 +395,15 @@ internal sealed partial class PoolCore
 
     private void Notify(PoolWorkItem item, WorkOutcome outcome, Exception? error)
     {
-        PoolInstruments.Ended(this, item, outcome);
+        try
+        {
+            PoolInstruments.Ended(this, item, outcome);
+        }
+        catch (Exception e)
+        {
+            // A listener to the metrics threw. The item must be told all the same.
+            Unhandled(item, e);
+        }
         try
         {
             item.NotifyEnded(outcome, error);

@@ -71,15 +71,15 @@ internal static class PoolInstruments
     public static void Ended(PoolCore pool, PoolWorkItem item, WorkOutcome outcome)
     {
         if (FinishedCounter.Enabled)
-            FinishedCounter.Add(1, Pool(pool.Name), new("kind", item.Kind), new("outcome", Word(outcome)));
+            FinishedCounter.Add(1, Pool(pool.Name), new("kind", item.Labels.Kind), new("outcome", Word(outcome)));
         bool ran = item.StartedAt != 0;
-        if (QueueDuration.Enabled && ran)
-            QueueDuration.Record(pool.Elapsed(item.SubmittedAt, item.StartedAt).TotalSeconds, Pool(pool.Name), new("kind", item.Kind));
+        if (QueueDuration.Enabled)
+            QueueDuration.Record(item.QueueTime.TotalSeconds, Pool(pool.Name), new("kind", item.Labels.Kind));
         if (ExecutionDuration.Enabled && ran)
         {
             ExecutionDuration.Record(
                 pool.Elapsed(item.StartedAt, item.EndedAt).TotalSeconds,
-                Pool(pool.Name), new("kind", item.Kind), new("outcome", Word(outcome)));
+                Pool(pool.Name), new("kind", item.Labels.Kind), new("outcome", Word(outcome)));
         }
     }
 

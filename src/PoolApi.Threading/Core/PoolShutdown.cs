@@ -1,21 +1,28 @@
 namespace PoolApi.Threading.Core;
 
 /// <summary>The order of a stop: close, drain, hand back and cancel, join. Safe to call from several threads; each step once.</summary>
+/// <remarks>
+/// No lock is held while anything is waited for or code of a caller runs: an item that is told its end may well close the
+/// pool that another thread is just stopping.
+/// </remarks>
 internal sealed class PoolShutdown(PoolCore core)
 {
     /// <summary>How long a worker with nothing in hand may take to leave its loop.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
 
-    private readonly Lock _once = new();
+    /// <summary>Longer than this is for ever: a timer cannot count it.</summary>
+    private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(40);
+
+    private readonly Lock _notes = new();
     private readonly List<PoolWorkItem> _notStarted = [];
     private long _startedAt;
-    private bool _cancelled;
-    private Task<ShutdownReport>? _shutdown;
-    private Task<ShutdownReport>? _join;
+    private bool _cutShort; // something was handed back, cancelled or abandoned
+    private TaskCompletionSource<ShutdownReport>? _shutdown;
+    private TaskCompletionSource<ShutdownReport>? _join;
 
     public void Close()
     {
-        lock (_once)
+        lock (_notes)
         {
             if (_startedAt == 0) _startedAt = core.Time.GetTimestamp();
         }
@@ -25,30 +32,72 @@ internal sealed class PoolShutdown(PoolCore core)
     public void CancelAll()
     {
         Close();
-        lock (_once)
-        {
-            if (core.Drained.IsCompleted) return;
-            _cancelled = true;
-        }
-        IReadOnlyList<PoolWorkItem> items = core.HandBackWaiting();
-        lock (_once) _notStarted.AddRange(items);
-        core.CancelInFlight();
+        Note(core.HandBackWaiting());
+        if (core.CancelInFlight() > 0) NoteCutShort();
     }
 
     public Task<ShutdownReport> ShutdownAsync(ShutdownMode mode, TimeSpan deadline)
     {
-        lock (_once) return _shutdown ??= RunAsync(mode, deadline);
+        Close();
+        if (!IsFirst(ref _shutdown, out TaskCompletionSource<ShutdownReport> shutdown)) return shutdown.Task;
+        // Not forgotten: its end is the end of the task that is returned.
+        _ = CompleteAsync(shutdown, RunAsync(mode, deadline));
+        return shutdown.Task;
     }
 
     public Task<ShutdownReport> JoinAsync(TimeSpan timeout)
     {
         Close();
-        lock (_once) return _join ??= JoinOnceAsync(timeout);
+        if (!IsFirst(ref _join, out TaskCompletionSource<ShutdownReport> join)) return join.Task;
+        _ = CompleteAsync(join, JoinOnceAsync(timeout)); // as above
+        return join.Task;
+    }
+
+    /// <summary>
+    /// For a pool that has drained: joins without a deadline, blocking the caller for the moment that it takes. If
+    /// somebody else joins already, waits for them.
+    /// </summary>
+    public void JoinDrained()
+    {
+        core.Stop();
+        if (!IsFirst(ref _join, out TaskCompletionSource<ShutdownReport> join))
+        {
+            core.WaitUntilFinished();
+            return;
+        }
+        core.WaitUntilExited();
+        var tally = new ShutdownTally();
+        foreach (Worker worker in core.Workers)
+        {
+            worker.Join(Timeout.InfiniteTimeSpan);
+            Joined(worker, tally);
+        }
+        core.Finish();
+        join.SetResult(Report(tally));
+    }
+
+    private static bool IsFirst(ref TaskCompletionSource<ShutdownReport>? slot, out TaskCompletionSource<ShutdownReport> source)
+    {
+        var mine = new TaskCompletionSource<ShutdownReport>(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource<ShutdownReport>? first = Interlocked.CompareExchange(ref slot, mine, null);
+        source = first ?? mine;
+        return first is null;
+    }
+
+    private static async Task CompleteAsync(TaskCompletionSource<ShutdownReport> source, Task<ShutdownReport> work)
+    {
+        try
+        {
+            source.SetResult(await work.ConfigureAwait(false));
+        }
+        catch (Exception e)
+        {
+            source.SetException(e); // should not happen; but whoever waits must not wait for ever
+        }
     }
 
     private async Task<ShutdownReport> RunAsync(ShutdownMode mode, TimeSpan deadline)
     {
-        Close();
         if (mode == ShutdownMode.Cancel)
         {
             CancelAll();
@@ -62,56 +111,34 @@ internal sealed class PoolShutdown(PoolCore core)
         return await JoinAsync(FixedThreadPool.JoinGrace).ConfigureAwait(false);
     }
 
-    /// <summary>For a pool that has drained: joins without a deadline, blocking the caller for the moment that it takes.</summary>
-    public void JoinDrained()
-    {
-        core.Stop();
-        lock (_once)
-        {
-            if (_join is not null) return; // a shutdown has joined, or is about to
-            var joined = new ShutdownTally();
-            foreach (Worker worker in core.Workers)
-            {
-                worker.Join(Timeout.InfiniteTimeSpan);
-                Joined(worker, joined);
-            }
-            core.Finish();
-            _join = Task.FromResult(ReportLocked(joined));
-        }
-    }
-
     private async Task<ShutdownReport> JoinOnceAsync(TimeSpan timeout)
     {
         core.Stop();
         Worker[] running = [];
         if (!await CompletesWithin(core.Exited, timeout).ConfigureAwait(false))
         {
-            IReadOnlyList<PoolWorkItem> items = core.HandBackWaiting();
-            lock (_once)
-            {
-                _notStarted.AddRange(items);
-                _cancelled = true;
-            }
-            running = core.Abandon();
+            Note(core.HandBackWaiting());
+            running = core.Abandon(out int abandoned);
+            if (abandoned > 0) NoteCutShort();
         }
 
-        var joined = new ShutdownTally();
+        var tally = new ShutdownTally();
         foreach (Worker worker in core.Workers.ToArray())
         {
             // Blocks for a moment: the loop of such a worker has ended or is about to; only the thread's own end is waited for.
             if (!running.Contains(worker) && worker.Join(Moment))
             {
-                Joined(worker, joined);
+                Joined(worker, tally);
             }
             else
             {
                 WorkerSnapshot stuck = core.Snapshot(worker);
-                joined.NotJoined.Add(stuck);
+                tally.NotJoined.Add(stuck);
                 core.NotJoined(worker, stuck);
             }
         }
         core.Finish();
-        lock (_once) return ReportLocked(joined);
+        return Report(tally);
     }
 
     private void Joined(Worker worker, ShutdownTally tally)
@@ -120,22 +147,40 @@ internal sealed class PoolShutdown(PoolCore core)
         core.Joined(worker);
     }
 
-    private ShutdownReport ReportLocked(ShutdownTally tally) => new()
+    private void Note(IReadOnlyList<PoolWorkItem> notStarted)
     {
-        Drained = !_cancelled,
-        WorkersJoined = tally.Joined,
-        NotJoined = tally.NotJoined,
-        NotStarted = _notStarted.ToArray(),
-        Interrupted = core.Interrupted,
-        Counts = core.Counts,
-        Elapsed = core.Time.GetElapsedTime(_startedAt),
-    };
+        if (notStarted.Count == 0) return;
+        lock (_notes) _notStarted.AddRange(notStarted);
+        NoteCutShort();
+    }
+
+    private void NoteCutShort()
+    {
+        lock (_notes) _cutShort = true;
+    }
+
+    private ShutdownReport Report(ShutdownTally tally)
+    {
+        lock (_notes)
+        {
+            return new ShutdownReport
+            {
+                Drained = !_cutShort,
+                WorkersJoined = tally.Joined,
+                NotJoined = tally.NotJoined,
+                NotStarted = _notStarted.ToArray(),
+                Interrupted = core.Interrupted,
+                Counts = core.Counts,
+                Elapsed = core.Time.GetElapsedTime(_startedAt),
+            };
+        }
+    }
 
     private async Task<bool> CompletesWithin(Task task, TimeSpan timeout)
     {
         try
         {
-            await task.WaitAsync(timeout, core.Time).ConfigureAwait(false);
+            await task.WaitAsync(timeout > LongestTimeout ? Timeout.InfiniteTimeSpan : timeout, core.Time).ConfigureAwait(false);
             return true;
         }
         catch (TimeoutException)

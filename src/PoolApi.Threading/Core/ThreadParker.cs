@@ -22,7 +22,7 @@ internal sealed class ThreadParker
     /// <summary>Leaves a permit; wakes the thread if it sleeps. Two before one Park count as one.</summary>
     public void Unpark()
     {
-        lock (_monitor)
+        using (new Hold(_monitor))
         {
             _permit = true;
             Monitor.Pulse(_monitor);

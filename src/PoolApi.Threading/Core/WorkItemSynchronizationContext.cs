@@ -16,7 +16,8 @@ internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem
 
         using var done = new ManualResetEventSlim();
         Exception? error = null;
-        Post(
+        bool posted = core.Post(
+            item,
             _ =>
             {
                 try
@@ -30,6 +31,7 @@ internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem
                 done.Set();
             },
             null);
+        if (!posted) throw new InvalidOperationException($"The pool '{core.Name}' has stopped; nobody is left to run the callback.");
         done.Wait();
         if (error is not null) throw new System.Reflection.TargetInvocationException(error);
     }

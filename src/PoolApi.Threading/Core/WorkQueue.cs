@@ -19,6 +19,9 @@ internal sealed class WorkQueue
     /// <summary>Items that wait; resumptions do not count.</summary>
     public int Count => _waiting.Count;
 
+    /// <summary>Resumptions that wait.</summary>
+    public int Resumptions => _resumptions.Count;
+
     /// <summary>The item that has waited longest.</summary>
     public PoolWorkItem? Oldest => _waiting.First;
 

@@ -11,7 +11,8 @@ internal sealed class Worker(PoolCore core, int id, string name)
 
     // Guarded by the pool's gate.
     internal Worker? NextIdle;
-    internal bool IsWaking; // taken off the idle stack to find work, and not there yet
+    internal bool IsIdle; // on the idle stack
+    internal bool IsWaking; // started, or taken off the idle stack, to find work; and not there yet
     internal bool HasExited;
     internal PoolWorkItem? Item;
     internal long ItemSince;
@@ -33,8 +34,17 @@ internal sealed class Worker(PoolCore core, int id, string name)
     {
         // Background, so that a stuck one cannot keep the process alive; the pool joins it explicitly. UnsafeStart: the
         // context of whoever makes the pool is nobody's business here.
+        Thread? before = _thread;
         _thread = new Thread(ThreadMain) { IsBackground = true, Name = name };
-        _thread.UnsafeStart();
+        try
+        {
+            _thread.UnsafeStart();
+        }
+        catch
+        {
+            _thread = before; // a thread that never started cannot be joined
+            throw;
+        }
     }
 
     public void Wake() => _parker.Unpark();

@@ -1,0 +1,31 @@
+namespace PoolApi.Threading.Core;
+
+/// <summary>
+/// Holds a monitor, as <see langword="lock"/> does, but is not turned away by a <see cref="Thread.Interrupt"/>: that is
+/// put off until the thread next waits. For steps that must not be skipped, such as counting an item's end.
+/// </summary>
+internal readonly ref struct Hold : IDisposable
+{
+    private readonly object _monitor;
+
+    public Hold(object monitor)
+    {
+        bool interrupted = false;
+        while (true)
+        {
+            try
+            {
+                Monitor.Enter(monitor);
+                break;
+            }
+            catch (ThreadInterruptedException)
+            {
+                interrupted = true;
+            }
+        }
+        _monitor = monitor;
+        if (interrupted) Thread.CurrentThread.Interrupt();
+    }
+
+    public void Dispose() => Monitor.Exit(_monitor);
+}

@@ -1,0 +1,130 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>P3: the queue is bounded, and whoever comes too late knows at once.</summary>
+public class BoundedTests
+{
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(4, 1)]
+    [InlineData(3, 7)]
+    public void A_new_pool_accepts_exactly_its_capacity_and_one_for_each_worker(int workers, int capacity)
+    {
+        // Again and again: whether the threads have arrived yet must make no difference.
+        for (int round = 0; round < 20; round++)
+        {
+            using FixedThreadPool pool = Pools.Make(workers, capacity);
+            using var release = new ManualResetEventSlim();
+            TestItem Blocker() => new(_ => release.WaitPatiently());
+            for (int i = 0; i < workers + capacity; i++) pool.Accepted(Blocker());
+            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(Blocker()));
+            Assert.True(pool.IsFullGuess);
+            Patience.Until(() => pool.GetSnapshot().InFlight == workers);
+            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(Blocker()));
+            Assert.Equal((capacity, capacity), (pool.GetSnapshot().QueueLength, pool.GetSnapshot().QueueCapacity));
+            release.Set();
+        }
+    }
+
+    [Fact]
+    public void Workers_that_fell_asleep_again_are_counted_as_free()
+    {
+        using FixedThreadPool pool = Pools.Make(2, 1);
+        for (int round = 0; round < 100; round++)
+        {
+            using (pool.Occupy())
+            {
+                var waiting = new TestItem();
+                pool.Accepted(waiting);
+                var refused = new TestItem();
+                Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(refused));
+                Assert.Equal(0, refused.Endings.Count);
+            }
+            // Both asleep: only then is there room for three.
+            Patience.Until(() => pool.GetSnapshot() is { InFlight: 0, QueueLength: 0 } && !pool.IsFullGuess);
+        }
+    }
+
+    [Fact]
+    public async Task Cancelling_what_waits_frees_its_slot_at_once()
+    {
+        using FixedThreadPool pool = Pools.Make(1, 3);
+        using Occupation busy = pool.Occupy();
+        TestItem[] items = [new(), new(), new()];
+        foreach (TestItem item in items) pool.Accepted(item);
+        foreach (TestItem gone in new[] { items[1], items[0], items[2] }) // the middle, the first, the last
+        {
+            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+            Assert.True(gone.Cancel());
+            pool.Accepted(new TestItem());
+        }
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        busy.Dispose();
+        pool.Dispose();
+        Assert.Equal(3, pool.GetSnapshot().Counts.Cancelled);
+        Assert.Equal(4, pool.GetSnapshot().Counts.Completed);
+        await Assert.ThrowsAsync<WorkRejectedException>(() => pool.RunAsync(() => 1).Patiently());
+    }
+
+    [Fact]
+    public async Task A_caller_of_RunAsync_is_told_at_once_that_the_queue_is_full_or_closed()
+    {
+        using FixedThreadPool pool = Pools.Make(1, 1);
+        using Occupation busy = pool.Occupy();
+        pool.Accepted(new TestItem());
+        ValueTask<int> full = pool.RunAsync(() => 1);
+        Assert.True(full.IsFaulted);
+        var error = await Assert.ThrowsAsync<WorkRejectedException>(() => full.Patiently());
+        Assert.Equal((SubmitResult.QueueFull, pool.Name), (error.Result, error.PoolName));
+        pool.Close();
+        ValueTask<int> closed = pool.RunAsync(() => 1);
+        Assert.True(closed.IsFaulted);
+        Assert.Equal(SubmitResult.Closed, (await Assert.ThrowsAsync<WorkRejectedException>(() => closed.Patiently())).Result);
+        Assert.Equal(2, pool.GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task Resumptions_go_past_capacity_and_past_closing()
+    {
+        using FixedThreadPool pool = Pools.Make(1, 1);
+        var resume = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task<int>[] calls = Enumerable.Range(0, 5).Select(i =>
+        {
+            Task<int> call = pool.RunAsync(async () =>
+            {
+                await resume.Task;
+                await Task.Yield();
+                return i;
+            }).AsTask();
+            Patience.Until(() => pool.GetSnapshot().Suspended == i + 1);
+            return call;
+        }).ToArray();
+        Occupation busy = pool.Occupy();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        pool.Close();
+        resume.SetResult();
+        Assert.Equal((1, 6), (pool.GetSnapshot().QueueLength, pool.GetSnapshot().InFlight));
+        busy.Dispose();
+        int[] results = await Task.WhenAll(calls).Patiently();
+        Assert.Equal([0, 1, 2, 3, 4], results);
+        Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
+    }
+
+    [Fact]
+    public async Task What_waits_runs_in_the_order_it_came()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var order = new List<int>();
+        using (pool.Occupy())
+        {
+            for (int i = 0; i < 100; i++)
+            {
+                int n = i;
+                pool.Accepted(new TestItem(_ => order.Add(n)));
+            }
+        }
+        await pool.DisposeAsync();
+        Assert.Equal(Enumerable.Range(0, 100), order);
+    }
+}

@@ -1,0 +1,223 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>The instruments that other people's dashboards depend on.</summary>
+public class MetricsTests
+{
+    private static readonly string[] NotRun = ["cancelled", "expired", "shed", "client_gone", "not_started"];
+
+    [Theory]
+    [InlineData("poolapi.pool.workers", "{worker}", "ObservableGauge`1")]
+    [InlineData("poolapi.worker.state", null, "ObservableGauge`1")]
+    [InlineData("poolapi.worker.busy.time", "s", "ObservableCounter`1")]
+    [InlineData("poolapi.worker.work", "{item}", "ObservableCounter`1")]
+    [InlineData("poolapi.worker.replaced", "{worker}", "Counter`1")]
+    [InlineData("poolapi.queue.length", "{item}", "ObservableGauge`1")]
+    [InlineData("poolapi.queue.capacity", "{item}", "ObservableGauge`1")]
+    [InlineData("poolapi.queue.oldest.age", "s", "ObservableGauge`1")]
+    [InlineData("poolapi.work.accepted", "{item}", "ObservableCounter`1")]
+    [InlineData("poolapi.work.finished", "{item}", "Counter`1")]
+    [InlineData("poolapi.work.rejected", "{item}", "Counter`1")]
+    [InlineData("poolapi.work.queue.duration", "s", "Histogram`1")]
+    [InlineData("poolapi.work.execution.duration", "s", "Histogram`1")]
+    public void Every_instrument_of_the_design_is_there_with_its_kind_and_unit(string name, string? unit, string type)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var collected = new Collected(pool.Name);
+        Instrument instrument = Assert.Single(collected.Instruments, i => i.Name == name);
+        Assert.Equal((unit, type), (instrument.Unit, instrument.GetType().Name));
+        Assert.False(string.IsNullOrEmpty(instrument.Description));
+        Assert.Equal(FixedThreadPool.MeterName, instrument.Meter.Name);
+        if (instrument is Histogram<double> histogram)
+        {
+            IReadOnlyList<double> bounds = histogram.Advice!.HistogramBucketBoundaries!;
+            Assert.Equal((0.001, 300.0), (bounds[0], bounds[^1]));
+        }
+    }
+
+    [Fact]
+    public async Task Every_outcome_is_counted_by_kind_and_adds_up_to_what_was_accepted()
+    {
+        var time = new FakeTimeProvider();
+        FixedThreadPool pool = Pools.Make(1, capacity: 10, time: time, maxQueueTime: TimeSpan.FromSeconds(30));
+        using var collected = new Collected(pool.Name);
+        pool.Accepted(new TestItem { KindIs = "a" });
+        pool.Accepted(new TestItem(_ => throw new InvalidOperationException("on purpose")) { KindIs = "b" });
+        Patience.Until(() => pool.GetSnapshot().Counts.Ended == 2);
+        Occupation busy = pool.Occupy();
+        for (int reason = 0; reason < 5; reason++)
+        {
+            var item = new TestItem { KindIs = "c" };
+            pool.Accepted(item);
+            item.Cancel((NotRunReason)reason);
+        }
+        pool.Accepted(new TestItem { KindIs = "d" });
+        time.Advance(TimeSpan.FromSeconds(30));
+        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        busy.Dispose();
+
+        Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "a"), ("outcome", "completed")));
+        Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "b"), ("outcome", "failed")));
+        foreach (string outcome in NotRun) Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "c"), ("outcome", outcome)));
+        Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "d"), ("outcome", "expired")));
+        Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "test"), ("outcome", "abandoned")));
+        collected.Observe();
+        Assert.Equal(9, report.Counts.Accepted);
+        Assert.Equal(9, collected.Sum("poolapi.work.finished"));
+        Assert.Equal(9, collected.Sum("poolapi.work.accepted"));
+        Assert.Equal(9, collected.Count("poolapi.work.queue.duration"));
+        Assert.Equal(3, collected.Count("poolapi.work.execution.duration")); // completed, failed, abandoned
+        Assert.Equal(["kind", "outcome", "pool"], collected.Keys("poolapi.work.finished"));
+        Assert.Equal(["pool"], collected.Keys("poolapi.work.accepted"));
+        Assert.Equal(["kind", "pool"], collected.Keys("poolapi.work.queue.duration"));
+        Assert.Equal(["kind", "outcome", "pool"], collected.Keys("poolapi.work.execution.duration"));
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task The_workers_and_the_queue_are_shown_as_they_are()
+    {
+        var time = new FakeTimeProvider();
+        FixedThreadPool pool = Pools.Make(2, capacity: 5, time: time, stuckAfter: TimeSpan.FromSeconds(10));
+        using var collected = new Collected(pool.Name);
+        collected.Observe();
+        Assert.Equal(2, collected.Sum("poolapi.pool.workers", ("state", "idle")));
+        Assert.Equal(0, collected.Sum("poolapi.pool.workers", ("state", "busy")));
+
+        using (pool.Occupy())
+        {
+            time.Advance(TimeSpan.FromSeconds(4));
+            pool.Accepted(new TestItem());
+            time.Advance(TimeSpan.FromSeconds(3));
+            collected.Observe();
+            Assert.Equal(2, collected.Sum("poolapi.pool.workers", ("state", "busy")));
+            Assert.Equal(1, collected.Sum("poolapi.worker.state", ("worker", $"{pool.Name}-1"), ("state", "busy")));
+            Assert.Equal(0, collected.Sum("poolapi.worker.state", ("worker", $"{pool.Name}-1"), ("state", "idle")));
+            Assert.Equal(7, collected.Sum("poolapi.worker.busy.time", ("worker", $"{pool.Name}-0")), 3);
+            Assert.Equal(1, collected.Sum("poolapi.queue.length"));
+            Assert.Equal(5, collected.Sum("poolapi.queue.capacity"));
+            Assert.Equal(3, collected.Sum("poolapi.queue.oldest.age"), 3);
+            time.Advance(TimeSpan.FromSeconds(4));
+            collected.Observe();
+            Assert.Equal(2, collected.Sum("poolapi.pool.workers", ("state", "stuck")));
+            Assert.Equal(2, collected.Sum("poolapi.worker.state", ("state", "stuck")));
+        }
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        collected.Observe();
+        Assert.Equal(report.Counts.Completed, collected.Sum("poolapi.worker.work"));
+        Assert.Equal(22, collected.Sum("poolapi.worker.busy.time"), 3);
+        Assert.Equal(["pool", "state"], collected.Keys("poolapi.pool.workers"));
+        Assert.Equal(["pool", "state", "worker"], collected.Keys("poolapi.worker.state"));
+        Assert.Equal(["pool", "worker"], collected.Keys("poolapi.worker.busy.time"));
+        Assert.Equal(["pool", "worker"], collected.Keys("poolapi.worker.work"));
+        Assert.Equal(["pool", "priority"], collected.Keys("poolapi.queue.length"));
+        Assert.Equal(["pool"], collected.Keys("poolapi.queue.capacity"));
+        Assert.Equal(["pool"], collected.Keys("poolapi.queue.oldest.age"));
+        pool.Dispose();
+        collected.Observe();
+        Assert.Equal(0, collected.Count("poolapi.work.accepted")); // a pool that is gone is seen no more
+    }
+
+    [Fact]
+    public void What_is_refused_is_counted_by_reason_and_not_as_accepted()
+    {
+        using FixedThreadPool pool = Pools.Make(1, capacity: 1);
+        using var collected = new Collected(pool.Name);
+        using Occupation busy = pool.Occupy();
+        pool.Accepted(new TestItem());
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        pool.CountRejected("overloaded");
+        pool.Close();
+        Assert.Equal(SubmitResult.Closed, pool.TrySubmit(new TestItem()));
+        Assert.Equal(2, collected.Sum("poolapi.work.rejected", ("reason", "queue_full")));
+        Assert.Equal(1, collected.Sum("poolapi.work.rejected", ("reason", "overloaded")));
+        Assert.Equal(1, collected.Sum("poolapi.work.rejected", ("reason", "draining")));
+        Assert.Equal(["pool", "reason"], collected.Keys("poolapi.work.rejected"));
+        collected.Observe();
+        Assert.Equal(2, collected.Sum("poolapi.work.accepted"));
+    }
+
+    [Fact]
+    public void The_queue_time_of_work_that_expired_is_measured()
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(5));
+        using var collected = new Collected(pool.Name);
+        using Occupation busy = pool.Occupy();
+        pool.Accepted(new TestItem { KindIs = "late" });
+        time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal(5, collected.Sum("poolapi.work.queue.duration", ("kind", "late")), 3);
+        Assert.Equal(0, collected.Count("poolapi.work.execution.duration"));
+    }
+
+    [Fact]
+    public async Task A_replaced_worker_is_counted()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var collected = new Collected(pool.Name);
+        Thread first = await pool.RunAsync(() => Thread.CurrentThread).Patiently();
+        first.Interrupt();
+        first.JoinPatiently();
+        Assert.Equal(1, collected.Sum("poolapi.worker.replaced", ("reason", "died")));
+        Assert.Equal(["pool", "reason"], collected.Keys("poolapi.worker.replaced"));
+    }
+
+    /// <summary>Everything that the meter says of one pool. Observed values are those of the last look.</summary>
+    private sealed class Collected : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private readonly string _pool;
+        private ConcurrentQueue<(Instrument Instrument, double Value, Dictionary<string, string?> Tags)> _all = new();
+
+        public Collected(string pool)
+        {
+            _pool = pool;
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Name != FixedThreadPool.MeterName) return;
+                Instruments.Enqueue(instrument);
+                listener.EnableMeasurementEvents(instrument);
+            };
+            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
+            _listener.Start();
+        }
+
+        public ConcurrentQueue<Instrument> Instruments { get; } = new();
+
+        public void Observe()
+        {
+            _all = new(_all.Where(m => !m.Instrument.IsObservable));
+            _listener.RecordObservableInstruments();
+        }
+
+        public double Sum(string name, params (string Key, string Value)[] tags) => Of(name, tags).Sum(m => m.Value);
+
+        public int Count(string name) => Of(name, []).Count();
+
+        public string[] Keys(string name)
+        {
+            string[][] keys = Of(name, []).Select(m => m.Tags.Keys.Order(StringComparer.Ordinal).ToArray()).ToArray();
+            Assert.NotEmpty(keys);
+            Assert.All(keys, k => Assert.Equal(keys[0], k));
+            return keys[0];
+        }
+
+        public void Dispose() => _listener.Dispose();
+
+        private IEnumerable<(Instrument Instrument, double Value, Dictionary<string, string?> Tags)> Of(
+            string name, (string Key, string Value)[] tags) =>
+            _all.Where(m => m.Instrument.Name == name && tags.All(t => m.Tags.GetValueOrDefault(t.Key) == t.Value));
+
+        private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            var all = new Dictionary<string, string?>();
+            foreach (KeyValuePair<string, object?> tag in tags) all[tag.Key] = tag.Value?.ToString();
+            if (all.GetValueOrDefault("pool") == _pool) _all.Enqueue((instrument, value, all));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>P7: for each worker, what it runs, since when, for whom.</summary>
+public class NothingHiddenTests
+{
+    [Fact]
+    public void A_busy_worker_shows_what_it_runs_since_when_and_for_whom()
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(2, time: time, stuckAfter: TimeSpan.FromSeconds(60));
+        using var started = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        ActivityTraceId trace = ActivityTraceId.CreateRandom();
+        pool.Accepted(new TestItem(_ =>
+        {
+            started.Set();
+            release.WaitPatiently();
+        })
+        {
+            KindIs = "thumbnails",
+            OriginIs = "/v1/thumbnails",
+            TraceIs = trace,
+        });
+        started.WaitPatiently();
+
+        time.Advance(TimeSpan.FromSeconds(60));
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((pool.Name, PoolState.Running, 1, 0), (snapshot.Name, snapshot.State, snapshot.InFlight, snapshot.Suspended));
+        WorkerSnapshot busy = Assert.Single(snapshot.Workers, w => w.State != WorkerState.Idle);
+        Assert.Equal((WorkerState.Busy, "thumbnails", "/v1/thumbnails", trace), (busy.State, busy.Kind, busy.Origin, busy.TraceId));
+        Assert.Equal((TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60)), (busy.Elapsed, busy.BusyTime));
+        WorkerSnapshot idle = Assert.Single(snapshot.Workers, w => w.State == WorkerState.Idle);
+        Assert.Equal((null, null, default(ActivityTraceId), null), (idle.Kind, idle.Origin, idle.TraceId, idle.Elapsed));
+        Assert.Equal([$"{pool.Name}-0", $"{pool.Name}-1"], snapshot.Workers.Select(w => w.Name));
+
+        time.Advance(TimeSpan.FromTicks(1));
+        Assert.Equal(WorkerState.Stuck, pool.GetSnapshot().Workers[busy.Id].State);
+        release.Set();
+        pool.Dispose();
+        WorkerSnapshot after = pool.GetSnapshot().Workers[busy.Id];
+        Assert.Equal((1, 0, 1), (after.Completed, after.Failed, after.Finished));
+        Assert.Equal(TimeSpan.FromSeconds(60) + TimeSpan.FromTicks(1), after.BusyTime);
+    }
+
+    [Fact]
+    public async Task What_a_caller_of_RunAsync_says_is_shown_and_the_trace_is_the_callers()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var started = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        using Activity activity = new Activity("caller").Start();
+        Task call = pool.RunAsync(
+            () =>
+            {
+                started.Set();
+                release.WaitPatiently();
+            },
+            new WorkOptions { Kind = "hash", Origin = "/v1/hashes" }).AsTask();
+        started.WaitPatiently();
+        WorkerSnapshot worker = Assert.Single(pool.GetSnapshot().Workers);
+        Assert.Equal(("hash", "/v1/hashes", activity.TraceId), (worker.Kind, worker.Origin, worker.TraceId));
+        release.Set();
+        await call.Patiently();
+    }
+
+    [Fact]
+    public async Task Work_that_awaits_holds_no_worker_and_is_counted_as_suspended()
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(1, time: time);
+        var resume = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var resumed = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        var item = new AsyncTestItem(async _ =>
+        {
+            await resume.Task;
+            resumed.Set();
+            release.WaitPatiently();
+        });
+        pool.Accepted(item);
+        Patience.Until(() => pool.GetSnapshot() is { InFlight: 1, Suspended: 1, QueueLength: 0 });
+        Assert.Equal(WorkerState.Idle, pool.GetSnapshot().Workers[0].State);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently()); // the only worker is free
+        time.Advance(TimeSpan.FromSeconds(7));
+        resume.SetResult();
+        resumed.WaitPatiently();
+        time.Advance(TimeSpan.FromSeconds(2));
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((1, 0), (snapshot.InFlight, snapshot.Suspended));
+        Assert.Equal(("async", TimeSpan.FromSeconds(2)), (snapshot.Workers[0].Kind, snapshot.Workers[0].Elapsed));
+        release.Set();
+        await item.Endings.First;
+        Assert.Equal(TimeSpan.FromSeconds(9), item.RunTime);
+        pool.Dispose();
+        Assert.Equal(TimeSpan.FromSeconds(2), pool.GetSnapshot().Workers[0].BusyTime);
+    }
+
+    [Fact]
+    public async Task The_queue_shows_its_length_and_the_age_of_its_oldest()
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(1, capacity: 7, time: time);
+        Assert.Null(pool.GetSnapshot().OldestAge);
+        TestItem first = new();
+        using (pool.Occupy())
+        {
+            pool.Accepted(first);
+            time.Advance(TimeSpan.FromSeconds(3));
+            pool.Accepted(new TestItem());
+            time.Advance(TimeSpan.FromSeconds(2));
+            PoolSnapshot snapshot = pool.GetSnapshot();
+            Assert.Equal((2, 7, TimeSpan.FromSeconds(5)), (snapshot.QueueLength, snapshot.QueueCapacity, snapshot.OldestAge));
+        }
+        await first.Endings.First;
+        Assert.Equal((TimeSpan.FromSeconds(5), $"{pool.Name}-0"), (first.QueueTime, first.WorkerName));
+    }
+
+    [Fact]
+    public async Task An_item_whose_description_throws_is_refused_and_hurts_nobody()
+    {
+        var observer = new RecordingObserver();
+        using FixedThreadPool pool = Pools.Make(observer: observer);
+        Assert.Throws<NotSupportedException>(() => pool.TrySubmit(new Undescribed()));
+        Assert.Equal(0, pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Assert.Empty(observer.Replaced);
+    }
+
+    [Fact]
+    public async Task The_wait_is_estimated_from_the_queue_and_the_mean_run_time()
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(2, time: time);
+        Assert.Equal(TimeSpan.Zero, pool.EstimateQueueTime());
+        using (pool.Occupy())
+        {
+            for (int i = 0; i < 6; i++) pool.Accepted(new TestItem());
+            time.Advance(TimeSpan.FromSeconds(4));
+            // Nothing has ended yet; what runs has taken 4 s so far: 6 × 4 s ÷ 2 workers.
+            Assert.Equal(12, pool.EstimateQueueTime().TotalSeconds, 3);
+            time.Advance(TimeSpan.FromDays(2));
+            Assert.Equal(TimeSpan.FromDays(1), pool.EstimateQueueTime());
+        }
+        await pool.DisposeAsync();
+        Assert.Equal(TimeSpan.Zero, pool.EstimateQueueTime());
+    }
+
+    [Fact]
+    public async Task The_estimate_follows_what_recent_items_took()
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(1, time: time);
+        for (int i = 0; i < 5; i++) await pool.RunAsync(() => time.Advance(TimeSpan.FromSeconds(2))).Patiently();
+        using Occupation busy = pool.Occupy();
+        for (int i = 0; i < 3; i++) pool.Accepted(new TestItem());
+        Assert.Equal(6, pool.EstimateQueueTime().TotalSeconds, 3);
+    }
+
+    [Fact]
+    public async Task The_observer_is_told_of_each_start_once_and_may_throw_without_hurting_anybody()
+    {
+        var observer = new RecordingObserver(throws: true);
+        FixedThreadPool pool = Pools.Make(2, observer: observer);
+        var item = new AsyncTestItem(async _ => await Task.Yield()) { WhenEnded = (_, _) => throw new InvalidOperationException("on purpose") };
+        pool.Accepted(item);
+        Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        Assert.True(report.Joined);
+        Assert.Same(item, Assert.Single(observer.Started).Item);
+        Assert.Same(item, Assert.Single(observer.Unhandled).Item);
+        Assert.Equal([0, 1], observer.Joined);
+        Assert.Empty(observer.Replaced);
+        pool.Dispose();
+    }
+
+    private sealed class Undescribed : PoolWorkItem
+    {
+        public override string Kind => throw new NotSupportedException("on purpose");
+
+        protected override void Execute()
+        {
+        }
+    }
+}

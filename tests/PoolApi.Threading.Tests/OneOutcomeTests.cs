@@ -1,0 +1,366 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>P1: whatever was accepted ends exactly once, and the counts add up.</summary>
+public class OneOutcomeTests
+{
+    [Fact]
+    public async Task Work_that_returns_is_completed()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var item = new TestItem();
+        pool.Accepted(item);
+        Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
+        Assert.Null(item.Endings.Error);
+        Assert.Equal(42, await pool.RunAsync(() => 42).Patiently());
+        pool.Dispose();
+        Assert.Equal(1, item.Endings.Count);
+        Assert.Equal(new PoolCounts { Accepted = 2, Completed = 2 }, pool.GetSnapshot().Counts);
+    }
+
+    [Fact]
+    public async Task Work_that_throws_fails_its_caller_and_not_the_worker()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var error = new InvalidOperationException("on purpose");
+        Thread? first = null;
+        var item = new TestItem(_ =>
+        {
+            first = Thread.CurrentThread;
+            throw error;
+        });
+        pool.Accepted(item);
+        Assert.Equal(WorkOutcome.Failed, await item.Endings.First);
+        Assert.Same(error, item.Endings.Error);
+        Assert.Same(error, await Assert.ThrowsAsync<InvalidOperationException>(() => pool.RunAsync(() => throw error).Patiently()));
+        Assert.Same(error, await Assert.ThrowsAsync<InvalidOperationException>(() => pool.RunAsync(async () =>
+        {
+            await Task.Yield();
+            throw error;
+        }).Patiently()));
+        Assert.Same(first, await pool.RunAsync(() => Thread.CurrentThread).Patiently());
+        pool.Dispose();
+        Assert.Equal(new PoolCounts { Accepted = 4, Completed = 1, Failed = 3 }, pool.GetSnapshot().Counts);
+    }
+
+    [Fact]
+    public async Task Work_cancelled_while_it_waits_never_runs()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var item = new TestItem();
+        using (pool.Occupy())
+        {
+            pool.Accepted(item);
+            Assert.Equal(1, pool.GetSnapshot().QueueLength);
+            Assert.True(item.Cancel());
+            Assert.False(item.Cancel());
+            Assert.Equal(0, pool.GetSnapshot().QueueLength);
+            Assert.Equal(WorkOutcome.Cancelled, await item.Endings.First);
+        }
+        pool.Dispose();
+        Assert.Equal((0, 1), (item.Runs, item.Endings.Count));
+        Assert.Equal(new PoolCounts { Accepted = 2, Completed = 1, Cancelled = 1 }, pool.GetSnapshot().Counts);
+    }
+
+    [Fact]
+    public async Task A_callers_token_cancels_work_that_waits_and_the_caller_is_told_of_that_token()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var cts = new CancellationTokenSource();
+        using (pool.Occupy())
+        {
+            Task<int> call = pool.RunAsync(() => 1, new WorkOptions { CancellationToken = cts.Token }).AsTask();
+            await cts.CancelAsync();
+            var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.Patiently());
+            Assert.Equal(cts.Token, error.CancellationToken);
+            Assert.True(call.IsCanceled);
+        }
+        pool.Dispose();
+        Assert.Equal(new PoolCounts { Accepted = 2, Completed = 1, Cancelled = 1 }, pool.GetSnapshot().Counts);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_callers_token_cancels_work_that_runs(bool asynchronous)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var cts = new CancellationTokenSource();
+        using var started = new ManualResetEventSlim();
+        var options = new WorkOptions { CancellationToken = cts.Token };
+        Task call = asynchronous
+            ? pool.RunAsync(
+                async token =>
+                {
+                    started.Set();
+                    await Task.Delay(Timeout.Infinite, token);
+                },
+                options).AsTask()
+            : pool.RunAsync(
+                token =>
+                {
+                    started.Set();
+                    token.WaitHandle.WaitOne();
+                    token.ThrowIfCancellationRequested();
+                },
+                options).AsTask();
+        started.WaitPatiently();
+        await cts.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.Patiently());
+        pool.Dispose();
+        Assert.Equal(new PoolCounts { Accepted = 1, Cancelled = 1 }, pool.GetSnapshot().Counts);
+    }
+
+    [Fact]
+    public async Task Work_whose_token_was_cancelled_before_is_not_accepted()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => pool.RunAsync(() => 1, new WorkOptions { CancellationToken = new CancellationToken(true) }).Patiently());
+        Assert.Equal(0, pool.GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task A_cancellation_that_nobody_asked_for_is_a_failure()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var item = new TestItem(_ => throw new OperationCanceledException());
+        pool.Accepted(item);
+        Assert.Equal(WorkOutcome.Failed, await item.Endings.First);
+    }
+
+    [Theory]
+    [InlineData(NotRunReason.Cancelled, WorkOutcome.Cancelled)]
+    [InlineData(NotRunReason.Expired, WorkOutcome.Expired)]
+    [InlineData(NotRunReason.Shed, WorkOutcome.Shed)]
+    [InlineData(NotRunReason.ClientGone, WorkOutcome.ClientGone)]
+    [InlineData(NotRunReason.NotStarted, WorkOutcome.NotStarted)]
+    public async Task Work_ends_with_the_reason_it_was_cancelled_for_also_when_that_came_first(NotRunReason reason, WorkOutcome outcome)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using Occupation busy = pool.Occupy();
+        var before = new TestItem();
+        Assert.False(before.Cancel(reason));
+        pool.Accepted(before);
+        Assert.Equal(outcome, await before.Endings.First);
+
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Assert.True(waiting.Cancel(reason));
+        Assert.Equal(outcome, await waiting.Endings.First);
+
+        Assert.Equal((0, 0), (before.Runs, waiting.Runs));
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal(2, snapshot.Counts.Ended);
+        Pools.AddsUp(snapshot);
+    }
+
+    [Fact]
+    public async Task An_unknown_reason_for_a_cancel_is_refused_and_changes_nothing()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var item = new TestItem();
+        Assert.Throws<ArgumentOutOfRangeException>(() => item.Cancel((NotRunReason)99));
+        Assert.False(item.IsCancellationRequested);
+        pool.Accepted(item);
+        Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
+        pool.Dispose();
+        Pools.AddsUp(pool.GetSnapshot());
+    }
+
+    [Fact]
+    public async Task Work_that_waits_too_long_expires_while_all_workers_are_busy()
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(2, time: time, maxQueueTime: TimeSpan.FromSeconds(5));
+        using Occupation busy = pool.Occupy();
+        var early = new TestItem();
+        pool.Accepted(early);
+        time.Advance(TimeSpan.FromSeconds(3));
+        var late = new TestItem();
+        pool.Accepted(late);
+        Task<int> call = pool.RunAsync(() => 1).AsTask();
+        time.Advance(TimeSpan.FromSeconds(1.999));
+        Assert.Equal(0, early.Endings.Count);
+        time.Advance(TimeSpan.FromSeconds(0.001));
+        Assert.Equal(WorkOutcome.Expired, await early.Endings.First);
+        Assert.Equal(TimeSpan.FromSeconds(5), early.QueueTime);
+        Assert.Equal(0, late.Endings.Count);
+        time.Advance(TimeSpan.FromSeconds(3));
+        Assert.Equal(WorkOutcome.Expired, await late.Endings.First);
+        var error = await Assert.ThrowsAsync<WorkNotRunException>(() => call.Patiently());
+        Assert.Equal((NotRunReason.Expired, pool.Name), (error.Reason, error.PoolName));
+        Assert.Equal((0, 3L), (pool.GetSnapshot().QueueLength, pool.GetSnapshot().Counts.Expired));
+    }
+
+    [Fact]
+    public async Task Work_that_waits_too_long_expires_when_its_turn_comes_even_if_no_timer_fires()
+    {
+        var time = new ZeroClock();
+        using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(5));
+        TestItem[] late = [new(), new(), new()];
+        var inTime = new TestItem();
+        using (pool.Occupy())
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            foreach (TestItem item in late) pool.Accepted(item);
+            time.Advance(TimeSpan.FromSeconds(3));
+            pool.Accepted(inTime);
+            time.Advance(TimeSpan.FromSeconds(2));
+        }
+        Assert.Equal(WorkOutcome.Completed, await inTime.Endings.First);
+        foreach (TestItem item in late) Assert.Equal((WorkOutcome.Expired, 0), (await item.Endings.First, item.Runs));
+    }
+
+    [Fact]
+    public async Task Work_accepted_at_time_zero_expires_too()
+    {
+        var time = new ZeroClock();
+        using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(5));
+        var item = new TestItem();
+        using (pool.Occupy())
+        {
+            pool.Accepted(item);
+            time.Advance(TimeSpan.FromSeconds(5));
+            Assert.Equal(TimeSpan.FromSeconds(5), pool.GetSnapshot().OldestAge);
+        }
+        Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
+    }
+
+    [Fact]
+    public async Task A_limit_on_waiting_longer_than_a_timer_can_count_works()
+    {
+        using (FixedThreadPool real = Pools.Make(maxQueueTime: TimeSpan.MaxValue))
+        {
+            Assert.Equal(1, await real.RunAsync(() => 1).Patiently());
+        }
+
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromDays(60));
+        using Occupation busy = pool.Occupy();
+        var item = new TestItem();
+        pool.Accepted(item);
+        for (int day = 0; day < 59; day++) time.Advance(TimeSpan.FromDays(1));
+        Assert.Equal(0, item.Endings.Count);
+        time.Advance(TimeSpan.FromDays(1));
+        Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
+    }
+
+    [Fact]
+    public async Task Work_that_waits_when_the_pool_is_cancelled_is_handed_back_as_not_started()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var item = new TestItem();
+        Task<int> call;
+        using (pool.Occupy())
+        {
+            pool.Accepted(item);
+            call = pool.RunAsync(() => 1).AsTask();
+            pool.CancelAll();
+            Assert.Equal(WorkOutcome.NotStarted, await item.Endings.First);
+        }
+        var error = await Assert.ThrowsAsync<WorkNotRunException>(() => call.Patiently());
+        Assert.Equal(NotRunReason.NotStarted, error.Reason);
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        Assert.Equal(2, report.NotStarted.Count);
+        Assert.Same(item, report.NotStarted[0]);
+        Assert.Equal(new PoolCounts { Accepted = 3, Completed = 1, NotStarted = 2 }, report.Counts);
+    }
+
+    [Fact]
+    public async Task Work_that_a_stop_leaves_behind_on_its_thread_is_abandoned_once_whatever_it_does_later()
+    {
+        FixedThreadPool pool = Pools.Make();
+        using var release = new ManualResetEventSlim();
+        using var started = new ManualResetEventSlim();
+        Thread? thread = null;
+        var item = new TestItem(_ =>
+        {
+            thread = Thread.CurrentThread;
+            started.Set();
+            release.WaitPatiently();
+        });
+        pool.Accepted(item);
+        started.WaitPatiently();
+        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        Assert.Equal(WorkOutcome.Abandoned, await item.Endings.First);
+        Assert.False(report.Joined);
+        Assert.False(report.Drained);
+        Assert.False(report.NothingLost);
+        WorkerSnapshot stuck = Assert.Single(report.NotJoined);
+        Assert.Equal((0, $"{pool.Name}-0", "test"), (stuck.Id, stuck.Name, stuck.Kind));
+        Assert.Equal(new PoolCounts { Accepted = 1, Abandoned = 1 }, report.Counts);
+        pool.Dispose(); // does not wait for what was left behind
+        release.Set();
+        thread!.JoinPatiently();
+        Assert.Equal(1, item.Endings.Count);
+        Assert.Equal(report.Counts, pool.GetSnapshot().Counts);
+    }
+
+    [Fact]
+    public async Task Work_that_a_stop_leaves_behind_in_an_await_is_abandoned_and_every_thread_is_joined()
+    {
+        FixedThreadPool pool = Pools.Make(2);
+        var never = new TaskCompletionSource();
+        bool cameBack = false;
+        var item = new AsyncTestItem(async _ =>
+        {
+            await never.Task;
+            cameBack = true;
+        });
+        pool.Accepted(item);
+        Task call = pool.RunAsync(() => never.Task).AsTask();
+        Patience.Until(() => pool.GetSnapshot().Suspended == 2);
+        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        Assert.Equal(WorkOutcome.Abandoned, await item.Endings.First);
+        var error = await Assert.ThrowsAsync<WorkAbandonedException>(() => call.Patiently());
+        Assert.Equal(pool.Name, error.PoolName);
+        Assert.True(report.Joined);
+        Assert.Equal(2, report.Interrupted);
+        Assert.Equal(new PoolCounts { Accepted = 2, Abandoned = 2 }, report.Counts);
+        never.SetResult();
+        Assert.Equal((1, false), (item.Endings.Count, cameBack));
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((0, 0), (snapshot.InFlight, snapshot.Suspended));
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task An_end_that_throws_when_it_is_told_reaches_the_observer_and_hurts_nobody()
+    {
+        var observer = new RecordingObserver();
+        using FixedThreadPool pool = Pools.Make(observer: observer);
+        var error = new InvalidOperationException("on purpose");
+        var item = new TestItem { WhenEnded = (_, _) => throw error };
+        pool.Accepted(item);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Assert.Equal([(item, error)], observer.Unhandled);
+        Assert.Empty(observer.Replaced);
+    }
+
+    [Fact]
+    public async Task A_metrics_listener_that_throws_keeps_nobody_from_being_told()
+    {
+        var observer = new RecordingObserver();
+        using FixedThreadPool pool = Pools.Make(observer: observer);
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = static (instrument, l) =>
+        {
+            if (instrument.Name == "poolapi.work.finished") l.EnableMeasurementEvents(instrument);
+        };
+        string name = pool.Name;
+        listener.SetMeasurementEventCallback<long>((_, _, tags, _) =>
+        {
+            if (Equals(tags[0].Value, name)) throw new InvalidOperationException("the listener throws");
+        });
+        listener.Start();
+        var item = new TestItem();
+        pool.Accepted(item);
+        Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Assert.Empty(observer.Replaced);
+        Assert.Contains(observer.Unhandled, u => ReferenceEquals(u.Item, item));
+    }
+}

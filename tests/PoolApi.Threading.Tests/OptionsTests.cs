@@ -1,0 +1,80 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>A wrong setting is refused with a message that names it and says what it may be.</summary>
+public class OptionsTests
+{
+    public static TheoryData<string, string, Action<FixedThreadPoolOptions>> Wrong => new()
+    {
+        { "Workers", "1 to 1024", static o => o.Workers = 0 },
+        { "Workers", "1 to 1024", static o => o.Workers = -3 },
+        { "Workers", "1 to 1024", static o => o.Workers = 1025 },
+        { "QueueCapacity", "1 to 16777216", static o => o.QueueCapacity = 0 },
+        { "QueueCapacity", "1 to 16777216", static o => o.QueueCapacity = 16_777_217 },
+        { "MaxQueueTime", "more than zero, or infinite", static o => o.MaxQueueTime = TimeSpan.Zero },
+        { "MaxQueueTime", "more than zero, or infinite", static o => o.MaxQueueTime = TimeSpan.FromSeconds(-1) },
+        { "StuckAfter", "more than zero", static o => o.StuckAfter = TimeSpan.Zero },
+        { "Name", "1 to 32 ASCII letters", static o => o.Name = "" },
+        { "Name", "1 to 32 ASCII letters", static o => o.Name = null! },
+        { "Name", "1 to 32 ASCII letters", static o => o.Name = new string('x', 33) },
+        { "Name", "1 to 32 ASCII letters", static o => o.Name = "a b" },
+        { "Name", "1 to 32 ASCII letters", static o => o.Name = "ä" },
+        { "Name", "1 to 32 ASCII letters", static o => o.Name = "a\n" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Wrong), DisableDiscoveryEnumeration = true)]
+    public void A_setting_out_of_its_range_is_refused_with_its_name_and_its_range(
+        string setting, string range, Action<FixedThreadPoolOptions> change)
+    {
+        var options = new FixedThreadPoolOptions();
+        change(options);
+        var error = Assert.Throws<ArgumentOutOfRangeException>(() => new FixedThreadPool(options));
+        Assert.Equal(setting, error.ParamName);
+        Assert.StartsWith($"{setting} may be {range}", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_missing_clock_is_refused() =>
+        Assert.Equal("TimeProvider", Assert.Throws<ArgumentNullException>(
+            () => new FixedThreadPool(new FixedThreadPoolOptions { TimeProvider = null! })).ParamName);
+
+    [Fact]
+    public void The_defaults_are_those_of_the_design()
+    {
+        var options = new FixedThreadPoolOptions();
+        Assert.Equal(("cpu", Environment.ProcessorCount, 1024), (options.Name, options.Workers, options.QueueCapacity));
+        Assert.Equal((TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(1)), (options.MaxQueueTime, options.StuckAfter));
+        using var pool = new FixedThreadPool();
+        Assert.Equal(("cpu", Environment.ProcessorCount), (pool.Name, pool.Workers));
+    }
+
+    [Fact]
+    public void Settings_are_read_once()
+    {
+        FixedThreadPoolOptions options = Pools.Options(2, 3);
+        using var pool = new FixedThreadPool(options);
+        string name = pool.Name;
+        (options.Name, options.Workers, options.QueueCapacity) = ("other", 9, 9);
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((name, 2, 3), (snapshot.Name, snapshot.Workers.Count, snapshot.QueueCapacity));
+    }
+
+    [Fact]
+    public void The_largest_pool_starts_and_ends()
+    {
+        using FixedThreadPool pool = Pools.Make(FixedThreadPoolOptions.MaxWorkers, FixedThreadPoolOptions.MaxQueueCapacity);
+        Assert.Equal(1024, Pools.ThreadsNamed($"{pool.Name}-").Count);
+        pool.Dispose();
+        Pools.NoThreadIsLeft(pool);
+    }
+
+    [Fact]
+    public void Nothing_is_refused_as_work()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Assert.Throws<ArgumentNullException>(() => pool.TrySubmit(null!));
+        Assert.Throws<ArgumentNullException>(() => { _ = pool.RunAsync((Action)null!).AsTask(); });
+        Assert.Throws<ArgumentNullException>(() => { _ = pool.RunAsync((Func<Task>)null!).AsTask(); });
+        Assert.Throws<ArgumentNullException>(() => { _ = pool.RunAsync((Func<int>)null!).AsTask(); });
+    }
+}

@@ -1,0 +1,92 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>Makes pools with names of their own (tests share one process, and one meter), and occupies their workers.</summary>
+internal static class Pools
+{
+    private static int s_last;
+
+    public static FixedThreadPool Make(
+        int workers = 1,
+        int capacity = 1024,
+        TimeProvider? time = null,
+        TimeSpan? maxQueueTime = null,
+        TimeSpan? stuckAfter = null,
+        IFixedThreadPoolObserver? observer = null) =>
+        new(Options(workers, capacity, time, maxQueueTime, stuckAfter, observer));
+
+    public static FixedThreadPoolOptions Options(
+        int workers = 1,
+        int capacity = 1024,
+        TimeProvider? time = null,
+        TimeSpan? maxQueueTime = null,
+        TimeSpan? stuckAfter = null,
+        IFixedThreadPoolObserver? observer = null) => new()
+        {
+            Name = $"t{Interlocked.Increment(ref s_last)}",
+            Workers = workers,
+            QueueCapacity = capacity,
+            MaxQueueTime = maxQueueTime ?? Timeout.InfiniteTimeSpan,
+            StuckAfter = stuckAfter ?? TimeSpan.FromMinutes(1),
+            Observer = observer,
+            TimeProvider = time ?? TimeProvider.System,
+        };
+
+    /// <summary>Occupies every worker until the result is disposed of.</summary>
+    public static Occupation Occupy(this FixedThreadPool pool) => new(pool);
+
+    public static void Accepted(this FixedThreadPool pool, PoolWorkItem item) =>
+        Assert.Equal(SubmitResult.Accepted, pool.TrySubmit(item));
+
+    /// <summary>The promise behind every count.</summary>
+    public static void AddsUp(PoolSnapshot snapshot)
+    {
+        Assert.Equal(snapshot.Counts.Accepted, snapshot.Counts.Ended + snapshot.QueueLength + snapshot.InFlight);
+        Assert.InRange(snapshot.Suspended, 0, snapshot.InFlight);
+    }
+
+    /// <summary>
+    /// Waits for the kernel: a thread that has been joined is over for the runtime, and gone from /proc a moment later.
+    /// </summary>
+    public static void NoThreadIsLeft(FixedThreadPool pool) => Patience.Until(() => ThreadsNamed($"{pool.Name}-").Count == 0);
+
+    /// <summary>The ids of this process's threads whose name starts so, from the kernel.</summary>
+    public static List<string> ThreadsNamed(string prefix)
+    {
+        var found = new List<string>();
+        foreach (string task in Directory.EnumerateDirectories("/proc/self/task"))
+        {
+            try
+            {
+                if (File.ReadAllText($"{task}/comm").StartsWith(prefix, StringComparison.Ordinal)) found.Add(Path.GetFileName(task));
+            }
+            catch (IOException)
+            {
+                // The thread has ended meanwhile.
+            }
+        }
+        return found;
+    }
+}
+
+/// <summary>Holds every worker of a pool inside an item, cooperatively or not.</summary>
+internal sealed class Occupation : IDisposable
+{
+    private readonly ManualResetEventSlim _release = new();
+
+    public Occupation(FixedThreadPool pool)
+    {
+        using var started = new CountdownEvent(pool.Workers);
+        Items = Enumerable.Range(0, pool.Workers).Select(_ => new TestItem(_ =>
+        {
+            started.Signal();
+            _release.WaitPatiently();
+        })).ToArray();
+        foreach (TestItem item in Items) pool.Accepted(item);
+        if (!started.Wait(Patience.Long)) throw new TimeoutException("The workers were not free.");
+    }
+
+    public TestItem[] Items { get; }
+
+    /// <summary>Lets the workers go.</summary>
+    public void Dispose() => _release.Set();
+}

@@ -1,0 +1,33 @@
+using System.Collections.Concurrent;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>Writes down what it is told; throws each time, if asked to.</summary>
+internal sealed class RecordingObserver(bool throws = false) : IFixedThreadPoolObserver
+{
+    public ConcurrentQueue<(int Worker, PoolWorkItem Item)> Started { get; } = new();
+
+    public ConcurrentQueue<(PoolWorkItem Item, Exception Error)> Unhandled { get; } = new();
+
+    public ConcurrentQueue<(int Worker, Exception Error)> Replaced { get; } = new();
+
+    public ConcurrentQueue<int> Joined { get; } = new();
+
+    public ConcurrentQueue<WorkerSnapshot> NotJoined { get; } = new();
+
+    public void WorkStarted(int workerId, PoolWorkItem item) => Told(Started, (workerId, item));
+
+    public void UnhandledException(PoolWorkItem item, Exception exception) => Told(Unhandled, (item, exception));
+
+    public void WorkerReplaced(int workerId, Exception exception) => Told(Replaced, (workerId, exception));
+
+    public void WorkerJoined(int workerId) => Told(Joined, workerId);
+
+    public void WorkerNotJoined(WorkerSnapshot worker) => Told(NotJoined, worker);
+
+    private void Told<T>(ConcurrentQueue<T> where, T what)
+    {
+        where.Enqueue(what);
+        if (throws) throw new InvalidOperationException("the observer throws");
+    }
+}

@@ -1,0 +1,174 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>An item that has ended may be submitted again; before, it may not.</summary>
+public class ResubmissionTests
+{
+    [Fact]
+    public async Task An_item_that_has_ended_may_be_submitted_again_as_good_as_new()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using FixedThreadPool other = Pools.Make();
+        using (pool.Occupy())
+        {
+            var item = new TestItem();
+            pool.Accepted(item);
+            Assert.True(item.Cancel());
+            Assert.True(item.CancellationToken.IsCancellationRequested);
+            other.Accepted(item);
+            Patience.Until(() => item.Endings.Count == 2);
+            Assert.Equal([WorkOutcome.Cancelled, WorkOutcome.Completed], item.Endings.Outcomes);
+            Assert.False(item.IsCancellationRequested);
+            Assert.False(item.CancellationToken.IsCancellationRequested);
+            Assert.Equal($"{other.Name}-0", item.WorkerName);
+        }
+        await pool.DisposeAsync();
+        await other.DisposeAsync();
+        Assert.Equal(1, pool.GetSnapshot().Counts.Cancelled);
+        Assert.Equal(1, other.GetSnapshot().Counts.Completed);
+    }
+
+    [Fact]
+    public async Task An_item_may_submit_itself_again_when_it_is_told_its_end()
+    {
+        using FixedThreadPool pool = Pools.Make(2);
+        int sync = 0;
+        int asynchronous = 0;
+        var done = new TaskCompletionSource();
+        var alsoDone = new TaskCompletionSource();
+        pool.Accepted(new TestItem { WhenEnded = (self, _) => Again(self, ref sync, done) });
+        pool.Accepted(new AsyncTestItem(async _ => await Task.Yield()) { WhenEnded = (self, _) => Again(self, ref asynchronous, alsoDone) });
+        await Task.WhenAll(done.Task, alsoDone.Task).Patiently();
+        pool.Dispose();
+        Assert.Equal(2000, pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(0, pool.GetSnapshot().Suspended);
+
+        void Again(PoolWorkItem self, ref int times, TaskCompletionSource done)
+        {
+            if (++times < 1000) pool.Accepted(self);
+            else done.SetResult();
+        }
+    }
+
+    [Fact]
+    public async Task An_item_that_waits_or_runs_cannot_be_submitted_a_second_time()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using FixedThreadPool other = Pools.Make();
+        var waiting = new TestItem();
+        using (Occupation busy = pool.Occupy())
+        {
+            pool.Accepted(waiting);
+            foreach (TestItem item in new[] { waiting, busy.Items[0] })
+            {
+                Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(item));
+                Assert.Throws<InvalidOperationException>(() => other.TrySubmit(item));
+            }
+            Pools.AddsUp(pool.GetSnapshot());
+            Assert.Equal(2, pool.GetSnapshot().Counts.Accepted);
+            Assert.Equal(0, other.GetSnapshot().Counts.Accepted);
+        }
+        Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
+        pool.Dispose();
+        Assert.Equal(1, waiting.Endings.Count);
+    }
+
+    [Fact]
+    public void An_item_whose_end_is_counted_but_not_yet_told_cannot_be_submitted_again()
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(1));
+        using Occupation busy = pool.Occupy();
+        // Both expire at once. Whoever is told first finds that the other is not to be had yet: its links are still in use.
+        var refused = new List<Exception?>();
+        var items = new TestItem[2];
+        for (int i = 0; i < 2; i++)
+        {
+            int other = 1 - i;
+            items[i] = new TestItem
+            {
+                WhenEnded = (_, _) =>
+                {
+                    if (items[other].Endings.Count == 0) refused.Add(Record.Exception(() => pool.TrySubmit(items[other])));
+                },
+            };
+        }
+        foreach (TestItem item in items) pool.Accepted(item);
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.IsType<InvalidOperationException>(Assert.Single(refused));
+        Assert.All(items, item => Assert.Equal([WorkOutcome.Expired], item.Endings.Outcomes));
+        Assert.Equal(3, pool.GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task An_item_that_was_abandoned_cannot_be_submitted_again_because_its_code_may_still_run()
+    {
+        FixedThreadPool pool = Pools.Make();
+        using FixedThreadPool other = Pools.Make();
+        using Occupation busy = pool.Occupy();
+        TestItem item = busy.Items[0];
+        await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        Assert.Equal(WorkOutcome.Abandoned, await item.Endings.First);
+        Assert.Throws<InvalidOperationException>(() => other.TrySubmit(item));
+        Assert.Equal(0, other.GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task Only_one_of_many_that_submit_the_same_item_at_once_succeeds()
+    {
+        using FixedThreadPool a = Pools.Make();
+        using FixedThreadPool b = Pools.Make();
+        using Occupation busyA = a.Occupy();
+        using Occupation busyB = b.Occupy();
+        for (int round = 0; round < 150; round++)
+        {
+            var item = new TestItem();
+            using var barrier = new Barrier(2);
+            int accepted = 0;
+            Thread[] threads = new[] { a, b }.Select(pool => Patience.OnOwnThread(() =>
+            {
+                barrier.SignalAndWait(Patience.Long);
+                if (Record.Exception(() => Assert.Equal(SubmitResult.Accepted, pool.TrySubmit(item))) is null)
+                    Interlocked.Increment(ref accepted);
+            })).ToArray();
+            foreach (Thread thread in threads) thread.JoinPatiently();
+            Assert.Equal(1, accepted);
+            Assert.True(item.Cancel());
+            Assert.Equal(WorkOutcome.Cancelled, await item.Endings.First);
+        }
+    }
+
+    [Fact]
+    public async Task A_continuation_left_over_from_an_earlier_run_does_not_confuse_the_count_of_the_suspended()
+    {
+        using FixedThreadPool pool = Pools.Make(2);
+        using var hold = new ManualResetEventSlim();
+        using var held = new ManualResetEventSlim();
+        bool first = true;
+        var item = new AsyncTestItem(async _ =>
+        {
+            if (first)
+            {
+                first = false;
+                SynchronizationContext.Current!.Post(
+                    _ =>
+                    {
+                        held.Set();
+                        hold.WaitPatiently();
+                    },
+                    null);
+                held.WaitPatiently(); // on the other worker
+            }
+            await Task.Yield();
+        });
+        pool.Accepted(item);
+        await item.Endings.First;
+        pool.Accepted(item); // while the callback still holds a worker for it
+        Patience.Until(() => item.Endings.Count == 2);
+        Assert.Equal((0, 0), (pool.GetSnapshot().Suspended, pool.GetSnapshot().InFlight));
+        hold.Set();
+        pool.Dispose();
+        Assert.Equal(0, pool.GetSnapshot().Suspended);
+    }
+}

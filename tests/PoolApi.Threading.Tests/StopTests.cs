@@ -1,0 +1,339 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>P4: a stop finishes what was accepted, within its deadline, and then joins every thread.</summary>
+public class StopTests
+{
+    [Fact]
+    public void Dispose_finishes_everything_accepted_and_then_ends_every_thread()
+    {
+        var observer = new RecordingObserver();
+        FixedThreadPool pool = Pools.Make(3, observer: observer);
+        var threads = new ConcurrentDictionary<Thread, bool>();
+        var resume = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        TestItem[] items = Enumerable.Range(0, 200).Select(_ => new TestItem(_ => threads[Thread.CurrentThread] = true)).ToArray();
+        var suspended = new AsyncTestItem(async _ => await resume.Task);
+        pool.Accepted(suspended);
+        using (pool.Occupy())
+        {
+            foreach (TestItem item in items) pool.Accepted(item);
+        }
+        Thread disposer = Patience.OnOwnThread(pool.Dispose);
+        Patience.Until(() => pool.GetSnapshot() is { State: PoolState.Draining, InFlight: 1, Suspended: 1, QueueLength: 0 });
+        Assert.True(disposer.IsAlive); // it waits for the one that awaits
+        Assert.False(pool.Drained.IsCompleted);
+        resume.SetResult();
+        disposer.JoinPatiently();
+        Assert.All(items, item => Assert.Equal([WorkOutcome.Completed], item.Endings.Outcomes));
+        Assert.Equal([WorkOutcome.Completed], suspended.Endings.Outcomes);
+        Assert.NotEmpty(threads);
+        Assert.All(threads.Keys, thread => Assert.False(thread.IsAlive));
+        Pools.NoThreadIsLeft(pool);
+        Assert.Equal([0, 1, 2], observer.Joined);
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal(PoolState.Stopped, snapshot.State);
+        Assert.All(snapshot.Workers, worker => Assert.Equal(WorkerState.Stopped, worker.State));
+        pool.Dispose();
+        Assert.Equal(3, observer.Joined.Count);
+    }
+
+    [Fact]
+    public async Task A_drain_that_meets_its_deadline_loses_nothing()
+    {
+        var time = new FakeTimeProvider();
+        FixedThreadPool pool = Pools.Make(2, time: time);
+        Occupation busy = pool.Occupy();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromSeconds(10));
+        Assert.Equal(SubmitResult.Closed, pool.TrySubmit(new TestItem()));
+        Assert.Equal(PoolState.Draining, pool.GetSnapshot().State);
+        time.Advance(TimeSpan.FromSeconds(9));
+        Assert.False(stop.IsCompleted);
+        busy.Dispose();
+        ShutdownReport report = await stop.Patiently();
+        Assert.True(report.Drained);
+        Assert.True(report.Joined);
+        Assert.True(report.NothingLost);
+        Assert.Equal((2, 0, 0), (report.WorkersJoined, report.NotStarted.Count, report.Interrupted));
+        Assert.Equal(new PoolCounts { Accepted = 3, Completed = 3 }, report.Counts);
+        Assert.Equal(TimeSpan.FromSeconds(9), report.Elapsed);
+        Assert.True(pool.Drained.IsCompletedSuccessfully);
+        Pools.NoThreadIsLeft(pool);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task A_drain_that_misses_its_deadline_hands_back_what_waits_and_cancels_what_runs()
+    {
+        var time = new FakeTimeProvider();
+        FixedThreadPool pool = Pools.Make(2, time: time);
+        using var started = new CountdownEvent(2);
+        var cooperative = new TestItem(self =>
+        {
+            started.Signal();
+            Assert.True(self.CancellationToken.WaitHandle.WaitOne(Patience.Long));
+            self.CancellationToken.ThrowIfCancellationRequested();
+        });
+        var completesAllTheSame = new TestItem(self =>
+        {
+            started.Signal();
+            Assert.True(self.CancellationToken.WaitHandle.WaitOne(Patience.Long));
+        });
+        var waiting = new TestItem();
+        pool.Accepted(cooperative);
+        pool.Accepted(completesAllTheSame);
+        Assert.True(started.Wait(Patience.Long, TestContext.Current.CancellationToken));
+        pool.Accepted(waiting);
+        Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromSeconds(10));
+        time.Advance(TimeSpan.FromSeconds(10));
+        ShutdownReport report = await stop.Patiently();
+        Assert.Equal(WorkOutcome.Cancelled, await cooperative.Endings.First);
+        Assert.Equal(WorkOutcome.Completed, await completesAllTheSame.Endings.First);
+        Assert.Equal(WorkOutcome.NotStarted, await waiting.Endings.First);
+        Assert.False(report.Drained);
+        Assert.True(report.Joined);
+        Assert.False(report.NothingLost);
+        Assert.Equal([waiting], report.NotStarted);
+        Assert.Equal(1, report.Interrupted); // the other one completed
+        Assert.Equal(new PoolCounts { Accepted = 3, Completed = 1, Cancelled = 1, NotStarted = 1 }, report.Counts);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task A_cancelling_stop_does_not_wait_for_the_deadline()
+    {
+        FixedThreadPool pool = Pools.Make(time: new FakeTimeProvider()); // nobody moves the clock
+        Task call = pool.RunAsync(token => Task.Delay(Timeout.Infinite, token)).AsTask();
+        Patience.Until(() => pool.GetSnapshot().Suspended == 1);
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.FromHours(1)).Patiently();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.Patiently());
+        Assert.True(report.Joined);
+        Assert.Equal(new PoolCounts { Accepted = 1, Cancelled = 1 }, report.Counts);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task A_stop_with_real_deadlines_leaves_a_stuck_thread_behind_and_says_which()
+    {
+        var observer = new RecordingObserver();
+        FixedThreadPool pool = Pools.Make(2, observer: observer);
+        using Occupation busy = pool.Occupy();
+        pool.Accepted(new TestItem());
+        // The deadline is over at once; then the graces of the pool, about four seconds of the real clock.
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.Zero).Patiently();
+        Assert.False(report.Joined);
+        Assert.Equal((0, 2), (report.WorkersJoined, report.NotJoined.Count));
+        Assert.Equal([0, 1], report.NotJoined.Select(w => w.Id));
+        Assert.Equal([0, 1], observer.NotJoined.Select(w => w.Id));
+        Assert.All(report.NotJoined, w => Assert.Equal("test", w.Kind));
+        Assert.Equal(2, report.Interrupted);
+        Assert.Equal(new PoolCounts { Accepted = 3, Abandoned = 2, NotStarted = 1 }, report.Counts);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task Whoever_calls_for_a_stop_gets_the_same_report()
+    {
+        FixedThreadPool pool = Pools.Make(2);
+        Task<ShutdownReport>[] stops;
+        using (pool.Occupy())
+        {
+            stops = Enumerable.Range(0, 8).Select(_ => pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan)).ToArray();
+        }
+        ShutdownReport[] reports = await Task.WhenAll(stops).Patiently();
+        Assert.All(reports, r => Assert.Same(reports[0], r));
+        Assert.Same(reports[0], await pool.JoinAsync(TimeSpan.Zero).Patiently());
+        pool.Dispose();
+        await pool.DisposeAsync();
+        Assert.Same(reports[0], await pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.Zero).Patiently());
+    }
+
+    [Fact]
+    public void Many_threads_that_stop_one_pool_in_every_way_at_once_all_come_back_after_the_join()
+    {
+        for (int round = 0; round < 50; round++)
+        {
+            FixedThreadPool pool = Pools.Make(2);
+            var workers = new ConcurrentBag<Thread>();
+            using var both = new Barrier(2); // so that each worker runs one
+            for (int i = 0; i < 2; i++)
+            {
+                pool.Accepted(new TestItem(_ =>
+                {
+                    workers.Add(Thread.CurrentThread);
+                    both.SignalAndWait(Patience.Long);
+                }));
+            }
+            using var barrier = new Barrier(4);
+            var alive = new ConcurrentQueue<int>();
+            Action[] ways =
+            [
+                pool.Dispose,
+                pool.Dispose,
+                () => pool.DisposeAsync().AsTask().Wait(Patience.Long),
+                () => pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Wait(Patience.Long),
+            ];
+            Thread[] threads = ways.Select(way => Patience.OnOwnThread(() =>
+            {
+                barrier.SignalAndWait(Patience.Long);
+                way();
+                foreach (Thread worker in workers.Where(w => w.IsAlive)) alive.Enqueue(round);
+            })).ToArray();
+            foreach (Thread thread in threads) thread.JoinPatiently();
+            Assert.Empty(alive);
+            Assert.Equal(2, workers.Count);
+            Assert.Equal(PoolState.Stopped, pool.GetSnapshot().State);
+        }
+    }
+
+    [Fact]
+    public async Task Submitting_while_the_pool_closes_is_either_refused_or_ends()
+    {
+        for (int round = 0; round < 25; round++)
+        {
+            FixedThreadPool pool = Pools.Make(2, capacity: 500);
+            var accepted = new ConcurrentQueue<TestItem>();
+            using var barrier = new Barrier(3);
+            Thread[] submitters = Enumerable.Range(0, 2).Select(_ => Patience.OnOwnThread(() =>
+            {
+                barrier.SignalAndWait(Patience.Long);
+                while (true)
+                {
+                    var item = new TestItem();
+                    SubmitResult result = pool.TrySubmit(item);
+                    if (result == SubmitResult.Accepted) accepted.Enqueue(item);
+                    if (result == SubmitResult.Closed) return;
+                }
+            })).ToArray();
+            barrier.SignalAndWait(Patience.Long, TestContext.Current.CancellationToken);
+            Patience.Until(() => pool.GetSnapshot().Counts.Accepted > 50);
+            await pool.DisposeAsync().Patiently();
+            foreach (Thread submitter in submitters) submitter.JoinPatiently();
+            Assert.All(accepted, item => Assert.Equal([WorkOutcome.Completed], item.Endings.Outcomes));
+            Assert.Equal(accepted.Count, pool.GetSnapshot().Counts.Completed);
+        }
+    }
+
+    [Fact]
+    public async Task A_worker_cannot_stop_its_own_pool_but_may_close_it()
+    {
+        FixedThreadPool pool = Pools.Make();
+        using FixedThreadPool other = Pools.Make();
+        await pool.RunAsync(async () =>
+        {
+            Assert.Throws<InvalidOperationException>(pool.Dispose);
+            Assert.Throws<InvalidOperationException>(() => { _ = pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.Zero); });
+            Assert.Throws<InvalidOperationException>(() => { _ = pool.JoinAsync(TimeSpan.Zero); });
+            await Assert.ThrowsAsync<InvalidOperationException>(() => pool.DisposeAsync().AsTask());
+            Assert.Same(pool, FixedThreadPool.Current);
+            Assert.Equal(PoolState.Running, pool.GetSnapshot().State);
+            other.Dispose(); // another pool's worker may
+            pool.Close();
+        }).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        Assert.True(report.Joined);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public void An_item_that_closes_the_pool_when_it_is_told_its_end_does_not_block_a_Dispose_that_joins()
+    {
+        for (int round = 0; round < 50; round++)
+        {
+            FixedThreadPool pool = Pools.Make();
+            // By then Dispose has found the pool drained and is joining the very thread that this runs on.
+            pool.Accepted(new TestItem
+            {
+                WhenEnded = (_, _) =>
+                {
+                    Patience.Until(() => pool.GetSnapshot().State == PoolState.Stopping);
+                    Thread.Yield();
+                    pool.Close();
+                    pool.CancelAll();
+                },
+            });
+            Patience.OnOwnThread(pool.Dispose).JoinPatiently();
+        }
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_slow_to_leave_does_not_make_the_report_say_that_work_was_cut_short()
+    {
+        FixedThreadPool pool = Pools.Make();
+        using var release = new ManualResetEventSlim();
+        pool.Accepted(new TestItem { WhenEnded = (_, _) => release.WaitPatiently() });
+        pool.Close();
+        await pool.Drained.Patiently();
+        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        Assert.False(report.Joined);
+        Assert.True(report.Drained);
+        Assert.True(report.NothingLost);
+        release.Set();
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task Cancelling_a_pool_that_has_drained_changes_nothing()
+    {
+        FixedThreadPool pool = Pools.Make();
+        await pool.RunAsync(static () => { }).Patiently();
+        pool.Close();
+        await pool.Drained.Patiently();
+        pool.CancelAll();
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.Zero).Patiently();
+        Assert.True(report.Drained);
+        Assert.Equal(0, report.Interrupted);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task A_cancellation_callback_that_hangs_does_not_hold_up_the_stop()
+    {
+        var observer = new RecordingObserver();
+        FixedThreadPool pool = Pools.Make(2, observer: observer);
+        using var release = new ManualResetEventSlim();
+        using var started = new CountdownEvent(2);
+        pool.Accepted(new TestItem(self =>
+        {
+            self.CancellationToken.Register(release.WaitPatiently);
+            started.Signal();
+            release.WaitPatiently();
+        }));
+        pool.Accepted(new TestItem(self =>
+        {
+            self.CancellationToken.Register(static () => throw new InvalidOperationException("on purpose"));
+            started.Signal();
+            release.WaitPatiently();
+        }));
+        Assert.True(started.Wait(Patience.Long, TestContext.Current.CancellationToken));
+        Thread canceller = Patience.OnOwnThread(pool.CancelAll);
+        canceller.JoinPatiently();
+        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        Assert.Equal(2, report.Counts.Abandoned);
+        Patience.Until(() => observer.Unhandled.Count == 1);
+        release.Set();
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task A_timeout_that_is_none_is_refused_and_the_pool_can_still_be_stopped()
+    {
+        FixedThreadPool pool = Pools.Make();
+        Assert.Contains("deadline may be", Assert.Throws<ArgumentOutOfRangeException>(
+            () => { _ = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromSeconds(-5)); }).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>(() => { _ = pool.JoinAsync(TimeSpan.FromSeconds(-5)); });
+        Assert.Equal(PoolState.Running, pool.GetSnapshot().State);
+        ShutdownReport report;
+        using (Occupation busy = pool.Occupy())
+        {
+            Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.MaxValue); // longer than a timer can count
+            busy.Dispose();
+            report = await stop.Patiently();
+        }
+        Assert.True(report.Joined);
+        pool.Dispose();
+    }
+}

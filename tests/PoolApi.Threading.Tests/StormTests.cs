@@ -1,0 +1,157 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>P1 under everything at once: many threads submit, cancel, fail, await and expire, and the pool stops in the middle.</summary>
+public class StormTests
+{
+    private const int Submitters = 4;
+    private const int ItemsEach = 1500;
+
+    [Theory]
+    [InlineData(1, ShutdownMode.Drain)]
+    [InlineData(2, ShutdownMode.Cancel)]
+    [InlineData(3, ShutdownMode.Drain)]
+    [InlineData(4, ShutdownMode.Cancel)]
+    [InlineData(0, ShutdownMode.Drain)] // 0: another seed each time
+    [InlineData(0, ShutdownMode.Cancel)]
+    public async Task Whatever_was_accepted_ends_exactly_once_and_the_counts_add_up_at_every_moment(int seed, ShutdownMode mode)
+    {
+        if (seed == 0) seed = Random.Shared.Next();
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}, {mode}");
+        var time = new FakeTimeProvider();
+        FixedThreadPool pool = Pools.Make(3, capacity: 40, time: time, maxQueueTime: TimeSpan.FromMilliseconds(20));
+        var endings = new ConcurrentQueue<Endings>();
+        var calls = new ConcurrentQueue<Task>();
+        var faults = new ConcurrentQueue<Exception>();
+        int done = 0;
+        int rejected = 0;
+        using var half = new ManualResetEventSlim();
+
+        Thread[] submitters = Enumerable.Range(0, Submitters).Select(n => Patience.OnOwnThread(() => Guard(() =>
+        {
+            var random = new Random(seed + n);
+            var mine = new List<PoolWorkItem>();
+            for (int i = 0; i < ItemsEach; i++)
+            {
+                SubmitOne(random, mine);
+                if (mine.Count > 0 && random.Next(4) == 0) mine[^random.Next(1, Math.Min(mine.Count, 20) + 1)].Cancel((NotRunReason)random.Next(5));
+                if (random.Next(8) == 0) time.Advance(TimeSpan.FromMilliseconds(random.Next(12)));
+                if (random.Next(16) == 0) Thread.Yield();
+                if (Interlocked.Increment(ref done) == Submitters * ItemsEach / 2) half.Set();
+            }
+        }))).ToArray();
+
+        bool over = false;
+        Thread watcher = Patience.OnOwnThread(() => Guard(() =>
+        {
+            while (!Volatile.Read(ref over)) Pools.AddsUp(pool.GetSnapshot());
+        }));
+
+        half.WaitPatiently();
+        Task<ShutdownReport> stop = pool.ShutdownAsync(mode, Timeout.InfiniteTimeSpan);
+        foreach (Thread submitter in submitters) submitter.JoinPatiently();
+        // Nothing advances the clock any more, so no grace can run out: the stop ends only because everything has ended.
+        ShutdownReport report = await stop.Patiently();
+        Volatile.Write(ref over, true);
+        watcher.JoinPatiently();
+        await Task.WhenAll(calls).ContinueWith(static _ => { }, TaskScheduler.Default).Patiently(); // whatever their outcomes
+        pool.Dispose();
+
+        Assert.Empty(faults);
+        Pools.AddsUp(pool.GetSnapshot());
+        Assert.All(endings, e => Assert.Equal(1, e.Count));
+        Assert.Equal(report.Counts.Accepted, endings.Count + calls.Count);
+        Assert.Equal(report.Counts.Accepted, report.Counts.Ended);
+        Assert.Equal(0, report.Counts.Abandoned);
+        Assert.Equal(Submitters * ItemsEach, report.Counts.Accepted + rejected);
+        int Told(WorkOutcome outcome) => endings.Count(e => e.Outcomes.First() == outcome);
+        Assert.Equal(report.Counts.Completed, Told(WorkOutcome.Completed) + calls.Count(c => c.IsCompletedSuccessfully));
+        Assert.Equal(report.Counts.Cancelled, Told(WorkOutcome.Cancelled) + calls.Count(c => c.IsCanceled));
+        Assert.Equal(report.Counts.Shed, Told(WorkOutcome.Shed));
+        Assert.Equal(report.Counts.ClientGone, Told(WorkOutcome.ClientGone));
+        Assert.Equal(report.Counts.Failed, Told(WorkOutcome.Failed) + calls.Count(c => c.Exception?.InnerException is InvalidOperationException));
+        Assert.Equal(report.Counts.Completed + report.Counts.Failed, pool.GetSnapshot().Workers.Sum(w => w.Completed + w.Failed));
+        Assert.True(report.Joined);
+        Pools.NoThreadIsLeft(pool);
+
+        void Guard(Action body)
+        {
+            try
+            {
+                body();
+            }
+            catch (Exception e)
+            {
+                faults.Enqueue(e);
+            }
+        }
+
+        void SubmitOne(Random random, List<PoolWorkItem> mine)
+        {
+            int dice = random.Next(100);
+            int spins = random.Next(200);
+            if (dice >= 70)
+            {
+                Call(random, dice, spins);
+                return;
+            }
+
+            PoolWorkItem item = dice switch
+            {
+                < 20 => new TestItem(_ => Thread.SpinWait(spins)),
+                < 30 => new TestItem(_ => throw new InvalidOperationException("on purpose")),
+                < 45 => new TestItem(self =>
+                {
+                    self.CancellationToken.WaitHandle.WaitOne(spins / 50); // work that blocks, and wakes when it is cancelled
+                    self.CancellationToken.ThrowIfCancellationRequested();
+                }),
+                < 55 => new AsyncTestItem(async _ =>
+                {
+                    await Task.Yield();
+                    await Task.WhenAll(Hop(), Hop());
+                }),
+                < 60 => new AsyncTestItem(async _ => await Hop().ConfigureAwait(false)),
+                < 65 => new AsyncTestItem(async self =>
+                {
+                    await Task.Yield();
+                    self.CancellationToken.ThrowIfCancellationRequested();
+                    throw new InvalidOperationException("on purpose");
+                }),
+                _ => new AsyncTestItem(_ => Task.CompletedTask),
+            };
+            Endings ending = item is TestItem sync ? sync.Endings : ((AsyncTestItem)item).Endings;
+            if (pool.TrySubmit(item) == SubmitResult.Accepted)
+            {
+                endings.Enqueue(ending);
+                mine.Add(item);
+            }
+            else
+            {
+                Interlocked.Increment(ref rejected);
+            }
+        }
+
+        void Call(Random random, int dice, int spins)
+        {
+            var cts = new CancellationTokenSource();
+            var options = new WorkOptions { CancellationToken = cts.Token };
+            Task call = dice switch
+            {
+                < 80 => pool.RunAsync(() => Thread.SpinWait(spins), options).AsTask(),
+                < 90 => pool.RunAsync(() => throw new InvalidOperationException("on purpose"), options).AsTask(),
+                _ => pool.RunAsync(async token => await Task.Yield(), options).AsTask(),
+            };
+            if (call.Exception?.InnerException is WorkRejectedException) Interlocked.Increment(ref rejected);
+            else calls.Enqueue(call);
+            if (random.Next(3) == 0) cts.Cancel();
+        }
+
+        static async Task Hop()
+        {
+            await Task.Yield();
+            await Task.Run(static () => { });
+        }
+    }
+}
