@@ -1,0 +1,55 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>Reads a request's body into memory, within the limit for one body and the budget for all.</summary>
+/// <remarks>
+/// Plain arrays, not pooled ones: a worker that could not be joined may still read its body after the request is over, and
+/// must not find another request's bytes there.
+/// </remarks>
+internal sealed class BodyBuffer : IBufferedBodyFeature
+{
+    private const int FirstChunk = 16 * 1024;
+
+    private BodyBuffer(byte[] bytes, int length) => Body = new ReadOnlyMemory<byte>(bytes, 0, length);
+
+    public ReadOnlyMemory<byte> Body { get; }
+
+    /// <summary>Reads the body and puts it in the place of the request's own.</summary>
+    /// <returns>What is wrong with it, as an answer; <see langword="null"/> if all is well.</returns>
+    /// <exception cref="BadHttpRequestException">The server refused it: too slow, cut off, or malformed.</exception>
+    public static async ValueTask<Rejection?> ReadAsync(HttpContext context, AppPool pool, BodyReservation reservation)
+    {
+        int limit = (int)pool.Options.MaxBodyBytes;
+        long? declared = context.Request.ContentLength;
+        if (declared > limit) return Rejection.PayloadTooLarge(limit);
+        // The server's own limit may be smaller than ours, and with chunked encoding it is what stops a client from sending for ever.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server) server.MaxRequestBodySize = limit;
+
+        // One byte more than declared would be a fault of the server's; one byte more than allowed must be seen to be refused.
+        int size = (int)(declared ?? Math.Min(FirstChunk, limit + 1L));
+        if (!reservation.TryGrow(size)) return Rejection.Overloaded(pool);
+        byte[] bytes = size == 0 ? [] : GC.AllocateUninitializedArray<byte>(size);
+        int length = 0;
+        while (true)
+        {
+            if (length == bytes.Length)
+            {
+                if (declared is not null) break;
+                if (length > limit) return Rejection.PayloadTooLarge(limit);
+                int grown = (int)Math.Min(bytes.Length * 2L, limit + 1L);
+                if (!reservation.TryGrow(grown - bytes.Length)) return Rejection.Overloaded(pool);
+                Array.Resize(ref bytes, grown);
+            }
+            int read = await context.Request.Body.ReadAsync(bytes.AsMemory(length), context.RequestAborted);
+            if (read == 0) break;
+            length += read;
+        }
+        if (length > limit) return Rejection.PayloadTooLarge(limit);
+
+        context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(bytes, length));
+        context.Request.Body = new MemoryStream(bytes, 0, length, writable: false, publiclyVisible: true);
+        return null;
+    }
+}

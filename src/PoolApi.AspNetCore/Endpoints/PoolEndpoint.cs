@@ -1,0 +1,142 @@
+using System.Globalization;
+using System.Runtime.ExceptionServices;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>
+/// What stands around an endpoint that runs on a pool. The way of a request:
+/// </summary>
+/// <remarks>
+/// <code>
+///   refuse early?  →  read the body  →  [bind]  →  submit  →  the handler, on a worker  →  [write the result]
+///   └────────── AdmitAsync ────────┘              └──────────── RunAsync ────────────┘
+/// </code>
+/// What is in brackets is the framework's own. For minimal APIs and controllers RunAsync is an endpoint filter, so that
+/// only the handler holds a worker. A plain RequestDelegate binds and writes itself; all of it runs on the worker.
+/// One object for each endpoint, made when the endpoint is built; resolved against the app's services at the first request.
+/// </remarks>
+internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, string kind, string? route)
+{
+    private readonly Lazy<(AppPool Pool, RequestGate Gate, ShutdownCoordinator Shutdown)> _app = new(() => (
+        services.GetRequiredService<AppPools>().Get(poolName),
+        services.GetRequiredService<RequestGate>(),
+        services.GetRequiredService<ShutdownCoordinator>()));
+
+    public string Kind => kind;
+
+    public string? Route => route;
+
+    /// <summary>Around the whole endpoint: refuses what can be refused at once, reads the body, and cleans up.</summary>
+    public async Task AdmitAsync(HttpContext context, Func<PooledRequest, Task> next)
+    {
+        var (pool, _, shutdown) = _app.Value;
+        // Before the body is read: the client need not send it in vain. The pool itself decides again, exactly, at Submit.
+        if (shutdown.IsClosed)
+        {
+            pool.Threads.CountRejected("draining");
+            await Rejection.Draining(pool).ExecuteAsync(context);
+            return;
+        }
+
+        bool hasBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
+        if (hasBody && pool.Threads.IsFullGuess)
+        {
+            pool.Threads.CountRejected("queue_full");
+            await Rejection.QueueFull(pool).ExecuteAsync(context);
+            return;
+        }
+
+        var request = new PooledRequest(this, pool, context);
+        // What a handler binds as its CancellationToken: cancelled when the client goes, and when a stop misses its deadline.
+        context.RequestAborted = request.CancellationToken;
+        await using CancellationTokenRegistration watch = request.Client.UnsafeRegister(
+            static r => ((PooledRequest)r!).Cancel(NotRunReason.ClientGone), request);
+        try
+        {
+            if (hasBody && await BodyBuffer.ReadAsync(context, pool, request.Body) is { } refused)
+            {
+                pool.Threads.CountRejected(refused.Reason);
+                await refused.ExecuteAsync(context);
+                return;
+            }
+            context.Features.Set(request);
+            await next(request);
+        }
+        finally
+        {
+            request.Body.Release();
+            context.RequestAborted = request.Client;
+        }
+    }
+
+    /// <summary>Runs the work on the pool, and turns what does not run into an answer.</summary>
+    /// <returns>What the work returned, or the answer.</returns>
+    public async ValueTask<object?> RunAsync(PooledRequest request, Func<ValueTask<object?>> work)
+    {
+        var (pool, gate, _) = _app.Value;
+        if (!gate.TryReserve())
+        {
+            pool.Threads.CountRejected("draining");
+            return Rejection.Draining(pool);
+        }
+
+        SubmitResult submitted = request.Submit(work);
+        if (submitted != SubmitResult.Accepted)
+        {
+            gate.GiveBack();
+            return submitted == SubmitResult.Closed ? Rejection.Draining(pool) : Rejection.QueueFull(pool);
+        }
+        gate.Admitted();
+
+        WorkOutcome outcome = await request.Ended;
+        // The answer is written for the client, whatever became of the work.
+        request.Context.RequestAborted = request.Client;
+        switch (outcome)
+        {
+            case WorkOutcome.Completed:
+                SetServerTiming(request);
+                return request.Result;
+            case WorkOutcome.Failed:
+                SetServerTiming(request);
+                ExceptionDispatchInfo.Throw(request.Error!);
+                return null;
+            case WorkOutcome.Expired:
+                return Rejection.Expired(pool);
+            case WorkOutcome.Shed:
+                return Rejection.Overloaded(pool);
+            case WorkOutcome.NotStarted:
+                return Rejection.NotStarted(pool);
+            case WorkOutcome.ClientGone:
+                return Rejection.ClientGone;
+            case WorkOutcome.Cancelled when request.IsClientGone:
+                return Rejection.ClientGone;
+            default:
+                return Rejection.StateUnknown();
+        }
+    }
+
+    /// <summary>For an endpoint that writes its own response on the worker: the header must be there before it starts.</summary>
+    public static void AnnounceServerTiming(PooledRequest request) => request.Context.Response.OnStarting(
+        static state =>
+        {
+            var request = (PooledRequest)state;
+            request.Context.Response.Headers.Append("Server-Timing", string.Create(
+                CultureInfo.InvariantCulture, $"queue;dur={request.QueueTime.TotalMilliseconds:F3}, worker;desc=\"{request.WorkerName}\""));
+            return Task.CompletedTask;
+        },
+        request);
+
+    private static void SetServerTiming(PooledRequest request)
+    {
+        HttpResponse response = request.Context.Response;
+        if (response.HasStarted) return;
+        response.Headers.Append("Server-Timing", string.Create(
+            CultureInfo.InvariantCulture,
+            $"queue;dur={request.QueueTime.TotalMilliseconds:F3}, run;dur={request.RunTime.TotalMilliseconds:F3}, worker;desc=\"{request.WorkerName}\""));
+    }
+}

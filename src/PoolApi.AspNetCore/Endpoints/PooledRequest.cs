@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using System.Threading.Tasks.Sources;
+using Microsoft.AspNetCore.Http;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>
+/// One request to an endpoint that runs on a pool. It is the item in the pool's queue, and what the request's own flow
+/// waits for: it is made when the request comes, submitted once the request has been bound, and over when the work has ended.
+/// </summary>
+internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpContext context)
+    : AsyncPoolWorkItem, IValueTaskSource<WorkOutcome>
+{
+    private readonly ActivityTraceId _traceId = Activity.Current?.TraceId ?? default;
+
+    // The request's flow goes on on the .NET ThreadPool, never on a worker: it writes to the client's socket.
+    private ManualResetValueTaskSourceCore<WorkOutcome> _ended = new() { RunContinuationsAsynchronously = true };
+    private Func<ValueTask<object?>>? _work;
+    private ExecutionContext? _flow;
+
+    public override string Kind => endpoint.Kind;
+
+    public override string? Origin => endpoint.Route;
+
+    public override ActivityTraceId TraceId => _traceId;
+
+    public AppPool Pool => pool;
+
+    public HttpContext Context => context;
+
+    /// <summary>The client's own token; while the request is in the pool's hands, the item's takes its place.</summary>
+    public CancellationToken Client { get; } = context.RequestAborted;
+
+    /// <summary>Whether the client went away while its request was in the pool's hands.</summary>
+    public bool IsClientGone => Client.IsCancellationRequested;
+
+    public BodyReservation Body { get; } = new(pool.Bodies);
+
+    /// <summary>What the work returned.</summary>
+    public object? Result { get; private set; }
+
+    /// <summary>What the work threw.</summary>
+    public Exception? Error { get; private set; }
+
+    /// <summary>Hands the work to the pool.</summary>
+    public SubmitResult Submit(Func<ValueTask<object?>> work)
+    {
+        _work = work;
+        _flow = ExecutionContext.Capture();
+        return pool.Threads.TrySubmit(this);
+    }
+
+    /// <summary>Completes when the work has ended, run or not. To be awaited once, after it was accepted.</summary>
+    public ValueTask<WorkOutcome> Ended => new(this, _ended.Version);
+
+    protected override async ValueTask ExecuteAsync()
+    {
+        Body.Release();
+        // Inside the method's own flow, so that it is what every continuation captures.
+        if (_flow is not null) ExecutionContext.Restore(_flow);
+        Result = await _work!();
+    }
+
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception)
+    {
+        Error = exception;
+        _ended.SetResult(outcome);
+    }
+
+    WorkOutcome IValueTaskSource<WorkOutcome>.GetResult(short token) => _ended.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<WorkOutcome>.GetStatus(short token) => _ended.GetStatus(token);
+
+    void IValueTaskSource<WorkOutcome>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _ended.OnCompleted(continuation, state, token, flags);
+}

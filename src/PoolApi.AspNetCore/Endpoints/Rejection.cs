@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>The answer to a request whose work was refused or not finished: problem details that say what to do.</summary>
+internal sealed class Rejection : IResult
+{
+    private readonly int _status;
+    private readonly string _name;
+    private readonly string _title;
+    private readonly string _detail;
+    private readonly TimeSpan? _retryAfter;
+
+    private Rejection(int status, string name, string title, string detail, TimeSpan? retryAfter = null)
+    {
+        _status = status;
+        _name = name;
+        _title = title;
+        _detail = detail;
+        _retryAfter = retryAfter;
+    }
+
+    public static Rejection QueueFull(AppPool pool) => new(
+        StatusCodes.Status503ServiceUnavailable, "queue-full", "The queue is full",
+        "As many requests wait as may. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
+
+    public static Rejection Overloaded(AppPool pool) => new(
+        StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
+        "There is no room for this request's body among those that wait, or its turn was dropped to keep up. Nothing has run. "
+        + "Try again after the time in Retry-After.", RetryAfter(pool));
+
+    public static Rejection Expired(AppPool pool) => new(
+        StatusCodes.Status503ServiceUnavailable, "expired", "Waited too long",
+        $"No worker was free within {pool.Options.MaxQueueTime.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s. Nothing has run. "
+        + "Try again after the time in Retry-After.", RetryAfter(pool));
+
+    public static Rejection Draining(AppPool pool) => new(
+        StatusCodes.Status503ServiceUnavailable, "draining", "Shutting down",
+        "This instance finishes what it has accepted and takes nothing more. Nothing has run. Try again on a new connection.", RetryAfter(pool));
+
+    public static Rejection NotStarted(AppPool pool) => new(
+        StatusCodes.Status503ServiceUnavailable, "not-started", "Not started",
+        "This instance had to stop before a worker was free. Nothing has run. Try again on a new connection.", RetryAfter(pool));
+
+    /// <summary>No Retry-After: it may have taken effect, so that trying again is not known to be safe.</summary>
+    public static Rejection StateUnknown() => new(
+        StatusCodes.Status503ServiceUnavailable, "state-unknown", "Interrupted",
+        "This instance had to stop while the work was under way. It may have taken effect: find out before you try again.");
+
+    public static Rejection PayloadTooLarge(long limit) => new(
+        StatusCodes.Status413PayloadTooLarge, "payload-too-large", "The body is too large",
+        $"The body may have up to {limit.ToString(CultureInfo.InvariantCulture)} bytes.");
+
+    /// <summary>For a client that has gone: nobody reads it, but the access log does. 499 is nginx's word for it.</summary>
+    public static IResult ClientGone { get; } = TypedResults.StatusCode(StatusCodes.Status499ClientClosedRequest);
+
+    /// <summary>Why, as <c>poolapi.work.rejected</c> counts it.</summary>
+    public string Reason => _name.Replace('-', '_');
+
+    public Task ExecuteAsync(HttpContext httpContext)
+    {
+        ArgumentNullException.ThrowIfNull(httpContext);
+        if (_retryAfter is { } time)
+        {
+            long seconds = Math.Max(1, (long)Math.Ceiling(time.TotalSeconds));
+            httpContext.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        }
+        ProblemHttpResult problem = TypedResults.Problem(
+            _detail, instance: null, _status, _title, type: "urn:poolapi:problem:" + _name,
+            extensions: [new("traceId", Activity.Current?.Id ?? httpContext.TraceIdentifier)]);
+        return problem.ExecuteAsync(httpContext);
+    }
+
+    private static TimeSpan RetryAfter(AppPool pool) => pool.Threads.EstimateQueueTime();
+}

@@ -1,0 +1,84 @@
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Health;
+using PoolApi.AspNetCore.Settings;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore;
+
+/// <summary>Registers fixed thread pools in an app.</summary>
+public static class FixedThreadPoolServices
+{
+    /// <summary>
+    /// Adds a pool of dedicated threads. It is a keyed <see cref="FixedThreadPool"/> service under its name; the first one
+    /// added is also the <see cref="FixedThreadPool"/> service, and what <c>RunOnPool()</c> without a name uses. Its
+    /// threads start with the host, and the host's stop drains and joins them. The settings are validated at the start.
+    /// </summary>
+    /// <param name="services">The app's services.</param>
+    /// <param name="name">The pool's name; its threads are named <c>{name}-{id}</c>.</param>
+    /// <param name="section">The configuration section of its settings (<see cref="PoolOptions"/>).</param>
+    /// <param name="configure">Changes the settings in code, after the configuration was read.</param>
+    /// <exception cref="ArgumentException">A pool of that name has been added already.</exception>
+    public static IServiceCollection AddFixedThreadPool(
+        this IServiceCollection services, string name = "cpu", string section = "Pool", Action<PoolOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentException.ThrowIfNullOrEmpty(section);
+        if (services.Any(s => s.ImplementationInstance is PoolRegistration other && other.Name == name))
+            throw new ArgumentException($"A pool named '{name}' has been added already.", nameof(name));
+
+        AddCommon(services);
+        var registration = new PoolRegistration(name, section);
+        services.AddSingleton(registration);
+        services.AddSingleton<IConfigureOptions<PoolOptions>>(s => new PoolOptionsSetup(s.GetRequiredService<IConfiguration>(), registration));
+        services.AddSingleton<IValidateOptions<PoolOptions>>(s => new PoolOptionsSetup(s.GetRequiredService<IConfiguration>(), registration));
+        OptionsBuilder<PoolOptions> options = services.AddOptions<PoolOptions>(name);
+        if (configure is not null) options.Configure(configure);
+        options.ValidateOnStart();
+
+        services.AddKeyedSingleton(name, (s, _) =>
+        {
+            FixedThreadPoolOptions threads = s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name).ToPool(name);
+            threads.Observer = new PoolLog(s.GetRequiredService<ILoggerFactory>().CreateLogger<FixedThreadPool>());
+            threads.TimeProvider = s.GetService<TimeProvider>() ?? TimeProvider.System;
+            return new FixedThreadPool(threads);
+        });
+        services.AddKeyedSingleton(name, (s, _) => new AppPool(
+            s.GetRequiredKeyedService<FixedThreadPool>(name), s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name)));
+        services.TryAddSingleton(s => s.GetRequiredKeyedService<FixedThreadPool>(name));
+        return services;
+    }
+
+    private static void AddCommon(IServiceCollection services)
+    {
+        if (services.Any(static s => s.ServiceType == typeof(AppPools))) return;
+
+        services.AddSingleton<AppPools>();
+        services.AddSingleton<RequestGate>();
+        services.AddSingleton<ShutdownCoordinator>();
+        services.AddSingleton<AppInstruments>();
+        services.AddHostedService<PoolHostedService>();
+        services.AddSingleton<IStartupFilter, ConnectionCloser>();
+
+        services.AddSingleton<ShutdownOptionsSetup>();
+        services.AddSingleton<IConfigureOptions<ShutdownOptions>>(static s => s.GetRequiredService<ShutdownOptionsSetup>());
+        services.AddSingleton<IValidateOptions<ShutdownOptions>>(static s => s.GetRequiredService<ShutdownOptionsSetup>());
+        services.AddOptions<ShutdownOptions>().ValidateOnStart();
+        services.AddOptions<HostOptions>().PostConfigure<IOptions<ShutdownOptions>>(ShutdownOptionsSetup.GiveTime);
+
+        services.AddProblemDetails();
+        services.AddHealthChecks()
+            .Add(new HealthCheckRegistration(
+                "shutdown", static s => new ReadinessCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]))
+            .Add(new HealthCheckRegistration(
+                "startup", static s => new StartupCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.StartupTag]));
+    }
+}

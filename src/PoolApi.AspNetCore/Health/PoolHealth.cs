@@ -1,0 +1,48 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace PoolApi.AspNetCore.Health;
+
+/// <summary>The three probes that orchestrators ask for.</summary>
+public static class PoolHealth
+{
+    /// <summary>Health checks with this tag decide readiness: <c>ready</c>.</summary>
+    public const string ReadyTag = "ready";
+
+    internal const string StartupTag = "startup";
+
+    /// <summary>
+    /// Maps <c>/livez</c> (200 as long as the process answers), <c>/readyz</c> (200 while the app runs and every check
+    /// tagged <see cref="ReadyTag"/> is healthy, otherwise 503) and <c>/startupz</c> (200 once the app has started).
+    /// </summary>
+    /// <param name="endpoints">Where to map them.</param>
+    /// <returns>A builder for all three.</returns>
+    public static IEndpointConventionBuilder MapPoolHealth(this IEndpointRouteBuilder endpoints)
+    {
+        ArgumentNullException.ThrowIfNull(endpoints);
+        RouteGroupBuilder group = endpoints.MapGroup("");
+        // No check at all: that this code runs is the answer. A busy pool is not a dead process.
+        group.MapHealthChecks("/livez", new HealthCheckOptions { Predicate = static _ => false, ResponseWriter = WriteAsync });
+        group.MapHealthChecks("/readyz", new HealthCheckOptions { Predicate = static c => c.Tags.Contains(ReadyTag), ResponseWriter = WriteAsync });
+        group.MapHealthChecks("/startupz", new HealthCheckOptions { Predicate = static c => c.Tags.Contains(StartupTag), ResponseWriter = WriteAsync });
+        return group;
+    }
+
+    private static async Task WriteAsync(HttpContext context, HealthReport report)
+    {
+        context.Response.ContentType = "application/json";
+        using var json = new Utf8JsonWriter(context.Response.BodyWriter);
+        json.WriteStartObject();
+        json.WriteString("status", report.Status == HealthStatus.Healthy ? "healthy" : "unhealthy");
+        json.WriteStartObject("checks");
+        foreach ((string name, HealthReportEntry entry) in report.Entries) json.WriteString(name, entry.Description ?? "");
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.Flush();
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+}

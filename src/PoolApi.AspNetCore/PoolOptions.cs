@@ -1,0 +1,40 @@
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore;
+
+/// <summary>The settings of one pool in an app, read from its configuration section (<c>Pool</c> unless said otherwise).</summary>
+public sealed class PoolOptions
+{
+    /// <summary>The number of dedicated threads, 1 to 1024. Default: the number of processors.</summary>
+    public int Workers { get; set; } = Environment.ProcessorCount;
+
+    /// <summary>The number of requests that may wait while every worker is busy, 1 to 16,777,216. Default: 1024.</summary>
+    public int QueueCapacity { get; set; } = 1024;
+
+    /// <summary>The longest time a request may wait for a worker, 1 ms to 1 day. Default: 30 seconds.</summary>
+    public TimeSpan MaxQueueTime { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The largest body of one request, in bytes, 1 to 1 GiB. Default: 32 MiB.</summary>
+    public long MaxBodyBytes { get; set; } = 32 * 1024 * 1024;
+
+    /// <summary>
+    /// The most bytes that the bodies of waiting requests may hold together, 1 to 1 TiB. A body is counted from before it
+    /// is read until a worker starts on it. Default: 256 MiB.
+    /// </summary>
+    public long QueueBytes { get; set; } = 256 * 1024 * 1024;
+
+    /// <summary>A worker on one request for longer than this is shown as stuck, 1 ms to 1 day. Default: 1 minute.</summary>
+    public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>What the configuration got wrong; reported by the validation, all faults at once.</summary>
+    internal List<string> Faults { get; } = [];
+
+    internal FixedThreadPoolOptions ToPool(string name) => new()
+    {
+        Name = name,
+        Workers = Workers,
+        QueueCapacity = QueueCapacity,
+        MaxQueueTime = MaxQueueTime,
+        StuckAfter = StuckAfter,
+    };
+}

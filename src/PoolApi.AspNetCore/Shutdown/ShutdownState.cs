@@ -1,0 +1,37 @@
+namespace PoolApi.AspNetCore.Shutdown;
+
+/// <summary>Where the app is in its life. It only ever moves forward.</summary>
+public enum ShutdownState
+{
+    /// <summary>The host starts; not ready.</summary>
+    Starting,
+
+    /// <summary>Normal.</summary>
+    Running,
+
+    /// <summary>A stop was asked for; not ready, but work is still accepted, for load balancers that have not noticed.</summary>
+    LameDuck,
+
+    /// <summary>No new work; what was accepted is being finished.</summary>
+    Draining,
+
+    /// <summary>The drain's time is over: what waits is handed back, what runs is cancelled.</summary>
+    Cancelling,
+
+    /// <summary>The workers end, and their threads are joined.</summary>
+    Joining,
+}
+
+internal static class ShutdownStates
+{
+    /// <summary>The state as metrics and JSON write it.</summary>
+    public static string ToWord(this ShutdownState state) => state switch
+    {
+        ShutdownState.Starting => "starting",
+        ShutdownState.Running => "running",
+        ShutdownState.LameDuck => "lameduck",
+        ShutdownState.Draining => "draining",
+        ShutdownState.Cancelling => "cancelling",
+        _ => "joining",
+    };
+}

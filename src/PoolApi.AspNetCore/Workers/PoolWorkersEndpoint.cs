@@ -1,0 +1,26 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using PoolApi.AspNetCore.Shutdown;
+
+namespace PoolApi.AspNetCore.Workers;
+
+/// <summary>The view of every worker, over HTTP.</summary>
+public static class PoolWorkersEndpoint
+{
+    /// <summary>Maps a GET that answers every pool's queue and every worker's state at one moment, as JSON.</summary>
+    /// <param name="endpoints">Where to map it.</param>
+    /// <param name="pattern">Its route.</param>
+    public static IEndpointConventionBuilder MapPoolWorkers(this IEndpointRouteBuilder endpoints, string pattern = "/v1/workers")
+    {
+        ArgumentNullException.ThrowIfNull(endpoints);
+        return endpoints.MapGet(pattern, static (HttpContext context) =>
+        {
+            context.Response.Headers.CacheControl = "no-store";
+            WorkersView view = WorkersView.Of(
+                context.RequestServices.GetRequiredService<ShutdownCoordinator>(), context.RequestServices.GetRequiredService<AppPools>());
+            return context.Response.WriteAsJsonAsync(view, WorkersJson.Default.WorkersView, cancellationToken: context.RequestAborted);
+        });
+    }
+}

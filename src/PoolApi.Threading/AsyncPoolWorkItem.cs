@@ -1,0 +1,49 @@
+using PoolApi.Threading.Core;
+
+namespace PoolApi.Threading;
+
+/// <summary>
+/// Asynchronous work for a <see cref="FixedThreadPool"/>. While it awaits it holds no worker; whatever follows an
+/// <see langword="await"/> that captures the context runs on a worker of the same pool again. Resumptions go before
+/// waiting items, past the queue's capacity and past closing, so that what was accepted can always finish.
+/// </summary>
+public abstract class AsyncPoolWorkItem : PoolWorkItem
+{
+    private WorkItemSynchronizationContext? _context;
+
+    /// <summary>The work. Called at most once for each submission, on a worker's thread.</summary>
+    protected abstract ValueTask ExecuteAsync();
+
+    /// <summary>Not used: asynchronous work starts in <see cref="ExecuteAsync"/>.</summary>
+    protected sealed override void Execute() => throw new NotSupportedException();
+
+    internal sealed override void Start(PoolCore core, Worker worker)
+    {
+        // One context for each item, so that the view of the workers can tell whose continuation a worker runs.
+        _context = new WorkItemSynchronizationContext(core, this);
+        SynchronizationContext.SetSynchronizationContext(_context);
+        // Not forgotten: the item itself is what waits for this task, and its end is the item's end. It cannot fault.
+        _ = RunToEndAsync(core);
+    }
+
+    internal sealed override void Resume(SendOrPostCallback callback, object? state)
+    {
+        SynchronizationContext.SetSynchronizationContext(_context);
+        callback(state);
+    }
+
+    private async Task RunToEndAsync(PoolCore core)
+    {
+        WorkOutcome outcome = WorkOutcome.Completed;
+        Exception? error = null;
+        try
+        {
+            await ExecuteAsync();
+        }
+        catch (Exception e)
+        {
+            (outcome, error) = (OutcomeOf(e), e);
+        }
+        core.End(this, outcome, error, Worker.Current);
+    }
+}

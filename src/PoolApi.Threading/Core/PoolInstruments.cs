@@ -1,0 +1,138 @@
+using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
+
+namespace PoolApi.Threading.Core;
+
+/// <summary>
+/// The instruments of every pool in the process, under one meter. What a pool already counts is observed when somebody
+/// collects and costs nothing otherwise; only what a pool does not keep (times, outcomes by kind) is recorded as it happens.
+/// </summary>
+internal static class PoolInstruments
+{
+    private static readonly Meter Meter = new(FixedThreadPool.MeterName, typeof(PoolInstruments).Assembly.GetName().Version?.ToString(3));
+
+    // 1 ms to 300 s: a queue time of a fast pool at one end, the longest work anyone waits for at the other.
+    private static readonly InstrumentAdvice<double> Durations = new()
+    {
+        HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
+    };
+
+    private static readonly Counter<long> FinishedCounter = Meter.CreateCounter<long>(
+        "poolapi.work.finished", "{item}", "Accepted items that have ended, by how they ended.");
+
+    private static readonly Counter<long> RejectedCounter = Meter.CreateCounter<long>(
+        "poolapi.work.rejected", "{item}", "Items that were refused, by reason; they were never accepted.");
+
+    private static readonly Counter<long> ReplacedCounter = Meter.CreateCounter<long>(
+        "poolapi.worker.replaced", "{worker}", "Worker threads that were replaced, by reason.");
+
+    private static readonly Histogram<double> QueueDuration = Meter.CreateHistogram(
+        "poolapi.work.queue.duration", "s", "Time from acceptance to the start or, if it never ran, to the end.", null, Durations);
+
+    private static readonly Histogram<double> ExecutionDuration = Meter.CreateHistogram(
+        "poolapi.work.execution.duration", "s", "Time from the start to the end, awaits included.", null, Durations);
+
+    private static ImmutableArray<PoolCore> s_pools = [];
+
+    static PoolInstruments()
+    {
+        Meter.CreateObservableGauge(
+            "poolapi.pool.workers", static () => Observe(WorkersByState), "{worker}", "Workers, by what they do.");
+        Meter.CreateObservableGauge(
+            "poolapi.worker.state", static () => Observe(WorkerStates), null, "1 for the state that the worker is in, 0 for the others.");
+        Meter.CreateObservableCounter(
+            "poolapi.worker.busy.time", static () => Observe(BusyTimes), "s", "Time the worker has spent running items.");
+        Meter.CreateObservableCounter(
+            "poolapi.worker.work", static () => Observe(WorkerItems), "{item}", "Items that ran on the worker and have ended.");
+        Meter.CreateObservableGauge(
+            "poolapi.queue.length", static () => Observe(QueueLength), "{item}", "Items that wait.");
+        Meter.CreateObservableGauge(
+            "poolapi.queue.capacity", static () => Observe(QueueCapacity), "{item}", "Items that may wait.");
+        Meter.CreateObservableGauge(
+            "poolapi.queue.oldest.age", static () => Observe(OldestAge), "s", "For how long the oldest waiting item has waited.");
+        Meter.CreateObservableCounter(
+            "poolapi.work.accepted", static () => Observe(Accepted), "{item}", "Items accepted.");
+    }
+
+    public static void Add(PoolCore pool) => ImmutableInterlocked.Update(ref s_pools, static (pools, p) => pools.Add(p), pool);
+
+    public static void Remove(PoolCore pool) => ImmutableInterlocked.Update(ref s_pools, static (pools, p) => pools.Remove(p), pool);
+
+    public static void Rejected(PoolCore pool, string reason)
+    {
+        if (RejectedCounter.Enabled) RejectedCounter.Add(1, Pool(pool.Name), new("reason", reason));
+    }
+
+    public static void Replaced(PoolCore pool, string reason)
+    {
+        if (ReplacedCounter.Enabled) ReplacedCounter.Add(1, Pool(pool.Name), new("reason", reason));
+    }
+
+    public static void Ended(PoolCore pool, PoolWorkItem item, WorkOutcome outcome)
+    {
+        if (FinishedCounter.Enabled)
+            FinishedCounter.Add(1, Pool(pool.Name), new("kind", item.Kind), new("outcome", Word(outcome)));
+        bool ran = item.StartedAt != 0;
+        if (QueueDuration.Enabled && ran)
+            QueueDuration.Record(pool.Elapsed(item.SubmittedAt, item.StartedAt).TotalSeconds, Pool(pool.Name), new("kind", item.Kind));
+        if (ExecutionDuration.Enabled && ran)
+        {
+            ExecutionDuration.Record(
+                pool.Elapsed(item.StartedAt, item.EndedAt).TotalSeconds,
+                Pool(pool.Name), new("kind", item.Kind), new("outcome", Word(outcome)));
+        }
+    }
+
+    private static KeyValuePair<string, object?> Pool(string name) => new("pool", name);
+
+    private static string Word(WorkOutcome outcome) => outcome switch
+    {
+        WorkOutcome.Completed => "completed",
+        WorkOutcome.Failed => "failed",
+        WorkOutcome.Cancelled => "cancelled",
+        WorkOutcome.Expired => "expired",
+        WorkOutcome.Shed => "shed",
+        WorkOutcome.ClientGone => "client_gone",
+        WorkOutcome.NotStarted => "not_started",
+        _ => "abandoned",
+    };
+
+    private static string Word(WorkerState state) => state switch
+    {
+        WorkerState.Idle => "idle",
+        WorkerState.Busy => "busy",
+        _ => "stuck",
+    };
+
+    private static readonly WorkerState[] States = [WorkerState.Idle, WorkerState.Busy, WorkerState.Stuck];
+
+    private static List<Measurement<T>> Observe<T>(Func<PoolSnapshot, IEnumerable<Measurement<T>>> view)
+        where T : struct
+    {
+        var all = new List<Measurement<T>>();
+        foreach (PoolCore pool in s_pools) all.AddRange(view(pool.GetSnapshot()));
+        return all;
+    }
+
+    private static IEnumerable<Measurement<long>> WorkersByState(PoolSnapshot pool) => States.Select(state =>
+        new Measurement<long>(pool.Workers.Count(w => w.State == state), Pool(pool.Name), new("state", Word(state))));
+
+    private static IEnumerable<Measurement<long>> WorkerStates(PoolSnapshot pool) => pool.Workers.SelectMany(w => States.Select(state =>
+        new Measurement<long>(w.State == state ? 1 : 0, Pool(pool.Name), new("worker", w.Name), new("state", Word(state)))));
+
+    private static IEnumerable<Measurement<double>> BusyTimes(PoolSnapshot pool) => pool.Workers.Select(w =>
+        new Measurement<double>(w.BusyTime.TotalSeconds, Pool(pool.Name), new("worker", w.Name)));
+
+    private static IEnumerable<Measurement<long>> WorkerItems(PoolSnapshot pool) => pool.Workers.Select(w =>
+        new Measurement<long>(w.Finished, Pool(pool.Name), new("worker", w.Name)));
+
+    private static IEnumerable<Measurement<long>> QueueLength(PoolSnapshot pool) =>
+        [new(pool.QueueLength, Pool(pool.Name), new("priority", "normal"))];
+
+    private static IEnumerable<Measurement<long>> QueueCapacity(PoolSnapshot pool) => [new(pool.QueueCapacity, Pool(pool.Name))];
+
+    private static IEnumerable<Measurement<double>> OldestAge(PoolSnapshot pool) =>
+        [new(pool.OldestAge?.TotalSeconds ?? 0, Pool(pool.Name))];
+
+    private static IEnumerable<Measurement<long>> Accepted(PoolSnapshot pool) => [new(pool.Counts.Accepted, Pool(pool.Name))];
+}

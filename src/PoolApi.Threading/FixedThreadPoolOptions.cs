@@ -1,0 +1,68 @@
+using System.Runtime.CompilerServices;
+
+namespace PoolApi.Threading;
+
+/// <summary>The settings of a <see cref="FixedThreadPool"/>. They are read once, when the pool is made.</summary>
+public sealed class FixedThreadPoolOptions
+{
+    /// <summary>The most workers a pool may have.</summary>
+    public const int MaxWorkers = 1024;
+
+    /// <summary>The largest queue a pool may have, in items.</summary>
+    public const int MaxQueueCapacity = 16_777_216;
+
+    /// <summary>
+    /// The pool's name; its threads are named <c>{name}-{id}</c>. 1 to 32 ASCII letters, digits, <c>-</c>, <c>_</c> or
+    /// <c>.</c>; Linux shows the first 15 characters of a thread's name. Default: <c>cpu</c>.
+    /// </summary>
+    public string Name { get; set; } = "cpu";
+
+    /// <summary>The number of dedicated threads, 1 to 1024. Default: the number of processors.</summary>
+    public int Workers { get; set; } = Environment.ProcessorCount;
+
+    /// <summary>
+    /// The number of items that may wait while every worker is busy, 1 to 16,777,216. The resumptions of work that
+    /// awaits do not count. Default: 1024.
+    /// </summary>
+    public int QueueCapacity { get; set; } = 1024;
+
+    /// <summary>
+    /// The longest time an item may wait, more than zero, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit. An item
+    /// that waited longer ends as <see cref="WorkOutcome.Expired"/>, even while all workers are busy. Default: 30 seconds.
+    /// </summary>
+    public TimeSpan MaxQueueTime { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// A worker on one item for longer than this is shown as stuck, more than zero. Nothing else happens to it.
+    /// Default: 1 minute.
+    /// </summary>
+    public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>
+    /// Told what happens in the pool, on the thread where it happens; <see langword="null"/> (the default) costs nothing.
+    /// </summary>
+    public IFixedThreadPoolObserver? Observer { get; set; }
+
+    /// <summary>The clock for ages, limits and deadlines. Default: the system's.</summary>
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    internal void Validate()
+    {
+        Check(IsName(Name), Name, "1 to 32 ASCII letters, digits, '-', '_' or '.'");
+        Check(Workers is >= 1 and <= MaxWorkers, Workers, $"1 to {MaxWorkers}");
+        Check(QueueCapacity is >= 1 and <= MaxQueueCapacity, QueueCapacity, $"1 to {MaxQueueCapacity}");
+        Check(MaxQueueTime > TimeSpan.Zero || MaxQueueTime == Timeout.InfiniteTimeSpan, MaxQueueTime, "more than zero, or infinite");
+        Check(StuckAfter > TimeSpan.Zero, StuckAfter, "more than zero");
+        ArgumentNullException.ThrowIfNull(TimeProvider);
+    }
+
+    /// <summary>Whether a text may be a pool's name.</summary>
+    /// <param name="name">The text.</param>
+    public static bool IsName(string? name) =>
+        name is { Length: >= 1 and <= 32 } && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
+
+    private static void Check<T>(bool ok, T value, string allowed, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (!ok) throw new ArgumentOutOfRangeException(name, value, $"{name} may be {allowed}.");
+    }
+}

@@ -1,0 +1,15 @@
+namespace PoolApi.Threading;
+
+/// <summary>
+/// The pool stopped while the work was under way and could not wait for its end. Whether it took effect is unknown.
+/// </summary>
+public sealed class WorkAbandonedException : Exception
+{
+    /// <summary>Creates the exception for a pool.</summary>
+    /// <param name="poolName">The name of the pool that stopped.</param>
+    public WorkAbandonedException(string poolName)
+        : base($"The pool '{poolName}' stopped while the work was under way; whether it took effect is unknown.") => PoolName = poolName;
+
+    /// <summary>The pool that stopped.</summary>
+    public string PoolName { get; }
+}

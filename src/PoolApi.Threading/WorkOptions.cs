@@ -1,0 +1,22 @@
+using System.Diagnostics;
+
+namespace PoolApi.Threading;
+
+/// <summary>What a caller may say about work that it gives to <see cref="FixedThreadPool"/>'s <c>RunAsync</c>.</summary>
+public readonly record struct WorkOptions
+{
+    /// <summary>The work's kind, a label of the pool's metrics: a small fixed set of words. Default: <c>work</c>.</summary>
+    public string? Kind { get; init; }
+
+    /// <summary>For whom the work is done, as the view of the workers shows it (a route, say). Default: nothing.</summary>
+    public string? Origin { get; init; }
+
+    /// <summary>The trace that the work belongs to, as the view of the workers shows it. Default: the current activity's.</summary>
+    public ActivityTraceId TraceId { get; init; }
+
+    /// <summary>
+    /// Cancels the work: while it waits it is removed at once and its slot is free; while it runs the token that its
+    /// delegate was given is cancelled. Default: none.
+    /// </summary>
+    public CancellationToken CancellationToken { get; init; }
+}

@@ -1,0 +1,35 @@
+namespace PoolApi.Threading;
+
+/// <summary>How an accepted work item ended. Every accepted item ends exactly once, with exactly one of these.</summary>
+public enum WorkOutcome
+{
+    /// <summary>It ran to its end.</summary>
+    Completed,
+
+    /// <summary>It ran and threw.</summary>
+    Failed,
+
+    /// <summary>
+    /// It was asked to stop: either while it waited (it never ran) or while it ran, and then it ended with an
+    /// <see cref="OperationCanceledException"/>.
+    /// </summary>
+    Cancelled,
+
+    /// <summary>It never ran: it waited longer than <see cref="FixedThreadPoolOptions.MaxQueueTime"/>.</summary>
+    Expired,
+
+    /// <summary>It never ran: it was dropped because the pool was overloaded.</summary>
+    Shed,
+
+    /// <summary>It never ran: the client who wanted the result went away.</summary>
+    ClientGone,
+
+    /// <summary>It never ran: the pool stopped before a worker was free.</summary>
+    NotStarted,
+
+    /// <summary>
+    /// It started, and the pool stopped without it: its thread could not be joined in time, or it was suspended in an
+    /// <see langword="await"/> that did not come back.
+    /// </summary>
+    Abandoned,
+}
