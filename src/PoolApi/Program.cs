@@ -1,1 +1,53 @@
-var app = WebApplication.CreateSlimBuilder(args).Build(); app.Run();
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using PoolApi;
+using PoolApi.AspNetCore;
+using PoolApi.Diagnostics;
+using PoolApi.Documentation;
+using PoolApi.Management;
+using PoolApi.Passwords;
+using PoolApi.Problems;
+using PoolApi.Telemetry;
+using PoolApi.Thumbnails;
+using PoolApi.Welcome;
+
+if (args is [HealthcheckCommand.Name, .. var rest]) return await HealthcheckCommand.RunAsync(rest);
+
+try
+{
+    // Settings lie beside the program, whatever folder it is started from.
+    WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(
+        new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+    var settings = ServiceSettings.Read(builder.Configuration, builder.Environment);
+    settings.AddTo(builder.Services);
+
+    builder.WebHost.UseUrls([.. settings.Urls.All]);
+    builder.WebHost.ConfigureKestrel(static kestrel => kestrel.AddServerHeader = false);
+    builder.Logging.AddLogFormat();
+
+    builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu");
+    builder.Services.AddProblems();
+    builder.Services.AddTelemetry(builder.Configuration);
+    builder.Services.AddDocumentation();
+    builder.Services.AddSingleton<Listeners>();
+    builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerMatcherPolicy>());
+
+    await using WebApplication app = builder.Build();
+    app.UseExceptionHandler();
+    app.UseStatusCodePages();
+    app.MapWelcome(settings.Diagnostics);
+    app.MapOpenApi();
+    app.MapThumbnails();
+    app.MapPasswords();
+    if (settings.Diagnostics) app.MapDiagnostics();
+    app.MapManagement();
+
+    await app.StartAsync();
+    StartFaults.HasStarted = true;
+    await app.WaitForShutdownAsync();
+    return Environment.ExitCode;
+}
+catch (Exception e) when (!StartFaults.HasStarted && e is not HostAbortedException)
+{
+    await Console.Error.WriteLineAsync(StartFaults.Explain(e));
+    return StartFaults.ExitCode;
+}

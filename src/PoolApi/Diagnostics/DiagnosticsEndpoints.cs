@@ -1,0 +1,74 @@
+using System.Security.Cryptography;
+using PoolApi.Documentation;
+using PoolApi.Requests;
+
+namespace PoolApi.Diagnostics;
+
+/// <summary>Work of known cost, to try the pool and to measure it. Only with <c>Workloads:Diagnostics</c>.</summary>
+internal static class DiagnosticsEndpoints
+{
+    private const int MaxSleepMs = 3_600_000;
+    private const int MaxIterations = 10_000_000;
+    private static readonly string[] Methods = ["GET", "POST"];
+
+    public static void MapDiagnostics(this IEndpointRouteBuilder endpoints)
+    {
+        RouteGroupBuilder group = endpoints.MapGroup("/v1/diagnostics").WithTags("diagnostics");
+
+        group.MapMethods("/noop", Methods, static () => TypedResults.Text("done\n"))
+            .RunOnPool()
+            .WithSummary("Nothing, on the pool: what the way through the queue costs.");
+
+        group.MapMethods("/inline", Methods, static () => TypedResults.Text("done\n"))
+            .WithSummary("The same nothing, not on the pool: what noop is compared with.");
+
+        group.MapMethods("/sleep", Methods, static (SleepRequest request, CancellationToken cancellation) =>
+            {
+                if (request.Uncooperative) Thread.Sleep(request.Milliseconds);
+                // Blocks the worker all the same, and wakes when it is cancelled.
+                else if (cancellation.WaitHandle.WaitOne(request.Milliseconds)) cancellation.ThrowIfCancellationRequested();
+                return TypedResults.Text("done\n");
+            })
+            .RefuseInvalid()
+            .RunOnPool()
+            .WithNumber("ms", "How long, in milliseconds.", 0, MaxSleepMs, required: true, example: 100)
+            .WithFlag("uncooperative", "Do not wake on cancellation.")
+            .WithProblems(400)
+            .WithSummary("Blocks a worker for a time.");
+
+        group.MapMethods("/hash", Methods, static (HashRequest request, CancellationToken cancellation) =>
+            {
+                // Checked once: the derivation is a single call into the system's cryptography, which cannot be interrupted.
+                cancellation.ThrowIfCancellationRequested();
+                byte[] key = Rfc2898DeriveBytes.Pbkdf2(
+                    "correct horse battery staple"u8, "0123456789abcdef"u8, request.Iterations, HashAlgorithmName.SHA256, 32);
+                return TypedResults.Text(Convert.ToHexStringLower(key) + "\n");
+            })
+            .RefuseInvalid()
+            .RunOnPool()
+            .WithNumber("iterations", "How many.", 1, MaxIterations, required: true, example: 25_000)
+            .WithProblems(400)
+            .WithSummary("Uses the CPU: PBKDF2-HMAC-SHA256 of a fixed text.");
+    }
+
+    internal sealed record SleepRequest(int Milliseconds, bool Uncooperative, IResult? Refusal) : IValidatedRequest
+    {
+        public static ValueTask<SleepRequest?> BindAsync(HttpContext context)
+        {
+            var query = new QueryReader(context);
+            int ms = query.WholeNumber("ms", 0, MaxSleepMs);
+            bool uncooperative = query.Flag("uncooperative");
+            return ValueTask.FromResult<SleepRequest?>(new SleepRequest(ms, uncooperative, query.Refusal));
+        }
+    }
+
+    internal sealed record HashRequest(int Iterations, IResult? Refusal) : IValidatedRequest
+    {
+        public static ValueTask<HashRequest?> BindAsync(HttpContext context)
+        {
+            var query = new QueryReader(context);
+            int iterations = query.WholeNumber("iterations", 1, MaxIterations);
+            return ValueTask.FromResult<HashRequest?>(new HashRequest(iterations, query.Refusal));
+        }
+    }
+}

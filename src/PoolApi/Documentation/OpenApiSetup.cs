@@ -1,0 +1,29 @@
+using Microsoft.OpenApi;
+
+namespace PoolApi.Documentation;
+
+/// <summary><c>GET /openapi/v1.json</c>: every route with every answer.</summary>
+internal static class OpenApiSetup
+{
+    public static void AddDocumentation(this IServiceCollection services) => services.AddOpenApi("v1", static options =>
+    {
+        options.AddDocumentTransformer(static (document, _, _) =>
+        {
+            document.Info = new OpenApiInfo
+            {
+                Title = "PoolApi",
+                Version = "v1",
+                Description = "HTTP work on its own fixed threads, with a bounded queue in front. Errors are problem details (RFC 9457) "
+                    + "whose type is urn:poolapi:problem:NAME.",
+            };
+            // The document does not depend on who asks for it, or how.
+            document.Servers = null;
+            return Task.CompletedTask;
+        });
+        options.AddOperationTransformer(static (operation, _, _) =>
+        {
+            RouteDocs.AddCommon(operation);
+            return Task.CompletedTask;
+        });
+    });
+}

@@ -1,0 +1,118 @@
+using System.Text.Json.Nodes;
+using Microsoft.OpenApi;
+
+namespace PoolApi.Documentation;
+
+/// <summary>Tells OpenAPI what handlers read and answer beyond what their signatures show.</summary>
+internal static class RouteDocs
+{
+    /// <summary>Problems that the route may answer, beside those of the pool.</summary>
+    public static RouteHandlerBuilder WithProblems(this RouteHandlerBuilder builder, params ReadOnlySpan<int> statuses)
+    {
+        foreach (int status in statuses) builder.ProducesProblem(status);
+        return builder;
+    }
+
+    /// <summary>A query parameter that is a whole number.</summary>
+    public static RouteHandlerBuilder WithNumber(
+        this RouteHandlerBuilder builder, string name, string description, int min, int max, bool required, int? example = null) =>
+        builder.WithQuery(name, description, required, new OpenApiSchema
+        {
+            Type = JsonSchemaType.Integer,
+            Minimum = min.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            Maximum = max.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            Examples = example is { } value ? [value] : null,
+        });
+
+    /// <summary>A query parameter that is one of a few words, the first by default.</summary>
+    public static RouteHandlerBuilder WithChoice(this RouteHandlerBuilder builder, string name, string description, params string[] words) =>
+        builder.WithQuery(name, description, required: false, new OpenApiSchema
+        {
+            Type = JsonSchemaType.String,
+            Enum = [.. words.Select(static w => (JsonNode)w)],
+            Default = words[0],
+        });
+
+    /// <summary>A query parameter that is true or false, false by default.</summary>
+    public static RouteHandlerBuilder WithFlag(this RouteHandlerBuilder builder, string name, string description) =>
+        builder.WithQuery(name, description, required: false, new OpenApiSchema { Type = JsonSchemaType.Boolean, Default = false });
+
+    /// <summary>A request body of raw bytes.</summary>
+    public static RouteHandlerBuilder WithBinaryBody(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
+        builder.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            operation.RequestBody = new OpenApiRequestBody
+            {
+                Description = description,
+                Required = true,
+                Content = contentTypes.ToDictionary(static type => type, static _ => new OpenApiMediaType { Schema = Binary() }),
+            };
+            return Task.CompletedTask;
+        });
+
+    /// <summary>A successful answer of raw bytes, with the header that tells how long it waited and ran.</summary>
+    public static RouteHandlerBuilder WithBinaryAnswer(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
+        builder.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            (operation.Responses ??= [])["200"] = new OpenApiResponse
+            {
+                Description = description,
+                Content = contentTypes.ToDictionary(static type => type, static _ => new OpenApiMediaType { Schema = Binary() }),
+            };
+            return Task.CompletedTask;
+        });
+
+    /// <summary>Adds to every answer what all have in common: the timing of a success, the Retry-After of a 503, the shape of problems.</summary>
+    public static void AddCommon(OpenApiOperation operation)
+    {
+        foreach ((string status, IOpenApiResponse response) in operation.Responses ?? [])
+        {
+            if (response is not OpenApiResponse answer) continue;
+            if (status == "200" && operation.Responses!.ContainsKey("503"))
+            {
+                (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())["Server-Timing"] = new OpenApiHeader
+                {
+                    Description = "queue;dur: milliseconds it waited, run;dur: milliseconds it ran, worker;desc: the worker that ran it",
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                };
+            }
+            if (status is "503" or "429")
+            {
+                (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())["Retry-After"] = new OpenApiHeader
+                {
+                    Description = "Seconds after which it is worth trying again; absent where trying again may not be safe.",
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.Integer },
+                };
+            }
+            answer.Description = status switch
+            {
+                "400" => "invalid-request: a parameter or the body is wrong; `errors` names each with what it may be",
+                "408" => "request-timeout: the body came too slowly",
+                "413" => "payload-too-large: the body is larger than Pool:MaxBodyBytes",
+                "415" => "unsupported-media: the body is of a kind that is not taken",
+                "422" => "unprocessable-image, unprocessable-hash: the content cannot be processed",
+                "500" => "work-failed: the work failed; the details are in the log, under the trace id",
+                "503" => "queue-full, overloaded, expired, draining, not-started: nothing has run, try again after Retry-After; "
+                    + "state-unknown: it was interrupted and may have taken effect",
+                _ => answer.Description,
+            };
+        }
+    }
+
+    private static RouteHandlerBuilder WithQuery(
+        this RouteHandlerBuilder builder, string name, string description, bool required, OpenApiSchema schema) =>
+        builder.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            (operation.Parameters ??= []).Add(new OpenApiParameter
+            {
+                Name = name,
+                In = ParameterLocation.Query,
+                Required = required,
+                Description = description,
+                Schema = schema,
+            });
+            return Task.CompletedTask;
+        });
+
+    private static OpenApiSchema Binary() => new() { Type = JsonSchemaType.String, Format = "binary" };
+}

@@ -1,0 +1,44 @@
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+
+namespace PoolApi.Management;
+
+/// <summary>
+/// Which port serves what. A request is told by the local port of its connection, never by a header: those are the client's
+/// to choose.
+/// </summary>
+internal sealed class Listeners(ServerUrls urls, IServer server)
+{
+    private readonly Lock _once = new();
+    private HashSet<int>? _api;
+    private HashSet<int>? _management;
+
+    public ListenerKind KindOf(HttpContext context)
+    {
+        int port = context.Connection.LocalPort;
+        if (port == 0) return ListenerKind.Both; // a test server has no port
+        Resolve();
+        // Any port that is not the management port serves the API alone, whatever opened it.
+        if (!_management!.Contains(port)) return ListenerKind.Api;
+        return _api!.Contains(port) ? ListenerKind.Both : ListenerKind.Management;
+    }
+
+    /// <summary>
+    /// At the first request: by then the server has put the ports that it really has in the place of the addresses it was
+    /// given, in the same order (a port 0 means any free one).
+    /// </summary>
+    private void Resolve()
+    {
+        if (Volatile.Read(ref _management) is not null) return;
+        lock (_once)
+        {
+            if (_management is not null) return;
+            string[] bound = [.. server.Features.Get<IServerAddressesFeature>()?.Addresses ?? []];
+            bool inOrder = bound.Length == urls.All.Count;
+            HashSet<int> PortsOf(IReadOnlyList<string> wanted) =>
+                [.. wanted.Select(url => BindingAddress.Parse(inOrder ? bound[urls.All.IndexOf(url)] : url).Port)];
+            _api = PortsOf(urls.Api);
+            Volatile.Write(ref _management, PortsOf(urls.Management));
+        }
+    }
+}

@@ -1,0 +1,20 @@
+using PoolApi.AspNetCore.Health;
+using PoolApi.AspNetCore.Workers;
+using PoolApi.Dashboard;
+
+namespace PoolApi.Management;
+
+/// <summary>What operators and their programs ask: on the management port.</summary>
+internal static class ManagementEndpoints
+{
+    public static void MapManagement(this IEndpointRouteBuilder endpoints)
+    {
+        RouteGroupBuilder group = endpoints.MapGroup("");
+        group.WithMetadata(new ListenerMetadata(ListenerKind.Management));
+        group.ExcludeFromDescription();
+        group.MapPrometheusScrapingEndpoint("/metrics");
+        group.MapPoolHealth();
+        group.MapPoolWorkers();
+        group.MapDashboard();
+    }
+}

@@ -1,0 +1,99 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
+using PoolApi.Documentation;
+using PoolApi.Problems;
+using PoolApi.Requests;
+
+namespace PoolApi.Passwords;
+
+/// <summary>Password hashes, made and verified. Passwords are never stored and never logged.</summary>
+internal static class PasswordEndpoints
+{
+    public static void MapPasswords(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapPost("/v1/password-hashes", static (HashPassword request, HttpContext context) =>
+            {
+                context.Response.Headers.CacheControl = "no-store";
+                return TypedResults.Json(new PasswordHash(PasswordHasher.Hash(request.Password)), PasswordJson.Default.PasswordHash);
+            })
+            .RefuseInvalid()
+            .RunOnPool()
+            .Accepts<HashPasswordBody>("application/json")
+            .Produces<PasswordHash>()
+            .WithTags("passwords")
+            .WithSummary("Hashes a password with Argon2id; the answer is a PHC string.")
+            .WithProblems(400, 408, 415);
+
+        endpoints.MapPost("/v1/password-verifications", static (VerifyPassword request, HttpContext context) =>
+            {
+                context.Response.Headers.CacheControl = "no-store";
+                bool valid = PasswordHasher.Verify(request.Password, request.Hash);
+                return TypedResults.Json(new PasswordVerification(valid), PasswordJson.Default.PasswordVerification);
+            })
+            .RefuseInvalid()
+            .RunOnPool()
+            .Accepts<VerifyPasswordBody>("application/json")
+            .Produces<PasswordVerification>()
+            .WithTags("passwords")
+            .WithSummary("Says whether a password belongs to an Argon2id hash. The cost that the hash may ask for is limited.")
+            .WithProblems(400, 408, 415, 422);
+    }
+
+    internal sealed record HashPassword(string Password, IResult? Refusal) : IValidatedRequest
+    {
+        public static ValueTask<HashPassword?> BindAsync(HttpContext context)
+        {
+            var body = JsonBody.Read(context, PasswordJson.Default.HashPasswordBody);
+            string password = body.Value?.Password ?? "";
+            if (body.Refusal is null) CheckPassword(body.Value?.Password, body);
+            return ValueTask.FromResult<HashPassword?>(new HashPassword(password, body.Refusal));
+        }
+    }
+
+    internal sealed record VerifyPassword(string Password, Argon2Hash Hash, IResult? Refusal) : IValidatedRequest
+    {
+        public static ValueTask<VerifyPassword?> BindAsync(HttpContext context)
+        {
+            var body = JsonBody.Read(context, PasswordJson.Default.VerifyPasswordBody);
+            Argon2Hash? hash = null;
+            IResult? refusal = body.Refusal;
+            if (refusal is null)
+            {
+                CheckPassword(body.Value?.Password, body);
+                if (body.Value?.Hash is not { } encoded) body.Fault("hash", "hash is missing; it may be an Argon2id hash as a PHC string.");
+                else if (!Argon2Hash.TryParse(encoded, out hash, out string? fault))
+                    refusal = Problem.Unprocessable(context, "unprocessable-hash", "hash", fault);
+                // A field that is missing or malformed comes first: it is the plainer fault.
+                refusal = body.Refusal ?? refusal;
+            }
+            return ValueTask.FromResult<VerifyPassword?>(new VerifyPassword(body.Value?.Password ?? "", hash!, refusal));
+        }
+    }
+
+    private static void CheckPassword<T>(string? password, JsonBody<T> body)
+        where T : class
+    {
+        if (password is null) body.Fault("password", "password is missing; it may be a text.");
+        else if (!PasswordHasher.IsAcceptable(password, out string? fault)) body.Fault("password", fault!);
+    }
+}
+
+/// <summary>The body of a request to hash.</summary>
+internal sealed record HashPasswordBody([property: Required] string Password);
+
+/// <summary>The body of a request to verify.</summary>
+internal sealed record VerifyPasswordBody([property: Required] string Password, [property: Required] string Hash);
+
+/// <summary>The answer: a hash.</summary>
+internal sealed record PasswordHash(string Hash);
+
+/// <summary>The answer: whether the password belongs to the hash.</summary>
+internal sealed record PasswordVerification(bool Valid);
+
+/// <summary>What the password routes read and write.</summary>
+[JsonSerializable(typeof(HashPasswordBody))]
+[JsonSerializable(typeof(VerifyPasswordBody))]
+[JsonSerializable(typeof(PasswordHash))]
+[JsonSerializable(typeof(PasswordVerification))]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+internal sealed partial class PasswordJson : JsonSerializerContext;

@@ -1,0 +1,23 @@
+using Microsoft.AspNetCore.Http.Json;
+using PoolApi.Passwords;
+
+namespace PoolApi.Problems;
+
+/// <summary>Every error is problem details.</summary>
+internal static class ProblemsSetup
+{
+    public static void AddProblems(this IServiceCollection services)
+    {
+        services.AddProblemDetails();
+        // The first that can write does, and the framework's own has been added already.
+        services.Insert(0, ServiceDescriptor.Singleton<IProblemDetailsWriter, ProblemWriter>());
+        services.AddExceptionHandler<ExceptionAnswers>();
+        // Bad requests reach ExceptionAnswers, which says more than an empty 400.
+        services.Configure<RouteHandlerOptions>(static options => options.ThrowOnBadRequest = true);
+        services.Configure<JsonOptions>(static options =>
+        {
+            options.SerializerOptions.TypeInfoResolverChain.Insert(0, ProblemJson.Default);
+            options.SerializerOptions.TypeInfoResolverChain.Insert(0, PasswordJson.Default);
+        });
+    }
+}

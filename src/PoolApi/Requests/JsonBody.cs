@@ -1,0 +1,54 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Problems;
+
+namespace PoolApi.Requests;
+
+/// <summary>Reads a JSON body that the pool's admission has buffered.</summary>
+internal static class JsonBody
+{
+    public static JsonBody<T> Read<T>(HttpContext context, JsonTypeInfo<T> type)
+        where T : class
+    {
+        var body = new JsonBody<T>(context);
+        if (!context.Request.HasJsonContentType())
+        {
+            body.Refuse(Problem.UnsupportedMedia(context, "Content-Type", "Content-Type may be application/json."));
+            return body;
+        }
+
+        ReadOnlyMemory<byte> bytes = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
+        try
+        {
+            body.Value = JsonSerializer.Deserialize(bytes.Span, type);
+            if (body.Value is null) body.Fault("body", $"The body is null; it may be a JSON object with {Fields(type)}.");
+        }
+        catch (JsonException e)
+        {
+            // The exception's own words may quote the body, and the body holds passwords.
+            string where = e is { LineNumber: { } line, BytePositionInLine: { } column } ? $" (line {line + 1}, byte {column + 1})" : "";
+            body.Fault("body", $"The body is not what it may be{where}: a JSON object with {Fields(type)}.");
+        }
+        return body;
+    }
+
+    private static string Fields<T>(JsonTypeInfo<T> type) =>
+        string.Join(" and ", type.Properties.Select(static p => $"the text \"{p.Name}\""));
+}
+
+/// <summary>A JSON body as it was read, with what is wrong with it.</summary>
+internal sealed class JsonBody<T>(HttpContext context)
+    where T : class
+{
+    private Dictionary<string, string[]>? _errors;
+    private IResult? _refusal;
+
+    public T? Value { get; set; }
+
+    public IResult? Refusal => _refusal ?? (_errors is null ? null : Problem.InvalidRequest(context, _errors));
+
+    public void Refuse(IResult refusal) => _refusal = refusal;
+
+    public void Fault(string field, string message) => (_errors ??= [])[field] = [message];
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using Microsoft.Extensions.Primitives;
+using PoolApi.Problems;
+
+namespace PoolApi.Requests;
+
+/// <summary>
+/// Reads query parameters and collects everything that is wrong with them: missing, given twice, or not what they may be.
+/// </summary>
+internal sealed class QueryReader(HttpContext context)
+{
+    private Dictionary<string, string[]>? _errors;
+
+    /// <summary>The answer if anything was wrong. Read last.</summary>
+    public IResult? Refusal => _errors is null ? null : Problem.InvalidRequest(context, _errors);
+
+    /// <summary>A whole number that must be there.</summary>
+    public int WholeNumber(string name, int min, int max) => TryWholeNumber(name, min, max, required: true) ?? min;
+
+    /// <summary>A whole number that may be left out.</summary>
+    public int? OptionalWholeNumber(string name, int min, int max) => TryWholeNumber(name, min, max, required: false);
+
+    /// <summary><c>true</c> or <c>false</c>; false when left out.</summary>
+    public bool Flag(string name)
+    {
+        const string Allowed = "true or false";
+        if (!TryGet(name, required: false, Allowed, out string text)) return false;
+        if (bool.TryParse(text, out bool value)) return value;
+        Fault(name, $"{name} may be {Allowed}.");
+        return false;
+    }
+
+    /// <summary>One of a few words; the first when left out.</summary>
+    public T OneOf<T>(string name, ReadOnlySpan<(string Word, T Value)> choices)
+    {
+        string allowed = string.Join(", ", choices.ToArray().Select(static c => c.Word));
+        if (!TryGet(name, required: false, allowed, out string text)) return choices[0].Value;
+        foreach (var (word, value) in choices)
+        {
+            if (string.Equals(word, text, StringComparison.OrdinalIgnoreCase)) return value;
+        }
+        Fault(name, $"{name} may be one of: {allowed}.");
+        return choices[0].Value;
+    }
+
+    private int? TryWholeNumber(string name, int min, int max, bool required)
+    {
+        string allowed = string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}");
+        if (!TryGet(name, required, allowed, out string text)) return null;
+        if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= min && value <= max)
+            return value;
+        Fault(name, $"{name} may be {allowed}.");
+        return null;
+    }
+
+    private bool TryGet(string name, bool required, string allowed, out string text)
+    {
+        StringValues values = context.Request.Query[name];
+        text = values.Count == 1 ? values[0] ?? "" : "";
+        if (values.Count == 1) return true;
+        if (values.Count > 1) Fault(name, $"{name} is given {values.Count} times; it may be given once, as {allowed}.");
+        else if (required) Fault(name, $"{name} is missing; it may be {allowed}.");
+        return false;
+    }
+
+    private void Fault(string name, string message) => (_errors ??= [])[name] = [message];
+}

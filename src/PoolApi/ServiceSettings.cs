@@ -1,0 +1,61 @@
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Settings;
+using PoolApi.Management;
+
+namespace PoolApi;
+
+/// <summary>The service's own settings, beside those of the pool and of the shutdown.</summary>
+internal sealed class ServiceSettings
+{
+    private ServiceSettings(ServerUrls urls, bool diagnostics, List<string> faults)
+    {
+        Urls = urls;
+        Diagnostics = diagnostics;
+        Faults = faults;
+    }
+
+    public ServerUrls Urls { get; }
+
+    /// <summary>Whether the diagnostics routes are there.</summary>
+    public bool Diagnostics { get; }
+
+    /// <summary>What is wrong; reported at the start, together with the faults of the others.</summary>
+    public List<string> Faults { get; }
+
+    public static ServiceSettings Read(IConfiguration configuration, IHostEnvironment environment)
+    {
+        var faults = new List<string>();
+        ServerUrls urls = ServerUrls.Read(configuration, faults);
+
+        var management = new SettingsReader(configuration.GetSection("Management"), faults);
+        management.Text("Urls", "", static _ => true, ""); // judged above
+        management.RejectUnknownKeys();
+
+        var workloads = new SettingsReader(configuration.GetSection("Workloads"), faults);
+        bool diagnostics = workloads.Boolean("Diagnostics", environment.IsDevelopment());
+        workloads.RejectUnknownKeys();
+
+        // Rooms of the design that are not built yet: a setting that does nothing must not look as if it did.
+        var jobs = new SettingsReader(configuration.GetSection("Jobs"), faults);
+        jobs.Text("Store", "none", static text => text == "none", "none: this version has no jobs");
+        jobs.RejectUnknownKeys();
+        new SettingsReader(configuration.GetSection("Auth"), faults).RejectUnknownKeys();
+        return new ServiceSettings(urls, diagnostics, faults);
+    }
+
+    /// <summary>Lets the host judge these settings together with all others, before anything starts.</summary>
+    public void AddTo(IServiceCollection services)
+    {
+        services.AddSingleton(Urls);
+        services.AddOptions<ServiceSettingsCheck>().ValidateOnStart();
+        services.AddSingleton<IValidateOptions<ServiceSettingsCheck>>(new Validator(Faults));
+    }
+
+    internal sealed class ServiceSettingsCheck;
+
+    private sealed class Validator(List<string> faults) : IValidateOptions<ServiceSettingsCheck>
+    {
+        public ValidateOptionsResult Validate(string? name, ServiceSettingsCheck options) =>
+            faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
+    }
+}

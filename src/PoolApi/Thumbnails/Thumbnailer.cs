@@ -1,0 +1,230 @@
+using System.Runtime.InteropServices;
+using NetVips;
+
+namespace PoolApi.Thumbnails;
+
+/// <summary>
+/// Makes a thumbnail of an encoded image, on the calling thread. Pure: bytes in, bytes out. It takes as long as it takes (tens of
+/// milliseconds to seconds), which is why it runs on the pool.
+/// </summary>
+public static class Thumbnailer
+{
+    /// <summary>The most pixels an image may declare. Checked from the header, before a pixel is decoded.</summary>
+    public const int MaxSourceMegapixels = 100;
+
+    // Chosen so that neither shows at thumbnail size; AVIF's effort so that the largest result takes seconds, not a minute.
+    private const int LossyQuality = 80;
+    private const int AvifQuality = 55;
+    private const int AvifEffort = 1;
+
+    // What a client may know of why decoding failed; libvips' own words name functions and offsets.
+    private const string Undecodable = "the image is truncated, corrupt, or of a variant that cannot be decoded";
+
+    private const string IccProfile = "icc-profile-data";
+    private const string Orientation = "orientation";
+
+    private static readonly double[] White = [255];
+
+    // Held for the life of the process: native code calls it.
+    private static readonly Log.LogDelegate Discard = static (_, _, _) => { };
+
+    static Thumbnailer()
+    {
+        if (!ModuleInitializer.VipsInitialized)
+            throw new InvalidOperationException("libvips could not be loaded", ModuleInitializer.Exception);
+
+        // One job is one pool worker's; libvips must not spread it over the cores that other workers use.
+        NetVips.NetVips.Concurrency = 1;
+
+        // Every input is new: a cache of operations would only hold on to strangers' pixels.
+        Cache.Max = 0;
+        Cache.MaxMem = 0;
+        Cache.MaxFiles = 0;
+
+        // Loaders are called by name below; this is the second lock on the same door.
+        NetVips.NetVips.BlockUntrusted = true;
+
+        // Odd images make libvips warn on stderr, and GLib about sizes out of range: lines that any client could write at will. The
+        // exception says all there is to say. Fatal errors stay audible.
+        Log.SetLogHandler("VIPS", Enums.LogLevelFlags.Warning | Enums.LogLevelFlags.Message | Enums.LogLevelFlags.Info, Discard);
+        Log.SetLogHandler("GLib-GObject", Enums.LogLevelFlags.Critical | Enums.LogLevelFlags.Warning, Discard);
+    }
+
+    /// <summary>
+    /// Makes the thumbnail. An array is decoded in place; hand over exactly the content (a slice of a larger array costs one native copy).
+    /// The bytes must not change meanwhile.
+    /// </summary>
+    /// <exception cref="UnprocessableImageException">The image cannot become this thumbnail.</exception>
+    /// <exception cref="OperationCanceledException">
+    /// The token was cancelled. Decoding line by line, resizing and WebP encoding stop within milliseconds; what libvips does in one
+    /// native call (the scans of a progressive JPEG, an AVIF image) is finished first.
+    /// </exception>
+    public static byte[] Make(ReadOnlyMemory<byte> image, ThumbnailSpec spec, CancellationToken cancellationToken = default)
+    {
+        if (spec.Width == 0)
+            throw new ArgumentException("the spec is empty", nameof(spec));
+        if (!ImageSniffer.TryRecognise(image.Span, out var kind))
+            throw new UnprocessableImageException($"the body is not an image of a known kind; it may be {ImageSniffer.Accepted}");
+
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            using var source = Open(image);
+            using var pixels = Render(source, kind.Value, spec, cancellationToken);
+            return Encode(pixels, spec.Format, cancellationToken);
+        }
+        catch (VipsException e) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException("the thumbnail was cancelled", e, cancellationToken);
+        }
+    }
+
+    private static Source Open(ReadOnlyMemory<byte> image) =>
+        MemoryMarshal.TryGetArray(image, out var array) && array.Offset == 0 && array.Count == array.Array!.Length
+            ? Source.NewFromMemory(array.Array)
+            : Source.NewFromMemory(image.Span);
+
+    // Everything that reads the client's bytes happens in here: what libvips throws here is the image's fault, later it is ours.
+    private static Image Render(Source source, ImageKind kind, ThumbnailSpec spec, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var geometry = ReadHeader(source, kind, spec);
+            using var decoded = Load(source, kind, geometry.Shrink);
+            using var kill = KillOnCancel(decoded, cancellationToken);
+
+            using var rendered = geometry.CutsFirst ? CutAndResize(decoded, geometry) : Resize(decoded, geometry);
+            if (rendered.Format != Enums.BandFormat.Uchar || rendered.Bands > 4)
+                throw new UnprocessableImageException("the image's colours are of a kind that cannot be converted to sRGB");
+
+            using var whole = rendered.CopyMemory();
+            if (geometry.CutsFirst)
+                ReadToTheEnd(source, kind, geometry, cancellationToken);
+            cancellationToken.ThrowIfCancellationRequested();
+
+            var (width, height) = (geometry.Width, geometry.Height);
+            return whole.Crop((whole.Width - width) / 2, (whole.Height - height) / 2, width, height);
+        }
+        catch (VipsException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new UnprocessableImageException(Undecodable, e);
+        }
+    }
+
+    private static ThumbnailGeometry ReadHeader(Source source, ImageKind kind, ThumbnailSpec spec)
+    {
+        using var header = Load(source, kind, shrink: 1);
+
+        var megapixels = (long)header.Width * header.Height / 1e6;
+        if (megapixels > MaxSourceMegapixels)
+        {
+            throw new UnprocessableImageException(FormattableString.Invariant(
+                $"the image has {megapixels:0.#} megapixels; at most {MaxSourceMegapixels} are accepted"));
+        }
+
+        // EXIF orientations 5 to 8 lie on their side.
+        var sideways = header.Contains(Orientation) && header.Get(Orientation) is int and >= 5 and <= 8;
+        return ThumbnailGeometry.Plan(header.Width, header.Height, sideways, spec);
+    }
+
+    // By name and not by libvips' own guess, so that only the loaders listed here ever see a stranger's bytes. Reads no more than the
+    // header; the pixels follow when they are asked for, top to bottom, with only a few lines in memory where the format allows.
+    private static Image Load(Source source, ImageKind kind, double shrink)
+    {
+        const Enums.Access TopToBottom = Enums.Access.Sequential;
+        const Enums.FailOn Faults = Enums.FailOn.Error;
+
+        return kind switch
+        {
+            ImageKind.Jpeg => Image.JpegloadSource(source, shrink: JpegShrink(shrink), access: TopToBottom, failOn: Faults),
+            ImageKind.Webp => Image.WebploadSource(source, scale: 1 / shrink, access: TopToBottom, failOn: Faults),
+            ImageKind.Png => Image.PngloadSource(source, access: TopToBottom, failOn: Faults),
+            ImageKind.Gif => Image.GifloadSource(source, access: TopToBottom, failOn: Faults),
+            ImageKind.Tiff => Image.TiffloadSource(source, access: TopToBottom, failOn: Faults),
+            ImageKind.Avif => Image.HeifloadSource(source, access: TopToBottom, failOn: Faults),
+            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "not an image kind"),
+        };
+    }
+
+    // libjpeg's shrinking is coarse: leave at least a factor of two to the resampling, which is not.
+    private static int JpegShrink(double shrink) => shrink switch
+    {
+        >= 16 => 8,
+        >= 8 => 4,
+        >= 4 => 2,
+        _ => 1,
+    };
+
+    // Every image made from this one, up to the encoder's, asks it whether it was killed. Setting the flag from another thread is all a
+    // cancellation does: no call from native code back into managed code. Disposing the registration waits for a callback that runs.
+    private static CancellationTokenRegistration KillOnCancel(Image decoded, CancellationToken cancellationToken)
+    {
+        decoded.SetProgress(true);
+        return cancellationToken.UnsafeRegister(static image => ((Image)image!).SetKill(true), decoded);
+    }
+
+    private static Image CutAndResize(Image decoded, ThumbnailGeometry geometry)
+    {
+        var (left, top, width, height) = geometry.Middle(decoded.Width, decoded.Height);
+        using var middle = decoded.Crop(left, top, width, height);
+        return Resize(middle, geometry);
+    }
+
+    private static Image Resize(Image image, ThumbnailGeometry geometry)
+    {
+        if (!image.Contains(IccProfile))
+            return ToSize(image, geometry, profile: null);
+        try
+        {
+            return ToSize(image, geometry, profile: "srgb");
+        }
+        catch (VipsException)
+        {
+            // A profile that is damaged or does not fit the pixels. The picture itself is fine without.
+            using var plain = image.Mutate(static copy => copy.Remove(IccProfile));
+            return ToSize(plain, geometry, profile: null);
+        }
+    }
+
+    // Also turns the image upright and its colours to 8-bit sRGB or grey.
+    private static Image ToSize(Image image, ThumbnailGeometry geometry, string? profile) => image.ThumbnailImage(
+        geometry.WholeWidth, height: geometry.WholeHeight, size: Enums.Size.Force, outputProfile: profile, intent: Enums.Intent.Relative);
+
+    // Lines below a cut were never asked for. Ask for the last, so that a file that ends early is refused whatever was cut. It takes a
+    // decoder of its own: the other has dropped its lines and cannot go on.
+    private static void ReadToTheEnd(Source source, ImageKind kind, ThumbnailGeometry geometry, CancellationToken cancellationToken)
+    {
+        using var decoded = Load(source, kind, geometry.Shrink);
+        using var kill = KillOnCancel(decoded, cancellationToken);
+        using var lastLine = decoded.Crop(0, decoded.Height - 1, decoded.Width, 1);
+        lastLine.Avg();
+    }
+
+    private static byte[] Encode(Image pixels, ThumbnailFormat format, CancellationToken cancellationToken)
+    {
+        using var kill = KillOnCancel(pixels, cancellationToken);
+        var result = format switch
+        {
+            ThumbnailFormat.Webp => pixels.WebpsaveBuffer(q: LossyQuality, keep: Enums.ForeignKeep.None),
+            ThumbnailFormat.Jpeg => EncodeJpeg(pixels),
+            ThumbnailFormat.Png => pixels.PngsaveBuffer(keep: Enums.ForeignKeep.None),
+            ThumbnailFormat.Avif => pixels.HeifsaveBuffer(
+                q: AvifQuality, compression: Enums.ForeignHeifCompression.Av1, effort: AvifEffort, keep: Enums.ForeignKeep.None),
+            _ => throw new ArgumentOutOfRangeException(nameof(format), format, "not a thumbnail format"),
+        };
+        cancellationToken.ThrowIfCancellationRequested();
+        return result;
+    }
+
+    private static byte[] EncodeJpeg(Image pixels)
+    {
+        if (!pixels.HasAlpha())
+            return SaveJpeg(pixels);
+
+        using var opaque = pixels.Flatten(background: White);
+        return SaveJpeg(opaque);
+    }
+
+    private static byte[] SaveJpeg(Image pixels) =>
+        pixels.JpegsaveBuffer(q: LossyQuality, optimizeCoding: true, keep: Enums.ForeignKeep.None);
+}

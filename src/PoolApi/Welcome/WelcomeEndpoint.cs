@@ -1,0 +1,64 @@
+using PoolApi.Management;
+
+namespace PoolApi.Welcome;
+
+/// <summary>GET / on the API port: what this is, where to look, what to type.</summary>
+internal static class WelcomeEndpoint
+{
+    public static void MapWelcome(this IEndpointRouteBuilder endpoints, bool diagnostics) => endpoints
+        .MapGet("/", (HttpContext context, ServerUrls urls) =>
+        {
+            string api = $"{context.Request.Scheme}://{context.Request.Host}";
+            string management = urls.Management[0].Replace("+", "localhost", StringComparison.Ordinal).Replace("*", "localhost", StringComparison.Ordinal);
+            bool html = context.Request.GetTypedHeaders().Accept.Any(static a => a.MediaType == "text/html");
+            return html
+                ? TypedResults.Content(Page(api, management, diagnostics), "text/html; charset=utf-8")
+                : TypedResults.Content(Text(api, management, diagnostics), "text/plain; charset=utf-8");
+        })
+        .WithMetadata(new YieldsToManagementMetadata())
+        .ExcludeFromDescription();
+
+    private static string Text(string api, string management, bool diagnostics) => $"""
+        PoolApi: HTTP work on its own fixed threads, with a bounded queue in front.
+
+        Try it:
+          curl --data-binary @photo.jpg '{api}/v1/thumbnails?width=320' -o thumbnail.webp
+          curl --json '{"{"}"password":"correct horse"{"}"}' {api}/v1/password-hashes
+        {(diagnostics ? $"  curl -i '{api}/v1/diagnostics/sleep?ms=500'\n" : "")}
+        Look around:
+          {api}/openapi/v1.json   every route, parameter and problem
+          {management}/   the workers, live
+          {management}/metrics   for Prometheus
+
+        """;
+
+    private static string Page(string api, string management, bool diagnostics)
+    {
+        static string Encode(string text) => System.Net.WebUtility.HtmlEncode(text);
+        return $$"""
+            <!doctype html>
+            <html lang="en">
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width">
+            <title>PoolApi</title>
+            <style>
+            :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+            body { max-width: 46rem; margin: 3rem auto; padding: 0 1rem; }
+            pre { padding: .8rem 1rem; border: 1px solid #8886; border-radius: .4rem; overflow-x: auto; white-space: pre-wrap; }
+            </style>
+            <h1>PoolApi</h1>
+            <p>HTTP work on its own fixed threads, with a bounded queue in front.</p>
+            <h2>Try it</h2>
+            <pre>curl --data-binary @photo.jpg '{{Encode(api)}}/v1/thumbnails?width=320' -o thumbnail.webp</pre>
+            <pre>curl --json '{"password":"correct horse"}' {{Encode(api)}}/v1/password-hashes</pre>
+            {{(diagnostics ? $"<pre>curl -i '{Encode(api)}/v1/diagnostics/sleep?ms=500'</pre>" : "")}}
+            <h2>Look around</h2>
+            <ul>
+            <li><a href="/openapi/v1.json">/openapi/v1.json</a>: every route, parameter and problem</li>
+            <li><a href="{{Encode(management)}}/">{{Encode(management)}}/</a>: the workers, live</li>
+            <li><a href="{{Encode(management)}}/metrics">{{Encode(management)}}/metrics</a>: for Prometheus</li>
+            </ul>
+            </html>
+            """;
+    }
+}
