@@ -48,20 +48,20 @@ public sealed class AdmissionTests
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 1", "--Pool:QueueCapacity 100", "--Pool:QueueBytes 2097152", PoolApiProcess.Diagnostics);
         var running = await service.OccupyAsync(1, 3000);
-        byte[] body = new byte[1 << 20];
+        byte[] body = Png.OfSize(1 << 20);
         var waiting = new List<Task<Answer>>();
         for (int i = 0; i < 2; i++)
-            waiting.Add(service.Api.PostImageAsync("/v1/thumbnails?width=8", body));
+            waiting.Add(service.Api.PostPngAsync("/v1/thumbnails?width=8", body));
         await service.SeeWorkersAsync(view => view.QueueLength == 2 && view.QueueBytes == 2 << 20, "two bodies of a megabyte in the queue");
 
-        var refused = await service.Api.PostImageAsync("/v1/thumbnails?width=8", body);
+        var refused = await service.Api.PostPngAsync("/v1/thumbnails?width=8", body);
 
         refused.MustBeProblem(503, "overloaded");
         refused.MustSayRetryAfter();
         Assert.False(running[0].IsCompleted, "the refusal waited for the work");
         (await running[0]).MustBe(200);
         foreach (var answer in await Task.WhenAll(waiting))
-            answer.MustBeProblemOf(415, 422);
+            answer.MustBe(200);
         await service.SeeWorkersAsync(view => view.AllIdle && view.QueueBytes == 0, "all bytes given back");
         (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(600, 600))).MustBe(200);
     }
@@ -73,7 +73,8 @@ public sealed class AdmissionTests
             ServiceForm.FrameworkDependent,
             "--Pool:Workers 1", "--Pool:QueueCapacity 100", "--Pool:QueueBytes 2097152", PoolApiProcess.Diagnostics);
         var running = await service.OccupyAsync(1, 3000);
-        var waiting = Enumerable.Range(0, 5).Select(_ => service.Api.SendAsync(Chunked(new byte[1 << 20]))).ToArray();
+        byte[] body = Png.OfSize(1 << 20);
+        var waiting = Enumerable.Range(0, 5).Select(_ => service.Api.SendAsync(Chunked(body))).ToArray();
 
         // At most two fit; the others need not wait for the worker to learn it.
         var refused = new List<Answer>();
@@ -151,7 +152,7 @@ public sealed class AdmissionTests
     {
         var request = new HttpRequestMessage(HttpMethod.Post, "/v1/thumbnails?width=8")
         {
-            Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("image/jpeg") } },
+            Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("image/png") } },
         };
         request.Headers.TransferEncodingChunked = true;
         return request;

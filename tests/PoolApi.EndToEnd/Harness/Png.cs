@@ -27,6 +27,14 @@ internal static class Png
         return File(width, height, bitDepth: 8, colourType: 2, stream => stream.Write(rows));
     }
 
+    /// <summary>An honest picture in a file of exactly this size: what follows the end of a PNG belongs to nobody.</summary>
+    public static byte[] OfSize(int bytes)
+    {
+        byte[] file = Gradient(200, 200);
+        Array.Resize(ref file, bytes);
+        return file;
+    }
+
     /// <summary>A few hundred bytes that claim 50,000 × 50,000 pixels and hold almost none of them.</summary>
     public static byte[] HollowBomb() => File(BombSide, BombSide, bitDepth: 8, colourType: 2, stream => stream.Write(new byte[4096]));
 
