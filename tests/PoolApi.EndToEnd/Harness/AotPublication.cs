@@ -1,0 +1,69 @@
+using System.Diagnostics;
+
+[assembly: AssemblyFixture(typeof(AotPublication))]
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>The service as Native AOT, published once per test run, when the first test asks for it. POOLAPI_AOT_DIR names a folder
+/// that holds it already and spares the minute.</summary>
+public sealed class AotPublication : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
+    private static readonly Lazy<Task<(TemporaryFolder Folder, ProgramRun Run)>> Publishing = new(PublishAsync);
+
+    /// <summary>The binary, ready to start.</summary>
+    internal static async Task<string> BinaryAsync()
+    {
+        if (Environment.GetEnvironmentVariable("POOLAPI_AOT_DIR") is { Length: > 0 } given)
+            return Path.Combine(given, "PoolApi");
+        RequireCompiler();
+        var (folder, run) = await Publishing.Value;
+        Assert.True(run.ExitCode == 0, $"dotnet publish ended with {run.ExitCode}:\n{run.Text}");
+        return Path.Combine(folder.Path, "published", "PoolApi");
+    }
+
+    /// <summary>What the publication wrote: warnings show here.</summary>
+    internal static async Task<ProgramRun> OutputAsync()
+    {
+        RequireCompiler();
+        return (await Publishing.Value).Run;
+    }
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        if (Publishing is { IsValueCreated: true, Value.IsCompletedSuccessfully: true })
+            Publishing.Value.Result.Folder.Dispose();
+    }
+
+    private static void RequireCompiler()
+    {
+        const string Install = "apt-get install gcc zlib1g-dev";
+        if (Tool.Find("clang") is null && Tool.Find("gcc") is null)
+            Tool.Missing("A C compiler to link Native AOT with", Install);
+        Tool.RequireFile("/usr/include/zlib.h", Install);
+    }
+
+    private static async Task<(TemporaryFolder Folder, ProgramRun Run)> PublishAsync()
+    {
+        var folder = new TemporaryFolder();
+        var start = new ProcessStartInfo(Repository.DotNet) { WorkingDirectory = Repository.Root };
+        string[] arguments =
+        [
+            "publish", "src/PoolApi", "-c", "Release", "-r", "linux-x64",
+            "-o", Path.Combine(folder.Path, "published"),
+            // obj/ of its own: the build that the other tests run from stays as it is.
+            "--artifacts-path", Path.Combine(folder.Path, "artifacts"),
+            "-p:RestoreLockedMode=true",
+            "-p:CppCompilerAndLinker=" + (Tool.Find("clang") is null ? "gcc" : "clang"),
+            // No build server may outlive the test run.
+            "--disable-build-servers", "-nologo",
+        ];
+        foreach (string argument in arguments)
+            start.ArgumentList.Add(argument);
+        // `dotnet test` hands its own MSBuild's settings down; this is a build of its own.
+        foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
+            start.Environment.Remove(name);
+        return (folder, await ProgramRun.ToEndAsync(start, Patience));
+    }
+}

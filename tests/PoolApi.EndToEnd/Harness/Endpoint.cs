@@ -1,0 +1,67 @@
+using System.Net.Http.Headers;
+using System.Text;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>A client of one port of the service.</summary>
+internal sealed class Endpoint : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private readonly HttpClient _http;
+
+    /// <summary>A client that follows no redirect and waits for its own time-outs only.</summary>
+    public Endpoint(int port)
+    {
+        Port = port;
+        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
+        {
+            BaseAddress = new Uri($"http://127.0.0.1:{port}"),
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+    }
+
+    /// <summary>The port.</summary>
+    public int Port { get; }
+
+    /// <summary>The address, without a slash at the end.</summary>
+    public string Url => $"http://127.0.0.1:{Port}";
+
+    /// <summary>GET.</summary>
+    public Task<Answer> GetAsync(string path) => SendAsync(new HttpRequestMessage(HttpMethod.Get, path));
+
+    /// <summary>POST without a body, or with this one.</summary>
+    public Task<Answer> PostAsync(string path, HttpContent? content = null) =>
+        SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = content });
+
+    /// <summary>POST by a client that hangs up when the token says so.</summary>
+    public Task<Answer> PostUntilAsync(string path, CancellationToken hangUp) =>
+        ExchangeAsync(new HttpRequestMessage(HttpMethod.Post, path), hangUp);
+
+    /// <summary>POST of JSON text, valid or not.</summary>
+    public Task<Answer> PostJsonAsync(string path, string json) =>
+        PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"));
+
+    /// <summary>POST of an image.</summary>
+    public Task<Answer> PostImageAsync(string path, byte[] image, string mediaType = "image/jpeg") =>
+        PostAsync(path, new ByteArrayContent(image) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } });
+
+    /// <summary>POST of a PNG.</summary>
+    public Task<Answer> PostPngAsync(string path, byte[] image) => PostImageAsync(path, image, "image/png");
+
+    /// <summary>Any request.</summary>
+    public Task<Answer> SendAsync(HttpRequestMessage request) => ExchangeAsync(request, TestContext.Current.CancellationToken);
+
+    /// <inheritdoc />
+    public void Dispose() => _http.Dispose();
+
+    private async Task<Answer> ExchangeAsync(HttpRequestMessage request, CancellationToken cancellation)
+    {
+        using (request)
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            deadline.CancelAfter(Patience);
+            using var response = await _http.SendAsync(request, deadline.Token);
+            return await Answer.ReadAsync(response, deadline.Token);
+        }
+    }
+}

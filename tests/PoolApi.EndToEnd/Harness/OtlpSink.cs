@@ -1,0 +1,57 @@
+using System.Net;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>Takes whatever OTLP over HTTP brings, and tells when a name has come by: metric names stand in the protobuf as
+/// plain text.</summary>
+internal sealed class OtlpSink : IDisposable
+{
+    private readonly HttpListener _listener = new();
+    private readonly LineLog _received = new();
+    private readonly Task _serving;
+
+    /// <summary>Listens on a free port.</summary>
+    public OtlpSink()
+    {
+        Url = $"http://127.0.0.1:{FreePorts.Next()}";
+        _listener.Prefixes.Add(Url + "/");
+        _listener.Start();
+        _serving = ServeAsync();
+    }
+
+    /// <summary>What to set as the endpoint.</summary>
+    public string Url { get; }
+
+    /// <summary>Waits until metrics that contain this name were sent.</summary>
+    public Task SeesAsync(string name, TimeSpan timeout) => _received.WaitForAsync(
+        sent => sent.StartsWith("/v1/metrics", StringComparison.Ordinal) && sent.Contains(name, StringComparison.Ordinal), timeout);
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        _listener.Close();
+        // Ends with the listener; nothing to wait for but its last exception.
+        _ = _serving.Exception;
+    }
+
+    private async Task ServeAsync()
+    {
+        while (_listener.IsListening)
+        {
+            HttpListenerContext context;
+            try
+            {
+                context = await _listener.GetContextAsync();
+            }
+            catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
+            {
+                return;
+            }
+
+            using var reader = new StreamReader(context.Request.InputStream, System.Text.Encoding.Latin1);
+            _received.Add(context.Request.Url!.AbsolutePath + ' ' + await reader.ReadToEndAsync());
+            context.Response.ContentType = "application/x-protobuf";
+            context.Response.Close();
+        }
+    }
+}

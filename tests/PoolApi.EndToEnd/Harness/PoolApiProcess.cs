@@ -1,0 +1,198 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>The service, running as a process of its own on free ports of this machine.</summary>
+internal sealed class PoolApiProcess : IAsyncDisposable
+{
+    /// <summary>Switches the routes of known cost on.</summary>
+    public const string Diagnostics = "--Workloads:Diagnostics true";
+
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ReadyPause = TimeSpan.FromMilliseconds(20);
+    private readonly Process _process;
+    private readonly TemporaryFolder _folder;
+    private readonly Task _exited;
+
+    private PoolApiProcess(ProcessStartInfo start, TemporaryFolder folder, Endpoint api, Endpoint management)
+    {
+        (_folder, Api, Management) = (folder, api, management);
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, e) => Take(e.Data);
+        _process.ErrorDataReceived += (_, e) => Take(e.Data);
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        Id = _process.Id;
+        _exited = WatchAsync();
+    }
+
+    /// <summary>The process id.</summary>
+    public int Id { get; }
+
+    /// <summary>The port for work.</summary>
+    public Endpoint Api { get; }
+
+    /// <summary>The port for watching.</summary>
+    public Endpoint Management { get; }
+
+    /// <summary>All it wrote.</summary>
+    public LineLog Log { get; } = new();
+
+    /// <summary>Starts the service on two free ports and waits until it is ready. A setting is written as on a command line:
+    /// "--Pool:Workers 2".</summary>
+    public static Task<PoolApiProcess> StartAsync(ServiceForm form, params string[] settings) =>
+        StartAsync(form, onePort: false, environment: null, settings);
+
+    /// <summary>Starts the service with environment variables, or with one port for everything.</summary>
+    public static async Task<PoolApiProcess> StartAsync(
+        ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, params string[] settings)
+    {
+        var folder = new TemporaryFolder();
+        var api = new Endpoint(FreePorts.Next());
+        var management = onePort ? new Endpoint(api.Port) : new Endpoint(FreePorts.Next());
+        var start = await ServiceCommand.CreateAsync(
+            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", .. settings], environment);
+        var service = new PoolApiProcess(start, folder, api, management);
+        try
+        {
+            await service.BecomeReadyAsync();
+            return service;
+        }
+        catch
+        {
+            await service.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the service and waits for its end: for starts that must fail, and for subcommands.</summary>
+    public static async Task<ProgramRun> RunToEndAsync(ServiceForm form, params string[] arguments)
+    {
+        using var folder = new TemporaryFolder();
+        return await ProgramRun.ToEndAsync(await ServiceCommand.CreateAsync(form, folder.Path, arguments), StartPatience);
+    }
+
+    /// <summary>Sends a signal.</summary>
+    public void Send(Signal signal) => Libc.Send(Id, signal);
+
+    /// <summary>Waits for the end, and for the last line of the log.</summary>
+    public async Task<int> WaitForExitAsync(double seconds = 30)
+    {
+        try
+        {
+            await _exited.WaitAsync(TimeSpan.FromSeconds(seconds));
+        }
+        catch (TimeoutException)
+        {
+            Assert.Fail($"the service did not end within {seconds} s; it wrote:\n{Log}");
+        }
+
+        return _process.ExitCode;
+    }
+
+    /// <summary>Stops it as an orchestrator does; what the shutdown said at its end.</summary>
+    public async Task<ShutdownSummary> StopAsync()
+    {
+        Send(Signal.Terminate);
+        return await ReadSummaryAsync();
+    }
+
+    /// <summary>Waits for the end; what the shutdown said as its last word, which must tell the exit code that the process
+    /// really had.</summary>
+    public async Task<ShutdownSummary> ReadSummaryAsync()
+    {
+        int exitCode = await WaitForExitAsync();
+        string last = Log.Lines.Last(line => line.Trim().Length > 0);
+        var summary = ShutdownSummary.Parse(last);
+        Assert.True(summary is not null, $"the last line is not the promised one: '{last}'\n{Log}");
+        Assert.Equal(exitCode, summary!.Exit);
+        return summary;
+    }
+
+    /// <summary>Waits for a line of the log that contains these words.</summary>
+    public Task<string> WaitForLineAsync(string words, double seconds = 20) =>
+        Log.WaitForAsync(line => line.Contains(words, StringComparison.OrdinalIgnoreCase), TimeSpan.FromSeconds(seconds));
+
+    /// <summary>What every worker does now.</summary>
+    public async Task<WorkersView> WorkersAsync() => WorkersView.Read((await Management.GetAsync("/v1/workers")).MustBe(200));
+
+    /// <summary>Waits until the workers look as wanted.</summary>
+    public Task<WorkersView> SeeWorkersAsync(Func<WorkersView, bool> accept, string what, double seconds = 20) =>
+        Eventually.SeesAsync(WorkersAsync, accept, what, seconds);
+
+    /// <summary>Puts a number of sleeps on the workers and waits until each is being run.</summary>
+    public async Task<Task<Answer>[]> OccupyAsync(int workers, int milliseconds, string more = "")
+    {
+        var running = Enumerable.Range(0, workers).Select(_ => Api.PostAsync($"/v1/diagnostics/sleep?ms={milliseconds}{more}")).ToArray();
+        await SeeWorkersAsync(view => view.Busy == workers, $"{workers} busy workers");
+        return running;
+    }
+
+    /// <summary>Queues sleeps behind the busy workers and waits until they are all in the queue.</summary>
+    public async Task<Task<Answer>[]> QueueAsync(int items, int milliseconds)
+    {
+        int before = (await WorkersAsync()).QueueLength;
+        var waiting = Enumerable.Range(0, items).Select(_ => Api.PostAsync($"/v1/diagnostics/sleep?ms={milliseconds}")).ToArray();
+        await SeeWorkersAsync(view => view.QueueLength == before + items, $"{items} more in the queue");
+        return waiting;
+    }
+
+    /// <summary>The metrics, as a scrape sees them.</summary>
+    public async Task<Exposition> MetricsAsync() => Exposition.Parse((await Management.GetAsync("/metrics")).MustBe(200).Text);
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        if (!_exited.IsCompleted)
+            _process.Kill();
+        await _exited;
+        TestContext.Current.TestOutputHelper?.WriteLine($"--- log of process {Id}, exit {_process.ExitCode}\n{Tail()}");
+        Api.Dispose();
+        Management.Dispose();
+        _process.Dispose();
+        _folder.Dispose();
+    }
+
+    private string Tail() => string.Join('\n', Log.Lines.TakeLast(60));
+
+    private async Task BecomeReadyAsync()
+    {
+        var clock = Stopwatch.StartNew();
+        while (!await IsReadyAsync())
+        {
+            if (_exited.IsCompleted)
+                Assert.Fail($"the service ended with {_process.ExitCode} instead of starting:\n{Log}");
+            if (clock.Elapsed > StartPatience)
+                Assert.Fail($"the service was not ready within {StartPatience.TotalSeconds} s:\n{Log}");
+            await Task.Delay(ReadyPause);
+        }
+    }
+
+    private async Task<bool> IsReadyAsync()
+    {
+        try
+        {
+            return (await Management.GetAsync("/readyz")).Status == 200;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private async Task WatchAsync()
+    {
+        // Also waits for the end of both streams, so that the log is whole.
+        await _process.WaitForExitAsync();
+        Log.Complete();
+    }
+
+    private void Take(string? line)
+    {
+        if (line is not null)
+            Log.Add(line);
+    }
+}

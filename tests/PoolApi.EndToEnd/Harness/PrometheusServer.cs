@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>A real Prometheus that scrapes one service every second.</summary>
+internal sealed class PrometheusServer : IAsyncDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly LineLog _log = new();
+    private readonly Endpoint _web = new(FreePorts.Next());
+    private readonly Process _process;
+
+    private PrometheusServer(string program, int scrapedPort)
+    {
+        string configuration = Path.Combine(_folder.Path, "prometheus.yml");
+        File.WriteAllText(configuration, $"""
+            global: {"{"} scrape_interval: 1s, evaluation_interval: 1s {"}"}
+            scrape_configs:
+              - job_name: poolapi
+                static_configs: [ {"{"} targets: ["127.0.0.1:{scrapedPort}"] {"}"} ]
+            """);
+        string[] arguments =
+        [
+            $"--config.file={configuration}", $"--storage.tsdb.path={Path.Combine(_folder.Path, "data")}",
+            $"--web.listen-address=127.0.0.1:{_web.Port}",
+        ];
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        _process = new Process { StartInfo = start };
+        _process.ErrorDataReceived += (_, e) => Take(e.Data);
+        _process.OutputDataReceived += (_, e) => Take(e.Data);
+        _process.Start();
+        _process.BeginErrorReadLine();
+        _process.BeginOutputReadLine();
+    }
+
+    /// <summary>Starts one and waits until it answers.</summary>
+    public static async Task<PrometheusServer> StartAsync(int scrapedPort)
+    {
+        var server = new PrometheusServer(Tool.Require("prometheus", "apt-get install prometheus"), scrapedPort);
+        try
+        {
+            await server._log.WaitForAsync(line => line.Contains("Server is ready", StringComparison.Ordinal), TimeSpan.FromSeconds(30));
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Runs an instant query; what PromQL refuses fails the test. The samples of the result, each with its labels.</summary>
+    public async Task<IReadOnlyList<JsonElement>> QueryAsync(string expression)
+    {
+        var answer = await _web.GetAsync("/api/v1/query?query=" + Uri.EscapeDataString(expression));
+        Assert.True(answer.Status == 200, $"{expression}\n{answer.Text}");
+        var data = answer.Json().GetProperty("data");
+        return data.GetProperty("resultType").GetString() is "vector" or "matrix"
+            ? [.. data.GetProperty("result").EnumerateArray()]
+            : [data.GetProperty("result")];
+    }
+
+    /// <summary>The value of a query that has one sample; null while there is none.</summary>
+    public async Task<double?> ValueAsync(string expression)
+    {
+        var samples = await QueryAsync(expression);
+        return samples.Count == 0
+            ? null
+            : double.Parse(samples[0].GetProperty("value")[1].GetString()!, System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        _web.Dispose();
+        _folder.Dispose();
+    }
+
+    private void Take(string? line)
+    {
+        if (line is not null)
+            _log.Add(line);
+    }
+}

@@ -1,0 +1,38 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>How to start the service in one of its forms, in an environment that holds nothing of the tester's own settings.</summary>
+internal static class ServiceCommand
+{
+    private static readonly string[] SettingPrefixes =
+    [
+        "ASPNETCORE_", "DOTNET_ENVIRONMENT", "DOTNET_URLS", "URLS", "POOL__", "SHUTDOWN__", "MANAGEMENT__", "WORKLOADS__", "JOBS__",
+        "AUTH__", "LOGGING__", "KESTREL__", "OTEL_",
+    ];
+
+    /// <summary>The start of the service. A setting is written as on a command line: "--Pool:Workers 2".</summary>
+    public static async Task<ProcessStartInfo> CreateAsync(
+        ServiceForm form, string workingDirectory, IEnumerable<string> settings, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var start = form == ServiceForm.NativeAot
+            ? new ProcessStartInfo(await AotPublication.BinaryAsync())
+            : new ProcessStartInfo(Repository.DotNet, ["exec", Repository.ServiceAssembly]);
+        // Elsewhere than the program: its files must be found beside it, not where it was started.
+        start.WorkingDirectory = workingDirectory;
+        foreach (string setting in settings)
+        {
+            foreach (string part in setting.Split(' ', 2))
+                start.ArgumentList.Add(part);
+        }
+
+        foreach (string name in start.Environment.Keys.Where(IsSetting).ToArray())
+            start.Environment.Remove(name);
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
+        return start;
+    }
+
+    private static bool IsSetting(string name) =>
+        Array.Exists(SettingPrefixes, prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase));
+}

@@ -1,0 +1,26 @@
+using System.Collections.Concurrent;
+
+[assembly: AssemblyFixture(typeof(SharedServices))]
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>One running service per form, with two workers and diagnostics on, for tests that leave it as they found it and do
+/// not mind one another. Each is started when first asked for.</summary>
+public sealed class SharedServices : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<ServiceForm, Lazy<Task<PoolApiProcess>>> _services = new();
+
+    /// <summary>The service in this form.</summary>
+    internal Task<PoolApiProcess> InAsync(ServiceForm form) =>
+        _services.GetOrAdd(form, f => new Lazy<Task<PoolApiProcess>>(() => StartAsync(f))).Value;
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var started in _services.Values.Where(service => service.IsValueCreated && service.Value.IsCompletedSuccessfully))
+            await (await started.Value).DisposeAsync();
+    }
+
+    private static Task<PoolApiProcess> StartAsync(ServiceForm form) =>
+        PoolApiProcess.StartAsync(form, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+}

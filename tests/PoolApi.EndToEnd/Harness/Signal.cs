@@ -1,0 +1,11 @@
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>The signals a person or an orchestrator stops the service with; the numbers are Linux's.</summary>
+internal enum Signal
+{
+    /// <summary>Ctrl-C.</summary>
+    Interrupt = 2,
+
+    /// <summary>`kill`, `docker stop`, Kubernetes.</summary>
+    Terminate = 15,
+}

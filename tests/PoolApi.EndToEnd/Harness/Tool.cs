@@ -1,0 +1,45 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>Programs and files that a test needs from the machine. Missing ones skip the test with the words that install them;
+/// with CI=true they fail it, so that no check is lost unnoticed.</summary>
+internal static class Tool
+{
+    /// <summary>True where nothing may be skipped.</summary>
+    public static bool InCi { get; } = string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The path of a program, or null.</summary>
+    public static string? Find(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Select(folder => Path.Combine(folder, program))
+            .FirstOrDefault(File.Exists);
+
+    /// <summary>The path of a program that the test cannot do without.</summary>
+    public static string Require(string program, string install)
+    {
+        string? path = Find(program);
+        if (path is null)
+            Missing(program, install);
+        return path;
+    }
+
+    /// <summary>A file that the test cannot do without.</summary>
+    public static string RequireFile(string path, string install)
+    {
+        if (!File.Exists(path))
+            Missing(path, install);
+        return path;
+    }
+
+    /// <summary>Ends the test: skipped, or failed under CI.</summary>
+    [DoesNotReturn]
+    public static void Missing(string what, string remedy)
+    {
+        string words = $"{what} is not here: {remedy}";
+        if (InCi)
+            Assert.Fail(words);
+        Assert.Skip(words);
+    }
+}

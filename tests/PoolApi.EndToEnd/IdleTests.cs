@@ -1,0 +1,43 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd;
+
+/// <summary>P6: an idle pool uses no CPU, however many workers it has.</summary>
+[Collection(Quiet.Name)]
+public sealed class IdleTests
+{
+    // An empty ASP.NET Core app uses 0 to 2 ticks (hundredths of a second) in ten idle seconds: Kestrel's heartbeat, the runtime's own
+    // timers. Workers that polled once in 10 ms would use hundreds. The strict figure (2 ticks beyond an empty app) is for a quiet
+    // machine, not for a test.
+    private const long MostTicks = 10;
+    private static readonly TimeSpan Watched = TimeSpan.FromSeconds(10);
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task Sixty_four_idle_workers_use_no_CPU(ServiceForm form)
+    {
+        await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 64", PoolApiProcess.Diagnostics);
+        await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => service.Api.PostAsync("/v1/diagnostics/noop")));
+        await SettleAsync(service.Id);
+
+        long before = ProcessFacts.Ticks(service.Id);
+        await Task.Delay(Watched, TestContext.Current.CancellationToken);
+        long used = ProcessFacts.Ticks(service.Id) - before;
+
+        Assert.InRange(used, 0, MostTicks);
+    }
+
+    // Start-up goes on for a while after the first answers (tiered compilation, in the background): wait for two quiet seconds.
+    private static async Task SettleAsync(int processId)
+    {
+        var clock = Stopwatch.StartNew();
+        long last = -10;
+        while (clock.Elapsed < TimeSpan.FromSeconds(20))
+        {
+            long now = ProcessFacts.Ticks(processId);
+            if (now - last <= 2)
+                return;
+            last = now;
+            await Task.Delay(TimeSpan.FromSeconds(2), TestContext.Current.CancellationToken);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd;
+
+/// <summary>The metrics are well-formed, complete, and tell the same story as the log.</summary>
+public sealed class MetricsTests
+{
+    private static readonly string[] Outcomes =
+        ["completed", "failed", "cancelled", "expired", "shed", "client_gone", "not_started", "abandoned"];
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task Promtool_has_nothing_to_say(ServiceForm form)
+    {
+        string promtool = Tool.Require("promtool", "apt-get install prometheus");
+        await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+        await Eventually.SeesAsync(service.MetricsAsync, m => m.Sum("poolapi_work_accepted_total") == 1, "the item in the metrics");
+        string scrape = (await service.Management.GetAsync("/metrics")).MustBe(200).Text;
+
+        var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["check", "metrics"]), TimeSpan.FromSeconds(20), scrape);
+
+        Assert.True(run.ExitCode == 0 && run.Text.Length == 0, $"promtool ended with {run.ExitCode}:\n{run.Text}");
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task The_promised_instruments_are_there_and_the_servers_and_the_runtimes_beside_them(ServiceForm form)
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            form, "--Pool:Workers 2", "--Pool:QueueCapacity 7", PoolApiProcess.Diagnostics);
+        (await service.Api.PostAsync("/v1/diagnostics/sleep?ms=50")).MustBe(200);
+
+        var metrics = await Eventually.SeesAsync(
+            service.MetricsAsync,
+            m => m.Sum("poolapi_work_finished_total") == 1 && m.Sum("poolapi_pool_workers", "state=\"idle\"") == 2,
+            "one finished item");
+
+        Assert.Equal(7, metrics.Sum("poolapi_queue_capacity", "pool=\"cpu\""));
+        Assert.Equal(0, metrics.Sum("poolapi_queue_length"));
+        Assert.Equal(1, metrics.Sum("poolapi_work_accepted_total", "pool=\"cpu\""));
+        Assert.Equal(1, metrics.Sum("poolapi_work_finished_total", "kind=\"diagnostics/sleep\"", "outcome=\"completed\""));
+        Assert.Equal(1, metrics.Sum("poolapi_worker_work_total"));
+        Assert.InRange(metrics.Sum("poolapi_worker_busy_time_seconds_total"), 0.049, 20);
+        Assert.Equal(2, metrics.Sum("poolapi_worker_state", "state=\"idle\""));
+        Assert.Equal(1, metrics.Sum("poolapi_work_queue_duration_seconds_count", "kind=\"diagnostics/sleep\""));
+        Assert.Equal(
+            1, metrics.Sum("poolapi_work_execution_duration_seconds_count", "kind=\"diagnostics/sleep\"", "outcome=\"completed\""));
+        Assert.Equal(1, metrics.Sum("poolapi_work_execution_duration_seconds_bucket", "le=\"+Inf\""));
+        Assert.Equal(1, metrics.Count("poolapi_work_execution_duration_seconds_bucket", "le=\"0.001\""));
+        Assert.Equal(1, metrics.Count("poolapi_work_execution_duration_seconds_bucket", "le=\"300\""));
+        Assert.Equal(1, metrics.Sum("poolapi_shutdown_state", "state=\"running\""));
+        Assert.Equal(1, metrics.Sum("poolapi_shutdown_state"));
+        Assert.Contains("poolapi_queue_bytes", string.Join(' ', metrics.Names), StringComparison.Ordinal);
+        Assert.Contains("poolapi_queue_oldest_age_seconds", metrics.Names);
+        Assert.Contains("http_server_request_duration_seconds_count", metrics.Names);
+        Assert.Contains("kestrel_active_connections", metrics.Names);
+        Assert.Contains(metrics.Names, name => name.StartsWith("dotnet_", StringComparison.Ordinal));
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task The_metrics_and_the_log_count_the_same(ServiceForm form)
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            form, "--Pool:Workers 1", "--Pool:QueueCapacity 3", "--Pool:MaxQueueTime 00:00:02", PoolApiProcess.Diagnostics);
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+        (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(64, 64)[..900])).MustBeProblem(422);
+        // One that runs, one that expires behind it, one that leaves, one that is refused.
+        var running = await service.OccupyAsync(1, 3500);
+        var expiring = await service.QueueAsync(2, 1);
+        using var leaving = new CancellationTokenSource();
+        var left = service.Api.PostUntilAsync("/v1/diagnostics/noop", leaving.Token);
+        await service.SeeWorkersAsync(view => view.QueueLength == 3, "three in the queue");
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBeProblem(503, "queue-full");
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => left);
+        foreach (var answer in await Task.WhenAll(expiring))
+            answer.MustBeProblem(503, "expired");
+        (await running[0]).MustBe(200);
+
+        var metrics = await Eventually.SeesAsync(
+            service.MetricsAsync,
+            m => m.Sum("poolapi_work_accepted_total") == 6 && m.Sum("poolapi_work_finished_total") == 6,
+            "six accepted, six finished");
+        var summary = await service.StopAsync();
+
+        Assert.Equal(1, metrics.Sum("poolapi_work_rejected_total"));
+        Assert.Equal(6, summary.Accepted);
+        summary.MustAddUp();
+        Assert.Equal((2, 1), (summary.Expired, summary.ClientGone));
+        int[] log =
+        [
+            summary.Completed, summary.Failed, summary.Cancelled, summary.Expired, summary.Shed, summary.ClientGone, summary.NotStarted,
+            summary.Abandoned,
+        ];
+        Assert.Equal(log, Outcomes.Select(outcome => (int)metrics.Sum("poolapi_work_finished_total", $"outcome=\"{outcome}\"")));
+    }
+
+    [Fact]
+    public async Task With_an_OTLP_endpoint_the_metrics_go_there_too()
+    {
+        using var collector = new OtlpSink();
+        var environment = new Dictionary<string, string>
+        {
+            ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Url,
+            ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
+            ["OTEL_METRIC_EXPORT_INTERVAL"] = "300",
+        };
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, onePort: false, environment, PoolApiProcess.Diagnostics);
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+
+        await collector.SeesAsync("poolapi.work.accepted", TimeSpan.FromSeconds(20));
+
+        await service.MetricsAsync();
+    }
+}

@@ -1,0 +1,106 @@
+using System.Text.RegularExpressions;
+
+namespace PoolApi.EndToEnd;
+
+/// <summary>One command starts it, wherever it is started from, and it tells a newcomer what to do next.</summary>
+public sealed class StartTests
+{
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task It_starts_is_healthy_and_stops_clean(ServiceForm form)
+    {
+        await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2");
+
+        (await service.Management.GetAsync("/livez")).MustBe(200);
+        (await service.Management.GetAsync("/readyz")).MustBe(200);
+        (await service.Management.GetAsync("/startupz")).MustBe(200);
+        var summary = await service.StopAsync();
+
+        Assert.Equal(new ShutdownSummary(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2), summary);
+        Assert.False(Directory.Exists($"/proc/{service.Id}"), "the process is still there");
+    }
+
+    [Fact]
+    public async Task Ctrl_C_drains_and_joins_like_a_SIGTERM()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
+        var running = await service.OccupyAsync(1, 500);
+
+        service.Send(Signal.Interrupt);
+
+        (await running[0]).MustBe(200);
+        var summary = await service.ReadSummaryAsync();
+        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1), summary);
+        Assert.Contains(service.Log.Lines, line => Regex.IsMatch(line, @"Shutting down worker 0\b"));
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task The_root_of_the_API_port_leads_a_newcomer_on(ServiceForm form)
+    {
+        await using var service = await PoolApiProcess.StartAsync(form);
+
+        string page = (await service.Api.GetAsync("/")).MustBe(200).Text;
+
+        Assert.Contains("PoolApi", page, StringComparison.Ordinal);
+        Assert.Contains("/openapi/v1.json", page, StringComparison.Ordinal);
+        Assert.Contains("/v1/thumbnails", page, StringComparison.Ordinal);
+        Assert.Contains("curl", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Settings_come_from_the_environment_too_and_the_command_line_wins()
+    {
+        var environment = new Dictionary<string, string>
+        {
+            ["Pool__Workers"] = "5",
+            ["Pool__Name"] = "env",
+            ["Pool__QueueCapacity"] = "77",
+        };
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, onePort: false, environment, "--Pool:Workers 3");
+
+        var view = await service.WorkersAsync();
+
+        Assert.Equal(("env", 3, 77), (view.Pool, view.Workers.Count, view.Capacity));
+        Assert.Contains("env-2", ProcessFacts.ThreadNames(service.Id));
+    }
+
+    [Fact]
+    public async Task Without_settings_there_is_a_worker_per_processor_and_room_for_1024()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent);
+
+        var view = await service.WorkersAsync();
+
+        Assert.Equal(("cpu", Environment.ProcessorCount, 1024, "running"), (view.Pool, view.Workers.Count, view.Capacity, view.State));
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task Diagnostics_are_off_unless_switched_on(ServiceForm form)
+    {
+        await using var service = await PoolApiProcess.StartAsync(form);
+
+        foreach (string route in new[] { "noop", "inline", "sleep?ms=1", "hash?iterations=1" })
+            (await service.Api.PostAsync("/v1/diagnostics/" + route)).MustBeProblem(404);
+    }
+
+    [Fact]
+    public async Task Diagnostics_are_on_in_Development()
+    {
+        var environment = new Dictionary<string, string> { ["ASPNETCORE_ENVIRONMENT"] = "Development" };
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, onePort: false, environment);
+
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+    }
+
+    [Fact]
+    public async Task A_worker_says_at_Debug_that_it_got_a_job()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, "--Pool:Workers 1", PoolApiProcess.Diagnostics, "--Logging:LogLevel:Default Debug");
+
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+
+        await service.WaitForLineAsync("Worker 0 got a job; executing");
+    }
+}

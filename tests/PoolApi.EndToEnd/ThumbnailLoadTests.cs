@@ -1,0 +1,34 @@
+namespace PoolApi.EndToEnd;
+
+/// <summary>Many at once on two workers: every one is answered rightly, and two workers are all that work.</summary>
+[Collection(Quiet.Name)]
+public sealed class ThumbnailLoadTests
+{
+    private const int Requests = 200;
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task Two_hundred_at_once_on_two_workers_get_two_hundred_right_answers(ServiceForm form)
+    {
+        await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:02:00");
+        byte[] photo = await Photos.SmallAsync(service);
+        var own = ProcessFacts.ThreadNames(service.Id).Where(name => name.StartsWith("cpu-", StringComparison.Ordinal));
+        Assert.Equal(["cpu-0", "cpu-1"], own.Order());
+
+        var all = Task.WhenAll(Enumerable.Range(0, Requests).Select(_ => service.Api.PostImageAsync("/v1/thumbnails?width=320", photo)));
+        int mostBusy = 0;
+        while (!all.IsCompleted)
+        {
+            mostBusy = Math.Max(mostBusy, (await service.WorkersAsync()).Busy);
+            await Task.WhenAny(all, Task.Delay(20, TestContext.Current.CancellationToken));
+        }
+
+        foreach (var answer in await all)
+            Assert.Equal(new ImageHeader("webp", 320, 180), ImageHeader.Read(answer.MustBe(200).Body));
+        Assert.Equal(2, mostBusy);
+        var after = await service.SeeWorkersAsync(view => view.AllIdle, "idle workers");
+        Assert.Equal(Requests + 1, after.Workers.Sum(worker => worker.Completed));
+        Assert.Equal(0, after.QueueBytes);
+        var summary = await service.StopAsync();
+        Assert.Equal(new ShutdownSummary(0, Requests + 1, Requests + 1, 0, 0, 0, 0, 0, 0, 0, 2, 2), summary);
+    }
+}

@@ -1,0 +1,90 @@
+using System.Text.Json;
+
+namespace PoolApi.EndToEnd;
+
+/// <summary>P7: for each worker, what it runs, since when, for whom; in exactly the shape that programs were promised.</summary>
+public sealed class WorkersViewTests
+{
+    private static readonly string[] IdleMembers = ["id", "name", "state", "completed", "failed", "busySeconds"];
+    private static readonly string[] BusyMembers = [.. IdleMembers, "kind", "route", "elapsedMs", "traceId"];
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task It_has_the_promised_shape(ServiceForm form)
+    {
+        const string TraceId = "0af7651916cd43dd8448eb211c80319c";
+        await using var service = await PoolApiProcess.StartAsync(
+            form, "--Pool:Workers 2", "--Pool:QueueCapacity 9", PoolApiProcess.Diagnostics);
+        var request = new HttpRequestMessage(HttpMethod.Post, "/v1/diagnostics/sleep?ms=1000");
+        request.Headers.Add("traceparent", $"00-{TraceId}-b7ad6b7169203331-01");
+        var running = service.Api.SendAsync(request);
+        await service.SeeWorkersAsync(view => view.Busy == 1, "one busy worker");
+
+        var answer = (await service.Management.GetAsync("/v1/workers")).MustBe(200);
+
+        Assert.Equal("application/json", answer.MediaType);
+        var json = answer.Json();
+        MustHave(json, "state", "pools");
+        Assert.Equal("running", json.GetProperty("state").GetString());
+        var pool = Assert.Single(json.GetProperty("pools").EnumerateArray());
+        MustHave(pool, "name", "queue", "suspended", "workers");
+        Assert.Equal("cpu", pool.GetProperty("name").GetString());
+        MustHave(pool.GetProperty("queue"), "length", "capacity", "oldestAgeMs", "bytes");
+        Assert.Equal(9, pool.GetProperty("queue").GetProperty("capacity").GetInt32());
+        var workers = pool.GetProperty("workers").EnumerateArray().ToArray();
+        Assert.Equal(["cpu-0", "cpu-1"], workers.Select(worker => worker.GetProperty("name").GetString()));
+        Assert.Equal([0, 1], workers.Select(worker => worker.GetProperty("id").GetInt32()));
+
+        var busy = Assert.Single(workers, worker => worker.GetProperty("state").GetString() == "busy");
+        MustHave(busy, BusyMembers);
+        Assert.Equal("diagnostics/sleep", busy.GetProperty("kind").GetString());
+        Assert.Equal("/v1/diagnostics/sleep", busy.GetProperty("route").GetString());
+        Assert.InRange(busy.GetProperty("elapsedMs").GetDouble(), 0.001, 20_000);
+        Assert.Equal(TraceId, busy.GetProperty("traceId").GetString());
+
+        var idle = Assert.Single(workers, worker => worker.GetProperty("state").GetString() == "idle");
+        Assert.All(IdleMembers, member => Assert.True(idle.TryGetProperty(member, out _), $"an idle worker without {member}"));
+        Assert.All(idle.EnumerateObject(), member => Assert.Contains(member.Name, BusyMembers));
+
+        (await running).MustBe(200);
+        var after = await service.SeeWorkersAsync(view => view.AllIdle, "idle workers");
+        Assert.Equal(1, after.Workers.Sum(worker => worker.Completed));
+        Assert.InRange(after.Workers.Sum(worker => worker.BusySeconds), 0.99, 20);
+    }
+
+    [Fact]
+    public async Task The_age_and_the_number_of_what_waits_are_told()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
+        var running = await service.OccupyAsync(1, 1500);
+        var waiting = await service.QueueAsync(3, 1);
+
+        var older = await Eventually.SeesAsync(
+            () => service.Management.GetAsync("/v1/workers"), answer => OldestAge(answer) > 100, "an oldest age of more than 100 ms");
+
+        Assert.Equal(3, WorkersView.Read(older).QueueLength);
+        await Task.WhenAll([.. running, .. waiting]);
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_too_long_on_one_item_is_called_stuck()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, "--Pool:Workers 2", "--Pool:StuckAfter 00:00:00.200", PoolApiProcess.Diagnostics);
+        var running = service.Api.PostAsync("/v1/diagnostics/sleep?ms=1500");
+
+        await service.SeeWorkersAsync(view => view.Workers.Any(worker => worker.State == "stuck"), "a stuck worker");
+
+        (await running).MustBe(200);
+        await service.SeeWorkersAsync(view => view.AllIdle, "idle workers");
+    }
+
+    private static double OldestAge(Answer answer)
+    {
+        var age = answer.Json().GetProperty("pools")[0].GetProperty("queue").GetProperty("oldestAgeMs");
+        return age.ValueKind == JsonValueKind.Number ? age.GetDouble() : 0;
+    }
+
+    private static void MustHave(JsonElement json, params string[] members) =>
+        Assert.Equal(members.Order(), json.EnumerateObject().Select(member => member.Name).Order());
+}
