@@ -24,7 +24,7 @@ public sealed partial class DrainTests
         foreach (int id in new[] { 0, 1 })
             Assert.Single(service.Log.Lines, line => Regex.IsMatch(line, $@"Shutting down worker {id}\s*$"));
         Assert.False(Directory.Exists($"/proc/{service.Id}"), "the process is still there");
-        MustTellTransitions(service.Log.Lines, "draining", "joining", "flushing");
+        MustTellTransitions(service.Log.Lines, "draining", "joining");
     }
 
     [Theory, ClassData(typeof(BothForms))]

@@ -78,7 +78,8 @@ public sealed class SettingsReader
         {
             if (_known.Contains(child.Key)) continue;
             string known = _known.Count == 0 ? "there are none in this version" : string.Join(", ", _known.Order(StringComparer.Ordinal));
-            _faults.Add($"{child.Path} is not a setting; the settings under {_section.Path} are: {known}.");
+            string value = child.Value is null ? "" : $" (it is '{child.Value}')";
+            _faults.Add($"{child.Path}{value} is not a setting; the settings under {_section.Path} are: {known}.");
         }
     }
 

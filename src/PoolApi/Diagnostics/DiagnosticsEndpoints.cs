@@ -17,9 +17,11 @@ internal static class DiagnosticsEndpoints
 
         group.MapMethods("/noop", Methods, static () => TypedResults.Text("done\n"))
             .RunOnPool()
+            .WithTextAnswer("Done.")
             .WithSummary("Nothing, on the pool: what the way through the queue costs.");
 
         group.MapMethods("/inline", Methods, static () => TypedResults.Text("done\n"))
+            .WithTextAnswer("Done.")
             .WithSummary("The same nothing, not on the pool: what noop is compared with.");
 
         group.MapMethods("/sleep", Methods, static (SleepRequest request, CancellationToken cancellation) =>
@@ -33,6 +35,7 @@ internal static class DiagnosticsEndpoints
             .RunOnPool()
             .WithNumber("ms", "How long, in milliseconds.", 0, MaxSleepMs, required: true, example: 100)
             .WithFlag("uncooperative", "Do not wake on cancellation.")
+            .WithTextAnswer("Done.")
             .WithProblems(400)
             .WithSummary("Blocks a worker for a time.");
 
@@ -47,6 +50,7 @@ internal static class DiagnosticsEndpoints
             .RefuseInvalid()
             .RunOnPool()
             .WithNumber("iterations", "How many.", 1, MaxIterations, required: true, example: 25_000)
+            .WithTextAnswer("The key, in hexadecimal.")
             .WithProblems(400)
             .WithSummary("Uses the CPU: PBKDF2-HMAC-SHA256 of a fixed text.");
     }

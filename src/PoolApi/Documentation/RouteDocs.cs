@@ -50,6 +50,35 @@ internal static class RouteDocs
             return Task.CompletedTask;
         });
 
+    /// <summary>
+    /// A request body of JSON. Not by <c>Accepts</c>: routing would then refuse other content types by itself, in fewer words.
+    /// </summary>
+    public static RouteHandlerBuilder WithJsonBody<T>(this RouteHandlerBuilder builder) =>
+        builder.AddOpenApiOperationTransformer(static async (operation, context, cancellation) =>
+        {
+            OpenApiSchema schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellation);
+            operation.RequestBody = new OpenApiRequestBody
+            {
+                Required = true,
+                Content = new Dictionary<string, OpenApiMediaType> { ["application/json"] = new() { Schema = schema } },
+            };
+        });
+
+    /// <summary>A successful answer of plain text.</summary>
+    public static RouteHandlerBuilder WithTextAnswer(this RouteHandlerBuilder builder, string description) =>
+        builder.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            (operation.Responses ??= [])["200"] = new OpenApiResponse
+            {
+                Description = description,
+                Content = new Dictionary<string, OpenApiMediaType>
+                {
+                    ["text/plain"] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.String } },
+                },
+            };
+            return Task.CompletedTask;
+        });
+
     /// <summary>A successful answer of raw bytes, with the header that tells how long it waited and ran.</summary>
     public static RouteHandlerBuilder WithBinaryAnswer(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
         builder.AddOpenApiOperationTransformer((operation, _, _) =>
