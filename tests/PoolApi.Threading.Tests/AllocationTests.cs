@@ -1,6 +1,7 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>TrySubmit allocates nothing, whatever its answer. (When nobody listens to the metrics, as here for its thread.)</summary>
+/// <summary>TrySubmit allocates nothing, whatever its answer, when nobody listens to the metrics: so never beside MetricsTests.</summary>
+[Collection(nameof(MetricsTests))]
 public class AllocationTests
 {
     [Theory]
@@ -9,7 +10,8 @@ public class AllocationTests
     [InlineData(SubmitResult.Closed)]
     public void Submitting_allocates_nothing(SubmitResult answer)
     {
-        using FixedThreadPool pool = Pools.Make(2, capacity: answer == SubmitResult.QueueFull ? 1 : 1024, maxQueueTime: TimeSpan.FromSeconds(30));
+        int capacity = answer == SubmitResult.QueueFull ? 1 : 1024;
+        using FixedThreadPool pool = Pools.Make(2, capacity, maxQueueTime: TimeSpan.FromSeconds(30));
         var items = new Reused[500];
         for (int i = 0; i < items.Length; i++) items[i] = new Reused();
         using Occupation? busy = answer == SubmitResult.QueueFull ? pool.Occupy() : null;

@@ -79,7 +79,8 @@ public class ContextFlowTests
         using (ExecutionContext.SuppressFlow())
         {
             // An item that brings no context of its own sees the worker's.
-            var clean = new TestItem(_ => seen = (Local.Value, CultureInfo.CurrentCulture, SynchronizationContext.Current, Activity.Current));
+            var clean = new TestItem(_ =>
+                seen = (Local.Value, CultureInfo.CurrentCulture, SynchronizationContext.Current, Activity.Current));
             pool.Accepted(clean);
             pool.Dispose();
             Assert.Equal(1, clean.Runs);

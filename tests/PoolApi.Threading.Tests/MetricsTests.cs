@@ -5,6 +5,7 @@ using Microsoft.Extensions.Time.Testing;
 namespace PoolApi.Threading.Tests;
 
 /// <summary>The instruments that other people's dashboards depend on.</summary>
+[Collection(nameof(MetricsTests))]
 public class MetricsTests
 {
     private static readonly string[] NotRun = ["cancelled", "expired", "shed", "client_gone", "not_started"];

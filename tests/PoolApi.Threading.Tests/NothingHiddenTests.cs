@@ -164,7 +164,10 @@ public class NothingHiddenTests
     {
         var observer = new RecordingObserver(throws: true);
         FixedThreadPool pool = Pools.Make(2, observer: observer);
-        var item = new AsyncTestItem(async _ => await Task.Yield()) { WhenEnded = (_, _) => throw new InvalidOperationException("on purpose") };
+        var item = new AsyncTestItem(async _ => await Task.Yield())
+        {
+            WhenEnded = (_, _) => throw new InvalidOperationException("on purpose"),
+        };
         pool.Accepted(item);
         Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();

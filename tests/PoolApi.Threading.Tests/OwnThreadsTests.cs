@@ -72,7 +72,10 @@ public class OwnThreadsTests
     {
         using FixedThreadPool pool = Pools.Make();
         FixedThreadPool? told = null;
-        var item = new AsyncTestItem(async _ => await Task.Delay(1).ConfigureAwait(false)) { WhenEnded = (_, _) => told = FixedThreadPool.Current };
+        var item = new AsyncTestItem(async _ => await Task.Delay(1).ConfigureAwait(false))
+        {
+            WhenEnded = (_, _) => told = FixedThreadPool.Current,
+        };
         pool.Accepted(item);
         await item.Endings.First;
         pool.Dispose();

@@ -38,7 +38,10 @@ public class ResubmissionTests
         var done = new TaskCompletionSource();
         var alsoDone = new TaskCompletionSource();
         pool.Accepted(new TestItem { WhenEnded = (self, _) => Again(self, ref sync, done) });
-        pool.Accepted(new AsyncTestItem(async _ => await Task.Yield()) { WhenEnded = (self, _) => Again(self, ref asynchronous, alsoDone) });
+        pool.Accepted(new AsyncTestItem(async _ => await Task.Yield())
+        {
+            WhenEnded = (self, _) => Again(self, ref asynchronous, alsoDone),
+        });
         await Task.WhenAll(done.Task, alsoDone.Task).Patiently();
         pool.Dispose();
         Assert.Equal(2000, pool.GetSnapshot().Counts.Completed);

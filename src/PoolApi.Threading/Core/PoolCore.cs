@@ -321,7 +321,8 @@ internal sealed partial class PoolCore
         _expiry.Change(due, Timeout.InfiniteTimeSpan);
     }
 
-    private bool IsExpired(PoolWorkItem item, long now) => _expiry is not null && _time.GetElapsedTime(item.SubmittedAt, now) >= MaxQueueTime;
+    private bool IsExpired(PoolWorkItem item, long now) =>
+        _expiry is not null && _time.GetElapsedTime(item.SubmittedAt, now) >= MaxQueueTime;
 
     private Worker? PopSleeperLocked()
     {
@@ -414,7 +415,8 @@ internal sealed partial class PoolCore
         }
     }
 
-    private void Tell(Action<IFixedThreadPoolObserver, int, PoolWorkItem?, Exception?> what, int worker, PoolWorkItem? item, Exception? error)
+    private void Tell(
+        Action<IFixedThreadPoolObserver, int, PoolWorkItem?, Exception?> what, int worker, PoolWorkItem? item, Exception? error)
     {
         if (_observer is null) return;
         try
