@@ -26,17 +26,25 @@ public sealed partial class PrometheusTests
             (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
             (await service.Api.PostAsync("/v1/diagnostics/hash?iterations=1000")).MustBe(200);
             (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(64, 64))).MustBe(200);
-            var running = await service.OccupyAsync(1, 700);
+            var running = await service.OccupyAsync(1, 1000);
+            using (var impatient = await RawConnection.OpenAsync(service.Api.Port))
+            {
+                await impatient.SendAsync("POST /v1/diagnostics/noop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+                await service.SeeWorkersAsync(view => view.QueueLength == 1, "a client that waits");
+            }
+
+            await service.SeeWorkersAsync(view => view.QueueLength == 0, "its place free again");
             var waiting = await service.QueueAsync(1, 1);
             (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBeProblem(503, "queue-full");
             await Task.WhenAll([.. running, .. waiting]);
             await Eventually.SeesAsync(
-                () => prometheus.ValueAsync("sum(poolapi_work_accepted_total)"),
-                value => value == 5 * second,
-                $"{5 * second} accepted items in Prometheus");
+                () => prometheus.ValueAsync("sum(poolapi_work_finished_total)"),
+                value => value == 6 * second,
+                $"{6 * second} finished items in Prometheus");
         }
 
-        Assert.Equal(20, await prometheus.ValueAsync("sum(poolapi_work_accepted_total)"));
+        Assert.Equal(24, await prometheus.ValueAsync("sum(poolapi_work_accepted_total)"));
+        Assert.Equal(4, await prometheus.ValueAsync("sum(poolapi_work_finished_total{outcome=\"client_gone\"})"));
         Assert.Equal(20, await prometheus.ValueAsync("sum(poolapi_work_finished_total{outcome=\"completed\"})"));
         Assert.Equal(4, await prometheus.ValueAsync("sum(poolapi_work_rejected_total)"));
         Assert.Equal(1, await prometheus.ValueAsync("sum(poolapi_pool_workers{pool=\"cpu\"})"));
@@ -70,8 +78,8 @@ public sealed partial class PrometheusTests
         foreach (string file in files)
         {
             string text = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
-            string kind = RuleFile().IsMatch(text) ? "rules" : "config";
-            var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["check", kind, file]), TimeSpan.FromSeconds(20));
+            string[] command = RuleTests().IsMatch(text) ? ["test", "rules"] : RuleFile().IsMatch(text) ? ["check", "rules"] : ["check", "config"];
+            var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, [.. command, file]), TimeSpan.FromSeconds(20));
             Assert.True(run.ExitCode == 0, run.Text);
         }
     }
@@ -123,6 +131,9 @@ public sealed partial class PrometheusTests
 
     [GeneratedRegex(@"\$\{\w+(:\w+)?\}|\$\w+|\[\[\w+\]\]")]
     private static partial Regex Variable();
+
+    [GeneratedRegex(@"^tests:", RegexOptions.Multiline)]
+    private static partial Regex RuleTests();
 
     [GeneratedRegex(@"^groups:", RegexOptions.Multiline)]
     private static partial Regex RuleFile();
