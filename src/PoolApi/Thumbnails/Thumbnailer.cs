@@ -12,6 +12,12 @@ public static class Thumbnailer
     /// <summary>The most pixels an image may declare. Checked from the header, before a pixel is decoded.</summary>
     public const int MaxSourceMegapixels = 100;
 
+    /// <summary>
+    /// The most memory an image may take once decoded, in MiB. Some formats are decoded whole, and pixels of 16 bits and four
+    /// channels take eight times what grey ones do: this, not the number of pixels, is what a worker's memory is bounded by.
+    /// </summary>
+    public const int MaxDecodedMegabytes = 512;
+
     // Chosen so that neither shows at thumbnail size; AVIF's effort so that the largest result takes seconds, not a minute.
     private const int LossyQuality = 80;
     private const int AvifQuality = 55;
@@ -122,10 +128,26 @@ public static class Thumbnailer
                 $"the image has {megapixels:0.#} megapixels; at most {MaxSourceMegapixels} are accepted"));
         }
 
+        var megabytes = (long)header.Width * header.Height * header.Bands * BytesPerSample(header.Format) / 1_048_576.0;
+        if (megabytes > MaxDecodedMegabytes)
+        {
+            throw new UnprocessableImageException(FormattableString.Invariant(
+                $"the image takes {megabytes:0} MiB once decoded; at most {MaxDecodedMegabytes} are accepted"));
+        }
+
         // EXIF orientations 5 to 8 lie on their side.
         var sideways = header.Contains(Orientation) && header.Get(Orientation) is int and >= 5 and <= 8;
         return ThumbnailGeometry.Plan(header.Width, header.Height, sideways, spec);
     }
+
+    private static int BytesPerSample(Enums.BandFormat format) => format switch
+    {
+        Enums.BandFormat.Uchar or Enums.BandFormat.Char => 1,
+        Enums.BandFormat.Ushort or Enums.BandFormat.Short => 2,
+        Enums.BandFormat.Double or Enums.BandFormat.Complex => 8,
+        Enums.BandFormat.Dpcomplex => 16,
+        _ => 4,
+    };
 
     // By name and not by libvips' own guess, so that only the loaders listed here ever see a stranger's bytes. Reads no more than the
     // header; the pixels follow when they are asked for, top to bottom, with only a few lines in memory where the format allows.

@@ -34,6 +34,17 @@ public class HostileImageTests
     }
 
     [Fact]
+    public void What_would_take_too_much_memory_decoded_is_refused_by_its_header()
+    {
+        // Within the limit of pixels, and eight bytes each.
+        var bomb = Png(9_000, 9_000, interlaced: true, pixels: new byte[1000], bits: 16, colourType: 6);
+
+        var refused = Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(bomb, new ThumbnailSpec(320), Token));
+
+        Assert.Equal("the image takes 618 MiB once decoded; at most 512 are accepted", refused.Reason);
+    }
+
+    [Fact]
     public void The_limit_itself_is_accepted_and_one_line_more_is_not()
     {
         var refused = Assert.Throws<UnprocessableImageException>(
@@ -114,13 +125,14 @@ public class HostileImageTests
     // Linux: makes the peak of the resident memory start again from what is resident now.
     private static void ForgetPeak() => File.WriteAllText("/proc/self/clear_refs", "5");
 
-    // An 8-bit grey PNG whose header says what it likes; the checksums are right.
-    private static byte[] Png(int width, int height, bool interlaced, byte[] pixels)
+    // A PNG, 8-bit grey unless said otherwise, whose header says what it likes; the checksums are right.
+    private static byte[] Png(int width, int height, bool interlaced, byte[] pixels, byte bits = 8, byte colourType = 0)
     {
         var header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
-        header[8] = 8;
+        header[8] = bits;
+        header[9] = colourType;
         header[12] = interlaced ? (byte)1 : (byte)0;
 
         using var png = new MemoryStream();
