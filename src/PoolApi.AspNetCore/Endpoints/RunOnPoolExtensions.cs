@@ -34,7 +34,7 @@ public static class RunOnPoolExtensions
             bool first = !endpoint.Metadata.OfType<RunOnPoolMetadata>().Any();
             endpoint.Metadata.Add(new RunOnPoolMetadata(pool, kind));
             if (!first) return;
-            foreach (int status in (ReadOnlySpan<int>)[413, 500, 503])
+            foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503])
             {
                 endpoint.Metadata.Add(new ProducesResponseTypeMetadata(status, typeof(ProblemDetails), ["application/problem+json"]));
             }

@@ -18,7 +18,7 @@ internal static class PasswordEndpoints
             })
             .RefuseInvalid()
             .RunOnPool()
-            .Accepts<HashPasswordBody>("application/json")
+            .WithJsonBody<HashPasswordBody>()
             .Produces<PasswordHash>()
             .WithTags("passwords")
             .WithSummary("Hashes a password with Argon2id; the answer is a PHC string.")
@@ -32,7 +32,7 @@ internal static class PasswordEndpoints
             })
             .RefuseInvalid()
             .RunOnPool()
-            .Accepts<VerifyPasswordBody>("application/json")
+            .WithJsonBody<VerifyPasswordBody>()
             .Produces<PasswordVerification>()
             .WithTags("passwords")
             .WithSummary("Says whether a password belongs to an Argon2id hash. The cost that the hash may ask for is limited.")
@@ -95,5 +95,5 @@ internal sealed record PasswordVerification(bool Valid);
 [JsonSerializable(typeof(VerifyPasswordBody))]
 [JsonSerializable(typeof(PasswordHash))]
 [JsonSerializable(typeof(PasswordVerification))]
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, AllowDuplicateProperties = false)]
 internal sealed partial class PasswordJson : JsonSerializerContext;
