@@ -28,7 +28,7 @@ internal sealed class ServiceSettings
         ServerUrls urls = ServerUrls.Read(configuration, faults);
 
         var management = new SettingsReader(configuration.GetSection("Management"), faults);
-        management.Text("Urls", "", static _ => true, ""); // judged above
+        management.Known("Urls"); // judged above
         management.RejectUnknownKeys();
 
         var workloads = new SettingsReader(configuration.GetSection("Workloads"), faults);

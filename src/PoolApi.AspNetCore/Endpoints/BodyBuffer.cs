@@ -23,9 +23,10 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
     {
         int limit = (int)pool.Options.MaxBodyBytes;
         long? declared = context.Request.ContentLength;
+        // The limit is kept here. The server's own may be smaller, counts the framing of chunks too, and cuts the connection
+        // before the client has read why. What a refused client goes on sending, the server reads away for some seconds only.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server) server.MaxRequestBodySize = null;
         if (declared > limit) return Rejection.PayloadTooLarge(limit);
-        // The server's own limit may be smaller than ours, and with chunked encoding it is what stops a client from sending for ever.
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server) server.MaxRequestBodySize = limit;
 
         // One byte more than declared would be a fault of the server's; one byte more than allowed must be seen to be refused.
         int size = (int)(declared ?? Math.Min(FirstChunk, limit + 1L));

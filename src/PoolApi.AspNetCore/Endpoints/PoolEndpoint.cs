@@ -85,15 +85,21 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
             return Rejection.Draining(pool);
         }
 
-        SubmitResult submitted = request.Submit(work);
-        if (submitted != SubmitResult.Accepted)
+        SubmitResult? submitted = null;
+        try
         {
-            gate.GiveBack();
-            return submitted == SubmitResult.Closed ? Rejection.Draining(pool) : Rejection.QueueFull(pool);
+            submitted = request.Submit(work);
         }
+        finally
+        {
+            if (submitted != SubmitResult.Accepted) gate.GiveBack();
+        }
+        if (submitted != SubmitResult.Accepted)
+            return submitted == SubmitResult.Closed ? Rejection.Draining(pool) : Rejection.QueueFull(pool);
         gate.Admitted();
 
         WorkOutcome outcome = await request.Ended;
+        request.Over();
         // The answer is written for the client, whatever became of the work.
         request.Context.RequestAborted = request.Client;
         switch (outcome)
@@ -125,6 +131,8 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         static state =>
         {
             var request = (PooledRequest)state;
+            // A refusal is written by nobody's worker.
+            if (request.WorkerName is null) return Task.CompletedTask;
             request.Context.Response.Headers.Append("Server-Timing", string.Create(
                 CultureInfo.InvariantCulture, $"queue;dur={request.QueueTime.TotalMilliseconds:F3}, worker;desc=\"{request.WorkerName}\""));
             return Task.CompletedTask;

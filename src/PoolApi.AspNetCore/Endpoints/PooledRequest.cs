@@ -18,6 +18,7 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
     private ManualResetValueTaskSourceCore<WorkOutcome> _ended = new() { RunContinuationsAsynchronously = true };
     private Func<ValueTask<object?>>? _work;
     private ExecutionContext? _flow;
+    private bool _isSubmitted;
 
     public override string Kind => endpoint.Kind;
 
@@ -43,13 +44,28 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
     /// <summary>What the work threw.</summary>
     public Exception? Error { get; private set; }
 
-    /// <summary>Hands the work to the pool.</summary>
+    /// <summary>Hands the work to the pool. A second time too, once the first has ended: a filter may try again.</summary>
+    /// <exception cref="InvalidOperationException">The first has not ended.</exception>
     public SubmitResult Submit(Func<ValueTask<object?>> work)
     {
+        if (Interlocked.Exchange(ref _isSubmitted, true))
+            throw new InvalidOperationException("An endpoint filter called the handler again before the first call had ended.");
+        _ended.Reset();
         _work = work;
         _flow = ExecutionContext.Capture();
-        return pool.Threads.TrySubmit(this);
+        SubmitResult result = pool.Threads.TrySubmit(this);
+        if (result != SubmitResult.Accepted)
+        {
+            Over();
+            return result;
+        }
+        // The pool forgets what was asked of an item that it takes in again.
+        if (IsClientGone) Cancel(NotRunReason.ClientGone);
+        return result;
     }
+
+    /// <summary>The outcome has been taken note of.</summary>
+    public void Over() => Volatile.Write(ref _isSubmitted, false);
 
     /// <summary>Completes when the work has ended, run or not. To be awaited once, after it was accepted.</summary>
     public ValueTask<WorkOutcome> Ended => new(this, _ended.Version);

@@ -34,7 +34,7 @@ public static class RunOnPoolExtensions
             bool first = !endpoint.Metadata.OfType<RunOnPoolMetadata>().Any();
             endpoint.Metadata.Add(new RunOnPoolMetadata(pool, kind));
             if (!first) return;
-            foreach (int status in (ReadOnlySpan<int>)[413, 500, 503])
+            foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503])
             {
                 endpoint.Metadata.Add(new ProducesResponseTypeMetadata(status, typeof(ProblemDetails), ["application/problem+json"]));
             }
@@ -63,6 +63,8 @@ public static class RunOnPoolExtensions
 
     private static ValueTask<object?> RunHandlerAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
     {
+        // What could not be bound is refused, and the handler not called, behind the filters: no reason to queue for that.
+        if (invocation.HttpContext.Response.StatusCode == StatusCodes.Status400BadRequest) return next(invocation);
         PooledRequest? request = invocation.HttpContext.Features.Get<PooledRequest>();
         PoolEndpoint? endpoint = invocation.HttpContext.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>();
         if (request is null || endpoint is null) throw new InvalidOperationException("The endpoint was not invoked through routing.");
@@ -77,7 +79,10 @@ public static class RunOnPoolExtensions
             await inner(request.Context);
             return null;
         });
-        if (result is IResult refusal) await refusal.ExecuteAsync(request.Context);
+        if (result is not IResult refusal) return;
+        // Cut off in the middle, a response must not look as if it were whole.
+        if (request.Context.Response.HasStarted) request.Context.Abort();
+        else await refusal.ExecuteAsync(request.Context);
     }
 
     /// <summary><c>/v1/diagnostics/sleep</c> is of the kind <c>diagnostics/sleep</c>.</summary>

@@ -64,12 +64,15 @@ public sealed class SettingsReader
     public string Text(string key, string fallback, Func<string, bool> isAllowed, string allowed)
     {
         ArgumentNullException.ThrowIfNull(isAllowed);
-        _known.Add(key);
-        if (_section[key] is not { } text) return fallback;
+        if (Find(key, allowed) is not { } text) return fallback;
         if (isAllowed(text)) return text;
         Fault(key, text, allowed);
         return fallback;
     }
+
+    /// <summary>A key that somebody else reads and judges.</summary>
+    /// <param name="key">The key within the section.</param>
+    public void Known(string key) => _known.Add(key);
 
     /// <summary>Call last: every key of the section that was not read is a fault.</summary>
     public void RejectUnknownKeys()
@@ -86,16 +89,19 @@ public sealed class SettingsReader
     private T Read<T>(string key, T fallback, Func<string, T?> parse, string allowed)
         where T : struct
     {
-        _known.Add(key);
-        if (_section.GetSection(key).GetChildren().Any())
-        {
-            _faults.Add($"{_section.Path}:{key} has settings under it; it may be {allowed}.");
-            return fallback;
-        }
-        if (_section[key] is not { } text) return fallback;
+        if (Find(key, allowed) is not { } text) return fallback;
         if (parse(text) is { } value) return value;
         Fault(key, text, allowed);
         return fallback;
+    }
+
+    /// <summary>The key's value, unless there is none. A list or an object in its place is a fault.</summary>
+    private string? Find(string key, string allowed)
+    {
+        _known.Add(key);
+        if (!_section.GetSection(key).GetChildren().Any()) return _section[key];
+        _faults.Add($"{_section.Path}:{key} has settings under it; it may be {allowed}.");
+        return null;
     }
 
     private void Fault(string key, string value, string allowed) => _faults.Add($"{_section.Path}:{key} is '{value}'; it may be {allowed}.");

@@ -14,7 +14,7 @@ internal sealed class ConnectionCloser(IServiceProvider services) : IStartupFilt
 {
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
-        // Not in the constructor: startup filters are made before the settings are validated, and this makes the pools.
+        // Not in the constructor: startup filters are made with the hosted services, before the settings are validated.
         var shutdown = services.GetRequiredService<ShutdownCoordinator>();
         app.Use(async (context, rest) =>
         {

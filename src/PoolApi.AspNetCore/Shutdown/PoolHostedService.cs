@@ -19,6 +19,8 @@ internal sealed class PoolHostedService(IServiceProvider services) : IHostedLife
         // Not in the constructor: hosted services are made before the settings are validated.
         _coordinator = services.GetRequiredService<ShutdownCoordinator>();
         services.GetRequiredService<AppInstruments>();
+        // Not in StartedAsync: this service's comes before those of services that were added later.
+        services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(_coordinator.Started);
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, _ => _coordinator.Because("SIGTERM")));
         _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => _coordinator.Because("SIGINT")));
         return Task.CompletedTask;
@@ -26,11 +28,7 @@ internal sealed class PoolHostedService(IServiceProvider services) : IHostedLife
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken)
-    {
-        _coordinator?.Started();
-        return Task.CompletedTask;
-    }
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StoppingAsync(CancellationToken cancellationToken) => _coordinator?.StopAsync() ?? Task.CompletedTask;
 
@@ -38,7 +36,9 @@ internal sealed class PoolHostedService(IServiceProvider services) : IHostedLife
 
     public Task StoppedAsync(CancellationToken cancellationToken)
     {
-        if (_coordinator is not null) Environment.ExitCode = _coordinator.Complete();
+        int code = _coordinator?.Complete() ?? 0;
+        // A code that the app has set for a reason of its own is not cleaned away.
+        if (code != 0) Environment.ExitCode = code;
         return Task.CompletedTask;
     }
 

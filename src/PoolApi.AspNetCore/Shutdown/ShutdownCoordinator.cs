@@ -16,10 +16,13 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// </remarks>
 internal sealed partial class ShutdownCoordinator(AppPools pools, IOptions<ShutdownOptions> options, ILogger<ShutdownCoordinator> logger)
 {
+    private readonly Lock _once = new();
     private readonly Stopwatch _sinceStop = new();
     private readonly List<ShutdownReport> _reports = [];
     private volatile ShutdownState _state = ShutdownState.Starting;
     private volatile string _reason = "application";
+    private Task? _stop;
+    private int? _exitCode;
 
     public ShutdownState State => _state;
 
@@ -32,10 +35,24 @@ internal sealed partial class ShutdownCoordinator(AppPools pools, IOptions<Shutd
     /// <summary>Says why the app stops; the first to say so is believed.</summary>
     public void Because(string reason) => Interlocked.CompareExchange(ref _reason, reason, "application");
 
-    public void Started() => _state = ShutdownState.Running;
+    public void Started()
+    {
+        lock (_once)
+        {
+            if (_stop is null) _state = ShutdownState.Running;
+        }
+    }
 
-    /// <summary>Everything up to the joined threads. The server still listens meanwhile, and its timers run.</summary>
-    public async Task StopAsync()
+    /// <summary>
+    /// Everything up to the joined threads. The server still listens meanwhile, and its timers run. Once: the host stops
+    /// twice at the same time if the app calls StopAsync while it waits for its shutdown.
+    /// </summary>
+    public Task StopAsync()
+    {
+        lock (_once) return _stop ??= StopOnceAsync();
+    }
+
+    private async Task StopOnceAsync()
     {
         ShutdownOptions times = options.Value;
         _sinceStop.Start();
@@ -61,6 +78,11 @@ internal sealed partial class ShutdownCoordinator(AppPools pools, IOptions<Shutd
     /// <summary>The last answers are out: says what became of everything.</summary>
     /// <returns>The exit code: 0 clean, 3 work was left unfinished, 4 a thread could not be joined.</returns>
     public int Complete()
+    {
+        lock (_once) return _exitCode ??= CompleteOnce();
+    }
+
+    private int CompleteOnce()
     {
         int code = !_reports.TrueForAll(static r => r.Joined) ? 4 : !_reports.TrueForAll(static r => r.NothingLost) ? 3 : 0;
         PoolCounts n = _reports.Aggregate(default(PoolCounts), static (sum, r) => sum.Plus(r.Counts));

@@ -17,11 +17,11 @@ internal static class DiagnosticsEndpoints
 
         group.MapMethods("/noop", Methods, static () => TypedResults.Text("done\n"))
             .RunOnPool()
-            .WithTextAnswer("Done.")
+            .WithTextAnswer()
             .WithSummary("Nothing, on the pool: what the way through the queue costs.");
 
         group.MapMethods("/inline", Methods, static () => TypedResults.Text("done\n"))
-            .WithTextAnswer("Done.")
+            .WithTextAnswer()
             .WithSummary("The same nothing, not on the pool: what noop is compared with.");
 
         group.MapMethods("/sleep", Methods, static (SleepRequest request, CancellationToken cancellation) =>
@@ -35,8 +35,8 @@ internal static class DiagnosticsEndpoints
             .RunOnPool()
             .WithNumber("ms", "How long, in milliseconds.", 0, MaxSleepMs, required: true, example: 100)
             .WithFlag("uncooperative", "Do not wake on cancellation.")
-            .WithTextAnswer("Done.")
             .WithProblems(400)
+            .WithTextAnswer()
             .WithSummary("Blocks a worker for a time.");
 
         group.MapMethods("/hash", Methods, static (HashRequest request, CancellationToken cancellation) =>
@@ -50,8 +50,8 @@ internal static class DiagnosticsEndpoints
             .RefuseInvalid()
             .RunOnPool()
             .WithNumber("iterations", "How many.", 1, MaxIterations, required: true, example: 25_000)
-            .WithTextAnswer("The key, in hexadecimal.")
             .WithProblems(400)
+            .WithTextAnswer()
             .WithSummary("Uses the CPU: PBKDF2-HMAC-SHA256 of a fixed text.");
     }
 

@@ -18,11 +18,9 @@ internal static class OpenApiSetup
             };
             // The document does not depend on who asks for it, or how.
             document.Servers = null;
-            return Task.CompletedTask;
-        });
-        options.AddOperationTransformer(static (operation, _, _) =>
-        {
-            RouteDocs.AddCommon(operation);
+            // Here and not in an operation transformer: those of the routes themselves come after it.
+            foreach (OpenApiOperation operation in document.Paths.Values.SelectMany(static path => path.Operations ?? []).Select(static o => o.Value))
+                RouteDocs.AddCommon(operation);
             return Task.CompletedTask;
         });
     });

@@ -37,6 +37,10 @@ internal static class RouteDocs
     public static RouteHandlerBuilder WithFlag(this RouteHandlerBuilder builder, string name, string description) =>
         builder.WithQuery(name, description, required: false, new OpenApiSchema { Type = JsonSchemaType.Boolean, Default = false });
 
+    /// <summary>A successful answer of text. To be said where problems are: with those alone, the document would know of no success.</summary>
+    public static RouteHandlerBuilder WithTextAnswer(this RouteHandlerBuilder builder) =>
+        builder.Produces<string>(StatusCodes.Status200OK, "text/plain");
+
     /// <summary>A request body of raw bytes.</summary>
     public static RouteHandlerBuilder WithBinaryBody(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
         builder.AddOpenApiOperationTransformer((operation, _, _) =>
@@ -50,33 +54,15 @@ internal static class RouteDocs
             return Task.CompletedTask;
         });
 
-    /// <summary>
-    /// A request body of JSON. Not by <c>Accepts</c>: routing would then refuse other content types by itself, in fewer words.
-    /// </summary>
+    /// <summary>A request body of JSON. (Accepts() would also have routing refuse other media, without a word about the field.)</summary>
     public static RouteHandlerBuilder WithJsonBody<T>(this RouteHandlerBuilder builder) =>
-        builder.AddOpenApiOperationTransformer(static async (operation, context, cancellation) =>
+        builder.AddOpenApiOperationTransformer(static async (operation, context, cancellation) => operation.RequestBody = new OpenApiRequestBody
         {
-            OpenApiSchema schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellation);
-            operation.RequestBody = new OpenApiRequestBody
+            Required = true,
+            Content = new Dictionary<string, OpenApiMediaType>
             {
-                Required = true,
-                Content = new Dictionary<string, OpenApiMediaType> { ["application/json"] = new() { Schema = schema } },
-            };
-        });
-
-    /// <summary>A successful answer of plain text.</summary>
-    public static RouteHandlerBuilder WithTextAnswer(this RouteHandlerBuilder builder, string description) =>
-        builder.AddOpenApiOperationTransformer((operation, _, _) =>
-        {
-            (operation.Responses ??= [])["200"] = new OpenApiResponse
-            {
-                Description = description,
-                Content = new Dictionary<string, OpenApiMediaType>
-                {
-                    ["text/plain"] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.String } },
-                },
-            };
-            return Task.CompletedTask;
+                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellation) },
+            },
         });
 
     /// <summary>A successful answer of raw bytes, with the header that tells how long it waited and ran.</summary>

@@ -13,20 +13,22 @@ internal static class HealthcheckCommand
     /// <returns>0 if it is ready, 1 if not.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
+        // In the order of the service itself: the later wins.
         IConfigurationRoot configuration = new ConfigurationBuilder()
+            .AddEnvironmentVariables("ASPNETCORE_")
             .SetBasePath(AppContext.BaseDirectory)
             .AddJsonFile("appsettings.json", optional: true)
-            .AddEnvironmentVariables("ASPNETCORE_")
             .AddEnvironmentVariables()
             .AddCommandLine(args)
             .Build();
         BindingAddress address = BindingAddress.Parse(ServerUrls.Read(configuration, []).Management[0]);
         // A wildcard is where to listen, not where to ask.
-        string host = address.Host is "+" or "*" or "0.0.0.0" or "[::]" ? "localhost" : address.Host;
+        string host = ServerUrls.IsAnyHost(address.Host) ? "localhost" : address.Host;
         var url = new Uri($"http://{host}:{address.Port}/readyz");
         try
         {
-            using var http = new HttpClient { Timeout = Patience };
+            // It asks this machine: a proxy that the environment names for others is not asked.
+            using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Patience };
             using HttpResponseMessage answer = await http.GetAsync(url);
             Console.WriteLine($"{url} answered {(int)answer.StatusCode}");
             return answer.IsSuccessStatusCode ? 0 : 1;

@@ -35,8 +35,13 @@ internal sealed class Listeners(ServerUrls urls, IServer server)
             if (_management is not null) return;
             string[] bound = [.. server.Features.Get<IServerAddressesFeature>()?.Addresses ?? []];
             bool inOrder = bound.Length == urls.All.Count;
-            HashSet<int> PortsOf(IReadOnlyList<string> wanted) =>
-                [.. wanted.Select(url => BindingAddress.Parse(inOrder ? bound[urls.All.IndexOf(url)] : url).Port)];
+            HashSet<int> PortsOf(IReadOnlyList<string> wanted) => [.. wanted.Select(PortOf)];
+            int PortOf(string url)
+            {
+                int port = BindingAddress.Parse(url).Port;
+                // A port that was named is taken by its name only: the server may have been given others, past the settings.
+                return port == 0 && inOrder ? BindingAddress.Parse(bound[urls.All.IndexOf(url)]).Port : port;
+            }
             _api = PortsOf(urls.Api);
             Volatile.Write(ref _management, PortsOf(urls.Management));
         }

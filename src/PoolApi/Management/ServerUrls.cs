@@ -21,13 +21,28 @@ internal sealed class ServerUrls
     public List<string> All { get; }
 
     /// <summary>Reads the addresses; what is wrong with them goes to the faults, and the default takes its place.</summary>
-    public static ServerUrls Read(IConfiguration configuration, List<string> faults) => new(
-        Read(configuration, "Urls", DefaultApi, faults),
-        Read(configuration, "Management:Urls", DefaultManagement, faults));
+    public static ServerUrls Read(IConfiguration configuration, List<string> faults)
+    {
+        var urls = new ServerUrls(
+            Read(configuration, "Urls", DefaultApi, faults),
+            Read(configuration, "Management:Urls", DefaultManagement, faults));
+        // The port alone tells which routes answer: shared in part, it would open the management to whoever reaches the API.
+        foreach (string url in urls.Management.Except(urls.Api))
+        {
+            int port = BindingAddress.Parse(url).Port;
+            if (port != 0 && urls.Api.FirstOrDefault(api => BindingAddress.Parse(api).Port == port) is { } api)
+                faults.Add($"Management:Urls is '{url}' and Urls is '{api}'; they may be the same address, or have different ports.");
+        }
+        return urls;
+    }
+
+    /// <summary>Whether a host is where to listen, not where to ask: a wildcard.</summary>
+    public static bool IsAnyHost(string host) => host is "+" or "*" or "0.0.0.0" or "[::]";
 
     private static List<string> Read(IConfiguration configuration, string key, string fallback, List<string> faults)
     {
-        string text = configuration[key] ?? fallback;
+        // A list in JSON comes as settings under the key.
+        string text = configuration[key] ?? (configuration.GetSection(key).GetChildren().Any() ? "a list" : fallback);
         string[] parts = text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         var urls = parts.Where(IsUrl).Select(static part => BindingAddress.Parse(part).ToString()).ToList();
         if (parts.Length > 0 && urls.Count == parts.Length) return urls;
@@ -40,7 +55,8 @@ internal sealed class ServerUrls
         try
         {
             BindingAddress address = BindingAddress.Parse(text);
-            return address is { Scheme: "http", PathBase: "", Port: >= 0 and <= 65535 } && address.Host.Length > 0;
+            return address is { Scheme: "http", PathBase: "", Port: >= 0 and <= 65535, IsUnixPipe: false, IsNamedPipe: false }
+                && address.Host.Length > 0;
         }
         catch (FormatException)
         {

@@ -95,5 +95,5 @@ internal sealed record PasswordVerification(bool Valid);
 [JsonSerializable(typeof(VerifyPasswordBody))]
 [JsonSerializable(typeof(PasswordHash))]
 [JsonSerializable(typeof(PasswordVerification))]
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, AllowDuplicateProperties = false)]
 internal sealed partial class PasswordJson : JsonSerializerContext;

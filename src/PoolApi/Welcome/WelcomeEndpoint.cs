@@ -9,7 +9,10 @@ internal static class WelcomeEndpoint
         .MapGet("/", (HttpContext context, ServerUrls urls) =>
         {
             string api = $"{context.Request.Scheme}://{context.Request.Host}";
-            string management = urls.Management[0].Replace("+", "localhost", StringComparison.Ordinal).Replace("*", "localhost", StringComparison.Ordinal);
+            BindingAddress address = BindingAddress.Parse(urls.Management[0]);
+            // Listening everywhere, it is found under the name that led here.
+            string host = ServerUrls.IsAnyHost(address.Host) ? context.Request.Host.Host : address.Host;
+            string management = $"http://{host}:{address.Port}";
             bool html = context.Request.GetTypedHeaders().Accept.Any(static a => a.MediaType == "text/html");
             return html
                 ? TypedResults.Content(Page(api, management, diagnostics), "text/html; charset=utf-8")

@@ -1,0 +1,147 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>What may wait, how long, for whom; and how many requests in all.</summary>
+public class AdmissionTests
+{
+    private static readonly Uri Root = new("/", UriKind.Relative);
+
+    [Fact]
+    public async Task A_full_queue_refuses_at_once_and_says_when_to_come_back()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate, new() { ["Pool:QueueCapacity"] = "1" });
+        Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.Arrival();
+        Task<string> waiting = app.Client.GetStringAsync("/", TestApp.Token);
+        await app.UntilQueued(1);
+
+        using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);
+        await AssertProblem(refused, "queue-full");
+        Assert.True(refused.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1));
+        using HttpResponseMessage early = await app.Client.PostAsync(Root, new StringContent("body"), TestApp.Token);
+        await AssertProblem(early, "queue-full");
+        gate.Open();
+        Assert.Equal("passed", await running);
+        Assert.Equal("passed", await waiting);
+        Assert.Equal(2, app.Pool.GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task What_waits_too_long_is_handed_back_as_expired_and_never_runs()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate, new() { ["Pool:MaxQueueTime"] = "00:00:00.050" });
+        Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.Arrival();
+        using HttpResponseMessage expired = await app.Client.PostAsync(Root, new StringContent("body"), TestApp.Token);
+        await AssertProblem(expired, "expired");
+        Assert.NotNull(expired.Headers.RetryAfter);
+        Assert.Equal(0, app.AppPool().Bodies.Used);
+        gate.Open();
+        Assert.Equal("passed", await running);
+        Assert.Equal((1, 1), (app.Pool.GetSnapshot().Counts.Completed, app.Pool.GetSnapshot().Counts.Expired));
+    }
+
+    [Fact]
+    public async Task A_client_that_goes_while_it_waits_is_never_worked_for_and_counted_as_gone()
+    {
+        using var gate = new Gate();
+        int runs = 0;
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapMethods("/", ["GET", "POST"], () =>
+            {
+                Interlocked.Increment(ref runs);
+                return gate.Pass();
+            }).RunOnPool(),
+            kestrel: true);
+        Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.Arrival();
+        using (RawConnection client = await app.ConnectAsync())
+        {
+            await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+            await app.UntilQueued(1);
+        }
+        await app.UntilQueued(0);
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts.ClientGone);
+        await TestApp.Until(() => app.AppPool().Bodies.Used == 0, "the budget is back");
+        gate.Open();
+        Assert.Equal("passed", await running);
+        Assert.Equal(1, runs);
+    }
+
+    [Fact]
+    public async Task Exactly_max_requests_are_admitted_however_many_come_at_once()
+    {
+        int runs = 0;
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", () => Interlocked.Increment(ref runs)).RunOnPool(),
+            new() { ["Shutdown:MaxRequests"] = "7", ["Pool:Workers"] = "4" });
+        HttpStatusCode[] answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(async _ =>
+        {
+            using HttpResponseMessage response = await app.Client.GetAsync(Root, TestApp.Token);
+            return response.StatusCode;
+        }));
+        await app.App.WaitForShutdownAsync(TestApp.Token);
+        Assert.Equal(7, answers.Count(static s => s == HttpStatusCode.OK));
+        Assert.All(answers, static s => Assert.True(s is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable));
+        Assert.Equal(7, runs);
+        Assert.StartsWith("Shutdown complete: exit 0, accepted 7, completed 7,", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+        Assert.All(app.Log.With("Shutdown: "), static l => Assert.Contains(", reason max-requests, ", l, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_full_queue_uses_up_none_of_max_requests()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:MaxRequests"] = "3", ["Pool:QueueCapacity"] = "1" });
+        Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.Arrival();
+        Task<string> waiting = app.Client.GetStringAsync("/", TestApp.Token);
+        await app.UntilQueued(1);
+        for (int i = 0; i < 5; i++)
+        {
+            using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);
+            await AssertProblem(refused, "queue-full");
+        }
+        gate.Open();
+        await running;
+        await waiting;
+        Assert.Equal(ShutdownState.Running, app.Shutdown.State);
+        Assert.Equal("passed", await app.Client.GetStringAsync("/", TestApp.Token));
+        await app.App.WaitForShutdownAsync(TestApp.Token);
+        using HttpResponseMessage late = await Late(app);
+        await AssertProblem(late, "draining");
+
+        static async Task<HttpResponseMessage> Late(TestApp app) => await app.Client.GetAsync(Root, TestApp.Token);
+    }
+
+    [Fact]
+    public async Task Max_requests_goes_past_the_lame_duck()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", () => "done").RunOnPool(), new() { ["Shutdown:MaxRequests"] = "1", ["Shutdown:LameDuck"] = "01:00:00" });
+        Assert.Equal("done", await app.Client.GetStringAsync("/", TestApp.Token));
+        await app.App.WaitForShutdownAsync(TestApp.Token);
+        Assert.DoesNotContain(app.Log.With("Shutdown: "), static l => l.Contains("LameDuck", StringComparison.Ordinal));
+    }
+
+    internal static async Task AssertProblem(HttpResponseMessage response, string name)
+    {
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+        JsonNode problem = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal("urn:poolapi:problem:" + name, (string?)problem["type"]);
+        Assert.Equal(503, (int?)problem["status"]);
+        Assert.NotEmpty((string?)problem["title"] ?? "");
+        Assert.NotEmpty((string?)problem["detail"] ?? "");
+        Assert.NotEmpty((string?)problem["traceId"] ?? "");
+    }
+
+    private static Task<TestApp> StartAsync(Gate gate, Dictionary<string, string?> settings) =>
+        TestApp.StartAsync(app => app.MapMethods("/", ["GET", "POST"], () => gate.Pass()).RunOnPool(), settings);
+}

@@ -1,0 +1,216 @@
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Bodies are read before the queue, each within its limit, all within the budget, which always comes back.</summary>
+public class BodyTests
+{
+    private const int Limit = 40_000;
+
+    private static readonly Dictionary<string, string?> Settings = new()
+    {
+        ["Pool:MaxBodyBytes"] = "40000",
+        ["Pool:QueueBytes"] = "100000",
+        ["Pool:QueueCapacity"] = "64",
+    };
+
+    private static void MapLength(WebApplication app) => app.MapPost("/", (HttpContext context, int? unused) =>
+        (context.Features.Get<IBufferedBodyFeature>()?.Body.Length ?? -1).ToString(System.Globalization.CultureInfo.InvariantCulture)).RunOnPool();
+
+    private static HttpRequestMessage Post(int length, bool chunked)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, "/") { Content = new ByteArrayContent(new byte[length]) };
+        if (chunked) request.Headers.TransferEncodingChunked = true;
+        return request;
+    }
+
+    [Theory]
+    [InlineData(0, false, "-1")]
+    [InlineData(1, false, "1")]
+    [InlineData(Limit, false, "40000")]
+    [InlineData(0, true, "0")]
+    [InlineData(1, true, "1")]
+    [InlineData(16 * 1024, true, "16384")]
+    [InlineData(16 * 1024 + 1, true, "16385")]
+    [InlineData(Limit, true, "40000")]
+    public async Task A_body_within_the_limit_is_read_whole(int length, bool chunked, string answer)
+    {
+        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
+        using HttpRequestMessage request = Post(length, chunked);
+        using HttpResponseMessage response = await app.Client.SendAsync(request, TestApp.Token);
+        Assert.Equal(answer, await response.Content.ReadAsStringAsync(TestApp.Token));
+        Assert.Equal(0, app.AppPool().Bodies.Used);
+    }
+
+    [Theory]
+    [InlineData(Limit + 1, false)]
+    [InlineData(Limit + 1, true)]
+    [InlineData(3 * Limit, false)]
+    [InlineData(3 * Limit, true)]
+    public async Task A_body_over_the_limit_is_refused_with_the_limit_and_never_queued(int length, bool chunked)
+    {
+        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
+        using HttpRequestMessage request = Post(length, chunked);
+        using HttpResponseMessage response = await app.Client.SendAsync(request, TestApp.Token);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
+        JsonNode problem = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal("urn:poolapi:problem:payload-too-large", (string?)problem["type"]);
+        Assert.Equal("The body may have up to 40000 bytes.", (string?)problem["detail"]);
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, app.AppPool().Bodies.Used);
+    }
+
+    [Fact]
+    public async Task A_chunked_body_of_exactly_the_limit_is_taken_however_small_its_chunks_are()
+    {
+        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        var chunks = new StringBuilder();
+        for (int i = 0; i < Limit / 4; i++) chunks.Append("4\r\nabcd\r\n");
+        await client.SendAsync($"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n");
+        Assert.EndsWith("40000", (await client.ReadResponseAsync()).Replace("\r\n0\r\n\r\n", "", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_client_that_sends_far_too_much_reads_why_before_anything_breaks_and_may_go_on()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            MapLength, Settings, b => b.Services.Configure<KestrelServerOptions>(static k => k.Limits.MaxRequestBodySize = 1000), kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        foreach (bool chunked in (bool[])[false, true])
+        {
+            string framing = chunked ? "Transfer-Encoding: chunked" : "Content-Length: 500000";
+            string body = new('x', 500_000);
+            await client.SendAsync($"POST / HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n{(chunked ? $"7a120\r\n{body}\r\n0\r\n\r\n" : body)}");
+            string response = await client.ReadResponseAsync();
+            Assert.StartsWith("HTTP/1.1 413", response, StringComparison.Ordinal);
+            Assert.Contains("payload-too-large", response, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task The_servers_own_smaller_limit_does_not_stand_in_the_way_of_the_pools()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            MapLength, Settings, b => b.Services.Configure<KestrelServerOptions>(static k => k.Limits.MaxRequestBodySize = 10), kestrel: true);
+        using HttpRequestMessage request = Post(Limit, chunked: true);
+        using HttpResponseMessage response = await app.Client.SendAsync(request, TestApp.Token);
+        Assert.Equal("40000", await response.Content.ReadAsStringAsync(TestApp.Token));
+    }
+
+    [Fact]
+    public async Task When_waiting_bodies_have_spent_the_budget_the_next_is_refused_as_overloaded_until_it_comes_back()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => gate.Pass()).RunOnPool(), Settings, kestrel: true);
+        Task<HttpResponseMessage> running = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
+        await gate.Arrival();
+        Assert.Equal(0, app.AppPool().Bodies.Used); // what runs does not count
+        Task<HttpResponseMessage> first = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
+        Task<HttpResponseMessage> second = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
+        await app.UntilQueued(2);
+        Assert.Equal(2 * Limit, app.AppPool().Bodies.Used);
+
+        foreach (bool chunked in (bool[])[false, true])
+        {
+            using HttpResponseMessage refused = await app.Client.SendAsync(Post(Limit, chunked), TestApp.Token);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+            Assert.NotNull(refused.Headers.RetryAfter);
+            Assert.Contains("urn:poolapi:problem:overloaded", await refused.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+            Assert.Equal(2 * Limit, app.AppPool().Bodies.Used);
+        }
+        gate.Open();
+        foreach (Task<HttpResponseMessage> task in (Task<HttpResponseMessage>[])[running, first, second])
+        {
+            using HttpResponseMessage response = await task;
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        }
+        Assert.Equal(0, app.AppPool().Bodies.Used);
+    }
+
+    [Theory]
+    [InlineData("Content-Length: 30000\r\n\r\nonly this")]
+    [InlineData("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")]
+    public async Task A_client_that_goes_in_the_middle_of_its_body_gives_the_budget_back(string rest)
+    {
+        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\n" + rest);
+        await TestApp.Until(() => app.AppPool().Bodies.Used > 0, "the body is being read");
+        client.Reset();
+        await TestApp.Until(() => app.AppPool().Bodies.Used == 0, "the budget is back");
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task A_malformed_body_gives_the_budget_back_and_is_a_bad_request()
+    {
+        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk\r\n");
+        Assert.StartsWith("HTTP/1.1 400", await client.ReadToEndAsync(), StringComparison.Ordinal);
+        Assert.Equal(0, app.AppPool().Bodies.Used);
+    }
+
+    [Fact]
+    public async Task A_body_slower_than_the_server_allows_is_cut_off_and_gives_the_budget_back()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            MapLength, Settings,
+            b => b.Services.Configure<KestrelServerOptions>(
+                static k => k.Limits.MinRequestBodyDataRate = new MinDataRate(1_000_000, TimeSpan.FromSeconds(1.1))),
+            kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\n\r\nslow");
+        Assert.StartsWith("HTTP/1.1 408", await client.ReadToEndAsync(), StringComparison.Ordinal);
+        Assert.Equal(0, app.AppPool().Bodies.Used);
+    }
+
+    [Fact]
+    public async Task Concurrent_bodies_never_hold_more_than_the_budget()
+    {
+        long most = 0;
+        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
+        ByteBudget budget = app.AppPool().Bodies;
+        HttpResponseMessage[] responses = await Task.WhenAll(Enumerable.Range(0, 60).Select(async i =>
+        {
+            HttpResponseMessage response = await app.Client.SendAsync(Post(Limit / 2 + i, i % 2 == 0), TestApp.Token);
+            InterlockedMax(ref most, budget.Used);
+            return response;
+        }));
+        Assert.All(responses, r => Assert.True(r.StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable));
+        Assert.Contains(responses, r => r.StatusCode == HttpStatusCode.OK);
+        Assert.InRange(most, 0, 100_000);
+        Assert.Equal(0, budget.Used);
+        foreach (HttpResponseMessage response in responses) response.Dispose();
+
+        static void InterlockedMax(ref long target, long value)
+        {
+            long seen = Volatile.Read(ref target);
+            while (value > seen && Interlocked.CompareExchange(ref target, value, seen) is var was && was != seen) seen = was;
+        }
+    }
+
+    [Fact]
+    public async Task A_client_that_asks_before_it_sends_is_told_to_go_on_or_why_not()
+    {
+        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
+        using (RawConnection client = await app.ConnectAsync())
+        {
+            await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+            Assert.StartsWith("HTTP/1.1 100", await client.ReadResponseAsync(), StringComparison.Ordinal);
+            await client.SendAsync("hello");
+            Assert.StartsWith("HTTP/1.1 200", await client.ReadResponseAsync(), StringComparison.Ordinal);
+        }
+        using (RawConnection client = await app.ConnectAsync())
+        {
+            await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 50000\r\n\r\n");
+            Assert.StartsWith("HTTP/1.1 413", await client.ReadResponseAsync(), StringComparison.Ordinal);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+using System.Diagnostics;
+using System.Net;
+using Microsoft.AspNetCore.Diagnostics;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>What flows to a handler on the pool, and what comes back from it.</summary>
+public class FlowTests
+{
+    private static readonly AsyncLocal<string?> Ambient = new();
+
+    [Fact]
+    public async Task The_http_context_async_locals_and_the_activity_flow_to_the_handler_and_its_continuations()
+    {
+        string? activity = null;
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.Use(async (context, next) =>
+                {
+                    using var own = new Activity("mine");
+                    own.Start();
+                    activity = own.TraceId.ToString();
+                    Ambient.Value = "ambient";
+                    await next(context);
+                });
+                app.UseRouting();
+                app.MapGet("/", async (IHttpContextAccessor accessor) =>
+                {
+                    string first = $"{accessor.HttpContext?.Request.Path} {Ambient.Value} {Activity.Current?.TraceId}";
+                    await Task.Delay(1, TestApp.Token);
+                    string second = $"{accessor.HttpContext?.Request.Path} {Ambient.Value} {Activity.Current?.TraceId}";
+                    return first + "|" + second;
+                }).RunOnPool();
+            },
+            configure: b => b.Services.AddHttpContextAccessor());
+        string expected = "/ ambient ";
+        string answer = await app.Client.GetStringAsync("/", TestApp.Token);
+        Assert.Equal($"{expected}{activity}|{expected}{activity}", answer);
+    }
+
+    [Fact]
+    public async Task What_a_handler_leaves_in_an_async_local_does_not_reach_the_next_one_on_its_worker()
+    {
+        await using TestApp app = await TestApp.StartAsync(app => app.MapGet("/", () =>
+        {
+            string found = Ambient.Value ?? "nothing";
+            Ambient.Value = "left behind";
+            return found;
+        }).RunOnPool());
+        Assert.Equal("nothing", await app.Client.GetStringAsync("/", TestApp.Token));
+        Assert.Equal("nothing", await app.Client.GetStringAsync("/", TestApp.Token));
+    }
+
+    [Fact]
+    public async Task An_answer_tells_how_long_it_waited_and_ran_and_where()
+    {
+        await using TestApp app = await TestApp.StartAsync(app => app.MapGet("/", () => "done").RunOnPool());
+        using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+        Assert.Matches(
+            @"^queue;dur=[0-9]+\.[0-9]{3}, run;dur=[0-9]+\.[0-9]{3}, worker;desc=""cpu-0""$", Assert.Single(response.Headers.GetValues("Server-Timing")));
+    }
+
+    [Fact]
+    public async Task An_exception_reaches_the_apps_own_handler_unchanged_and_the_worker_lives()
+    {
+        var thrown = new InvalidTimeZoneException("of the handler");
+        Exception? caught = null;
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.UseExceptionHandler(handler => handler.Run(context =>
+            {
+                caught = context.Features.Get<IExceptionHandlerFeature>()!.Error;
+                context.Response.StatusCode = StatusCodes.Status418ImATeapot;
+                return Task.CompletedTask;
+            }));
+            app.MapGet("/throws", string () => throw thrown).RunOnPool();
+            app.MapGet("/works", () => Thread.CurrentThread.Name).RunOnPool();
+        });
+        using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/throws", UriKind.Relative), TestApp.Token);
+        Assert.Equal(418, (int)response.StatusCode);
+        Assert.Same(thrown, caught);
+        Assert.Equal("cpu-0", await app.Client.GetStringAsync("/works", TestApp.Token));
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts.Failed);
+    }
+
+    [Fact]
+    public async Task The_token_of_a_handler_is_cancelled_when_its_client_goes()
+    {
+        var came = new TaskCompletionSource();
+        var cancelled = new TaskCompletionSource();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", async (CancellationToken token) =>
+            {
+                token.Register(cancelled.SetResult);
+                came.SetResult();
+                await Task.Delay(Timeout.Infinite, token);
+            }).RunOnPool(),
+            kestrel: true);
+        using (RawConnection client = await app.ConnectAsync())
+        {
+            await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+            await came.Task.WaitAsync(TestApp.Token);
+        }
+        await cancelled.Task.WaitAsync(TestApp.Token);
+        await TestApp.Until(() => app.Pool.GetSnapshot().Counts.Cancelled == 1, "counted as cancelled");
+    }
+
+    [Fact]
+    public async Task The_token_is_the_clients_own_again_once_the_work_has_ended()
+    {
+        CancellationToken before = default, during = default, after = default;
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.Use(async (context, next) =>
+            {
+                before = context.RequestAborted;
+                await next(context);
+                after = context.RequestAborted;
+            });
+            app.UseRouting();
+            app.MapGet("/", (HttpContext context, int? unused) =>
+            {
+                during = context.RequestAborted;
+                return "";
+            }).RunOnPool();
+        });
+        await app.Client.GetStringAsync("/", TestApp.Token);
+        Assert.Equal(before, after);
+        Assert.NotEqual(before, during);
+    }
+
+    [Fact]
+    public async Task An_operation_that_was_cancelled_for_a_reason_of_its_own_is_a_failure_not_a_stop()
+    {
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.UseExceptionHandler(handler => handler.Run(static context => context.Response.WriteAsync("handled")));
+            app.MapGet("/", string () => throw new OperationCanceledException()).RunOnPool();
+        });
+        using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts.Failed);
+    }
+}

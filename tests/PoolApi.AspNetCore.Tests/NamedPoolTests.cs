@@ -1,0 +1,121 @@
+using System.Net;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Several pools in an app, and endpoints that say where they run, once or twice.</summary>
+public class NamedPoolTests
+{
+    private static Task<TestApp> StartAsync(Action<WebApplication> map) => TestApp.StartAsync(
+        map, new() { ["Pool:Workers"] = "1", ["Io:Workers"] = "3" }, b => b.Services.AddFixedThreadPool("io", "Io"));
+
+    private static string Where() => Thread.CurrentThread.Name ?? "";
+
+    [Fact]
+    public async Task Each_endpoint_runs_on_the_pool_that_it_names_and_without_a_name_on_the_first()
+    {
+        await using TestApp app = await StartAsync(app =>
+        {
+            app.MapGet("/first", Where).RunOnPool();
+            app.MapGet("/cpu", Where).RunOnPool("cpu");
+            app.MapGet("/io", Where).RunOnPool("io");
+        });
+        Assert.Equal("cpu-0", await app.Client.GetStringAsync("/first", TestApp.Token));
+        Assert.Equal("cpu-0", await app.Client.GetStringAsync("/cpu", TestApp.Token));
+        Assert.StartsWith("io-", await app.Client.GetStringAsync("/io", TestApp.Token), StringComparison.Ordinal);
+        Assert.Equal(3, app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").Workers);
+        Assert.Same(app.App.Services.GetRequiredKeyedService<FixedThreadPool>("cpu"), app.Pool);
+    }
+
+    [Fact]
+    public async Task A_group_puts_all_its_endpoints_on_the_pool()
+    {
+        await using TestApp app = await StartAsync(app =>
+        {
+            var group = app.MapGroup("/g").RunOnPool("io");
+            group.MapGet("/a", Where);
+            group.MapGet("/b", context => context.Response.WriteAsync(Where(), TestApp.Token));
+            app.MapGet("/outside", Where);
+        });
+        Assert.StartsWith("io-", await app.Client.GetStringAsync("/g/a", TestApp.Token), StringComparison.Ordinal);
+        Assert.StartsWith("io-", await app.Client.GetStringAsync("/g/b", TestApp.Token), StringComparison.Ordinal);
+        Assert.DoesNotContain("io-", await app.Client.GetStringAsync("/outside", TestApp.Token), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/handler")]
+    [InlineData("/delegate")]
+    public async Task Said_on_the_group_and_on_the_endpoint_the_last_names_the_pool_and_it_is_submitted_once(string path)
+    {
+        await using TestApp app = await StartAsync(app =>
+        {
+            var group = app.MapGroup("").RunOnPool("cpu");
+            group.MapGet("/handler", Where).RunOnPool("io");
+            group.MapGet("/delegate", context => context.Response.WriteAsync(Where(), TestApp.Token)).RunOnPool("io");
+        });
+        using HttpResponseMessage response = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        Assert.StartsWith("io-", await response.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        Assert.Single(response.Headers.GetValues("Server-Timing"));
+        Assert.Equal(1, app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task An_unknown_pool_is_named_together_with_what_to_write()
+    {
+        Exception? thrown = null;
+        await using TestApp app = await StartAsync(app =>
+        {
+            app.Use(async (context, next) =>
+            {
+                thrown = await Record.ExceptionAsync(() => next(context));
+                context.Response.StatusCode = 500;
+            });
+            app.UseRouting();
+            app.MapGet("/", Where).RunOnPool("gpu");
+        });
+        using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+        Assert.Equal(
+            "There is no pool named 'gpu': call services.AddFixedThreadPool(\"gpu\").", Assert.IsType<InvalidOperationException>(thrown).Message);
+    }
+
+    [Fact]
+    public void The_same_name_twice_is_refused_where_it_is_said()
+    {
+        var services = new ServiceCollection();
+        services.AddFixedThreadPool("cpu");
+        Assert.Contains("'cpu'", Assert.Throws<ArgumentException>(() => services.AddFixedThreadPool("cpu", "Other")).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/v1/things/{id}", "/v1/things/7", "things/{id}")]
+    [InlineData("/v12/things", "/v12/things", "things")]
+    [InlineData("/vx/things", "/vx/things", "vx/things")]
+    [InlineData("/", "/", "work")]
+    public async Task The_kind_of_work_is_the_route_without_its_version(string route, string path, string kind)
+    {
+        string? seen = null;
+        await using TestApp app = await TestApp.StartAsync(app => app.MapGet(route, (HttpContext context, int? unused) =>
+        {
+            seen = context.Features.Get<PooledRequest>()!.Kind;
+            return "";
+        }).RunOnPool());
+        await app.Client.GetStringAsync(path, TestApp.Token);
+        Assert.Equal(kind, seen);
+    }
+
+    [Fact]
+    public async Task Two_apps_in_one_process_have_pools_of_their_own()
+    {
+        await using TestApp one = await TestApp.StartAsync(app => app.MapGet("/", Where).RunOnPool());
+        await using TestApp two = await TestApp.StartAsync(app => app.MapGet("/", Where).RunOnPool());
+        await one.Client.GetStringAsync("/", TestApp.Token);
+        Assert.Equal(1, one.Pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(0, two.Pool.GetSnapshot().Counts.Completed);
+        await one.App.StopAsync(TestApp.Token);
+        Assert.Equal("cpu-0", await two.Client.GetStringAsync("/", TestApp.Token));
+    }
+}

@@ -1,0 +1,115 @@
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Settings are judged at the start, all at once, before a thread is made.</summary>
+public class SettingsTests
+{
+    [Theory]
+    [InlineData("Pool:Workers", "0", "a whole number from 1 to 1024")]
+    [InlineData("Pool:Workers", "-3", "a whole number from 1 to 1024")]
+    [InlineData("Pool:Workers", "1025", "a whole number from 1 to 1024")]
+    [InlineData("Pool:Workers", "", "a whole number from 1 to 1024")]
+    [InlineData("Pool:QueueCapacity", "many", "a whole number from 1 to 16777216")]
+    [InlineData("Pool:QueueCapacity", "99999999999999999999", "a whole number from 1 to 16777216")]
+    [InlineData("Pool:MaxQueueTime", "30", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
+    [InlineData("Pool:MaxQueueTime", "-00:00:01", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
+    [InlineData("Pool:MaxBodyBytes", "0", "a whole number from 1 to 1073741824")]
+    [InlineData("Pool:QueueBytes", "1.5", "a whole number from 1 to 1099511627776")]
+    [InlineData("Pool:StuckAfter", "00:00:00", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
+    [InlineData("Pool:Name", "io", "'cpu', the name that the app registered")]
+    [InlineData("Shutdown:LameDuck", "01:00:01", "a time from 00:00:00 to 01:00:00, written [d.]hh:mm:ss[.fff]")]
+    [InlineData("Shutdown:Drain", "x", "a time from 00:00:00 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
+    [InlineData("Shutdown:Cancel", "25:00", "a time from 00:00:00 to 01:00:00, written [d.]hh:mm:ss[.fff]")]
+    [InlineData("Shutdown:MaxRequests", "-1", "a whole number from 0 to 9223372036854775807")]
+    public async Task A_wrong_value_is_told_with_its_key_and_what_it_may_be(string key, string value, string allowed) =>
+        Assert.Equal([$"{key} is '{value}'; it may be {allowed}."], await FaultsAsync(new() { [key] = value }));
+
+    [Theory]
+    [InlineData("Pool:Worker", "Pool:Worker is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, QueueBytes, QueueCapacity, StuckAfter, Workers.")]
+    [InlineData("Pool:Nested:Key", "Pool:Nested is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, QueueBytes, QueueCapacity, StuckAfter, Workers.")]
+    [InlineData("Pool:0", "Pool:0 is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, QueueBytes, QueueCapacity, StuckAfter, Workers.")]
+    [InlineData("Shutdown:drains", "Shutdown:drains is not a setting; the settings under Shutdown are: Cancel, Drain, LameDuck, MaxRequests.")]
+    [InlineData("Pool:QueueBytes:0", "Pool:QueueBytes has settings under it; it may be a whole number from 1 to 1099511627776.")]
+    [InlineData("Pool:Name:First", "Pool:Name has settings under it; it may be 'cpu', the name that the app registered.")]
+    public async Task An_unknown_key_is_told_with_the_known_ones(string key, string fault) =>
+        Assert.Equal([fault], await FaultsAsync(new() { [key] = "1" }));
+
+    [Fact]
+    public async Task All_faults_of_all_pools_and_of_the_shutdown_are_told_at_once()
+    {
+        string[] faults = await FaultsAsync(
+            new() { ["Pool:Workers"] = "0", ["Pool:Colour"] = "red", ["Io:Workers"] = "none", ["Shutdown:Drain"] = "soon" },
+            b => b.Services.AddFixedThreadPool("io", "Io"));
+        Assert.Equal(4, faults.Length);
+        Assert.Contains(faults, static f => f.StartsWith("Io:Workers is 'none'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_code_sets_out_of_range_is_told_too()
+    {
+        string[] faults = await FaultsAsync([], b => b.Services
+            .AddFixedThreadPool("code", "Code", static o =>
+            {
+                o.Workers = 0;
+                o.QueueBytes = -1;
+                o.MaxQueueTime = TimeSpan.Zero;
+            })
+            .AddFixedThreadPool("a name with blanks", "Blank")
+            .Configure<ShutdownOptions>(static o => o.Drain = TimeSpan.FromDays(2)));
+        Assert.Equal(
+            [
+                "Blank:Name is 'a name with blanks'; it may be 1 to 32 ASCII letters, digits, '-', '_' or '.'.",
+                "Code:MaxQueueTime was set to 00:00:00 in code, which is out of its range.",
+                "Code:QueueBytes was set to -1 in code, which is out of its range.",
+                "Code:Workers was set to 0 in code, which is out of its range.",
+                "Shutdown:Drain was set to 2.00:00:00 in code, which is out of its range.",
+            ],
+            faults);
+    }
+
+    [Fact]
+    public async Task Code_has_the_last_word_over_the_configuration_and_keys_know_no_case()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static _ => { },
+            new() { ["pool:WORKERS"] = "3", ["Pool:MaxQueueTime"] = "0:0:5", ["Pool:StuckAfter"] = "1.00:00:00", ["More:Workers"] = "3" },
+            b => b.Services.AddFixedThreadPool("more", "More", static o => o.Workers++));
+        Assert.Equal(3, app.Pool.Workers);
+        Assert.Equal(TimeSpan.FromSeconds(5), app.AppPool().Options.MaxQueueTime);
+        Assert.Equal(TimeSpan.FromDays(1), app.AppPool().Options.StuckAfter);
+        Assert.Equal(4, app.AppPool("more").Threads.Workers);
+    }
+
+    [Fact]
+    public async Task A_start_that_fails_after_the_pools_have_started_leaves_no_thread_behind()
+    {
+        using var taken = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        taken.Start();
+        var log = new CapturingLog();
+        WebApplication app = TestApp.Build(static _ => { }, new() { ["Pool:Workers"] = "3" }, null, kestrel: true, pool: true, log);
+        app.Urls.Clear();
+        app.Urls.Add($"http://127.0.0.1:{((System.Net.IPEndPoint)taken.LocalEndpoint).Port}");
+        await Assert.ThrowsAsync<IOException>(() => app.StartAsync(TestApp.Token));
+        await app.DisposeAsync();
+        Assert.Equal(3, log.With("Shutting down worker").Length);
+    }
+
+    private static async Task<string[]> FaultsAsync(Dictionary<string, string?> settings, Action<WebApplicationBuilder>? configure = null)
+    {
+        var log = new CapturingLog();
+        await using WebApplication app = TestApp.Build(static _ => { }, settings, configure, kestrel: false, pool: true, log);
+        Exception thrown = await Assert.ThrowsAnyAsync<Exception>(() => app.StartAsync(TestApp.Token));
+        Assert.Empty(log.With("Shutting down worker")); // no thread was made
+        return [.. Flat(thrown).Order(StringComparer.Ordinal)];
+
+        static IEnumerable<string> Flat(Exception e) => e switch
+        {
+            AggregateException many => many.InnerExceptions.SelectMany(Flat),
+            OptionsValidationException faults => faults.Failures,
+            _ => [e.ToString()],
+        };
+    }
+}

@@ -1,0 +1,290 @@
+using System.Net;
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Health;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>A stop drains, then cancels what missed the deadline, then joins, and says what became of everything.</summary>
+public class ShutdownTests
+{
+    private static readonly Uri Root = new("/", UriKind.Relative);
+
+    [Fact]
+    public async Task What_was_accepted_is_finished_and_the_log_says_so_word_for_word()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate, new() { ["Pool:Workers"] = "2" });
+        Task<string>[] requests = [.. Enumerable.Range(0, 5).Select(_ => app.Client.GetStringAsync("/", TestApp.Token))];
+        await gate.Arrival();
+        await gate.Arrival();
+        await app.UntilQueued(3);
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+
+        using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);
+        await AdmissionTests.AssertProblem(refused, "draining");
+        Assert.NotNull(refused.Headers.RetryAfter);
+        gate.Open();
+        Assert.All(await Task.WhenAll(requests), static answer => Assert.Equal("passed", answer));
+        await stop;
+
+        string[] lines = [.. app.Log.Lines.Where(static l => l.Text.StartsWith("Shut", StringComparison.Ordinal)).Select(static l => l.Text)];
+        Assert.Collection(
+            lines,
+            static l => Assert.Matches("^Shutdown: Draining, reason application, 2 in flight, 3 queued, [0-9]+ ms$", l),
+            static l => Assert.Matches("^Shutdown: Joining, reason application, 0 in flight, 0 queued, [0-9]+ ms$", l),
+            static l => Assert.Equal("Shutting down worker 0", l),
+            static l => Assert.Equal("Shutting down worker 1", l),
+            static l => Assert.Equal(
+                "Shutdown complete: exit 0, accepted 5, completed 5, failed 0, cancelled 0, expired 0, shed 0, client gone 0, not started 0, "
+                + "abandoned 0, joined 2/2", l));
+        Assert.All(app.Log.Lines.Where(static l => l.Text.StartsWith("Shut", StringComparison.Ordinal)), static l => Assert.Equal(LogLevel.Information, l.Level));
+        Assert.Equal(5, app.Log.Lines.Count(static l => l is { Level: LogLevel.Debug, Text: "Worker 0 got a job; executing" or "Worker 1 got a job; executing" }));
+    }
+
+    [Fact]
+    public async Task What_misses_the_deadline_is_handed_back_or_cancelled_and_the_counts_add_up()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:Drain"] = "00:00:00.010" });
+        Task<HttpResponseMessage> running = app.Client.GetAsync(Root, TestApp.Token);
+        await gate.Arrival();
+        Task<HttpResponseMessage> waiting = app.Client.GetAsync(Root, TestApp.Token);
+        await app.UntilQueued(1);
+        await app.App.StopAsync(TestApp.Token);
+
+        using HttpResponseMessage notStarted = await waiting;
+        await AdmissionTests.AssertProblem(notStarted, "not-started");
+        Assert.NotNull(notStarted.Headers.RetryAfter);
+        using HttpResponseMessage unknown = await running;
+        await AdmissionTests.AssertProblem(unknown, "state-unknown");
+        Assert.Null(unknown.Headers.RetryAfter);
+        Assert.Contains(app.Log.Lines, static l => l is
+        {
+            Level: LogLevel.Error,
+            Text: "Shutdown complete: exit 3, accepted 2, completed 0, failed 0, cancelled 1, expired 0, shed 0, client gone 0, not started 1, abandoned 0, joined 1/1",
+        });
+        Assert.Single(app.Log.With("Shutdown: Cancelling"));
+    }
+
+    [Fact]
+    public async Task Work_that_does_not_listen_is_left_behind_answered_and_counted()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", () => gate.Pass(CancellationToken.None)).RunOnPool(),
+            new() { ["Shutdown:Drain"] = "00:00:00", ["Shutdown:Cancel"] = "00:00:00" });
+        Task<HttpResponseMessage> running = app.Client.GetAsync(Root, TestApp.Token);
+        await gate.Arrival();
+        await app.App.StopAsync(TestApp.Token);
+        using HttpResponseMessage unknown = await running;
+        await AdmissionTests.AssertProblem(unknown, "state-unknown");
+        Assert.Contains(app.Log.Lines, static l => l is
+        {
+            Level: LogLevel.Error,
+            Text: "Shutdown complete: exit 4, accepted 1, completed 0, failed 0, cancelled 0, expired 0, shed 0, client gone 0, not started 0, abandoned 1, joined 0/1",
+        });
+        Assert.Matches(@"^Worker 0 \(cpu-0\) could not be joined: it runs work for /, since [0-9.]+ s$", Assert.Single(app.Log.With("Worker 0 (")));
+        gate.Open();
+    }
+
+    [Fact]
+    public async Task The_probes_tell_the_states_apart()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate);
+        Assert.Equal((200, "healthy"), await Probe(app, "/livez"));
+        Assert.Equal((200, "healthy"), await Probe(app, "/readyz"));
+        Assert.Equal((200, "healthy"), await Probe(app, "/startupz"));
+        Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.Arrival();
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        Assert.Equal((200, "healthy"), await Probe(app, "/livez"));
+        Assert.Equal((503, "unhealthy"), await Probe(app, "/readyz"));
+        Assert.Equal((200, "healthy"), await Probe(app, "/startupz"));
+        gate.Open();
+        await running;
+        await stop;
+    }
+
+    [Fact]
+    public async Task Before_the_app_has_started_it_is_alive_and_neither_started_nor_ready()
+    {
+        var shutdownState = new TaskCompletionSource<(int, int, int)>();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapPoolHealth(),
+            configure: b => b.Services.AddHostedService(s => new AsksWhileStarting(s, shutdownState)));
+        Assert.Equal((200, 503, 503), await shutdownState.Task);
+    }
+
+    [Fact]
+    public async Task A_lame_duck_is_not_ready_and_still_works_until_its_time_is_over()
+    {
+        using var gate = new Gate();
+        gate.Open();
+        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:LameDuck"] = "00:00:01.5" }, kestrel: true);
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State == ShutdownState.LameDuck, "lame duck");
+        Assert.Equal((503, "unhealthy"), await Probe(app, "/readyz"));
+        using HttpResponseMessage response = await app.Client.GetAsync(Root, TestApp.Token);
+        Assert.Equal("passed", await response.Content.ReadAsStringAsync(TestApp.Token));
+        Assert.True(response.Headers.ConnectionClose);
+        await stop;
+        Assert.Matches("^Shutdown: LameDuck, reason application, 0 in flight, 0 queued, [0-9]+ ms$", Assert.Single(app.Log.With("Shutdown: LameDuck")));
+        Assert.StartsWith("Shutdown complete: exit 0, accepted 1, completed 1,", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task From_the_beginning_of_the_stop_every_response_asks_to_close_also_those_under_way()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate, kestrel: true);
+        using HttpResponseMessage before = await app.Client.GetAsync(new Uri("/livez", UriKind.Relative), TestApp.Token);
+        Assert.Null(before.Headers.ConnectionClose);
+        Task<HttpResponseMessage> running = app.Client.GetAsync(Root, TestApp.Token);
+        await gate.Arrival();
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        using HttpResponseMessage probe = await app.Client.GetAsync(new Uri("/livez", UriKind.Relative), TestApp.Token);
+        Assert.True(probe.Headers.ConnectionClose);
+        using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);
+        Assert.True(refused.Headers.ConnectionClose);
+        gate.Open();
+        using HttpResponseMessage response = await running;
+        Assert.True(response.Headers.ConnectionClose);
+        await stop;
+    }
+
+    [Fact]
+    public async Task A_request_whose_body_is_still_coming_when_the_stop_begins_is_refused_as_draining()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => "ran").RunOnPool(), kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel");
+        await TestApp.Until(() => app.AppPool().Bodies.Used == 5, "the body is being read");
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State >= ShutdownState.Draining, "draining");
+        await client.SendAsync("lo");
+        Assert.Contains("urn:poolapi:problem:draining", await client.ReadResponseAsync(), StringComparison.Ordinal);
+        await stop;
+    }
+
+    [Fact]
+    public async Task A_stop_asked_for_twice_at_the_same_time_happens_once()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate);
+        Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.Arrival();
+        Task waiting = app.App.WaitForShutdownAsync(TestApp.Token); // stops the host too, once it is stopping
+        Task first = app.App.StopAsync(TestApp.Token);
+        Task second = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        gate.Open();
+        await running;
+        await Task.WhenAll(waiting, first, second);
+        Assert.Single(app.Log.With("Shutdown: Draining"));
+        Assert.Single(app.Log.With("Shutdown: Joining"));
+        Assert.Single(app.Log.With("Shutting down worker 0"));
+        Assert.Contains("accepted 1, completed 1,", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+        Assert.EndsWith("joined 1/1", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_host_gives_the_phases_the_time_they_need()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(
+            gate, new() { ["Shutdown:LameDuck"] = "00:00:00", ["Shutdown:Drain"] = "00:05:00", ["Shutdown:Cancel"] = "00:00:07" });
+        TimeSpan given = app.App.Services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout;
+        Assert.Equal(TimeSpan.FromSeconds(300 + 7 + 2 + 3), given);
+    }
+
+    private static Task<TestApp> StartAsync(Gate gate, Dictionary<string, string?>? settings = null, bool kestrel = false) => TestApp.StartAsync(
+        app =>
+        {
+            app.MapPoolHealth();
+            app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool();
+        },
+        settings,
+        kestrel: kestrel);
+
+    private static async Task<(int, string)> Probe(TestApp app, string path)
+    {
+        using HttpResponseMessage response = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        string json = await response.Content.ReadAsStringAsync(TestApp.Token);
+        return ((int)response.StatusCode, (string)System.Text.Json.Nodes.JsonNode.Parse(json)!["status"]!);
+    }
+
+    private sealed class AsksWhileStarting(IServiceProvider services, TaskCompletionSource<(int, int, int)> answer) : IHostedLifecycleService
+    {
+        public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public async Task StartedAsync(CancellationToken cancellationToken)
+        {
+            var server = (Microsoft.AspNetCore.TestHost.TestServer)services.GetRequiredService<Microsoft.AspNetCore.Hosting.Server.IServer>();
+            using HttpClient client = server.CreateClient();
+            async Task<int> Ask(string path)
+            {
+                using HttpResponseMessage response = await client.GetAsync(new Uri(path, UriKind.Relative), cancellationToken);
+                return (int)response.StatusCode;
+            }
+            if (services.GetRequiredService<ShutdownCoordinator>().State == ShutdownState.Starting)
+                answer.SetResult((await Ask("/livez"), await Ask("/readyz"), await Ask("/startupz")));
+            else
+                answer.SetException(new InvalidOperationException("The app counted as started before every service had."));
+        }
+
+        public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
+
+/// <summary>The exit code belongs to the whole process: nothing else runs beside these.</summary>
+[CollectionDefinition(nameof(ExitCodeTests), DisableParallelization = true)]
+public class ExitCodeGroup;
+
+/// <summary>The exit code that a stop leaves.</summary>
+[Collection(nameof(ExitCodeTests))]
+public class ExitCodeTests
+{
+    [Theory]
+    [InlineData(false, 0, 0)]
+    [InlineData(true, 0, 3)]
+    [InlineData(false, 9, 9)]
+    [InlineData(true, 9, 3)]
+    public async Task A_stop_leaves_the_code_of_what_it_lost_and_does_not_clear_one_of_the_apps_own(bool loses, int before, int after)
+    {
+        int code = Environment.ExitCode;
+        try
+        {
+            Environment.ExitCode = before;
+            using var gate = new Gate();
+            await using (TestApp app = await TestApp.StartAsync(
+                app => app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool(),
+                new() { ["Shutdown:Drain"] = loses ? "00:00:00" : "00:00:20" }))
+            {
+                Task<HttpResponseMessage> running = app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+                await gate.Arrival();
+                if (!loses) gate.Open();
+                await app.App.StopAsync(TestApp.Token);
+                using HttpResponseMessage response = await running;
+                Assert.Equal(loses ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK, response.StatusCode);
+            }
+            Assert.Equal(after, Environment.ExitCode);
+        }
+        finally
+        {
+            Environment.ExitCode = code;
+        }
+    }
+}

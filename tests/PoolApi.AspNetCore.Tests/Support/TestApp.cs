@@ -1,0 +1,93 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.TestHost;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests.Support;
+
+/// <summary>A small app with a pool of one worker (unless said otherwise), in this process.</summary>
+internal sealed class TestApp : IAsyncDisposable
+{
+    private TestApp(WebApplication app, CapturingLog log, Uri? address)
+    {
+        App = app;
+        Log = log;
+        Address = address;
+        Client = address is null ? app.GetTestClient() : new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = address };
+    }
+
+    public static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public WebApplication App { get; }
+
+    public CapturingLog Log { get; }
+
+    /// <summary>Where it listens; null on a test server.</summary>
+    public Uri? Address { get; }
+
+    public HttpClient Client { get; }
+
+    public FixedThreadPool Pool => App.Services.GetRequiredService<FixedThreadPool>();
+
+    public ShutdownCoordinator Shutdown => App.Services.GetRequiredService<ShutdownCoordinator>();
+
+    public AppPool AppPool(string name = "cpu") => App.Services.GetRequiredKeyedService<AppPool>(name);
+
+    public static WebApplication Build(
+        Action<WebApplication> map, Dictionary<string, string?>? settings, Action<WebApplicationBuilder>? configure, bool kestrel, bool pool, CapturingLog log)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Production" });
+        builder.Configuration.Sources.Clear();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Pool:Workers"] = "1", ["Shutdown:Drain"] = "00:00:20" });
+        if (settings is not null) builder.Configuration.AddInMemoryCollection(settings);
+        builder.Logging.ClearProviders().AddProvider(log).SetMinimumLevel(LogLevel.Debug);
+        if (kestrel) builder.WebHost.UseUrls("http://127.0.0.1:0");
+        else builder.WebHost.UseTestServer();
+        if (pool) builder.Services.AddFixedThreadPool();
+        configure?.Invoke(builder);
+        WebApplication app = builder.Build();
+        map(app);
+        return app;
+    }
+
+    public static async Task<TestApp> StartAsync(
+        Action<WebApplication> map, Dictionary<string, string?>? settings = null, Action<WebApplicationBuilder>? configure = null,
+        bool kestrel = false, bool pool = true)
+    {
+        var log = new CapturingLog();
+        WebApplication app = Build(map, settings, configure, kestrel, pool, log);
+        await app.StartAsync(Token);
+        string? address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault();
+        return new TestApp(app, log, kestrel ? new Uri(address!) : null);
+    }
+
+    /// <summary>A connection of one's own, to say things that no well-bred client says.</summary>
+    public async Task<RawConnection> ConnectAsync()
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(Address!.Host, Address.Port, Token);
+        return new RawConnection(socket);
+    }
+
+    /// <summary>Waits until something is so, for what tells nobody when it happens.</summary>
+    public static async Task Until(Func<bool> isSo, string what)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!isSo())
+        {
+            Assert.False(patience.IsCancellationRequested, $"never happened: {what}");
+            await Task.Delay(2, Token);
+        }
+    }
+
+    public Task UntilQueued(int count) => Until(() => Pool.GetSnapshot().QueueLength == count, $"{count} queued");
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await App.StopAsync(CancellationToken.None);
+        await App.DisposeAsync();
+    }
+}

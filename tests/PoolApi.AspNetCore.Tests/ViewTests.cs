@@ -1,0 +1,107 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using System.Text.Json.Nodes;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.AspNetCore.Workers;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>What can be seen from outside: every worker as JSON, and the app's own instruments.</summary>
+public class ViewTests
+{
+    [Fact]
+    public async Task The_workers_are_shown_in_the_documented_shape()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapPoolWorkers();
+                app.MapPost("/v1/things/{id}", (int id) => gate.Pass()).RunOnPool();
+            },
+            new() { ["Pool:Workers"] = "2", ["Pool:QueueCapacity"] = "5" });
+        Task<HttpResponseMessage>[] requests = [.. Enumerable.Range(0, 3).Select(i => app.Client.PostAsync(
+            new Uri($"/v1/things/{i}", UriKind.Relative), new StringContent("hello"), TestApp.Token))];
+        await gate.Arrival();
+        await gate.Arrival();
+        await app.UntilQueued(1);
+
+        using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/v1/workers", UriKind.Relative), TestApp.Token);
+        Assert.Equal("no-store", response.Headers.CacheControl?.ToString());
+        JsonNode view = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal(["state", "pools"], Keys(view));
+        Assert.Equal("running", (string?)view["state"]);
+        JsonNode pool = Assert.Single(view["pools"]!.AsArray())!;
+        Assert.Equal(["name", "queue", "suspended", "workers"], Keys(pool));
+        Assert.Equal("cpu", (string?)pool["name"]);
+        Assert.Equal(["length", "capacity", "oldestAgeMs", "bytes"], Keys(pool["queue"]!));
+        Assert.Equal((1, 5, 5), ((int)pool["queue"]!["length"]!, (int)pool["queue"]!["capacity"]!, (int)pool["queue"]!["bytes"]!));
+        Assert.True((double)pool["queue"]!["oldestAgeMs"]! >= 0);
+        Assert.Equal(0, (int)pool["suspended"]!);
+        for (int i = 0; i < 2; i++)
+        {
+            JsonNode worker = pool["workers"]![i]!;
+            Assert.Equal(
+                ["id", "name", "state", "kind", "route", "elapsedMs", "traceId", "completed", "failed", "busySeconds"], Keys(worker));
+            Assert.Equal(
+                (i, $"cpu-{i}", "busy", "things/{id}", "/v1/things/{id}"),
+                ((int)worker["id"]!, (string)worker["name"]!, (string)worker["state"]!, (string)worker["kind"]!, (string)worker["route"]!));
+            Assert.Matches("^[0-9a-f]{32}$", (string)worker["traceId"]!);
+        }
+        gate.Open();
+        foreach (Task<HttpResponseMessage> request in requests) (await request).Dispose();
+
+        view = JsonNode.Parse(await app.Client.GetStringAsync("/v1/workers", TestApp.Token))!;
+        Assert.Null(view["pools"]![0]!["queue"]!["oldestAgeMs"]);
+        Assert.Equal(3, view["pools"]![0]!["workers"]!.AsArray().Sum(static w => (int)w!["completed"]!));
+
+        static string[] Keys(JsonNode node) => [.. node.AsObject().Select(static p => p.Key)];
+    }
+
+    [Fact]
+    public async Task The_bytes_that_wait_and_the_state_of_the_app_are_measured()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => gate.Pass()).RunOnPool());
+        var seen = new ConcurrentDictionary<string, long>();
+        // Other apps in this process report under the same name: only this app's own meter is listened to.
+        Meter own = app.App.Services.GetRequiredService<IMeterFactory>().Create("PoolApi");
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, l) =>
+            {
+                if (instrument.Meter == own) l.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+            seen[$"{instrument.Name}[{instrument.Unit}] {tags[0].Key}={tags[0].Value}"] = value);
+        listener.Start();
+
+        var post = () => app.Client.PostAsync(new Uri("/", UriKind.Relative), new StringContent("12345678"), TestApp.Token);
+        Task<HttpResponseMessage> running = post();
+        await gate.Arrival();
+        Task<HttpResponseMessage> waiting = post();
+        await app.UntilQueued(1);
+        listener.RecordObservableInstruments();
+        Assert.Equal(8, seen["poolapi.queue.bytes[By] pool=cpu"]);
+        AssertState("running");
+
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        listener.RecordObservableInstruments();
+        AssertState("draining");
+        gate.Open();
+        (await running).Dispose();
+        (await waiting).Dispose();
+        await stop;
+        listener.RecordObservableInstruments();
+        Assert.Equal(0, seen["poolapi.queue.bytes[By] pool=cpu"]);
+
+        void AssertState(string state)
+        {
+            foreach (string each in (string[])["starting", "running", "lameduck", "draining", "cancelling", "joining"])
+                Assert.Equal(each == state ? 1 : 0, seen[$"poolapi.shutdown.state[] state={each}"]);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.TestHost;
+using PoolApi.AspNetCore;
+using PoolApi.Problems;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>What an exception says stays in the log, whatever the environment.</summary>
+public class ExceptionTests
+{
+    [Theory]
+    [InlineData("Production")]
+    [InlineData("Development")]
+    public async Task A_failure_is_a_problem_without_the_words_of_the_exception(string environment)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = environment });
+        builder.WebHost.UseTestServer();
+        builder.Logging.ClearProviders();
+        builder.Services.AddFixedThreadPool();
+        builder.Services.AddProblems();
+        await using WebApplication app = builder.Build();
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        app.MapGet("/pool", string () => throw new InvalidOperationException("the secret")).RunOnPool();
+        app.MapGet("/inline", string () => throw new InvalidOperationException("the secret"));
+        app.MapGet("/bad", string () => throw new BadHttpRequestException("the secret", StatusCodes.Status413PayloadTooLarge));
+        app.MapGet("/typed", (int number) => number).RunOnPool();
+        await app.StartAsync(ServiceApp.Token);
+        foreach (var (path, status, name) in ((string, int, string)[])[
+            ("/pool", 500, "work-failed"), ("/inline", 500, "internal-error"), ("/bad", 413, "payload-too-large"), ("/typed?number=x", 400, "invalid-request")])
+        {
+            using HttpResponseMessage response = await app.GetTestClient().GetAsync(path, ServiceApp.Token);
+            JsonNode problem = await ServiceApp.AssertProblem(response, status, name);
+            Assert.DoesNotContain("secret", problem.ToJsonString(), StringComparison.Ordinal);
+            Assert.DoesNotContain("Exception", problem.ToJsonString(), StringComparison.Ordinal);
+        }
+        await app.StopAsync(ServiceApp.Token);
+    }
+}

@@ -1,0 +1,138 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using PoolApi.Management;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>Which routes answer where: told by the connection's own port.</summary>
+public class PortTests
+{
+    private static readonly string[] ApiRoutes = ["GET /openapi/v1.json", "POST /v1/thumbnails", "POST /v1/password-hashes", "GET /v1/diagnostics/noop"];
+    private static readonly string[] ManagementRoutes = ["GET /metrics", "GET /livez", "GET /readyz", "GET /startupz", "GET /v1/workers", "GET /dashboard.js", "GET /dashboard.css"];
+
+    [Fact]
+    public async Task With_two_ports_each_serves_its_own_routes_and_knows_nothing_of_the_others()
+    {
+        await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
+        (int api, int management) = Start(app);
+
+        foreach (string route in ApiRoutes)
+        {
+            Assert.NotEqual(404, await Ask("127.0.0.1", api, route));
+            Assert.Equal(404, await Ask("127.0.0.2", management, route));
+        }
+        foreach (string route in ManagementRoutes)
+        {
+            Assert.Equal(404, await Ask("127.0.0.1", api, route));
+            Assert.Equal(200, await Ask("127.0.0.2", management, route));
+        }
+        Assert.Contains("curl", await Get("127.0.0.1", api, "GET /"), StringComparison.Ordinal);
+        Assert.Contains("dashboard.js", await Get("127.0.0.2", management, "GET /"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_forged_host_header_opens_nothing()
+    {
+        await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
+        (int api, int management) = Start(app);
+        Assert.Equal(404, await Ask("127.0.0.1", api, "GET /metrics", $"127.0.0.2:{management}"));
+        Assert.Equal(404, await Ask("127.0.0.1", api, "GET /v1/workers", "localhost:8081"));
+        Assert.Equal(404, await Ask("127.0.0.2", management, "GET /openapi/v1.json", $"127.0.0.1:{api}"));
+        Assert.Equal(404, await Ask("127.0.0.1", api, "GET /metrics", "x\r\nX-Forwarded-Port: 8081\r\nX-Forwarded-Host: localhost:8081"));
+    }
+
+    [Fact]
+    public async Task The_wrong_method_on_a_route_of_the_other_port_is_not_found_rather_than_not_allowed()
+    {
+        await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
+        (int api, int management) = Start(app);
+        foreach (string method in (string[])["GET", "PUT", "DELETE", "OPTIONS", "HEAD"])
+        {
+            Assert.Equal(404, await Ask("127.0.0.2", management, method + " /v1/thumbnails"));
+            Assert.Equal(405, await Ask("127.0.0.1", api, method + " /v1/thumbnails"));
+        }
+        foreach (string method in (string[])["POST", "PUT", "OPTIONS", "HEAD"])
+        {
+            Assert.Equal(404, await Ask("127.0.0.1", api, method + " /v1/workers"));
+            Assert.Equal(405, await Ask("127.0.0.2", management, method + " /v1/workers"));
+        }
+    }
+
+    [Fact]
+    public async Task With_one_port_both_answer_there_and_the_dashboard_owns_the_root()
+    {
+        await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"));
+        app.UseKestrel();
+        app.StartServer();
+        int port = new Uri(Assert.Single(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses)).Port;
+        foreach (string route in (string[])[.. ApiRoutes, .. ManagementRoutes]) Assert.NotEqual(404, await Ask("127.0.0.1", port, route));
+        Assert.Contains("dashboard.js", await Get("127.0.0.1", port, "GET /"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_ports_both_answer_and_the_dashboard_owns_the_root()
+    {
+        await using var app = new ServiceApp();
+        HttpClient client = app.CreateClient();
+        foreach (string url in (string[])["/openapi/v1.json", "/metrics", "/livez", "/readyz", "/startupz", "/v1/workers"])
+        {
+            using HttpResponseMessage response = await client.GetAsync(url, ServiceApp.Token);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        }
+        using HttpResponseMessage root = await client.GetAsync("/", ServiceApp.Token);
+        Assert.Contains("dashboard.js", await root.Content.ReadAsStringAsync(ServiceApp.Token), StringComparison.Ordinal);
+        Assert.StartsWith("default-src 'none'", Assert.Single(root.Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_welcome_page_says_what_to_type_as_text_and_as_html_without_trusting_the_host_header()
+    {
+        await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://0.0.0.0:0"));
+        (int api, _) = Start(app);
+        string text = await Get("127.0.0.1", api, "GET /", $"pool.example:{api}");
+        Assert.Contains("Content-Type: text/plain; charset=utf-8", text, StringComparison.Ordinal);
+        Assert.Contains($"curl --data-binary @photo.jpg 'http://pool.example:{api}/v1/thumbnails?width=320' -o thumbnail.webp", text, StringComparison.Ordinal);
+        Assert.Contains("""curl --json '{"password":"correct horse"}' http""", text, StringComparison.Ordinal);
+        Assert.Contains("http://pool.example:", text[text.IndexOf("Look around", StringComparison.Ordinal)..], StringComparison.Ordinal);
+        string html = await Get("127.0.0.1", api, "GET /", $"x:{api}\r\nAccept: text/html");
+        Assert.Contains("Content-Type: text/html; charset=utf-8", html, StringComparison.Ordinal);
+        Assert.Contains($"curl -i &#39;http://x:{api}", html.Replace("'", "&#39;", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_health_check_command_asks_the_management_port_and_says_no_when_nobody_answers()
+    {
+        await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
+        (int api, int management) = Start(app);
+        Assert.Equal(0, await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://127.0.0.2:{management}"]));
+        Assert.Equal(1, await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://127.0.0.1:{api}"])); // 404: not the management
+        using var free = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        free.Bind(new IPEndPoint(IPAddress.Loopback, 0)); // bound and not listening: nobody answers
+        Assert.Equal(1, await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://127.0.0.1:{((IPEndPoint)free.LocalEndPoint!).Port}"]));
+    }
+
+    private static (int Api, int Management) Start(ServiceApp app)
+    {
+        app.UseKestrel();
+        app.StartServer();
+        int[] ports = [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(static a => new Uri(a).Port)];
+        return (ports[0], ports[1]);
+    }
+
+    private static async Task<int> Ask(string host, int port, string route, string? forged = null) =>
+        int.Parse((await Get(host, port, route, forged)).AsSpan(9, 3), System.Globalization.CultureInfo.InvariantCulture);
+
+    private static async Task<string> Get(string host, int port, string route, string? forged = null)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(host, port, ServiceApp.Token);
+        using var stream = new NetworkStream(socket);
+        string request = $"{route} HTTP/1.1\r\nHost: {forged ?? $"{host}:{port}"}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        await stream.WriteAsync(Encoding.Latin1.GetBytes(request), ServiceApp.Token);
+        using var reader = new StreamReader(stream);
+        return await reader.ReadToEndAsync(ServiceApp.Token);
+    }
+}

@@ -1,0 +1,84 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Mvc.Testing;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>The service in this process, with diagnostics, on a test server or on real ports.</summary>
+public sealed class ServiceApp : WebApplicationFactory<Program>
+{
+    private readonly Dictionary<string, string> _settings = new()
+    {
+        ["Workloads:Diagnostics"] = "true",
+        ["Pool:Workers"] = "2",
+        ["Logging:LogLevel:Default"] = "Trace",
+        ["Logging:LogLevel:Microsoft.AspNetCore"] = "Trace",
+    };
+    private readonly string _environment;
+    private readonly ConcurrentQueue<string> _log = new();
+
+    public ServiceApp()
+        : this("Production")
+    {
+    }
+
+    private ServiceApp(string environment) => _environment = environment;
+
+    public static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public IReadOnlyCollection<string> Log => _log;
+
+    public static ServiceApp With(params ReadOnlySpan<(string Key, string Value)> settings) => In("Production", settings);
+
+    public static ServiceApp In(string environment, params ReadOnlySpan<(string Key, string Value)> settings)
+    {
+        var app = new ServiceApp(environment);
+        foreach (var (key, value) in settings)
+        {
+            if (value.Length == 0) app._settings.Remove(key);
+            else app._settings[key] = value;
+        }
+        return app;
+    }
+
+    public static async Task<JsonNode> AssertProblem(HttpResponseMessage response, int status, string name, string? field = null, string? says = null)
+    {
+        string text = await response.Content.ReadAsStringAsync(Token);
+        Assert.True((HttpStatusCode)status == response.StatusCode, $"{(int)response.StatusCode}: {text}");
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+        JsonNode problem = JsonNode.Parse(text)!;
+        Assert.Equal("urn:poolapi:problem:" + name, (string?)problem["type"]);
+        Assert.Equal(status, (int?)problem["status"]);
+        foreach (string part in (string[])["title", "detail", "traceId"]) Assert.NotEmpty((string?)problem[part] ?? "");
+        if (field is not null)
+        {
+            string fault = (string)problem["errors"]![field]!.AsArray().Single()!;
+            if (says is not null) Assert.Contains(says, fault, StringComparison.Ordinal);
+        }
+        return problem;
+    }
+
+    protected override void ConfigureWebHost(IWebHostBuilder builder)
+    {
+        builder.UseEnvironment(_environment);
+        foreach (var (key, value) in _settings) builder.UseSetting(key, value);
+        builder.ConfigureLogging(logging => logging.ClearProviders().SetMinimumLevel(LogLevel.Trace).AddFilter(null, LogLevel.Trace)
+            .AddProvider(new Provider(_log)));
+    }
+
+    private sealed class Provider(ConcurrentQueue<string> log) : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void Dispose() { }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            log.Enqueue(formatter(state, exception) + exception);
+    }
+}

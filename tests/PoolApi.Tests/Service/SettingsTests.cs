@@ -1,0 +1,141 @@
+using Microsoft.Extensions.Options;
+using PoolApi.Management;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>Wrong settings stop the start, all faults at once, each with what it may be.</summary>
+public class SettingsTests
+{
+    private static IConfiguration Configuration(params ReadOnlySpan<(string Key, string? Value)> settings)
+    {
+        var values = new Dictionary<string, string?>();
+        foreach (var (key, value) in settings) values[key] = value;
+        return new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+    }
+
+    private static List<string> Faults(params ReadOnlySpan<(string Key, string? Value)> settings) =>
+        ServiceSettings.Read(Configuration(settings), new Production()).Faults;
+
+    [Fact]
+    public void Without_settings_there_is_nothing_to_fault_and_the_ports_are_the_documented_ones()
+    {
+        var faults = new List<string>();
+        ServerUrls urls = ServerUrls.Read(Configuration(), faults);
+        Assert.Empty(faults);
+        Assert.Equal(["http://localhost:8080", "http://localhost:8081"], urls.All);
+        Assert.Empty(Faults());
+    }
+
+    [Theory]
+    [InlineData("http://localhost:5000", "http://localhost:5000", 1)]
+    [InlineData("http://localhost:5000", "http://LOCALHOST:5000/", 1)]
+    [InlineData("http://+:5000;http://127.0.0.1:5002", "http://+:5001", 3)]
+    [InlineData("http://127.0.0.1:0", "http://[::1]:0", 2)]
+    [InlineData("http://127.0.0.1", "http://127.0.0.1:81", 2)]
+    public void Addresses_are_read_each_once_and_can_be_found_again(string api, string management, int count)
+    {
+        var faults = new List<string>();
+        ServerUrls urls = ServerUrls.Read(Configuration(("Urls", api), ("Management:Urls", management)), faults);
+        Assert.Empty(faults);
+        Assert.Equal(count, urls.All.Count);
+        Assert.All(urls.Api.Concat(urls.Management), url => Assert.Contains(url, urls.All));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(";")]
+    [InlineData("localhost:8080")]
+    [InlineData("8080")]
+    [InlineData("https://localhost:8080")]
+    [InlineData("ftp://localhost")]
+    [InlineData("http://localhost:99999")]
+    [InlineData("http://localhost:-1")]
+    [InlineData("http://localhost:8080/base")]
+    [InlineData("http://unix:/tmp/pool.sock")]
+    [InlineData("http://localhost:8080;nonsense")]
+    public void A_wrong_address_is_a_fault_with_key_and_value(string value)
+    {
+        foreach (string key in (string[])["Urls", "Management:Urls"])
+        {
+            Assert.Equal(
+                $"{key} is '{value}'; it may be one or more addresses http://host:port, separated by ';'. TLS belongs to the proxy in front.",
+                Assert.Single(Faults((key, value))));
+        }
+    }
+
+    [Theory]
+    [InlineData("Urls:0")]
+    [InlineData("Management:Urls:0")]
+    public void A_list_in_place_of_addresses_is_a_fault_rather_than_overlooked(string key) =>
+        Assert.Contains("is 'a list'", Assert.Single(Faults((key, "http://localhost:5000"))), StringComparison.Ordinal);
+
+    [Fact]
+    public void One_port_on_two_addresses_is_a_fault_because_it_would_open_the_management() =>
+        Assert.Equal(
+            "Management:Urls is 'http://127.0.0.1:5000' and Urls is 'http://10.0.0.1:5000'; they may be the same address, or have different ports.",
+            Assert.Single(Faults(("Urls", "http://10.0.0.1:5000"), ("Management:Urls", "http://127.0.0.1:5000"))));
+
+    [Theory]
+    [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: Urls.")]
+    [InlineData("Workloads:Diagnostic", "Workloads:Diagnostic is not a setting; the settings under Workloads are: Diagnostics.")]
+    [InlineData("Jobs:Path", "Jobs:Path is not a setting; the settings under Jobs are: Store.")]
+    [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys is not a setting; the settings under Auth are: there are none in this version.")]
+    [InlineData("Jobs:Store", "Jobs:Store is 'x'; it may be none: this version has no jobs.")]
+    [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it may be true or false.")]
+    public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
+
+    [Fact]
+    public void The_file_beside_the_program_leaves_the_addresses_to_the_environment()
+    {
+        // What it set would win over ASPNETCORE_URLS, which people set to move any ASP.NET Core app.
+        IConfiguration file = new ConfigurationBuilder().AddJsonFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json")).Build();
+        Assert.True(file.GetSection("Logging").Exists());
+        Assert.Null(file["Urls"]);
+        Assert.False(file.GetSection("Management").Exists());
+    }
+
+    [Fact]
+    public void The_faults_of_all_rooms_are_told_at_once()
+    {
+        using var other = new ServiceApp();
+        Assert.NotNull(other.Server); // from here on a failed start throws instead of ending the program
+        using ServiceApp app = ServiceApp.With(
+            ("Pool:Workers", "-3"), ("Pool:QueueCapacity", "many"), ("Pool:Colour", "red"), ("Shutdown:Drain", "soon"), ("Shutdown:Speed", "1"),
+            ("Management:Urls", "nowhere"), ("Jobs:Store", "sqlite"));
+        Exception thrown = Assert.ThrowsAny<Exception>(() => app.Server);
+        string said = StartFaults.Explain(thrown);
+        Assert.StartsWith("PoolApi cannot start, for 7 reasons:\n  ", said, StringComparison.Ordinal);
+        foreach (string part in (string[])[
+            "Pool:Workers is '-3'; it may be a whole number from 1 to 1024.", "Pool:QueueCapacity is 'many'; it may be a whole number from 1 to 16777216.",
+            "Pool:Colour is not a setting;", "Shutdown:Drain is 'soon'; it may be a time from", "Shutdown:Speed is not a setting;",
+            "Management:Urls is 'nowhere';", "Jobs:Store is 'sqlite'; it may be none: this version has no jobs."])
+        {
+            Assert.Contains(part, said, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void One_fault_is_told_in_one_line_and_a_taken_port_with_what_to_do()
+    {
+        Assert.Equal("PoolApi cannot start: it broke", StartFaults.Explain(new InvalidOperationException("it broke")));
+        Assert.Equal(
+            "PoolApi cannot start: Failed to bind to address http://127.0.0.1:1: address already in use. "
+            + "Choose another port with Urls or Management:Urls, or stop the program that has it.",
+            StartFaults.Explain(new IOException("Failed to bind to address http://127.0.0.1:1: address already in use.")));
+        Assert.Equal(
+            "PoolApi cannot start, for 2 reasons:\n  a\n  b",
+            StartFaults.Explain(new AggregateException(
+                new OptionsValidationException("x", typeof(object), ["a", "b"]), new OptionsValidationException("y", typeof(object), ["a"]))));
+    }
+
+    private sealed class Production : IHostEnvironment
+    {
+        public string EnvironmentName { get; set; } = "Production";
+
+        public string ApplicationName { get; set; } = "PoolApi";
+
+        public string ContentRootPath { get; set; } = "/";
+
+        public Microsoft.Extensions.FileProviders.IFileProvider ContentRootFileProvider { get; set; } = new Microsoft.Extensions.FileProviders.NullFileProvider();
+    }
+}
