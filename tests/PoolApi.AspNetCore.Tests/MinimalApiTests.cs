@@ -146,17 +146,23 @@ public class MinimalApiTests
     public async Task A_filter_that_tries_again_runs_the_handler_again_and_waits_for_it()
     {
         int calls = 0;
+        using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
             app => app.MapGet("/", () =>
             {
                 Assert.True(Steps.OnPool());
-                return $"try {Interlocked.Increment(ref calls)}";
+                int call = Interlocked.Increment(ref calls);
+                if (call == 2) gate.Pass();
+                return $"try {call}";
             })
-                .AddEndpointFilter(static async (invocation, next) =>
+                .AddEndpointFilter(async (invocation, next) =>
                 {
                     object? first = await next(invocation);
-                    object? second = await next(invocation);
-                    return $"{first}, {second}";
+                    ValueTask<object?> second = next(invocation);
+                    await gate.Arrival();
+                    Assert.False(second.IsCompleted);
+                    gate.Open();
+                    return $"{first}, {await second}";
                 })
                 .RunOnPool());
         Assert.Equal("try 1, try 2", await app.Client.GetStringAsync("/", TestApp.Token));
