@@ -39,7 +39,7 @@ internal sealed class ServiceSettings
         var jobs = new SettingsReader(configuration.GetSection("Jobs"), faults);
         jobs.Text("Store", "none", static text => text == "none", "none: this version has no jobs");
         jobs.RejectUnknownKeys();
-        new SettingsReader(configuration.GetSection("Auth"), faults).RejectUnknownKeys();
+        new SettingsReader(configuration.GetSection("Auth"), faults).RejectUnknownKeys(secret: true);
         return new ServiceSettings(urls, diagnostics, faults);
     }
 

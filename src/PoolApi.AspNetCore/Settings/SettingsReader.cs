@@ -75,14 +75,15 @@ public sealed class SettingsReader
     public void Known(string key) => _known.Add(key);
 
     /// <summary>Call last: every key of the section that was not read is a fault.</summary>
-    public void RejectUnknownKeys()
+    /// <param name="secret">Whether the values may be secrets, which a fault must not repeat.</param>
+    public void RejectUnknownKeys(bool secret = false)
     {
+        string known = _known.Count == 0 ? "there are none in this version" : string.Join(", ", _known.Order(StringComparer.Ordinal));
         foreach (IConfigurationSection child in _section.GetChildren())
         {
             if (_known.Contains(child.Key)) continue;
-            string known = _known.Count == 0 ? "there are none in this version" : string.Join(", ", _known.Order(StringComparer.Ordinal));
-            string value = child.Value is null ? "" : $" (it is '{child.Value}')";
-            _faults.Add($"{child.Path}{value} is not a setting; the settings under {_section.Path} are: {known}.");
+            string value = secret || child.Value is null ? "" : $" (Its value is '{child.Value}'.)";
+            _faults.Add($"{child.Path} is not a setting; the settings under {_section.Path} are: {known}.{value}");
         }
     }
 

@@ -76,9 +76,10 @@ public class SettingsTests
             Assert.Single(Faults(("Urls", "http://10.0.0.1:5000"), ("Management:Urls", "http://127.0.0.1:5000"))));
 
     [Theory]
-    [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: Urls.")]
-    [InlineData("Workloads:Diagnostic", "Workloads:Diagnostic is not a setting; the settings under Workloads are: Diagnostics.")]
-    [InlineData("Jobs:Path", "Jobs:Path is not a setting; the settings under Jobs are: Store.")]
+    [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: Urls. (Its value is 'x'.)")]
+    [InlineData("Workloads:Diagnostic", "Workloads:Diagnostic is not a setting; the settings under Workloads are: Diagnostics. (Its value is 'x'.)")]
+    [InlineData("Jobs:Path", "Jobs:Path is not a setting; the settings under Jobs are: Store. (Its value is 'x'.)")]
+    [InlineData("Auth:ApiKeys", "Auth:ApiKeys is not a setting; the settings under Auth are: there are none in this version.")] // its value is a secret
     [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys is not a setting; the settings under Auth are: there are none in this version.")]
     [InlineData("Jobs:Store", "Jobs:Store is 'x'; it may be none: this version has no jobs.")]
     [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it may be true or false.")]
