@@ -1,17 +1,18 @@
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Health;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 
-namespace PoolApi.AspNetCore;
+namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Registers fixed thread pools in an app.</summary>
 public static class FixedThreadPoolServices

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi;
-using PoolApi.AspNetCore;
 using PoolApi.Diagnostics;
 using PoolApi.Documentation;
 using PoolApi.Management;
@@ -10,7 +9,7 @@ using PoolApi.Telemetry;
 using PoolApi.Thumbnails;
 using PoolApi.Welcome;
 
-if (args is [HealthcheckCommand.Name, .. var rest]) return await HealthcheckCommand.RunAsync(rest);
+if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
 
 try
 {
@@ -45,6 +44,11 @@ try
     StartFaults.HasStarted = true;
     await app.WaitForShutdownAsync();
     return Environment.ExitCode;
+}
+catch (OperationCanceledException) when (!StartFaults.HasStarted)
+{
+    // Stopped before it had started, as it was asked to.
+    return 0;
 }
 catch (Exception e) when (!StartFaults.HasStarted && e is not HostAbortedException)
 {

@@ -35,6 +35,17 @@ internal sealed class ServiceSettings
         bool diagnostics = workloads.Boolean("Diagnostics", environment.IsDevelopment());
         workloads.RejectUnknownKeys();
 
+        // It would put its own addresses in the place of both, and leave the management without a port.
+        if (configuration.GetSection("Kestrel:Endpoints").Exists())
+            faults.Add("Kestrel:Endpoints is not used here; say where to listen with Urls and Management:Urls.");
+
+        const string Otlp = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        if (configuration[Otlp] is { Length: > 0 } otlp
+            && !(Uri.TryCreate(otlp, UriKind.Absolute, out Uri? collector) && collector.Scheme is "http" or "https"))
+        {
+            faults.Add($"{Otlp} is '{otlp}'; it may be an address http://host:port or https://host:port.");
+        }
+
         // Rooms of the design that are not built yet: a setting that does nothing must not look as if it did.
         var jobs = new SettingsReader(configuration.GetSection("Jobs"), faults);
         jobs.Text("Store", "none", static text => text == "none", "none: this version has no jobs");

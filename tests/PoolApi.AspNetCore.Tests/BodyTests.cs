@@ -47,6 +47,30 @@ public class BodyTests
         Assert.Equal(0, app.AppPool().Bodies.Used);
     }
 
+    [Fact]
+    public async Task A_client_that_announces_much_and_sends_little_keeps_nobody_out()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            MapLength, new() { ["Pool:MaxBodyBytes"] = "1000000", ["Pool:QueueBytes"] = "2000000" }, kestrel: true);
+        var slow = new List<RawConnection>();
+        for (int i = 1; i <= 8; i++)
+        {
+            slow.Add(await app.ConnectAsync());
+            await slow[^1].SendAsync("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nab");
+            long atLeast = i * 64 * 1024;
+            await TestApp.Until(() => app.AppPool().Bodies.Used >= atLeast, $"{i} bodies begun");
+        }
+
+        // Eight megabytes are announced and two may be held; what is taken is what has come, in steps of 64 KiB.
+        Assert.Equal(8 * 64 * 1024, app.AppPool().Bodies.Used);
+        using HttpRequestMessage honest = Post(1_000_000, chunked: false);
+        using HttpResponseMessage response = await app.Client.SendAsync(honest, TestApp.Token);
+        Assert.Equal("1000000", await response.Content.ReadAsStringAsync(TestApp.Token));
+
+        foreach (RawConnection connection in slow) connection.Reset();
+        await TestApp.Until(() => app.AppPool().Bodies.Used == 0, "everything given back");
+    }
+
     [Theory]
     [InlineData(Limit + 1, false)]
     [InlineData(Limit + 1, true)]

@@ -1,6 +1,5 @@
 using System.Net;
 using Microsoft.Extensions.Options;
-using PoolApi.AspNetCore.Health;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Tests.Support;
 

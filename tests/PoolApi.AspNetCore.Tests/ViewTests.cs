@@ -3,7 +3,6 @@ using System.Diagnostics.Metrics;
 using System.Text.Json.Nodes;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Tests.Support;
-using PoolApi.AspNetCore.Workers;
 
 namespace PoolApi.AspNetCore.Tests;
 

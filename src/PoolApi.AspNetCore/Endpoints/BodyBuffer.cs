@@ -10,7 +10,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </remarks>
 internal sealed class BodyBuffer : IBufferedBodyFeature
 {
-    private const int FirstChunk = 16 * 1024;
+    private const int FirstChunk = 64 * 1024;
 
     private BodyBuffer(byte[] bytes, int length) => Body = new ReadOnlyMemory<byte>(bytes, 0, length);
 
@@ -28,8 +28,12 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server) server.MaxRequestBodySize = null;
         if (declared > limit) return Rejection.PayloadTooLarge(limit);
 
-        // One byte more than declared would be a fault of the server's; one byte more than allowed must be seen to be refused.
-        int size = (int)(declared ?? Math.Min(FirstChunk, limit + 1L));
+        // What cannot fit is refused before it is read. What can is reserved piece by piece, each before it is read: a client that
+        // announces much and sends little must not keep out those that do send.
+        if (declared > pool.Bodies.Free) return Rejection.Overloaded(pool);
+        // One byte more than is allowed must be seen to be refused.
+        long end = declared ?? limit + 1L;
+        int size = (int)Math.Min(FirstChunk, end);
         if (!reservation.TryGrow(size)) return Rejection.Overloaded(pool);
         byte[] bytes = size == 0 ? [] : GC.AllocateUninitializedArray<byte>(size);
         int length = 0;
@@ -37,11 +41,12 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         {
             if (length == bytes.Length)
             {
-                if (declared is not null) break;
-                if (length > limit) return Rejection.PayloadTooLarge(limit);
-                int grown = (int)Math.Min(bytes.Length * 2L, limit + 1L);
+                if (length == end) break;
+                int grown = (int)Math.Min(bytes.Length * 2L, end);
                 if (!reservation.TryGrow(grown - bytes.Length)) return Rejection.Overloaded(pool);
-                Array.Resize(ref bytes, grown);
+                byte[] larger = GC.AllocateUninitializedArray<byte>(grown);
+                bytes.CopyTo(larger, 0);
+                bytes = larger;
             }
             int read = await context.Request.Body.ReadAsync(bytes.AsMemory(length), context.RequestAborted);
             if (read == 0) break;

@@ -5,6 +5,9 @@ internal sealed class ByteBudget(long limit)
 {
     private long _used;
 
+    /// <summary>What could be taken now; out of date as soon as it is read.</summary>
+    public long Free => limit - Used;
+
     public long Used => Volatile.Read(ref _used);
 
     public bool TryTake(long bytes)

@@ -70,7 +70,7 @@ internal sealed class Rejection : IResult
         }
         ProblemHttpResult problem = TypedResults.Problem(
             _detail, instance: null, _status, _title, type: "urn:poolapi:problem:" + _name,
-            extensions: [new("traceId", Activity.Current?.Id ?? httpContext.TraceIdentifier)]);
+            extensions: [new("traceId", Activity.Current?.TraceId.ToString() ?? httpContext.TraceIdentifier)]);
         return problem.ExecuteAsync(httpContext);
     }
 

@@ -63,8 +63,11 @@ public static class RunOnPoolExtensions
 
     private static ValueTask<object?> RunHandlerAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
     {
-        // What could not be bound is refused, and the handler not called, behind the filters: no reason to queue for that.
-        if (invocation.HttpContext.Response.StatusCode == StatusCodes.Status400BadRequest) return next(invocation);
+        // What a minimal API could not bind is refused behind the filters, without calling the handler: no reason to queue for that.
+        // (A controller's action would be called, whatever the status is.)
+        bool unbound = invocation.HttpContext.Response.StatusCode == StatusCodes.Status400BadRequest
+            && invocation.HttpContext.GetEndpoint()?.Metadata.GetMetadata<ControllerActionDescriptor>() is null;
+        if (unbound) return next(invocation);
         PooledRequest? request = invocation.HttpContext.Features.Get<PooledRequest>();
         PoolEndpoint? endpoint = invocation.HttpContext.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>();
         if (request is null || endpoint is null) throw new InvalidOperationException("The endpoint was not invoked through routing.");

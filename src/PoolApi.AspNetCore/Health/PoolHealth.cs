@@ -1,11 +1,10 @@
 using System.Text.Json;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
-namespace PoolApi.AspNetCore.Health;
+namespace Microsoft.AspNetCore.Builder;
 
 /// <summary>The three probes that orchestrators ask for.</summary>
 public static class PoolHealth

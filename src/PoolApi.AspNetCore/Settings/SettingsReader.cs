@@ -78,6 +78,8 @@ public sealed class SettingsReader
     /// <param name="secret">Whether the values may be secrets, which a fault must not repeat.</param>
     public void RejectUnknownKeys(bool secret = false)
     {
+        if (_section.Value is { Length: > 0 } text)
+            _faults.Add($"{_section.Path} is {(secret ? "a value" : $"'{text}'")}; it may be a section, with settings under it.");
         string known = _known.Count == 0 ? "there are none in this version" : string.Join(", ", _known.Order(StringComparer.Ordinal));
         foreach (IConfigurationSection child in _section.GetChildren())
         {

@@ -1,10 +1,11 @@
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Workers;
 
-namespace PoolApi.AspNetCore.Workers;
+namespace Microsoft.AspNetCore.Builder;
 
 /// <summary>The view of every worker, over HTTP.</summary>
 public static class PoolWorkersEndpoint

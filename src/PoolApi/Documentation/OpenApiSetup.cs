@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.OpenApi;
 
 namespace PoolApi.Documentation;
@@ -7,6 +8,11 @@ internal static class OpenApiSetup
 {
     public static void AddDocumentation(this IServiceCollection services) => services.AddOpenApi("v1", static options =>
     {
+        options.AddSchemaTransformer(static (schema, context, _) =>
+        {
+            if (context.JsonTypeInfo.Type == typeof(ProblemDetails)) RouteDocs.AddProblemMembers(schema);
+            return Task.CompletedTask;
+        });
         options.AddDocumentTransformer(static (document, _, _) =>
         {
             document.Info = new OpenApiInfo

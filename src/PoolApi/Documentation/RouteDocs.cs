@@ -114,6 +114,27 @@ internal static class RouteDocs
         }
     }
 
+    /// <summary>What our problem details have beyond RFC 9457's own members.</summary>
+    public static void AddProblemMembers(OpenApiSchema schema)
+    {
+        schema.Properties ??= new Dictionary<string, IOpenApiSchema>();
+        schema.Properties["traceId"] = new OpenApiSchema
+        {
+            Type = JsonSchemaType.String,
+            Description = "The trace that the request belongs to; the log names it too.",
+        };
+        schema.Properties["errors"] = new OpenApiSchema
+        {
+            Type = JsonSchemaType.Object,
+            Description = "For each field that is wrong, what is wrong and what it may be.",
+            AdditionalProperties = new OpenApiSchema
+            {
+                Type = JsonSchemaType.Array,
+                Items = new OpenApiSchema { Type = JsonSchemaType.String },
+            },
+        };
+    }
+
     private static RouteHandlerBuilder WithQuery(
         this RouteHandlerBuilder builder, string name, string description, bool required, OpenApiSchema schema) =>
         builder.AddOpenApiOperationTransformer((operation, _, _) =>

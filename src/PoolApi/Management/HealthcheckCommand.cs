@@ -13,15 +13,17 @@ internal static class HealthcheckCommand
     /// <returns>0 if it is ready, 1 if not.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
-        // In the order of the service itself: the later wins.
-        IConfigurationRoot configuration = new ConfigurationBuilder()
-            .AddEnvironmentVariables("ASPNETCORE_")
-            .SetBasePath(AppContext.BaseDirectory)
-            .AddJsonFile("appsettings.json", optional: true)
-            .AddEnvironmentVariables()
-            .AddCommandLine(args)
-            .Build();
-        BindingAddress address = BindingAddress.Parse(ServerUrls.Read(configuration, []).Management[0]);
+        // Read as the service reads them, environments and files included.
+        ConfigurationManager configuration = WebApplication.CreateSlimBuilder(
+            new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory }).Configuration;
+        var faults = new List<string>();
+        ServerUrls urls = ServerUrls.Read(configuration, faults);
+        if (faults.Count > 0)
+        {
+            foreach (string fault in faults) Console.Error.WriteLine(fault);
+            return 1;
+        }
+        BindingAddress address = BindingAddress.Parse(urls.Management[0]);
         // A wildcard is where to listen, not where to ask.
         string host = ServerUrls.IsAnyHost(address.Host) ? "localhost" : address.Host;
         var url = new Uri($"http://{host}:{address.Port}/readyz");

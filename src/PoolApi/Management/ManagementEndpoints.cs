@@ -1,5 +1,3 @@
-using PoolApi.AspNetCore.Health;
-using PoolApi.AspNetCore.Workers;
 using PoolApi.Dashboard;
 
 namespace PoolApi.Management;

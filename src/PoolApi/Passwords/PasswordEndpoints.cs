@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using PoolApi.Documentation;
 using PoolApi.Problems;
@@ -14,7 +16,7 @@ internal static class PasswordEndpoints
         endpoints.MapPost("/v1/password-hashes", static (HashPassword request, HttpContext context) =>
             {
                 context.Response.Headers.CacheControl = "no-store";
-                return TypedResults.Json(new PasswordHash(PasswordHasher.Hash(request.Password)), PasswordJson.Default.PasswordHash);
+                return TypedResults.Json(new PasswordHash(PasswordHasher.Hash(request.Password)), PasswordJson.Readable.PasswordHash);
             })
             .RefuseInvalid()
             .RunOnPool()
@@ -96,4 +98,11 @@ internal sealed record PasswordVerification(bool Valid);
 [JsonSerializable(typeof(PasswordHash))]
 [JsonSerializable(typeof(PasswordVerification))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, AllowDuplicateProperties = false)]
-internal sealed partial class PasswordJson : JsonSerializerContext;
+internal sealed partial class PasswordJson : JsonSerializerContext
+{
+    /// <summary>A hash has plus signs: people copy it from the answer, so it is not written with \u002B.</summary>
+    public static PasswordJson Readable { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}

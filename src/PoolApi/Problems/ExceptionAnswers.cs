@@ -8,19 +8,14 @@ internal sealed partial class ExceptionAnswers(ILogger<ExceptionAnswers> logger)
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
-        if (httpContext.RequestAborted.IsCancellationRequested)
-        {
-            // Nobody is left to answer.
-            httpContext.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
-            return true;
-        }
-
+        bool gone = httpContext.RequestAborted.IsCancellationRequested;
+        string trace = Problem.TraceId(httpContext);
         int status;
         string? name = null;
         if (exception is BadHttpRequestException bad)
         {
             status = bad.StatusCode;
-            LogBadRequest(httpContext.Request.Path, status, bad.Message);
+            LogBadRequest(httpContext.Request.Path, status, bad.Message, trace);
         }
         else
         {
@@ -28,15 +23,25 @@ internal sealed partial class ExceptionAnswers(ILogger<ExceptionAnswers> logger)
             bool work = (httpContext.GetEndpoint() ?? httpContext.Features.Get<IExceptionHandlerFeature>()?.Endpoint)
                 ?.Metadata.GetMetadata<RunOnPoolMetadata>() is not null;
             if (work) name = "work-failed";
-            LogFailed(exception, httpContext.Request.Path);
+            // A client that leaves cancels its own request: that is no failure. Anything else is, whoever is left to be told.
+            if (!(gone && exception is OperationCanceledException or IOException)) LogFailed(exception, httpContext.Request.Path, trace);
         }
-        await Problem.Of(httpContext, status, name: name).ExecuteAsync(httpContext);
+
+        try
+        {
+            if (!gone) await Problem.Of(httpContext, status, name: name).ExecuteAsync(httpContext);
+            else httpContext.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+        }
+        catch (Exception e) when (e is IOException || httpContext.RequestAborted.IsCancellationRequested)
+        {
+            // The client left while it was being told.
+        }
         return true;
     }
 
-    [LoggerMessage(20, LogLevel.Information, "{path} answered {status}: {reason}")]
-    private partial void LogBadRequest(string path, int status, string reason);
+    [LoggerMessage(20, LogLevel.Information, "{path} answered {status}: {reason} (trace {traceId})")]
+    private partial void LogBadRequest(string path, int status, string reason, string traceId);
 
-    [LoggerMessage(21, LogLevel.Error, "{path} failed")]
-    private partial void LogFailed(Exception exception, string path);
+    [LoggerMessage(21, LogLevel.Error, "{path} failed (trace {traceId})")]
+    private partial void LogFailed(Exception exception, string path, string traceId);
 }

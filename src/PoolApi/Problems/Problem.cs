@@ -48,12 +48,11 @@ internal static class Problem
         context.ProblemDetails.Detail = detail;
     }
 
-    public static string TraceId(HttpContext context) => Activity.Current?.Id ?? context.TraceIdentifier;
+    public static string TraceId(HttpContext context) => Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
 
     private static (string Name, string Title, string Detail) Usual(int status) => status switch
     {
         400 => ("invalid-request", "The request is not valid", "The request could not be understood."),
-        401 => ("unauthorized", "Unauthorized", "An API key is needed."),
         404 => ("not-found", "Not found", "There is no such route here. GET / says what there is."),
         405 => ("method-not-allowed", "Method not allowed", "The route exists, with another method: see the header Allow."),
         408 => ("request-timeout", "The request came too slowly", "The body was sent more slowly than the server waits for. Send it faster."),

@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Mvc;
 
@@ -15,11 +17,18 @@ internal sealed class ProblemWriter : IProblemDetailsWriter
     {
         Problem.Complete(context);
         await context.HttpContext.Response.WriteAsJsonAsync(
-            context.ProblemDetails, ProblemJson.Default.ProblemDetails, "application/problem+json", context.HttpContext.RequestAborted);
+            context.ProblemDetails, ProblemJson.Readable.ProblemDetails, "application/problem+json", context.HttpContext.RequestAborted);
     }
 }
 
 /// <summary>What problem details are made of.</summary>
 [JsonSerializable(typeof(ProblemDetails))]
 [JsonSerializable(typeof(Dictionary<string, string[]>))]
-internal sealed partial class ProblemJson : JsonSerializerContext;
+internal sealed partial class ProblemJson : JsonSerializerContext
+{
+    /// <summary>Quotes and signs as they are, not as \uXXXX: people read this, and nothing puts it into HTML.</summary>
+    public static ProblemJson Readable { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}

@@ -47,8 +47,12 @@ internal sealed class QueryReader(HttpContext context)
     {
         string allowed = string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}");
         if (!TryGet(name, required, allowed, out string text)) return null;
-        if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= min && value <= max)
+        // The framework's parser overlooks trailing NULs.
+        if (!text.Contains('\0', StringComparison.Ordinal)
+            && int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= min && value <= max)
+        {
             return value;
+        }
         Fault(name, $"{name} may be {allowed}.");
         return null;
     }

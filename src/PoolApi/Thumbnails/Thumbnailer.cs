@@ -4,8 +4,9 @@ using NetVips;
 namespace PoolApi.Thumbnails;
 
 /// <summary>
-/// Makes a thumbnail of an encoded image, on the calling thread. Pure: bytes in, bytes out. It takes as long as it takes (tens of
-/// milliseconds to seconds), which is why it runs on the pool.
+/// Makes a thumbnail of an encoded image. Pure: bytes in, bytes out. It blocks the calling thread for as long as it takes (tens of
+/// milliseconds to seconds), which is why it runs on the pool. libvips does the pixel work on one native thread of its own for each
+/// call, while the caller waits: one job never uses more than one core.
 /// </summary>
 public static class Thumbnailer
 {

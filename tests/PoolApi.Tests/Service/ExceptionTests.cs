@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.TestHost;
-using PoolApi.AspNetCore;
 using PoolApi.Problems;
 
 namespace PoolApi.Tests.Service;
@@ -15,7 +14,8 @@ public class ExceptionTests
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = environment });
         builder.WebHost.UseTestServer();
-        builder.Logging.ClearProviders();
+        var log = new ServiceApp.Lines();
+        builder.Logging.ClearProviders().AddProvider(log);
         builder.Services.AddFixedThreadPool();
         builder.Services.AddProblems();
         await using WebApplication app = builder.Build();
@@ -33,6 +33,8 @@ public class ExceptionTests
             JsonNode problem = await ServiceApp.AssertProblem(response, status, name);
             Assert.DoesNotContain("secret", problem.ToJsonString(), StringComparison.Ordinal);
             Assert.DoesNotContain("Exception", problem.ToJsonString(), StringComparison.Ordinal);
+            string trace = (string)problem["traceId"]!;
+            Assert.Contains(log.All, line => line.Contains($"(trace {trace})", StringComparison.Ordinal));
         }
         await app.StopAsync(ServiceApp.Token);
     }

@@ -16,7 +16,7 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
         ["Logging:LogLevel:Microsoft.AspNetCore"] = "Trace",
     };
     private readonly string _environment;
-    private readonly ConcurrentQueue<string> _log = new();
+    private readonly Lines _log = new();
 
     public ServiceApp()
         : this("Production")
@@ -27,7 +27,7 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
 
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public IReadOnlyCollection<string> Log => _log;
+    public IReadOnlyCollection<string> Log => _log.All;
 
     public static ServiceApp With(params ReadOnlySpan<(string Key, string Value)> settings) => In("Production", settings);
 
@@ -64,11 +64,16 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
         builder.UseEnvironment(_environment);
         foreach (var (key, value) in _settings) builder.UseSetting(key, value);
         builder.ConfigureLogging(logging => logging.ClearProviders().SetMinimumLevel(LogLevel.Trace).AddFilter(null, LogLevel.Trace)
-            .AddProvider(new Provider(_log)));
+            .AddProvider(_log));
     }
 
-    private sealed class Provider(ConcurrentQueue<string> log) : ILoggerProvider, ILogger
+    /// <summary>Keeps every line of the log.</summary>
+    internal sealed class Lines : ILoggerProvider, ILogger
     {
+        private readonly ConcurrentQueue<string> _lines = new();
+
+        public IReadOnlyCollection<string> All => _lines;
+
         public ILogger CreateLogger(string categoryName) => this;
 
         public void Dispose() { }
@@ -79,6 +84,6 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
         public bool IsEnabled(LogLevel logLevel) => true;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            log.Enqueue(formatter(state, exception) + exception);
+            _lines.Enqueue(formatter(state, exception) + exception);
     }
 }

@@ -85,6 +85,24 @@ public class SettingsTests
     [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it may be true or false.")]
     public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
 
+    [Theory]
+    [InlineData("Kestrel:Endpoints:A:Url", "http://localhost:1", "Kestrel:Endpoints is not used here")]
+    [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url", "OTEL_EXPORTER_OTLP_ENDPOINT is 'not a url'; it may be an address")]
+    [InlineData("Workloads", "5", "Workloads is '5'; it may be a section")]
+    [InlineData("Auth", "secret", "Auth is a value; it may be a section")]
+    public void What_would_do_nothing_or_the_wrong_thing_is_a_fault(string key, string value, string fault) =>
+        Assert.StartsWith(fault, Assert.Single(Faults((key, value))), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(78, "healthchek")]
+    [InlineData(78, "serve", "--Pool:Workers", "4")]
+    [InlineData(0, "--help")]
+    [InlineData(null, "--Pool:Workers", "4")]
+    [InlineData(null, "Pool:Workers=4")]
+    [InlineData(null)]
+    public async Task A_misspelt_command_does_not_start_a_server(int? exitCode, params string[] args) =>
+        Assert.Equal(exitCode, await CommandLine.RunAsync(args));
+
     [Fact]
     public void The_file_beside_the_program_leaves_the_addresses_to_the_environment()
     {

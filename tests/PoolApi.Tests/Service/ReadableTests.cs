@@ -1,0 +1,41 @@
+using System.Text.Json.Nodes;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>What people copy out of an answer is what they need, as it stands.</summary>
+public class ReadableTests(ServiceApp service) : IClassFixture<ServiceApp>
+{
+    [Fact]
+    public async Task A_hash_is_written_without_escapes()
+    {
+        using HttpClient http = service.CreateClient();
+        // Two of three hashes have a plus; sixteen without one would be one run in ten million.
+        for (int i = 0; i < 16; i++)
+        {
+            using HttpResponseMessage response = await http.PostAsJsonAsync("/v1/password-hashes", new { password = "correct horse" }, ServiceApp.Token);
+            string text = await response.Content.ReadAsStringAsync(ServiceApp.Token);
+            Assert.DoesNotContain('\\', text);
+            if (text.Contains('+', StringComparison.Ordinal)) return;
+        }
+        Assert.Fail("no hash had a plus sign");
+    }
+
+    [Fact]
+    public async Task The_trace_id_has_the_shape_that_the_view_of_the_workers_has()
+    {
+        using HttpClient http = service.CreateClient();
+        using HttpResponseMessage response = await http.GetAsync("/v1/diagnostics/sleep?ms=5%00", ServiceApp.Token);
+        JsonNode problem = await ServiceApp.AssertProblem(response, 400, "invalid-request", "ms", "a whole number from");
+        Assert.Matches("^[0-9a-f]{32}$", (string)problem["traceId"]!);
+    }
+
+    [Fact]
+    public async Task The_document_knows_what_problems_have_beyond_the_standard()
+    {
+        using HttpClient http = service.CreateClient();
+        JsonNode document = JsonNode.Parse(await http.GetStringAsync("/openapi/v1.json", ServiceApp.Token))!;
+        JsonNode properties = document["components"]!["schemas"]!["ProblemDetails"]!["properties"]!;
+        Assert.NotNull(properties["traceId"]);
+        Assert.NotNull(properties["errors"]);
+    }
+}
