@@ -38,16 +38,14 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         // Before the body is read: the client need not send it in vain. The pool itself decides again, exactly, at Submit.
         if (shutdown.IsClosed)
         {
-            pool.Threads.CountRejected("draining");
-            await Rejection.Draining(pool).ExecuteAsync(context);
+            await Counted(pool, Rejection.Draining(pool)).ExecuteAsync(context);
             return;
         }
 
         bool hasBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
         if (hasBody && pool.Threads.IsFullGuess)
         {
-            pool.Threads.CountRejected("queue_full");
-            await Rejection.QueueFull(pool).ExecuteAsync(context);
+            await Counted(pool, Rejection.QueueFull(pool)).ExecuteAsync(context);
             return;
         }
 
@@ -60,8 +58,7 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         {
             if (hasBody && await BodyBuffer.ReadAsync(context, pool, request.Body) is { } refused)
             {
-                pool.Threads.CountRejected(refused.Reason);
-                await refused.ExecuteAsync(context);
+                await Counted(pool, refused).ExecuteAsync(context);
                 return;
             }
             context.Features.Set(request);
@@ -79,11 +76,7 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
     public async ValueTask<object?> RunAsync(PooledRequest request, Func<ValueTask<object?>> work)
     {
         var (pool, gate, _) = _app.Value;
-        if (!gate.TryReserve())
-        {
-            pool.Threads.CountRejected("draining");
-            return Rejection.Draining(pool);
-        }
+        if (!gate.TryReserve()) return Counted(pool, Rejection.Draining(pool));
 
         SubmitResult? submitted = null;
         try
@@ -124,6 +117,13 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
             default:
                 return Rejection.StateUnknown();
         }
+    }
+
+    /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>
+    private static Rejection Counted(AppPool pool, Rejection rejection)
+    {
+        pool.Threads.CountRejected(rejection.Reason);
+        return rejection;
     }
 
     /// <summary>For an endpoint that writes its own response on the worker: the header must be there before it starts.</summary>

@@ -15,8 +15,6 @@ internal sealed partial class PoolCore
     private bool _finished;
     private int _interrupted; // items asked to stop by CancelInFlight that did not complete
 
-    public IFixedThreadPoolObserver? Observer => _observer;
-
     public TimeProvider Time => _time;
 
     /// <summary>Completes when the pool is closed and everything it accepted has ended.</summary>

@@ -65,7 +65,7 @@ internal static class RouteDocs
             },
         });
 
-    /// <summary>A successful answer of raw bytes, with the header that tells how long it waited and ran.</summary>
+    /// <summary>A successful answer of raw bytes.</summary>
     public static RouteHandlerBuilder WithBinaryAnswer(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
         builder.AddOpenApiOperationTransformer((operation, _, _) =>
         {
