@@ -1,8 +1,7 @@
-namespace PoolApi.Threading.Core;
+namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// A doubly linked list through the items' own links. An item is in at most one: among the waiting or among those in
-/// flight. Guarded by the pool's gate.
+/// A doubly linked list through the items' own links, oldest first. An item is in at most one. Guarded by the gate.
 /// </summary>
 internal struct WorkItemList
 {
@@ -20,6 +19,28 @@ internal struct WorkItemList
         else _last.Next = item;
         _last = item;
         Count++;
+    }
+
+    public void AddFirst(PoolWorkItem item)
+    {
+        item.Next = First;
+        item.Previous = null;
+        if (First is null) _last = item;
+        else First.Previous = item;
+        First = item;
+        Count++;
+    }
+
+    /// <summary>Moves all of the other list behind this one's last.</summary>
+    public void Append(ref WorkItemList other)
+    {
+        if (other.First is not { } first) return;
+        if (_last is null) First = first;
+        else _last.Next = first;
+        first.Previous = _last;
+        _last = other._last;
+        Count += other.Count;
+        other = default;
     }
 
     public void Remove(PoolWorkItem item)

@@ -1,0 +1,60 @@
+namespace PoolApi.Threading.Core.Atomics;
+
+/// <summary>
+/// Every step of the pool's protocol that another thread can see or wait for. The pool runs on
+/// <see cref="ProcessorOps"/>, which the compiler turns into the plain instructions; a test plugs in a scheduler that
+/// decides, at every one of these steps, which thread goes on and when a store becomes visible.
+/// </summary>
+/// <remarks>
+/// The memory model that the protocol may rely on, and no more: every read-modify-write is a full fence; a read is an
+/// acquire; a write is a release that other threads may see late (it stays in the processor's store buffer), in the order
+/// in which its thread wrote, and at the latest when that thread passes a fence or a read-modify-write.
+/// Words given to the methods that write or wait lie in pinned memory (<see cref="CacheLines"/>).
+/// </remarks>
+internal interface IAtomicOps
+{
+    static abstract int Read(ref int word);
+
+    static abstract long Read(ref long word);
+
+    static abstract T? Read<T>(ref T? place)
+        where T : class;
+
+    /// <summary>A release store: seen by others later, at the latest at this thread's next fence or read-modify-write.</summary>
+    static abstract void Write(ref int word, int value);
+
+    static abstract int Exchange(ref int word, int value);
+
+    static abstract int CompareExchange(ref int word, int value, int comparand);
+
+    static abstract long CompareExchange(ref long word, long value, long comparand);
+
+    static abstract long Add(ref long word, long value);
+
+    static abstract T? CompareExchange<T>(ref T? place, T? value, T? comparand)
+        where T : class;
+
+    static abstract T? Exchange<T>(ref T? place, T? value)
+        where T : class;
+
+    /// <summary>Everything written before is seen by others before anything is read after.</summary>
+    static abstract void Fence();
+
+    /// <summary>Does nothing for about as many times 40 ns, to leave a contended cache line alone.</summary>
+    static abstract void Pause(int iterations);
+
+    /// <summary>Lets another thread have the processor, if one is ready.</summary>
+    static abstract void Yield();
+
+    /// <summary>
+    /// Sleeps while the word has the value, until woken. May return at any time for no reason: the caller looks again.
+    /// </summary>
+    static abstract void Wait(ref int word, int value);
+
+    /// <summary>Wakes one thread that sleeps on the word, if there is one.</summary>
+    static abstract void Wake(ref int word);
+
+    /// <summary>Between two looks of a worker that spins: a moment passes. False when it has spun for long enough.</summary>
+    /// <param name="since">0 at the first look; kept by this method.</param>
+    static abstract bool KeepLooking(ref long since);
+}

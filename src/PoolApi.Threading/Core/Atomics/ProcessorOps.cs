@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
+namespace PoolApi.Threading.Core.Atomics;
+
+/// <summary>The steps as the processor and the kernel do them. Nothing here costs more than the instruction it names.</summary>
+internal readonly struct ProcessorOps : IAtomicOps
+{
+    /// <summary>
+    /// 10 µs: about what a caller needs to see its result and submit again, and a quarter of what waking a thread costs.
+    /// Spinning for longer than a wake costs cannot pay (the ski-rental bound).
+    /// </summary>
+    private static readonly long SpinTicks = Stopwatch.Frequency / 100_000;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Read(ref int word) => Volatile.Read(ref word);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Read(ref long word) => Volatile.Read(ref word);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T? Read<T>(ref T? place)
+        where T : class => Volatile.Read(ref place);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write(ref int word, int value) => Volatile.Write(ref word, value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Exchange(ref int word, int value) => Interlocked.Exchange(ref word, value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int CompareExchange(ref int word, int value, int comparand) => Interlocked.CompareExchange(ref word, value, comparand);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long CompareExchange(ref long word, long value, long comparand) =>
+        Interlocked.CompareExchange(ref word, value, comparand);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Add(ref long word, long value) => Interlocked.Add(ref word, value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T? CompareExchange<T>(ref T? place, T? value, T? comparand)
+        where T : class => Interlocked.CompareExchange(ref place, value, comparand);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T? Exchange<T>(ref T? place, T? value)
+        where T : class => Interlocked.Exchange(ref place, value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Fence() => Interlocked.MemoryBarrier();
+
+    public static void Pause(int iterations) => Thread.SpinWait(iterations);
+
+    public static void Yield() => Thread.Yield();
+
+    public static void Wait(ref int word, int value) => ThreadSleep.Wait(ref word, value);
+
+    public static void Wake(ref int word) => ThreadSleep.Wake(ref word);
+
+    public static bool KeepLooking(ref long since)
+    {
+        long now = Stopwatch.GetTimestamp();
+        if (since == 0) since = now;
+        Thread.SpinWait(2);
+        return now - since < SpinTicks;
+    }
+}

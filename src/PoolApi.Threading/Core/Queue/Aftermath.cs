@@ -1,0 +1,49 @@
+namespace PoolApi.Threading.Core.Queue;
+
+/// <summary>
+/// What was decided under the gate and is to be done after it: waking a thread takes microseconds, and telling an item its
+/// end runs code of a caller.
+/// </summary>
+internal struct Aftermath
+{
+    private QueueWorker? _wake;
+    private PoolWorkItem? _ended;
+
+    /// <summary>Everything accepted has ended, and nothing more is accepted.</summary>
+    public bool IsDrained;
+
+    /// <summary>Something waits that the timer for limits on waiting does not cover.</summary>
+    public bool NeedsTimer;
+
+    public void Wake(QueueWorker worker)
+    {
+        worker.NextToWake = _wake;
+        _wake = worker;
+    }
+
+    public bool TryTakeWoken(out QueueWorker? worker)
+    {
+        worker = _wake;
+        if (worker is null) return false;
+        _wake = worker.NextToWake;
+        worker.NextToWake = null;
+        return true;
+    }
+
+    /// <summary>An item that ended without having run. Its links are free by then.</summary>
+    public void Tell(PoolWorkItem item)
+    {
+        item.Next = _ended;
+        _ended = item;
+    }
+
+    /// <summary>The items to tell, the last ended first.</summary>
+    public bool TryTakeEnded(out PoolWorkItem? item)
+    {
+        item = _ended;
+        if (item is null) return false;
+        _ended = item.Next;
+        item.Next = null;
+        return true;
+    }
+}

@@ -1,0 +1,113 @@
+using System.Runtime.CompilerServices;
+using PoolApi.Threading.Core.Atomics;
+
+namespace PoolApi.Threading.Core.Queue;
+
+/// <summary>
+/// Where submitters leave their items: a stack that grows by one compare-and-swap and is taken whole, and the count of
+/// what was let in. No submitter ever waits for another, or for a worker.
+/// </summary>
+/// <remarks>
+/// <para>Taking all at once is what makes it simple: with no single pop there is no ABA problem, and the taker pays for the
+/// transfer of the cache line once for a whole batch (Treiber 1986; the drain-all variant is common in the field).</para>
+/// <para><b>Closing</b> swaps a mark into the stack's head. That one step orders it with every push: whoever pushed before
+/// is in the chain that the swap returns; whoever comes after finds the mark and is refused.</para>
+/// </remarks>
+internal sealed class Inbox<TOps>
+    where TOps : struct, IAtomicOps
+{
+    private static readonly object Closed = new();
+
+    // Written by submitters only, so on one line, away from what workers write.
+    private object? _newest; // the chain's last pushed item, linked to the older by Previous; or the mark
+    private long _reserved; // places ever given out, given back ones taken off
+    private long _releasedSeen; // of those, how many were known to be free again when somebody last counted
+#pragma warning disable CS0169, IDE0051 // never read: it keeps neighbours off the line
+    private CacheLinePadding _padding;
+#pragma warning restore CS0169, IDE0051
+
+    public bool IsClosed => ReferenceEquals(TOps.Read(ref _newest), Closed);
+
+    public bool HasItems => TOps.Read(ref _newest) is { } newest && !ReferenceEquals(newest, Closed);
+
+    public long Reserved => TOps.Read(ref _reserved);
+
+    /// <summary>
+    /// Reserves places for up to <paramref name="wanted"/> items in one step. Until <paramref name="recount"/> must be
+    /// asked, no line is read that workers write.
+    /// </summary>
+    /// <param name="wanted">How many, 1 or more.</param>
+    /// <param name="limit">How many places there are.</param>
+    /// <param name="recount">How many places were ever freed.</param>
+    /// <param name="last">The number of the last place.</param>
+    /// <returns>How many it got, which may be 0.</returns>
+    public int Reserve<TCount>(int wanted, int limit, TCount recount, out long last)
+        where TCount : IReleasedCount
+    {
+        long reserved = TOps.Read(ref _reserved);
+        bool counted = false;
+        while (true)
+        {
+            long room = limit - (reserved - Volatile.Read(ref _releasedSeen));
+            if (room < wanted && !counted)
+            {
+                // Racy: an older count may overwrite a newer one. Then somebody counts once more.
+                Volatile.Write(ref _releasedSeen, recount.CountReleased());
+                counted = true;
+                continue;
+            }
+            int got = (int)Math.Min(wanted, Math.Max(0, room));
+            last = reserved + got;
+            if (got == 0) return 0;
+            long was = TOps.CompareExchange(ref _reserved, last, reserved);
+            if (was == reserved) return got;
+            TOps.Pause(1);
+            reserved = was;
+        }
+    }
+
+    /// <summary>A place for what was accepted before, whatever the limit.</summary>
+    public void ReserveBeyondLimit() => TOps.Add(ref _reserved, 1);
+
+    public void GiveBack(int places) => TOps.Add(ref _reserved, -places);
+
+    /// <summary>Adds a chain of items, linked by Previous from newest to oldest.</summary>
+    /// <returns>False if the pool is closed: then nothing was added.</returns>
+    public bool TryPush(PoolWorkItem oldest, PoolWorkItem newest)
+    {
+        object? head = TOps.Read(ref _newest);
+        while (!ReferenceEquals(head, Closed))
+        {
+            oldest.Previous = Unsafe.As<PoolWorkItem>(head);
+            object? was = TOps.CompareExchange(ref _newest, newest, head); // publishes the items; pairs with the fence in RestLocked
+            if (ReferenceEquals(was, head)) return true;
+            TOps.Pause(1);
+            head = was;
+        }
+        oldest.Previous = null;
+        return false;
+    }
+
+    /// <summary>Takes everything, under the gate. Newest first, linked by Previous.</summary>
+    public PoolWorkItem? TakeAll() => HasItems ? Unsafe.As<PoolWorkItem>(TOps.Exchange(ref _newest, null)) : null;
+
+    /// <summary>Closes, under the gate, and takes what was pushed before.</summary>
+    public PoolWorkItem? Close()
+    {
+        object? was = TOps.Exchange(ref _newest, Closed);
+        return ReferenceEquals(was, Closed) ? null : Unsafe.As<PoolWorkItem>(was);
+    }
+}
+
+/// <summary>Counts the places that have become free again.</summary>
+internal interface IReleasedCount
+{
+    long CountReleased();
+}
+
+/// <summary>128 bytes that keep what follows off the cache lines of what came before.</summary>
+[InlineArray(16)]
+internal struct CacheLinePadding
+{
+    private long _first;
+}

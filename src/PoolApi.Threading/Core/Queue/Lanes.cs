@@ -1,0 +1,63 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+
+namespace PoolApi.Threading.Core.Queue;
+
+/// <summary>
+/// The items that wait, a lane for each priority, each first in, first out; and who is next. Guarded by the gate.
+/// </summary>
+/// <remarks>
+/// The turns go round by sixteen. Turn 15 looks at the low lane first, then normal, then high; turns 3, 7 and 11 at normal
+/// first; the others at high first. So of any sixteen starts in a row at least one is low and at least three are normal,
+/// while such items wait; and where only one lane has items, every turn is its own.
+/// </remarks>
+internal struct Lanes
+{
+    private const int High = 0;
+    private const int Normal = 1;
+    private const int Low = 2;
+
+    private ThreeLists _lanes;
+    private uint _turn;
+
+    public readonly int Count => _lanes[High].Count + _lanes[Normal].Count + _lanes[Low].Count;
+
+    public readonly int CountOf(WorkPriority priority) => _lanes[LaneOf(priority)].Count;
+
+    /// <summary>The item at the head of a lane: the one of that priority that has waited longest.</summary>
+    public readonly PoolWorkItem? OldestOf(WorkPriority priority) => _lanes[LaneOf(priority)].First;
+
+    /// <summary>
+    /// Whether to look into the inbox before the next item is taken: when only low items or none are here, and at each turn
+    /// that does not begin with the high lane. (Whoever submits a high item sorts it in himself.) Not each time: the
+    /// inbox is the submitters' cache line.
+    /// </summary>
+    public readonly bool WantDrain => _turn % 4 == 3 || (_lanes[High].Count == 0 && _lanes[Normal].Count == 0);
+
+    /// <summary>Adds what submitters pushed, given newest first and linked by Previous, behind what waits already.</summary>
+    public void Append(ref ThreeLists batch)
+    {
+        for (int lane = 0; lane < 3; lane++) _lanes[lane].Append(ref batch[lane]);
+    }
+
+    public void Remove(PoolWorkItem item) => _lanes[LaneOf(item.Priority)].Remove(item);
+
+    public bool TryTake([NotNullWhen(true)] out PoolWorkItem? item)
+    {
+        uint turn = _turn++ % 16;
+        item = turn == 15 ? _lanes[Low].First ?? _lanes[Normal].First ?? _lanes[High].First
+            : turn % 4 == 3 ? _lanes[Normal].First ?? _lanes[High].First ?? _lanes[Low].First
+            : _lanes[High].First ?? _lanes[Normal].First ?? _lanes[Low].First;
+        if (item is null) return false;
+        Remove(item);
+        return true;
+    }
+
+    public static int LaneOf(WorkPriority priority) => Normal - (int)priority;
+
+    [InlineArray(3)]
+    internal struct ThreeLists
+    {
+        private WorkItemList _first;
+    }
+}

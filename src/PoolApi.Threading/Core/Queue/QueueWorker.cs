@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+using PoolApi.Threading.Core.Atomics;
+
+namespace PoolApi.Threading.Core.Queue;
+
+/// <summary>A worker as the queue sees it: whether it sleeps or searches, what it has in hand, and what it has done.</summary>
+internal class QueueWorker
+{
+    private readonly CacheLines _lines = new(1);
+
+    // Guarded by the gate.
+    internal QueueWorker? NextSleeper;
+    internal QueueWorker? NextToWake; // taken off the sleepers, to be woken after the gate
+    internal bool Sleeps; // on the sleepers' stack
+    internal bool HasLooked; // it has spun since it last had work: next it sleeps
+    internal bool IsLive; // it has a thread whose loop has not ended
+
+    /// <summary>What it has in hand and has done.</summary>
+    internal WorkerLedger Ledger { get; } = new();
+
+    /// <summary>Its parker's word.</summary>
+    internal ref int ParkWord => ref _lines.Int(0);
+}
+
+/// <summary>
+/// What a worker has in hand and has done. Written by the worker alone, read by anybody: a sequence lock, so that a view
+/// is never half of one moment and half of another, and the worker pays no lock for it.
+/// </summary>
+/// <remarks>
+/// Odd version: a change is under way. The writer: version+1, barrier, change, barrier, version+1. The reader reads the version,
+/// reads, and reads the version again; if it was odd or has changed, once more (<see cref="Core.WorkerView"/>).
+/// </remarks>
+internal sealed class WorkerLedger
+{
+    private int _version;
+
+    internal PoolWorkItem? Item;
+    internal long ItemSince;
+    internal long BusyTicks;
+    internal double MeanTicks; // run time, exponentially weighted over about its last 16 items
+    internal OutcomeCounts Ended;
+    private long _released;
+#pragma warning disable CS0169, IDE0051 // never read: it keeps neighbours off the line
+    private CacheLinePadding _padding;
+#pragma warning restore CS0169, IDE0051
+
+    /// <summary>Assignments it has finished with: each freed a place.</summary>
+    public long Released => Volatile.Read(ref _released);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void BeginChange()
+    {
+        Volatile.Write(ref _version, _version + 1);
+        Volatile.WriteBarrier(); // the odd version before any of the change; pairs with the ReadBarrier in IsUnchanged
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void EndChange() => Volatile.Write(ref _version, _version + 1);
+
+    /// <summary>Inside a change: it has nothing in hand any more, and a place is free.</summary>
+    public void Release(long now)
+    {
+        BusyTicks += now - ItemSince;
+        Item = null;
+        Volatile.Write(ref _released, _released + 1);
+    }
+
+    /// <summary>The version to read under; waits for the few instructions of a change under way.</summary>
+    public int BeginRead()
+    {
+        var spin = default(SpinWait);
+        int version;
+        while (((version = Volatile.Read(ref _version)) & 1) != 0) spin.SpinOnce(sleep1Threshold: -1);
+        return version;
+    }
+
+    public bool IsUnchanged(int version)
+    {
+        Volatile.ReadBarrier();
+        return Volatile.Read(ref _version) == version;
+    }
+}
+
+/// <summary>How many ended how.</summary>
+[InlineArray(8)]
+internal struct OutcomeCounts
+{
+    private long _first;
+
+    public void Add(WorkOutcome outcome) => this[(int)outcome]++;
+
+    public readonly long Total
+    {
+        get
+        {
+            long sum = 0;
+            foreach (long count in this) sum += count;
+            return sum;
+        }
+    }
+
+    public void Add(in OutcomeCounts other)
+    {
+        for (int i = 0; i < 8; i++) this[i] += other[i];
+    }
+}
