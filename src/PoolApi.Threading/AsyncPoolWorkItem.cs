@@ -5,10 +5,16 @@ namespace PoolApi.Threading;
 /// <summary>
 /// Asynchronous work for a <see cref="FixedThreadPool"/>. While it awaits it holds no worker; whatever follows an
 /// <see langword="await"/> that captures the context runs on a worker of the same pool again. Resumptions go before
-/// waiting items, past the queue's capacity and past closing, so that what was accepted can always finish.
+/// waiting items (all but one in sixteen), past the queue's capacity and past closing, so that what was accepted can
+/// always finish.
 /// </summary>
 public abstract class AsyncPoolWorkItem : PoolWorkItem
 {
+    // Guarded by the gate.
+    internal int ActiveRuns; // workers that run code of this item right now: its body or its resumptions
+    internal bool IsListed; // it is under way, and in the pool's list of those
+    internal long BusyTicks; // time it held a worker; less than from its start to its end
+
     private WorkItemSynchronizationContext? _context;
 
     /// <summary>The work. Called at most once for each submission, on a worker's thread.</summary>
@@ -16,6 +22,8 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
 
     /// <summary>Not used: asynchronous work starts in <see cref="ExecuteAsync"/>.</summary>
     protected sealed override void Execute() => throw new NotSupportedException();
+
+    internal sealed override void TakenLocked(bool isStart) => ((PoolCore)Holder!).TakenLocked(this, isStart);
 
     internal sealed override void Start(PoolCore core, Worker worker)
     {
@@ -44,6 +52,6 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
         {
             (outcome, error) = (OutcomeOf(e), e);
         }
-        core.End(this, outcome, error, Worker.Current);
+        core.EndAsync(this, outcome, error, Worker.Current);
     }
 }

@@ -9,14 +9,15 @@ namespace PoolApi.Threading;
 /// <remarks>
 /// <para><b>Why.</b> Work that blocks or computes for long starves the .NET ThreadPool, and with it everything else in the
 /// process. Here it has threads of its own, a bound on how much of it may wait, and an orderly end.</para>
-/// <para><b>Regime.</b> Items of about ten microseconds and more, from any number of threads. Each item takes the pool's one
-/// lock three times; a sleeping worker is woken by its own monitor, the one that fell asleep last first. An idle pool uses
-/// no CPU.</para>
+/// <para><b>Regime.</b> Items from a few tens of nanoseconds to hours, from any number of threads. Submitting is two
+/// compare-and-swaps and never waits for a worker; taking an item holds a lock for some tens of nanoseconds. A worker with nothing to do
+/// looks for 10 µs, then sleeps on a futex; an idle pool uses no CPU. What costs is waking a sleeping thread (tens of
+/// microseconds, as anywhere), so only one is woken at a time, and it wakes the next only if there is more to do.</para>
 /// <para><b>Promise.</b> Whatever was accepted ends exactly once, with one <see cref="WorkOutcome"/>, also across a shutdown;
 /// the counts add up at every moment (<see cref="PoolCounts"/>).</para>
-/// <para>All members are safe to call from any thread.</para>
+/// <para>All members are safe to call from any thread, the pool's own workers included, unless they say otherwise.</para>
 /// </remarks>
-public sealed class FixedThreadPool : IDisposable, IAsyncDisposable
+public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
 {
     /// <summary>The name of the meter under which every pool in the process reports: <c>PoolApi</c>.</summary>
     public const string MeterName = "PoolApi";
@@ -36,12 +37,15 @@ public sealed class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <param name="options">Its settings; <see langword="null"/> for the defaults. Read now, not later.</param>
     /// <exception cref="ArgumentOutOfRangeException">A setting is out of its range; the message names it and the range.</exception>
     /// <exception cref="OutOfMemoryException">The system gave no thread; those already started have been ended.</exception>
+    /// <exception cref="Exception">What <see cref="FixedThreadPoolOptions.CreateWorkerState"/> threw; every thread has been ended.</exception>
     public FixedThreadPool(FixedThreadPoolOptions? options = null)
     {
         options ??= new FixedThreadPoolOptions();
         options.Validate();
         _core = new PoolCore(options, this);
         _shutdown = new PoolShutdown(_core);
+        TaskScheduler = new PoolTaskScheduler(_core);
+        SynchronizationContext = new PoolSynchronizationContext(_core);
         _core.StartWorkers();
         PoolInstruments.Add(_core);
     }
@@ -52,14 +56,37 @@ public sealed class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <summary>The pool's name.</summary>
     public string Name => _core.Name;
 
-    /// <summary>The number of workers.</summary>
-    public int Workers => _core.Workers.Length;
+    /// <summary>
+    /// What <see cref="FixedThreadPoolOptions.CreateWorkerState"/> made for the worker whose thread calls;
+    /// <see langword="null"/> on any other thread.
+    /// </summary>
+    public static object? CurrentWorkerState => Worker.Current?.State;
+
+    /// <summary>The number of workers that the pool was made with, or resized to.</summary>
+    public int Workers => _core.Size;
+
+    /// <summary>
+    /// Runs tasks on the pool: <c>Task.Factory.StartNew(…, pool.TaskScheduler)</c>. A scheduler cannot refuse the
+    /// continuation of a task that has begun, so its tasks go past the queue's capacity; use <c>RunAsync</c> to be bounded.
+    /// Each counts as an item of the kind <c>task</c>. Once the pool is closed, a task that is queued from elsewhere than its
+    /// own workers fails (<see cref="TaskSchedulerException"/>). A worker that waits for such a task (<c>Task.Wait</c>) runs it
+    /// itself, if nobody has begun it.
+    /// </summary>
+    public TaskScheduler TaskScheduler { get; }
+
+    /// <summary>
+    /// Runs callbacks on the pool, as items of the kind <c>callback</c>: past the capacity, and once the pool is closed only
+    /// from its own workers (otherwise <see cref="WorkRejectedException"/>). Code that awaits under this context comes back to
+    /// the pool. <c>RunAsync</c> has a context of its own for each call, so that a stop waits for what a call awaits; of what
+    /// awaits under this one, the pool knows nothing until it comes back.
+    /// </summary>
+    public SynchronizationContext SynchronizationContext { get; }
 
     /// <summary>
     /// Whether the next submission would be refused as full. Out of date as soon as it is read: good for refusing early
     /// what is expensive to prepare, not for deciding whether to submit.
     /// </summary>
-    public bool IsFullGuess => _core.IsFullGuess;
+    public bool IsFullGuess => !_core.HasRoomGuess;
 
     /// <summary>Completes when the pool is closed and everything it accepted has ended. Never fails.</summary>
     public Task Drained => _core.Drained;
@@ -68,97 +95,79 @@ public sealed class FixedThreadPool : IDisposable, IAsyncDisposable
     /// Submits an item. Never blocks, and allocates nothing.
     /// </summary>
     /// <param name="item">The item; it may be submitted again once it has ended.</param>
-    /// <returns>Whether it was accepted, and why not. What is accepted will end exactly once.</returns>
+    /// <returns>
+    /// Whether it was accepted, and why not. What is accepted will end exactly once. The answer is the same on a worker of
+    /// the pool: a full queue is full for it too (<see cref="Run{TResult}(Func{TResult}, WorkOptions)"/> runs in place instead).
+    /// </returns>
     /// <exception cref="InvalidOperationException">The item has been submitted and has not ended.</exception>
     public SubmitResult TrySubmit(PoolWorkItem item)
     {
         ArgumentNullException.ThrowIfNull(item);
-        SubmitResult result = _core.Submit(item);
-        if (result != SubmitResult.Accepted) CountRejected(result == SubmitResult.Closed ? "draining" : "queue_full");
-        return result;
+        return _core.Submit(item, default);
     }
 
-    /// <summary>Runs a function on the pool.</summary>
-    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
+    /// <summary>Submits an item with a priority, a limit on waiting, or a token. Never blocks.</summary>
+    /// <inheritdoc cref="TrySubmit(PoolWorkItem)"/>
+    /// <param name="item">The item; it may be submitted again once it has ended.</param>
     /// <param name="options">What to say about it.</param>
-    /// <returns>
-    /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if it was not accepted,
-    /// <see cref="WorkNotRunException"/> if it was accepted and did not run, <see cref="OperationCanceledException"/> if it
-    /// was cancelled, <see cref="WorkAbandonedException"/> if the pool stopped without it. The caller's continuation does
-    /// not run on a worker of the pool, unless the caller does.
-    /// </returns>
-    public ValueTask<TResult> RunAsync<TResult>(Func<CancellationToken, TResult> work, WorkOptions options = default)
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
+    public SubmitResult TrySubmit(PoolWorkItem item, in SubmitOptions options)
     {
-        ArgumentNullException.ThrowIfNull(work);
-        return Submit<TResult, DelegateWorkItem<TResult>>(new DelegateWorkItem<TResult>(_core, work, options), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
-    public ValueTask<TResult> RunAsync<TResult>(Func<TResult> work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return RunAsync(_ => work(), options);
-    }
-
-    /// <summary>Runs an action on the pool.</summary>
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
-    public ValueTask RunAsync(Action<CancellationToken> work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return WithoutResult(RunAsync(
-            token =>
-            {
-                work(token);
-                return default(Nothing);
-            },
-            options));
-    }
-
-    /// <summary>Runs an action on the pool.</summary>
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
-    public ValueTask RunAsync(Action work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return RunAsync(_ => work(), options);
+        ArgumentNullException.ThrowIfNull(item);
+        Check(options.Priority, options.MaxQueueTime);
+        return _core.Submit(item, options);
     }
 
     /// <summary>
-    /// Runs an asynchronous function on the pool. While it awaits it holds no worker; what follows an
-    /// <see langword="await"/> that captures the context runs on a worker of this pool again (after
-    /// <c>ConfigureAwait(false)</c> it does not, as with any context).
+    /// Submits many items at once: one reservation and one push for all. As many as there is room for are accepted, from the
+    /// front, and they wait in that order with nothing between them.
     /// </summary>
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
-    public ValueTask<TResult> RunAsync<TResult>(Func<CancellationToken, Task<TResult>> work, WorkOptions options = default)
+    /// <param name="items">The items, each once.</param>
+    /// <param name="options">What to say about all of them.</param>
+    /// <returns>How many were accepted: the first so many. Fewer than given: the queue is full, or, with 0, perhaps closed.</returns>
+    /// <exception cref="InvalidOperationException">One of them has been submitted and has not ended; none was accepted.</exception>
+    public int TrySubmit(ReadOnlySpan<PoolWorkItem> items, in SubmitOptions options = default)
     {
-        ArgumentNullException.ThrowIfNull(work);
-        return Submit<TResult, AsyncDelegateWorkItem<TResult>>(new AsyncDelegateWorkItem<TResult>(_core, work, options), options);
+        Check(options.Priority, options.MaxQueueTime);
+        return _core.Submit(items, options, out _);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    public ValueTask<TResult> RunAsync<TResult>(Func<Task<TResult>> work, WorkOptions options = default)
+    /// <summary>Waits until there is room in the queue, without blocking.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>
+    /// <see langword="true"/>: there was room; somebody else may take it first. <see langword="false"/>: the pool is closed.
+    /// </returns>
+    /// <exception cref="OperationCanceledException">The token was cancelled first.</exception>
+    public ValueTask<bool> WaitForSpaceAsync(CancellationToken cancellationToken = default) => _core.Space.WaitAsync(cancellationToken);
+
+    /// <summary>Waits until there is room in the queue, blocking the caller.</summary>
+    /// <param name="timeout">For how long at most, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <returns>
+    /// <see langword="true"/>: there was room; somebody else may take it first. <see langword="false"/>: there was none in time,
+    /// or the pool is closed.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException">The timeout is negative and not infinite.</exception>
+    /// <exception cref="InvalidOperationException">Called on a worker of this pool, which would wait for itself.</exception>
+    public bool WaitForSpace(TimeSpan timeout)
     {
-        ArgumentNullException.ThrowIfNull(work);
-        return RunAsync(_ => work(), options);
+        ThrowIfNoTimeout(timeout);
+        ThrowIfOnWorker("wait for space in");
+        return _core.Space.Wait(timeout);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    public ValueTask RunAsync(Func<CancellationToken, Task> work, WorkOptions options = default)
+    /// <summary>
+    /// Changes the number of workers. More start at once; fewer: whoever has nothing in hand leaves now, and whoever has when he
+    /// is done. Nothing that was accepted is lost, or run twice.
+    /// </summary>
+    /// <param name="workers">1 to <see cref="FixedThreadPoolOptions.MaxWorkers"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is out of its range.</exception>
+    /// <remarks>Does nothing once the pool is closed. If the system gives no thread, the pool goes on with those it has, and
+    /// the observer is told (<see cref="IFixedThreadPoolObserver.WorkerLost"/>).</remarks>
+    public void Resize(int workers)
     {
-        ArgumentNullException.ThrowIfNull(work);
-        return WithoutResult(RunAsync(
-            async token =>
-            {
-                await work(token);
-                return default(Nothing);
-            },
-            options));
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    public ValueTask RunAsync(Func<Task> work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return RunAsync(_ => work(), options);
+        if (workers is < 1 or > FixedThreadPoolOptions.MaxWorkers)
+            throw new ArgumentOutOfRangeException(nameof(workers), workers, $"workers may be 1 to {FixedThreadPoolOptions.MaxWorkers}.");
+        _core.Resize(workers);
     }
 
     /// <summary>
@@ -224,7 +233,7 @@ public sealed class FixedThreadPool : IDisposable, IAsyncDisposable
     {
         ThrowIfOnWorker();
         _shutdown.Close();
-        _core.WaitUntilDrained();
+        _core.Drained.GetAwaiter().GetResult(); // blocks the caller, as documented
         _shutdown.JoinDrained();
         PoolInstruments.Remove(_core);
     }
@@ -236,35 +245,26 @@ public sealed class FixedThreadPool : IDisposable, IAsyncDisposable
         PoolInstruments.Remove(_core);
     }
 
-    private static async ValueTask WithoutResult(ValueTask<Nothing> task) => await task.ConfigureAwait(false);
-
-    private ValueTask<TResult> Submit<TResult, TItem>(TItem item, in WorkOptions options)
-        where TItem : PoolWorkItem, IResultSource<TResult>
-    {
-        if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(options.CancellationToken);
-        WorkCall<TResult> call = item.Call;
-        // Before submitting, so that nothing can be cancelled unseen; Cancel on an item not yet submitted is remembered.
-        call.Watch(item);
-        SubmitResult result = TrySubmit(item);
-        if (result == SubmitResult.Accepted) return new ValueTask<TResult>(call, call.Version);
-        call.Unwatch();
-        return ValueTask.FromException<TResult>(new WorkRejectedException(Name, result));
-    }
-
     private static void ThrowIfNoTimeout(TimeSpan value, [CallerArgumentExpression(nameof(value))] string name = "")
     {
         if (value < TimeSpan.Zero && value != Timeout.InfiniteTimeSpan)
             throw new ArgumentOutOfRangeException(name, value, $"{name} may be zero or more, or infinite.");
     }
 
-    private void ThrowIfOnWorker()
+    private static void Check(WorkPriority priority, TimeSpan? maxQueueTime)
+    {
+        if (priority is < WorkPriority.Low or > WorkPriority.High)
+            throw new ArgumentOutOfRangeException(nameof(priority), priority, "Priority may be Low, Normal or High.");
+        if (maxQueueTime is { } limit && limit < TimeSpan.Zero && limit != Timeout.InfiniteTimeSpan)
+            throw new ArgumentOutOfRangeException(nameof(maxQueueTime), limit, "MaxQueueTime may be zero or more, or infinite.");
+    }
+
+    private void ThrowIfOnWorker(string what = "stop")
     {
         if (Worker.Current?.Core == _core)
         {
             throw new InvalidOperationException(
-                $"A worker of the pool '{Name}' cannot stop its own pool: it would wait for itself. Stop it from another thread.");
+                $"A worker of the pool '{Name}' cannot {what} its own pool: it would wait for itself. Do it on another thread.");
         }
     }
-
-    private readonly struct Nothing;
 }

@@ -33,10 +33,31 @@ public sealed class FixedThreadPoolOptions
     public TimeSpan MaxQueueTime { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// A worker on one item for longer than this is shown as stuck, more than zero. Nothing else happens to it.
-    /// Default: 1 minute.
+    /// A worker on one item for longer than this is stuck, more than zero: it is shown and reported as such, with what it runs
+    /// and since when, and may get a stand-in (<see cref="MaxStandIns"/>). Nothing happens to the item. Default: 1 minute.
     /// </summary>
     public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>
+    /// How many further threads may stand in for workers that are stuck, 0 to 64. A stand-in leaves when a stuck worker
+    /// comes back. Default: 0, none.
+    /// </summary>
+    public int MaxStandIns { get; set; }
+
+    /// <summary>
+    /// How far the workers' threads let the other threads of the machine go first, so that a server's own threads answer
+    /// while the pool uses every core: the nice value of each thread on Linux, 0 (as any thread) to 19; elsewhere the
+    /// nearest that the system offers. Default: <see langword="null"/>, as any thread.
+    /// </summary>
+    public int? Nice { get; set; }
+
+    /// <summary>
+    /// Makes a state for each worker, given its id, on the worker's own thread, before it runs anything: for native handles
+    /// that belong to one thread. An item finds it in <see cref="FixedThreadPool.CurrentWorkerState"/>. If it is
+    /// <see cref="IDisposable"/> it is disposed of on the same thread, as its last act. If this throws, the pool's
+    /// constructor throws the same. Default: none.
+    /// </summary>
+    public Func<int, object?>? CreateWorkerState { get; set; }
 
     /// <summary>
     /// Told what happens in the pool, on the thread where it happens; <see langword="null"/> (the default) costs nothing.
@@ -46,6 +67,9 @@ public sealed class FixedThreadPoolOptions
     /// <summary>The clock for ages, limits and deadlines. Default: the system's.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
+    /// <summary>Starts a thread; a test makes it fail.</summary>
+    internal Action<Thread> StartThread { get; set; } = static thread => thread.UnsafeStart();
+
     internal void Validate()
     {
         Check(IsName(Name), Name, "1 to 32 ASCII letters, digits, '-', '_' or '.'");
@@ -53,6 +77,8 @@ public sealed class FixedThreadPoolOptions
         Check(QueueCapacity is >= 1 and <= MaxQueueCapacity, QueueCapacity, $"1 to {MaxQueueCapacity}");
         Check(MaxQueueTime > TimeSpan.Zero || MaxQueueTime == Timeout.InfiniteTimeSpan, MaxQueueTime, "more than zero, or infinite");
         Check(StuckAfter > TimeSpan.Zero, StuckAfter, "more than zero");
+        Check(MaxStandIns is >= 0 and <= 64, MaxStandIns, "0 to 64");
+        Check(Nice is null or (>= 0 and <= 19), Nice, "0 to 19, or null");
         ArgumentNullException.ThrowIfNull(TimeProvider);
     }
 

@@ -6,10 +6,26 @@ namespace PoolApi.Threading;
 /// </summary>
 public interface IFixedThreadPoolObserver
 {
+    /// <summary>
+    /// An item was accepted. Called on the submitting thread, after the fact: the item may have started or ended by then, and
+    /// be somebody else's again, so it is good for its identity only.
+    /// </summary>
+    /// <param name="item">What was accepted.</param>
+    void WorkAccepted(PoolWorkItem item) { }
+
     /// <summary>A worker is about to run an item for the first time (not on resumptions). Called on the worker.</summary>
     /// <param name="workerId">The worker, 0 to N−1.</param>
     /// <param name="item">What it runs.</param>
     void WorkStarted(int workerId, PoolWorkItem item) { }
+
+    /// <summary>
+    /// An accepted item has ended, run or not: exactly once for each, before the item itself is told. Called on a worker, or on
+    /// the thread that cancelled, expired or handed back the item.
+    /// </summary>
+    /// <param name="item">What has ended.</param>
+    /// <param name="outcome">How.</param>
+    /// <param name="exception">What it threw, if it failed or was cancelled while running.</param>
+    void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) { }
 
     /// <summary>
     /// Code that belongs to no caller threw: an <see langword="async"/> <see langword="void"/> method inside an item, or
@@ -18,6 +34,33 @@ public interface IFixedThreadPoolObserver
     /// <param name="item">The item it belonged to.</param>
     /// <param name="exception">What was thrown.</param>
     void UnhandledException(PoolWorkItem item, Exception exception) { }
+
+    /// <summary>A worker's thread is ready for work. Called on it.</summary>
+    /// <param name="workerId">The worker, from 0.</param>
+    void WorkerStarted(int workerId) { }
+
+    /// <summary>A worker has nothing more to do: the pool stops, or has been made smaller. Called on its thread, as its last act.</summary>
+    /// <param name="workerId">The worker, from 0.</param>
+    void WorkerStopped(int workerId) { }
+
+    /// <summary>
+    /// A worker has been on one item for longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>. Told once for each time,
+    /// on a timer's thread.
+    /// </summary>
+    /// <param name="worker">The worker, what it runs, and for how long it has.</param>
+    void WorkerStuck(WorkerSnapshot worker) { }
+
+    /// <summary>A worker that was stuck has come back. Called on it.</summary>
+    /// <param name="workerId">The worker, from 0.</param>
+    void WorkerRecovered(int workerId) { }
+
+    /// <summary>
+    /// A worker's state could not be made (<see cref="FixedThreadPoolOptions.CreateWorkerState"/>; not at the pool's own start,
+    /// whose constructor throws), or threw when it was disposed of. Called on the worker.
+    /// </summary>
+    /// <param name="workerId">The worker, from 0.</param>
+    /// <param name="exception">What was thrown.</param>
+    void WorkerStateFailed(int workerId, Exception exception) { }
 
     /// <summary>A worker's thread died of an exception that escaped the pool's own loop, and was replaced.</summary>
     /// <param name="workerId">The worker, 0 to N−1; the new thread has the same id and name.</param>

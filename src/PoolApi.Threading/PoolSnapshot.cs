@@ -12,6 +12,12 @@ public sealed record PoolSnapshot
     /// <summary>Items that wait.</summary>
     public required int QueueLength { get; init; }
 
+    /// <summary>Of those that wait, the ones of high priority.</summary>
+    public required int QueueLengthHigh { get; init; }
+
+    /// <summary>Of those that wait, the ones of low priority.</summary>
+    public required int QueueLengthLow { get; init; }
+
     /// <summary>Items that may wait.</summary>
     public required int QueueCapacity { get; init; }
 

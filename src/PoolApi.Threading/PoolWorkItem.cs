@@ -9,51 +9,45 @@ namespace PoolApi.Threading;
 /// </summary>
 /// <remarks>
 /// <code>
-///             TrySubmit              a worker takes it             Execute returned or threw
-///   Created ──────────────► Waiting ───────────────────► InFlight ───────────────────────────► Ended
-///                              │                             │                                   ▲
-///                              │ cancelled, expired,         │ the pool stopped without it       │
-///                              │ handed back                 └───────────────────────────────────┤
-///                              └─────────────────────────────────────────────────────────────────┘
+///            Claim               sorted into its lane           a worker takes it          Execute returned or threw
+///   Created ───────► Claimed ───────────────────────► Waiting ───────────────────► InFlight ──────────────► Ending ──► Ended
+///      ▲                │ refused: full or closed         │                            │                      ▲
+///      └────────────────┘                                 │ cancelled, expired,        │ the pool stopped     │
+///                                                         │ handed back                ▼ without it           │
+///                                                         │                        Abandoned                  │
+///                                                         └───────────────────────────────────────────────────┘
 /// </code>
-/// What becomes of an item is decided under the pool's lock, so an accepted item ends exactly once, and
-/// <see cref="OnEnded"/> is called exactly once, outside the lock, by whoever ended it. From then on (in OnEnded already)
-/// it may be submitted again, to any pool, unless it was abandoned: its code may still be running.
+/// Each arrow is one atomic step, under the pool's gate or by one compare-and-swap, so an accepted item ends exactly once;
+/// and <see cref="OnEnded"/> is called exactly once, outside the gate, by whoever ended it. From then on (in OnEnded
+/// already) it may be submitted again, to any pool, unless it was abandoned: its code may still be running.
 /// </remarks>
-public abstract class PoolWorkItem
+public abstract partial class PoolWorkItem
 {
-    // Guarded by the gate of the pool that accepted the item, except that State is claimed by Accept and given up by
-    // NotifyEnded in one step each.
-    internal PoolWorkItem? Previous;
-    internal PoolWorkItem? Next;
-    internal volatile WorkItemState State;
-    internal int ActiveRuns; // workers that run code of this item right now: its body or its resumptions
     internal Worker? LastWorker;
-    internal bool StopSignalled; // the pool, stopping, asked it to stop
     internal long SubmittedAt;
     internal long StartedAt;
     internal long EndedAt;
-    internal long BusyTicks; // time it held a worker; for asynchronous work less than EndedAt - StartedAt
-    internal WorkLabels Labels; // what Kind, Origin and TraceId said when it was submitted
+    internal volatile bool StopSignalled; // the pool, stopping, asked it to stop
 
-    private PoolCore? _core;
     private CancellationTokenSource? _cancellation;
-    private volatile bool _cancelRequested;
-    private NotRunReason _cancelReason;
+    private TokenWatch? _watch;
 
-    /// <summary>The work's kind, a label of the pool's metrics: a small fixed set of words. Read once for each
-    /// submission. Default: <c>work</c>.</summary>
+    /// <summary>
+    /// The work's kind, a label of the pool's metrics: a small fixed set of words. The same for the whole of a submission;
+    /// read when somebody looks or measures, from any thread, and must be cheap. Default: <c>work</c>.
+    /// </summary>
     public virtual string Kind => "work";
 
-    /// <summary>For whom it is done, as the view of the workers shows it. Default: <see langword="null"/>.</summary>
+    /// <summary>For whom it is done, as the view of the workers shows it. Read as <see cref="Kind"/> is. Default:
+    /// <see langword="null"/>.</summary>
     public virtual string? Origin => null;
 
-    /// <summary>The trace it belongs to, as the view of the workers shows it. Default: none.</summary>
+    /// <summary>The trace it belongs to, as the view of the workers shows it. Read as <see cref="Kind"/> is. Default: none.</summary>
     public virtual ActivityTraceId TraceId => default;
 
     /// <summary>
     /// Cancelled when <see cref="Cancel"/> is called or the pool, stopping, has missed its deadline. Made when first
-    /// asked for; safe from any thread.
+    /// asked for, a source of its own for each submission; safe from any thread.
     /// </summary>
     public CancellationToken CancellationToken
     {
@@ -66,23 +60,25 @@ public abstract class PoolWorkItem
                 cts = Interlocked.CompareExchange(ref _cancellation, made, null) ?? made;
                 // Pairs with SignalRunning: it sets the flag, then looks for a source; here the source is published
                 // (a full fence), then the flag is read. One of the two sees the other.
-                if (_cancelRequested) cts.Cancel();
+                if (CancelRequested) cts.Cancel();
             }
             return cts.Token;
         }
     }
 
     /// <summary>Whether the item has been asked to stop. Safe from any thread.</summary>
-    public bool IsCancellationRequested => _cancelRequested;
+    public bool IsCancellationRequested => CancelRequested;
 
     /// <summary>How long it waited for a worker, or in vain. Valid once it has started or ended.</summary>
-    public TimeSpan QueueTime => _core?.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
+    public TimeSpan QueueTime => Core?.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
 
     /// <summary>How long it took from its start to its end, awaits included. Valid once it has ended after running.</summary>
-    public TimeSpan RunTime => _core?.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
+    public TimeSpan RunTime => Core?.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
 
     /// <summary>The name of the worker that ran it last; <see langword="null"/> if none has.</summary>
     public string? WorkerName => LastWorker?.Name;
+
+    private PoolCore? Core => (PoolCore?)Volatile.Read(ref Holder);
 
     /// <summary>
     /// Asks the item to stop. While it waits, it is removed at once, its slot is free, and it ends with
@@ -95,12 +91,7 @@ public abstract class PoolWorkItem
     public bool Cancel(NotRunReason reason = NotRunReason.Cancelled)
     {
         _ = reason.ToOutcome(); // throws here, before anything has changed, if it is none
-        _cancelReason = reason;
-        _cancelRequested = true;
-        // Pairs with the fence in Accept: either this sees the pool, or the pool, accepting, sees the request.
-        Interlocked.MemoryBarrier();
-        PoolCore? core = _core;
-        if (core is not null && core.EndWaiting(this, reason)) return true;
+        if (CancelWaiting(reason)) return true;
         SignalRunning();
         return false;
     }
@@ -117,16 +108,14 @@ public abstract class PoolWorkItem
     /// <param name="exception">What it threw, if it failed or was cancelled while running.</param>
     protected virtual void OnEnded(WorkOutcome outcome, Exception? exception) { }
 
-    internal NotRunReason CancelReason => _cancelReason;
-
-    /// <summary>Called under the gate: the pool takes the item in.</summary>
+    /// <summary>Takes the item for a submission, in one step: two threads, or two pools, may be offered it at once.</summary>
+    /// <returns>What it was, for <see cref="Unclaim"/>.</returns>
     /// <exception cref="InvalidOperationException">It has been submitted already and has not ended.</exception>
-    internal void Accept(PoolCore core, in WorkLabels labels, long now)
+    internal WorkItemState Claim(PoolCore core, WorkPriority priority, long now, long expiresAt)
     {
-        // Claimed in one step: two pools, with a gate each, may be offered the item at once.
-        WorkItemState was = State;
+        var was = (WorkItemState)StateWord;
         if (was is not (WorkItemState.Created or WorkItemState.Ended)
-            || Interlocked.CompareExchange(ref State, WorkItemState.Accepting, was) != was)
+            || Interlocked.CompareExchange(ref StateWord, (int)WorkItemState.Claimed, (int)was) != (int)was)
         {
             throw new InvalidOperationException(was == WorkItemState.Abandoned
                 ? "The work item was left behind by a pool that stopped; its code may still be running."
@@ -134,18 +123,31 @@ public abstract class PoolWorkItem
         }
         if (was == WorkItemState.Ended)
         {
-            _cancelRequested = false;
-            _cancellation = null;
+            CancelRequested = false;
+            if (_cancellation is not null) _cancellation = null;
+            if (_watch is not null) _watch = null;
+            if (StopSignalled) StopSignalled = false;
+            StartedAt = EndedAt = 0;
+            LastWorker = null;
         }
-        Labels = labels;
         SubmittedAt = now;
-        StopSignalled = false;
-        StartedAt = EndedAt = BusyTicks = 0;
-        LastWorker = null;
-        _core = core;
-        State = WorkItemState.Waiting; // after the pool: IsWaitingIn reads them the other way round
-        Interlocked.MemoryBarrier(); // pairs with the fence in Cancel
+        ExpiresAt = expiresAt;
+        Priority = priority;
+        if (!ReferenceEquals(Holder, core)) Volatile.Write(ref Holder, core);
+        return was;
     }
+
+    /// <summary>It was refused, and is as it was before.</summary>
+    internal void Unclaim(WorkItemState was)
+    {
+        Previous = null;
+        ExpiryIndex = 0;
+        _watch?.End();
+        State = was;
+    }
+
+    /// <summary>Between the claim and the push: the token cancels the item from now on.</summary>
+    internal void Watch(CancellationToken token) => _watch = TokenWatch.Start(this, token);
 
     /// <summary>Runs the item on a worker, from its start to its end or, for asynchronous work, to its first await.</summary>
     internal virtual void Start(PoolCore core, Worker worker)
@@ -166,32 +168,50 @@ public abstract class PoolWorkItem
     /// <summary>Runs a continuation of the item on a worker.</summary>
     internal virtual void Resume(SendOrPostCallback callback, object? state) => callback(state);
 
-    /// <summary>Under the gate of a pool: whether the item waits there. It may long be in another one.</summary>
-    internal bool IsWaitingIn(PoolCore core) => State == WorkItemState.Waiting && ReferenceEquals(_core, core);
-
     internal void NotifyEnded(WorkOutcome outcome, Exception? error)
     {
+        _watch?.End();
         // Only now may it be submitted again; until here the pool still needed its links and its times.
-        State = outcome == WorkOutcome.Abandoned ? WorkItemState.Abandoned : WorkItemState.Ended;
+        if (outcome != WorkOutcome.Abandoned) State = WorkItemState.Ended;
         OnEnded(outcome, error);
+        // Nothing of the item is touched from here on: it may be somebody else's.
     }
 
     /// <summary>An exception is a cancellation only if somebody had asked for one.</summary>
     private protected WorkOutcome OutcomeOf(Exception e) =>
-        e is OperationCanceledException && _cancelRequested ? WorkOutcome.Cancelled : WorkOutcome.Failed;
+        e is OperationCanceledException && CancelRequested ? WorkOutcome.Cancelled : WorkOutcome.Failed;
+
+    /// <summary>Ends the item if it waits; otherwise it is marked, and ends when it comes to be sorted into a lane.</summary>
+    internal bool CancelWaiting(NotRunReason reason)
+    {
+        CancelReason = reason;
+        CancelRequested = true;
+        // Pairs with the reservation of a place, a full fence, in PoolCore.Submit: either this sees the pool, or the pool,
+        // taking the item in, sees the request.
+        Interlocked.MemoryBarrier();
+        return Core is { } core && core.EndWaiting(this, reason);
+    }
 
     /// <summary>Cancels the token of an item that runs. Callbacks registered on it run on this thread.</summary>
     internal void SignalRunning()
     {
-        _cancelRequested = true;
+        CancelRequested = true;
         Interlocked.MemoryBarrier(); // pairs with the publication in CancellationToken
+        Signal(Volatile.Read(ref _cancellation));
+    }
+
+    /// <summary>The source of the current submission, if anybody asked for its token.</summary>
+    internal CancellationTokenSource? CurrentSource => Volatile.Read(ref _cancellation);
+
+    internal void Signal(CancellationTokenSource? source)
+    {
         try
         {
-            Volatile.Read(ref _cancellation)?.Cancel();
+            source?.Cancel();
         }
         catch (AggregateException e)
         {
-            _core?.Unhandled(this, e);
+            Core?.Unhandled(this, e);
         }
     }
 
@@ -201,7 +221,7 @@ public abstract class PoolWorkItem
     /// </summary>
     internal async Task SignalStopAsync()
     {
-        _cancelRequested = true;
+        CancelRequested = true;
         Interlocked.MemoryBarrier(); // as in SignalRunning
         if (Volatile.Read(ref _cancellation) is not { } cancellation) return;
         try
@@ -210,22 +230,7 @@ public abstract class PoolWorkItem
         }
         catch (AggregateException e)
         {
-            _core?.Unhandled(this, e);
+            Core?.Unhandled(this, e);
         }
     }
-}
-
-/// <summary>What an item said about itself when it was submitted. Kept, so that no code of a caller runs under the gate.</summary>
-internal readonly record struct WorkLabels(string Kind, string? Origin, ActivityTraceId TraceId);
-
-/// <summary>Where an item is between two submissions.</summary>
-internal enum WorkItemState
-{
-    Created,
-    Accepting,
-    Waiting,
-    InFlight,
-    Ending, // it has its outcome, and is about to be told
-    Ended,
-    Abandoned,
 }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.Threading;
 
-/// <summary>What a caller may say about work that it gives to <see cref="FixedThreadPool"/>'s <c>RunAsync</c>.</summary>
+/// <summary>What a caller may say about work that it gives to <see cref="FixedThreadPool"/>'s <c>RunAsync</c> or <c>Run</c>.</summary>
 public readonly record struct WorkOptions
 {
     /// <summary>The work's kind, a label of the pool's metrics: a small fixed set of words. Default: <c>work</c>.</summary>
@@ -14,9 +14,23 @@ public readonly record struct WorkOptions
     /// <summary>The trace that the work belongs to, as the view of the workers shows it. Default: the current activity's.</summary>
     public ActivityTraceId TraceId { get; init; }
 
+    /// <inheritdoc cref="SubmitOptions.Priority"/>
+    public WorkPriority Priority { get; init; }
+
+    /// <inheritdoc cref="SubmitOptions.MaxQueueTime"/>
+    public TimeSpan? MaxQueueTime { get; init; }
+
     /// <summary>
     /// Cancels the work: while it waits it is removed at once and its slot is free; while it runs the token that its
-    /// delegate was given is cancelled. Default: none.
+    /// delegate was given is cancelled. Default: none. Costs one small object and a registration.
     /// </summary>
     public CancellationToken CancellationToken { get; init; }
+
+    /// <summary>
+    /// The work runs outside of the caller's <see cref="ExecutionContext"/>: it sees none of its AsyncLocals, and not its
+    /// <see cref="Activity"/>. Default: <see langword="false"/>, the context flows, as it does with <c>Task.Run</c>.
+    /// </summary>
+    public bool SuppressFlow { get; init; }
+
+    internal SubmitOptions Submit => new() { Priority = Priority, MaxQueueTime = MaxQueueTime, CancellationToken = CancellationToken };
 }

@@ -1,6 +1,8 @@
+using PoolApi.Threading.Core.Queue;
+
 namespace PoolApi.Threading.Core;
 
-/// <summary>The steps of a stop; <see cref="PoolShutdown"/> puts them in order.</summary>
+/// <content>The steps of a stop; <see cref="PoolShutdown"/> puts them in order.</content>
 /// <remarks>
 /// <code>
 ///   Running ──Close──► Draining ──Stop──► Stopping ──last worker exits, or Abandon──► Stopped
@@ -10,12 +12,17 @@ namespace PoolApi.Threading.Core;
 /// </remarks>
 internal sealed partial class PoolCore
 {
+    /// <summary>How long a worker with nothing in hand may take to leave its loop and its thread.</summary>
+    public static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
+
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private bool _finished;
+    private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _interrupted; // items asked to stop by CancelInFlight that did not complete
 
     public TimeProvider Time => _time;
+
+    public bool IsClosed => _queue.IsClosed;
 
     /// <summary>Completes when the pool is closed and everything it accepted has ended.</summary>
     public Task Drained => _drained.Task;
@@ -23,107 +30,63 @@ internal sealed partial class PoolCore
     /// <summary>Completes when the loop of every worker has ended.</summary>
     public Task Exited => _exited.Task;
 
-    private bool IsEmptyLocked => _queue.Count == 0 && _inFlight.Count == 0;
+    /// <summary>Completes when every worker has been dealt with.</summary>
+    public Task Finished => _finished.Task;
 
-    private bool MayExitLocked => _state == PoolState.Stopped || (_state == PoolState.Stopping && IsEmptyLocked);
+    public int Interrupted => Volatile.Read(ref _interrupted);
 
-    /// <summary>Starts every worker; if the system refuses one thread, those already started are ended again.</summary>
-    public void StartWorkers()
+    private PoolState State => _finished.Task.IsCompleted ? PoolState.Stopped : _queue.State switch
     {
-        int started = 0;
-        try
-        {
-            for (; started < _workers.Length; started++) _workers[started].Start();
-        }
-        catch
-        {
-            lock (_gate) _live = started;
-            Stop();
-            foreach (Worker worker in _workers.AsSpan(0, started)) worker.Join(Timeout.InfiniteTimeSpan);
-            _expiry?.Dispose();
-            throw;
-        }
-    }
+        QueueState.Open => PoolState.Running,
+        QueueState.Closed => PoolState.Draining,
+        QueueState.Stopping => PoolState.Stopping,
+        _ => PoolState.Stopped,
+    };
 
     /// <summary>From here on nothing more is accepted.</summary>
     public void Close()
     {
-        lock (_gate)
-        {
-            if (_state != PoolState.Running) return;
-            _state = PoolState.Draining;
-            NothingLeftLocked();
-        }
-    }
-
-    /// <summary>Blocks the caller until the pool is closed and everything it accepted has ended.</summary>
-    public void WaitUntilDrained()
-    {
-        lock (_gate)
-        {
-            while (!_drained.Task.IsCompleted) Monitor.Wait(_gate);
-        }
-    }
-
-    /// <summary>Blocks the caller until the loop of every worker has ended.</summary>
-    public void WaitUntilExited()
-    {
-        lock (_gate)
-        {
-            while (_live > 0) Monitor.Wait(_gate);
-        }
-    }
-
-    /// <summary>Blocks the caller until every worker has been dealt with.</summary>
-    public void WaitUntilFinished()
-    {
-        lock (_gate)
-        {
-            while (!_finished) Monitor.Wait(_gate);
-        }
+        Aftermath after = default;
+        _queue.Enter();
+        bool first = _queue.CloseLocked(ref after);
+        _queue.Exit();
+        CarryOut(ref after);
+        if (first) _space.TellIfAwaited();
     }
 
     /// <summary>Ends everything that waits as not started. Oldest first.</summary>
     public IReadOnlyList<PoolWorkItem> HandBackWaiting()
     {
         var items = new List<PoolWorkItem>();
-        lock (_gate)
-        {
-            while (_queue.TryDequeue(out PoolWorkItem? item))
-            {
-                EndLocked(item, WorkOutcome.NotStarted);
-                items.Add(item);
-            }
-        }
-        foreach (PoolWorkItem item in items) Notify(item, WorkOutcome.NotStarted, null);
-        return items;
+        Aftermath after = default;
+        _queue.Enter();
+        _queue.HandBackLocked(items, ref after);
+        _queue.Exit();
+        PoolWorkItem[] oldestFirst = [.. items.OrderBy(static item => item.SubmittedAt)];
+        CarryOut(ref after);
+        return oldestFirst;
     }
 
     /// <summary>Cancels the token of everything in flight; whether it ends is up to the work.</summary>
     /// <returns>How many items that were.</returns>
     public int CancelInFlight()
     {
-        PoolWorkItem[] items;
-        lock (_gate)
+        var items = new List<PoolWorkItem>();
+        _queue.Enter();
+        items.AddRange(_async.ToArray());
+        foreach (Worker worker in _workers)
         {
-            items = _inFlight.ToArray();
-            foreach (PoolWorkItem item in items) item.StopSignalled = true;
+            if (worker.Ledger.Item is { } item and not AsyncPoolWorkItem) items.Add(item);
         }
+        foreach (PoolWorkItem item in items) item.StopSignalled = true;
+        _queue.Exit();
         // Not awaited: the stop goes on while callbacks run. Each reports its own failure.
         foreach (PoolWorkItem item in items) _ = item.SignalStopAsync();
-        return items.Length;
+        return items.Count;
     }
 
     /// <summary>Tells the workers to end as soon as nothing is left for them.</summary>
-    public void Stop()
-    {
-        lock (_gate)
-        {
-            if (_state < PoolState.Stopping) _state = PoolState.Stopping;
-            NothingLeftLocked();
-            WakeAllLocked();
-        }
-    }
+    public void Stop() => StopAs(QueueState.Stopping);
 
     /// <summary>
     /// Gives up on what is still in flight: it ends as abandoned, sleeping workers end, and the workers returned are those
@@ -132,57 +95,82 @@ internal sealed partial class PoolCore
     /// <param name="abandoned">How many items it has ended.</param>
     public Worker[] Abandon(out int abandoned)
     {
-        PoolWorkItem[] items;
-        Worker[] running;
-        long now = _time.GetTimestamp();
-        lock (_gate)
+        long now = Now;
+        var items = new List<PoolWorkItem>();
+        var running = new List<Worker>();
+        Aftermath after = default;
+        _queue.Enter();
+        _queue.StopLocked(QueueState.Stopped, ref after);
+        foreach (PoolWorkItem item in _async.ToArray())
         {
-            _state = PoolState.Stopped;
-            items = _inFlight.ToArray();
-            foreach (PoolWorkItem item in items)
-            {
-                item.StopSignalled = true;
-                item.EndedAt = now;
-                EndInFlightLocked(item, WorkOutcome.Abandoned);
-            }
-            running = Array.FindAll(_workers, static w => w is { HasExited: false, Item: not null });
-            WakeAllLocked();
+            Unlist((AsyncPoolWorkItem)item);
+            item.State = WorkItemState.Abandoned;
+            items.Add(item);
         }
+        foreach (Worker worker in _workers)
+        {
+            PoolWorkItem? item = worker.Ledger.Item;
+            if (item is null || !worker.IsLive) continue;
+            // If a synchronous item is ending right now, its worker is about to leave, and counts it.
+            if (item is not AsyncPoolWorkItem && TryAbandon(item)) items.Add(item);
+            if (item is AsyncPoolWorkItem || item.State == WorkItemState.Abandoned) running.Add(worker);
+        }
+        foreach (PoolWorkItem item in items)
+        {
+            item.StopSignalled = true;
+            item.EndedAt = now;
+            _endedElsewhere.Add(WorkOutcome.Abandoned);
+        }
+        _interrupted += items.Count;
+        _queue.NothingLeftLocked(ref after);
+        _queue.Exit();
         foreach (PoolWorkItem item in items) Notify(item, WorkOutcome.Abandoned, null);
-        abandoned = items.Length;
-        return running;
+        CarryOut(ref after);
+        abandoned = items.Count;
+        return [.. running];
+
+        // Decides between this end and the worker's own, in PoolCore.End.
+        static bool TryAbandon(PoolWorkItem item) =>
+            Interlocked.CompareExchange(ref item.StateWord, (int)WorkItemState.Abandoned, (int)WorkItemState.InFlight)
+                == (int)WorkItemState.InFlight;
     }
 
     /// <summary>Every worker has been dealt with.</summary>
     public void Finish()
     {
-        lock (_gate)
-        {
-            _state = PoolState.Stopped;
-            _finished = true;
-            Monitor.PulseAll(_gate); // WaitUntilFinished
-        }
-        _expiry?.Dispose();
+        StopAs(QueueState.Stopped);
+        _finished.TrySetResult();
+        DisposeTimers();
     }
 
-    private void NothingLeftLocked()
+    public void Joined(Worker worker) => Tell(static (o, w, _, _) => o.WorkerJoined(w), worker.Id, null, null);
+
+    public void NotJoined(Worker worker, WorkerSnapshot snapshot)
     {
-        if (_state < PoolState.Draining || !IsEmptyLocked) return;
-        _drained.TrySetResult();
-        Monitor.PulseAll(_gate); // WaitUntilDrained
-        if (_state >= PoolState.Stopping) WakeAllLocked();
+        if (_observer is not null) Tell((o, _, _, _) => o.WorkerNotJoined(snapshot), worker.Id, null, null);
     }
 
-    private void WakeAllLocked()
+    private void StopAs(QueueState state)
     {
-        while (PopSleeperLocked() is { } sleeper) sleeper.Wake();
+        Aftermath after = default;
+        _queue.Enter();
+        _queue.StopLocked(state, ref after);
+        _queue.Exit();
+        CarryOut(ref after);
     }
 
-    private void ExitLocked(Worker worker)
+    /// <summary>A worker's loop has ended.</summary>
+    private void WorkerLeft()
     {
-        worker.HasExited = true;
-        if (--_live > 0) return;
-        _exited.TrySetResult();
-        Monitor.PulseAll(_gate); // WaitUntilExited
+        _queue.Enter();
+        bool last = _queue.LiveWorkers == 0;
+        _queue.Exit();
+        if (last) _exited.TrySetResult();
+    }
+
+    private void DisposeTimers()
+    {
+        _expiry.Dispose();
+        _watch.Stop();
     }
 }

@@ -1,105 +1,121 @@
+using PoolApi.Threading.Core.Queue;
+
 namespace PoolApi.Threading.Core;
 
-/// <summary>What can be seen of the pool from outside.</summary>
+/// <content>What can be seen of the pool from outside.</content>
 internal sealed partial class PoolCore
 {
     private const double MaxEstimateSeconds = 86_400;
 
-    public ReadOnlySpan<Worker> Workers => _workers;
+    public long RoomGuess => _queue.Limit - _queue.PendingGuess;
 
-    public int Interrupted
-    {
-        get
-        {
-            lock (_gate) return _interrupted;
-        }
-    }
+    public bool HasRoomGuess => RoomGuess > 0;
 
     public PoolCounts Counts
     {
         get
         {
-            lock (_gate) return _tally.ToCounts();
-        }
-    }
-
-    /// <summary>True while the next submission would be refused as full; out of date as soon as it is read.</summary>
-    public bool IsFullGuess
-    {
-        get
-        {
-            lock (_gate) return _queue.Count >= RoomLocked;
+            Aftermath after = default;
+            _queue.Enter();
+            _queue.DrainLocked(ref after);
+            PoolCounts counts = CountsLocked(ReadWorkers());
+            _queue.Exit();
+            CarryOut(ref after);
+            return counts;
         }
     }
 
     /// <summary>How long an item that joins the queue now may have to wait, by the mean run time of recent items.</summary>
     public TimeSpan EstimateQueueTime()
     {
-        double ticks;
-        lock (_gate)
+        double sum = 0;
+        int known = 0;
+        long longest = 0;
+        int busy = 0;
+        long now = Now;
+        foreach (Worker worker in _workers)
         {
-            double mean = _meanBusyTicks;
-            if (mean == 0)
+            WorkerLedger ledger = worker.Ledger; // racy: an estimate
+            if (ledger.MeanTicks > 0)
             {
-                // Nothing has ended yet: what runs has taken at least this long.
-                long now = _time.GetTimestamp();
-                foreach (Worker worker in _workers)
-                {
-                    if (worker.Item is not null) mean = Math.Max(mean, now - worker.ItemSince);
-                }
+                sum += ledger.MeanTicks;
+                known++;
             }
-            ticks = _queue.Count * mean / _workers.Length;
+            if (ledger.Item is null) continue;
+            busy++;
+            longest = Math.Max(longest, now - ledger.ItemSince);
         }
+        // Nothing has ended yet: what runs has taken at least this long.
+        double mean = known > 0 ? sum / known : longest;
+        double ticks = Math.Max(0, _queue.PendingGuess - busy) * mean / Size;
         return TimeSpan.FromSeconds(Math.Min(ticks / _time.TimestampFrequency, MaxEstimateSeconds));
     }
 
     public PoolSnapshot GetSnapshot()
     {
-        lock (_gate)
+        Aftermath after = default;
+        _queue.Enter();
+        _queue.DrainLocked(ref after);
+        long now = Now;
+        WorkerView[] workers = ReadWorkers();
+        int shown = Math.Max(Size, LastLive(workers) + 1);
+        var snapshot = new PoolSnapshot
         {
-            long now = _time.GetTimestamp();
-            var workers = new WorkerSnapshot[_workers.Length];
-            for (int i = 0; i < workers.Length; i++) workers[i] = SnapshotLocked(_workers[i], now);
-            return new PoolSnapshot
-            {
-                Name = Name,
-                State = _state,
-                QueueLength = _queue.Count,
-                QueueCapacity = Capacity,
-                OldestAge = _queue.Oldest is { } oldest ? _time.GetElapsedTime(oldest.SubmittedAt, now) : null,
-                InFlight = _inFlight.Count,
-                Suspended = _suspended,
-                Counts = _tally.ToCounts(),
-                Workers = workers,
-            };
+            Name = Name,
+            State = State,
+            QueueLength = _queue.Waiting,
+            QueueLengthHigh = _queue.WaitingOf(WorkPriority.High),
+            QueueLengthLow = _queue.WaitingOf(WorkPriority.Low),
+            QueueCapacity = Capacity,
+            OldestAge = OldestSubmission() is { } oldest ? _time.GetElapsedTime(oldest, now) : null,
+            InFlight = _async.Count + workers.Count(static w => w.HoldsSynchronousItem),
+            Suspended = _suspended,
+            Counts = CountsLocked(workers),
+            Workers = [],
+        };
+        _queue.Exit();
+        CarryOut(ref after);
+        // Its labels are asked of the item itself, which is a caller's code.
+        return snapshot with { Workers = [.. workers.Take(shown).Select(w => w.ToSnapshot(StuckAfter, _time, now))] };
+    }
+
+    public WorkerSnapshot Snapshot(Worker worker) => WorkerView.Read(worker).ToSnapshot(StuckAfter, _time, Now);
+
+    private WorkerView[] ReadWorkers()
+    {
+        var views = new WorkerView[_workers.Length];
+        for (int i = 0; i < views.Length; i++) views[i] = WorkerView.Read(_workers[i]);
+        return views;
+    }
+
+    private static int LastLive(WorkerView[] workers) => Array.FindLastIndex(workers, static w => w.IsLive);
+
+    private long? OldestSubmission()
+    {
+        long? oldest = null;
+        for (int priority = (int)WorkPriority.Low; priority <= (int)WorkPriority.High; priority++)
+        {
+            if (_queue.OldestOf((WorkPriority)priority) is { } item && !(oldest < item.SubmittedAt)) oldest = item.SubmittedAt;
         }
+        return oldest;
     }
 
-    public WorkerSnapshot Snapshot(Worker worker)
+    private PoolCounts CountsLocked(WorkerView[] workers)
     {
-        lock (_gate) return SnapshotLocked(worker, _time.GetTimestamp());
-    }
-
-    private WorkerSnapshot SnapshotLocked(Worker worker, long now)
-    {
-        PoolWorkItem? item = worker.Item;
-        TimeSpan? elapsed = item is null ? null : _time.GetElapsedTime(worker.ItemSince, now);
-        return new WorkerSnapshot
+        OutcomeCounts ended = _endedElsewhere;
+        ended.Add(_queue.EndedUnrun);
+        foreach (WorkerView worker in workers) ended.Add(worker.Ended);
+        return new PoolCounts
         {
-            Id = worker.Id,
-            Name = worker.Name,
-            State = worker.HasExited ? WorkerState.Stopped
-                : elapsed is null ? WorkerState.Idle
-                : elapsed > StuckAfter ? WorkerState.Stuck
-                : WorkerState.Busy,
-            Kind = item?.Labels.Kind,
-            Origin = item?.Labels.Origin,
-            TraceId = item?.Labels.TraceId ?? default,
-            Elapsed = elapsed,
-            Completed = worker.Completed,
-            Failed = worker.Failed,
-            Finished = worker.Finished,
-            BusyTime = _time.GetElapsedTime(0, worker.BusyTicks) + (elapsed ?? TimeSpan.Zero),
+            Accepted = _queue.Accepted,
+            Completed = ended[(int)WorkOutcome.Completed],
+            Failed = ended[(int)WorkOutcome.Failed],
+            Cancelled = ended[(int)WorkOutcome.Cancelled],
+            Expired = ended[(int)WorkOutcome.Expired],
+            Shed = ended[(int)WorkOutcome.Shed],
+            ClientGone = ended[(int)WorkOutcome.ClientGone],
+            NotStarted = ended[(int)WorkOutcome.NotStarted],
+            Abandoned = ended[(int)WorkOutcome.Abandoned],
         };
     }
 }

@@ -58,9 +58,9 @@ internal static class PoolInstruments
 
     public static void Remove(PoolCore pool) => ImmutableInterlocked.Update(ref s_pools, static (pools, p) => pools.Remove(p), pool);
 
-    public static void Rejected(PoolCore pool, string reason)
+    public static void Rejected(PoolCore pool, string reason, int items = 1)
     {
-        if (RejectedCounter.Enabled) RejectedCounter.Add(1, Pool(pool.Name), new("reason", reason));
+        if (RejectedCounter.Enabled) RejectedCounter.Add(items, Pool(pool.Name), new("reason", reason));
     }
 
     public static void Replaced(PoolCore pool, string reason)
@@ -70,16 +70,25 @@ internal static class PoolInstruments
 
     public static void Ended(PoolCore pool, PoolWorkItem item, WorkOutcome outcome)
     {
-        if (FinishedCounter.Enabled)
-            FinishedCounter.Add(1, Pool(pool.Name), new("kind", item.Labels.Kind), new("outcome", Word(outcome)));
-        bool ran = item.StartedAt != 0;
-        if (QueueDuration.Enabled)
-            QueueDuration.Record(item.QueueTime.TotalSeconds, Pool(pool.Name), new("kind", item.Labels.Kind));
-        if (ExecutionDuration.Enabled && ran)
+        if (!FinishedCounter.Enabled && !QueueDuration.Enabled && !ExecutionDuration.Enabled) return;
+        KeyValuePair<string, object?> name = Pool(pool.Name);
+        KeyValuePair<string, object?> kind = new("kind", KindOf(item));
+        KeyValuePair<string, object?> how = new("outcome", Word(outcome));
+        FinishedCounter.Add(1, name, kind, how);
+        QueueDuration.Record(item.QueueTime.TotalSeconds, name, kind);
+        if (item.StartedAt != 0) ExecutionDuration.Record(item.RunTime.TotalSeconds, name, kind, how);
+    }
+
+    /// <summary>A caller's code: if it throws, the item is counted all the same.</summary>
+    private static string KindOf(PoolWorkItem item)
+    {
+        try
         {
-            ExecutionDuration.Record(
-                pool.Elapsed(item.StartedAt, item.EndedAt).TotalSeconds,
-                Pool(pool.Name), new("kind", item.Labels.Kind), new("outcome", Word(outcome)));
+            return item.Kind;
+        }
+        catch (Exception)
+        {
+            return "work";
         }
     }
 
@@ -127,7 +136,11 @@ internal static class PoolInstruments
         new Measurement<long>(w.Finished, Pool(pool.Name), new("worker", w.Name)));
 
     private static IEnumerable<Measurement<long>> QueueLength(PoolSnapshot pool) =>
-        [new(pool.QueueLength, Pool(pool.Name), new("priority", "normal"))];
+    [
+        new(pool.QueueLengthHigh, Pool(pool.Name), new("priority", "high")),
+        new(pool.QueueLength - pool.QueueLengthHigh - pool.QueueLengthLow, Pool(pool.Name), new("priority", "normal")),
+        new(pool.QueueLengthLow, Pool(pool.Name), new("priority", "low")),
+    ];
 
     private static IEnumerable<Measurement<long>> QueueCapacity(PoolSnapshot pool) => [new(pool.QueueCapacity, Pool(pool.Name))];
 

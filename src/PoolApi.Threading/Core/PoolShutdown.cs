@@ -7,9 +7,6 @@ namespace PoolApi.Threading.Core;
 /// </remarks>
 internal sealed class PoolShutdown(PoolCore core)
 {
-    /// <summary>How long a worker with nothing in hand may take to leave its loop.</summary>
-    private static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
-
     /// <summary>Longer than this is for ever: a timer cannot count it.</summary>
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(40);
 
@@ -62,10 +59,10 @@ internal sealed class PoolShutdown(PoolCore core)
         core.Stop();
         if (!IsFirst(ref _join, out TaskCompletionSource<ShutdownReport> join))
         {
-            core.WaitUntilFinished();
+            core.Finished.GetAwaiter().GetResult(); // blocks the caller, as documented
             return;
         }
-        core.WaitUntilExited();
+        core.Exited.GetAwaiter().GetResult(); // likewise
         var tally = new ShutdownTally();
         foreach (Worker worker in core.Workers)
         {
@@ -123,10 +120,10 @@ internal sealed class PoolShutdown(PoolCore core)
         }
 
         var tally = new ShutdownTally();
-        foreach (Worker worker in core.Workers.ToArray())
+        foreach (Worker worker in core.Workers)
         {
             // Blocks for a moment: the loop of such a worker has ended or is about to; only the thread's own end is waited for.
-            if (!running.Contains(worker) && worker.Join(Moment))
+            if (!running.Contains(worker) && worker.Join(PoolCore.Moment))
             {
                 Joined(worker, tally);
             }

@@ -1,25 +1,22 @@
+using PoolApi.Threading.Core.Atomics;
+using PoolApi.Threading.Core.Queue;
+
 namespace PoolApi.Threading.Core;
 
 /// <summary>One dedicated thread: takes what the pool has, runs it, and sleeps when there is nothing.</summary>
-internal sealed class Worker(PoolCore core, int id, string name)
+/// <remarks>
+/// If the thread dies, another takes its place as the same worker: same id, same name, same counts.
+/// </remarks>
+internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
 {
     [ThreadStatic]
     private static Worker? s_current;
 
-    private readonly ThreadParker _parker = new();
     private Thread? _thread;
+    private object? _state;
 
-    // Guarded by the pool's gate.
-    internal Worker? NextIdle;
-    internal bool IsIdle; // on the idle stack
-    internal bool IsWaking; // started, or taken off the idle stack, to find work; and not there yet
-    internal bool HasExited;
-    internal PoolWorkItem? Item;
-    internal long ItemSince;
-    internal long BusyTicks;
-    internal long Completed;
-    internal long Failed;
-    internal long Finished;
+    /// <summary>The start of the item it was found stuck on; 0: none. Written by the watch, cleared by the worker itself.</summary>
+    internal long StuckSince;
 
     public int Id => id;
 
@@ -30,15 +27,20 @@ internal sealed class Worker(PoolCore core, int id, string name)
     /// <summary>The worker that the calling thread is, if it is one.</summary>
     public static Worker? Current => s_current;
 
-    public void Start()
+    /// <summary>What <see cref="FixedThreadPoolOptions.CreateWorkerState"/> made, on this worker's thread.</summary>
+    public object? State => _state;
+
+    /// <summary>Starts a thread for it. Called by one thread at a time: at the pool's start, a resize, or the end of the thread before.</summary>
+    /// <param name="ready">Told when the thread is ready to work, or why it is not; null: nobody waits.</param>
+    public void Start(TaskCompletionSource? ready = null)
     {
         // Background, so that a stuck one cannot keep the process alive; the pool joins it explicitly. UnsafeStart: the
         // context of whoever makes the pool is nobody's business here.
         Thread? before = _thread;
-        _thread = new Thread(ThreadMain) { IsBackground = true, Name = name };
+        _thread = new Thread(() => ThreadMain(ready)) { IsBackground = true, Name = name };
         try
         {
-            _thread.UnsafeStart();
+            core.StartThread(_thread);
         }
         catch
         {
@@ -47,46 +49,75 @@ internal sealed class Worker(PoolCore core, int id, string name)
         }
     }
 
-    public void Wake() => _parker.Unpark();
-
     /// <summary>Waits for the thread's end. Called when its loop is about to end, so the wait is a moment.</summary>
     public bool Join(TimeSpan timeout) => _thread is null || _thread.Join(timeout);
 
-    private void ThreadMain()
+    private void ThreadMain(TaskCompletionSource? ready)
     {
         s_current = this;
         try
         {
+            if (core.Nice is { } nice) ThreadPriorities.SetNice(nice);
+            _state = core.CreateWorkerState?.Invoke(id);
+        }
+        catch (Exception e)
+        {
+            core.WorkerFailedToStart(this, e, ready);
+            return;
+        }
+        ready?.TrySetResult();
+
+        Exception? death = null;
+        try
+        {
+            core.WorkerStarted(this);
             Loop();
         }
         catch (Exception e)
         {
-            core.WorkerDied(this, e);
+            death = e;
         }
+        if (death is not null) core.HandInHandFailed(this, death);
+        DisposeState();
+        if (death is not null) core.Replace(this, death);
+        else core.WorkerStopped(this);
     }
 
-    /// <summary>Leaves only when the pool says stop.</summary>
+    /// <summary>
+    /// Leaves only when the pool says so. One time stamp for each item: the end of one is the start of the next, if that was
+    /// there already.
+    /// </summary>
     private void Loop()
     {
         ExecutionContext? clean = ExecutionContext.Capture();
+        long now = core.Now;
         while (true)
         {
-            switch (core.Next(this, out Assignment assignment))
+            switch (core.Next(this, now, out Assignment assignment))
             {
                 case NextStep.Run:
                     Run(assignment);
                     // An item's context (its culture, its AsyncLocals) must not leak into the next.
                     SynchronizationContext.SetSynchronizationContext(null);
                     if (clean is not null) ExecutionContext.Restore(clean);
+                    now = LastStamp;
                     break;
-                case NextStep.Park:
-                    _parker.Park();
+                case NextStep.Look:
+                    core.Look();
+                    now = core.Now;
+                    break;
+                case NextStep.Sleep:
+                    WorkQueue<ProcessorOps>.Sleep(this);
+                    now = core.Now;
                     break;
                 default:
                     return;
             }
         }
     }
+
+    /// <summary>When it finished with its last assignment.</summary>
+    internal long LastStamp { get; set; }
 
     private void Run(in Assignment assignment)
     {
@@ -108,17 +139,21 @@ internal sealed class Worker(PoolCore core, int id, string name)
                 core.Unhandled(item, e);
             }
         }
-        core.Release(this);
+        // A synchronous item's end has released the worker, and the item may be somebody else's by now.
+        core.ReleaseAsync(this);
     }
-}
 
-/// <summary>What a worker is to run: the item itself, or a continuation of it.</summary>
-internal readonly record struct Assignment(PoolWorkItem Item, SendOrPostCallback? Callback, object? State);
-
-/// <summary>What a worker is to do next.</summary>
-internal enum NextStep
-{
-    Run,
-    Park,
-    Exit,
+    private void DisposeState()
+    {
+        object? state = _state;
+        _state = null;
+        try
+        {
+            (state as IDisposable)?.Dispose();
+        }
+        catch (Exception e)
+        {
+            core.WorkerStateFailed(this, e);
+        }
+    }
 }

@@ -15,6 +15,8 @@ internal struct Aftermath
     /// <summary>Something waits that the timer for limits on waiting does not cover.</summary>
     public bool NeedsTimer;
 
+    public readonly bool IsNothing => _wake is null && _ended is null && !IsDrained && !NeedsTimer;
+
     public void Wake(QueueWorker worker)
     {
         worker.NextToWake = _wake;

@@ -10,6 +10,7 @@ public abstract partial class PoolWorkItem
     internal long ExpiresAt; // a time stamp; long.MaxValue for never
     internal int ExpiryIndex; // its place in the heap of own limits, from 1; 0: not there; -1: to be put there
     internal WorkPriority Priority;
+    internal WorkOutcome Outcome; // how it ended, if it never ran
 
     // Claimed by Claim, given up by whoever tells the item its end, each in one step.
     internal int StateWord;
@@ -24,8 +25,10 @@ public abstract partial class PoolWorkItem
         set => Volatile.Write(ref StateWord, (int)value);
     }
 
-    /// <summary>Work that may suspend itself in an await, and come back.</summary>
-    internal virtual bool IsAsync => false;
+    /// <summary>Under the gate: a worker has taken it, or a continuation of it, in hand.</summary>
+    internal virtual void TakenLocked(bool isStart)
+    {
+    }
 }
 
 /// <summary>Where an item is between two submissions.</summary>

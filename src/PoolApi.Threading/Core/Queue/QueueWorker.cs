@@ -37,7 +37,7 @@ internal sealed class WorkerLedger
     internal PoolWorkItem? Item;
     internal long ItemSince;
     internal long BusyTicks;
-    internal double MeanTicks; // run time, exponentially weighted over about its last 16 items
+    internal double MeanTicks; // of a run, exponentially weighted over about its last 16 items
     internal OutcomeCounts Ended;
     private long _released;
 #pragma warning disable CS0169, IDE0051 // never read: it keeps neighbours off the line
@@ -64,6 +64,9 @@ internal sealed class WorkerLedger
         Item = null;
         Volatile.Write(ref _released, _released + 1);
     }
+
+    /// <summary>Takes note of a run time. Outside the sequence lock: an estimate is made of it, and no sum.</summary>
+    public void AddToMean(long ticks) => MeanTicks += (ticks - MeanTicks) / (MeanTicks == 0 ? 1 : 16);
 
     /// <summary>The version to read under; waits for the few instructions of a change under way.</summary>
     public int BeginRead()

@@ -1,5 +1,3 @@
-using PoolApi.Threading.Core.Atomics;
-
 namespace PoolApi.Threading.Core.Queue;
 
 /// <content>What happens under the gate.</content>
@@ -70,6 +68,19 @@ internal sealed partial class WorkQueue<TOps>
         if (IsSurplusLocked) WakeAllLocked(ref after);
     }
 
+    /// <summary>
+    /// Adds an item past the limit, and past closing if nothing has to keep it out: what cannot be refused because it belongs
+    /// to something that was accepted.
+    /// </summary>
+    public void ForceLocked(PoolWorkItem item, ref Aftermath after)
+    {
+        DrainLocked(ref after); // what was pushed before goes before
+        _inbox.ReserveBeyondLimit();
+        SortLocked(item, ref after);
+        HaveWorkLocked(ref after);
+        after.NeedsTimer |= NeedsTimerLocked;
+    }
+
     /// <summary>Sorts what was pushed into the lanes. What was cancelled meanwhile ends here.</summary>
     public void DrainLocked(ref Aftermath after)
     {
@@ -119,7 +130,7 @@ internal sealed partial class WorkQueue<TOps>
         {
             Resumption resumption = _resumptions.Dequeue();
             assignment = new Assignment(resumption.Item, resumption.Callback, resumption.State);
-            TakeInHand(worker, resumption.Item, now);
+            TakeInHand(worker, resumption.Item, now, isStart: false);
             return true;
         }
         while (_lanes.TryTake(out PoolWorkItem? item))
@@ -132,20 +143,21 @@ internal sealed partial class WorkQueue<TOps>
             }
             item.State = WorkItemState.InFlight;
             assignment = new Assignment(item, null, null);
-            TakeInHand(worker, item, now);
+            TakeInHand(worker, item, now, isStart: true);
             return true;
         }
         assignment = default;
         return false;
     }
 
-    private static void TakeInHand(QueueWorker worker, PoolWorkItem item, long now)
+    private static void TakeInHand(QueueWorker worker, PoolWorkItem item, long now, bool isStart)
     {
         WorkerLedger ledger = worker.Ledger;
         ledger.BeginChange();
         ledger.Item = item;
         ledger.ItemSince = now;
         ledger.EndChange();
+        item.TakenLocked(isStart);
     }
 
     /// <summary>
@@ -230,6 +242,7 @@ internal sealed partial class WorkQueue<TOps>
     private void EndUnrunLocked(PoolWorkItem item, WorkOutcome outcome, ref Aftermath after)
     {
         item.ExpiryIndex = 0;
+        item.Outcome = outcome;
         item.State = WorkItemState.Ending;
         _endedUnrun.Add(outcome);
         Volatile.Write(ref _removed, _removed + 1);

@@ -29,6 +29,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     private readonly int _capacity;
     private readonly bool _limitsWaiting;
     private readonly int _cores;
+    private readonly object _owner; // what items that wait here name as their holder
     private QueueWorker[] _workers = []; // replaced, never changed, under the gate
     private int _limit; // capacity and one for each live worker
 
@@ -46,11 +47,12 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     private long _removed; // places freed by items that ended without having run
     private OutcomeCounts _endedUnrun;
 
-    public WorkQueue(int capacity, bool limitsWaiting, int cores)
+    public WorkQueue(int capacity, bool limitsWaiting, int cores, object? owner = null)
     {
         _capacity = capacity;
         _limitsWaiting = limitsWaiting;
         _cores = cores;
+        _owner = owner ?? this;
         _attention = limitsWaiting ? SetTimer : 0;
         AttentionWord = _attention;
     }
@@ -202,7 +204,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
         for (int i = 0; ; i++)
         {
             DrainLocked(ref after);
-            if (!ReferenceEquals(item.Holder, this)) break;
+            if (!ReferenceEquals(item.Holder, _owner)) break;
             WorkItemState state = item.State;
             if (state == WorkItemState.Waiting)
             {

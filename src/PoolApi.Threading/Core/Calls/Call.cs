@@ -1,0 +1,107 @@
+using System.Diagnostics;
+
+namespace PoolApi.Threading.Core.Calls;
+
+/// <summary>
+/// Synchronous work from a delegate, whose caller waits for the result. Used again and again: it goes back to
+/// <see cref="CallCache{T}"/> when its result has been taken, so a steady stream of calls allocates nothing.
+/// </summary>
+internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
+    where TWork : struct, IWork<TResult>
+{
+    private readonly ResultSource<TResult> _source;
+    private PoolCore? _core;
+    private TWork _work;
+    private CallLabels _labels;
+    private TResult? _result;
+
+    public Call() => _source = new ResultSource<TResult>(this);
+
+    public override string Kind => _labels.Kind;
+
+    public override string? Origin => _labels.Origin;
+
+    public override ActivityTraceId TraceId => _labels.TraceId;
+
+    public ResultSource<TResult> Source => _source;
+
+    public static Call<TWork, TResult> Rent(PoolCore core, in TWork work, in WorkOptions options)
+    {
+        Call<TWork, TResult> call = CallCache<Call<TWork, TResult>>.TryTake() ?? new Call<TWork, TResult>();
+        call._core = core;
+        call._work = work;
+        call._labels = CallLabels.Of(options);
+        return call;
+    }
+
+    /// <summary>Its result has been taken, or it was refused: nobody holds it any more.</summary>
+    public void Consumed()
+    {
+        // An abandoned one's delegate may still be running, and would run into the next call.
+        if (State == WorkItemState.Abandoned) return;
+        _work = default;
+        _labels = default;
+        _result = default;
+        CallCache<Call<TWork, TResult>>.Give(this);
+    }
+
+    protected override void Execute()
+    {
+        if (_labels.Flow is not { } flow || ReferenceEquals(flow, ExecutionContext.Capture())) Invoke();
+        else ExecutionContext.Run(flow, static self => ((Call<TWork, TResult>)self!).Invoke(), this);
+    }
+
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception)
+    {
+        // Each of these is the last thing that touches this object here: the caller may take the result at once.
+        if (outcome == WorkOutcome.Completed) _source.SetResult(_result!);
+        else _source.SetException(_labels.ToException(_core!, outcome, exception, outcome == WorkOutcome.Cancelled ? CancellationToken : default));
+    }
+
+    private void Invoke() => _result = _work.Invoke(this);
+}
+
+/// <summary>Asynchronous work from a delegate, whose caller awaits the result.</summary>
+internal sealed class AsyncCall<TWork, TResult>(PoolCore core, TWork work, in WorkOptions options) : AsyncPoolWorkItem, IConsumed
+    where TWork : struct, IWork<Task<TResult>>
+{
+    private readonly CallLabels _labels = CallLabels.Of(options);
+    private ResultSource<TResult>? _source;
+    private TResult? _result;
+
+    public override string Kind => _labels.Kind;
+
+    public override string? Origin => _labels.Origin;
+
+    public override ActivityTraceId TraceId => _labels.TraceId;
+
+    public ResultSource<TResult> Source => _source ??= new ResultSource<TResult>(this);
+
+    public void Consumed()
+    {
+    }
+
+    protected override async ValueTask ExecuteAsync()
+    {
+        // Restored here, inside the method's own flow, so that it is what every continuation captures.
+        if (_labels.Flow is not null) ExecutionContext.Restore(_labels.Flow);
+        _result = await work.Invoke(this);
+    }
+
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception)
+    {
+        if (outcome == WorkOutcome.Completed) Source.SetResult(_result!);
+        else Source.SetException(_labels.ToException(core, outcome, exception, outcome == WorkOutcome.Cancelled ? CancellationToken : default));
+    }
+}
+
+/// <summary>Asynchronous work without a result, as work whose result is nothing.</summary>
+internal readonly struct AsyncAction<TWork>(TWork work) : IWork<Task<Nothing>>
+    where TWork : struct, IWork<Task>
+{
+    public async Task<Nothing> Invoke(PoolWorkItem item)
+    {
+        await work.Invoke(item);
+        return default;
+    }
+}

@@ -1,0 +1,43 @@
+using System.Diagnostics;
+
+namespace PoolApi.Threading.Core.Calls;
+
+/// <summary>What a caller said about a call, and the context it flows from.</summary>
+internal readonly struct CallLabels
+{
+    private CallLabels(in WorkOptions options)
+    {
+        Kind = options.Kind ?? "work";
+        Origin = options.Origin;
+        CancellationToken = options.CancellationToken;
+        TraceId = options.TraceId != default ? options.TraceId : Activity.Current?.TraceId ?? default;
+        Flow = options.SuppressFlow ? null : ExecutionContext.Capture();
+    }
+
+    public string Kind { get; }
+
+    public string? Origin { get; }
+
+    public ActivityTraceId TraceId { get; }
+
+    public CancellationToken CancellationToken { get; }
+
+    /// <summary>The context in which the work runs; <see langword="null"/>: the worker's own, which is empty.</summary>
+    public ExecutionContext? Flow { get; }
+
+    public static CallLabels Of(in WorkOptions options) => new(options);
+
+    /// <summary>The exception by which the caller is told of an end that is no result.</summary>
+    public Exception ToException(PoolCore core, WorkOutcome outcome, Exception? error, CancellationToken itemToken) => outcome switch
+    {
+        WorkOutcome.Failed or WorkOutcome.Cancelled when error is not null => error,
+        // The caller is told of its own token, not of the item's.
+        WorkOutcome.Cancelled => new OperationCanceledException(
+            CancellationToken.IsCancellationRequested ? CancellationToken : itemToken),
+        WorkOutcome.Abandoned => new WorkAbandonedException(core.Name),
+        WorkOutcome.Expired => new WorkNotRunException(core.Name, NotRunReason.Expired),
+        WorkOutcome.Shed => new WorkNotRunException(core.Name, NotRunReason.Shed),
+        WorkOutcome.ClientGone => new WorkNotRunException(core.Name, NotRunReason.ClientGone),
+        _ => new WorkNotRunException(core.Name, NotRunReason.NotStarted),
+    };
+}

@@ -1,0 +1,35 @@
+namespace PoolApi.Threading.Core;
+
+/// <summary>Runs callbacks on the pool. The rules stand at <see cref="FixedThreadPool.SynchronizationContext"/>.</summary>
+internal sealed class PoolSynchronizationContext(PoolCore core) : SynchronizationContext
+{
+    public override void Post(SendOrPostCallback d, object? state)
+    {
+        if (!core.TryForce(new CallbackItem(this, d, state))) throw new WorkRejectedException(core.Name, SubmitResult.Closed);
+    }
+
+    /// <summary>On a worker of the same pool the callback runs in place: waiting for another worker could deadlock.</summary>
+    public override void Send(SendOrPostCallback d, object? state)
+    {
+        if (Worker.Current?.Core == core) d(state);
+        else core.Owner.Run(static call => call.Callback(call.State), (Callback: d, State: state), new WorkOptions { Kind = "callback" });
+    }
+
+    public override SynchronizationContext CreateCopy() => this;
+
+    private sealed class CallbackItem(PoolSynchronizationContext context, SendOrPostCallback callback, object? state) : PoolWorkItem
+    {
+        private readonly ExecutionContext? _flow = ExecutionContext.Capture();
+
+        public override string Kind => "callback";
+
+        protected override void Execute()
+        {
+            SetSynchronizationContext(context); // what follows an await in the callback comes back too
+            if (_flow is null) callback(state);
+            else ExecutionContext.Run(_flow, static self => ((CallbackItem)self!).Invoke(), this); // SetSynchronizationContext is per thread, not part of the flow
+        }
+
+        private void Invoke() => callback(state);
+    }
+}

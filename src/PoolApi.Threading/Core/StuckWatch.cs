@@ -1,0 +1,61 @@
+namespace PoolApi.Threading.Core;
+
+/// <summary>
+/// Finds workers that are on one item for longer than they should be. One timer, set while somebody works, that fires at most
+/// once in <see cref="PoolCore.StuckAfter"/>; an idle pool has none running, or one that fires once more.
+/// </summary>
+#pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
+internal sealed class StuckWatch
+#pragma warning restore CA1001
+{
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(1);
+
+    private readonly PoolCore _core;
+    private readonly ITimer _timer;
+    private int _isSet; // 1 while the timer is set or about to be
+
+    public StuckWatch(PoolCore core, TimeProvider time)
+    {
+        _core = core;
+        _timer = time.CreateTimer(static watch => ((StuckWatch)watch!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>A worker has taken something in hand (under the gate, a full fence that pairs with the one in Look).</summary>
+    public void WorkerIsBusy()
+    {
+        if (Volatile.Read(ref _isSet) == 0) Set(_core.StuckAfter);
+    }
+
+    public void Stop() => _timer.Dispose();
+
+    private void Set(TimeSpan due)
+    {
+        if (Interlocked.Exchange(ref _isSet, 1) == 0) Change(due);
+    }
+
+    private void Change(TimeSpan due)
+    {
+        // A little late rather than a little early; a timer counts whole milliseconds.
+        TimeSpan wait = due + TimeSpan.FromMilliseconds(1);
+        try
+        {
+            _timer.Change(wait < LongestTimer ? wait : LongestTimer, Timeout.InfiniteTimeSpan);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The pool has stopped meanwhile.
+        }
+    }
+
+    private void Look()
+    {
+        if (_core.FindStuck() is { } next)
+        {
+            Change(next);
+            return;
+        }
+        Volatile.Write(ref _isSet, 0);
+        Interlocked.MemoryBarrier(); // who takes something in hand after this sets the timer; who did before is found here
+        if (_core.FindStuck() is { } missed) Set(missed);
+    }
+}

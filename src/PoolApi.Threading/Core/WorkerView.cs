@@ -1,0 +1,85 @@
+using System.Diagnostics;
+using PoolApi.Threading.Core.Queue;
+
+namespace PoolApi.Threading.Core;
+
+/// <summary>What a worker had in hand and had done, at one moment.</summary>
+internal readonly struct WorkerView
+{
+    private readonly Worker _worker;
+    private readonly PoolWorkItem? _item;
+    private readonly long _since;
+    private readonly long _submittedAt;
+    private readonly long _busyTicks;
+
+    private WorkerView(Worker worker, PoolWorkItem? item, long since, long submittedAt, long busyTicks, in OutcomeCounts ended)
+    {
+        _worker = worker;
+        _item = item;
+        _since = since;
+        _submittedAt = submittedAt;
+        _busyTicks = busyTicks;
+        Ended = ended;
+        IsLive = worker.IsLive;
+    }
+
+    /// <summary>What ended on it.</summary>
+    public OutcomeCounts Ended { get; }
+
+    public bool IsLive { get; }
+
+    /// <summary>One that has not been given up by a stop.</summary>
+    public bool HoldsSynchronousItem => _item is not (null or AsyncPoolWorkItem) && _item.State != WorkItemState.Abandoned;
+
+    public static WorkerView Read(Worker worker)
+    {
+        WorkerLedger ledger = worker.Ledger;
+        while (true)
+        {
+            int version = ledger.BeginRead();
+            PoolWorkItem? item = ledger.Item;
+            var view = new WorkerView(worker, item, ledger.ItemSince, item?.SubmittedAt ?? 0, ledger.BusyTicks, ledger.Ended);
+            if (ledger.IsUnchanged(version)) return view;
+        }
+    }
+
+    /// <summary>Asks the item for its labels: a caller's code, so never under the gate.</summary>
+    public WorkerSnapshot ToSnapshot(TimeSpan stuckAfter, TimeProvider time, long now)
+    {
+        TimeSpan? elapsed = _item is null ? null : time.GetElapsedTime(_since, Math.Max(_since, now));
+        (string? kind, string? origin, ActivityTraceId trace) = Labels();
+        return new WorkerSnapshot
+        {
+            Id = _worker.Id,
+            Name = _worker.Name,
+            State = !IsLive ? WorkerState.Stopped
+                : elapsed is null ? WorkerState.Idle
+                : elapsed > stuckAfter ? WorkerState.Stuck
+                : WorkerState.Busy,
+            Kind = kind,
+            Origin = origin,
+            TraceId = trace,
+            Elapsed = elapsed,
+            Completed = Ended[(int)WorkOutcome.Completed],
+            Failed = Ended[(int)WorkOutcome.Failed],
+            Finished = Ended.Total,
+            BusyTime = time.GetElapsedTime(0, _busyTicks) + (elapsed ?? TimeSpan.Zero),
+        };
+    }
+
+    private (string? Kind, string? Origin, ActivityTraceId Trace) Labels()
+    {
+        if (_item is null) return default;
+        try
+        {
+            var labels = (_item.Kind, _item.Origin, _item.TraceId);
+            // Submitted again meanwhile, it speaks of something else.
+            return Volatile.Read(ref _item.SubmittedAt) == _submittedAt ? labels : default;
+        }
+        catch (Exception)
+        {
+            // Somebody else's property threw: the worker is shown without it.
+            return default;
+        }
+    }
+}
