@@ -17,6 +17,7 @@ internal sealed partial class PoolCore
 
     private readonly ITimer _expiry;
     private readonly Lock _expirySetting = new(); // so that of two who set the timer the one who looked last has the last word
+    private readonly bool _hasShortLimit; // so short that the coarse clock would cut it
     private readonly long _maxQueueTicks; // of the clock; long.MaxValue: no limit
 
     /// <summary>A time in the clock's ticks, at most; for ever: long.MaxValue.</summary>

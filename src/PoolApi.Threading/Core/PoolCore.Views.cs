@@ -11,6 +11,19 @@ internal sealed partial class PoolCore
 
     public bool HasRoomGuess => RoomGuess > 0;
 
+    /// <summary>How many places the workers free in so much time, by what recent items took: at least 1, at most half of all.</summary>
+    public long PlacesFreedIn(TimeSpan time)
+    {
+        double shortest = double.MaxValue;
+        foreach (Worker worker in _workers)
+        {
+            double mean = worker.Ledger.MeanTicks; // racy: an estimate
+            if (mean > 0) shortest = Math.Min(shortest, mean);
+        }
+        double places = time.TotalSeconds * _time.TimestampFrequency * Size / shortest;
+        return (long)Math.Clamp(places, 1, Math.Max(1, Capacity / 2));
+    }
+
     public PoolCounts Counts
     {
         get

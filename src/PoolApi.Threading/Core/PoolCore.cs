@@ -18,6 +18,7 @@ internal sealed partial class PoolCore
 {
     private readonly WorkQueue<ProcessorOps> _queue;
     private readonly TimeProvider _time;
+    private readonly PoolClock _clock;
     private readonly IFixedThreadPoolObserver? _observer;
     private readonly SpaceWaiters _space;
     private OutcomeCounts _endedElsewhere; // ended by nobody's worker; guarded by the gate
@@ -33,8 +34,10 @@ internal sealed partial class PoolCore
         _startThread = options.StartThread;
         _maxStandIns = options.MaxStandIns;
         _time = options.TimeProvider;
+        _clock = new PoolClock(_time);
         _observer = options.Observer;
         _maxQueueTicks = ToTicks(options.MaxQueueTime);
+        _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
         _queue = new WorkQueue<ProcessorOps>(Capacity, _maxQueueTicks != long.MaxValue, Environment.ProcessorCount, this);
         _space = new SpaceWaiters(this);
         using (ExecutionContext.SuppressFlow())
@@ -54,7 +57,9 @@ internal sealed partial class PoolCore
 
     public TimeSpan StuckAfter { get; }
 
-    public long Now => _time.GetTimestamp();
+    public long Now => _clock.Now;
+
+    public long CoarseNow => _clock.Coarse;
 
     public SpaceWaiters Space => _space;
 
@@ -64,7 +69,7 @@ internal sealed partial class PoolCore
     public SubmitResult Submit(PoolWorkItem item, in SubmitOptions options)
     {
         if (_queue.IsClosed) return Refused(SubmitResult.Closed, 1);
-        WorkItemState was = Claim(item, options, Now, out bool urgent);
+        WorkItemState was = Claim(item, options, SubmissionTime(item, options), out bool urgent);
         if (_queue.Reserve(1, out long last) == 0)
         {
             item.Unclaim(was);
@@ -169,8 +174,10 @@ internal sealed partial class PoolCore
         _space.TellIfAwaited();
         if (step == NextStep.Run)
         {
-            if (assignment.Callback is null) assignment.Item.StartedAt = now;
-            assignment.Item.LastWorker = worker;
+            PoolWorkItem item = assignment.Item;
+            worker.IsTimed = item.IsTimed || worker.IsSample() || PoolInstruments.MeasureTimes;
+            if (assignment.Callback is null) item.StartedAt = !worker.IsTimed || worker.LastStamp == now ? now : Now;
+            item.LastWorker = worker;
             _watch.WorkerIsBusy();
         }
         else if (step == NextStep.Exit)
@@ -186,8 +193,7 @@ internal sealed partial class PoolCore
     /// <summary>A synchronous item that ran has ended. (If it was abandoned meanwhile, it has ended already.)</summary>
     public void End(PoolWorkItem item, WorkOutcome outcome, Exception? error, Worker worker)
     {
-        long now = Now;
-        worker.LastStamp = now;
+        long now = worker.IsTimed ? worker.LastStamp = Now : CoarseNow;
         WorkerLedger ledger = worker.Ledger;
         // Decides between this end and Abandon.
         bool mine = Interlocked.CompareExchange(ref item.StateWord, (int)WorkItemState.Ending, (int)WorkItemState.InFlight)
@@ -197,12 +203,12 @@ internal sealed partial class PoolCore
             item.EndedAt = now;
             if (item.StopSignalled && outcome != WorkOutcome.Completed) Interlocked.Increment(ref _interrupted);
         }
-        long ran = now - ledger.ItemSince;
+        now = Math.Max(now, ledger.ItemSince); // coarse after precise
         ledger.BeginChange();
         ledger.Release(now);
         if (mine) ledger.Ended.Add(outcome);
         ledger.EndChange();
-        ledger.AddToMean(ran);
+        if (worker.IsTimed) ledger.AddToMean(now - item.StartedAt);
         if (mine) Notify(item, outcome, error);
     }
 
@@ -222,6 +228,10 @@ internal sealed partial class PoolCore
 
     public void Unhandled(PoolWorkItem item, Exception error) =>
         Tell(static (o, _, i, e) => o.UnhandledException(i!, e!), 0, item, error);
+
+    /// <summary>Precise where it matters: for who wants to know, and for short limits.</summary>
+    private long SubmissionTime(PoolWorkItem item, in SubmitOptions options) =>
+        item.IsTimed || _hasShortLimit || options.MaxQueueTime is not null || PoolInstruments.MeasureTimes ? Now : CoarseNow;
 
     private WorkItemState Claim(PoolWorkItem item, in SubmitOptions options, long now, out bool urgent)
     {

@@ -54,6 +54,9 @@ internal static class PoolInstruments
             "poolapi.work.accepted", static () => Observe(Accepted), "{item}", "Items accepted.");
     }
 
+    /// <summary>Whether somebody listens to what items take.</summary>
+    public static bool MeasureTimes => QueueDuration.Enabled || ExecutionDuration.Enabled;
+
     public static void Add(PoolCore pool) => ImmutableInterlocked.Update(ref s_pools, static (pools, p) => pools.Add(p), pool);
 
     public static void Remove(PoolCore pool) => ImmutableInterlocked.Update(ref s_pools, static (pools, p) => pools.Remove(p), pool);

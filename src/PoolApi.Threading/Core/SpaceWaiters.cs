@@ -3,10 +3,18 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core;
 
 /// <summary>Those who wait for room in the queue, first come, first told. Nobody: one read for each item.</summary>
+/// <remarks>
+/// Waking somebody costs as much as hundreds of tiny items. So one who waits is told when there is room for as much as the
+/// pool does in <see cref="Worthwhile"/>, or for one when he has waited for that long: with items of 100 µs and more that is
+/// the first place that is freed; with tiny ones it keeps submitter and workers from going in lockstep, one place at a time.
+/// </remarks>
 internal sealed class SpaceWaiters(PoolCore core)
 {
+    /// <summary>About twice what it takes to wake a thread.</summary>
+    private static readonly TimeSpan Worthwhile = TimeSpan.FromMicroseconds(100);
+
     private readonly Lock _lock = new();
-    private readonly LinkedList<TaskCompletionSource<bool>> _waiters = new();
+    private readonly LinkedList<Waiter> _waiters = new();
     private volatile int _count;
 
     /// <summary>Completes with true when there is room, which somebody else may take first; with false when the pool is closed.</summary>
@@ -15,7 +23,7 @@ internal sealed class SpaceWaiters(PoolCore core)
         cancellationToken.ThrowIfCancellationRequested();
         if (core.IsClosed) return false;
         if (core.HasRoomGuess) return true;
-        TaskCompletionSource<bool> waiter = Enlist();
+        Waiter waiter = Enlist();
         try
         {
             return await waiter.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -34,10 +42,10 @@ internal sealed class SpaceWaiters(PoolCore core)
         do
         {
             if (core.IsClosed) return false;
-            if (core.HasRoomGuess) return true;
+            if (core.RoomGuess >= core.PlacesFreedIn(Worthwhile)) return true;
         }
         while (ProcessorOps.KeepLooking(ref since));
-        TaskCompletionSource<bool> waiter = Enlist();
+        Waiter waiter = Enlist();
         if (waiter.Task.Wait(timeout)) return waiter.Task.Result;
         Delist(waiter);
         return false;
@@ -49,9 +57,9 @@ internal sealed class SpaceWaiters(PoolCore core)
         if (_count > 0) Tell();
     }
 
-    private TaskCompletionSource<bool> Enlist()
+    private Waiter Enlist()
     {
-        var waiter = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var waiter = new Waiter(core.Time.GetTimestamp());
         lock (_lock)
         {
             _waiters.AddLast(waiter);
@@ -63,7 +71,7 @@ internal sealed class SpaceWaiters(PoolCore core)
         return waiter;
     }
 
-    private void Delist(TaskCompletionSource<bool> waiter)
+    private void Delist(Waiter waiter)
     {
         lock (_lock)
         {
@@ -79,13 +87,23 @@ internal sealed class SpaceWaiters(PoolCore core)
         lock (_lock)
         {
             bool closed = core.IsClosed;
+            long room = core.RoomGuess;
+            if (room < core.PlacesFreedIn(Worthwhile) && !closed)
+            {
+                if (room <= 0 || _waiters.First is not { } longest || core.Time.GetElapsedTime(longest.Value.Since) < Worthwhile) return;
+            }
             // As many as there are places: more would come in vain.
-            for (long room = core.RoomGuess; _waiters.First is { } first && (closed || room > 0); room--)
+            for (; _waiters.First is { } first && (closed || room > 0); room--)
             {
                 _waiters.RemoveFirst();
                 first.Value.TrySetResult(!closed);
             }
             _count = _waiters.Count;
         }
+    }
+
+    private sealed class Waiter(long since) : TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public long Since => since;
     }
 }

@@ -14,6 +14,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
 
     private Thread? _thread;
     private object? _state;
+    private int _samples;
 
     /// <summary>The start of the item it was found stuck on; 0: none. Written by the watch, cleared by the worker itself.</summary>
     internal long StuckSince;
@@ -83,9 +84,18 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         else core.WorkerStopped(this);
     }
 
+    /// <summary>When it finished with what it ran last, if that was measured; otherwise an earlier time.</summary>
+    internal long LastStamp { get; set; }
+
+    /// <summary>Whether what it runs is measured.</summary>
+    internal bool IsTimed { get; set; }
+
+    /// <summary>One item in sixteen is measured whether it wants to be or not, for the estimates.</summary>
+    internal bool IsSample() => (++_samples & 15) == 0;
+
     /// <summary>
-    /// Leaves only when the pool says so. One time stamp for each item: the end of one is the start of the next, if that was
-    /// there already.
+    /// Leaves only when the pool says so. At most one reading of the clock for each item: the end of one is the start of the
+    /// next, if that was there already.
     /// </summary>
     private void Loop()
     {
@@ -98,26 +108,23 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                 case NextStep.Run:
                     Run(assignment);
                     // An item's context (its culture, its AsyncLocals) must not leak into the next.
-                    SynchronizationContext.SetSynchronizationContext(null);
-                    if (clean is not null) ExecutionContext.Restore(clean);
-                    now = LastStamp;
+                    if (SynchronizationContext.Current is not null) SynchronizationContext.SetSynchronizationContext(null);
+                    if (!ReferenceEquals(ExecutionContext.Capture(), clean)) ExecutionContext.Restore(clean!);
+                    now = IsTimed ? LastStamp : core.CoarseNow;
                     break;
                 case NextStep.Look:
                     core.Look();
-                    now = core.Now;
+                    now = core.CoarseNow;
                     break;
                 case NextStep.Sleep:
                     WorkQueue<ProcessorOps>.Sleep(this);
-                    now = core.Now;
+                    now = core.CoarseNow;
                     break;
                 default:
                     return;
             }
         }
     }
-
-    /// <summary>When it finished with its last assignment.</summary>
-    internal long LastStamp { get; set; }
 
     private void Run(in Assignment assignment)
     {

@@ -15,7 +15,11 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
     private CallLabels _labels;
     private TResult? _result;
 
-    public Call() => _source = new ResultSource<TResult>(this);
+    public Call()
+    {
+        _source = new ResultSource<TResult>(this);
+        IsTimed = false; // nobody can ask it
+    }
 
     public override string Kind => _labels.Kind;
 

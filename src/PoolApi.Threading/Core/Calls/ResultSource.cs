@@ -25,16 +25,20 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     [ThreadStatic]
     private static ManualResetEventSlim? s_waiter;
 
-    private Action<object?>? _continuation; // null; the awaiter's; or the mark: completed, and nobody had come
+    // null; the awaiter's; or the mark: completed. The one word that says so, written in one step that is also the last
+    // thing the completer does to it: a flag beside it would let the result be taken, and this object be used again, in between.
+    private Action<object?>? _continuation;
+    private Action<object?>? _awaiter; // what is to be resumed
     private object? _state;
     private object? _scheduler; // the awaiter's SynchronizationContext or TaskScheduler
     private ExecutionContext? _flow;
     private TResult? _result;
     private ExceptionDispatchInfo? _error;
     private short _version;
-    private volatile bool _isCompleted;
 
     public short Version => _version;
+
+    private bool IsCompleted => ReferenceEquals(Volatile.Read(ref _continuation), CompletedMark);
 
     public void SetResult(TResult result)
     {
@@ -51,7 +55,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     public ValueTaskSourceStatus GetStatus(short token)
     {
         Check(token);
-        return !_isCompleted ? ValueTaskSourceStatus.Pending
+        return !IsCompleted ? ValueTaskSourceStatus.Pending
             : _error is null ? ValueTaskSourceStatus.Succeeded
             : _error.SourceException is OperationCanceledException ? ValueTaskSourceStatus.Canceled
             : ValueTaskSourceStatus.Faulted;
@@ -66,14 +70,13 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
         Action<object?>? was = Interlocked.CompareExchange(ref _continuation, continuation, null);
         if (was is null) return; // Complete will see it
         if (!ReferenceEquals(was, CompletedMark)) throw new InvalidOperationException("A ValueTask may be awaited only once.");
-        _continuation = continuation;
-        Resume();
+        Resume(continuation);
     }
 
     public TResult GetResult(short token)
     {
         Check(token);
-        if (!_isCompleted) throw new InvalidOperationException("The call has not ended. (A ValueTask is awaited, not blocked on.)");
+        if (!IsCompleted) throw new InvalidOperationException("The call has not ended. (A ValueTask is awaited, not blocked on.)");
         TResult result = _result!;
         ExceptionDispatchInfo? error = _error;
         Reset();
@@ -88,7 +91,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     public TResult Wait()
     {
         long since = 0;
-        while (!_isCompleted)
+        while (!IsCompleted)
         {
             if (Atomics.ProcessorOps.KeepLooking(ref since)) continue;
             ManualResetEventSlim waiter = s_waiter ??= new ManualResetEventSlim(false, spinCount: 0);
@@ -124,16 +127,17 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
 
     private void Complete()
     {
-        _isCompleted = true; // before the exchange: who finds no mark finds this
-        Action<object?>? continuation = Interlocked.CompareExchange(ref _continuation, CompletedMark, null);
+        Action<object?>? continuation = Interlocked.Exchange(ref _continuation, CompletedMark);
+        // Nobody has come yet: from here on the result may be taken, and nothing of this object is touched.
         if (continuation is null) return;
+        // Somebody waits, and takes nothing before it is resumed.
         if (ReferenceEquals(continuation, Unblock)) continuation(_state);
-        else Resume();
-        // Nothing of this object is touched from here on: its result may have been taken already.
+        else Resume(continuation);
     }
 
-    private void Resume()
+    private void Resume(Action<object?> awaiter)
     {
+        _awaiter = awaiter;
         switch (_scheduler)
         {
             case null:
@@ -154,7 +158,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
 
     private void Invoke()
     {
-        Action<object?> continuation = _continuation!;
+        Action<object?> continuation = _awaiter!;
         object? state = _state;
         ExecutionContext? flow = _flow;
         if (flow is null) continuation(state);
@@ -177,11 +181,11 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     {
         _version++;
         _continuation = null;
+        _awaiter = null;
         _state = _scheduler = null;
         _flow = null;
         _result = default;
         _error = null;
-        _isCompleted = false;
     }
 }
 
