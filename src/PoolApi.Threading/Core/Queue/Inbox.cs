@@ -45,14 +45,15 @@ internal sealed class Inbox<TOps>
         where TCount : IReleasedCount
     {
         long reserved = TOps.Read(ref _reserved);
+        long released = Volatile.Read(ref _releasedSeen);
         bool counted = false;
         while (true)
         {
-            long room = limit - (reserved - Volatile.Read(ref _releasedSeen));
+            long room = limit - (reserved - released);
             if (room < wanted && !counted)
             {
-                // Racy: an older count may overwrite a newer one. Then somebody counts once more.
-                Volatile.Write(ref _releasedSeen, recount.CountReleased());
+                // Racy: an older count may overwrite a newer one. Then somebody counts once more; this one goes by its own.
+                Volatile.Write(ref _releasedSeen, released = recount.CountReleased());
                 counted = true;
                 continue;
             }
@@ -63,6 +64,7 @@ internal sealed class Inbox<TOps>
             if (was == reserved) return got;
             TOps.Pause(1);
             reserved = was;
+            counted = false; // what was reserved meanwhile may have been freed meanwhile: "full" needs a count after the read
         }
     }
 

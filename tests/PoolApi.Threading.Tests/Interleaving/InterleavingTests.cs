@@ -1,0 +1,68 @@
+using System.Globalization;
+
+namespace PoolApi.Threading.Tests.Interleaving;
+
+/// <summary>
+/// The queue's protocol under schedules that no machine would ever give it: millions of orders of its steps, with stores
+/// that others see late and sleeps that end for no reason.
+/// </summary>
+/// <remarks>
+/// A failure names its seed. <c>POOLAPI_SEED=…</c> replays that seed in every scenario; <c>POOLAPI_SCHEDULES=…</c> sets how
+/// many schedules are run of each. Alone on the machine: an explorer takes a whole core.
+/// </remarks>
+[CollectionDefinition(nameof(InterleavingTests), DisableParallelization = true)]
+[Collection(nameof(InterleavingTests))]
+public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : IClassFixture<InterleavingTests.Explorers>
+{
+    private const long Fixed = 25_000;
+    private const long Fresh = 70_000;
+
+    public static TheoryData<string> Names => [.. Scenarios.All.Select(static s => s.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Whatever_the_order_of_the_steps_every_item_ends_once_and_nobody_sleeps_while_work_waits(string scenario)
+    {
+        Exploration exploration = explorers.Exploration;
+        Scenario explored = Scenarios.All.Single(s => s.Name == scenario);
+        if (Number("POOLAPI_SEED") is { } seed)
+        {
+            string? replayed = exploration.Replay(explored, seed);
+            Assert.True(replayed is null, replayed);
+            return;
+        }
+        long asked = (long?)Number("POOLAPI_SCHEDULES") ?? 0;
+        long before = exploration.Schedules;
+        TimeSpan timeBefore = exploration.Time;
+        ulong fresh = (ulong)Random.Shared.NextInt64();
+        string? failure = exploration.Explore(explored, 1, asked == 0 ? Fixed : asked / 4)
+            ?? exploration.Explore(explored, fresh, asked == 0 ? Fresh : asked - (asked / 4));
+        long schedules = exploration.Schedules - before;
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{schedules} schedules, base seeds 1 and {fresh}, {schedules / (exploration.Time - timeBefore).TotalSeconds:F0} a second");
+        Assert.True(failure is null, failure);
+    }
+
+    [Fact]
+    public void A_seed_alone_gives_the_same_schedule_again()
+    {
+        Scenario scenario = Scenarios.All.Single(static s => s.Name == "two items that wait for each other, two workers");
+        for (ulong seed = 0; seed < 20; seed++)
+        {
+            using var one = new Exploration();
+            using var other = new Exploration();
+            Assert.Equal(one.TraceOf(scenario, seed), other.TraceOf(scenario, seed));
+        }
+    }
+
+    private static ulong? Number(string variable) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? ulong.Parse(text, CultureInfo.InvariantCulture) : null;
+
+    /// <summary>Threads for all scenarios: a schedule must not cost the start of a thread.</summary>
+    public sealed class Explorers : IDisposable
+    {
+        internal Exploration Exploration { get; } = new();
+
+        public void Dispose() => Exploration.Dispose();
+    }
+}

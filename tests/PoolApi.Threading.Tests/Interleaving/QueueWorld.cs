@@ -1,0 +1,449 @@
+using PoolApi.Threading.Core.Atomics;
+using PoolApi.Threading.Core.Queue;
+
+namespace PoolApi.Threading.Tests.Interleaving;
+
+/// <summary>How a submission went.</summary>
+internal enum Submitted
+{
+    Accepted,
+    Full,
+    Closed,
+}
+
+/// <summary>
+/// A queue, its workers, and parties that submit, cancel and close; and what must hold whatever they do at once.
+/// It does what the pool does around the queue, and nothing else.
+/// </summary>
+/// <remarks>
+/// When all parties are done and everything accepted has ended, whoever notices closes the queue and stops it: not a thread
+/// that is awake all along, because that would hide a lost wake-up. A worker that sleeps while work waits then sleeps for
+/// ever, and the schedule fails.
+/// </remarks>
+internal sealed class QueueWorld : World
+{
+    private readonly Schedule _schedule;
+    private readonly int _mostPending;
+    private readonly List<ScheduledItem> _items = [];
+    private readonly List<QueueWorker> _workers = [];
+    private readonly CacheLines _words = new(4);
+    private int _wordsUsed;
+    private int _parties;
+    private int _accepted;
+    private int _ended;
+    private bool _isStopping;
+    private bool _isDrained;
+    private bool _isChanging; // a worker is in the middle of changing its ledger
+
+    public QueueWorld(Schedule schedule, int workers, int capacity, bool limitsWaiting = false, int dormant = 0)
+    {
+        _schedule = schedule;
+        _mostPending = capacity + workers + dormant;
+        Queue = new WorkQueue<ScheduledOps>(capacity, limitsWaiting, cores: 1 + schedule.Random.Below(4));
+        Queue.Enter();
+        Aftermath after = default;
+        Queue.ResizeLocked(workers, ref after);
+        for (int i = 0; i < workers; i++)
+        {
+            QueueWorker worker = MakeWorker();
+            Queue.AddLocked(worker);
+            Add($"worker {i + 1}", () => Loop(worker));
+        }
+        Queue.Exit();
+    }
+
+    public WorkQueue<ScheduledOps> Queue { get; }
+
+    public long Now { get; set; }
+
+    /// <summary>Called when somebody should set the timer; it has not been set yet.</summary>
+    public Action? WhenTimerIsNeeded { get; set; }
+
+    // --- the parties ----------------------------------------------------------------------------------------------------
+
+    public void AddParty(string name, Action body)
+    {
+        _parties++;
+        Add(name, () =>
+        {
+            body();
+            _parties--;
+            StopIfAllIsDone();
+        });
+    }
+
+    /// <summary>A worker whose thread waits to be hired.</summary>
+    public QueueWorker AddDormant(string name, int word)
+    {
+        QueueWorker worker = MakeWorker();
+        Add(name, () =>
+        {
+            Park(word);
+            if (worker.IsLive) Loop(worker);
+        });
+        return worker;
+    }
+
+    public ScheduledItem Item(string name, Action? body = null, bool suspends = false)
+    {
+        var item = new ScheduledItem(name) { Body = body, Suspends = suspends };
+        _items.Add(item);
+        return item;
+    }
+
+    /// <summary>A word to park on, for what is not the queue's.</summary>
+    public int Word() => _wordsUsed++;
+
+    public void Park(int word) => Parker<ScheduledOps>.Park(ref _words.Int(word));
+
+    public void Unpark(int word) => Parker<ScheduledOps>.Unpark(ref _words.Int(word));
+
+    public void Fail(string what) => _schedule.Fail(what);
+
+    // --- what the pool does ---------------------------------------------------------------------------------------------
+
+    public Submitted Submit(ScheduledItem item, WorkPriority priority = WorkPriority.Normal, long expiresAt = long.MaxValue, bool ownLimit = false)
+    {
+        WorkItemState was = Claim(item, priority, expiresAt, ownLimit);
+        if (Queue.Reserve(1, out long last) == 0)
+        {
+            Unclaim(item, was);
+            return Submitted.Full;
+        }
+        Enter(item);
+        bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High;
+        Aftermath after = default;
+        if (!Queue.TryPush(item, item, last, urgent, ref after))
+        {
+            Leave(item);
+            Queue.GiveBack(1);
+            Unclaim(item, was);
+            return Submitted.Closed;
+        }
+        item.Accepted++;
+        _accepted++;
+        CarryOut(ref after);
+        return Submitted.Accepted;
+    }
+
+    /// <summary>Submits as many of the items as there is room for.</summary>
+    public Submitted SubmitBatch(ScheduledItem[] items, WorkPriority[] priorities, out int got)
+    {
+        var was = new WorkItemState[items.Length];
+        for (int i = 0; i < items.Length; i++) was[i] = Claim(items[i], priorities[i], long.MaxValue, false);
+        got = Queue.Reserve(items.Length, out long last);
+        for (int i = got; i < items.Length; i++) Unclaim(items[i], was[i]);
+        if (got == 0) return Submitted.Full;
+        bool urgent = false;
+        for (int i = 0; i < got; i++)
+        {
+            Enter(items[i]);
+            if (i > 0) items[i].Previous = items[i - 1];
+            urgent |= items[i].CancelRequested || priorities[i] == WorkPriority.High;
+        }
+        Aftermath after = default;
+        if (!Queue.TryPush(items[0], items[got - 1], last, urgent, ref after))
+        {
+            Queue.GiveBack(got);
+            for (int i = 0; i < got; i++)
+            {
+                Leave(items[i]);
+                items[i].Previous = null;
+                Unclaim(items[i], was[i]);
+            }
+            got = 0;
+            return Submitted.Closed;
+        }
+        for (int i = 0; i < got; i++) items[i].Accepted++;
+        _accepted += got;
+        CarryOut(ref after);
+        return Submitted.Accepted;
+    }
+
+    public void Cancel(ScheduledItem item)
+    {
+        item.CancelReason = NotRunReason.Cancelled;
+        item.CancelRequested = true;
+        ScheduledOps.Fence();
+        if (!ReferenceEquals(item.Holder, Queue)) return;
+        ScheduledOps.Spot();
+        Aftermath after = default;
+        Queue.TryRemove(item, WorkOutcome.Cancelled, ref after);
+        CarryOut(ref after);
+    }
+
+    public void Close()
+    {
+        Aftermath after = default;
+        Queue.Enter();
+        Queue.CloseLocked(ref after);
+        Queue.Exit();
+        CarryOut(ref after);
+    }
+
+    public void Stop()
+    {
+        Aftermath after = default;
+        Queue.Enter();
+        Queue.StopLocked(QueueState.Stopping, ref after);
+        Queue.Exit();
+        CarryOut(ref after);
+    }
+
+    public void HandBack()
+    {
+        Aftermath after = default;
+        Queue.Enter();
+        Queue.HandBackLocked([], ref after);
+        Queue.Exit();
+        CarryOut(ref after);
+    }
+
+    public void Resize(int workers, QueueWorker? hired = null)
+    {
+        Aftermath after = default;
+        Queue.Enter();
+        Queue.ResizeLocked(workers, ref after);
+        if (hired is not null) Queue.AddLocked(hired);
+        Queue.Exit();
+        CarryOut(ref after);
+    }
+
+    public void Expire()
+    {
+        Aftermath after = default;
+        Queue.Enter();
+        Queue.ExpireLocked(Now, ref after);
+        Queue.Exit();
+        CarryOut(ref after);
+    }
+
+    public long? TimerDue()
+    {
+        Aftermath after = default;
+        Queue.Enter();
+        long? due = Queue.TimerDueLocked(ref after);
+        Queue.Exit();
+        CarryOut(ref after);
+        return due;
+    }
+
+    /// <summary>A suspended item goes on.</summary>
+    public bool Resume(ScheduledItem item)
+    {
+        Aftermath after = default;
+        bool posted = Queue.Post(new Resumption(item, _ => { }, null), ref after);
+        CarryOut(ref after);
+        return posted;
+    }
+
+    /// <summary>Looks at everything at one moment.</summary>
+    public void Observe()
+    {
+        Queue.Enter();
+        if (!_isChanging)
+        {
+            long ended = Queue.EndedUnrun.Total;
+            int inHand = 0;
+            foreach (QueueWorker worker in _workers)
+            {
+                ended += worker.Ledger.Ended.Total;
+                if (worker.Ledger.Item is not null) inHand++;
+            }
+            if (Queue.Accepted != ended + Queue.Waiting + inHand)
+                Fail($"accepted {Queue.Accepted}, ended {ended}, waiting {Queue.Waiting}, in hand {inHand}");
+        }
+        Queue.Exit();
+        CheckPending();
+    }
+
+    private WorkItemState Claim(ScheduledItem item, WorkPriority priority, long expiresAt, bool ownLimit)
+    {
+        WorkItemState was = item.State;
+        if (was is not (WorkItemState.Created or WorkItemState.Ended)
+            || ScheduledOps.CompareExchange(ref item.StateWord, (int)WorkItemState.Claimed, (int)was) != (int)was)
+        {
+            Fail($"{item} is {item.State}, and cannot be submitted");
+        }
+        if (was == WorkItemState.Ended) item.CancelRequested = false;
+        item.Priority = priority;
+        item.ExpiresAt = expiresAt;
+        item.ExpiryIndex = ownLimit ? -1 : 0;
+        item.Next = null;
+        item.Holder = Queue;
+        ScheduledOps.Spot();
+        return was;
+    }
+
+    private void Unclaim(ScheduledItem item, WorkItemState was)
+    {
+        item.Holder = null;
+        item.ExpiryIndex = 0;
+        ScheduledOps.Spot();
+        item.State = was;
+    }
+
+    private void Enter(ScheduledItem item)
+    {
+        item.IsInside = true;
+        CheckPending();
+    }
+
+    private static void Leave(ScheduledItem item) => item.IsInside = false;
+
+    private void CarryOut(ref Aftermath after)
+    {
+        while (after.TryTakeWoken(out QueueWorker? worker)) WorkQueue<ScheduledOps>.Wake(worker!);
+        if (after.IsDrained) NoteDrained();
+        while (after.TryTakeEnded(out PoolWorkItem? item))
+        {
+            var ended = (ScheduledItem)item!;
+            ended.Unrun++;
+            Tell(ended);
+        }
+        if (after.NeedsTimer) WhenTimerIsNeeded?.Invoke();
+    }
+
+    // --- the workers ----------------------------------------------------------------------------------------------------
+
+    private QueueWorker MakeWorker()
+    {
+        var worker = new QueueWorker();
+        _workers.Add(worker);
+        return worker;
+    }
+
+    private void Loop(QueueWorker worker)
+    {
+        while (true)
+        {
+            Aftermath after = default;
+            NextStep step = Queue.Next(worker, Now, out Assignment assignment, ref after);
+            CarryOut(ref after);
+            switch (step)
+            {
+                case NextStep.Run:
+                    Run(worker, assignment);
+                    break;
+                case NextStep.Look:
+                    Queue.Look();
+                    break;
+                case NextStep.Sleep:
+                    WorkQueue<ScheduledOps>.Sleep(worker);
+                    break;
+                default:
+                    return;
+            }
+        }
+    }
+
+    private void Run(QueueWorker worker, in Assignment assignment)
+    {
+        var item = (ScheduledItem)assignment.Item;
+        bool resumes = assignment.Callback is not null;
+        if (item.State != WorkItemState.InFlight) Fail($"{item} is run, and is {item.State}");
+        if (item.Active > 0 && !resumes) Fail($"{item} is run by two workers");
+        if (_isDrained) Fail($"{item} is run after everything was said to have ended");
+        item.Active++;
+        ScheduledOps.Spot();
+        if (resumes)
+        {
+            CountUnderWay(-1);
+            item.IsDone = true;
+        }
+        else
+        {
+            item.Runs++;
+            item.IsDone = !item.Suspends;
+            if (item.Suspends) CountUnderWay(1);
+            item.Body?.Invoke();
+        }
+        // It may be resumed before the worker that started it is back from it: the last of the two ends it.
+        bool ends = --item.Active == 0 && item.IsDone;
+        Release(worker, item, ends);
+        if (ends) Tell(item);
+    }
+
+    private void CountUnderWay(int change)
+    {
+        Queue.Enter();
+        Queue.AsyncInFlight += change;
+        Queue.Exit();
+    }
+
+    private void Release(QueueWorker worker, ScheduledItem item, bool ends)
+    {
+        if (ends) item.State = WorkItemState.Ending;
+        _isChanging = true;
+        worker.Ledger.BeginChange();
+        if (ends) worker.Ledger.Ended.Add(WorkOutcome.Completed);
+        Leave(item);
+        worker.Ledger.Release(Now);
+        worker.Ledger.EndChange();
+        _isChanging = false;
+        ScheduledOps.Spot();
+    }
+
+    private void Tell(ScheduledItem item)
+    {
+        if (item.State != WorkItemState.Ending) Fail($"{item} is told its end, and is {item.State}");
+        Leave(item);
+        item.Ends++;
+        ScheduledOps.Spot();
+        item.State = WorkItemState.Ended;
+        ScheduledOps.Spot();
+        item.WhenEnded?.Invoke(item);
+        _ended++;
+        StopIfAllIsDone();
+    }
+
+    // --- what must hold -------------------------------------------------------------------------------------------------
+
+    public override void Check()
+    {
+        foreach (ScheduledItem item in _items)
+        {
+            if (item.Accepted != item.Ends) Fail($"{item} was accepted {item.Accepted} times and told its end {item.Ends} times");
+            if (item.Runs + item.Unrun != item.Ends) Fail($"{item} was run {item.Runs} times and not run {item.Unrun} times, and ended {item.Ends} times");
+            if (item.State is not (WorkItemState.Created or WorkItemState.Ended)) Fail($"{item} is {item.State} when all is over");
+        }
+        if (!_isDrained) Fail("nobody said that everything had ended");
+        long ended = Queue.EndedUnrun.Total;
+        foreach (QueueWorker worker in _workers)
+        {
+            ended += worker.Ledger.Ended.Total;
+            if (worker.IsLive) Fail("a worker has gone without having left");
+        }
+        if (Queue.Accepted != _accepted || ended != _accepted || Queue.Waiting != 0)
+            Fail($"accepted {_accepted}, counted as accepted {Queue.Accepted}, as ended {ended}, as waiting {Queue.Waiting}");
+        if (Queue.PendingGuess != 0) Fail($"{Queue.PendingGuess} places were never given back");
+        if (Queue.LiveWorkers != 0) Fail($"{Queue.LiveWorkers} workers are left");
+    }
+
+    private void CheckPending()
+    {
+        int pending = 0;
+        foreach (ScheduledItem item in _items)
+        {
+            if (item.IsInside && item.State is (WorkItemState.Claimed or WorkItemState.Waiting or WorkItemState.InFlight)) pending++;
+        }
+        if (pending > _mostPending) Fail($"{pending} items wait or run, where {_mostPending} may");
+    }
+
+    private void NoteDrained()
+    {
+        foreach (ScheduledItem item in _items)
+        {
+            if (item.State is WorkItemState.Waiting or WorkItemState.InFlight) Fail($"everything is said to have ended, and {item} is {item.State}");
+        }
+        _isDrained = true;
+    }
+
+    private void StopIfAllIsDone()
+    {
+        if (_parties > 0 || _accepted != _ended || _isStopping) return;
+        _isStopping = true;
+        Close();
+        Stop();
+    }
+}

@@ -1,0 +1,471 @@
+namespace PoolApi.Threading.Tests.Interleaving;
+
+/// <summary>What is explored. Few threads with few steps each: bugs need few, and schedules are then short and many.</summary>
+internal static class Scenarios
+{
+    public static IReadOnlyList<Scenario> All { get; } =
+    [
+        .. PrimitiveScenarios.All,
+        new("two items one after the other, one worker", 2, OneAfterTheOther),
+        new("two submitters, one worker", 3, TwoSubmitters),
+        new("two items that wait for each other, two workers", 4, ItemsThatMeet),
+        new("a batch whose items wait for each other, three workers", 4, BatchThatMeets),
+        new("a batch and an item that wait for each other, three workers", 5, BatchAndItemThatMeet),
+        new("two submitters, room for one", 3, LittleRoom),
+        new("batches and items, little room", 4, BatchesWithLittleRoom),
+        new("a caller that submits again as soon as it is told", 3, SubmitAgainWhenTold),
+        new("an item submitted again by its own end", 3, SubmitAgainFromTheEnd),
+        new("closing while two submit", 4, ClosingWhileSubmitting),
+        new("stopping while one submits, two workers", 4, StoppingWhileSubmitting),
+        new("stopping, and handing back what waits", 4, HandingBack),
+        new("cancelling while it is submitted and run", 3, Cancelling),
+        new("cancelling one of two that wait", 4, CancellingOneOfTwo),
+        new("cancelling what is submitted again", 4, CancellingWhatIsSubmittedAgain),
+        new("three priorities, one worker", 2, Priorities),
+        new("a high item beside items that wait for it", 4, HighItemThatIsWaitedFor),
+        new("an item that is suspended and resumed", 4, Suspended),
+        new("a resumption while all sleep, and closing", 4, SuspendedAndClosed),
+        new("fewer workers while items come", 4, FewerWorkers),
+        new("another worker while items wait", 4, OneMoreWorker),
+        new("one worker goes, another comes", 4, OneGoesOneComes),
+        new("limits on waiting, and the timer", 4, Expiry),
+        new("own limits on waiting, and the timer", 4, OwnLimits),
+        new("looking at everything while items come", 4, Observing),
+    ];
+
+    private static QueueWorld OneAfterTheOther(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem[] items = [world.Item("a"), world.Item("b")];
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
+        });
+        return world;
+    }
+
+    private static QueueWorld TwoSubmitters(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        foreach (string name in (string[])["a", "b"])
+        {
+            ScheduledItem item = world.Item(name);
+            world.AddParty($"submitter {name}", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        }
+        return world;
+    }
+
+    private static QueueWorld ItemsThatMeet(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 2);
+        Action meet = Meeting(world, 2);
+        foreach (string name in (string[])["a", "b"])
+        {
+            ScheduledItem item = world.Item(name, meet);
+            world.AddParty($"submitter {name}", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        }
+        return world;
+    }
+
+    private static QueueWorld BatchThatMeets(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 3, capacity: 3);
+        Action meet = Meeting(world, 3);
+        ScheduledItem[] items = [world.Item("a", meet), world.Item("b", meet), world.Item("c", meet)];
+        world.AddParty("submitter", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.SubmitBatch(items, new WorkPriority[3], out int got));
+            if (got != 3) world.Fail($"room for {got} of 3");
+        });
+        return world;
+    }
+
+    private static QueueWorld BatchAndItemThatMeet(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 3, capacity: 3);
+        Action meet = Meeting(world, 3);
+        ScheduledItem[] batch = [world.Item("a", meet), world.Item("b", meet)];
+        ScheduledItem item = world.Item("c", meet);
+        world.AddParty("submitter ab", () => MustBe(world, Submitted.Accepted, world.SubmitBatch(batch, new WorkPriority[2], out _)));
+        world.AddParty("submitter c", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        return world;
+    }
+
+    private static QueueWorld LittleRoom(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 1);
+        foreach (string name in (string[])["a", "b"])
+        {
+            ScheduledItem[] items = [world.Item(name + 1), world.Item(name + 2)];
+            world.AddParty($"submitter {name}", () =>
+            {
+                foreach (ScheduledItem item in items) MustNotBe(world, Submitted.Closed, world.Submit(item));
+            });
+        }
+        return world;
+    }
+
+    private static QueueWorld BatchesWithLittleRoom(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 1);
+        ScheduledItem[] batch = [world.Item("a"), world.Item("b"), world.Item("c")];
+        ScheduledItem item = world.Item("d");
+        world.AddParty("submitter abc", () => MustNotBe(world, Submitted.Closed, world.SubmitBatch(batch, new WorkPriority[3], out _)));
+        world.AddParty("submitter d", () => MustNotBe(world, Submitted.Closed, world.Submit(item)));
+        return world;
+    }
+
+    private static QueueWorld SubmitAgainWhenTold(Schedule schedule)
+    {
+        // Two places and two callers with one item each, who wait for its end: there is always room for both.
+        var world = new QueueWorld(schedule, workers: 1, capacity: 1);
+        foreach (string name in (string[])["a", "b"])
+        {
+            int told = world.Word();
+            ScheduledItem item = world.Item(name);
+            item.WhenEnded = _ => world.Unpark(told);
+            world.AddParty($"submitter {name}", () =>
+            {
+                for (int i = 0; i < 2; i++)
+                {
+                    MustBe(world, Submitted.Accepted, world.Submit(item));
+                    world.Park(told);
+                }
+            });
+        }
+        return world;
+    }
+
+    private static QueueWorld SubmitAgainFromTheEnd(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 1);
+        int left = 3;
+        ScheduledItem item = world.Item("a");
+        item.WhenEnded = _ =>
+        {
+            if (left-- > 0) MustBe(world, Submitted.Accepted, world.Submit(item));
+        };
+        world.AddParty("submitter", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        return world;
+    }
+
+    private static QueueWorld ClosingWhileSubmitting(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3);
+        foreach (string name in (string[])["a", "b"])
+        {
+            ScheduledItem item = world.Item(name);
+            world.AddParty($"submitter {name}", () => MustNotBe(world, Submitted.Full, world.Submit(item)));
+        }
+        world.AddParty("closer", world.Close);
+        return world;
+    }
+
+    private static QueueWorld StoppingWhileSubmitting(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 3);
+        ScheduledItem[] items = [world.Item("a"), world.Item("b")];
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in items) MustNotBe(world, Submitted.Full, world.Submit(item));
+        });
+        world.AddParty("closer", () =>
+        {
+            world.Close();
+            world.Stop();
+        });
+        return world;
+    }
+
+    private static QueueWorld HandingBack(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3);
+        foreach (string name in (string[])["a", "b"])
+        {
+            ScheduledItem item = world.Item(name);
+            world.AddParty($"submitter {name}", () => MustNotBe(world, Submitted.Full, world.Submit(item)));
+        }
+        world.AddParty("closer", () =>
+        {
+            world.Close();
+            world.HandBack();
+            world.Stop();
+        });
+        return world;
+    }
+
+    private static QueueWorld Cancelling(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem item = world.Item("a");
+        world.AddParty("submitter", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        world.AddParty("canceller", () => world.Cancel(item));
+        return world;
+    }
+
+    private static QueueWorld CancellingOneOfTwo(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem[] items = [world.Item("a"), world.Item("b")];
+        foreach (ScheduledItem item in items)
+            world.AddParty($"submitter {item}", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        world.AddParty("canceller", () =>
+        {
+            world.Cancel(items[0]);
+            world.Cancel(items[0]);
+        });
+        return world;
+    }
+
+    private static QueueWorld CancellingWhatIsSubmittedAgain(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        int told = world.Word();
+        ScheduledItem item = world.Item("a");
+        item.WhenEnded = _ => world.Unpark(told);
+        world.AddParty("submitter", () =>
+        {
+            for (int i = 0; i < 2; i++)
+            {
+                MustBe(world, Submitted.Accepted, world.Submit(item));
+                world.Park(told);
+            }
+        });
+        world.AddParty("canceller", () => world.Cancel(item));
+        ScheduledItem other = world.Item("b");
+        world.AddParty("submitter b", () => MustBe(world, Submitted.Accepted, world.Submit(other)));
+        return world;
+    }
+
+    private static QueueWorld Priorities(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 6);
+        var order = new List<int>();
+        ScheduledItem[] items = [.. Enumerable.Range(0, 4).Select(i => world.Item($"{i}", () => order.Add(i)))];
+        // Two of the same priority, in a batch and alone: they keep their order.
+        var priority = (WorkPriority)(schedule.Random.Below(3) - 1);
+        WorkPriority[] priorities = [WorkPriority.Low, priority, WorkPriority.High];
+        world.AddParty("submitter", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.SubmitBatch(items[..3], priorities, out _));
+            MustBe(world, Submitted.Accepted, world.Submit(items[3], priority));
+            items[3].WhenEnded = _ =>
+            {
+                if (order.IndexOf(1) < 0) world.Fail("an item overtook another of its priority");
+            };
+        });
+        return world;
+    }
+
+    private static QueueWorld HighItemThatIsWaitedFor(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 3);
+        Action meet = Meeting(world, 2);
+        ScheduledItem[] normal = [world.Item("a", meet), world.Item("c")];
+        ScheduledItem high = world.Item("b", meet);
+        world.AddParty("submitter a", () =>
+        {
+            foreach (ScheduledItem item in normal) MustBe(world, Submitted.Accepted, world.Submit(item, WorkPriority.Low));
+        });
+        world.AddParty("submitter b", () => MustBe(world, Submitted.Accepted, world.Submit(high, WorkPriority.High)));
+        return world;
+    }
+
+    private static QueueWorld Suspended(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 2);
+        int started = world.Word();
+        ScheduledItem item = world.Item("a", () => world.Unpark(started), suspends: true);
+        ScheduledItem other = world.Item("b");
+        world.AddParty("submitter", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.Submit(item));
+            MustBe(world, Submitted.Accepted, world.Submit(other));
+        });
+        world.AddParty("poster", () =>
+        {
+            world.Park(started);
+            if (!world.Resume(item)) world.Fail("nobody is left to resume it");
+        });
+        return world;
+    }
+
+    private static QueueWorld SuspendedAndClosed(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        int started = world.Word();
+        ScheduledItem item = world.Item("a", () => world.Unpark(started), suspends: true);
+        world.AddParty("submitter", () =>
+        {
+            if (world.Submit(item) == Submitted.Closed) world.Unpark(started);
+        });
+        world.AddParty("poster", () =>
+        {
+            world.Park(started);
+            if (item.Runs > 0 && !world.Resume(item)) world.Fail("nobody is left to resume it");
+        });
+        world.AddParty("closer", () =>
+        {
+            world.Close();
+            world.Stop();
+        });
+        return world;
+    }
+
+    private static QueueWorld FewerWorkers(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 2);
+        ScheduledItem[] items = [world.Item("a"), world.Item("b")];
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
+        });
+        world.AddParty("resizer", () => world.Resize(1));
+        return world;
+    }
+
+    private static QueueWorld OneMoreWorker(Schedule schedule)
+    {
+        // The first waits for the second, which the worker to come must run.
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
+        Action meet = Meeting(world, 2);
+        int hired = world.Word();
+        Core.Queue.QueueWorker second = world.AddDormant("worker 2", hired);
+        ScheduledItem[] items = [world.Item("a", meet), world.Item("b", meet)];
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
+        });
+        world.AddParty("resizer", () =>
+        {
+            world.Resize(2, second);
+            world.Unpark(hired);
+        });
+        return world;
+    }
+
+    private static QueueWorld OneGoesOneComes(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
+        int hired = world.Word();
+        Core.Queue.QueueWorker second = world.AddDormant("worker 2", hired);
+        ScheduledItem[] items = [world.Item("a"), world.Item("b")];
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
+        });
+        world.AddParty("resizer", () =>
+        {
+            world.Resize(2, second);
+            world.Resize(1);
+            world.Unpark(hired);
+        });
+        return world;
+    }
+
+    private static QueueWorld Expiry(Schedule schedule)
+    {
+        // The worker is busy until the second item has ended, and only the timer can end it.
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3, limitsWaiting: true);
+        int expired = world.Word();
+        ScheduledItem busy = world.Item("busy", () => world.Park(expired));
+        ScheduledItem item = world.Item("late");
+        AddTimer(world, item, expired);
+        world.AddParty("submitter", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.Submit(busy, expiresAt: 100));
+            MustBe(world, Submitted.Accepted, world.Submit(item, expiresAt: 10));
+        });
+        ScheduledItem third = world.Item("third");
+        world.AddParty("submitter 3", () => MustBe(world, Submitted.Accepted, world.Submit(third, expiresAt: 200)));
+        return world;
+    }
+
+    private static QueueWorld OwnLimits(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3);
+        int expired = world.Word();
+        ScheduledItem busy = world.Item("busy", () => world.Park(expired));
+        ScheduledItem item = world.Item("late");
+        AddTimer(world, item, expired);
+        world.AddParty("submitter", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.Submit(busy, WorkPriority.High));
+            MustBe(world, Submitted.Accepted, world.Submit(item, expiresAt: 10, ownLimit: true));
+        });
+        ScheduledItem third = world.Item("third");
+        world.AddParty("submitter 3", () => MustBe(world, Submitted.Accepted, world.Submit(third, expiresAt: 30, ownLimit: true)));
+        return world;
+    }
+
+    private static QueueWorld Observing(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3);
+        foreach (string name in (string[])["a", "b"])
+        {
+            ScheduledItem item = world.Item(name);
+            world.AddParty($"submitter {name}", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        }
+        world.AddParty("observer", () =>
+        {
+            world.Observe();
+            world.Observe();
+        });
+        return world;
+    }
+
+    /// <summary>What an item does that waits until so many are being run: a worker that sleeps while one waits is found.</summary>
+    private static Action Meeting(QueueWorld world, int count)
+    {
+        var waiting = new List<int>();
+        int here = 0;
+        return () =>
+        {
+            if (++here == count)
+            {
+                foreach (int word in waiting) world.Unpark(word);
+                return;
+            }
+            int mine = world.Word();
+            waiting.Add(mine);
+            world.Park(mine);
+        };
+    }
+
+    /// <summary>A timer as a thread: when it has been set, its time comes; until the item has ended.</summary>
+    private static void AddTimer(QueueWorld world, ScheduledItem item, int expired)
+    {
+        int set = world.Word();
+        long due = long.MaxValue;
+        item.WhenEnded = _ =>
+        {
+            world.Unpark(expired);
+            world.Unpark(set); // whoever ended it: the timer need not wait any more
+        };
+        world.WhenTimerIsNeeded = () =>
+        {
+            if (world.TimerDue() is not { } time) return;
+            due = time;
+            world.Unpark(set);
+        };
+        world.AddParty("timer", () =>
+        {
+            while (item.Ends == 0)
+            {
+                world.Park(set);
+                world.Now = Math.Max(world.Now, due);
+                world.Expire();
+            }
+        });
+    }
+
+    private static void MustBe(QueueWorld world, Submitted expected, Submitted actual)
+    {
+        if (actual != expected) world.Fail($"a submission was {actual}, and must be {expected}");
+    }
+
+    private static void MustNotBe(QueueWorld world, Submitted unexpected, Submitted actual)
+    {
+        if (actual == unexpected) world.Fail($"a submission was {actual}, and must not be");
+    }
+}

@@ -1,0 +1,423 @@
+using System.Diagnostics;
+using System.Numerics;
+
+namespace PoolApi.Threading.Tests.Interleaving;
+
+/// <summary>
+/// Runs a scenario's threads one at a time, in an order that follows from a seed alone, over and over with new seeds.
+/// </summary>
+/// <remarks>
+/// <para>Each seed chooses how it chooses. Half of them walk at random: at each step, with a probability of the seed's own,
+/// anybody goes on. The others go by priorities with a few change points (PCT: Burckhardt et al., ASPLOS 2010): the thread of
+/// the highest priority runs, until at one of few random steps it becomes the lowest. The first finds what takes many
+/// switches, the second what takes few at the right places and a thread that is held up for very long.</para>
+/// <para>There is no thread that drives the others: the last thread of a schedule checks it, sets up the next and hands
+/// on. That saves two switches a schedule.</para>
+/// </remarks>
+internal sealed unsafe class Schedule
+{
+    public const int MostThreads = 5;
+
+    private const int MostChanges = 4;
+    private const int MostSteps = 20_000;
+
+    private readonly VirtualThread[] _threads = new VirtualThread[MostThreads];
+    private readonly int[] _priorities = new int[MostThreads];
+    private readonly int[] _changes = new int[MostChanges + 1]; // the last is never reached
+    private readonly ManualResetEventSlim _done = new();
+
+    // The exploration.
+    private Scenario _scenario = null!;
+    private SmallRandom _seeds;
+    private long _left;
+
+    // The schedule.
+    private World _world = null!;
+    private SmallRandom _random;
+    private ulong _seed;
+    private int _steps;
+    private uint _live; // threads that have not ended, a bit each
+    private uint _ready; // of those, the ones that do not sleep
+    private uint _storing; // those with something in their store buffer
+    private bool _byPriority;
+    private uint _switchBelow; // of 2^16
+    private uint _flushBelow; // of 2^16
+    private uint _wakeBelow; // of 2^16: for no reason
+    private bool _spinsAtOnce; // spinning costs no switch, so threads give it up soon and sleep
+    private int _lowest;
+    private int _nextChange;
+    private bool _somebodyWoke; // perhaps with a higher priority than the one that runs
+    private List<string>? _trace;
+    private List<nint>? _places;
+
+    public Schedule(int core)
+    {
+        for (int i = 0; i < MostThreads; i++) _threads[i] = new VirtualThread(this, i, core);
+    }
+
+    /// <summary>Whether steps are steps of a schedule, and not of setting up or checking one.</summary>
+    public bool IsRunning { get; private set; }
+
+    /// <summary>The explorer is not used any more.</summary>
+    public bool IsOver { get; private set; }
+
+    /// <summary>How often a worker that spins looks.</summary>
+    public int Looks { get; private set; }
+
+    public bool IsTracing => _trace is not null;
+
+    /// <summary>What went wrong, if something did.</summary>
+    public string? Failure { get; private set; }
+
+    public ulong Seed => _seed;
+
+    public long SchedulesDone { get; private set; }
+
+    public long StepsDone { get; private set; }
+
+    public long SwitchesDone { get; private set; }
+
+    /// <summary>The seed's random numbers, for scenarios that have something to choose.</summary>
+    public ref SmallRandom Random => ref _random;
+
+    // --- exploring ----------------------------------------------------------------------------------------------------
+
+    /// <summary>Runs so many schedules, or until one fails. The thread that calls it only waits.</summary>
+    public void Explore(Scenario scenario, ulong seed, long count)
+    {
+        Start(scenario, count);
+        _seeds = new SmallRandom(seed);
+        StartNext(_seeds.Next()).Give();
+        Wait();
+    }
+
+    /// <summary>Runs one schedule, and writes down its steps.</summary>
+    public IReadOnlyList<string> Trace(Scenario scenario, ulong seed)
+    {
+        Start(scenario, 1);
+        _trace = [];
+        _places = [];
+        StartNext(seed).Give();
+        Wait();
+        List<string> trace = _trace;
+        _trace = null;
+        return trace;
+    }
+
+    public void End()
+    {
+        IsOver = true;
+        foreach (VirtualThread thread in _threads)
+        {
+            thread.Give();
+            thread.Join();
+        }
+        _done.Dispose();
+    }
+
+    private void Start(Scenario scenario, long count)
+    {
+        _scenario = scenario;
+        _left = count;
+        Failure = null;
+        SchedulesDone = StepsDone = SwitchesDone = 0;
+        _done.Reset();
+    }
+
+    private void Wait()
+    {
+        // No schedule takes a second. A thread that loops without a step cannot be ended; it can be told of.
+        for (long seen = -1; !_done.Wait(TimeSpan.FromSeconds(30)); seen = SchedulesDone)
+        {
+            if (seen == SchedulesDone) throw new InvalidOperationException($"A thread hangs between two steps: {_scenario.Name}, seed {_seed}.");
+        }
+    }
+
+    private VirtualThread StartNext(ulong seed)
+    {
+        _left--;
+        _seed = seed;
+        _random = new SmallRandom(seed);
+        _steps = 0;
+        _storing = 0;
+        _live = _ready = (1u << _scenario.Threads) - 1;
+        ChooseHowToChoose();
+        _world = _scenario.Make(this);
+        Debug.Assert(_world.Threads.Count == _scenario.Threads);
+        for (int i = 0; i < _scenario.Threads; i++)
+        {
+            _threads[i].SleepsOn = 0;
+            _threads[i].Yields = 0;
+            _threads[i].Forget();
+        }
+        IsRunning = true;
+        return ChooseNext(_ready);
+    }
+
+    private void ChooseHowToChoose()
+    {
+        _byPriority = _random.OneIn(2);
+        _switchBelow = 65536u >> (1 + _random.Below(4));
+        _flushBelow = _random.Below(3) switch { 0 => 32768, 1 => 4096, _ => 0 };
+        _wakeBelow = _random.OneIn(8) ? 2048u : 0;
+        _spinsAtOnce = _random.OneIn(2);
+        Looks = _random.Below(3);
+        if (!_byPriority) return;
+        _lowest = 0;
+        for (int i = 0; i < MostThreads; i++) _priorities[i] = i + 1;
+        for (int i = MostThreads - 1; i > 0; i--)
+        {
+            int other = _random.Below(i + 1);
+            (_priorities[i], _priorities[other]) = (_priorities[other], _priorities[i]);
+        }
+        // The length of a schedule is not known before it has run: its order of magnitude is guessed.
+        int length = 16 << _random.Below(5);
+        int changes = _random.Below(MostChanges + 1);
+        for (int i = 0; i <= MostChanges; i++) _changes[i] = i < changes ? 1 + _random.Below(length) : int.MaxValue;
+        Array.Sort(_changes);
+        _nextChange = 0;
+        _somebodyWoke = false;
+    }
+
+    // --- called by the threads ------------------------------------------------------------------------------------------
+
+    public void RunBody(VirtualThread thread) => _world.Threads[thread.Index].Body();
+
+    /// <summary>The thread's body has ended: hands on.</summary>
+    /// <returns>True if this thread goes on itself, in the next schedule.</returns>
+    public bool PassOnAtEnd(VirtualThread thread)
+    {
+        thread.FlushAll();
+        _live &= ~(1u << thread.Index);
+        _ready &= ~(1u << thread.Index);
+        if (IsTracing) Trace(thread, "ended");
+        if (_live != 0)
+        {
+            if (_ready == 0 && Failure is null) NoteAllAsleep();
+            ChooseNext(Failure is null ? _ready : _live).Give();
+            SwitchesDone++;
+            return false;
+        }
+        IsRunning = false;
+        SchedulesDone++;
+        StepsDone += _steps;
+        if (Failure is null) Check();
+        if (Failure is not null || _left == 0)
+        {
+            _done.Set();
+            return false;
+        }
+        VirtualThread next;
+        try
+        {
+            next = StartNext(_seeds.Next());
+        }
+#pragma warning disable CA1031 // a scenario that cannot be made: whoever explores must hear of it
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Note(e.ToString());
+            _done.Set();
+            return false;
+        }
+        if (ReferenceEquals(next, thread)) return true;
+        next.Give();
+        SwitchesDone++;
+        return false;
+    }
+
+    /// <summary>Something is wrong: ends the schedule, and with it the exploration.</summary>
+    public void Fail(string what)
+    {
+        Note(what);
+        throw new ScheduleAbortedException();
+    }
+
+    public void Note(string what)
+    {
+        Failure ??= what;
+        if (IsTracing) _trace!.Add($"  failed: {what}");
+    }
+
+    /// <summary>A step: somebody else may go on here.</summary>
+    public void Step(VirtualThread thread)
+    {
+        Count();
+        ulong dice = _random.Next();
+        if (_storing != 0 && (dice & 0xFFFF) < _flushBelow) FlushAnyOf(_storing);
+        if (_wakeBelow != 0 && (dice >> 16 & 0xFFFF) < _wakeBelow) WakeForNoReason();
+        if (_byPriority)
+        {
+            if (_steps >= _changes[_nextChange])
+            {
+                _nextChange++;
+                _priorities[thread.Index] = --_lowest;
+            }
+            else if (!_somebodyWoke)
+            {
+                return;
+            }
+            _somebodyWoke = false;
+            SwitchTo(thread, HighestOf(_ready));
+        }
+        else if ((dice >> 32 & 0xFFFF) < _switchBelow)
+        {
+            SwitchTo(thread, AnyOf(_ready));
+        }
+    }
+
+    /// <summary>A step of a thread that waits for another: the others go on, sooner or later.</summary>
+    public void StepAside(VirtualThread thread)
+    {
+        if (_spinsAtOnce && ++thread.Yields % 32 != 0)
+        {
+            Step(thread);
+            return;
+        }
+        Count();
+        if (_storing != 0 && _random.OneIn(4)) FlushAnyOf(_storing);
+        uint others = _ready & ~(1u << thread.Index);
+        if (others == 0) return;
+        if (_byPriority) _priorities[thread.Index] = --_lowest;
+        SwitchTo(thread, ChooseNext(others));
+    }
+
+    public void Sleep(VirtualThread thread, int* place)
+    {
+        thread.SleepsOn = (nint)place;
+        _ready &= ~(1u << thread.Index);
+        if (_ready == 0)
+        {
+            NoteAllAsleep();
+            throw new ScheduleAbortedException();
+        }
+        SwitchTo(thread, ChooseNext(_ready));
+    }
+
+    public void Wake(int* place)
+    {
+        uint sleepers = 0;
+        for (uint left = _live & ~_ready; left != 0; left &= left - 1)
+        {
+            int i = BitOperations.TrailingZeroCount(left);
+            if (_threads[i].SleepsOn == (nint)place) sleepers |= 1u << i;
+        }
+        if (sleepers != 0) MakeReady(AnyOf(sleepers));
+    }
+
+    public void NoteStores(VirtualThread thread)
+    {
+        if (thread.HasStores) _storing |= 1u << thread.Index;
+        else _storing &= ~(1u << thread.Index);
+    }
+
+    // --- choosing -------------------------------------------------------------------------------------------------------
+
+    private void Count()
+    {
+        if (Failure is not null) throw new ScheduleAbortedException();
+        if (++_steps > MostSteps) Fail($"no end after {MostSteps} steps");
+    }
+
+    private void SwitchTo(VirtualThread thread, VirtualThread next)
+    {
+        if (ReferenceEquals(thread, next)) return;
+        SwitchesDone++;
+        next.Give();
+        thread.Await();
+        if (Failure is not null) throw new ScheduleAbortedException();
+    }
+
+    private VirtualThread ChooseNext(uint among) => _byPriority ? HighestOf(among) : AnyOf(among);
+
+    private VirtualThread HighestOf(uint among)
+    {
+        int best = -1;
+        for (uint left = among; left != 0; left &= left - 1)
+        {
+            int i = BitOperations.TrailingZeroCount(left);
+            if (best < 0 || _priorities[i] > _priorities[best]) best = i;
+        }
+        return _threads[best];
+    }
+
+    private VirtualThread AnyOf(uint among)
+    {
+        int count = BitOperations.PopCount(among);
+        for (int skip = count == 1 ? 0 : _random.Below(count); skip > 0; skip--) among &= among - 1;
+        return _threads[BitOperations.TrailingZeroCount(among)];
+    }
+
+    private void FlushAnyOf(uint among)
+    {
+        VirtualThread thread = AnyOf(among);
+        thread.FlushOne();
+        if (IsTracing) Trace(thread, "a store becomes visible");
+    }
+
+    private void WakeForNoReason()
+    {
+        uint sleepers = _live & ~_ready;
+        if (sleepers == 0) return;
+        VirtualThread thread = AnyOf(sleepers);
+        MakeReady(thread);
+        if (IsTracing) Trace(thread, "wakes for no reason");
+    }
+
+    private void MakeReady(VirtualThread thread)
+    {
+        thread.SleepsOn = 0;
+        _ready |= 1u << thread.Index;
+        _somebodyWoke = true;
+    }
+
+    private void Check()
+    {
+        try
+        {
+            _world.Check();
+        }
+        catch (ScheduleAbortedException)
+        {
+            // It is noted.
+        }
+#pragma warning disable CA1031 // whatever it is, it is the finding
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Note($"the check threw {e}");
+        }
+    }
+
+    private void NoteAllAsleep()
+    {
+        var names = new List<string>();
+        for (uint left = _live; left != 0; left &= left - 1) names.Add(NameOf(_threads[BitOperations.TrailingZeroCount(left)]));
+        Note($"a lost wake-up: nobody is left to wake {string.Join(", ", names)}");
+    }
+
+    // --- telling --------------------------------------------------------------------------------------------------------
+
+    public string NameOf(VirtualThread thread) => _world.Threads[thread.Index].Name;
+
+    /// <summary>Words have no names here, but the order in which they were first met is the same at each replay.</summary>
+    public string NameOf(int* place)
+    {
+        int index = _places!.IndexOf((nint)place);
+        if (index < 0)
+        {
+            index = _places.Count;
+            _places.Add((nint)place);
+        }
+        return $"word{index}";
+    }
+
+    public void Trace(VirtualThread thread, string what)
+    {
+        // Who calls: only when replaying, it takes some 10 µs.
+        var callers = new StackTrace(2, false).GetFrames().Select(static f => f.GetMethod())
+            .Where(static m => m?.DeclaringType is { } type && type.FullName!.StartsWith("PoolApi", StringComparison.Ordinal) && type != typeof(ScheduledOps) && type != typeof(Schedule) && type != typeof(VirtualThread))
+            .Select(static m => m!.Name).Take(4);
+        _trace!.Add($"  {_steps,5} {NameOf(thread),-14} {what,-52} {string.Join(" < ", callers)}");
+    }
+}

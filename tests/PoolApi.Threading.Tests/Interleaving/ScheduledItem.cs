@@ -1,0 +1,33 @@
+namespace PoolApi.Threading.Tests.Interleaving;
+
+/// <summary>An item that counts what becomes of it. (What the item's base wants beyond its links is in another file.)</summary>
+internal sealed partial class ScheduledItem(string name) : PoolWorkItem
+{
+    /// <summary>Run by the worker, on its virtual thread.</summary>
+    public Action? Body { get; init; }
+
+    /// <summary>Its body leaves it suspended; whoever resumes it ends it.</summary>
+    public bool Suspends { get; init; }
+
+    /// <summary>Called when it has been told its end, when it may be submitted again.</summary>
+    public Action<ScheduledItem>? WhenEnded { get; set; }
+
+    public int Accepted { get; set; }
+
+    public int Runs { get; set; }
+
+    public int Unrun { get; set; }
+
+    public int Ends { get; set; }
+
+    /// <summary>It has a place: reserved, and not given back.</summary>
+    public bool IsInside { get; set; }
+
+    /// <summary>Workers that run code of it right now.</summary>
+    public int Active { get; set; }
+
+    /// <summary>Its code has come to its end.</summary>
+    public bool IsDone { get; set; }
+
+    public override string ToString() => name;
+}

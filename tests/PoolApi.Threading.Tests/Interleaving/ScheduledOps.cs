@@ -1,0 +1,182 @@
+using System.Runtime.CompilerServices;
+using PoolApi.Threading.Core.Atomics;
+
+namespace PoolApi.Threading.Tests.Interleaving;
+
+/// <summary>
+/// The steps of the protocol, with a scheduler between them: before each of them, and after each that others can see, another
+/// thread may go on. Stores stay in the thread's store buffer until chance or a fence publishes them.
+/// Outside a schedule (setting up, checking afterwards) they are the plain steps.
+/// </summary>
+internal readonly unsafe struct ScheduledOps : IAtomicOps
+{
+    public static int Read(ref int word)
+    {
+        if (VirtualThread.Current is not { } thread) return word;
+        thread.Schedule.Step(thread);
+        int value = thread.Load(Address(ref word));
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read {NameOf(ref word)}: {value}");
+        return value;
+    }
+
+    public static long Read(ref long word)
+    {
+        if (VirtualThread.Current is not { } thread) return word;
+        thread.Schedule.Step(thread);
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read long: {word}");
+        return word;
+    }
+
+    public static T? Read<T>(ref T? place)
+        where T : class
+    {
+        if (VirtualThread.Current is not { } thread) return place;
+        thread.Schedule.Step(thread);
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read reference: {place ?? (object)"null"}");
+        return place;
+    }
+
+    public static void Write(ref int word, int value)
+    {
+        if (VirtualThread.Current is not { } thread)
+        {
+            word = value;
+            return;
+        }
+        thread.Schedule.Step(thread);
+        thread.Store(Address(ref word), value);
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write {NameOf(ref word)} = {value}");
+    }
+
+    public static int Exchange(ref int word, int value)
+    {
+        if (Before() is not { } thread) return Swap(ref word, value);
+        int was = Swap(ref word, value);
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Exchange {NameOf(ref word)}: {was} → {value}");
+        thread.Schedule.Step(thread);
+        return was;
+    }
+
+    public static int CompareExchange(ref int word, int value, int comparand)
+    {
+        VirtualThread? thread = Before();
+        int was = word;
+        if (was == comparand) word = value;
+        if (thread is null) return was;
+        if (thread.Schedule.IsTracing)
+            thread.Schedule.Trace(thread, $"CompareExchange {NameOf(ref word)}: {was}{(was == comparand ? $" → {value}" : ", refused")}");
+        thread.Schedule.Step(thread);
+        return was;
+    }
+
+    public static long CompareExchange(ref long word, long value, long comparand)
+    {
+        VirtualThread? thread = Before();
+        long was = word;
+        if (was == comparand) word = value;
+        if (thread is null) return was;
+        if (thread.Schedule.IsTracing)
+            thread.Schedule.Trace(thread, $"CompareExchange long: {was}{(was == comparand ? $" → {value}" : ", refused")}");
+        thread.Schedule.Step(thread);
+        return was;
+    }
+
+    public static long Add(ref long word, long value)
+    {
+        VirtualThread? thread = Before();
+        long now = word += value;
+        if (thread is null) return now;
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Add {value}: {now}");
+        thread.Schedule.Step(thread);
+        return now;
+    }
+
+    public static T? CompareExchange<T>(ref T? place, T? value, T? comparand)
+        where T : class
+    {
+        VirtualThread? thread = Before();
+        T? was = place;
+        bool same = ReferenceEquals(was, comparand);
+        if (same) place = value;
+        if (thread is null) return was;
+        if (thread.Schedule.IsTracing)
+            thread.Schedule.Trace(thread, $"CompareExchange reference: {was ?? (object)"null"}{(same ? $" → {value ?? (object)"null"}" : ", refused")}");
+        thread.Schedule.Step(thread);
+        return was;
+    }
+
+    public static T? Exchange<T>(ref T? place, T? value)
+        where T : class
+    {
+        VirtualThread? thread = Before();
+        T? was = place;
+        place = value;
+        if (thread is null) return was;
+        if (thread.Schedule.IsTracing)
+            thread.Schedule.Trace(thread, $"Exchange reference: {was ?? (object)"null"} → {value ?? (object)"null"}");
+        thread.Schedule.Step(thread);
+        return was;
+    }
+
+    public static void Fence()
+    {
+        if (Before() is { } thread && thread.Schedule.IsTracing) thread.Schedule.Trace(thread, "Fence");
+    }
+
+    public static void Pause(int iterations)
+    {
+        if (VirtualThread.Current is { } thread) thread.Schedule.StepAside(thread);
+    }
+
+    public static void Yield()
+    {
+        if (VirtualThread.Current is { } thread) thread.Schedule.StepAside(thread);
+    }
+
+    public static void Wait(ref int word, int value)
+    {
+        if (Before() is not { } thread) throw new InvalidOperationException("Nobody could wake a sleeper outside a schedule.");
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Wait {NameOf(ref word)} while {value}: it is {word}");
+        if (word == value) thread.Schedule.Sleep(thread, Address(ref word));
+    }
+
+    public static void Wake(ref int word)
+    {
+        if (Before() is not { } thread) return;
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Wake {NameOf(ref word)}");
+        thread.Schedule.Wake(Address(ref word));
+        thread.Schedule.Step(thread);
+    }
+
+    public static bool KeepLooking(ref long since)
+    {
+        if (VirtualThread.Current is not { } thread) return false;
+        thread.Schedule.StepAside(thread);
+        return ++since <= thread.Schedule.Looks;
+    }
+
+    /// <summary>A place between two plain accesses of shared memory where another thread may go on.</summary>
+    public static void Spot()
+    {
+        if (VirtualThread.Current is { } thread) thread.Schedule.Step(thread);
+    }
+
+    private static VirtualThread? Before()
+    {
+        if (VirtualThread.Current is not { } thread) return null;
+        thread.Schedule.Step(thread);
+        thread.FlushAll();
+        return thread;
+    }
+
+    private static int Swap(ref int word, int value)
+    {
+        int was = word;
+        word = value;
+        return was;
+    }
+
+    private static int* Address(ref int word) => (int*)Unsafe.AsPointer(ref word); // pinned, see CacheLines
+
+    private static string NameOf(ref int word) => VirtualThread.Current!.Schedule.NameOf(Address(ref word));
+}
