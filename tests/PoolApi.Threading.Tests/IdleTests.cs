@@ -11,7 +11,7 @@ public class IdleTests
         using FixedThreadPool pool = Pools.Make(64, maxQueueTime: TimeSpan.FromSeconds(30));
         pool.Occupy().Dispose(); // every thread has run
         Patience.Until(() => pool.GetSnapshot().InFlight == 0);
-        Patience.Until(AllSleep);
+        Pools.AllSleep(pool);
         List<string> threads = Pools.ThreadsNamed($"{pool.Name}-");
         Assert.Equal(64, threads.Count);
         (long Ticks, long Switches) before = Sum(threads);
@@ -20,8 +20,6 @@ public class IdleTests
         Assert.Equal(0, after.Ticks - before.Ticks);
         // Finer than ticks: hardly a thread was even woken. (The runtime itself may stop all threads for a collection.)
         Assert.InRange(after.Switches - before.Switches, 0, 64);
-
-        bool AllSleep() => Pools.ThreadsNamed($"{pool.Name}-").All(t => Stat(t)[0] == "S");
     }
 
     private static (long Ticks, long Switches) Sum(List<string> threads)
@@ -30,20 +28,13 @@ public class IdleTests
         long switches = 0;
         foreach (string thread in threads)
         {
-            string[] stat = Stat(thread);
+            string[] stat = Pools.ThreadStat(thread);
             ticks += Number(stat[11]) + Number(stat[12]); // utime, stime
             switches += File.ReadLines($"/proc/self/task/{thread}/status")
                 .Where(line => line.Contains("ctxt_switches", StringComparison.Ordinal))
                 .Sum(line => Number(line.Split('\t')[^1]));
         }
         return (ticks, switches);
-    }
-
-    /// <summary>The fields of /proc/self/task/TID/stat from the state on; the name before it may hold anything.</summary>
-    private static string[] Stat(string thread)
-    {
-        string stat = File.ReadAllText($"/proc/self/task/{thread}/stat");
-        return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
     }
 
     private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);

@@ -1,4 +1,5 @@
 using PoolApi.Threading.Core;
+using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
 
@@ -10,11 +11,11 @@ public class PoolCoreTests
     {
         PoolCore core = Core(workers: 1, capacity: 1);
         Worker worker = core.Workers[0];
-        Assert.Equal(NextStep.Park, core.Next(worker, out _));
-        Assert.Equal(NextStep.Park, core.Next(worker, out _)); // a permit was left over
-        Assert.Equal(SubmitResult.Accepted, core.Submit(new TestItem()));
-        Assert.Equal(SubmitResult.Accepted, core.Submit(new TestItem()));
-        Assert.Equal(SubmitResult.QueueFull, core.Submit(new TestItem())); // on the stack twice, it would be room for ever more
+        Assert.Equal(NextStep.Sleep, Next(core, worker));
+        Assert.Equal(NextStep.Sleep, Next(core, worker)); // a permit was left over
+        Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
+        Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem())); // on the stack twice, it would be room for ever more
     }
 
     [Fact]
@@ -22,15 +23,15 @@ public class PoolCoreTests
     {
         PoolCore core = Core(workers: 1, capacity: 1);
         Worker worker = core.Workers[0];
-        var item = new TestItem();
-        core.Submit(item);
-        Assert.Equal(NextStep.Run, core.Next(worker, out _));
-        core.Release(worker); // as if it awaited something
-        Assert.Equal(NextStep.Park, core.Next(worker, out _));
+        var item = new AsyncTestItem(static _ => Task.CompletedTask);
+        Submit(core, item);
+        Assert.Equal(NextStep.Run, Next(core, worker));
+        core.ReleaseAsync(worker); // as if it awaited something
+        Assert.Equal(NextStep.Sleep, Next(core, worker));
         Assert.True(core.Post(item, static _ => { }, null));
-        Assert.Equal(SubmitResult.Accepted, core.Submit(new TestItem()));
-        Assert.Equal(SubmitResult.QueueFull, core.Submit(new TestItem()));
-        Assert.Equal(NextStep.Run, core.Next(worker, out Assignment assignment));
+        Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem()));
+        Assert.Equal(NextStep.Run, core.Next(worker, core.Now, out Assignment assignment));
         Assert.Same(item, assignment.Item);
         Assert.Equal(1, core.GetSnapshot().QueueLength);
     }
@@ -39,14 +40,14 @@ public class PoolCoreTests
     public void A_worker_that_was_woken_goes_on_being_room_until_it_arrives()
     {
         PoolCore core = Core(workers: 2, capacity: 1);
-        Assert.Equal(NextStep.Park, core.Next(core.Workers[0], out _));
-        Assert.Equal(NextStep.Park, core.Next(core.Workers[1], out _));
-        for (int i = 0; i < 3; i++) Assert.Equal(SubmitResult.Accepted, core.Submit(new TestItem()));
-        Assert.Equal(SubmitResult.QueueFull, core.Submit(new TestItem()));
-        Assert.Equal(NextStep.Run, core.Next(core.Workers[1], out _));
-        Assert.Equal(SubmitResult.QueueFull, core.Submit(new TestItem()));
-        Assert.Equal(NextStep.Run, core.Next(core.Workers[0], out _));
-        Assert.Equal(SubmitResult.QueueFull, core.Submit(new TestItem()));
+        Assert.Equal(NextStep.Sleep, Next(core, core.Workers[0]));
+        Assert.Equal(NextStep.Sleep, Next(core, core.Workers[1]));
+        for (int i = 0; i < 3; i++) Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem()));
+        Assert.Equal(NextStep.Run, Next(core, core.Workers[1]));
+        Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem()));
+        Assert.Equal(NextStep.Run, Next(core, core.Workers[0]));
+        Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem()));
     }
 
     [Fact]
@@ -55,7 +56,7 @@ public class PoolCoreTests
         PoolCore mine = Core();
         PoolCore other = Core();
         var item = new TestItem();
-        Assert.Equal(SubmitResult.Accepted, mine.Submit(item));
+        Assert.Equal(SubmitResult.Accepted, Submit(mine, item));
         Assert.False(other.EndWaiting(item, NotRunReason.Cancelled));
         Assert.Equal(0, item.Endings.Count);
         Assert.True(mine.EndWaiting(item, NotRunReason.Cancelled));
@@ -70,33 +71,43 @@ public class PoolCoreTests
         PoolCore core = Core();
         Worker worker = core.Workers[0];
         var item = new TestItem();
-        core.Submit(item);
-        core.Next(worker, out _);
+        Submit(core, item);
+        Next(core, worker);
         core.Close();
         core.Stop();
         Assert.Equal([worker], core.Abandon(out int abandoned));
         Assert.Equal(1, abandoned);
         core.End(item, WorkOutcome.Completed, null, worker);
         Assert.Equal([WorkOutcome.Abandoned], item.Endings.Outcomes);
-        Assert.Equal(NextStep.Exit, core.Next(worker, out _));
+        Assert.Equal(NextStep.Exit, Next(core, worker));
         Pools.AddsUp(core.GetSnapshot());
     }
 
     [Fact]
-    public void What_a_dead_worker_had_in_hand_has_failed_on_it()
+    public async Task What_a_dead_worker_had_in_hand_has_failed_on_it()
     {
         PoolCore core = Core();
         Worker worker = core.Workers[0];
         var item = new TestItem();
-        core.Submit(item);
-        core.Next(worker, out _);
-        core.WorkerDied(worker, new InvalidOperationException("on purpose"));
+        Submit(core, item);
+        Next(core, worker);
+        core.HandInHandFailed(worker, new InvalidOperationException("on purpose"));
+        core.Replace(worker, new InvalidOperationException("on purpose"));
         Assert.Equal([WorkOutcome.Failed], item.Endings.Outcomes);
         WorkerSnapshot snapshot = Assert.Single(core.GetSnapshot().Workers);
         Assert.Equal((1, 1), (snapshot.Failed, snapshot.Finished));
         core.Close();
         core.Stop(); // the replacement's thread is real
-        core.WaitUntilExited();
+        await core.Exited.Patiently();
+    }
+
+    private static SubmitResult Submit(PoolCore core, PoolWorkItem item) => core.Submit(item, default);
+
+    /// <summary>What a worker is told that has looked for a moment in vain.</summary>
+    private static NextStep Next(PoolCore core, Worker worker)
+    {
+        NextStep step = core.Next(worker, core.Now, out _);
+        return step == NextStep.Look ? core.Next(worker, core.Now, out _) : step;
     }
 
     private static PoolCore Core(int workers = 1, int capacity = 10) => new(Pools.Options(workers, capacity), null!);

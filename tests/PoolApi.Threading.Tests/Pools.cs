@@ -49,6 +49,17 @@ internal static class Pools
     /// </summary>
     public static void NoThreadIsLeft(FixedThreadPool pool) => Patience.Until(() => ThreadsNamed($"{pool.Name}-").Count == 0);
 
+    /// <summary>Waits until every thread of the pool sleeps, as the kernel sees it.</summary>
+    public static void AllSleep(FixedThreadPool pool) => Patience.Until(() => ThreadsNamed($"{pool.Name}-") is { Count: > 0 } threads
+        && threads.TrueForAll(static thread => ThreadStat(thread)[0] == "S"));
+
+    /// <summary>The fields of /proc/self/task/TID/stat from the state on; the name before it may hold anything.</summary>
+    public static string[] ThreadStat(string thread)
+    {
+        string stat = File.ReadAllText($"/proc/self/task/{thread}/stat");
+        return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+    }
+
     /// <summary>The ids of this process's threads whose name starts so, from the kernel.</summary>
     public static List<string> ThreadsNamed(string prefix)
     {

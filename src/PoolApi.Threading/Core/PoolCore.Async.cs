@@ -81,6 +81,7 @@ internal sealed partial class PoolCore
     {
         WorkerLedger ledger = worker.Ledger;
         worker.LastStamp = now;
+        worker.LastStampIsPrecise = true;
         item.BusyTicks += now - ledger.ItemSince;
         ledger.BeginChange();
         ledger.Release(now);

@@ -18,6 +18,7 @@ internal sealed partial class PoolCore
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _isClosing;
     private int _interrupted; // items asked to stop by CancelInFlight that did not complete
 
     public TimeProvider Time => _time;
@@ -46,6 +47,9 @@ internal sealed partial class PoolCore
     /// <summary>From here on nothing more is accepted.</summary>
     public void Close()
     {
+        _isClosing = true;
+        // A fence on every thread of the process, so that the workers need none for each item. Pairs with PoolCore.End.
+        Interlocked.MemoryBarrierProcessWide();
         Aftermath after = default;
         _queue.Enter();
         bool first = _queue.CloseLocked(ref after);
@@ -148,6 +152,15 @@ internal sealed partial class PoolCore
     public void NotJoined(Worker worker, WorkerSnapshot snapshot)
     {
         if (_observer is not null) Tell((o, _, _, _) => o.WorkerNotJoined(snapshot), worker.Id, null, null);
+    }
+
+    private void TellIfNothingLeft()
+    {
+        Aftermath after = default;
+        _queue.Enter();
+        _queue.NothingLeftLocked(ref after);
+        _queue.Exit();
+        CarryOut(ref after);
     }
 
     private void StopAs(QueueState state)

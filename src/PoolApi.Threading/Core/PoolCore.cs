@@ -176,7 +176,7 @@ internal sealed partial class PoolCore
         {
             PoolWorkItem item = assignment.Item;
             worker.IsTimed = item.IsTimed || worker.IsSample() || PoolInstruments.MeasureTimes;
-            if (assignment.Callback is null) item.StartedAt = !worker.IsTimed || worker.LastStamp == now ? now : Now;
+            if (assignment.Callback is null) item.StartedAt = !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : Now;
             item.LastWorker = worker;
             _watch.WorkerIsBusy();
         }
@@ -193,8 +193,12 @@ internal sealed partial class PoolCore
     /// <summary>A synchronous item that ran has ended. (If it was abandoned meanwhile, it has ended already.)</summary>
     public void End(PoolWorkItem item, WorkOutcome outcome, Exception? error, Worker worker)
     {
-        long now = worker.IsTimed ? worker.LastStamp = Now : CoarseNow;
         WorkerLedger ledger = worker.Ledger;
+        bool timed = worker.IsTimed;
+        // Coarse after precise may seem to go back.
+        long now = timed ? Now : Math.Max(CoarseNow, ledger.ItemSince);
+        worker.LastStamp = now;
+        worker.LastStampIsPrecise = timed;
         // Decides between this end and Abandon.
         bool mine = Interlocked.CompareExchange(ref item.StateWord, (int)WorkItemState.Ending, (int)WorkItemState.InFlight)
             == (int)WorkItemState.InFlight;
@@ -203,12 +207,13 @@ internal sealed partial class PoolCore
             item.EndedAt = now;
             if (item.StopSignalled && outcome != WorkOutcome.Completed) Interlocked.Increment(ref _interrupted);
         }
-        now = Math.Max(now, ledger.ItemSince); // coarse after precise
         ledger.BeginChange();
         ledger.Release(now);
         if (mine) ledger.Ended.Add(outcome);
         ledger.EndChange();
-        if (worker.IsTimed) ledger.AddToMean(now - item.StartedAt);
+        if (timed) ledger.AddToMean(now - item.StartedAt);
+        // After the release; pairs with the barrier in Close: either this sees that the pool closes, or Close sees the release.
+        if (_isClosing) TellIfNothingLeft();
         if (mine) Notify(item, outcome, error);
     }
 

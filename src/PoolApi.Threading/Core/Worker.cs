@@ -84,8 +84,11 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         else core.WorkerStopped(this);
     }
 
-    /// <summary>When it finished with what it ran last, if that was measured; otherwise an earlier time.</summary>
+    /// <summary>When it finished with what it ran last.</summary>
     internal long LastStamp { get; set; }
+
+    /// <summary>Whether that was measured, or read off the coarse clock.</summary>
+    internal bool LastStampIsPrecise { get; set; }
 
     /// <summary>Whether what it runs is measured.</summary>
     internal bool IsTimed { get; set; }
@@ -110,7 +113,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     // An item's context (its culture, its AsyncLocals) must not leak into the next.
                     if (SynchronizationContext.Current is not null) SynchronizationContext.SetSynchronizationContext(null);
                     if (!ReferenceEquals(ExecutionContext.Capture(), clean)) ExecutionContext.Restore(clean!);
-                    now = IsTimed ? LastStamp : core.CoarseNow;
+                    now = LastStamp;
                     break;
                 case NextStep.Look:
                     core.Look();
@@ -118,6 +121,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     break;
                 case NextStep.Sleep:
                     WorkQueue<ProcessorOps>.Sleep(this);
+                    ForgetInterrupt();
                     now = core.CoarseNow;
                     break;
                 default:
@@ -148,6 +152,22 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         }
         // A synchronous item's end has released the worker, and the item may be somebody else's by now.
         core.ReleaseAsync(this);
+    }
+
+    /// <summary>
+    /// A <see cref="Thread.Interrupt"/> that was meant for an item that has ended, or for a sleep that does not heed it, must
+    /// not strike the next item. Only a wait takes it; this one is over at once.
+    /// </summary>
+    private static void ForgetInterrupt()
+    {
+        try
+        {
+            Thread.CurrentThread.Join(0);
+        }
+        catch (ThreadInterruptedException)
+        {
+            // Taken.
+        }
     }
 
     private void DisposeState()

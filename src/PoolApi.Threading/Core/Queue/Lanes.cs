@@ -45,13 +45,16 @@ internal struct Lanes
     public bool TryTake([NotNullWhen(true)] out PoolWorkItem? item)
     {
         uint turn = _turn++ % 16;
-        item = turn == 15 ? _lanes[Low].First ?? _lanes[Normal].First ?? _lanes[High].First
-            : turn % 4 == 3 ? _lanes[Normal].First ?? _lanes[High].First ?? _lanes[Low].First
-            : _lanes[High].First ?? _lanes[Normal].First ?? _lanes[Low].First;
-        if (item is null) return false;
-        Remove(item);
-        return true;
+        int first = turn == 15 ? Low : turn % 4 == 3 ? Normal : High;
+        if (_lanes[first].Count > 0) item = _lanes[first].RemoveFirst();
+        else if (first == High) item = TakeEither(Normal, Low);
+        else if (first == Normal) item = TakeEither(High, Low);
+        else item = TakeEither(Normal, High);
+        return item is not null;
     }
+
+    private PoolWorkItem? TakeEither(int lane, int other) =>
+        _lanes[lane].Count > 0 ? _lanes[lane].RemoveFirst() : _lanes[other].Count > 0 ? _lanes[other].RemoveFirst() : null;
 
     public static int LaneOf(WorkPriority priority) => Normal - (int)priority;
 

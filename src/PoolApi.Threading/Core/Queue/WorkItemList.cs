@@ -43,6 +43,25 @@ internal struct WorkItemList
         other = default;
     }
 
+    /// <summary>Takes the first, which there is.</summary>
+    public PoolWorkItem RemoveFirst()
+    {
+        PoolWorkItem first = First!;
+        PoolWorkItem? next = first.Next;
+        First = next;
+        if (next is null)
+        {
+            _last = null;
+        }
+        else
+        {
+            first.Next = null;
+            next.Previous = null;
+        }
+        Count--;
+        return first;
+    }
+
     public void Remove(PoolWorkItem item)
     {
         if (item.Previous is null) First = item.Next;

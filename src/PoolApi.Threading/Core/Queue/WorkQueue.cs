@@ -203,9 +203,16 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
         Enter();
         for (int i = 0; ; i++)
         {
-            DrainLocked(ref after);
             if (!ReferenceEquals(item.Holder, _owner)) break;
+            bool onItsWay = item.State == WorkItemState.Claimed;
+            DrainLocked(ref after);
             WorkItemState state = item.State;
+            if (onItsWay && state == WorkItemState.Ending)
+            {
+                // Asked to cancel itself before it came here, it was ended by this drain.
+                Exit();
+                return true;
+            }
             if (state == WorkItemState.Waiting)
             {
                 UnlinkLocked(item);
@@ -214,7 +221,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
                 Exit();
                 return true;
             }
-            if (state != WorkItemState.Claimed) break; // also: the drain has just ended it
+            if (state != WorkItemState.Claimed) break;
             // Its submitter is between the claim and the push: a few instructions, unless it was preempted. What was asked
             // for is remembered in the item and done by the next drain; waiting here only makes it prompt.
             if (i == Patience) break;
