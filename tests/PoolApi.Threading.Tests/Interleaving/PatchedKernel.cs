@@ -44,6 +44,14 @@ internal static class PatchedKernel
         global using System.Threading.Tasks;
         """;
 
+    private static readonly Lazy<MetadataReference[]> References = new(static () =>
+    [
+        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!)
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Where(static path => Path.GetFileName(path).StartsWith("System.", StringComparison.Ordinal))
+            .Select(static path => MetadataReference.CreateFromFile(path)),
+    ]);
+
     /// <summary>Compiles the sources, patched, and explores until something fails or so many schedules have been run.</summary>
     public static (string? Failure, long Schedules) Explore(IEnumerable<Patch> patches, ulong seed, long schedules)
     {
@@ -75,14 +83,10 @@ internal static class PatchedKernel
             sources[patch.File] = source.Replace(patch.Old, patch.New, StringComparison.Ordinal);
         }
         var parsing = new CSharpParseOptions(LanguageVersion.Latest, DocumentationMode.None);
-        var references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!)
-            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-            .Where(static path => Path.GetFileName(path).StartsWith("System.", StringComparison.Ordinal))
-            .Select(static path => MetadataReference.CreateFromFile(path));
         var compilation = CSharpCompilation.Create(
             "PatchedKernel",
             sources.Values.Append(VolatileSteps).Append(GlobalUsings).Select(text => CSharpSyntaxTree.ParseText(text, parsing)),
-            references,
+            References.Value,
             new CSharpCompilationOptions(
                 OutputKind.DynamicallyLinkedLibrary,
                 optimizationLevel: OptimizationLevel.Release,
