@@ -45,6 +45,10 @@ internal static class PlantedFaults
         [
             new(Queue, "            HaveWorkLocked(ref after);\n", ""),
         ],
+        ["a worker whose turn for items brought none sleeps beside a resumption"] =
+        [
+            new(Locked, "        return TryResumeLocked(worker, now, out assignment);\n", "        assignment = default;\n        return false;\n"),
+        ],
         ["a submitter looks whether somebody sleeps before it pushes"] =
         [
             new(Queue, "        if (!_inbox.TryPush(oldest, newest)) return false;\n",

@@ -350,8 +350,11 @@ internal sealed class QueueWorld : World
         ScheduledOps.Spot();
         if (resumes)
         {
-            CountUnderWay(-1);
-            item.IsDone = true;
+            if (--item.ResumptionsLeft == 0)
+            {
+                CountUnderWay(-1);
+                item.IsDone = true;
+            }
         }
         else
         {

@@ -29,6 +29,7 @@ internal static class Scenarios
         new("a high item beside items that wait for it", 4, HighItemThatIsWaitedFor),
         new("an item that is suspended and resumed", 4, Suspended),
         new("a resumption while all sleep, and closing", 4, SuspendedAndClosed),
+        new("many resumptions, and an item that expires among them", 4, ManyResumptions),
         new("fewer workers while items come", 4, FewerWorkers),
         new("fewer workers while items that wait for each other come", 5, FewerWorkersWhileItemsMeet),
         new("another worker while items wait", 4, OneMoreWorker),
@@ -385,6 +386,35 @@ internal static class Scenarios
         {
             world.Close();
             world.Stop();
+        });
+        return world;
+    }
+
+    private static QueueWorld ManyResumptions(Schedule schedule)
+    {
+        // So many that an item has its turn among them, and the item has expired by then.
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3);
+        int started = world.Word();
+        ScheduledItem item = world.Item("a", () => world.Unpark(started), suspends: true);
+        item.ResumptionsLeft = 16;
+        ScheduledItem late = world.Item("late");
+        world.AddParty("submitter", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.Submit(item));
+            MustBe(world, Submitted.Accepted, world.Submit(late, expiresAt: 10));
+        });
+        world.AddParty("poster", () =>
+        {
+            world.Park(started);
+            for (int left = item.ResumptionsLeft; left > 0; left--)
+            {
+                if (!world.Resume(item)) world.Fail("nobody is left to resume it");
+            }
+        });
+        world.AddParty("clock", () =>
+        {
+            ScheduledOps.Spot();
+            world.Now = 20;
         });
         return world;
     }
