@@ -393,7 +393,7 @@ internal static class Scenarios
     private static QueueWorld ManyResumptions(Schedule schedule)
     {
         // So many that an item has its turn among them, and the item has expired by then.
-        var world = new QueueWorld(schedule, workers: 1, capacity: 3);
+        var world = new QueueWorld(schedule, workers: 1, capacity: 20); // resumptions take places too
         int started = world.Word();
         ScheduledItem item = world.Item("a", () => world.Unpark(started), suspends: true);
         item.ResumptionsLeft = 16;
