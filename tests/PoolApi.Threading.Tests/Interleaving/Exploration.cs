@@ -73,6 +73,6 @@ internal sealed class Exploration : IDisposable
 
     public void Dispose()
     {
-        foreach (Schedule explorer in _explorers) explorer.End();
+        foreach (Schedule explorer in _explorers) explorer.Dispose();
     }
 }

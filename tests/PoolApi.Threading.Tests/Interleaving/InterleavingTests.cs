@@ -14,8 +14,8 @@ namespace PoolApi.Threading.Tests.Interleaving;
 [Collection(nameof(InterleavingTests))]
 public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : IClassFixture<InterleavingTests.Explorers>
 {
-    private const long Fixed = 25_000;
-    private const long Fresh = 70_000;
+    private const long Fixed = 15_000;
+    private const long Fresh = 45_000;
 
     public static TheoryData<string> Names => [.. Scenarios.All.Select(static s => s.Name)];
 

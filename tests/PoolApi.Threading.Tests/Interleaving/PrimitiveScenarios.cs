@@ -1,14 +1,17 @@
 using PoolApi.Threading.Core.Atomics;
+using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>The gate and the parker, each alone.</summary>
+/// <summary>The gate, the parker and the count of places, each alone.</summary>
 internal static class PrimitiveScenarios
 {
     public static IReadOnlyList<Scenario> All { get; } =
     [
         new("three threads at the gate", 3, static schedule => new GateWorld(schedule)),
-        new("parking and unparking", 2, static schedule => new ParkerWorld()),
+        new("parking and unparking", 2, static schedule => new ParkerWorld(schedule)),
+        new("three callers and three places", 3, static schedule => new PlacesWorld(schedule)),
+        new("four callers and two places", 4, static schedule => new FewPlacesWorld(schedule)),
     ];
 
     private sealed class GateWorld : World
@@ -49,26 +52,126 @@ internal static class PrimitiveScenarios
     {
         private readonly CacheLines _lines = new(2);
 
-        public ParkerWorld()
+        private readonly int[] _given = new int[2];
+        private readonly Schedule _schedule;
+
+        public ParkerWorld(Schedule schedule)
         {
+            _schedule = schedule;
             Add("parks first", () =>
             {
                 for (int i = 0; i < 2; i++)
                 {
-                    Parker<ScheduledOps>.Park(ref _lines.Int(0));
-                    Parker<ScheduledOps>.Unpark(ref _lines.Int(1));
+                    Park(0);
+                    Unpark(1);
                 }
             });
             Add("parks second", () =>
             {
                 for (int i = 0; i < 2; i++)
                 {
-                    Parker<ScheduledOps>.Unpark(ref _lines.Int(0));
-                    Parker<ScheduledOps>.Park(ref _lines.Int(1));
+                    Unpark(0);
+                    Park(1);
                 }
             });
         }
 
         public override void Check() { }
+
+        private void Park(int word)
+        {
+            Parker<ScheduledOps>.Park(ref _lines.Int(word));
+            if (--_given[word] < 0) _schedule.Fail("back from parking without a permit");
+        }
+
+        private void Unpark(int word)
+        {
+            _given[word]++;
+            Parker<ScheduledOps>.Unpark(ref _lines.Int(word));
+        }
+    }
+    /// <summary>Each caller gives back its place before it comes again: nobody may be told that there is none.</summary>
+    private sealed class PlacesWorld : World, IReleasedCount
+    {
+        private readonly Inbox<ScheduledOps> _inbox = new();
+        private readonly long[] _released = new long[3];
+
+        public PlacesWorld(Schedule schedule)
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                int me = i;
+                Add($"caller {i + 1}", () =>
+                {
+                    for (int times = 0; times < 3; times++)
+                    {
+                        if (_inbox.Reserve(1, 3, this, out _) == 0) schedule.Fail("a caller was refused, and there was a place");
+                        ScheduledOps.Spot();
+                        _released[me]++;
+                    }
+                });
+            }
+        }
+
+        public long CountReleased()
+        {
+            long sum = 0;
+            foreach (long released in _released)
+            {
+                ScheduledOps.Spot();
+                sum += released;
+            }
+            return sum;
+        }
+
+        public override void Check() { }
+    }
+
+    /// <summary>Some are refused, some come in pairs; never are there more inside than places.</summary>
+    private sealed class FewPlacesWorld : World, IReleasedCount
+    {
+        private readonly Inbox<ScheduledOps> _inbox = new();
+        private readonly Schedule _schedule;
+        private int _inside;
+        private long _released;
+
+        public FewPlacesWorld(Schedule schedule)
+        {
+            _schedule = schedule;
+            for (int i = 1; i <= 4; i++)
+            {
+                int wanted = (i % 2) + 1;
+                Add($"caller {i}", () =>
+                {
+                    for (int times = 0; times < 2; times++) Come(wanted);
+                });
+            }
+        }
+
+        public long CountReleased()
+        {
+            ScheduledOps.Spot();
+            return _released;
+        }
+
+        public override void Check()
+        {
+            if (_inbox.Reserved != _released) _schedule.Fail($"{_inbox.Reserved} places reserved, {_released} given back");
+        }
+
+        private void Come(int wanted)
+        {
+            int got = _inbox.Reserve(wanted, 2, this, out _);
+            _inside += got;
+            if (_inside > 2) _schedule.Fail($"{_inside} inside");
+            ScheduledOps.Spot();
+            _inside -= got;
+            if (wanted == 2)
+            {
+                _inbox.GiveBack(got); // as if the queue had been closed meanwhile
+                return;
+            }
+            _released += got;
+        }
     }
 }

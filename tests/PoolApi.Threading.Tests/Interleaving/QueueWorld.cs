@@ -112,6 +112,7 @@ internal sealed class QueueWorld : World
         }
         Enter(item);
         bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High;
+        if (_schedule.Random.OneIn(8)) last = 0; // a number at which a submitter sorts out the inbox
         Aftermath after = default;
         if (!Queue.TryPush(item, item, last, urgent, ref after))
         {
@@ -181,11 +182,11 @@ internal sealed class QueueWorld : World
         CarryOut(ref after);
     }
 
-    public void Stop()
+    public void Stop(QueueState state = QueueState.Stopping)
     {
         Aftermath after = default;
         Queue.Enter();
-        Queue.StopLocked(QueueState.Stopping, ref after);
+        Queue.StopLocked(state, ref after);
         Queue.Exit();
         CarryOut(ref after);
     }
@@ -275,7 +276,7 @@ internal sealed class QueueWorld : World
         return was;
     }
 
-    private void Unclaim(ScheduledItem item, WorkItemState was)
+    private static void Unclaim(ScheduledItem item, WorkItemState was)
     {
         item.Holder = null;
         item.ExpiryIndex = 0;
@@ -324,6 +325,7 @@ internal sealed class QueueWorld : World
             {
                 case NextStep.Run:
                     Run(worker, assignment);
+                    if (((ScheduledItem)assignment.Item).IsDeadly) Replace(worker);
                     break;
                 case NextStep.Look:
                     Queue.Look();
@@ -341,15 +343,18 @@ internal sealed class QueueWorld : World
     {
         var item = (ScheduledItem)assignment.Item;
         bool resumes = assignment.Callback is not null;
-        if (item.State != WorkItemState.InFlight) Fail($"{item} is run, and is {item.State}");
+        if (StateOf(item) != WorkItemState.InFlight) Fail($"{item} is run, and is {item.State}");
         if (item.Active > 0 && !resumes) Fail($"{item} is run by two workers");
         if (_isDrained) Fail($"{item} is run after everything was said to have ended");
         item.Active++;
         ScheduledOps.Spot();
         if (resumes)
         {
-            CountUnderWay(-1);
-            item.IsDone = true;
+            if (--item.ResumptionsLeft == 0)
+            {
+                CountUnderWay(-1);
+                item.IsDone = true;
+            }
         }
         else
         {
@@ -362,6 +367,19 @@ internal sealed class QueueWorld : World
         bool ends = --item.Active == 0 && item.IsDone;
         Release(worker, item, ends);
         if (ends) Tell(item);
+    }
+
+    /// <summary>The worker's thread has died, and another takes its place.</summary>
+    private void Replace(QueueWorker worker)
+    {
+        Aftermath after = default;
+        Queue.Enter();
+        Queue.LeaveLocked(worker, ref after);
+        Queue.Exit();
+        CarryOut(ref after);
+        Queue.Enter();
+        Queue.AddLocked(worker);
+        Queue.Exit();
     }
 
     private void CountUnderWay(int change)
@@ -386,7 +404,7 @@ internal sealed class QueueWorld : World
 
     private void Tell(ScheduledItem item)
     {
-        if (item.State != WorkItemState.Ending) Fail($"{item} is told its end, and is {item.State}");
+        if (StateOf(item) != WorkItemState.Ending) Fail($"{item} is told its end, and is {item.State}");
         Leave(item);
         item.Ends++;
         ScheduledOps.Spot();
@@ -425,16 +443,19 @@ internal sealed class QueueWorld : World
         int pending = 0;
         foreach (ScheduledItem item in _items)
         {
-            if (item.IsInside && item.State is (WorkItemState.Claimed or WorkItemState.Waiting or WorkItemState.InFlight)) pending++;
+            if (item.IsInside && StateOf(item) is (WorkItemState.Claimed or WorkItemState.Waiting or WorkItemState.InFlight)) pending++;
         }
         if (pending > _mostPending) Fail($"{pending} items wait or run, where {_mostPending} may");
     }
+
+    /// <summary>Without a step: a look at several items must be a look at one moment.</summary>
+    private static WorkItemState StateOf(ScheduledItem item) => (WorkItemState)item.StateWord;
 
     private void NoteDrained()
     {
         foreach (ScheduledItem item in _items)
         {
-            if (item.State is WorkItemState.Waiting or WorkItemState.InFlight) Fail($"everything is said to have ended, and {item} is {item.State}");
+            if (StateOf(item) is WorkItemState.Waiting or WorkItemState.InFlight) Fail($"everything is said to have ended, and {item} is {item.State}");
         }
         _isDrained = true;
     }

@@ -14,20 +14,28 @@ internal static class Scenarios
         new("two submitters, room for one", 3, LittleRoom),
         new("batches and items, little room", 4, BatchesWithLittleRoom),
         new("a caller that submits again as soon as it is told", 3, SubmitAgainWhenTold),
+        new("a caller with two items that submits them again as soon as both have ended", 3, SubmitTwoAgainWhenTold),
         new("an item submitted again by its own end", 3, SubmitAgainFromTheEnd),
         new("closing while two submit", 4, ClosingWhileSubmitting),
         new("stopping while one submits, two workers", 4, StoppingWhileSubmitting),
         new("stopping, and handing back what waits", 4, HandingBack),
+        new("stopping at once, and handing back what waits", 4, StoppingAtOnce),
         new("cancelling while it is submitted and run", 3, Cancelling),
         new("cancelling one of two that wait", 4, CancellingOneOfTwo),
         new("cancelling what is submitted again", 4, CancellingWhatIsSubmittedAgain),
+        new("cancelling one of three that come at once, while the others wait for each other", 4, CancellingOneOfABatch),
+        new("cancelling while the queue is stopped", 4, CancellingWhileStopping),
         new("three priorities, one worker", 2, Priorities),
         new("a high item beside items that wait for it", 4, HighItemThatIsWaitedFor),
         new("an item that is suspended and resumed", 4, Suspended),
         new("a resumption while all sleep, and closing", 4, SuspendedAndClosed),
+        new("many resumptions, and an item that expires among them", 4, ManyResumptions),
         new("fewer workers while items come", 4, FewerWorkers),
+        new("fewer workers while items that wait for each other come", 5, FewerWorkersWhileItemsMeet),
         new("another worker while items wait", 4, OneMoreWorker),
         new("one worker goes, another comes", 4, OneGoesOneComes),
+        new("a worker's thread dies and is replaced", 4, WorkerDies),
+        new("a worker's thread dies while the queue is stopped", 4, WorkerDiesWhileStopping),
         new("limits on waiting, and the timer", 4, Expiry),
         new("own limits on waiting, and the timer", 4, OwnLimits),
         new("looking at everything while items come", 4, Observing),
@@ -136,6 +144,35 @@ internal static class Scenarios
         return world;
     }
 
+    private static QueueWorld SubmitTwoAgainWhenTold(Schedule schedule)
+    {
+        // As above, with three places, so that counts of places can be out of date by two.
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        foreach (int count in (int[])[2, 1])
+        {
+            int told = world.Word();
+            int left = 0;
+            ScheduledItem[] items = [.. Enumerable.Range(1, count).Select(i => world.Item($"{count}.{i}"))];
+            foreach (ScheduledItem item in items)
+            {
+                item.WhenEnded = _ =>
+                {
+                    if (--left == 0) world.Unpark(told);
+                };
+            }
+            world.AddParty($"submitter {count}", () =>
+            {
+                for (int i = 0; i < 2; i++)
+                {
+                    left = count;
+                    foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
+                    world.Park(told);
+                }
+            });
+        }
+        return world;
+    }
+
     private static QueueWorld SubmitAgainFromTheEnd(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 2, capacity: 1);
@@ -194,6 +231,23 @@ internal static class Scenarios
         return world;
     }
 
+    private static QueueWorld StoppingAtOnce(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 3);
+        ScheduledItem[] items = [world.Item("a"), world.Item("b")];
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in items) MustNotBe(world, Submitted.Full, world.Submit(item));
+        });
+        world.AddParty("closer", () =>
+        {
+            world.Close();
+            world.HandBack();
+            world.Stop(Core.Queue.QueueState.Stopped);
+        });
+        return world;
+    }
+
     private static QueueWorld Cancelling(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
@@ -234,6 +288,30 @@ internal static class Scenarios
         world.AddParty("canceller", () => world.Cancel(item));
         ScheduledItem other = world.Item("b");
         world.AddParty("submitter b", () => MustBe(world, Submitted.Accepted, world.Submit(other)));
+        return world;
+    }
+
+    private static QueueWorld CancellingOneOfABatch(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 3);
+        Action meet = Meeting(world, 2);
+        ScheduledItem[] items = [world.Item("a", meet), world.Item("cancelled"), world.Item("b", meet)];
+        world.AddParty("submitter", () => MustBe(world, Submitted.Accepted, world.SubmitBatch(items, new WorkPriority[3], out _)));
+        world.AddParty("canceller", () => world.Cancel(items[1]));
+        return world;
+    }
+
+    private static QueueWorld CancellingWhileStopping(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem item = world.Item("a");
+        world.AddParty("submitter", () => MustNotBe(world, Submitted.Full, world.Submit(item)));
+        world.AddParty("canceller", () => world.Cancel(item));
+        world.AddParty("closer", () =>
+        {
+            world.Close();
+            world.Stop();
+        });
         return world;
     }
 
@@ -312,6 +390,35 @@ internal static class Scenarios
         return world;
     }
 
+    private static QueueWorld ManyResumptions(Schedule schedule)
+    {
+        // So many that an item has its turn among them, and the item has expired by then.
+        var world = new QueueWorld(schedule, workers: 1, capacity: 20); // resumptions take places too
+        int started = world.Word();
+        ScheduledItem item = world.Item("a", () => world.Unpark(started), suspends: true);
+        item.ResumptionsLeft = 16;
+        ScheduledItem late = world.Item("late");
+        world.AddParty("submitter", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.Submit(item));
+            MustBe(world, Submitted.Accepted, world.Submit(late, expiresAt: 10));
+        });
+        world.AddParty("poster", () =>
+        {
+            world.Park(started);
+            for (int left = item.ResumptionsLeft; left > 0; left--)
+            {
+                if (!world.Resume(item)) world.Fail("nobody is left to resume it");
+            }
+        });
+        world.AddParty("clock", () =>
+        {
+            ScheduledOps.Spot();
+            world.Now = 20;
+        });
+        return world;
+    }
+
     private static QueueWorld FewerWorkers(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 2, capacity: 2);
@@ -321,6 +428,19 @@ internal static class Scenarios
             foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
         });
         world.AddParty("resizer", () => world.Resize(1));
+        return world;
+    }
+
+    private static QueueWorld FewerWorkersWhileItemsMeet(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 3, capacity: 3);
+        Action meet = Meeting(world, 2);
+        ScheduledItem[] items = [world.Item("a", meet), world.Item("b", meet)];
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
+        });
+        world.AddParty("resizer", () => world.Resize(2));
         return world;
     }
 
@@ -359,6 +479,37 @@ internal static class Scenarios
             world.Resize(2, second);
             world.Resize(1);
             world.Unpark(hired);
+        });
+        return world;
+    }
+
+    private static QueueWorld WorkerDies(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 3);
+        Action meet = Meeting(world, 2);
+        ScheduledItem[] items = [world.Item("deadly"), world.Item("a", meet), world.Item("b", meet)];
+        items[0].IsDeadly = true;
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in items[..2]) MustBe(world, Submitted.Accepted, world.Submit(item));
+        });
+        world.AddParty("submitter b", () => MustBe(world, Submitted.Accepted, world.Submit(items[2])));
+        return world;
+    }
+
+    private static QueueWorld WorkerDiesWhileStopping(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 3);
+        ScheduledItem[] items = [world.Item("deadly"), world.Item("a")];
+        items[0].IsDeadly = true;
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in items) MustNotBe(world, Submitted.Full, world.Submit(item));
+        });
+        world.AddParty("closer", () =>
+        {
+            world.Close();
+            world.Stop();
         });
         return world;
     }

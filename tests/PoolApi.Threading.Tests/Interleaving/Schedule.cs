@@ -14,7 +14,7 @@ namespace PoolApi.Threading.Tests.Interleaving;
 /// <para>There is no thread that drives the others: the last thread of a schedule checks it, sets up the next and hands
 /// on. That saves two switches a schedule.</para>
 /// </remarks>
-internal sealed unsafe class Schedule
+internal sealed unsafe class Schedule : IDisposable
 {
     public const int MostThreads = 5;
 
@@ -104,7 +104,7 @@ internal sealed unsafe class Schedule
         return trace;
     }
 
-    public void End()
+    public void Dispose()
     {
         IsOver = true;
         foreach (VirtualThread thread in _threads)

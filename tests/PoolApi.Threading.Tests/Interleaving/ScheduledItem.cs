@@ -9,6 +9,12 @@ internal sealed partial class ScheduledItem(string name) : PoolWorkItem
     /// <summary>Its body leaves it suspended; whoever resumes it ends it.</summary>
     public bool Suspends { get; init; }
 
+    /// <summary>How often it is resumed before its code has come to its end.</summary>
+    public int ResumptionsLeft { get; set; } = 1;
+
+    /// <summary>The thread that has run it dies afterwards.</summary>
+    public bool IsDeadly { get; set; }
+
     /// <summary>Called when it has been told its end, when it may be submitted again.</summary>
     public Action<ScheduledItem>? WhenEnded { get; set; }
 

@@ -126,13 +126,8 @@ internal sealed partial class WorkQueue<TOps>
     private bool TryDequeueLocked(QueueWorker worker, long now, out Assignment assignment, ref Aftermath after)
     {
         // Resumptions first: finishing what was started frees memory and callers sooner than starting more.
-        if (_resumptions.Count > 0 && (++_resumptionTurn % ResumptionTurns != 0 || _lanes.Count == 0))
-        {
-            Resumption resumption = _resumptions.Dequeue();
-            assignment = new Assignment(resumption.Item, resumption.Callback, resumption.State);
-            TakeInHand(worker, resumption.Item, now, isStart: false);
-            return true;
-        }
+        bool itemsTurn = _resumptions.Count > 0 && ++_resumptionTurn % ResumptionTurns == 0;
+        if (!itemsTurn && TryResumeLocked(worker, now, out assignment)) return true;
         while (_lanes.TryTake(out PoolWorkItem? item))
         {
             if (item.ExpiryIndex != 0) _ownLimits.Remove(item);
@@ -146,8 +141,20 @@ internal sealed partial class WorkQueue<TOps>
             TakeInHand(worker, item, now, isStart: true);
             return true;
         }
-        assignment = default;
-        return false;
+        // The items whose turn it was may all have expired: a resumption that stayed behind would be slept through.
+        return TryResumeLocked(worker, now, out assignment);
+    }
+
+    private bool TryResumeLocked(QueueWorker worker, long now, out Assignment assignment)
+    {
+        if (!_resumptions.TryDequeue(out Resumption resumption))
+        {
+            assignment = default;
+            return false;
+        }
+        assignment = new Assignment(resumption.Item, resumption.Callback, resumption.State);
+        TakeInHand(worker, resumption.Item, now, isStart: false);
+        return true;
     }
 
     private static void TakeInHand(QueueWorker worker, PoolWorkItem item, long now, bool isStart)

@@ -1,0 +1,118 @@
+using System.Reflection;
+using System.Runtime.Loader;
+using System.Text;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+
+namespace PoolApi.Threading.Tests.Interleaving;
+
+/// <summary>A change of the kernel's source: what stands there, once, and what is put in its place.</summary>
+internal sealed record Patch(string File, string Old, string New);
+
+/// <summary>
+/// The kernel's own source and the explorer's, compiled with a fault planted in it. Not a copy of the kernel that could
+/// grow apart from it: a patch whose place has gone fails.
+/// </summary>
+internal static class PatchedKernel
+{
+    private const string Prefix = "kernel/";
+
+    // Found before System.Threading.Volatile by everything in PoolApi.Threading: so these accesses are steps too.
+    private const string VolatileSteps = """
+        namespace PoolApi.Threading;
+
+        internal static class Volatile
+        {
+            public static int Read(ref int place) { Spot(); return System.Threading.Volatile.Read(ref place); }
+            public static long Read(ref long place) { Spot(); return System.Threading.Volatile.Read(ref place); }
+            public static T Read<T>(ref T place) where T : class? { Spot(); return System.Threading.Volatile.Read(ref place); }
+            public static void Write(ref int place, int value) { Spot(); System.Threading.Volatile.Write(ref place, value); }
+            public static void Write(ref long place, long value) { Spot(); System.Threading.Volatile.Write(ref place, value); }
+            public static void Write<T>(ref T place, T value) where T : class? { Spot(); System.Threading.Volatile.Write(ref place, value); }
+            public static void ReadBarrier() { }
+            public static void WriteBarrier() { }
+            private static void Spot() => PoolApi.Threading.Tests.Interleaving.ScheduledOps.Spot();
+        }
+        """;
+
+    private const string GlobalUsings = """
+        global using System;
+        global using System.Collections.Generic;
+        global using System.IO;
+        global using System.Linq;
+        global using System.Threading;
+        global using System.Threading.Tasks;
+        """;
+
+    private static readonly Lazy<MetadataReference[]> References = new(static () =>
+    [
+        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!)
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Where(static path => Path.GetFileName(path).StartsWith("System.", StringComparison.Ordinal))
+            .Select(static path => MetadataReference.CreateFromFile(path)),
+    ]);
+
+    /// <summary>Compiles the sources, patched, and explores until something fails or so many schedules have been run.</summary>
+    public static (string? Failure, long Schedules) Explore(IEnumerable<Patch> patches, ulong seed, long schedules)
+    {
+        using MemoryStream image = Compile(patches);
+        var context = new AssemblyLoadContext("patched kernel", isCollectible: true);
+        try
+        {
+            MethodInfo find = context.LoadFromStream(image).GetType(typeof(Exploration).FullName!, throwOnError: true)!
+                .GetMethod(nameof(Exploration.Find), BindingFlags.Public | BindingFlags.Static)!;
+            object?[] arguments = [seed, schedules, 0L];
+            var failure = (string?)find.Invoke(null, arguments);
+            return (failure, (long)arguments[2]!);
+        }
+        finally
+        {
+            context.Unload();
+        }
+    }
+
+    private static MemoryStream Compile(IEnumerable<Patch> patches)
+    {
+        Dictionary<string, string> sources = Sources();
+        foreach (Patch patch in patches)
+        {
+            string source = sources[patch.File];
+            int place = source.IndexOf(patch.Old, StringComparison.Ordinal);
+            if (place < 0 || source.IndexOf(patch.Old, place + 1, StringComparison.Ordinal) >= 0)
+                throw new InvalidOperationException($"Not once in {patch.File}: {patch.Old}");
+            sources[patch.File] = source.Replace(patch.Old, patch.New, StringComparison.Ordinal);
+        }
+        var parsing = new CSharpParseOptions(LanguageVersion.Latest, DocumentationMode.None);
+        var compilation = CSharpCompilation.Create(
+            "PatchedKernel",
+            sources.Values.Append(VolatileSteps).Append(GlobalUsings).Select(text => CSharpSyntaxTree.ParseText(text, parsing)),
+            References.Value,
+            new CSharpCompilationOptions(
+                OutputKind.DynamicallyLinkedLibrary,
+                optimizationLevel: OptimizationLevel.Release,
+                allowUnsafe: true,
+                nullableContextOptions: NullableContextOptions.Enable));
+        var image = new MemoryStream();
+        var result = compilation.Emit(image);
+        if (!result.Success)
+        {
+            string errors = string.Join(Environment.NewLine, result.Diagnostics.Where(static d => d.Severity == DiagnosticSeverity.Error));
+            throw new InvalidOperationException(errors);
+        }
+        image.Position = 0;
+        return image;
+    }
+
+    private static Dictionary<string, string> Sources()
+    {
+        var sources = new Dictionary<string, string>();
+        Assembly assembly = typeof(PatchedKernel).Assembly;
+        foreach (string name in assembly.GetManifestResourceNames().Where(static n => n.StartsWith(Prefix, StringComparison.Ordinal)))
+        {
+            using Stream stream = assembly.GetManifestResourceStream(name)!;
+            using var reader = new StreamReader(stream, Encoding.UTF8);
+            sources.Add(name[Prefix.Length..], reader.ReadToEnd());
+        }
+        return sources;
+    }
+}

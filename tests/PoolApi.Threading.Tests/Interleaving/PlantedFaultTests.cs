@@ -1,0 +1,36 @@
+namespace PoolApi.Threading.Tests.Interleaving;
+
+/// <summary>
+/// Whether the explorer would find a fault: each of these is planted in the kernel's source, and must be found. A search that
+/// finds nothing says something only if it finds these.
+/// </summary>
+[Collection(nameof(InterleavingTests))]
+public sealed class PlantedFaultTests
+{
+    private const long Most = 1_500_000;
+    private const long Clean = 300_000;
+
+    public static TheoryData<string> Names => [.. PlantedFaults.All.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void The_explorer_finds_that(string fault)
+    {
+        (string? failure, long schedules) = PatchedKernel.Explore(PlantedFaults.All[fault], seed: 1, Most);
+        Assert.True(failure is not null, $"not found in {schedules} schedules");
+        TestContext.Current.TestOutputHelper?.WriteLine($"found after {schedules} schedules: {failure.Split('\n')[0]}");
+    }
+
+    [Fact]
+    public void The_explorer_finds_nothing_in_the_kernel_as_it_is()
+    {
+        ulong seed = (ulong)Random.Shared.NextInt64();
+        (string? failure, long schedules) = PatchedKernel.Explore([], seed, Clean);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{schedules} schedules, base seed {seed}");
+        Assert.True(failure is null, failure);
+    }
+
+    [Fact]
+    public void A_patch_whose_place_has_gone_is_no_patch() =>
+        Assert.Throws<InvalidOperationException>(static () => PatchedKernel.Explore([new Patch("Gate.cs", "not there", "")], 1, 1));
+}
