@@ -23,7 +23,7 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
     /// <summary>Not used: asynchronous work starts in <see cref="ExecuteAsync"/>.</summary>
     protected sealed override void Execute() => throw new NotSupportedException();
 
-    internal sealed override void TakenLocked(bool isStart) => ((PoolCore)Holder!).TakenLocked(this, isStart);
+    internal sealed override void TakenLocked(object owner, bool isStart) => ((PoolCore)owner).TakenLocked(this, isStart);
 
     internal sealed override void Start(PoolCore core, Worker worker)
     {

@@ -15,7 +15,7 @@ public sealed record ShutdownReport
     /// <summary>The workers whose threads did not end in time, with what they were running.</summary>
     public required IReadOnlyList<WorkerSnapshot> NotJoined { get; init; }
 
-    /// <summary>The items that were accepted and handed back without having run, oldest first.</summary>
+    /// <summary>The items that were accepted and handed back without having run: the highest priority first, in each the oldest first.</summary>
     public required IReadOnlyList<PoolWorkItem> NotStarted { get; init; }
 
     /// <summary>

@@ -161,7 +161,7 @@ public class MetricsTests
         using FixedThreadPool pool = Pools.Make();
         using var collected = new Collected(pool.Name);
         Thread first = await pool.RunAsync(() => Thread.CurrentThread).Patiently();
-        first.Interrupt();
+        pool.Accepted(new DeadlyItem());
         first.JoinPatiently();
         Assert.Equal(1, collected.Sum("poolapi.worker.replaced", ("reason", "died")));
         Assert.Equal(["pool", "reason"], collected.Keys("poolapi.worker.replaced"));

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using PoolApi.Threading.Core;
 
 namespace PoolApi.Threading.Tests;
 
@@ -140,19 +139,5 @@ public class WorkerDeathTests
         Assert.Equal(counts.Accepted, counts.Ended);
         Assert.All(threads.Values, thread => Assert.False(thread.IsAlive));
         Assert.Equal([0, 1, 2], observer.Joined);
-    }
-
-    /// <summary>What no item can do by throwing: it brings down the loop that runs it.</summary>
-    private sealed class DeadlyItem : PoolWorkItem
-    {
-        public Endings Endings { get; } = new();
-
-        protected override void Execute()
-        {
-        }
-
-        protected override void OnEnded(WorkOutcome outcome, Exception? exception) => Endings.Add(outcome, exception);
-
-        internal override void Start(PoolCore core, Worker worker) => throw new InvalidOperationException("on purpose");
     }
 }

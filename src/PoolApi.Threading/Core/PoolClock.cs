@@ -11,14 +11,13 @@ internal sealed class PoolClock
 {
     private const int LongestTick = 10; // milliseconds; 100 Hz
 
-    private readonly bool _isSystem;
     private readonly long _ticksPerMillisecond;
     private readonly long _offset; // the precise reading at the coarse one's zero
 
     public PoolClock(TimeProvider time)
     {
         Time = time;
-        _isSystem = time == TimeProvider.System && Stopwatch.Frequency % 1000 == 0;
+        HasCoarse = time == TimeProvider.System && Stopwatch.Frequency % 1000 == 0;
         _ticksPerMillisecond = Stopwatch.Frequency / 1000;
         // The tick that was read may have been about to go on: a whole one less, so that the coarse reading is never ahead.
         _offset = Stopwatch.GetTimestamp() - (Environment.TickCount64 * _ticksPerMillisecond) - (LongestTick * _ticksPerMillisecond);
@@ -26,8 +25,10 @@ internal sealed class PoolClock
 
     public TimeProvider Time { get; }
 
-    public long Now => _isSystem ? Stopwatch.GetTimestamp() : Time.GetTimestamp();
+    public bool HasCoarse { get; }
+
+    public long Now => HasCoarse ? Stopwatch.GetTimestamp() : Time.GetTimestamp();
 
     /// <summary>Never later than <see cref="Now"/>, and never more than about 20 ms before it.</summary>
-    public long Coarse => _isSystem ? (Environment.TickCount64 * _ticksPerMillisecond) + _offset : Time.GetTimestamp();
+    public long Coarse => HasCoarse ? (Environment.TickCount64 * _ticksPerMillisecond) + _offset : Time.GetTimestamp();
 }

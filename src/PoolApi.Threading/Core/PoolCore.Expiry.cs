@@ -43,8 +43,9 @@ internal sealed partial class PoolCore
     private void ExpireWaiting()
     {
         Aftermath after = default;
+        long now = Now; // never read under the gate: a clock that a test moves may run timers there, this one too
         _queue.Enter();
-        _queue.ExpireLocked(Now, ref after);
+        _queue.ExpireLocked(now, ref after);
         _queue.Exit();
         CarryOut(ref after);
     }

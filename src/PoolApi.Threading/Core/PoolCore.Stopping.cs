@@ -58,7 +58,7 @@ internal sealed partial class PoolCore
         if (first) _space.TellIfAwaited();
     }
 
-    /// <summary>Ends everything that waits as not started. Oldest first.</summary>
+    /// <summary>Ends everything that waits as not started. The highest priority first, in each the oldest first.</summary>
     public IReadOnlyList<PoolWorkItem> HandBackWaiting()
     {
         var items = new List<PoolWorkItem>();
@@ -66,9 +66,8 @@ internal sealed partial class PoolCore
         _queue.Enter();
         _queue.HandBackLocked(items, ref after);
         _queue.Exit();
-        PoolWorkItem[] oldestFirst = [.. items.OrderBy(static item => item.SubmittedAt)];
         CarryOut(ref after);
-        return oldestFirst;
+        return items;
     }
 
     /// <summary>Cancels the token of everything in flight; whether it ends is up to the work.</summary>

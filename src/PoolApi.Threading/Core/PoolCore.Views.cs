@@ -67,9 +67,9 @@ internal sealed partial class PoolCore
     public PoolSnapshot GetSnapshot()
     {
         Aftermath after = default;
+        long now = Now; // never read under the gate
         _queue.Enter();
         _queue.DrainLocked(ref after);
-        long now = Now;
         WorkerView[] workers = ReadWorkers();
         int shown = Math.Max(Size, LastLive(workers) + 1);
         var snapshot = new PoolSnapshot
@@ -80,7 +80,7 @@ internal sealed partial class PoolCore
             QueueLengthHigh = _queue.WaitingOf(WorkPriority.High),
             QueueLengthLow = _queue.WaitingOf(WorkPriority.Low),
             QueueCapacity = Capacity,
-            OldestAge = OldestSubmission() is { } oldest ? _time.GetElapsedTime(oldest, now) : null,
+            OldestAge = OldestSubmission() is { } oldest ? _time.GetElapsedTime(oldest, Math.Max(oldest, now)) : null,
             InFlight = _async.Count + workers.Count(static w => w.HoldsSynchronousItem),
             Suspended = _suspended,
             Counts = CountsLocked(workers),

@@ -35,6 +35,7 @@ internal sealed partial class PoolCore
         _maxStandIns = options.MaxStandIns;
         _time = options.TimeProvider;
         _clock = new PoolClock(_time);
+        WorthMeasuring = _time.TimestampFrequency / 100_000;
         _observer = options.Observer;
         _maxQueueTicks = ToTicks(options.MaxQueueTime);
         _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
@@ -60,6 +61,11 @@ internal sealed partial class PoolCore
     public long Now => _clock.Now;
 
     public long CoarseNow => _clock.Coarse;
+
+    public bool HasCoarseClock => _clock.HasCoarse;
+
+    /// <summary>10 µs, in the clock's ticks.</summary>
+    public long WorthMeasuring { get; }
 
     public SpaceWaiters Space => _space;
 

@@ -93,8 +93,11 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     /// <summary>Whether what it runs is measured.</summary>
     internal bool IsTimed { get; set; }
 
-    /// <summary>One item in sixteen is measured whether it wants to be or not, for the estimates.</summary>
-    internal bool IsSample() => (++_samples & 15) == 0;
+    /// <summary>
+    /// For the estimates an item is measured whether it wants to be or not: one in sixteen, and all where it costs nothing
+    /// beside what they take, or the clock has only one way of reading.
+    /// </summary>
+    internal bool IsSample() => (_samples++ & 15) == 0 || !core.HasCoarseClock || Ledger.MeanTicks > core.WorthMeasuring;
 
     /// <summary>
     /// Leaves only when the pool says so. At most one reading of the clock for each item: the end of one is the start of the

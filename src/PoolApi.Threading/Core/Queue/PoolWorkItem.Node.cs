@@ -25,8 +25,8 @@ public abstract partial class PoolWorkItem
         set => Volatile.Write(ref StateWord, (int)value);
     }
 
-    /// <summary>Under the gate: a worker has taken it, or a continuation of it, in hand.</summary>
-    internal virtual void TakenLocked(bool isStart)
+    /// <summary>Under the gate: a worker of the owner has taken it, or a continuation of it, in hand.</summary>
+    internal virtual void TakenLocked(object owner, bool isStart)
     {
     }
 }

@@ -157,14 +157,14 @@ internal sealed partial class WorkQueue<TOps>
         return true;
     }
 
-    private static void TakeInHand(QueueWorker worker, PoolWorkItem item, long now, bool isStart)
+    private void TakeInHand(QueueWorker worker, PoolWorkItem item, long now, bool isStart)
     {
         WorkerLedger ledger = worker.Ledger;
         ledger.BeginChange();
         ledger.Item = item;
         ledger.ItemSince = now;
         ledger.EndChange();
-        item.TakenLocked(isStart);
+        item.TakenLocked(_owner, isStart);
     }
 
     /// <summary>

@@ -251,15 +251,18 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
         WakeAllLocked(ref after);
     }
 
-    /// <summary>Ends everything that waits as not started, oldest first within its priority.</summary>
+    /// <summary>Ends everything that waits as not started: the highest priority first, in each the oldest first.</summary>
     public void HandBackLocked(List<PoolWorkItem> handedBack, ref Aftermath after)
     {
         DrainLocked(ref after);
-        while (_lanes.TryTake(out PoolWorkItem? item))
+        for (WorkPriority priority = WorkPriority.High; priority >= WorkPriority.Low; priority--)
         {
-            _ownLimits.Remove(item);
-            EndUnrunLocked(item, WorkOutcome.NotStarted, ref after);
-            handedBack.Add(item);
+            while (_lanes.OldestOf(priority) is { } item)
+            {
+                UnlinkLocked(item);
+                EndUnrunLocked(item, WorkOutcome.NotStarted, ref after);
+                handedBack.Add(item);
+            }
         }
         NothingLeftLocked(ref after);
     }

@@ -1,0 +1,17 @@
+using PoolApi.Threading.Core;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>What no item can do by throwing: it brings down the loop that runs it.</summary>
+internal sealed class DeadlyItem : PoolWorkItem
+{
+    public Endings Endings { get; } = new();
+
+    protected override void Execute()
+    {
+    }
+
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception) => Endings.Add(outcome, exception);
+
+    internal override void Start(PoolCore core, Worker worker) => throw new InvalidOperationException("on purpose");
+}
