@@ -10,6 +10,13 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger) : IFixedT
 
     public void UnhandledException(PoolWorkItem item, Exception exception) => Unhandled(exception, item.Kind, item.Origin);
 
+    public void WorkerStuck(WorkerSnapshot worker) =>
+        Stuck(worker.Id, worker.Name, worker.Kind, worker.Origin, worker.Elapsed?.TotalSeconds ?? 0);
+
+    public void WorkerRecovered(int workerId) => Recovered(workerId);
+
+    public void WorkerStateFailed(int workerId, Exception exception) => StateFailed(exception, workerId);
+
     public void WorkerReplaced(int workerId, Exception exception) => Replaced(exception, workerId);
 
     public void WorkerLost(int workerId, Exception exception) => Lost(exception, workerId);
@@ -36,4 +43,13 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger) : IFixedT
 
     [LoggerMessage(6, LogLevel.Error, "Code of {kind} for {origin} threw outside of any request")]
     private partial void Unhandled(Exception exception, string kind, string? origin);
+
+    [LoggerMessage(7, LogLevel.Warning, "Worker {id} ({name}) is stuck: it runs {kind} for {origin}, since {seconds:F1} s")]
+    private partial void Stuck(int id, string name, string? kind, string? origin, double seconds);
+
+    [LoggerMessage(8, LogLevel.Information, "Worker {id} is not stuck any more")]
+    private partial void Recovered(int id);
+
+    [LoggerMessage(9, LogLevel.Error, "The state of worker {id} could not be made or disposed of")]
+    private partial void StateFailed(Exception exception, int id);
 }
