@@ -2,6 +2,7 @@ namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
 /// A doubly linked list through the items' own links, oldest first. An item is in at most one. Guarded by the gate.
+/// What the first one's Previous says does not count: it may name an item that was here before it.
 /// </summary>
 internal struct WorkItemList
 {
@@ -43,29 +44,32 @@ internal struct WorkItemList
         other = default;
     }
 
-    /// <summary>Takes the first, which there is.</summary>
+    /// <summary>Takes the first, which there is. Does not touch the second, whose cache line is elsewhere: it is only asked for.</summary>
     public PoolWorkItem RemoveFirst()
     {
         PoolWorkItem first = First!;
         PoolWorkItem? next = first.Next;
         First = next;
+        first.Previous = null;
+        Count--;
         if (next is null)
         {
             _last = null;
+            return first;
         }
-        else
-        {
-            first.Next = null;
-            next.Previous = null;
-        }
-        Count--;
+        Prefetch.Item(next);
+        first.Next = null;
         return first;
     }
 
     public void Remove(PoolWorkItem item)
     {
-        if (item.Previous is null) First = item.Next;
-        else item.Previous.Next = item.Next;
+        if (ReferenceEquals(First, item))
+        {
+            RemoveFirst();
+            return;
+        }
+        item.Previous!.Next = item.Next;
         if (item.Next is null) _last = item.Previous;
         else item.Next.Previous = item.Previous;
         item.Previous = item.Next = null;

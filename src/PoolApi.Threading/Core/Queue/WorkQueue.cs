@@ -22,7 +22,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     private const int WakeSomebody = 1; // a worker sleeps, and none searches
     private const int SetTimer = 2; // there is a common limit on waiting, and the timer is not set
 
-    private const int DrainEvery = 256; // a power of two
+    private const int DrainEvery = 64; // a power of two
 
     private readonly CacheLines _lines = new(3);
     private readonly Inbox<TOps> _inbox = new();
@@ -114,7 +114,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
         }
         else if (last % DrainEvery == 0 && Gate<TOps>.TryEnter(ref GateWord))
         {
-            // So that the inbox stays short while all workers are busy, and nobody has to sort out thousands at once.
+            // So that the inbox stays short while all workers are busy, and nobody has to sort out thousands at once; and who pushed them has them in his cache.
             DrainLocked(ref after);
             Exit();
         }
