@@ -1,0 +1,16 @@
+using PoolApi.PoolBenchmarks.Reporting;
+
+namespace PoolApi.PoolBenchmarks.Measurements;
+
+/// <summary>One question to the pool and its peers.</summary>
+internal interface IMeasurement
+{
+    /// <summary>What --only calls it.</summary>
+    string Name { get; }
+
+    /// <summary>What it measures, in one line.</summary>
+    string Summary { get; }
+
+    /// <summary>Measures, prints its tables, and adds its bars to the report.</summary>
+    void Run(Settings settings, Report report);
+}

@@ -1,0 +1,29 @@
+namespace PoolApi.PoolBenchmarks.Peers;
+
+/// <summary>Who is measured.</summary>
+internal static class PeerCatalogue
+{
+    /// <summary>This pool, doing what its peers do: nobody can ask them how long an item has waited.</summary>
+    public static readonly PeerKind PoolApi = new(
+        "PoolApi", true, static (workers, capacity) => new PoolApiPeer(workers, capacity, isTimed: false));
+
+    /// <summary>This pool, and every item can be asked how long it waited and ran.</summary>
+    public static readonly PeerKind PoolApiTimed = new(
+        "PoolApi, each item timed", true, static (workers, capacity) => new PoolApiPeer(workers, capacity, isTimed: true));
+
+    public static readonly PeerKind TaskRun = new("Task.Run", false, static (_, _) => new TaskRunPeer());
+
+    public static readonly PeerKind UnsafeQueue = new("UnsafeQueueUserWorkItem", false, static (_, _) => new UnsafeQueuePeer());
+
+    public static readonly IReadOnlyList<PeerKind> Peers =
+    [
+        TaskRun,
+        UnsafeQueue,
+        new("BlockingCollection, unbounded", false, static (workers, _) => new BlockingCollectionPeer(workers, null)),
+        new("BlockingCollection, bounded", true, static (workers, capacity) => new BlockingCollectionPeer(workers, capacity)),
+        new("Channel + threads, bounded", true, static (workers, capacity) => new ChannelThreadsPeer(workers, capacity)),
+        new("Channel + tasks, unbounded", false, static (workers, _) => new ChannelTasksPeer(workers)),
+        new("Akka ForkJoinDispatcher", false, static (workers, _) => new AkkaPeer(workers)),
+        new("Queue under a monitor", false, static (workers, _) => new MonitorQueuePeer(workers)),
+    ];
+}

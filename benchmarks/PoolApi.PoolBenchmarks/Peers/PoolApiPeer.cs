@@ -1,0 +1,23 @@
+using PoolApi.Threading;
+
+namespace PoolApi.PoolBenchmarks.Peers;
+
+/// <summary>This pool, with its default settings but for the two that every peer is given.</summary>
+/// <param name="workers">The number of its threads.</param>
+/// <param name="capacity">The bound of its queue.</param>
+/// <param name="isTimed">Whether each item's times are measured, which no peer offers.</param>
+internal sealed class PoolApiPeer(int workers, int capacity, bool isTimed) : IPeer
+{
+    private readonly FixedThreadPool _pool = new(new FixedThreadPoolOptions
+    {
+        Name = "bench",
+        Workers = workers,
+        QueueCapacity = capacity,
+    });
+
+    public IProducer CreateProducer(Action work) => new ReusedItemProducer(_pool, work, isTimed);
+
+    public int Call(Func<int> work) => _pool.Run(static work => work(), work);
+
+    public void Dispose() => _pool.Dispose();
+}

@@ -1,0 +1,38 @@
+using System.Runtime;
+using System.Runtime.InteropServices;
+using PoolApi.PoolBenchmarks;
+using PoolApi.PoolBenchmarks.Measurements;
+using PoolApi.PoolBenchmarks.Reporting;
+
+const int Success = 0, BarMissed = 1, UsageError = 64;
+
+Settings settings;
+try
+{
+    settings = Settings.Parse(args);
+}
+catch (FormatException e)
+{
+    Console.Error.WriteLine($"{e.Message} Try --help.");
+    return UsageError;
+}
+if (settings.Help)
+{
+    Console.WriteLine(Settings.Usage);
+    return Success;
+}
+
+Console.WriteLine($"{RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} processors, "
+    + $"{(GCSettings.IsServerGC ? "server" : "workstation")} GC");
+Console.WriteLine($"{settings.Workers} workers, {settings.Rounds} rounds, {settings.Items:N0} items, {settings.Pings:N0} round trips");
+
+var report = new Report();
+foreach (IMeasurement measurement in MeasurementCatalogue.All)
+{
+    if (!settings.Selects(measurement)) continue;
+    // Progress, not result: a redirected standard output holds the tables only.
+    Console.Error.WriteLine($"{DateTime.Now:HH:mm:ss} {measurement.Name}: {measurement.Summary}");
+    measurement.Run(settings, report);
+}
+report.PrintBars();
+return report.AllPassed ? Success : BarMissed;
