@@ -23,6 +23,8 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
     /// <summary>Not used: asynchronous work starts in <see cref="ExecuteAsync"/>.</summary>
     protected sealed override void Execute() => throw new NotSupportedException();
 
+    internal sealed override bool IsAsync => true;
+
     internal sealed override void TakenLocked(object owner, bool isStart) => ((PoolCore)owner).TakenLocked(this, isStart);
 
     internal sealed override void Start(PoolCore core, Worker worker)

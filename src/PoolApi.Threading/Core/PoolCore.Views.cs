@@ -30,7 +30,7 @@ internal sealed partial class PoolCore
         {
             Aftermath after = default;
             _queue.Enter();
-            _queue.DrainLocked(ref after);
+            _queue.GatherLocked(ref after);
             PoolCounts counts = CountsLocked(ReadWorkers());
             _queue.Exit();
             CarryOut(ref after);
@@ -69,7 +69,7 @@ internal sealed partial class PoolCore
         Aftermath after = default;
         long now = Now; // never read under the gate
         _queue.Enter();
-        _queue.DrainLocked(ref after);
+        _queue.GatherLocked(ref after);
         WorkerView[] workers = ReadWorkers();
         int shown = Math.Max(Size, LastLive(workers) + 1);
         var snapshot = new PoolSnapshot

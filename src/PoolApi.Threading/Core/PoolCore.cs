@@ -20,6 +20,7 @@ internal sealed partial class PoolCore
     private readonly TimeProvider _time;
     private readonly PoolClock _clock;
     private readonly IFixedThreadPoolObserver? _observer;
+    private readonly long _tiny; // 1 µs: an item that takes less is not worth a visit to the gate
     private readonly SpaceWaiters _space;
     private OutcomeCounts _endedElsewhere; // ended by nobody's worker; guarded by the gate
 
@@ -36,6 +37,7 @@ internal sealed partial class PoolCore
         _time = options.TimeProvider;
         _clock = new PoolClock(_time);
         WorthMeasuring = _time.TimestampFrequency / 100_000;
+        _tiny = _time.TimestampFrequency / 1_000_000;
         _observer = options.Observer;
         _maxQueueTicks = ToTicks(options.MaxQueueTime);
         _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
@@ -173,10 +175,16 @@ internal sealed partial class PoolCore
     public NextStep Next(Worker worker, long now, out Assignment assignment)
     {
         if (worker.StuckSince != 0) Recovered(worker);
-        Aftermath after = default;
-        NextStep step = _queue.Next(worker, now, out assignment, ref after);
-        CarryOut(ref after);
-        // The worker's last release came before the gate, a full fence; pairs with SpaceWaiters.WaitAsync.
+        NextStep step = NextStep.Run;
+        if (!_queue.TryTakeFromBag(worker, now, out assignment))
+        {
+            Aftermath after = default;
+            double mean = worker.Ledger.MeanTicks;
+            int carry = mean > 0 && mean < _tiny ? WorkQueue<ProcessorOps>.MaxCarried : 0;
+            step = _queue.Next(worker, now, carry, out assignment, ref after);
+            CarryOut(ref after);
+        }
+        // The worker's last release came before a gate, a full fence; pairs with SpaceWaiters.WaitAsync.
         _space.TellIfAwaited();
         if (step == NextStep.Run)
         {

@@ -40,6 +40,15 @@ internal struct Lanes
         for (int lane = 0; lane < 3; lane++) _lanes[lane].Append(ref batch[lane]);
     }
 
+    public readonly bool IsAllNormal => _lanes[High].Count == 0 && _lanes[Low].Count == 0;
+
+    /// <summary>The next of normal priority, which there is, out of turn.</summary>
+    public PoolWorkItem TakeNormal() => _lanes[Normal].RemoveFirst();
+
+    public void PutBackNormal(PoolWorkItem item) => _lanes[Normal].AddFirst(item);
+
+    public void PutBackNormal(ref WorkItemList items) => _lanes[Normal].Prepend(ref items);
+
     public void Remove(PoolWorkItem item) => _lanes[LaneOf(item.Priority)].Remove(item);
 
     public bool TryTake([NotNullWhen(true)] out PoolWorkItem? item)

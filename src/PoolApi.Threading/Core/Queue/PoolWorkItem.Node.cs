@@ -1,3 +1,5 @@
+using PoolApi.Threading.Core.Queue;
+
 namespace PoolApi.Threading;
 
 /// <content>The item as the queue sees it: its own links, its place in its life, and until when it may wait.</content>
@@ -7,6 +9,7 @@ public abstract partial class PoolWorkItem
     internal PoolWorkItem? Previous; // pushed before it
     internal PoolWorkItem? Next; // pushed after it
     internal object? Holder; // the queue that took it in
+    internal QueueWorker? Carrier; // whose bag it waits in, if in one
     internal long ExpiresAt; // a time stamp; long.MaxValue for never
     internal int ExpiryIndex; // its place in the heap of own limits, from 1; 0: not there; -1: to be put there
     internal WorkPriority Priority;
@@ -24,6 +27,9 @@ public abstract partial class PoolWorkItem
         get => (WorkItemState)Volatile.Read(ref StateWord);
         set => Volatile.Write(ref StateWord, (int)value);
     }
+
+    /// <summary>Work that may suspend itself in an await, and come back.</summary>
+    internal virtual bool IsAsync => false;
 
     /// <summary>Under the gate: a worker of the owner has taken it, or a continuation of it, in hand.</summary>
     internal virtual void TakenLocked(object owner, bool isStart)

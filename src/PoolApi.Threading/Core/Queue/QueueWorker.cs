@@ -6,7 +6,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// <summary>A worker as the queue sees it: whether it sleeps or searches, what it has in hand, and what it has done.</summary>
 internal class QueueWorker
 {
-    private readonly CacheLines _lines = new(1);
+    private readonly CacheLines _lines = new(2);
 
     // Guarded by the gate.
     internal QueueWorker? NextSleeper;
@@ -15,11 +15,20 @@ internal class QueueWorker
     internal bool HasLooked; // it has spun since it last had work: next it sleeps
     internal bool IsLive; // it has a thread whose loop has not ended
 
+    // Guarded by the bag's own gate; whoever holds that of the queue may take it too, and in this order.
+    internal WorkItemList Bag; // tiny items that it took along, to run next
+
     /// <summary>What it has in hand and has done.</summary>
     internal WorkerLedger Ledger { get; } = new();
 
     /// <summary>Its parker's word.</summary>
     internal ref int ParkWord => ref _lines.Int(0);
+
+    /// <summary>The gate of its bag.</summary>
+    internal ref int BagGate => ref _lines.Int(1);
+
+    /// <summary>Whether its bag holds anything; out of date as soon as it is read, unless its gate is held.</summary>
+    internal bool HasBagGuess => Bag.First is not null;
 }
 
 /// <summary>

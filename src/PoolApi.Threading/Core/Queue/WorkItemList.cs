@@ -44,6 +44,18 @@ internal struct WorkItemList
         other = default;
     }
 
+    /// <summary>Moves all of the other list before this one's first.</summary>
+    public void Prepend(ref WorkItemList other)
+    {
+        if (other._last is not { } last) return;
+        last.Next = First;
+        if (First is null) _last = last;
+        else First.Previous = last;
+        First = other.First;
+        Count += other.Count;
+        other = default;
+    }
+
     /// <summary>Takes the first, which there is. Does not touch the second, whose cache line is elsewhere: it is only asked for.</summary>
     public PoolWorkItem RemoveFirst()
     {

@@ -26,7 +26,7 @@ internal sealed partial class WorkQueue<TOps>
     {
         get
         {
-            if (_lanes.Count > 0 || _resumptions.Count > 0 || AsyncInFlight > 0 || _inbox.HasItems) return false;
+            if (_lanes.Count > 0 || _resumptions.Count > 0 || AsyncInFlight > 0 || _inbox.HasItems || AnyBagLocked) return false;
             foreach (QueueWorker worker in _workers)
             {
                 if (Volatile.Read(ref worker.Ledger.Item) is { State: not WorkItemState.Abandoned }) return false;
@@ -39,7 +39,7 @@ internal sealed partial class WorkQueue<TOps>
 
     private bool IsSurplusLocked => _live > TargetWorkers;
 
-    private bool HasWorkLocked => _lanes.Count > 0 || _resumptions.Count > 0 || _inbox.HasItems;
+    private bool HasWorkLocked => _lanes.Count > 0 || _resumptions.Count > 0 || _inbox.HasItems || AnyBagLocked;
 
     /// <summary>Makes a worker one of the queue's; its thread is about to call <see cref="Next"/>. It counts as on its way.</summary>
     public void AddLocked(QueueWorker worker)
@@ -55,6 +55,7 @@ internal sealed partial class WorkQueue<TOps>
     public void LeaveLocked(QueueWorker worker, ref Aftermath after)
     {
         if (!worker.IsLive) return;
+        if (worker.HasBagGuess) EmptyBagLocked(worker);
         worker.IsLive = false;
         _live--;
         Volatile.Write(ref _limit, _capacity + _live);
@@ -87,6 +88,13 @@ internal sealed partial class WorkQueue<TOps>
         if (_inbox.TakeAll() is { } newest) SortLocked(newest, ref after);
     }
 
+    /// <summary>Brings everything that waits to where it can be seen: out of the inbox and the bags, into the lanes.</summary>
+    public void GatherLocked(ref Aftermath after)
+    {
+        DrainLocked(ref after);
+        EmptyBagsLocked();
+    }
+
     /// <summary>A submitter was asked to look in.</summary>
     private void AttendLocked(ref Aftermath after)
     {
@@ -117,6 +125,8 @@ internal sealed partial class WorkQueue<TOps>
             if (current.ExpiryIndex < 0) _ownLimits.Add(current);
         }
         _accepted += count;
+        // What is not normal has a turn among them, so none of them may be out of reach.
+        if (batch[Lanes.LaneOf(WorkPriority.Normal)].Count != count) EmptyBagsLocked();
         _lanes.Append(ref batch);
         // The searcher watches the inbox, where these are no more.
         if (_searcher is not null && count > 0) TOps.Write(ref SearchHint, 1);
@@ -240,12 +250,6 @@ internal sealed partial class WorkQueue<TOps>
         if (State >= QueueState.Stopping) WakeAllLocked(ref after);
     }
 
-    private void UnlinkLocked(PoolWorkItem item)
-    {
-        _lanes.Remove(item);
-        _ownLimits.Remove(item);
-    }
-
     private void EndUnrunLocked(PoolWorkItem item, WorkOutcome outcome, ref Aftermath after)
     {
         item.ExpiryIndex = 0;
@@ -289,6 +293,7 @@ internal sealed partial class WorkQueue<TOps>
         PublishAttention();
         TOps.Fence(); // pairs with the push: whoever pushes after this sets the timer, whoever pushed before is sorted here
         DrainLocked(ref after);
+        EmptyBagsLocked();
         while (_ownLimits.Top is { } item && item.ExpiresAt <= now) Expire(item, ref after);
         for (int priority = (int)WorkPriority.Low; priority <= (int)WorkPriority.High; priority++)
         {
@@ -299,7 +304,7 @@ internal sealed partial class WorkQueue<TOps>
 
         void Expire(PoolWorkItem item, ref Aftermath after)
         {
-            UnlinkLocked(item);
+            TryUnlinkLocked(item);
             EndUnrunLocked(item, WorkOutcome.Expired, ref after);
         }
     }
@@ -308,6 +313,7 @@ internal sealed partial class WorkQueue<TOps>
     public long? TimerDueLocked(ref Aftermath after)
     {
         DrainLocked(ref after);
+        EmptyBagsLocked();
         if (!NeedsTimerLocked) return null;
         _timerIsSet = true;
         _timerDue = NextExpiryLocked;

@@ -131,6 +131,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
         {
             _inbox.ReserveBeyondLimit();
             _resumptions.Enqueue(resumption);
+            EmptyBagsLocked(); // it goes first
             HaveWorkLocked(ref after);
         }
         Exit();
@@ -140,10 +141,16 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     // --- taking -------------------------------------------------------------------------------------------------------
 
     /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
-    public NextStep Next(QueueWorker worker, long now, out Assignment assignment, ref Aftermath after)
+    /// <param name="worker">The worker.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="carry">How many items more it may take along; see WorkQueue.Bags.cs.</param>
+    /// <param name="assignment">What to run.</param>
+    /// <param name="after">What to do then.</param>
+    public NextStep Next(QueueWorker worker, long now, int carry, out Assignment assignment, ref Aftermath after)
     {
         NextStep step;
         Enter();
+        if (worker.HasBagGuess) EmptyBagLocked(worker);
         if (worker.Sleeps) _sleepers.Remove(worker); // it woke for no reason of ours
         while (true)
         {
@@ -157,9 +164,15 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
             if (_lanes.WantDrain) DrainLocked(ref after);
             if (TryDequeueLocked(worker, now, out assignment, ref after))
             {
+                FillBagLocked(worker, carry);
                 FoundLocked(worker, ref after);
                 step = NextStep.Run;
                 break;
+            }
+            if (AnyBagLocked)
+            {
+                EmptyBagsLocked();
+                continue;
             }
             NothingLeftLocked(ref after);
             if (MayExitLocked)
@@ -215,7 +228,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
             }
             if (state == WorkItemState.Waiting)
             {
-                UnlinkLocked(item);
+                if (!TryUnlinkLocked(item)) break;
                 EndUnrunLocked(item, outcome, ref after);
                 NothingLeftLocked(ref after);
                 Exit();
@@ -255,11 +268,12 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     public void HandBackLocked(List<PoolWorkItem> handedBack, ref Aftermath after)
     {
         DrainLocked(ref after);
+        EmptyBagsLocked();
         for (WorkPriority priority = WorkPriority.High; priority >= WorkPriority.Low; priority--)
         {
             while (_lanes.OldestOf(priority) is { } item)
             {
-                UnlinkLocked(item);
+                TryUnlinkLocked(item);
                 EndUnrunLocked(item, WorkOutcome.NotStarted, ref after);
                 handedBack.Add(item);
             }

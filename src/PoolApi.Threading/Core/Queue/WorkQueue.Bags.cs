@@ -1,0 +1,117 @@
+using PoolApi.Threading.Core.Atomics;
+
+namespace PoolApi.Threading.Core.Queue;
+
+/// <content>
+/// Bags. Where items are so tiny that taking each under the gate costs more than running it, a worker takes a few along, and
+/// runs them without coming back.
+/// </content>
+/// <remarks>
+/// What is in a bag waits like any other item: it is cancelled, expires, is counted and handed back; and it is not the
+/// worker's own, should one of its items turn out to be long. Each bag has a gate of its own, that its worker takes alone and
+/// whoever wants something of it takes under the queue's. A worker that finds the lanes empty empties the bags into them
+/// before it rests; so does everything that looks at what waits. So for all but the order within the same moment a bag is a
+/// part of the normal lane. Only normal items are carried, and only while nothing else waits.
+/// </remarks>
+internal sealed partial class WorkQueue<TOps>
+{
+    /// <summary>The most a worker takes along.</summary>
+    public const int MaxCarried = 24;
+
+    private bool AnyBagLocked
+    {
+        get
+        {
+            foreach (QueueWorker worker in _workers)
+            {
+                if (worker.HasBagGuess) return true;
+            }
+            return false;
+        }
+    }
+
+    /// <summary>Called by a worker that has nothing in hand: the next item in its bag, if there is one to be run.</summary>
+    public bool TryTakeFromBag(QueueWorker worker, long now, out Assignment assignment)
+    {
+        if (worker.HasBagGuess)
+        {
+            Gate<TOps>.Enter(ref worker.BagGate);
+            // One that has waited too long is the queue's to end: Next takes the bag back.
+            if (worker.Bag.First is { } item && item.ExpiresAt > now)
+            {
+                worker.Bag.RemoveFirst();
+                item.Carrier = null;
+                item.State = WorkItemState.InFlight;
+                // Before the gate opens: whoever does not find it in the bag finds it in the worker's hand.
+                TakeInHand(worker, item, now, isStart: true);
+                Gate<TOps>.Exit(ref worker.BagGate);
+                assignment = new Assignment(item, null, null);
+                return true;
+            }
+            Gate<TOps>.Exit(ref worker.BagGate);
+        }
+        assignment = default;
+        return false;
+    }
+
+    /// <summary>The worker takes a few along, if only normal items wait and enough for all.</summary>
+    private void FillBagLocked(QueueWorker worker, int most)
+    {
+        if (most <= 0 || !_lanes.IsAllNormal || _resumptions.Count > 0) return;
+        int count = Math.Min(most, _lanes.Count / (2 * _live));
+        if (count <= 0) return;
+        Gate<TOps>.Enter(ref worker.BagGate);
+        for (; count > 0; count--)
+        {
+            PoolWorkItem item = _lanes.TakeNormal();
+            // An asynchronous item's start is counted under the queue's gate; one with a limit of its own is in the heap.
+            if (item.IsAsync || item.ExpiryIndex != 0)
+            {
+                _lanes.PutBackNormal(item);
+                break;
+            }
+            item.Carrier = worker;
+            worker.Bag.AddLast(item);
+        }
+        Gate<TOps>.Exit(ref worker.BagGate);
+    }
+
+    /// <summary>Whatever the workers carry waits in its lane again, ahead of what came later.</summary>
+    private void EmptyBagsLocked()
+    {
+        foreach (QueueWorker worker in _workers)
+        {
+            if (worker.HasBagGuess) EmptyBagLocked(worker);
+        }
+    }
+
+    private void EmptyBagLocked(QueueWorker worker)
+    {
+        Gate<TOps>.Enter(ref worker.BagGate);
+        for (PoolWorkItem? item = worker.Bag.First; item is not null; item = item.Next) item.Carrier = null;
+        _lanes.PutBackNormal(ref worker.Bag);
+        Gate<TOps>.Exit(ref worker.BagGate);
+    }
+
+    /// <summary>Takes an item that waits out of its bag or its lane.</summary>
+    /// <returns>False if its carrier has just begun it.</returns>
+    private bool TryUnlinkLocked(PoolWorkItem item)
+    {
+        if (Volatile.Read(ref item.Carrier) is { } carrier)
+        {
+            Gate<TOps>.Enter(ref carrier.BagGate);
+            bool waits = item.State == WorkItemState.Waiting && ReferenceEquals(item.Carrier, carrier);
+            if (waits)
+            {
+                carrier.Bag.Remove(item);
+                item.Carrier = null;
+            }
+            Gate<TOps>.Exit(ref carrier.BagGate);
+            return waits;
+        }
+        if (item.State != WorkItemState.Waiting) return false;
+        _lanes.Remove(item);
+        _ownLimits.Remove(item);
+        return true;
+    }
+}
