@@ -26,8 +26,14 @@ public abstract partial class PoolWorkItem
     internal Worker? LastWorker;
     internal long SubmittedAt;
     internal long StartedAt;
-    internal long EndedAt;
     internal volatile bool StopSignalled; // the pool, stopping, asked it to stop
+
+    /// <summary>When it ended; 0 before. In the place of the limit on waiting, which is over by then.</summary>
+    internal long EndedAt
+    {
+        get => State >= WorkItemState.Ending ? ExpiresAt : 0;
+        set => ExpiresAt = value;
+    }
 
     private CancellationTokenSource? _cancellation;
     private TokenWatch? _watch;
@@ -134,7 +140,7 @@ public abstract partial class PoolWorkItem
             if (_cancellation is not null) _cancellation = null;
             if (_watch is not null) _watch = null;
             if (StopSignalled) StopSignalled = false;
-            StartedAt = EndedAt = 0;
+            StartedAt = 0;
             LastWorker = null;
         }
         SubmittedAt = now;

@@ -1,26 +1,45 @@
-using PoolApi.Threading.Core.Queue;
-
 namespace PoolApi.Threading;
 
 /// <content>The item as the queue sees it: its own links, its place in its life, and until when it may wait.</content>
 public abstract partial class PoolWorkItem
 {
+    // Few and small: with each item all of it goes from the submitter's cache to the worker's and back.
+
     // Written by the submitter before the item is pushed; from then on guarded by the gate of the pool that took it in.
     internal PoolWorkItem? Previous; // pushed before it
     internal PoolWorkItem? Next; // pushed after it
     internal object? Holder; // the queue that took it in
-    internal QueueWorker? Carrier; // whose bag it waits in, if in one
-    internal long ExpiresAt; // a time stamp; long.MaxValue for never
+    internal long ExpiresAt; // a time stamp; long.MaxValue for never. Once it has ended: when it did
     internal int ExpiryIndex; // its place in the heap of own limits, from 1; 0: not there; -1: to be put there
-    internal WorkPriority Priority;
-    internal WorkOutcome Outcome; // how it ended, if it never ran
 
     // Claimed by Claim, given up by whoever tells the item its end, each in one step.
     internal int StateWord;
 
+    private sbyte _priority;
+    private byte _outcome;
+    private byte _cancelReason;
+
     // Set by whoever cancels; read by whoever takes the item in hand.
     internal volatile bool CancelRequested;
-    internal NotRunReason CancelReason;
+
+    internal WorkPriority Priority
+    {
+        get => (WorkPriority)_priority;
+        set => _priority = (sbyte)value;
+    }
+
+    /// <summary>How it ended, if it never ran.</summary>
+    internal WorkOutcome Outcome
+    {
+        get => (WorkOutcome)_outcome;
+        set => _outcome = (byte)value;
+    }
+
+    internal NotRunReason CancelReason
+    {
+        get => (NotRunReason)_cancelReason;
+        set => _cancelReason = (byte)value;
+    }
 
     internal WorkItemState State
     {

@@ -16,7 +16,7 @@ namespace PoolApi.Threading.Core.Queue;
 internal sealed partial class WorkQueue<TOps>
 {
     /// <summary>The most a worker takes along.</summary>
-    public const int MaxCarried = 24;
+    public const int MaxCarried = 64;
 
     private bool AnyBagLocked
     {
@@ -40,7 +40,6 @@ internal sealed partial class WorkQueue<TOps>
             if (worker.Bag.First is { } item && item.ExpiresAt > now)
             {
                 worker.Bag.RemoveFirst();
-                item.Carrier = null;
                 item.State = WorkItemState.InFlight;
                 // Before the gate opens: whoever does not find it in the bag finds it in the worker's hand.
                 TakeInHand(worker, item, now, isStart: true);
@@ -70,7 +69,6 @@ internal sealed partial class WorkQueue<TOps>
                 _lanes.PutBackNormal(item);
                 break;
             }
-            item.Carrier = worker;
             worker.Bag.AddLast(item);
         }
         Gate<TOps>.Exit(ref worker.BagGate);
@@ -88,30 +86,7 @@ internal sealed partial class WorkQueue<TOps>
     private void EmptyBagLocked(QueueWorker worker)
     {
         Gate<TOps>.Enter(ref worker.BagGate);
-        for (PoolWorkItem? item = worker.Bag.First; item is not null; item = item.Next) item.Carrier = null;
         _lanes.PutBackNormal(ref worker.Bag);
         Gate<TOps>.Exit(ref worker.BagGate);
-    }
-
-    /// <summary>Takes an item that waits out of its bag or its lane.</summary>
-    /// <returns>False if its carrier has just begun it.</returns>
-    private bool TryUnlinkLocked(PoolWorkItem item)
-    {
-        if (Volatile.Read(ref item.Carrier) is { } carrier)
-        {
-            Gate<TOps>.Enter(ref carrier.BagGate);
-            bool waits = item.State == WorkItemState.Waiting && ReferenceEquals(item.Carrier, carrier);
-            if (waits)
-            {
-                carrier.Bag.Remove(item);
-                item.Carrier = null;
-            }
-            Gate<TOps>.Exit(ref carrier.BagGate);
-            return waits;
-        }
-        if (item.State != WorkItemState.Waiting) return false;
-        _lanes.Remove(item);
-        _ownLimits.Remove(item);
-        return true;
     }
 }

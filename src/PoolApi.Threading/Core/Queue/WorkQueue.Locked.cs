@@ -250,6 +250,12 @@ internal sealed partial class WorkQueue<TOps>
         if (State >= QueueState.Stopping) WakeAllLocked(ref after);
     }
 
+    private void UnlinkLocked(PoolWorkItem item)
+    {
+        _lanes.Remove(item);
+        _ownLimits.Remove(item);
+    }
+
     private void EndUnrunLocked(PoolWorkItem item, WorkOutcome outcome, ref Aftermath after)
     {
         item.ExpiryIndex = 0;
@@ -304,7 +310,7 @@ internal sealed partial class WorkQueue<TOps>
 
         void Expire(PoolWorkItem item, ref Aftermath after)
         {
-            TryUnlinkLocked(item);
+            UnlinkLocked(item);
             EndUnrunLocked(item, WorkOutcome.Expired, ref after);
         }
     }

@@ -218,7 +218,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
         {
             if (!ReferenceEquals(item.Holder, _owner)) break;
             bool onItsWay = item.State == WorkItemState.Claimed;
-            DrainLocked(ref after);
+            GatherLocked(ref after);
             WorkItemState state = item.State;
             if (onItsWay && state == WorkItemState.Ending)
             {
@@ -228,7 +228,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
             }
             if (state == WorkItemState.Waiting)
             {
-                if (!TryUnlinkLocked(item)) break;
+                UnlinkLocked(item);
                 EndUnrunLocked(item, outcome, ref after);
                 NothingLeftLocked(ref after);
                 Exit();
@@ -273,7 +273,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
         {
             while (_lanes.OldestOf(priority) is { } item)
             {
-                TryUnlinkLocked(item);
+                UnlinkLocked(item);
                 EndUnrunLocked(item, WorkOutcome.NotStarted, ref after);
                 handedBack.Add(item);
             }
