@@ -70,13 +70,16 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// continuation of a task that has begun, so its tasks go past the queue's capacity; use <c>RunAsync</c> to be bounded.
     /// Each counts as an item of the kind <c>task</c>. Once the pool is closed, a task that is queued from elsewhere than its
     /// own workers fails (<see cref="TaskSchedulerException"/>). A worker that waits for such a task (<c>Task.Wait</c>) runs it
-    /// itself, if nobody has begun it.
+    /// itself, if nobody has begun it. A task whose turn has not come within
+    /// <see cref="FixedThreadPoolOptions.MaxQueueTime"/>, or before the pool has stopped, runs on the .NET ThreadPool: a task
+    /// cannot be handed back, and somebody may wait for it.
     /// </summary>
     public TaskScheduler TaskScheduler { get; }
 
     /// <summary>
     /// Runs callbacks on the pool, as items of the kind <c>callback</c>: past the capacity, and once the pool is closed only
-    /// from its own workers (otherwise <see cref="WorkRejectedException"/>). Code that awaits under this context comes back to
+    /// from its own workers (otherwise <see cref="WorkRejectedException"/>); one whose turn does not come runs elsewhere, as a
+    /// task of <see cref="TaskScheduler"/> does. Code that awaits under this context comes back to
     /// the pool. <c>RunAsync</c> has a context of its own for each call, so that a stop waits for what a call awaits; of what
     /// awaits under this one, the pool knows nothing until it comes back.
     /// </summary>

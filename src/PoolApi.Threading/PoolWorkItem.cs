@@ -104,7 +104,8 @@ public abstract partial class PoolWorkItem
     public bool Cancel(NotRunReason reason = NotRunReason.Cancelled)
     {
         _ = reason.ToOutcome(); // throws here, before anything has changed, if it is none
-        if (CancelWaiting(reason)) return true;
+        MarkCancelled(reason);
+        if (Core is { } core && core.EndWaiting(this, reason)) return true;
         SignalRunning();
         return false;
     }
@@ -155,8 +156,24 @@ public abstract partial class PoolWorkItem
     {
         Previous = null;
         ExpiryIndex = 0;
-        _watch?.End();
+        if (_watch is { } watch)
+        {
+            watch.End();
+            // What the token asked of this submission is not asked of the next.
+            if (watch.HasMarked) CancelRequested = false;
+            _watch = null;
+        }
         State = was;
+    }
+
+    /// <summary>It is nobody's: lets go of everything that it held for its last submission.</summary>
+    private protected void Forget()
+    {
+        Holder = null;
+        LastWorker = null;
+        _cancellation = null;
+        _watch = null;
+        CancelRequested = false;
     }
 
     /// <summary>Between the claim and the push: the token cancels the item from now on.</summary>
@@ -194,16 +211,18 @@ public abstract partial class PoolWorkItem
     private protected WorkOutcome OutcomeOf(Exception e) =>
         e is OperationCanceledException && CancelRequested ? WorkOutcome.Cancelled : WorkOutcome.Failed;
 
-    /// <summary>Ends the item if it waits; otherwise it is marked, and ends when it comes to be sorted into a lane.</summary>
-    internal bool CancelWaiting(NotRunReason reason)
+    /// <summary>Marks the item: it ends when it comes to be sorted into a lane, if it has not by then.</summary>
+    internal void MarkCancelled(NotRunReason reason)
     {
         CancelReason = reason;
         CancelRequested = true;
-        // Pairs with the reservation of a place, a full fence, in PoolCore.Submit: either this sees the pool, or the pool,
-        // taking the item in, sees the request.
+        // Pairs with the reservation of a place, a full fence, in PoolCore.Submit: either who marks sees the pool, or the
+        // pool, taking the item in, sees the mark.
         Interlocked.MemoryBarrier();
-        return Core is { } core && core.EndWaiting(this, reason);
     }
+
+    /// <summary>The pool that has the item, or had it last.</summary>
+    internal PoolCore? CurrentCore => Core;
 
     /// <summary>Cancels the token of an item that runs. Callbacks registered on it run on this thread.</summary>
     internal void SignalRunning()

@@ -75,7 +75,7 @@ public class PoolCoreTests
         Next(core, worker);
         core.Close();
         core.Stop();
-        Assert.Equal([worker], core.Abandon(out int abandoned));
+        Assert.Equal([worker], core.Abandon(out int abandoned, out _));
         Assert.Equal(1, abandoned);
         core.End(item, WorkOutcome.Completed, null, worker);
         Assert.Equal([WorkOutcome.Abandoned], item.Endings.Outcomes);

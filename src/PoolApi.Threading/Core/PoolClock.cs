@@ -17,7 +17,8 @@ internal sealed class PoolClock
     public PoolClock(TimeProvider time)
     {
         Time = time;
-        HasCoarse = time == TimeProvider.System && Stopwatch.Frequency % 1000 == 0;
+        // Elsewhere the two are not read off one clock, and may drift apart.
+        HasCoarse = OperatingSystem.IsLinux() && time == TimeProvider.System && Stopwatch.Frequency % 1000 == 0;
         _ticksPerMillisecond = Stopwatch.Frequency / 1000;
         // The tick that was read may have been about to go on: a whole one less, so that the coarse reading is never ahead.
         _offset = Stopwatch.GetTimestamp() - (Environment.TickCount64 * _ticksPerMillisecond) - (LongestTick * _ticksPerMillisecond);

@@ -73,8 +73,8 @@ internal sealed partial class PoolCore
         if (wasListed) worker?.Ledger.AddToMean(item.BusyTicks);
         _queue.NothingLeftLocked(ref after);
         _queue.Exit();
-        if (wasListed) Notify(item, outcome, error);
         CarryOut(ref after);
+        if (wasListed) Notify(item, outcome, error);
     }
 
     private void ReleaseLocked(Worker worker, AsyncPoolWorkItem item, long now)

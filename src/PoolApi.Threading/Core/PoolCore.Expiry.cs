@@ -35,7 +35,14 @@ internal sealed partial class PoolCore
             _queue.Enter();
             long? due = _queue.TimerDueLocked(ref after);
             _queue.Exit();
-            if (due is { } at) _expiry.Change(DueIn(at), Timeout.InfiniteTimeSpan);
+            try
+            {
+                if (due is { } at) _expiry.Change(DueIn(at), Timeout.InfiniteTimeSpan);
+            }
+            catch (ObjectDisposedException)
+            {
+                // The pool has stopped meanwhile.
+            }
         }
         CarryOut(ref after);
     }

@@ -25,6 +25,9 @@ internal sealed partial class PoolCore
 
     public bool IsClosed => _queue.IsClosed;
 
+    /// <summary>True from just before the pool is closed. Cheaper to read: submitters do not write beside it.</summary>
+    public bool IsClosing => _isClosing;
+
     /// <summary>Completes when the pool is closed and everything it accepted has ended.</summary>
     public Task Drained => _drained.Task;
 
@@ -92,18 +95,22 @@ internal sealed partial class PoolCore
     public void Stop() => StopAs(QueueState.Stopping);
 
     /// <summary>
-    /// Gives up on what is still in flight: it ends as abandoned, sleeping workers end, and the workers returned are those
-    /// that are still inside an item's code.
+    /// Gives up: what waits is handed back, what is in flight ends as abandoned, sleeping workers end, and the workers returned
+    /// are those that are still inside an item's code. One step, so that nothing comes to wait in between.
     /// </summary>
-    /// <param name="abandoned">How many items it has ended.</param>
-    public Worker[] Abandon(out int abandoned)
+    /// <param name="abandoned">How many items it has given up on.</param>
+    /// <param name="handedBack">What waited.</param>
+    public Worker[] Abandon(out int abandoned, out IReadOnlyList<PoolWorkItem> handedBack)
     {
         long now = Now;
+        var waited = new List<PoolWorkItem>();
         var items = new List<PoolWorkItem>();
         var running = new List<Worker>();
         Aftermath after = default;
         _queue.Enter();
         _queue.StopLocked(QueueState.Stopped, ref after);
+        _queue.HandBackLocked(waited, ref after);
+        _queue.DropResumptionsLocked();
         foreach (PoolWorkItem item in _async.ToArray())
         {
             Unlist((AsyncPoolWorkItem)item);
@@ -124,12 +131,13 @@ internal sealed partial class PoolCore
             item.EndedAt = now;
             _endedElsewhere.Add(WorkOutcome.Abandoned);
         }
-        _interrupted += items.Count;
+        Interlocked.Add(ref _interrupted, items.Count);
         _queue.NothingLeftLocked(ref after);
         _queue.Exit();
+        CarryOut(ref after); // wakes those who are to leave before any code of a caller can keep this thread
         foreach (PoolWorkItem item in items) Notify(item, WorkOutcome.Abandoned, null);
-        CarryOut(ref after);
         abandoned = items.Count;
+        handedBack = waited;
         return [.. running];
 
         // Decides between this end and the worker's own, in PoolCore.End.

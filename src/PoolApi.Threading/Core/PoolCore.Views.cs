@@ -72,6 +72,7 @@ internal sealed partial class PoolCore
         _queue.GatherLocked(ref after);
         WorkerView[] workers = ReadWorkers();
         int shown = Math.Max(Size, LastLive(workers) + 1);
+        long? oldest = OldestSubmission();
         var snapshot = new PoolSnapshot
         {
             Name = Name,
@@ -80,7 +81,7 @@ internal sealed partial class PoolCore
             QueueLengthHigh = _queue.WaitingOf(WorkPriority.High),
             QueueLengthLow = _queue.WaitingOf(WorkPriority.Low),
             QueueCapacity = Capacity,
-            OldestAge = OldestSubmission() is { } oldest ? _time.GetElapsedTime(oldest, Math.Max(oldest, now)) : null,
+            OldestAge = null,
             InFlight = _async.Count + workers.Count(static w => w.HoldsSynchronousItem),
             Suspended = _suspended,
             Counts = CountsLocked(workers),
@@ -89,7 +90,8 @@ internal sealed partial class PoolCore
         _queue.Exit();
         CarryOut(ref after);
         // Its labels are asked of the item itself, which is a caller's code.
-        return snapshot with { Workers = [.. workers.Take(shown).Select(w => w.ToSnapshot(StuckAfter, _time, now))] };
+        TimeSpan? age = oldest is { } at ? _time.GetElapsedTime(at, Math.Max(at, now)) : null;
+        return snapshot with { OldestAge = age, Workers = [.. workers.Take(shown).Select(w => w.ToSnapshot(StuckAfter, _time, now))] };
     }
 
     public WorkerSnapshot Snapshot(Worker worker) => WorkerView.Read(worker).ToSnapshot(StuckAfter, _time, Now);

@@ -48,12 +48,13 @@ internal sealed partial class PoolCore
         }
         catch
         {
+            Close();
             Aftermath after = default;
             _queue.Enter();
             foreach (Worker worker in _workers.AsSpan()[started..]) _queue.LeaveLocked(worker, ref after);
-            _queue.StopLocked(QueueState.Stopped, ref after);
             _queue.Exit();
             CarryOut(ref after);
+            Abandon(out _, out _); // what a worker that was ready has submitted already
             foreach (Worker worker in _workers.AsSpan()[..started]) worker.Join(Timeout.InfiniteTimeSpan);
             DisposeTimers();
             throw;
@@ -173,7 +174,7 @@ internal sealed partial class PoolCore
         lock (_sizing)
         {
             if (worker.StuckSince != 0) return;
-            Volatile.Write(ref worker.StuckSince, since == 0 ? 1 : since);
+            Interlocked.Exchange(ref worker.StuckSince, since == 0 ? 1 : since); // a full fence; the worker's is the gate
             // It may have come back before it could see that: then it is not stuck, and will not look at the mark in time.
             if (worker.Ledger.Item is null || worker.Ledger.ItemSince != since)
             {
@@ -215,8 +216,11 @@ internal sealed partial class PoolCore
         {
             Worker worker = VacantWorker();
             _queue.Enter();
-            _queue.AddLocked(worker);
+            // Looked at again: to find a vacant one may have taken a moment, and a pool that stops counts its workers.
+            bool open = _queue.State == QueueState.Open;
+            if (open) _queue.AddLocked(worker);
             _queue.Exit();
+            if (!open) break;
             try
             {
                 worker.Start();
@@ -249,8 +253,7 @@ internal sealed partial class PoolCore
         {
             // Nobody is left to run anything: what was accepted must be told so.
             Close();
-            HandBackWaiting();
-            Abandon(out _);
+            Abandon(out _, out _);
         }
         Tell(static (o, w, _, x) => o.WorkerLost(w, x!), worker.Id, null, error);
     }

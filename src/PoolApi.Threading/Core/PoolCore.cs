@@ -16,6 +16,8 @@ namespace PoolApi.Threading.Core;
 /// </remarks>
 internal sealed partial class PoolCore
 {
+    private static readonly Carry TinyItems = new(Most: 64, LeaveForEach: 32);
+
     private readonly WorkQueue<ProcessorOps> _queue;
     private readonly TimeProvider _time;
     private readonly PoolClock _clock;
@@ -87,8 +89,8 @@ internal sealed partial class PoolCore
         // Read after the reservation, which is a full fence: pairs with Cancel.
         if (!_queue.TryPush(item, item, last, urgent || item.CancelRequested, ref after))
         {
-            _queue.GiveBack(1);
             item.Unclaim(was);
+            GiveBack(1);
             return Refused(SubmitResult.Closed, 1);
         }
         CarryOut(ref after);
@@ -125,7 +127,7 @@ internal sealed partial class PoolCore
         catch
         {
             for (int i = 0; i < claimed; i++) items[i].Unclaim(was[i]);
-            _queue.GiveBack(count);
+            GiveBack(count);
             throw;
         }
         // As in Submit: the claims before this fence, the requests after it. (The places were reserved before the claims.)
@@ -136,7 +138,7 @@ internal sealed partial class PoolCore
         if (!_queue.TryPush(items[0], items[count - 1], 0, urgent, ref after))
         {
             for (int i = 0; i < count; i++) items[i].Unclaim(was[i]);
-            _queue.GiveBack(count);
+            GiveBack(count);
             result = Refused(SubmitResult.Closed, items.Length);
             return 0;
         }
@@ -158,7 +160,7 @@ internal sealed partial class PoolCore
         WorkItemState was = Claim(item, default, Now, out _);
         Aftermath after = default;
         _queue.Enter();
-        bool taken = _queue.State == QueueState.Open || (_queue.State != QueueState.Stopped && Worker.Current?.Core == this);
+        bool taken = _queue.State == QueueState.Open || (_queue.State != QueueState.Stopped && HasItemInHand(Worker.Current));
         if (taken) _queue.ForceLocked(item, ref after);
         _queue.Exit();
         if (!taken)
@@ -171,6 +173,9 @@ internal sealed partial class PoolCore
         return true;
     }
 
+    /// <summary>Whether the pool, though it drains, cannot have drained yet.</summary>
+    private bool HasItemInHand(Worker? worker) => worker?.Core == this && worker.Ledger.Item is not null;
+
     /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
     public NextStep Next(Worker worker, long now, out Assignment assignment)
     {
@@ -180,8 +185,7 @@ internal sealed partial class PoolCore
         {
             Aftermath after = default;
             double mean = worker.Ledger.MeanTicks;
-            int carry = mean > 0 && mean < _tiny ? WorkQueue<ProcessorOps>.MaxCarried : 0;
-            step = _queue.Next(worker, now, carry, out assignment, ref after);
+            step = _queue.Next(worker, now, mean > 0 && mean < _tiny ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
         }
         // The worker's last release came before a gate, a full fence; pairs with SpaceWaiters.WaitAsync.
@@ -190,7 +194,7 @@ internal sealed partial class PoolCore
         {
             PoolWorkItem item = assignment.Item;
             worker.IsTimed = item.IsTimed || worker.IsSample() || PoolInstruments.MeasureTimes;
-            if (assignment.Callback is null) item.StartedAt = !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : Now;
+            if (assignment.Callback is null) item.StartedAt = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : Now);
             item.LastWorker = worker;
             _watch.WorkerIsBusy();
         }
@@ -235,10 +239,14 @@ internal sealed partial class PoolCore
     public bool EndWaiting(PoolWorkItem item, NotRunReason reason)
     {
         Aftermath after = default;
-        bool removed = _queue.TryRemove(item, reason.ToOutcome(), ref after);
+        bool removed = TryEndWaiting(item, reason, ref after);
         CarryOut(ref after);
         return removed;
     }
+
+    /// <summary>As <see cref="EndWaiting"/>, for who holds a lock: whatever it decides is carried out by the caller, later.</summary>
+    public bool TryEndWaiting(PoolWorkItem item, NotRunReason reason, ref Aftermath after) =>
+        _queue.TryRemove(item, reason.ToOutcome(), ref after);
 
     public void Started(Worker worker, PoolWorkItem item)
     {
@@ -270,14 +278,27 @@ internal sealed partial class PoolCore
         return was;
     }
 
+    private void GiveBack(int places)
+    {
+        _queue.GiveBack(places);
+        _space.TellIfAwaited();
+    }
+
     private SubmitResult Refused(SubmitResult result, int items)
     {
-        PoolInstruments.Rejected(this, result == SubmitResult.Closed ? "draining" : "queue_full", items);
+        try
+        {
+            PoolInstruments.Rejected(this, result == SubmitResult.Closed ? "draining" : "queue_full", items);
+        }
+        catch (Exception)
+        {
+            // A listener to the metrics threw; the submitter must have its answer all the same.
+        }
         return result;
     }
 
     /// <summary>Does what was decided under the gate.</summary>
-    private void CarryOut(ref Aftermath after)
+    public void CarryOut(ref Aftermath after)
     {
         if (after.IsNothing) return;
         while (after.TryTakeWoken(out QueueWorker? worker)) WorkQueue<ProcessorOps>.Wake(worker!);
@@ -298,12 +319,22 @@ internal sealed partial class PoolCore
         try
         {
             PoolInstruments.Ended(this, item, outcome);
-            _observer?.WorkFinished(item, outcome, error);
         }
         catch (Exception e)
         {
-            // A listener to the metrics or the observer threw. The item must be told all the same.
+            // A listener to the metrics threw. The item must be told all the same.
             Unhandled(item, e);
+        }
+        if (_observer is not null)
+        {
+            try
+            {
+                _observer.WorkFinished(item, outcome, error);
+            }
+            catch (Exception)
+            {
+                // As in Tell.
+            }
         }
         try
         {

@@ -62,15 +62,22 @@ internal sealed class PoolShutdown(PoolCore core)
             core.Finished.GetAwaiter().GetResult(); // blocks the caller, as documented
             return;
         }
-        core.Exited.GetAwaiter().GetResult(); // likewise
         var tally = new ShutdownTally();
-        foreach (Worker worker in core.Workers)
+        try
         {
-            worker.Join(Timeout.InfiniteTimeSpan);
-            Joined(worker, tally);
+            core.Exited.GetAwaiter().GetResult(); // likewise
+            foreach (Worker worker in core.Workers)
+            {
+                worker.Join(Timeout.InfiniteTimeSpan);
+                Joined(worker, tally);
+            }
         }
-        core.Finish();
-        join.SetResult(Report(tally));
+        finally
+        {
+            // Also if this thread is interrupted: others wait for this.
+            core.Finish();
+            join.SetResult(Report(tally));
+        }
     }
 
     private static bool IsFirst(ref TaskCompletionSource<ShutdownReport>? slot, out TaskCompletionSource<ShutdownReport> source)
@@ -114,16 +121,19 @@ internal sealed class PoolShutdown(PoolCore core)
         Worker[] running = [];
         if (!await CompletesWithin(core.Exited, timeout).ConfigureAwait(false))
         {
-            Note(core.HandBackWaiting());
-            running = core.Abandon(out int abandoned);
+            running = core.Abandon(out int abandoned, out IReadOnlyList<PoolWorkItem> handedBack);
+            Note(handedBack);
             if (abandoned > 0) NoteCutShort();
         }
 
         var tally = new ShutdownTally();
+        long joinStarted = core.Time.GetTimestamp();
         foreach (Worker worker in core.Workers)
         {
-            // Blocks for a moment: the loop of such a worker has ended or is about to; only the thread's own end is waited for.
-            if (!running.Contains(worker) && worker.Join(PoolCore.Moment))
+            // Blocks for a moment, for all of them together: the loop of such a worker has ended or is about to; only the
+            // thread's own end is waited for.
+            TimeSpan left = PoolCore.Moment - core.Time.GetElapsedTime(joinStarted);
+            if (!running.Contains(worker) && worker.Join(left > TimeSpan.Zero ? left : TimeSpan.Zero))
             {
                 Joined(worker, tally);
             }

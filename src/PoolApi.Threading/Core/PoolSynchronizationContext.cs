@@ -30,6 +30,18 @@ internal sealed class PoolSynchronizationContext(PoolCore core) : Synchronizatio
             else ExecutionContext.Run(_flow, static self => ((CallbackItem)self!).Invoke(), this); // SetSynchronizationContext is per thread, not part of the flow
         }
 
+        /// <summary>As a task of the pool's scheduler.</summary>
+        protected override void OnEnded(WorkOutcome outcome, Exception? exception)
+        {
+            if (StartedAt == 0) ThreadPool.UnsafeQueueUserWorkItem(static item => item.Elsewhere(), this, preferLocal: false);
+        }
+
         private void Invoke() => callback(state);
+
+        private void Elsewhere()
+        {
+            if (_flow is null) callback(state);
+            else ExecutionContext.Run(_flow, static self => ((CallbackItem)self!).Invoke(), this);
+        }
     }
 }

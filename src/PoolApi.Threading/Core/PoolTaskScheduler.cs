@@ -23,5 +23,11 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
         public override string Kind => "task";
 
         protected override void Execute() => scheduler.TryExecuteTask(task);
+
+        /// <summary>A task cannot be handed back: one whose turn did not come runs elsewhere, so that nobody waits for ever.</summary>
+        protected override void OnEnded(WorkOutcome outcome, Exception? exception)
+        {
+            if (StartedAt == 0) ThreadPool.UnsafeQueueUserWorkItem(static item => item.Execute(), this, preferLocal: false);
+        }
     }
 }

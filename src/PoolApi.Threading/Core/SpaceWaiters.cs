@@ -7,13 +7,20 @@ namespace PoolApi.Threading.Core;
 /// Waking somebody costs as much as hundreds of tiny items. So one who waits is told when there is room for as much as the
 /// pool does in <see cref="Worthwhile"/>, or for one when he has waited for that long: with items of 100 µs and more that is
 /// the first place that is freed; with tiny ones it keeps submitter and workers from going in lockstep, one place at a time.
+/// If neither comes to pass, because the next item is a long one, a timer tells him.
 /// </remarks>
+#pragma warning disable CA1001 // its timer is set for a millisecond at most, and holds nothing but the pool
 internal sealed class SpaceWaiters(PoolCore core)
+#pragma warning restore CA1001
 {
     /// <summary>About twice what it takes to wake a thread.</summary>
     private static readonly TimeSpan Worthwhile = TimeSpan.FromMicroseconds(100);
 
+    private static readonly TimeSpan OneMillisecond = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(20); // a wait counts 24 days at most
+
     private readonly Lock _lock = new();
+    private ITimer? _retry; // made when it is first needed
     private readonly LinkedList<Waiter> _waiters = new();
     private volatile int _count;
 
@@ -28,10 +35,9 @@ internal sealed class SpaceWaiters(PoolCore core)
         {
             return await waiter.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException)
+        finally
         {
             Delist(waiter);
-            throw;
         }
     }
 
@@ -46,9 +52,14 @@ internal sealed class SpaceWaiters(PoolCore core)
         }
         while (ProcessorOps.KeepLooking(ref since));
         Waiter waiter = Enlist();
-        if (waiter.Task.Wait(timeout)) return waiter.Task.Result;
-        Delist(waiter);
-        return false;
+        try
+        {
+            return waiter.Task.Wait(timeout < LongestWait ? timeout : Timeout.InfiniteTimeSpan) && waiter.Task.Result;
+        }
+        finally
+        {
+            Delist(waiter);
+        }
     }
 
     /// <summary>Places may have become free, or the pool closed.</summary>
@@ -73,13 +84,14 @@ internal sealed class SpaceWaiters(PoolCore core)
 
     private void Delist(Waiter waiter)
     {
+        bool wasTold;
         lock (_lock)
         {
-            _waiters.Remove(waiter);
+            wasTold = !_waiters.Remove(waiter);
             _count = _waiters.Count;
         }
-        // It may have been told just now, and another could have had the news.
-        if (waiter.Task.IsCompleted) Tell();
+        // It may have been told and gone without taking the place; another could have had the news.
+        if (wasTold) TellIfAwaited();
     }
 
     private void Tell()
@@ -90,7 +102,13 @@ internal sealed class SpaceWaiters(PoolCore core)
             long room = core.RoomGuess;
             if (room < core.PlacesFreedIn(Worthwhile) && !closed)
             {
-                if (room <= 0 || _waiters.First is not { } longest || core.Time.GetElapsedTime(longest.Value.Since) < Worthwhile) return;
+                if (room <= 0 || _waiters.First is not { } longest) return;
+                if (core.Time.GetElapsedTime(longest.Value.Since) < Worthwhile)
+                {
+                    _retry ??= core.Time.CreateTimer(static self => ((SpaceWaiters)self!).Tell(), this, OneMillisecond, Timeout.InfiniteTimeSpan);
+                    _retry.Change(OneMillisecond, Timeout.InfiniteTimeSpan);
+                    return;
+                }
             }
             // As many as there are places: more would come in vain.
             for (; _waiters.First is { } first && (closed || room > 0); room--)

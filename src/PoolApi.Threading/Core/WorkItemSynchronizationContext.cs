@@ -14,8 +14,7 @@ internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem
             return;
         }
 
-        using var done = new ManualResetEventSlim();
-        Exception? error = null;
+        var done = new TaskCompletionSource();
         bool posted = core.Post(
             item,
             _ =>
@@ -23,17 +22,18 @@ internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem
                 try
                 {
                     d(state);
+                    done.SetResult();
                 }
                 catch (Exception e)
                 {
-                    error = e;
+                    done.SetException(e);
                 }
-                done.Set();
             },
             null);
-        if (!posted) throw new InvalidOperationException($"The pool '{core.Name}' has stopped; nobody is left to run the callback.");
-        done.Wait();
-        if (error is not null) throw new System.Reflection.TargetInvocationException(error);
+        // A pool that gives up drops what waits, this callback too.
+        if (!posted || Task.WaitAny(done.Task, core.Finished) != 0)
+            throw new InvalidOperationException($"The pool '{core.Name}' has stopped; nobody is left to run the callback.");
+        if (done.Task.Exception?.InnerException is { } error) throw new System.Reflection.TargetInvocationException(error);
     }
 
     public override SynchronizationContext CreateCopy() => this;

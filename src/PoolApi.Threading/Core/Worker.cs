@@ -12,6 +12,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     [ThreadStatic]
     private static Worker? s_current;
 
+    private readonly Lock _starting = new();
     private Thread? _thread;
     private object? _state;
     private int _samples;
@@ -37,21 +38,21 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     {
         // Background, so that a stuck one cannot keep the process alive; the pool joins it explicitly. UnsafeStart: the
         // context of whoever makes the pool is nobody's business here.
-        Thread? before = _thread;
-        _thread = new Thread(() => ThreadMain(ready)) { IsBackground = true, Name = name };
-        try
+        var thread = new Thread(() => ThreadMain(ready)) { IsBackground = true, Name = name };
+        lock (_starting)
         {
-            core.StartThread(_thread);
-        }
-        catch
-        {
-            _thread = before; // a thread that never started cannot be joined
-            throw;
+            core.StartThread(thread);
+            _thread = thread; // only now: a thread that has not started cannot be joined
         }
     }
 
     /// <summary>Waits for the thread's end. Called when its loop is about to end, so the wait is a moment.</summary>
-    public bool Join(TimeSpan timeout) => _thread is null || _thread.Join(timeout);
+    public bool Join(TimeSpan timeout)
+    {
+        Thread? thread;
+        lock (_starting) thread = _thread;
+        return thread is null || thread.Join(timeout);
+    }
 
     private void ThreadMain(TaskCompletionSource? ready)
     {

@@ -73,6 +73,7 @@ internal readonly struct WorkerView
         try
         {
             var labels = (_item.Kind, _item.Origin, _item.TraceId);
+            Volatile.ReadBarrier(); // the labels before the check
             // Submitted again meanwhile, it speaks of something else.
             return Volatile.Read(ref _item.SubmittedAt) == _submittedAt ? labels : default;
         }

@@ -23,6 +23,7 @@ internal enum Submitted
 internal sealed class QueueWorld : World
 {
     private readonly Schedule _schedule;
+    private readonly Carry _carry; // for each schedule: workers take nothing along, or as much as there is
     private readonly int _mostPending;
     private readonly List<ScheduledItem> _items = [];
     private readonly List<QueueWorker> _workers = [];
@@ -38,6 +39,7 @@ internal sealed class QueueWorld : World
     public QueueWorld(Schedule schedule, int workers, int capacity, bool limitsWaiting = false, int dormant = 0)
     {
         _schedule = schedule;
+        _carry = new Carry(schedule.Random.Below(3), LeaveForEach: 0);
         _mostPending = capacity + workers + dormant;
         Queue = new WorkQueue<ScheduledOps>(capacity, limitsWaiting, cores: 1 + schedule.Random.Below(4));
         Queue.Enter();
@@ -318,9 +320,13 @@ internal sealed class QueueWorld : World
     {
         while (true)
         {
-            Aftermath after = default;
-            NextStep step = Queue.Next(worker, Now, out Assignment assignment, ref after);
-            CarryOut(ref after);
+            NextStep step = NextStep.Run;
+            if (!Queue.TryTakeFromBag(worker, Now, out Assignment assignment))
+            {
+                Aftermath after = default;
+                step = Queue.Next(worker, Now, _carry, out assignment, ref after);
+                CarryOut(ref after);
+            }
             switch (step)
             {
                 case NextStep.Run:

@@ -45,10 +45,19 @@ internal static unsafe partial class ThreadSleep
             return;
         }
         object monitor = MonitorOf(address);
+        bool interrupted = false;
         using (new Hold(monitor))
         {
-            if (Volatile.Read(ref word) == value) Monitor.Wait(monitor);
+            try
+            {
+                if (Volatile.Read(ref word) == value) Monitor.Wait(monitor);
+            }
+            catch (ThreadInterruptedException)
+            {
+                interrupted = true; // an early return, and not lost
+            }
         }
+        if (interrupted) Thread.CurrentThread.Interrupt();
     }
 
     /// <summary>Wakes one thread that sleeps on the word (on the monitors, all that share one: they look again).</summary>

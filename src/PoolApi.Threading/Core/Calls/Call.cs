@@ -41,11 +41,14 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
     /// <summary>Its result has been taken, or it was refused: nobody holds it any more.</summary>
     public void Consumed()
     {
-        // An abandoned one's delegate may still be running, and would run into the next call.
-        if (State == WorkItemState.Abandoned) return;
+        // An abandoned one's delegate may still be running, and would run into the next call; and a pool that stops may be
+        // about to cancel or abandon what it has just seen in a worker's hand.
+        if (State == WorkItemState.Abandoned || _core!.IsClosing) return;
         _work = default;
         _labels = default;
         _result = default;
+        _core = null;
+        Forget();
         CallCache<Call<TWork, TResult>>.Give(this);
     }
 

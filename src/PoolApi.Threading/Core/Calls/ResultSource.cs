@@ -138,22 +138,28 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     private void Resume(Action<object?> awaiter)
     {
         _awaiter = awaiter;
-        switch (_scheduler)
+        try
         {
-            case null:
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
-                break;
-            case SynchronizationContext context:
-                context.Post(static self => ((ResultSource<TResult>)self!).Invoke(), this);
-                break;
-            case TaskScheduler scheduler:
-                // Not forgotten: what fails in a continuation is its own affair.
-                _ = Task.Factory.StartNew(
-                    static self => ((ResultSource<TResult>)self!).Invoke(), this, CancellationToken.None, TaskCreationOptions.DenyChildAttach, scheduler);
-                break;
-            default:
-                break;
+            switch (_scheduler)
+            {
+                case SynchronizationContext context:
+                    context.Post(static self => ((ResultSource<TResult>)self!).Invoke(), this);
+                    return;
+                case TaskScheduler scheduler:
+                    // Not forgotten: what fails in a continuation is its own affair.
+                    _ = Task.Factory.StartNew(
+                        static self => ((ResultSource<TResult>)self!).Invoke(), this, CancellationToken.None,
+                        TaskCreationOptions.DenyChildAttach, scheduler);
+                    return;
+                default:
+                    break;
+            }
         }
+        catch (Exception)
+        {
+            // Where the awaiter was takes nothing any more (another pool that has closed, say). It must go on all the same.
+        }
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
     }
 
     private void Invoke()

@@ -26,6 +26,8 @@ internal sealed class ExpiryHeap
         item.ExpiryIndex = 0;
         PoolWorkItem last = _items[_count]!;
         _items[_count--] = null;
+        // Grown for a rush, it gives the room back, in halves so that it does not go up and down.
+        if (_items.Length > 1024 && _count < _items.Length / 4) Array.Resize(ref _items, _items.Length / 2);
         if (ReferenceEquals(last, item)) return;
         if (hole > 1 && last.ExpiresAt < _items[hole / 2]!.ExpiresAt) Up(hole, last);
         else Down(hole, last);

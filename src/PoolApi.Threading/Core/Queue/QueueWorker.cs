@@ -28,7 +28,7 @@ internal class QueueWorker
     internal ref int BagGate => ref _lines.Int(1);
 
     /// <summary>Whether its bag holds anything; out of date as soon as it is read, unless its gate is held.</summary>
-    internal bool HasBagGuess => Bag.First is not null;
+    internal bool HasBagGuess => Bag.HasItemsGuess;
 }
 
 /// <summary>

@@ -8,7 +8,16 @@ internal struct WorkItemList
 {
     private PoolWorkItem? _last;
 
-    public PoolWorkItem? First { get; private set; }
+    private PoolWorkItem? _first;
+
+    public PoolWorkItem? First
+    {
+        readonly get => _first;
+        private set => _first = value;
+    }
+
+    /// <summary>For who does not hold what guards the list.</summary>
+    public bool HasItemsGuess => Volatile.Read(ref _first) is not null;
 
     public int Count { get; private set; }
 

@@ -15,9 +15,6 @@ namespace PoolApi.Threading.Core.Queue;
 /// </remarks>
 internal sealed partial class WorkQueue<TOps>
 {
-    /// <summary>The most a worker takes along.</summary>
-    public const int MaxCarried = 64;
-
     private bool AnyBagLocked
     {
         get
@@ -39,10 +36,11 @@ internal sealed partial class WorkQueue<TOps>
             // One that has waited too long is the queue's to end: Next takes the bag back.
             if (worker.Bag.First is { } item && item.ExpiresAt > now)
             {
-                worker.Bag.RemoveFirst();
                 item.State = WorkItemState.InFlight;
-                // Before the gate opens: whoever does not find it in the bag finds it in the worker's hand.
                 TakeInHand(worker, item, now, isStart: true);
+                // In this order: who looks without this gate looks into the bag first, and finds it there or in the hand.
+                Volatile.WriteBarrier();
+                worker.Bag.RemoveFirst();
                 Gate<TOps>.Exit(ref worker.BagGate);
                 assignment = new Assignment(item, null, null);
                 return true;
@@ -54,10 +52,10 @@ internal sealed partial class WorkQueue<TOps>
     }
 
     /// <summary>The worker takes a few along, if only normal items wait and enough for all.</summary>
-    private void FillBagLocked(QueueWorker worker, int most)
+    private void FillBagLocked(QueueWorker worker, Carry carry)
     {
-        if (most <= 0 || !_lanes.IsAllNormal || _resumptions.Count > 0) return;
-        int count = Math.Min(most, _lanes.Count / (2 * _live));
+        if (carry.Most == 0 || !_lanes.IsAllNormal || _resumptions.Count > 0) return;
+        int count = Math.Min(carry.Most, _lanes.Count - (carry.LeaveForEach * _live));
         if (count <= 0) return;
         Gate<TOps>.Enter(ref worker.BagGate);
         for (; count > 0; count--)
@@ -90,3 +88,6 @@ internal sealed partial class WorkQueue<TOps>
         Gate<TOps>.Exit(ref worker.BagGate);
     }
 }
+
+/// <summary>How many items a worker may take along, and how many it leaves for each worker there is.</summary>
+internal readonly record struct Carry(int Most, int LeaveForEach);

@@ -29,7 +29,8 @@ internal sealed partial class WorkQueue<TOps>
             if (_lanes.Count > 0 || _resumptions.Count > 0 || AsyncInFlight > 0 || _inbox.HasItems || AnyBagLocked) return false;
             foreach (QueueWorker worker in _workers)
             {
-                if (Volatile.Read(ref worker.Ledger.Item) is { State: not WorkItemState.Abandoned }) return false;
+                // Asynchronous ones are counted already, and a continuation left over from an ended one is nothing to wait for.
+                if (Volatile.Read(ref worker.Ledger.Item) is { IsAsync: false, State: not WorkItemState.Abandoned }) return false;
             }
             return true;
         }
@@ -61,6 +62,7 @@ internal sealed partial class WorkQueue<TOps>
         Volatile.Write(ref _limit, _capacity + _live);
         _sleepers.Remove(worker);
         if (ReferenceEquals(_searcher, worker)) FoundLocked(worker, ref after);
+        NothingLeftLocked(ref after);
     }
 
     public void ResizeLocked(int workers, ref Aftermath after)
@@ -99,7 +101,7 @@ internal sealed partial class WorkQueue<TOps>
     private void AttendLocked(ref Aftermath after)
     {
         DrainLocked(ref after);
-        if (_lanes.Count > 0) HaveWorkLocked(ref after);
+        if (HasWorkLocked) HaveWorkLocked(ref after);
         after.NeedsTimer |= NeedsTimerLocked;
     }
 

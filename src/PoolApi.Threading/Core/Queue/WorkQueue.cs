@@ -146,7 +146,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     /// <param name="carry">How many items more it may take along; see WorkQueue.Bags.cs.</param>
     /// <param name="assignment">What to run.</param>
     /// <param name="after">What to do then.</param>
-    public NextStep Next(QueueWorker worker, long now, int carry, out Assignment assignment, ref Aftermath after)
+    public NextStep Next(QueueWorker worker, long now, Carry carry, out Assignment assignment, ref Aftermath after)
     {
         NextStep step;
         Enter();
@@ -220,6 +220,8 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
             bool onItsWay = item.State == WorkItemState.Claimed;
             GatherLocked(ref after);
             WorkItemState state = item.State;
+            // Again, after the state: it may have ended here and be waiting elsewhere by now. Nothing comes to wait here meanwhile.
+            if (!ReferenceEquals(Volatile.Read(ref item.Holder), _owner)) break;
             if (onItsWay && state == WorkItemState.Ending)
             {
                 // Asked to cancel itself before it came here, it was ended by this drain.
@@ -262,6 +264,13 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
         if (State < state) State = state;
         NothingLeftLocked(ref after);
         WakeAllLocked(ref after);
+    }
+
+    /// <summary>Drops the continuations that wait: their items have been abandoned, or nobody is left to run them.</summary>
+    public void DropResumptionsLocked()
+    {
+        _inbox.GiveBack(_resumptions.Count);
+        _resumptions.Clear();
     }
 
     /// <summary>Ends everything that waits as not started: the highest priority first, in each the oldest first.</summary>
