@@ -5,6 +5,7 @@ internal static class PlantedFaults
 {
     private const string Queue = "WorkQueue.cs";
     private const string Locked = "WorkQueue.Locked.cs";
+    private const string Bags = "WorkQueue.Bags.cs";
     private const string Inbox = "Inbox.cs";
     private const string Gate = "Gate.cs";
     private const string Parker = "Parker.cs";
@@ -39,7 +40,21 @@ internal static class PlantedFaults
         ],
         ["a submitter who was asked to look in wakes nobody"] =
         [
-            new(Locked, "        if (_lanes.Count > 0) HaveWorkLocked(ref after);\n", ""),
+            new(Locked, "        if (HasWorkLocked) HaveWorkLocked(ref after);\n", ""),
+        ],
+        ["a submitter who was asked to look in overlooks what workers carry"] =
+        [
+            new(Locked, "        if (HasWorkLocked) HaveWorkLocked(ref after);\n", "        if (_lanes.Count > 0) HaveWorkLocked(ref after);\n"),
+        ],
+        ["a worker that finds the lanes empty rests, whatever the others carry"] =
+        [
+            new(Queue, "            if (AnyBagLocked)\n", "            if (false)\n"),
+        ],
+        ["what a worker takes out of its bag is in its hand only after the bag's gate has opened"] =
+        [
+            new(Bags, "                TakeInHand(worker, item, now, isStart: true);\n", ""),
+            new(Bags, "                assignment = new Assignment(item, null, null);\n                return true;\n",
+                "                TakeInHand(worker, item, now, isStart: true);\n                assignment = new Assignment(item, null, null);\n                return true;\n"),
         ],
         ["a resumption wakes nobody"] =
         [
@@ -69,7 +84,8 @@ internal static class PlantedFaults
         ],
         ["what a worker has in hand does not count when it is asked whether everything has ended"] =
         [
-            new(Locked, "is { State: not WorkItemState.Abandoned }) return false;", "is { State: WorkItemState.Abandoned }) return false;"),
+            new(Locked, "is { IsAsync: false, State: not WorkItemState.Abandoned }) return false;",
+                "is { IsAsync: false, State: WorkItemState.Abandoned }) return false;"),
         ],
         ["the last worker with something in hand wakes nobody when all may leave"] =
         [

@@ -243,7 +243,9 @@ internal sealed class QueueWorld : World
     /// <summary>Looks at everything at one moment.</summary>
     public void Observe()
     {
+        Aftermath after = default;
         Queue.Enter();
+        Queue.GatherLocked(ref after);
         if (!_isChanging)
         {
             long ended = Queue.EndedUnrun.Total;
@@ -257,6 +259,7 @@ internal sealed class QueueWorld : World
                 Fail($"accepted {Queue.Accepted}, ended {ended}, waiting {Queue.Waiting}, in hand {inHand}");
         }
         Queue.Exit();
+        CarryOut(ref after);
         CheckPending();
     }
 
