@@ -149,7 +149,8 @@ public abstract partial class PoolWorkItem
     {
         Previous = null;
         ExpiryIndex = 0;
-        _watch?.End();
+        _watch?.Undo();
+        _watch = null;
         State = was;
     }
 
@@ -188,11 +189,17 @@ public abstract partial class PoolWorkItem
     private protected WorkOutcome OutcomeOf(Exception e) =>
         e is OperationCanceledException && CancelRequested ? WorkOutcome.Cancelled : WorkOutcome.Failed;
 
-    /// <summary>Ends the item if it waits; otherwise it is marked, and ends when it comes to be sorted into a lane.</summary>
-    internal bool CancelWaiting(NotRunReason reason)
+    /// <summary>Marks the item: it ends when it comes to be sorted into a lane.</summary>
+    internal void RequestCancel(NotRunReason reason)
     {
         CancelReason = reason;
         CancelRequested = true;
+    }
+
+    /// <summary>Ends the item if it waits; otherwise it is marked, and ends when it comes to be sorted into a lane.</summary>
+    internal bool CancelWaiting(NotRunReason reason)
+    {
+        RequestCancel(reason);
         // Pairs with the reservation of a place, a full fence, in PoolCore.Submit: either this sees the pool, or the pool,
         // taking the item in, sees the request.
         Interlocked.MemoryBarrier();

@@ -8,13 +8,26 @@ internal sealed class TokenWatch
 {
     private readonly PoolWorkItem _item;
     private CancellationTokenRegistration _registration;
+    private readonly bool _wasRequested; // somebody had asked the item to stop before
+    private bool _hasFired;
     private bool _isOver;
 
-    private TokenWatch(PoolWorkItem item) => _item = item;
+    private TokenWatch(PoolWorkItem item)
+    {
+        _item = item;
+        _wasRequested = item.CancelRequested;
+    }
 
     public static TokenWatch Start(PoolWorkItem item, CancellationToken token)
     {
         var watch = new TokenWatch(item);
+        if (token.IsCancellationRequested)
+        {
+            // It does not wait anywhere yet: the pool sees the request when it takes the item in.
+            watch._hasFired = true;
+            item.RequestCancel(NotRunReason.Cancelled);
+            return watch;
+        }
         watch._registration = token.UnsafeRegister(static watch => ((TokenWatch)watch!).Fire(), watch);
         return watch;
     }
@@ -26,13 +39,26 @@ internal sealed class TokenWatch
         _registration.Unregister();
     }
 
+    /// <summary>The submission was refused: what the token asked for is not asked of the next.</summary>
+    public void Undo()
+    {
+        lock (this)
+        {
+            _isOver = true;
+            if (_hasFired && !_wasRequested) _item.CancelRequested = false;
+        }
+        _registration.Unregister();
+    }
+
     private void Fire()
     {
         CancellationTokenSource? running;
         lock (this)
         {
+            if (_isOver) return;
+            _hasFired = true;
             // If it ends here, it is told its end here, and End comes back to this lock on this thread.
-            if (_isOver || _item.CancelWaiting(NotRunReason.Cancelled)) return;
+            if (_item.CancelWaiting(NotRunReason.Cancelled)) return;
             running = _item.CurrentSource;
         }
         // The source of that submission and no other; its callbacks are a caller's code, so outside the lock.
