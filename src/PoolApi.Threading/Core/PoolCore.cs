@@ -40,9 +40,9 @@ internal sealed partial class PoolCore
         _maxQueueTicks = ToTicks(options.MaxQueueTime);
         _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
         _queue = new WorkQueue<ProcessorOps>(Capacity, _maxQueueTicks != long.MaxValue, Environment.ProcessorCount, this);
-        _space = new SpaceWaiters(this);
         using (ExecutionContext.SuppressFlow())
         {
+            _space = new SpaceWaiters(this);
             _expiry = _time.CreateTimer(
                 static core => ((PoolCore)core!).ExpireWaiting(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             _watch = new StuckWatch(this, _time);
