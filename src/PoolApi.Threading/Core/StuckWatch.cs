@@ -36,10 +36,10 @@ internal sealed class StuckWatch
     private void Change(TimeSpan due)
     {
         // A little late rather than a little early; a timer counts whole milliseconds.
-        TimeSpan wait = due + TimeSpan.FromMilliseconds(1);
+        TimeSpan wait = due < LongestTimer ? due + TimeSpan.FromMilliseconds(1) : LongestTimer;
         try
         {
-            _timer.Change(wait < LongestTimer ? wait : LongestTimer, Timeout.InfiniteTimeSpan);
+            _timer.Change(wait, Timeout.InfiniteTimeSpan);
         }
         catch (ObjectDisposedException)
         {
