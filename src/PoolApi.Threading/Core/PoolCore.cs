@@ -166,6 +166,7 @@ internal sealed partial class PoolCore
             return false;
         }
         CarryOut(ref after);
+        if (_observer is not null) Tell(static (o, _, i, _) => o.WorkAccepted(i!), 0, item, null);
         return true;
     }
 
