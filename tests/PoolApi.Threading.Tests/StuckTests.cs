@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using PoolApi.Threading.Core;
 
 namespace PoolApi.Threading.Tests;
 
@@ -23,7 +24,11 @@ public class StuckTests
             {
                 started.Set();
                 release.WaitPatiently();
-            }) { KindIs = "slow", OriginIs = "/v1/slow" };
+            })
+            {
+                KindIs = "slow",
+                OriginIs = "/v1/slow",
+            };
             pool.Accepted(item);
             started.WaitPatiently();
             Advance(Minute);
@@ -126,6 +131,40 @@ public class StuckTests
     }
 
     [Fact]
+    public async Task One_that_dies_stuck_and_gets_no_thread_is_not_stuck_any_more()
+    {
+        bool refuse = false;
+        int starts = 0; // by the timer's thread, then by this one
+        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, stuckAfter: Minute, more: o =>
+        {
+            o.MaxStandIns = 1;
+            o.StartThread = thread =>
+            {
+#pragma warning disable CA2201 // what the runtime throws then
+                if (Volatile.Read(ref refuse)) throw new OutOfMemoryException("on purpose");
+#pragma warning restore CA2201
+                starts++;
+                thread.UnsafeStart();
+            };
+        });
+        var deadly = new SlowlyDeadlyItem();
+        pool.Accepted(deadly);
+        deadly.Started.WaitPatiently();
+        Advance(Minute + (2 * Millisecond));
+        Patience.Until(() => _observer.WorkersStarted.Count == 2);
+        Volatile.Write(ref refuse, true);
+        deadly.Release.Set();
+        Patience.Until(() => _observer.Lost.Count == 1);
+        Volatile.Write(ref refuse, false);
+        pool.Resize(1); // the stand-in is the one worker that there shall be
+        Assert.Equal(2, starts);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 1);
+        pool.Resize(2);
+        using (pool.Occupy()) Assert.Equal(2, Pools.ThreadsNamed($"{pool.Name}-").Count);
+    }
+
+    [Fact]
     public async Task A_limit_without_end_is_no_limit()
     {
         using FixedThreadPool pool = Pools.Make(observer: _observer, stuckAfter: TimeSpan.MaxValue);
@@ -157,5 +196,23 @@ public class StuckTests
     {
         Patience.Until(() => pool.GetSnapshot().Workers.All(static w => w.State != WorkerState.Busy));
         return pool.GetSnapshot().Workers.Select(static w => w.State);
+    }
+
+    private sealed class SlowlyDeadlyItem : PoolWorkItem
+    {
+        public ManualResetEventSlim Started { get; } = new();
+
+        public ManualResetEventSlim Release { get; } = new();
+
+        protected override void Execute()
+        {
+        }
+
+        internal override void Start(PoolCore core, Worker worker)
+        {
+            Started.Set();
+            Release.WaitPatiently();
+            throw new InvalidOperationException("on purpose");
+        }
     }
 }
