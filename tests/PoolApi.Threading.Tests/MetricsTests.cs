@@ -167,6 +167,41 @@ public class MetricsTests
         Assert.Equal(["pool", "reason"], collected.Keys("poolapi.worker.replaced"));
     }
 
+    [Fact]
+    public void What_waits_is_shown_by_priority()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var collected = new Collected(pool.Name);
+        using Occupation busy = pool.Occupy();
+        (WorkPriority Priority, string Word, int Count)[] waiting =
+            [(WorkPriority.High, "high", 3), (WorkPriority.Normal, "normal", 2), (WorkPriority.Low, "low", 1)];
+        foreach ((WorkPriority priority, _, int count) in waiting)
+        {
+            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), new SubmitOptions { Priority = priority });
+        }
+        collected.Observe();
+        foreach ((_, string word, int count) in waiting) Assert.Equal(count, collected.Sum("poolapi.queue.length", ("priority", word)));
+    }
+
+    [Fact]
+    public void A_stand_in_is_counted_as_a_replacement_of_one_that_is_stuck()
+    {
+        var time = new FakeTimeProvider();
+        var observer = new RecordingObserver();
+        using FixedThreadPool pool = Pools.Make(
+            2, time: time, stuckAfter: TimeSpan.FromSeconds(10), observer: observer, more: o => o.MaxStandIns = 1);
+        using var collected = new Collected(pool.Name);
+        using Occupation busy = pool.Occupy();
+        time.Advance(TimeSpan.FromSeconds(11));
+        Patience.Until(() => observer.Stuck.Count == 2);
+        Patience.Until(() => observer.WorkersStarted.Count == 3);
+        Assert.Equal(1, collected.Sum("poolapi.worker.replaced", ("reason", "stuck"))); // the other has none
+        Assert.Equal(0, collected.Sum("poolapi.worker.replaced", ("reason", "died")));
+        collected.Observe();
+        Assert.Equal(2, collected.Sum("poolapi.pool.workers", ("state", "stuck")));
+        Assert.Equal(1, collected.Sum("poolapi.pool.workers", ("state", "idle")));
+    }
+
     /// <summary>Everything that the meter says of one pool. Observed values are those of the last look.</summary>
     private sealed class Collected : IDisposable
     {

@@ -11,8 +11,13 @@ internal static class Pools
         TimeProvider? time = null,
         TimeSpan? maxQueueTime = null,
         TimeSpan? stuckAfter = null,
-        IFixedThreadPoolObserver? observer = null) =>
-        new(Options(workers, capacity, time, maxQueueTime, stuckAfter, observer));
+        IFixedThreadPoolObserver? observer = null,
+        Action<FixedThreadPoolOptions>? more = null)
+    {
+        FixedThreadPoolOptions options = Options(workers, capacity, time, maxQueueTime, stuckAfter, observer);
+        more?.Invoke(options);
+        return new FixedThreadPool(options);
+    }
 
     public static FixedThreadPoolOptions Options(
         int workers = 1,
@@ -36,6 +41,9 @@ internal static class Pools
 
     public static void Accepted(this FixedThreadPool pool, PoolWorkItem item) =>
         Assert.Equal(SubmitResult.Accepted, pool.TrySubmit(item));
+
+    public static void Accepted(this FixedThreadPool pool, PoolWorkItem item, SubmitOptions options) =>
+        Assert.Equal(SubmitResult.Accepted, pool.TrySubmit(item, options));
 
     /// <summary>The promise behind every count.</summary>
     public static void AddsUp(PoolSnapshot snapshot)

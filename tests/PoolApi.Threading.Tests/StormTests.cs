@@ -3,11 +3,15 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>P1 under everything at once: many threads submit, cancel, fail, await and expire, and the pool stops in the middle.</summary>
+/// <summary>
+/// P1 under everything at once: many threads submit in every way, cancel, fail, await, expire and wait for space, the pool
+/// grows and shrinks, and stops in the middle.
+/// </summary>
 public class StormTests
 {
     private const int Submitters = 4;
     private const int ItemsEach = 1500;
+    private const int MostWorkers = 5;
 
     [Theory]
     [InlineData(1, ShutdownMode.Drain)]
@@ -27,6 +31,7 @@ public class StormTests
         var faults = new ConcurrentQueue<Exception>();
         int done = 0;
         int rejected = 0;
+        int batched = 0; // beside the one that each step submits
         using var half = new ManualResetEventSlim();
 
         Thread[] submitters = Enumerable.Range(0, Submitters).Select(n => Patience.OnOwnThread(() => Guard(() =>
@@ -50,7 +55,9 @@ public class StormTests
             while (!Volatile.Read(ref over)) Pools.AddsUp(pool.GetSnapshot());
         }));
 
-        half.WaitPatiently();
+        var resizing = new Random(seed);
+        while (!half.Wait(1, TestContext.Current.CancellationToken)) pool.Resize(resizing.Next(1, MostWorkers + 1));
+        pool.Resize(MostWorkers); // so that the view shows every worker there was
         Task<ShutdownReport> stop = pool.ShutdownAsync(mode, Timeout.InfiniteTimeSpan);
         foreach (Thread submitter in submitters) submitter.JoinPatiently();
         // Nothing advances the clock any more, so no grace can run out: the stop ends only because everything has ended.
@@ -66,17 +73,21 @@ public class StormTests
         Assert.Equal(report.Counts.Accepted, endings.Count + calls.Count);
         Assert.Equal(report.Counts.Accepted, report.Counts.Ended);
         Assert.Equal(0, report.Counts.Abandoned);
-        Assert.Equal(Submitters * ItemsEach, report.Counts.Accepted + rejected);
+        Assert.Equal((Submitters * ItemsEach) + batched, report.Counts.Accepted + rejected);
         int Told(WorkOutcome outcome) => endings.Count(e => e.Outcomes.First() == outcome);
         Assert.Equal(report.Counts.Completed, Told(WorkOutcome.Completed) + calls.Count(c => c.IsCompletedSuccessfully));
         Assert.Equal(report.Counts.Cancelled, Told(WorkOutcome.Cancelled) + calls.Count(c => c.IsCanceled));
         Assert.Equal(report.Counts.Shed, Told(WorkOutcome.Shed));
+        Assert.Equal(report.Counts.Expired, Told(WorkOutcome.Expired) + NotRunCalls(NotRunReason.Expired));
+        Assert.Equal(report.Counts.NotStarted, Told(WorkOutcome.NotStarted) + NotRunCalls(NotRunReason.NotStarted));
         Assert.Equal(report.Counts.ClientGone, Told(WorkOutcome.ClientGone));
         int failedCalls = calls.Count(c => c.Exception?.InnerException is InvalidOperationException);
         Assert.Equal(report.Counts.Failed, Told(WorkOutcome.Failed) + failedCalls);
         Assert.Equal(report.Counts.Completed + report.Counts.Failed, pool.GetSnapshot().Workers.Sum(w => w.Completed + w.Failed));
         Assert.True(report.Joined);
         Pools.NoThreadIsLeft(pool);
+
+        int NotRunCalls(NotRunReason reason) => calls.Count(c => c.Exception?.InnerException is WorkNotRunException e && e.Reason == reason);
 
         void Guard(Action body)
         {
@@ -124,7 +135,15 @@ public class StormTests
                 _ => new AsyncTestItem(_ => Task.CompletedTask),
             };
             Endings ending = item is TestItem sync ? sync.Endings : ((AsyncTestItem)item).Endings;
-            if (pool.TrySubmit(item) == SubmitResult.Accepted)
+            CancellationTokenSource? cts = random.Next(4) == 0 ? new CancellationTokenSource() : null;
+            var options = new SubmitOptions
+            {
+                Priority = (WorkPriority)random.Next(-1, 2),
+                MaxQueueTime = random.Next(4) == 0 ? TimeSpan.FromMilliseconds(random.Next(30)) : null,
+                CancellationToken = cts?.Token ?? default,
+            };
+            if (random.Next(8) == 0) SubmitBatch(random, options, spins, mine);
+            if (pool.TrySubmit(item, options) == SubmitResult.Accepted)
             {
                 endings.Enqueue(ending);
                 mine.Add(item);
@@ -132,13 +151,43 @@ public class StormTests
             else
             {
                 Interlocked.Increment(ref rejected);
+                WaitForSpace(random);
+            }
+            if (random.Next(2) == 0) cts?.Cancel();
+        }
+
+        void SubmitBatch(Random random, SubmitOptions options, int spins, List<PoolWorkItem> mine)
+        {
+            TestItem[] items = [.. Enumerable.Range(0, random.Next(1, 12)).Select(_ => new TestItem(_ => Thread.SpinWait(spins)))];
+            int taken = pool.TrySubmit(items, options);
+            foreach (TestItem item in items[..taken])
+            {
+                endings.Enqueue(item.Endings);
+                mine.Add(item);
+            }
+            Interlocked.Add(ref rejected, items.Length - taken);
+            Interlocked.Add(ref batched, items.Length);
+        }
+
+        void WaitForSpace(Random random)
+        {
+            using var enough = new CancellationTokenSource();
+            ValueTask<bool> room = pool.WaitForSpaceAsync(enough.Token);
+            if (random.Next(2) == 0) enough.Cancel();
+            try
+            {
+                room.Patiently().GetAwaiter().GetResult();
+            }
+            catch (OperationCanceledException)
+            {
+                // As asked.
             }
         }
 
         void Call(Random random, int dice, int spins)
         {
             var cts = new CancellationTokenSource();
-            var options = new WorkOptions { CancellationToken = cts.Token };
+            var options = new WorkOptions { CancellationToken = cts.Token, Priority = (WorkPriority)random.Next(-1, 2) };
             Task call = dice switch
             {
                 < 80 => pool.RunAsync(() => Thread.SpinWait(spins), options).AsTask(),

@@ -191,6 +191,7 @@ internal sealed partial class PoolCore
     private void DisposeTimers()
     {
         _expiry.Dispose();
+        _space.Stop();
         _watch.Stop();
     }
 }

@@ -174,7 +174,9 @@ internal sealed partial class PoolCore
         lock (_sizing)
         {
             if (worker.StuckSince != 0) return;
-            Interlocked.Exchange(ref worker.StuckSince, since == 0 ? 1 : since); // a full fence; the worker's is the gate
+            Volatile.Write(ref worker.StuckSince, since == 0 ? 1 : since);
+            // On every thread, so that the worker needs none for each item: either it sees the mark, or its release is seen here.
+            Interlocked.MemoryBarrierProcessWide();
             // It may have come back before it could see that: then it is not stuck, and will not look at the mark in time.
             if (worker.Ledger.Item is null || worker.Ledger.ItemSince != since)
             {
@@ -249,6 +251,11 @@ internal sealed partial class PoolCore
     /// <summary>A worker has no thread and gets none: the pool goes on with one fewer, or, without any, ends what it has.</summary>
     private void Lose(Worker worker, Exception error)
     {
+        lock (_sizing)
+        {
+            if (worker.StuckSince != 0) _stuck--;
+            worker.StuckSince = 0;
+        }
         if (Leave(worker) == 0)
         {
             // Nobody is left to run anything: what was accepted must be told so.

@@ -44,9 +44,9 @@ internal sealed partial class PoolCore
         _maxQueueTicks = ToTicks(options.MaxQueueTime);
         _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
         _queue = new WorkQueue<ProcessorOps>(Capacity, _maxQueueTicks != long.MaxValue, Environment.ProcessorCount, this);
-        _space = new SpaceWaiters(this);
         using (ExecutionContext.SuppressFlow())
         {
+            _space = new SpaceWaiters(this);
             _expiry = _time.CreateTimer(
                 static core => ((PoolCore)core!).ExpireWaiting(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             _watch = new StuckWatch(this, _time);
@@ -170,6 +170,7 @@ internal sealed partial class PoolCore
             return false;
         }
         CarryOut(ref after);
+        if (_observer is not null) Tell(static (o, _, i, _) => o.WorkAccepted(i!), 0, item, null);
         return true;
     }
 

@@ -1,3 +1,5 @@
+using PoolApi.Threading.Core.Calls;
+
 namespace PoolApi.Threading.Core;
 
 /// <summary>Runs callbacks on the pool. The rules stand at <see cref="FixedThreadPool.SynchronizationContext"/>.</summary>
@@ -12,12 +14,34 @@ internal sealed class PoolSynchronizationContext(PoolCore core) : Synchronizatio
     public override void Send(SendOrPostCallback d, object? state)
     {
         if (Worker.Current?.Core == core) d(state);
-        else core.Owner.Run(static call => call.Callback(call.State), (Callback: d, State: state), new WorkOptions { Kind = "callback" });
+        else SendFromOutside(d, state);
     }
 
     public override SynchronizationContext CreateCopy() => this;
 
-    private sealed class CallbackItem(PoolSynchronizationContext context, SendOrPostCallback callback, object? state) : PoolWorkItem
+    private void SendFromOutside(SendOrPostCallback d, object? state)
+    {
+        var item = new SentItem(this, d, state, core);
+        if (!core.TryForce(item)) throw new WorkRejectedException(core.Name, SubmitResult.Closed);
+        item.Ended.GetAwaiter().GetResult(); // blocks the caller, as Send must
+    }
+
+    /// <summary>A callback whose sender waits.</summary>
+    private sealed class SentItem(PoolSynchronizationContext context, SendOrPostCallback callback, object? state, PoolCore core)
+        : CallbackItem(context, callback, state)
+    {
+        private readonly TaskCompletionSource _ended = new();
+
+        public Task Ended => _ended.Task;
+
+        protected override void OnEnded(WorkOutcome outcome, Exception? exception)
+        {
+            if (outcome == WorkOutcome.Completed) _ended.SetResult();
+            else _ended.SetException(default(CallLabels).ToException(core, outcome, exception, default));
+        }
+    }
+
+    private class CallbackItem(PoolSynchronizationContext context, SendOrPostCallback callback, object? state) : PoolWorkItem
     {
         private readonly ExecutionContext? _flow = ExecutionContext.Capture();
 

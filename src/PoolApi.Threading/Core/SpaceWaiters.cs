@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PoolApi.Threading.Core.Atomics;
 
 namespace PoolApi.Threading.Core;
@@ -7,37 +8,50 @@ namespace PoolApi.Threading.Core;
 /// Waking somebody costs as much as hundreds of tiny items. So one who waits is told when there is room for as much as the
 /// pool does in <see cref="Worthwhile"/>, or for one when he has waited for that long: with items of 100 µs and more that is
 /// the first place that is freed; with tiny ones it keeps submitter and workers from going in lockstep, one place at a time.
-/// If neither comes to pass, because the next item is a long one, a timer tells him.
+/// Whoever is not told though there is room is told by a timer: nobody else may ever come. By the real clock, as waking is.
 /// </remarks>
-#pragma warning disable CA1001 // its timer is set for a millisecond at most, and holds nothing but the pool
-internal sealed class SpaceWaiters(PoolCore core)
+#pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
+internal sealed class SpaceWaiters
 #pragma warning restore CA1001
 {
     /// <summary>About twice what it takes to wake a thread.</summary>
     private static readonly TimeSpan Worthwhile = TimeSpan.FromMicroseconds(100);
 
-    private static readonly TimeSpan OneMillisecond = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(20); // a wait counts 24 days at most
+    /// <summary>Longer than this is for ever: a wait cannot count it.</summary>
+    private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(24);
 
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(1);
+
+    private readonly PoolCore _core;
+    private readonly Timer _again;
     private readonly Lock _lock = new();
-    private ITimer? _retry; // made when it is first needed
     private readonly LinkedList<Waiter> _waiters = new();
     private volatile int _count;
+    private bool _isAgainSet; // guarded by the lock
+
+    public SpaceWaiters(PoolCore core)
+    {
+        _core = core;
+        _again = new Timer(static self => ((SpaceWaiters)self!).TellAgain(), this, Timeout.Infinite, Timeout.Infinite);
+    }
+
+    public void Stop() => _again.Dispose();
 
     /// <summary>Completes with true when there is room, which somebody else may take first; with false when the pool is closed.</summary>
     public async ValueTask<bool> WaitAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (core.IsClosed) return false;
-        if (core.HasRoomGuess) return true;
+        if (_core.IsClosed) return false;
+        if (_core.HasRoomGuess) return true;
         Waiter waiter = Enlist();
         try
         {
             return await waiter.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        finally
+        catch (OperationCanceledException)
         {
             Delist(waiter);
+            throw;
         }
     }
 
@@ -47,19 +61,22 @@ internal sealed class SpaceWaiters(PoolCore core)
         long since = 0;
         do
         {
-            if (core.IsClosed) return false;
-            if (core.RoomGuess >= core.PlacesFreedIn(Worthwhile)) return true;
+            if (_core.IsClosed) return false;
+            if (_core.RoomGuess >= _core.PlacesFreedIn(Worthwhile)) return true;
         }
         while (ProcessorOps.KeepLooking(ref since));
         Waiter waiter = Enlist();
+        bool told = false;
         try
         {
-            return waiter.Task.Wait(timeout < LongestWait ? timeout : Timeout.InfiniteTimeSpan) && waiter.Task.Result;
+            told = waiter.Task.Wait(timeout < LongestTimeout ? timeout : Timeout.InfiniteTimeSpan);
+            if (told) return waiter.Task.Result;
         }
         finally
         {
-            Delist(waiter);
+            if (!told) Delist(waiter);
         }
+        return !_core.IsClosed && _core.HasRoomGuess;
     }
 
     /// <summary>Places may have become free, or the pool closed.</summary>
@@ -70,7 +87,7 @@ internal sealed class SpaceWaiters(PoolCore core)
 
     private Waiter Enlist()
     {
-        var waiter = new Waiter(core.Time.GetTimestamp());
+        var waiter = new Waiter(Stopwatch.GetTimestamp());
         lock (_lock)
         {
             _waiters.AddLast(waiter);
@@ -84,31 +101,27 @@ internal sealed class SpaceWaiters(PoolCore core)
 
     private void Delist(Waiter waiter)
     {
-        bool wasTold;
         lock (_lock)
         {
-            wasTold = !_waiters.Remove(waiter);
+            _waiters.Remove(waiter);
             _count = _waiters.Count;
         }
-        // It may have been told and gone without taking the place; another could have had the news.
-        if (wasTold) TellIfAwaited();
+        // It may have been told just now, and another could have had the news.
+        if (waiter.Task.IsCompleted) Tell();
     }
 
     private void Tell()
     {
         lock (_lock)
         {
-            bool closed = core.IsClosed;
-            long room = core.RoomGuess;
-            if (room < core.PlacesFreedIn(Worthwhile) && !closed)
+            if (_waiters.First is not { } longest) return;
+            bool closed = _core.IsClosed;
+            long room = _core.RoomGuess;
+            if (room <= 0 && !closed) return;
+            if (!closed && room < _core.PlacesFreedIn(Worthwhile) && Stopwatch.GetElapsedTime(longest.Value.Since) < Worthwhile)
             {
-                if (room <= 0 || _waiters.First is not { } longest) return;
-                if (core.Time.GetElapsedTime(longest.Value.Since) < Worthwhile)
-                {
-                    _retry ??= core.Time.CreateTimer(static self => ((SpaceWaiters)self!).Tell(), this, OneMillisecond, Timeout.InfiniteTimeSpan);
-                    _retry.Change(OneMillisecond, Timeout.InfiniteTimeSpan);
-                    return;
-                }
+                LookAgainLocked();
+                return;
             }
             // As many as there are places: more would come in vain.
             for (; _waiters.First is { } first && (closed || room > 0); room--)
@@ -117,7 +130,22 @@ internal sealed class SpaceWaiters(PoolCore core)
                 first.Value.TrySetResult(!closed);
             }
             _count = _waiters.Count;
+            // Those who were told may not come: then the places are there still, for those who were not.
+            if (_count > 0) LookAgainLocked();
         }
+    }
+
+    private void LookAgainLocked()
+    {
+        if (_isAgainSet) return;
+        _isAgainSet = true;
+        _again.Change(Soon, Timeout.InfiniteTimeSpan);
+    }
+
+    private void TellAgain()
+    {
+        lock (_lock) _isAgainSet = false;
+        Tell();
     }
 
     private sealed class Waiter(long since) : TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously)

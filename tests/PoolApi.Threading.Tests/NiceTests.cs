@@ -1,0 +1,55 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>The workers let the other threads of the machine go first, and only they.</summary>
+public class NiceTests
+{
+    private const int NiceField = 16; // of /proc/PID/stat from the state on, which is the third of all
+
+    [Fact]
+    public void The_pools_threads_have_the_nice_value_and_the_others_keep_theirs()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Nice values of threads are Linux's.");
+        int before = Mine();
+        using FixedThreadPool nice = Pools.Make(3, more: static o => o.Nice = 10);
+        using FixedThreadPool plain = Pools.Make(2);
+        using FixedThreadPool zero = Pools.Make(1, more: static o => o.Nice = 0);
+        using (nice.Occupy()) // each has begun by then
+        using (plain.Occupy())
+        using (zero.Occupy())
+        {
+            Assert.Equal([10, 10, 10], Of(nice));
+            Assert.Equal([before, before], Of(plain));
+            Assert.Equal([before], Of(zero));
+            nice.Resize(4);
+            Patience.Until(() => Of(nice).SequenceEqual([10, 10, 10, 10]));
+        }
+        Assert.Equal(before, Mine());
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(20)]
+    public void A_value_out_of_range_is_refused(int nice)
+    {
+        var error = Assert.Throws<ArgumentOutOfRangeException>(() => Pools.Make(more: o => o.Nice = nice));
+        Assert.Equal("Nice", error.ParamName);
+        Assert.StartsWith("Nice may be 0 to 19, or null", error.Message, StringComparison.Ordinal);
+    }
+
+    private static IEnumerable<int> Of(FixedThreadPool pool) => Pools.ThreadsNamed($"{pool.Name}-").Select(NiceOf);
+
+    private static int NiceOf(string thread) =>
+        int.Parse(Pools.ThreadStat(thread)[NiceField], System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Of a thread that begins now, as the pool's do.</summary>
+    private static int Mine()
+    {
+        int nice = 0;
+        Patience.OnOwnThread(() =>
+        {
+            string stat = File.ReadAllText("/proc/thread-self/stat");
+            nice = int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[NiceField], System.Globalization.CultureInfo.InvariantCulture);
+        }).JoinPatiently();
+        return nice;
+    }
+}

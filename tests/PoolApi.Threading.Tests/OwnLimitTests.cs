@@ -1,0 +1,199 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>A submitter may say how long his item may wait.</summary>
+public class OwnLimitTests
+{
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    private readonly FakeTimeProvider _time = new();
+
+    [Fact]
+    public async Task What_waited_too_long_ends_at_once_while_every_worker_is_busy_and_frees_its_place()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 2, time: _time);
+        using Occupation busy = pool.Occupy();
+        var item = new TestItem();
+        var stays = new TestItem();
+        pool.Accepted(item, new SubmitOptions { MaxQueueTime = 3 * Second });
+        Task<int> call = pool.RunAsync(() => 1, new WorkOptions { MaxQueueTime = 5 * Second }).AsTask();
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+
+        _time.Advance((3 * Second) - TimeSpan.FromTicks(1));
+        Assert.Equal(0, item.Endings.Count);
+        _time.Advance(TimeSpan.FromTicks(1));
+        Assert.Equal([WorkOutcome.Expired], item.Endings.Outcomes);
+        Assert.Equal(3 * Second, item.QueueTime);
+        pool.Accepted(stays);
+        Assert.False(call.IsCompleted);
+        _time.Advance(2 * Second);
+        var error = await Assert.ThrowsAsync<WorkNotRunException>(call.Patiently);
+        Assert.Equal((pool.Name, NotRunReason.Expired), (error.PoolName, error.Reason));
+        Assert.Equal(0, stays.Endings.Count);
+
+        busy.Dispose();
+        Assert.Equal(WorkOutcome.Completed, await stays.Endings.First);
+        Assert.Equal((0, 1), (item.Runs, item.Endings.Count));
+        Assert.Equal(2, pool.GetSnapshot().Counts.Expired);
+    }
+
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(2, true)]
+    [InlineData(0, false)] // 0: another seed each time
+    [InlineData(0, true)]
+    public void Many_limits_expire_in_the_order_of_time_whatever_the_order_of_submission(int seed, bool poolLimits)
+    {
+        if (seed == 0) seed = Random.Shared.Next();
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        using FixedThreadPool pool = Pools.Make(time: _time, maxQueueTime: poolLimits ? 1000 * Second : null);
+        using Occupation busy = pool.Occupy();
+        TestItem[] items = [.. Enumerable.Range(0, 100).Select(_ => new TestItem())];
+        int[] order = [.. Enumerable.Range(0, items.Length)];
+        random.Shuffle(order);
+        foreach (int i in order)
+            pool.Accepted(items[i], new SubmitOptions { MaxQueueTime = (i + 1) * Second, Priority = (WorkPriority)random.Next(-1, 2) });
+        // Some are taken out from wherever in the heap they are.
+        HashSet<int> cancelled = [.. Enumerable.Range(0, 25).Select(_ => random.Next(items.Length))];
+        foreach (int i in cancelled) Assert.True(items[i].Cancel());
+        for (int i = 0; i < items.Length; i++)
+        {
+            _time.Advance(Second);
+            for (int j = 0; j < items.Length; j++)
+            {
+                WorkOutcome[] expected = cancelled.Contains(j) ? [WorkOutcome.Cancelled] : j <= i ? [WorkOutcome.Expired] : [];
+                Assert.Equal(expected, items[j].Endings.Outcomes);
+            }
+        }
+        Assert.Equal(0, pool.GetSnapshot().QueueLength);
+    }
+
+    [Fact]
+    public void The_pools_own_limit_stays_the_longest()
+    {
+        using FixedThreadPool pool = Pools.Make(time: _time, maxQueueTime: 10 * Second);
+        using Occupation busy = pool.Occupy();
+        TimeSpan?[] limits = [null, 20 * Second, TimeSpan.MaxValue, Timeout.InfiniteTimeSpan, 10 * Second];
+        TestItem[] items = [.. limits.Select(_ => new TestItem())];
+        for (int i = 0; i < items.Length; i++) pool.Accepted(items[i], new SubmitOptions { MaxQueueTime = limits[i] });
+        _time.Advance((10 * Second) - TimeSpan.FromTicks(1));
+        Assert.All(items, item => Assert.Equal(0, item.Endings.Count));
+        _time.Advance(TimeSpan.FromTicks(1));
+        Assert.All(items, item => Assert.Equal([WorkOutcome.Expired], item.Endings.Outcomes));
+    }
+
+    [Fact]
+    public void A_longer_wait_of_another_keeps_no_short_one_waiting()
+    {
+        using FixedThreadPool pool = Pools.Make(time: _time, maxQueueTime: 100 * Second);
+        using Occupation busy = pool.Occupy();
+        var common = new TestItem();
+        var own = new TestItem();
+        pool.Accepted(common); // the timer is set for it
+        pool.Accepted(own, new SubmitOptions { MaxQueueTime = Second });
+        _time.Advance(Second);
+        Assert.Equal([WorkOutcome.Expired], own.Endings.Outcomes);
+        _time.Advance(99 * Second);
+        Assert.Equal([WorkOutcome.Expired], common.Endings.Outcomes);
+    }
+
+    [Fact]
+    public void Zero_is_over_as_soon_as_the_timer_can_tell()
+    {
+        using FixedThreadPool pool = Pools.Make(time: _time);
+        using Occupation busy = pool.Occupy();
+        var item = new TestItem();
+        pool.Accepted(item, new SubmitOptions { MaxQueueTime = TimeSpan.Zero });
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal([WorkOutcome.Expired], item.Endings.Outcomes);
+        busy.Dispose();
+        pool.Dispose();
+        Assert.Equal(0, item.Runs);
+    }
+
+    [Fact]
+    public async Task On_the_systems_clock_it_expires_too()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using Occupation busy = pool.Occupy();
+        var item = new TestItem();
+        pool.Accepted(item, new SubmitOptions { MaxQueueTime = TimeSpan.FromMilliseconds(2) });
+        Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
+        Assert.InRange(item.QueueTime, TimeSpan.FromMilliseconds(2), Patience.Long);
+    }
+
+    [Fact]
+    public async Task A_negative_limit_is_refused_by_name()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var item = new TestItem();
+        TimeSpan wrong = TimeSpan.FromMilliseconds(-2);
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(item, new SubmitOptions { MaxQueueTime = wrong })));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], new SubmitOptions { MaxQueueTime = wrong })));
+        Named(await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
+            async () => await pool.RunAsync(() => Task.CompletedTask, new WorkOptions { MaxQueueTime = wrong })));
+        pool.Accepted(item); // as it was
+
+        static void Named(ArgumentOutOfRangeException e) =>
+            Assert.StartsWith("MaxQueueTime may be zero or more", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_limit_holds_for_its_own_submission_only(bool runs)
+    {
+        using FixedThreadPool pool = Pools.Make(time: _time);
+        var item = new TestItem();
+        if (runs)
+        {
+            pool.Accepted(item, new SubmitOptions { MaxQueueTime = Second });
+            Patience.Until(() => item.Endings.Count == 1);
+        }
+        using Occupation busy = pool.Occupy();
+        if (!runs)
+        {
+            pool.Accepted(item, new SubmitOptions { MaxQueueTime = Second });
+            Assert.True(item.Cancel());
+        }
+        pool.Accepted(item);
+        _time.Advance(1000 * Second);
+        Assert.Equal(1, item.Endings.Count);
+        busy.Dispose();
+        Patience.Until(() => item.Endings.Count == 2);
+        Assert.Equal(WorkOutcome.Completed, item.Endings.Outcomes.Last());
+    }
+
+    [Fact]
+    public void The_pool_keeps_nothing_of_what_started_was_cancelled_or_expired()
+    {
+        using FixedThreadPool pool = Pools.Make(time: _time);
+        List<WeakReference> gone = SubmitAndEnd(pool);
+        Patience.Until(() =>
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return !gone.Exists(static item => item.IsAlive);
+        });
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        List<WeakReference> SubmitAndEnd(FixedThreadPool pool)
+        {
+            TestItem[] items = [.. Enumerable.Range(0, 90).Select(_ => new TestItem())];
+            using (pool.Occupy())
+            {
+                for (int i = 0; i < items.Length; i++)
+                    pool.Accepted(items[i], new SubmitOptions { MaxQueueTime = i % 3 == 0 ? Second : (10 + i) * Second });
+                for (int i = 1; i < items.Length; i += 3) Assert.True(items[i].Cancel());
+                _time.Advance(Second);
+            }
+            Patience.Until(() => Array.TrueForAll(items, static item => item.Endings.Count == 1));
+            pool.Run(static () => { }); // no worker has one of them in hand any more
+            Assert.Equal((30L, 30L), (pool.GetSnapshot().Counts.Cancelled, pool.GetSnapshot().Counts.Expired));
+            return [.. items.Select(static item => new WeakReference(item))];
+        }
+    }
+}

@@ -1,0 +1,162 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>A worker never waits for its own pool in vain.</summary>
+public class OwnPoolTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Run_on_an_own_worker_runs_in_place_however_deep_and_however_full_the_queue(int workers)
+    {
+        using FixedThreadPool pool = Pools.Make(workers, capacity: 1);
+        using var full = new ManualResetEventSlim();
+        Task<(int Result, bool SameThread)>[] calls = [.. Enumerable.Range(0, workers).Select(_ => pool.RunAsync(() =>
+        {
+            full.WaitPatiently();
+            Thread thread = Thread.CurrentThread;
+            int result = pool.Run(() => 1 + pool.Run(x => x + pool.Run(() => 100), 10));
+            bool same = false;
+            pool.Run(() => same = Thread.CurrentThread == thread);
+            return (result, same);
+        }).AsTask())];
+        Patience.Until(() => pool.GetSnapshot().InFlight == workers);
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        full.Set();
+        Assert.All(await Task.WhenAll(calls).Patiently(), call => Assert.Equal((111, true), call));
+        Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
+        Assert.Equal(workers + 1, pool.GetSnapshot().Counts.Accepted); // in place is no item of its own
+    }
+
+    [Fact]
+    public async Task Run_in_place_throws_what_the_work_throws_and_heeds_a_token_before_the_start()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        await Assert.ThrowsAsync<InvalidDataException>(() => pool.RunAsync(() => pool.Run(Throw)).Patiently());
+        var options = new WorkOptions { CancellationToken = new CancellationToken(canceled: true) };
+        bool ran = false;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pool.RunAsync(() => pool.Run(() => ran = true, options)).Patiently());
+        Assert.False(ran);
+    }
+
+    [Fact]
+    public async Task Run_in_place_goes_on_after_closing()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Assert.Equal(7, await pool.RunAsync(() =>
+        {
+            pool.Close();
+            return pool.Run(() => 7);
+        }).Patiently());
+    }
+
+    [Fact]
+    public async Task Run_on_a_worker_of_another_pool_is_a_call_like_any()
+    {
+        using FixedThreadPool mine = Pools.Make();
+        using FixedThreadPool other = Pools.Make();
+        string? name = await mine.RunAsync(() => other.Run(() => Thread.CurrentThread.Name)).Patiently();
+        Assert.Equal($"{other.Name}-0", name);
+    }
+
+    [Fact]
+    public void Run_from_outside_blocks_until_the_end_and_brings_the_result_or_the_exception()
+    {
+        using FixedThreadPool pool = Pools.Make(2);
+        for (int i = 0; i < 200; i++)
+        {
+            int spins = i % 10 == 0 ? 100_000 : 0; // now and then the caller sleeps
+            string name = pool.Run(n =>
+            {
+                Thread.SpinWait(spins);
+                return $"{Thread.CurrentThread.Name} {n}";
+            }, i);
+            Assert.StartsWith($"{pool.Name}-", name, StringComparison.Ordinal);
+            Assert.EndsWith($" {i}", name, StringComparison.Ordinal);
+        }
+        int ran = 0;
+        pool.Run(() => ran++);
+        pool.Run(by => ran += by, 5);
+        Assert.Equal(6, ran);
+        Assert.Throws<InvalidDataException>(() => pool.Run(Throw));
+        Assert.Equal(1, pool.GetSnapshot().Counts.Failed);
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => pool.Run(() => 1, new WorkOptions { CancellationToken = new CancellationToken(canceled: true) }));
+    }
+
+    [Fact]
+    public async Task Run_from_outside_says_why_it_did_not_run()
+    {
+        FixedThreadPool pool = Pools.Make(capacity: 1);
+        using (pool.Occupy())
+        {
+            using var cts = new CancellationTokenSource();
+            Task<int> cancelled = Task.Factory.StartNew(
+                () => pool.Run(() => 1, new WorkOptions { CancellationToken = cts.Token }),
+                CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            Patience.Until(() => pool.GetSnapshot().QueueLength == 1);
+            Assert.Equal(SubmitResult.QueueFull, Assert.Throws<WorkRejectedException>(() => pool.Run(() => 1)).Result);
+            cts.Cancel();
+            var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(cancelled.Patiently);
+            Assert.Equal(cts.Token, error.CancellationToken);
+
+            Task<int> expired = Task.Factory.StartNew(
+                () => pool.Run(() => 1, new WorkOptions { MaxQueueTime = TimeSpan.FromMilliseconds(1) }),
+                CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            Assert.Equal(NotRunReason.Expired, (await Assert.ThrowsAsync<WorkNotRunException>(expired.Patiently)).Reason);
+        }
+        pool.Dispose();
+        Assert.Equal(SubmitResult.Closed, Assert.Throws<WorkRejectedException>(() => pool.Run(() => 1)).Result);
+    }
+
+    [Fact]
+    public async Task A_full_queue_is_full_for_its_own_workers_too()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        var waiting = new TestItem();
+        Assert.Equal(
+            (SubmitResult.Accepted, SubmitResult.QueueFull),
+            await pool.RunAsync(() => (pool.TrySubmit(waiting), pool.TrySubmit(new TestItem()))).Patiently());
+        Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
+    }
+
+    [Fact]
+    public async Task A_worker_that_waits_for_a_task_of_its_own_scheduler_runs_it()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        (bool same, int result) = await pool.RunAsync(() =>
+        {
+            Thread thread = Thread.CurrentThread;
+            bool same = false;
+            Task<int> task = Task.Factory.StartNew(
+                () =>
+                {
+                    same = Thread.CurrentThread == thread;
+                    return 5;
+                },
+                CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
+            int result = task.GetAwaiter().GetResult(); // with a time limit, a Task is not run in place
+            return (same, result);
+        }).Patiently();
+        Assert.Equal((true, 5), (same, result));
+        Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
+        Assert.Equal(2, pool.GetSnapshot().Counts.Completed); // its place in the queue came to nothing
+    }
+
+    [Fact]
+    public async Task A_worker_knows_its_pool()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Assert.Null(FixedThreadPool.Current);
+        Assert.Same(pool, await pool.RunAsync(() => FixedThreadPool.Current).Patiently());
+        Assert.Same(pool, await pool.RunAsync(async () =>
+        {
+            await Task.Yield();
+            return FixedThreadPool.Current;
+        }).Patiently());
+        Assert.Null(await Task.Run(() => FixedThreadPool.Current, TestContext.Current.CancellationToken));
+    }
+
+    private static void Throw() => throw new InvalidDataException("on purpose");
+}

@@ -1,0 +1,147 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>What is urgent goes first, and nobody starves.</summary>
+public class PriorityTests
+{
+    private static readonly WorkPriority[] All = [WorkPriority.Low, WorkPriority.Normal, WorkPriority.High];
+
+    [Fact]
+    public void High_goes_before_normal_and_normal_before_low_but_for_those_whose_turn_it_is()
+    {
+        int strict = 0;
+        using FixedThreadPool pool = Pools.Make();
+        for (int round = 0; round < 64; round++)
+        {
+            var order = new List<(WorkPriority Priority, int Number)>(); // one worker writes
+            using var done = new CountdownEvent(6);
+            using (pool.Occupy())
+            {
+                for (int i = 1; i <= 2; i++)
+                {
+                    foreach (WorkPriority priority in All)
+                    {
+                        int number = i;
+                        var item = new TestItem(_ => order.Add((priority, number))) { WhenEnded = (_, _) => done.Signal() };
+                        pool.Accepted(item, new SubmitOptions { Priority = priority });
+                    }
+                }
+            }
+            Assert.True(done.Wait(Patience.Long, TestContext.Current.CancellationToken));
+            foreach (WorkPriority priority in All) Assert.Equal([1, 2], order.Where(o => o.Priority == priority).Select(o => o.Number));
+            // Of six starts in a row, two at most are before something more urgent.
+            int before = order.Where((o, i) => order.Skip(i + 1).Any(later => later.Priority > o.Priority)).Count();
+            Assert.InRange(before, 0, 2);
+            if (before == 0) strict++;
+        }
+        Assert.InRange(strict, 1, 64);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(0)] // 0: another seed each time
+    public void Of_any_sixteen_starts_in_a_row_one_is_low_and_three_are_normal_while_such_wait(int seed)
+    {
+        if (seed == 0) seed = Random.Shared.Next();
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        var order = new List<WorkPriority>();
+        WorkPriority[] all = [.. All.SelectMany(p => Enumerable.Repeat(p, 150))];
+        random.Shuffle(all);
+        FixedThreadPool pool = Pools.Make();
+        // A turn that lies anywhere.
+        for (int i = random.Next(16); i > 0; i--) pool.Run(static () => { });
+        using (pool.Occupy())
+        {
+            foreach (WorkPriority priority in all)
+                pool.Accepted(new TestItem(_ => order.Add(priority)), new SubmitOptions { Priority = priority });
+        }
+        pool.Dispose();
+
+        Assert.Equal(all.Length, order.Count);
+        // As long as all three wait, each has what it was promised; afterwards those that are left have it.
+        int checkedWindows = 0;
+        for (int end = 16; end <= order.Count; end++)
+        {
+            WorkPriority[] window = [.. order.Skip(end - 16).Take(16)];
+            int Started(WorkPriority priority) => window.Count(p => p == priority);
+            bool Waits(WorkPriority priority) => order.Skip(end).Contains(priority);
+            if (Waits(WorkPriority.Low)) Assert.InRange(Started(WorkPriority.Low), 1, 16);
+            if (Waits(WorkPriority.Normal)) Assert.InRange(Started(WorkPriority.Normal), 3, 16);
+            if (Waits(WorkPriority.High)) Assert.Equal(12, Started(WorkPriority.High));
+            if (Waits(WorkPriority.Low) && Waits(WorkPriority.High)) checkedWindows++;
+        }
+        Assert.InRange(checkedWindows, 100, order.Count);
+    }
+
+    [Fact]
+    public async Task Low_work_is_done_under_an_endless_stream_of_high_work()
+    {
+        FixedThreadPool pool = Pools.Make(capacity: 200);
+        bool stop = false;
+        TestItem High() => new()
+        {
+            WhenEnded = (_, _) =>
+            {
+                if (!Volatile.Read(ref stop)) pool.TrySubmit(High(), new SubmitOptions { Priority = WorkPriority.High });
+            },
+        };
+        for (int i = 0; i < 50; i++) pool.Accepted(High(), new SubmitOptions { Priority = WorkPriority.High });
+        TestItem[] low = [.. Enumerable.Range(0, 20).Select(_ => new TestItem())];
+        foreach (TestItem item in low) pool.Accepted(item, new SubmitOptions { Priority = WorkPriority.Low });
+        foreach (TestItem item in low) Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
+        Volatile.Write(ref stop, true);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public void All_priorities_share_one_capacity_and_the_snapshot_tells_them_apart()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 6);
+        using Occupation busy = pool.Occupy();
+        Submit(WorkPriority.Low, 1);
+        Submit(WorkPriority.Normal, 2);
+        Submit(WorkPriority.High, 3);
+        foreach (WorkPriority priority in All)
+            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem(), new SubmitOptions { Priority = priority }));
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((6, 3, 1), (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
+
+        void Submit(WorkPriority priority, int count)
+        {
+            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), new SubmitOptions { Priority = priority });
+        }
+    }
+
+    [Fact]
+    public async Task A_caller_of_RunAsync_has_the_priorities_too()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Occupation busy = pool.Occupy();
+        Task[] calls = [.. All.Select(p => pool.RunAsync(() => { }, new WorkOptions { Priority = p }).AsTask())];
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((3, 1, 1), (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
+        busy.Dispose();
+        await Task.WhenAll(calls).Patiently();
+    }
+
+    [Theory]
+    [InlineData(-2)]
+    [InlineData(2)]
+    public async Task An_unknown_priority_is_refused_by_name(int priority)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var item = new TestItem();
+        var options = new SubmitOptions { Priority = (WorkPriority)priority };
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(item, options)));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], options)));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => 1, new WorkOptions { Priority = (WorkPriority)priority })));
+        Named(await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
+            async () => await pool.RunAsync(() => 1, new WorkOptions { Priority = (WorkPriority)priority })));
+        Assert.Equal(0, pool.GetSnapshot().Counts.Accepted);
+        pool.Accepted(item); // as it was
+
+        static void Named(ArgumentOutOfRangeException e) =>
+            Assert.StartsWith("Priority may be Low, Normal or High", e.Message, StringComparison.Ordinal);
+    }
+}

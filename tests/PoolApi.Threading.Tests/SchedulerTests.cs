@@ -1,0 +1,175 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>The pool as a TaskScheduler and as a SynchronizationContext.</summary>
+public class SchedulerTests
+{
+    [Fact]
+    public async Task Tasks_run_on_the_pools_threads_and_come_back_there_after_an_await()
+    {
+        using FixedThreadPool pool = Pools.Make(2);
+        Assert.Equal(2, pool.TaskScheduler.MaximumConcurrencyLevel);
+        List<string?> names = await Start(pool, async () =>
+        {
+            var names = new List<string?> { Thread.CurrentThread.Name };
+            await Task.Yield();
+            names.Add(Thread.CurrentThread.Name);
+            await Task.Run(static () => { });
+            names.Add(Thread.CurrentThread.Name);
+            return names;
+        }).Unwrap().Patiently();
+        Assert.All(names, name => Assert.StartsWith($"{pool.Name}-", name, StringComparison.Ordinal));
+        await Assert.ThrowsAsync<InvalidDataException>(
+            () => Start<int>(pool, () => throw new InvalidDataException("on purpose")).Patiently());
+        Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
+        Pools.AddsUp(pool.GetSnapshot());
+        Assert.Equal(4, pool.GetSnapshot().Counts.Completed); // three parts and the one that failed as a task
+    }
+
+    [Fact]
+    public async Task Tasks_and_callbacks_go_past_the_capacity_and_the_counts_add_up()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        Occupation busy = pool.Occupy();
+        int ran = 0;
+        Task[] tasks = [.. Enumerable.Range(0, 10).Select(_ => Start(pool, () => Interlocked.Increment(ref ran)))];
+        for (int i = 0; i < 10; i++) pool.SynchronizationContext.Post(_ => Interlocked.Increment(ref ran), null);
+        Assert.Equal(20, pool.GetSnapshot().QueueLength);
+        Pools.AddsUp(pool.GetSnapshot());
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        busy.Dispose();
+        await Task.WhenAll(tasks).Patiently();
+        Patience.Until(() => Volatile.Read(ref ran) == 20);
+        Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
+        Assert.Equal(21, pool.GetSnapshot().Counts.Completed);
+        pool.Accepted(new TestItem());
+    }
+
+    [Fact]
+    public async Task After_closing_only_the_pools_own_workers_may_start_tasks()
+    {
+        FixedThreadPool pool = Pools.Make();
+        using var closed = new ManualResetEventSlim();
+        Task<int> inner = pool.RunAsync(async () =>
+        {
+            closed.WaitPatiently();
+            var posted = new TaskCompletionSource<int>();
+            pool.SynchronizationContext.Post(_ => posted.SetResult(20), null);
+            return await Start(pool, () => 1) + await posted.Task;
+        }).AsTask();
+        pool.Close();
+        var error = await Assert.ThrowsAsync<TaskSchedulerException>(() => Start(pool, () => 1).Patiently());
+        Assert.Equal(SubmitResult.Closed, Assert.IsType<WorkRejectedException>(error.InnerException).Result);
+        Assert.Equal(
+            SubmitResult.Closed,
+            Assert.Throws<WorkRejectedException>(() => pool.SynchronizationContext.Post(static _ => { }, null)).Result);
+        Assert.Throws<WorkRejectedException>(() => pool.SynchronizationContext.Send(static _ => { }, null));
+        closed.Set();
+        Assert.Equal(21, await inner.Patiently());
+        pool.Dispose();
+        Pools.AddsUp(pool.GetSnapshot());
+        Assert.Equal(3, pool.GetSnapshot().Counts.Completed);
+    }
+
+    [Fact]
+    public async Task What_awaits_under_the_pools_context_comes_back_to_it()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var names = new TaskCompletionSource<List<string?>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        pool.SynchronizationContext.Post(
+            async _ =>
+            {
+                var all = new List<string?> { Thread.CurrentThread.Name };
+                await Task.Yield();
+                all.Add(Thread.CurrentThread.Name);
+                await Task.Run(static () => { });
+                all.Add(Thread.CurrentThread.Name);
+                names.SetResult(all);
+            },
+            null);
+        Assert.Equal(Enumerable.Repeat($"{pool.Name}-0", 3), await names.Task.Patiently());
+        // The next item sees nothing of it.
+        Assert.Null(pool.Run(() => SynchronizationContext.Current));
+    }
+
+    [Fact]
+    public void Send_waits_runs_in_place_on_an_own_worker_and_brings_what_was_thrown()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        string? name = null;
+        pool.SynchronizationContext.Send(_ => name = Thread.CurrentThread.Name, null);
+        Assert.Equal($"{pool.Name}-0", name);
+        bool same = pool.Run(() =>
+        {
+            Thread thread = Thread.CurrentThread;
+            Thread? inner = null;
+            pool.SynchronizationContext.Send(_ => inner = Thread.CurrentThread, null);
+            return inner == thread;
+        });
+        Assert.True(same);
+        Assert.Throws<InvalidDataException>(
+            () => pool.SynchronizationContext.Send(static _ => throw new InvalidDataException("on purpose"), null));
+        Assert.Same(pool.SynchronizationContext, pool.SynchronizationContext.CreateCopy());
+    }
+
+    [Fact]
+    public void Send_goes_past_the_capacity_as_Post_does()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        Occupation busy = pool.Occupy();
+        pool.Accepted(new TestItem());
+        int ran = 0;
+        Thread sender = Patience.OnOwnThread(() => pool.SynchronizationContext.Send(_ => ran++, null));
+        Patience.Until(() => pool.GetSnapshot().QueueLength == 2);
+        busy.Dispose();
+        sender.JoinPatiently();
+        Assert.Equal(1, ran);
+    }
+
+    [Fact]
+    public async Task A_sender_whose_callback_is_handed_back_is_told()
+    {
+        FixedThreadPool pool = Pools.Make();
+        Occupation busy = pool.Occupy();
+        Task sent = Task.Factory.StartNew(
+            () => pool.SynchronizationContext.Send(static _ => { }, null),
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Patience.Until(() => pool.GetSnapshot().QueueLength == 1);
+        pool.CancelAll();
+        Assert.Equal(NotRunReason.NotStarted, (await Assert.ThrowsAsync<WorkNotRunException>(sent.Patiently)).Reason);
+        busy.Dispose();
+        pool.Dispose();
+    }
+
+    [Fact]
+    public void A_callback_that_throws_has_failed_and_hurts_nobody()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        pool.SynchronizationContext.Post(static _ => throw new InvalidDataException("on purpose"), null);
+        Patience.Until(() => pool.GetSnapshot().Counts.Failed == 1);
+        Assert.Equal(1, pool.Run(() => 1));
+    }
+
+    [Fact]
+    public async Task A_posted_callback_sees_the_context_of_whoever_posted_it()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var flows = new AsyncLocal<string?> { Value = "mine" };
+        var seen = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        pool.SynchronizationContext.Post(_ => seen.SetResult(flows.Value), null);
+        Assert.Equal("mine", await seen.Task.Patiently());
+        using (ExecutionContext.SuppressFlow()) Assert.Null(pool.Run(() => flows.Value));
+    }
+
+    [Fact]
+    public async Task They_are_shown_by_their_kinds()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Assert.Equal("task", await Start(pool, () => pool.GetSnapshot().Workers[0].Kind).Patiently());
+        string? kind = null;
+        pool.SynchronizationContext.Send(_ => kind = pool.GetSnapshot().Workers[0].Kind, null);
+        Assert.Equal("callback", kind);
+    }
+
+    private static Task<T> Start<T>(FixedThreadPool pool, Func<T> work) =>
+        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
+}

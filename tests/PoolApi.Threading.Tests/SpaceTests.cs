@@ -1,0 +1,244 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>Whoever finds the queue full can wait for room.</summary>
+public class SpaceTests
+{
+    [Fact]
+    public async Task There_is_nothing_to_wait_for_when_there_is_room()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        ValueTask<bool> room = Room(pool);
+        Assert.True(room.IsCompletedSuccessfully);
+        Assert.True(await room);
+        Assert.True(pool.WaitForSpace(TimeSpan.Zero));
+    }
+
+    [Theory]
+    [InlineData("end")]
+    [InlineData("cancel")]
+    [InlineData("expiry")]
+    public async Task A_place_that_becomes_free_ends_the_wait(string how)
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(capacity: 1, time: time, maxQueueTime: TimeSpan.FromSeconds(5));
+        using Occupation busy = pool.Occupy();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Task<bool> room = Room(pool).AsTask();
+        Task<bool> blocked = Blocked(pool, Timeout.InfiniteTimeSpan);
+        Assert.False(room.IsCompleted);
+        switch (how)
+        {
+            case "end":
+                busy.Dispose();
+                break;
+            case "cancel":
+                waiting.Cancel();
+                break;
+            default:
+                time.Advance(TimeSpan.FromSeconds(5));
+                break;
+        }
+        Assert.True(await room.Patiently());
+        Assert.True(await blocked.Patiently());
+    }
+
+    [Fact]
+    public async Task However_fast_the_pool_has_been_one_place_is_enough()
+    {
+        FixedThreadPool pool = Pools.Make(capacity: 100);
+        for (int round = 0; round < 50; round++)
+        {
+            RunTiny(pool);
+            using Occupation busy = pool.Occupy();
+            var items = new List<TestItem>();
+            do items.Add(new TestItem());
+            while (pool.TrySubmit(items[^1]) == SubmitResult.Accepted);
+            ValueTask<bool> room = Room(pool);
+            items[0].Cancel(); // the only place that becomes free
+            Assert.True(await room.Patiently());
+        }
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task One_who_is_told_and_does_not_come_keeps_no_other_waiting()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        using Occupation busy = pool.Occupy();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Task<bool>[] rooms = [.. Enumerable.Range(0, 3).Select(_ => Room(pool).AsTask())];
+        waiting.Cancel();
+        Assert.All(await Task.WhenAll(rooms).Patiently(), Assert.True);
+    }
+
+    [Fact]
+    public void Blocking_finds_the_room_there_is_however_fast_the_pool_has_been()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 100);
+        RunTiny(pool);
+        using Occupation busy = pool.Occupy();
+        for (int i = 0; i < 99; i++) pool.Accepted(new TestItem()); // room for one
+        Assert.True(pool.WaitForSpace(TimeSpan.Zero));
+        Assert.True(pool.WaitForSpace(Patience.Long));
+        pool.Accepted(new TestItem());
+        Assert.False(pool.WaitForSpace(TimeSpan.Zero));
+    }
+
+    [Fact]
+    public async Task Closing_ends_every_wait_with_no()
+    {
+        FixedThreadPool pool = Pools.Make(capacity: 1);
+        using (pool.Occupy())
+        {
+            pool.Accepted(new TestItem());
+            Task<bool>[] rooms = [.. Enumerable.Range(0, 5).Select(_ => Room(pool).AsTask()), Blocked(pool, Timeout.InfiniteTimeSpan)];
+            pool.Close();
+            Assert.All(await Task.WhenAll(rooms).Patiently(), Assert.False);
+            Assert.False(await Room(pool));
+            Assert.False(pool.WaitForSpace(Timeout.InfiniteTimeSpan));
+        }
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task A_wait_can_be_cancelled_and_the_place_goes_to_the_next()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        using Occupation busy = pool.Occupy();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        using var cts = new CancellationTokenSource();
+        Task<bool> first = pool.WaitForSpaceAsync(cts.Token).AsTask();
+        Task<bool> second = Room(pool).AsTask();
+        cts.Cancel();
+        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(first.Patiently);
+        Assert.Equal(cts.Token, error.CancellationToken);
+        Assert.False(second.IsCompleted);
+        waiting.Cancel();
+        Assert.True(await second.Patiently());
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await pool.WaitForSpaceAsync(cts.Token));
+    }
+
+    [Fact]
+    public async Task Blocking_gives_up_when_its_time_is_over()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        using Occupation busy = pool.Occupy();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Assert.False(pool.WaitForSpace(TimeSpan.Zero));
+        Assert.False(pool.WaitForSpace(TimeSpan.FromMilliseconds(20)));
+        // Those who gave up take no place from those who come after them.
+        Task<bool> room = Room(pool).AsTask();
+        waiting.Cancel();
+        Assert.True(await room.Patiently());
+        Assert.Throws<ArgumentOutOfRangeException>(() => pool.WaitForSpace(TimeSpan.FromMilliseconds(-2)));
+    }
+
+    [Fact]
+    public async Task Blocking_for_ever_may_be_said_as_the_longest_time()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        using Occupation busy = pool.Occupy();
+        pool.Accepted(new TestItem());
+        Task<bool> room = Blocked(pool, TimeSpan.MaxValue);
+        busy.Dispose();
+        Assert.True(await room.Patiently());
+    }
+
+    [Fact]
+    public async Task A_thread_that_is_interrupted_while_it_waits_takes_no_place_from_the_next()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        using Occupation busy = pool.Occupy();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        bool interrupted = false;
+        Thread thread = Patience.OnOwnThread(() =>
+        {
+            try
+            {
+                pool.WaitForSpace(Timeout.InfiniteTimeSpan);
+            }
+            catch (ThreadInterruptedException)
+            {
+                interrupted = true;
+            }
+        });
+        thread.Interrupt();
+        thread.JoinPatiently();
+        Assert.True(interrupted);
+        Task<bool> room = Room(pool).AsTask();
+        waiting.Cancel();
+        Assert.True(await room.Patiently());
+    }
+
+    [Fact]
+    public async Task A_worker_may_not_block_for_its_own_pool()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => pool.RunAsync(() => pool.WaitForSpace(TimeSpan.Zero)).Patiently());
+        Assert.True(await pool.RunAsync(async () => await Room(pool)).Patiently());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void All_who_wait_are_served(bool blocking)
+    {
+        using FixedThreadPool pool = Pools.Make(2, capacity: 2);
+        const int Each = 400;
+        int completed = 0;
+        Thread[] submitters = [.. Enumerable.Range(0, 4).Select(_ => Patience.OnOwnThread(() =>
+        {
+            for (int i = 0; i < Each; i++)
+            {
+                var item = new TestItem(_ => Interlocked.Increment(ref completed));
+                while (pool.TrySubmit(item) != SubmitResult.Accepted)
+                {
+                    bool room = blocking ? pool.WaitForSpace(Patience.Long) : Room(pool).Patiently().GetAwaiter().GetResult();
+                    if (!room) return;
+                }
+            }
+        }))];
+        foreach (Thread submitter in submitters) submitter.JoinPatiently();
+        pool.Dispose();
+        Assert.Equal(4 * Each, completed);
+    }
+
+    private static ValueTask<bool> Room(FixedThreadPool pool) => pool.WaitForSpaceAsync(TestContext.Current.CancellationToken);
+
+    private static Task<bool> Blocked(FixedThreadPool pool, TimeSpan timeout)
+    {
+        var result = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Patience.OnOwnThread(() =>
+        {
+            try
+            {
+                result.SetResult(pool.WaitForSpace(timeout));
+            }
+            catch (Exception e)
+            {
+                result.SetException(e);
+            }
+        });
+        return result.Task;
+    }
+
+    /// <summary>So that the pool takes itself for fast: a place seems not worth a wake-up.</summary>
+    private static void RunTiny(FixedThreadPool pool)
+    {
+        for (int i = 0; i < 200; i++)
+        {
+            Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
+            TestItem[] tiny = [.. Enumerable.Range(0, 50).Select(_ => new TestItem())];
+            foreach (TestItem item in tiny) pool.Accepted(item);
+            Patience.Until(() => Array.TrueForAll(tiny, static item => item.Endings.Count == 1));
+        }
+        Patience.Until(() => pool.GetSnapshot().InFlight == 0);
+    }
+}

@@ -1,0 +1,218 @@
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.Threading.Core;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>A worker that does not come back is reported, and another may stand in for it.</summary>
+public class StuckTests
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly RecordingObserver _observer = new();
+
+    [Fact]
+    public void It_is_told_once_for_each_item_with_what_it_runs_and_for_how_long_and_when_it_comes_back()
+    {
+        using FixedThreadPool pool = Make(2, standIns: 0);
+        for (int round = 1; round <= 2; round++)
+        {
+            using var started = new ManualResetEventSlim();
+            using var release = new ManualResetEventSlim();
+            var item = new TestItem(_ =>
+            {
+                started.Set();
+                release.WaitPatiently();
+            })
+            {
+                KindIs = "slow",
+                OriginIs = "/v1/slow",
+            };
+            pool.Accepted(item);
+            started.WaitPatiently();
+            Advance(Minute);
+            Assert.Equal(round - 1, _observer.Stuck.Count);
+            Advance(Millisecond * 2);
+            Patience.Until(() => _observer.Stuck.Count == round);
+            Advance(10 * Minute);
+            Assert.Equal(round, _observer.Stuck.Count);
+            WorkerSnapshot stuck = _observer.Stuck.Last();
+            Assert.Equal((WorkerState.Stuck, "slow", "/v1/slow"), (stuck.State, stuck.Kind, stuck.Origin));
+            Assert.InRange(stuck.Elapsed!.Value, Minute, Minute + TimeSpan.FromSeconds(1));
+            Assert.Equal(item.WorkerName, stuck.Name);
+            Assert.Equal(round - 1, _observer.Recovered.Count);
+            release.Set();
+            Patience.Until(() => _observer.Recovered.Count == round);
+            Assert.Equal(stuck.Id, _observer.Recovered.Last());
+            Patience.Until(() => item.Endings.Count == 1);
+            Assert.Equal([WorkOutcome.Completed], item.Endings.Outcomes);
+        }
+        Assert.Empty(_observer.Replaced);
+        Assert.Equal(2, pool.GetSnapshot().Workers.Count);
+    }
+
+    [Fact]
+    public void Short_items_one_after_another_are_not_stuck_however_long_they_take_together()
+    {
+        using FixedThreadPool pool = Make(1, standIns: 1);
+        for (int i = 0; i < 20; i++)
+        {
+            using Occupation busy = pool.Occupy();
+            Advance(Minute / 2);
+        }
+        Assert.Empty(_observer.Stuck);
+    }
+
+    [Fact]
+    public async Task A_stand_in_runs_what_waits_and_leaves_when_the_stuck_one_comes_back()
+    {
+        using FixedThreadPool pool = Make(1, standIns: 1);
+        Occupation busy = pool.Occupy();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Advance(Minute + (2 * Millisecond));
+        Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
+        Assert.Equal(1, pool.Workers);
+        Assert.Equal([WorkerState.Stuck, WorkerState.Idle], States(pool));
+        Assert.Equal($"{pool.Name}-1", waiting.WorkerName);
+        busy.Dispose();
+        Patience.Until(() => _observer.WorkersStopped.Count == 1);
+        Assert.Equal([0], _observer.Recovered);
+        Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 1);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Assert.Single(States(pool), s => s != WorkerState.Stopped);
+    }
+
+    [Fact]
+    public async Task No_more_stand_in_than_they_may()
+    {
+        using FixedThreadPool pool = Make(2, standIns: 1);
+        Occupation first = pool.Occupy();
+        Advance(Minute + (2 * Millisecond));
+        Patience.Until(() => _observer.Stuck.Count == 2);
+        Patience.Until(() => _observer.WorkersStarted.Count == 3);
+        // The stand-in gets stuck too.
+        using var started = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        pool.Accepted(new TestItem(_ =>
+        {
+            started.Set();
+            release.WaitPatiently();
+        }));
+        started.WaitPatiently();
+        Advance(Minute + (2 * Millisecond));
+        Patience.Until(() => _observer.Stuck.Count == 3);
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Assert.Equal(3, Pools.ThreadsNamed($"{pool.Name}-").Count);
+        Assert.Equal(0, waiting.Endings.Count);
+        release.Set();
+        first.Dispose();
+        Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
+        Patience.Until(() => _observer.Recovered.Count == 3);
+        Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 2);
+        using (pool.Occupy()) Assert.Equal(2, pool.GetSnapshot().InFlight); // as many as before
+    }
+
+    [Fact]
+    public async Task A_pool_with_a_stuck_worker_and_a_stand_in_ends_in_order()
+    {
+        FixedThreadPool pool = Make(1, standIns: 1);
+        Occupation busy = pool.Occupy();
+        Advance(Minute + (2 * Millisecond));
+        Patience.Until(() => _observer.WorkersStarted.Count == 2);
+        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        Assert.Equal((1, 1), (report.WorkersJoined, report.NotJoined.Count));
+        Assert.Equal(WorkerState.Stuck, report.NotJoined[0].State);
+        busy.Dispose();
+        Pools.NoThreadIsLeft(pool);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task One_that_dies_stuck_and_gets_no_thread_is_not_stuck_any_more()
+    {
+        bool refuse = false;
+        int starts = 0; // by the timer's thread, then by this one
+        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, stuckAfter: Minute, more: o =>
+        {
+            o.MaxStandIns = 1;
+            o.StartThread = thread =>
+            {
+#pragma warning disable CA2201 // what the runtime throws then
+                if (Volatile.Read(ref refuse)) throw new OutOfMemoryException("on purpose");
+#pragma warning restore CA2201
+                starts++;
+                thread.UnsafeStart();
+            };
+        });
+        var deadly = new SlowlyDeadlyItem();
+        pool.Accepted(deadly);
+        deadly.Started.WaitPatiently();
+        Advance(Minute + (2 * Millisecond));
+        Patience.Until(() => _observer.WorkersStarted.Count == 2);
+        Volatile.Write(ref refuse, true);
+        deadly.Release.Set();
+        Patience.Until(() => _observer.Lost.Count == 1);
+        Volatile.Write(ref refuse, false);
+        pool.Resize(1); // the stand-in is the one worker that there shall be
+        Assert.Equal(2, starts);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 1);
+        pool.Resize(2);
+        using (pool.Occupy()) Assert.Equal(2, Pools.ThreadsNamed($"{pool.Name}-").Count);
+    }
+
+    [Fact]
+    public async Task A_limit_without_end_is_no_limit()
+    {
+        using FixedThreadPool pool = Pools.Make(observer: _observer, stuckAfter: TimeSpan.MaxValue);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Assert.Empty(_observer.Replaced);
+    }
+
+    [Fact]
+    public void How_many_may_stand_in_is_bounded()
+    {
+        foreach (int wrong in new[] { -1, 65 })
+        {
+            var error = Assert.Throws<ArgumentOutOfRangeException>(() => Pools.Make(more: o => o.MaxStandIns = wrong));
+            Assert.Equal("MaxStandIns", error.ParamName);
+            Assert.StartsWith("MaxStandIns may be 0 to 64", error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    private FixedThreadPool Make(int workers, int standIns) => Pools.Make(
+        workers, time: _time, observer: _observer, stuckAfter: Minute, more: o => o.MaxStandIns = standIns);
+
+    /// <summary>In small steps: timers that are set anew find their time.</summary>
+    private void Advance(TimeSpan by)
+    {
+        for (int i = 0; i < 4; i++) _time.Advance(by / 4);
+    }
+
+    private static IEnumerable<WorkerState> States(FixedThreadPool pool)
+    {
+        Patience.Until(() => pool.GetSnapshot().Workers.All(static w => w.State != WorkerState.Busy));
+        return pool.GetSnapshot().Workers.Select(static w => w.State);
+    }
+
+    private sealed class SlowlyDeadlyItem : PoolWorkItem
+    {
+        public ManualResetEventSlim Started { get; } = new();
+
+        public ManualResetEventSlim Release { get; } = new();
+
+        protected override void Execute()
+        {
+        }
+
+        internal override void Start(PoolCore core, Worker worker)
+        {
+            Started.Set();
+            Release.WaitPatiently();
+            throw new InvalidOperationException("on purpose");
+        }
+    }
+}

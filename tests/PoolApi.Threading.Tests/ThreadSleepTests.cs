@@ -1,0 +1,54 @@
+using PoolApi.Threading.Core.Atomics;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>Where there is no futex, the pool sleeps on monitors. Beside no other test: the switch is the process's.</summary>
+[CollectionDefinition(nameof(ThreadSleepTests), DisableParallelization = true)]
+[Collection(nameof(ThreadSleepTests))]
+public class ThreadSleepTests
+{
+    [Fact]
+    public void A_pool_on_monitors_sleeps_wakes_and_ends()
+    {
+        bool before = ThreadSleep.UsesFutex;
+        ThreadSleep.UsesFutex = false;
+        try
+        {
+            FixedThreadPool pool = Pools.Make(4, capacity: 50);
+            for (int i = 0; i < 200; i++)
+            {
+                if (i % 20 == 0) Pools.AllSleep(pool);
+                Assert.Equal(i, pool.Run(static x => x, i));
+            }
+            int completed = 0;
+            Thread[] submitters = [.. Enumerable.Range(0, 3).Select(_ => Patience.OnOwnThread(() =>
+            {
+                for (int i = 0; i < 2000; i++)
+                {
+                    var item = new TestItem(_ => Interlocked.Increment(ref completed));
+                    while (pool.TrySubmit(item) != SubmitResult.Accepted) pool.WaitForSpace(Patience.Long);
+                }
+            }))];
+            foreach (Thread submitter in submitters) submitter.JoinPatiently();
+            Patience.Until(() => Volatile.Read(ref completed) == 6000);
+            pool.Resize(1);
+            Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 1);
+            pool.Resize(3);
+            using (pool.Occupy()) Assert.Equal(3, pool.GetSnapshot().InFlight);
+            Patience.OnOwnThread(pool.Dispose).JoinPatiently();
+            Pools.NoThreadIsLeft(pool);
+        }
+        finally
+        {
+            // Only when nobody sleeps on a monitor any more: a wake by futex would not reach him.
+            ThreadSleep.UsesFutex = before;
+        }
+    }
+
+    [Fact]
+    public void On_Linux_it_is_the_futex()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The futex is Linux's.");
+        Assert.True(ThreadSleep.UsesFutex);
+    }
+}

@@ -1,0 +1,109 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>When the system gives no thread.</summary>
+public class ThreadStartTests
+{
+    private readonly RecordingObserver _observer = new();
+    private int _starts;
+    private int _allowed = int.MaxValue;
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void At_the_start_the_constructor_throws_and_the_threads_already_started_are_ended(int allowed)
+    {
+        _allowed = allowed;
+        FixedThreadPoolOptions options = Pools.Options(4, observer: _observer);
+        options.StartThread = Start;
+        Assert.Throws<OutOfMemoryException>(() => new FixedThreadPool(options));
+        Assert.All(_observer.WorkersStarted, s => Assert.False(s.Thread.IsAlive));
+        Assert.Equal(allowed, _observer.WorkersStopped.Count);
+        Patience.Until(() => Pools.ThreadsNamed($"{options.Name}-").Count == 0);
+    }
+
+    [Fact]
+    public async Task At_a_replacement_the_pool_goes_on_with_one_fewer()
+    {
+        FixedThreadPool pool = Make(2);
+        _allowed = 2;
+        var deadly = new DeadlyItem();
+        pool.Accepted(deadly);
+        Assert.Equal(WorkOutcome.Failed, await deadly.Endings.First);
+        Patience.Until(() => _observer.Lost.Count == 1);
+        Assert.IsType<OutOfMemoryException>(_observer.Lost.First().Error);
+        for (int i = 0; i < 50; i++) Assert.Equal(i, await pool.RunAsync(() => i).Patiently());
+        Assert.Single(pool.GetSnapshot().Workers, w => w.State == WorkerState.Stopped);
+        Assert.Equal(PoolState.Running, pool.GetSnapshot().State);
+        Patience.OnOwnThread(pool.Dispose).JoinPatiently();
+        Pools.NoThreadIsLeft(pool);
+    }
+
+    [Fact]
+    public async Task Without_the_last_worker_everything_accepted_is_told_and_the_pool_is_closed()
+    {
+        FixedThreadPool pool = Make(1);
+        _allowed = 1;
+        using var suspended = new ManualResetEventSlim();
+        var never = new TaskCompletionSource();
+        var awaiting = new AsyncTestItem(async _ =>
+        {
+            suspended.Set();
+            await never.Task;
+        });
+        pool.Accepted(awaiting);
+        suspended.WaitPatiently();
+        Patience.Until(() => pool.GetSnapshot().Suspended == 1);
+
+        using var release = new ManualResetEventSlim();
+        pool.Accepted(new TestItem(_ => release.WaitPatiently()));
+        Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 2 });
+        var deadly = new DeadlyItem();
+        pool.Accepted(deadly);
+        TestItem[] waiting = [.. Enumerable.Range(0, 5).Select(_ => new TestItem())];
+        foreach (TestItem item in waiting) pool.Accepted(item);
+        Task<int> call = pool.RunAsync(() => 1).AsTask();
+        release.Set();
+
+        Assert.Equal(WorkOutcome.Failed, await deadly.Endings.First);
+        foreach (TestItem item in waiting) Assert.Equal(WorkOutcome.NotStarted, await item.Endings.First);
+        Assert.Equal(NotRunReason.NotStarted, (await Assert.ThrowsAsync<WorkNotRunException>(call.Patiently)).Reason);
+        Assert.Equal(WorkOutcome.Abandoned, await awaiting.Endings.First);
+        await pool.Drained.Patiently();
+        Patience.Until(() => _observer.Lost.Count == 1);
+        Assert.Equal(SubmitResult.Closed, pool.TrySubmit(new TestItem()));
+        Assert.False(await pool.WaitForSpaceAsync(TestContext.Current.CancellationToken));
+        Pools.AddsUp(pool.GetSnapshot());
+        Assert.Equal(0, pool.GetSnapshot().InFlight);
+        Patience.OnOwnThread(pool.Dispose).JoinPatiently();
+        Assert.Equal(PoolState.Stopped, pool.GetSnapshot().State);
+        Pools.NoThreadIsLeft(pool);
+    }
+
+    [Fact]
+    public async Task At_a_resize_the_pool_goes_on_with_those_it_has()
+    {
+        FixedThreadPool pool = Make(1);
+        _allowed = 2;
+        pool.Resize(4);
+        Assert.Single(_observer.Lost);
+        Patience.Until(() => _observer.WorkersStarted.Count == 2);
+        using var together = new Barrier(2);
+        await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => pool.RunAsync(() => Assert.True(together.SignalAndWait(Patience.Long))).AsTask())).Patiently();
+        _allowed = int.MaxValue;
+        pool.Resize(4); // another try
+        Patience.Until(() => _observer.WorkersStarted.Count == 4);
+        using (pool.Occupy()) Assert.Equal(4, pool.GetSnapshot().InFlight);
+        Patience.OnOwnThread(pool.Dispose).JoinPatiently();
+        Pools.NoThreadIsLeft(pool);
+    }
+
+    private FixedThreadPool Make(int workers) => Pools.Make(workers, observer: _observer, more: o => o.StartThread = Start);
+
+    private void Start(Thread thread)
+    {
+#pragma warning disable CA2201 // what the runtime throws then
+        if (Interlocked.Increment(ref _starts) > _allowed) throw new OutOfMemoryException("on purpose");
+#pragma warning restore CA2201
+        thread.UnsafeStart();
+    }
+}

@@ -1,0 +1,161 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>A submitter's token reaches his submission, and no other.</summary>
+public class TokenTests
+{
+    [Fact]
+    public async Task Cancelling_it_ends_what_waits_and_frees_the_place_at_once()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        using Occupation busy = pool.Occupy();
+        using var cts = new CancellationTokenSource();
+        var item = new TestItem();
+        pool.Accepted(item, new SubmitOptions { CancellationToken = cts.Token });
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        cts.Cancel();
+        Assert.Equal([WorkOutcome.Cancelled], item.Endings.Outcomes);
+        var next = new TestItem();
+        pool.Accepted(next);
+        busy.Dispose();
+        Assert.Equal(WorkOutcome.Completed, await next.Endings.First);
+        Assert.Equal(0, item.Runs);
+    }
+
+    [Fact]
+    public async Task Cancelling_it_cancels_the_token_of_what_runs()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var cts = new CancellationTokenSource();
+        using var started = new ManualResetEventSlim();
+        var item = new TestItem(self =>
+        {
+            started.Set();
+            self.CancellationToken.WaitHandle.WaitOne(Patience.Long);
+            self.CancellationToken.ThrowIfCancellationRequested();
+        });
+        pool.Accepted(item, new SubmitOptions { CancellationToken = cts.Token });
+        started.WaitPatiently();
+        Assert.False(item.IsCancellationRequested);
+        cts.Cancel();
+        Assert.Equal(WorkOutcome.Cancelled, await item.Endings.First);
+        Assert.IsType<OperationCanceledException>(item.Endings.Error);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_is_submitted_with_a_token_already_cancelled_is_accepted_and_ends_at_once(bool batch)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using Occupation busy = pool.Occupy();
+        var item = new TestItem();
+        var options = new SubmitOptions { CancellationToken = new CancellationToken(canceled: true) };
+        if (batch) Assert.Equal(1, pool.TrySubmit([item], options));
+        else pool.Accepted(item, options);
+        Assert.Equal([WorkOutcome.Cancelled], item.Endings.Outcomes);
+        Assert.Equal(0, pool.GetSnapshot().QueueLength);
+        await Assert.ThrowsAsync<TaskCanceledException>(
+            () => pool.RunAsync(() => 1, new WorkOptions { CancellationToken = options.CancellationToken }).Patiently());
+        Assert.Equal((2, 1), (pool.GetSnapshot().Counts.Accepted, pool.GetSnapshot().Counts.Cancelled)); // the call was not even tried
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_submission_that_was_refused_leaves_nothing_of_its_token_behind(bool cancelledBefore)
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        Occupation busy = pool.Occupy();
+        pool.Accepted(new TestItem());
+        using var cts = new CancellationTokenSource();
+        if (cancelledBefore) cts.Cancel();
+        var item = new TestItem();
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(item, new SubmitOptions { CancellationToken = cts.Token }));
+        cts.Cancel();
+        Assert.False(item.IsCancellationRequested);
+        busy.Dispose();
+        Patience.Until(() => pool.TrySubmit(item) == SubmitResult.Accepted);
+        Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
+        Assert.Equal(1, item.Runs);
+    }
+
+    [Fact]
+    public async Task An_item_that_was_cancelled_before_a_refused_submission_is_still_cancelled_after_it()
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        Occupation busy = pool.Occupy();
+        pool.Accepted(new TestItem());
+        var item = new TestItem();
+        item.Cancel();
+        Assert.Equal(
+            SubmitResult.QueueFull, pool.TrySubmit(item, new SubmitOptions { CancellationToken = new CancellationToken(canceled: true) }));
+        busy.Dispose();
+        Patience.Until(() => pool.TrySubmit(item) == SubmitResult.Accepted);
+        Assert.Equal(WorkOutcome.Cancelled, await item.Endings.First);
+    }
+
+    [Fact]
+    public void A_token_of_a_former_submission_does_not_reach_the_next()
+    {
+        const int Rounds = 3000;
+        using FixedThreadPool pool = Pools.Make();
+        using var meet = new Barrier(2);
+        CancellationTokenSource? cts = null;
+        // Cancels at the very moment the item ends and is submitted again.
+        Thread canceller = Patience.OnOwnThread(() =>
+        {
+            for (int i = 0; i < Rounds; i++)
+            {
+                meet.SignalAndWait(TestContext.Current.CancellationToken);
+                Thread.SpinWait(i % 500);
+                cts!.Cancel();
+                meet.SignalAndWait(TestContext.Current.CancellationToken);
+            }
+        });
+        int leaked = 0;
+        int reached = 0;
+        for (int i = 0; i < Rounds; i++)
+        {
+            cts = new CancellationTokenSource();
+            var item = new TestItem(static self => self.CancellationToken.ThrowIfCancellationRequested());
+            meet.SignalAndWait(TestContext.Current.CancellationToken);
+            pool.Accepted(item, new SubmitOptions { CancellationToken = cts.Token });
+            var spin = default(SpinWait);
+            while (item.Endings.Count < 1) spin.SpinOnce(sleep1Threshold: -1);
+            pool.Accepted(item);
+            while (item.Endings.Count < 2) spin.SpinOnce(sleep1Threshold: -1);
+            if (item.Endings.Outcomes.First() == WorkOutcome.Cancelled) reached++;
+            if (item.Endings.Outcomes.Last() != WorkOutcome.Completed) leaked++;
+            meet.SignalAndWait(TestContext.Current.CancellationToken);
+            cts.Dispose();
+        }
+        canceller.JoinPatiently();
+        TestContext.Current.TestOutputHelper?.WriteLine($"reached {reached} of {Rounds}");
+        Assert.Equal(0, leaked);
+    }
+
+    [Fact]
+    public void A_token_that_lives_on_keeps_no_item()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var cts = new CancellationTokenSource();
+        List<WeakReference> gone = Submit(pool, cts.Token);
+        Patience.Until(() =>
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return !gone.Exists(static item => item.IsAlive);
+        });
+        GC.KeepAlive(cts);
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static List<WeakReference> Submit(FixedThreadPool pool, CancellationToken token)
+        {
+            TestItem[] items = [.. Enumerable.Range(0, 20).Select(_ => new TestItem())];
+            foreach (TestItem item in items) pool.Accepted(item, new SubmitOptions { CancellationToken = token });
+            Patience.Until(() => Array.TrueForAll(items, static item => item.Endings.Count == 1));
+            pool.Run(static () => { });
+            return [.. items.Select(static item => new WeakReference(item))];
+        }
+    }
+}

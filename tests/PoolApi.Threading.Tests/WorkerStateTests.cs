@@ -1,0 +1,129 @@
+using System.Collections.Concurrent;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>What belongs to one thread is made, used and disposed of on that thread.</summary>
+public class WorkerStateTests
+{
+    private readonly ConcurrentQueue<State> _made = new();
+
+    [Fact]
+    public async Task Each_worker_makes_its_own_on_its_own_thread_and_its_items_see_it()
+    {
+        FixedThreadPool pool = Make(3);
+        Assert.Equal([0, 1, 2], _made.Select(s => s.Id).Order());
+        Assert.Null(FixedThreadPool.CurrentWorkerState);
+        using var together = new Barrier(3);
+        Task<(State? State, Thread Thread)>[] calls = [.. Enumerable.Range(0, 3).Select(_ => pool.RunAsync(() =>
+        {
+            if (!together.SignalAndWait(Patience.Long)) throw new TimeoutException("Not all three came.");
+            return ((State?)FixedThreadPool.CurrentWorkerState, Thread.CurrentThread);
+        }).AsTask())];
+        (State? State, Thread Thread)[] seen = await Task.WhenAll(calls).Patiently();
+        Assert.Equal(3, seen.Select(s => s.State).Distinct().Count());
+        Assert.All(seen, s => Assert.Same(s.Thread, s.State!.MadeOn));
+        Assert.All(seen, s => Assert.Equal($"{pool.Name}-{s.State!.Id}", s.Thread.Name));
+        Assert.All(_made, s => Assert.Null(s.DisposedOn));
+        pool.Dispose();
+        Assert.All(_made, s => Assert.Same(s.MadeOn, s.DisposedOn));
+    }
+
+    [Fact]
+    public void A_worker_that_is_retired_disposes_of_its_state_and_a_new_one_makes_another()
+    {
+        using FixedThreadPool pool = Make(2);
+        pool.Resize(1);
+        Patience.Until(() => _made.Count(s => s.DisposedOn is not null) == 1);
+        State gone = _made.First(s => s.DisposedOn is not null);
+        Assert.Same(gone.MadeOn, gone.DisposedOn);
+        pool.Resize(2);
+        Patience.Until(() => _made.Count == 3);
+        pool.Dispose();
+        Assert.All(_made, s => Assert.Same(s.MadeOn, s.DisposedOn));
+    }
+
+    [Fact]
+    public async Task A_worker_that_dies_disposes_of_its_state_and_its_successor_makes_another()
+    {
+        using FixedThreadPool pool = Make(1);
+        pool.Accepted(new DeadlyItem());
+        State? second = (State?)await pool.RunAsync(() => FixedThreadPool.CurrentWorkerState).Patiently();
+        Assert.Equal(2, _made.Count);
+        State first = _made.First();
+        Assert.NotSame(first, second);
+        Assert.Same(first.MadeOn, first.DisposedOn);
+        Assert.Equal(0, second!.Id);
+        Assert.Null(second.DisposedOn);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    public void If_one_cannot_be_made_at_the_start_the_constructor_throws_the_same_and_nothing_is_left(int failing)
+    {
+        FixedThreadPoolOptions options = Pools.Options(4);
+        options.CreateWorkerState = id => id == failing ? throw new InvalidDataException("on purpose") : Add(id);
+        Assert.Equal("on purpose", Assert.Throws<InvalidDataException>(() => new FixedThreadPool(options)).Message);
+        Assert.Equal(3, _made.Count);
+        Assert.All(_made, s => Assert.Same(s.MadeOn, s.DisposedOn));
+        Assert.All(_made, s => Assert.False(s.MadeOn.IsAlive));
+        Patience.Until(() => Pools.ThreadsNamed($"{options.Name}-").Count == 0);
+    }
+
+    [Fact]
+    public async Task A_disposal_that_throws_is_told_and_hurts_nobody()
+    {
+        var observer = new RecordingObserver();
+        FixedThreadPool pool = Pools.Make(2, observer: observer, more: o => o.CreateWorkerState = static id => new Throwing());
+        pool.Resize(1);
+        Patience.Until(() => observer.StateFailed.Count == 1);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        Assert.True(report.Joined);
+        Assert.Equal([0, 1], observer.StateFailed.Select(f => f.Worker).Order());
+        Assert.All(observer.StateFailed, f => Assert.IsType<InvalidDataException>(f.Error));
+        Assert.Equal([0, 1], observer.WorkersStopped.Select(s => s.Worker).Order());
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task If_one_cannot_be_made_for_a_successor_the_pool_goes_on_with_one_fewer()
+    {
+        var observer = new RecordingObserver();
+        int made = 0;
+        FixedThreadPool pool = Pools.Make(2, observer: observer, more: o => o.CreateWorkerState =
+            _ => Interlocked.Increment(ref made) > 2 ? throw new InvalidDataException("on purpose") : null);
+        pool.Accepted(new DeadlyItem());
+        Patience.Until(() => observer.Lost.Count == 1);
+        Assert.IsType<InvalidDataException>(Assert.Single(observer.StateFailed).Error);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Assert.Single(pool.GetSnapshot().Workers, w => w.State == WorkerState.Stopped);
+        Patience.OnOwnThread(pool.Dispose).JoinPatiently();
+        Pools.NoThreadIsLeft(pool);
+    }
+
+    private FixedThreadPool Make(int workers) => Pools.Make(workers, more: o => o.CreateWorkerState = Add);
+
+    private State Add(int id)
+    {
+        var state = new State(id);
+        _made.Enqueue(state);
+        return state;
+    }
+
+    private sealed class State(int id) : IDisposable
+    {
+        public int Id => id;
+
+        public Thread MadeOn { get; } = Thread.CurrentThread;
+
+        public Thread? DisposedOn { get; private set; }
+
+        public void Dispose() => DisposedOn = Thread.CurrentThread;
+    }
+
+    private sealed class Throwing : IDisposable
+    {
+        public void Dispose() => throw new InvalidDataException("on purpose");
+    }
+}
