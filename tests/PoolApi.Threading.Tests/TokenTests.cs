@@ -1,3 +1,5 @@
+using System.Reflection;
+
 namespace PoolApi.Threading.Tests;
 
 /// <summary>A submitter's token reaches his submission, and no other.</summary>
@@ -132,6 +134,31 @@ public class TokenTests
         canceller.JoinPatiently();
         TestContext.Current.TestOutputHelper?.WriteLine($"reached {reached} of {Rounds}");
         Assert.Equal(0, leaked);
+    }
+
+    [Fact]
+    public void A_callback_that_is_under_way_when_its_submission_ends_does_not_reach_the_next()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using Occupation busy = pool.Occupy();
+        using var cts = new CancellationTokenSource();
+        var item = new TestItem();
+        pool.Accepted(item, new SubmitOptions { CancellationToken = cts.Token });
+        object watch = typeof(PoolWorkItem).GetField("_watch", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(item)!;
+        Thread canceller;
+        lock (watch)
+        {
+            canceller = Patience.OnOwnThread(cts.Cancel);
+            Patience.Until(() => canceller.ThreadState.HasFlag(ThreadState.WaitSleepJoin)); // in the callback, before its first step
+            Assert.True(item.Cancel());
+            pool.Accepted(item);
+        }
+        canceller.JoinPatiently();
+        Assert.Equal(1, item.Endings.Count);
+        Assert.Equal(1, pool.GetSnapshot().QueueLength);
+        busy.Dispose();
+        Patience.Until(() => item.Endings.Count == 2);
+        Assert.Equal([WorkOutcome.Cancelled, WorkOutcome.Completed], item.Endings.Outcomes);
     }
 
     [Fact]

@@ -62,15 +62,13 @@ internal sealed partial class PoolCore
     }
 
     /// <summary>More workers start at once; fewer: whoever has nothing in hand leaves, whoever has, when he is done.</summary>
-    /// <returns>How many there shall be from now on: fewer than asked for if the pool is closed or the system gave no thread.</returns>
-    public int Resize(int workers)
+    public void Resize(int workers)
     {
         lock (_sizing)
         {
-            if (IsClosed) return _size;
+            if (IsClosed) return;
             _size = workers;
             ApplyTarget();
-            return _size;
         }
     }
 
