@@ -11,6 +11,19 @@ internal sealed partial class PoolCore
 
     public bool HasRoomGuess => RoomGuess > 0;
 
+    /// <summary>Whether some worker runs through tiny items that it took along.</summary>
+    public bool CarriesGuess
+    {
+        get
+        {
+            foreach (Worker worker in _workers)
+            {
+                if (worker.HasBagGuess) return true;
+            }
+            return false;
+        }
+    }
+
     /// <summary>How many places the workers free in so much time, by what recent items took: at least 1, at most half of all.</summary>
     public long PlacesFreedIn(TimeSpan time)
     {

@@ -188,9 +188,9 @@ internal sealed partial class PoolCore
             double mean = worker.Ledger.MeanTicks;
             step = _queue.Next(worker, now, mean > 0 && mean < _tiny ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
+            // The worker's last release came before the gate, a full fence; pairs with SpaceWaiters.Enlist.
+            _space.TellIfAwaited();
         }
-        // The worker's last release came before a gate, a full fence; pairs with SpaceWaiters.WaitAsync.
-        _space.TellIfAwaited();
         if (step == NextStep.Run)
         {
             PoolWorkItem item = assignment.Item;

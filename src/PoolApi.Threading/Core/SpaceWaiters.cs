@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using PoolApi.Threading.Core.Atomics;
 
 namespace PoolApi.Threading.Core;
 
@@ -58,13 +57,12 @@ internal sealed class SpaceWaiters
     /// <summary>As WaitAsync, blocking: looks for a moment first, since a worker frees places by the microsecond.</summary>
     public bool Wait(TimeSpan timeout)
     {
-        long since = 0;
-        do
+        for (int looks = 0; looks < 8; looks++)
         {
             if (_core.IsClosed) return false;
             if (_core.RoomGuess >= _core.PlacesFreedIn(Worthwhile)) return true;
+            Thread.SpinWait(32); // over a microsecond: each look takes the workers' own cache lines from them
         }
-        while (ProcessorOps.KeepLooking(ref since));
         Waiter waiter = Enlist();
         bool told = false;
         try
@@ -117,7 +115,12 @@ internal sealed class SpaceWaiters
             if (_waiters.First is not { } longest) return;
             bool closed = _core.IsClosed;
             long room = _core.RoomGuess;
-            if (room <= 0 && !closed) return;
+            if (room <= 0 && !closed)
+            {
+                // Workers that carry tiny items do not come by after each; and the next may be a long one.
+                if (_core.CarriesGuess) LookAgainLocked();
+                return;
+            }
             if (!closed && room < _core.PlacesFreedIn(Worthwhile) && Stopwatch.GetElapsedTime(longest.Value.Since) < Worthwhile)
             {
                 LookAgainLocked();
