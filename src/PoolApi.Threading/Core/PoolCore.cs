@@ -186,8 +186,11 @@ internal sealed partial class PoolCore
         {
             Aftermath after = default;
             double mean = worker.Ledger.MeanTicks;
-            step = _queue.Next(worker, now, mean > 0 && mean < _tiny ? TinyItems : default, out assignment, ref after);
+            worker.CarriesTinyItems = mean > 0 && mean < _tiny;
+            if (!worker.CarriesTinyItems) Record(worker.Measured);
+            step = _queue.Next(worker, now, worker.CarriesTinyItems ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
+            if (step != NextStep.Run) Record(worker.Measured);
             // The worker's last release came before the gate, a full fence; pairs with SpaceWaiters.Enlist.
             _space.TellIfAwaited();
         }
@@ -233,7 +236,13 @@ internal sealed partial class PoolCore
         if (timed) ledger.AddToMean(now - item.StartedAt);
         // After the release; pairs with the barrier in Close: either this sees that the pool closes, or Close sees the release.
         if (_isClosing) TellIfNothingLeft();
-        if (mine) Notify(item, outcome, error);
+        if (mine) Notify(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
+    }
+
+    /// <summary>Records what the workers have measured so far; for who collects the metrics.</summary>
+    public void RecordMeasured()
+    {
+        foreach (Worker worker in _workers) Record(worker.Measured);
     }
 
     /// <summary>Ends an item if it waits here.</summary>
@@ -315,11 +324,28 @@ internal sealed partial class PoolCore
         if (after.IsDrained) _drained.TrySetResult();
     }
 
-    private void Notify(PoolWorkItem item, WorkOutcome outcome, Exception? error)
+    private void Record(MeasurementBatch batch)
     {
         try
         {
-            PoolInstruments.Ended(this, item, outcome);
+            batch.Record(this);
+        }
+        catch (Exception)
+        {
+            // A listener to the metrics threw; nobody is left to tell.
+        }
+    }
+
+    private void Notify(PoolWorkItem item, WorkOutcome outcome, Exception? error, MeasurementBatch? batch = null)
+    {
+        try
+        {
+            if (PoolInstruments.MeasureItems)
+            {
+                Measured measured = PoolInstruments.Measure(item, outcome);
+                if (batch is null) PoolInstruments.Ended(this, [measured]);
+                else batch.Add(this, measured);
+            }
         }
         catch (Exception e)
         {

@@ -20,6 +20,11 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     /// <summary>The start of the item it was found stuck on; 0: none. Written by the watch, cleared by the worker itself.</summary>
     internal long StuckSince;
 
+    /// <summary>Whether its items are so tiny that it takes some along, and records what it measures of them in batches.</summary>
+    internal bool CarriesTinyItems { get; set; }
+
+    internal MeasurementBatch Measured { get; } = new();
+
     public int Id => id;
 
     public string Name => name;
