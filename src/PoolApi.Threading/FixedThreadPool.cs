@@ -9,7 +9,7 @@ namespace PoolApi.Threading;
 /// <remarks>
 /// <para><b>Why.</b> Work that blocks or computes for long starves the .NET ThreadPool, and with it everything else in the
 /// process. Here it has threads of its own, a bound on how much of it may wait, and an orderly end.</para>
-/// <para><b>Regime.</b> Items from a few tens of nanoseconds to hours, from any number of threads. Submitting is two
+/// <para><b>Regime.</b> Items from a few tens of nanoseconds to hours, from any number of threads. Submitting is three
 /// compare-and-swaps and never waits for a worker; taking an item holds a lock for some tens of nanoseconds. A worker with nothing to do
 /// looks for 10 µs, then sleeps on a futex; an idle pool uses no CPU. What costs is waking a sleeping thread (tens of
 /// microseconds, as anywhere), so only one is woken at a time, and it wakes the next only if there is more to do.</para>
@@ -91,7 +91,10 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// </summary>
     public bool IsFullGuess => !_core.HasRoomGuess;
 
-    /// <summary>Completes when the pool is closed and everything it accepted has ended. Never fails.</summary>
+    /// <summary>
+    /// Completes when the pool is closed and everything it accepted has ended; the last item may be about to be told so. Never
+    /// fails.
+    /// </summary>
     public Task Drained => _core.Drained;
 
     /// <summary>
@@ -181,7 +184,11 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
 
     /// <summary>Counts a refusal by an admission control in front of the pool under <c>poolapi.work.rejected</c>.</summary>
     /// <param name="reason">Why, one of a small fixed set of words.</param>
-    public void CountRejected(string reason) => PoolInstruments.Rejected(_core, reason);
+    public void CountRejected(string reason)
+    {
+        ArgumentNullException.ThrowIfNull(reason);
+        PoolInstruments.Rejected(_core, reason);
+    }
 
     /// <summary>The pool and every worker at one moment. Takes the pool's lock for a time proportional to the workers.</summary>
     public PoolSnapshot GetSnapshot() => _core.GetSnapshot();
@@ -222,6 +229,8 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public Task<ShutdownReport> ShutdownAsync(ShutdownMode mode, TimeSpan deadline)
     {
+        if (mode is < ShutdownMode.Drain or > ShutdownMode.Cancel)
+            throw new ArgumentOutOfRangeException(nameof(mode), mode, "mode may be Drain or Cancel.");
         ThrowIfNoTimeout(deadline);
         ThrowIfOnWorker();
         return _shutdown.ShutdownAsync(mode, deadline);

@@ -96,7 +96,7 @@ public abstract partial class PoolWorkItem
     /// <summary>
     /// Asks the item to stop. While it waits, it is removed at once, its slot is free, and it ends with
     /// <paramref name="reason"/>; while it runs, <see cref="CancellationToken"/> is cancelled and the rest is up to the
-    /// work; before it is submitted, it will end with the reason as soon as it is. Safe from any thread.
+    /// work; before it is submitted for the first time, it will end with the reason as soon as it is. Safe from any thread.
     /// </summary>
     /// <param name="reason">Why, should it not have run. Default: <see cref="NotRunReason.Cancelled"/>.</param>
     /// <returns><see langword="true"/> if the item was waiting and has been removed by this call.</returns>

@@ -39,8 +39,9 @@ public class MeasurementBatchTests
         }));
         started.WaitPatiently();
         listener.RecordObservableInstruments();
-        Assert.Equal((tiny.Length, tiny.Length), (Volatile.Read(ref finished), Volatile.Read(ref timed)));
+        (long, long) found = (Volatile.Read(ref finished), Volatile.Read(ref timed));
         release.Set();
+        Assert.Equal((tiny.Length, tiny.Length), found);
 
         bool IsOurs(ReadOnlySpan<KeyValuePair<string, object?>> tags)
         {

@@ -118,7 +118,7 @@ internal sealed partial class PoolCore
         {
             for (; claimed < count; claimed++)
             {
-                ArgumentNullException.ThrowIfNull(items[claimed]);
+                ArgumentNullException.ThrowIfNull(items[claimed], nameof(items));
                 was[claimed] = Claim(items[claimed], options, now, out bool one);
                 urgent |= one;
                 if (claimed > 0) items[claimed].Previous = items[claimed - 1];
@@ -283,8 +283,9 @@ internal sealed partial class PoolCore
         WorkItemState was = item.Claim(this, options.Priority, now, limit == long.MaxValue ? limit : now + limit);
         if (ownLimit) item.ExpiryIndex = -1;
         if (options.CancellationToken.CanBeCanceled) item.Watch(options.CancellationToken);
-        // A limit of its own has to be noted down; and a high item is sorted in at once, before what workers take next.
-        urgent = ownLimit || options.Priority == WorkPriority.High;
+        // A limit of its own has to be noted down; and what is not normal has its turn among what workers take next, so it is
+        // sorted in at once.
+        urgent = ownLimit || options.Priority != WorkPriority.Normal;
         return was;
     }
 

@@ -57,7 +57,7 @@ internal sealed class PoolSynchronizationContext(PoolCore core) : Synchronizatio
         /// <summary>As a task of the pool's scheduler.</summary>
         protected override void OnEnded(WorkOutcome outcome, Exception? exception)
         {
-            if (StartedAt == 0) ThreadPool.UnsafeQueueUserWorkItem(static item => item.Elsewhere(), this, preferLocal: false);
+            if (StartedAt == 0 && outcome != WorkOutcome.Abandoned) ThreadPool.UnsafeQueueUserWorkItem(static item => item.Elsewhere(), this, preferLocal: false);
         }
 
         private void Invoke() => callback(state);

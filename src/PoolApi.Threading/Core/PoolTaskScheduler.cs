@@ -27,7 +27,7 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
         /// <summary>A task cannot be handed back: one whose turn did not come runs elsewhere, so that nobody waits for ever.</summary>
         protected override void OnEnded(WorkOutcome outcome, Exception? exception)
         {
-            if (StartedAt == 0) ThreadPool.UnsafeQueueUserWorkItem(static item => item.Execute(), this, preferLocal: false);
+            if (StartedAt == 0 && outcome != WorkOutcome.Abandoned) ThreadPool.UnsafeQueueUserWorkItem(static item => item.Execute(), this, preferLocal: false);
         }
     }
 }

@@ -114,11 +114,13 @@ internal sealed class SpaceWaiters
         {
             if (_waiters.First is not { } longest) return;
             bool closed = _core.IsClosed;
+            // Before the room: whoever does not carry by now comes by the gate with the next place that he frees.
+            bool carries = _core.CarriesGuess;
             long room = _core.RoomGuess;
             if (room <= 0 && !closed)
             {
                 // Workers that carry tiny items do not come by after each; and the next may be a long one.
-                if (_core.CarriesGuess) LookAgainLocked();
+                if (carries) LookAgainLocked();
                 return;
             }
             if (!closed && room < _core.PlacesFreedIn(Worthwhile) && Stopwatch.GetElapsedTime(longest.Value.Since) < Worthwhile)

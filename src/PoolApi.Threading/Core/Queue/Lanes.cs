@@ -40,6 +40,9 @@ internal struct Lanes
         for (int lane = 0; lane < 3; lane++) _lanes[lane].Append(ref batch[lane]);
     }
 
+    /// <summary>The one turn in sixteen that begins with the low lane.</summary>
+    public readonly bool IsLowTurn => _turn % 16 == 15;
+
     public readonly bool IsAllNormal => _lanes[High].Count == 0 && _lanes[Low].Count == 0;
 
     /// <summary>The next of normal priority, which there is, out of turn.</summary>

@@ -15,6 +15,8 @@ internal class QueueWorker
     internal bool HasLooked; // it has spun since it last had work: next it sleeps
     internal bool IsLive; // it has a thread whose loop has not ended
 
+    internal long BagNumber; // of all bags ever filled; guarded by the gate
+
     // Guarded by the bag's own gate; whoever holds that of the queue may take it too, and in this order.
     internal WorkItemList Bag; // tiny items that it took along, to run next
 

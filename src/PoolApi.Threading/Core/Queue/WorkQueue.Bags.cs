@@ -15,6 +15,8 @@ namespace PoolApi.Threading.Core.Queue;
 /// </remarks>
 internal sealed partial class WorkQueue<TOps>
 {
+    private long _bags; // ever filled
+
     private bool AnyBagLocked
     {
         get
@@ -57,6 +59,7 @@ internal sealed partial class WorkQueue<TOps>
         if (carry.Most == 0 || !_lanes.IsAllNormal || _resumptions.Count > 0) return;
         int count = Math.Min(carry.Most, _lanes.Count - (carry.LeaveForEach * _live));
         if (count <= 0) return;
+        worker.BagNumber = ++_bags;
         Gate<TOps>.Enter(ref worker.BagGate);
         for (; count > 0; count--)
         {
@@ -72,12 +75,21 @@ internal sealed partial class WorkQueue<TOps>
         Gate<TOps>.Exit(ref worker.BagGate);
     }
 
-    /// <summary>Whatever the workers carry waits in its lane again, ahead of what came later.</summary>
+    /// <summary>
+    /// Whatever the workers carry waits in its lane again, ahead of what came later: each bag is a run of items that came one
+    /// after the other, so the last one filled goes back first.
+    /// </summary>
     private void EmptyBagsLocked()
     {
-        foreach (QueueWorker worker in _workers)
+        while (true)
         {
-            if (worker.HasBagGuess) EmptyBagLocked(worker);
+            QueueWorker? last = null;
+            foreach (QueueWorker worker in _workers)
+            {
+                if (worker.HasBagGuess && (last is null || worker.BagNumber > last.BagNumber)) last = worker;
+            }
+            if (last is null) return;
+            EmptyBagLocked(last);
         }
     }
 

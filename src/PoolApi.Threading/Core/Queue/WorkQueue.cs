@@ -162,6 +162,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
                 break;
             }
             if (_lanes.WantDrain) DrainLocked(ref after);
+            if (_lanes.IsLowTurn) EmptyBagsLocked(); // so that a bag whose worker came upon a long item is not passed by for ever
             if (TryDequeueLocked(worker, now, out assignment, ref after))
             {
                 FillBagLocked(worker, carry);
