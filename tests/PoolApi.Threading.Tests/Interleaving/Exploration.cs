@@ -52,6 +52,10 @@ internal sealed class Exploration : IDisposable
     /// <summary>The steps of the one schedule that the seed stands for.</summary>
     public IReadOnlyList<string> TraceOf(Scenario scenario, ulong seed) => _explorers[0].Trace(scenario, seed);
 
+    /// <summary>The same without the callers: which of them are seen depends on what the compiler has inlined by then.</summary>
+    public IReadOnlyList<string> StepsOf(Scenario scenario, ulong seed) =>
+        [.. TraceOf(scenario, seed).Select(static line => line.Split('|')[0])];
+
     /// <summary>Goes round the scenarios, a slice of each, until one fails or so many schedules have been run in all.</summary>
     /// <remarks>Found by reflection in assemblies compiled by a test: nothing but types of the framework in its signature.</remarks>
     public static string? Find(ulong seed, long schedules, out long needed)

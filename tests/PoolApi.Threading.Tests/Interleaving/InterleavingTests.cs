@@ -51,7 +51,7 @@ public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : I
         {
             using var one = new Exploration();
             using var other = new Exploration();
-            Assert.Equal(one.TraceOf(scenario, seed), other.TraceOf(scenario, seed));
+            Assert.Equal(one.StepsOf(scenario, seed), other.StepsOf(scenario, seed));
         }
     }
 

@@ -418,6 +418,6 @@ internal sealed unsafe class Schedule : IDisposable
         var callers = new StackTrace(2, false).GetFrames().Select(static f => f.GetMethod())
             .Where(static m => m?.DeclaringType is { } type && type.FullName!.StartsWith("PoolApi", StringComparison.Ordinal) && type != typeof(ScheduledOps) && type != typeof(Schedule) && type != typeof(VirtualThread))
             .Select(static m => m!.Name).Take(4);
-        _trace!.Add($"  {_steps,5} {NameOf(thread),-14} {what,-52} {string.Join(" < ", callers)}");
+        _trace!.Add($"  {_steps,5} {NameOf(thread),-14} {what,-52} | {string.Join(" < ", callers)}");
     }
 }
