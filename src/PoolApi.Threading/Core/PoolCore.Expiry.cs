@@ -13,7 +13,9 @@ namespace PoolApi.Threading.Core;
 internal sealed partial class PoolCore
 {
     private static readonly TimeSpan OneMillisecond = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(1); // a timer takes 49 days at most
+
+    /// <summary>The longest that a timer is set for, which takes 49 days at most; then it is set again.</summary>
+    public static readonly TimeSpan LongestTimer = TimeSpan.FromDays(1);
 
     private readonly ITimer _expiry;
     private readonly Lock _expirySetting = new(); // so that of two who set the timer the one who looked last has the last word

@@ -8,8 +8,6 @@ namespace PoolApi.Threading.Core;
 internal sealed class StuckWatch
 #pragma warning restore CA1001
 {
-    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(1);
-
     private readonly PoolCore _core;
     private readonly ITimer _timer;
     private int _isSet; // 1 while the timer is set or about to be
@@ -36,7 +34,7 @@ internal sealed class StuckWatch
     private void Change(TimeSpan due)
     {
         // A little late rather than a little early; a timer counts whole milliseconds.
-        TimeSpan wait = (due < LongestTimer ? due : LongestTimer) + TimeSpan.FromMilliseconds(1);
+        TimeSpan wait = (due < PoolCore.LongestTimer ? due : PoolCore.LongestTimer) + TimeSpan.FromMilliseconds(1);
         try
         {
             _timer.Change(wait, Timeout.InfiniteTimeSpan);
