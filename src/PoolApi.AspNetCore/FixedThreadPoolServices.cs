@@ -67,7 +67,7 @@ public static class FixedThreadPoolServices
         services.AddSingleton<ShutdownCoordinator>();
         services.AddSingleton<AppInstruments>();
         services.AddHostedService<PoolHostedService>();
-        services.AddSingleton<IStartupFilter, ConnectionCloser>();
+        services.AddSingleton<IStartupFilter, RequestTracking>();
 
         services.AddSingleton<ShutdownOptionsSetup>();
         services.AddSingleton<IConfigureOptions<ShutdownOptions>>(static s => s.GetRequiredService<ShutdownOptionsSetup>());

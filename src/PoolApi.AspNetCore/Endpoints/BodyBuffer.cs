@@ -19,7 +19,8 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
     /// <summary>Reads the body and puts it in the place of the request's own.</summary>
     /// <returns>What is wrong with it, as an answer; <see langword="null"/> if all is well.</returns>
     /// <exception cref="BadHttpRequestException">The server refused it: too slow, cut off, or malformed.</exception>
-    public static async ValueTask<Rejection?> ReadAsync(HttpContext context, AppPool pool, BodyReservation reservation)
+    public static async ValueTask<Rejection?> ReadAsync(
+        HttpContext context, AppPool pool, BodyReservation reservation, CancellationToken cancellation)
     {
         int limit = (int)pool.Options.MaxBodyBytes;
         long? declared = context.Request.ContentLength;
@@ -48,7 +49,7 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
                 bytes.CopyTo(larger, 0);
                 bytes = larger;
             }
-            int read = await context.Request.Body.ReadAsync(bytes.AsMemory(length), context.RequestAborted);
+            int read = await context.Request.Body.ReadAsync(bytes.AsMemory(length), cancellation);
             if (read == 0) break;
             length += read;
         }

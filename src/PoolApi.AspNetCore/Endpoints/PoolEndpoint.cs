@@ -56,7 +56,7 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
             static r => ((PooledRequest)r!).Cancel(NotRunReason.ClientGone), request);
         try
         {
-            if (hasBody && await BodyBuffer.ReadAsync(context, pool, request.Body) is { } refused)
+            if (hasBody && await ReadBodyAsync(request, shutdown) is { } refused)
             {
                 await Counted(pool, refused).ExecuteAsync(context);
                 return;
@@ -68,6 +68,20 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         {
             request.Body.Release();
             context.RequestAborted = request.Client;
+        }
+    }
+
+    /// <summary>A body that is still under way when the app closes is not waited for: its work would be refused anyway.</summary>
+    private static async ValueTask<Rejection?> ReadBodyAsync(PooledRequest request, ShutdownCoordinator shutdown)
+    {
+        using var reading = CancellationTokenSource.CreateLinkedTokenSource(request.Context.RequestAborted, shutdown.Closed);
+        try
+        {
+            return await BodyBuffer.ReadAsync(request.Context, request.Pool, request.Body, reading.Token);
+        }
+        catch (OperationCanceledException) when (shutdown.IsClosed && !request.IsClientGone)
+        {
+            return Rejection.Draining(request.Pool);
         }
     }
 

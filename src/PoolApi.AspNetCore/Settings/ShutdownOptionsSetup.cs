@@ -17,6 +17,7 @@ internal sealed class ShutdownOptionsSetup(IConfiguration configuration) : IConf
         options.LameDuck = reader.Time("LameDuck", options.LameDuck, TimeSpan.Zero, Hour);
         options.Drain = reader.Time("Drain", options.Drain, TimeSpan.Zero, Day);
         options.Cancel = reader.Time("Cancel", options.Cancel, TimeSpan.Zero, Hour);
+        options.Watchdog = reader.Boolean("Watchdog", options.Watchdog);
         options.MaxRequests = reader.WholeNumber("MaxRequests", options.MaxRequests, 0, long.MaxValue);
         reader.RejectUnknownKeys();
     }
@@ -41,8 +42,7 @@ internal sealed class ShutdownOptionsSetup(IConfiguration configuration) : IConf
     {
         try
         {
-            ShutdownOptions options = shutdown.Value;
-            host.ShutdownTimeout = options.LameDuck + options.Drain + options.Cancel + ShutdownOptions.Join + ShutdownOptions.Slack;
+            host.ShutdownTimeout = shutdown.Value.Longest;
         }
         catch (OptionsValidationException)
         {

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -11,18 +10,17 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// </remarks>
 internal sealed class PoolHostedService(IServiceProvider services) : IHostedLifecycleService, IDisposable
 {
-    private readonly List<PosixSignalRegistration> _signals = [];
+    private StopSignals? _signals;
     private ShutdownCoordinator? _coordinator;
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         // Not in the constructor: hosted services are made before the settings are validated.
-        _coordinator = services.GetRequiredService<ShutdownCoordinator>();
+        ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
         services.GetRequiredService<AppInstruments>();
         // Not in StartedAsync: this service's comes before those of services that were added later.
-        services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(_coordinator.Started);
-        _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, _ => _coordinator.Because("SIGTERM")));
-        _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => _coordinator.Because("SIGINT")));
+        services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(coordinator.Started);
+        _signals = new StopSignals(name => coordinator.Begin(name, lameDuck: true), coordinator.ForceEnd);
         return Task.CompletedTask;
     }
 
@@ -34,16 +32,14 @@ internal sealed class PoolHostedService(IServiceProvider services) : IHostedLife
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StoppedAsync(CancellationToken cancellationToken)
+    public async Task StoppedAsync(CancellationToken cancellationToken)
     {
-        int code = _coordinator?.Complete() ?? 0;
+        if (_coordinator is null) return;
+        await _coordinator.FlushAsync();
+        int code = _coordinator.Complete();
         // A code that the app has set for a reason of its own is not cleaned away.
         if (code != 0) Environment.ExitCode = code;
-        return Task.CompletedTask;
     }
 
-    public void Dispose()
-    {
-        foreach (PosixSignalRegistration signal in _signals) signal.Dispose();
-    }
+    public void Dispose() => _signals?.Dispose();
 }

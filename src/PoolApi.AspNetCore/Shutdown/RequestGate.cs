@@ -38,7 +38,7 @@ internal sealed class RequestGate(IOptions<ShutdownOptions> options, IHostApplic
     public void Admitted()
     {
         if (_limit == 0 || Interlocked.Increment(ref _admitted) != _limit) return;
-        shutdown.Because(Reason);
+        shutdown.Begin(Reason, lameDuck: false);
         lifetime.StopApplication();
     }
 }

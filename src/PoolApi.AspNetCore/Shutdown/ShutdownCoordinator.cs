@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using PoolApi.Threading;
@@ -8,23 +10,39 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// <summary>Takes the app through its stop: every pool is drained, what misses the deadline is cancelled, every thread joined.</summary>
 /// <remarks>
 /// <code>
-///   Starting ──► Running ──► LameDuck ──time over──► Draining ──nothing left──────────────► Joining
+///   Starting ──► Running ──► LameDuck ──time over──► Draining ──nothing left──────────────► Joining ──► Flushing
 ///                   │      (after a signal, if set)     ▲ │                                    ▲
 ///                   └───────────────────────────────────┘ └─deadline missed──► Cancelling ─────┘
 /// </code>
-/// One thread of control drives it (<see cref="PoolHostedService"/>); anyone may read the state.
+/// <para>The first state of a stop is entered by whoever asks for it, the rest by one thread of control
+/// (<see cref="PoolHostedService"/>); anyone may read the state. Draining waits for the pools, and for every request that was
+/// let in to have its answer; Joining ends with the server's own stop, since it needs the server's timers until then.</para>
+/// <para>A second signal (<see cref="ForceEnd"/>) and the watchdog end the process from any state.</para>
 /// </remarks>
-internal sealed partial class ShutdownCoordinator(AppPools pools, IOptions<ShutdownOptions> options, ILogger<ShutdownCoordinator> logger)
+internal sealed partial class ShutdownCoordinator(
+    AppPools pools, IServiceProvider services, IOptions<ShutdownOptions> options, ILogger<ShutdownCoordinator> logger) : IDisposable
 {
+    /// <summary>The watchdog had to end the process. (EX_SOFTWARE of sysexits.h.)</summary>
+    public const int WatchdogExitCode = 70;
+
     private readonly Lock _once = new();
     private readonly Stopwatch _sinceStop = new();
-    private readonly List<ShutdownReport> _reports = [];
+    private readonly CancellationTokenSource _leaving = new();
+    private readonly CancellationTokenSource _closed = new();
+    private List<ShutdownReport> _reports = [];
     private volatile ShutdownState _state = ShutdownState.Starting;
     private volatile string _reason = "application";
+    private Watchdog? _watchdog;
     private Task? _stop;
+    private bool _flushed = true;
     private int? _exitCode;
+    private bool _isForced;
 
     public ShutdownState State => _state;
+
+    public OpenRequests Requests { get; } = new();
+
+    public OpenConnections Connections { get; } = new();
 
     /// <summary>New work is refused.</summary>
     public bool IsClosed => _state >= ShutdownState.Draining;
@@ -32,73 +50,157 @@ internal sealed partial class ShutdownCoordinator(AppPools pools, IOptions<Shutd
     /// <summary>A connection that is used now should not be used for long.</summary>
     public bool IsStopping => _state >= ShutdownState.LameDuck;
 
-    /// <summary>Says why the app stops; the first to say so is believed.</summary>
-    public void Because(string reason) => Interlocked.CompareExchange(ref _reason, reason, "application");
+    /// <summary>Cancelled when the stop begins: what would go on for ever, such as a stream of events, ends.</summary>
+    public CancellationToken Leaving => _leaving.Token;
 
+    /// <summary>Cancelled when new work is refused: to read a body to its end would be in vain.</summary>
+    public CancellationToken Closed => _closed.Token;
+
+    /// <summary>The server listens.</summary>
     public void Started()
     {
         lock (_once)
         {
-            if (_stop is null) _state = ShutdownState.Running;
+            if (_state == ShutdownState.Starting) _state = ShutdownState.Running;
+        }
+    }
+
+    /// <summary>Begins the stop; who calls this asks the host to stop as well. Only the first call counts.</summary>
+    /// <param name="reason">Why.</param>
+    /// <param name="lameDuck">Whether work is accepted for a while longer, if the settings say so.</param>
+    public void Begin(string reason, bool lameDuck)
+    {
+        lock (_once)
+        {
+            if (IsStopping) return;
+            _reason = reason;
+            _sinceStop.Start();
+            ShutdownOptions times = options.Value;
+            if (times.Watchdog) _watchdog = Watchdog.Start(times.Longest, End);
+            if (lameDuck && times.LameDuck > TimeSpan.Zero && _state == ShutdownState.Running) Enter(ShutdownState.LameDuck);
+            else BeginDraining();
+        }
+
+        void End() => ForceEnd("watchdog", WatchdogExitCode);
+    }
+
+    /// <summary>
+    /// Everything up to the joined threads and the stopped server. Once: the host stops twice at the same time if the app
+    /// calls StopAsync while it waits for its shutdown.
+    /// </summary>
+    public Task StopAsync()
+    {
+        Begin(_reason, lameDuck: false);
+        lock (_once) return _stop ??= StopOnceAsync(options.Value);
+    }
+
+    /// <summary>Sends what telemetry is left. After the server's stop: it includes the last requests.</summary>
+    public async Task FlushAsync()
+    {
+        ITelemetryFlush[] flushes = [.. services.GetServices<ITelemetryFlush>()];
+        Enter(ShutdownState.Flushing);
+        using var late = new CancellationTokenSource(ShutdownOptions.Flush);
+        try
+        {
+            bool[] all = await Task.WhenAll(flushes.Select(flush => flush.FlushAsync(late.Token))).WaitAsync(late.Token).ConfigureAwait(false);
+            _flushed = Array.TrueForAll(all, static one => one);
+        }
+        catch (Exception e)
+        {
+            LogNotFlushed(e is OperationCanceledException ? null : e);
+            _flushed = false;
+        }
+    }
+
+    /// <summary>The last answers are out: says what became of everything.</summary>
+    /// <returns>The exit code: 0 clean, 3 work was left unfinished, 4 a thread could not be joined, 5 telemetry was not flushed.</returns>
+    public int Complete()
+    {
+        lock (_once)
+        {
+            _watchdog?.Over();
+            return _exitCode ??= Complete(
+                !_reports.TrueForAll(static r => r.Joined) ? 4 : !_reports.TrueForAll(static r => r.NothingLost) ? 3 : !_flushed ? 5 : 0);
         }
     }
 
     /// <summary>
-    /// Everything up to the joined threads. The server still listens meanwhile, and its timers run. Once: the host stops
-    /// twice at the same time if the app calls StopAsync while it waits for its shutdown.
+    /// Ends the process within a second, whatever it is doing: what was accepted is handed back and counted, and the log has
+    /// its last line. Blocks the calling thread, which is nobody else's.
     /// </summary>
-    public Task StopAsync()
+    public void ForceEnd(string reason, int exitCode)
     {
-        lock (_once) return _stop ??= StopOnceAsync();
+        if (Interlocked.Exchange(ref _isForced, true)) return;
+        ProcessEnd.At(ShutdownOptions.ForcedEnd, exitCode);
+        LogForced(reason);
+        // Whoever runs the stop may hold the lock for ever; then this end has no line, and the last resort gives the code.
+        lock (_once)
+        {
+            if (_exitCode is null)
+            {
+                foreach (AppPool pool in pools.All) pool.Threads.CancelAll();
+                // Without a wait it is done at once, on this thread. If somebody joins already, what is known is told.
+                Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
+                _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
+                _exitCode = Complete(exitCode);
+            }
+        }
+        // The log's last lines are written by a thread of its own; to dispose of it waits for them.
+        (services.GetService<ILoggerFactory>() as IDisposable)?.Dispose();
+        ProcessEnd.Now(exitCode);
     }
 
-    private async Task StopOnceAsync()
+    public void Dispose()
     {
-        ShutdownOptions times = options.Value;
-        _sinceStop.Start();
-        if (times.LameDuck > TimeSpan.Zero && _reason is not RequestGate.Reason)
-        {
-            Enter(ShutdownState.LameDuck);
-            await Task.Delay(times.LameDuck).ConfigureAwait(false);
-        }
+        _leaving.Dispose();
+        _closed.Dispose();
+    }
 
-        foreach (AppPool pool in pools.All) pool.Threads.Close();
-        Enter(ShutdownState.Draining);
-        if (!await DrainedWithinAsync(times.Drain).ConfigureAwait(false))
+    private async Task StopOnceAsync(ShutdownOptions times)
+    {
+        // Not under the caller's lock: what ends with this token is other people's code.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await _leaving.CancelAsync().ConfigureAwait(false);
+        if (_state == ShutdownState.LameDuck)
+        {
+            TimeSpan left = times.LameDuck - _sinceStop.Elapsed;
+            if (left > TimeSpan.Zero) await Task.Delay(left).ConfigureAwait(false);
+            lock (_once) BeginDraining();
+        }
+        TimeSpan deadline = _sinceStop.Elapsed + times.Drain;
+        await _closed.CancelAsync().ConfigureAwait(false);
+
+        if (!await NothingLeftWithinAsync(deadline - _sinceStop.Elapsed).ConfigureAwait(false))
         {
             Enter(ShutdownState.Cancelling);
             foreach (AppPool pool in pools.All) pool.Threads.CancelAll();
-            await DrainedWithinAsync(times.Cancel).ConfigureAwait(false);
+            await NothingLeftWithinAsync(times.Cancel).ConfigureAwait(false);
         }
 
         Enter(ShutdownState.Joining);
-        _reports.AddRange(await Task.WhenAll(pools.All.Select(pool => pool.Threads.JoinAsync(ShutdownOptions.Join))).ConfigureAwait(false));
+        _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.Threads.JoinAsync(ShutdownOptions.Join))).ConfigureAwait(false)];
+        // Those whose thread could not be joined have been told; their answers, and the ends of their connections, take a moment.
+        await Requests.NoneAsync().WaitAsync(ShutdownOptions.LastAnswers).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Connections.CloseAsync(ShutdownOptions.LastConnections).ConfigureAwait(false);
+        // The host would give it all of its own time, for a client that has sent half a header. Stopped twice, it stops once.
+        if (services.GetService<IServer>() is not { } server) return;
+        using var cut = new CancellationTokenSource(ShutdownOptions.ServerStop);
+        await server.StopAsync(cut.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>The last answers are out: says what became of everything.</summary>
-    /// <returns>The exit code: 0 clean, 3 work was left unfinished, 4 a thread could not be joined.</returns>
-    public int Complete()
+    /// <summary>Closes the pools: under the lock, because nothing may be accepted once this state can be seen.</summary>
+    private void BeginDraining()
     {
-        lock (_once) return _exitCode ??= CompleteOnce();
+        foreach (AppPool pool in pools.All) pool.Threads.Close();
+        Enter(ShutdownState.Draining);
     }
 
-    private int CompleteOnce()
-    {
-        int code = !_reports.TrueForAll(static r => r.Joined) ? 4 : !_reports.TrueForAll(static r => r.NothingLost) ? 3 : 0;
-        PoolCounts n = _reports.Aggregate(default(PoolCounts), static (sum, r) => sum.Plus(r.Counts));
-        int joined = _reports.Sum(static r => r.WorkersJoined);
-        int workers = joined + _reports.Sum(static r => r.NotJoined.Count);
-        LogComplete(
-            code == 0 ? LogLevel.Information : LogLevel.Error, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed,
-            n.ClientGone, n.NotStarted, n.Abandoned, joined, workers);
-        return code;
-    }
-
-    private async Task<bool> DrainedWithinAsync(TimeSpan time)
+    private async Task<bool> NothingLeftWithinAsync(TimeSpan time)
     {
         try
         {
-            await Task.WhenAll(pools.All.Select(static pool => pool.Threads.Drained)).WaitAsync(time).ConfigureAwait(false);
+            await Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.Drained), Requests.NoneAsync()])
+                .WaitAsync(time > TimeSpan.Zero ? time : TimeSpan.Zero).ConfigureAwait(false);
             return true;
         }
         catch (TimeoutException)
@@ -114,6 +216,17 @@ internal sealed partial class ShutdownCoordinator(AppPools pools, IOptions<Shutd
         LogState(state, _reason, snapshots.Sum(static s => s.InFlight), snapshots.Sum(static s => s.QueueLength), _sinceStop.ElapsedMilliseconds);
     }
 
+    private int Complete(int code)
+    {
+        PoolCounts n = pools.All.Aggregate(default(PoolCounts), static (sum, pool) => sum.Plus(pool.Threads.GetSnapshot().Counts));
+        int joined = _reports.Sum(static r => r.WorkersJoined);
+        int workers = Math.Max(joined + _reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
+        LogComplete(
+            code == 0 ? LogLevel.Information : LogLevel.Error, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed,
+            n.ClientGone, n.NotStarted, n.Abandoned, joined, workers);
+        return code;
+    }
+
     [LoggerMessage(10, LogLevel.Information, "Shutdown: {state}, reason {reason}, {inflight} in flight, {queued} queued, {elapsed} ms")]
     private partial void LogState(ShutdownState state, string reason, int inflight, int queued, long elapsed);
 
@@ -122,4 +235,10 @@ internal sealed partial class ShutdownCoordinator(AppPools pools, IOptions<Shutd
     private partial void LogComplete(
         LogLevel level, int code, long accepted, long completed, long failed, long cancelled, long expired, long shed, long clientGone,
         long notStarted, long abandoned, int joined, int workers);
+
+    [LoggerMessage(12, LogLevel.Error, "The stop is cut short: {reason}")]
+    private partial void LogForced(string reason);
+
+    [LoggerMessage(13, LogLevel.Error, "Telemetry could not be flushed")]
+    private partial void LogNotFlushed(Exception? exception);
 }

@@ -20,11 +20,35 @@ public sealed class ShutdownOptions
     /// </summary>
     public long MaxRequests { get; set; }
 
+    /// <summary>
+    /// Whether the process is ended, with exit code 70, when its stop takes longer than all of its phases may. Default: true.
+    /// To be switched off where the app is not the process: in a test that hosts it.
+    /// </summary>
+    public bool Watchdog { get; set; } = true;
+
     /// <summary>How long the threads have to end.</summary>
     internal static readonly TimeSpan Join = TimeSpan.FromSeconds(2);
 
-    /// <summary>What is left for the server to write its last answers and close, beyond the phases.</summary>
-    internal static readonly TimeSpan Slack = TimeSpan.FromSeconds(3);
+    /// <summary>How long the answers of work whose thread could not be joined may take to be written.</summary>
+    internal static readonly TimeSpan LastAnswers = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long connections have to end once they are asked to: the server looks once a second.</summary>
+    internal static readonly TimeSpan LastConnections = TimeSpan.FromMilliseconds(1500);
+
+    /// <summary>How long the server has to stop, before it cuts what is left.</summary>
+    internal static readonly TimeSpan ServerStop = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long telemetry has to be flushed.</summary>
+    internal static readonly TimeSpan Flush = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long an end that cannot wait may take to tell what it left.</summary>
+    internal static readonly TimeSpan ForcedEnd = TimeSpan.FromMilliseconds(700);
+
+    /// <summary>What other services of the app have to stop, and a busy machine to be late, beyond the phases.</summary>
+    internal static readonly TimeSpan Slack = TimeSpan.FromSeconds(5);
+
+    /// <summary>The longest that a stop may take.</summary>
+    internal TimeSpan Longest => LameDuck + Drain + Cancel + Join + LastAnswers + LastConnections + ServerStop + Flush + Slack;
 
     /// <summary>What the configuration got wrong; reported by the validation, all faults at once.</summary>
     internal List<string> Faults { get; } = [];

@@ -18,8 +18,11 @@ public enum ShutdownState
     /// <summary>The drain's time is over: what waits is handed back, what runs is cancelled.</summary>
     Cancelling,
 
-    /// <summary>The workers end, and their threads are joined.</summary>
+    /// <summary>The workers end, their threads are joined, and the connections are closed.</summary>
     Joining,
+
+    /// <summary>The server has stopped; telemetry is flushed.</summary>
+    Flushing,
 }
 
 internal static class ShutdownStates
@@ -32,6 +35,7 @@ internal static class ShutdownStates
         ShutdownState.LameDuck => "lameduck",
         ShutdownState.Draining => "draining",
         ShutdownState.Cancelling => "cancelling",
-        _ => "joining",
+        ShutdownState.Joining => "joining",
+        _ => "flushing",
     };
 }

@@ -10,18 +10,29 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>The view of every worker, over HTTP.</summary>
 public static class PoolWorkersEndpoint
 {
-    /// <summary>Maps a GET that answers every pool's queue and every worker's state at one moment, as JSON.</summary>
+    /// <summary>
+    /// Maps a GET that answers every pool's queue and every worker's state at one moment, as JSON; and under
+    /// <c>/stream</c> behind it a GET that answers the same once a second, as server-sent events named <c>workers</c>. When
+    /// the app begins to stop, a stream ends with a last event named <c>shutdown</c>.
+    /// </summary>
     /// <param name="endpoints">Where to map it.</param>
     /// <param name="pattern">Its route.</param>
+    /// <returns>Both endpoints.</returns>
     public static IEndpointConventionBuilder MapPoolWorkers(this IEndpointRouteBuilder endpoints, string pattern = "/v1/workers")
     {
         ArgumentNullException.ThrowIfNull(endpoints);
-        return endpoints.MapGet(pattern, static (HttpContext context) =>
+        RouteGroupBuilder group = endpoints.MapGroup(pattern);
+        group.MapGet("", static context =>
         {
             context.Response.Headers.CacheControl = "no-store";
             WorkersView view = WorkersView.Of(
                 context.RequestServices.GetRequiredService<ShutdownCoordinator>(), context.RequestServices.GetRequiredService<AppPools>());
             return context.Response.WriteAsJsonAsync(view, WorkersJson.Default.WorkersView, cancellationToken: context.RequestAborted);
         });
+        group.MapGet("/stream", static context => TypedResults.ServerSentEvents(WorkersStream.ReadAsync(
+            context.RequestServices.GetRequiredService<ShutdownCoordinator>(),
+            context.RequestServices.GetRequiredService<AppPools>(),
+            context.RequestAborted)).ExecuteAsync(context));
+        return group;
     }
 }

@@ -13,6 +13,7 @@ internal static class ManagementEndpoints
         group.MapPrometheusScrapingEndpoint("/metrics");
         group.MapPoolHealth();
         group.MapPoolWorkers();
+        group.MapPoolDrain();
         group.MapDashboard();
     }
 }

@@ -7,17 +7,26 @@ using Microsoft.Extensions.DependencyInjection;
 namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>
-/// While the app stops, every response asks its client to close the connection (HTTP/1.1) or to open no more streams on it
-/// (HTTP/2), so that no request is sent into a connection that is about to go.
+/// Around every request of the app: the stop knows of it and of its connection. While the app stops, every response asks its
+/// client to close the connection (HTTP/1.1) or to open no more streams on it (HTTP/2), so that no request is sent into a
+/// connection that is about to go.
 /// </summary>
-internal sealed class ConnectionCloser(IServiceProvider services) : IStartupFilter
+internal sealed class RequestTracking(IServiceProvider services) : IStartupFilter
 {
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
         // Not in the constructor: startup filters are made with the hosted services, before the settings are validated.
         var shutdown = services.GetRequiredService<ShutdownCoordinator>();
-        app.Use(async (context, rest) =>
+        app.Use(rest => context => TrackAsync(context, shutdown, rest));
+        next(app);
+    };
+
+    private static async Task TrackAsync(HttpContext context, ShutdownCoordinator shutdown, RequestDelegate rest)
+    {
+        shutdown.Requests.Enter();
+        try
         {
+            shutdown.Connections.Note(context);
             // Asked as the response starts, not as the request comes: the stop may begin in between.
             context.Response.OnStarting(
                 static state =>
@@ -28,7 +37,10 @@ internal sealed class ConnectionCloser(IServiceProvider services) : IStartupFilt
                 },
                 (context, shutdown));
             await rest(context);
-        });
-        next(app);
-    };
+        }
+        finally
+        {
+            shutdown.Requests.Exit();
+        }
+    }
 }
