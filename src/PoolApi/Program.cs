@@ -30,7 +30,8 @@ try
     builder.Services.AddSingleton<Listeners>();
     builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerMatcherPolicy>());
 
-    await using WebApplication app = builder.Build();
+    WebApplication app = builder.Build();
+    await using var disposal = new BoundedDisposal(app, TimeSpan.FromMilliseconds(500));
     app.UseExceptionHandler();
     app.UseStatusCodePages();
     app.MapWelcome(settings.Diagnostics);
