@@ -53,7 +53,9 @@ public static class FixedThreadPoolServices
             return new FixedThreadPool(threads);
         });
         services.AddKeyedSingleton(name, (s, _) => new AppPool(
-            s.GetRequiredKeyedService<FixedThreadPool>(name), s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name)));
+            s.GetRequiredKeyedService<FixedThreadPool>(name),
+            s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name),
+            s.GetService<TimeProvider>() ?? TimeProvider.System));
         services.TryAddSingleton(s => s.GetRequiredKeyedService<FixedThreadPool>(name));
         return services;
     }

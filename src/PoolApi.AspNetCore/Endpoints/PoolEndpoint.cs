@@ -42,6 +42,12 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
             return;
         }
 
+        if (pool.Overload.ShouldRefuse())
+        {
+            await Counted(pool, Rejection.Overloaded(pool)).ExecuteAsync(context);
+            return;
+        }
+
         bool hasBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
         if (hasBody && pool.Threads.IsFullGuess)
         {
@@ -107,6 +113,7 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
 
         WorkOutcome outcome = await request.Ended;
         request.Over();
+        if (outcome == WorkOutcome.Expired || request.IsClientGone) pool.Overload.Left(request.QueueTime + request.RunTime, request.QueueTime);
         // The answer is written for the client, whatever became of the work.
         request.Context.RequestAborted = request.Client;
         switch (outcome)

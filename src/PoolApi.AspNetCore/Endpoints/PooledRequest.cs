@@ -73,6 +73,7 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
     protected override async ValueTask ExecuteAsync()
     {
         Body.Release();
+        pool.Overload.Taken(QueueTime);
         // Inside the method's own flow, so that it is what every continuation captures.
         if (_flow is not null) ExecutionContext.Restore(_flow);
         Result = await _work!();

@@ -29,7 +29,7 @@ internal sealed class Rejection : IResult
 
     public static Rejection Overloaded(AppPool pool) => new(
         StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
-        "There is no room for this request's body among those that wait, or its turn was dropped to keep up. Nothing has run. "
+        "There is no room for this request's body among those that wait, or its turn would come too late. Nothing has run. "
         + "Try again after the time in Retry-After.", RetryAfter(pool));
 
     public static Rejection Expired(AppPool pool) => new(

@@ -1,0 +1,147 @@
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Overload;
+
+/// <summary>
+/// Keeps a pool useful when more comes than it can do: once clients are seen to give up after waiting for some time, requests
+/// that would wait for half as long are refused at once.
+/// </summary>
+/// <remarks>
+/// <para>A queue that clients out-wait serves only those who have left, or are about to. The server does not know how long
+/// they wait, but it sees them leave. So there is nothing to tune:</para>
+/// <code>
+///   calm ──some leave, who had mostly waited, while others were kept waiting as long──► wary ──a quiet minute──► calm
+/// </code>
+/// <para>Calm, everything up to the queue's capacity is let in, oldest first: a burst is not an overload. Wary, what would
+/// wait for longer than half the clients' patience, as the pool predicts from its recent run times, is refused before
+/// anything of it is read; and while the backlog from before is longer than that, the pool takes the newest first, since
+/// the oldest are about to leave. The patience that was learned is trusted less as time goes by: it grows by a quarter each half
+/// minute until clients leave again.</para>
+/// <para>Someone who leaves early to make the server wary gains little: a pool is wary of long queues only, and always lets in
+/// what keeps its workers busy.</para>
+/// <para>Newest-first under overload is Facebook's adaptive LIFO ("Fail at Scale", 2015); predicting the wait from the length
+/// of the queue is as old as queueing theory (Little). Cost while calm: one read for each request that did not wait.</para>
+/// </remarks>
+internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time)
+{
+    /// <summary>Who leaves one by one has reasons of his own.</summary>
+    private const int Some = 4;
+
+    /// <summary>Of those who waited long, one in so many must have left.</summary>
+    private const int OneIn = 10;
+
+    /// <summary>Shorter waits drive nobody away.</summary>
+    private static readonly TimeSpan Long = TimeSpan.FromMilliseconds(20);
+
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Doubt = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _lock = new();
+    private long _patience; // ticks of TimeSpan; 0: calm. Read without the lock.
+
+    // Guarded by the lock.
+    private long _windowStart;
+    private int _served; // in this window: taken after a long wait
+    private int _left; // in this window: those who left
+    private TimeSpan _leftAfter; // together
+    private TimeSpan _lastWait; // of the one a worker took last
+    private long _lastTaken;
+    private long _learned;
+    private long _lastNeeded;
+
+    /// <summary>How long clients wait before they leave, as far as is known.</summary>
+    public TimeSpan? Patience => Volatile.Read(ref _patience) is var ticks and not 0 ? TimeSpan.FromTicks(ticks) : null;
+
+    /// <summary>Whether a request that comes now had better come later. Called before anything of it is read.</summary>
+    public bool ShouldRefuse()
+    {
+        if (Volatile.Read(ref _patience) == 0) return false;
+        TimeSpan wait = threads.EstimateQueueTime();
+        long now = time.GetTimestamp();
+        lock (_lock)
+        {
+            if (!IsStillWary(now)) return false;
+            if (!IsTooLong(wait)) return false;
+            _lastNeeded = now;
+            return true;
+        }
+    }
+
+    /// <summary>A worker has taken a request that has waited for so long. On the worker.</summary>
+    public void Taken(TimeSpan waited)
+    {
+        bool wary = Volatile.Read(ref _patience) != 0;
+        if (waited < Long && !wary) return;
+        TimeSpan wait = wary ? threads.EstimateQueueTime() : TimeSpan.Zero;
+        long now = time.GetTimestamp();
+        lock (_lock)
+        {
+            Roll(now);
+            _lastTaken = now;
+            _lastWait = waited;
+            if (waited >= Long) _served++;
+            if (wary && IsStillWary(now)) IsTooLong(wait);
+        }
+    }
+
+    /// <summary>A client has left.</summary>
+    /// <param name="after">How long after its request was let in.</param>
+    /// <param name="waited">How much of that it was kept waiting for a worker.</param>
+    public void Left(TimeSpan after, TimeSpan waited)
+    {
+        // Someone whose work itself took long was not driven away by the queue.
+        if (waited < Long || waited < after / 2) return;
+        long now = time.GetTimestamp();
+        lock (_lock)
+        {
+            Roll(now);
+            bool wary = IsStillWary(now);
+            // Not if nobody is served: then it is the work that is stuck, and a short queue would not help. Nor if others did
+            // not have to wait so long.
+            bool othersWait = time.GetElapsedTime(_lastTaken, now) < Window + after && _lastWait >= waited / 2;
+            if (!wary && !othersWait) return;
+            _left++;
+            _leftAfter += after;
+            _lastNeeded = now;
+            if (_left < Some || _left * OneIn < _served) return;
+            TimeSpan seen = _leftAfter / _left;
+            Volatile.Write(ref _patience, Math.Max(1, wary ? Math.Min(seen.Ticks, (seen.Ticks + _patience) / 2) : seen.Ticks));
+            _learned = now;
+        }
+    }
+
+    private void Roll(long now)
+    {
+        if (time.GetElapsedTime(_windowStart, now) < Window) return;
+        _windowStart = now;
+        _served = 0;
+        _left = 0;
+        _leftAfter = TimeSpan.Zero;
+    }
+
+    private bool IsStillWary(long now)
+    {
+        if (_patience == 0) return false;
+        if (time.GetElapsedTime(_lastNeeded, now) > Quiet)
+        {
+            Volatile.Write(ref _patience, 0);
+            threads.TakesNewestFirst = false;
+            return false;
+        }
+        if (time.GetElapsedTime(_learned, now) > Doubt)
+        {
+            Volatile.Write(ref _patience, _patience + (_patience / 4));
+            _learned = now;
+        }
+        return true;
+    }
+
+    private bool IsTooLong(TimeSpan wait)
+    {
+        bool tooLong = wait.Ticks > _patience / 2;
+        // Half as much again: around the limit itself it would change with each request.
+        if (tooLong != threads.TakesNewestFirst && (!tooLong || wait.Ticks > _patience * 3 / 4)) threads.TakesNewestFirst = tooLong;
+        return tooLong;
+    }
+}
