@@ -48,7 +48,7 @@ internal static class PlantedFaults
         ],
         ["a worker that finds the lanes empty rests, whatever the others carry"] =
         [
-            new(Queue, "            if (AnyBagLocked)\n", "            if (false)\n"),
+            new(Queue, "            if (AnyBagGuess)\n", "            if (false)\n"),
         ],
         ["what a worker takes out of its bag is in its hand only after the bag's gate has opened"] =
         [

@@ -17,11 +17,12 @@ internal sealed partial class WorkQueue<TOps>
 {
     private long _bags; // ever filled
 
-    private bool AnyBagLocked
+    /// <summary>Whether a worker carries anything. Under the gate "no" is certain: bags are filled there alone.</summary>
+    public bool AnyBagGuess
     {
         get
         {
-            foreach (QueueWorker worker in _workers)
+            foreach (QueueWorker worker in Volatile.Read(ref _workers))
             {
                 if (worker.HasBagGuess) return true;
             }

@@ -26,7 +26,7 @@ internal sealed partial class WorkQueue<TOps>
     {
         get
         {
-            if (_lanes.Count > 0 || _resumptions.Count > 0 || AsyncInFlight > 0 || _inbox.HasItems || AnyBagLocked) return false;
+            if (_lanes.Count > 0 || _resumptions.Count > 0 || AsyncInFlight > 0 || _inbox.HasItems || AnyBagGuess) return false;
             foreach (QueueWorker worker in _workers)
             {
                 // Asynchronous ones are counted already, and a continuation left over from an ended one is nothing to wait for.
@@ -40,7 +40,7 @@ internal sealed partial class WorkQueue<TOps>
 
     private bool IsSurplusLocked => _live > TargetWorkers;
 
-    private bool HasWorkLocked => _lanes.Count > 0 || _resumptions.Count > 0 || _inbox.HasItems || AnyBagLocked;
+    private bool HasWorkLocked => _lanes.Count > 0 || _resumptions.Count > 0 || _inbox.HasItems || AnyBagGuess;
 
     /// <summary>Makes a worker one of the queue's; its thread is about to call <see cref="Next"/>. It counts as on its way.</summary>
     public void AddLocked(QueueWorker worker)

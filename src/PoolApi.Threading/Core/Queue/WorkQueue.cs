@@ -170,7 +170,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
                 step = NextStep.Run;
                 break;
             }
-            if (AnyBagLocked)
+            if (AnyBagGuess)
             {
                 EmptyBagsLocked();
                 continue;
