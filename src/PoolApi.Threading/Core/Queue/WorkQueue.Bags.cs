@@ -101,6 +101,3 @@ internal sealed partial class WorkQueue<TOps>
         Gate<TOps>.Exit(ref worker.BagGate);
     }
 }
-
-/// <summary>How many items a worker may take along, and how many it leaves for each worker there is.</summary>
-internal readonly record struct Carry(int Most, int LeaveForEach);

@@ -298,27 +298,3 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
         return sum;
     }
 }
-
-/// <summary>Where a queue is in its life. Only forward.</summary>
-internal enum QueueState
-{
-    Open,
-    Closed,
-    Stopping,
-    Stopped,
-}
-
-/// <summary>A continuation of an item that is under way.</summary>
-internal readonly record struct Resumption(PoolWorkItem Item, SendOrPostCallback Callback, object? State);
-
-/// <summary>What a worker is to run: the item itself, or a continuation of it.</summary>
-internal readonly record struct Assignment(PoolWorkItem Item, SendOrPostCallback? Callback, object? State);
-
-/// <summary>What a worker is to do next.</summary>
-internal enum NextStep
-{
-    Run,
-    Look,
-    Sleep,
-    Exit,
-}
