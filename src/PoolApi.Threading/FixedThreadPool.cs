@@ -40,8 +40,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <exception cref="Exception">What <see cref="FixedThreadPoolOptions.CreateWorkerState"/> threw; every thread has been ended.</exception>
     public FixedThreadPool(FixedThreadPoolOptions? options = null)
     {
-        options ??= new FixedThreadPoolOptions();
-        options.Validate();
+        options = (options ?? new FixedThreadPoolOptions()).ToValid();
         _core = new PoolCore(options, this);
         _shutdown = new PoolShutdown(_core);
         TaskScheduler = new PoolTaskScheduler(_core);
