@@ -5,8 +5,8 @@ namespace PoolApi.AspNetCore;
 /// <summary>The settings of one pool in an app, read from its configuration section (<c>Pool</c> unless said otherwise).</summary>
 public sealed class PoolOptions
 {
-    /// <summary>The number of dedicated threads, 1 to 1024. Default: the number of processors.</summary>
-    public int Workers { get; set; } = Environment.ProcessorCount;
+    /// <summary>The number of dedicated threads, 1 to 1024. Default: the number of processors, at most 1024.</summary>
+    public int Workers { get; set; } = Math.Min(Environment.ProcessorCount, FixedThreadPoolOptions.MaxWorkers);
 
     /// <summary>The number of requests that may wait while every worker is busy, 1 to 16,777,216. Default: 1024.</summary>
     public int QueueCapacity { get; set; } = 1024;
@@ -23,7 +23,10 @@ public sealed class PoolOptions
     /// </summary>
     public long QueueBytes { get; set; } = 256 * 1024 * 1024;
 
-    /// <summary>A worker on one request for longer than this is shown as stuck, 1 ms to 1 day. Default: 1 minute.</summary>
+    /// <summary>
+    /// A worker on one request for longer than this is shown as stuck, 1 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/>
+    /// (as a setting <c>-00:00:00.0010000</c>) for never. Default: 1 minute.
+    /// </summary>
     public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>What the configuration got wrong; reported by the validation, all faults at once.</summary>

@@ -1,14 +1,24 @@
-using PoolApi.Threading.Core;
+using System.Runtime.CompilerServices;
 using PoolApi.Threading.Core.Calls;
 
 namespace PoolApi.Threading;
 
 /// <content>Calls: delegates, and their results.</content>
+/// <remarks>
+/// A delegate is given nothing, a token, a state, or a state and a token; and returns a result, nothing, a task or a
+/// <see cref="ValueTask"/>: each of these has one form. Where a call fits several, the priorities decide.
+/// </remarks>
 public sealed partial class FixedThreadPool
 {
+    // A token that follows a function of one parameter cancels the work: it is no state.
+    private const int TakesToken = 2;
+
+    // An async lambda fits Task and ValueTask alike.
+    private const int IsTask = 1;
+
     /// <summary>Runs a function on the pool.</summary>
     /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
-    /// <param name="options">What to say about it.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
     /// <returns>
     /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if it was not accepted,
     /// <see cref="WorkNotRunException"/> if it was accepted and did not run, <see cref="OperationCanceledException"/> if it
@@ -17,44 +27,54 @@ public sealed partial class FixedThreadPool
     /// </returns>
     /// <remarks>Allocates the token's source, and what the delegate itself captures.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
+    [OverloadResolutionPriority(TakesToken)]
     public ValueTask<TResult> RunAsync<TResult>(Func<CancellationToken, TResult> work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return Start<WithToken<TResult>, TResult>(new WithToken<TResult>(work), options);
+        return Start<WithToken<TResult>, TResult>(new(work), options);
     }
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <param name="work">The function.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
     /// <remarks>Allocates nothing in a steady state, beyond what the delegate itself captures.</remarks>
     public ValueTask<TResult> RunAsync<TResult>(Func<TResult> work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return Start<Plain<TResult>, TResult>(new Plain<TResult>(work), options);
+        return Start<Plain<TResult>, TResult>(new(work), options);
     }
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
     /// <param name="work">The function. A static one needs no closure.</param>
     /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
     /// <remarks>Allocates nothing in a steady state.</remarks>
     public ValueTask<TResult> RunAsync<TState, TResult>(Func<TState, TResult> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return Start<WithState<TState, TResult>, TResult>(new WithState<TState, TResult>(work, state), options);
+        return Start<WithState<TState, TResult>, TResult>(new(work, state), options);
     }
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
-    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
+    /// <param name="work">
+    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// </param>
     /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    /// <remarks>Allocates the token's source.</remarks>
     public ValueTask<TResult> RunAsync<TState, TResult>(
         Func<TState, CancellationToken, TResult> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return Start<WithStateAndToken<TState, TResult>, TResult>(new WithStateAndToken<TState, TResult>(work, state), options);
+        return Start<WithStateAndToken<TState, TResult>, TResult>(new(work, state), options);
     }
 
     /// <summary>Runs an action on the pool.</summary>
     /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <param name="work">The action; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    /// <remarks>Allocates the token's source, and what the delegate itself captures.</remarks>
+    [OverloadResolutionPriority(TakesToken)]
     public ValueTask RunAsync(Action<CancellationToken> work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
@@ -62,7 +82,10 @@ public sealed partial class FixedThreadPool
     }
 
     /// <summary>Runs an action on the pool.</summary>
-    /// <inheritdoc cref="RunAsync{TResult}(Func{TResult}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <param name="work">The action.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    /// <remarks>Allocates nothing in a steady state, beyond what the delegate itself captures.</remarks>
     public ValueTask RunAsync(Action work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
@@ -70,11 +93,29 @@ public sealed partial class FixedThreadPool
     }
 
     /// <summary>Runs an action on the pool.</summary>
-    /// <inheritdoc cref="RunAsync{TState, TResult}(Func{TState, TResult}, TState, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <param name="work">The action. A static one needs no closure.</param>
+    /// <param name="state">What it is given.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    /// <remarks>Allocates nothing in a steady state.</remarks>
     public ValueTask RunAsync<TState>(Action<TState> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
         return StartAction(new ActionWithState<TState>(work, state), options);
+    }
+
+    /// <summary>Runs an action on the pool.</summary>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <param name="work">
+    /// The action; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// </param>
+    /// <param name="state">What it is given.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    /// <remarks>Allocates the token's source.</remarks>
+    public ValueTask RunAsync<TState>(Action<TState, CancellationToken> work, TState state, WorkOptions options = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return StartAction(new ActionWithStateAndToken<TState>(work, state), options);
     }
 
     /// <summary>
@@ -82,119 +123,180 @@ public sealed partial class FixedThreadPool
     /// <see langword="await"/> that captures the context runs on a worker of this pool again (after
     /// <c>ConfigureAwait(false)</c> it does not, as with any context).
     /// </summary>
+    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
     /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <remarks>Allocates the item, its context, and what the function itself needs to await.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
+    [OverloadResolutionPriority(TakesToken + IsTask)]
     public ValueTask<TResult> RunAsync<TResult>(Func<CancellationToken, Task<TResult>> work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsync<WithToken<Task<TResult>>, TResult>(new WithToken<Task<TResult>>(work), options);
+        return StartTask<WithToken<Task<TResult>>, TResult>(new(work), options);
     }
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">The function.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    [OverloadResolutionPriority(IsTask)]
     public ValueTask<TResult> RunAsync<TResult>(Func<Task<TResult>> work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsync<Plain<Task<TResult>>, TResult>(new Plain<Task<TResult>>(work), options);
+        return StartTask<Plain<Task<TResult>>, TResult>(new(work), options);
     }
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
+    /// <param name="work">The function. A static one needs no closure.</param>
     /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    [OverloadResolutionPriority(IsTask)]
+    public ValueTask<TResult> RunAsync<TState, TResult>(
+        Func<TState, Task<TResult>> work, TState state, WorkOptions options = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return StartTask<WithState<TState, Task<TResult>>, TResult>(new(work, state), options);
+    }
+
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">
+    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// </param>
+    /// <param name="state">What it is given.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    [OverloadResolutionPriority(IsTask)]
     public ValueTask<TResult> RunAsync<TState, TResult>(
         Func<TState, CancellationToken, Task<TResult>> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsync<WithStateAndToken<TState, Task<TResult>>, TResult>(
-            new WithStateAndToken<TState, Task<TResult>>(work, state), options);
+        return StartTask<WithStateAndToken<TState, Task<TResult>>, TResult>(new(work, state), options);
     }
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">The function.</param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it.</param>
-    public ValueTask<TResult> RunAsync<TState, TResult>(Func<TState, Task<TResult>> work, TState state, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAsync<WithState<TState, Task<TResult>>, TResult>(new WithState<TState, Task<TResult>>(work, state), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    [OverloadResolutionPriority(TakesToken + IsTask)]
     public ValueTask RunAsync(Func<CancellationToken, Task> work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new WithToken<Task>(work), options);
+        return StartAsyncAction(new FromTask<WithToken<Task>>(new(work)), options);
     }
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">The function.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    [OverloadResolutionPriority(IsTask)]
     public ValueTask RunAsync(Func<Task> work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new Plain<Task>(work), options);
+        return StartAsyncAction(new FromTask<Plain<Task>>(new(work)), options);
     }
 
-    /// <inheritdoc cref="RunAsync{TState, TResult}(Func{TState, CancellationToken, Task{TResult}}, TState, WorkOptions)"/>
-    public ValueTask RunAsync<TState>(Func<TState, CancellationToken, Task> work, TState state, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new WithStateAndToken<TState, Task>(work, state), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TState, TResult}(Func{TState, Task{TResult}}, TState, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">The function. A static one needs no closure.</param>
+    /// <param name="state">What it is given.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    [OverloadResolutionPriority(IsTask)]
     public ValueTask RunAsync<TState>(Func<TState, Task> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new WithState<TState, Task>(work, state), options);
+        return StartAsyncAction(new FromTask<WithState<TState, Task>>(new(work, state)), options);
     }
 
-    /// <summary>
-    /// Runs a function on the pool and blocks the caller until it has ended. On a worker of this pool it runs in place, as
-    /// part of what that worker runs already: a worker cannot wait for its own pool in vain.
-    /// </summary>
-    /// <param name="work">The function.</param>
-    /// <param name="options">What to say about it. In place, only the token counts, and only before the start.</param>
-    /// <returns>Its result.</returns>
-    /// <exception cref="WorkRejectedException">It was not accepted: the queue is full, or the pool closed.</exception>
-    /// <exception cref="WorkNotRunException">It was accepted and did not run.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    /// <exception cref="WorkAbandonedException">The pool stopped without it.</exception>
-    /// <remarks>
-    /// Blocking on the ValueTask of <c>RunAsync</c> instead has no such escape: where every worker does that, each waits for
-    /// an item that no worker is free to run, until it expires.
-    /// </remarks>
-    public TResult Run<TResult>(Func<TResult> work, WorkOptions options = default)
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">
+    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// </param>
+    /// <param name="state">What it is given.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    [OverloadResolutionPriority(IsTask)]
+    public ValueTask RunAsync<TState>(Func<TState, CancellationToken, Task> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return RunBlocking<Plain<TResult>, TResult>(new Plain<TResult>(work), options);
+        return StartAsyncAction(new FromTask<WithStateAndToken<TState, Task>>(new(work, state)), options);
     }
 
-    /// <inheritdoc cref="Run{TResult}(Func{TResult}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    [OverloadResolutionPriority(TakesToken)]
+    public ValueTask<TResult> RunAsync<TResult>(Func<CancellationToken, ValueTask<TResult>> work, WorkOptions options = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return StartAsync<WithToken<ValueTask<TResult>>, TResult>(new(work), options);
+    }
+
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">The function.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    public ValueTask<TResult> RunAsync<TResult>(Func<ValueTask<TResult>> work, WorkOptions options = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return StartAsync<Plain<ValueTask<TResult>>, TResult>(new(work), options);
+    }
+
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
     /// <param name="work">The function. A static one needs no closure.</param>
     /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it. In place, only the token counts, and only before the start.</param>
-    public TResult Run<TState, TResult>(Func<TState, TResult> work, TState state, WorkOptions options = default)
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    public ValueTask<TResult> RunAsync<TState, TResult>(
+        Func<TState, ValueTask<TResult>> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return RunBlocking<WithState<TState, TResult>, TResult>(new WithState<TState, TResult>(work, state), options);
+        return StartAsync<WithState<TState, ValueTask<TResult>>, TResult>(new(work, state), options);
     }
 
-    /// <summary>
-    /// Runs an action on the pool and blocks the caller until it has ended. On a worker of this pool it runs in place.
-    /// </summary>
-    /// <inheritdoc cref="Run{TResult}(Func{TResult}, WorkOptions)"/>
-    public void Run(Action work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        RunBlocking<PlainAction, Nothing>(new PlainAction(work), options);
-    }
-
-    /// <inheritdoc cref="Run(Action, WorkOptions)"/>
-    /// <param name="work">The action. A static one needs no closure.</param>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">
+    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// </param>
     /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it. In place, only the token counts, and only before the start.</param>
-    public void Run<TState>(Action<TState> work, TState state, WorkOptions options = default)
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    public ValueTask<TResult> RunAsync<TState, TResult>(
+        Func<TState, CancellationToken, ValueTask<TResult>> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        RunBlocking<ActionWithState<TState>, Nothing>(new ActionWithState<TState>(work, state), options);
+        return StartAsync<WithStateAndToken<TState, ValueTask<TResult>>, TResult>(new(work, state), options);
+    }
+
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    [OverloadResolutionPriority(TakesToken)]
+    public ValueTask RunAsync(Func<CancellationToken, ValueTask> work, WorkOptions options = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return StartAsyncAction(new FromValueTask<WithToken<ValueTask>>(new(work)), options);
+    }
+
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">The function.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    public ValueTask RunAsync(Func<ValueTask> work, WorkOptions options = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return StartAsyncAction(new FromValueTask<Plain<ValueTask>>(new(work)), options);
+    }
+
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">The function. A static one needs no closure.</param>
+    /// <param name="state">What it is given.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    public ValueTask RunAsync<TState>(Func<TState, ValueTask> work, TState state, WorkOptions options = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return StartAsyncAction(new FromValueTask<WithState<TState, ValueTask>>(new(work, state)), options);
+    }
+
+    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <param name="work">
+    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// </param>
+    /// <param name="state">What it is given.</param>
+    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    public ValueTask RunAsync<TState>(Func<TState, CancellationToken, ValueTask> work, TState state, WorkOptions options = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return StartAsyncAction(new FromValueTask<WithStateAndToken<TState, ValueTask>>(new(work, state)), options);
     }
 
     private ValueTask<TResult> Start<TWork, TResult>(in TWork work, in WorkOptions options)
@@ -217,16 +319,6 @@ public sealed partial class FixedThreadPool
             : ValueTask.FromException(new WorkRejectedException(Name, result));
     }
 
-    private TResult RunBlocking<TWork, TResult>(in TWork work, in WorkOptions options)
-        where TWork : struct, IWork<TResult>
-    {
-        options.CancellationToken.ThrowIfCancellationRequested();
-        if (Worker.Current?.Core == _core) return InPlace<TResult>.Invoke(work);
-        Call<TWork, TResult> call = Submit<TWork, TResult>(work, options, out _, out SubmitResult result);
-        if (result != SubmitResult.Accepted) throw new WorkRejectedException(Name, result);
-        return call.Source.Wait();
-    }
-
     private Call<TWork, TResult> Submit<TWork, TResult>(in TWork work, in WorkOptions options, out short version, out SubmitResult result)
         where TWork : struct, IWork<TResult>
     {
@@ -238,8 +330,12 @@ public sealed partial class FixedThreadPool
         return call;
     }
 
+    private ValueTask<TResult> StartTask<TWork, TResult>(in TWork work, in WorkOptions options)
+        where TWork : struct, IWork<Task<TResult>> =>
+        StartAsync<FromTask<TWork, TResult>, TResult>(new FromTask<TWork, TResult>(work), options);
+
     private ValueTask<TResult> StartAsync<TWork, TResult>(in TWork work, in WorkOptions options)
-        where TWork : struct, IWork<Task<TResult>>
+        where TWork : struct, IWork<ValueTask<TResult>>
     {
         if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(options.CancellationToken);
         Check(options.Priority, options.MaxQueueTime);
@@ -252,11 +348,11 @@ public sealed partial class FixedThreadPool
     }
 
     private ValueTask StartAsyncAction<TWork>(in TWork work, in WorkOptions options)
-        where TWork : struct, IWork<Task>
+        where TWork : struct, IWork<ValueTask<Nothing>>
     {
         if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(options.CancellationToken);
         Check(options.Priority, options.MaxQueueTime);
-        var call = new AsyncCall<AsyncAction<TWork>, Nothing>(_core, new AsyncAction<TWork>(work), options);
+        var call = new AsyncCall<TWork, Nothing>(_core, work, options);
         ResultSource<Nothing> source = call.Source;
         SubmitResult result = _core.Submit(call, options.Submit);
         return result == SubmitResult.Accepted

@@ -40,8 +40,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <exception cref="Exception">What <see cref="FixedThreadPoolOptions.CreateWorkerState"/> threw; every thread has been ended.</exception>
     public FixedThreadPool(FixedThreadPoolOptions? options = null)
     {
-        options ??= new FixedThreadPoolOptions();
-        options.Validate();
+        options = (options ?? new FixedThreadPoolOptions()).ToValid();
         _core = new PoolCore(options, this);
         _shutdown = new PoolShutdown(_core);
         TaskScheduler = new PoolTaskScheduler(_core);
@@ -78,8 +77,10 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
 
     /// <summary>
     /// Runs callbacks on the pool, as items of the kind <c>callback</c>: past the capacity, and once the pool is closed only
-    /// from its own workers (otherwise <see cref="WorkRejectedException"/>); one whose turn does not come runs elsewhere, as a
-    /// task of <see cref="TaskScheduler"/> does. Code that awaits under this context comes back to
+    /// from its own workers (otherwise <see cref="WorkRejectedException"/>); one that was posted and whose turn does not come
+    /// runs elsewhere, as a task of <see cref="TaskScheduler"/> does. <c>Send</c> runs in place on the pool's own workers;
+    /// elsewhere it blocks, and throws what the callback threw, <see cref="WorkNotRunException"/> if its turn did not come,
+    /// or <see cref="WorkAbandonedException"/> if the pool stopped without it. Code that awaits under this context comes back to
     /// the pool. <c>RunAsync</c> has a context of its own for each call, so that a stop waits for what a call awaits; of what
     /// awaits under this one, the pool knows nothing until it comes back.
     /// </summary>
@@ -163,7 +164,8 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
 
     /// <summary>
     /// Changes the number of workers. More start at once; fewer: whoever has nothing in hand leaves now, and whoever has when he
-    /// is done. Nothing that was accepted is lost, or run twice.
+    /// is done. Nothing that was accepted is lost, or run twice. The ids are 0 to N−1 in a pool as it was made; one that is added
+    /// takes up a free id again, or else the next, and those who stay keep theirs, whichever these are.
     /// </summary>
     /// <param name="workers">1 to <see cref="FixedThreadPoolOptions.MaxWorkers"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is out of its range.</exception>

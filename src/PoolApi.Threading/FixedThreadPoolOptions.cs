@@ -17,8 +17,8 @@ public sealed class FixedThreadPoolOptions
     /// </summary>
     public string Name { get; set; } = "cpu";
 
-    /// <summary>The number of dedicated threads, 1 to 1024. Default: the number of processors.</summary>
-    public int Workers { get; set; } = Environment.ProcessorCount;
+    /// <summary>The number of dedicated threads, 1 to 1024. Default: the number of processors, at most 1024.</summary>
+    public int Workers { get; set; } = WorkersFor(Environment.ProcessorCount);
 
     /// <summary>
     /// The number of items that may wait while every worker is busy, 1 to 16,777,216. The resumptions of work that
@@ -33,8 +33,9 @@ public sealed class FixedThreadPoolOptions
     public TimeSpan MaxQueueTime { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// A worker on one item for longer than this is stuck, more than zero: it is shown and reported as such, with what it runs
-    /// and since when, and may get a stand-in (<see cref="MaxStandIns"/>). Nothing happens to the item. Default: 1 minute.
+    /// A worker on one item for longer than this is stuck, more than zero, or <see cref="Timeout.InfiniteTimeSpan"/> for never:
+    /// it is shown and reported as such, with what it runs and since when, and may get a stand-in (<see cref="MaxStandIns"/>).
+    /// Nothing happens to the item. Default: 1 minute.
     /// </summary>
     public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
 
@@ -70,13 +71,25 @@ public sealed class FixedThreadPoolOptions
     /// <summary>Starts a thread; a test makes it fail.</summary>
     internal Action<Thread> StartThread { get; set; } = static thread => thread.UnsafeStart();
 
-    internal void Validate()
+    /// <summary>The default of <see cref="Workers"/>: a machine may have more processors than a pool may have workers.</summary>
+    internal static int WorkersFor(int processors) => Math.Min(processors, MaxWorkers);
+
+    /// <summary>A valid copy, so that nobody changes what the pool is being made of; "never" is a time that does not come.</summary>
+    internal FixedThreadPoolOptions ToValid()
+    {
+        var copy = (FixedThreadPoolOptions)MemberwiseClone();
+        copy.Validate();
+        if (copy.StuckAfter == Timeout.InfiniteTimeSpan) copy.StuckAfter = TimeSpan.MaxValue;
+        return copy;
+    }
+
+    private void Validate()
     {
         Check(IsName(Name), Name, "1 to 32 ASCII letters, digits, '-', '_' or '.'");
         Check(Workers is >= 1 and <= MaxWorkers, Workers, $"1 to {MaxWorkers}");
         Check(QueueCapacity is >= 1 and <= MaxQueueCapacity, QueueCapacity, $"1 to {MaxQueueCapacity}");
         Check(MaxQueueTime > TimeSpan.Zero || MaxQueueTime == Timeout.InfiniteTimeSpan, MaxQueueTime, "more than zero, or infinite");
-        Check(StuckAfter > TimeSpan.Zero, StuckAfter, "more than zero");
+        Check(StuckAfter > TimeSpan.Zero || StuckAfter == Timeout.InfiniteTimeSpan, StuckAfter, "more than zero, or infinite");
         Check(MaxStandIns is >= 0 and <= 64, MaxStandIns, "0 to 64");
         Check(Nice is null or (>= 0 and <= 19), Nice, "0 to 19, or null");
         ArgumentNullException.ThrowIfNull(TimeProvider);

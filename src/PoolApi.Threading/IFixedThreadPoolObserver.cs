@@ -14,7 +14,7 @@ public interface IFixedThreadPoolObserver
     void WorkAccepted(PoolWorkItem item) { }
 
     /// <summary>A worker is about to run an item for the first time (not on resumptions). Called on the worker.</summary>
-    /// <param name="workerId">The worker, 0 to N−1.</param>
+    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
     /// <param name="item">What it runs.</param>
     void WorkStarted(int workerId, PoolWorkItem item) { }
 
@@ -36,11 +36,11 @@ public interface IFixedThreadPoolObserver
     void UnhandledException(PoolWorkItem item, Exception exception) { }
 
     /// <summary>A worker's thread is ready for work. Called on it.</summary>
-    /// <param name="workerId">The worker, from 0.</param>
+    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
     void WorkerStarted(int workerId) { }
 
     /// <summary>A worker has nothing more to do: the pool stops, or has been made smaller. Called on its thread, as its last act.</summary>
-    /// <param name="workerId">The worker, from 0.</param>
+    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
     void WorkerStopped(int workerId) { }
 
     /// <summary>
@@ -51,29 +51,29 @@ public interface IFixedThreadPoolObserver
     void WorkerStuck(WorkerSnapshot worker) { }
 
     /// <summary>A worker that was stuck has come back. Called on it.</summary>
-    /// <param name="workerId">The worker, from 0.</param>
+    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
     void WorkerRecovered(int workerId) { }
 
     /// <summary>
     /// A worker's state could not be made (<see cref="FixedThreadPoolOptions.CreateWorkerState"/>; not at the pool's own start,
     /// whose constructor throws), or threw when it was disposed of. Called on the worker.
     /// </summary>
-    /// <param name="workerId">The worker, from 0.</param>
+    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
     /// <param name="exception">What was thrown.</param>
     void WorkerStateFailed(int workerId, Exception exception) { }
 
     /// <summary>A worker's thread died of an exception that escaped the pool's own loop, and was replaced.</summary>
-    /// <param name="workerId">The worker, 0 to N−1; the new thread has the same id and name.</param>
+    /// <param name="workerId">The worker's id; the new thread has the same id and name.</param>
     /// <param name="exception">What killed it.</param>
     void WorkerReplaced(int workerId, Exception exception) { }
 
     /// <summary>A worker's thread died and the system gave no new one: the pool goes on with one worker fewer.</summary>
-    /// <param name="workerId">The worker, 0 to N−1.</param>
+    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
     /// <param name="exception">Why there is no new thread.</param>
     void WorkerLost(int workerId, Exception exception) { }
 
     /// <summary>A worker's thread has ended and was joined.</summary>
-    /// <param name="workerId">The worker, 0 to N−1.</param>
+    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
     void WorkerJoined(int workerId) { }
 
     /// <summary>A worker's thread did not end in time; it was left behind.</summary>

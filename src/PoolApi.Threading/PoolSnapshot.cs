@@ -33,6 +33,9 @@ public sealed record PoolSnapshot
     /// <summary>What became of everything accepted so far.</summary>
     public required PoolCounts Counts { get; init; }
 
-    /// <summary>Every worker, by id.</summary>
+    /// <summary>
+    /// The workers, each at the place of its id. Of a pool that was made smaller, or had stand-ins, also those that have left and
+    /// have a lower id than one that has not, as <see cref="WorkerState.Stopped"/>.
+    /// </summary>
     public required IReadOnlyList<WorkerSnapshot> Workers { get; init; }
 }

@@ -19,8 +19,9 @@ public sealed record ShutdownReport
     public required IReadOnlyList<PoolWorkItem> NotStarted { get; init; }
 
     /// <summary>
-    /// How many items were under way when the deadline passed, were asked to stop, and did not complete (they failed, were
-    /// cancelled, or were left behind).
+    /// How many items were under way when the pool cancelled what ran (a drain missed its deadline;
+    /// <see cref="ShutdownMode.Cancel"/>; <see cref="FixedThreadPool.CancelAll"/>) and then failed or were cancelled, and how many
+    /// were left behind, asked to stop or not. One that completed all the same is not among them.
     /// </summary>
     public required int Interrupted { get; init; }
 

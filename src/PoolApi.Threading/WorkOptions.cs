@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace PoolApi.Threading;
 
-/// <summary>What a caller may say about work that it gives to <see cref="FixedThreadPool"/>'s <c>RunAsync</c> or <c>Run</c>.</summary>
+/// <summary>
+/// What a caller may say about work that it gives to <see cref="FixedThreadPool"/>'s <c>RunAsync</c> or <c>Run</c>. A
+/// <see cref="System.Threading.CancellationToken"/> converts to it, so that a token alone may be the last argument of either.
+/// </summary>
 public readonly record struct WorkOptions
 {
     /// <summary>The work's kind, a label of the pool's metrics: a small fixed set of words. Default: <c>work</c>.</summary>
@@ -31,6 +34,10 @@ public readonly record struct WorkOptions
     /// <see cref="Activity"/>. Default: <see langword="false"/>, the context flows, as it does with <c>Task.Run</c>.
     /// </summary>
     public bool SuppressFlow { get; init; }
+
+    /// <summary>Only a token to say: <c>pool.RunAsync(work, token)</c>. Costs nothing itself.</summary>
+    /// <param name="cancellationToken">What cancels the work (<see cref="CancellationToken"/>).</param>
+    public static implicit operator WorkOptions(CancellationToken cancellationToken) => new() { CancellationToken = cancellationToken };
 
     internal SubmitOptions Submit => new() { Priority = Priority, MaxQueueTime = MaxQueueTime, CancellationToken = CancellationToken };
 }

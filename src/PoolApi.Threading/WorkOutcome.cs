@@ -15,7 +15,10 @@ public enum WorkOutcome
     /// </summary>
     Cancelled,
 
-    /// <summary>It never ran: it waited longer than <see cref="FixedThreadPoolOptions.MaxQueueTime"/>.</summary>
+    /// <summary>
+    /// It never ran: it waited longer than it may, by its own limit (<see cref="SubmitOptions.MaxQueueTime"/>,
+    /// <see cref="WorkOptions.MaxQueueTime"/>) or the pool's (<see cref="FixedThreadPoolOptions.MaxQueueTime"/>).
+    /// </summary>
     Expired,
 
     /// <summary>It never ran: it was dropped because the pool was overloaded.</summary>

@@ -5,7 +5,10 @@ namespace PoolApi.Threading;
 /// <summary>One worker at one moment.</summary>
 public sealed record WorkerSnapshot
 {
-    /// <summary>The worker, 0 to N−1.</summary>
+    /// <summary>
+    /// The worker: 0 to N−1, until the pool is resized or has a stand-in. One that is added takes up the id of one that has left,
+    /// or else the next.
+    /// </summary>
     public required int Id { get; init; }
 
     /// <summary>Its thread's name, <c>{pool}-{id}</c>.</summary>

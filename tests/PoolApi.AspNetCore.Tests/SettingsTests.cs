@@ -18,7 +18,10 @@ public class SettingsTests
     [InlineData("Pool:MaxQueueTime", "-00:00:01", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
     [InlineData("Pool:MaxBodyBytes", "0", "a whole number from 1 to 1073741824")]
     [InlineData("Pool:QueueBytes", "1.5", "a whole number from 1 to 1099511627776")]
-    [InlineData("Pool:StuckAfter", "00:00:00", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
+    [InlineData("Pool:MaxQueueTime", "-00:00:00.0010000", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
+    [InlineData("Pool:StuckAfter", "00:00:00", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
+    [InlineData("Pool:StuckAfter", "-00:00:00.0020000", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
+    [InlineData("Pool:StuckAfter", "-1", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
     [InlineData("Pool:Name", "io", "'cpu', the name that the app registered")]
     [InlineData("Shutdown:LameDuck", "01:00:01", "a time from 00:00:00 to 01:00:00, written [d.]hh:mm:ss[.fff]")]
     [InlineData("Shutdown:Drain", "x", "a time from 00:00:00 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
@@ -56,6 +59,7 @@ public class SettingsTests
                 o.Workers = 0;
                 o.QueueBytes = -1;
                 o.MaxQueueTime = TimeSpan.Zero;
+                o.StuckAfter = TimeSpan.FromMilliseconds(-2);
             })
             .AddFixedThreadPool("a name with blanks", "Blank")
             .Configure<ShutdownOptions>(static o => o.Drain = TimeSpan.FromDays(2)));
@@ -64,6 +68,7 @@ public class SettingsTests
                 "Blank:Name is 'a name with blanks'; it may be 1 to 32 ASCII letters, digits, '-', '_' or '.'.",
                 "Code:MaxQueueTime was set to 00:00:00 in code, which is out of its range.",
                 "Code:QueueBytes was set to -1 in code, which is out of its range.",
+                "Code:StuckAfter was set to -00:00:00.0020000 in code, which is out of its range.",
                 "Code:Workers was set to 0 in code, which is out of its range.",
                 "Shutdown:Drain was set to 2.00:00:00 in code, which is out of its range.",
             ],
@@ -81,6 +86,20 @@ public class SettingsTests
         Assert.Equal(TimeSpan.FromSeconds(5), app.AppPool().Options.MaxQueueTime);
         Assert.Equal(TimeSpan.FromDays(1), app.AppPool().Options.StuckAfter);
         Assert.Equal(4, app.AppPool("more").Threads.Workers);
+    }
+
+    [Theory]
+    [InlineData("-00:00:00.0010000", false)]
+    [InlineData("-0:0:0.001", false)]
+    [InlineData(null, true)]
+    public async Task A_worker_may_never_count_as_stuck(string? setting, bool inCode)
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static _ => { },
+            new() { ["More:StuckAfter"] = setting },
+            b => b.Services.AddFixedThreadPool("more", "More", o => o.StuckAfter = inCode ? Timeout.InfiniteTimeSpan : o.StuckAfter));
+        Assert.Equal(Timeout.InfiniteTimeSpan, app.AppPool("more").Options.StuckAfter);
+        Assert.Equal(1, app.AppPool("more").Threads.Run(static () => 1));
     }
 
     [Fact]

@@ -12,7 +12,8 @@ public class OptionsTests
         { "QueueCapacity", "1 to 16777216", static o => o.QueueCapacity = 16_777_217 },
         { "MaxQueueTime", "more than zero, or infinite", static o => o.MaxQueueTime = TimeSpan.Zero },
         { "MaxQueueTime", "more than zero, or infinite", static o => o.MaxQueueTime = TimeSpan.FromSeconds(-1) },
-        { "StuckAfter", "more than zero", static o => o.StuckAfter = TimeSpan.Zero },
+        { "StuckAfter", "more than zero, or infinite", static o => o.StuckAfter = TimeSpan.Zero },
+        { "StuckAfter", "more than zero, or infinite", static o => o.StuckAfter = TimeSpan.FromMilliseconds(-2) },
         { "Name", "1 to 32 ASCII letters", static o => o.Name = "" },
         { "Name", "1 to 32 ASCII letters", static o => o.Name = null! },
         { "Name", "1 to 32 ASCII letters", static o => o.Name = new string('x', 33) },
@@ -47,6 +48,14 @@ public class OptionsTests
         using var pool = new FixedThreadPool();
         Assert.Equal(("cpu", Environment.ProcessorCount), (pool.Name, pool.Workers));
     }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(1024, 1024)]
+    [InlineData(1025, 1024)]
+    [InlineData(4096, 1024)]
+    public void By_default_there_are_no_more_workers_than_there_may_be(int processors, int workers) =>
+        Assert.Equal(workers, FixedThreadPoolOptions.WorkersFor(processors));
 
     [Fact]
     public void Settings_are_read_once()

@@ -40,6 +40,56 @@ public class OwnPoolTests
         Assert.False(ran);
     }
 
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    public async Task In_place_the_token_of_the_work_is_the_callers_and_that_of_what_the_worker_runs(bool cancelInner, bool withState)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var outer = new CancellationTokenSource();
+        using var inner = new CancellationTokenSource();
+        using var started = new ManualResetEventSlim();
+        Task<int> call = pool.RunAsync(
+            _ => withState
+                ? pool.Run(static (started, token) => WaitFor(token, started), started, inner.Token)
+                : pool.Run(token => WaitFor(token, started), inner.Token),
+            outer.Token).AsTask();
+        started.WaitPatiently();
+        await (cancelInner ? inner : outer).CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
+        // Nobody asked the item itself to stop, when it is the caller's own token of what it ran inside.
+        Patience.Until(() => pool.GetSnapshot().Counts is { Ended: 1 });
+        Assert.Equal(cancelInner ? 1 : 0, pool.GetSnapshot().Counts.Failed);
+        Assert.Equal(1, pool.GetSnapshot().Counts.Accepted);
+
+        static int WaitFor(CancellationToken token, ManualResetEventSlim started)
+        {
+            started.Set();
+            token.WaitHandle.WaitOne(Patience.Long);
+            token.ThrowIfCancellationRequested();
+            return 0;
+        }
+    }
+
+    [Fact]
+    public async Task In_place_without_a_token_of_the_callers_it_is_that_of_what_the_worker_runs()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Assert.True(await pool.RunAsync(outer => pool.Run(inner => inner == outer && inner.CanBeCanceled)).Patiently());
+    }
+
+    [Fact]
+    public async Task In_place_where_the_worker_runs_no_item_it_is_the_callers()
+    {
+        using var cts = new CancellationTokenSource();
+        CancellationToken given = cts.Token;
+        using FixedThreadPool pool = Pools.Make(more: o => o.CreateWorkerState = _ =>
+            (FixedThreadPool.Current!.Run(static token => token.CanBeCanceled), FixedThreadPool.Current.Run(token => token == given, given)));
+        Assert.Equal((false, true), await pool.RunAsync(() => ((bool, bool))FixedThreadPool.CurrentWorkerState!).Patiently());
+    }
+
     [Fact]
     public async Task Run_in_place_goes_on_after_closing()
     {

@@ -164,12 +164,24 @@ public class StuckTests
         using (pool.Occupy()) Assert.Equal(2, Pools.ThreadsNamed($"{pool.Name}-").Count);
     }
 
-    [Fact]
-    public async Task A_limit_without_end_is_no_limit()
+    public static TheoryData<TimeSpan> NoLimits => [TimeSpan.MaxValue, Timeout.InfiniteTimeSpan];
+
+    [Theory]
+    [MemberData(nameof(NoLimits), DisableDiscoveryEnumeration = true)]
+    public async Task A_limit_without_end_is_no_limit(TimeSpan never)
     {
-        using FixedThreadPool pool = Pools.Make(observer: _observer, stuckAfter: TimeSpan.MaxValue);
+        FixedThreadPoolOptions options = Pools.Options(1, time: _time, observer: _observer, stuckAfter: never);
+        options.MaxStandIns = 1;
+        using var pool = new FixedThreadPool(options);
+        using (pool.Occupy())
+        {
+            for (int day = 0; day < 400; day++) _time.Advance(TimeSpan.FromDays(1));
+            Assert.Equal(WorkerState.Busy, pool.GetSnapshot().Workers[0].State);
+        }
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Assert.Empty(_observer.Stuck);
         Assert.Empty(_observer.Replaced);
+        Assert.Equal(never, options.StuckAfter); // the caller's own settings are not touched
     }
 
     [Fact]

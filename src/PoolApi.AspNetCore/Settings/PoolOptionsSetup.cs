@@ -23,7 +23,7 @@ internal sealed class PoolOptionsSetup(IConfiguration configuration, PoolRegistr
         options.MaxQueueTime = reader.Time("MaxQueueTime", options.MaxQueueTime, Shortest, Longest);
         options.MaxBodyBytes = reader.WholeNumber("MaxBodyBytes", options.MaxBodyBytes, 1, 1L << 30);
         options.QueueBytes = reader.WholeNumber("QueueBytes", options.QueueBytes, 1, 1L << 40);
-        options.StuckAfter = reader.Time("StuckAfter", options.StuckAfter, Shortest, Longest);
+        options.StuckAfter = reader.Time("StuckAfter", options.StuckAfter, Shortest, Longest, orInfinite: true);
         reader.RejectUnknownKeys();
     }
 
@@ -39,7 +39,9 @@ internal sealed class PoolOptionsSetup(IConfiguration configuration, PoolRegistr
         Check(options.MaxQueueTime >= Shortest && options.MaxQueueTime <= Longest, "MaxQueueTime", options.MaxQueueTime);
         Check(options.MaxBodyBytes is >= 1 and <= 1L << 30, "MaxBodyBytes", options.MaxBodyBytes);
         Check(options.QueueBytes is >= 1 and <= 1L << 40, "QueueBytes", options.QueueBytes);
-        Check(options.StuckAfter >= Shortest && options.StuckAfter <= Longest, "StuckAfter", options.StuckAfter);
+        Check(
+            (options.StuckAfter >= Shortest && options.StuckAfter <= Longest) || options.StuckAfter == Timeout.InfiniteTimeSpan,
+            "StuckAfter", options.StuckAfter);
         return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
 
         void Check(bool ok, string key, object value)

@@ -42,13 +42,14 @@ public sealed class SettingsReader
     /// <param name="fallback">What it is when it is not set, or wrong.</param>
     /// <param name="min">The shortest it may be.</param>
     /// <param name="max">The longest it may be.</param>
-    public TimeSpan Time(string key, TimeSpan fallback, TimeSpan min, TimeSpan max) => Read(
+    /// <param name="orInfinite">Whether it may be <see cref="Timeout.InfiniteTimeSpan"/> too, written <c>-00:00:00.0010000</c>.</param>
+    public TimeSpan Time(string key, TimeSpan fallback, TimeSpan min, TimeSpan max, bool orInfinite = false) => Read(
         key,
         fallback,
         // "5" alone would be five days: nobody means that, so a colon is asked for.
         text => text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan value)
-            && value >= min && value <= max ? value : null,
-        $"a time from {min:c} to {max:c}, written [d.]hh:mm:ss[.fff]");
+            && ((value >= min && value <= max) || (orInfinite && value == Timeout.InfiniteTimeSpan)) ? value : null,
+        $"a time from {min:c} to {max:c}, written [d.]hh:mm:ss[.fff]{(orInfinite ? $", or {Timeout.InfiniteTimeSpan:c} for never" : "")}");
 
     /// <summary>Reads <c>true</c> or <c>false</c>.</summary>
     /// <param name="key">The key within the section.</param>

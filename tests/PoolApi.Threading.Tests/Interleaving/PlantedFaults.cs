@@ -4,8 +4,11 @@ namespace PoolApi.Threading.Tests.Interleaving;
 internal static class PlantedFaults
 {
     private const string Queue = "WorkQueue.cs";
-    private const string Locked = "WorkQueue.Locked.cs";
-    private const string Bags = "WorkQueue.Bags.cs";
+    private const string Idle = "IdleWorkers.cs";
+    private const string Backlog = "Backlog.cs";
+    private const string Bags = "Bags.cs";
+    private const string Crew = "Crew.cs";
+    private const string Timer = "ExpiryTimer.cs";
     private const string Inbox = "Inbox.cs";
     private const string Gate = "Gate.cs";
     private const string Parker = "Parker.cs";
@@ -16,66 +19,66 @@ internal static class PlantedFaults
         // --- sleeping and waking ---
         ["a worker that falls asleep does not make that visible before it looks again"] =
         [
-            new(Locked, "        TOps.Fence(); // pairs with the push, as in FoundLocked\n", ""),
+            new(Idle, "        TOps.Fence(); // pairs with the push, as in EndSearch\n", ""),
         ],
         ["a worker does not look again before it sleeps"] =
         [
-            new(Locked, "if (!_inbox.HasItems) return NextStep.Sleep;", "if (worker.Sleeps) return NextStep.Sleep;"),
+            new(Idle, "if (!_inbox.HasItems) return NextStep.Sleep;", "if (worker.Sleeps) return NextStep.Sleep;"),
         ],
         ["a worker that looked again and found something is not the searcher any more"] =
         [
-            new(Locked, "        _searcher ??= worker; // it searches still: whoever pushed before it could be seen to sleep relies on it\n", ""),
+            new(Idle, "        _searcher ??= worker; // it searches still: whoever pushed before it could be seen to sleep relies on it\n", ""),
         ],
         ["a wake-up is not passed on when more work is there"] =
         [
-            new(Locked, "        if (HasWorkLocked) WakeSearcherLocked(ref after);\n", ""),
+            new(Queue, "        if (_idle.EndSearch(worker) && HasWorkLocked) _idle.WakeOne(ref after);\n", "        _idle.EndSearch(worker);\n"),
         ],
         ["a searcher that found work does not make visible that nobody searches before it looks for more"] =
         [
-            new(Locked, "        TOps.Fence(); // pairs with the push: whoever pushes after this sees the word, whoever pushed before is seen here\n", ""),
+            new(Idle, "        TOps.Fence(); // pairs with the push: whoever pushes after this sees the word, whoever pushed before is seen by the caller\n", ""),
         ],
         ["a searcher that leaves tells nobody"] =
         [
-            new(Locked, "        if (ReferenceEquals(_searcher, worker)) FoundLocked(worker, ref after);\n", ""),
+            new(Queue, "        _idle.Remove(worker);\n        FoundLocked(worker, ref after);\n", "        _idle.Remove(worker);\n"),
         ],
         ["a submitter who was asked to look in wakes nobody"] =
         [
-            new(Locked, "        if (HasWorkLocked) HaveWorkLocked(ref after);\n", ""),
+            new(Queue, "        if (HasWorkLocked) _idle.Notify(ref after);\n", ""),
         ],
         ["a submitter who was asked to look in overlooks what workers carry"] =
         [
-            new(Locked, "        if (HasWorkLocked) HaveWorkLocked(ref after);\n", "        if (_lanes.Count > 0) HaveWorkLocked(ref after);\n"),
+            new(Queue, "        if (HasWorkLocked) _idle.Notify(ref after);\n", "        if (_backlog.Count > 0) _idle.Notify(ref after);\n"),
         ],
         ["a worker that finds the lanes empty rests, whatever the others carry"] =
         [
-            new(Queue, "            if (AnyBagLocked)\n", "            if (false)\n"),
+            new(Queue, "            if (_backlog.AnyBagGuess)\n", "            if (false)\n"),
         ],
         ["what a worker takes out of its bag is in its hand only after the bag's gate has opened"] =
         [
-            new(Bags, "                TakeInHand(worker, item, now, isStart: true);\n", ""),
+            new(Bags, "                worker.TakeInHand(item, owner, now, isStart: true);\n", ""),
             new(Bags, "                assignment = new Assignment(item, null, null);\n                return true;\n",
-                "                TakeInHand(worker, item, now, isStart: true);\n                assignment = new Assignment(item, null, null);\n                return true;\n"),
+                "                worker.TakeInHand(item, owner, now, isStart: true);\n                assignment = new Assignment(item, null, null);\n                return true;\n"),
         ],
         ["a resumption wakes nobody"] =
         [
-            new(Queue, "            HaveWorkLocked(ref after);\n", ""),
+            new(Queue, "            _idle.Notify(ref after);\n", ""),
         ],
         ["a worker whose turn for items brought none sleeps beside a resumption"] =
         [
-            new(Locked, "        return TryResumeLocked(worker, now, out assignment);\n", "        assignment = default;\n        return false;\n"),
+            new(Backlog, "        return TryResume(worker, now, out assignment);\n", "        assignment = default;\n        return false;\n"),
         ],
         ["a submitter looks whether somebody sleeps before it pushes"] =
         [
             new(Queue, "        if (!_inbox.TryPush(oldest, newest)) return false;\n",
-                "        bool attend = TOps.Read(ref AttentionWord) != 0;\n        if (!_inbox.TryPush(oldest, newest)) return false;\n"),
-            new(Queue, "if (TOps.Read(ref AttentionWord) != 0 || urgent)", "if (attend || urgent)"),
+                "        bool attend = _attention.IsWanted;\n        if (!_inbox.TryPush(oldest, newest)) return false;\n"),
+            new(Queue, "if (_attention.IsWanted || urgent)", "if (attend || urgent)"),
         ],
 
         // --- closing and stopping ---
         ["whether everything has ended is decided before the inbox is closed"] =
         [
-            new(Queue, "        SortLocked(_inbox.Close(), ref after);\n        NothingLeftLocked(ref after);\n",
-                "        DrainLocked(ref after);\n        NothingLeftLocked(ref after);\n        SortLocked(_inbox.Close(), ref after);\n"),
+            new(Queue, "        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);\n        NothingLeftLocked(ref after);\n",
+                "        DrainLocked(ref after);\n        NothingLeftLocked(ref after);\n        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);\n"),
         ],
         ["the inbox is emptied in one step and closed in another"] =
         [
@@ -84,12 +87,12 @@ internal static class PlantedFaults
         ],
         ["what a worker has in hand does not count when it is asked whether everything has ended"] =
         [
-            new(Locked, "is { IsAsync: false, State: not WorkItemState.Abandoned }) return false;",
-                "is { IsAsync: false, State: WorkItemState.Abandoned }) return false;"),
+            new(Crew, "is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;",
+                "is { IsAsync: false, State: WorkItemState.Abandoned }) return true;"),
         ],
         ["the last worker with something in hand wakes nobody when all may leave"] =
         [
-            new(Locked, "        if (State >= QueueState.Stopping) WakeAllLocked(ref after);\n", ""),
+            new(Queue, "        if (State >= QueueState.Stopping) _idle.WakeAll(ref after);\n", ""),
         ],
 
         // --- items ---
@@ -126,11 +129,11 @@ internal static class PlantedFaults
         // --- limits on waiting ---
         ["the timer does not make visible that it has fired before it looks for what waits"] =
         [
-            new(Locked, "        TOps.Fence(); // pairs with the push: whoever pushes after this sets the timer, whoever pushed before is sorted here\n", ""),
+            new(Timer, "        TOps.Fence(); // pairs with the push: whoever pushes after this sets the timer, whoever pushed before is found in the inbox\n", ""),
         ],
         ["an item with a limit of its own is pushed like any other"] =
         [
-            new(Queue, "if (TOps.Read(ref AttentionWord) != 0 || urgent)", "if (TOps.Read(ref AttentionWord) != 0)"),
+            new(Queue, "if (_attention.IsWanted || urgent)", "if (_attention.IsWanted)"),
         ],
 
         // --- the gate and the parker ---

@@ -45,21 +45,14 @@ internal static class Scenarios
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
         ScheduledItem[] items = [world.Item("a"), world.Item("b")];
-        world.AddParty("submitter", () =>
-        {
-            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
-        });
+        AddSubmitter(world, "submitter", items);
         return world;
     }
 
     private static QueueWorld TwoSubmitters(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
-        foreach (string name in (string[])["a", "b"])
-        {
-            ScheduledItem item = world.Item(name);
-            world.AddParty($"submitter {name}", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
-        }
+        foreach (string name in (string[])["a", "b"]) AddSubmitter(world, $"submitter {name}", world.Item(name));
         return world;
     }
 
@@ -67,11 +60,7 @@ internal static class Scenarios
     {
         var world = new QueueWorld(schedule, workers: 2, capacity: 2);
         Action meet = Meeting(world, 2);
-        foreach (string name in (string[])["a", "b"])
-        {
-            ScheduledItem item = world.Item(name, meet);
-            world.AddParty($"submitter {name}", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
-        }
+        foreach (string name in (string[])["a", "b"]) AddSubmitter(world, $"submitter {name}", world.Item(name, meet));
         return world;
     }
 
@@ -95,7 +84,7 @@ internal static class Scenarios
         ScheduledItem[] batch = [world.Item("a", meet), world.Item("b", meet)];
         ScheduledItem item = world.Item("c", meet);
         world.AddParty("submitter ab", () => MustBe(world, Submitted.Accepted, world.SubmitBatch(batch, new WorkPriority[2], out _)));
-        world.AddParty("submitter c", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        AddSubmitter(world, "submitter c", item);
         return world;
     }
 
@@ -182,18 +171,14 @@ internal static class Scenarios
         {
             if (left-- > 0) MustBe(world, Submitted.Accepted, world.Submit(item));
         };
-        world.AddParty("submitter", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        AddSubmitter(world, "submitter", item);
         return world;
     }
 
     private static QueueWorld ClosingWhileSubmitting(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 3);
-        foreach (string name in (string[])["a", "b"])
-        {
-            ScheduledItem item = world.Item(name);
-            world.AddParty($"submitter {name}", () => MustNotBe(world, Submitted.Full, world.Submit(item)));
-        }
+        foreach (string name in (string[])["a", "b"]) AddSubmitterUnlessClosed(world, $"submitter {name}", world.Item(name));
         world.AddParty("closer", world.Close);
         return world;
     }
@@ -202,26 +187,15 @@ internal static class Scenarios
     {
         var world = new QueueWorld(schedule, workers: 2, capacity: 3);
         ScheduledItem[] items = [world.Item("a"), world.Item("b")];
-        world.AddParty("submitter", () =>
-        {
-            foreach (ScheduledItem item in items) MustNotBe(world, Submitted.Full, world.Submit(item));
-        });
-        world.AddParty("closer", () =>
-        {
-            world.Close();
-            world.Stop();
-        });
+        AddSubmitterUnlessClosed(world, "submitter", items);
+        AddCloser(world);
         return world;
     }
 
     private static QueueWorld HandingBack(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 3);
-        foreach (string name in (string[])["a", "b"])
-        {
-            ScheduledItem item = world.Item(name);
-            world.AddParty($"submitter {name}", () => MustNotBe(world, Submitted.Full, world.Submit(item)));
-        }
+        foreach (string name in (string[])["a", "b"]) AddSubmitterUnlessClosed(world, $"submitter {name}", world.Item(name));
         world.AddParty("closer", () =>
         {
             world.Close();
@@ -235,10 +209,7 @@ internal static class Scenarios
     {
         var world = new QueueWorld(schedule, workers: 2, capacity: 3);
         ScheduledItem[] items = [world.Item("a"), world.Item("b")];
-        world.AddParty("submitter", () =>
-        {
-            foreach (ScheduledItem item in items) MustNotBe(world, Submitted.Full, world.Submit(item));
-        });
+        AddSubmitterUnlessClosed(world, "submitter", items);
         world.AddParty("closer", () =>
         {
             world.Close();
@@ -252,7 +223,7 @@ internal static class Scenarios
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
         ScheduledItem item = world.Item("a");
-        world.AddParty("submitter", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+        AddSubmitter(world, "submitter", item);
         world.AddParty("canceller", () => world.Cancel(item));
         return world;
     }
@@ -262,7 +233,7 @@ internal static class Scenarios
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
         ScheduledItem[] items = [world.Item("a"), world.Item("b")];
         foreach (ScheduledItem item in items)
-            world.AddParty($"submitter {item}", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
+            AddSubmitter(world, $"submitter {item}", item);
         world.AddParty("canceller", () =>
         {
             world.Cancel(items[0]);
@@ -287,7 +258,7 @@ internal static class Scenarios
         });
         world.AddParty("canceller", () => world.Cancel(item));
         ScheduledItem other = world.Item("b");
-        world.AddParty("submitter b", () => MustBe(world, Submitted.Accepted, world.Submit(other)));
+        AddSubmitter(world, "submitter b", other);
         return world;
     }
 
@@ -305,13 +276,9 @@ internal static class Scenarios
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
         ScheduledItem item = world.Item("a");
-        world.AddParty("submitter", () => MustNotBe(world, Submitted.Full, world.Submit(item)));
+        AddSubmitterUnlessClosed(world, "submitter", item);
         world.AddParty("canceller", () => world.Cancel(item));
-        world.AddParty("closer", () =>
-        {
-            world.Close();
-            world.Stop();
-        });
+        AddCloser(world);
         return world;
     }
 
@@ -382,11 +349,7 @@ internal static class Scenarios
             world.Park(started);
             if (item.Runs > 0 && !world.Resume(item)) world.Fail("nobody is left to resume it");
         });
-        world.AddParty("closer", () =>
-        {
-            world.Close();
-            world.Stop();
-        });
+        AddCloser(world);
         return world;
     }
 
@@ -423,10 +386,7 @@ internal static class Scenarios
     {
         var world = new QueueWorld(schedule, workers: 2, capacity: 2);
         ScheduledItem[] items = [world.Item("a"), world.Item("b")];
-        world.AddParty("submitter", () =>
-        {
-            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
-        });
+        AddSubmitter(world, "submitter", items);
         world.AddParty("resizer", () => world.Resize(1));
         return world;
     }
@@ -436,10 +396,7 @@ internal static class Scenarios
         var world = new QueueWorld(schedule, workers: 3, capacity: 3);
         Action meet = Meeting(world, 2);
         ScheduledItem[] items = [world.Item("a", meet), world.Item("b", meet)];
-        world.AddParty("submitter", () =>
-        {
-            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
-        });
+        AddSubmitter(world, "submitter", items);
         world.AddParty("resizer", () => world.Resize(2));
         return world;
     }
@@ -452,10 +409,7 @@ internal static class Scenarios
         int hired = world.Word();
         Core.Queue.QueueWorker second = world.AddDormant("worker 2", hired);
         ScheduledItem[] items = [world.Item("a", meet), world.Item("b", meet)];
-        world.AddParty("submitter", () =>
-        {
-            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
-        });
+        AddSubmitter(world, "submitter", items);
         world.AddParty("resizer", () =>
         {
             world.Resize(2, second);
@@ -470,10 +424,7 @@ internal static class Scenarios
         int hired = world.Word();
         Core.Queue.QueueWorker second = world.AddDormant("worker 2", hired);
         ScheduledItem[] items = [world.Item("a"), world.Item("b")];
-        world.AddParty("submitter", () =>
-        {
-            foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
-        });
+        AddSubmitter(world, "submitter", items);
         world.AddParty("resizer", () =>
         {
             world.Resize(2, second);
@@ -489,11 +440,8 @@ internal static class Scenarios
         Action meet = Meeting(world, 2);
         ScheduledItem[] items = [world.Item("deadly"), world.Item("a", meet), world.Item("b", meet)];
         items[0].IsDeadly = true;
-        world.AddParty("submitter", () =>
-        {
-            foreach (ScheduledItem item in items[..2]) MustBe(world, Submitted.Accepted, world.Submit(item));
-        });
-        world.AddParty("submitter b", () => MustBe(world, Submitted.Accepted, world.Submit(items[2])));
+        AddSubmitter(world, "submitter", items[..2]);
+        AddSubmitter(world, "submitter b", items[2]);
         return world;
     }
 
@@ -502,15 +450,8 @@ internal static class Scenarios
         var world = new QueueWorld(schedule, workers: 2, capacity: 3);
         ScheduledItem[] items = [world.Item("deadly"), world.Item("a")];
         items[0].IsDeadly = true;
-        world.AddParty("submitter", () =>
-        {
-            foreach (ScheduledItem item in items) MustNotBe(world, Submitted.Full, world.Submit(item));
-        });
-        world.AddParty("closer", () =>
-        {
-            world.Close();
-            world.Stop();
-        });
+        AddSubmitterUnlessClosed(world, "submitter", items);
+        AddCloser(world);
         return world;
     }
 
@@ -552,11 +493,7 @@ internal static class Scenarios
     private static QueueWorld Observing(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 3);
-        foreach (string name in (string[])["a", "b"])
-        {
-            ScheduledItem item = world.Item(name);
-            world.AddParty($"submitter {name}", () => MustBe(world, Submitted.Accepted, world.Submit(item)));
-        }
+        foreach (string name in (string[])["a", "b"]) AddSubmitter(world, $"submitter {name}", world.Item(name));
         world.AddParty("observer", () =>
         {
             world.Observe();
@@ -609,6 +546,24 @@ internal static class Scenarios
             }
         });
     }
+
+    /// <summary>Somebody submits the items, one after the other: there must be room.</summary>
+    private static void AddSubmitter(QueueWorld world, string name, params ScheduledItem[] items) => world.AddParty(name, () =>
+    {
+        foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
+    });
+
+    /// <summary>The same, while somebody closes the queue: some may be refused, but not for want of room.</summary>
+    private static void AddSubmitterUnlessClosed(QueueWorld world, string name, params ScheduledItem[] items) => world.AddParty(name, () =>
+    {
+        foreach (ScheduledItem item in items) MustNotBe(world, Submitted.Full, world.Submit(item));
+    });
+
+    private static void AddCloser(QueueWorld world) => world.AddParty("closer", () =>
+    {
+        world.Close();
+        world.Stop();
+    });
 
     private static void MustBe(QueueWorld world, Submitted expected, Submitted actual)
     {

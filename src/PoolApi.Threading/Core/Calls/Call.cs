@@ -65,12 +65,12 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
         else _source.SetException(_labels.ToException(_core!, outcome, exception, outcome == WorkOutcome.Cancelled ? CancellationToken : default));
     }
 
-    private void Invoke() => _result = _work.Invoke(this);
+    private void Invoke() => _result = _work.Invoke(new WorkToken(this));
 }
 
 /// <summary>Asynchronous work from a delegate, whose caller awaits the result.</summary>
 internal sealed class AsyncCall<TWork, TResult>(PoolCore core, TWork work, in WorkOptions options) : AsyncPoolWorkItem, IConsumed
-    where TWork : struct, IWork<Task<TResult>>
+    where TWork : struct, IWork<ValueTask<TResult>>
 {
     private readonly CallLabels _labels = CallLabels.Of(options);
     private ResultSource<TResult>? _source;
@@ -92,23 +92,12 @@ internal sealed class AsyncCall<TWork, TResult>(PoolCore core, TWork work, in Wo
     {
         // Restored here, inside the method's own flow, so that it is what every continuation captures.
         if (_labels.Flow is not null) ExecutionContext.Restore(_labels.Flow);
-        _result = await work.Invoke(this);
+        _result = await work.Invoke(new WorkToken(this));
     }
 
     protected override void OnEnded(WorkOutcome outcome, Exception? exception)
     {
         if (outcome == WorkOutcome.Completed) Source.SetResult(_result!);
         else Source.SetException(_labels.ToException(core, outcome, exception, outcome == WorkOutcome.Cancelled ? CancellationToken : default));
-    }
-}
-
-/// <summary>Asynchronous work without a result, as work whose result is nothing.</summary>
-internal readonly struct AsyncAction<TWork>(TWork work) : IWork<Task<Nothing>>
-    where TWork : struct, IWork<Task>
-{
-    public async Task<Nothing> Invoke(PoolWorkItem item)
-    {
-        await work.Invoke(item);
-        return default;
     }
 }

@@ -3,6 +3,16 @@ namespace PoolApi.Threading.Core.Calls;
 /// <summary>Runs a call's work on the calling worker, as part of the item that it runs already.</summary>
 internal static class InPlace<TResult>
 {
-    public static TResult Invoke<TWork>(in TWork work)
-        where TWork : struct, IWork<TResult> => work.Invoke(Worker.Current!.Ledger.Item!);
+    /// <param name="work">The work.</param>
+    /// <param name="caller">The caller's own token, beside that of the item.</param>
+    public static TResult Invoke<TWork>(in TWork work, CancellationToken caller)
+        where TWork : struct, IWork<TResult>
+    {
+        if (!TWork.TakesToken) return work.Invoke(default);
+        // A worker has no item in hand while it makes its state, say, or tells an observer.
+        if (Worker.Current!.Ledger.Item is not { } item) return work.Invoke(new WorkToken(caller));
+        if (!caller.CanBeCanceled) return work.Invoke(new WorkToken(item));
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(item.CancellationToken, caller);
+        return work.Invoke(new WorkToken(either.Token));
+    }
 }

@@ -81,7 +81,7 @@ internal sealed class Inbox<TOps>
         while (!ReferenceEquals(head, Closed))
         {
             oldest.Previous = Unsafe.As<PoolWorkItem>(head);
-            object? was = TOps.CompareExchange(ref _newest, newest, head); // publishes the items; pairs with the fence in RestLocked
+            object? was = TOps.CompareExchange(ref _newest, newest, head); // publishes the items; pairs with the fences in Rest, EndSearch and Fired
             if (ReferenceEquals(was, head)) return true;
             TOps.Pause(1);
             head = was;

@@ -31,6 +31,16 @@ internal class QueueWorker
 
     /// <summary>Whether its bag holds anything; out of date as soon as it is read, unless its gate is held.</summary>
     internal bool HasBagGuess => Bag.HasItemsGuess;
+
+    /// <summary>Under the gate, or that of its bag: it is about to run an item that waited with the owner, or a continuation of it.</summary>
+    internal void TakeInHand(PoolWorkItem item, object owner, long now, bool isStart)
+    {
+        Ledger.BeginChange();
+        Ledger.Item = item;
+        Ledger.ItemSince = now;
+        Ledger.EndChange();
+        item.TakenLocked(owner, isStart);
+    }
 }
 
 /// <summary>

@@ -3,8 +3,10 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// What waits for a worker, and who sleeps: submitting, taking, sleeping, waking and closing, and nothing else. The
-/// protocol, and why no wake-up and no item is lost, stands in README.md beside this file.
+/// The queue as others use it: submitting, taking, ending what waits, closing. It has the gate, and puts together what is
+/// guarded by it: what waits (<see cref="Backlog{TOps}"/>), who there is (<see cref="Crew"/>), who sleeps
+/// (<see cref="IdleWorkers{TOps}"/>), until when the timer is set (<see cref="ExpiryTimer{TOps}"/>). The protocol, and why no
+/// wake-up and no item is lost, stands in README.md beside this file.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -15,46 +17,30 @@ namespace PoolApi.Threading.Core.Queue;
 /// <para>Methods named …Locked are called under the gate. What must be done after it is collected in an
 /// <see cref="Aftermath"/>.</para>
 /// </remarks>
-internal sealed partial class WorkQueue<TOps> : IReleasedCount
+internal sealed class WorkQueue<TOps> : IReleasedCount
     where TOps : struct, IAtomicOps
 {
-    // The attention word: what a submitter, having pushed, must take the gate for. 0 in the common case.
-    private const int WakeSomebody = 1; // a worker sleeps, and none searches
-    private const int SetTimer = 2; // there is a common limit on waiting, and the timer is not set
-
     private const int DrainEvery = 64; // a power of two
 
-    private readonly CacheLines _lines = new(3);
+    private readonly CacheLines _lines = new(1);
     private readonly Inbox<TOps> _inbox = new();
+    private readonly Crew _crew = new();
+    private readonly Attention<TOps> _attention = new();
     private readonly int _capacity;
-    private readonly bool _limitsWaiting;
-    private readonly int _cores;
     private readonly object _owner; // what items that wait here name as their holder
-    private QueueWorker[] _workers = []; // replaced, never changed, under the gate
-    private int _limit; // capacity and one for each live worker
 
     // Guarded by the gate.
-    private Lanes _lanes;
-    private readonly Queue<Resumption> _resumptions = new();
-    private readonly ExpiryHeap _ownLimits = new();
-    private SleeperStack _sleepers;
-    private QueueWorker? _searcher; // awake and about to look, or spinning: the one that no submitter need wake
-    private int _live;
-    private int _attention; // as last published
-    private bool _timerIsSet;
-    private long _timerDue;
-    private long _accepted;
-    private long _removed; // places freed by items that ended without having run
-    private OutcomeCounts _endedUnrun;
+    private Backlog<TOps> _backlog;
+    private IdleWorkers<TOps> _idle;
+    private ExpiryTimer<TOps> _timer;
 
     public WorkQueue(int capacity, bool limitsWaiting, int cores, object? owner = null)
     {
         _capacity = capacity;
-        _limitsWaiting = limitsWaiting;
-        _cores = cores;
         _owner = owner ?? this;
-        _attention = limitsWaiting ? SetTimer : 0;
-        AttentionWord = _attention;
+        _backlog = new Backlog<TOps>(_owner, _crew);
+        _idle = new IdleWorkers<TOps>(_inbox, _crew, _attention, cores);
+        _timer = new ExpiryTimer<TOps>(_attention, limitsWaiting);
     }
 
     /// <summary>Closed, Stopping or Stopped as far as workers go; only forward. Guarded by the gate.</summary>
@@ -64,10 +50,6 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     public int AsyncInFlight { get; set; }
 
     private ref int GateWord => ref _lines.Int(0);
-
-    private ref int AttentionWord => ref _lines.Int(1);
-
-    private ref int SearchHint => ref _lines.Int(2); // 1: the spinning searcher shall look under the gate
 
     public void Enter() => Gate<TOps>.Enter(ref GateWord);
 
@@ -81,7 +63,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     public long PendingGuess => _inbox.Reserved - CountReleased();
 
     /// <summary>How many may wait or run: the capacity, and one for each live worker.</summary>
-    public int Limit => Volatile.Read(ref _limit);
+    public int Limit => _capacity + _crew.Live;
 
     /// <summary>
     /// Places for up to so many items, in one step. A place is taken by an item that waits or runs, so a worker that is
@@ -104,9 +86,9 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     public bool TryPush(PoolWorkItem oldest, PoolWorkItem newest, long last, bool urgent, ref Aftermath after)
     {
         if (!_inbox.TryPush(oldest, newest)) return false;
-        // After the push, which is a full fence: pairs with the fence in RestLocked and FoundLocked. Either this sees that
-        // somebody sleeps, or the worker that falls asleep sees the item.
-        if (TOps.Read(ref AttentionWord) != 0 || urgent)
+        // After the push, which is a full fence: pairs with the fences in IdleWorkers. Either this sees that somebody sleeps,
+        // or the worker that falls asleep sees the item.
+        if (_attention.IsWanted || urgent)
         {
             Enter();
             AttendLocked(ref after);
@@ -126,53 +108,67 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     public bool Post(in Resumption resumption, ref Aftermath after)
     {
         Enter();
-        bool posted = State != QueueState.Stopped && _live > 0;
+        bool posted = State != QueueState.Stopped && _crew.Live > 0;
         if (posted)
         {
             _inbox.ReserveBeyondLimit();
-            _resumptions.Enqueue(resumption);
-            EmptyBagsLocked(); // it goes first
-            HaveWorkLocked(ref after);
+            _backlog.Add(resumption);
+            _idle.Notify(ref after);
         }
         Exit();
         return posted;
     }
 
+    /// <summary>
+    /// Adds an item past the limit, and past closing if nothing has to keep it out: what cannot be refused because it belongs
+    /// to something that was accepted.
+    /// </summary>
+    public void ForceLocked(PoolWorkItem item, ref Aftermath after)
+    {
+        DrainLocked(ref after); // what was pushed before goes before
+        _inbox.ReserveBeyondLimit();
+        SortLocked(item, ref after);
+        _idle.Notify(ref after);
+        NoteTimerLocked(ref after);
+    }
+
     // --- taking -------------------------------------------------------------------------------------------------------
+
+    /// <summary>Called by a worker that has nothing in hand, before <see cref="Next"/>: an item that it carries, if any is to be run.</summary>
+    public bool TryTakeFromBag(QueueWorker worker, long now, out Assignment assignment) =>
+        Bags<TOps>.TryTake(worker, _owner, now, out assignment);
 
     /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
     /// <param name="worker">The worker.</param>
     /// <param name="now">The time.</param>
-    /// <param name="carry">How many items more it may take along; see WorkQueue.Bags.cs.</param>
+    /// <param name="carry">How many items more it may take along; see <see cref="Bags{TOps}"/>.</param>
     /// <param name="assignment">What to run.</param>
     /// <param name="after">What to do then.</param>
     public NextStep Next(QueueWorker worker, long now, Carry carry, out Assignment assignment, ref Aftermath after)
     {
         NextStep step;
         Enter();
-        if (worker.HasBagGuess) EmptyBagLocked(worker);
-        if (worker.Sleeps) _sleepers.Remove(worker); // it woke for no reason of ours
+        _backlog.EmptyBagOf(worker);
+        _idle.Remove(worker); // it woke for no reason of ours
         while (true)
         {
-            if (IsSurplusLocked)
+            if (_crew.IsSurplus)
             {
                 assignment = default;
                 LeaveLocked(worker, ref after);
                 step = NextStep.Exit;
                 break;
             }
-            if (_lanes.WantDrain) DrainLocked(ref after);
-            if (_lanes.IsLowTurn) EmptyBagsLocked(); // so that a bag whose worker came upon a long item is not passed by for ever
-            if (TryDequeueLocked(worker, now, out assignment, ref after))
+            if (_backlog.WantDrain) DrainLocked(ref after);
+            if (_backlog.TryTake(worker, now, carry, out assignment, ref after))
             {
-                FillBagLocked(worker, carry);
                 FoundLocked(worker, ref after);
                 step = NextStep.Run;
                 break;
             }
-            if (AnyBagLocked)
+            if (_backlog.AnyBagGuess)
             {
-                EmptyBagsLocked();
+                _backlog.EmptyBags();
                 continue;
             }
             NothingLeftLocked(ref after);
@@ -182,7 +178,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
                 step = NextStep.Exit;
                 break;
             }
-            if (RestLocked(worker) is { } rest)
+            if (_idle.Rest(worker, maySpin: State == QueueState.Open) is { } rest)
             {
                 step = rest;
                 break;
@@ -193,14 +189,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>The worker that searches looks for a moment. Then it calls Next again, whatever it saw.</summary>
-    public void Look()
-    {
-        long since = 0;
-        while (TOps.KeepLooking(ref since))
-        {
-            if (_inbox.HasItems || TOps.Read(ref SearchHint) != 0) return;
-        }
-    }
+    public void Look() => _idle.Look();
 
     /// <summary>Sleeps until somebody wakes this worker.</summary>
     public static void Sleep(QueueWorker worker) => Parker<TOps>.Park(ref worker.ParkWord);
@@ -231,8 +220,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
             }
             if (state == WorkItemState.Waiting)
             {
-                UnlinkLocked(item);
-                EndUnrunLocked(item, outcome, ref after);
+                _backlog.End(item, outcome, ref after);
                 NothingLeftLocked(ref after);
                 Exit();
                 return true;
@@ -254,7 +242,7 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     {
         if (State != QueueState.Open) return false;
         State = QueueState.Closed;
-        SortLocked(_inbox.Close(), ref after);
+        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);
         NothingLeftLocked(ref after);
         return true;
     }
@@ -264,61 +252,134 @@ internal sealed partial class WorkQueue<TOps> : IReleasedCount
     {
         if (State < state) State = state;
         NothingLeftLocked(ref after);
-        WakeAllLocked(ref after);
+        _idle.WakeAll(ref after);
     }
 
     /// <summary>Drops the continuations that wait: their items have been abandoned, or nobody is left to run them.</summary>
-    public void DropResumptionsLocked()
-    {
-        _inbox.GiveBack(_resumptions.Count);
-        _resumptions.Clear();
-    }
+    public void DropResumptionsLocked() => _inbox.GiveBack(_backlog.DropResumptions());
 
     /// <summary>Ends everything that waits as not started: the highest priority first, in each the oldest first.</summary>
     public void HandBackLocked(List<PoolWorkItem> handedBack, ref Aftermath after)
     {
         DrainLocked(ref after);
-        EmptyBagsLocked();
-        for (WorkPriority priority = WorkPriority.High; priority >= WorkPriority.Low; priority--)
-        {
-            while (_lanes.OldestOf(priority) is { } item)
-            {
-                UnlinkLocked(item);
-                EndUnrunLocked(item, WorkOutcome.NotStarted, ref after);
-                handedBack.Add(item);
-            }
-        }
+        _backlog.HandBack(handedBack, ref after);
         NothingLeftLocked(ref after);
     }
 
-    public long CountReleased()
+    // --- limits on waiting --------------------------------------------------------------------------------------------
+
+    /// <summary>The timer has fired, or was never set: ends what has waited too long.</summary>
+    public void ExpireLocked(long now, ref Aftermath after)
     {
-        long sum = Volatile.Read(ref _removed);
-        foreach (QueueWorker worker in Volatile.Read(ref _workers)) sum += worker.Ledger.Released;
-        return sum;
+        _timer.Fired(); // before the inbox is looked into: it passes the fence that pairs with the push
+        DrainLocked(ref after);
+        _backlog.EndExpired(now, ref after);
+        NothingLeftLocked(ref after);
+        NoteTimerLocked(ref after);
     }
-}
 
-/// <summary>Where a queue is in its life. Only forward.</summary>
-internal enum QueueState
-{
-    Open,
-    Closed,
-    Stopping,
-    Stopped,
-}
+    /// <summary>For when to set the timer, if it must be; the caller sets it.</summary>
+    public long? TimerDueLocked(ref Aftermath after)
+    {
+        GatherLocked(ref after);
+        long due = _backlog.NextExpiry;
+        if (_timer.Covers(due)) return null;
+        _timer.Set(due);
+        return due;
+    }
 
-/// <summary>A continuation of an item that is under way.</summary>
-internal readonly record struct Resumption(PoolWorkItem Item, SendOrPostCallback Callback, object? State);
+    private void NoteTimerLocked(ref Aftermath after) => after.NeedsTimer |= !_timer.Covers(_backlog.NextExpiry);
 
-/// <summary>What a worker is to run: the item itself, or a continuation of it.</summary>
-internal readonly record struct Assignment(PoolWorkItem Item, SendOrPostCallback? Callback, object? State);
+    // --- workers that come and go -------------------------------------------------------------------------------------
 
-/// <summary>What a worker is to do next.</summary>
-internal enum NextStep
-{
-    Run,
-    Look,
-    Sleep,
-    Exit,
+    /// <summary>Makes a worker one of the queue's; its thread is about to call <see cref="Next"/>. It counts as on its way.</summary>
+    public void AddLocked(QueueWorker worker) => _crew.Add(worker);
+
+    /// <summary>The worker leaves: its loop ends. If it was on its way to work, somebody else goes.</summary>
+    public void LeaveLocked(QueueWorker worker, ref Aftermath after)
+    {
+        if (!worker.IsLive) return;
+        _backlog.EmptyBagOf(worker);
+        _crew.Remove(worker);
+        _idle.Remove(worker);
+        FoundLocked(worker, ref after);
+        NothingLeftLocked(ref after);
+    }
+
+    public void ResizeLocked(int workers, ref Aftermath after)
+    {
+        _crew.Target = workers;
+        if (_crew.IsSurplus) _idle.WakeAll(ref after);
+    }
+
+    // --- what can be seen ---------------------------------------------------------------------------------------------
+
+    public int LiveWorkers => _crew.Live;
+
+    public long Accepted => _backlog.Accepted;
+
+    public OutcomeCounts EndedUnrun => _backlog.EndedUnrun;
+
+    public int Waiting => _backlog.Count;
+
+    public int WaitingOf(WorkPriority priority) => _backlog.CountOf(priority);
+
+    public PoolWorkItem? OldestOf(WorkPriority priority) => _backlog.OldestOf(priority);
+
+    /// <summary>Whether a worker carries items; out of date as soon as it is read.</summary>
+    public bool AnyBagGuess => _backlog.AnyBagGuess;
+
+    /// <summary>Brings everything that waits to where it can be seen: out of the inbox and the bags, into the lanes.</summary>
+    public void GatherLocked(ref Aftermath after)
+    {
+        DrainLocked(ref after);
+        _backlog.EmptyBags();
+    }
+
+    /// <summary>Says so once, when the queue is closed and everything accepted has ended.</summary>
+    public void NothingLeftLocked(ref Aftermath after)
+    {
+        if (State == QueueState.Open || !IsEmptyLocked) return;
+        after.IsDrained = true;
+        if (State >= QueueState.Stopping) _idle.WakeAll(ref after);
+    }
+
+    public long CountReleased() => _backlog.Removed + _crew.Released;
+
+    // --- under the gate -----------------------------------------------------------------------------------------------
+
+    private bool HasWorkLocked => !_backlog.IsEmpty || _inbox.HasItems;
+
+    private bool IsEmptyLocked => AsyncInFlight == 0 && !HasWorkLocked && !_crew.HasItemInHand;
+
+    private bool MayExitLocked => State == QueueState.Stopped || (State == QueueState.Stopping && IsEmptyLocked);
+
+    /// <summary>
+    /// The worker has work, or leaves. If it was the searcher, nobody searches now, and the wake is passed on.
+    /// </summary>
+    private void FoundLocked(QueueWorker worker, ref Aftermath after)
+    {
+        if (_idle.EndSearch(worker) && HasWorkLocked) _idle.WakeOne(ref after);
+    }
+
+    /// <summary>A submitter was asked to look in.</summary>
+    private void AttendLocked(ref Aftermath after)
+    {
+        DrainLocked(ref after);
+        if (HasWorkLocked) _idle.Notify(ref after);
+        NoteTimerLocked(ref after);
+    }
+
+    /// <summary>Sorts what was pushed into the lanes. What was cancelled meanwhile ends here.</summary>
+    private void DrainLocked(ref Aftermath after)
+    {
+        if (_inbox.TakeAll() is { } newest) SortLocked(newest, ref after);
+    }
+
+    private void SortLocked(PoolWorkItem newest, ref Aftermath after)
+    {
+        // The searcher watches the inbox, where these are no more.
+        if (_backlog.Sort(newest, ref after) > 0) _idle.Hint();
+        NothingLeftLocked(ref after);
+    }
 }

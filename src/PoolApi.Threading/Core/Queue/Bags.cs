@@ -2,10 +2,10 @@ using PoolApi.Threading.Core.Atomics;
 
 namespace PoolApi.Threading.Core.Queue;
 
-/// <content>
-/// Bags. Where items are so tiny that taking each under the gate costs more than running it, a worker takes a few along, and
-/// runs them without coming back.
-/// </content>
+/// <summary>
+/// Where items are so tiny that taking each under the gate costs more than running it, a worker takes a few along, and runs
+/// them without coming back.
+/// </summary>
 /// <remarks>
 /// What is in a bag waits like any other item: it is cancelled, expires, is counted and handed back; and it is not the
 /// worker's own, should one of its items turn out to be long. Each bag has a gate of its own, that its worker takes alone and
@@ -13,15 +13,17 @@ namespace PoolApi.Threading.Core.Queue;
 /// before it rests; so does everything that looks at what waits. So for all but the order within the same moment a bag is a
 /// part of the normal lane. Only normal items are carried, and only while nothing else waits.
 /// </remarks>
-internal sealed partial class WorkQueue<TOps>
+internal struct Bags<TOps>(Crew crew)
+    where TOps : struct, IAtomicOps
 {
-    private long _bags; // ever filled
+    private long _filled; // bags, ever
 
-    private bool AnyBagLocked
+    /// <summary>Whether a worker carries anything. Under the gate "no" is certain: bags are filled there alone.</summary>
+    public readonly bool AnyGuess
     {
         get
         {
-            foreach (QueueWorker worker in _workers)
+            foreach (QueueWorker worker in crew.All)
             {
                 if (worker.HasBagGuess) return true;
             }
@@ -29,8 +31,8 @@ internal sealed partial class WorkQueue<TOps>
         }
     }
 
-    /// <summary>Called by a worker that has nothing in hand: the next item in its bag, if there is one to be run.</summary>
-    public bool TryTakeFromBag(QueueWorker worker, long now, out Assignment assignment)
+    /// <summary>Called by a worker that has nothing in hand, not under the gate: the next item in its bag, if there is one to be run.</summary>
+    public static bool TryTake(QueueWorker worker, object owner, long now, out Assignment assignment)
     {
         if (worker.HasBagGuess)
         {
@@ -39,7 +41,7 @@ internal sealed partial class WorkQueue<TOps>
             if (worker.Bag.First is { } item && item.ExpiresAt > now)
             {
                 item.State = WorkItemState.InFlight;
-                TakeInHand(worker, item, now, isStart: true);
+                worker.TakeInHand(item, owner, now, isStart: true);
                 // In this order: who looks without this gate looks into the bag first, and finds it there or in the hand.
                 Volatile.WriteBarrier();
                 worker.Bag.RemoveFirst();
@@ -54,20 +56,20 @@ internal sealed partial class WorkQueue<TOps>
     }
 
     /// <summary>The worker takes a few along, if only normal items wait and enough for all.</summary>
-    private void FillBagLocked(QueueWorker worker, Carry carry)
+    public void Fill(QueueWorker worker, Carry carry, ref Lanes lanes)
     {
-        if (carry.Most == 0 || !_lanes.IsAllNormal || _resumptions.Count > 0) return;
-        int count = Math.Min(carry.Most, _lanes.Count - (carry.LeaveForEach * _live));
+        if (carry.Most == 0 || !lanes.IsAllNormal) return;
+        int count = Math.Min(carry.Most, lanes.Count - (carry.LeaveForEach * crew.Live));
         if (count <= 0) return;
-        worker.BagNumber = ++_bags;
+        worker.BagNumber = ++_filled;
         Gate<TOps>.Enter(ref worker.BagGate);
         for (; count > 0; count--)
         {
-            PoolWorkItem item = _lanes.TakeNormal();
+            PoolWorkItem item = lanes.TakeNormal();
             // An asynchronous item's start is counted under the queue's gate; one with a limit of its own is in the heap.
             if (item.IsAsync || item.ExpiryIndex != 0)
             {
-                _lanes.PutBackNormal(item);
+                lanes.PutBackNormal(item);
                 break;
             }
             worker.Bag.AddLast(item);
@@ -79,27 +81,24 @@ internal sealed partial class WorkQueue<TOps>
     /// Whatever the workers carry waits in its lane again, ahead of what came later: each bag is a run of items that came one
     /// after the other, so the last one filled goes back first.
     /// </summary>
-    private void EmptyBagsLocked()
+    public readonly void EmptyAll(ref Lanes lanes)
     {
         while (true)
         {
             QueueWorker? last = null;
-            foreach (QueueWorker worker in _workers)
+            foreach (QueueWorker worker in crew.All)
             {
                 if (worker.HasBagGuess && (last is null || worker.BagNumber > last.BagNumber)) last = worker;
             }
             if (last is null) return;
-            EmptyBagLocked(last);
+            Empty(last, ref lanes);
         }
     }
 
-    private void EmptyBagLocked(QueueWorker worker)
+    public static void Empty(QueueWorker worker, ref Lanes lanes)
     {
         Gate<TOps>.Enter(ref worker.BagGate);
-        _lanes.PutBackNormal(ref worker.Bag);
+        lanes.PutBackNormal(ref worker.Bag);
         Gate<TOps>.Exit(ref worker.BagGate);
     }
 }
-
-/// <summary>How many items a worker may take along, and how many it leaves for each worker there is.</summary>
-internal readonly record struct Carry(int Most, int LeaveForEach);

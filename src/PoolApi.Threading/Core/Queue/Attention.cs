@@ -1,0 +1,40 @@
+using PoolApi.Threading.Core.Atomics;
+
+namespace PoolApi.Threading.Core.Queue;
+
+/// <summary>
+/// One word that tells a submitter, having pushed, what it must take the gate for. 0 in the common case: then submitting
+/// costs it no lock, and no line that workers write.
+/// </summary>
+/// <remarks>
+/// Each bit has one writer, under the gate: <see cref="IdleWorkers{TOps}"/> and <see cref="ExpiryTimer{TOps}"/>. A copy of
+/// this struct is the same word.
+/// </remarks>
+internal readonly struct Attention<TOps>
+    where TOps : struct, IAtomicOps
+{
+    public const int WakeSomebody = 1; // a worker sleeps, and none searches
+    public const int SetTimer = 2; // there is a common limit on waiting, and the timer is not set
+
+    private readonly CacheLines _lines = new(1);
+
+    public Attention()
+    {
+    }
+
+    /// <summary>Read after the push, which is a full fence: pairs with the fences in Rest, EndSearch and Fired, after they have set a bit.</summary>
+    public bool IsWanted => TOps.Read(ref Word) != 0;
+
+    private ref int Word => ref _lines.Int(0);
+
+    /// <summary>
+    /// Sets or clears a bit. A store that submitters may see late: who must know that they see it passes a fence before it
+    /// looks for what they pushed.
+    /// </summary>
+    public void Set(int bit, bool isWanted)
+    {
+        int was = TOps.Read(ref Word);
+        int word = isWanted ? was | bit : was & ~bit;
+        if (word != was) TOps.Write(ref Word, word); // not each time: submitters have the line in their caches
+    }
+}

@@ -1,0 +1,62 @@
+namespace PoolApi.Threading.Core.Queue;
+
+/// <summary>
+/// The queue's workers: who there is, how many live and how many shall, and what they have in hand and have done. Changed
+/// under the gate, rarely; read by anybody.
+/// </summary>
+/// <remarks>A class of its own, so that what submitters read of it is not on a line that each taking writes.</remarks>
+internal sealed class Crew
+{
+    private QueueWorker[] _all = []; // replaced, never changed
+    private int _live;
+
+    /// <summary>Whoever was ever added. One that has left keeps its ledger, and may be added again.</summary>
+    public ReadOnlySpan<QueueWorker> All => Volatile.Read(ref _all);
+
+    /// <summary>Workers whose loop has not ended.</summary>
+    public int Live => Volatile.Read(ref _live);
+
+    /// <summary>How many there shall be; more leave when they next have nothing in hand.</summary>
+    public int Target { get; set; }
+
+    public bool IsSurplus => _live > Target;
+
+    /// <summary>How many places its workers have freed.</summary>
+    public long Released
+    {
+        get
+        {
+            long sum = 0;
+            foreach (QueueWorker worker in All) sum += worker.Ledger.Released;
+            return sum;
+        }
+    }
+
+    /// <summary>Whether a worker has something in hand that must end; asynchronous items are counted elsewhere.</summary>
+    public bool HasItemInHand
+    {
+        get
+        {
+            foreach (QueueWorker worker in All)
+            {
+                // A continuation left over from an abandoned item is nothing to wait for.
+                if (Volatile.Read(ref worker.Ledger.Item) is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;
+            }
+            return false;
+        }
+    }
+
+    public void Add(QueueWorker worker)
+    {
+        worker.IsLive = true;
+        worker.HasLooked = false;
+        if (Array.IndexOf(_all, worker) < 0) Volatile.Write(ref _all, [.. _all, worker]);
+        Volatile.Write(ref _live, _live + 1);
+    }
+
+    public void Remove(QueueWorker worker)
+    {
+        worker.IsLive = false;
+        Volatile.Write(ref _live, _live - 1);
+    }
+}

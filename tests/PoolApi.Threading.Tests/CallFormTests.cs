@@ -1,0 +1,306 @@
+using System.Reflection;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>
+/// What a call of <c>RunAsync</c> or <c>Run</c> binds to: the parameters and the result of the delegate decide, and a token as the
+/// last argument cancels the work, whatever the form.
+/// </summary>
+public class CallFormTests
+{
+    private static readonly Dictionary<string, Form> Forms = new()
+    {
+        // Each says by its return type what it is to bind to: OfInt and OfNothing take no ValueTask<Task>.
+        ["function"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(() => w.Get(), t))),
+        ["function of a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.Get(ct), t))),
+        ["function of a token, method group"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(w.Get, t))),
+        ["function of a token, delegate"] = new(Takes.Token, static (p, w, t) =>
+        {
+            Func<CancellationToken, int> work = w.Get;
+            return OfInt(p.RunAsync(work, t));
+        }),
+        ["function of a token, in options"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.Get(ct), new() { CancellationToken = t }))),
+        ["function of a state"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static s => s.Get(), w, t))),
+        ["function of a state, in options"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static s => s.Get(), w, new() { CancellationToken = t }))),
+        ["function of a state and a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(static (s, ct) => s.Get(ct), w, t))),
+
+        ["action"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(() => w.Do(), t))),
+        ["action of a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(ct => w.Do(ct), t))),
+        ["action of a token, method group"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(w.Do, t))),
+        ["action of a state"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(static s => s.Do(), w, t))),
+        ["action of a state and a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(static (s, ct) => s.Do(ct), w, t))),
+
+        ["Task<int>"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(() => w.GetAsync(), t)), IsAsync: true),
+        ["Task<int> of a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetAsync(ct), t)), IsAsync: true),
+        ["Task<int> of a token, method group"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(w.GetAsync, t)), IsAsync: true),
+        ["Task<int> of a token, in options"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetAsync(ct), new() { CancellationToken = t })), IsAsync: true),
+        ["Task<int> of a state"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static s => s.GetAsync(), w, t)), IsAsync: true),
+        ["Task<int> of a state and a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(static (s, ct) => s.GetAsync(ct), w, t)), IsAsync: true),
+
+        ["Task"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(() => w.DoAsync(), t)), IsAsync: true),
+        ["Task of a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(ct => w.DoAsync(ct), t)), IsAsync: true),
+        ["Task of a token, method group"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(w.DoAsync, t)), IsAsync: true),
+        ["Task of a state"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(static s => s.DoAsync(), w, t)), IsAsync: true),
+        ["Task of a state and a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(static (s, ct) => s.DoAsync(ct), w, t)), IsAsync: true),
+
+        ["async lambda with a result"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(async () => { return await w.GetAsync(); }, t)), IsAsync: true),
+        ["async lambda with a result, of a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(async ct => { return await w.GetAsync(ct); }, t)), IsAsync: true),
+        ["async lambda with a result, of a state"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static async s => { return await s.GetAsync(); }, w, t)), IsAsync: true),
+        ["async lambda with a result, of a state and a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(static async (s, ct) => { return await s.GetAsync(ct); }, w, t)), IsAsync: true),
+        ["async lambda"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(async () => { await w.DoAsync(); }, t)), IsAsync: true),
+        ["async lambda of a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(async ct => { await w.DoAsync(ct); }, t)), IsAsync: true),
+        ["async lambda of a token, an expression"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(async ct => await w.DoAsync(ct), t)), IsAsync: true),
+        ["async lambda of a state"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(static async s => { await s.DoAsync(); }, w, t)), IsAsync: true),
+        ["async lambda of a state and a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(static async (s, ct) => { await s.DoAsync(ct); }, w, t)), IsAsync: true),
+
+        ["ValueTask<int>"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(() => w.GetValueAsync(), t)), IsAsync: true),
+        ["ValueTask<int> of a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetValueAsync(ct), t)), IsAsync: true),
+        ["ValueTask<int> of a token, method group"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(w.GetValueAsync, t)), IsAsync: true),
+        ["ValueTask<int> of a token, in options"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetValueAsync(ct), new() { CancellationToken = t })), IsAsync: true),
+        ["ValueTask<int> of a state"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static s => s.GetValueAsync(), w, t)), IsAsync: true),
+        ["ValueTask<int> of a state and a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(static (s, ct) => s.GetValueAsync(ct), w, t)), IsAsync: true),
+
+        ["ValueTask"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(() => w.DoValueAsync(), t)), IsAsync: true),
+        ["ValueTask of a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(ct => w.DoValueAsync(ct), t)), IsAsync: true),
+        ["ValueTask of a token, method group"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(w.DoValueAsync, t)), IsAsync: true),
+        ["ValueTask of a state"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(static s => s.DoValueAsync(), w, t)), IsAsync: true),
+        ["ValueTask of a state and a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(static (s, ct) => s.DoValueAsync(ct), w, t)), IsAsync: true),
+
+        ["Run, function"] = new(Takes.Nothing, static (p, w, t) => Blocking(() => { int result = p.Run(() => w.Get(), t); return result; })),
+        ["Run, function of a token"] = new(Takes.Token, static (p, w, t) => Blocking(() => { int result = p.Run(ct => w.Get(ct), t); return result; })),
+        ["Run, function of a token, method group"] = new(Takes.Token, static (p, w, t) => Blocking(() => { int result = p.Run(w.Get, t); return result; })),
+        ["Run, function of a token, in options"] = new(Takes.Token, static (p, w, t) => Blocking(() => { int result = p.Run(ct => w.Get(ct), new() { CancellationToken = t }); return result; })),
+        ["Run, function of a state"] = new(Takes.Nothing, static (p, w, t) => Blocking(() => { int result = p.Run(static s => s.Get(), w, t); return result; })),
+        ["Run, function of a state and a token"] = new(Takes.Token, static (p, w, t) => Blocking(() => { int result = p.Run(static (s, ct) => s.Get(ct), w, t); return result; })),
+        ["Run, action"] = new(Takes.Nothing, static (p, w, t) => Blocking(() => { p.Run(() => w.Do(), t); return 7; })),
+        ["Run, action of a token"] = new(Takes.Token, static (p, w, t) => Blocking(() => { p.Run(ct => w.Do(ct), t); return 7; })),
+        ["Run, action of a token, method group"] = new(Takes.Token, static (p, w, t) => Blocking(() => { p.Run(w.Do, t); return 7; })),
+        ["Run, action of a state"] = new(Takes.Nothing, static (p, w, t) => Blocking(() => { p.Run(static s => s.Do(), w, t); return 7; })),
+        ["Run, action of a state and a token"] = new(Takes.Token, static (p, w, t) => Blocking(() => { p.Run(static (s, ct) => s.Do(ct), w, t); return 7; })),
+    };
+
+    private enum Takes
+    {
+        Nothing,
+        Token,
+    }
+
+    public static TheoryData<string> All => [.. Forms.Keys];
+
+    public static TheoryData<string> WithToken => [.. Forms.Where(static f => f.Value.Takes == Takes.Token).Select(static f => f.Key)];
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public async Task A_token_as_the_last_argument_cancels_what_waits(string form)
+    {
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        using Occupation busy = pool.Occupy();
+        using var cts = new CancellationTokenSource();
+        var work = new Work();
+        Task call = Forms[form].Call(pool, work, cts.Token);
+        Patience.Until(() => pool.GetSnapshot().QueueLength == 1);
+        await cts.CancelAsync();
+        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
+        Assert.Equal(cts.Token, error.CancellationToken);
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((0, 1, 0), (snapshot.QueueLength, snapshot.Counts.Cancelled, work.Runs));
+    }
+
+    [Theory]
+    [MemberData(nameof(WithToken))]
+    public async Task It_cancels_the_token_that_what_runs_was_given(string form)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var cts = new CancellationTokenSource();
+        var work = new Work();
+        Task call = Forms[form].Call(pool, work, cts.Token);
+        work.Started.WaitPatiently();
+        Assert.True(work.Token.CanBeCanceled);
+        Assert.NotEqual(cts.Token, work.Token); // the item's own, which a stop cancels too
+        await cts.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
+        Patience.Until(() => pool.GetSnapshot().Counts.Ended == 1);
+        Assert.Equal((1, 1), (pool.GetSnapshot().Counts.Cancelled, work.Runs));
+    }
+
+    [Theory]
+    [MemberData(nameof(WithToken))]
+    public async Task A_stop_that_missed_its_deadline_cancels_it_too(string form)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var cts = new CancellationTokenSource();
+        var work = new Work();
+        Task call = Forms[form].Call(pool, work, cts.Token);
+        work.Started.WaitPatiently();
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Cancel, Patience.Long).Patiently();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
+        Assert.Equal((1, 1), (report.Interrupted, report.Counts.Cancelled));
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public async Task Asynchronous_work_holds_no_worker_while_it_awaits_and_ends_with_its_task(string form)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var cts = new CancellationTokenSource();
+        var work = new Work();
+        Task<int> call = Forms[form].Call(pool, work, cts.Token);
+        work.Started.WaitPatiently();
+        if (Forms[form].IsAsync) Patience.Until(() => pool.GetSnapshot().Suspended == 1);
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((1, Forms[form].IsAsync ? 1 : 0), (snapshot.InFlight, snapshot.Suspended));
+        Assert.False(call.IsCompleted);
+        work.Gate.SetResult();
+        Assert.Equal(7, await call.Patiently());
+        Patience.Until(() => pool.GetSnapshot().Counts.Completed == 1);
+        Assert.Equal(1, work.Runs);
+        Assert.Equal($"{pool.Name}-0", work.LastThread); // what follows the await as well
+    }
+
+    [Fact]
+    public async Task A_function_whose_ValueTask_has_completed_or_failed_does_as_well()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Assert.Equal(3, await pool.RunAsync(static () => ValueTask.FromResult(3)).Patiently());
+        await pool.RunAsync(static () => ValueTask.CompletedTask).Patiently();
+        await Assert.ThrowsAsync<InvalidDataException>(
+            () => pool.RunAsync(static () => ValueTask.FromException<int>(new InvalidDataException("on purpose"))).Patiently());
+        await Assert.ThrowsAsync<InvalidDataException>(
+            () => pool.RunAsync(static _ => ValueTask.FromException(new InvalidDataException("on purpose"))).Patiently());
+        Assert.Equal((2, 2), (pool.GetSnapshot().Counts.Completed, pool.GetSnapshot().Counts.Failed));
+    }
+
+    [Fact]
+    public async Task A_token_is_a_state_where_the_caller_says_so()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var cancelled = new CancellationToken(canceled: true);
+        Assert.True(await pool.RunAsync<CancellationToken, bool>(static state => state.IsCancellationRequested, cancelled).Patiently());
+        Assert.True(await pool.RunAsync(static state => state.IsCancellationRequested, state: cancelled).Patiently());
+        Assert.True(pool.Run(static state => state.IsCancellationRequested, state: cancelled));
+    }
+
+    [Fact]
+    public async Task What_is_no_token_is_a_state()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Assert.Equal(43, await pool.RunAsync(static x => x + 1, 42).Patiently());
+        Assert.Equal(43, await pool.RunAsync(static x => Task.FromResult(x + 1), 42).Patiently());
+        Assert.Equal(43, await pool.RunAsync(static x => ValueTask.FromResult(x + 1), 42).Patiently());
+        Assert.Equal(43, pool.Run(static x => x + 1, 42));
+    }
+
+    [Fact]
+    [Obsolete("Calls what must not compile elsewhere: inside of something obsolete it does.")]
+    public void Run_of_asynchronous_work_does_not_compile()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var work = new Work();
+        CancellationToken token = default;
+        Action[] calls =
+        [
+            () => pool.Run(async () => { return await work.GetAsync(); }),
+            () => pool.Run(async ct => { return await work.GetAsync(ct); }, token),
+            () => pool.Run(async s => { return await s.GetAsync(); }, work),
+            () => pool.Run(async (s, ct) => { return await s.GetAsync(ct); }, work, token),
+            () => pool.Run(async () => { await work.DoAsync(); }),
+            () => pool.Run(async ct => { await work.DoAsync(ct); }, token),
+            () => pool.Run(async s => { await s.DoAsync(); }, work),
+            () => pool.Run(async (s, ct) => { await s.DoAsync(ct); }, work, token),
+            () => pool.Run(() => work.GetAsync()),
+            () => pool.Run(work.GetAsync, token),
+            () => pool.Run(work.DoAsync, token),
+            () => pool.Run(() => work.GetValueAsync()),
+            () => pool.Run(work.GetValueAsync, token),
+            () => pool.Run(ct => work.GetValueAsync(ct), token),
+            () => pool.Run(s => s.GetValueAsync(), work),
+            () => pool.Run((s, ct) => s.GetValueAsync(ct), work, token),
+            () => pool.Run(() => work.DoValueAsync()),
+            () => pool.Run(work.DoValueAsync, token),
+            () => pool.Run(ct => work.DoValueAsync(ct), token),
+            () => pool.Run(s => s.DoValueAsync(), work),
+            () => pool.Run((s, ct) => s.DoValueAsync(ct), work, token),
+        ];
+        foreach (Action call in calls)
+        {
+            Assert.StartsWith("Run is for synchronous work", Assert.Throws<NotSupportedException>(call).Message, StringComparison.Ordinal);
+        }
+        Assert.Equal((0, 0), (work.Runs, pool.GetSnapshot().Counts.Accepted));
+        // These are what throws so, and the compiler refuses each.
+        ObsoleteAttribute[] refused = [.. typeof(FixedThreadPool).GetMethods().Select(static m => m.GetCustomAttribute<ObsoleteAttribute>()).OfType<ObsoleteAttribute>()];
+        Assert.Equal(16, refused.Length);
+        Assert.All(refused, static a => Assert.True(a.IsError));
+    }
+
+    private static Task<int> OfInt(ValueTask<int> call) => call.AsTask();
+
+    private static async Task<int> OfNothing(ValueTask call)
+    {
+        await call;
+        return 7;
+    }
+
+    private static Task<int> Blocking(Func<int> call) =>
+        Task.Factory.StartNew(call, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private sealed record Form(Takes Takes, Func<FixedThreadPool, Work, CancellationToken, Task<int>> Call, bool IsAsync = false);
+
+    /// <summary>One piece of work in every form. It ends when the gate opens, or its token is cancelled.</summary>
+    private sealed class Work
+    {
+        private int _runs;
+
+        public TaskCompletionSource Gate { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public ManualResetEventSlim Started { get; } = new();
+
+        public CancellationToken Token { get; private set; }
+
+        public string? LastThread { get; private set; }
+
+        public int Runs => Volatile.Read(ref _runs);
+
+        public int Get() => Get(default);
+
+        public int Get(CancellationToken token)
+        {
+            Begin(token);
+            Gate.Task.Wait(token);
+            LastThread = Thread.CurrentThread.Name;
+            return 7;
+        }
+
+        public void Do() => Get(default);
+
+        public void Do(CancellationToken token) => Get(token);
+
+        public Task<int> GetAsync() => GetAsync(default);
+
+        public async Task<int> GetAsync(CancellationToken token)
+        {
+            Begin(token);
+            await Gate.Task.WaitAsync(token);
+            LastThread = Thread.CurrentThread.Name;
+            return 7;
+        }
+
+        public Task DoAsync() => DoAsync(default);
+
+        public async Task DoAsync(CancellationToken token) => await GetAsync(token);
+
+        public ValueTask<int> GetValueAsync() => new(GetAsync(default));
+
+        public ValueTask<int> GetValueAsync(CancellationToken token) => new(GetAsync(token));
+
+        public ValueTask DoValueAsync() => new(GetAsync(default));
+
+        public ValueTask DoValueAsync(CancellationToken token) => new(GetAsync(token));
+
+        private void Begin(CancellationToken token)
+        {
+            Interlocked.Increment(ref _runs);
+            Token = token;
+            Started.Set();
+        }
+    }
+}
