@@ -83,10 +83,10 @@ public abstract partial class PoolWorkItem
     public bool IsCancellationRequested => CancelRequested;
 
     /// <summary>How long it waited for a worker, or in vain. Valid once it has started or ended.</summary>
-    public TimeSpan QueueTime => Core?.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
+    public TimeSpan QueueTime => Core?.Clock.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
 
     /// <summary>How long it took from its start to its end, awaits included. Valid once it has ended after running.</summary>
-    public TimeSpan RunTime => Core?.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
+    public TimeSpan RunTime => Core?.Clock.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
 
     /// <summary>The name of the worker that ran it last; <see langword="null"/> if none has.</summary>
     public string? WorkerName => LastWorker?.Name;
@@ -229,13 +229,15 @@ public abstract partial class PoolWorkItem
     {
         CancelRequested = true;
         Interlocked.MemoryBarrier(); // pairs with the publication in CancellationToken
-        Signal(Volatile.Read(ref _cancellation));
+        Signal(CurrentSource, Core);
     }
 
     /// <summary>The source of the current submission, if anybody asked for its token.</summary>
     internal CancellationTokenSource? CurrentSource => Volatile.Read(ref _cancellation);
 
-    internal void Signal(CancellationTokenSource? source)
+    /// <param name="source">The source of the submission that is meant; null: nobody asked for its token.</param>
+    /// <param name="core">The pool that has that submission.</param>
+    internal void Signal(CancellationTokenSource? source, PoolCore? core)
     {
         try
         {
@@ -243,26 +245,19 @@ public abstract partial class PoolWorkItem
         }
         catch (AggregateException e)
         {
-            Core?.Unhandled(this, e);
+            core?.Listeners.Unhandled(this, e);
         }
     }
 
     /// <summary>
-    /// As <see cref="SignalRunning"/>, for a pool that stops: the token is cancelled when this returns, and its callbacks
-    /// run elsewhere, because one that does not come back must not hold up a stop with a deadline.
+    /// As <see cref="SignalRunning"/>, for a pool that stops, which holds its gate: code of a caller is left to it.
     /// </summary>
-    internal async Task SignalStopAsync()
+    /// <returns>What is to be cancelled after the gate. A source made later cancels itself.</returns>
+    internal CancellationTokenSource? AskToStop()
     {
+        StopSignalled = true;
         CancelRequested = true;
         Interlocked.MemoryBarrier(); // as in SignalRunning
-        if (Volatile.Read(ref _cancellation) is not { } cancellation) return;
-        try
-        {
-            await cancellation.CancelAsync().ConfigureAwait(false);
-        }
-        catch (AggregateException e)
-        {
-            Core?.Unhandled(this, e);
-        }
+        return CurrentSource;
     }
 }

@@ -86,7 +86,7 @@ internal static class PoolInstruments
     public static void Ended(PoolCore pool, ReadOnlySpan<Measured> items)
     {
         KeyValuePair<string, object?> name = Pool(pool.Name);
-        double seconds = 1.0 / pool.Time.TimestampFrequency;
+        double seconds = 1.0 / pool.Clock.Time.TimestampFrequency;
         while (!items.IsEmpty)
         {
             Measured first = items[0];
@@ -153,8 +153,8 @@ internal static class PoolInstruments
         var all = new List<Measurement<T>>();
         foreach (PoolCore pool in s_pools)
         {
-            pool.RecordMeasured(); // before the collector takes what has been recorded
-            all.AddRange(view(pool.GetSnapshot()));
+            pool.Views.RecordMeasured(); // before the collector takes what has been recorded
+            all.AddRange(view(pool.Views.GetSnapshot()));
         }
         return all;
     }

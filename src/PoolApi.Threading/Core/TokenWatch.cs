@@ -54,6 +54,6 @@ internal sealed class TokenWatch
         }
         core?.CarryOut(ref after);
         // The source of that submission and no other; its callbacks are a caller's code.
-        _item.Signal(running);
+        _item.Signal(running, core);
     }
 }
