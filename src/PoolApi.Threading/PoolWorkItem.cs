@@ -37,6 +37,7 @@ public abstract partial class PoolWorkItem
 
     private CancellationTokenSource? _cancellation;
     private TokenWatch? _watch;
+    private byte _asked; // what Cancel was last called with for this submission, from 1; 0: it was not called
 
     /// <summary>
     /// The work's kind, a label of the pool's metrics: a small fixed set of words. The same for the whole of a submission;
@@ -104,6 +105,7 @@ public abstract partial class PoolWorkItem
     public bool Cancel(NotRunReason reason = NotRunReason.Cancelled)
     {
         _ = reason.ToOutcome(); // throws here, before anything has changed, if it is none
+        Volatile.Write(ref _asked, (byte)(reason + 1)); // before the mark; see MarkByToken
         MarkCancelled(reason);
         if (Core is { } core && core.EndWaiting(this, reason)) return true;
         SignalRunning();
@@ -138,6 +140,7 @@ public abstract partial class PoolWorkItem
         if (was == WorkItemState.Ended)
         {
             CancelRequested = false;
+            if (_asked != 0) _asked = 0;
             if (_cancellation is not null) _cancellation = null;
             if (_watch is not null) _watch = null;
             if (StopSignalled) StopSignalled = false;
@@ -159,9 +162,8 @@ public abstract partial class PoolWorkItem
         if (_watch is { } watch)
         {
             watch.End();
-            // What the token asked of this submission is not asked of the next.
-            if (watch.HasMarked) CancelRequested = false;
             _watch = null;
+            if (watch.HasMarked) UnmarkByToken(watch.Signalled);
         }
         State = was;
     }
@@ -173,6 +175,7 @@ public abstract partial class PoolWorkItem
         LastWorker = null;
         _cancellation = null;
         _watch = null;
+        _asked = 0;
         CancelRequested = false;
     }
 
@@ -219,6 +222,30 @@ public abstract partial class PoolWorkItem
         // Pairs with the reservation of a place, a full fence, in PoolCore.Submit: either who marks sees the pool, or the
         // pool, taking the item in, sees the mark.
         Interlocked.MemoryBarrier();
+    }
+
+    /// <summary>A token asks. What <see cref="Cancel"/> asked before, or asks at the same time, stands.</summary>
+    /// <returns>Whether nobody had asked before.</returns>
+    internal bool MarkByToken()
+    {
+        if (CancelRequested) return false;
+        MarkCancelled(NotRunReason.Cancelled); // a full fence; pairs with the order in Cancel
+        RemarkIfAsked();
+        return true;
+    }
+
+    /// <summary>The submission came to nothing: what its token asked is not asked of the next, what Cancel asked is.</summary>
+    private void UnmarkByToken(CancellationTokenSource? signalled)
+    {
+        CancelRequested = false;
+        Interlocked.MemoryBarrier(); // pairs with the order in Cancel: either this sees what it asked, or its mark comes after this
+        RemarkIfAsked();
+        if (signalled is not null && !CancelRequested) Interlocked.CompareExchange(ref _cancellation, null, signalled);
+    }
+
+    private void RemarkIfAsked()
+    {
+        if (Volatile.Read(ref _asked) is not 0 and byte asked) MarkCancelled((NotRunReason)(asked - 1));
     }
 
     /// <summary>The pool that has the item, or had it last.</summary>
