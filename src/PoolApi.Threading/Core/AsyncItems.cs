@@ -116,7 +116,8 @@ internal sealed class AsyncItems(PoolCore core)
         WorkerLedger ledger = worker.Ledger;
         worker.LastStamp = now;
         worker.LastStampIsPrecise = true;
-        item.BusyTicks += now - ledger.ItemSince;
+        worker.LastTook = now - ledger.ItemSince;
+        item.BusyTicks += worker.LastTook;
         ledger.BeginChange();
         ledger.Release(now);
         ledger.EndChange();

@@ -246,7 +246,8 @@ internal sealed class PoolCore
         ledger.Release(now);
         if (mine) ledger.Ended.Add(outcome);
         ledger.EndChange();
-        if (timed) ledger.AddToMean(now - item.StartedAt);
+        worker.LastTook = timed ? now - item.StartedAt : 0;
+        if (timed) ledger.AddToMean(worker.LastTook);
         // After the release; pairs with the barrier in PoolStop.Close: either this sees that the pool closes, or Close sees the
         // release. And before the item is told its end; see PoolStop.
         if (_isClosing) Stop.TellIfNothingLeft();

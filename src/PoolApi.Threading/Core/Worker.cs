@@ -16,6 +16,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     private Thread? _thread;
     private object? _state;
     private readonly long _worthMeasuring = core.Clock.Microseconds(10);
+    private readonly long _worthForgetting = core.Clock.Microseconds(100);
     private int _samples;
 
     /// <summary>The start of the item it was found stuck on; 0: none. Written by the watch, cleared by the worker itself.</summary>
@@ -97,6 +98,9 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     /// <summary>Whether that was measured, or read off the coarse clock.</summary>
     internal bool LastStampIsPrecise { get; set; }
 
+    /// <summary>How long what it ran last took; 0 if that was not measured.</summary>
+    internal long LastTook { get; set; }
+
     /// <summary>Whether what it runs is measured.</summary>
     internal bool IsTimed { get; set; }
 
@@ -123,6 +127,8 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     // An item's context (its culture, its AsyncLocals) must not leak into the next.
                     if (SynchronizationContext.Current is not null) SynchronizationContext.SetSynchronizationContext(null);
                     if (!ReferenceEquals(ExecutionContext.Capture(), clean)) ExecutionContext.Restore(clean!);
+                    // A quarter of a microsecond: nothing beside such an item, and much beside a tiny one.
+                    if (LastTook > _worthForgetting) ForgetInterrupt();
                     now = LastStamp;
                     break;
                 case NextStep.Look:
