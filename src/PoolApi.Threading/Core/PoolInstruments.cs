@@ -7,6 +7,10 @@ namespace PoolApi.Threading.Core;
 /// The instruments of every pool in the process, under one meter. What a pool already counts is observed when somebody
 /// collects and costs nothing otherwise; only what a pool does not keep (times, outcomes by kind) is recorded as it happens.
 /// </summary>
+/// <remarks>
+/// A pool is observed from its start until it is disposed of, and not only until it has stopped: who collects every few seconds
+/// would otherwise never see its final counts.
+/// </remarks>
 internal static class PoolInstruments
 {
     private static readonly Meter Meter = new(FixedThreadPool.MeterName, typeof(PoolInstruments).Assembly.GetName().Version?.ToString(3));
