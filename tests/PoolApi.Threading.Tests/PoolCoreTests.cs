@@ -1,3 +1,5 @@
+using System.Reflection;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Threading.Core;
 using PoolApi.Threading.Core.Queue;
 
@@ -98,6 +100,95 @@ public class PoolCoreTests
         core.Stop.Close();
         core.Stop.LetGo(); // the replacement's thread is real
         await core.Stop.Exited.Patiently();
+    }
+
+    [Fact]
+    public async Task An_interrupt_does_not_keep_a_limit_on_waiting_from_being_watched()
+    {
+        var time = new FakeTimeProvider();
+        var core = new PoolCore(Pools.Options(time: time), null!);
+        var item = new TestItem();
+        var expiry = (ExpiryTimer)typeof(PoolCore).GetField("_expiry", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(core)!;
+        await InterruptedAtAsync(expiry, () =>
+            Assert.Equal(SubmitResult.Accepted, core.Submit(item, new SubmitOptions { MaxQueueTime = TimeSpan.FromSeconds(1) })));
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
+    }
+
+    [Fact]
+    public async Task An_interrupt_does_not_keep_a_worker_from_telling_who_waits_for_room()
+    {
+        PoolCore core = Core(workers: 1, capacity: 1);
+        Submit(core, new TestItem());
+        Submit(core, new TestItem());
+        Task<bool> room = core.Space.WaitAsync(TestContext.Current.CancellationToken).AsTask();
+        await InterruptedAtAsync(core.Space, () =>
+        {
+            Worker worker = core.Workers.All[0];
+            var item = (TestItem)Taken(core, worker);
+            core.End(item, WorkOutcome.Completed, null, worker);
+            Assert.Equal(NextStep.Run, Next(core, worker));
+        });
+        Assert.True(await room.Patiently());
+    }
+
+    [Fact]
+    public async Task An_interrupt_does_not_keep_a_worker_that_was_stuck_from_coming_back()
+    {
+        var time = new FakeTimeProvider();
+        var observer = new RecordingObserver();
+        var core = new PoolCore(Pools.Options(time: time, stuckAfter: TimeSpan.FromSeconds(1), observer: observer), null!);
+        Worker worker = core.Workers.All[0];
+        var item = new TestItem();
+        Submit(core, item);
+        Taken(core, worker);
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Single(observer.Stuck);
+        core.End(item, WorkOutcome.Completed, null, worker);
+        await InterruptedAtAsync(core.Workers, () => Assert.Equal(NextStep.Sleep, Next(core, worker)));
+        Assert.Equal([0], observer.Recovered);
+    }
+
+    [Fact]
+    public async Task The_drain_is_over_though_an_item_that_is_told_its_end_does_not_come_back()
+    {
+        PoolCore core = Core();
+        using var never = new ManualResetEventSlim();
+        var item = new TestItem { WhenEnded = (_, _) => never.WaitPatiently() };
+        Submit(core, item);
+        core.Stop.Close();
+        Thread canceller = Patience.OnOwnThread(() => item.Cancel());
+        Assert.Equal(WorkOutcome.Cancelled, await item.Endings.First);
+        await core.Stop.Drained.Patiently();
+        never.Set();
+        canceller.JoinPatiently();
+    }
+
+    /// <summary>Runs the steps on a thread that is interrupted while it waits for the lock, and must not notice before they are done.</summary>
+    private static async Task InterruptedAtAsync(object monitor, Action steps)
+    {
+        var done = new TaskCompletionSource<Exception?>();
+        bool noticed = false;
+        lock (monitor)
+        {
+            Thread thread = Patience.OnOwnThread(() =>
+            {
+                Exception? failure = Record.Exception(steps);
+                noticed = Record.Exception(static () => Thread.Sleep(Timeout.Infinite)) is ThreadInterruptedException;
+                done.SetResult(failure);
+            });
+            Patience.Until(() => thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+            thread.Interrupt();
+            Thread.Sleep(20); // for it to notice, if it does
+        }
+        Assert.Null(await done.Task.Patiently());
+        Assert.True(noticed); // put off, not lost
+    }
+
+    private static PoolWorkItem Taken(PoolCore core, Worker worker)
+    {
+        Assert.Equal(NextStep.Run, core.Next(worker, core.Clock.Now, out Assignment assignment));
+        return assignment.Item;
     }
 
     private static SubmitResult Submit(PoolCore core, PoolWorkItem item) => core.Submit(item, default);
