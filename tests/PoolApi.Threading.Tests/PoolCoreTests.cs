@@ -174,7 +174,7 @@ public class PoolCoreTests
             Thread thread = Patience.OnOwnThread(() =>
             {
                 Exception? failure = Record.Exception(steps);
-                noticed = Record.Exception(static () => Thread.Sleep(Timeout.Infinite)) is ThreadInterruptedException;
+                noticed = Record.Exception(static () => Thread.Sleep(1)) is ThreadInterruptedException;
                 done.SetResult(failure);
             });
             Patience.Until(() => thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
