@@ -7,10 +7,15 @@ namespace PoolApi.Threading.Core.Atomics;
 internal readonly struct ProcessorOps : IAtomicOps
 {
     /// <summary>
-    /// 10 µs: about what a caller needs to see its result and submit again, and a quarter of what waking a thread costs.
-    /// Spinning for longer than a wake costs cannot pay (the ski-rental bound).
+    /// 3 µs of spinning: about what a caller needs to see its result and submit again.
     /// </summary>
-    private static readonly long SpinTicks = Stopwatch.Frequency / 100_000;
+    private static readonly long SpinTicks = Stopwatch.Frequency * 3 / 1_000_000;
+
+    /// <summary>
+    /// 50 µs in all: about what it takes until a thread that was woken runs. Longer cannot pay (the ski-rental bound). After
+    /// the spinning each look gives the core away, so that it takes nothing from whoever would bring the work.
+    /// </summary>
+    private static readonly long LookTicks = Stopwatch.Frequency * 50 / 1_000_000;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Read(ref int word) => Volatile.Read(ref word);
@@ -61,7 +66,8 @@ internal readonly struct ProcessorOps : IAtomicOps
     {
         long now = Stopwatch.GetTimestamp();
         if (since == 0) since = now;
-        Thread.SpinWait(2);
-        return now - since < SpinTicks;
+        if (now - since < SpinTicks) Thread.SpinWait(2);
+        else Thread.Yield();
+        return now - since < LookTicks;
     }
 }
