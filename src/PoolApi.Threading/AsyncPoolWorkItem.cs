@@ -25,7 +25,7 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
 
     internal sealed override bool IsAsync => true;
 
-    internal sealed override void TakenLocked(object owner, bool isStart) => ((PoolCore)owner).TakenLocked(this, isStart);
+    internal sealed override void TakenLocked(object owner, bool isStart) => ((PoolCore)owner).Async.TakenLocked(this, isStart);
 
     internal sealed override void Start(PoolCore core, Worker worker)
     {
@@ -54,6 +54,6 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
         {
             (outcome, error) = (OutcomeOf(e), e);
         }
-        core.EndAsync(this, outcome, error, Worker.Current);
+        core.Async.End(this, outcome, error, Worker.Current);
     }
 }

@@ -45,7 +45,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         _shutdown = new PoolShutdown(_core);
         TaskScheduler = new PoolTaskScheduler(_core);
         SynchronizationContext = new PoolSynchronizationContext(_core);
-        _core.StartWorkers();
+        _core.Workers.Start();
         PoolInstruments.Add(_core);
     }
 
@@ -62,7 +62,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     public static object? CurrentWorkerState => Worker.Current?.State;
 
     /// <summary>The number of workers that the pool was made with, or resized to.</summary>
-    public int Workers => _core.Size;
+    public int Workers => _core.Workers.Size;
 
     /// <summary>
     /// Runs tasks on the pool: <c>Task.Factory.StartNew(…, pool.TaskScheduler)</c>. A scheduler cannot refuse the
@@ -90,13 +90,13 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// Whether the next submission would be refused as full. Out of date as soon as it is read: good for refusing early
     /// what is expensive to prepare, not for deciding whether to submit.
     /// </summary>
-    public bool IsFullGuess => !_core.HasRoomGuess;
+    public bool IsFullGuess => !_core.Views.HasRoomGuess;
 
     /// <summary>
     /// Completes when the pool is closed and everything it accepted has ended; the last item may be about to be told so. Never
     /// fails.
     /// </summary>
-    public Task Drained => _core.Drained;
+    public Task Drained => _core.Stop.Drained;
 
     /// <summary>
     /// Submits an item. Never blocks, and allocates nothing.
@@ -175,14 +175,14 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     {
         if (workers is < 1 or > FixedThreadPoolOptions.MaxWorkers)
             throw new ArgumentOutOfRangeException(nameof(workers), workers, $"workers may be 1 to {FixedThreadPoolOptions.MaxWorkers}.");
-        _core.Resize(workers);
+        _core.Workers.Resize(workers);
     }
 
     /// <summary>
     /// How long an item that joins the queue now may have to wait: waiting items × mean run time of recent items ÷
     /// workers, at most a day. An estimate.
     /// </summary>
-    public TimeSpan EstimateQueueTime() => _core.EstimateQueueTime();
+    public TimeSpan EstimateQueueTime() => _core.Views.EstimateQueueTime();
 
     /// <summary>Counts a refusal by an admission control in front of the pool under <c>poolapi.work.rejected</c>.</summary>
     /// <param name="reason">Why, one of a small fixed set of words.</param>
@@ -193,7 +193,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     }
 
     /// <summary>The pool and every worker at one moment. Takes the pool's lock for a time proportional to the workers.</summary>
-    public PoolSnapshot GetSnapshot() => _core.GetSnapshot();
+    public PoolSnapshot GetSnapshot() => _core.Views.GetSnapshot();
 
     /// <summary>Stops accepting; what was accepted goes on. The first step of a stop, for those who want the steps one by one.</summary>
     public void Close() => _shutdown.Close();
@@ -247,7 +247,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     {
         ThrowIfOnWorker();
         _shutdown.Close();
-        _core.Drained.GetAwaiter().GetResult(); // blocks the caller, as documented
+        _core.Stop.Drained.GetAwaiter().GetResult(); // blocks the caller, as documented
         _shutdown.JoinDrained();
         PoolInstruments.Remove(_core);
     }

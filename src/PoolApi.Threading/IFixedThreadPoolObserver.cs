@@ -67,9 +67,15 @@ public interface IFixedThreadPoolObserver
     /// <param name="exception">What killed it.</param>
     void WorkerReplaced(int workerId, Exception exception) { }
 
-    /// <summary>A worker's thread died and the system gave no new one: the pool goes on with one worker fewer.</summary>
+    /// <summary>
+    /// A worker has no thread and gets none: its own died, or the pool was to have one more, and the system gave none or the
+    /// worker's state could not be made. The pool goes on with one worker fewer. If it was the last, the pool has been closed by
+    /// then: what waited has ended as <see cref="WorkOutcome.NotStarted"/>, what was suspended in an await as
+    /// <see cref="WorkOutcome.Abandoned"/>, and the report of the shutdown, which is still to be called for, names it. Called on
+    /// the worker's dying thread, or on the thread that tried to start it.
+    /// </summary>
     /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
-    /// <param name="exception">Why there is no new thread.</param>
+    /// <param name="exception">Why there is no thread.</param>
     void WorkerLost(int workerId, Exception exception) { }
 
     /// <summary>A worker's thread has ended and was joined.</summary>

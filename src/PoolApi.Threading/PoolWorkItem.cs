@@ -37,6 +37,7 @@ public abstract partial class PoolWorkItem
 
     private CancellationTokenSource? _cancellation;
     private TokenWatch? _watch;
+    private byte _asked; // what Cancel was last called with for this submission, from 1; 0: it was not called
 
     /// <summary>
     /// The work's kind, a label of the pool's metrics: a small fixed set of words. The same for the whole of a submission;
@@ -83,10 +84,10 @@ public abstract partial class PoolWorkItem
     public bool IsCancellationRequested => CancelRequested;
 
     /// <summary>How long it waited for a worker, or in vain. Valid once it has started or ended.</summary>
-    public TimeSpan QueueTime => Core?.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
+    public TimeSpan QueueTime => Core?.Clock.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
 
     /// <summary>How long it took from its start to its end, awaits included. Valid once it has ended after running.</summary>
-    public TimeSpan RunTime => Core?.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
+    public TimeSpan RunTime => Core?.Clock.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
 
     /// <summary>The name of the worker that ran it last; <see langword="null"/> if none has.</summary>
     public string? WorkerName => LastWorker?.Name;
@@ -104,6 +105,7 @@ public abstract partial class PoolWorkItem
     public bool Cancel(NotRunReason reason = NotRunReason.Cancelled)
     {
         _ = reason.ToOutcome(); // throws here, before anything has changed, if it is none
+        Volatile.Write(ref _asked, (byte)(reason + 1)); // before the mark; see MarkByToken
         MarkCancelled(reason);
         if (Core is { } core && core.EndWaiting(this, reason)) return true;
         SignalRunning();
@@ -138,6 +140,7 @@ public abstract partial class PoolWorkItem
         if (was == WorkItemState.Ended)
         {
             CancelRequested = false;
+            if (_asked != 0) _asked = 0;
             if (_cancellation is not null) _cancellation = null;
             if (_watch is not null) _watch = null;
             if (StopSignalled) StopSignalled = false;
@@ -159,9 +162,8 @@ public abstract partial class PoolWorkItem
         if (_watch is { } watch)
         {
             watch.End();
-            // What the token asked of this submission is not asked of the next.
-            if (watch.HasMarked) CancelRequested = false;
             _watch = null;
+            if (watch.HasMarked) UnmarkByToken(watch.Signalled);
         }
         State = was;
     }
@@ -173,6 +175,7 @@ public abstract partial class PoolWorkItem
         LastWorker = null;
         _cancellation = null;
         _watch = null;
+        _asked = 0;
         CancelRequested = false;
     }
 
@@ -221,6 +224,30 @@ public abstract partial class PoolWorkItem
         Interlocked.MemoryBarrier();
     }
 
+    /// <summary>A token asks. What <see cref="Cancel"/> asked before, or asks at the same time, stands.</summary>
+    /// <returns>Whether nobody had asked before.</returns>
+    internal bool MarkByToken()
+    {
+        if (CancelRequested) return false;
+        MarkCancelled(NotRunReason.Cancelled); // a full fence; pairs with the order in Cancel
+        RemarkIfAsked();
+        return true;
+    }
+
+    /// <summary>The submission came to nothing: what its token asked is not asked of the next, what Cancel asked is.</summary>
+    private void UnmarkByToken(CancellationTokenSource? signalled)
+    {
+        CancelRequested = false;
+        Interlocked.MemoryBarrier(); // pairs with the order in Cancel: either this sees what it asked, or its mark comes after this
+        RemarkIfAsked();
+        if (signalled is not null && !CancelRequested) Interlocked.CompareExchange(ref _cancellation, null, signalled);
+    }
+
+    private void RemarkIfAsked()
+    {
+        if (Volatile.Read(ref _asked) is not 0 and byte asked) MarkCancelled((NotRunReason)(asked - 1));
+    }
+
     /// <summary>The pool that has the item, or had it last.</summary>
     internal PoolCore? CurrentCore => Core;
 
@@ -229,13 +256,15 @@ public abstract partial class PoolWorkItem
     {
         CancelRequested = true;
         Interlocked.MemoryBarrier(); // pairs with the publication in CancellationToken
-        Signal(Volatile.Read(ref _cancellation));
+        Signal(CurrentSource, Core);
     }
 
     /// <summary>The source of the current submission, if anybody asked for its token.</summary>
     internal CancellationTokenSource? CurrentSource => Volatile.Read(ref _cancellation);
 
-    internal void Signal(CancellationTokenSource? source)
+    /// <param name="source">The source of the submission that is meant; null: nobody asked for its token.</param>
+    /// <param name="core">The pool that has that submission.</param>
+    internal void Signal(CancellationTokenSource? source, PoolCore? core)
     {
         try
         {
@@ -243,26 +272,19 @@ public abstract partial class PoolWorkItem
         }
         catch (AggregateException e)
         {
-            Core?.Unhandled(this, e);
+            core?.Listeners.Unhandled(this, e);
         }
     }
 
     /// <summary>
-    /// As <see cref="SignalRunning"/>, for a pool that stops: the token is cancelled when this returns, and its callbacks
-    /// run elsewhere, because one that does not come back must not hold up a stop with a deadline.
+    /// As <see cref="SignalRunning"/>, for a pool that stops, which holds its gate: code of a caller is left to it.
     /// </summary>
-    internal async Task SignalStopAsync()
+    /// <returns>What is to be cancelled after the gate. A source made later cancels itself.</returns>
+    internal CancellationTokenSource? AskToStop()
     {
+        StopSignalled = true;
         CancelRequested = true;
         Interlocked.MemoryBarrier(); // as in SignalRunning
-        if (Volatile.Read(ref _cancellation) is not { } cancellation) return;
-        try
-        {
-            await cancellation.CancelAsync().ConfigureAwait(false);
-        }
-        catch (AggregateException e)
-        {
-            Core?.Unhandled(this, e);
-        }
+        return CurrentSource;
     }
 }

@@ -202,6 +202,20 @@ public class MetricsTests
         Assert.Equal(1, collected.Sum("poolapi.pool.workers", ("state", "idle")));
     }
 
+    [Fact]
+    public async Task The_final_counts_of_a_pool_that_has_stopped_are_shown_until_it_is_disposed_of()
+    {
+        FixedThreadPool pool = Pools.Make();
+        using var collected = new Collected(pool.Name);
+        await pool.RunAsync(() => 1).Patiently();
+        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        collected.Observe();
+        Assert.Equal(1, collected.Sum("poolapi.work.accepted"));
+        await pool.DisposeAsync();
+        collected.Observe();
+        Assert.Equal(0, collected.Count("poolapi.work.accepted"));
+    }
+
     /// <summary>Everything that the meter says of one pool. Observed values are those of the last look.</summary>
     private sealed class Collected : IDisposable
     {

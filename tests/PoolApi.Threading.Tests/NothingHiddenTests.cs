@@ -134,6 +134,26 @@ public class NothingHiddenTests
     }
 
     [Fact]
+    public async Task A_worker_is_not_shown_with_the_labels_of_what_its_item_is_by_now()
+    {
+        using FixedThreadPool pool = Pools.Make(time: new FakeTimeProvider()); // so that both submissions have the same time
+        var item = new Renamed();
+        pool.Accepted(item);
+        item.Started.WaitPatiently();
+        item.WhenAsked = () =>
+        {
+            // After the view of the worker, before its labels.
+            item.Go.Set();
+            Patience.Until(() => item.Ended == 1);
+            item.Name = "second";
+            pool.Accepted(item);
+        };
+        WorkerSnapshot worker = Assert.Single(pool.GetSnapshot().Workers);
+        Assert.Equal((WorkerState.Busy, null), (worker.State, worker.Kind));
+        await Task.Run(() => Patience.Until(() => item.Ended == 2), TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public async Task The_wait_is_estimated_from_the_queue_and_the_mean_run_time()
     {
         var time = new FakeTimeProvider();
@@ -196,5 +216,42 @@ public class NothingHiddenTests
             Started.Set();
             Release.WaitPatiently();
         }
+    }
+
+    /// <summary>What somebody does when it is asked for its kind comes before the answer.</summary>
+    private sealed class Renamed : PoolWorkItem
+    {
+        private volatile int _ended;
+
+        public ManualResetEventSlim Started { get; } = new();
+
+        public ManualResetEventSlim Go { get; } = new();
+
+        public Action? WhenAsked { get; set; }
+
+        public string Name { get; set; } = "first";
+
+        public int Ended => _ended;
+
+        public override string Kind
+        {
+            get
+            {
+                if (WhenAsked is { } first)
+                {
+                    WhenAsked = null;
+                    first();
+                }
+                return Name;
+            }
+        }
+
+        protected override void Execute()
+        {
+            Started.Set();
+            Go.WaitPatiently();
+        }
+
+        protected override void OnEnded(WorkOutcome outcome, Exception? exception) => Interlocked.Increment(ref _ended);
     }
 }

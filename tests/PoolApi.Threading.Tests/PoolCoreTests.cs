@@ -1,3 +1,5 @@
+using System.Reflection;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Threading.Core;
 using PoolApi.Threading.Core.Queue;
 
@@ -10,7 +12,7 @@ public class PoolCoreTests
     public void A_wake_up_that_nobody_asked_for_does_not_enlist_a_worker_twice()
     {
         PoolCore core = Core(workers: 1, capacity: 1);
-        Worker worker = core.Workers[0];
+        Worker worker = core.Workers.All[0];
         Assert.Equal(NextStep.Sleep, Next(core, worker));
         Assert.Equal(NextStep.Sleep, Next(core, worker)); // a permit was left over
         Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
@@ -22,31 +24,31 @@ public class PoolCoreTests
     public void A_worker_that_is_woken_for_a_resumption_is_no_room_for_an_item()
     {
         PoolCore core = Core(workers: 1, capacity: 1);
-        Worker worker = core.Workers[0];
+        Worker worker = core.Workers.All[0];
         var item = new AsyncTestItem(static _ => Task.CompletedTask);
         Submit(core, item);
         Assert.Equal(NextStep.Run, Next(core, worker));
-        core.ReleaseAsync(worker); // as if it awaited something
+        core.Async.Release(worker); // as if it awaited something
         Assert.Equal(NextStep.Sleep, Next(core, worker));
-        Assert.True(core.Post(item, static _ => { }, null));
+        Assert.True(core.Async.Post(item, static _ => { }, null));
         Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
         Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem()));
-        Assert.Equal(NextStep.Run, core.Next(worker, core.Now, out Assignment assignment));
+        Assert.Equal(NextStep.Run, core.Next(worker, core.Clock.Now, out Assignment assignment));
         Assert.Same(item, assignment.Item);
-        Assert.Equal(1, core.GetSnapshot().QueueLength);
+        Assert.Equal(1, core.Views.GetSnapshot().QueueLength);
     }
 
     [Fact]
     public void A_worker_that_was_woken_goes_on_being_room_until_it_arrives()
     {
         PoolCore core = Core(workers: 2, capacity: 1);
-        Assert.Equal(NextStep.Sleep, Next(core, core.Workers[0]));
-        Assert.Equal(NextStep.Sleep, Next(core, core.Workers[1]));
+        Assert.Equal(NextStep.Sleep, Next(core, core.Workers.All[0]));
+        Assert.Equal(NextStep.Sleep, Next(core, core.Workers.All[1]));
         for (int i = 0; i < 3; i++) Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
         Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem()));
-        Assert.Equal(NextStep.Run, Next(core, core.Workers[1]));
+        Assert.Equal(NextStep.Run, Next(core, core.Workers.All[1]));
         Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem()));
-        Assert.Equal(NextStep.Run, Next(core, core.Workers[0]));
+        Assert.Equal(NextStep.Run, Next(core, core.Workers.All[0]));
         Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem()));
     }
 
@@ -60,45 +62,133 @@ public class PoolCoreTests
         Assert.False(other.EndWaiting(item, NotRunReason.Cancelled));
         Assert.Equal(0, item.Endings.Count);
         Assert.True(mine.EndWaiting(item, NotRunReason.Cancelled));
-        Assert.Equal((0, 0), (mine.GetSnapshot().QueueLength, other.GetSnapshot().QueueLength));
-        Pools.AddsUp(mine.GetSnapshot());
-        Pools.AddsUp(other.GetSnapshot());
+        Assert.Equal((0, 0), (mine.Views.GetSnapshot().QueueLength, other.Views.GetSnapshot().QueueLength));
+        Pools.AddsUp(mine.Views.GetSnapshot());
+        Pools.AddsUp(other.Views.GetSnapshot());
     }
 
     [Fact]
     public void An_item_that_ended_while_it_was_left_behind_is_not_ended_again()
     {
         PoolCore core = Core();
-        Worker worker = core.Workers[0];
+        Worker worker = core.Workers.All[0];
         var item = new TestItem();
         Submit(core, item);
         Next(core, worker);
-        core.Close();
-        core.Stop();
-        Assert.Equal([worker], core.Abandon(out int abandoned, out _));
-        Assert.Equal(1, abandoned);
+        core.Stop.Close();
+        core.Stop.LetGo();
+        Assert.Equal([worker], core.Stop.Abandon());
         core.End(item, WorkOutcome.Completed, null, worker);
         Assert.Equal([WorkOutcome.Abandoned], item.Endings.Outcomes);
         Assert.Equal(NextStep.Exit, Next(core, worker));
-        Pools.AddsUp(core.GetSnapshot());
+        Pools.AddsUp(core.Views.GetSnapshot());
     }
 
     [Fact]
     public async Task What_a_dead_worker_had_in_hand_has_failed_on_it()
     {
         PoolCore core = Core();
-        Worker worker = core.Workers[0];
+        Worker worker = core.Workers.All[0];
         var item = new TestItem();
         Submit(core, item);
         Next(core, worker);
-        core.HandInHandFailed(worker, new InvalidOperationException("on purpose"));
-        core.Replace(worker, new InvalidOperationException("on purpose"));
+        core.Workers.HandInHandFailed(worker, new InvalidOperationException("on purpose"));
+        core.Workers.Replace(worker, new InvalidOperationException("on purpose"));
         Assert.Equal([WorkOutcome.Failed], item.Endings.Outcomes);
-        WorkerSnapshot snapshot = Assert.Single(core.GetSnapshot().Workers);
+        WorkerSnapshot snapshot = Assert.Single(core.Views.GetSnapshot().Workers);
         Assert.Equal((1, 1), (snapshot.Failed, snapshot.Finished));
-        core.Close();
-        core.Stop(); // the replacement's thread is real
-        await core.Exited.Patiently();
+        core.Stop.Close();
+        core.Stop.LetGo(); // the replacement's thread is real
+        await core.Stop.Exited.Patiently();
+    }
+
+    [Fact]
+    public async Task An_interrupt_does_not_keep_a_limit_on_waiting_from_being_watched()
+    {
+        var time = new FakeTimeProvider();
+        var core = new PoolCore(Pools.Options(time: time), null!);
+        var item = new TestItem();
+        var expiry = (ExpiryTimer)typeof(PoolCore).GetField("_expiry", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(core)!;
+        await InterruptedAtAsync(expiry, () =>
+            Assert.Equal(SubmitResult.Accepted, core.Submit(item, new SubmitOptions { MaxQueueTime = TimeSpan.FromSeconds(1) })));
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
+    }
+
+    [Fact]
+    public async Task An_interrupt_does_not_keep_a_worker_from_telling_who_waits_for_room()
+    {
+        PoolCore core = Core(workers: 1, capacity: 1);
+        Submit(core, new TestItem());
+        Submit(core, new TestItem());
+        Task<bool> room = core.Space.WaitAsync(TestContext.Current.CancellationToken).AsTask();
+        await InterruptedAtAsync(core.Space, () =>
+        {
+            Worker worker = core.Workers.All[0];
+            var item = (TestItem)Taken(core, worker);
+            core.End(item, WorkOutcome.Completed, null, worker);
+            Assert.Equal(NextStep.Run, Next(core, worker));
+        });
+        Assert.True(await room.Patiently());
+    }
+
+    [Fact]
+    public async Task An_interrupt_does_not_keep_a_worker_that_was_stuck_from_coming_back()
+    {
+        var time = new FakeTimeProvider();
+        var observer = new RecordingObserver();
+        var core = new PoolCore(Pools.Options(time: time, stuckAfter: TimeSpan.FromSeconds(1), observer: observer), null!);
+        Worker worker = core.Workers.All[0];
+        var item = new TestItem();
+        Submit(core, item);
+        Taken(core, worker);
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Single(observer.Stuck);
+        core.End(item, WorkOutcome.Completed, null, worker);
+        await InterruptedAtAsync(core.Workers, () => Assert.Equal(NextStep.Sleep, Next(core, worker)));
+        Assert.Equal([0], observer.Recovered);
+    }
+
+    [Fact]
+    public async Task The_drain_is_over_though_an_item_that_is_told_its_end_does_not_come_back()
+    {
+        PoolCore core = Core();
+        using var never = new ManualResetEventSlim();
+        var item = new TestItem { WhenEnded = (_, _) => never.WaitPatiently() };
+        Submit(core, item);
+        core.Stop.Close();
+        Thread canceller = Patience.OnOwnThread(() => item.Cancel());
+        Assert.Equal(WorkOutcome.Cancelled, await item.Endings.First);
+        await core.Stop.Drained.Patiently();
+        never.Set();
+        canceller.JoinPatiently();
+    }
+
+    /// <summary>Runs the steps on a thread that is interrupted while it waits for the lock, and must not notice before they are done.</summary>
+    private static async Task InterruptedAtAsync(object monitor, Action steps)
+    {
+        var done = new TaskCompletionSource<Exception?>();
+        bool noticed = false;
+        lock (monitor)
+        {
+            Thread thread = Patience.OnOwnThread(() =>
+            {
+                Exception? failure = Record.Exception(steps);
+                noticed = Record.Exception(static () => Thread.Sleep(1)) is ThreadInterruptedException;
+                done.SetResult(failure);
+            });
+            Patience.Until(() => thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+            thread.Interrupt();
+            Thread.Sleep(20); // for it to notice, if it does
+        }
+        Assert.Null(await done.Task.Patiently());
+        Assert.True(noticed); // put off, not lost
+    }
+
+    private static PoolWorkItem Taken(PoolCore core, Worker worker)
+    {
+        Assert.Equal(NextStep.Run, core.Next(worker, core.Clock.Now, out Assignment assignment));
+        return assignment.Item;
     }
 
     private static SubmitResult Submit(PoolCore core, PoolWorkItem item) => core.Submit(item, default);
@@ -106,8 +196,8 @@ public class PoolCoreTests
     /// <summary>What a worker is told that has looked for a moment in vain.</summary>
     private static NextStep Next(PoolCore core, Worker worker)
     {
-        NextStep step = core.Next(worker, core.Now, out _);
-        return step == NextStep.Look ? core.Next(worker, core.Now, out _) : step;
+        NextStep step = core.Next(worker, core.Clock.Now, out _);
+        return step == NextStep.Look ? core.Next(worker, core.Clock.Now, out _) : step;
     }
 
     private static PoolCore Core(int workers = 1, int capacity = 10) => new(Pools.Options(workers, capacity), null!);

@@ -135,6 +135,50 @@ public class StopTests
     }
 
     [Fact]
+    public void What_a_stop_cancels_is_the_submission_it_found_and_not_the_next_in_another_pool()
+    {
+        using FixedThreadPool other = Pools.Make();
+        FixedThreadPool pool = Pools.Make(capacity: 20_000);
+        // The stop has many to cancel before it comes to the one that has ended meanwhile.
+        using var suspended = new CountdownEvent(10_000);
+        AsyncTestItem[] awaiting = [.. Enumerable.Range(0, suspended.InitialCount).Select(_ => new AsyncTestItem(async self =>
+        {
+            Task never = Task.Delay(Timeout.Infinite, self.CancellationToken);
+            suspended.Signal();
+            await never.ConfigureAwait(false);
+        }))];
+        foreach (AsyncTestItem item in awaiting) pool.Accepted(item);
+        Assert.True(suspended.Wait(Patience.Long, TestContext.Current.CancellationToken));
+        using var stopped = new ManualResetEventSlim();
+        using var started = new ManualResetEventSlim();
+        bool? reached = null;
+        var moving = new TestItem(self =>
+        {
+            if (FixedThreadPool.Current == pool)
+            {
+                started.Set();
+                Patience.Until(() => awaiting[0].IsCancellationRequested);
+                return;
+            }
+            stopped.WaitPatiently();
+            reached = self.IsCancellationRequested || self.CancellationToken.IsCancellationRequested;
+        })
+        {
+            WhenEnded = (self, _) =>
+            {
+                if (reached is null) other.Accepted(self);
+            },
+        };
+        pool.Accepted(moving);
+        started.WaitPatiently();
+        pool.CancelAll();
+        stopped.Set();
+        Patience.Until(() => moving.Endings.Count == 2);
+        Assert.False(reached);
+        pool.Dispose();
+    }
+
+    [Fact]
     public async Task Whoever_calls_for_a_stop_gets_the_same_report()
     {
         FixedThreadPool pool = Pools.Make(2);

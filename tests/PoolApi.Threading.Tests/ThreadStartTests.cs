@@ -74,8 +74,12 @@ public class ThreadStartTests
         Assert.False(await pool.WaitForSpaceAsync(TestContext.Current.CancellationToken));
         Pools.AddsUp(pool.GetSnapshot());
         Assert.Equal(0, pool.GetSnapshot().InFlight);
-        Patience.OnOwnThread(pool.Dispose).JoinPatiently();
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        Assert.Equal(waiting, report.NotStarted.Take(waiting.Length));
+        Assert.Equal(waiting.Length + 1, report.NotStarted.Count); // and the call's
+        Assert.Equal((false, false, 1), (report.Drained, report.NothingLost, report.Interrupted));
         Assert.Equal(PoolState.Stopped, pool.GetSnapshot().State);
+        Patience.OnOwnThread(pool.Dispose).JoinPatiently();
         Pools.NoThreadIsLeft(pool);
     }
 

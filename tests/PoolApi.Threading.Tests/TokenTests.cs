@@ -1,4 +1,5 @@
 using System.Reflection;
+using PoolApi.Threading.Core;
 
 namespace PoolApi.Threading.Tests;
 
@@ -159,6 +160,56 @@ public class TokenTests
         busy.Dispose();
         Patience.Until(() => item.Endings.Count == 2);
         Assert.Equal([WorkOutcome.Cancelled, WorkOutcome.Completed], item.Endings.Outcomes);
+    }
+
+    [Fact]
+    public async Task What_was_asked_by_name_before_is_not_overwritten_by_the_token()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var item = new TestItem();
+        item.Cancel(NotRunReason.Shed);
+        pool.Accepted(item, new SubmitOptions { CancellationToken = new CancellationToken(canceled: true) });
+        Assert.Equal(WorkOutcome.Shed, await item.Endings.First);
+    }
+
+    [Fact]
+    public void What_is_asked_by_name_while_a_submission_is_refused_is_kept_for_the_next_and_what_its_token_asked_is_not()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var core = new PoolCore(Pools.Options(), null!);
+        var asked = new TestItem();
+        var notAsked = new TestItem(static self => self.CancellationToken.ThrowIfCancellationRequested());
+        Assert.False(notAsked.CancellationToken.IsCancellationRequested); // it has a source
+        using var cts = new CancellationTokenSource();
+        foreach (TestItem item in (TestItem[])[asked, notAsked])
+        {
+            WorkItemState was = item.Claim(core, WorkPriority.Normal, core.Clock.Now, long.MaxValue);
+            item.Watch(cts.Token);
+            if (item == notAsked) Patience.OnOwnThread(cts.Cancel).JoinPatiently();
+            else item.Cancel(NotRunReason.Shed);
+            item.Unclaim(was);
+        }
+        foreach (TestItem item in (TestItem[])[asked, notAsked])
+        {
+            pool.Accepted(item);
+            Patience.Until(() => item.Endings.Count == 1);
+        }
+        Assert.Equal([WorkOutcome.Shed], asked.Endings.Outcomes);
+        Assert.Equal([WorkOutcome.Completed], notAsked.Endings.Outcomes);
+    }
+
+    [Fact]
+    public async Task What_is_asked_by_name_after_the_token_asked_is_kept_when_the_submission_is_refused()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var core = new PoolCore(Pools.Options(), null!);
+        var item = new TestItem();
+        WorkItemState was = item.Claim(core, WorkPriority.Normal, core.Clock.Now, long.MaxValue);
+        item.Watch(new CancellationToken(canceled: true));
+        item.Cancel(NotRunReason.Shed);
+        item.Unclaim(was);
+        pool.Accepted(item);
+        Assert.Equal(WorkOutcome.Shed, await item.Endings.First);
     }
 
     [Fact]

@@ -105,6 +105,31 @@ public class WorkerDeathTests
         Assert.Empty(observer.Replaced);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_interrupt_that_is_left_over_by_an_item_does_not_strike_the_next(bool asynchronous)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var queued = new ManualResetEventSlim();
+        pool.Accepted(asynchronous ? new AsyncTestItem(_ =>
+        {
+            Body();
+            return Task.CompletedTask;
+        }) : new TestItem(_ => Body()));
+        var next = new TestItem(static _ => Thread.Sleep(1));
+        pool.Accepted(next);
+        queued.Set();
+        Assert.Equal(WorkOutcome.Completed, await next.Endings.First);
+
+        void Body()
+        {
+            queued.WaitPatiently();
+            Thread.Sleep(1); // longer than it takes to be worth it
+            Thread.CurrentThread.Interrupt();
+        }
+    }
+
     [Fact]
     public void Workers_that_die_while_others_are_being_woken_lose_no_wake_up()
     {

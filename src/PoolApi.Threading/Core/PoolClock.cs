@@ -32,4 +32,16 @@ internal sealed class PoolClock
 
     /// <summary>Never later than <see cref="Now"/>, and never more than about 20 ms before it.</summary>
     public long Coarse => HasCoarse ? (Environment.TickCount64 * _ticksPerMillisecond) + _offset : Time.GetTimestamp();
+
+    public long Microseconds(int count) => Time.TimestampFrequency * count / 1_000_000;
+
+    /// <summary>Zero if one of the two has not come yet.</summary>
+    public TimeSpan Elapsed(long from, long to) => from == 0 || to == 0 ? TimeSpan.Zero : Time.GetElapsedTime(from, to);
+
+    /// <summary>A time in ticks, at most; for ever: long.MaxValue.</summary>
+    public long ToTicks(TimeSpan time)
+    {
+        double ticks = time.TotalSeconds * Time.TimestampFrequency;
+        return time == Timeout.InfiniteTimeSpan || ticks >= long.MaxValue / 2 ? long.MaxValue : (long)ticks;
+    }
 }

@@ -4,54 +4,60 @@ using PoolApi.Threading.Core.Queue;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// The life of an item in a pool: submitted, taken, ended and told. Who waits and who sleeps is <see cref="WorkQueue{TOps}"/>'s.
+/// The life of an item in a pool: submitted, taken, ended and told. It owns the queue, which knows who waits and who sleeps,
+/// and the pool's other parts, each of which has one idea of its own.
 /// </summary>
 /// <remarks>
+/// <code>
+///                          FixedThreadPool ────────────► PoolShutdown (the order of a stop)
+///                                 │                           │
+///   PoolViews (seen)              ▼                           ▼
+///   SpaceWaiters (room) ◄──── PoolCore ────► PoolStop (its steps)
+///   ExpiryTimer (limits) ◄────┘ │  │ └─────► PoolListeners (told)
+///                               ▼  ▼
+///        WorkQueue ◄── WorkerSet    AsyncItems (suspended, and back)
+///                      (threads; StuckWatch)
+/// </code>
 /// <para>Invariant, at every moment that a view can see: accepted = ended + waiting + in flight. What waits is guarded by the
 /// queue's gate; a worker's hand and its counts change together (<see cref="WorkerLedger"/>).</para>
 /// <para>No code of a caller runs under the gate: what was decided there is carried out after it
 /// (<see cref="Aftermath"/>).</para>
-/// <para>Asynchronous items stand in PoolCore.Async.cs, threads in PoolCore.Workers.cs, limits on waiting in
-/// PoolCore.Expiry.cs, the stop in PoolCore.Stopping.cs, the views in PoolCore.Views.cs.</para>
 /// </remarks>
-internal sealed partial class PoolCore
+internal sealed class PoolCore
 {
     private static readonly Carry TinyItems = new(Most: 64, LeaveForEach: 32);
 
     private readonly WorkQueue<ProcessorOps> _queue;
-    private readonly TimeProvider _time;
     private readonly PoolClock _clock;
-    private readonly IFixedThreadPoolObserver? _observer;
+    private readonly PoolListeners _listeners;
+    private readonly StuckWatch _watch;
+    private readonly ExpiryTimer _expiry;
     private readonly long _tiny; // 1 µs: an item that takes less is not worth a visit to the gate
-    private readonly SpaceWaiters _space;
-    private OutcomeCounts _endedElsewhere; // ended by nobody's worker; guarded by the gate
+    private readonly bool _hasShortLimit; // so short that the coarse clock would cut it
+    private readonly long _maxQueueTicks; // of the clock; long.MaxValue: no limit
+    private volatile bool _isClosing;
 
     public PoolCore(FixedThreadPoolOptions options, FixedThreadPool owner)
     {
         Owner = owner;
         Name = options.Name;
         Capacity = options.QueueCapacity;
-        StuckAfter = options.StuckAfter;
-        Nice = options.Nice;
-        CreateWorkerState = options.CreateWorkerState;
-        _startThread = options.StartThread;
-        _maxStandIns = options.MaxStandIns;
-        _time = options.TimeProvider;
-        _clock = new PoolClock(_time);
-        WorthMeasuring = _time.TimestampFrequency / 100_000;
-        _tiny = _time.TimestampFrequency / 1_000_000;
-        _observer = options.Observer;
-        _maxQueueTicks = ToTicks(options.MaxQueueTime);
+        _clock = new PoolClock(options.TimeProvider);
+        _tiny = _clock.Microseconds(1);
+        _maxQueueTicks = _clock.ToTicks(options.MaxQueueTime);
         _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
         _queue = new WorkQueue<ProcessorOps>(Capacity, _maxQueueTicks != long.MaxValue, Environment.ProcessorCount, this);
+        _listeners = new PoolListeners(this, options.Observer);
+        Async = new AsyncItems(this);
+        Stop = new PoolStop(this);
+        Views = new PoolViews(this);
         using (ExecutionContext.SuppressFlow())
         {
-            _space = new SpaceWaiters(this);
-            _expiry = _time.CreateTimer(
-                static core => ((PoolCore)core!).ExpireWaiting(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            _watch = new StuckWatch(this, _time);
+            Space = new SpaceWaiters(this);
+            _expiry = new ExpiryTimer(this);
+            _watch = new StuckWatch(this);
         }
-        AddWorkers(options.Workers);
+        Workers = new WorkerSet(this, options);
     }
 
     public FixedThreadPool Owner { get; }
@@ -60,30 +66,40 @@ internal sealed partial class PoolCore
 
     public int Capacity { get; }
 
-    public TimeSpan StuckAfter { get; }
+    public PoolClock Clock => _clock;
 
-    public long Now => _clock.Now;
+    public WorkQueue<ProcessorOps> Queue => _queue;
 
-    public long CoarseNow => _clock.Coarse;
+    public WorkerSet Workers { get; }
 
-    public bool HasCoarseClock => _clock.HasCoarse;
+    public AsyncItems Async { get; }
 
-    /// <summary>10 µs, in the clock's ticks.</summary>
-    public long WorthMeasuring { get; }
+    public PoolStop Stop { get; }
 
-    public SpaceWaiters Space => _space;
+    public PoolViews Views { get; }
 
-    public TimeSpan Elapsed(long from, long to) => from == 0 || to == 0 ? TimeSpan.Zero : _time.GetElapsedTime(from, to);
+    public PoolListeners Listeners => _listeners;
+
+    public SpaceWaiters Space { get; }
+
+    public bool IsClosed => _queue.IsClosed;
+
+    /// <summary>True from just before the pool is closed. Cheaper to read: submitters do not write beside it.</summary>
+    public bool IsClosing
+    {
+        get => _isClosing;
+        set => _isClosing = value;
+    }
 
     /// <summary>Takes an item in, unless the pool is closed or full. Accepted means that it will end.</summary>
     public SubmitResult Submit(PoolWorkItem item, in SubmitOptions options)
     {
-        if (_queue.IsClosed) return Refused(SubmitResult.Closed, 1);
+        if (_queue.IsClosed) return _listeners.Refused(SubmitResult.Closed, 1);
         WorkItemState was = Claim(item, options, SubmissionTime(item, options), out bool urgent);
         if (_queue.Reserve(1, out long last) == 0)
         {
             item.Unclaim(was);
-            return Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, 1);
+            return _listeners.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, 1);
         }
         Aftermath after = default;
         // Read after the reservation, which is a full fence: pairs with Cancel.
@@ -91,10 +107,10 @@ internal sealed partial class PoolCore
         {
             item.Unclaim(was);
             GiveBack(1);
-            return Refused(SubmitResult.Closed, 1);
+            return _listeners.Refused(SubmitResult.Closed, 1);
         }
         CarryOut(ref after);
-        if (_observer is not null) Tell(static (o, _, i, _) => o.WorkAccepted(i!), 0, item, null);
+        _listeners.Accepted(item);
         return SubmitResult.Accepted;
     }
 
@@ -106,11 +122,11 @@ internal sealed partial class PoolCore
         int count = _queue.IsClosed ? 0 : _queue.Reserve(items.Length, out _);
         if (count == 0)
         {
-            result = Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, items.Length);
+            result = _listeners.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, items.Length);
             return 0;
         }
 
-        long now = Now;
+        long now = _clock.Now;
         bool urgent = false;
         int claimed = 0;
         Span<WorkItemState> was = count <= 256 ? stackalloc WorkItemState[count] : new WorkItemState[count];
@@ -139,15 +155,12 @@ internal sealed partial class PoolCore
         {
             for (int i = 0; i < count; i++) items[i].Unclaim(was[i]);
             GiveBack(count);
-            result = Refused(SubmitResult.Closed, items.Length);
+            result = _listeners.Refused(SubmitResult.Closed, items.Length);
             return 0;
         }
         CarryOut(ref after);
-        if (_observer is not null)
-        {
-            foreach (PoolWorkItem item in items[..count]) Tell(static (o, _, i, _) => o.WorkAccepted(i!), 0, item, null);
-        }
-        if (count < items.Length) result = Refused(SubmitResult.QueueFull, items.Length - count);
+        _listeners.Accepted(items[..count]);
+        if (count < items.Length) result = _listeners.Refused(SubmitResult.QueueFull, items.Length - count);
         return count;
     }
 
@@ -157,7 +170,7 @@ internal sealed partial class PoolCore
     /// </summary>
     public bool TryForce(PoolWorkItem item)
     {
-        WorkItemState was = Claim(item, default, Now, out _);
+        WorkItemState was = Claim(item, default, _clock.Now, out _);
         Aftermath after = default;
         _queue.Enter();
         bool taken = _queue.State == QueueState.Open || (_queue.State != QueueState.Stopped && HasItemInHand(Worker.Current));
@@ -166,11 +179,11 @@ internal sealed partial class PoolCore
         if (!taken)
         {
             item.Unclaim(was);
-            Refused(SubmitResult.Closed, 1);
+            _listeners.Refused(SubmitResult.Closed, 1);
             return false;
         }
         CarryOut(ref after);
-        if (_observer is not null) Tell(static (o, _, i, _) => o.WorkAccepted(i!), 0, item, null);
+        _listeners.Accepted(item);
         return true;
     }
 
@@ -180,31 +193,31 @@ internal sealed partial class PoolCore
     /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
     public NextStep Next(Worker worker, long now, out Assignment assignment)
     {
-        if (worker.StuckSince != 0) Recovered(worker);
+        if (worker.StuckSince != 0) Workers.Recovered(worker);
         NextStep step = NextStep.Run;
         if (!_queue.TryTakeFromBag(worker, now, out assignment))
         {
             Aftermath after = default;
             double mean = worker.Ledger.MeanTicks;
             worker.CarriesTinyItems = mean > 0 && mean < _tiny;
-            if (!worker.CarriesTinyItems) Record(worker.Measured);
+            if (!worker.CarriesTinyItems) _listeners.Record(worker.Measured);
             step = _queue.Next(worker, now, worker.CarriesTinyItems ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
-            if (step != NextStep.Run) Record(worker.Measured);
+            if (step != NextStep.Run) _listeners.Record(worker.Measured);
             // The worker's last release came before the gate, a full fence; pairs with SpaceWaiters.Enlist.
-            _space.TellIfAwaited();
+            Space.TellIfAwaited();
         }
         if (step == NextStep.Run)
         {
             PoolWorkItem item = assignment.Item;
             worker.IsTimed = item.IsTimed || worker.IsSample() || PoolInstruments.MeasureTimes;
-            if (assignment.Callback is null) item.StartedAt = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : Now);
+            if (assignment.Callback is null) item.StartedAt = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : _clock.Now);
             item.LastWorker = worker;
             _watch.WorkerIsBusy();
         }
         else if (step == NextStep.Exit)
         {
-            WorkerLeft();
+            Stop.WorkerLeft();
         }
         return step;
     }
@@ -218,7 +231,7 @@ internal sealed partial class PoolCore
         WorkerLedger ledger = worker.Ledger;
         bool timed = worker.IsTimed;
         // Coarse after precise may seem to go back.
-        long now = timed ? Now : Math.Max(CoarseNow, ledger.ItemSince);
+        long now = timed ? _clock.Now : Math.Max(_clock.Coarse, ledger.ItemSince);
         worker.LastStamp = now;
         worker.LastStampIsPrecise = timed;
         // Decides between this end and Abandon.
@@ -227,22 +240,18 @@ internal sealed partial class PoolCore
         if (mine)
         {
             item.EndedAt = now;
-            if (item.StopSignalled && outcome != WorkOutcome.Completed) Interlocked.Increment(ref _interrupted);
+            Stop.CountIfInterrupted(item, outcome);
         }
         ledger.BeginChange();
         ledger.Release(now);
         if (mine) ledger.Ended.Add(outcome);
         ledger.EndChange();
-        if (timed) ledger.AddToMean(now - item.StartedAt);
-        // After the release; pairs with the barrier in Close: either this sees that the pool closes, or Close sees the release.
-        if (_isClosing) TellIfNothingLeft();
-        if (mine) Notify(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
-    }
-
-    /// <summary>Records what the workers have measured so far; for who collects the metrics.</summary>
-    public void RecordMeasured()
-    {
-        foreach (Worker worker in _workers) Record(worker.Measured);
+        worker.LastTook = timed ? now - item.StartedAt : 0;
+        if (timed) ledger.AddToMean(worker.LastTook);
+        // After the release; pairs with the barrier in PoolStop.Close: either this sees that the pool closes, or Close sees the
+        // release. And before the item is told its end; see PoolStop.
+        if (_isClosing) Stop.TellIfNothingLeft();
+        if (mine) _listeners.Ended(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
     }
 
     /// <summary>Ends an item if it waits here.</summary>
@@ -258,17 +267,9 @@ internal sealed partial class PoolCore
     public bool TryEndWaiting(PoolWorkItem item, NotRunReason reason, ref Aftermath after) =>
         _queue.TryRemove(item, reason.ToOutcome(), ref after);
 
-    public void Started(Worker worker, PoolWorkItem item)
-    {
-        if (_observer is not null) Tell(static (o, w, i, _) => o.WorkStarted(w, i!), worker.Id, item, null);
-    }
-
-    public void Unhandled(PoolWorkItem item, Exception error) =>
-        Tell(static (o, _, i, e) => o.UnhandledException(i!, e!), 0, item, error);
-
     /// <summary>Precise where it matters: for who wants to know, and for short limits.</summary>
     private long SubmissionTime(PoolWorkItem item, in SubmitOptions options) =>
-        item.IsTimed || _hasShortLimit || options.MaxQueueTime is not null || PoolInstruments.MeasureTimes ? Now : CoarseNow;
+        item.IsTimed || _hasShortLimit || options.MaxQueueTime is not null || PoolInstruments.MeasureTimes ? _clock.Now : _clock.Coarse;
 
     private WorkItemState Claim(PoolWorkItem item, in SubmitOptions options, long now, out bool urgent)
     {
@@ -276,7 +277,7 @@ internal sealed partial class PoolCore
         bool ownLimit = false;
         if (options.MaxQueueTime is { } own)
         {
-            long ticks = ToTicks(own);
+            long ticks = _clock.ToTicks(own);
             ownLimit = ticks < limit;
             if (ownLimit) limit = ticks;
         }
@@ -292,99 +293,41 @@ internal sealed partial class PoolCore
     private void GiveBack(int places)
     {
         _queue.GiveBack(places);
-        _space.TellIfAwaited();
+        Space.TellIfAwaited();
     }
 
-    private SubmitResult Refused(SubmitResult result, int items)
-    {
-        try
-        {
-            PoolInstruments.Rejected(this, result == SubmitResult.Closed ? "draining" : "queue_full", items);
-        }
-        catch (Exception)
-        {
-            // A listener to the metrics threw; the submitter must have its answer all the same.
-        }
-        return result;
-    }
-
-    /// <summary>Does what was decided under the gate.</summary>
+    /// <summary>
+    /// Does what was decided under the gate. What runs code of a caller comes last: that may take its time, or be struck by an
+    /// interrupt of its own making.
+    /// </summary>
     public void CarryOut(ref Aftermath after)
     {
         if (after.IsNothing) return;
-        while (after.TryTakeWoken(out QueueWorker? worker)) WorkQueue<ProcessorOps>.Wake(worker!);
-        bool freed = false;
-        while (after.TryTakeEnded(out PoolWorkItem? item))
+        Wake(ref after);
+        if (after.NeedsTimer)
         {
-            freed = true;
-            item!.EndedAt = Now; // it waited until now
-            Notify(item, item.Outcome, null);
+            _expiry.Set(ref after);
+            Wake(ref after);
         }
-        if (freed) _space.TellIfAwaited();
-        if (after.NeedsTimer) SetExpiryTimer();
-        if (after.IsDrained) _drained.TrySetResult();
-    }
+        if (after.IsDrained) Stop.HasDrained();
+        for (bool first = true; after.TryTakeEnded(out PoolWorkItem? item); first = false)
+        {
+            if (first) Space.TellIfAwaited(); // all their places are free
+            item!.EndedAt = _clock.Now; // it waited until now
+            _listeners.Ended(item, item.Outcome, null);
+        }
 
-    private void Record(MeasurementBatch batch)
-    {
-        try
+        static void Wake(ref Aftermath after)
         {
-            batch.Record(this);
-        }
-        catch (Exception)
-        {
-            // A listener to the metrics threw; nobody is left to tell.
+            while (after.TryTakeWoken(out QueueWorker? worker)) WorkQueue<ProcessorOps>.Wake(worker!);
         }
     }
 
-    private void Notify(PoolWorkItem item, WorkOutcome outcome, Exception? error, MeasurementBatch? batch = null)
+    /// <summary>The pool has stopped.</summary>
+    public void StopTimers()
     {
-        try
-        {
-            if (PoolInstruments.MeasureItems)
-            {
-                Measured measured = PoolInstruments.Measure(item, outcome);
-                if (batch is null) PoolInstruments.Ended(this, [measured]);
-                else batch.Add(this, measured);
-            }
-        }
-        catch (Exception e)
-        {
-            // A listener to the metrics threw. The item must be told all the same.
-            Unhandled(item, e);
-        }
-        if (_observer is not null)
-        {
-            try
-            {
-                _observer.WorkFinished(item, outcome, error);
-            }
-            catch (Exception)
-            {
-                // As in Tell.
-            }
-        }
-        try
-        {
-            item.NotifyEnded(outcome, error);
-        }
-        catch (Exception e)
-        {
-            Unhandled(item, e);
-        }
-    }
-
-    private void Tell(
-        Action<IFixedThreadPoolObserver, int, PoolWorkItem?, Exception?> what, int worker, PoolWorkItem? item, Exception? error)
-    {
-        if (_observer is null) return;
-        try
-        {
-            what(_observer, worker, item, error);
-        }
-        catch (Exception)
-        {
-            // An observer that throws must not hurt the worker that tells it; there is nobody left to tell.
-        }
+        _expiry.Stop();
+        Space.Stop();
+        _watch.Stop();
     }
 }

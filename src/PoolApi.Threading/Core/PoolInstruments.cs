@@ -7,6 +7,10 @@ namespace PoolApi.Threading.Core;
 /// The instruments of every pool in the process, under one meter. What a pool already counts is observed when somebody
 /// collects and costs nothing otherwise; only what a pool does not keep (times, outcomes by kind) is recorded as it happens.
 /// </summary>
+/// <remarks>
+/// A pool is observed from its start until it is disposed of, and not only until it has stopped: who collects every few seconds
+/// would otherwise never see its final counts.
+/// </remarks>
 internal static class PoolInstruments
 {
     private static readonly Meter Meter = new(FixedThreadPool.MeterName, typeof(PoolInstruments).Assembly.GetName().Version?.ToString(3));
@@ -86,7 +90,7 @@ internal static class PoolInstruments
     public static void Ended(PoolCore pool, ReadOnlySpan<Measured> items)
     {
         KeyValuePair<string, object?> name = Pool(pool.Name);
-        double seconds = 1.0 / pool.Time.TimestampFrequency;
+        double seconds = 1.0 / pool.Clock.Time.TimestampFrequency;
         while (!items.IsEmpty)
         {
             Measured first = items[0];
@@ -153,8 +157,8 @@ internal static class PoolInstruments
         var all = new List<Measurement<T>>();
         foreach (PoolCore pool in s_pools)
         {
-            pool.RecordMeasured(); // before the collector takes what has been recorded
-            all.AddRange(view(pool.GetSnapshot()));
+            pool.Views.RecordMeasured(); // before the collector takes what has been recorded
+            all.AddRange(view(pool.Views.GetSnapshot()));
         }
         return all;
     }

@@ -10,27 +10,21 @@ internal sealed class PoolShutdown(PoolCore core)
     /// <summary>Longer than this is for ever: a timer cannot count it.</summary>
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(40);
 
-    private readonly Lock _notes = new();
-    private readonly List<PoolWorkItem> _notStarted = [];
     private long _startedAt;
-    private bool _cutShort; // something was handed back, cancelled or abandoned
     private TaskCompletionSource<ShutdownReport>? _shutdown;
     private TaskCompletionSource<ShutdownReport>? _join;
 
     public void Close()
     {
-        lock (_notes)
-        {
-            if (_startedAt == 0) _startedAt = core.Time.GetTimestamp();
-        }
-        core.Close();
+        Interlocked.CompareExchange(ref _startedAt, core.Clock.Time.GetTimestamp(), 0);
+        core.Stop.Close();
     }
 
     public void CancelAll()
     {
         Close();
-        Note(core.HandBackWaiting());
-        if (core.CancelInFlight() > 0) NoteCutShort();
+        core.Stop.HandBackWaiting();
+        core.Stop.CancelInFlight();
     }
 
     public Task<ShutdownReport> ShutdownAsync(ShutdownMode mode, TimeSpan deadline)
@@ -56,17 +50,17 @@ internal sealed class PoolShutdown(PoolCore core)
     /// </summary>
     public void JoinDrained()
     {
-        core.Stop();
+        core.Stop.LetGo();
         if (!IsFirst(ref _join, out TaskCompletionSource<ShutdownReport> join))
         {
-            core.Finished.GetAwaiter().GetResult(); // blocks the caller, as documented
+            core.Stop.Finished.GetAwaiter().GetResult(); // blocks the caller, as documented
             return;
         }
         var tally = new ShutdownTally();
         try
         {
-            core.Exited.GetAwaiter().GetResult(); // likewise
-            foreach (Worker worker in core.Workers)
+            core.Stop.Exited.GetAwaiter().GetResult(); // likewise
+            foreach (Worker worker in core.Workers.All)
             {
                 worker.Join(Timeout.InfiniteTimeSpan);
                 Joined(worker, tally);
@@ -75,7 +69,7 @@ internal sealed class PoolShutdown(PoolCore core)
         finally
         {
             // Also if this thread is interrupted: others wait for this.
-            core.Finish();
+            core.Stop.Finish();
             join.SetResult(Report(tally));
         }
     }
@@ -105,89 +99,70 @@ internal sealed class PoolShutdown(PoolCore core)
         if (mode == ShutdownMode.Cancel)
         {
             CancelAll();
-            await CompletesWithin(core.Drained, deadline).ConfigureAwait(false);
+            await CompletesWithin(core.Stop.Drained, deadline).ConfigureAwait(false);
         }
-        else if (!await CompletesWithin(core.Drained, deadline).ConfigureAwait(false))
+        else if (!await CompletesWithin(core.Stop.Drained, deadline).ConfigureAwait(false))
         {
             CancelAll();
-            await CompletesWithin(core.Drained, FixedThreadPool.CancelGrace).ConfigureAwait(false);
+            await CompletesWithin(core.Stop.Drained, FixedThreadPool.CancelGrace).ConfigureAwait(false);
         }
         return await JoinAsync(FixedThreadPool.JoinGrace).ConfigureAwait(false);
     }
 
     private async Task<ShutdownReport> JoinOnceAsync(TimeSpan timeout)
     {
-        core.Stop();
+        core.Stop.LetGo();
         Worker[] running = [];
-        if (!await CompletesWithin(core.Exited, timeout).ConfigureAwait(false))
-        {
-            running = core.Abandon(out int abandoned, out IReadOnlyList<PoolWorkItem> handedBack);
-            Note(handedBack);
-            if (abandoned > 0) NoteCutShort();
-        }
+        if (!await CompletesWithin(core.Stop.Exited, timeout).ConfigureAwait(false)) running = core.Stop.Abandon();
 
         var tally = new ShutdownTally();
-        long joinStarted = core.Time.GetTimestamp();
-        foreach (Worker worker in core.Workers)
+        long joinStarted = core.Clock.Time.GetTimestamp();
+        foreach (Worker worker in core.Workers.All)
         {
             // Blocks for a moment, for all of them together: the loop of such a worker has ended or is about to; only the
             // thread's own end is waited for.
-            TimeSpan left = PoolCore.Moment - core.Time.GetElapsedTime(joinStarted);
+            TimeSpan left = WorkerSet.Moment - core.Clock.Time.GetElapsedTime(joinStarted);
             if (!running.Contains(worker) && worker.Join(left > TimeSpan.Zero ? left : TimeSpan.Zero))
             {
                 Joined(worker, tally);
             }
             else
             {
-                WorkerSnapshot stuck = core.Snapshot(worker);
+                WorkerSnapshot stuck = core.Views.Snapshot(worker);
                 tally.NotJoined.Add(stuck);
-                core.NotJoined(worker, stuck);
+                core.Listeners.WorkerNotJoined(worker, stuck);
             }
         }
-        core.Finish();
+        core.Stop.Finish();
         return Report(tally);
     }
 
     private void Joined(Worker worker, ShutdownTally tally)
     {
         tally.Joined++;
-        core.Joined(worker);
-    }
-
-    private void Note(IReadOnlyList<PoolWorkItem> notStarted)
-    {
-        if (notStarted.Count == 0) return;
-        lock (_notes) _notStarted.AddRange(notStarted);
-        NoteCutShort();
-    }
-
-    private void NoteCutShort()
-    {
-        lock (_notes) _cutShort = true;
+        core.Listeners.WorkerJoined(worker);
     }
 
     private ShutdownReport Report(ShutdownTally tally)
     {
-        lock (_notes)
+        (PoolWorkItem[] notStarted, bool cutShort) = core.Stop.GivenUp();
+        return new ShutdownReport
         {
-            return new ShutdownReport
-            {
-                Drained = !_cutShort,
-                WorkersJoined = tally.Joined,
-                NotJoined = tally.NotJoined,
-                NotStarted = _notStarted.ToArray(),
-                Interrupted = core.Interrupted,
-                Counts = core.Counts,
-                Elapsed = core.Time.GetElapsedTime(_startedAt),
-            };
-        }
+            Drained = !cutShort,
+            WorkersJoined = tally.Joined,
+            NotJoined = tally.NotJoined,
+            NotStarted = notStarted,
+            Interrupted = core.Stop.Interrupted,
+            Counts = core.Views.Counts,
+            Elapsed = core.Clock.Time.GetElapsedTime(Volatile.Read(ref _startedAt)),
+        };
     }
 
     private async Task<bool> CompletesWithin(Task task, TimeSpan timeout)
     {
         try
         {
-            await task.WaitAsync(timeout > LongestTimeout ? Timeout.InfiniteTimeSpan : timeout, core.Time).ConfigureAwait(false);
+            await task.WaitAsync(timeout > LongestTimeout ? Timeout.InfiniteTimeSpan : timeout, core.Clock.Time).ConfigureAwait(false);
             return true;
         }
         catch (TimeoutException)

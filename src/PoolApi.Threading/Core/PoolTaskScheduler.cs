@@ -3,7 +3,7 @@ namespace PoolApi.Threading.Core;
 /// <summary>Runs tasks on the pool. The rules stand at <see cref="FixedThreadPool.TaskScheduler"/>.</summary>
 internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
 {
-    public override int MaximumConcurrencyLevel => core.Size;
+    public override int MaximumConcurrencyLevel => core.Workers.Size;
 
     protected override void QueueTask(Task task)
     {

@@ -23,10 +23,9 @@ internal sealed class SpaceWaiters
 
     private readonly PoolCore _core;
     private readonly Timer _again;
-    private readonly Lock _lock = new();
     private readonly LinkedList<Waiter> _waiters = new();
     private volatile int _count;
-    private bool _isAgainSet; // guarded by the lock
+    private bool _isAgainSet; // guarded by this object's lock, as the list is
 
     public SpaceWaiters(PoolCore core)
     {
@@ -41,7 +40,7 @@ internal sealed class SpaceWaiters
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_core.IsClosed) return false;
-        if (_core.HasRoomGuess) return true;
+        if (_core.Views.HasRoomGuess) return true;
         Waiter waiter = Enlist();
         try
         {
@@ -60,7 +59,7 @@ internal sealed class SpaceWaiters
         for (int looks = 0; looks < 8; looks++)
         {
             if (_core.IsClosed) return false;
-            if (_core.RoomGuess >= _core.PlacesFreedIn(Worthwhile)) return true;
+            if (_core.Views.RoomGuess >= _core.Views.PlacesFreedIn(Worthwhile)) return true;
             Thread.SpinWait(32); // over a microsecond: each look takes the workers' own cache lines from them
         }
         Waiter waiter = Enlist();
@@ -74,7 +73,7 @@ internal sealed class SpaceWaiters
         {
             if (!told) Delist(waiter);
         }
-        return !_core.IsClosed && _core.HasRoomGuess;
+        return !_core.IsClosed && _core.Views.HasRoomGuess;
     }
 
     /// <summary>Places may have become free, or the pool closed.</summary>
@@ -86,7 +85,7 @@ internal sealed class SpaceWaiters
     private Waiter Enlist()
     {
         var waiter = new Waiter(Stopwatch.GetTimestamp());
-        lock (_lock)
+        using (new Hold(this))
         {
             _waiters.AddLast(waiter);
             _count = _waiters.Count;
@@ -99,7 +98,7 @@ internal sealed class SpaceWaiters
 
     private void Delist(Waiter waiter)
     {
-        lock (_lock)
+        using (new Hold(this))
         {
             _waiters.Remove(waiter);
             _count = _waiters.Count;
@@ -110,20 +109,20 @@ internal sealed class SpaceWaiters
 
     private void Tell()
     {
-        lock (_lock)
+        using (new Hold(this))
         {
             if (_waiters.First is not { } longest) return;
             bool closed = _core.IsClosed;
             // Before the room: whoever does not carry by now comes by the gate with the next place that he frees.
-            bool carries = _core.CarriesGuess;
-            long room = _core.RoomGuess;
+            bool carries = _core.Views.CarriesGuess;
+            long room = _core.Views.RoomGuess;
             if (room <= 0 && !closed)
             {
                 // Workers that carry tiny items do not come by after each; and the next may be a long one.
                 if (carries) LookAgainLocked();
                 return;
             }
-            if (!closed && room < _core.PlacesFreedIn(Worthwhile) && Stopwatch.GetElapsedTime(longest.Value.Since) < Worthwhile)
+            if (!closed && room < _core.Views.PlacesFreedIn(Worthwhile) && Stopwatch.GetElapsedTime(longest.Value.Since) < Worthwhile)
             {
                 LookAgainLocked();
                 return;
@@ -144,12 +143,12 @@ internal sealed class SpaceWaiters
     {
         if (_isAgainSet) return;
         _isAgainSet = true;
-        _again.Change(Soon, Timeout.InfiniteTimeSpan);
+        TimerSetting.Set(_again, Soon);
     }
 
     private void TellAgain()
     {
-        lock (_lock) _isAgainSet = false;
+        using (new Hold(this)) _isAgainSet = false;
         Tell();
     }
 

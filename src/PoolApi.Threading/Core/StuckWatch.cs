@@ -2,7 +2,7 @@ namespace PoolApi.Threading.Core;
 
 /// <summary>
 /// Finds workers that are on one item for longer than they should be. One timer, set while somebody works, that fires at most
-/// once in <see cref="PoolCore.StuckAfter"/>; an idle pool has none running, or one that fires once more.
+/// once in <see cref="WorkerSet.StuckAfter"/>; an idle pool has none running, or one that fires once more.
 /// </summary>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
 internal sealed class StuckWatch
@@ -12,16 +12,17 @@ internal sealed class StuckWatch
     private readonly ITimer _timer;
     private int _isSet; // 1 while the timer is set or about to be
 
-    public StuckWatch(PoolCore core, TimeProvider time)
+    public StuckWatch(PoolCore core)
     {
         _core = core;
-        _timer = time.CreateTimer(static watch => ((StuckWatch)watch!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer = core.Clock.Time.CreateTimer(
+            static watch => ((StuckWatch)watch!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>A worker has taken something in hand (under the gate, a full fence that pairs with the one in Look).</summary>
     public void WorkerIsBusy()
     {
-        if (Volatile.Read(ref _isSet) == 0) Set(_core.StuckAfter);
+        if (Volatile.Read(ref _isSet) == 0) Set(_core.Workers.StuckAfter);
     }
 
     public void Stop() => _timer.Dispose();
@@ -31,29 +32,19 @@ internal sealed class StuckWatch
         if (Interlocked.Exchange(ref _isSet, 1) == 0) Change(due);
     }
 
-    private void Change(TimeSpan due)
-    {
-        // A little late rather than a little early; a timer counts whole milliseconds.
-        TimeSpan wait = (due < PoolCore.LongestTimer ? due : PoolCore.LongestTimer) + TimeSpan.FromMilliseconds(1);
-        try
-        {
-            _timer.Change(wait, Timeout.InfiniteTimeSpan);
-        }
-        catch (ObjectDisposedException)
-        {
-            // The pool has stopped meanwhile.
-        }
-    }
+    /// <summary>A little late rather than a little early; a timer counts whole milliseconds.</summary>
+    private void Change(TimeSpan due) =>
+        TimerSetting.Set(_timer, (due < TimerSetting.Longest ? due : TimerSetting.Longest) + TimeSpan.FromMilliseconds(1));
 
     private void Look()
     {
-        if (_core.FindStuck() is { } next)
+        if (_core.Workers.FindStuck() is { } next)
         {
             Change(next);
             return;
         }
         Volatile.Write(ref _isSet, 0);
         Interlocked.MemoryBarrier(); // who takes something in hand after this sets the timer; who did before is found here
-        if (_core.FindStuck() is { } missed) Set(missed);
+        if (_core.Workers.FindStuck() is { } missed) Set(missed);
     }
 }

@@ -20,6 +20,9 @@ internal sealed class TokenWatch
     /// <summary>Whether it has asked the item to stop, of which nobody had asked that before.</summary>
     public bool HasMarked { get; private set; }
 
+    /// <summary>The item's own source, if this cancels it.</summary>
+    public CancellationTokenSource? Signalled { get; private set; }
+
     /// <summary>Between the claim of an item and its push.</summary>
     public static TokenWatch Start(PoolWorkItem item, CancellationToken token)
     {
@@ -39,21 +42,19 @@ internal sealed class TokenWatch
     private void Fire()
     {
         Aftermath after = default;
-        CancellationTokenSource? running = null;
         PoolCore? core;
         using (new Hold(this))
         {
             if (_isOver) return;
-            HasMarked = !_item.CancelRequested;
-            _item.MarkCancelled(NotRunReason.Cancelled);
+            HasMarked = _item.MarkByToken();
             // Cancelled already when it was registered: the item is not pushed yet, and its submitter, who is this thread,
             // sees the mark.
             if (_isStarting && _startingThread == Environment.CurrentManagedThreadId) return;
             core = _item.CurrentCore;
-            if (core is null || !core.TryEndWaiting(_item, NotRunReason.Cancelled, ref after)) running = _item.CurrentSource;
+            if (core is null || !core.TryEndWaiting(_item, _item.CancelReason, ref after)) Signalled = _item.CurrentSource;
         }
         core?.CarryOut(ref after);
         // The source of that submission and no other; its callbacks are a caller's code.
-        _item.Signal(running);
+        _item.Signal(Signalled, core);
     }
 }

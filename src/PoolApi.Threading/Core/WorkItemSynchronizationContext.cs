@@ -3,7 +3,7 @@ namespace PoolApi.Threading.Core;
 /// <summary>Brings what follows an <see langword="await"/> inside an item back to the item's pool.</summary>
 internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem item) : SynchronizationContext
 {
-    public override void Post(SendOrPostCallback d, object? state) => core.Post(item, d, state);
+    public override void Post(SendOrPostCallback d, object? state) => core.Async.Post(item, d, state);
 
     /// <summary>On a worker of the same pool the callback runs in place: waiting for another worker could deadlock.</summary>
     public override void Send(SendOrPostCallback d, object? state)
@@ -15,7 +15,7 @@ internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem
         }
 
         var done = new TaskCompletionSource();
-        bool posted = core.Post(
+        bool posted = core.Async.Post(
             item,
             _ =>
             {
@@ -31,7 +31,7 @@ internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem
             },
             null);
         // A pool that gives up drops what waits, this callback too.
-        if (!posted || Task.WaitAny(done.Task, core.Finished) != 0)
+        if (!posted || Task.WaitAny(done.Task, core.Stop.Finished) != 0)
             throw new InvalidOperationException($"The pool '{core.Name}' has stopped; nobody is left to run the callback.");
         if (done.Task.Exception?.InnerException is { } error) throw new System.Reflection.TargetInvocationException(error);
     }

@@ -12,9 +12,11 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     [ThreadStatic]
     private static Worker? s_current;
 
-    private readonly Lock _starting = new();
+    private readonly object _starting = new();
     private Thread? _thread;
     private object? _state;
+    private readonly long _worthMeasuring = core.Clock.Microseconds(10);
+    private readonly long _worthForgetting = core.Clock.Microseconds(100);
     private int _samples;
 
     /// <summary>The start of the item it was found stuck on; 0: none. Written by the watch, cleared by the worker itself.</summary>
@@ -44,9 +46,9 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         // Background, so that a stuck one cannot keep the process alive; the pool joins it explicitly. UnsafeStart: the
         // context of whoever makes the pool is nobody's business here.
         var thread = new Thread(() => ThreadMain(ready)) { IsBackground = true, Name = name };
-        lock (_starting)
+        using (new Hold(_starting))
         {
-            core.StartThread(thread);
+            core.Workers.StartThread(thread);
             _thread = thread; // only now: a thread that has not started cannot be joined
         }
     }
@@ -55,7 +57,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     public bool Join(TimeSpan timeout)
     {
         Thread? thread;
-        lock (_starting) thread = _thread;
+        using (new Hold(_starting)) thread = _thread;
         return thread is null || thread.Join(timeout);
     }
 
@@ -64,12 +66,12 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         s_current = this;
         try
         {
-            if (core.Nice is { } nice) ThreadPriorities.SetNice(nice);
-            _state = core.CreateWorkerState?.Invoke(id);
+            if (core.Workers.Nice is { } nice) ThreadPriorities.SetNice(nice);
+            _state = core.Workers.CreateState?.Invoke(id);
         }
         catch (Exception e)
         {
-            core.WorkerFailedToStart(this, e, ready);
+            core.Workers.FailedToStart(this, e, ready);
             return;
         }
         ready?.TrySetResult();
@@ -77,17 +79,17 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         Exception? death = null;
         try
         {
-            core.WorkerStarted(this);
+            core.Listeners.WorkerStarted(this);
             Loop();
         }
         catch (Exception e)
         {
             death = e;
         }
-        if (death is not null) core.HandInHandFailed(this, death);
+        if (death is not null) core.Workers.HandInHandFailed(this, death);
         DisposeState();
-        if (death is not null) core.Replace(this, death);
-        else core.WorkerStopped(this);
+        if (death is not null) core.Workers.Replace(this, death);
+        else core.Listeners.WorkerStopped(this);
     }
 
     /// <summary>When it finished with what it ran last.</summary>
@@ -96,6 +98,9 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     /// <summary>Whether that was measured, or read off the coarse clock.</summary>
     internal bool LastStampIsPrecise { get; set; }
 
+    /// <summary>How long what it ran last took; 0 if that was not measured.</summary>
+    internal long LastTook { get; set; }
+
     /// <summary>Whether what it runs is measured.</summary>
     internal bool IsTimed { get; set; }
 
@@ -103,7 +108,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     /// For the estimates an item is measured whether it wants to be or not: one in sixteen, and all where it costs nothing
     /// beside what they take, or the clock has only one way of reading.
     /// </summary>
-    internal bool IsSample() => (_samples++ & 15) == 0 || !core.HasCoarseClock || Ledger.MeanTicks > core.WorthMeasuring;
+    internal bool IsSample() => (_samples++ & 15) == 0 || !core.Clock.HasCoarse || Ledger.MeanTicks > _worthMeasuring;
 
     /// <summary>
     /// Leaves only when the pool says so. At most one reading of the clock for each item: the end of one is the start of the
@@ -112,7 +117,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     private void Loop()
     {
         ExecutionContext? clean = ExecutionContext.Capture();
-        long now = core.Now;
+        long now = core.Clock.Now;
         while (true)
         {
             switch (core.Next(this, now, out Assignment assignment))
@@ -122,16 +127,18 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     // An item's context (its culture, its AsyncLocals) must not leak into the next.
                     if (SynchronizationContext.Current is not null) SynchronizationContext.SetSynchronizationContext(null);
                     if (!ReferenceEquals(ExecutionContext.Capture(), clean)) ExecutionContext.Restore(clean!);
+                    // A quarter of a microsecond: nothing beside such an item, and much beside a tiny one.
+                    if (LastTook > _worthForgetting) ForgetInterrupt();
                     now = LastStamp;
                     break;
                 case NextStep.Look:
                     core.Look();
-                    now = core.CoarseNow;
+                    now = core.Clock.Coarse;
                     break;
                 case NextStep.Sleep:
                     WorkQueue<ProcessorOps>.Sleep(this);
                     ForgetInterrupt();
-                    now = core.CoarseNow;
+                    now = core.Clock.Coarse;
                     break;
                 default:
                     return;
@@ -144,7 +151,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         PoolWorkItem item = assignment.Item;
         if (assignment.Callback is null)
         {
-            core.Started(this, item);
+            core.Listeners.Started(this, item);
             item.Start(core, this);
         }
         else
@@ -156,11 +163,11 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
             catch (Exception e)
             {
                 // The continuations of Tasks do not throw; this comes from an async void method inside the item.
-                core.Unhandled(item, e);
+                core.Listeners.Unhandled(item, e);
             }
         }
         // A synchronous item's end has released the worker, and the item may be somebody else's by now.
-        core.ReleaseAsync(this);
+        core.Async.Release(this);
     }
 
     /// <summary>
@@ -189,7 +196,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         }
         catch (Exception e)
         {
-            core.WorkerStateFailed(this, e);
+            core.Listeners.WorkerStateFailed(this, e);
         }
     }
 }

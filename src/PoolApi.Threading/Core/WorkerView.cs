@@ -9,17 +9,18 @@ internal readonly struct WorkerView
     private readonly Worker _worker;
     private readonly PoolWorkItem? _item;
     private readonly long _since;
-    private readonly long _submittedAt;
+    private readonly int _version; // of the ledger
     private readonly long _busyTicks;
 
-    private WorkerView(Worker worker, PoolWorkItem? item, long since, long submittedAt, long busyTicks, in OutcomeCounts ended)
+    private WorkerView(Worker worker, int version)
     {
+        WorkerLedger ledger = worker.Ledger;
         _worker = worker;
-        _item = item;
-        _since = since;
-        _submittedAt = submittedAt;
-        _busyTicks = busyTicks;
-        Ended = ended;
+        _version = version;
+        _item = ledger.Item;
+        _since = ledger.ItemSince;
+        _busyTicks = ledger.BusyTicks;
+        Ended = ledger.Ended;
         IsLive = worker.IsLive;
     }
 
@@ -37,8 +38,7 @@ internal readonly struct WorkerView
         while (true)
         {
             int version = ledger.BeginRead();
-            PoolWorkItem? item = ledger.Item;
-            var view = new WorkerView(worker, item, ledger.ItemSince, item?.SubmittedAt ?? 0, ledger.BusyTicks, ledger.Ended);
+            var view = new WorkerView(worker, version);
             if (ledger.IsUnchanged(version)) return view;
         }
     }
@@ -73,9 +73,8 @@ internal readonly struct WorkerView
         try
         {
             var labels = (_item.Kind, _item.Origin, _item.TraceId);
-            Volatile.ReadBarrier(); // the labels before the check
-            // Submitted again meanwhile, it speaks of something else.
-            return Volatile.Read(ref _item.SubmittedAt) == _submittedAt ? labels : default;
+            // Let go of meanwhile, it may have been submitted again, and speak of something else.
+            return _worker.Ledger.IsUnchanged(_version) ? labels : default;
         }
         catch (Exception)
         {

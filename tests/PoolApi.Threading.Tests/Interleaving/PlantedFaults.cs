@@ -8,7 +8,7 @@ internal static class PlantedFaults
     private const string Backlog = "Backlog.cs";
     private const string Bags = "Bags.cs";
     private const string Crew = "Crew.cs";
-    private const string Timer = "ExpiryTimer.cs";
+    private const string Timer = "ExpiryCover.cs";
     private const string Inbox = "Inbox.cs";
     private const string Gate = "Gate.cs";
     private const string Parker = "Parker.cs";

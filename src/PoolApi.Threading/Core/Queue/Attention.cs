@@ -7,7 +7,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// costs it no lock, and no line that workers write.
 /// </summary>
 /// <remarks>
-/// Each bit has one writer, under the gate: <see cref="IdleWorkers{TOps}"/> and <see cref="ExpiryTimer{TOps}"/>. A copy of
+/// Each bit has one writer, under the gate: <see cref="IdleWorkers{TOps}"/> and <see cref="ExpiryCover{TOps}"/>. A copy of
 /// this struct is the same word.
 /// </remarks>
 internal readonly struct Attention<TOps>

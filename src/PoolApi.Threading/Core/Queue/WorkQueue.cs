@@ -5,7 +5,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// <summary>
 /// The queue as others use it: submitting, taking, ending what waits, closing. It has the gate, and puts together what is
 /// guarded by it: what waits (<see cref="Backlog{TOps}"/>), who there is (<see cref="Crew"/>), who sleeps
-/// (<see cref="IdleWorkers{TOps}"/>), until when the timer is set (<see cref="ExpiryTimer{TOps}"/>). The protocol, and why no
+/// (<see cref="IdleWorkers{TOps}"/>), until when the timer is set (<see cref="ExpiryCover{TOps}"/>). The protocol, and why no
 /// wake-up and no item is lost, stands in README.md beside this file.
 /// </summary>
 /// <remarks>
@@ -32,7 +32,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     // Guarded by the gate.
     private Backlog<TOps> _backlog;
     private IdleWorkers<TOps> _idle;
-    private ExpiryTimer<TOps> _timer;
+    private ExpiryCover<TOps> _timer;
 
     public WorkQueue(int capacity, bool limitsWaiting, int cores, object? owner = null)
     {
@@ -40,7 +40,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         _owner = owner ?? this;
         _backlog = new Backlog<TOps>(_owner, _crew);
         _idle = new IdleWorkers<TOps>(_inbox, _crew, _attention, cores);
-        _timer = new ExpiryTimer<TOps>(_attention, limitsWaiting);
+        _timer = new ExpiryCover<TOps>(_attention, limitsWaiting);
     }
 
     /// <summary>Closed, Stopping or Stopped as far as workers go; only forward. Guarded by the gate.</summary>

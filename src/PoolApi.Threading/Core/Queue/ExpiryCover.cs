@@ -10,7 +10,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// Where there is a common limit, submitters are asked for their attention while the timer is not set; an item with a limit
 /// of its own has its submitter come in anyway.
 /// </remarks>
-internal struct ExpiryTimer<TOps>
+internal struct ExpiryCover<TOps>
     where TOps : struct, IAtomicOps
 {
     private readonly Attention<TOps> _attention;
@@ -18,7 +18,7 @@ internal struct ExpiryTimer<TOps>
     private bool _isSet;
     private long _due;
 
-    public ExpiryTimer(Attention<TOps> attention, bool limitsWaiting)
+    public ExpiryCover(Attention<TOps> attention, bool limitsWaiting)
     {
         _attention = attention;
         _limitsWaiting = limitsWaiting;

@@ -1,0 +1,134 @@
+using PoolApi.Threading.Core.Queue;
+
+namespace PoolApi.Threading.Core;
+
+/// <summary>
+/// Asynchronous items under way. Several workers may run code of one, or none while it awaits, so all of it is under the gate.
+/// </summary>
+/// <remarks>
+/// <code>
+///              a worker takes it              every worker has let go of it: it awaits
+///   Waiting ─────────────────────► running ─────────────────────────────────────────────► suspended
+///                                   │   ▲                                                  │   │
+///                                   │   └────────── a worker takes a continuation ─────────┘   │
+///                                   └──────────────► ended, or given up by a stop ◄────────────┘
+/// </code>
+/// </remarks>
+internal sealed class AsyncItems(PoolCore core)
+{
+    // Guarded by the gate.
+    private WorkItemList _underWay;
+    private int _suspended; // of these, those that hold no worker
+    private OutcomeCounts _endedElsewhere;
+
+    public int CountLocked => _underWay.Count;
+
+    public int SuspendedLocked => _suspended;
+
+    /// <summary>What ended on none of the pool's workers.</summary>
+    public OutcomeCounts EndedElsewhereLocked => _endedElsewhere;
+
+    public PoolWorkItem[] UnderWayLocked() => _underWay.ToArray();
+
+    /// <summary>Queues a continuation of an item: past capacity and past closing, because the item was accepted.</summary>
+    /// <returns><see langword="false"/> if the pool has stopped: nobody is left to run it.</returns>
+    public bool Post(PoolWorkItem item, SendOrPostCallback callback, object? state)
+    {
+        Aftermath after = default;
+        bool posted = core.Queue.Post(new Resumption(item, callback, state), ref after);
+        core.CarryOut(ref after);
+        return posted;
+    }
+
+    /// <summary>Under the gate: a worker takes the item, or a continuation of it, in hand.</summary>
+    public void TakenLocked(AsyncPoolWorkItem item, bool isStart)
+    {
+        if (isStart)
+        {
+            item.IsListed = true;
+            item.BusyTicks = 0;
+            _underWay.AddLast(item);
+            core.Queue.AsyncInFlight = _underWay.Count;
+            // Until a line further on. (A continuation left over from an earlier submission may hold a worker.)
+            if (item.ActiveRuns == 0) _suspended++;
+        }
+        if (item.ActiveRuns++ == 0 && item.IsListed) _suspended--;
+    }
+
+    /// <summary>A worker has returned from an asynchronous item's code: it has ended, or awaits something.</summary>
+    public void Release(Worker worker)
+    {
+        if (worker.Ledger.Item is not AsyncPoolWorkItem item) return;
+        long now = core.Clock.Now;
+        core.Queue.Enter();
+        ReleaseLocked(worker, item, now);
+        core.Queue.Exit();
+    }
+
+    /// <summary>An asynchronous item has ended. Only the first call counts: it may have been abandoned meanwhile.</summary>
+    public void End(AsyncPoolWorkItem item, WorkOutcome outcome, Exception? error, Worker? worker)
+    {
+        long now = core.Clock.Now;
+        Aftermath after = default;
+        core.Queue.Enter();
+        if (worker?.Core != core) worker = null;
+        bool wasListed = item.IsListed;
+        if (wasListed)
+        {
+            item.EndedAt = now;
+            core.Stop.CountIfInterrupted(item, outcome);
+            Unlist(item);
+            item.State = WorkItemState.Ending;
+            if (worker is null)
+            {
+                _endedElsewhere.Add(outcome);
+            }
+            else
+            {
+                worker.Ledger.BeginChange();
+                worker.Ledger.Ended.Add(outcome);
+                worker.Ledger.EndChange();
+            }
+        }
+        if (worker is not null && ReferenceEquals(worker.Ledger.Item, item)) ReleaseLocked(worker, item, now);
+        if (wasListed) worker?.Ledger.AddToMean(item.BusyTicks);
+        core.Queue.NothingLeftLocked(ref after);
+        core.Queue.Exit();
+        core.CarryOut(ref after);
+        if (wasListed) core.Listeners.Ended(item, outcome, error);
+    }
+
+    /// <summary>Gives up all of them.</summary>
+    /// <returns>Those.</returns>
+    public PoolWorkItem[] AbandonLocked()
+    {
+        PoolWorkItem[] items = UnderWayLocked();
+        foreach (PoolWorkItem item in items)
+        {
+            Unlist((AsyncPoolWorkItem)item);
+            item.State = WorkItemState.Abandoned;
+        }
+        return items;
+    }
+
+    private void ReleaseLocked(Worker worker, AsyncPoolWorkItem item, long now)
+    {
+        WorkerLedger ledger = worker.Ledger;
+        worker.LastStamp = now;
+        worker.LastStampIsPrecise = true;
+        worker.LastTook = now - ledger.ItemSince;
+        item.BusyTicks += worker.LastTook;
+        ledger.BeginChange();
+        ledger.Release(now);
+        ledger.EndChange();
+        if (--item.ActiveRuns == 0 && item.IsListed) _suspended++;
+    }
+
+    private void Unlist(AsyncPoolWorkItem item)
+    {
+        item.IsListed = false;
+        _underWay.Remove(item);
+        core.Queue.AsyncInFlight = _underWay.Count;
+        if (item.ActiveRuns == 0) _suspended--;
+    }
+}

@@ -1,0 +1,155 @@
+namespace PoolApi.Threading.Core;
+
+/// <summary>
+/// Whom the pool tells: its observer, who listens to its metrics, and an item that has ended. All of it is code of a caller, so
+/// whatever it throws stays here, and it is called under no lock but a batch's own (<see cref="MeasurementBatch"/>).
+/// </summary>
+internal sealed class PoolListeners(PoolCore core, IFixedThreadPoolObserver? observer)
+{
+    public void Accepted(PoolWorkItem item)
+    {
+        if (observer is not null) Tell(static (o, _, i, _) => o.WorkAccepted(i!), 0, item, null);
+    }
+
+    public void Accepted(ReadOnlySpan<PoolWorkItem> items)
+    {
+        if (observer is null) return;
+        foreach (PoolWorkItem item in items) Accepted(item);
+    }
+
+    /// <returns>The result, for the submitter.</returns>
+    public SubmitResult Refused(SubmitResult result, int items)
+    {
+        try
+        {
+            PoolInstruments.Rejected(core, result == SubmitResult.Closed ? "draining" : "queue_full", items);
+        }
+        catch (Exception)
+        {
+            // A listener to the metrics threw; the submitter must have its answer all the same.
+        }
+        return result;
+    }
+
+    public void Started(Worker worker, PoolWorkItem item)
+    {
+        if (observer is not null) Tell(static (o, w, i, _) => o.WorkStarted(w, i!), worker.Id, item, null);
+    }
+
+    /// <summary>To everybody, the item itself last: from then on it may be somebody else's.</summary>
+    /// <param name="item">What has ended.</param>
+    /// <param name="outcome">How.</param>
+    /// <param name="error">What it threw.</param>
+    /// <param name="batch">Where to keep what was measured for now; null: it is recorded at once.</param>
+    public void Ended(PoolWorkItem item, WorkOutcome outcome, Exception? error, MeasurementBatch? batch = null)
+    {
+        try
+        {
+            if (PoolInstruments.MeasureItems)
+            {
+                Measured measured = PoolInstruments.Measure(item, outcome);
+                if (batch is null) PoolInstruments.Ended(core, [measured]);
+                else batch.Add(core, measured);
+            }
+        }
+        catch (Exception e)
+        {
+            // A listener to the metrics threw. The item must be told all the same.
+            Unhandled(item, e);
+        }
+        if (observer is not null)
+        {
+            try
+            {
+                observer.WorkFinished(item, outcome, error);
+            }
+            catch (Exception)
+            {
+                // As in Tell.
+            }
+        }
+        try
+        {
+            item.NotifyEnded(outcome, error);
+        }
+        catch (Exception e)
+        {
+            Unhandled(item, e);
+        }
+    }
+
+    public void Unhandled(PoolWorkItem item, Exception error) =>
+        Tell(static (o, _, i, e) => o.UnhandledException(i!, e!), 0, item, error);
+
+    /// <summary>Records what a worker has measured so far.</summary>
+    public void Record(MeasurementBatch batch)
+    {
+        try
+        {
+            batch.Record(core);
+        }
+        catch (Exception)
+        {
+            // A listener to the metrics threw; nobody is left to tell.
+        }
+    }
+
+    public void WorkerStarted(Worker worker) => Tell(static (o, w, _, _) => o.WorkerStarted(w), worker.Id, null, null);
+
+    public void WorkerStopped(Worker worker) => Tell(static (o, w, _, _) => o.WorkerStopped(w), worker.Id, null, null);
+
+    public void WorkerStateFailed(Worker worker, Exception error) =>
+        Tell(static (o, w, _, e) => o.WorkerStateFailed(w, e!), worker.Id, null, error);
+
+    public void WorkerReplaced(Worker worker, Exception error)
+    {
+        CountReplaced("died");
+        Tell(static (o, w, _, e) => o.WorkerReplaced(w, e!), worker.Id, null, error);
+    }
+
+    public void WorkerStuck(Worker worker, bool hasStandIn)
+    {
+        if (hasStandIn) CountReplaced("stuck");
+        if (observer is null) return;
+        WorkerSnapshot snapshot = core.Views.Snapshot(worker);
+        Tell((o, _, _, _) => o.WorkerStuck(snapshot), worker.Id, null, null);
+    }
+
+    public void WorkerRecovered(Worker worker) => Tell(static (o, w, _, _) => o.WorkerRecovered(w), worker.Id, null, null);
+
+    public void WorkerLost(Worker worker, Exception error) =>
+        Tell(static (o, w, _, e) => o.WorkerLost(w, e!), worker.Id, null, error);
+
+    public void WorkerJoined(Worker worker) => Tell(static (o, w, _, _) => o.WorkerJoined(w), worker.Id, null, null);
+
+    public void WorkerNotJoined(Worker worker, WorkerSnapshot snapshot)
+    {
+        if (observer is not null) Tell((o, _, _, _) => o.WorkerNotJoined(snapshot), worker.Id, null, null);
+    }
+
+    private void CountReplaced(string reason)
+    {
+        try
+        {
+            PoolInstruments.Replaced(core, reason);
+        }
+        catch (Exception)
+        {
+            // A listener to the metrics threw; the worker must be replaced all the same.
+        }
+    }
+
+    private void Tell(
+        Action<IFixedThreadPoolObserver, int, PoolWorkItem?, Exception?> what, int worker, PoolWorkItem? item, Exception? error)
+    {
+        if (observer is null) return;
+        try
+        {
+            what(observer, worker, item, error);
+        }
+        catch (Exception)
+        {
+            // An observer that throws must not hurt the worker that tells it; there is nobody left to tell.
+        }
+    }
+}

@@ -1,0 +1,143 @@
+using PoolApi.Threading.Core.Queue;
+
+namespace PoolApi.Threading.Core;
+
+/// <summary>What can be seen of the pool from outside: guesses that cost next to nothing, and views of one moment, under the gate.</summary>
+internal sealed class PoolViews(PoolCore core)
+{
+    private const double MaxEstimateSeconds = 86_400;
+
+    public long RoomGuess => core.Queue.Limit - core.Queue.PendingGuess;
+
+    public bool HasRoomGuess => RoomGuess > 0;
+
+    /// <summary>Whether some worker runs through tiny items that it took along.</summary>
+    public bool CarriesGuess => core.Queue.AnyBagGuess;
+
+    public PoolCounts Counts
+    {
+        get
+        {
+            Aftermath after = default;
+            core.Queue.Enter();
+            core.Queue.GatherLocked(ref after);
+            PoolCounts counts = CountsLocked(ReadWorkers());
+            core.Queue.Exit();
+            core.CarryOut(ref after);
+            return counts;
+        }
+    }
+
+    /// <summary>How many places the workers free in so much time, by what recent items took: at least 1, at most half of all.</summary>
+    public long PlacesFreedIn(TimeSpan time)
+    {
+        double shortest = double.MaxValue;
+        foreach (Worker worker in core.Workers.All)
+        {
+            double mean = worker.Ledger.MeanTicks; // racy: an estimate
+            if (mean > 0) shortest = Math.Min(shortest, mean);
+        }
+        double places = time.TotalSeconds * core.Clock.Time.TimestampFrequency * core.Workers.Size / shortest;
+        return (long)Math.Clamp(places, 1, Math.Max(1, core.Capacity / 2));
+    }
+
+    /// <summary>How long an item that joins the queue now may have to wait, by the mean run time of recent items.</summary>
+    public TimeSpan EstimateQueueTime()
+    {
+        double sum = 0;
+        int known = 0;
+        long longest = 0;
+        int busy = 0;
+        long now = core.Clock.Now;
+        foreach (Worker worker in core.Workers.All)
+        {
+            WorkerLedger ledger = worker.Ledger; // racy: an estimate
+            if (ledger.MeanTicks > 0)
+            {
+                sum += ledger.MeanTicks;
+                known++;
+            }
+            if (ledger.Item is null) continue;
+            busy++;
+            longest = Math.Max(longest, now - ledger.ItemSince);
+        }
+        // Nothing has ended yet: what runs has taken at least this long.
+        double mean = known > 0 ? sum / known : longest;
+        double ticks = Math.Max(0, core.Queue.PendingGuess - busy) * mean / core.Workers.Size;
+        return TimeSpan.FromSeconds(Math.Min(ticks / core.Clock.Time.TimestampFrequency, MaxEstimateSeconds));
+    }
+
+    public PoolSnapshot GetSnapshot()
+    {
+        Aftermath after = default;
+        long now = core.Clock.Now; // never read under the gate
+        core.Queue.Enter();
+        core.Queue.GatherLocked(ref after);
+        WorkerView[] workers = ReadWorkers();
+        int shown = Math.Max(core.Workers.Size, LastLive(workers) + 1);
+        long? oldest = OldestSubmissionLocked();
+        var snapshot = new PoolSnapshot
+        {
+            Name = core.Name,
+            State = core.Stop.State,
+            QueueLength = core.Queue.Waiting,
+            QueueLengthHigh = core.Queue.WaitingOf(WorkPriority.High),
+            QueueLengthLow = core.Queue.WaitingOf(WorkPriority.Low),
+            QueueCapacity = core.Capacity,
+            OldestAge = null,
+            InFlight = core.Async.CountLocked + workers.Count(static w => w.HoldsSynchronousItem),
+            Suspended = core.Async.SuspendedLocked,
+            Counts = CountsLocked(workers),
+            Workers = [],
+        };
+        core.Queue.Exit();
+        core.CarryOut(ref after);
+        // Its labels are asked of the item itself, which is a caller's code.
+        TimeSpan? age = oldest is { } at ? core.Clock.Time.GetElapsedTime(at, Math.Max(at, now)) : null;
+        return snapshot with { OldestAge = age, Workers = [.. workers.Take(shown).Select(w => ToSnapshot(w, now))] };
+    }
+
+    public WorkerSnapshot Snapshot(Worker worker) => ToSnapshot(WorkerView.Read(worker), core.Clock.Now);
+
+    /// <summary>Records what the workers have measured so far; for who collects the metrics.</summary>
+    public void RecordMeasured()
+    {
+        foreach (Worker worker in core.Workers.All) core.Listeners.Record(worker.Measured);
+    }
+
+    private WorkerSnapshot ToSnapshot(in WorkerView worker, long now) =>
+        worker.ToSnapshot(core.Workers.StuckAfter, core.Clock.Time, now);
+
+    private WorkerView[] ReadWorkers() => [.. core.Workers.All.Select(WorkerView.Read)];
+
+    private static int LastLive(WorkerView[] workers) => Array.FindLastIndex(workers, static w => w.IsLive);
+
+    private long? OldestSubmissionLocked()
+    {
+        long? oldest = null;
+        for (int priority = (int)WorkPriority.Low; priority <= (int)WorkPriority.High; priority++)
+        {
+            if (core.Queue.OldestOf((WorkPriority)priority) is { } item && !(oldest < item.SubmittedAt)) oldest = item.SubmittedAt;
+        }
+        return oldest;
+    }
+
+    private PoolCounts CountsLocked(WorkerView[] workers)
+    {
+        OutcomeCounts ended = core.Async.EndedElsewhereLocked;
+        ended.Add(core.Queue.EndedUnrun);
+        foreach (WorkerView worker in workers) ended.Add(worker.Ended);
+        return new PoolCounts
+        {
+            Accepted = core.Queue.Accepted,
+            Completed = ended[(int)WorkOutcome.Completed],
+            Failed = ended[(int)WorkOutcome.Failed],
+            Cancelled = ended[(int)WorkOutcome.Cancelled],
+            Expired = ended[(int)WorkOutcome.Expired],
+            Shed = ended[(int)WorkOutcome.Shed],
+            ClientGone = ended[(int)WorkOutcome.ClientGone],
+            NotStarted = ended[(int)WorkOutcome.NotStarted],
+            Abandoned = core.Stop.AbandonedLocked,
+        };
+    }
+}

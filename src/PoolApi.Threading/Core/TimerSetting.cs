@@ -1,0 +1,34 @@
+namespace PoolApi.Threading.Core;
+
+/// <summary>
+/// Sets a timer, in a step that must not be skipped: the runtime takes a lock for it, where a <see cref="Thread.Interrupt"/>
+/// may strike. As with <see cref="Hold"/>, that is put off until the thread next waits.
+/// </summary>
+internal static class TimerSetting
+{
+    /// <summary>The longest that a timer is set for, which takes 49 days at most; then it is set again.</summary>
+    public static readonly TimeSpan Longest = TimeSpan.FromDays(1);
+
+    /// <summary>Lets it fire once, then, or earlier if that is far away.</summary>
+    public static void Set(ITimer timer, TimeSpan due)
+    {
+        bool interrupted = false;
+        while (true)
+        {
+            try
+            {
+                timer.Change(due < Longest ? due : Longest, Timeout.InfiniteTimeSpan);
+                break;
+            }
+            catch (ThreadInterruptedException)
+            {
+                interrupted = true;
+            }
+            catch (ObjectDisposedException)
+            {
+                break; // The pool has stopped meanwhile.
+            }
+        }
+        if (interrupted) Thread.CurrentThread.Interrupt();
+    }
+}
