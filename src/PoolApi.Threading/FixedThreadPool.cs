@@ -87,6 +87,17 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     public SynchronizationContext SynchronizationContext { get; }
 
     /// <summary>
+    /// Whether of the items of one priority the newest is taken first, not the oldest; default: <see langword="false"/>. For
+    /// overload: when more comes than can be done, whoever has waited longest is about to give up, and only the newest are
+    /// worth the work. May be changed at any time, from any thread; costs a visit to the queue's lock.
+    /// </summary>
+    public bool TakesNewestFirst
+    {
+        get => _core.Queue.TakesNewestFirst;
+        set => _core.Queue.TakesNewestFirst = value;
+    }
+
+    /// <summary>
     /// Whether the next submission would be refused as full. Out of date as soon as it is read: good for refusing early
     /// what is expensive to prepare, not for deciding whether to submit.
     /// </summary>

@@ -32,6 +32,17 @@ internal struct Backlog<TOps>
     /// <summary>Whether a worker carries anything; may be asked by anybody.</summary>
     public readonly bool AnyBagGuess => _bags.AnyGuess;
 
+    /// <summary>Whether of each priority the newest item is next, not the oldest.</summary>
+    public bool TakesNewestFirst
+    {
+        readonly get => _lanes.TakesNewestFirst;
+        set
+        {
+            EmptyBags();
+            _lanes.TakesNewestFirst = value;
+        }
+    }
+
     /// <summary>Whether to look into the inbox before the next item is taken.</summary>
     public readonly bool WantDrain => _lanes.WantDrain;
 

@@ -58,7 +58,7 @@ internal struct Bags<TOps>(Crew crew)
     /// <summary>The worker takes a few along, if only normal items wait and enough for all.</summary>
     public void Fill(QueueWorker worker, Carry carry, ref Lanes lanes)
     {
-        if (carry.Most == 0 || !lanes.IsAllNormal) return;
+        if (carry.Most == 0 || !lanes.IsAllNormal || lanes.TakesNewestFirst) return;
         int count = Math.Min(carry.Most, lanes.Count - (carry.LeaveForEach * crew.Live));
         if (count <= 0) return;
         worker.BagNumber = ++_filled;

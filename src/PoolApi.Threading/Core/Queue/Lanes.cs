@@ -4,7 +4,8 @@ using System.Runtime.CompilerServices;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// The items that wait, a lane for each priority, each first in, first out; and who is next. Guarded by the gate.
+/// The items that wait, a lane for each priority, each first in, first out unless told otherwise; and who is next. Guarded by
+/// the gate.
 /// </summary>
 /// <remarks>
 /// The turns go round by sixteen. Turn 15 looks at the low lane first, then normal, then high; turns 3, 7 and 11 at normal
@@ -20,6 +21,9 @@ internal struct Lanes
     private ThreeLists _lanes;
     private uint _turn;
 
+    /// <summary>Whether of each lane the newest item is next, not the oldest.</summary>
+    public bool TakesNewestFirst { get; set; }
+
     public readonly int Count => _lanes[High].Count + _lanes[Normal].Count + _lanes[Low].Count;
 
     public readonly int CountOf(WorkPriority priority) => _lanes[LaneOf(priority)].Count;
@@ -30,9 +34,9 @@ internal struct Lanes
     /// <summary>
     /// Whether to look into the inbox before the next item is taken: when only low items or none are here, and at each turn
     /// that does not begin with the high lane. (Whoever submits a high item sorts it in himself.) Not each time: the
-    /// inbox is the submitters' cache line.
+    /// inbox is the submitters' cache line; unless the newest, which are there, come first.
     /// </summary>
-    public readonly bool WantDrain => _turn % 4 == 3 || (_lanes[High].Count == 0 && _lanes[Normal].Count == 0);
+    public readonly bool WantDrain => _turn % 4 == 3 || TakesNewestFirst || (_lanes[High].Count == 0 && _lanes[Normal].Count == 0);
 
     /// <summary>Adds what submitters pushed, given newest first and linked by Previous, behind what waits already.</summary>
     public void Append(ref ThreeLists batch)
@@ -58,7 +62,7 @@ internal struct Lanes
     {
         uint turn = _turn++ % 16;
         int first = turn == 15 ? Low : turn % 4 == 3 ? Normal : High;
-        if (_lanes[first].Count > 0) item = _lanes[first].RemoveFirst();
+        if (_lanes[first].Count > 0) item = Take(first);
         else if (first == High) item = TakeEither(Normal, Low);
         else if (first == Normal) item = TakeEither(High, Low);
         else item = TakeEither(Normal, High);
@@ -66,7 +70,9 @@ internal struct Lanes
     }
 
     private PoolWorkItem? TakeEither(int lane, int other) =>
-        _lanes[lane].Count > 0 ? _lanes[lane].RemoveFirst() : _lanes[other].Count > 0 ? _lanes[other].RemoveFirst() : null;
+        _lanes[lane].Count > 0 ? Take(lane) : _lanes[other].Count > 0 ? Take(other) : null;
+
+    private PoolWorkItem Take(int lane) => TakesNewestFirst ? _lanes[lane].RemoveLast() : _lanes[lane].RemoveFirst();
 
     public static int LaneOf(WorkPriority priority) => Normal - (int)priority;
 

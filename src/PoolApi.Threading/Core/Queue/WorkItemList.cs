@@ -83,6 +83,18 @@ internal struct WorkItemList
         return first;
     }
 
+    /// <summary>Takes the last, which there is.</summary>
+    public PoolWorkItem RemoveLast()
+    {
+        PoolWorkItem last = _last!;
+        if (ReferenceEquals(First, last)) return RemoveFirst(); // what stands before the first is not kept
+        _last = last.Previous;
+        _last!.Next = null;
+        last.Previous = null;
+        Count--;
+        return last;
+    }
+
     public void Remove(PoolWorkItem item)
     {
         if (ReferenceEquals(First, item))

@@ -138,6 +138,18 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public bool TryTakeFromBag(QueueWorker worker, long now, out Assignment assignment) =>
         Bags<TOps>.TryTake(worker, _owner, now, out assignment);
 
+    /// <summary>Whether of each priority the newest item is next, not the oldest.</summary>
+    public bool TakesNewestFirst
+    {
+        get => _backlog.TakesNewestFirst; // racy, for who asks
+        set
+        {
+            Enter();
+            _backlog.TakesNewestFirst = value;
+            Exit();
+        }
+    }
+
     /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
     /// <param name="worker">The worker.</param>
     /// <param name="now">The time.</param>
