@@ -24,6 +24,7 @@ internal sealed class PoolOptionsSetup(IConfiguration configuration, PoolRegistr
         options.MaxBodyBytes = reader.WholeNumber("MaxBodyBytes", options.MaxBodyBytes, 1, 1L << 30);
         options.QueueBytes = reader.WholeNumber("QueueBytes", options.QueueBytes, 1, 1L << 40);
         options.StuckAfter = reader.Time("StuckAfter", options.StuckAfter, Shortest, Longest, orInfinite: true);
+        options.Nice = (int)reader.WholeNumber("Nice", options.Nice, 0, 19);
         reader.RejectUnknownKeys();
     }
 
@@ -42,6 +43,7 @@ internal sealed class PoolOptionsSetup(IConfiguration configuration, PoolRegistr
         Check(
             (options.StuckAfter >= Shortest && options.StuckAfter <= Longest) || options.StuckAfter == Timeout.InfiniteTimeSpan,
             "StuckAfter", options.StuckAfter);
+        Check(options.Nice is >= 0 and <= 19, "Nice", options.Nice);
         return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
 
         void Check(bool ok, string key, object value)
