@@ -14,7 +14,8 @@ public sealed class FullQueueTests
         var first = service.Api.PostUntilAsync("/v1/diagnostics/sleep?ms=3600000", firstLeaves.Token);
         await service.SeeWorkersAsync(view => view.Busy == 1, "a busy worker");
         using var leaving = new CancellationTokenSource();
-        var hundred = Enumerable.Range(0, 100).Select(_ => service.Api.PostUntilAsync("/v1/diagnostics/sleep?ms=1", leaving.Token)).ToArray();
+        var hundred = Enumerable.Range(0, 100)
+            .Select(_ => service.Api.PostUntilAsync("/v1/diagnostics/sleep?ms=1", leaving.Token)).ToArray();
         await service.SeeWorkersAsync(view => view.QueueLength == 100, "a full queue");
 
         var times = new List<double>();

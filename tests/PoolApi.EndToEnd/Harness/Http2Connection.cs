@@ -89,7 +89,8 @@ internal sealed class Http2Connection : IDisposable
     private async Task WriteAsync(Http2Frame frame)
     {
         int length = frame.Payload.Length;
-        byte[] bytes = [(byte)(length >> 16), (byte)(length >> 8), (byte)length, (byte)frame.Type, frame.Flags, 0, 0, 0, 0, .. frame.Payload];
+        byte[] head = [(byte)(length >> 16), (byte)(length >> 8), (byte)length, (byte)frame.Type, frame.Flags, 0, 0, 0, 0];
+        byte[] bytes = [.. head, .. frame.Payload];
         BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(5), frame.Stream);
         await _stream.WriteAsync(bytes);
     }

@@ -52,7 +52,8 @@ public sealed partial class AccountTests
         int lameDuck = random.Next(2) * random.Next(300);
         int drain = endless ? 300 : 10_000;
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.NativeAot, "--Pool:Workers 2", "--Pool:QueueCapacity 6", $"--Shutdown:LameDuck {TimeSpan.FromMilliseconds(lameDuck):c}",
+            ServiceForm.NativeAot, "--Pool:Workers 2", "--Pool:QueueCapacity 6",
+            $"--Shutdown:LameDuck {TimeSpan.FromMilliseconds(lameDuck):c}",
             $"--Shutdown:Drain {TimeSpan.FromMilliseconds(drain):c}", PoolApiProcess.Diagnostics);
         var tally = new ConcurrentDictionary<string, int>();
         using var over = new CancellationTokenSource();
@@ -126,14 +127,16 @@ public sealed partial class AccountTests
         }
     }
 
-    private static async Task HangUpAsync(PoolApiProcess service, ConcurrentDictionary<string, int> tally, Random random, CancellationToken over)
+    private static async Task HangUpAsync(
+        PoolApiProcess service, ConcurrentDictionary<string, int> tally, Random random, CancellationToken over)
     {
         while (!over.IsCancellationRequested)
         {
             try
             {
                 using var connection = await RawConnection.OpenAsync(service.Api.Port);
-                await connection.SendAsync("POST /v1/diagnostics/sleep?ms=3600000 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
+                await connection.SendAsync(
+                    "POST /v1/diagnostics/sleep?ms=3600000 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
                 tally.AddOrUpdate(HungUp, 1, (_, n) => n + 1);
                 await Task.Delay(random.Next(30), CancellationToken.None);
             }
