@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Diagnostics;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -83,6 +84,34 @@ public class FlowTests
         Assert.Same(thrown, caught);
         Assert.Equal("cpu-0", await app.Client.GetStringAsync("/works", TestApp.Token));
         Assert.Equal(1, app.Pool.GetSnapshot().Counts.Failed);
+    }
+
+    [Fact]
+    public async Task A_request_whose_work_throws_is_answered_500_and_those_beside_it_and_behind_it_are_untouched()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/throws", string () => throw new InvalidTimeZoneException("of the handler")).RunOnPool();
+                app.MapGet("/works", (CancellationToken token) => gate.Pass(token)).RunOnPool();
+            },
+            new() { ["Pool:Workers"] = "2" },
+            kestrel: true);
+        Task<string> beside = app.Client.GetStringAsync("/works", TestApp.Token);
+        await gate.Arrival();
+        for (int i = 0; i < 20; i++)
+        {
+            using HttpResponseMessage failed = await app.Client.GetAsync(new Uri("/throws", UriKind.Relative), TestApp.Token);
+            Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
+        }
+        Task<string> behind = app.Client.GetStringAsync("/works", TestApp.Token);
+        await gate.Arrival();
+        gate.Open();
+        Assert.Equal(["passed", "passed"], await Task.WhenAll(beside, behind));
+        PoolCounts counts = app.Pool.GetSnapshot().Counts;
+        Assert.Equal((22, 2, 20), (counts.Accepted, counts.Completed, counts.Failed));
+        Assert.Empty(app.Log.With("replaced"));
     }
 
     [Fact]

@@ -17,8 +17,8 @@ internal sealed class OpenConnections
     /// <summary>Takes note of the request's connection. After the first request on it: one lookup.</summary>
     public void Note(HttpContext context)
     {
-        string id = context.Connection.Id;
-        if (_open.ContainsKey(id)) return;
+        // Under a test server a connection has no id, whatever its type says.
+        if (context.Connection.Id is not { Length: > 0 } id || _open.ContainsKey(id)) return;
         // A test server has connections without an end, and those without a way to close them.
         if (context.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } connection
             || context.Features.Get<IConnectionLifetimeFeature>() is not { ConnectionClosed.CanBeCanceled: true } lifetime

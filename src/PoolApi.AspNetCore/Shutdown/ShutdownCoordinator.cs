@@ -145,8 +145,19 @@ internal sealed partial class ShutdownCoordinator(
                 _exitCode = Complete(exitCode);
             }
         }
-        // The log's last lines are written by a thread of its own; to dispose of it waits for them.
-        (services.GetService<ILoggerFactory>() as IDisposable)?.Dispose();
+        // The log's last lines are written by a thread of its own; to dispose of that provider waits for them. To dispose of
+        // the factory would not: providers that are services are not its own.
+        foreach (ILoggerProvider provider in services.GetServices<ILoggerProvider>())
+        {
+            try
+            {
+                provider.Dispose();
+            }
+            catch (Exception)
+            {
+                // The process ends, whatever a log thinks of it.
+            }
+        }
         ProcessEnd.Now(exitCode);
     }
 

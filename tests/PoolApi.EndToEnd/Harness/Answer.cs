@@ -17,6 +17,9 @@ internal sealed record Answer(int Status, IReadOnlyDictionary<string, string> He
     /// <summary>The media type without its parameters, or nothing.</summary>
     public string? MediaType => Header("Content-Type") is { } value ? MediaTypeHeaderValue.Parse(value).MediaType : null;
 
+    /// <summary>Whether it is the last on its connection (HTTP/1.1).</summary>
+    public bool AsksToClose => string.Equals(Header("Connection"), "close", StringComparison.OrdinalIgnoreCase);
+
     private string Excerpt => Body.Length < 4000 ? Text : $"{Body.Length} bytes";
 
     /// <summary>One header field, or null.</summary>

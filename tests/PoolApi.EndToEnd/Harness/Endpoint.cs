@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 
@@ -8,11 +9,14 @@ internal sealed class Endpoint : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private readonly HttpClient _http;
+    private readonly bool _http2;
 
-    /// <summary>A client that follows no redirect and waits for its own time-outs only.</summary>
-    public Endpoint(int port)
+    /// <summary>A client that follows no redirect and waits for its own time-outs only. It speaks HTTP/1.1, or HTTP/2 without
+    /// TLS from the first byte.</summary>
+    public Endpoint(int port, bool http2 = false)
     {
         Port = port;
+        _http2 = http2;
         _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
         {
             BaseAddress = new Uri($"http://127.0.0.1:{port}"),
@@ -48,6 +52,23 @@ internal sealed class Endpoint : IDisposable
     /// <summary>POST of a PNG.</summary>
     public Task<Answer> PostPngAsync(string path, byte[] image) => PostImageAsync(path, image, "image/png");
 
+    /// <summary>GET of a body that has no end of its own; read to its end, which must be that of a whole response.</summary>
+    public async Task<string> ReadToEndAsync(string path, Action begun)
+    {
+        using var response = await _http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        response.EnsureSuccessStatusCode();
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        var all = new StringBuilder();
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            if (all.Length == 0)
+                begun();
+            all.Append(line).Append('\n');
+        }
+
+        return all.ToString();
+    }
+
     /// <summary>Any request.</summary>
     public Task<Answer> SendAsync(HttpRequestMessage request) => ExchangeAsync(request, TestContext.Current.CancellationToken);
 
@@ -58,6 +79,8 @@ internal sealed class Endpoint : IDisposable
     {
         using (request)
         {
+            if (_http2)
+                (request.Version, request.VersionPolicy) = (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact);
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             deadline.CancelAfter(Patience);
             using var response = await _http.SendAsync(request, deadline.Token);

@@ -8,6 +8,9 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>Switches the routes of known cost on.</summary>
     public const string Diagnostics = "--Workloads:Diagnostics true";
 
+    /// <summary>What the server speaks on both ports; "Http2" for HTTP/2 without TLS.</summary>
+    public const string ProtocolsVariable = "Kestrel__EndpointDefaults__Protocols";
+
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan ReadyPause = TimeSpan.FromMilliseconds(20);
     private readonly Process _process;
@@ -50,12 +53,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public static async Task<PoolApiProcess> StartAsync(
         ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, params string[] settings)
     {
-        var folder = new TemporaryFolder();
-        var api = new Endpoint(FreePorts.Next());
-        var management = onePort ? new Endpoint(api.Port) : new Endpoint(FreePorts.Next());
-        var start = await ServiceCommand.CreateAsync(
-            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", .. settings], environment);
-        var service = new PoolApiProcess(start, folder, api, management);
+        var service = await LaunchAsync(form, onePort, environment, settings);
         try
         {
             await service.BecomeReadyAsync();
@@ -66,6 +64,19 @@ internal sealed class PoolApiProcess : IAsyncDisposable
             await service.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Starts the service and does not wait for anything.</summary>
+    public static async Task<PoolApiProcess> LaunchAsync(
+        ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, params string[] settings)
+    {
+        var folder = new TemporaryFolder();
+        bool http2 = environment?.GetValueOrDefault(ProtocolsVariable) == "Http2";
+        var api = new Endpoint(FreePorts.Next(), http2);
+        var management = new Endpoint(onePort ? api.Port : FreePorts.Next(), http2);
+        var start = await ServiceCommand.CreateAsync(
+            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", .. settings], environment);
+        return new PoolApiProcess(start, folder, api, management);
     }
 
     /// <summary>Starts the service and waits for its end: for starts that must fail, and for subcommands.</summary>

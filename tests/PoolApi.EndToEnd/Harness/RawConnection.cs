@@ -10,15 +10,27 @@ internal sealed class RawConnection : IDisposable
     private readonly TcpClient _client;
     private readonly NetworkStream _stream;
 
+    // What has been read ahead of its answer's reader: the next answer's, if there is one.
+    private readonly byte[] _ahead = new byte[4096];
+    private int _first;
+    private int _end;
+
     private RawConnection(TcpClient client) => (_client, _stream) = (client, client.GetStream());
 
     /// <summary>Opens a connection.</summary>
     public static async Task<RawConnection> OpenAsync(int port)
     {
-        var client = new TcpClient();
-        await client.ConnectAsync("127.0.0.1", port);
-        client.NoDelay = true;
-        return new RawConnection(client);
+        var client = new TcpClient { NoDelay = true };
+        try
+        {
+            await client.ConnectAsync("127.0.0.1", port);
+            return new RawConnection(client);
+        }
+        catch
+        {
+            client.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Sends text as it stands.</summary>
@@ -80,22 +92,30 @@ internal sealed class RawConnection : IDisposable
     private async Task<byte[]> ReadExactlyAsync(int length, CancellationToken cancellation)
     {
         byte[] bytes = new byte[length];
-        await _stream.ReadExactlyAsync(bytes, cancellation);
+        int read = Math.Min(length, _end - _first);
+        _ahead.AsSpan(_first, read).CopyTo(bytes);
+        _first += read;
+        await _stream.ReadExactlyAsync(bytes.AsMemory(read), cancellation);
         return bytes;
     }
 
-    // Byte by byte: no reader may take what belongs to the next answer.
     private async Task<string?> ReadLineAsync(CancellationToken cancellation)
     {
         var line = new StringBuilder();
-        byte[] one = new byte[1];
-        while (await _stream.ReadAsync(one, cancellation) == 1)
+        while (true)
         {
-            if (one[0] == '\n')
-                return line.ToString().TrimEnd('\r');
-            line.Append((char)one[0]);
-        }
+            if (_first == _end)
+            {
+                _first = 0;
+                _end = await _stream.ReadAsync(_ahead, cancellation);
+                if (_end == 0)
+                    return null;
+            }
 
-        return null;
+            byte next = _ahead[_first++];
+            if (next == '\n')
+                return line.ToString().TrimEnd('\r');
+            line.Append((char)next);
+        }
     }
 }

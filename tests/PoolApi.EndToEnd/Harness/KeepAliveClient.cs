@@ -1,0 +1,38 @@
+using System.Net.Sockets;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>A client that uses one connection for as long as the service lets it, and sends no request twice: a library would,
+/// and hide what was lost.</summary>
+internal sealed class KeepAliveClient(int port) : IDisposable
+{
+    private RawConnection? _connection;
+
+    /// <summary>POST; the answer, or null if none came: nobody listened, or the connection was closed instead.</summary>
+    public async Task<Answer?> PostAsync(string target)
+    {
+        try
+        {
+            _connection ??= await RawConnection.OpenAsync(port);
+            await _connection.SendAsync($"POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
+            var answer = await _connection.ReadAsync();
+            if (answer is null || answer.AsksToClose)
+                Close();
+            return answer;
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            Close();
+            return null;
+        }
+    }
+
+    /// <inheritdoc />
+    public void Dispose() => Close();
+
+    private void Close()
+    {
+        _connection?.Dispose();
+        _connection = null;
+    }
+}

@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+
+namespace PoolApi.EndToEnd.Stopping;
+
+/// <summary>Work without an end is cancelled at the deadline; work that does not listen is left behind, by name.</summary>
+public sealed class EndlessWorkTests
+{
+    private const string Endless = "/v1/diagnostics/sleep?ms=3600000";
+
+    [Fact]
+    public async Task Work_that_listens_is_cancelled_and_the_exit_is_3()
+    {
+        var (lameDuck, drain) = (TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(1));
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot,
+            "--Pool:Workers 2", $"--Shutdown:LameDuck {lameDuck:c}", $"--Shutdown:Drain {drain:c}", PoolApiProcess.Diagnostics);
+        var running = service.Api.PostAsync(Endless);
+        await service.SeeWorkersAsync(view => view.Busy == 1, "the endless item");
+
+        var clock = Stopwatch.StartNew();
+        service.Send(Signal.Terminate);
+
+        (await running).MustBeProblem(503, "state-unknown");
+        Assert.Equal(new ShutdownSummary(3, 1, 0, 0, 1, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
+        TestContext.Current.TestOutputHelper!.WriteLine($"exit after {clock.Elapsed.TotalSeconds:F2} s");
+        Assert.InRange(clock.Elapsed, lameDuck + drain, lameDuck + drain + TimeSpan.FromSeconds(3));
+    }
+
+    [Fact]
+    public async Task Work_that_does_not_listen_is_left_behind_by_name_and_the_exit_is_4_20_times_of_20()
+    {
+        // All but idle while they wait for their deadlines: a few at once.
+        var options = new ParallelOptions { MaxDegreeOfParallelism = 7, CancellationToken = TestContext.Current.CancellationToken };
+        await Parallel.ForAsync(0, 20, options, async (_, _) => await LeaveBehindAsync());
+    }
+
+    private static async Task LeaveBehindAsync()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, "--Pool:Workers 2", "--Shutdown:LameDuck 00:00:00.100", "--Shutdown:Drain 00:00:00.200",
+            "--Shutdown:Cancel 00:00:00.100", PoolApiProcess.Diagnostics);
+        var running = service.Api.PostAsync(Endless + "&uncooperative=true");
+        var view = await service.SeeWorkersAsync(v => v.Busy == 1, "the endless item");
+        string stuck = view.Workers.Single(worker => worker.State != "idle").Name;
+
+        var clock = Stopwatch.StartNew();
+        service.Send(Signal.Terminate);
+
+        (await running).MustBeProblem(503, "state-unknown");
+        Assert.Equal(new ShutdownSummary(4, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2), await service.ReadSummaryAsync());
+        Assert.Single(service.Log.Lines, line => Regex.IsMatch(line, $@"\({stuck}\) could not be joined: it runs diagnostics/sleep"));
+        TestContext.Current.TestOutputHelper!.WriteLine($"exit after {clock.Elapsed.TotalSeconds:F2} s");
+        // 0.4 s as set, 2 s to join, and a moment; the watchdog would strike, with 70, after 11 s.
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0.4, 8);
+    }
+}

@@ -1,0 +1,49 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Stopping;
+
+/// <summary>Who watches is told that it is over, and holds nothing up.</summary>
+public sealed class EventStreamStopTests
+{
+    private const int Clients = 50;
+
+    [Fact]
+    public async Task Fifty_streams_get_a_last_event_and_a_clean_end_at_the_signal()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, ["--Pool:Workers 2", .. StopTimes.Settings]);
+        var begun = new CountdownEvent(Clients);
+        var allBegun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var clock = new Stopwatch();
+        var streams = Enumerable.Range(0, Clients).Select(_ => ReadAsync()).ToArray();
+        await allBegun.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+
+        clock.Start();
+        service.Send(Signal.Terminate);
+        // A body that is cut off is an exception here.
+        var ends = await Task.WhenAll(streams);
+
+        foreach (var (text, _) in ends)
+        {
+            string[] events = [.. text.Split('\n').Where(line => line.StartsWith("event: ", StringComparison.Ordinal))];
+            Assert.Equal("event: shutdown", events[^1]);
+            Assert.Single(events, name => name == "event: shutdown");
+            Assert.EndsWith("}\n\n", text, StringComparison.Ordinal);
+        }
+
+        double last = ends.Max(end => end.Seconds);
+        TestContext.Current.TestOutputHelper!.WriteLine($"the last end {last:F3} s after SIGTERM");
+        // Within 1 s; and in any case at the signal, not at the end of the lame duck.
+        Assert.InRange(last, 0, 1.9);
+        Assert.Equal(0, (await service.ReadSummaryAsync()).Exit);
+
+        async Task<(string Text, double Seconds)> ReadAsync()
+        {
+            string text = await service.Management.ReadToEndAsync("/v1/workers/stream", () =>
+            {
+                if (begun.Signal())
+                    allBegun.SetResult();
+            });
+            return (text, clock.Elapsed.TotalSeconds);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Stopping;
+
+/// <summary>A stop ends an HTTP/2 connection as the protocol wants it, also if the client does nothing for it.</summary>
+public sealed class Http2StopTests
+{
+    [Fact]
+    public async Task A_client_that_never_closes_gets_its_answers_and_a_final_GOAWAY_and_no_reset()
+    {
+        var environment = new Dictionary<string, string> { [PoolApiProcess.ProtocolsVariable] = "Http2" };
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, onePort: false, environment, ["--Pool:Workers 2", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
+        using var client = await Http2Connection.OpenAsync(service.Api.Port);
+        await client.GetAsync(1, "/v1/diagnostics/sleep?ms=2500");
+        await service.SeeWorkersAsync(view => view.Busy == 1, "the first stream's work");
+        // The stream ends some 2 s after the signal: in the drain.
+        await Task.Delay(200, TestContext.Current.CancellationToken);
+
+        service.Send(Signal.Terminate);
+        await service.WaitForLineAsync("Shutdown: LameDuck");
+        await client.GetAsync(3, "/v1/diagnostics/noop");
+        await client.ReadUntilAsync(frame => frame.Ends(3));
+        // By now the client has been asked to open no more streams; it may not have read that yet when it opens this one.
+        await client.GetAsync(5, "/v1/diagnostics/noop");
+        await client.ReadUntilAsync(frame => frame.Ends(5));
+        await client.ReadUntilAsync(frame => frame.Ends(1));
+        var sinceLast = Stopwatch.StartNew();
+        await client.ReadUntilAsync(frame => frame is { Type: Http2FrameType.GoAway, LastStream: < int.MaxValue });
+        double final = sinceLast.Elapsed.TotalSeconds;
+        await client.ReadToEndAsync();
+
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"final GOAWAY after {final:F2} s, end after {sinceLast.Elapsed.TotalSeconds:F2} s: {string.Join(", ", client.Frames)}");
+        // At most 1.5 s: the server looks once a second.
+        Assert.InRange(final, 0, 3);
+        Assert.DoesNotContain(client.Frames, frame => frame.Type == Http2FrameType.ResetStream);
+        foreach (int stream in new[] { 1, 3, 5 })
+            Assert.Single(client.Frames, frame => frame.Stream == stream && frame.IsOk);
+        Assert.All(client.Frames.Where(frame => frame.Type == Http2FrameType.GoAway), frame => Assert.Equal(0, frame.Error));
+        Assert.Equal(5, client.Frames.Last(frame => frame.Type == Http2FrameType.GoAway).LastStream);
+        Assert.Equal(new ShutdownSummary(0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
+    }
+}

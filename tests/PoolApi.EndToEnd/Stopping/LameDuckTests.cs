@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+
+namespace PoolApi.EndToEnd.Stopping;
+
+/// <summary>Between the signal and the drain, load balancers have time to notice: nobody is refused, and every client is asked
+/// to leave.</summary>
+public sealed class LameDuckTests
+{
+    [Fact]
+    public async Task It_is_not_ready_from_the_signal_on_and_alive_until_the_end_of_the_drain()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
+        var running = await service.OccupyAsync(1, 4000);
+        // A probe's first answer on a new process is slow, and not what is measured.
+        (await service.Management.GetAsync("/readyz")).MustBe(200);
+
+        var clock = Stopwatch.StartNew();
+        service.Send(Signal.Terminate);
+        int ready = 0;
+        while ((await service.Management.GetAsync("/readyz")).Status == 200)
+            ready++;
+        // 100 ms, for a machine that has the time.
+        Assert.InRange(clock.ElapsedMilliseconds, 0, 400);
+        TestContext.Current.TestOutputHelper!.WriteLine($"503 after {clock.ElapsedMilliseconds} ms, {ready} times 200 before");
+
+        int alive = 0;
+        while (!running[0].IsCompleted)
+        {
+            try
+            {
+                (await service.Management.GetAsync("/livez")).MustBe(200);
+                (await service.Management.GetAsync("/readyz")).MustBe(503);
+                alive++;
+            }
+            catch (HttpRequestException)
+            {
+                // With the last answer the drain is over, and the listener goes.
+                await running[0].WaitAsync(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
+            }
+
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+
+        Assert.InRange(alive, 20, 1000);
+        (await running[0]).MustBe(200);
+        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1), await service.ReadSummaryAsync());
+    }
+
+    [Fact]
+    public async Task None_of_5000_new_connections_fails()
+    {
+        const int Connections = 5000;
+        // Long enough for a slow machine to open them all: 5,000 within 2 s is what a quiet one does.
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, "--Pool:Workers 2", "--Shutdown:LameDuck 00:01:00", PoolApiProcess.Diagnostics);
+        service.Send(Signal.Terminate);
+        await service.WaitForLineAsync("Shutdown: LameDuck");
+        var clock = Stopwatch.StartNew();
+        var failures = new List<string>();
+        int left = Connections;
+
+        await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => Task.Run(OpenAsync)));
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"{Connections} in {clock.ElapsedMilliseconds} ms");
+        Assert.Empty(failures);
+        Assert.Equal("lameduck", (await service.WorkersAsync()).State);
+        service.Send(Signal.Terminate);
+        var summary = await service.ReadSummaryAsync();
+        Assert.Equal((Connections, Connections), (summary.Accepted, summary.Completed));
+
+        async Task OpenAsync()
+        {
+            while (Interlocked.Decrement(ref left) >= 0)
+            {
+                string? failure;
+                try
+                {
+                    using var connection = await RawConnection.OpenAsync(service.Api.Port);
+                    var answer = await connection.AskAsync("POST", "/v1/diagnostics/noop", "127.0.0.1");
+                    failure = answer.Status == 200 && answer.AsksToClose ? null : $"{answer.Status} {answer.Text}";
+                }
+                catch (Exception e) when (e is IOException or SocketException)
+                {
+                    failure = e.Message;
+                }
+
+                if (failure is null)
+                    continue;
+                lock (failures)
+                    failures.Add(failure);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Of_64_clients_that_keep_their_connections_none_loses_a_request()
+    {
+        // A request that is sent as the lame duck ends may rightly be refused.
+        var last = StopTimes.LameDuck - TimeSpan.FromMilliseconds(400);
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, ["--Pool:Workers 2", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
+        var clock = new Stopwatch();
+        var answers = new List<(TimeSpan Asked, Answer? Answer)>();
+        var clients = Enumerable.Range(0, 64).Select(ClientAsync).ToArray();
+        await Task.Delay(1000, TestContext.Current.CancellationToken);
+
+        service.Send(Signal.Terminate);
+        clock.Start();
+        await Task.WhenAll(clients);
+
+        Assert.All(answers, exchange => Assert.Equal(200, exchange.Answer?.Status));
+        // From 100 ms on, if the machine is not too busy to handle the signal.
+        Assert.All(
+            answers.Where(exchange => exchange.Asked > TimeSpan.FromMilliseconds(300)),
+            exchange => Assert.True(exchange.Answer!.AsksToClose, $"no close asked for {exchange.Asked.TotalMilliseconds} ms after SIGTERM"));
+        Assert.Contains(answers, exchange => exchange.Asked == TimeSpan.Zero && !exchange.Answer!.AsksToClose);
+        int late = answers.Where(exchange => !exchange.Answer!.AsksToClose).Max(exchange => (int)exchange.Asked.TotalMilliseconds);
+        TestContext.Current.TestOutputHelper!.WriteLine($"{answers.Count} requests; the last answer without close {late} ms after SIGTERM");
+        var summary = await service.ReadSummaryAsync();
+        Assert.Equal((0, answers.Count, answers.Count), (summary.Exit, summary.Accepted, summary.Completed));
+
+        async Task ClientAsync(int index)
+        {
+            // Not in step with one another.
+            await Task.Delay(index * 300 / 64, TestContext.Current.CancellationToken);
+            using var client = new KeepAliveClient(service.Api.Port);
+            while (clock.Elapsed < last)
+            {
+                var asked = clock.Elapsed;
+                var answer = await client.PostAsync("/v1/diagnostics/noop");
+                lock (answers)
+                    answers.Add((asked, answer));
+                await Task.Delay(300, TestContext.Current.CancellationToken);
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Stopping;
+
+/// <summary>Who signals again means now; who signals a hundred times at once means one stop.</summary>
+public sealed class SecondSignalTests
+{
+    [Theory]
+    [InlineData(15, 143, "")]
+    [InlineData(2, 130, "")]
+    [InlineData(15, 143, "&uncooperative=true")]
+    [InlineData(2, 130, "&uncooperative=true")]
+    public async Task A_second_signal_ends_it_within_a_second_and_the_last_line_adds_up(int signal, int code, string more)
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, ["--Pool:Workers 2", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+        var running = await service.OccupyAsync(2, 60_000, more);
+        var waiting = await service.QueueAsync(10, 60_000);
+        service.Send(Signal.Terminate);
+        await service.WaitForLineAsync("Shutdown: LameDuck");
+        // Two that come together are one.
+        await Task.Delay(300, TestContext.Current.CancellationToken);
+
+        var clock = Stopwatch.StartNew();
+        service.Send((Signal)signal);
+        var summary = await service.ReadSummaryAsync();
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"exit after {clock.ElapsedMilliseconds} ms: {summary}");
+        // Strictly, 1 s.
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 3);
+        Assert.Equal((code, 13, 1, 10), (summary.Exit, summary.Accepted, summary.Completed, summary.NotStarted));
+        summary.MustAddUp();
+        foreach (var left in running.Concat(waiting))
+            await Record.ExceptionAsync(() => left);
+    }
+
+    [Fact]
+    public async Task A_hundred_signals_at_once_are_one_stop()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, ["--Pool:Workers 2", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
+        var running = await service.OccupyAsync(1, 3000);
+
+        var clock = Stopwatch.StartNew();
+        for (int i = 0; i < 100; i++)
+        {
+            while (clock.Elapsed < TimeSpan.FromMilliseconds(0.1 * i))
+                Thread.SpinWait(10);
+            service.Send(Signal.Terminate);
+        }
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"100 signals in {clock.Elapsed.TotalMilliseconds:F1} ms");
+        (await running[0]).MustBe(200);
+        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
+        Assert.Single(service.Log.Lines, line => line.Contains("Shutdown: LameDuck", StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,55 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Stopping;
+
+/// <summary>A client that is slow, on purpose or not, does not hold a stop up.</summary>
+public sealed class SlowClientStopTests
+{
+    // As a client that could go on for days.
+    private const string Upload =
+        "POST /v1/thumbnails?width=8 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: 1000000\r\n\r\n";
+
+    [Theory]
+    [InlineData(Upload)]
+    [InlineData("POST /v1/thumbnails?width=8 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ")]
+    [InlineData("")]
+    public async Task What_it_has_half_sent_is_answered_or_closed_before_the_deadline(string sent)
+    {
+        var allowed = StopTimes.LameDuck + StopTimes.Drain + TimeSpan.FromSeconds(1);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings]);
+        using var connection = await RawConnection.OpenAsync(service.Api.Port);
+        await connection.SendAsync(sent);
+        var answering = connection.ReadAsync(seconds: 30);
+        var exiting = service.WaitForExitAsync();
+        // The drip begins before the signal.
+        await DripAsync(connection, TimeSpan.FromMilliseconds(300));
+
+        var clock = Stopwatch.StartNew();
+        service.Send(Signal.Terminate);
+        while (!exiting.IsCompleted)
+            await DripAsync(connection, TimeSpan.FromSeconds(1), exiting);
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"exit {await exiting} after {clock.Elapsed.TotalSeconds:F2} s");
+        Assert.Equal(0, await exiting);
+        Assert.InRange(clock.Elapsed, StopTimes.LameDuck, allowed);
+        if (await answering is { } answer)
+            answer.MustBeProblemOf(408, 503);
+        else
+            Assert.NotEqual(Upload, sent);
+    }
+
+    // The pace of the slow client, not a wait for something.
+    private static async Task DripAsync(RawConnection connection, TimeSpan pause, Task? end = null)
+    {
+        try
+        {
+            await connection.SendAsync("x");
+        }
+        catch (IOException)
+        {
+            // Closed by the service: one of the right answers.
+        }
+
+        await Task.WhenAny(end ?? Task.Delay(pause), Task.Delay(pause, TestContext.Current.CancellationToken));
+    }
+}
