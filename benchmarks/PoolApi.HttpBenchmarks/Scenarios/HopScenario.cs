@@ -45,7 +45,8 @@ internal sealed class HopScenario : IScenario
         {
             using ServerProcess server = kind.Start(settings, Workers);
             TimeSpan duration = settings.Duration ?? Duration;
-            foreach (Target target in new[] { server.Routes.Noop, server.Routes.Plain })
+            // Twice each, with a pause: the compiler improves code in steps, and only while nothing new is compiled.
+            foreach (Target target in new[] { server.Routes.Noop, server.Routes.Plain, server.Routes.Noop, server.Routes.Plain })
             {
                 Wrk.Run(target, duration);
                 Thread.Sleep(CompilerPause);

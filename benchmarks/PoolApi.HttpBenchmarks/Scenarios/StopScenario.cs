@@ -38,6 +38,9 @@ internal sealed class StopScenario : IScenario
             table.Add(
                 kind.Name, Figures.Rate(under.Served), Figures.Ratio(under.Served / capacity), Figures.Time(after.Served99),
                 Figures.Time(after.Health99), Megabytes(resident), Megabytes(slope));
+            overview.Add(kind.Name, $"{Name}: of capacity", Figures.Ratio(under.Served / capacity));
+            overview.Add(kind.Name, "afterwards p99 ms", Figures.Time(after.Served99));
+            overview.Add(kind.Name, "RSS growth MB/min", Megabytes(slope));
         }
         table.Print();
 

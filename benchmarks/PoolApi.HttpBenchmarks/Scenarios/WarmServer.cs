@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using PoolApi.HttpBenchmarks.Contenders;
 using PoolApi.HttpBenchmarks.Load;
@@ -53,12 +54,17 @@ internal sealed class WarmServer : IDisposable
     /// <summary>Puts it under load, and asks for its health meanwhile.</summary>
     public Outcome Measure(double rate, TimeSpan duration, TimeSpan patience)
     {
+        TimeSpan usedBefore = Environment.CpuUsage.TotalTime;
+        long startedAt = Stopwatch.GetTimestamp();
         Task<LoadResult> work = OpenLoop.RunAsync(new LoadPlan(_workload.Request(_process.Routes), rate, duration, patience));
         Task<LoadResult> probes = OpenLoop.RunAsync(new LoadPlan(new Target(_process.Routes.Health), ProbeRate, duration, ProbePatience));
         LoadResult load = work.GetAwaiter().GetResult(), health = probes.GetAwaiter().GetResult();
+        // How much of the processors the clients took from the server.
+        double used = (Environment.CpuUsage.TotalTime - usedBefore) / Stopwatch.GetElapsedTime(startedAt);
         Console.Error.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"  {_kind.Name}: {load.Served} served, {load.Rejected} rejected, {load.GaveUp} gave up, {load.Others} others"));
+            $"  {_kind.Name}: {load.Served} served, {load.Rejected} rejected, {load.GaveUp} gave up, {load.Others} others; "
+            + $"the load used {used:F2} processors"));
         return new Outcome(
             load.ServedPerSecond(_workload.Takes), load.ServedPercentile(99), load.RejectedPercentile(99),
             health.Percentile(50), health.Percentile(99));
