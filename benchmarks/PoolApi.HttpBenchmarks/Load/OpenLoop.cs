@@ -103,7 +103,10 @@ internal sealed class OpenLoop
 
     private void Note(Exchange exchange, int status)
     {
-        _answers[exchange.Number] = new Answer(_plan.PlannedStart(exchange.Number), _clock.Elapsed, status);
+        TimeSpan now = _clock.Elapsed;
+        // An answer that came in the moment before its client hung up, which should have been earlier, is too late as well.
+        if (now > GivesUpAt(exchange)) status = Answer.GaveUp;
+        _answers[exchange.Number] = new Answer(_plan.PlannedStart(exchange.Number), now, status);
         exchange.IsOver = true;
     }
 

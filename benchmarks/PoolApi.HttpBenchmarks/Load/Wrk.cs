@@ -20,8 +20,9 @@ internal static partial class Wrk
     {
         if (Program is null) return ClosedLoop.Run(target, Connections, duration);
         int seconds = Math.Max(1, (int)Math.Round(duration.TotalSeconds));
-        using Process wrk = Process.Start(new ProcessStartInfo(
-            Program, ["-t1", $"-c{Connections}", $"-d{seconds}s", target.Url.AbsoluteUri]) { RedirectStandardOutput = true })!;
+        var start = new ProcessStartInfo(Program, ["-t1", $"-c{Connections}", $"-d{seconds}s", target.Url.AbsoluteUri]);
+        start.RedirectStandardOutput = true;
+        using Process wrk = Process.Start(start)!;
         string output = wrk.StandardOutput.ReadToEnd();
         wrk.WaitForExit();
         Match rate = Rate().Match(output);
