@@ -1,0 +1,20 @@
+namespace PoolApi.HttpBenchmarks.Baseline;
+
+/// <summary>How the baseline app runs the work of a request.</summary>
+internal enum BaselineMode
+{
+    /// <summary>In the handler itself.</summary>
+    Inline,
+
+    /// <summary>By <see cref="Task.Run(Action)"/>.</summary>
+    TaskRun,
+
+    /// <summary>The same, behind a <see cref="SemaphoreSlim"/>.</summary>
+    Semaphore,
+
+    /// <summary>In the handler, behind the framework's concurrency limiter.</summary>
+    Limiter,
+
+    /// <summary>On threads that share a queue, as in the textbook.</summary>
+    Textbook,
+}

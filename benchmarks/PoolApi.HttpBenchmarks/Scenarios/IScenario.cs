@@ -1,0 +1,16 @@
+using PoolApi.HttpBenchmarks.Reporting;
+
+namespace PoolApi.HttpBenchmarks.Scenarios;
+
+/// <summary>One situation that the servers are put into.</summary>
+internal interface IScenario
+{
+    /// <summary>What --only calls it.</summary>
+    string Name { get; }
+
+    /// <summary>What happens, in one line.</summary>
+    string Summary { get; }
+
+    /// <summary>Measures, prints its tables, and adds its bars to the report and its figures to the overview.</summary>
+    void Run(Settings settings, Report report, Overview overview);
+}
