@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.ExceptionServices;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -119,10 +118,10 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         switch (outcome)
         {
             case WorkOutcome.Completed:
-                SetServerTiming(request);
+                ServerTiming.Set(request);
                 return request.Result;
             case WorkOutcome.Failed:
-                SetServerTiming(request);
+                ServerTiming.Set(request);
                 ExceptionDispatchInfo.Throw(request.Error!);
                 return null;
             case WorkOutcome.Expired:
@@ -145,27 +144,5 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
     {
         pool.Threads.CountRejected(rejection.Reason);
         return rejection;
-    }
-
-    /// <summary>For an endpoint that writes its own response on the worker: the header must be there before it starts.</summary>
-    public static void AnnounceServerTiming(PooledRequest request) => request.Context.Response.OnStarting(
-        static state =>
-        {
-            var request = (PooledRequest)state;
-            // A refusal is written by nobody's worker.
-            if (request.WorkerName is null) return Task.CompletedTask;
-            request.Context.Response.Headers.Append("Server-Timing", string.Create(
-                CultureInfo.InvariantCulture, $"queue;dur={request.QueueTime.TotalMilliseconds:F3}, worker;desc=\"{request.WorkerName}\""));
-            return Task.CompletedTask;
-        },
-        request);
-
-    private static void SetServerTiming(PooledRequest request)
-    {
-        HttpResponse response = request.Context.Response;
-        if (response.HasStarted) return;
-        response.Headers.Append("Server-Timing", string.Create(
-            CultureInfo.InvariantCulture,
-            $"queue;dur={request.QueueTime.TotalMilliseconds:F3}, run;dur={request.RunTime.TotalMilliseconds:F3}, worker;desc=\"{request.WorkerName}\""));
     }
 }

@@ -76,7 +76,7 @@ public static class RunOnPoolExtensions
 
     private static async Task RunDelegateAsync(PoolEndpoint endpoint, PooledRequest request, RequestDelegate inner)
     {
-        PoolEndpoint.AnnounceServerTiming(request);
+        ServerTiming.Announce(request);
         object? result = await endpoint.RunAsync(request, async () =>
         {
             await inner(request.Context);

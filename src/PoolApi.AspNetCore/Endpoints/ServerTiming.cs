@@ -1,0 +1,45 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>The header that tells the client how long its request waited and ran, and on which worker (W3C Server-Timing).</summary>
+internal static class ServerTiming
+{
+    private const string Name = "Server-Timing";
+
+    /// <summary>For an endpoint that writes its own response on the worker: the header must be there before it starts.</summary>
+    public static void Announce(PooledRequest request) => request.Context.Response.OnStarting(
+        static state =>
+        {
+            var request = (PooledRequest)state;
+            // A refusal is written by nobody's worker.
+            if (request.WorkerName is { } worker)
+            {
+                var (ms, fraction) = Milliseconds(request.QueueTime);
+                request.Context.Response.Headers.Append(
+                    Name, string.Create(CultureInfo.InvariantCulture, $"queue;dur={ms}.{fraction:000}, worker;desc=\"{worker}\""));
+            }
+            return Task.CompletedTask;
+        },
+        request);
+
+    /// <summary>The request's work has ended; its answer is about to be written.</summary>
+    public static void Set(PooledRequest request)
+    {
+        HttpResponse response = request.Context.Response;
+        if (response.HasStarted) return;
+        var (queueMs, queueFraction) = Milliseconds(request.QueueTime);
+        var (runMs, runFraction) = Milliseconds(request.RunTime);
+        response.Headers.Append(Name, string.Create(
+            CultureInfo.InvariantCulture,
+            $"queue;dur={queueMs}.{queueFraction:000}, run;dur={runMs}.{runFraction:000}, worker;desc=\"{request.WorkerName}\""));
+    }
+
+    /// <summary>In whole numbers: to format a fraction costs several times as much, and this is done for every request.</summary>
+    private static (long Ms, int Fraction) Milliseconds(TimeSpan time)
+    {
+        long microseconds = time.Ticks / TimeSpan.TicksPerMicrosecond;
+        return (microseconds / 1000, (int)(microseconds % 1000));
+    }
+}
