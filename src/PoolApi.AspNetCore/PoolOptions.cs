@@ -1,3 +1,5 @@
+using System.Threading.RateLimiting;
+using Microsoft.AspNetCore.Http;
 using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;
@@ -35,6 +37,17 @@ public sealed class PoolOptions
     /// thread three times the share of a worker.
     /// </summary>
     public int Nice { get; set; } = 5;
+
+    /// What each client may have of the pool, so that one cannot take it from the others; set in code. Default:
+    /// <see langword="null"/>, no quota. A request to an endpoint that runs on the pool takes one permit, without waiting, before
+    /// anything of it is read, and gives it back once its outcome is known: a concurrency limiter counts what is being read, waits
+    /// and runs. Without a permit, the answer is 429 with the limiter's own <c>Retry-After</c>, or else the pool's estimate.
+    /// </summary>
+    /// <remarks>
+    /// Whoever makes it disposes of it. One made by <c>PartitionedRateLimiter.Create</c> has a timer that ticks ten times a second
+    /// until then.
+    /// </remarks>
+    public PartitionedRateLimiter<HttpContext>? Quota { get; set; }
 
     /// <summary>What the configuration got wrong; reported by the validation, all faults at once.</summary>
     internal List<string> Faults { get; } = [];

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi;
+using PoolApi.Auth;
 using PoolApi.Diagnostics;
 using PoolApi.Documentation;
 using PoolApi.Management;
@@ -23,10 +24,10 @@ try
     builder.WebHost.ConfigureKestrel(static kestrel => kestrel.AddServerHeader = false);
     builder.Logging.AddLogFormat();
 
-    builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu");
+    builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", configure: settings.Auth.AddTo);
     builder.Services.AddProblems();
     builder.Services.AddTelemetry(builder.Configuration);
-    builder.Services.AddDocumentation();
+    builder.Services.AddDocumentation(asksForKeys: settings.Auth.Keys is not null);
     builder.Services.AddSingleton<Listeners>();
     builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerMatcherPolicy>());
 
@@ -34,6 +35,7 @@ try
     await using var disposal = new BoundedDisposal(app, TimeSpan.FromMilliseconds(500));
     app.UseExceptionHandler();
     app.UseStatusCodePages();
+    if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
     app.MapWelcome(settings.Diagnostics);
     app.MapOpenApi();
     app.MapThumbnails();

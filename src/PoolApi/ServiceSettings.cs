@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Settings;
+using PoolApi.Auth;
 using PoolApi.Management;
 
 namespace PoolApi;
@@ -7,10 +8,11 @@ namespace PoolApi;
 /// <summary>The service's own settings, beside those of the pool and of the shutdown.</summary>
 internal sealed class ServiceSettings
 {
-    private ServiceSettings(ServerUrls urls, bool diagnostics, List<string> faults)
+    private ServiceSettings(ServerUrls urls, bool diagnostics, AuthSettings auth, List<string> faults)
     {
         Urls = urls;
         Diagnostics = diagnostics;
+        Auth = auth;
         Faults = faults;
     }
 
@@ -18,6 +20,9 @@ internal sealed class ServiceSettings
 
     /// <summary>Whether the diagnostics routes are there.</summary>
     public bool Diagnostics { get; }
+
+    /// <summary>Who may use the pool, and how much of it.</summary>
+    public AuthSettings Auth { get; }
 
     /// <summary>What is wrong; reported at the start, together with the faults of the others.</summary>
     public List<string> Faults { get; }
@@ -35,6 +40,8 @@ internal sealed class ServiceSettings
         bool diagnostics = workloads.Boolean("Diagnostics", environment.IsDevelopment());
         workloads.RejectUnknownKeys();
 
+        AuthSettings auth = AuthSettings.Read(configuration, faults);
+
         // It would put its own addresses in the place of both, and leave the management without a port.
         if (configuration.GetSection("Kestrel:Endpoints").Exists())
             faults.Add("Kestrel:Endpoints is not used here; say where to listen with Urls and Management:Urls.");
@@ -46,12 +53,11 @@ internal sealed class ServiceSettings
             faults.Add($"{Otlp} is '{otlp}'; it may be an address http://host:port or https://host:port.");
         }
 
-        // Rooms of the design that are not built yet: a setting that does nothing must not look as if it did.
+        // A room of the design that is not built yet: a setting that does nothing must not look as if it did.
         var jobs = new SettingsReader(configuration.GetSection("Jobs"), faults);
         jobs.Text("Store", "none", static text => text == "none", "none: this version has no jobs");
         jobs.RejectUnknownKeys();
-        new SettingsReader(configuration.GetSection("Auth"), faults).RejectUnknownKeys(secret: true);
-        return new ServiceSettings(urls, diagnostics, faults);
+        return new ServiceSettings(urls, diagnostics, auth, faults);
     }
 
     /// <summary>Lets the host judge these settings together with all others, before anything starts.</summary>

@@ -41,6 +41,14 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
             return;
         }
 
+        // Before the room in the pool is looked at: who has used up his share is told so, however much room there is.
+        using QuotaHold? quota = QuotaHold.Take(pool, context, out Rejection? overQuota);
+        if (overQuota is not null)
+        {
+            await Counted(pool, overQuota).ExecuteAsync(context);
+            return;
+        }
+
         if (pool.Overload.ShouldRefuse())
         {
             await Counted(pool, Rejection.Overloaded(pool)).ExecuteAsync(context);

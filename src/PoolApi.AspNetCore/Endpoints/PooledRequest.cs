@@ -38,6 +38,9 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
 
     public BodyReservation Body { get; } = new(pool.Bodies);
 
+    /// <summary>Whether it waits or runs.</summary>
+    public bool IsInPool => Volatile.Read(ref _isSubmitted);
+
     /// <summary>What the work returned.</summary>
     public object? Result { get; private set; }
 

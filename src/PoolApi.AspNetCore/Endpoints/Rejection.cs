@@ -32,6 +32,14 @@ internal sealed class Rejection : IResult
         "There is no room for this request's body among those that wait, or its turn would come too late. Nothing has run. "
         + "Try again after the time in Retry-After.", RetryAfter(pool));
 
+    /// <summary>This client's own share is used up.</summary>
+    /// <param name="pool">The pool.</param>
+    /// <param name="retryAfter">When the quota itself says to come back; what the pool estimates if it does not say.</param>
+    public static Rejection Quota(AppPool pool, TimeSpan? retryAfter) => new(
+        StatusCodes.Status429TooManyRequests, "quota", "The quota is used up",
+        "This client has as much of the pool as it may have. Nothing has run. Wait for an answer to an earlier request, or try again "
+        + "after the time in Retry-After.", retryAfter ?? RetryAfter(pool));
+
     public static Rejection Expired(AppPool pool) => new(
         StatusCodes.Status503ServiceUnavailable, "expired", "Waited too long",
         $"No worker was free within {pool.Options.MaxQueueTime.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s. Nothing has run. "

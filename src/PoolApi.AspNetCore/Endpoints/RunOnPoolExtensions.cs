@@ -3,6 +3,9 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Controllers;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
 
 namespace Microsoft.AspNetCore.Builder;
@@ -13,8 +16,8 @@ public static class RunOnPoolExtensions
     /// <summary>
     /// Runs the endpoint's handler on a pool's own threads, with the pool's bounded queue in front of it. The request is
     /// bound before the queue (its body is read whole, within <c>MaxBodyBytes</c> and <c>QueueBytes</c>) and the result is
-    /// written after the pool, so a worker is never held by a slow client. What is not accepted is answered 503 before
-    /// anything has run. Endpoint filters added before this run off the pool, those added after it on the pool.
+    /// written after the pool, so a worker is never held by a slow client. What is not accepted is answered 503 (429 where
+    /// the pool has a <c>Quota</c> and the client has used it up) before anything has run. Endpoint filters added before this run off the pool, those added after it on the pool.
     /// </summary>
     /// <remarks>
     /// For minimal APIs and controller actions only the handler runs on the pool. An endpoint that is a plain
@@ -34,10 +37,7 @@ public static class RunOnPoolExtensions
             bool first = !endpoint.Metadata.OfType<RunOnPoolMetadata>().Any();
             endpoint.Metadata.Add(new RunOnPoolMetadata(pool, kind));
             if (!first) return;
-            foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503])
-            {
-                endpoint.Metadata.Add(new ProducesResponseTypeMetadata(status, typeof(ProblemDetails), ["application/problem+json"]));
-            }
+            foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503]) endpoint.Metadata.Add(Problem(status));
             if (HasHandler(endpoint)) endpoint.FilterFactories.Add(static (_, next) => invocation => RunHandlerAsync(invocation, next));
         });
         builder.Finally(static endpoint =>
@@ -45,6 +45,7 @@ public static class RunOnPoolExtensions
             // Said twice, this convention runs twice: the first time is enough.
             if (endpoint.Metadata.OfType<PoolEndpoint>().Any()) return;
             RunOnPoolMetadata metadata = endpoint.Metadata.OfType<RunOnPoolMetadata>().Last();
+            if (HasQuota(endpoint.ApplicationServices, metadata.Pool)) endpoint.Metadata.Add(Problem(StatusCodes.Status429TooManyRequests));
             string? route = (endpoint as RouteEndpointBuilder)?.RoutePattern.RawText;
             var poolEndpoint = new PoolEndpoint(endpoint.ApplicationServices, metadata.Pool, metadata.Kind ?? KindOf(route), route);
             endpoint.Metadata.Add(poolEndpoint);
@@ -55,6 +56,15 @@ public static class RunOnPoolExtensions
                 : context => poolEndpoint.AdmitAsync(context, request => RunDelegateAsync(poolEndpoint, request, inner));
         });
         return builder;
+    }
+
+    private static ProducesResponseTypeMetadata Problem(int status) => new(status, typeof(ProblemDetails), ["application/problem+json"]);
+
+    /// <summary>Asks the settings, not the pool, which is made when the host starts.</summary>
+    private static bool HasQuota(IServiceProvider services, string? pool)
+    {
+        pool ??= services.GetServices<PoolRegistration>().FirstOrDefault()?.Name;
+        return pool is not null && services.GetService<IOptionsMonitor<PoolOptions>>()?.Get(pool).Quota is not null;
     }
 
     /// <summary>A minimal API's handler or a controller's action: something that endpoint filters stand in front of.</summary>

@@ -6,14 +6,14 @@ namespace PoolApi.Documentation;
 /// <summary><c>GET /openapi/v1.json</c>: every route with every answer.</summary>
 internal static class OpenApiSetup
 {
-    public static void AddDocumentation(this IServiceCollection services) => services.AddOpenApi("v1", static options =>
+    public static void AddDocumentation(this IServiceCollection services, bool asksForKeys) => services.AddOpenApi("v1", options =>
     {
         options.AddSchemaTransformer(static (schema, context, _) =>
         {
             if (context.JsonTypeInfo.Type == typeof(ProblemDetails)) RouteDocs.AddProblemMembers(schema);
             return Task.CompletedTask;
         });
-        options.AddDocumentTransformer(static (document, _, _) =>
+        options.AddDocumentTransformer((document, _, _) =>
         {
             document.Info = new OpenApiInfo
             {
@@ -26,7 +26,10 @@ internal static class OpenApiSetup
             document.Servers = null;
             // Here and not in an operation transformer: those of the routes themselves come after it.
             foreach (OpenApiOperation operation in document.Paths.Values.SelectMany(static path => path.Operations ?? []).Select(static o => o.Value))
+            {
+                if (asksForKeys) KeyDocs.AddTo(operation, document);
                 RouteDocs.AddCommon(operation);
+            }
             return Task.CompletedTask;
         });
     });

@@ -77,13 +77,16 @@ internal static class RouteDocs
             return Task.CompletedTask;
         });
 
+    /// <summary>Whether it is a request for work: only the pool answers 503.</summary>
+    public static bool RunsOnPool(OpenApiOperation operation) => operation.Responses?.ContainsKey("503") == true;
+
     /// <summary>Adds to every answer what all have in common: the timing of a success, the Retry-After of a 503, the shape of problems.</summary>
     public static void AddCommon(OpenApiOperation operation)
     {
         foreach ((string status, IOpenApiResponse response) in operation.Responses ?? [])
         {
             if (response is not OpenApiResponse answer) continue;
-            if (status == "200" && operation.Responses!.ContainsKey("503"))
+            if (status == "200" && RunsOnPool(operation))
             {
                 (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())["Server-Timing"] = new OpenApiHeader
                 {
@@ -102,10 +105,12 @@ internal static class RouteDocs
             answer.Description = status switch
             {
                 "400" => "invalid-request: a parameter or the body is wrong; `errors` names each with what it may be",
+                "401" => "unauthorized: there is no key, or one that nobody has",
                 "408" => "request-timeout: the body came too slowly",
                 "413" => "payload-too-large: the body is larger than Pool:MaxBodyBytes",
                 "415" => "unsupported-media: the body is of a kind that is not taken",
                 "422" => "unprocessable-image, unprocessable-hash: the content cannot be processed",
+                "429" => "quota: this client has as much in the pool as it may have; nothing has run, try again after Retry-After",
                 "500" => "work-failed: the work failed; the details are in the log, under the trace id",
                 "503" => "queue-full, overloaded, expired, draining, not-started: nothing has run, try again after Retry-After; "
                     + "state-unknown: it was interrupted and may have taken effect",

@@ -53,6 +53,8 @@ internal static class Problem
     private static (string Name, string Title, string Detail) Usual(int status) => status switch
     {
         400 => ("invalid-request", "The request is not valid", "The request could not be understood."),
+        401 => ("unauthorized", "An API key is needed",
+            "Send the key that you were given, as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'. There was none, or one that nobody has."),
         404 => ("not-found", "Not found", "There is no such route here. GET / says what there is."),
         405 => ("method-not-allowed", "Method not allowed", "The route exists, with another method: see the header Allow."),
         408 => ("request-timeout", "The request came too slowly", "The body was sent more slowly than the server waits for. Send it faster."),

@@ -1,0 +1,52 @@
+using System.Threading.RateLimiting;
+using Microsoft.AspNetCore.Http;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>What one request takes of its client's quota, from before anything of it is read until its outcome is known.</summary>
+/// <remarks>
+/// It is given back when the answer begins, not when it has been written: a client that has read its answer must find its
+/// place free again, and one that reads slowly holds no worker. Only where the answer begins on the worker itself is it held
+/// until the work has ended. A request without an answer gives it back at its end.
+/// </remarks>
+internal sealed class QuotaHold : IDisposable
+{
+    private readonly HttpContext _context;
+    private RateLimitLease? _lease;
+
+    private QuotaHold(HttpContext context, RateLimitLease lease)
+    {
+        _context = context;
+        _lease = lease;
+    }
+
+    /// <summary>Takes it, without waiting.</summary>
+    /// <param name="pool">The pool whose quota it is.</param>
+    /// <param name="context">The request.</param>
+    /// <param name="refusal">The answer, if the quota is used up.</param>
+    /// <returns>What must be disposed of; <see langword="null"/> if there is no quota or it is used up.</returns>
+    public static QuotaHold? Take(AppPool pool, HttpContext context, out Rejection? refusal)
+    {
+        refusal = null;
+        if (pool.Options.Quota is not { } quota) return null;
+        RateLimitLease lease = quota.AttemptAcquire(context);
+        if (!lease.IsAcquired)
+        {
+            refusal = Rejection.Quota(pool, lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan time) ? time : null);
+            lease.Dispose();
+            return null;
+        }
+        var hold = new QuotaHold(context, lease);
+        if (!context.Response.HasStarted) context.Response.OnStarting(static hold => ((QuotaHold)hold).AnswerBegins(), hold);
+        return hold;
+    }
+
+    /// <summary>Gives it back; the second time there is nothing left to give.</summary>
+    public void Dispose() => Interlocked.Exchange(ref _lease, null)?.Dispose();
+
+    private Task AnswerBegins()
+    {
+        if (_context.Features.Get<PooledRequest>() is not { IsInPool: true }) Dispose();
+        return Task.CompletedTask;
+    }
+}

@@ -1,0 +1,29 @@
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Problems;
+
+namespace PoolApi.Auth;
+
+/// <summary>Asks every request for work for a key, before anything of it is read. What does not use the pool needs none.</summary>
+internal static class ApiKeyCheck
+{
+    /// <summary>Told by what the endpoint says of itself, so that no route for work can be forgotten. After the routing.</summary>
+    public static void UseApiKeys(this WebApplication app, ApiKeys keys)
+    {
+        ApiClient[] clients = [.. keys.Names.Select(static name => new ApiClient(name))];
+        Dictionary<string, ApiClient> byName = clients.ToDictionary(static c => c.Name, StringComparer.Ordinal);
+        app.Use(async (HttpContext context, RequestDelegate next) =>
+        {
+            if (context.GetEndpoint()?.Metadata.GetMetadata<RunOnPoolMetadata>() is not null)
+            {
+                if (keys.NameOf(context.Request) is not { } name)
+                {
+                    context.Response.Headers.WWWAuthenticate = ApiKeys.Scheme;
+                    await Problem.Of(context, StatusCodes.Status401Unauthorized).ExecuteAsync(context);
+                    return;
+                }
+                context.Features.Set(byName[name]);
+            }
+            await next(context);
+        });
+    }
+}
