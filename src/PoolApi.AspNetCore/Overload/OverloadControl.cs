@@ -14,8 +14,8 @@ namespace PoolApi.AspNetCore.Overload;
 /// </code>
 /// <para>Calm, everything up to the queue's capacity is let in, oldest first: a burst is not an overload. Wary, what would
 /// wait for longer than half the clients' patience, as the pool predicts from its recent run times, is refused before
-/// anything of it is read; and while the backlog from before is longer than that, the pool takes the newest first, since
-/// the oldest are about to leave. The patience that was learned is trusted less as time goes by: it grows by a quarter each half
+/// anything of it is read; and until the backlog from before is served or gone, the pool takes the newest first, since the
+/// oldest are about to leave. The patience that was learned is trusted less as time goes by: it grows by a quarter each half
 /// minute until clients leave again.</para>
 /// <para>Someone who leaves early to make the server wary gains little: a pool is wary of long queues only, and always lets in
 /// what keeps its workers busy.</para>
@@ -49,6 +49,7 @@ internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time
     private long _lastTaken;
     private long _learned;
     private long _lastNeeded;
+    private long _newestFirstSince;
 
     /// <summary>How long clients wait before they leave, as far as is known.</summary>
     public TimeSpan? Patience => Volatile.Read(ref _patience) is var ticks and not 0 ? TimeSpan.FromTicks(ticks) : null;
@@ -62,7 +63,7 @@ internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time
         lock (_lock)
         {
             if (!IsStillWary(now)) return false;
-            if (!IsTooLong(wait)) return false;
+            if (!IsTooLong(wait, now)) return false;
             _lastNeeded = now;
             return true;
         }
@@ -81,7 +82,7 @@ internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time
             _lastTaken = now;
             _lastWait = waited;
             if (waited >= Long) _served++;
-            if (wary && IsStillWary(now)) IsTooLong(wait);
+            if (wary && IsStillWary(now)) IsTooLong(wait, now);
         }
     }
 
@@ -137,11 +138,23 @@ internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time
         return true;
     }
 
-    private bool IsTooLong(TimeSpan wait)
+    private bool IsTooLong(TimeSpan wait, long now)
     {
         bool tooLong = wait.Ticks > _patience / 2;
-        // Half as much again: around the limit itself it would change with each request.
-        if (tooLong != threads.TakesNewestFirst && (!tooLong || wait.Ticks > _patience * 3 / 4)) threads.TakesNewestFirst = tooLong;
+        if (!threads.TakesNewestFirst)
+        {
+            // Half as much again: around the limit itself it would change with each request.
+            if (wait.Ticks > _patience * 3 / 4)
+            {
+                _newestFirstSince = now;
+                threads.TakesNewestFirst = true;
+            }
+        }
+        // Until whoever waited when it began has been served or has left: the last of them are not worth the work either.
+        else if (!tooLong && time.GetElapsedTime(_newestFirstSince, now).Ticks >= _patience)
+        {
+            threads.TakesNewestFirst = false;
+        }
         return tooLong;
     }
 }
