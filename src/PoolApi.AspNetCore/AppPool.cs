@@ -15,5 +15,6 @@ internal sealed class AppPool(FixedThreadPool threads, PoolOptions options, Time
     public ByteBudget Bodies { get; } = new(options.QueueBytes);
 
     /// <summary>What is let in while more comes than the pool can do.</summary>
-    public OverloadControl Overload { get; } = new(threads, time);
+    public OverloadControl Overload { get; } =
+        new(threads.EstimateQueueTime, newestFirst => threads.TakesNewestFirst = newestFirst, time);
 }

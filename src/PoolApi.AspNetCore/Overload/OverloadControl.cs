@@ -1,5 +1,3 @@
-using PoolApi.Threading;
-
 namespace PoolApi.AspNetCore.Overload;
 
 /// <summary>
@@ -22,7 +20,10 @@ namespace PoolApi.AspNetCore.Overload;
 /// <para>Newest-first under overload is Facebook's adaptive LIFO ("Fail at Scale", 2015); predicting the wait from the length
 /// of the queue is as old as queueing theory (Little). Cost while calm: one read for each request that did not wait.</para>
 /// </remarks>
-internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time)
+/// <param name="predictWait">How long an item that joins the queue now may have to wait.</param>
+/// <param name="takeNewestFirst">Sets the order in which the pool takes what waits.</param>
+/// <param name="time">The clock.</param>
+internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> takeNewestFirst, TimeProvider time)
 {
     /// <summary>Who leaves one by one has reasons of his own.</summary>
     private const int Some = 4;
@@ -49,6 +50,7 @@ internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time
     private long _lastTaken;
     private long _learned;
     private long _lastNeeded;
+    private bool _isNewestFirst;
     private long _newestFirstSince;
 
     /// <summary>How long clients wait before they leave, as far as is known.</summary>
@@ -58,7 +60,7 @@ internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time
     public bool ShouldRefuse()
     {
         if (Volatile.Read(ref _patience) == 0) return false;
-        TimeSpan wait = threads.EstimateQueueTime();
+        TimeSpan wait = predictWait();
         long now = time.GetTimestamp();
         lock (_lock)
         {
@@ -74,7 +76,7 @@ internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time
     {
         bool wary = Volatile.Read(ref _patience) != 0;
         if (waited < Long && !wary) return;
-        TimeSpan wait = wary ? threads.EstimateQueueTime() : TimeSpan.Zero;
+        TimeSpan wait = wary ? predictWait() : TimeSpan.Zero;
         long now = time.GetTimestamp();
         lock (_lock)
         {
@@ -127,7 +129,7 @@ internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time
         if (time.GetElapsedTime(_lastNeeded, now) > Quiet)
         {
             Volatile.Write(ref _patience, 0);
-            threads.TakesNewestFirst = false;
+            SetNewestFirst(false);
             return false;
         }
         if (time.GetElapsedTime(_learned, now) > Doubt)
@@ -141,20 +143,27 @@ internal sealed class OverloadControl(FixedThreadPool threads, TimeProvider time
     private bool IsTooLong(TimeSpan wait, long now)
     {
         bool tooLong = wait.Ticks > _patience / 2;
-        if (!threads.TakesNewestFirst)
+        if (!_isNewestFirst)
         {
             // Half as much again: around the limit itself it would change with each request.
             if (wait.Ticks > _patience * 3 / 4)
             {
                 _newestFirstSince = now;
-                threads.TakesNewestFirst = true;
+                SetNewestFirst(true);
             }
         }
         // Until whoever waited when it began has been served or has left: the last of them are not worth the work either.
         else if (!tooLong && time.GetElapsedTime(_newestFirstSince, now).Ticks >= _patience)
         {
-            threads.TakesNewestFirst = false;
+            SetNewestFirst(false);
         }
         return tooLong;
+    }
+
+    private void SetNewestFirst(bool newestFirst)
+    {
+        if (_isNewestFirst == newestFirst) return;
+        _isNewestFirst = newestFirst;
+        takeNewestFirst(newestFirst);
     }
 }

@@ -26,6 +26,10 @@ internal sealed class OtlpSink : IDisposable
     public Task SeesAsync(string name, TimeSpan timeout) => _received.WaitForAsync(
         sent => sent.StartsWith("/v1/metrics", StringComparison.Ordinal) && sent.Contains(name, StringComparison.Ordinal), timeout);
 
+    /// <summary>Whether a span was sent that contains these words.</summary>
+    public bool HasSpan(string words) => _received.Lines.Any(
+        sent => sent.StartsWith("/v1/traces", StringComparison.Ordinal) && sent.Contains(words, StringComparison.Ordinal));
+
     /// <inheritdoc />
     public void Dispose()
     {

@@ -1,0 +1,134 @@
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.AspNetCore.Overload;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>What is let in under overload follows from what clients are seen to do, and from nothing else.</summary>
+public sealed class OverloadControlTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly OverloadControl _control;
+    private TimeSpan _wait;
+    private bool _newestFirst;
+
+    public OverloadControlTests() => _control = new OverloadControl(() => _wait, on => _newestFirst = on, _time);
+
+    [Fact]
+    public void While_nobody_leaves_nothing_is_refused_however_long_the_queue_is()
+    {
+        _wait = TimeSpan.FromHours(1);
+        for (int i = 0; i < 100; i++) _control.Taken(TimeSpan.FromSeconds(20));
+
+        Assert.False(_control.ShouldRefuse());
+        Assert.Null(_control.Patience);
+        Assert.False(_newestFirst);
+    }
+
+    [Fact]
+    public void Once_clients_leave_who_waited_as_long_as_others_what_would_wait_half_as_long_is_refused()
+    {
+        Learn();
+
+        Assert.Equal(Patience, _control.Patience);
+        _wait = TimeSpan.FromSeconds(1.01);
+        Assert.True(_control.ShouldRefuse());
+        _wait = TimeSpan.FromSeconds(0.99);
+        Assert.False(_control.ShouldRefuse());
+    }
+
+    [Fact]
+    public void One_who_leaves_alone_has_reasons_of_his_own()
+    {
+        _control.Taken(Patience);
+        for (int i = 0; i < 3; i++) _control.Left(Patience, Patience);
+
+        Assert.Null(_control.Patience);
+    }
+
+    [Fact]
+    public void A_few_of_many_prove_nothing()
+    {
+        for (int i = 0; i < 100; i++) _control.Taken(Patience);
+        for (int i = 0; i < 9; i++) _control.Left(Patience, Patience);
+
+        Assert.Null(_control.Patience);
+        _control.Left(Patience, Patience);
+        Assert.NotNull(_control.Patience);
+    }
+
+    [Fact]
+    public void Who_leaves_while_nobody_is_served_was_not_driven_away_by_the_queue()
+    {
+        // The workers are stuck: the last item was taken long ago, and had not waited.
+        _control.Taken(TimeSpan.FromMilliseconds(30));
+        _time.Advance(TimeSpan.FromSeconds(10));
+        for (int i = 0; i < 100; i++) _control.Left(Patience, Patience);
+
+        Assert.Null(_control.Patience);
+    }
+
+    [Fact]
+    public void Who_leaves_during_long_work_of_his_own_was_not_driven_away_by_the_queue()
+    {
+        _control.Taken(Patience);
+        for (int i = 0; i < 100; i++) _control.Left(after: TimeSpan.FromSeconds(10), waited: TimeSpan.FromSeconds(1));
+
+        Assert.Null(_control.Patience);
+    }
+
+    [Fact]
+    public void The_newest_come_first_until_those_who_waited_at_the_beginning_are_gone()
+    {
+        Learn();
+        _wait = TimeSpan.FromSeconds(5);
+        _control.ShouldRefuse();
+        Assert.True(_newestFirst);
+
+        _wait = TimeSpan.FromSeconds(0.5);
+        _time.Advance(Patience - TimeSpan.FromMilliseconds(1));
+        _control.ShouldRefuse();
+        Assert.True(_newestFirst);
+
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        _control.ShouldRefuse();
+        Assert.False(_newestFirst);
+    }
+
+    [Fact]
+    public void The_order_comes_back_by_the_workers_alone_when_no_request_comes_any_more()
+    {
+        Learn();
+        _wait = TimeSpan.FromSeconds(5);
+        _control.ShouldRefuse();
+        _wait = TimeSpan.Zero;
+        _time.Advance(Patience);
+
+        _control.Taken(TimeSpan.FromSeconds(1));
+
+        Assert.False(_newestFirst);
+    }
+
+    [Fact]
+    public void What_was_learned_is_doubted_with_time_and_forgotten_when_it_is_not_needed()
+    {
+        Learn();
+        _wait = TimeSpan.FromSeconds(1.01);
+        Assert.True(_control.ShouldRefuse());
+        _time.Advance(TimeSpan.FromSeconds(31));
+        Assert.False(_control.ShouldRefuse());
+        Assert.Equal(TimeSpan.FromSeconds(2.5), _control.Patience);
+
+        _time.Advance(TimeSpan.FromSeconds(61));
+        _wait = TimeSpan.FromHours(1);
+        Assert.False(_control.ShouldRefuse());
+        Assert.Null(_control.Patience);
+    }
+
+    private void Learn()
+    {
+        for (int i = 0; i < 20; i++) _control.Taken(Patience);
+        for (int i = 0; i < 4; i++) _control.Left(Patience, Patience);
+    }
+}

@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace PoolApi.EndToEnd.Stopping;
+
+/// <summary>The last telemetry is sent before the end; a collector that does not take it costs 2 s at most, and is told of.</summary>
+public sealed class TelemetryStopTests
+{
+    [Fact]
+    public async Task The_last_span_arrives()
+    {
+        using var collector = new OtlpSink();
+        int runs = LongTests.Wanted ? 20 : 8;
+        for (int i = 0; i < runs; i++)
+        {
+            await using var service = await StartAsync(collector.Url, "http/protobuf");
+            string path = $"/last-{Guid.NewGuid():N}";
+            (await service.Api.GetAsync(path)).MustBe(404);
+
+            var summary = await service.StopAsync();
+
+            Assert.Equal(0, summary.Exit);
+            Assert.True(collector.HasSpan(path), "the span of the last request did not arrive");
+        }
+    }
+
+    [Fact]
+    public async Task A_collector_that_refuses_makes_the_exit_5_at_once()
+    {
+        await using var service = await StartAsync($"http://127.0.0.1:{FreePorts.Next()}", "http/protobuf");
+
+        await MustExitWith5Async(service, noLaterThan: 3);
+    }
+
+    [Theory]
+    [InlineData("http/protobuf")]
+    [InlineData("grpc")]
+    public async Task A_collector_that_never_answers_makes_the_exit_5_after_two_seconds(string protocol)
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, FreePorts.Next());
+        silent.Start();
+        await using var service = await StartAsync($"http://{silent.LocalEndpoint}", protocol);
+
+        // Strictly, 2.5 s more than with one that answers.
+        await MustExitWith5Async(service, noLaterThan: 6);
+    }
+
+    private static Task<PoolApiProcess> StartAsync(string collector, string protocol) => PoolApiProcess.StartAsync(
+        ServiceForm.NativeAot,
+        onePort: false,
+        new Dictionary<string, string> { ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector, ["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol },
+        PoolApiProcess.Diagnostics,
+        "--Pool:Workers 2");
+
+    private static async Task MustExitWith5Async(PoolApiProcess service, double noLaterThan)
+    {
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+        var clock = Stopwatch.StartNew();
+        var summary = await service.StopAsync();
+        TestContext.Current.TestOutputHelper!.WriteLine($"exit after {clock.Elapsed.TotalSeconds:F2} s");
+        Assert.Equal((5, 1, 1, 2), (summary.Exit, summary.Accepted, summary.Completed, summary.Joined));
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, noLaterThan);
+        await service.WaitForLineAsync("Shutdown: flushing");
+    }
+}
