@@ -38,6 +38,7 @@ public sealed class PoolOptions
     /// </summary>
     public int Nice { get; set; } = 5;
 
+    /// <summary>
     /// What each client may have of the pool, so that one cannot take it from the others; set in code. Default:
     /// <see langword="null"/>, no quota. A request to an endpoint that runs on the pool takes one permit, without waiting, before
     /// anything of it is read, and gives it back once its outcome is known: a concurrency limiter counts what is being read, waits
