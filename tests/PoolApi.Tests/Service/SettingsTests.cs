@@ -79,11 +79,29 @@ public class SettingsTests
     [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: Urls. (Its value is 'x'.)")]
     [InlineData("Workloads:Diagnostic", "Workloads:Diagnostic is not a setting; the settings under Workloads are: Diagnostics. (Its value is 'x'.)")]
     [InlineData("Jobs:Path", "Jobs:Path is not a setting; the settings under Jobs are: Store. (Its value is 'x'.)")]
-    [InlineData("Auth:ApiKeys", "Auth:ApiKeys is not a setting; the settings under Auth are: there are none in this version.")] // its value is a secret
-    [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys is not a setting; the settings under Auth are: there are none in this version.")]
+    [InlineData("Auth:ApiKey", "Auth:ApiKey is not a setting; the settings under Auth are: ApiKeys, MaxConcurrency.")] // its value may be a secret
+    [InlineData("Auth:ApiKeys", "Auth:ApiKeys is a value; it may be a section, with a key under the name of each client.")]
+    [InlineData("Auth:ApiKeys:a b", "Auth:ApiKeys:a b is not a name for a client; it may be 1 to 64 ASCII letters, digits, '-', '_' or '.'.")]
+    [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys:0 is not such a key as is taken (it is not told here); it may be 16 to 256 visible ASCII characters, without blanks.")]
+    [InlineData("Auth:ApiKeys:a:b", "Auth:ApiKeys:a has settings under it; it may be a key of 16 to 256 visible ASCII characters, without blanks.")]
+    [InlineData("Auth:MaxConcurrency", "Auth:MaxConcurrency is 'x'; it may be a whole number from 1 to 1000000.")]
     [InlineData("Jobs:Store", "Jobs:Store is 'x'; it may be none: this version has no jobs.")]
     [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it may be true or false.")]
     public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
+
+    [Theory]
+    [InlineData(15, false)]
+    [InlineData(16, true)]
+    [InlineData(256, true)]
+    [InlineData(257, false)]
+    public void A_key_has_its_length(int length, bool isKey) => Assert.Equal(isKey, Faults(("Auth:ApiKeys:a", new string('k', length))).Count == 0);
+
+    [Fact]
+    public void Two_clients_have_two_keys()
+    {
+        string fault = Assert.Single(Faults(("Auth:ApiKeys:a", "the-same-for-both"), ("Auth:ApiKeys:b", "the-same-for-both")));
+        Assert.Equal("Auth:ApiKeys:b is the same key as Auth:ApiKeys:a; it may be another for each client.", fault);
+    }
 
     [Theory]
     [InlineData("Kestrel:Endpoints:A:Url", "http://localhost:1", "Kestrel:Endpoints is not used here")]

@@ -1,0 +1,371 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Diagnostics.Metrics;
+using System.Net;
+using System.Text.Json.Nodes;
+using System.Threading.RateLimiting;
+using Microsoft.AspNetCore.Http.Metadata;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>What one client may have of the pool, and when it gets it back.</summary>
+public sealed class QuotaTests : IDisposable
+{
+    private static readonly Uri Root = new("/", UriKind.Relative);
+
+    /// <summary>One at a time for each client.</summary>
+    private readonly PartitionedRateLimiter<HttpContext> _oneEach = PartitionedRateLimiter.Create<HttpContext, string>(
+        static context => RateLimitPartition.GetConcurrencyLimiter(
+            context.Request.Headers["Client"].ToString(), static _ => new ConcurrencyLimiterOptions { PermitLimit = 1 }));
+
+    [Fact]
+    public async Task Who_has_used_up_his_share_is_told_so_while_others_are_served()
+    {
+        using var refusals = new Refusals();
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(
+            app => app.MapMethods("/", ["GET", "POST"], (HttpContext context) =>
+                context.Request.Headers["Client"] == "greedy" ? gate.Pass() : "served").RunOnPool(),
+            new() { ["Pool:Workers"] = "2" },
+            kestrel: true);
+        Task<HttpResponseMessage> running = AskAsync(app, "greedy");
+        await gate.Arrival();
+
+        using HttpResponseMessage refused = await AskAsync(app, "greedy");
+        await AssertQuota(refused);
+        Assert.True(refused.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1));
+        using (RawConnection announcing = await app.ConnectAsync())
+        {
+            // Its body never comes, and is not waited for.
+            await announcing.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nClient: greedy\r\nContent-Length: 5\r\n\r\n");
+            Assert.StartsWith("HTTP/1.1 429 ", await announcing.ReadResponseAsync(), StringComparison.Ordinal);
+        }
+        using HttpResponseMessage other = await AskAsync(app, "modest");
+        Assert.Equal("served", await other.Content.ReadAsStringAsync(TestApp.Token));
+        Assert.Equal(2, refusals.Count);
+        Assert.Equal(2, app.Pool.GetSnapshot().Counts.Accepted);
+
+        gate.Open();
+        using HttpResponseMessage served = await running;
+        Assert.Equal(HttpStatusCode.OK, served.StatusCode);
+    }
+
+    [Fact]
+    public async Task What_waits_in_the_queue_counts_too()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(app => app.MapGet("/", () => gate.Pass()).RunOnPool());
+        Task<HttpResponseMessage> running = AskAsync(app, "first");
+        await gate.Arrival();
+        Task<HttpResponseMessage> waiting = AskAsync(app, "second");
+        await app.UntilQueued(1);
+        using HttpResponseMessage refused = await AskAsync(app, "second");
+        await AssertQuota(refused);
+        gate.Open();
+        foreach (Task<HttpResponseMessage> task in (Task<HttpResponseMessage>[])[running, waiting])
+        {
+            using HttpResponseMessage answer = await task;
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+    }
+
+    [Theory]
+    [InlineData("/handler", 200)]
+    [InlineData("/delegate", 200)]
+    [InlineData("/stream", 200)]
+    [InlineData("/fails", 500)]
+    [InlineData("/unbound?number=x", 400)]
+    [InlineData("/body", 413)]
+    public async Task It_is_given_back_with_the_answer_whatever_that_is(string path, int status)
+    {
+        await using TestApp app = await StartAsync(
+            app =>
+            {
+                app.Use(static async (context, next) =>
+                {
+                    try
+                    {
+                        await next(context);
+                    }
+                    catch (InvalidOperationException)
+                    {
+                        context.Response.StatusCode = 500;
+                    }
+                });
+                app.UseRouting();
+                app.MapGet("/handler", static () => "done").RunOnPool();
+                app.MapGet("/delegate", static context => context.Response.WriteAsync("done", TestApp.Token)).RunOnPool();
+                app.MapGet("/stream", static () => Numbers()).RunOnPool();
+                app.MapGet("/fails", string () => throw new InvalidOperationException()).RunOnPool();
+                app.MapGet("/unbound", (int number) => number).RunOnPool();
+                app.MapPost("/body", static () => "done").RunOnPool();
+            },
+            new() { ["Pool:MaxBodyBytes"] = "4" },
+            kestrel: true);
+        // Each comes as soon as the answer before it has been read to its end, and on another connection at that.
+        for (int i = 0; i < 20; i++)
+        {
+            using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = app.Address };
+            using HttpResponseMessage answer = path == "/body"
+                ? await http.PostAsync(path, new StringContent("too long"), TestApp.Token)
+                : await http.GetAsync(path, TestApp.Token);
+            Assert.Equal(status, (int)answer.StatusCode);
+            // What writes for itself on the worker has not ended when its answer has been read.
+            if (path == "/delegate") await UntilFree(app);
+        }
+        await UntilFree(app);
+
+        static async IAsyncEnumerable<int> Numbers()
+        {
+            yield return 1;
+            await Task.Yield();
+            yield return 2;
+        }
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_read_slowly_holds_no_share()
+    {
+        var write = new TaskCompletionSource();
+        await using TestApp app = await StartAsync(app => app.MapGet("/", () => Lines(write.Task)).RunOnPool());
+        using HttpResponseMessage slow = await app.Client.GetAsync(Root, HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
+        Assert.Equal(HttpStatusCode.OK, slow.StatusCode);
+        using HttpResponseMessage next = await app.Client.GetAsync(Root, HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
+        Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+        write.SetResult();
+
+        static async IAsyncEnumerable<int> Lines(Task more)
+        {
+            yield return 1;
+            await more;
+        }
+    }
+
+    [Fact]
+    public async Task An_answer_that_begins_on_the_worker_holds_it_until_the_work_has_ended()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(
+            app => app.MapGet("/", async context =>
+            {
+                await context.Response.Body.FlushAsync(TestApp.Token);
+                gate.Pass();
+            }).RunOnPool(),
+            kestrel: true);
+        using HttpResponseMessage begun = await app.Client.GetAsync(Root, HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
+        await gate.Arrival();
+        using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);
+        await AssertQuota(refused);
+        gate.Open();
+        await UntilFree(app);
+    }
+
+    [Fact]
+    public async Task A_client_that_goes_gives_it_back_once_its_work_is_out_of_the_pool()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(
+            app => app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool(), kestrel: true);
+        Task<HttpResponseMessage> running = AskAsync(app, "other");
+        await gate.Arrival();
+        using (RawConnection client = await app.ConnectAsync())
+        {
+            await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+            await app.UntilQueued(1);
+            using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);
+            await AssertQuota(refused);
+        }
+        await UntilFree(app);
+        gate.Open();
+        (await running).Dispose();
+    }
+
+    [Fact]
+    public async Task Who_is_refused_for_another_reason_keeps_nothing()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(
+            app => app.MapMethods("/", ["GET", "POST"], () => gate.Pass()).RunOnPool(), new() { ["Pool:QueueCapacity"] = "1" });
+        Task<HttpResponseMessage> running = AskAsync(app, "first");
+        await gate.Arrival();
+        Task<HttpResponseMessage> waiting = AskAsync(app, "second");
+        await app.UntilQueued(1);
+        for (int i = 0; i < 3; i++)
+        {
+            using HttpResponseMessage late = await AskAsync(app, "third");
+            await AdmissionTests.AssertProblem(late, "queue-full");
+            using HttpResponseMessage early = await AskAsync(app, "third", new StringContent("body"));
+            await AdmissionTests.AssertProblem(early, "queue-full");
+        }
+        gate.Open();
+        (await running).Dispose();
+        (await waiting).Dispose();
+    }
+
+    [Fact]
+    public async Task A_stop_comes_before_the_quota()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(app => app.MapGet("/", () => gate.Pass()).RunOnPool());
+        Task<HttpResponseMessage> running = AskAsync(app, "greedy");
+        await gate.Arrival();
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.IsClosed, "closed");
+        using HttpResponseMessage refused = await AskAsync(app, "greedy");
+        await AdmissionTests.AssertProblem(refused, "draining");
+        gate.Open();
+        (await running).Dispose();
+        await stop;
+    }
+
+    [Fact]
+    public async Task A_filter_that_tries_again_is_still_one_request()
+    {
+        int runs = 0;
+        await using TestApp app = await StartAsync(app => app
+            .MapGet("/", string () => Interlocked.Increment(ref runs) < 3 ? throw new IOException("not yet") : "third time")
+            .AddEndpointFilter(static async (invocation, next) =>
+            {
+                while (true)
+                {
+                    try
+                    {
+                        return await next(invocation);
+                    }
+                    catch (IOException)
+                    {
+                    }
+                }
+            })
+            .RunOnPool());
+        Assert.Equal("third time", await app.Client.GetStringAsync("/", TestApp.Token));
+        await UntilFree(app);
+    }
+
+    [Theory]
+    [InlineData(90.5, 91)]
+    [InlineData(0.0, 1)]
+    public async Task A_limiter_that_knows_when_says_when(double says, int answered)
+    {
+        using var limiter = new Never(TimeSpan.FromSeconds(says));
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", static () => "never").RunOnPool(), configure: b => SetQuota(b, limiter));
+        using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);
+        await AssertQuota(refused);
+        Assert.Equal(TimeSpan.FromSeconds(answered), refused.Headers.RetryAfter!.Delta);
+        Assert.Equal(1, limiter.Disposed);
+    }
+
+    [Fact]
+    public async Task Only_where_there_is_a_quota_do_endpoints_say_that_they_may_answer_429()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/with", static () => "").RunOnPool();
+                app.MapGet("/without", static () => "").RunOnPool("io");
+                app.MapGet("/outside", static () => "");
+            },
+            configure: b =>
+            {
+                SetQuota(b, _oneEach);
+                b.Services.AddFixedThreadPool("io", "Io");
+            });
+        var endpoints = app.App.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>();
+        Assert.Equal(
+            ["/with"],
+            endpoints.Where(static e => e.Metadata.GetOrderedMetadata<IProducesResponseTypeMetadata>().Any(static m => m.StatusCode == 429))
+                .Select(static e => e.RoutePattern.RawText));
+    }
+
+    public void Dispose() => _oneEach.Dispose();
+
+    private static void SetQuota(WebApplicationBuilder builder, PartitionedRateLimiter<HttpContext> quota) =>
+        builder.Services.Configure<PoolOptions>("cpu", options => options.Quota = quota);
+
+    private static async Task<HttpResponseMessage> AskAsync(TestApp app, string client, HttpContent? body = null)
+    {
+        using var request = new HttpRequestMessage(body is null ? HttpMethod.Get : HttpMethod.Post, Root) { Content = body };
+        request.Headers.Add("Client", client);
+        return await app.Client.SendAsync(request, TestApp.Token);
+    }
+
+    private static async Task AssertQuota(HttpResponseMessage response)
+    {
+        Assert.Equal(HttpStatusCode.TooManyRequests, response.StatusCode);
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+        JsonNode problem = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal(("urn:poolapi:problem:quota", 429), ((string?)problem["type"], (int?)problem["status"]));
+        Assert.NotEmpty((string?)problem["detail"] ?? "");
+        Assert.NotEmpty((string?)problem["traceId"] ?? "");
+    }
+
+    private Task<TestApp> StartAsync(Action<WebApplication> map, Dictionary<string, string?>? settings = null, bool kestrel = false) =>
+        TestApp.StartAsync(map, settings, b => SetQuota(b, _oneEach), kestrel);
+
+    /// <summary>The client without a name has its share back.</summary>
+    private Task UntilFree(TestApp app)
+    {
+        var nobody = new DefaultHttpContext { RequestServices = app.App.Services };
+        return TestApp.Until(() => _oneEach.GetStatistics(nobody) is null or { CurrentAvailablePermits: 1 }, "the share is given back");
+    }
+
+    /// <summary>Counts refusals for the quota. Those of all pools of the process, but no other tests refuse for that.</summary>
+    private sealed class Refusals : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private long _count;
+
+        public Refusals()
+        {
+            _listener.InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument is { Meter.Name: FixedThreadPool.MeterName, Name: "poolapi.work.rejected" }) listener.EnableMeasurementEvents(instrument);
+            };
+            _listener.SetMeasurementEventCallback<long>((_, count, tags, _) =>
+            {
+                if (tags.ToArray().Contains(new("reason", "quota"))) Interlocked.Add(ref _count, count);
+            });
+            _listener.Start();
+        }
+
+        public long Count => Interlocked.Read(ref _count);
+
+        public void Dispose() => _listener.Dispose();
+    }
+
+    /// <summary>Grants nothing, and says when to come back.</summary>
+    private sealed class Never(TimeSpan retryAfter) : PartitionedRateLimiter<HttpContext>
+    {
+        private int _disposed;
+
+        public int Disposed => _disposed;
+
+        public override RateLimiterStatistics? GetStatistics(HttpContext resource) => null;
+
+        protected override RateLimitLease AttemptAcquireCore(HttpContext resource, int permitCount) => new Lease(this, retryAfter);
+
+        protected override ValueTask<RateLimitLease> AcquireAsyncCore(HttpContext resource, int permitCount, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        private sealed class Lease(Never limiter, TimeSpan retryAfter) : RateLimitLease
+        {
+            public override bool IsAcquired => false;
+
+            public override IEnumerable<string> MetadataNames => [MetadataName.RetryAfter.Name];
+
+            public override bool TryGetMetadata(string metadataName, [NotNullWhen(true)] out object? metadata)
+            {
+                metadata = metadataName == MetadataName.RetryAfter.Name ? retryAfter : null;
+                return metadata is not null;
+            }
+
+            protected override void Dispose(bool disposing)
+            {
+                Interlocked.Increment(ref limiter._disposed);
+                base.Dispose(disposing);
+            }
+        }
+    }
+}
