@@ -126,6 +126,36 @@ public sealed class OverloadControlTests
         Assert.Null(_control.Patience);
     }
 
+    [Fact]
+    public void One_who_leaves_now_and_then_keeps_nothing_alive()
+    {
+        Learn();
+        for (int i = 0; i < 2 * 60 * 60 / 25; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(25));
+            _control.Taken(TimeSpan.FromMilliseconds(25));
+            _control.Left(TimeSpan.FromMilliseconds(25), TimeSpan.FromMilliseconds(25));
+            Assert.False(_control.ShouldRefuse());
+        }
+
+        Assert.Null(_control.Patience);
+    }
+
+    [Fact]
+    public void What_limits_nothing_any_more_is_forgotten_even_while_it_is_asked_for()
+    {
+        Learn();
+        _wait = TimeSpan.FromHours(1);
+        for (int i = 0; i < 7; i++)
+        {
+            Assert.True(_control.ShouldRefuse());
+            _time.Advance(TimeSpan.FromSeconds(31));
+        }
+
+        Assert.False(_control.ShouldRefuse());
+        Assert.False(_newestFirst);
+    }
+
     private void Learn()
     {
         for (int i = 0; i < 20; i++) _control.Taken(Patience);

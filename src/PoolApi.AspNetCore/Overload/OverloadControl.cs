@@ -38,6 +38,9 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Doubt = TimeSpan.FromSeconds(30);
 
+    /// <summary>After so many it is four times what was learned, and was no limit to anything: better to learn anew.</summary>
+    private const int MostDoubts = 6;
+
     private readonly Lock _lock = new();
     private long _patience; // ticks of TimeSpan; 0: calm. Read without the lock.
 
@@ -48,7 +51,8 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
     private TimeSpan _leftAfter; // together
     private TimeSpan _lastWait; // of the one a worker took last
     private long _lastTaken;
-    private long _learned;
+    private long _learned; // or doubted last
+    private int _doubts; // since it was learned
     private long _lastNeeded;
     private bool _isNewestFirst;
     private long _newestFirstSince;
@@ -106,11 +110,12 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
             if (!wary && !othersWait) return;
             _left++;
             _leftAfter += after;
-            _lastNeeded = now;
             if (_left < Some || _left * OneIn < _served) return;
             TimeSpan seen = _leftAfter / _left;
             Volatile.Write(ref _patience, Math.Max(1, wary ? Math.Min(seen.Ticks, (seen.Ticks + _patience) / 2) : seen.Ticks));
             _learned = now;
+            _lastNeeded = now;
+            _doubts = 0;
         }
     }
 
@@ -126,13 +131,14 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
     private bool IsStillWary(long now)
     {
         if (_patience == 0) return false;
-        if (time.GetElapsedTime(_lastNeeded, now) > Quiet)
+        bool doubted = time.GetElapsedTime(_learned, now) > Doubt;
+        if (time.GetElapsedTime(_lastNeeded, now) > Quiet || (doubted && ++_doubts > MostDoubts))
         {
             Volatile.Write(ref _patience, 0);
             SetNewestFirst(false);
             return false;
         }
-        if (time.GetElapsedTime(_learned, now) > Doubt)
+        if (doubted)
         {
             Volatile.Write(ref _patience, _patience + (_patience / 4));
             _learned = now;

@@ -42,7 +42,10 @@ internal sealed class ShutdownOptionsSetup(IConfiguration configuration) : IConf
     {
         try
         {
-            host.ShutdownTimeout = shutdown.Value.Longest;
+            // An app that has set a time of its own, for services of its own, keeps it if it is longer.
+            bool isOwn = host.ShutdownTimeout != new HostOptions().ShutdownTimeout;
+            TimeSpan needed = shutdown.Value.Longest;
+            if (!isOwn || host.ShutdownTimeout < needed) host.ShutdownTimeout = needed;
         }
         catch (OptionsValidationException)
         {

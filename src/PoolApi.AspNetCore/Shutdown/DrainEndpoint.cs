@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Primitives;
 using PoolApi.AspNetCore.Shutdown;
 
 namespace Microsoft.AspNetCore.Builder;
@@ -21,20 +22,33 @@ public static class DrainEndpoint
     public static IEndpointConventionBuilder MapPoolDrain(this IEndpointRouteBuilder endpoints, string pattern = "/drain")
     {
         ArgumentNullException.ThrowIfNull(endpoints);
-        return endpoints.MapPost(pattern, static context =>
+        return endpoints.MapPost(pattern, static async context =>
         {
-            // A page of some other site, open in an operator's browser, must not stop the service on his machine.
-            if (context.Request.Headers["Sec-Fetch-Site"] is [{ } site] && site is not ("same-origin" or "none"))
+            if (IsFromAnotherSite(context.Request))
             {
-                return TypedResults.Problem(
+                await TypedResults.Problem(
                     "A page of another site asked for it.", statusCode: StatusCodes.Status403Forbidden, title: "Not from another site",
                     type: "urn:poolapi:problem:forbidden").ExecuteAsync(context);
+                return;
             }
-            // First the state: it can be seen from the moment of the answer. Then the host, which leads the rest.
+            // First the state: it can be seen from the moment of the answer. Then the answer; then the host, which leads the
+            // rest, and may be held up by whoever wants to know of a stop.
             context.RequestServices.GetRequiredService<ShutdownCoordinator>().Begin(Reason, lameDuck: false);
-            context.RequestServices.GetRequiredService<IHostApplicationLifetime>().StopApplication();
             context.Response.StatusCode = StatusCodes.Status202Accepted;
-            return Task.CompletedTask;
+            await context.Response.CompleteAsync();
+            context.RequestServices.GetRequiredService<IHostApplicationLifetime>().StopApplication();
         });
+    }
+
+    /// <summary>
+    /// A page of some other site, open in an operator's browser, must not stop the service. Browsers say where a request comes
+    /// from: all of them by Origin in a POST, and towards localhost and https by Sec-Fetch-Site too. Programs say nothing.
+    /// </summary>
+    private static bool IsFromAnotherSite(HttpRequest request)
+    {
+        StringValues site = request.Headers["Sec-Fetch-Site"];
+        StringValues origin = request.Headers.Origin;
+        return (site.Count > 0 && site is not ["same-origin" or "none"])
+            || (origin.Count > 0 && origin != $"{request.Scheme}://{request.Host}");
     }
 }

@@ -23,7 +23,7 @@ internal sealed class RequestTracking(IServiceProvider services) : IStartupFilte
 
     private static async Task TrackAsync(HttpContext context, ShutdownCoordinator shutdown, RequestDelegate rest)
     {
-        shutdown.Requests.Enter();
+        OpenRequests.Epoch requests = shutdown.Requests.Enter();
         try
         {
             shutdown.Connections.Note(context);
@@ -40,7 +40,7 @@ internal sealed class RequestTracking(IServiceProvider services) : IStartupFilte
         }
         finally
         {
-            shutdown.Requests.Exit();
+            requests.Exit();
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using PoolApi.Threading;
@@ -20,7 +21,12 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// <para>A second signal (<see cref="ForceEnd"/>) and the watchdog end the process from any state.</para>
 /// </remarks>
 internal sealed partial class ShutdownCoordinator(
-    AppPools pools, IServiceProvider services, IOptions<ShutdownOptions> options, ILogger<ShutdownCoordinator> logger) : IDisposable
+    AppPools pools,
+    IServiceProvider services,
+    IOptions<ShutdownOptions> options,
+    IOptions<HostOptions> host,
+    IHostApplicationLifetime lifetime,
+    ILogger<ShutdownCoordinator> logger) : IDisposable
 {
     /// <summary>The watchdog had to end the process. (EX_SOFTWARE of sysexits.h.)</summary>
     public const int WatchdogExitCode = 70;
@@ -29,6 +35,10 @@ internal sealed partial class ShutdownCoordinator(
     private readonly Stopwatch _sinceStop = new();
     private readonly CancellationTokenSource _leaving = new();
     private readonly CancellationTokenSource _closed = new();
+    private readonly TaskCompletionSource _draining = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ILoggerProvider[] _logs = [.. services.GetServices<ILoggerProvider>()]; // asked for while they can be
+    private OpenRequests.Epoch? _letIn; // the requests that came before the app was closed
+    private Task? _flush;
     private List<ShutdownReport> _reports = [];
     private volatile ShutdownState _state = ShutdownState.Starting;
     private volatile string _reason = "application";
@@ -65,18 +75,25 @@ internal sealed partial class ShutdownCoordinator(
         }
     }
 
-    /// <summary>Begins the stop; who calls this asks the host to stop as well. Only the first call counts.</summary>
+    /// <summary>
+    /// Begins the stop; who calls this asks the host to stop as well. Only the first call counts, except that one without a
+    /// lame duck ends one that is under way.
+    /// </summary>
     /// <param name="reason">Why.</param>
     /// <param name="lameDuck">Whether work is accepted for a while longer, if the settings say so.</param>
     public void Begin(string reason, bool lameDuck)
     {
         lock (_once)
         {
-            if (IsStopping) return;
+            if (IsStopping)
+            {
+                if (_state == ShutdownState.LameDuck && !lameDuck) BeginDraining();
+                return;
+            }
             _reason = reason;
             _sinceStop.Start();
             ShutdownOptions times = options.Value;
-            if (times.Watchdog) _watchdog = Watchdog.Start(times.Longest, End);
+            if (times.Watchdog) _watchdog = Watchdog.Start(host.Value.ShutdownTimeout + ShutdownOptions.HostCut, End);
             if (lameDuck && times.LameDuck > TimeSpan.Zero && _state == ShutdownState.Running) Enter(ShutdownState.LameDuck);
             else BeginDraining();
         }
@@ -90,24 +107,30 @@ internal sealed partial class ShutdownCoordinator(
     /// </summary>
     public Task StopAsync()
     {
-        Begin(_reason, lameDuck: false);
+        if (!IsStopping) Begin(_reason, lameDuck: false);
         lock (_once) return _stop ??= StopOnceAsync(options.Value);
     }
 
-    /// <summary>Sends what telemetry is left. After the server's stop: it includes the last requests.</summary>
-    public async Task FlushAsync()
+    /// <summary>Sends what telemetry is left. After the server's stop: it includes the last requests. Once, as the stop.</summary>
+    public Task FlushAsync()
     {
-        ITelemetryFlush[] flushes = [.. services.GetServices<ITelemetryFlush>()];
+        lock (_once) return _flush ??= FlushOnceAsync();
+    }
+
+    private async Task FlushOnceAsync()
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // as the stop: not under the lock
         Enter(ShutdownState.Flushing);
         using var late = new CancellationTokenSource(ShutdownOptions.Flush);
         try
         {
+            ITelemetryFlush[] flushes = [.. services.GetServices<ITelemetryFlush>()];
             bool[] all = await Task.WhenAll(flushes.Select(flush => flush.FlushAsync(late.Token))).WaitAsync(late.Token).ConfigureAwait(false);
             _flushed = Array.TrueForAll(all, static one => one);
         }
         catch (Exception e)
         {
-            LogNotFlushed(e is OperationCanceledException ? null : e);
+            Say(() => LogNotFlushed(e is OperationCanceledException ? null : e));
             _flushed = false;
         }
     }
@@ -120,7 +143,7 @@ internal sealed partial class ShutdownCoordinator(
         {
             _watchdog?.Over();
             return _exitCode ??= Complete(
-                !_reports.TrueForAll(static r => r.Joined) ? 4 : !_reports.TrueForAll(static r => r.NothingLost) ? 3 : !_flushed ? 5 : 0);
+                _reports.Count < pools.All.Count || !_reports.TrueForAll(static r => r.Joined) ? 4 : !_reports.TrueForAll(static r => r.NothingLost) ? 3 : !_flushed ? 5 : 0);
         }
     }
 
@@ -132,54 +155,57 @@ internal sealed partial class ShutdownCoordinator(
     {
         if (Interlocked.Exchange(ref _isForced, true)) return;
         ProcessEnd.At(ShutdownOptions.ForcedEnd, exitCode);
-        LogForced(reason);
-        // Whoever runs the stop may hold the lock for ever; then this end has no line, and the last resort gives the code.
-        lock (_once)
+        try
         {
-            if (_exitCode is null)
+            Say(() => LogForced(reason));
+            // Whoever runs the stop may hold the lock for ever; then this end has no line, and the last resort gives the code.
+            lock (_once)
             {
-                foreach (AppPool pool in pools.All) pool.Threads.CancelAll();
-                // Without a wait it is done at once, on this thread. If somebody joins already, what is known is told.
-                Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
-                _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
-                _exitCode = Complete(exitCode);
+                if (_exitCode is null)
+                {
+                    foreach (AppPool pool in pools.All) pool.Threads.CancelAll();
+                    // Done at once, on this thread; or by whoever joins already, who waits no longer.
+                    Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
+                    Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
+                    _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
+                    _exitCode = Complete(exitCode);
+                }
             }
+            // The log's last lines are written by a thread of its own; to dispose of that provider waits for them. To dispose of
+            // the factory would not: providers that are services are not its own.
+            foreach (ILoggerProvider provider in _logs) Say(provider.Dispose);
         }
-        // The log's last lines are written by a thread of its own; to dispose of that provider waits for them. To dispose of
-        // the factory would not: providers that are services are not its own.
-        foreach (ILoggerProvider provider in services.GetServices<ILoggerProvider>())
+        finally
         {
-            try
-            {
-                provider.Dispose();
-            }
-            catch (Exception)
-            {
-                // The process ends, whatever a log thinks of it.
-            }
+            ProcessEnd.Now(exitCode);
         }
-        ProcessEnd.Now(exitCode);
     }
 
     public void Dispose()
     {
+        _watchdog?.Over();
         _leaving.Dispose();
         _closed.Dispose();
     }
 
     private async Task StopOnceAsync(ShutdownOptions times)
     {
-        // Not under the caller's lock: what ends with this token is other people's code.
+        // Not under the caller's lock: what ends with these tokens is other people's code, and if it fails, the stop goes on.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        await _leaving.CancelAsync().ConfigureAwait(false);
+        // An app that calls StopAsync by itself has told nobody yet who waits to be told, and whom the drain would wait for.
+        if (!lifetime.ApplicationStopping.IsCancellationRequested) lifetime.StopApplication();
+        await _leaving.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_state == ShutdownState.LameDuck)
         {
             TimeSpan left = times.LameDuck - _sinceStop.Elapsed;
-            if (left > TimeSpan.Zero) await Task.Delay(left).ConfigureAwait(false);
-            lock (_once) BeginDraining();
+            if (left > TimeSpan.Zero) await _draining.Task.WaitAsync(left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            lock (_once)
+            {
+                if (!IsClosed) BeginDraining();
+            }
         }
         TimeSpan deadline = _sinceStop.Elapsed + times.Drain;
-        await _closed.CancelAsync().ConfigureAwait(false);
+        await _closed.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         if (!await NothingLeftWithinAsync(deadline - _sinceStop.Elapsed).ConfigureAwait(false))
         {
@@ -191,7 +217,7 @@ internal sealed partial class ShutdownCoordinator(
         Enter(ShutdownState.Joining);
         _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.Threads.JoinAsync(ShutdownOptions.Join))).ConfigureAwait(false)];
         // Those whose thread could not be joined have been told; their answers, and the ends of their connections, take a moment.
-        await Requests.NoneAsync().WaitAsync(ShutdownOptions.LastAnswers).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await LetInAreAnswered().WaitAsync(ShutdownOptions.LastAnswers).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Connections.CloseAsync(ShutdownOptions.LastConnections).ConfigureAwait(false);
         // The host would give it all of its own time, for a client that has sent half a header. Stopped twice, it stops once.
         if (services.GetService<IServer>() is not { } server) return;
@@ -204,13 +230,17 @@ internal sealed partial class ShutdownCoordinator(
     {
         foreach (AppPool pool in pools.All) pool.Threads.Close();
         Enter(ShutdownState.Draining);
+        _letIn = Requests.Turn();
+        _draining.TrySetResult();
     }
+
+    private Task LetInAreAnswered() => _letIn?.NoneAsync() ?? Task.CompletedTask;
 
     private async Task<bool> NothingLeftWithinAsync(TimeSpan time)
     {
         try
         {
-            await Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.Drained), Requests.NoneAsync()])
+            await Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.Drained), LetInAreAnswered()])
                 .WaitAsync(time > TimeSpan.Zero ? time : TimeSpan.Zero).ConfigureAwait(false);
             return true;
         }
@@ -224,7 +254,21 @@ internal sealed partial class ShutdownCoordinator(
     {
         _state = state;
         PoolSnapshot[] snapshots = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
-        LogState(state, _reason, snapshots.Sum(static s => s.InFlight), snapshots.Sum(static s => s.QueueLength), _sinceStop.ElapsedMilliseconds);
+        Say(() => LogState(
+            state, _reason, snapshots.Sum(static s => s.InFlight), snapshots.Sum(static s => s.QueueLength), _sinceStop.ElapsedMilliseconds));
+    }
+
+    /// <summary>A log that cannot be written to must not stop the stop, nor end the process by way of a signal's thread.</summary>
+    private static void Say(Action what)
+    {
+        try
+        {
+            what();
+        }
+        catch (Exception)
+        {
+            // There is nobody left to tell.
+        }
     }
 
     private int Complete(int code)
@@ -232,9 +276,9 @@ internal sealed partial class ShutdownCoordinator(
         PoolCounts n = pools.All.Aggregate(default(PoolCounts), static (sum, pool) => sum.Plus(pool.Threads.GetSnapshot().Counts));
         int joined = _reports.Sum(static r => r.WorkersJoined);
         int workers = Math.Max(joined + _reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
-        LogComplete(
+        Say(() => LogComplete(
             code == 0 ? LogLevel.Information : LogLevel.Error, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed,
-            n.ClientGone, n.NotStarted, n.Abandoned, joined, workers);
+            n.ClientGone, n.NotStarted, n.Abandoned, joined, workers));
         return code;
     }
 

@@ -41,6 +41,12 @@ public sealed class ShutdownOptions
     /// <summary>How long telemetry has to be flushed.</summary>
     internal static readonly TimeSpan Flush = TimeSpan.FromSeconds(2);
 
+    /// <summary>What the watchdog leaves for the host to cut what is late, and for that to end.</summary>
+    internal static readonly TimeSpan HostCut = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long the threads have to end where the end cannot wait.</summary>
+    internal static readonly TimeSpan ForcedJoin = TimeSpan.FromMilliseconds(300);
+
     /// <summary>How long an end that cannot wait may take to tell what it left.</summary>
     internal static readonly TimeSpan ForcedEnd = TimeSpan.FromMilliseconds(700);
 

@@ -13,6 +13,7 @@ internal sealed class PoolShutdown(PoolCore core)
     private long _startedAt;
     private TaskCompletionSource<ShutdownReport>? _shutdown;
     private TaskCompletionSource<ShutdownReport>? _join;
+    private readonly TaskCompletionSource _enoughWaited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Close()
     {
@@ -39,7 +40,11 @@ internal sealed class PoolShutdown(PoolCore core)
     public Task<ShutdownReport> JoinAsync(TimeSpan timeout)
     {
         Close();
-        if (!IsFirst(ref _join, out TaskCompletionSource<ShutdownReport> join)) return join.Task;
+        if (!IsFirst(ref _join, out TaskCompletionSource<ShutdownReport> join))
+        {
+            if (timeout == TimeSpan.Zero) _enoughWaited.TrySetResult();
+            return join.Task;
+        }
         _ = CompleteAsync(join, JoinOnceAsync(timeout)); // as above
         return join.Task;
     }
@@ -113,7 +118,8 @@ internal sealed class PoolShutdown(PoolCore core)
     {
         core.Stop.LetGo();
         Worker[] running = [];
-        if (!await CompletesWithin(core.Stop.Exited, timeout).ConfigureAwait(false)) running = core.Stop.Abandon();
+        Task over = Task.WhenAny(core.Stop.Exited, _enoughWaited.Task);
+        if (!await CompletesWithin(over, timeout).ConfigureAwait(false) || !core.Stop.Exited.IsCompleted) running = core.Stop.Abandon();
 
         var tally = new ShutdownTally();
         long joinStarted = core.Clock.Time.GetTimestamp();

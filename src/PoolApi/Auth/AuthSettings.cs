@@ -55,7 +55,7 @@ internal sealed class AuthSettings
         foreach (IConfigurationSection client in section.GetChildren())
         {
             if (!IsName(client.Key))
-                faults.Add($"{client.Path} is not a name for a client; it may be 1 to {MaxNameLength} ASCII letters, digits, '-', '_' or '.'.");
+                faults.Add($"{section.Path} has a name that is none for a client (it is not told here: it may be a key); it may be 1 to {MaxNameLength} ASCII letters, digits, '-', '_' or '.'.");
             else if (client.GetChildren().Any())
                 faults.Add($"{client.Path} has settings under it; it may be a key of {KeyRule}.");
             else if (!ApiKeys.IsKey(client.Value))

@@ -6,9 +6,10 @@ namespace PoolApi.Telemetry;
 
 /// <summary>At the end of a stop: sends the last spans and metrics by OTLP, and tells whether the collector took them.</summary>
 /// <remarks>
-/// A flush blocks until the collector answers, for longer than it is told to if there is silence. So each runs on a thread
-/// of its own, and when the time is over the exporter is cut. After this the exporters take nothing more, so that disposing
-/// of them does not wait for the collector once again.
+/// A flush blocks until the collector answers, for longer than it is told to if there is silence; or it does not wait for an
+/// export that is under way already. So each runs on a thread of its own, what is under way is waited for, and when the time is
+/// over the exporter is cut. After this the exporters take nothing more, so that disposing of them does not wait for the
+/// collector once again.
 /// </remarks>
 internal sealed class OtlpFlush(
     RecordedTraceExporter traceExporter, RecordedMetricExporter metricExporter, TracerProvider traces, MeterProvider metrics) : ITelemetryFlush
@@ -17,12 +18,19 @@ internal sealed class OtlpFlush(
 
     public async Task<bool> FlushAsync(CancellationToken cancellation)
     {
-        Task tracesFlushed = OnThreadOfItsOwn("flush-traces", traceExporter, () => traces.ForceFlush(LongerThanAnyFlush));
-        Task metricsFlushed = OnThreadOfItsOwn("flush-metrics", metricExporter, () => metrics.ForceFlush(LongerThanAnyFlush));
+        traceExporter.Record.Forget();
+        metricExporter.Record.Forget();
+        // False: something is queued still. (The metrics' says so for reasons of its own, whenever there is a second reader.)
+        Task tracesFlushed = OnThreadOfItsOwn("flush-traces", () =>
+        {
+            while (!traces.ForceFlush(LongerThanAnyFlush) && !cancellation.IsCancellationRequested) Thread.Yield();
+        });
+        Task metricsFlushed = OnThreadOfItsOwn("flush-metrics", () => metrics.ForceFlush(LongerThanAnyFlush));
         try
         {
             await Task.WhenAll(tracesFlushed, metricsFlushed).WaitAsync(cancellation);
-            return traceExporter.Record.IsClean && metricExporter.Record.IsClean;
+            await Task.WhenAll(traceExporter.Record.Idle, metricExporter.Record.Idle).WaitAsync(cancellation);
+            return !traceExporter.Record.HasFailed && !metricExporter.Record.HasFailed;
         }
         finally
         {
@@ -31,9 +39,8 @@ internal sealed class OtlpFlush(
         }
     }
 
-    private static Task OnThreadOfItsOwn(string name, IRecordedExporter exporter, Action flush)
+    private static Task OnThreadOfItsOwn(string name, Action flush)
     {
-        exporter.Record.Forget();
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var thread = new Thread(() =>
         {

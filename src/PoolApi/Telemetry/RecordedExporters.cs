@@ -20,10 +20,13 @@ internal sealed class ExportRecord
 {
     private volatile bool _isClosed;
     private volatile bool _hasFailed;
-    private volatile bool _isUnderWay;
+    private volatile TaskCompletionSource _idle = Ended();
 
-    /// <summary>Nothing has failed since the last <see cref="Forget"/>, and nothing is under way.</summary>
-    public bool IsClean => !_hasFailed && !_isUnderWay;
+    /// <summary>Whether an export has failed that ended after the last <see cref="Forget"/>.</summary>
+    public bool HasFailed => _hasFailed;
+
+    /// <summary>Completes when no export is under way.</summary>
+    public Task Idle => _idle.Task;
 
     public void Forget() => _hasFailed = false;
 
@@ -32,15 +35,22 @@ internal sealed class ExportRecord
     public bool TryBegin()
     {
         if (_isClosed) return false;
-        _isUnderWay = true;
+        _idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         return true;
     }
 
     public ExportResult End(ExportResult result)
     {
         if (result != ExportResult.Success) _hasFailed = true;
-        _isUnderWay = false;
+        _idle.TrySetResult();
         return result;
+    }
+
+    private static TaskCompletionSource Ended()
+    {
+        var ended = new TaskCompletionSource();
+        ended.SetResult();
+        return ended;
     }
 }
 

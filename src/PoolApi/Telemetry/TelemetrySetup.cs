@@ -12,6 +12,7 @@ namespace PoolApi.Telemetry;
 internal static class TelemetrySetup
 {
     private const string Prefix = "OTEL_";
+    private const string Temporality = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
     // Names that promtool check metrics refuses: counters by their unit, but gauges by their type.
     private static readonly string[] Refused = ["dotnet.assembly.count", "dotnet.timer.count", "dotnet.process.cpu.count"];
@@ -55,7 +56,15 @@ internal static class TelemetrySetup
                 return new PeriodicExportingMetricReader(
                     services.GetRequiredService<RecordedMetricExporter>(),
                     options.ExportIntervalMilliseconds ?? 60_000,
-                    options.ExportTimeoutMilliseconds ?? 30_000);
+                    options.ExportTimeoutMilliseconds ?? 30_000)
+                {
+                    TemporalityPreference = Environment.GetEnvironmentVariable(Temporality)?.ToUpperInvariant() switch
+                    {
+                        "DELTA" => MetricReaderTemporalityPreference.Delta,
+                        "LOWMEMORY" => MetricReaderTemporalityPreference.LowMemory,
+                        _ => MetricReaderTemporalityPreference.Cumulative,
+                    },
+                };
             }))
             .WithTracing(static traces => traces.AddAspNetCoreInstrumentation().AddProcessor(static services =>
             {

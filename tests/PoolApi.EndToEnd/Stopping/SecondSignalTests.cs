@@ -36,6 +36,22 @@ public sealed class SecondSignalTests
     }
 
     [Fact]
+    public async Task It_need_not_wait_for_threads_that_are_being_joined()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, "--Pool:Workers 2", "--Shutdown:Drain 00:00:00.300", "--Shutdown:Cancel 00:00:00.300", PoolApiProcess.Diagnostics);
+        var running = await service.OccupyAsync(1, 60_000, "&uncooperative=true");
+        service.Send(Signal.Terminate);
+        await service.WaitForLineAsync("Shutdown: Joining");
+
+        service.Send(Signal.Terminate);
+
+        var summary = await service.ReadSummaryAsync();
+        Assert.Equal(new ShutdownSummary(143, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2), summary);
+        await Record.ExceptionAsync(() => running[0]);
+    }
+
+    [Fact]
     public async Task A_hundred_signals_at_once_are_one_stop()
     {
         await using var service = await PoolApiProcess.StartAsync(

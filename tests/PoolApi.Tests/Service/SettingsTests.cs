@@ -81,7 +81,7 @@ public class SettingsTests
     [InlineData("Jobs:Path", "Jobs:Path is not a setting; the settings under Jobs are: Store. (Its value is 'x'.)")]
     [InlineData("Auth:ApiKey", "Auth:ApiKey is not a setting; the settings under Auth are: ApiKeys, MaxConcurrency.")] // its value may be a secret
     [InlineData("Auth:ApiKeys", "Auth:ApiKeys is a value; it may be a section, with a key under the name of each client.")]
-    [InlineData("Auth:ApiKeys:a b", "Auth:ApiKeys:a b is not a name for a client; it may be 1 to 64 ASCII letters, digits, '-', '_' or '.'.")]
+    [InlineData("Auth:ApiKeys:a b", "Auth:ApiKeys has a name that is none for a client (it is not told here: it may be a key); it may be 1 to 64 ASCII letters, digits, '-', '_' or '.'.")]
     [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys:0 is not such a key as is taken (it is not told here); it may be 16 to 256 visible ASCII characters, without blanks.")]
     [InlineData("Auth:ApiKeys:a:b", "Auth:ApiKeys:a has settings under it; it may be a key of 16 to 256 visible ASCII characters, without blanks.")]
     [InlineData("Auth:MaxConcurrency", "Auth:MaxConcurrency is 'x'; it may be a whole number from 1 to 1000000.")]
