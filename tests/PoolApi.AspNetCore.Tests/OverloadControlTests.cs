@@ -27,14 +27,14 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void Once_clients_leave_who_waited_as_long_as_others_what_would_wait_half_as_long_is_refused()
+    public void Once_clients_leave_who_waited_as_long_as_others_what_would_wait_a_quarter_as_long_is_refused()
     {
         Learn();
 
         Assert.Equal(Patience, _control.Patience);
-        _wait = TimeSpan.FromSeconds(1.01);
+        _wait = TimeSpan.FromSeconds(0.51);
         Assert.True(_control.ShouldRefuse());
-        _wait = TimeSpan.FromSeconds(0.99);
+        _wait = TimeSpan.FromSeconds(0.49);
         Assert.False(_control.ShouldRefuse());
     }
 
@@ -86,7 +86,7 @@ public sealed class OverloadControlTests
         _control.ShouldRefuse();
         Assert.True(_newestFirst);
 
-        _wait = TimeSpan.FromSeconds(0.5);
+        _wait = TimeSpan.FromSeconds(0.25);
         _time.Advance(Patience - TimeSpan.FromMilliseconds(1));
         _control.ShouldRefuse();
         Assert.True(_newestFirst);
@@ -94,6 +94,19 @@ public sealed class OverloadControlTests
         _time.Advance(TimeSpan.FromMilliseconds(1));
         _control.ShouldRefuse();
         Assert.False(_newestFirst);
+    }
+
+    [Fact]
+    public void While_the_newest_come_first_one_more_is_let_in_when_the_workers_come_upon_old_ones()
+    {
+        Learn();
+        _wait = TimeSpan.FromSeconds(5);
+        _control.Taken(TimeSpan.FromSeconds(0.4));
+        Assert.True(_control.ShouldRefuse());
+        _control.Taken(TimeSpan.FromSeconds(0.6));
+        Assert.False(_control.ShouldRefuse());
+        _control.Taken(TimeSpan.Zero);
+        Assert.True(_control.ShouldRefuse());
     }
 
     [Fact]
@@ -114,7 +127,7 @@ public sealed class OverloadControlTests
     public void What_was_learned_is_doubted_with_time_and_forgotten_when_it_is_not_needed()
     {
         Learn();
-        _wait = TimeSpan.FromSeconds(1.01);
+        _wait = TimeSpan.FromSeconds(0.51);
         Assert.True(_control.ShouldRefuse());
         _time.Advance(TimeSpan.FromSeconds(31));
         Assert.False(_control.ShouldRefuse());
@@ -160,5 +173,6 @@ public sealed class OverloadControlTests
     {
         for (int i = 0; i < 20; i++) _control.Taken(Patience);
         for (int i = 0; i < 4; i++) _control.Left(Patience, Patience);
+        _control.Taken(TimeSpan.FromSeconds(0.1));
     }
 }

@@ -28,6 +28,8 @@ public sealed class OwnThreadsTests
         }
         while (spent.GetValueOrDefault("pool") < 200);
 
+        // What it still compiles meanwhile, on a thread of the compiler's own, is none of the work.
+        spent.Remove(".NET Tiered Com");
         long all = spent.Values.Sum();
         string told = string.Join(", ", spent.Select(kind => $"{kind.Key} {kind.Value}"));
         Assert.True(spent["pool"] >= 0.8 * all, $"ticks: {told}");

@@ -63,8 +63,7 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         }
 
         var request = new PooledRequest(this, pool, context);
-        // What a handler binds as its CancellationToken: cancelled when the client goes, and when a stop misses its deadline.
-        context.RequestAborted = request.CancellationToken;
+        request.Attach();
         await using CancellationTokenRegistration watch = request.Client.UnsafeRegister(
             static r => ((PooledRequest)r!).Cancel(NotRunReason.ClientGone), request);
         try
@@ -74,13 +73,12 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
                 await Counted(pool, refused).ExecuteAsync(context);
                 return;
             }
-            context.Features.Set(request);
             await next(request);
         }
         finally
         {
             request.Body.Release();
-            context.RequestAborted = request.Client;
+            request.Detach();
         }
     }
 
@@ -121,8 +119,6 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         WorkOutcome outcome = await request.Ended;
         request.Over();
         if (outcome == WorkOutcome.Expired || request.IsClientGone) pool.Overload.Left(request.QueueTime + request.RunTime, request.QueueTime);
-        // The answer is written for the client, whatever became of the work.
-        request.Context.RequestAborted = request.Client;
         switch (outcome)
         {
             case WorkOutcome.Completed:

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Endpoints;
@@ -10,7 +11,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// waits for: it is made when the request comes, submitted once the request has been bound, and over when the work has ended.
 /// </summary>
 internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpContext context)
-    : AsyncPoolWorkItem, IValueTaskSource<WorkOutcome>
+    : AsyncPoolWorkItem, IValueTaskSource<WorkOutcome>, IHttpRequestLifetimeFeature
 {
     private readonly ActivityTraceId _traceId = Activity.Current?.TraceId ?? default;
 
@@ -19,6 +20,9 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
     private Func<ValueTask<object?>>? _work;
     private ExecutionContext? _flow;
     private bool _isSubmitted;
+    private bool _hasEnded; // the answer is written for the client, whatever became of the work
+    private CancellationToken? _aborted; // somebody has set one of his own
+    private IHttpRequestLifetimeFeature? _server;
 
     public override string Kind => endpoint.Kind;
 
@@ -30,8 +34,18 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
 
     public HttpContext Context => context;
 
-    /// <summary>The client's own token; while the request is in the pool's hands, the item's takes its place.</summary>
+    /// <summary>The client's own token; until the work has ended, the item's takes its place in <c>RequestAborted</c>.</summary>
     public CancellationToken Client { get; } = context.RequestAborted;
+
+    /// <summary>
+    /// What a handler binds as its CancellationToken: cancelled when the client goes, and when a stop misses its deadline. As a
+    /// feature, because hardly any handler asks for it, and its source is made when somebody does.
+    /// </summary>
+    CancellationToken IHttpRequestLifetimeFeature.RequestAborted
+    {
+        get => _aborted ?? (_hasEnded ? Client : CancellationToken);
+        set => _aborted = value;
+    }
 
     /// <summary>Whether the client went away while its request was in the pool's hands.</summary>
     public bool IsClientGone => Client.IsCancellationRequested;
@@ -54,6 +68,7 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
         if (Interlocked.Exchange(ref _isSubmitted, true))
             throw new InvalidOperationException("An endpoint filter called the handler again before the first call had ended.");
         _ended.Reset();
+        _hasEnded = false;
         _work = work;
         _flow = ExecutionContext.Capture();
         SubmitResult result = pool.Threads.TrySubmit(this);
@@ -68,7 +83,24 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
     }
 
     /// <summary>The outcome has been taken note of.</summary>
-    public void Over() => Volatile.Write(ref _isSubmitted, false);
+    public void Over()
+    {
+        _hasEnded = true;
+        Volatile.Write(ref _isSubmitted, false);
+    }
+
+    /// <summary>From here on the request's lifetime is seen through this.</summary>
+    public void Attach()
+    {
+        _server = context.Features.Get<IHttpRequestLifetimeFeature>();
+        context.Features.Set<IHttpRequestLifetimeFeature>(this);
+        context.Features.Set(this);
+    }
+
+    /// <summary>And from here on no more.</summary>
+    public void Detach() => context.Features.Set(_server);
+
+    void IHttpRequestLifetimeFeature.Abort() => _server?.Abort();
 
     /// <summary>Completes when the work has ended, run or not. To be awaited once, after it was accepted.</summary>
     public ValueTask<WorkOutcome> Ended => new(this, _ended.Version);

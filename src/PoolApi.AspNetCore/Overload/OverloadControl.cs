@@ -2,7 +2,7 @@ namespace PoolApi.AspNetCore.Overload;
 
 /// <summary>
 /// Keeps a pool useful when more comes than it can do: once clients are seen to give up after waiting for some time, requests
-/// that would wait for half as long are refused at once.
+/// that would wait for a quarter as long are refused at once.
 /// </summary>
 /// <remarks>
 /// <para>A queue that clients out-wait serves only those who have left, or are about to. The server does not know how long
@@ -11,7 +11,7 @@ namespace PoolApi.AspNetCore.Overload;
 ///   calm ──some leave, who had mostly waited, while others were kept waiting as long──► wary ──a quiet minute──► calm
 /// </code>
 /// <para>Calm, everything up to the queue's capacity is let in, oldest first: a burst is not an overload. Wary, what would
-/// wait for longer than half the clients' patience, as the pool predicts from its recent run times, is refused before
+/// wait for longer than a quarter of the clients' patience, as the pool predicts from its recent run times, is refused before
 /// anything of it is read; and until the backlog from before is served or gone, the pool takes the newest first, since the
 /// oldest are about to leave. The patience that was learned is trusted less as time goes by: it grows by a quarter each half
 /// minute until clients leave again.</para>
@@ -70,6 +70,8 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
         {
             if (!IsStillWary(now)) return false;
             if (!IsTooLong(wait, now)) return false;
+            // With the newest first it comes next, and is worth more than what the workers take else by now.
+            if (_isNewestFirst && _lastWait.Ticks > Limit) return false;
             _lastNeeded = now;
             return true;
         }
@@ -119,6 +121,9 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
         }
     }
 
+    /// <summary>The longest wait, in ticks, that is let in: a quarter of the patience.</summary>
+    private long Limit => _patience / 4;
+
     private void Roll(long now)
     {
         if (time.GetElapsedTime(_windowStart, now) < Window) return;
@@ -148,11 +153,11 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
 
     private bool IsTooLong(TimeSpan wait, long now)
     {
-        bool tooLong = wait.Ticks > _patience / 2;
+        bool tooLong = wait.Ticks > Limit;
         if (!_isNewestFirst)
         {
             // Half as much again: around the limit itself it would change with each request.
-            if (wait.Ticks > _patience * 3 / 4)
+            if (wait.Ticks > Limit * 3 / 2)
             {
                 _newestFirstSince = now;
                 SetNewestFirst(true);

@@ -148,11 +148,11 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         thread.Schedule.Step(thread);
     }
 
-    public static bool KeepLooking(ref long since)
+    public static bool KeepLooking(ref Looking looking)
     {
         if (VirtualThread.Current is not { } thread) return false;
         thread.Schedule.StepAside(thread);
-        return ++since <= thread.Schedule.Looks;
+        return ++looking.Yields <= thread.Schedule.Looks;
     }
 
     /// <summary>A place between two plain accesses of shared memory where another thread may go on.</summary>

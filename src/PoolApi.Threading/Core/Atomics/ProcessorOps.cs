@@ -17,6 +17,12 @@ internal readonly struct ProcessorOps : IAtomicOps
     /// </summary>
     private static readonly long LookTicks = Stopwatch.Frequency * 50 / 1_000_000;
 
+    /// <summary>
+    /// But so many looks at least. Where others use the core that is given away, the time goes by without a look, and the work
+    /// that they bring meanwhile would find this thread asleep.
+    /// </summary>
+    private const int FewestYields = 16;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Read(ref int word) => Volatile.Read(ref word);
 
@@ -62,12 +68,17 @@ internal readonly struct ProcessorOps : IAtomicOps
 
     public static void Wake(ref int word) => ThreadSleep.Wake(ref word);
 
-    public static bool KeepLooking(ref long since)
+    public static bool KeepLooking(ref Looking looking)
     {
         long now = Stopwatch.GetTimestamp();
-        if (since == 0) since = now;
-        if (now - since < SpinTicks) Thread.SpinWait(2);
-        else Thread.Yield();
-        return now - since < LookTicks;
+        if (looking.Since == 0) looking.Since = now;
+        long spent = now - looking.Since;
+        if (spent < SpinTicks)
+        {
+            Thread.SpinWait(2);
+            return true;
+        }
+        Thread.Yield();
+        return ++looking.Yields < FewestYields || spent < LookTicks;
     }
 }

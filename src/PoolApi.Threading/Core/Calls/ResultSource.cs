@@ -90,10 +90,10 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     /// <summary>Blocks until the call has ended, and takes its result: looks for a few microseconds, then sleeps.</summary>
     public TResult Wait()
     {
-        long since = 0;
+        Atomics.Looking looking = default;
         while (!IsCompleted)
         {
-            if (Atomics.ProcessorOps.KeepLooking(ref since)) continue;
+            if (Atomics.ProcessorOps.KeepLooking(ref looking)) continue;
             ManualResetEventSlim waiter = s_waiter ??= new ManualResetEventSlim(false, spinCount: 0);
             waiter.Reset();
             _state = waiter;

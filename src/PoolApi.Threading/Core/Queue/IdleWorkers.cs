@@ -59,8 +59,8 @@ internal struct IdleWorkers<TOps>
     /// <summary>The searcher spins for a moment. Not under the gate.</summary>
     public readonly void Look()
     {
-        long since = 0;
-        while (TOps.KeepLooking(ref since))
+        Looking looking = default;
+        while (TOps.KeepLooking(ref looking))
         {
             if (_inbox.HasItems || TOps.Read(ref SearchHint) != 0) return;
         }

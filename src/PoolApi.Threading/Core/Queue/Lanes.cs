@@ -60,13 +60,15 @@ internal struct Lanes
 
     public bool TryTake([NotNullWhen(true)] out PoolWorkItem? item)
     {
-        uint turn = _turn++ % 16;
+        uint turn = _turn % 16;
         int first = turn == 15 ? Low : turn % 4 == 3 ? Normal : High;
         if (_lanes[first].Count > 0) item = Take(first);
         else if (first == High) item = TakeEither(Normal, Low);
         else if (first == Normal) item = TakeEither(High, Low);
         else item = TakeEither(Normal, High);
-        return item is not null;
+        if (item is null) return false;
+        _turn++; // of those who took something: how often a worker looks in vain is nobody's turn
+        return true;
     }
 
     private PoolWorkItem? TakeEither(int lane, int other) =>

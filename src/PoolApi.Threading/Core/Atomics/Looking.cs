@@ -1,0 +1,8 @@
+namespace PoolApi.Threading.Core.Atomics;
+
+/// <summary>How long and how often somebody has looked for what he waits for; made anew for each wait.</summary>
+internal struct Looking
+{
+    internal long Since;
+    internal int Yields;
+}
