@@ -1,3 +1,5 @@
+using System.Reflection;
+using PoolApi.Threading.Core;
 namespace PoolApi.Threading.Tests;
 
 /// <summary>Makes pools with names of their own (tests share one process, and one meter), and occupies their workers.</summary>
@@ -58,8 +60,14 @@ internal static class Pools
     public static void NoThreadIsLeft(FixedThreadPool pool) => Patience.Until(() => ThreadsNamed($"{pool.Name}-").Count == 0);
 
     /// <summary>Waits until every thread of the pool sleeps, as the kernel sees it.</summary>
-    public static void AllSleep(FixedThreadPool pool) => Patience.Until(() => ThreadsNamed($"{pool.Name}-") is { Count: > 0 } threads
-        && threads.TrueForAll(static thread => ThreadStat(thread)[0] == "S"));
+    public static void AllSleep(FixedThreadPool pool)
+    {
+        var core = (PoolCore)typeof(FixedThreadPool).GetField("_core", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(pool)!;
+        // The kernel's word alone does not do: a thread that looks for work may be held up, by a collection or the compiler.
+        Patience.Until(() => core.Workers.All.All(static worker => !worker.IsLive || Volatile.Read(ref worker.Sleeps))
+            && ThreadsNamed($"{pool.Name}-") is { Count: > 0 } threads
+            && threads.TrueForAll(static thread => ThreadStat(thread)[0] == "S"));
+    }
 
     /// <summary>The fields of /proc/self/task/TID/stat from the state on; the name before it may hold anything.</summary>
     public static string[] ThreadStat(string thread)
