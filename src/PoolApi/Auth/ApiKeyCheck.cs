@@ -9,8 +9,8 @@ internal static class ApiKeyCheck
     /// <summary>Told by what the endpoint says of itself, so that no route for work can be forgotten. After the routing.</summary>
     public static void UseApiKeys(this WebApplication app, ApiKeys keys)
     {
-        ApiClient[] clients = [.. keys.Names.Select(static name => new ApiClient(name))];
-        Dictionary<string, ApiClient> byName = clients.ToDictionary(static c => c.Name, StringComparer.Ordinal);
+        Dictionary<string, ApiClient> byName = keys.Names.ToDictionary(
+            static name => name, static name => new ApiClient(name), StringComparer.Ordinal);
         app.Use(async (HttpContext context, RequestDelegate next) =>
         {
             if (context.GetEndpoint()?.Metadata.GetMetadata<RunOnPoolMetadata>() is not null)

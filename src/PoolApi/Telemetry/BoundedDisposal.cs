@@ -9,24 +9,10 @@ internal sealed class BoundedDisposal(IAsyncDisposable what, TimeSpan time) : IA
 {
     public async ValueTask DisposeAsync()
     {
-        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var thread = new Thread(() =>
-        {
-            try
-            {
-                what.DisposeAsync().AsTask().GetAwaiter().GetResult(); // the thread is here to be blocked
-                done.SetResult();
-            }
-            catch (Exception e)
-            {
-                done.SetException(e);
-            }
-        })
-        { IsBackground = true, Name = "disposal" };
-        thread.UnsafeStart();
+        Task disposal = OwnThread.Run("disposal", () => what.DisposeAsync().AsTask().GetAwaiter().GetResult());
         try
         {
-            await done.Task.WaitAsync(time);
+            await disposal.WaitAsync(time);
         }
         catch (TimeoutException)
         {

@@ -21,11 +21,11 @@ internal sealed class OtlpFlush(
         traceExporter.Record.Forget();
         metricExporter.Record.Forget();
         // False: something is queued still. (The metrics' says so for reasons of its own, whenever there is a second reader.)
-        Task tracesFlushed = OnThreadOfItsOwn("flush-traces", () =>
+        Task tracesFlushed = OwnThread.Run("flush-traces", () =>
         {
             while (!traces.ForceFlush(LongerThanAnyFlush) && !cancellation.IsCancellationRequested) Thread.Yield();
         });
-        Task metricsFlushed = OnThreadOfItsOwn("flush-metrics", () => metrics.ForceFlush(LongerThanAnyFlush));
+        Task metricsFlushed = OwnThread.Run("flush-metrics", () => metrics.ForceFlush(LongerThanAnyFlush));
         try
         {
             await Task.WhenAll(tracesFlushed, metricsFlushed).WaitAsync(cancellation);
@@ -37,25 +37,5 @@ internal sealed class OtlpFlush(
             traceExporter.Close();
             metricExporter.Close();
         }
-    }
-
-    private static Task OnThreadOfItsOwn(string name, Action flush)
-    {
-        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var thread = new Thread(() =>
-        {
-            try
-            {
-                flush();
-                done.SetResult();
-            }
-            catch (Exception e)
-            {
-                done.SetException(e);
-            }
-        })
-        { IsBackground = true, Name = name };
-        thread.UnsafeStart();
-        return done.Task;
     }
 }

@@ -5,16 +5,7 @@ using OpenTelemetry.Metrics;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>An OTLP exporter whose own results can be asked for. What its provider says of a flush does not tell them.</summary>
-internal interface IRecordedExporter
-{
-    ExportRecord Record { get; }
-
-    /// <summary>Cuts an export that is under way, and takes no further one.</summary>
-    void Close();
-}
-
-/// <summary>What became of an exporter's exports.</summary>
+/// <summary>What became of an OTLP exporter's exports. What its provider says of a flush does not tell that.</summary>
 /// <remarks>Exports come from the provider's own thread, one at a time; whoever flushes looks on from another.</remarks>
 internal sealed class ExportRecord
 {
@@ -55,13 +46,14 @@ internal sealed class ExportRecord
 }
 
 /// <summary>Traces by OTLP.</summary>
-internal sealed class RecordedTraceExporter(OtlpExporterOptions options) : OtlpTraceExporter(options), IRecordedExporter
+internal sealed class RecordedTraceExporter(OtlpExporterOptions options) : OtlpTraceExporter(options)
 {
     public ExportRecord Record { get; } = new();
 
     public override ExportResult Export(in Batch<Activity> activityBatch) =>
         Record.TryBegin() ? Record.End(base.Export(activityBatch)) : ExportResult.Failure;
 
+    /// <summary>Takes no further export, and asks for the one under way to be given up.</summary>
     public void Close()
     {
         Record.Close();
@@ -70,13 +62,14 @@ internal sealed class RecordedTraceExporter(OtlpExporterOptions options) : OtlpT
 }
 
 /// <summary>Metrics by OTLP.</summary>
-internal sealed class RecordedMetricExporter(OtlpExporterOptions options) : OtlpMetricExporter(options), IRecordedExporter
+internal sealed class RecordedMetricExporter(OtlpExporterOptions options) : OtlpMetricExporter(options)
 {
     public ExportRecord Record { get; } = new();
 
     public override ExportResult Export(in Batch<Metric> metrics) =>
         Record.TryBegin() ? Record.End(base.Export(metrics)) : ExportResult.Failure;
 
+    /// <summary>Takes no further export, and asks for the one under way to be given up.</summary>
     public void Close()
     {
         Record.Close();
