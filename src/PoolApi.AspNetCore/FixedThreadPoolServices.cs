@@ -66,6 +66,7 @@ public static class FixedThreadPoolServices
 
         services.AddSingleton<AppPools>();
         services.AddSingleton<RequestGate>();
+        services.AddSingleton<ShutdownAccount>();
         services.AddSingleton<ShutdownCoordinator>();
         services.AddSingleton<AppInstruments>();
         services.AddHostedService<PoolHostedService>();

@@ -36,7 +36,7 @@ try
     app.UseExceptionHandler();
     app.UseStatusCodePages();
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
-    app.MapWelcome(settings.Diagnostics);
+    app.MapWelcome(settings.Diagnostics, settings.Auth.Keys is not null);
     app.MapOpenApi();
     app.MapThumbnails();
     app.MapPasswords();

@@ -45,6 +45,21 @@ public class ShutdownTests
     }
 
     [Fact]
+    public async Task After_the_last_line_a_stop_that_goes_on_says_nothing()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate);
+        var account = app.App.Services.GetRequiredService<ShutdownAccount>();
+
+        // As a second signal does while the stop is on its way.
+        Assert.Equal(143, account.Close([], flushed: true, cut: 143));
+        await app.App.StopAsync(TestApp.Token);
+
+        Assert.Equal(143, account.Close([], flushed: true));
+        Assert.StartsWith("Shutdown complete: exit 143, ", Assert.Single(app.Log.With("Shutdown")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_misses_the_deadline_is_handed_back_or_cancelled_and_the_counts_add_up()
     {
         using var gate = new Gate();

@@ -76,6 +76,15 @@ public sealed class ApiKeyTests
     }
 
     [Fact]
+    public async Task The_examples_to_copy_say_where_the_key_goes()
+    {
+        await using var service = await StartAsync(ServiceForm.NativeAot);
+        string[] examples = [.. (await service.Api.GetAsync("/")).Text.Split('\n').Where(line => line.Contains("curl", StringComparison.Ordinal))];
+        Assert.Equal(3, examples.Length);
+        Assert.All(examples, line => Assert.Contains("curl -H 'X-Api-Key: YOUR-KEY' ", line, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task By_default_half_of_the_room_is_one_client_s()
     {
         await using var service = await StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 1", "--Pool:QueueCapacity 4");

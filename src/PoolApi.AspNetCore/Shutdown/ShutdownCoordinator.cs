@@ -20,13 +20,13 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// let in to have its answer; Joining ends with the server's own stop, since it needs the server's timers until then.</para>
 /// <para>A second signal (<see cref="ForceEnd"/>) and the watchdog end the process from any state.</para>
 /// </remarks>
-internal sealed partial class ShutdownCoordinator(
+internal sealed class ShutdownCoordinator(
     AppPools pools,
     IServiceProvider services,
     IOptions<ShutdownOptions> options,
     IOptions<HostOptions> host,
     IHostApplicationLifetime lifetime,
-    ILogger<ShutdownCoordinator> logger) : IDisposable
+    ShutdownAccount account) : IDisposable
 {
     /// <summary>The watchdog had to end the process. (EX_SOFTWARE of sysexits.h.)</summary>
     public const int WatchdogExitCode = 70;
@@ -45,7 +45,6 @@ internal sealed partial class ShutdownCoordinator(
     private Watchdog? _watchdog;
     private Task? _stop;
     private bool _flushed = true;
-    private int? _exitCode;
     private bool _isForced;
 
     public ShutdownState State => _state;
@@ -130,20 +129,19 @@ internal sealed partial class ShutdownCoordinator(
         }
         catch (Exception e)
         {
-            Say(() => LogNotFlushed(e is OperationCanceledException ? null : e));
+            account.NotFlushed(e is OperationCanceledException ? null : e);
             _flushed = false;
         }
     }
 
     /// <summary>The last answers are out: says what became of everything.</summary>
-    /// <returns>The exit code: 0 clean, 3 work was left unfinished, 4 a thread could not be joined, 5 telemetry was not flushed.</returns>
+    /// <returns>The exit code (<see cref="ShutdownAccount.Close"/>).</returns>
     public int Complete()
     {
         lock (_once)
         {
             _watchdog?.Over();
-            return _exitCode ??= Complete(
-                _reports.Count < pools.All.Count || !_reports.TrueForAll(static r => r.Joined) ? 4 : !_reports.TrueForAll(static r => r.NothingLost) ? 3 : !_flushed ? 5 : 0);
+            return account.Close(_reports, _flushed);
         }
     }
 
@@ -157,23 +155,33 @@ internal sealed partial class ShutdownCoordinator(
         ProcessEnd.At(ShutdownOptions.ForcedEnd, exitCode);
         try
         {
-            Say(() => LogForced(reason));
+            account.CutShort(reason);
             // Whoever runs the stop may hold the lock for ever; then this end has no line, and the last resort gives the code.
             lock (_once)
             {
-                if (_exitCode is null)
+                if (!account.IsClosed)
                 {
                     foreach (AppPool pool in pools.All) pool.Threads.CancelAll();
                     // Done at once, on this thread; or by whoever joins already, who waits no longer.
                     Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
                     Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
                     _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
-                    _exitCode = Complete(exitCode);
+                    account.Close(_reports, _flushed, exitCode);
                 }
             }
             // The log's last lines are written by a thread of its own; to dispose of that provider waits for them. To dispose of
             // the factory would not: providers that are services are not its own.
-            foreach (ILoggerProvider provider in _logs) Say(provider.Dispose);
+            foreach (ILoggerProvider provider in _logs)
+            {
+                try
+                {
+                    provider.Dispose();
+                }
+                catch (Exception)
+                {
+                    // The next one may still have something to write.
+                }
+            }
         }
         finally
         {
@@ -253,47 +261,6 @@ internal sealed partial class ShutdownCoordinator(
     private void Enter(ShutdownState state)
     {
         _state = state;
-        PoolSnapshot[] snapshots = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
-        Say(() => LogState(
-            state, _reason, snapshots.Sum(static s => s.InFlight), snapshots.Sum(static s => s.QueueLength), _sinceStop.ElapsedMilliseconds));
+        account.Entered(state, _reason, _sinceStop.Elapsed);
     }
-
-    /// <summary>A log that cannot be written to must not stop the stop, nor end the process by way of a signal's thread.</summary>
-    private static void Say(Action what)
-    {
-        try
-        {
-            what();
-        }
-        catch (Exception)
-        {
-            // There is nobody left to tell.
-        }
-    }
-
-    private int Complete(int code)
-    {
-        PoolCounts n = pools.All.Aggregate(default(PoolCounts), static (sum, pool) => sum.Plus(pool.Threads.GetSnapshot().Counts));
-        int joined = _reports.Sum(static r => r.WorkersJoined);
-        int workers = Math.Max(joined + _reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
-        Say(() => LogComplete(
-            code == 0 ? LogLevel.Information : LogLevel.Error, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed,
-            n.ClientGone, n.NotStarted, n.Abandoned, joined, workers));
-        return code;
-    }
-
-    [LoggerMessage(10, LogLevel.Information, "Shutdown: {state}, reason {reason}, {inflight} in flight, {queued} queued, {elapsed} ms")]
-    private partial void LogState(ShutdownState state, string reason, int inflight, int queued, long elapsed);
-
-    [LoggerMessage(EventId = 11, Message = "Shutdown complete: exit {code}, accepted {accepted}, completed {completed}, failed {failed}, cancelled {cancelled}, "
-        + "expired {expired}, shed {shed}, client gone {clientGone}, not started {notStarted}, abandoned {abandoned}, joined {joined}/{workers}")]
-    private partial void LogComplete(
-        LogLevel level, int code, long accepted, long completed, long failed, long cancelled, long expired, long shed, long clientGone,
-        long notStarted, long abandoned, int joined, int workers);
-
-    [LoggerMessage(12, LogLevel.Error, "The stop is cut short: {reason}")]
-    private partial void LogForced(string reason);
-
-    [LoggerMessage(13, LogLevel.Error, "Telemetry could not be flushed")]
-    private partial void LogNotFlushed(Exception? exception);
 }

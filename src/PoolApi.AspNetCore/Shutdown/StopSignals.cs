@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace PoolApi.AspNetCore.Shutdown;
@@ -10,13 +9,10 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// </remarks>
 internal sealed class StopSignals : IDisposable
 {
-    // A supervisor that signals the process and its group, or one that repeats itself, means one stop.
-    private static readonly TimeSpan SameSignal = TimeSpan.FromMilliseconds(100);
-
     private readonly Action<string> _first;
     private readonly Action<string, int> _second;
     private readonly List<PosixSignalRegistration> _registrations = [];
-    private long _firstAt;
+    private readonly SignalBurst _burst = new(TimeProvider.System);
 
     /// <param name="first">Told the signal's name. The host's own handler runs after it.</param>
     /// <param name="second">Told the signal's name and the exit code that goes with it.</param>
@@ -35,19 +31,13 @@ internal sealed class StopSignals : IDisposable
 
     private void Register(PosixSignal signal, string name, int exitCode) => _registrations.Add(PosixSignalRegistration.Create(signal, context =>
     {
-        long now = Stopwatch.GetTimestamp();
-        long first = Interlocked.CompareExchange(ref _firstAt, now, 0);
-        if (first == 0)
+        SignalMeaning meaning = _burst.Next();
+        if (meaning == SignalMeaning.Stop)
         {
             _first(name);
             return;
         }
-        if (Stopwatch.GetElapsedTime(first, now) < SameSignal)
-        {
-            context.Cancel = true;
-            return;
-        }
-        context.Cancel = true; // the process ends here, with its own exit code
-        _second(name, exitCode);
+        context.Cancel = true; // the process ends here, with its own exit code; or goes on with its stop
+        if (meaning == SignalMeaning.Now) _second(name, exitCode);
     }));
 }

@@ -9,6 +9,7 @@ internal sealed class AuthSettings
 {
     private const string Section = "Auth";
     private const string KeysKey = "ApiKeys";
+    private const string MaxConcurrencyKey = "MaxConcurrency";
     private const int MaxNameLength = 64;
     private const int MaxLimit = 1_000_000;
     private static readonly string KeyRule = $"{ApiKeys.MinLength} to {ApiKeys.MaxLength} visible ASCII characters, without blanks";
@@ -29,10 +30,13 @@ internal sealed class AuthSettings
         IConfigurationSection section = configuration.GetSection(Section);
         var reader = new SettingsReader(section, faults);
         reader.Known(KeysKey);
-        int maxConcurrency = (int)reader.WholeNumber("MaxConcurrency", 0, 1, MaxLimit);
+        int maxConcurrency = (int)reader.WholeNumber(MaxConcurrencyKey, 0, 1, MaxLimit);
         reader.RejectUnknownKeys(secret: true);
 
-        Dictionary<string, string> keys = ReadKeys(section.GetSection(KeysKey), faults);
+        IConfigurationSection clients = section.GetSection(KeysKey);
+        Dictionary<string, string> keys = ReadKeys(clients, faults);
+        if (maxConcurrency != 0 && !clients.Exists())
+            faults.Add($"{section.Path}:{MaxConcurrencyKey} is set without {clients.Path}; it may be set where there are keys to tell clients apart.");
         return new AuthSettings(keys.Count == 0 ? null : new ApiKeys(keys), maxConcurrency == 0 ? null : maxConcurrency);
     }
 

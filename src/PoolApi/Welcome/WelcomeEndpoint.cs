@@ -1,3 +1,4 @@
+using PoolApi.Auth;
 using PoolApi.Management;
 
 namespace PoolApi.Welcome;
@@ -5,7 +6,7 @@ namespace PoolApi.Welcome;
 /// <summary>GET / on the API port: what this is, where to look, what to type.</summary>
 internal static class WelcomeEndpoint
 {
-    public static void MapWelcome(this IEndpointRouteBuilder endpoints, bool diagnostics) => endpoints
+    public static void MapWelcome(this IEndpointRouteBuilder endpoints, bool diagnostics, bool keys) => endpoints
         .MapGet("/", (HttpContext context, ServerUrls urls) =>
         {
             string api = $"{context.Request.Scheme}://{context.Request.Host}";
@@ -13,21 +14,23 @@ internal static class WelcomeEndpoint
             // Listening everywhere, it is found under the name that led here.
             string host = ServerUrls.IsAnyHost(address.Host) ? context.Request.Host.Host : address.Host;
             string management = $"http://{host}:{address.Port}";
+            // Single quotes keep a shell from looking for variables; who copies the line puts a key in.
+            string curl = keys ? $"curl -H '{ApiKeys.Header}: YOUR-KEY'" : "curl";
             bool html = context.Request.GetTypedHeaders().Accept.Any(static a => a.MediaType == "text/html");
             return html
-                ? TypedResults.Content(Page(api, management, diagnostics), "text/html; charset=utf-8")
-                : TypedResults.Content(Text(api, management, diagnostics), "text/plain; charset=utf-8");
+                ? TypedResults.Content(Page(curl, api, management, diagnostics), "text/html; charset=utf-8")
+                : TypedResults.Content(Text(curl, api, management, diagnostics), "text/plain; charset=utf-8");
         })
         .WithMetadata(new YieldsToManagementMetadata())
         .ExcludeFromDescription();
 
-    private static string Text(string api, string management, bool diagnostics) => $"""
+    private static string Text(string curl, string api, string management, bool diagnostics) => $"""
         PoolApi: HTTP work on its own fixed threads, with a bounded queue in front.
 
         Try it:
-          curl --data-binary @photo.jpg '{api}/v1/thumbnails?width=320' -o thumbnail.webp
-          curl --json '{"{"}"password":"correct horse"{"}"}' {api}/v1/password-hashes
-        {(diagnostics ? $"  curl -i '{api}/v1/diagnostics/sleep?ms=500'\n" : "")}
+          {curl} --data-binary @photo.jpg '{api}/v1/thumbnails?width=320' -o thumbnail.webp
+          {curl} --json '{"{"}"password":"correct horse"{"}"}' {api}/v1/password-hashes
+        {(diagnostics ? $"  {curl} -i '{api}/v1/diagnostics/sleep?ms=500'\n" : "")}
         Look around:
           {api}/openapi/v1.json   every route, parameter and problem
           {management}/   the workers, live
@@ -35,7 +38,7 @@ internal static class WelcomeEndpoint
 
         """;
 
-    private static string Page(string api, string management, bool diagnostics)
+    private static string Page(string curl, string api, string management, bool diagnostics)
     {
         static string Encode(string text) => System.Net.WebUtility.HtmlEncode(text);
         return $$"""
@@ -52,9 +55,9 @@ internal static class WelcomeEndpoint
             <h1>PoolApi</h1>
             <p>HTTP work on its own fixed threads, with a bounded queue in front.</p>
             <h2>Try it</h2>
-            <pre>curl --data-binary @photo.jpg '{{Encode(api)}}/v1/thumbnails?width=320' -o thumbnail.webp</pre>
-            <pre>curl --json '{"password":"correct horse"}' {{Encode(api)}}/v1/password-hashes</pre>
-            {{(diagnostics ? $"<pre>curl -i '{Encode(api)}/v1/diagnostics/sleep?ms=500'</pre>" : "")}}
+            <pre>{{Encode(curl)}} --data-binary @photo.jpg '{{Encode(api)}}/v1/thumbnails?width=320' -o thumbnail.webp</pre>
+            <pre>{{Encode(curl)}} --json '{"password":"correct horse"}' {{Encode(api)}}/v1/password-hashes</pre>
+            {{(diagnostics ? $"<pre>{Encode(curl)} -i '{Encode(api)}/v1/diagnostics/sleep?ms=500'</pre>" : "")}}
             <h2>Look around</h2>
             <ul>
             <li><a href="/openapi/v1.json">/openapi/v1.json</a>: every route, parameter and problem</li>

@@ -97,6 +97,12 @@ public class SettingsTests
     public void A_key_has_its_length(int length, bool isKey) => Assert.Equal(isKey, Faults(("Auth:ApiKeys:a", new string('k', length))).Count == 0);
 
     [Fact]
+    public void A_share_for_each_key_without_keys_is_a_fault_rather_than_overlooked() =>
+        Assert.Equal(
+            "Auth:MaxConcurrency is set without Auth:ApiKeys; it may be set where there are keys to tell clients apart.",
+            Assert.Single(Faults(("Auth:MaxConcurrency", "2"))));
+
+    [Fact]
     public void Two_clients_have_two_keys()
     {
         string fault = Assert.Single(Faults(("Auth:ApiKeys:a", "the-same-for-both"), ("Auth:ApiKeys:b", "the-same-for-both")));

@@ -1,0 +1,99 @@
+using Microsoft.Extensions.Logging;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Shutdown;
+
+/// <summary>What a stop says of itself: a line for each state, and one, the last, that accounts for everything accepted.</summary>
+/// <remarks>
+/// Thread-safe: a second signal or the watchdog may write the last line while the stop enters its next state. What comes
+/// after the last line is not said. A log that cannot be written to must not stop the stop, nor end the process by way of a
+/// signal's thread: what it throws is dropped.
+/// </remarks>
+internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCoordinator> logger)
+{
+    private readonly Lock _lines = new();
+    private int? _exitCode;
+
+    /// <summary>The last line is written.</summary>
+    public bool IsClosed
+    {
+        get
+        {
+            lock (_lines) return _exitCode is not null;
+        }
+    }
+
+    /// <summary>The stop has entered a state.</summary>
+    public void Entered(ShutdownState state, string reason, TimeSpan sinceStop)
+    {
+        PoolSnapshot[] snapshots = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
+        Say(() => LogState(
+            state, reason, snapshots.Sum(static s => s.InFlight), snapshots.Sum(static s => s.QueueLength), (long)sinceStop.TotalMilliseconds));
+    }
+
+    /// <summary>The stop does not take its course.</summary>
+    public void CutShort(string reason) => Say(() => LogForced(reason));
+
+    /// <summary>Telemetry was lost.</summary>
+    /// <param name="exception">Why, if it is known.</param>
+    public void NotFlushed(Exception? exception) => Say(() => LogNotFlushed(exception));
+
+    /// <summary>The last answers are out: the last line. Once; later calls change nothing.</summary>
+    /// <param name="reports">Of the pools that have been joined.</param>
+    /// <param name="flushed">Whether all telemetry was sent.</param>
+    /// <param name="cut">The exit code of a stop that was cut short.</param>
+    /// <returns>The exit code: 0 clean, 3 work was left unfinished, 4 a thread could not be joined, 5 telemetry was not flushed; or the one given.</returns>
+    public int Close(IReadOnlyCollection<ShutdownReport> reports, bool flushed, int? cut = null)
+    {
+        lock (_lines)
+        {
+            if (_exitCode is { } ended) return ended;
+            int code = cut ?? ExitCode(reports, flushed);
+            PoolCounts n = pools.All.Aggregate(default(PoolCounts), static (sum, pool) => sum.Plus(pool.Threads.GetSnapshot().Counts));
+            int joined = reports.Sum(static r => r.WorkersJoined);
+            int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
+            Say(() => LogComplete(
+                code == 0 ? LogLevel.Information : LogLevel.Error, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed,
+                n.ClientGone, n.NotStarted, n.Abandoned, joined, workers));
+            _exitCode = code;
+            return code;
+        }
+    }
+
+    private int ExitCode(IReadOnlyCollection<ShutdownReport> reports, bool flushed) =>
+        reports.Count < pools.All.Count || !reports.All(static r => r.Joined) ? 4
+        : !reports.All(static r => r.NothingLost) ? 3
+        : !flushed ? 5
+        : 0;
+
+    private void Say(Action line)
+    {
+        lock (_lines)
+        {
+            if (_exitCode is not null) return;
+            try
+            {
+                line();
+            }
+            catch (Exception)
+            {
+                // There is nobody left to tell.
+            }
+        }
+    }
+
+    [LoggerMessage(10, LogLevel.Information, "Shutdown: {state}, reason {reason}, {inflight} in flight, {queued} queued, {elapsed} ms")]
+    private partial void LogState(ShutdownState state, string reason, int inflight, int queued, long elapsed);
+
+    [LoggerMessage(EventId = 11, Message = "Shutdown complete: exit {code}, accepted {accepted}, completed {completed}, failed {failed}, cancelled {cancelled}, "
+        + "expired {expired}, shed {shed}, client gone {clientGone}, not started {notStarted}, abandoned {abandoned}, joined {joined}/{workers}")]
+    private partial void LogComplete(
+        LogLevel level, int code, long accepted, long completed, long failed, long cancelled, long expired, long shed, long clientGone,
+        long notStarted, long abandoned, int joined, int workers);
+
+    [LoggerMessage(12, LogLevel.Error, "The stop is cut short: {reason}")]
+    private partial void LogForced(string reason);
+
+    [LoggerMessage(13, LogLevel.Error, "Telemetry could not be flushed")]
+    private partial void LogNotFlushed(Exception? exception);
+}

@@ -1,0 +1,45 @@
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.AspNetCore.Shutdown;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Signals in a burst are one stop; a second one means: now.</summary>
+public class SignalBurstTests
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly SignalBurst _burst;
+
+    public SignalBurstTests() => _burst = new SignalBurst(_time);
+
+    [Fact]
+    public void A_burst_whose_handlers_come_late_is_one_stop()
+    {
+        Assert.Equal(SignalMeaning.Stop, _burst.Next());
+        foreach (int pause in (int[])[0, 0, 90, 149, 149, 149, 149, 149])
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(pause));
+            Assert.Equal(SignalMeaning.Same, _burst.Next());
+        }
+    }
+
+    [Fact]
+    public void One_that_comes_after_a_pause_means_now()
+    {
+        Assert.Equal(SignalMeaning.Stop, _burst.Next());
+        _time.Advance(SignalBurst.Pause);
+        Assert.Equal(SignalMeaning.Now, _burst.Next());
+    }
+
+    [Fact]
+    public void Who_goes_on_and_on_means_it()
+    {
+        Assert.Equal(SignalMeaning.Stop, _burst.Next());
+        for (int ms = 50; ms < 1000; ms += 50)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(50));
+            Assert.Equal(SignalMeaning.Same, _burst.Next());
+        }
+        _time.Advance(TimeSpan.FromMilliseconds(50));
+        Assert.Equal(SignalMeaning.Now, _burst.Next());
+    }
+}
