@@ -1,0 +1,29 @@
+namespace PoolApi.Jobs;
+
+/// <summary>An attempt that an instance has taken on: nobody else runs the job while its lease lasts.</summary>
+/// <param name="Job">The job, running.</param>
+/// <param name="Payload">What is to be run.</param>
+/// <param name="Number">
+/// Counts the job's claims. What an instance writes of a job carries it; if the job has been claimed again since, nothing is
+/// written: a lease that ran out cannot end a job twice.
+/// </param>
+/// <param name="Redeliveries">How often an instance died with it, or lost its lease.</param>
+public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Redeliveries);
+
+/// <summary>What was claimed, and when to ask again.</summary>
+/// <param name="Claims">The jobs; fewer than asked for when no more are due.</param>
+/// <param name="NextDue">How long until the next queued job is due, if fewer were due; <see langword="null"/> if none is queued.</param>
+public sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue);
+
+/// <summary>What became of a claim when its lease was to be renewed.</summary>
+public enum LeaseState
+{
+    /// <summary>It lasts on.</summary>
+    Held,
+
+    /// <summary>It lasts on, and somebody wants the job cancelled.</summary>
+    CancelRequested,
+
+    /// <summary>The job is no longer this claim's: stop, and write nothing.</summary>
+    Lost,
+}

@@ -1,0 +1,41 @@
+namespace PoolApi.Jobs.Running;
+
+/// <summary>Runs attempts of jobs. What of the app knows how to run a stored request implements this.</summary>
+public interface IJobExecutor
+{
+    /// <summary>Runs one attempt on the pool, to its end.</summary>
+    /// <param name="run">The attempt. Tell it when it has a worker (<see cref="JobRun.Started"/>).</param>
+    /// <param name="cancellation">
+    /// Cancelled when the attempt should stop, whether it waits or runs; why is the caller's business.
+    /// </param>
+    /// <returns>How it ended. An exception counts as <see cref="JobAttempt.Failed"/>.</returns>
+    ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation);
+}
+
+/// <summary>How an attempt went.</summary>
+/// <param name="Outcome">In a word.</param>
+/// <param name="Result">The answer of the work, if it came to one.</param>
+/// <param name="Error">What went wrong, if something did.</param>
+/// <param name="MayRetry">Whether to run it once more might help.</param>
+public sealed record JobAttempt(AttemptOutcome Outcome, JobResult? Result, JobError? Error, bool MayRetry)
+{
+    /// <summary>It did not run to its end: it was cancelled, or the pool did not take it or stopped.</summary>
+    public static JobAttempt Stopped { get; } = new(AttemptOutcome.Stopped, null, null, MayRetry: true);
+
+    /// <summary>The work threw. What it threw is in the log.</summary>
+    public static JobAttempt Failed { get; } = new(
+        AttemptOutcome.Failed, null, new JobError("work-failed", "The work failed. The details are in the log, under the trace id."), MayRetry: true);
+}
+
+/// <summary>How an attempt went, in a word.</summary>
+public enum AttemptOutcome
+{
+    /// <summary>The work answered, and well.</summary>
+    Succeeded,
+
+    /// <summary>The work threw, or answered that it could not be done.</summary>
+    Failed,
+
+    /// <summary>It did not run, or not to its end.</summary>
+    Stopped,
+}

@@ -1,0 +1,367 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using PoolApi.Jobs.Stores;
+using PoolApi.Threading;
+
+namespace PoolApi.Jobs.Running;
+
+/// <summary>Takes jobs from the store as workers become free, sees each attempt to its end, and keeps the leases.</summary>
+/// <remarks>
+/// <code>
+///   Start ─► claiming ──Close──► closed: nothing new is claimed, what has not started is handed back ──StopAsync──► stopped
+/// </code>
+/// <para>Two flows. One claims: it sleeps until it is told that a job may be due, that a worker may be free, or until the next
+/// job's time. The other tends: it renews leases, and lets the store expire, redeliver and sweep. While no job is in the
+/// store's queue and none runs, the first has no timer and the second wakes once a minute.</para>
+/// <para>A job is claimed only when a worker can take it soon: as many as there are free workers; and when none is, one at a
+/// time by the share that jobs can count on (<see cref="JobShare"/>), which goes into the pool before what waits there.</para>
+/// </remarks>
+public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
+{
+    /// <summary>While jobs wait and no worker is free, so often is looked whether one is. Only then: it is no polling while idle.</summary>
+    private static readonly TimeSpan Crowded = TimeSpan.FromMilliseconds(10);
+
+    private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+
+    private readonly IJobStore _store;
+    private readonly IJobExecutor _executor;
+    private readonly FixedThreadPool _pool;
+    private readonly JobWatch _watch;
+    private readonly JobOptions _options;
+    private readonly JobInstruments _instruments;
+    private readonly TimeProvider _time;
+    private readonly ILogger<JobDispatcher> _logger;
+
+    private readonly ConcurrentDictionary<JobRun, Task> _runs = new();
+    private readonly Signal _due = new();
+    private readonly Signal _tend = new();
+    private readonly CancellationTokenSource _closed = new();
+    private readonly CancellationTokenSource _stopped = new();
+    private readonly JobShare _share;
+    private int _waiting; // runs that no worker has taken yet
+    private volatile bool _mayHaveQueued = true; // jobs wait in the store, as far as is known
+    private Task _claiming = Task.CompletedTask;
+    private Task _tending = Task.CompletedTask;
+
+    /// <summary>Makes a dispatcher; it does nothing until it is started.</summary>
+    /// <param name="store">The store, not yet opened: the dispatcher listens to it.</param>
+    /// <param name="executor">What runs a job.</param>
+    /// <param name="pool">Where jobs run.</param>
+    /// <param name="watch">Is told of changes.</param>
+    /// <param name="options">How.</param>
+    /// <param name="instruments">What is counted.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">The log.</param>
+    public JobDispatcher(
+        IJobStore store, IJobExecutor executor, FixedThreadPool pool, JobWatch watch, JobOptions options, JobInstruments instruments,
+        TimeProvider time, ILogger<JobDispatcher> logger)
+    {
+        (_store, _executor, _pool, _watch, _options, _instruments, _time, _logger) =
+            (store, executor, pool, watch, options, instruments, time, logger);
+        _share = new JobShare(options.Share, pool.Workers, time);
+        store.Listener = this;
+    }
+
+    /// <summary>This instance's name in the store: another one after each start.</summary>
+    public string Owner { get; } = $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}";
+
+    /// <summary>How many attempts are in hand.</summary>
+    public int Running => _runs.Count;
+
+    /// <summary>What is wrong with the store, as of the last time it was asked; <see langword="null"/> if nothing is.</summary>
+    public string? StoreFault { get; private set; }
+
+    /// <summary>Begins. The store is open.</summary>
+    public void Start()
+    {
+        _claiming = ClaimAsync();
+        _tending = TendAsync();
+    }
+
+    /// <summary>
+    /// Claims nothing more. What no worker has taken yet is handed back at once, its attempt not counted; what runs goes on.
+    /// </summary>
+    public void Close()
+    {
+        if (_closed.IsCancellationRequested) return;
+        _closed.Cancel();
+        foreach (JobRun run in _runs.Keys)
+        {
+            if (!run.HasStarted) run.Stop(StopReason.Draining);
+        }
+    }
+
+    /// <summary>Closes, and waits until every attempt has ended and its end is written. The pool is drained by somebody else.</summary>
+    /// <param name="cancellation">Gives up: what is still in hand loses its lease in time, and is run elsewhere.</param>
+    public async Task StopAsync(CancellationToken cancellation)
+    {
+        Close();
+        await _claiming.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // The leases are renewed to the end.
+        await Task.WhenAll(_runs.Values).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _stopped.CancelAsync();
+        await _tending.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _closed.CancelAsync();
+        await _stopped.CancelAsync();
+        await Task.WhenAll(_claiming, _tending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    void IJobStoreListener.Changed(JobChange change)
+    {
+        _watch.Changed(change);
+        if (!change.IsCancelRequested) return;
+        foreach (JobRun run in _runs.Keys)
+        {
+            if (run.Claim.Job.Id == change.Id) run.Stop(StopReason.Cancelled);
+        }
+    }
+
+    void IJobStoreListener.MayBeDue()
+    {
+        _mayHaveQueued = true;
+        _due.Set();
+    }
+
+    void IJobStoreListener.MayHaveMissed()
+    {
+        _watch.MayHaveMissed();
+        _due.Set();
+        _tend.Set(); // also tells which running jobs somebody wants cancelled
+    }
+
+    private async Task ClaimAsync()
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        TimeSpan pause = FirstPause;
+        while (!_closed.IsCancellationRequested)
+        {
+            TimeSpan? wait;
+            try
+            {
+                wait = await ClaimOnceAsync();
+                pause = FirstPause;
+                StoreWorks();
+            }
+            catch (JobStoreUnavailableException e)
+            {
+                StoreFails(e);
+                wait = pause;
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            }
+            if (wait != TimeSpan.Zero) await _due.WaitAsync(wait, _time, _closed.Token);
+        }
+    }
+
+    /// <summary>Claims what there is room for.</summary>
+    /// <returns>How long to wait before the next time, unless told sooner; <see langword="null"/> until told.</returns>
+    private async Task<TimeSpan?> ClaimOnceAsync()
+    {
+        int room = Room();
+        bool first = false;
+        if (room > 0)
+        {
+            _share.Rest();
+        }
+        else
+        {
+            if (!_mayHaveQueued) return null;
+            first = _share.IsDue() && Volatile.Read(ref _waiting) == 0;
+            if (!first) return Crowded;
+            room = 1;
+        }
+        _mayHaveQueued = false; // whoever accepts from here on says so
+        JobClaims claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
+        foreach (JobClaim claim in claimed.Claims) Begin(claim, first);
+        if (claimed.Claims.Count == room)
+        {
+            _mayHaveQueued = true;
+            return Room() > 0 ? TimeSpan.Zero : Crowded;
+        }
+        if (claimed.NextDue is not { } next) return null;
+        return next > TimeSpan.Zero ? next : Crowded;
+    }
+
+    /// <summary>How many workers are free, and not meant for a job already.</summary>
+    private int Room()
+    {
+        PoolSnapshot pool = _pool.GetSnapshot();
+        int busy = pool.Workers.Count(static w => w.State != WorkerState.Idle);
+        // Those of ours that are on their way to the pool, or wait in it.
+        return pool.Workers.Count - Math.Max(busy + pool.QueueLength, busy + Volatile.Read(ref _waiting));
+    }
+
+    private void Begin(JobClaim claim, bool first)
+    {
+        // With high priority it goes before the requests that wait; with low priority after them.
+        var run = new JobRun(claim, first ? WorkPriority.High : WorkPriority.Low, new ProgressReporter(_store, claim, _time));
+        if (claim.Job.Deadline is { } deadline) run.StopIn(deadline - claim.Job.StartedAt!.Value, _time);
+        Interlocked.Increment(ref _waiting);
+        Task running = RunAsync(run, first);
+        _runs[run] = running;
+        // It may have ended before it was noted.
+        if (running.IsCompleted) _runs.TryRemove(run, out _);
+        else if (_runs.Count == 1) _tend.Set();
+        if (_closed.IsCancellationRequested && !run.HasStarted) run.Stop(StopReason.Draining);
+        else if (claim.Job.IsCancelRequested) run.Stop(StopReason.Cancelled);
+    }
+
+    private async Task RunAsync(JobRun run, bool first)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        long since = _time.GetTimestamp();
+        JobAttempt attempt;
+        try
+        {
+            attempt = await _executor.ExecuteAsync(run, run.Stopping);
+        }
+        catch (Exception e)
+        {
+            LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
+            attempt = JobAttempt.Failed;
+        }
+        Interlocked.Decrement(ref _waiting);
+        if (first) _share.Used(_time.GetElapsedTime(since));
+        _due.Set(); // a worker is free, before the end is written
+        try
+        {
+            await run.Reported;
+            await EndAsync(run, attempt);
+        }
+        finally
+        {
+            _runs.TryRemove(run, out _);
+            run.Dispose();
+        }
+    }
+
+    /// <summary>Writes down how an attempt ended, however long the store is away: work that was done must not be done again.</summary>
+    private async Task EndAsync(JobRun run, JobAttempt attempt)
+    {
+        JobEnd? end = EndOf(run, attempt);
+        TimeSpan pause = FirstPause;
+        while (run.Why != StopReason.LeaseLost)
+        {
+            try
+            {
+                if (end is null) await _store.HandBackAsync([run.Claim], CancellationToken.None);
+                else if (!await _store.FinishAsync(run.Claim, end, CancellationToken.None)) LogLost(run.Claim.Job.Id);
+                else if (end.State == JobState.Queued) _instruments.Retried(run.Claim.Job.Kind);
+                return;
+            }
+            catch (JobStoreUnavailableException e)
+            {
+                StoreFails(e);
+            }
+            if (_stopped.IsCancellationRequested) return;
+            await Task.Delay(pause, _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+    }
+
+    /// <summary>What an attempt means for the job.</summary>
+    /// <returns><see langword="null"/>: it is handed back.</returns>
+    private JobEnd? EndOf(JobRun run, JobAttempt attempt)
+    {
+        Job job = run.Claim.Job;
+        switch (attempt.Outcome)
+        {
+            case AttemptOutcome.Succeeded:
+                return new JobEnd(JobState.Succeeded, attempt.Result);
+            case AttemptOutcome.Failed when run.Why == StopReason.Deadline:
+                return Expired(attempt.Error);
+            case AttemptOutcome.Failed when attempt.MayRetry && job.Attempt < job.MaxAttempts && run.Why == StopReason.None:
+                return new JobEnd(
+                    JobState.Queued, null, attempt.Error, Backoff.After(_options.RetryDelay, job.Attempt, Random.Shared.NextDouble()));
+            case AttemptOutcome.Failed:
+                return new JobEnd(JobState.Failed, attempt.Result, attempt.Error);
+            default:
+                return run.Why switch
+                {
+                    StopReason.Cancelled => new JobEnd(JobState.Cancelled),
+                    StopReason.Deadline => Expired(null),
+                    _ => null, // the pool stops, or had no room after all
+                };
+        }
+
+        static JobEnd Expired(JobError? error) => new(
+            JobState.Expired, null, error ?? new JobError("expired", "It did not end within its timeout. Retry it, or give it more time."));
+    }
+
+    /// <summary>What the store grants: less than <see cref="JobOptions.Lease"/>, so that the time it takes others to look is within it.</summary>
+    private TimeSpan LeaseTime => _options.Lease * (2 / 3.0);
+
+    private async Task TendAsync()
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        var rules = new MaintenanceRules(_options.Retention, _options.MaxRedeliveries);
+        while (!_stopped.IsCancellationRequested)
+        {
+            bool more = false;
+            try
+            {
+                // Before others' leases are looked at: after a time without the store, one's own have run out as well.
+                await RenewAsync();
+                MaintenanceReport report = await _store.MaintainAsync(rules, CancellationToken.None);
+                foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
+                if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
+                more = report.MayBeMore;
+                if (report.Redelivered.Count > 0 || _mayHaveQueued) _due.Set();
+                StoreWorks();
+            }
+            catch (JobStoreUnavailableException e)
+            {
+                StoreFails(e);
+            }
+            // Whether another instance dies cannot be known otherwise than by looking.
+            bool busy = !_runs.IsEmpty || _mayHaveQueued || _store.IsShared;
+            if (!more) await _tend.WaitAsync(busy ? _options.Lease / 6 : Quiet, _time, _stopped.Token);
+        }
+    }
+
+    private async Task RenewAsync()
+    {
+        JobRun[] runs = [.. _runs.Keys];
+        if (runs.Length == 0) return;
+        IReadOnlyList<LeaseState> states = await _store.RenewAsync([.. runs.Select(static r => r.Claim)], LeaseTime, CancellationToken.None);
+        for (int i = 0; i < runs.Length; i++)
+        {
+            if (states[i] == LeaseState.CancelRequested) runs[i].Stop(StopReason.Cancelled);
+            // One that has just ended is not this claim's any more either.
+            else if (states[i] == LeaseState.Lost && _runs.ContainsKey(runs[i])) runs[i].Stop(StopReason.LeaseLost);
+        }
+    }
+
+    private void StoreFails(JobStoreUnavailableException e)
+    {
+        if (StoreFault is null) LogStoreFails(e.Message);
+        StoreFault = e.Message;
+    }
+
+    private void StoreWorks()
+    {
+        if (StoreFault is not null) LogStoreWorks();
+        StoreFault = null;
+    }
+
+    [LoggerMessage(30, LogLevel.Error, "The job store cannot be used: {fault}")]
+    private partial void LogStoreFails(string fault);
+
+    [LoggerMessage(31, LogLevel.Information, "The job store can be used again")]
+    private partial void LogStoreWorks();
+
+    [LoggerMessage(32, LogLevel.Warning, "{redelivered} jobs are queued again because their instance died, {poisoned} failed as poison")]
+    private partial void LogRedelivered(int redelivered, int poisoned);
+
+    [LoggerMessage(33, LogLevel.Error, "Job {id} ({kind}) failed")]
+    private partial void LogFailed(Guid id, string kind, Exception exception);
+
+    [LoggerMessage(34, LogLevel.Warning, "The end of job {id} is not written: its lease was lost, and another instance has it")]
+    private partial void LogLost(Guid id);
+}

@@ -1,0 +1,23 @@
+namespace PoolApi.Jobs.Running;
+
+/// <summary>How jobs are run.</summary>
+public sealed record JobOptions
+{
+    /// <summary>
+    /// How long after an instance has died its jobs are taken on by others, 3 s to 1 h. A live instance renews its lease six
+    /// times in that time.
+    /// </summary>
+    public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The share of the workers' time that jobs can count on while requests keep all workers busy, 0 to 1.</summary>
+    public double Share { get; init; } = 0.03;
+
+    /// <summary>How long a finished job keeps payload and result; it is gone altogether after twice as long. 1 s or more.</summary>
+    public TimeSpan Retention { get; init; } = TimeSpan.FromDays(1);
+
+    /// <summary>How often a job is begun again because the instance that had it died, 0 or more; then it is failed, as poison.</summary>
+    public int MaxRedeliveries { get; init; } = 3;
+
+    /// <summary>The pause before the second attempt; each further one is twice as long, up to five minutes. More than 0.</summary>
+    public TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);
+}

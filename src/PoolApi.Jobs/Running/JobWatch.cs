@@ -1,0 +1,200 @@
+using System.Runtime.CompilerServices;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Jobs.Running;
+
+/// <summary>Lets any number of callers wait for the next version of a job; however many watch the same job, it is read once.</summary>
+/// <remarks>
+/// <para>Each job that is watched has a <see cref="Watched"/>: its latest version, and a signal that is replaced when a newer one has
+/// been read. A watcher that does not keep up sees the latest only, and costs no more memory than one that does.</para>
+/// <para>That nothing is missed: a watcher is counted in before it reads the job for the first time, and a change that is told
+/// while the job is being read makes it be read again.</para>
+/// </remarks>
+public sealed class JobWatch(IJobStore store)
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<Guid, Watched> _byId = [];
+
+    /// <summary>How many jobs are watched. For tests and views.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock) return _byId.Count;
+        }
+    }
+
+    /// <summary>The versions of a job from now on, ending with its final state.</summary>
+    /// <param name="id">The job.</param>
+    /// <param name="after">Only versions greater than this one.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="JobStoreUnavailableException">The store cannot be read.</exception>
+    public async IAsyncEnumerable<Job> WatchAsync(Guid id, long after, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        Watched watched = Join(id);
+        try
+        {
+            Task next = watched.Next;
+            Job? job = await store.GetAsync(id, cancellation);
+            while (job is not null)
+            {
+                if (job.Version > after)
+                {
+                    after = job.Version;
+                    yield return job;
+                }
+                if (job.State.IsFinal()) yield break;
+                await next.WaitAsync(cancellation);
+                next = watched.Next;
+                if (watched.Gone) yield break;
+                job = watched.Latest ?? job;
+            }
+        }
+        finally
+        {
+            Leave(id, watched);
+        }
+    }
+
+    /// <summary>Waits until a job has ended, or the time is over.</summary>
+    /// <returns>The job as it is then; <see langword="null"/> if there is none.</returns>
+    /// <exception cref="JobStoreUnavailableException">The store cannot be read.</exception>
+    public async Task<Job?> WaitAsync(Guid id, TimeSpan time, CancellationToken cancellation)
+    {
+        Job? last = null;
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        late.CancelAfter(time);
+        try
+        {
+            await foreach (Job job in WatchAsync(id, 0, late.Token)) last = job;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            // As it is then; and if it could not even be read once, it is read now.
+            last ??= await store.GetAsync(id, cancellation);
+        }
+        return last;
+    }
+
+    /// <summary>A job has changed.</summary>
+    internal void Changed(JobChange change)
+    {
+        Watched? watched;
+        lock (_lock)
+        {
+            if (!_byId.TryGetValue(change.Id, out watched)) return;
+        }
+        watched.Read(change.Version);
+    }
+
+    /// <summary>Any job may have changed.</summary>
+    internal void MayHaveMissed()
+    {
+        Watched[] all;
+        lock (_lock) all = [.. _byId.Values];
+        foreach (Watched watched in all) watched.Read(long.MaxValue);
+    }
+
+    private Watched Join(Guid id)
+    {
+        lock (_lock)
+        {
+            if (!_byId.TryGetValue(id, out Watched? watched)) _byId.Add(id, watched = new Watched(store, id));
+            watched.Watchers++;
+            return watched;
+        }
+    }
+
+    private void Leave(Guid id, Watched watched)
+    {
+        lock (_lock)
+        {
+            if (--watched.Watchers == 0) _byId.Remove(id);
+        }
+    }
+
+    private sealed class Watched(IJobStore store, Guid id)
+    {
+        private readonly Lock _lock = new();
+        private TaskCompletionSource _next = NewSignal();
+        private bool _isReading;
+        private bool _isToldAgain;
+
+        /// <summary>Guarded by the lock of the outer type.</summary>
+        public int Watchers { get; set; }
+
+        public Job? Latest { get; private set; }
+
+        /// <summary>The job is not there any more.</summary>
+        public bool Gone { get; private set; }
+
+        /// <summary>Completes when <see cref="Latest"/> is another.</summary>
+        public Task Next
+        {
+            get
+            {
+                lock (_lock) return _next.Task;
+            }
+        }
+
+        /// <summary>Reads the job unless the version is known already.</summary>
+        public void Read(long version)
+        {
+            lock (_lock)
+            {
+                if (Latest is { } latest && latest.Version >= version) return;
+                _isToldAgain = true;
+                if (_isReading) return;
+                _isReading = true;
+            }
+            // Whoever tells of a change is not kept waiting. Nothing waits for this task, and nothing in it can fail unseen.
+            _ = ReadUntilKnownAsync();
+        }
+
+        private async Task ReadUntilKnownAsync()
+        {
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            while (true)
+            {
+                lock (_lock) _isToldAgain = false;
+                Job? job = null;
+                Exception? fault = null;
+                try
+                {
+                    job = await store.GetAsync(id, CancellationToken.None);
+                }
+                catch (Exception e)
+                {
+                    // Told to those who wait; they may come again.
+                    fault = e;
+                }
+                lock (_lock)
+                {
+                    TaskCompletionSource signal = _next;
+                    if (fault is not null || job is null || job.Version > (Latest?.Version ?? 0)) _next = NewSignal();
+                    if (fault is null)
+                    {
+                        Gone = job is null;
+                        Latest = job ?? Latest;
+                    }
+                    if (fault is not null)
+                    {
+                        signal.TrySetException(fault);
+                        _ = signal.Task.Exception; // seen, even if nobody waits any more
+                    }
+                    else if (signal != _next)
+                    {
+                        signal.TrySetResult();
+                    }
+                    if (!_isToldAgain || fault is not null)
+                    {
+                        _isReading = false;
+                        return;
+                    }
+                }
+            }
+        }
+
+        private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

@@ -1,0 +1,47 @@
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Jobs.Running;
+
+/// <summary>Writes an attempt's progress to the store: whole percents, one write at a time, ten a second at most.</summary>
+internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProvider time)
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    private readonly Lock _lock = new();
+    private Task _writing = Task.CompletedTask;
+    private int _written = -1;
+    private long _writtenAt;
+
+    public Task Written
+    {
+        get
+        {
+            lock (_lock) return _writing;
+        }
+    }
+
+    public void Report(double progress)
+    {
+        int percent = (int)(progress * 100);
+        lock (_lock)
+        {
+            if (percent == _written || !_writing.IsCompleted) return;
+            if (_written >= 0 && time.GetElapsedTime(_writtenAt) < Pause) return;
+            _written = percent;
+            _writtenAt = time.GetTimestamp();
+            _writing = WriteAsync(percent / 100.0); // its task is waited for at the end of the attempt
+        }
+    }
+
+    private async Task WriteAsync(double progress)
+    {
+        try
+        {
+            await store.ReportProgressAsync(claim, progress, CancellationToken.None);
+        }
+        catch (JobStoreException)
+        {
+            // The next report, or the end, says more.
+        }
+    }
+}

@@ -1,0 +1,108 @@
+namespace PoolApi.Jobs.Stores;
+
+/// <summary>
+/// Where jobs are kept. What a method has returned is committed to the disk, and survives the end of the process, of the
+/// database and of the machine.
+/// </summary>
+/// <remarks>
+/// <para>One contract and one suite of tests for every store. Thread-safe. Concurrent calls share commits, so many callers at
+/// once cost little more than one.</para>
+/// <para>Times are by the store's own clock, one for all instances. Every method throws
+/// <see cref="JobStoreUnavailableException"/> if the store cannot be reached, is full, or does not answer in time: then nothing
+/// has been done, except that an <see cref="AcceptAsync"/> or <see cref="FinishAsync"/> whose answer was lost may have been
+/// (<see cref="FinishAsync"/> can be repeated). A cancelled call may have been done as well.</para>
+/// </remarks>
+public interface IJobStore : IAsyncDisposable
+{
+    /// <summary>Is told of changes. Set before <see cref="OpenAsync"/>; none by default.</summary>
+    IJobStoreListener? Listener { get; set; }
+
+    /// <summary>Other instances may use the same store, so one of them may die and leave jobs behind.</summary>
+    bool IsShared { get; }
+
+    /// <summary>Opens the store and brings its schema up to date; safe when several instances do so at once.</summary>
+    /// <exception cref="JobStoreException">It cannot be opened: the message says what is wrong and what to do.</exception>
+    Task OpenAsync(CancellationToken cancellation);
+
+    /// <summary>
+    /// Accepts a job: when it returns <see cref="AcceptOutcome.Created"/>, the job is committed. Of any number of calls with
+    /// the same client and key, at once or one after another, exactly one creates.
+    /// </summary>
+    ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation);
+
+    /// <summary>
+    /// Takes on jobs that are due, whoever accepted them: those of the highest priority first, and among them the one that
+    /// has been due longest. Each is then <see cref="JobState.Running"/>, its attempt counted, under a lease of this owner.
+    /// Two calls, by whatever instances, never get the same job. What is past its deadline is not claimed.
+    /// </summary>
+    /// <param name="owner">The instance's name.</param>
+    /// <param name="max">How many at most, 1 or more.</param>
+    /// <param name="lease">How long nobody else may take them.</param>
+    /// <param name="cancellation">Gives up.</param>
+    ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation);
+
+    /// <summary>Ends a claim's attempt.</summary>
+    /// <returns>
+    /// Whether it was still this claim's to end; if not, nothing was written. Repeated after it was done, it returns <see langword="true"/>.
+    /// </returns>
+    ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation);
+
+    /// <summary>
+    /// Hands claims back: the jobs are queued and due as if they had not been claimed, their attempts not counted. One that
+    /// somebody wants cancelled is cancelled instead. Claims that are lost already are left alone.
+    /// </summary>
+    ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation);
+
+    /// <summary>Renews the leases of claims.</summary>
+    /// <returns>For each claim, in order, what became of it.</returns>
+    ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation);
+
+    /// <summary>Notes how far a claim's attempt is. Without effect if the claim is lost.</summary>
+    ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation);
+
+    /// <summary>The job.</summary>
+    /// <returns><see langword="null"/> if there is none.</returns>
+    ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation);
+
+    /// <summary>The job and its result.</summary>
+    /// <returns><see langword="null"/> if there is no such job; no result if it has none, or it is past its retention.</returns>
+    ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation);
+
+    /// <summary>A page of jobs. Costs about the same however many there are.</summary>
+    ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation);
+
+    /// <summary>
+    /// Cancels a job: at once if it is queued; if it runs, its instance is told, and the job stays
+    /// <see cref="JobState.Running"/> until it has stopped. One that has ended is left alone.
+    /// </summary>
+    /// <returns>The job before and after; <see langword="null"/> if there is none.</returns>
+    ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation);
+
+    /// <summary>
+    /// Queues a failed, cancelled or expired job again, as if it were new: due at once, with all its attempts and, if it has
+    /// a deadline, as much time as it had. In another state, or past its retention, it is left alone.
+    /// </summary>
+    /// <returns>The job before and after; <see langword="null"/> if there is none.</returns>
+    ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation);
+
+    /// <summary>
+    /// One round of tending: expires what is queued past its deadline, queues again what has lost its instance (or fails it
+    /// as poison, or cancels it where that was asked for), and sweeps what is past its retention. In small transactions; what
+    /// other instances tend at the same time is left to them.
+    /// </summary>
+    ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation);
+
+    /// <summary>How many jobs are in each state; may be some seconds old.</summary>
+    ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation);
+}
+
+/// <summary>A job and its result.</summary>
+/// <param name="Job">The job.</param>
+/// <param name="Result">Its result, if it has one.</param>
+/// <param name="IsSwept">It is past its retention: the result it had is gone.</param>
+public sealed record JobWithResult(Job Job, JobResult? Result, bool IsSwept);
+
+/// <summary>A job before and after it was asked to change.</summary>
+/// <param name="Before">The state it was in.</param>
+/// <param name="After">The job as it is now; unchanged if it could not.</param>
+public sealed record JobTransition(JobState Before, Job After);
