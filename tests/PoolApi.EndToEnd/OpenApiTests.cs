@@ -80,7 +80,10 @@ public sealed class OpenApiTests(SharedServices services)
                 Assert.True(summed, $"{operation.Name} {path.Name} has no summary");
                 var method = new HttpMethod(operation.Name.ToUpperInvariant());
                 var answer = await service.Api.SendAsync(new HttpRequestMessage(method, path.Name));
-                Assert.True(answer.Status is not (404 or 405), $"{operation.Name} {path.Name} is listed and answers {answer.Status}");
+                // Of a path with a parameter, what the parameter names may not be there: then the problem speaks of that.
+                bool isOfTheParameter = answer.Status == 404 && path.Name.Contains('{', StringComparison.Ordinal)
+                    && !answer.Text.Contains("no such route", StringComparison.Ordinal);
+                Assert.True(isOfTheParameter || answer.Status is not (404 or 405), $"{operation.Name} {path.Name} is listed and answers {answer.Status}");
             }
         }
     }

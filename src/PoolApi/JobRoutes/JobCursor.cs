@@ -28,10 +28,11 @@ internal static class JobCursor
     /// <returns><see langword="null"/> if it is no cursor.</returns>
     public static Guid? Parse(string text)
     {
-        // By its length alone nothing is decoded that is too long.
-        if (text.Length != Base64Url.GetEncodedLength(Length)) return null;
+        // The decoder throws at what is not of its alphabet, and passes over blanks.
+        if (text.Length != Base64Url.GetEncodedLength(Length) || !Base64Url.IsValid(text, out int length) || length != Length) return null;
         Span<byte> bytes = stackalloc byte[Length];
-        if (!Base64Url.TryDecodeFromChars(text, bytes, out int written) || written != Length || bytes[0] != Form) return null;
+        Base64Url.DecodeFromChars(text, bytes);
+        if (bytes[0] != Form) return null;
         Span<byte> check = stackalloc byte[Length];
         bytes.CopyTo(check);
         WriteCheck(check);

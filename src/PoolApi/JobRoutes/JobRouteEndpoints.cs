@@ -4,6 +4,7 @@ using PoolApi.Auth;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
+using PoolApi.Problems;
 using PoolApi.Requests;
 
 namespace PoolApi.JobRoutes;
@@ -24,6 +25,12 @@ internal static class JobRouteEndpoints
         jobs.MapGet("/{id}/events", WatchAsync).DescribeEvents();
         jobs.MapDelete("/{id}", CancelAsync).DescribeCancel();
         jobs.MapPost("/{id}:retry", RetryAsync).DescribeRetry();
+        // Since some POST could match behind {id}, routing would find none here and answer 404, of a path that others have.
+        jobs.MapPost("/{id}", static IResult (string id, HttpContext context) =>
+        {
+            context.Response.Headers.Allow = "DELETE, GET";
+            return Problem.Of(context, StatusCodes.Status405MethodNotAllowed);
+        }).ExcludeFromDescription();
     }
 
     private static async Task<IResult> ListAsync(JobListRequest request, HttpContext context, [FromServices] IJobStore store)

@@ -1,0 +1,90 @@
+using System.Text.Json.Nodes;
+using PoolApi.Jobs;
+using PoolApi.Tests.JobRoutes.Support;
+using PoolApi.Tests.Service;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>DELETE /v1/jobs/{id} and POST /v1/jobs/{id}:retry.</summary>
+public class JobChangeTests
+{
+    [Fact]
+    public async Task A_queued_job_that_is_cancelled_never_runs()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New());
+        using HttpResponseMessage response = await app.SendAsync("DELETE", $"/v1/jobs/{job.Id}");
+        Assert.Equal((204, 0), ((int)response.StatusCode, (await response.Content.ReadAsByteArrayAsync(JobApp.Token)).Length));
+        Assert.Equal(JobState.Cancelled, (await app.Store.GetAsync(job.Id, JobApp.Token))!.State);
+        await app.AssertProblem("DELETE", $"/v1/jobs/{job.Id}", 409, "job-finished");
+    }
+
+    [Fact]
+    public async Task A_running_job_is_being_cancelled_however_often_that_is_asked()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Running));
+        for (int i = 0; i < 2; i++)
+        {
+            using HttpResponseMessage response = await app.SendAsync("DELETE", $"/v1/jobs/{job.Id}");
+            JsonNode now = await JobApp.JsonOf(response, 202);
+            Assert.Equal(("running", true), ((string?)now["state"], (bool)now["cancelRequested"]!));
+            Assert.Equal($"/v1/jobs/{job.Id}", JobApp.Header(response, "Location"));
+        }
+    }
+
+    [Theory]
+    [InlineData(JobState.Succeeded, "has succeeded already")]
+    [InlineData(JobState.Failed, "has failed already")]
+    [InlineData(JobState.Cancelled, "has been cancelled already")]
+    [InlineData(JobState.Expired, "has expired already")]
+    public async Task A_job_that_has_ended_cannot_be_cancelled(JobState state, string says)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New(state));
+        using HttpResponseMessage response = await app.SendAsync("DELETE", $"/v1/jobs/{job.Id}");
+        JsonNode problem = await ServiceApp.AssertProblem(response, 409, "job-finished");
+        Assert.Contains(says, (string?)problem["detail"], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(JobState.Failed)]
+    [InlineData(JobState.Cancelled)]
+    [InlineData(JobState.Expired)]
+    public async Task A_job_that_came_to_nothing_is_queued_again(JobState state)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New(state));
+        using HttpResponseMessage response = await app.SendAsync("POST", $"/v1/jobs/{job.Id}:retry");
+        Assert.Equal("queued", (string?)(await JobApp.JsonOf(response, 202))["state"]);
+        Assert.Equal($"/v1/jobs/{job.Id}", JobApp.Header(response, "Location"));
+        Assert.NotNull(JobApp.Header(response, "Retry-After"));
+    }
+
+    [Theory]
+    [InlineData(JobState.Queued, false, "is queued")]
+    [InlineData(JobState.Running, false, "is running")]
+    [InlineData(JobState.Succeeded, false, "has succeeded")]
+    [InlineData(JobState.Failed, true, "past its retention")]
+    public async Task Any_other_is_not_and_it_is_said_why(JobState state, bool isSwept, string says)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New(state), isSwept: isSwept);
+        using HttpResponseMessage response = await app.SendAsync("POST", $"/v1/jobs/{job.Id}:retry");
+        JsonNode problem = await ServiceApp.AssertProblem(response, 409, "job-not-retryable");
+        Assert.Contains(says, (string?)problem["detail"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Methods_that_are_not_there_are_not_allowed()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New());
+        using HttpResponseMessage posted = await app.SendAsync("POST", $"/v1/jobs/{job.Id}");
+        await ServiceApp.AssertProblem(posted, 405, "method-not-allowed");
+        Assert.Equal("DELETE, GET", JobApp.Header(posted, "Allow"));
+        await app.AssertProblem("PUT", $"/v1/jobs/{job.Id}", 405, "method-not-allowed");
+        await app.AssertProblem("DELETE", "/v1/jobs", 405, "method-not-allowed");
+        await app.AssertProblem("PUT", $"/v1/jobs/{job.Id}:retry", 405, "method-not-allowed");
+    }
+}

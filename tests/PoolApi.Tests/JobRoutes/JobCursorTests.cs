@@ -1,0 +1,38 @@
+using PoolApi.JobRoutes;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>A cursor comes back as it went out, and whatever else is sent in its place is recognised.</summary>
+public class JobCursorTests
+{
+    [Fact]
+    public void A_cursor_names_its_job_and_survives_a_url()
+    {
+        var id = Guid.CreateVersion7();
+        string cursor = JobCursor.After(id);
+        Assert.Equal(id, JobCursor.Parse(cursor));
+        Assert.Equal(cursor, Uri.EscapeDataString(cursor));
+        Assert.DoesNotContain(id.ToString("N"), cursor, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public void With_any_one_character_changed_cut_or_added_it_is_none()
+    {
+        string cursor = JobCursor.After(Guid.CreateVersion7());
+        for (int i = 0; i < cursor.Length; i++)
+        {
+            char other = cursor[i] == 'A' ? 'B' : 'A';
+            Assert.Null(JobCursor.Parse(cursor[..i] + other + cursor[(i + 1)..]));
+            Assert.Null(JobCursor.Parse(cursor.Remove(i, 1)));
+            Assert.Null(JobCursor.Parse(cursor.Insert(i, "A")));
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [InlineData("****************************")]
+    [InlineData("                            ")]
+    public void What_is_made_up_is_none(string text) => Assert.Null(JobCursor.Parse(text));
+}

@@ -1,0 +1,69 @@
+using System.Text.Json.Nodes;
+using PoolApi.Tests.JobRoutes.Support;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>The document tells of the jobs routes all that they take and answer.</summary>
+public class JobDocsTests
+{
+    private static async Task<JsonNode> Document(bool keys = false)
+    {
+        await using JobApp app = await JobApp.StartAsync(keys);
+        return JsonNode.Parse(await app.Client.GetStringAsync("/openapi/v1.json", JobApp.Token))!;
+    }
+
+    [Theory]
+    [InlineData("/v1/jobs", "get", "200,400,503", "query:state,query:kind,query:tag,query:cursor,query:limit")]
+    [InlineData("/v1/jobs/{id}", "get", "200,304,400,404,503", "path:id,header:Prefer,header:If-None-Match")]
+    [InlineData("/v1/jobs/{id}/result", "get", "200,404,409,410,500,503", "path:id")]
+    [InlineData("/v1/jobs/{id}/events", "get", "200,400,404,503", "path:id,header:Last-Event-ID")]
+    [InlineData("/v1/jobs/{id}", "delete", "202,204,404,409,503", "path:id")]
+    [InlineData("/v1/jobs/{id}:retry", "post", "202,404,409,503", "path:id")]
+    public async Task Every_route_tells_its_parameters_and_answers(string path, string method, string statuses, string parameters)
+    {
+        JsonNode operation = (await Document())["paths"]![path]![method]!;
+        Assert.NotEmpty((string?)operation["summary"] ?? "");
+        Assert.Equal(parameters, string.Join(',', (operation["parameters"] as JsonArray ?? []).Select(static p => $"{p!["in"]}:{p["name"]}")));
+        JsonObject responses = operation["responses"]!.AsObject();
+        Assert.Equal(statuses, string.Join(',', responses.Select(static r => r.Key).Order(StringComparer.Ordinal)));
+        foreach (var (status, response) in responses)
+        {
+            Assert.NotEmpty((string?)response!["description"] ?? "");
+            Assert.Equal(status[0] is '4' or '5', response["content"]?["application/problem+json"] is not null);
+            Assert.Null(response["headers"]?["Server-Timing"]);
+        }
+        Assert.Contains("store-unavailable", (string?)responses["503"]!["description"], StringComparison.Ordinal);
+        Assert.NotNull(responses["503"]!["headers"]!["Retry-After"]);
+        Assert.Null(operation["security"]);
+    }
+
+    [Fact]
+    public async Task A_job_is_described_as_it_is_written_with_an_example()
+    {
+        JsonNode document = await Document();
+        JsonNode answer = document["paths"]!["/v1/jobs/{id}"]!["get"]!["responses"]!["200"]!["content"]!["application/json"]!;
+        string name = ((string)answer["schema"]!["$ref"]!).Split('/')[^1];
+        JsonObject properties = document["components"]!["schemas"]![name]!["properties"]!.AsObject();
+        Assert.Equal(properties.Select(static p => p.Key), answer["example"]!.AsObject().Select(static p => p.Key));
+        Assert.Equal(
+            ["queued", "running", "succeeded", "failed", "cancelled", "expired"],
+            properties["state"]!["enum"]!.AsArray().Select(static s => (string?)s));
+        Assert.Equal("date-time", (string?)properties["createdAt"]!["format"]);
+        Assert.Equal("integer", (string?)properties["attempt"]!["type"]);
+        Assert.All(properties.Where(static p => p.Value!["$ref"] is null && p.Key is not ("error" or "links")), static p => Assert.NotEmpty((string?)p.Value!["description"] ?? ""));
+    }
+
+    [Fact]
+    public async Task Where_keys_are_asked_for_every_route_says_so()
+    {
+        JsonNode document = await Document(keys: true);
+        foreach (var (path, operations) in document["paths"]!.AsObject().Where(static p => p.Key.StartsWith("/v1/jobs", StringComparison.Ordinal)))
+        {
+            foreach (var (method, operation) in operations!.AsObject())
+            {
+                Assert.True(operation!["security"] is JsonArray { Count: 2 }, $"{method} {path}");
+                Assert.NotNull(operation["responses"]!["401"]!["content"]!["application/problem+json"]);
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+using System.Net;
+using System.Net.ServerSentEvents;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using PoolApi.Jobs;
+using PoolApi.Tests.JobRoutes.Support;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>GET /v1/jobs/{id}/events, on real sockets.</summary>
+public class JobEventsTests
+{
+    private const int Watchers = 50;
+
+    [Fact]
+    public async Task Fifty_watchers_see_the_job_grow_and_its_end_and_then_their_streams_end()
+    {
+        await using JobApp app = await JobApp.StartAsync(kestrel: true);
+        Job job = app.Store.Put(FakeJobStore.New());
+        EventStream[] streams = await Task.WhenAll(Enumerable.Range(0, Watchers).Select(_ => EventStream.OpenAsync(app, job.Id)));
+        foreach (EventStream stream in streams) Assert.Equal((1, "queued"), await stream.NextAsync());
+        app.Store.Change(job.Id, JobState.Running);
+        foreach (EventStream stream in streams) Assert.Equal((2, "running"), await stream.NextAsync());
+        for (int i = 1; i <= 20; i++) app.Store.Change(job.Id, j => j with { Progress = i / 20.0 });
+        app.Store.Change(job.Id, JobState.Succeeded);
+        foreach (EventStream stream in streams)
+        {
+            long last = 2;
+            string state = "running";
+            while (await stream.NextAsync() is { } next)
+            {
+                Assert.True(next.Version > last, $"{next.Version} after {last}");
+                (last, state) = next;
+            }
+            Assert.Equal((23, "succeeded"), (last, state));
+            stream.Dispose();
+        }
+        await app.UntilWatched(0);
+    }
+
+    [Theory]
+    [InlineData(null, 1)]
+    [InlineData("", 1)]
+    [InlineData("0", 1)]
+    [InlineData("6", 1)]
+    [InlineData("7", 0)]
+    [InlineData("8", 0)]
+    public async Task Of_a_job_that_has_ended_the_end_is_sent_unless_it_was_seen_and_the_stream_ends(string? lastSeen, int events)
+    {
+        await using JobApp app = await JobApp.StartAsync(kestrel: true);
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Failed) with { Version = 7, Error = new JobError("work-failed", "two\nlines") });
+        using HttpResponseMessage response = await app.GetAsync(
+            $"/v1/jobs/{job.Id}/events", lastSeen is null ? [] : [("Last-Event-ID", lastSeen)]);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
+        string text = await response.Content.ReadAsStringAsync(JobApp.Token);
+        if (events == 0)
+        {
+            Assert.Equal("", text);
+            return;
+        }
+        Assert.StartsWith("event: job\ndata: {", text, StringComparison.Ordinal);
+        Assert.EndsWith("}\nid: 7\n\n", text, StringComparison.Ordinal);
+        Assert.Equal(events, text.Split("event: ").Length - 1);
+        using HttpResponseMessage plain = await app.GetAsync($"/v1/jobs/{job.Id}");
+        Assert.Equal(await plain.Content.ReadAsStringAsync(JobApp.Token), text.Split('\n')[1]["data: ".Length..]);
+    }
+
+    [Fact]
+    public async Task Who_comes_again_is_connected_at_once_and_sees_only_what_is_newer()
+    {
+        await using JobApp app = await JobApp.StartAsync(kestrel: true);
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Running) with { Version = 7 });
+        // The head of the answer is here before there is any event.
+        using EventStream stream = await EventStream.OpenAsync(app, job.Id, ("Last-Event-ID", "7"));
+        app.Store.Change(job.Id, j => j with { Progress = 0.5 });
+        Assert.Equal((8, "running"), await stream.NextAsync());
+        app.Store.Change(job.Id, JobState.Succeeded);
+        Assert.Equal((9, "succeeded"), await stream.NextAsync());
+        Assert.Null(await stream.NextAsync());
+    }
+
+    [Theory]
+    [InlineData("x")]
+    [InlineData("-1")]
+    [InlineData("7.5")]
+    [InlineData("99999999999999999999")]
+    public async Task A_last_event_that_is_none_is_refused(string lastSeen)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New());
+        await app.AssertProblem(
+            "GET", $"/v1/jobs/{job.Id}/events", 400, "invalid-request", "Last-Event-ID", "whole number", ("Last-Event-ID", lastSeen));
+    }
+
+    [Fact]
+    public async Task When_the_app_stops_every_stream_ends_whole()
+    {
+        await using JobApp app = await JobApp.StartAsync(kestrel: true);
+        Job job = app.Store.Put(FakeJobStore.New());
+        EventStream[] streams = await Task.WhenAll(Enumerable.Range(0, Watchers).Select(_ => EventStream.OpenAsync(app, job.Id)));
+        foreach (EventStream stream in streams) Assert.Equal((1, "queued"), await stream.NextAsync());
+        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        Task stop = app.App.StopAsync(late.Token);
+        // A body that is cut off is an exception here.
+        foreach (EventStream stream in streams) Assert.Null(await stream.NextAsync());
+        await stop;
+        Assert.False(late.IsCancellationRequested);
+        foreach (EventStream stream in streams) stream.Dispose();
+    }
+
+    [Fact]
+    public async Task A_stream_outlives_a_time_without_the_store()
+    {
+        await using JobApp app = await JobApp.StartAsync(kestrel: true);
+        Job job = app.Store.Put(FakeJobStore.New());
+        using EventStream stream = await EventStream.OpenAsync(app, job.Id);
+        Assert.Equal((1, "queued"), await stream.NextAsync());
+        app.Store.IsAway = true;
+        app.Store.Watch.Changed(new JobChange(job.Id, 2, false)); // its reading fails
+        app.Store.Change(job.Id, JobState.Running);
+        Task<(long, string)?> next = stream.NextAsync();
+        app.Store.IsAway = false;
+        Assert.Equal((2, "running"), await next);
+        app.Store.Change(job.Id, JobState.Succeeded);
+        Assert.Equal((3, "succeeded"), await stream.NextAsync());
+        Assert.Null(await stream.NextAsync());
+    }
+
+    [Fact]
+    public async Task A_watcher_that_goes_away_is_forgotten()
+    {
+        await using JobApp app = await JobApp.StartAsync(kestrel: true);
+        Job job = app.Store.Put(FakeJobStore.New());
+        EventStream stream = await EventStream.OpenAsync(app, job.Id);
+        Assert.Equal((1, "queued"), await stream.NextAsync());
+        Assert.Equal(1, app.Store.Watch.Count);
+        stream.Dispose();
+        await app.UntilWatched(0);
+    }
+
+    /// <summary>
+    /// What is written for a watcher that does not read must fit into the buffers on the way, which are made small here: for
+    /// it, and for nobody else, versions are left out.
+    /// </summary>
+    [Fact]
+    public async Task A_watcher_that_does_not_read_gets_the_latest_and_not_all_that_it_missed()
+    {
+        const int Buffers = 4096;
+        const int Versions = 600;
+        await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: static builder =>
+        {
+            builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Limits.MinResponseDataRate = null);
+            builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
+            {
+                Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+                socket.SendBufferSize = Buffers; // what it accepts inherits it
+                return socket;
+            });
+        });
+        string[] tags = [.. Enumerable.Range(0, 16).Select(static i => $"{i:D2}" + new string('x', 62))];
+        Job job = app.Store.Put(FakeJobStore.New() with { Tags = tags });
+
+        using var lazy = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        lazy.ReceiveBufferSize = Buffers;
+        await lazy.ConnectAsync(IPAddress.Loopback, app.Address!.Port, JobApp.Token);
+        await lazy.SendAsync(Encoding.ASCII.GetBytes($"GET /v1/jobs/{job.Id}/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), JobApp.Token);
+        await app.UntilWatched(1);
+        using EventStream eager = await EventStream.OpenAsync(app, job.Id);
+        Assert.Equal((1, "queued"), await eager.NextAsync());
+        for (int i = 2; i < Versions; i++)
+        {
+            app.Store.Change(job.Id, static j => j with { State = JobState.Running });
+            Assert.Equal((i, "running"), await eager.NextAsync());
+        }
+        app.Store.Change(job.Id, JobState.Succeeded);
+        Assert.Equal((Versions, "succeeded"), await eager.NextAsync());
+
+        await using var rest = new NetworkStream(lazy);
+        string text = await new StreamReader(rest).ReadToEndAsync(JobApp.Token);
+        int events = text.Split("event: job\n").Length - 1;
+        Assert.InRange(events, 2, Versions / 2);
+        Assert.Contains($"\nid: {Versions}\n\n", text, StringComparison.Ordinal);
+    }
+
+    /// <summary>One client's stream.</summary>
+    private sealed class EventStream : IDisposable
+    {
+        private readonly HttpResponseMessage _response;
+        private readonly IAsyncEnumerator<SseItem<string>> _events;
+
+        private EventStream(HttpResponseMessage response, Stream body)
+        {
+            _response = response;
+            _events = SseParser.Create(body).EnumerateAsync(JobApp.Token).GetAsyncEnumerator(JobApp.Token);
+        }
+
+        public static async Task<EventStream> OpenAsync(JobApp app, Guid id, params (string, string)[] headers)
+        {
+            HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{id}/events", headers);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            return new EventStream(response, await response.Content.ReadAsStreamAsync(JobApp.Token));
+        }
+
+        /// <summary>The next version and its state; null when the stream has ended.</summary>
+        public async Task<(long Version, string State)?> NextAsync()
+        {
+            if (!await _events.MoveNextAsync()) return null;
+            Assert.Equal("job", _events.Current.EventType);
+            JsonNode job = JsonNode.Parse(_events.Current.Data)!;
+            Assert.Equal(_events.Current.EventId, job["version"]!.ToJsonString());
+            return ((long)job["version"]!, (string)job["state"]!);
+        }
+
+        public void Dispose() => _response.Dispose();
+    }
+}

@@ -1,0 +1,178 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using PoolApi.Jobs;
+using PoolApi.Tests.JobRoutes.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>GET /v1/jobs/{id}: how a job is, its ETag, and waiting for it.</summary>
+public class JobGetTests
+{
+    private static readonly DateTimeOffset Time = new(2030, 1, 31, 8, 9, 10, 123, TimeSpan.Zero);
+
+    [Fact]
+    public async Task A_job_has_these_members_in_this_order()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Guid id = Guid.Parse("0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11");
+        app.Store.Put(FakeJobStore.New(id: id) with { CreatedAt = Time, RunAt = Time });
+        using HttpResponseMessage queued = await app.GetAsync($"/v1/jobs/{id}");
+        await JobApp.JsonOf(queued, 200);
+        const string Expected = """
+            {"id":"0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11","kind":"thumbnails","state":"queued","attempt":0,"priority":"normal","tags":[],
+            "createdAt":"2030-01-31T08:09:10.123Z","startedAt":null,"finishedAt":null,"progress":null,"worker":null,"error":null,
+            "links":{"self":"/v1/jobs/0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11",
+            "result":"/v1/jobs/0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11/result",
+            "events":"/v1/jobs/0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11/events"},
+            "maxAttempts":1,"runAt":"2030-01-31T08:09:10.123Z","deadline":null,"cancelRequested":false,"version":1}
+            """;
+        Assert.Equal(
+            Expected.Replace("\n", "", StringComparison.Ordinal),
+            await queued.Content.ReadAsStringAsync(JobApp.Token));
+
+        app.Store.Put(FakeJobStore.New(JobState.Failed, id: id) with
+        {
+            Version = 7, Attempt = 2, MaxAttempts = 3, Priority = WorkPriority.High, Tags = ["b", "a"], CreatedAt = Time, RunAt = Time,
+            StartedAt = Time.AddSeconds(1), FinishedAt = Time.ToOffset(TimeSpan.FromHours(2)).AddSeconds(2), Deadline = Time.AddDays(1), Progress = 0.5,
+            Worker = "here-1", Error = new JobError("work-failed", "It \"failed\"."),
+        });
+        using HttpResponseMessage failed = await app.GetAsync($"/v1/jobs/{id}");
+        JsonNode job = await JobApp.JsonOf(failed, 200);
+        Assert.Equal(
+            ("failed", 2, "high", "2030-01-31T08:09:11.123Z", "2030-01-31T08:09:12.123Z", 0.5, "here-1"),
+            ((string?)job["state"], (int)job["attempt"]!, (string?)job["priority"], (string?)job["startedAt"], (string?)job["finishedAt"],
+                (double)job["progress"]!, (string?)job["worker"]));
+        Assert.Equal("""{"name":"work-failed","detail":"It \u0022failed\u0022."}""", job["error"]!.ToJsonString());
+        Assert.Equal("""["b","a"]""", job["tags"]!.ToJsonString());
+        Assert.Equal("\"7\"", JobApp.Header(failed, "ETag"));
+        Assert.Equal("no-cache, private", string.Join(", ", JobApp.Header(failed, "Cache-Control")!.Split(", ").Order()));
+    }
+
+    [Theory]
+    [InlineData("\"7\"", 304)]
+    [InlineData("W/\"7\"", 304)]
+    [InlineData("\"6\", \"7\"", 304)]
+    [InlineData("*", 304)]
+    [InlineData("\"6\"", 200)]
+    [InlineData("\"8\"", 200)]
+    [InlineData("7", 200)]
+    [InlineData("nonsense", 200)]
+    public async Task A_version_that_the_client_has_is_not_sent_again(string ifNoneMatch, int status)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New() with { Version = 7 });
+        using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}", ("If-None-Match", ifNoneMatch));
+        Assert.Equal(status, (int)response.StatusCode);
+        Assert.Equal("\"7\"", JobApp.Header(response, "ETag"));
+        Assert.Equal(status == 304, (await response.Content.ReadAsByteArrayAsync(JobApp.Token)).Length == 0);
+    }
+
+    [Theory]
+    [InlineData("0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11")]
+    [InlineData("00000000-0000-0000-0000-000000000000")]
+    [InlineData("nonsense")]
+    [InlineData("0198f3a27c1e7b7e9a413d0f5c2b8e11")]
+    [InlineData("%7B0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11%7D")]
+    [InlineData("x:retry")]
+    public async Task A_job_that_is_not_there_is_not_found_in_words_about_the_job(string id)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        foreach (string path in (string[])["GET ", "GET /result", "GET /events", "DELETE "])
+        {
+            string[] parts = path.Split(' ');
+            using HttpResponseMessage response = await app.SendAsync(parts[0], $"/v1/jobs/{id}{parts[1]}", ("Prefer", "wait=60"));
+            JsonNode problem = await Service.ServiceApp.AssertProblem(response, 404, "not-found");
+            Assert.Contains("no such job", (string?)problem["detail"], StringComparison.Ordinal);
+        }
+        await app.AssertProblem("POST", $"/v1/jobs/{id}:retry", 404, "not-found");
+        Assert.Equal(0, app.Store.Watch.Count);
+    }
+
+    [Fact]
+    public async Task Waiting_ends_when_the_job_has_ended()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New());
+        Task<HttpResponseMessage> waiting = app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "respond-async, wait=60"));
+        await app.UntilWatched(1);
+        app.Store.Change(job.Id, JobState.Running);
+        app.Store.Change(job.Id, job => job with { Progress = 0.5 });
+        Assert.False(waiting.IsCompleted);
+        app.Store.Change(job.Id, JobState.Succeeded);
+        using HttpResponseMessage response = await waiting;
+        Assert.Equal("succeeded", (string?)(await JobApp.JsonOf(response, 200))["state"]);
+        Assert.Equal(("\"4\"", "wait=60"), (JobApp.Header(response, "ETag"), JobApp.Header(response, "Preference-Applied")));
+        await app.UntilWatched(0);
+    }
+
+    [Fact]
+    public async Task Waiting_with_a_version_ends_when_it_is_another()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New());
+        using HttpResponseMessage other = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=60"), ("If-None-Match", "\"5\""));
+        Assert.Equal("queued", (string?)(await JobApp.JsonOf(other, 200))["state"]);
+        Task<HttpResponseMessage> waiting = app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=60"), ("If-None-Match", "\"1\""));
+        await app.UntilWatched(1);
+        app.Store.Change(job.Id, JobState.Running);
+        using HttpResponseMessage response = await waiting;
+        Assert.Equal("running", (string?)(await JobApp.JsonOf(response, 200))["state"]);
+        Assert.Equal("\"2\"", JobApp.Header(response, "ETag"));
+    }
+
+    [Fact]
+    public async Task Waiting_ends_when_the_time_is_over_with_the_job_as_it_is_then()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New());
+        var clock = Stopwatch.StartNew();
+        using HttpResponseMessage ended = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=1"));
+        Assert.Equal("queued", (string?)(await JobApp.JsonOf(ended, 200))["state"]);
+        using HttpResponseMessage known = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=1"), ("If-None-Match", "\"1\""));
+        Assert.Equal(304, (int)known.StatusCode);
+        Assert.Equal(("\"1\"", "wait=1"), (JobApp.Header(known, "ETag"), JobApp.Header(known, "Preference-Applied")));
+        Assert.InRange(clock.Elapsed.TotalSeconds, 1.9, 30);
+        using HttpResponseMessage atOnce = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=0"));
+        Assert.Equal((200, "wait=0"), ((int)atOnce.StatusCode, JobApp.Header(atOnce, "Preference-Applied")));
+    }
+
+    [Fact]
+    public async Task For_a_job_that_has_ended_nobody_waits()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Failed));
+        using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=60"));
+        Assert.Equal(200, (int)response.StatusCode);
+        using HttpResponseMessage known = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=60"), ("If-None-Match", "\"1\""));
+        Assert.Equal(304, (int)known.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("wait=-1")]
+    [InlineData("wait=1e9")]
+    [InlineData("wait=abc")]
+    public async Task A_wait_that_is_none_is_refused(string prefer)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New());
+        await app.AssertProblem("GET", $"/v1/jobs/{job.Id}", 400, "invalid-request", "Prefer", "from 0 to 300", ("Prefer", prefer));
+    }
+
+    [Fact]
+    public async Task When_the_app_stops_who_waits_has_the_job_as_it_is()
+    {
+        await using JobApp app = await JobApp.StartAsync(kestrel: true);
+        Job[] jobs = [.. Enumerable.Range(0, 10).Select(_ => app.Store.Put(FakeJobStore.New()))];
+        Task<HttpResponseMessage>[] waiting = [.. jobs.Select(job => app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=60")))];
+        await app.UntilWatched(jobs.Length);
+        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await app.App.StopAsync(late.Token);
+        Assert.False(late.IsCancellationRequested);
+        foreach (Task<HttpResponseMessage> one in waiting)
+        {
+            using HttpResponseMessage response = await one;
+            Assert.Equal("queued", (string?)(await JobApp.JsonOf(response, 200))["state"]);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using System.Globalization;
+using System.Text;
+using PoolApi.JobRoutes;
+using PoolApi.Jobs;
+using PoolApi.Tests.JobRoutes.Support;
+using PoolApi.Tests.Service;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>GET /v1/jobs/{id}/result: what the work answered, or why there is nothing.</summary>
+public class JobResultTests
+{
+    [Theory]
+    [InlineData(JobState.Succeeded, 200, "image/webp", "the bytes")]
+    [InlineData(JobState.Succeeded, 200, null, "")]
+    [InlineData(JobState.Succeeded, 204, null, "")]
+    [InlineData(JobState.Failed, 422, "application/problem+json", """{"type":"urn:poolapi:problem:unprocessable-image"}""")]
+    public async Task What_the_work_answered_is_answered_again(JobState state, int status, string? type, string body)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New(state), new JobResult(status, type, Encoding.UTF8.GetBytes(body)));
+        using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}/result");
+        Assert.Equal(status, (int)response.StatusCode);
+        Assert.Equal(type, JobApp.Header(response, "Content-Type"));
+        Assert.Equal(body, await response.Content.ReadAsStringAsync(JobApp.Token));
+        Assert.Null(JobApp.Header(response, "Content-Location"));
+    }
+
+    [Theory]
+    [InlineData(JobState.Queued, false, 409, "job-not-finished")]
+    [InlineData(JobState.Running, false, 409, "job-not-finished")]
+    [InlineData(JobState.Succeeded, true, 410, "job-result-gone")]
+    [InlineData(JobState.Failed, true, 410, "job-result-gone")]
+    [InlineData(JobState.Failed, false, 500, "work-failed")]
+    [InlineData(JobState.Cancelled, false, 409, "job-cancelled")]
+    [InlineData(JobState.Cancelled, true, 409, "job-cancelled")]
+    [InlineData(JobState.Expired, false, 409, "job-expired")]
+    public async Task Where_there_is_none_it_is_said_why(JobState state, bool isSwept, int status, string name)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New(state) with { Error = new JobError("poison", "It killed its instance.") }, isSwept: isSwept);
+        using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}/result");
+        var problem = await ServiceApp.AssertProblem(response, status, name);
+        Assert.Equal(name == "job-not-finished", JobApp.Header(response, "Retry-After") is { } after && int.Parse(after, CultureInfo.InvariantCulture) >= 1);
+        if (status == 500) Assert.Contains("It killed its instance.", (string?)problem["detail"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task In_an_answer_to_another_request_the_result_says_where_it_is_found()
+    {
+        await using JobApp app = await JobApp.StartAsync(configure: static builder => builder.Services.AddSingleton<IStartupFilter, OtherRoute>());
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "text/plain", "done"u8.ToArray()));
+        using HttpResponseMessage response = await app.GetAsync($"/other?id={job.Id}");
+        Assert.Equal((200, $"/v1/jobs/{job.Id}/result"), ((int)response.StatusCode, JobApp.Header(response, "Content-Location")));
+        Assert.Equal("done", await response.Content.ReadAsStringAsync(JobApp.Token));
+        Job queued = app.Store.Put(FakeJobStore.New());
+        using HttpResponseMessage none = await app.GetAsync($"/other?id={queued.Id}");
+        Assert.Equal((409, null), ((int)none.StatusCode, JobApp.Header(none, "Content-Location")));
+    }
+
+    private sealed class OtherRoute(PoolApi.Jobs.Stores.IJobStore store) : IStartupFilter
+    {
+        public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+        {
+            app.Use(async (HttpContext context, RequestDelegate rest) =>
+            {
+                if (context.Request.Path != "/other")
+                {
+                    await rest(context);
+                    return;
+                }
+                var outcome = await store.GetResultAsync(Guid.Parse(context.Request.Query["id"]!), context.RequestAborted);
+                await JobResults.Of(context, outcome!, withLocation: true).ExecuteAsync(context);
+            });
+            next(app);
+        };
+    }
+}

@@ -1,0 +1,27 @@
+using PoolApi.JobRoutes;
+using PoolApi.Jobs;
+using PoolApi.Tests.JobRoutes.Support;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>When it is worth asking again.</summary>
+public class JobRetryAfterTests
+{
+    private static readonly DateTimeOffset Now = new(2030, 6, 1, 12, 0, 0, TimeSpan.Zero);
+
+    [Theory]
+    [InlineData(JobState.Queued, 0, 1)]
+    [InlineData(JobState.Queued, 10, 3)]
+    [InlineData(JobState.Queued, 100_000, 30)]
+    [InlineData(JobState.Queued, -0.5, 1)]
+    [InlineData(JobState.Queued, -90.5, 91)]
+    [InlineData(JobState.Queued, -100_000, 3600)]
+    [InlineData(JobState.Running, 60, 15)]
+    [InlineData(JobState.Running, -60, 1)]
+    public void It_is_when_the_job_is_due_or_in_proportion_to_what_it_has_taken_so_far(JobState state, double since, long seconds)
+    {
+        DateTimeOffset begun = Now.AddSeconds(-since);
+        Job job = FakeJobStore.New(state) with { RunAt = begun, StartedAt = state == JobState.Running ? begun : null };
+        Assert.Equal(seconds, JobRetryAfter.Of(job, Now));
+    }
+}

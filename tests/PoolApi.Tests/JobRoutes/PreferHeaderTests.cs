@@ -1,0 +1,71 @@
+using PoolApi.JobRoutes;
+using PoolApi.Tests.JobRoutes.Support;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>The header Prefer, as RFC 7240 has it.</summary>
+public class PreferHeaderTests
+{
+    [Theory]
+    [InlineData(false, null)]
+    [InlineData(false, null, "")]
+    [InlineData(true, null, "respond-async")]
+    [InlineData(true, 5, "respond-async, wait=5")]
+    [InlineData(true, 5, "wait=5,respond-async")]
+    [InlineData(true, 5, "respond-async", "wait=5")]
+    [InlineData(true, 300, "Respond-Async , WAIT = 300")]
+    [InlineData(true, 0, ",, respond-async ,\t, wait=\"0\",")]
+    [InlineData(true, 10, "respond-async; priority=9; x=\"a, b; wait=1\" ;; y, wait=10;z")]
+    [InlineData(true, null, "foo=\"respond-async \\\" , wait=7\", respond-async")]
+    [InlineData(true, null, "respond-async=\"\"")]
+    [InlineData(false, null, "respond-async=false")]
+    [InlineData(false, null, "respond-async=true, return=minimal, handling=lenient")]
+    [InlineData(false, 5, "wait=5, wait=6, wait=abc")]
+    [InlineData(false, null, "return=\"respond-async, wait=5")]
+    [InlineData(true, null, "@@@ nonsense=, respond-async")]
+    [InlineData(false, null, "respond-async nonsense")]
+    [InlineData(false, null, "await=5, wait-for=7")]
+    public void Preferences_are_read_as_they_are_written(bool respondAsync, int? wait, params string[] lines)
+    {
+        var given = new HeaderCase("", ("Prefer", lines));
+        Preference preference = PreferHeader.Read(given.Context.Request, given.Faults);
+        Assert.Equal((respondAsync, wait), (preference.RespondAsync, (int?)preference.Wait?.TotalSeconds));
+        given.AssertRight();
+    }
+
+    [Theory]
+    [InlineData("wait=-1")]
+    [InlineData("wait=1e9")]
+    [InlineData("wait=1000000000")]
+    [InlineData("wait=99999999999999999999")]
+    [InlineData("wait=301")]
+    [InlineData("wait=abc")]
+    [InlineData("wait=1.5")]
+    [InlineData("wait")]
+    [InlineData("wait=")]
+    [InlineData("wait=\"\"")]
+    [InlineData("wait=\"5 \"")]
+    [InlineData("wait=\"5")]
+    [InlineData("wait=5 6")]
+    [InlineData("wait=@")]
+    [InlineData("wait=abc, wait=5")]
+    [InlineData("respond-async, wait=+5")]
+    public void A_wait_that_is_none_is_a_fault_that_says_what_it_may_be(string line)
+    {
+        var given = new HeaderCase("", ("Prefer", [line]));
+        Assert.Null(PreferHeader.Read(given.Context.Request, given.Faults).Wait);
+        Assert.Contains("from 0 to 300", given.AssertFault("Prefer"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true, null, "respond-async")]
+    [InlineData(true, 5, "respond-async, wait=5")]
+    [InlineData(false, 5, "wait=5")]
+    [InlineData(false, null, "")]
+    public void The_client_is_told_what_was_heeded(bool respondAsync, int? wait, string told)
+    {
+        var context = new DefaultHttpContext();
+        new Preference(respondAsync, wait is { } seconds ? TimeSpan.FromSeconds(seconds) : null).TellApplied(context.Response);
+        Assert.Equal(told, context.Response.Headers["Preference-Applied"].ToString());
+    }
+}

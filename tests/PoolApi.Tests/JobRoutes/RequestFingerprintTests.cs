@@ -1,0 +1,43 @@
+using System.Text;
+using PoolApi.JobRoutes;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>The same request has the same fingerprint, and no other request has it.</summary>
+public class RequestFingerprintTests
+{
+    private static string Of(string method, string path, string query, string? type, string body)
+    {
+        var context = new DefaultHttpContext();
+        context.Request.Method = method;
+        context.Request.Path = path;
+        context.Request.QueryString = new QueryString(query);
+        context.Request.ContentType = type;
+        byte[] print = RequestFingerprint.Of(context.Request, Encoding.UTF8.GetBytes(body));
+        Assert.Equal(32, print.Length);
+        return Convert.ToHexString(print);
+    }
+
+    [Fact]
+    public void It_is_the_same_for_the_same_request() =>
+        Assert.Equal(Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"), Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"));
+
+    [Fact]
+    public void It_is_another_for_any_other_request_however_the_parts_are_cut()
+    {
+        string[] prints =
+        [
+            Of("POST", "/a", "?b=1", "c/d", "e"),
+            Of("PUT", "/a", "?b=1", "c/d", "e"),
+            Of("POST", "/aa", "?b=1", "c/d", "e"),
+            Of("POST", "/a", "?b=2", "c/d", "e"),
+            Of("POST", "/a", "?b=1", "c/de", ""),
+            Of("POST", "/a", "?b=1", "c/d", "ee"),
+            Of("POST", "/a", "?b=1", "", "c/de"),
+            Of("POST", "/a", "?b=1", null, "c/de"),
+            Of("POST", "/a", "", "c/d", "e"),
+            Of("POST", "/a?b=1", "", "c/d", "e"),
+        ];
+        Assert.Equal(prints.Length, prints.Distinct().Count());
+    }
+}
