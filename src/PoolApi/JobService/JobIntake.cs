@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using System.Globalization;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Auth;
+using PoolApi.JobRoutes;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+using PoolApi.Problems;
+using PoolApi.Threading;
+
+namespace PoolApi.JobService;
+
+/// <summary>
+/// A request that is to become a job: what its headers ask for, and then the acceptance itself, once the endpoint has found
+/// nothing wrong with it. Among the features of such a request.
+/// </summary>
+internal sealed class JobIntake(HttpContext context, Preference preference, string? idempotencyKey, JobParameters parameters)
+{
+    /// <summary>In the place of the handler: commits the job, and answers as was preferred.</summary>
+    public async ValueTask<object?> AcceptAsync()
+    {
+        IServiceProvider services = context.RequestServices;
+        var settings = services.GetRequiredService<JobSettings>();
+        IBufferedBodyFeature? buffered = context.Features.Get<IBufferedBodyFeature>();
+        ReadOnlyMemory<byte> body = buffered?.Body ?? default;
+        if (body.Length > settings.MaxPayloadBytes)
+        {
+            return Problem.Of(
+                context, StatusCodes.Status413PayloadTooLarge,
+                string.Create(CultureInfo.InvariantCulture, $"The body of a job may have up to {settings.MaxPayloadBytes} bytes."));
+        }
+        NewJob job = ToJob(body, settings.MaxAttempts);
+        JobAcceptance acceptance;
+        try
+        {
+            acceptance = await services.GetRequiredService<IJobStore>().AcceptAsync(job, context.RequestAborted);
+        }
+        catch (JobStoreUnavailableException)
+        {
+            return JobProblems.StoreUnavailable(context);
+        }
+        // It is in the store now: while the client waits for the job's end, nothing waits with it in memory.
+        buffered?.Release();
+        if (acceptance.Outcome == AcceptOutcome.OtherRequest) return JobProblems.KeyReused(context);
+        if (acceptance.Outcome == AcceptOutcome.Created) services.GetRequiredService<JobInstruments>().Accepted(job.Kind);
+
+        if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
+        if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return JobProblems.KeyInProgress(context, acceptance.Job);
+        return await WaitAsync(acceptance);
+    }
+
+    private async Task<IResult> RespondAsync(Job job)
+    {
+        if (preference.Wait is { } time)
+        {
+            if (!job.State.IsFinal()) job = await context.RequestServices.GetRequiredService<JobWatch>().WaitAsync(job.Id, time, context.RequestAborted) ?? job;
+            if (job.State.IsFinal()) return await JobResults.AnswerAsync(context, job.Id, withContentLocation: true);
+        }
+        context.Response.Headers["Preference-Applied"] = "respond-async";
+        TimeSpan soon = context.RequestServices.GetRequiredService<FixedThreadPool>().EstimateQueueTime();
+        context.Response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(soon.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        return JobResults.Accepted(job);
+    }
+
+    /// <summary>A key without respond-async: the job is only what makes the request happen once; its answer is the request's.</summary>
+    private async Task<IResult> WaitAsync(JobAcceptance acceptance)
+    {
+        Job job = acceptance.Job;
+        if (!job.State.IsFinal())
+        {
+            context.RequestServices.GetRequiredService<JobDispatcher>().Hurry();
+            await context.RequestServices.GetRequiredService<JobWatch>().WaitAsync(job.Id, Timeout.InfiniteTimeSpan, context.RequestAborted);
+        }
+        return await JobResults.AnswerAsync(context, job.Id, withContentLocation: true);
+    }
+
+    private NewJob ToJob(ReadOnlyMemory<byte> body, int maxAttempts)
+    {
+        HttpRequest request = context.Request;
+        string path = request.Path.Value ?? "";
+        return new NewJob
+        {
+            Kind = JobKinds.Of((context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? path),
+            Client = context.Features.Get<ApiClient>()?.Name,
+            // Somebody waits for the answer of a request that did not ask for a job.
+            Priority = preference.RespondAsync ? parameters.Priority : WorkPriority.High,
+            Tags = parameters.Tags,
+            RunAt = preference.RespondAsync ? parameters.RunAt : null,
+            Timeout = parameters.Timeout,
+            MaxAttempts = maxAttempts,
+            Payload = new JobPayload(
+                request.Method, path, request.QueryString.Value ?? "", request.ContentType, body, Activity.Current?.Id),
+            Idempotency = idempotencyKey is null ? null : new IdempotencyKey(idempotencyKey, RequestFingerprint.Of(request, body.Span)),
+        };
+    }
+}
