@@ -264,6 +264,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         JobEnd? end = EndOf(run, attempt);
         TimeSpan pause = FirstPause;
+        // The pool had no room for it after all: not to be offered it again at once.
+        if (end is null && run.Why == StopReason.None) await Task.Delay(pause, _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         while (run.Why != StopReason.LeaseLost)
         {
             try
@@ -330,7 +332,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
                 more = report.MayBeMore;
-                if (report.Redelivered.Count > 0 || _mayHaveQueued) _due.Set();
+                if (report.Redelivered.Count > 0 || _mayHaveQueued || _store.IsShared) _due.Set(); // what others tell may get lost
                 StoreWorks();
             }
             catch (JobStoreUnavailableException e)
