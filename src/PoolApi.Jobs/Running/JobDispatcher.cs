@@ -295,7 +295,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             case AttemptOutcome.Succeeded:
                 return new JobEnd(JobState.Succeeded, attempt.Result);
             case AttemptOutcome.Failed when run.Why == StopReason.Deadline:
-                return Expired(attempt.Error);
+                return new JobEnd(JobState.Expired, null, attempt.Error ?? JobError.Expired);
             case AttemptOutcome.Failed when attempt.MayRetry && job.Attempt < job.MaxAttempts && run.Why == StopReason.None:
                 return new JobEnd(
                     JobState.Queued, null, attempt.Error, Backoff.After(_options.RetryDelay, job.Attempt, Random.Shared.NextDouble()));
@@ -305,13 +305,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 return run.Why switch
                 {
                     StopReason.Cancelled => new JobEnd(JobState.Cancelled),
-                    StopReason.Deadline => Expired(null),
+                    StopReason.Deadline => new JobEnd(JobState.Expired, null, JobError.Expired),
                     _ => null, // the pool stops, or had no room after all
                 };
         }
-
-        static JobEnd Expired(JobError? error) => new(
-            JobState.Expired, null, error ?? new JobError("expired", "It did not end within its timeout. Retry it, or give it more time."));
     }
 
     /// <summary>What the store grants: less than <see cref="JobOptions.Lease"/>, so that the time it takes others to look is within it.</summary>
