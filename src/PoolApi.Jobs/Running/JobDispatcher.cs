@@ -41,6 +41,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly CancellationTokenSource _stopped = new();
     private readonly JobShare _share;
     private int _waiting; // runs that no worker has taken yet
+    private int _hurried; // jobs whose clients wait for them as for a request
     private volatile bool _mayHaveQueued = true; // jobs wait in the store, as far as is known
     private Task _claiming = Task.CompletedTask;
     private Task _tending = Task.CompletedTask;
@@ -78,6 +79,16 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         _claiming = ClaimAsync();
         _tending = TendAsync();
+    }
+
+    /// <summary>
+    /// A job of high priority has been accepted whose client waits for it as for any request: it need not wait for a worker that
+    /// nobody else wants, but goes into the pool behind the requests that wait already.
+    /// </summary>
+    public void Hurry()
+    {
+        Interlocked.Increment(ref _hurried);
+        _due.Set();
     }
 
     /// <summary>
@@ -164,10 +175,15 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private async Task<TimeSpan?> ClaimOnceAsync()
     {
         int room = Room();
+        int hurried = Volatile.Read(ref _hurried);
         bool first = false;
         if (room > 0)
         {
             _share.Rest();
+        }
+        else if (hurried > 0)
+        {
+            room = hurried;
         }
         else
         {
@@ -176,9 +192,12 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             if (!first) return Crowded;
             room = 1;
         }
+        // With high priority a job goes before the requests that wait, with low priority after all of them.
+        WorkPriority priority = first ? WorkPriority.High : hurried > 0 ? WorkPriority.Normal : WorkPriority.Low;
         _mayHaveQueued = false; // whoever accepts from here on says so
         JobClaims claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
-        foreach (JobClaim claim in claimed.Claims) Begin(claim, first);
+        Interlocked.Add(ref _hurried, -hurried);
+        foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
         if (claimed.Claims.Count == room)
         {
             _mayHaveQueued = true;
@@ -197,10 +216,9 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         return pool.Workers.Count - Math.Max(busy + pool.QueueLength, busy + Volatile.Read(ref _waiting));
     }
 
-    private void Begin(JobClaim claim, bool first)
+    private void Begin(JobClaim claim, WorkPriority priority, bool first)
     {
-        // With high priority it goes before the requests that wait; with low priority after them.
-        var run = new JobRun(claim, first ? WorkPriority.High : WorkPriority.Low, new ProgressReporter(_store, claim, _time));
+        var run = new JobRun(claim, priority, new ProgressReporter(_store, claim, _time));
         if (claim.Job.Deadline is { } deadline) run.StopIn(deadline - claim.Job.StartedAt!.Value, _time);
         Interlocked.Increment(ref _waiting);
         Task running = RunAsync(run, first);
@@ -246,6 +264,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         JobEnd? end = EndOf(run, attempt);
         TimeSpan pause = FirstPause;
+        // The pool had no room for it after all: not to be offered it again at once.
+        if (end is null && run.Why == StopReason.None) await Task.Delay(pause, _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         while (run.Why != StopReason.LeaseLost)
         {
             try
@@ -309,7 +329,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
                 more = report.MayBeMore;
-                if (report.Redelivered.Count > 0 || _mayHaveQueued) _due.Set();
+                if (report.Redelivered.Count > 0 || _mayHaveQueued || _store.IsShared) _due.Set(); // what others tell may get lost
                 StoreWorks();
             }
             catch (JobStoreUnavailableException e)
