@@ -7,6 +7,7 @@ WORKDIR /source
 COPY global.json .editorconfig Directory.Build.props Directory.Build.targets Directory.Packages.props ./
 COPY src/PoolApi.Threading/PoolApi.Threading.csproj src/PoolApi.Threading/packages.lock.json src/PoolApi.Threading/
 COPY src/PoolApi.AspNetCore/PoolApi.AspNetCore.csproj src/PoolApi.AspNetCore/packages.lock.json src/PoolApi.AspNetCore/
+COPY src/PoolApi.Jobs/PoolApi.Jobs.csproj src/PoolApi.Jobs/packages.lock.json src/PoolApi.Jobs/
 COPY src/PoolApi/PoolApi.csproj src/PoolApi/packages.lock.json src/PoolApi/
 RUN dotnet restore src/PoolApi --locked-mode --runtime linux-x64
 
@@ -14,7 +15,8 @@ RUN dotnet restore src/PoolApi --locked-mode --runtime linux-x64
 # Symbols (PoolApi.dbg is twice the size of the program) and documentation stay behind.
 COPY src src
 RUN dotnet publish src/PoolApi --no-restore --configuration Release --runtime linux-x64 --output /app \
-    && rm -f /app/*.dbg /app/*.pdb /app/*.xml
+    && rm -f /app/*.dbg /app/*.pdb /app/*.xml \
+    && mkdir /data
 
 FROM mcr.microsoft.com/dotnet/runtime-deps:10.0-noble-chiseled
 ARG REVISION=unknown
@@ -23,16 +25,21 @@ LABEL org.opencontainers.image.title="PoolApi" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.base.name="mcr.microsoft.com/dotnet/runtime-deps:10.0-noble-chiseled"
 
-# libvips and libsodium stand beside the program, where it looks for them. Root owns all of it: the program cannot
-# change itself, and it writes nothing, so a read-only root file system is fine.
+# libvips, libsodium and SQLite stand beside the program, where it looks for them. Root owns all of it: the program cannot
+# change itself, and it writes nothing but its jobs, so a read-only root file system is fine.
 WORKDIR /app
 COPY --from=build /app .
+COPY --from=build --chown=$APP_UID:$APP_UID /data /data
 
 # The base image asks for port 8080 in its own way; two ways at once make ASP.NET Core warn at every start.
 ENV ASPNETCORE_HTTP_PORTS= \
+    Jobs__Path=/data/jobs.db \
     Urls=http://+:8080 \
     Management__Urls=http://+:8081
 EXPOSE 8080 8081
+
+# Accepted jobs outlive the container if this is a volume with a name.
+VOLUME /data
 
 USER $APP_UID
 STOPSIGNAL SIGTERM

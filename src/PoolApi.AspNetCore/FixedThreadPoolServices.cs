@@ -68,6 +68,7 @@ public static class FixedThreadPoolServices
         services.AddSingleton<RequestGate>();
         services.AddSingleton<ShutdownAccount>();
         services.AddSingleton<ShutdownCoordinator>();
+        services.AddSingleton<IPoolLifetime>(static s => s.GetRequiredService<ShutdownCoordinator>());
         services.AddSingleton<AppInstruments>();
         services.AddHostedService<PoolHostedService>();
         services.AddSingleton<IStartupFilter, RequestTracking>();

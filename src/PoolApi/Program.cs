@@ -3,6 +3,8 @@ using PoolApi;
 using PoolApi.Auth;
 using PoolApi.Diagnostics;
 using PoolApi.Documentation;
+using PoolApi.JobRoutes;
+using PoolApi.JobService;
 using PoolApi.Management;
 using PoolApi.Passwords;
 using PoolApi.Problems;
@@ -25,6 +27,8 @@ try
     builder.Logging.AddLogFormat();
 
     builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", configure: settings.Auth.AddTo);
+    bool jobs = settings.Jobs.Store != JobStoreKind.None;
+    if (jobs) builder.Services.AddJobs(settings.Jobs);
     builder.Services.AddProblems();
     builder.Services.AddTelemetry(builder.Configuration);
     builder.Services.AddDocumentation(asksForKeys: settings.Auth.Keys is not null);
@@ -36,11 +40,13 @@ try
     app.UseExceptionHandler();
     app.UseStatusCodePages();
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
+    if (jobs) app.UseJobIntake();
     app.MapWelcome(settings.Diagnostics, settings.Auth.Keys is not null);
     app.MapOpenApi();
     app.MapThumbnails();
     app.MapPasswords();
     if (settings.Diagnostics) app.MapDiagnostics();
+    if (jobs) app.MapJobs();
     app.MapManagement();
 
     await app.StartAsync();

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.Auth;
+using PoolApi.JobService;
 using PoolApi.Management;
 
 namespace PoolApi;
@@ -8,11 +9,12 @@ namespace PoolApi;
 /// <summary>The service's own settings, beside those of the pool and of the shutdown.</summary>
 internal sealed class ServiceSettings
 {
-    private ServiceSettings(ServerUrls urls, bool diagnostics, AuthSettings auth, List<string> faults)
+    private ServiceSettings(ServerUrls urls, bool diagnostics, AuthSettings auth, JobSettings jobs, List<string> faults)
     {
         Urls = urls;
         Diagnostics = diagnostics;
         Auth = auth;
+        Jobs = jobs;
         Faults = faults;
     }
 
@@ -23,6 +25,9 @@ internal sealed class ServiceSettings
 
     /// <summary>Who may use the pool, and how much of it.</summary>
     public AuthSettings Auth { get; }
+
+    /// <summary>Where jobs are kept, and how they run.</summary>
+    public JobSettings Jobs { get; }
 
     /// <summary>What is wrong; reported at the start, together with the faults of the others.</summary>
     public List<string> Faults { get; }
@@ -53,11 +58,8 @@ internal sealed class ServiceSettings
             faults.Add($"{Otlp} is '{otlp}'; it may be an address http://host:port or https://host:port.");
         }
 
-        // A room of the design that is not built yet: a setting that does nothing must not look as if it did.
-        var jobs = new SettingsReader(configuration.GetSection("Jobs"), faults);
-        jobs.Text("Store", "none", static text => text == "none", "none: this version has no jobs");
-        jobs.RejectUnknownKeys();
-        return new ServiceSettings(urls, diagnostics, auth, faults);
+        var jobs = JobSettings.Read(configuration, environment.ContentRootPath, faults);
+        return new ServiceSettings(urls, diagnostics, auth, jobs, faults);
     }
 
     /// <summary>Lets the host judge these settings together with all others, before anything starts.</summary>

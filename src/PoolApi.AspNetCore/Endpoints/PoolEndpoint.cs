@@ -30,42 +30,61 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
 
     public string? Route => route;
 
+    // None of the ways in is async itself: each async method on the way costs every request one more object.
+
     /// <summary>Around the whole endpoint: refuses what can be refused at once, reads the body, and cleans up.</summary>
-    public async Task AdmitAsync(HttpContext context, Func<PooledRequest, Task> next)
+    public Task AdmitAsync(HttpContext context, Func<PooledRequest, Task> next)
+    {
+        AppPool pool = _app.Value.Pool;
+        QuotaHold? quota = TakeQuota(context, out Rejection? refused);
+        bool hasBody = HasBody(context);
+        refused ??= pool.Overload.ShouldRefuse() ? Rejection.Overloaded(pool)
+            : hasBody && pool.Threads.IsFullGuess ? Rejection.QueueFull(pool)
+            : null;
+        return refused is null ? ServeAsync(context, quota, hasBody, null, next) : RefuseAsync(context, quota, refused);
+    }
+
+    /// <summary>The same for a request that is kept, and run later: it needs no room in the pool.</summary>
+    public Task StoreAsync(HttpContext context, Func<PooledRequest, Task> next)
+    {
+        QuotaHold? quota = TakeQuota(context, out Rejection? refused);
+        return refused is null ? ServeAsync(context, quota, HasBody(context), null, next) : RefuseAsync(context, quota, refused);
+    }
+
+    /// <summary>And for one that was kept: all that could refuse it had its say when it came.</summary>
+    public Task RunStoredAsync(HttpContext context, Func<PooledRequest, Task> next) =>
+        ServeAsync(context, quota: null, hasBody: false, context.Features.GetRequiredFeature<IAcceptedWorkFeature>(), next);
+
+    private async Task RefuseAsync(HttpContext context, QuotaHold? quota, Rejection refused)
+    {
+        using (quota) await Counted(_app.Value.Pool, refused).ExecuteAsync(context);
+    }
+
+    private static bool HasBody(HttpContext context) =>
+        context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
+
+    private QuotaHold? TakeQuota(HttpContext context, out Rejection? refused)
     {
         var (pool, _, shutdown) = _app.Value;
         // Before the body is read: the client need not send it in vain. The pool itself decides again, exactly, at Submit.
         if (shutdown.IsClosed)
         {
-            await Counted(pool, Rejection.Draining(pool)).ExecuteAsync(context);
-            return;
+            refused = Rejection.Draining(pool);
+            return null;
         }
-
         // Before the room in the pool is looked at: who has used up his share is told so, however much room there is.
-        using QuotaHold? quota = QuotaHold.Take(pool, context, out Rejection? overQuota);
-        if (overQuota is not null)
-        {
-            await Counted(pool, overQuota).ExecuteAsync(context);
-            return;
-        }
+        return QuotaHold.Take(pool, context, out refused);
+    }
 
-        if (pool.Overload.ShouldRefuse())
-        {
-            await Counted(pool, Rejection.Overloaded(pool)).ExecuteAsync(context);
-            return;
-        }
-
-        bool hasBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
-        if (hasBody && pool.Threads.IsFullGuess)
-        {
-            await Counted(pool, Rejection.QueueFull(pool)).ExecuteAsync(context);
-            return;
-        }
-
-        var request = new PooledRequest(this, pool, context);
+    private async Task ServeAsync(
+        HttpContext context, QuotaHold? quota, bool hasBody, IAcceptedWorkFeature? accepted, Func<PooledRequest, Task> next)
+    {
+        using QuotaHold? held = quota;
+        var (pool, _, shutdown) = _app.Value;
+        var request = new PooledRequest(this, pool, context, accepted);
         request.Attach();
         await using CancellationTokenRegistration watch = request.Client.UnsafeRegister(
-            static r => ((PooledRequest)r!).Cancel(NotRunReason.ClientGone), request);
+            static r => ((PooledRequest)r!).Leave(), request);
         try
         {
             if (hasBody && await ReadBodyAsync(request, shutdown) is { } refused)
@@ -101,24 +120,30 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
     public async ValueTask<object?> RunAsync(PooledRequest request, Func<ValueTask<object?>> work)
     {
         var (pool, gate, _) = _app.Value;
-        if (!gate.TryReserve()) return Counted(pool, Rejection.Draining(pool));
-
-        SubmitResult? submitted = null;
-        try
+        if (request.Accepted is not null)
         {
-            submitted = request.Submit(work);
+            if (request.Submit(work) is var taken and not SubmitResult.Accepted) return Refused(pool, taken);
         }
-        finally
+        else
         {
-            if (submitted != SubmitResult.Accepted) gate.GiveBack();
+            if (!gate.TryReserve()) return Counted(pool, Rejection.Draining(pool));
+            SubmitResult? submitted = null;
+            try
+            {
+                submitted = request.Submit(work);
+            }
+            finally
+            {
+                if (submitted != SubmitResult.Accepted) gate.GiveBack();
+            }
+            if (submitted != SubmitResult.Accepted) return Refused(pool, submitted.Value);
+            gate.Admitted();
         }
-        if (submitted != SubmitResult.Accepted)
-            return submitted == SubmitResult.Closed ? Rejection.Draining(pool) : Rejection.QueueFull(pool);
-        gate.Admitted();
 
         WorkOutcome outcome = await request.Ended;
         request.Over();
-        if (outcome == WorkOutcome.Expired || request.IsClientGone) pool.Overload.Left(request.QueueTime + request.RunTime, request.QueueTime);
+        if (request.Accepted is { } accepted) accepted.Ended(outcome);
+        else if (outcome == WorkOutcome.Expired || request.IsClientGone) pool.Overload.Left(request.QueueTime + request.RunTime, request.QueueTime);
         switch (outcome)
         {
             case WorkOutcome.Completed:
@@ -142,6 +167,9 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
                 return Rejection.StateUnknown();
         }
     }
+
+    private static Rejection Refused(AppPool pool, SubmitResult result) =>
+        result == SubmitResult.Closed ? Rejection.Draining(pool) : Rejection.QueueFull(pool);
 
     /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>
     private static Rejection Counted(AppPool pool, Rejection rejection)

@@ -10,7 +10,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// One request to an endpoint that runs on a pool. It is the item in the pool's queue, and what the request's own flow
 /// waits for: it is made when the request comes, submitted once the request has been bound, and over when the work has ended.
 /// </summary>
-internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpContext context)
+internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpContext context, IAcceptedWorkFeature? accepted)
     : AsyncPoolWorkItem, IValueTaskSource<WorkOutcome>, IHttpRequestLifetimeFeature
 {
     private readonly ActivityTraceId _traceId = Activity.Current?.TraceId ?? default;
@@ -33,6 +33,9 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
     public AppPool Pool => pool;
 
     public HttpContext Context => context;
+
+    /// <summary>Set if this is work that was accepted before.</summary>
+    public IAcceptedWorkFeature? Accepted => accepted;
 
     /// <summary>The client's own token; until the work has ended, the item's takes its place in <c>RequestAborted</c>.</summary>
     public CancellationToken Client { get; } = context.RequestAborted;
@@ -71,16 +74,19 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
         _hasEnded = false;
         _work = work;
         _flow = ExecutionContext.Capture();
-        SubmitResult result = pool.Threads.TrySubmit(this);
+        SubmitResult result = accepted is null ? pool.Threads.TrySubmit(this) : pool.Threads.TrySubmit(this, new SubmitOptions { Priority = accepted.Priority });
         if (result != SubmitResult.Accepted)
         {
             Over();
             return result;
         }
         // The pool forgets what was asked of an item that it takes in again.
-        if (IsClientGone) Cancel(NotRunReason.ClientGone);
+        if (IsClientGone) Leave();
         return result;
     }
+
+    /// <summary>Nobody waits for it any more.</summary>
+    public void Leave() => Cancel(accepted is null ? NotRunReason.ClientGone : NotRunReason.Cancelled);
 
     /// <summary>The outcome has been taken note of.</summary>
     public void Over()
@@ -108,7 +114,8 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
     protected override async ValueTask ExecuteAsync()
     {
         Body.Release();
-        pool.Overload.Taken(QueueTime);
+        if (accepted is null) pool.Overload.Taken(QueueTime);
+        else accepted.Started();
         // Inside the method's own flow, so that it is what every continuation captures.
         if (_flow is not null) ExecutionContext.Restore(_flow);
         Result = await _work!();

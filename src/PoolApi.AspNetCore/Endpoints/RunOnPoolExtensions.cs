@@ -51,9 +51,12 @@ public static class RunOnPoolExtensions
             endpoint.Metadata.Add(poolEndpoint);
             RequestDelegate inner = endpoint.RequestDelegate
                 ?? throw new InvalidOperationException("RunOnPool needs an endpoint with a handler.");
-            endpoint.RequestDelegate = HasHandler(endpoint)
-                ? context => poolEndpoint.AdmitAsync(context, request => inner(request.Context))
-                : context => poolEndpoint.AdmitAsync(context, request => RunDelegateAsync(poolEndpoint, request, inner));
+            Func<PooledRequest, Task> next = HasHandler(endpoint)
+                ? request => inner(request.Context)
+                : request => RunDelegateAsync(poolEndpoint, request, inner);
+            endpoint.RequestDelegate = context => poolEndpoint.AdmitAsync(context, next);
+            endpoint.Metadata.Add(new StoredRequestDelegates(
+                context => poolEndpoint.StoreAsync(context, next), context => poolEndpoint.RunStoredAsync(context, next)));
         });
         return builder;
     }

@@ -26,7 +26,7 @@ internal sealed class ShutdownCoordinator(
     IOptions<ShutdownOptions> options,
     IOptions<HostOptions> host,
     IHostApplicationLifetime lifetime,
-    ShutdownAccount account) : IDisposable
+    ShutdownAccount account) : IPoolLifetime, IDisposable
 {
     /// <summary>The watchdog had to end the process. (EX_SOFTWARE of sysexits.h.)</summary>
     public const int WatchdogExitCode = 70;
@@ -64,6 +64,8 @@ internal sealed class ShutdownCoordinator(
 
     /// <summary>Cancelled when new work is refused: to read a body to its end would be in vain.</summary>
     public CancellationToken Closed => _closed.Token;
+
+    CancellationToken IPoolLifetime.Draining => Closed;
 
     /// <summary>The server listens.</summary>
     public void Started()

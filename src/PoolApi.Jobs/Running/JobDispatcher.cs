@@ -43,6 +43,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly JobShare _share;
     private int _waiting; // runs that no worker has taken yet
     private int _holding; // runs that a worker has taken
+    private int _hurried; // jobs whose clients wait for them as for a request
     private volatile bool _mayHaveQueued = true; // jobs wait in the store, as far as is known
     private volatile bool _isClaiming;
     private volatile bool _tendsSlowly;
@@ -82,6 +83,16 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         _claiming = ClaimAsync();
         _tending = TendAsync();
+    }
+
+    /// <summary>
+    /// A job of high priority has been accepted whose client waits for it as for any request: it need not wait for a worker that
+    /// nobody else wants, but goes into the pool behind the requests that wait already.
+    /// </summary>
+    public void Hurry()
+    {
+        Interlocked.Increment(ref _hurried);
+        _due.Set();
     }
 
     /// <summary>
@@ -171,10 +182,15 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private async Task<TimeSpan?> ClaimOnceAsync()
     {
         int room = Room();
-        bool first = room <= 0;
-        if (!first)
+        int hurried = Volatile.Read(ref _hurried);
+        bool first = false;
+        if (room > 0)
         {
             _share.Rest();
+        }
+        else if (hurried > 0)
+        {
+            room = hurried;
         }
         else if (!_mayHaveQueued)
         {
@@ -186,7 +202,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             if (_tendsSlowly) _tend.Set(); // what waits may expire
             if (!MayGoFirst()) return Crowded;
             room = 1;
+            first = true;
         }
+        // With high priority a job goes before the requests that wait, with low priority after all of them.
+        WorkPriority priority = first ? WorkPriority.High : hurried > 0 ? WorkPriority.Normal : WorkPriority.Low;
         JobClaims claimed;
         try
         {
@@ -194,7 +213,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             _isClaiming = true;
             claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
             StoreWorks();
-            foreach (JobClaim claim in claimed.Claims) Begin(claim, first);
+            Interlocked.Add(ref _hurried, -hurried);
+            foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
         }
         finally
         {
@@ -232,10 +252,9 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         return _share.IsDue() && Volatile.Read(ref _waiting) == 0 && !_pool.IsFullGuess;
     }
 
-    private void Begin(JobClaim claim, bool first)
+    private void Begin(JobClaim claim, WorkPriority priority, bool first)
     {
-        // With high priority it goes before the requests that wait; with low priority after them.
-        var run = new JobRun(claim, first ? WorkPriority.High : WorkPriority.Low, new ProgressReporter(_store, claim, _time), Started);
+        var run = new JobRun(claim, priority, new ProgressReporter(_store, claim, _time), Started);
         if (claim.Job.Deadline is { } deadline) run.StopIn(deadline - claim.Job.StartedAt!.Value, _time);
         _runs[run] = first;
         Interlocked.Increment(ref _waiting); // a full fence; see TendAsync
@@ -272,8 +291,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         }
         if (!run.HasStarted)
         {
-            // If the pool did not take it, it would not a moment later.
-            if (run.Why == StopReason.None) await Task.Delay(Crowded, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // The pool had no room for it after all: not to be offered it again at once.
+            if (attempt.Outcome == AttemptOutcome.Stopped) await Task.Delay(FirstPause, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             Interlocked.Decrement(ref _waiting);
         }
         else
@@ -368,7 +387,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 MaintenanceReport report = await _store.MaintainAsync(rules, CancellationToken.None);
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
-                if (report.Redelivered.Count > 0 || _mayHaveQueued) _due.Set();
+                if (report.Redelivered.Count > 0 || _store.IsShared) _mayHaveQueued = true; // what others tell may get lost
+                if (_mayHaveQueued) _due.Set();
                 StoreWorks();
                 pause = FirstPause;
                 // Whether another instance dies cannot be known otherwise than by looking.

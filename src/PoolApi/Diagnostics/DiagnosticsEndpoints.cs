@@ -1,5 +1,8 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using PoolApi.Documentation;
+using PoolApi.Jobs.Running;
+using PoolApi.JobService;
 using PoolApi.Requests;
 
 namespace PoolApi.Diagnostics;
@@ -9,6 +12,7 @@ internal static class DiagnosticsEndpoints
 {
     private const int MaxSleepMs = 3_600_000;
     private const int MaxIterations = 10_000_000;
+    private const int ProgressMs = 100;
     private static readonly string[] Methods = ["GET", "POST"];
 
     public static void MapDiagnostics(this IEndpointRouteBuilder endpoints)
@@ -16,6 +20,7 @@ internal static class DiagnosticsEndpoints
         RouteGroupBuilder group = endpoints.MapGroup("/v1/diagnostics").WithTags("diagnostics");
 
         group.MapMethods("/noop", Methods, static () => TypedResults.Text("done\n"))
+            .Storable()
             .RunOnPool()
             .WithTextAnswer()
             .WithSummary("Nothing, on the pool: what the way through the queue costs.");
@@ -24,14 +29,14 @@ internal static class DiagnosticsEndpoints
             .WithTextAnswer()
             .WithSummary("The same nothing, not on the pool: what noop is compared with.");
 
-        group.MapMethods("/sleep", Methods, static (SleepRequest request, CancellationToken cancellation) =>
+        group.MapMethods("/sleep", Methods, static (SleepRequest request, HttpContext context, CancellationToken cancellation) =>
             {
                 if (request.Uncooperative) Thread.Sleep(request.Milliseconds);
-                // Blocks the worker all the same, and wakes when it is cancelled.
-                else if (cancellation.WaitHandle.WaitOne(request.Milliseconds)) cancellation.ThrowIfCancellationRequested();
+                else Sleep(request.Milliseconds, context.Features.Get<JobRun>(), cancellation);
                 return TypedResults.Text("done\n");
             })
             .RefuseInvalid()
+            .Storable()
             .RunOnPool()
             .WithNumber("ms", "How long, in milliseconds.", 0, MaxSleepMs, required: true, example: 100)
             .WithFlag("uncooperative", "Do not wake on cancellation.")
@@ -48,11 +53,23 @@ internal static class DiagnosticsEndpoints
                 return TypedResults.Text(Convert.ToHexStringLower(key) + "\n");
             })
             .RefuseInvalid()
+            .Storable()
             .RunOnPool()
             .WithNumber("iterations", "How many.", 1, MaxIterations, required: true, example: 25_000)
             .WithProblems(400)
             .WithTextAnswer()
             .WithSummary("Uses the CPU: PBKDF2-HMAC-SHA256 of a fixed text.");
+    }
+
+    /// <summary>Blocks the worker, and wakes when it is cancelled. As a job, it says how far it is.</summary>
+    private static void Sleep(int milliseconds, JobRun? job, CancellationToken cancellation)
+    {
+        long since = Stopwatch.GetTimestamp();
+        for (int left = milliseconds; left > 0; left = milliseconds - (int)Stopwatch.GetElapsedTime(since).TotalMilliseconds)
+        {
+            if (cancellation.WaitHandle.WaitOne(job is null ? left : Math.Min(left, ProgressMs))) cancellation.ThrowIfCancellationRequested();
+            job?.Report(Math.Min(1, Stopwatch.GetElapsedTime(since).TotalMilliseconds / milliseconds));
+        }
     }
 
     internal sealed record SleepRequest(int Milliseconds, bool Uncooperative, IResult? Refusal) : IValidatedRequest

@@ -1,4 +1,5 @@
 using PoolApi.Dashboard;
+using PoolApi.JobService;
 
 namespace PoolApi.Management;
 
@@ -10,7 +11,7 @@ internal static class ManagementEndpoints
         RouteGroupBuilder group = endpoints.MapGroup("");
         group.WithMetadata(new ListenerMetadata(ListenerKind.Management));
         group.ExcludeFromDescription();
-        group.MapPrometheusScrapingEndpoint("/metrics");
+        group.MapPrometheusScrapingEndpoint("/metrics").WithJobCounts();
         group.MapPoolHealth();
         group.MapPoolWorkers();
         group.MapPoolDrain();

@@ -4,6 +4,7 @@ using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 using PoolApi.AspNetCore.Shutdown;
+using PoolApi.JobService;
 using PoolApi.Threading;
 
 namespace PoolApi.Telemetry;
@@ -66,7 +67,7 @@ internal static class TelemetrySetup
                     },
                 };
             }))
-            .WithTracing(static traces => traces.AddAspNetCoreInstrumentation().AddProcessor(static services =>
+            .WithTracing(static traces => traces.AddAspNetCoreInstrumentation().AddSource(StoredRequestRunner.ActivitySourceName).AddProcessor(static services =>
             {
                 var options = new BatchExportActivityProcessorOptions();
                 return new BatchActivityExportProcessor(

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Documentation;
+using PoolApi.JobService;
 using PoolApi.Problems;
 using PoolApi.Requests;
 
@@ -23,6 +24,7 @@ internal static class ThumbnailEndpoints
             }
         })
         .RefuseInvalid()
+        .Storable()
         .RunOnPool()
         .WithTags("thumbnails")
         .WithSummary("Makes a thumbnail of an image.")

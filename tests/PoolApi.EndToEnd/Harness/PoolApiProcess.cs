@@ -74,8 +74,10 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         bool http2 = environment?.GetValueOrDefault(ProtocolsVariable) == "Http2";
         var api = new Endpoint(FreePorts.Next(), http2);
         var management = new Endpoint(onePort ? api.Port : FreePorts.Next(), http2);
+        // Jobs of its own: what is said later, by a test, wins.
+        string jobs = $"--Jobs:Path {Path.Combine(folder.Path, "jobs", "jobs.db")}";
         var start = await ServiceCommand.CreateAsync(
-            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", .. settings], environment);
+            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", jobs, .. settings], environment);
         return new PoolApiProcess(start, folder, api, management);
     }
 

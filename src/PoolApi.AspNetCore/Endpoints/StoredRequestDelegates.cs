@@ -1,0 +1,26 @@
+using Microsoft.AspNetCore.Http;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>
+/// Other ways into an endpoint that runs on a pool, for those who keep requests to run them later. In the metadata of every
+/// such endpoint; its own delegate is for requests that are run at once.
+/// </summary>
+public sealed class StoredRequestDelegates
+{
+    internal StoredRequestDelegates(RequestDelegate store, RequestDelegate run) => (Store, Run) = (store, run);
+
+    /// <summary>
+    /// For a request that is to be kept: its body is read within the pool's limits, it is bound, and goes through the endpoint
+    /// filters that were added before <c>RunOnPool</c>, one of which answers it in the work's place. That the pool is full or
+    /// overloaded is no reason to refuse it; a stop, a quota and the bounds on bodies are.
+    /// </summary>
+    public RequestDelegate Store { get; }
+
+    /// <summary>
+    /// For a kept request that is to be run now: nothing refuses it but the pool itself. The context needs an
+    /// <see cref="IAcceptedWorkFeature"/>, and an <see cref="IBufferedBodyFeature"/> if there is a body; when its
+    /// <c>RequestAborted</c> is cancelled, so is the work.
+    /// </summary>
+    public RequestDelegate Run { get; }
+}

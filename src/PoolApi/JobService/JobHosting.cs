@@ -1,0 +1,42 @@
+using PoolApi.AspNetCore;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.JobService;
+
+/// <summary>Opens the store before the server listens, runs jobs while the app runs, and sees the last of them off.</summary>
+/// <remarks>
+/// In Draining no job is claimed any more, and what no worker has taken goes back to the store; the pool's own drain is for what runs.
+/// The ends of those are written in <see cref="StopAsync"/>, when the pool has been joined and no request is left.
+/// </remarks>
+internal sealed class JobHosting(IJobStore store, JobDispatcher dispatcher, IPoolLifetime lifetime) : IHostedLifecycleService
+{
+    /// <summary>How long the ends of the last attempts may take to be written. What is not leases out, and is run elsewhere or after the next start.</summary>
+    public static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(3);
+
+    private CancellationTokenRegistration _draining;
+
+    public async Task StartingAsync(CancellationToken cancellationToken) => await store.OpenAsync(cancellationToken);
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        dispatcher.Start();
+        _draining = lifetime.Draining.Register(dispatcher.Close);
+        return Task.CompletedTask;
+    }
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        late.CancelAfter(LastWrites);
+        await dispatcher.StopAsync(late.Token);
+        await _draining.DisposeAsync();
+        await store.DisposeAsync();
+    }
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

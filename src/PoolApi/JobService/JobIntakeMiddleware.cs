@@ -1,0 +1,42 @@
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.JobRoutes;
+
+namespace PoolApi.JobService;
+
+/// <summary>
+/// Looks at requests to storable endpoints for <c>Prefer: respond-async</c> and <c>Idempotency-Key</c>, and leads those that are to become
+/// jobs into the endpoint by another way: a full pool is no reason to refuse what is to run later.
+/// </summary>
+internal static class JobIntakeMiddleware
+{
+    /// <summary>After the routing and the check of keys, before everything that answers.</summary>
+    public static void UseJobIntake(this WebApplication app) => app.Use(static rest => context =>
+        // Not async itself: requests that become no job should not pay for those that do.
+        context.GetEndpoint() is { } endpoint && endpoint.Metadata.GetMetadata<StorableMetadata>() is not null && IsAsked(context.Request)
+            ? TakeAsync(context, endpoint, rest)
+            : rest(context));
+
+    private static bool IsAsked(HttpRequest request) =>
+        request.Headers.ContainsKey(PreferHeader.Name) || request.Headers.ContainsKey(IdempotencyKeyHeader.Name);
+
+    private static async Task TakeAsync(HttpContext context, Endpoint endpoint, RequestDelegate rest)
+    {
+        var faults = new JobFaults(context);
+        Preference preference = PreferHeader.Read(context.Request, faults);
+        string? key = IdempotencyKeyHeader.Read(context.Request, faults);
+        bool isJob = preference.RespondAsync || key is not null;
+        JobParameters? parameters = isJob ? JobParameters.Read(context, faults) : null;
+        if (faults.Refusal is { } refusal)
+        {
+            await refusal.ExecuteAsync(context);
+            return;
+        }
+        if (parameters is null)
+        {
+            await rest(context);
+            return;
+        }
+        context.Features.Set(new JobIntake(context, preference, key, parameters));
+        await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Store(context);
+    }
+}

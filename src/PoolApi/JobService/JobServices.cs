@@ -1,0 +1,46 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using PoolApi.JobRoutes;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.Stores.Sqlite;
+using PoolApi.Threading;
+
+namespace PoolApi.JobService;
+
+/// <summary>Puts the parts of jobs together.</summary>
+internal static class JobServices
+{
+    public static void AddJobs(this IServiceCollection services, JobSettings settings)
+    {
+        services.AddSingleton(settings);
+        services.AddSingleton<JobKinds>();
+        services.AddSingleton<IJobKinds>(static s => s.GetRequiredService<JobKinds>());
+        services.AddSingleton<IJobStore>(s => new MeasuredJobStore(Store(s), s.GetRequiredService<JobInstruments>()));
+        services.AddSingleton<JobWatch>();
+        services.AddSingleton<JobCounts>();
+        services.AddSingleton(static s => new JobInstruments(
+            s.GetRequiredService<IMeterFactory>().Create(FixedThreadPool.MeterName), () => s.GetRequiredService<JobCounts>().Known));
+        services.AddSingleton<IJobExecutor, StoredRequestRunner>();
+        services.AddSingleton(s => new JobDispatcher(
+            s.GetRequiredService<IJobStore>(),
+            s.GetRequiredService<IJobExecutor>(),
+            s.GetRequiredService<FixedThreadPool>(),
+            s.GetRequiredService<JobWatch>(),
+            settings.Running,
+            s.GetRequiredService<JobInstruments>(),
+            Clock(s),
+            s.GetRequiredService<ILogger<JobDispatcher>>()));
+        services.AddHostedService<JobHosting>();
+        services.AddOptions<HostOptions>().PostConfigure(static host => host.ShutdownTimeout += JobHosting.LastWrites);
+        services.AddHealthChecks().Add(new HealthCheckRegistration(
+            "jobs", static s => new JobStoreCheck(s.GetRequiredService<IJobStore>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]));
+
+        IJobStore Store(IServiceProvider services) => settings.Store == JobStoreKind.Postgres
+            ? new PostgresJobStore(settings.ConnectionString)
+            : new SqliteJobStore(settings.Path, Clock(services));
+
+        static TimeProvider Clock(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
+    }
+}

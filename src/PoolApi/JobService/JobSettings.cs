@@ -1,0 +1,104 @@
+using System.Globalization;
+using Npgsql;
+using PoolApi.AspNetCore.Settings;
+using PoolApi.Jobs.Running;
+
+namespace PoolApi.JobService;
+
+/// <summary>Where jobs are kept and how they run: the section <c>Jobs</c>.</summary>
+internal sealed class JobSettings
+{
+    /// <summary>The longest that a stored body or answer may be, whatever is set: one array holds it.</summary>
+    private const long MaxBytes = 1024 * 1024 * 1024;
+
+    private const string Section = "Jobs";
+    private const string ConnectionStringKey = "ConnectionString";
+
+    public required JobStoreKind Store { get; init; }
+
+    /// <summary>The file of the SQLite store; relative to the content root.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>Where PostgreSQL is. May hold a password: not to be logged or told.</summary>
+    public required string ConnectionString { get; init; }
+
+    /// <summary>How many attempts a job has, unless its failure rules out a second.</summary>
+    public required int MaxAttempts { get; init; }
+
+    public required int MaxPayloadBytes { get; init; }
+
+    public required int MaxResultBytes { get; init; }
+
+    public required JobOptions Running { get; init; }
+
+    public static JobSettings Read(IConfiguration configuration, string contentRoot, List<string> faults)
+    {
+        IConfigurationSection section = configuration.GetSection(Section);
+        var reader = new SettingsReader(section, faults);
+        var defaults = new JobOptions();
+        TimeSpan day = TimeSpan.FromDays(1);
+
+        string store = reader.Text("Store", "sqlite", static text => text is "sqlite" or "postgres" or "none", "sqlite, postgres or none");
+        string path = reader.Text("Path", "data/jobs.db", static text => text.Trim().Length > 0, "the name of a file");
+        int attempts = (int)reader.WholeNumber("MaxAttempts", 3, 1, 100);
+        int payload = (int)reader.WholeNumber("MaxPayloadBytes", 32 * 1024 * 1024, 1, MaxBytes);
+        int result = (int)reader.WholeNumber("MaxResultBytes", 32 * 1024 * 1024, 1, MaxBytes);
+        var running = new JobOptions
+        {
+            Lease = reader.Time("Lease", defaults.Lease, TimeSpan.FromSeconds(3), TimeSpan.FromHours(1)),
+            Share = Share(reader, defaults.Share),
+            Retention = reader.Time("Retention", defaults.Retention, TimeSpan.FromSeconds(1), day * 3650),
+            MaxRedeliveries = (int)reader.WholeNumber("MaxRedeliveries", defaults.MaxRedeliveries, 0, 1000),
+            RetryDelay = reader.Time("RetryDelay", defaults.RetryDelay, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1)),
+        };
+        reader.Known(ConnectionStringKey);
+        reader.RejectUnknownKeys(secret: true);
+
+        string connection = section[ConnectionStringKey] ?? "";
+        if (store == "postgres" && !IsConnectionString(connection))
+        {
+            faults.Add(
+                $"{section.Path}:{ConnectionStringKey} is {(connection.Length == 0 ? "missing" : "not understood (it is not told here: it may hold a password)")}; "
+                + "with Jobs:Store=postgres it may be 'Host=…;Database=…;Username=…;Password=…'.");
+        }
+        return new JobSettings
+        {
+            Store = store switch { "postgres" => JobStoreKind.Postgres, "none" => JobStoreKind.None, _ => JobStoreKind.Sqlite },
+            Path = System.IO.Path.Combine(contentRoot, path),
+            ConnectionString = connection,
+            MaxAttempts = attempts,
+            MaxPayloadBytes = payload,
+            MaxResultBytes = result,
+            Running = running,
+        };
+    }
+
+    private static double Share(SettingsReader reader, double fallback)
+    {
+        string text = reader.Text("Share", "", static text => Parse(text) is >= 0 and <= 1, "a number from 0 to 1, such as 0.03");
+        return Parse(text) ?? fallback;
+
+        static double? Parse(string text) =>
+            double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) ? value : null;
+    }
+
+    private static bool IsConnectionString(string text)
+    {
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(text) is { Host.Length: > 0 };
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+    }
+}
+
+/// <summary>What keeps the jobs.</summary>
+internal enum JobStoreKind
+{
+    None,
+    Sqlite,
+    Postgres,
+}

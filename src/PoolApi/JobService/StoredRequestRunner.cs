@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using System.Text.Json;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Running;
+using PoolApi.Threading;
+
+namespace PoolApi.JobService;
+
+/// <summary>
+/// Runs a stored request through the very endpoint that it came to, so that a job does what the request would have done:
+/// bound the same way, on a worker of the same pool, its answer kept instead of sent.
+/// </summary>
+internal sealed partial class StoredRequestRunner(
+    JobKinds kinds, IServiceScopeFactory scopes, JobSettings settings, ILogger<StoredRequestRunner> logger) : IJobExecutor
+{
+    /// <summary>The name of the spans' source.</summary>
+    public const string ActivitySourceName = "PoolApi.Jobs";
+
+    private static readonly ActivitySource Spans = new(ActivitySourceName);
+
+    public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
+    {
+        Job job = run.Claim.Job;
+        if (kinds.Find(job.Kind) is not { } endpoint)
+            return Failed("unknown-kind", "This instance has no such work. It may have been switched off since.");
+
+        using Activity? span = StartSpan(run.Claim);
+        await using AsyncServiceScope scope = scopes.CreateAsyncScope();
+        var stored = new StoredRequestContext(run, endpoint, scope.ServiceProvider, settings.MaxResultBytes, cancellation);
+        try
+        {
+            await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(stored.Http);
+            await stored.Http.Response.CompleteAsync();
+        }
+        catch (ResultTooLargeException e)
+        {
+            span?.SetStatus(ActivityStatusCode.Error);
+            return Failed("result-too-large", e.Message + " Ask for a smaller one.");
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
+        {
+            if (stored.Outcome is WorkOutcome.Cancelled or WorkOutcome.Abandoned) return JobAttempt.Stopped;
+            span?.SetStatus(ActivityStatusCode.Error);
+            LogFailed(e, job.Id, job.Kind, job.Attempt, job.MaxAttempts, span?.TraceId.ToString() ?? "none");
+            return JobAttempt.Failed;
+        }
+        catch (OperationCanceledException)
+        {
+            return JobAttempt.Stopped;
+        }
+        return stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result) : JobAttempt.Stopped;
+    }
+
+    /// <summary>What the work has answered by itself: a success, or that it cannot be done.</summary>
+    private static JobAttempt Answered(JobResult result)
+    {
+        if (result.Status < 400) return new JobAttempt(AttemptOutcome.Succeeded, result, null, MayRetry: false);
+        // What is wrong with the request will be wrong the next time too.
+        return new JobAttempt(AttemptOutcome.Failed, result, ErrorOf(result), MayRetry: result.Status >= 500);
+    }
+
+    private static JobError ErrorOf(JobResult result)
+    {
+        const string Prefix = "urn:poolapi:problem:";
+        if (result.ContentType?.StartsWith("application/problem+json", StringComparison.OrdinalIgnoreCase) == true)
+        {
+            try
+            {
+                using JsonDocument problem = JsonDocument.Parse(result.Body);
+                string? type = problem.RootElement.TryGetProperty("type", out JsonElement t) ? t.GetString() : null;
+                string? detail = problem.RootElement.TryGetProperty("detail", out JsonElement d) ? d.GetString() : null;
+                if (type?.StartsWith(Prefix, StringComparison.Ordinal) == true) return new JobError(type[Prefix.Length..], detail ?? "");
+            }
+            catch (JsonException)
+            {
+                // Then it says nothing that could be passed on.
+            }
+        }
+        return new JobError("work-failed", $"The work answered {result.Status}.");
+    }
+
+    private static JobAttempt Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);
+
+    /// <summary>The first attempt is part of the trace of the request that made the job; a further one has a trace of its own, with a link.</summary>
+    private static Activity? StartSpan(JobClaim claim)
+    {
+        Job job = claim.Job;
+        bool traced = ActivityContext.TryParse(claim.Payload.TraceParent, null, isRemote: true, out ActivityContext request);
+        bool first = job.Attempt <= 1 && claim.Number <= 1;
+        Activity? span = Spans.StartActivity(
+            ActivityKind.Consumer,
+            parentContext: traced && first ? request : default,
+            links: traced && !first ? [new ActivityLink(request)] : null,
+            name: "job " + job.Kind);
+        span?.SetTag("job.id", job.Id.ToString());
+        span?.SetTag("job.kind", job.Kind);
+        span?.SetTag("job.attempt", job.Attempt);
+        return span;
+    }
+
+    [LoggerMessage(40, LogLevel.Error, "Job {id} ({kind}) failed in attempt {attempt} of {attempts} (trace {traceId})")]
+    private partial void LogFailed(Exception exception, Guid id, string kind, int attempt, int attempts, string traceId);
+}
