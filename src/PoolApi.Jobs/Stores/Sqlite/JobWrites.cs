@@ -97,10 +97,16 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         foreach (JobClaim claim in claims)
         {
             if (reads.Find(claim.Job.Id) is not { } row || !row.IsHeldBy(claim)) continue;
-            row.Attempt--;
-            if (row.Attempt == 0) row.StartedAt = null;
-            if (row.IsCancelRequested) row.End(JobState.Cancelled, batch.Now, row.Error);
-            else row.Queue();
+            if (row.IsCancelRequested)
+            {
+                row.End(JobState.Cancelled, batch.Now, row.Error);
+            }
+            else
+            {
+                row.Queue();
+                row.Attempt--;
+                if (row.Attempt == 0) row.StartedAt = null;
+            }
             table.Save(row);
         }
         return true;

@@ -24,11 +24,7 @@ internal sealed class Reader(StoreFile file, Inbox<Operation<ReaderSession>> inb
 
     private void Do(Operation<ReaderSession> operation)
     {
-        if (operation.IsCancelled)
-        {
-            operation.Cancel();
-            return;
-        }
+        if (!operation.TryTake()) return;
         try
         {
             _session ??= file.OpenReader();

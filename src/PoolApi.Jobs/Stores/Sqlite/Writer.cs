@@ -39,12 +39,7 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
         var together = new List<Operation<WriterSession>>();
         while (_inbox.Take(together, MostTogether))
         {
-            together.RemoveAll(static operation =>
-            {
-                if (!operation.IsCancelled) return false;
-                operation.Cancel();
-                return true;
-            });
+            together.RemoveAll(static operation => !operation.TryTake());
             if (together.Count > 0) Do(together);
             together.Clear();
         }

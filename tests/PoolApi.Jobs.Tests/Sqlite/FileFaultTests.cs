@@ -1,0 +1,135 @@
+using Microsoft.Data.Sqlite;
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Stores.Sqlite;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Sqlite;
+
+public sealed class FileFaultTests : IDisposable
+{
+    private readonly StorePlace _place = new();
+
+    public void Dispose() => _place.Dispose();
+
+    [Fact]
+    public async Task A_directory_that_is_not_there_is_made()
+    {
+        string path = Path.Combine(_place.Directory, "a", "b", "jobs.db");
+        await using (var store = new SqliteJobStore(path, TimeProvider.System))
+        {
+            await store.OpenAsync(Token);
+            await store.AcceptAsync(Jobs.New(), Token);
+        }
+        Assert.True(File.Exists(path));
+    }
+
+    [Fact]
+    public async Task An_empty_file_becomes_a_store()
+    {
+        await File.WriteAllBytesAsync(_place.File, [], Token);
+        await using SqliteJobStore store = await _place.OpenAsync();
+        Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Jobs.New(), Token)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_database_is_refused_and_left_as_it_is()
+    {
+        byte[] content = new byte[10_000];
+        new Random(1).NextBytes(content);
+        await File.WriteAllBytesAsync(_place.File, content, Token);
+
+        Assert.Contains("is not a job store, or it is damaged", await RefusalAsync(), StringComparison.Ordinal);
+
+        Assert.Equal(content, await File.ReadAllBytesAsync(_place.File, Token));
+    }
+
+    [Fact]
+    public async Task A_file_that_is_damaged_behind_its_first_page_is_refused()
+    {
+        await using (SqliteJobStore store = await _place.OpenAsync()) await store.AcceptAsync(Jobs.New(), Token);
+        byte[] content = await File.ReadAllBytesAsync(_place.File, Token);
+        new Random(1).NextBytes(content.AsSpan(4096));
+        await File.WriteAllBytesAsync(_place.File, content, Token);
+
+        Assert.Contains("is damaged", await RefusalAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_of_a_newer_version_is_refused_and_left_as_it_is()
+    {
+        await using (SqliteJobStore store = await _place.OpenAsync()) await store.AcceptAsync(Jobs.New(), Token);
+        Sql($"PRAGMA user_version = {Schema.Latest + 1}");
+        byte[] content = await File.ReadAllBytesAsync(_place.File, Token);
+
+        Assert.Contains("was written by a newer version", await RefusalAsync(), StringComparison.Ordinal);
+
+        Assert.Equal(content, await File.ReadAllBytesAsync(_place.File, Token));
+    }
+
+    [Fact]
+    public async Task Another_programs_database_is_refused_and_left_as_it_is()
+    {
+        Sql("CREATE TABLE songs (title TEXT)");
+        byte[] content = await File.ReadAllBytesAsync(_place.File, Token);
+
+        Assert.Contains("is a database of another program", await RefusalAsync(), StringComparison.Ordinal);
+
+        Assert.Equal(content, await File.ReadAllBytesAsync(_place.File, Token));
+    }
+
+    [Fact]
+    public async Task A_directory_that_cannot_be_made_is_said_with_its_path()
+    {
+        await File.WriteAllTextAsync(_place.File, "a file, not a directory", Token);
+        string path = Path.Combine(_place.File, "jobs.db");
+        await using var store = new SqliteJobStore(path, TimeProvider.System);
+
+        var fault = await Assert.ThrowsAsync<JobStoreException>(() => store.OpenAsync(Token));
+
+        Assert.Contains($"'{path}' cannot be opened", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("Jobs:Path", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_path_that_is_a_directory_is_said_to_be_none_for_a_store()
+    {
+        Directory.CreateDirectory(_place.File);
+        Assert.Contains("cannot be opened", await RefusalAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_that_another_program_holds_is_refused_at_the_start_and_a_fault_that_passes_later()
+    {
+        await using SqliteJobStore store = await _place.OpenAsync();
+        await store.AcceptAsync(Jobs.New(), Token);
+        await using (var other = new SqliteConnection($"Data Source={_place.File};Pooling=False"))
+        {
+            other.Open();
+            await using SqliteTransaction held = other.BeginTransaction(deferred: false);
+
+            var fault = await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Jobs.New(), Token));
+
+            Assert.Contains("another program keeps it locked", fault.Message, StringComparison.Ordinal);
+        }
+        Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Jobs.New(), Token)).Outcome);
+    }
+
+    private async Task<string> RefusalAsync()
+    {
+        await using SqliteJobStore store = _place.Store();
+        var fault = await Assert.ThrowsAsync<JobStoreException>(() => store.OpenAsync(Token));
+        Assert.Contains($"'{_place.File}'", fault.Message, StringComparison.Ordinal);
+        return fault.Message;
+    }
+
+    private void Sql(string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={_place.File};Pooling=False");
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+#pragma warning disable CA2100 // the test's own
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        command.ExecuteNonQuery();
+    }
+}

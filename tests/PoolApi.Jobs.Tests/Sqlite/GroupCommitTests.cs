@@ -1,0 +1,117 @@
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Stores.Sqlite;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Sqlite;
+
+public sealed class GroupCommitTests : IDisposable
+{
+    private readonly StorePlace _place = new();
+    private readonly HeldWriter _held = new();
+
+    public void Dispose()
+    {
+        _held.Dispose();
+        _place.Dispose();
+    }
+
+    [Fact]
+    public async Task What_waits_while_one_commit_is_under_way_shares_the_next()
+    {
+        await using SqliteJobStore store = await OpenHeldAsync();
+        long before = store.Commits;
+        Task<JobAcceptance>[] accepts = [.. Enumerable.Range(0, 300).Select(_ => store.AcceptAsync(Jobs.New(tags: ["t"]), Token).AsTask())];
+        _held.Release();
+
+        JobAcceptance[] accepted = await Task.WhenAll(accepts).Patiently();
+
+        Assert.All(accepted, static a => Assert.Equal(AcceptOutcome.Created, a.Outcome));
+        Assert.Equal(before + 1, store.Commits);
+        Assert.Equal(300, (await store.ListAsync(new JobQuery { Tag = "t", Limit = 1000 }, Token)).Jobs.Count);
+    }
+
+    [Fact]
+    public async Task One_that_fails_takes_none_of_those_with_it_that_share_its_commit()
+    {
+        await using SqliteJobStore store = await OpenHeldAsync();
+        NewJob taken = Jobs.New("taken", key: "a key", tags: ["t"]);
+        Task<JobAcceptance>[] accepts =
+        [
+            store.AcceptAsync(taken, Token).AsTask(),
+            store.AcceptAsync(Jobs.New(tags: ["t"]), Token).AsTask(),
+            store.AcceptAsync(taken with { Kind = "twice", Idempotency = null }, Token).AsTask(), // its id is taken
+            store.AcceptAsync(Jobs.New(tags: ["t"], key: "another key"), Token).AsTask(),
+        ];
+        _held.Release();
+
+        await Assert.ThrowsAsync<JobStoreException>(() => accepts[2].Patiently());
+
+        foreach (int i in new[] { 0, 1, 3 }) Assert.Equal(AcceptOutcome.Created, (await accepts[i].Patiently()).Outcome);
+        Assert.Equal("taken", (await store.GetAsync(taken.Id, Token))!.Kind);
+        Assert.Equal(3, (await store.ListAsync(new JobQuery { Tag = "t" }, Token)).Jobs.Count);
+        Assert.Equal(4, (await store.CountAsync(Token))[JobState.Queued]);
+        Assert.Equal(4, _held.Changes);
+    }
+
+    [Fact]
+    public async Task A_caller_that_has_given_up_before_its_turn_leaves_nothing_behind()
+    {
+        await using SqliteJobStore store = await OpenHeldAsync();
+        using var impatience = new CancellationTokenSource();
+        NewJob job = Jobs.New();
+        Task<JobAcceptance> accept = store.AcceptAsync(job, impatience.Token).AsTask();
+        await impatience.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => accept.Patiently()); // though the writer is held
+
+        _held.Release();
+        Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Jobs.New(), Token)).Outcome);
+        Assert.Null(await store.GetAsync(job.Id, Token));
+    }
+
+    [Fact]
+    public async Task A_store_that_is_closed_first_does_what_it_was_asked_for()
+    {
+        SqliteJobStore store = await OpenHeldAsync();
+        Task<JobAcceptance>[] accepts = [.. Enumerable.Range(0, 50).Select(_ => store.AcceptAsync(Jobs.New(), Token).AsTask())];
+        ValueTask closing = store.DisposeAsync();
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Jobs.New(), Token));
+        _held.Release();
+        await closing;
+
+        JobAcceptance[] accepted = await Task.WhenAll(accepts).Patiently();
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.GetAsync(accepted[0].Job.Id, Token));
+        await store.DisposeAsync();
+
+        await using SqliteJobStore again = await _place.OpenAsync();
+        Assert.Equal(51, (await again.CountAsync(Token))[JobState.Queued]);
+    }
+
+    [Fact]
+    public async Task Callers_go_on_elsewhere_than_on_the_stores_threads()
+    {
+        await using SqliteJobStore store = await _place.OpenAsync();
+        for (int i = 0; i < 20; i++)
+        {
+            foreach (string? thread in await ThreadsAfterAsync(store)) Assert.DoesNotContain("jobs-", thread ?? "", StringComparison.Ordinal);
+        }
+    }
+
+    /// <summary>The names of the threads on which a caller without a context goes on after a write and after a read.</summary>
+    private static async Task<string?[]> ThreadsAfterAsync(SqliteJobStore store)
+    {
+        JobAcceptance accepted = await store.AcceptAsync(Jobs.New(), Token).ConfigureAwait(false);
+        string? afterWrite = Thread.CurrentThread.Name;
+        await store.GetAsync(accepted.Job.Id, Token).ConfigureAwait(false);
+        return [afterWrite, Thread.CurrentThread.Name];
+    }
+
+    /// <summary>A store with one job, whose writer is held after its commit.</summary>
+    private async Task<SqliteJobStore> OpenHeldAsync()
+    {
+        SqliteJobStore store = await _place.OpenAsync(_held);
+        _ = store.AcceptAsync(Jobs.New("first"), Token).AsTask();
+        _held.Held();
+        return store;
+    }
+}

@@ -1,0 +1,98 @@
+using PoolApi.Jobs.Stores.Sqlite;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Sqlite;
+
+public sealed class SharedFileTests : IDisposable
+{
+    private static readonly MaintenanceRules Rules = new(TimeSpan.FromDays(1), 3);
+
+    private readonly StorePlace _place = new();
+
+    public void Dispose() => _place.Dispose();
+
+    [Fact]
+    public async Task The_second_store_on_a_file_knows_of_the_first_and_sees_what_it_does()
+    {
+        await using SqliteJobStore first = await _place.OpenAsync();
+        await using SqliteJobStore second = await _place.OpenAsync();
+        Assert.False(first.IsShared);
+        Assert.True(second.IsShared);
+
+        Job job = (await first.AcceptAsync(Jobs.New(key: "key"), Token)).Job;
+
+        Assert.Equivalent(job, await second.GetAsync(job.Id, Token), strict: true);
+        Assert.Equal(AcceptOutcome.Existing, (await second.AcceptAsync(Jobs.New(key: "key"), Token)).Outcome);
+        Assert.Equal(1, (await second.CountAsync(Token))[JobState.Queued]);
+    }
+
+    [Fact]
+    public async Task Two_stores_on_one_file_never_claim_the_same_job()
+    {
+        await using SqliteJobStore first = await _place.OpenAsync();
+        await using SqliteJobStore second = await _place.OpenAsync();
+        for (int i = 0; i < 200; i++) await first.AcceptAsync(Jobs.New(), Token);
+
+        async Task<List<Guid>> ClaimAllAsync(SqliteJobStore store)
+        {
+            var ids = new List<Guid>();
+            while (true)
+            {
+                JobClaims claims = await store.ClaimAsync("me", 3, Jobs.LongLease, Token);
+                if (claims.Claims.Count == 0) return ids;
+                ids.AddRange(claims.Claims.Select(static c => c.Job.Id));
+            }
+        }
+
+        List<Guid>[] claimed = await Task.WhenAll(ClaimAllAsync(first), ClaimAllAsync(second)).Patiently();
+
+        Assert.Equal(200, claimed.Sum(static c => c.Count));
+        Assert.Equal(200, claimed.SelectMany(static c => c).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task What_a_living_process_runs_is_left_to_it_when_another_opens_the_file()
+    {
+        await using SqliteJobStore first = await _place.OpenAsync();
+        await first.AcceptAsync(Jobs.New(), Token);
+        JobClaim claim = Assert.Single((await first.ClaimAsync("first", 1, Jobs.LongLease, Token)).Claims);
+        await using SqliteJobStore second = await _place.OpenAsync();
+
+        Assert.Empty((await second.MaintainAsync(Rules, Token)).Redelivered);
+
+        Assert.True(await first.FinishAsync(claim, Jobs.Success(), Token));
+    }
+
+    [Fact]
+    public async Task What_ran_when_the_last_process_ended_is_queued_again_at_once_however_long_its_lease()
+    {
+        Job job;
+        await using (SqliteJobStore first = await _place.OpenAsync())
+        {
+            job = (await first.AcceptAsync(Jobs.New(), Token)).Job;
+            Assert.Single((await first.ClaimAsync("first", 1, Jobs.LongLease, Token)).Claims);
+        }
+        await using SqliteJobStore second = await _place.OpenAsync();
+
+        Assert.Equal(1, (await second.MaintainAsync(Rules, Token)).Redelivered[job.Kind]);
+
+        JobClaim claim = Assert.Single((await second.ClaimAsync("second", 1, Jobs.LongLease, Token)).Claims);
+        Assert.Equal((job.Id, 1, 2), (claim.Job.Id, claim.Redeliveries, claim.Job.Attempt));
+    }
+
+    [Fact]
+    public async Task Stores_that_make_the_same_file_at_once_all_open_it()
+    {
+        SqliteJobStore[] stores = [.. Enumerable.Range(0, 8).Select(_ => _place.Store())];
+        try
+        {
+            await Task.WhenAll(stores.Select(static s => s.OpenAsync(Token))).Patiently();
+            await Task.WhenAll(stores.Select(static async s => await s.AcceptAsync(Jobs.New(), Token))).Patiently();
+            Assert.Equal(8, (await stores[3].CountAsync(Token))[JobState.Queued]);
+        }
+        finally
+        {
+            foreach (SqliteJobStore store in stores) await store.DisposeAsync();
+        }
+    }
+}
