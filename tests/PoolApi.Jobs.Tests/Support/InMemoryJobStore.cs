@@ -23,7 +23,6 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly ConcurrentDictionary<string, int> _calls = new();
     private volatile string? _fault;
-    private volatile bool _losesAnswers;
     private volatile bool _isMute;
 
     public IJobStoreListener? Listener { get; set; }
@@ -33,11 +32,14 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     /// <summary>What is wrong with it: while it is set, nothing can be done.</summary>
     public string? Fault { get => _fault; set => _fault = value; }
 
-    /// <summary>Whether what is done is done, and the answer is lost all the same.</summary>
-    public bool LosesAnswers { get => _losesAnswers; set => _losesAnswers = value; }
+    /// <summary>Operations that are done, and whose answer is lost all the same.</summary>
+    public ConcurrentDictionary<string, bool> LosesAnswersOf { get; } = new();
 
     /// <summary>Waited for before each call, given its name.</summary>
     public Func<string, Task>? Before { get; set; }
+
+    /// <summary>Waited for after each call, before its caller has the answer.</summary>
+    public Func<string, Task>? After { get; set; }
 
     /// <summary>Listeners are told nothing, as if the connection that tells of changes were lost.</summary>
     public bool IsMute { get => _isMute; set => _isMute = value; }
@@ -280,7 +282,8 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             foreach (JobChange change in told.Changes) listener.Changed(change);
             if (told.IsDue) listener.MayBeDue();
         }
-        if (LosesAnswers) throw new JobStoreUnavailableException("The answer was lost.");
+        if (After is { } after) await after(operation);
+        if (LosesAnswersOf.ContainsKey(operation)) throw new JobStoreUnavailableException("The answer was lost.");
         return result;
     }
 

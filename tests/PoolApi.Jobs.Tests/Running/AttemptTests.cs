@@ -1,0 +1,343 @@
+using PoolApi.Jobs.Running;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>What an attempt's end means for its job: retries, cancellation, deadlines, lost leases, a store that is away.</summary>
+public sealed class AttemptTests
+{
+    private static readonly JobError Error = new("bad", "It is bad.");
+
+    [Fact]
+    public async Task What_fails_and_may_be_tried_again_is_tried_with_growing_pauses_as_often_as_it_has_attempts()
+    {
+        var begun = new List<TimeSpan>();
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        await using Rig rig = await Rig.StartAsync(
+            (_, _) =>
+            {
+                lock (begun) begun.Add(clock.Elapsed);
+                return new JobAttempt(AttemptOutcome.Failed, null, Error, MayRetry: true);
+            },
+            options: Rig.Options with { RetryDelay = TimeSpan.FromMilliseconds(200) });
+
+        Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(maxAttempts: 3))).Id, JobState.Failed);
+
+        Assert.Equal((3, Error), (job.Attempt, job.Error));
+        Assert.Equal(3, begun.Count);
+        Assert.True(begun[1] - begun[0] >= TimeSpan.FromMilliseconds(95), $"{begun[1] - begun[0]}"); // at least half of the pause
+        Assert.True(begun[2] - begun[1] >= TimeSpan.FromMilliseconds(195), $"{begun[2] - begun[1]}");
+    }
+
+    [Fact]
+    public async Task What_fails_first_and_then_succeeds_has_succeeded()
+    {
+        await using Rig rig = await Rig.StartAsync(static (run, _) => run.Claim.Job.Attempt < 3 ? JobAttempt.Failed : ScriptedExecutor.Success);
+        Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(maxAttempts: 5))).Id, JobState.Succeeded);
+        Assert.Equal((3, null), (job.Attempt, job.Error));
+    }
+
+    [Fact]
+    public async Task What_cannot_help_is_not_tried_again()
+    {
+        await using Rig rig = await Rig.StartAsync(
+            static (_, _) => new JobAttempt(AttemptOutcome.Failed, new JobResult(422, "application/problem+json", "{}"u8.ToArray()), Error, MayRetry: false));
+
+        Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(maxAttempts: 5))).Id, JobState.Failed);
+
+        Assert.Equal((1, Error), (job.Attempt, job.Error));
+        Assert.Equal(422, (await rig.Store.GetResultAsync(job.Id, Token))!.Result!.Status);
+    }
+
+    [Fact]
+    public async Task An_exception_is_a_failure_and_not_told_to_the_client()
+    {
+        await using Rig rig = await Rig.StartAsync(static (_, _) => throw new InvalidOperationException("secret"));
+
+        Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(maxAttempts: 2))).Id, JobState.Failed);
+
+        Assert.Equal((2, "work-failed"), (job.Attempt, job.Error!.Name));
+        Assert.DoesNotContain("secret", job.Error.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_job_that_is_cancelled_before_its_turn_never_runs()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 1);
+        await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        Job job = await rig.AcceptAsync();
+
+        await rig.Store.CancelAsync(job.Id, Token);
+        gate.Open();
+
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        Assert.Equal(JobState.Cancelled, rig.Look(job.Id).State);
+        Assert.DoesNotContain(job.Id, rig.Script.Begun);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_running_job_that_is_cancelled_here_or_on_another_instance_is_stopped(bool elsewhere)
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), isShared: true);
+        await using InMemoryJobStore other = await rig.OpenAnotherAsync();
+        Job job = await rig.AcceptAsync(Jobs.New(maxAttempts: 3));
+        await gate.ArrivalAsync();
+
+        await (elsewhere ? other : rig.Store).CancelAsync(job.Id, Token);
+
+        await rig.UntilAsync(job.Id, JobState.Cancelled);
+        Assert.Equal(1, gate.Arrived);
+    }
+
+    [Fact]
+    public async Task A_cancellation_that_comes_before_the_claim_is_answered_is_not_lost()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), isShared: true);
+        await using InMemoryJobStore other = await rig.OpenAnotherAsync();
+        Guid id = Guid.CreateVersion7();
+        rig.Store.After = async operation =>
+        {
+            if (operation == "claim" && rig.Jobs.Rows.ContainsKey(id)) await other.CancelAsync(id, Token);
+        };
+
+        await rig.AcceptAsync(Jobs.New() with { Id = id });
+
+        await rig.UntilAsync(id, JobState.Cancelled); // the leases are renewed in ten minutes only
+    }
+
+    [Fact]
+    public async Task A_cancellation_that_nobody_told_of_is_found_when_changes_may_have_been_missed()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), isShared: true);
+        await using InMemoryJobStore other = await rig.OpenAnotherAsync();
+        Job job = await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        rig.Store.IsMute = true;
+        await other.CancelAsync(job.Id, Token);
+
+        ((IJobStoreListener)rig.Dispatcher).MayHaveMissed();
+
+        await rig.UntilAsync(job.Id, JobState.Cancelled);
+    }
+
+    [Fact]
+    public async Task A_job_that_runs_past_its_deadline_is_stopped_and_has_expired()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
+
+        Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromSeconds(1), maxAttempts: 5))).Id, JobState.Expired);
+
+        Assert.Equal("expired", job.Error!.Name);
+        Assert.True(job.FinishedAt >= job.Deadline);
+    }
+
+    [Fact]
+    public async Task A_job_that_waits_past_its_deadline_for_a_worker_has_expired_unrun()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 1, options: Rig.Options with { Lease = TimeSpan.FromSeconds(1) });
+        await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+
+        Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(200)))).Id, JobState.Expired);
+
+        Assert.Equal(0, job.Attempt);
+    }
+
+    [Fact]
+    public async Task A_job_that_waits_past_its_deadline_while_requests_have_all_workers_has_expired_unrun()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync(workers: 1, options: Rig.Options with { Lease = TimeSpan.FromSeconds(1) });
+        ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
+        await gate.ArrivalAsync();
+        await Task.Delay(200, Token); // it tends slowly by now: no job waits, none runs
+        long since = System.Diagnostics.Stopwatch.GetTimestamp();
+
+        await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(200)))).Id, JobState.Expired);
+
+        Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(30), "It was found by the look of once a minute.");
+        gate.Open();
+        await request;
+    }
+
+    [Fact]
+    public async Task A_job_whose_lease_was_lost_is_stopped_and_nothing_is_written_of_it()
+    {
+        using Gate gate = new();
+        var stopped = new TaskCompletionSource();
+        await using Rig rig = await Rig.StartAsync(
+            (_, token) =>
+            {
+                try
+                {
+                    return gate.Pass(token);
+                }
+                catch (OperationCanceledException)
+                {
+                    stopped.TrySetResult();
+                    return ScriptedExecutor.Success; // it had just been done
+                }
+            },
+            options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(600) }, isShared: true);
+        await using InMemoryJobStore other = await rig.OpenAnotherAsync();
+        Job job = await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+
+        rig.Store.Fault = "cut off";
+        var rules = new MaintenanceRules(TimeSpan.FromDays(1), 3);
+        await UntilAsync(async () => (await other.MaintainAsync(rules, Token)).Redelivered.Count > 0);
+        JobClaim theirs = (await other.ClaimAsync("other", 1, Jobs.LongLease, Token)).Claims.Single();
+        rig.Store.Fault = null;
+
+        await stopped.Task.Patiently();
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        Assert.Equal((JobState.Running, "other"), (rig.Look(job.Id).State, rig.Look(job.Id).Worker));
+        Assert.True(await other.FinishAsync(theirs, Jobs.Success("theirs"), Token));
+        Assert.Equal("theirs"u8.ToArray(), (await other.GetResultAsync(job.Id, Token))!.Result!.Body.ToArray());
+    }
+
+    [Fact]
+    public async Task A_long_job_keeps_its_lease()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), options: Rig.Options with { Lease = TimeSpan.FromSeconds(3) }, isShared: true);
+        await using InMemoryJobStore other = await rig.OpenAnotherAsync();
+        Job job = await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        int renewals = rig.Store.Calls("renew");
+
+        await UntilAsync(() => rig.Store.Calls("renew") >= renewals + 6);
+
+        DateTimeOffset leaseEnd;
+        lock (rig.Jobs.Gate) leaseEnd = rig.Jobs.Rows[job.Id].LeaseEnd;
+        Assert.True(leaseEnd > rig.Look(job.Id).StartedAt + TimeSpan.FromSeconds(3), $"{leaseEnd:O}"); // the first grant is over
+        gate.Open();
+        Assert.Equal(1, (await rig.UntilAsync(job.Id, JobState.Succeeded)).Attempt);
+    }
+
+    [Fact]
+    public async Task A_job_whose_instance_has_died_is_run_here()
+    {
+        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(600) }, isShared: true);
+        await using InMemoryJobStore dying = await rig.OpenAnotherAsync();
+        dying.Before = null;
+        Guid id;
+        JobClaim? claim = null;
+        do
+        {
+            // Whoever is quicker has it; one that was run here is no loss.
+            id = (await dying.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromMilliseconds(5)), Token)).Job.Id;
+            await Task.Delay(5, Token);
+            claim = (await dying.ClaimAsync("dead", 1, TimeSpan.FromMilliseconds(50), Token)).Claims.SingleOrDefault();
+        }
+        while (claim is null);
+
+        Job job = await rig.UntilAsync(claim.Job.Id, JobState.Succeeded);
+
+        Assert.Equal((2, rig.Dispatcher.Owner), (job.Attempt, job.Worker));
+    }
+
+    [Fact]
+    public async Task The_end_of_work_that_was_done_is_written_when_the_store_is_back_and_it_is_not_done_again()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
+        Job job = await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        Assert.Null(rig.Dispatcher.StoreFault);
+        rig.Store.Fault = "the disk is full";
+        gate.Open();
+        await UntilAsync(() => rig.Dispatcher.StoreFault == "the disk is full");
+        await UntilAsync(() => rig.Store.Calls("finish") >= 3);
+        Assert.Equal(JobState.Running, rig.Look(job.Id).State);
+
+        rig.Store.Fault = null;
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+        await UntilAsync(() => rig.Dispatcher.StoreFault is null);
+        Assert.Equal([job.Id], rig.Script.Begun);
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_store_fault_is_not_forgotten_while_no_worker_is_free_to_claim_for()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 1, options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(600) });
+        await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        Job waiting = await rig.AcceptAsync();
+        rig.Store.Fault = "away";
+        await UntilAsync(() => rig.Dispatcher.StoreFault is not null);
+        for (int i = 0; i < 20; i++)
+        {
+            await Task.Delay(10, Token);
+            Assert.Equal("away", rig.Dispatcher.StoreFault);
+        }
+        rig.Store.Fault = null;
+        await UntilAsync(() => rig.Dispatcher.StoreFault is null);
+        gate.Open();
+        await rig.UntilAsync(waiting.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task Jobs_that_could_not_be_claimed_are_claimed_when_the_store_is_back()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        Job job;
+        await using (InMemoryJobStore other = await rig.OpenAnotherAsync())
+        {
+            rig.Store.Fault = "away";
+            job = (await other.AcceptAsync(Jobs.New(), Token)).Job; // tells the listeners of all
+        }
+        await UntilAsync(() => rig.Dispatcher.StoreFault is not null);
+
+        rig.Store.Fault = null;
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task An_end_whose_answer_was_lost_is_written_again_and_counts_once()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        rig.Store.LosesAnswersOf["finish"] = true;
+        Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        await UntilAsync(() => rig.Store.Calls("finish") >= 2);
+
+        rig.Store.LosesAnswersOf.Clear();
+
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        Assert.Equal(job, rig.Look(job.Id));
+        Assert.Equal([job.Id], rig.Script.Begun);
+    }
+
+    [Fact]
+    public async Task An_unexpected_exception_of_the_store_does_not_end_the_dispatcher()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        int thrown = 0;
+        rig.Store.Before = operation =>
+        {
+            if (operation != "claim" || thrown >= 3) return Task.CompletedTask;
+            thrown++;
+            throw new InvalidOperationException("Nobody thought of this.");
+        };
+
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+
+        Assert.Equal(3, thrown);
+        await UntilAsync(() => rig.Dispatcher.StoreFault is null);
+    }
+}

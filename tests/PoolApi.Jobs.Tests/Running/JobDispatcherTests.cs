@@ -1,0 +1,258 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using PoolApi.Jobs.Running;
+using PoolApi.Threading;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>How jobs come from the store to the pool, and back.</summary>
+public sealed class JobDispatcherTests
+{
+    [Fact]
+    public async Task A_job_that_comes_while_nothing_happens_is_run_at_once()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        for (int i = 0; i < 5; i++)
+        {
+            await Task.Delay(50, Token);
+            long since = Stopwatch.GetTimestamp();
+            Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+            // Nothing but being told would start it: what looks by itself does so once a minute.
+            Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(10));
+            Assert.Equal((1, rig.Dispatcher.Owner), (job.Attempt, job.Worker));
+        }
+    }
+
+    [Fact]
+    public async Task Jobs_that_were_there_before_the_start_are_run()
+    {
+        var jobs = new InMemoryJobs();
+        await using var before = new InMemoryJobStore(jobs);
+        await before.OpenAsync(Token);
+        Job job = (await before.AcceptAsync(Jobs.New(), Token)).Job;
+
+        await using Rig rig = await Rig.StartAsync(jobs: jobs);
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_result_is_written_with_the_end()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        Assert.Equal("done"u8.ToArray(), (await rig.Store.GetResultAsync(job.Id, Token))!.Result!.Body.ToArray());
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
+    }
+
+    [Fact]
+    public async Task As_many_jobs_are_claimed_as_workers_are_free_and_all_workers_are_used()
+    {
+        using var gate = new Gate();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 3);
+        var ids = new List<Guid>();
+        for (int i = 0; i < 10; i++) ids.Add((await rig.AcceptAsync()).Id);
+
+        await gate.ArrivalAsync(3);
+        await Task.Delay(200, Token); // time to claim more than it may
+
+        Assert.Equal(3, gate.Arrived);
+        Assert.Equal(3, ids.Count(id => rig.Look(id).State == JobState.Running));
+        Assert.Equal(3, rig.Dispatcher.Running);
+        gate.Open();
+        foreach (Guid id in ids) await rig.UntilAsync(id, JobState.Succeeded);
+        Assert.Equal(10, rig.Script.Begun.Count);
+    }
+
+    [Fact]
+    public async Task Workers_that_become_free_one_by_one_are_used_one_by_one()
+    {
+        using Gate first = new(), second = new();
+        await using Rig rig = await Rig.StartAsync((run, token) => (run.Claim.Job.Kind == "first" ? first : second).Pass(token));
+        await rig.AcceptAsync(Jobs.New("first"));
+        await first.ArrivalAsync();
+        // One worker is held by a job, the other is free.
+        await rig.AcceptAsync(Jobs.New("second"));
+        await second.ArrivalAsync();
+        await rig.AcceptAsync(Jobs.New("second"));
+        first.Open();
+        await second.ArrivalAsync(2);
+    }
+
+    [Fact]
+    public async Task While_other_work_has_all_workers_no_job_is_claimed()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync();
+        ValueTask<JobAttempt>[] others = [.. Enumerable.Range(0, 3).Select(_ => rig.Pool.RunAsync(() => gate.Pass()))];
+        await gate.ArrivalAsync(2);
+        Job job = await rig.AcceptAsync();
+        await Task.Delay(200, Token);
+        Assert.Equal(JobState.Queued, rig.Look(job.Id).State);
+
+        gate.Open();
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+        foreach (ValueTask<JobAttempt> other in others) await other;
+    }
+
+    [Fact]
+    public async Task The_highest_priority_runs_first()
+    {
+        using Gate gate = new();
+        var order = new ConcurrentQueue<string>();
+        await using Rig rig = await Rig.StartAsync(
+            (run, token) =>
+            {
+                if (run.Claim.Job.Kind == "blocker") return gate.Pass(token);
+                order.Enqueue(run.Claim.Job.Kind);
+                return ScriptedExecutor.Success;
+            },
+            workers: 1);
+        await rig.AcceptAsync(Jobs.New("blocker"));
+        await gate.ArrivalAsync();
+        foreach (WorkPriority priority in new[] { WorkPriority.Low, WorkPriority.Normal, WorkPriority.High }) await rig.AcceptAsync(Jobs.New($"{priority}", priority));
+
+        gate.Open();
+
+        await UntilAsync(() => order.Count == 3);
+        Assert.Equal(["High", "Normal", "Low"], order);
+    }
+
+    [Fact]
+    public async Task A_scheduled_job_is_run_when_it_is_due()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        Job far = await rig.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)));
+        Job near = await rig.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromMilliseconds(300)));
+
+        Job ran = await rig.UntilAsync(near.Id, JobState.Succeeded);
+
+        Assert.True(ran.StartedAt >= near.RunAt);
+        Assert.Equal(JobState.Queued, rig.Look(far.Id).State);
+    }
+
+    [Fact]
+    public async Task Many_jobs_run_each_once_on_two_dispatchers_over_one_store()
+    {
+        var jobs = new InMemoryJobs();
+        var runs = new ConcurrentDictionary<Guid, int>();
+        JobAttempt Count(JobRun run, CancellationToken token)
+        {
+            runs.AddOrUpdate(run.Claim.Job.Id, 1, static (_, n) => n + 1);
+            return ScriptedExecutor.Success;
+        }
+        await using Rig one = await Rig.StartAsync(Count, jobs: jobs, isShared: true);
+        await using Rig two = await Rig.StartAsync(Count, jobs: jobs, isShared: true);
+        NewJob[] all = [.. Enumerable.Range(0, 400).Select(static _ => Jobs.New())];
+
+        await Task.WhenAll(all.Select((job, i) => Task.Run(() => (i % 2 == 0 ? one : two).AcceptAsync(job)))).Patiently();
+
+        foreach (NewJob job in all) await one.UntilAsync(job.Id, JobState.Succeeded);
+        Assert.Equal(400, runs.Count);
+        Assert.All(runs.Values, static n => Assert.Equal(1, n));
+    }
+
+    [Fact]
+    public async Task While_nothing_happens_the_store_is_not_asked()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1))); // what is due later needs no looking either
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        await Task.Delay(300, Token);
+        int calls = rig.Store.Calls();
+
+        await Task.Delay(1500, Token);
+
+        Assert.InRange(rig.Store.Calls() - calls, 0, 1); // once a minute it is tended
+    }
+
+    [Fact]
+    public async Task While_jobs_wait_for_a_worker_the_store_is_hardly_asked()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
+        for (int i = 0; i < 5; i++) await rig.AcceptAsync();
+        await gate.ArrivalAsync(2);
+        await Task.Delay(300, Token);
+        int calls = rig.Store.Calls();
+
+        await Task.Delay(700, Token);
+
+        Assert.InRange(rig.Store.Calls() - calls, 0, 2);
+    }
+
+    [Fact]
+    public async Task A_job_that_nobody_told_of_is_found_when_changes_may_have_been_missed()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        rig.Store.IsMute = true;
+        Job job = await rig.AcceptAsync();
+        await Task.Delay(200, Token);
+        Assert.Equal(JobState.Queued, rig.Look(job.Id).State);
+
+        ((IJobStoreListener)rig.Dispatcher).MayHaveMissed();
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task What_the_pool_does_not_take_is_handed_back_and_not_claimed_again_and_again()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        rig.Pool.Close();
+        int claims = rig.Store.Calls("claim");
+
+        Job job = await rig.AcceptAsync();
+        await UntilAsync(() => rig.Store.Calls("hand back") >= 2);
+        await Task.Delay(500, Token);
+
+        Assert.InRange(rig.Store.Calls("claim") - claims, 2, 200);
+        rig.Dispatcher.Close();
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        Assert.Equal((JobState.Queued, 0), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
+    }
+
+    [Fact]
+    public async Task Progress_can_be_seen_while_the_job_runs()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((run, token) =>
+        {
+            run.Report(0.5);
+            return gate.Pass(token);
+        });
+        Job job = await rig.AcceptAsync();
+        await UntilAsync(() => rig.Look(job.Id).Progress == 0.5);
+        gate.Open();
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_job_whose_client_waits_goes_behind_the_requests_that_wait_already()
+    {
+        using Gate first = new(), second = new();
+        await using Rig rig = await Rig.StartAsync(workers: 1);
+        ValueTask<JobAttempt> running = rig.Pool.RunAsync(() => first.Pass());
+        await first.ArrivalAsync();
+        ValueTask<JobAttempt> waiting = rig.Pool.RunAsync(() => second.Pass());
+        Job job = await rig.AcceptAsync(Jobs.New(priority: WorkPriority.High));
+        rig.Dispatcher.Hurry();
+        await rig.UntilAsync(job.Id, JobState.Running); // it is in the pool's queue, though no worker is free
+        ValueTask<JobAttempt> later = rig.Pool.RunAsync(() => second.Pass());
+        Assert.Empty(rig.Script.Begun);
+
+        first.Open();
+        await running;
+        await second.ArrivalAsync();
+        second.Open();
+
+        await waiting;
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+        await later;
+    }
+}

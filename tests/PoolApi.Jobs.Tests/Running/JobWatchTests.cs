@@ -1,0 +1,236 @@
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>Waiting for a job's next version.</summary>
+public sealed class JobWatchTests : IAsyncLifetime
+{
+    private readonly InMemoryJobStore _store = new();
+    private readonly JobWatch _watch;
+
+    public JobWatchTests()
+    {
+        _watch = new JobWatch(_store);
+        _store.Listener = new Ears { OnChange = _watch.Changed };
+    }
+
+    public async ValueTask InitializeAsync() => await _store.OpenAsync(Token);
+
+    public async ValueTask DisposeAsync() => await _store.DisposeAsync();
+
+    [Fact]
+    public async Task A_watcher_sees_the_job_as_it_is_then_its_changes_and_its_end()
+    {
+        Job job = await AcceptAsync();
+        await using IAsyncEnumerator<Job> watcher = Watch(job.Id);
+        Assert.Equal(JobState.Queued, await NextAsync(watcher));
+        JobClaim claim = await ClaimAsync();
+        Assert.Equal(JobState.Running, await NextAsync(watcher));
+        await _store.ReportProgressAsync(claim, 0.5, Token);
+        Assert.Equal(JobState.Running, await NextAsync(watcher));
+        Assert.Equal(0.5, watcher.Current.Progress);
+        await _store.FinishAsync(claim, Jobs.Success(), Token);
+        Assert.Equal(JobState.Succeeded, await NextAsync(watcher));
+        Assert.False(await watcher.MoveNextAsync());
+        Assert.Equal(0, _watch.Count);
+    }
+
+    [Fact]
+    public async Task Versions_that_are_known_are_not_told_again()
+    {
+        Job job = await AcceptAsync();
+        await using IAsyncEnumerator<Job> watcher = Watch(job.Id, after: job.Version);
+        Task<bool> next = watcher.MoveNextAsync().AsTask();
+        await Task.Delay(50, Token);
+        Assert.False(next.IsCompleted);
+        await _store.CancelAsync(job.Id, Token);
+        Assert.True(await next.Patiently());
+        Assert.Equal(JobState.Cancelled, watcher.Current.State);
+    }
+
+    [Fact]
+    public async Task However_many_watch_a_change_is_read_once_and_told_to_all()
+    {
+        Job job = await AcceptAsync();
+        IAsyncEnumerator<Job>[] watchers = [.. Enumerable.Range(0, 500).Select(_ => Watch(job.Id))];
+        foreach (IAsyncEnumerator<Job> watcher in watchers) await NextAsync(watcher);
+        Task<JobState>[] next = [.. watchers.Select(w => NextAsync(w))];
+        int reads = _store.Calls("get");
+
+        JobClaim claim = await ClaimAsync();
+
+        Assert.All(await Task.WhenAll(next).Patiently(), static s => Assert.Equal(JobState.Running, s));
+        Assert.InRange(_store.Calls("get") - reads, 1, 3);
+        next = [.. watchers.Select(w => NextAsync(w))];
+        await _store.FinishAsync(claim, Jobs.Success(), Token);
+        Assert.All(await Task.WhenAll(next).Patiently(), static s => Assert.Equal(JobState.Succeeded, s));
+        Assert.InRange(_store.Calls("get") - reads, 2, 6);
+        foreach (IAsyncEnumerator<Job> watcher in watchers) await watcher.DisposeAsync();
+        Assert.Equal(0, _watch.Count);
+    }
+
+    [Fact]
+    public async Task A_watcher_that_does_not_keep_up_holds_up_nobody_and_sees_the_latest()
+    {
+        Job job = await AcceptAsync();
+        await using IAsyncEnumerator<Job> slow = Watch(job.Id), quick = Watch(job.Id);
+        await NextAsync(slow);
+        await NextAsync(quick);
+        JobClaim claim = await ClaimAsync();
+        await NextAsync(quick);
+        for (int i = 1; i <= 100; i++)
+        {
+            await _store.ReportProgressAsync(claim, i / 100.0, Token);
+            await NextAsync(quick);
+        }
+        Assert.Equal(1, quick.Current.Progress);
+
+        await NextAsync(slow);
+
+        Assert.Equal(quick.Current, slow.Current);
+        Assert.Equal(1, _watch.Count);
+    }
+
+    [Fact]
+    public async Task A_change_that_nobody_told_of_is_found_when_changes_may_have_been_missed()
+    {
+        Job job = await AcceptAsync();
+        await using IAsyncEnumerator<Job> watcher = Watch(job.Id);
+        await NextAsync(watcher);
+        _store.IsMute = true;
+        await ClaimAsync();
+        Task<JobState> next = NextAsync(watcher);
+        await Task.Delay(50, Token);
+        Assert.False(next.IsCompleted);
+
+        _watch.MayHaveMissed();
+
+        Assert.Equal(JobState.Running, await next);
+    }
+
+    [Fact]
+    public async Task A_change_while_the_job_is_being_read_is_not_missed()
+    {
+        for (int round = 0; round < 100; round++)
+        {
+            Job job = await AcceptAsync();
+            Task<Job?> waiting = _watch.WaitAsync(job.Id, Long, Token);
+            Task ending = Task.Run(async () => await _store.CancelAsync(job.Id, Token), Token);
+            Assert.Equal(JobState.Cancelled, (await waiting.Patiently())!.State);
+            await ending;
+        }
+        Assert.Equal(0, _watch.Count);
+    }
+
+    [Fact]
+    public async Task Whoever_leaves_leaves_nothing_behind()
+    {
+        Job job = await AcceptAsync();
+        using var leaving = new CancellationTokenSource();
+        IAsyncEnumerator<Job> cancelled = _watch.WatchAsync(job.Id, 0, leaving.Token).GetAsyncEnumerator(Token), disposed = Watch(job.Id);
+        await NextAsync(cancelled);
+        await NextAsync(disposed);
+        Task<bool> next = cancelled.MoveNextAsync().AsTask();
+        Assert.Equal(1, _watch.Count);
+
+        await disposed.DisposeAsync();
+        Assert.Equal(1, _watch.Count);
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => next.Patiently());
+
+        Assert.Equal(0, _watch.Count);
+    }
+
+    [Fact]
+    public async Task What_is_not_there_is_not_watched()
+    {
+        await using IAsyncEnumerator<Job> watcher = Watch(Guid.CreateVersion7());
+        Assert.False(await watcher.MoveNextAsync());
+        Assert.Null(await _watch.WaitAsync(Guid.CreateVersion7(), Long, Token));
+        Assert.Equal(0, _watch.Count);
+    }
+
+    [Fact]
+    public async Task A_job_that_is_swept_while_it_is_watched_ends_the_watching()
+    {
+        Job job = await AcceptAsync();
+        await using IAsyncEnumerator<Job> watcher = Watch(job.Id);
+        await NextAsync(watcher);
+        await _store.CancelAsync(job.Id, Token);
+        await UntilAsync(() => _store.Calls("get") >= 2);
+        await _store.RetryAsync(job.Id, Token);
+        _store.IsMute = true;
+        await _store.CancelAsync(job.Id, Token);
+        await _store.MaintainAsync(new MaintenanceRules(TimeSpan.Zero, 0), Token);
+        Assert.Null(await _store.GetAsync(job.Id, Token));
+        _watch.MayHaveMissed();
+        while (await watcher.MoveNextAsync().AsTask().Patiently()) { }
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_be_read_is_told_and_can_be_watched_again()
+    {
+        Job job = await AcceptAsync();
+        IAsyncEnumerator<Job> watcher = Watch(job.Id);
+        await NextAsync(watcher);
+        Task<bool> next = watcher.MoveNextAsync().AsTask();
+        _store.Fault = "away";
+        _watch.MayHaveMissed();
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(() => next.Patiently());
+        await watcher.DisposeAsync();
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(() => _watch.WaitAsync(job.Id, Long, Token));
+        Assert.Equal(0, _watch.Count);
+
+        _store.Fault = null;
+
+        await using IAsyncEnumerator<Job> again = Watch(job.Id);
+        Assert.Equal(JobState.Queued, await NextAsync(again));
+    }
+
+    [Fact]
+    public async Task Who_waits_has_the_job_when_it_has_ended()
+    {
+        Job job = await AcceptAsync();
+        Task<Job?> waiting = _watch.WaitAsync(job.Id, Long, Token);
+        JobClaim claim = await ClaimAsync();
+        Assert.False(waiting.IsCompleted);
+        await _store.FinishAsync(claim, Jobs.Success(), Token);
+        Assert.Equal(JobState.Succeeded, (await waiting.Patiently())!.State);
+    }
+
+    [Fact]
+    public async Task Who_has_waited_long_enough_has_the_job_as_it_is()
+    {
+        Job job = await AcceptAsync();
+        Assert.Equal(JobState.Queued, (await _watch.WaitAsync(job.Id, TimeSpan.FromMilliseconds(50), Token))!.State);
+        Assert.Equal(JobState.Queued, (await _watch.WaitAsync(job.Id, TimeSpan.Zero, Token))!.State);
+        await ClaimAsync();
+        Assert.Equal(JobState.Running, (await _watch.WaitAsync(job.Id, TimeSpan.FromMilliseconds(50), Token))!.State);
+        Assert.Equal(0, _watch.Count);
+    }
+
+    [Fact]
+    public async Task Who_does_not_want_to_wait_any_more_is_let_go()
+    {
+        Job job = await AcceptAsync();
+        using var leaving = new CancellationTokenSource();
+        Task<Job?> waiting = _watch.WaitAsync(job.Id, Long, leaving.Token);
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.Patiently());
+        await UntilAsync(() => _watch.Count == 0);
+    }
+
+    private IAsyncEnumerator<Job> Watch(Guid id, long after = 0) => _watch.WatchAsync(id, after, Token).GetAsyncEnumerator(Token);
+
+    private static async Task<JobState> NextAsync(IAsyncEnumerator<Job> watcher)
+    {
+        Assert.True(await watcher.MoveNextAsync().AsTask().Patiently());
+        return watcher.Current.State;
+    }
+
+    private async Task<Job> AcceptAsync() => (await _store.AcceptAsync(Jobs.New(), Token)).Job;
+
+    private async Task<JobClaim> ClaimAsync() => (await _store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims.Single();
+}

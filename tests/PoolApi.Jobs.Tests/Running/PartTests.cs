@@ -1,0 +1,174 @@
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.Jobs.Running;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>The dispatcher's small parts.</summary>
+public sealed class PartTests
+{
+    private readonly FakeTimeProvider _time = new();
+
+    [Fact]
+    public void A_pause_doubles_with_each_attempt_up_to_five_minutes()
+    {
+        double[] seconds = [.. Enumerable.Range(1, 12).Select(static n => Backoff.After(TimeSpan.FromSeconds(1), n, 1).TotalSeconds)];
+        Assert.Equal([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300], seconds);
+        Assert.Equal(TimeSpan.FromMinutes(5), Backoff.After(TimeSpan.FromSeconds(1), int.MaxValue, 1));
+        Assert.Equal(TimeSpan.FromMinutes(5), Backoff.After(TimeSpan.FromDays(1), 1, 1));
+    }
+
+    [Fact]
+    public void Chance_takes_up_to_half_of_a_pause()
+    {
+        Assert.Equal(TimeSpan.FromSeconds(1), Backoff.After(TimeSpan.FromSeconds(2), 1, 0));
+        Assert.Equal(TimeSpan.FromSeconds(1.5), Backoff.After(TimeSpan.FromSeconds(2), 1, 0.5));
+        Assert.Equal(TimeSpan.FromSeconds(2), Backoff.After(TimeSpan.FromSeconds(2), 1, 1));
+    }
+
+    [Fact]
+    public async Task A_signal_wakes_who_waits()
+    {
+        var signal = new Signal();
+        Task waiting = signal.WaitAsync(null, _time, Token);
+        Assert.False(waiting.IsCompleted);
+        signal.Set();
+        await waiting.Patiently();
+    }
+
+    [Fact]
+    public async Task A_signal_while_nobody_waits_lets_one_wait_pass_however_often_it_was_set()
+    {
+        var signal = new Signal();
+        signal.Set();
+        signal.Set();
+        Assert.True(signal.WaitAsync(null, _time, Token).IsCompleted);
+        Task second = signal.WaitAsync(null, _time, Token);
+        await Task.Delay(20, Token);
+        Assert.False(second.IsCompleted);
+        signal.Set();
+        await second.Patiently();
+    }
+
+    [Fact]
+    public async Task A_wait_is_over_when_its_time_is_and_leaves_no_signal_behind()
+    {
+        var signal = new Signal();
+        Task waiting = signal.WaitAsync(TimeSpan.FromSeconds(10), _time, Token);
+        _time.Advance(TimeSpan.FromSeconds(9));
+        Assert.False(waiting.IsCompleted);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await waiting.Patiently();
+
+        signal.Set(); // for the next wait
+        Assert.True(signal.WaitAsync(null, _time, Token).IsCompleted);
+        Assert.False(signal.WaitAsync(TimeSpan.FromDays(365), _time, Token).IsCompleted); // longer than a timer can be set to
+    }
+
+    [Fact]
+    public async Task A_wait_that_is_cancelled_is_over_and_throws_nothing()
+    {
+        var signal = new Signal();
+        using var cancelled = new CancellationTokenSource();
+        Task waiting = signal.WaitAsync(null, _time, cancelled.Token);
+        await cancelled.CancelAsync();
+        await waiting.Patiently();
+        await signal.WaitAsync(null, _time, cancelled.Token).Patiently();
+    }
+
+    [Fact]
+    public async Task No_signal_is_lost_between_two_threads()
+    {
+        var signal = new Signal();
+        int produced = 0, seen = 0;
+        Task consumer = Task.Run(
+            async () =>
+            {
+                while (seen < 20_000)
+                {
+                    await signal.WaitAsync(null, TimeProvider.System, Token);
+                    seen = Volatile.Read(ref produced);
+                }
+            },
+            Token);
+        for (int i = 0; i < 20_000; i++)
+        {
+            Interlocked.Increment(ref produced);
+            signal.Set();
+        }
+        await consumer.Patiently();
+    }
+
+    [Fact]
+    public async Task Progress_is_written_in_whole_percents_one_at_a_time_and_ten_times_a_second_at_most()
+    {
+        await using var store = new InMemoryJobStore();
+        await store.AcceptAsync(Jobs.New(), Token);
+        JobClaim claim = (await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims.Single();
+        var reporter = new ProgressReporter(store, claim, _time);
+
+        async Task<double?> SeenAsync()
+        {
+            await reporter.Written.Patiently();
+            return (await store.GetAsync(claim.Job.Id, Token))!.Progress;
+        }
+
+        reporter.Report(0.101);
+        Assert.Equal(0.1, await SeenAsync());
+        reporter.Report(0.5); // too soon
+        Assert.Equal(0.1, await SeenAsync());
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        reporter.Report(0.109); // nothing to be seen of it
+        Assert.Equal(1, store.Calls("progress"));
+        reporter.Report(0.5);
+        Assert.Equal(0.5, await SeenAsync());
+        _time.Advance(TimeSpan.FromSeconds(1));
+        var gate = new TaskCompletionSource();
+        store.Before = _ => gate.Task;
+        reporter.Report(0.6);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        reporter.Report(0.7); // one at a time
+        Assert.False(reporter.Written.IsCompleted);
+        store.Before = null;
+        gate.SetResult();
+        Assert.Equal(0.6, await SeenAsync());
+        Assert.Equal(3, store.Calls("progress"));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Progress_that_cannot_be_written_is_no_failure(bool unexpected)
+    {
+        await using var store = new InMemoryJobStore();
+        await store.AcceptAsync(Jobs.New(), Token);
+        JobClaim claim = (await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims.Single();
+        var reporter = new ProgressReporter(store, claim, _time);
+        if (unexpected) store.Before = static _ => throw new InvalidOperationException("Nobody thought of this.");
+        else store.Fault = "away";
+        reporter.Report(0.1);
+        await reporter.Written.Patiently();
+
+        (store.Before, store.Fault) = (null, null);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        reporter.Report(0.2);
+        await reporter.Written.Patiently();
+        Assert.Equal(0.2, (await store.GetAsync(claim.Job.Id, Token))!.Progress);
+    }
+
+    [Fact]
+    public async Task Progress_is_between_nothing_and_all()
+    {
+        await using Rig rig = await Rig.StartAsync(static (run, _) =>
+        {
+            foreach (double wrong in new[] { -0.01, 1.01, double.NaN, double.PositiveInfinity })
+            {
+                Assert.Throws<ArgumentOutOfRangeException>(() => run.Report(wrong));
+            }
+            run.Report(0);
+            run.Report(1);
+            return ScriptedExecutor.Success;
+        });
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+    }
+}

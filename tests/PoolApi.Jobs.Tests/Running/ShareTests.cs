@@ -1,0 +1,154 @@
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.Jobs.Running;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>What jobs can count on while requests have all workers.</summary>
+public sealed class ShareTests
+{
+    private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(5);
+
+    private readonly FakeTimeProvider _time = new();
+
+    [Theory]
+    [InlineData(0.05)]
+    [InlineData(0.5)]
+    public async Task While_requests_have_all_workers_jobs_have_about_their_share(double share)
+    {
+        (double jobs, double requests) = await SaturateAsync(share, TimeSpan.FromSeconds(3));
+        Assert.InRange(jobs / (jobs + requests), share / 4, share * 1.6);
+    }
+
+    [Fact]
+    public async Task Jobs_with_no_share_have_nothing_while_requests_have_all_workers()
+    {
+        (double jobs, double requests) = await SaturateAsync(0, TimeSpan.FromSeconds(1));
+        Assert.Equal(0, jobs);
+        Assert.True(requests > 0);
+    }
+
+    [Fact]
+    public void It_adds_up_while_jobs_wait_and_is_due_when_there_is_any()
+    {
+        var share = new JobShare(0.1, workers: 2, _time);
+        Assert.False(share.IsDue());
+        Pass(0.01);
+        Assert.True(share.IsDue());
+    }
+
+    [Fact]
+    public void What_a_job_uses_is_taken_from_it_while_it_runs()
+    {
+        var share = new JobShare(0.1, workers: 2, _time); // 0.2 workers
+        share.IsDue();
+        Pass(1); // 0.2 s saved
+        share.Started(); // uses 1, has 0.2: 0.8 s/s less
+        Pass(0.2);
+        Assert.True(share.IsDue());
+        Pass(0.1);
+        Assert.False(share.IsDue());
+        share.Ended(); // 0.04 s owed
+        Pass(0.15);
+        Assert.False(share.IsDue());
+        Pass(0.1);
+        Assert.True(share.IsDue());
+    }
+
+    [Fact]
+    public void No_more_is_saved_than_a_second()
+    {
+        var share = new JobShare(0.5, workers: 2, _time); // one worker
+        share.IsDue();
+        Pass(1000);
+        share.Started();
+        share.Started(); // one more than there is
+        Pass(0.9);
+        Assert.True(share.IsDue());
+        Pass(0.2);
+        Assert.False(share.IsDue());
+    }
+
+    [Fact]
+    public void No_more_is_owed_than_ten_seconds()
+    {
+        var share = new JobShare(0.5, workers: 2, _time);
+        share.IsDue();
+        share.Started();
+        share.Started();
+        Pass(1000);
+        share.Ended();
+        share.Ended();
+        Pass(9.9);
+        Assert.False(share.IsDue());
+        Pass(0.2);
+        Assert.True(share.IsDue());
+    }
+
+    [Fact]
+    public void While_it_rests_nothing_adds_up_and_nothing_is_taken()
+    {
+        var share = new JobShare(0.5, workers: 2, _time);
+        share.IsDue();
+        share.Rest();
+        Pass(100);
+        Assert.False(share.IsDue());
+        Pass(0.5);
+        share.Started();
+        share.Rest();
+        Pass(100);
+        Assert.True(share.IsDue());
+        share.Ended();
+    }
+
+    [Fact]
+    public void No_share_is_never_due()
+    {
+        var share = new JobShare(0, workers: 8, _time);
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.False(share.IsDue());
+            Pass(100);
+        }
+    }
+
+    private void Pass(double seconds) => _time.Advance(TimeSpan.FromSeconds(seconds));
+
+    /// <summary>Counts pieces of work of the same size, of jobs and of requests, while there are always enough of both.</summary>
+    private static async Task<(double Jobs, double Requests)> SaturateAsync(double share, TimeSpan time)
+    {
+        int jobs = 0, requests = 0;
+        bool counts = false;
+        await using Rig rig = await Rig.StartAsync(
+            (_, _) =>
+            {
+                Thread.Sleep(Piece);
+                if (Volatile.Read(ref counts)) Interlocked.Increment(ref jobs);
+                return ScriptedExecutor.Success;
+            },
+            options: Rig.Options with { Share = share });
+        using var over = new CancellationTokenSource();
+
+        async Task RequestAsync()
+        {
+            while (!over.IsCancellationRequested)
+            {
+                await rig.Pool.RunAsync(() =>
+                {
+                    Thread.Sleep(Piece);
+                    if (Volatile.Read(ref counts)) Interlocked.Increment(ref requests);
+                });
+            }
+        }
+        Task[] clients = [.. Enumerable.Range(0, 40).Select(_ => RequestAsync())];
+        await UntilAsync(() => rig.Pool.GetSnapshot().QueueLength > 20);
+        for (int i = 0; i < 2000; i++) await rig.AcceptAsync();
+        Volatile.Write(ref counts, true);
+        await Task.Delay(time, Token);
+        Volatile.Write(ref counts, false);
+        rig.Dispatcher.Close();
+        await over.CancelAsync();
+        await Task.WhenAll(clients).Patiently();
+        return (jobs, requests);
+    }
+}

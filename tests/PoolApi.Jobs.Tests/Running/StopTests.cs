@@ -1,0 +1,167 @@
+using PoolApi.Jobs.Running;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>How a dispatcher stops: nothing is lost, nothing runs twice.</summary>
+public sealed class StopTests
+{
+    /// <summary>Jobs of the kind <c>unstarted</c> never get as far as the pool.</summary>
+    private sealed class HoldingExecutor(ScriptedExecutor inner) : IJobExecutor
+    {
+        private int _held;
+
+        public int Held => Volatile.Read(ref _held);
+
+        public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
+        {
+            if (run.Claim.Job.Kind != "unstarted") return await inner.ExecuteAsync(run, cancellation);
+            Interlocked.Increment(ref _held);
+            await Task.Delay(Timeout.Infinite, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return JobAttempt.Stopped;
+        }
+    }
+
+    [Fact]
+    public async Task What_has_not_started_is_handed_back_at_once_and_what_runs_goes_on_to_its_end()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync(
+            pool => new HoldingExecutor(new ScriptedExecutor(pool, (_, token) => gate.Pass(token))), workers: 3);
+        Job running = await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        Job claimed = await rig.AcceptAsync(Jobs.New("unstarted", maxAttempts: 3));
+        await UntilAsync(() => ((HoldingExecutor)rig.Executor).Held == 1);
+        Assert.Equal(JobState.Running, rig.Look(claimed.Id).State);
+
+        rig.Dispatcher.Close();
+
+        Assert.Equal(0, (await rig.UntilAsync(claimed.Id, JobState.Queued)).Attempt);
+        Job late = await rig.AcceptAsync();
+        await Task.Delay(200, Token);
+        Assert.Equal(JobState.Queued, rig.Look(late.Id).State);
+        Assert.Equal(JobState.Running, rig.Look(running.Id).State);
+        Task stop = rig.Dispatcher.StopAsync(Token);
+        Assert.False(stop.IsCompleted);
+
+        gate.Open();
+
+        await stop.Patiently();
+        Assert.Equal(JobState.Succeeded, rig.Look(running.Id).State);
+        Assert.Equal(1, gate.Arrived);
+        Assert.Equal(0, rig.Dispatcher.Running);
+    }
+
+    [Fact]
+    public async Task What_is_handed_back_is_run_by_another_at_once()
+    {
+        var jobs = new InMemoryJobs();
+        await using Rig leaving = await Rig.StartAsync(
+            pool => new HoldingExecutor(new ScriptedExecutor(pool, static (_, _) => ScriptedExecutor.Success)), jobs: jobs, isShared: true);
+        Job job = await leaving.AcceptAsync(Jobs.New("unstarted"));
+        await UntilAsync(() => ((HoldingExecutor)leaving.Executor).Held == 1);
+        await using Rig staying = await Rig.StartAsync(jobs: jobs, isShared: true);
+
+        leaving.Dispatcher.Close();
+
+        Job ended = await staying.UntilAsync(job.Id, JobState.Succeeded);
+        Assert.Equal((1, staying.Dispatcher.Owner), (ended.Attempt, ended.Worker));
+    }
+
+    [Fact]
+    public async Task What_is_cancelled_at_the_deadline_is_handed_back()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
+        Job job = await rig.AcceptAsync(Jobs.New(maxAttempts: 3));
+        await gate.ArrivalAsync();
+        rig.Dispatcher.Close();
+        Task stop = rig.Dispatcher.StopAsync(Token);
+
+        rig.Pool.CancelAll();
+
+        await stop.Patiently();
+        Assert.Equal((JobState.Queued, 0), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
+    }
+
+    [Fact]
+    public async Task A_stop_waits_until_the_ends_are_written()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
+        Job job = await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        rig.Store.Fault = "away";
+        gate.Open();
+        Task stop = rig.Dispatcher.StopAsync(Token);
+        await UntilAsync(() => rig.Store.Calls("finish") >= 2);
+        Assert.False(stop.IsCompleted);
+
+        rig.Store.Fault = null;
+
+        await stop.Patiently();
+        Assert.Equal(JobState.Succeeded, rig.Look(job.Id).State);
+    }
+
+    [Fact]
+    public async Task A_stop_that_is_given_up_ends_although_the_store_stays_away()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
+        await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        rig.Store.Fault = "away";
+        gate.Open();
+        using var late = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+
+        await rig.Dispatcher.StopAsync(late.Token).Patiently();
+
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
+    }
+
+    [Fact]
+    public async Task A_failure_while_the_instance_stops_does_not_cost_the_attempts_that_are_left()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, _) =>
+        {
+            gate.Pass(CancellationToken.None);
+            return JobAttempt.Failed;
+        });
+        Job job = await rig.AcceptAsync(Jobs.New(maxAttempts: 3));
+        await gate.ArrivalAsync();
+        rig.Dispatcher.Close();
+        gate.Open();
+        await rig.Dispatcher.StopAsync(Token).Patiently();
+        Assert.Equal((JobState.Queued, 1), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
+    }
+
+    [Fact]
+    public async Task Jobs_that_come_and_end_while_two_of_three_stop_all_end_once()
+    {
+        var jobs = new InMemoryJobs();
+        var ended = new System.Collections.Concurrent.ConcurrentDictionary<Guid, int>();
+        JobAttempt Run(JobRun run, CancellationToken token)
+        {
+            Thread.Sleep(1);
+            ended.AddOrUpdate(run.Claim.Job.Id, 1, static (_, n) => n + 1);
+            return ScriptedExecutor.Success;
+        }
+        await using Rig one = await Rig.StartAsync(Run, jobs: jobs, isShared: true);
+        await using Rig two = await Rig.StartAsync(Run, jobs: jobs, isShared: true);
+        await using Rig three = await Rig.StartAsync(Run, jobs: jobs, isShared: true);
+        var ids = new List<Guid>();
+        for (int i = 0; i < 300; i++)
+        {
+            ids.Add((await three.AcceptAsync()).Id);
+            if (i == 100) one.Dispatcher.Close();
+            if (i == 200) two.Dispatcher.Close();
+        }
+        await one.Dispatcher.StopAsync(Token).Patiently();
+        await two.Dispatcher.StopAsync(Token).Patiently();
+
+        foreach (Guid id in ids) Assert.Equal(1, (await three.UntilAsync(id, JobState.Succeeded)).Attempt);
+        // Started just before the close and cancelled by it, one may have been run to its end and handed back: not with this script.
+        Assert.All(ended.Values, static n => Assert.Equal(1, n));
+    }
+}

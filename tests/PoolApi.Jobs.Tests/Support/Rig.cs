@@ -1,0 +1,95 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging.Abstractions;
+using PoolApi.Jobs.Running;
+using PoolApi.Threading;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests;
+
+/// <summary>An instance in small: a dispatcher on a pool of its own, over a store in memory that others may share.</summary>
+internal sealed class Rig : IAsyncDisposable
+{
+    private readonly Meter _meter = new("test");
+
+    private Rig(InMemoryJobs jobs, bool isShared, int workers, JobOptions options, Func<FixedThreadPool, IJobExecutor> executor, int capacity)
+    {
+        Jobs = jobs;
+        Store = new InMemoryJobStore(jobs) { IsShared = isShared };
+        Pool = new FixedThreadPool(new FixedThreadPoolOptions { Name = "rig", Workers = workers, QueueCapacity = capacity });
+        Watch = new JobWatch(Store);
+        Executor = executor(Pool);
+        Dispatcher = new JobDispatcher(
+            Store, Executor, Pool, Watch, options, new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), TimeProvider.System,
+            NullLogger<JobDispatcher>.Instance);
+    }
+
+    public InMemoryJobs Jobs { get; }
+
+    public InMemoryJobStore Store { get; }
+
+    public FixedThreadPool Pool { get; }
+
+    public JobWatch Watch { get; }
+
+    public IJobExecutor Executor { get; }
+
+    public JobDispatcher Dispatcher { get; }
+
+    public ScriptedExecutor Script => (ScriptedExecutor)Executor;
+
+    /// <summary>Starts one whose jobs do what the script says, on a worker.</summary>
+    public static Task<Rig> StartAsync(
+        Func<JobRun, CancellationToken, JobAttempt>? script = null, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null,
+        bool isShared = false, int capacity = 1024) =>
+        StartAsync(pool => new ScriptedExecutor(pool, script ?? (static (_, _) => ScriptedExecutor.Success)), workers, options, jobs, isShared, capacity);
+
+    /// <summary>Starts one with an executor of the test's own.</summary>
+    public static async Task<Rig> StartAsync(
+        Func<FixedThreadPool, IJobExecutor> executor, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null, bool isShared = false,
+        int capacity = 1024)
+    {
+        // Nothing goes first, and no lease runs out, unless a test is about that.
+        options ??= Options;
+        var rig = new Rig(jobs ?? new InMemoryJobs(), isShared, workers, options, executor, capacity);
+        await rig.Store.OpenAsync(Token);
+        rig.Dispatcher.Start();
+        return rig;
+    }
+
+    public static JobOptions Options => new() { Share = 0, Lease = TimeSpan.FromHours(1), RetryDelay = TimeSpan.FromMilliseconds(20) };
+
+    /// <summary>What another instance does, or a client through it.</summary>
+    public async Task<InMemoryJobStore> OpenAnotherAsync()
+    {
+        var other = new InMemoryJobStore(Jobs);
+        await other.OpenAsync(Token);
+        return other;
+    }
+
+    public async Task<Job> AcceptAsync(NewJob? job = null) => (await Store.AcceptAsync(job ?? Tests.Jobs.New(), Token)).Job;
+
+    /// <summary>The job, whatever is wrong with the store.</summary>
+    public Job Look(Guid id)
+    {
+        lock (Jobs.Gate) return Jobs.Rows[id].Job;
+    }
+
+    public async Task<Job> UntilAsync(Guid id, JobState state)
+    {
+        await Patience.UntilAsync(() => Look(id).State == state, $"That the job is {state}");
+        return Look(id);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Store.Fault = null;
+        Dispatcher.Close();
+        Pool.CancelAll();
+        using (var late = new CancellationTokenSource(Long)) await Dispatcher.StopAsync(late.Token);
+        await Dispatcher.DisposeAsync();
+        await Pool.ShutdownAsync(ShutdownMode.Cancel, Long);
+        await Pool.DisposeAsync();
+        await Store.DisposeAsync();
+        _meter.Dispose();
+    }
+}
