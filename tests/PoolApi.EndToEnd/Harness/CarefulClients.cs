@@ -51,9 +51,9 @@ internal sealed class CarefulClients : IAsyncDisposable
     {
         Assert.NotEmpty(_promised);
         var ids = all.Select(job => job.Id).ToHashSet();
-        Assert.Empty(_promised.Values.Where(id => !ids.Contains(id))); // lost
+        Assert.All(_promised.Values, id => Assert.True(ids.Contains(id), $"{id} is lost"));
         Assert.Equal(_promised.Count, all.Count); // one for each key, and none for two
-        Assert.Empty(all.Where(job => job.State != "succeeded"));
+        Assert.All(all, job => Assert.True(job.State == "succeeded", job.ToString()));
     }
 
     /// <inheritdoc />

@@ -15,8 +15,8 @@ internal sealed class PostgresServer : IAsyncDisposable
     /// <summary>Makes one and starts it.</summary>
     public static async Task<PostgresServer> StartNewAsync()
     {
+        PostgresCluster.Require();
         var server = new PostgresServer();
-        server._cluster.Require();
         try
         {
             await server._cluster.InitializeAsync();

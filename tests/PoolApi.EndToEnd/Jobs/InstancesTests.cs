@@ -150,7 +150,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
             return null;
         }
 
-        public Task SeesAsync(int ready) =>
+        public Task<int> SeesAsync(int ready) =>
             Eventually.SeesAsync(() => Task.FromResult(_ready.Values.Count(each => each)), n => n == ready, $"{ready} instances to be ready");
 
         public void Dispose()

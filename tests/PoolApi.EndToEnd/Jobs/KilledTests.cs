@@ -38,9 +38,9 @@ public sealed class KilledTests
 
         output.WriteLine($"{kills} kills: {clients}; begun again {counts.Redelivered}, at most {all.Max(job => job.Attempt)} attempts");
         clients.MustBe(all);
-        // An attempt beyond the first is there only because a process died with the one before: no more of them than were begun again.
-        Assert.Equal(counts.Redelivered, all.Sum(job => job.Attempt - 1));
-        Assert.InRange(counts.Redelivered, 0, kills * MostAtOnce);
+        // An attempt beyond the first is there only because a process died with the one before. (What was begun again in the very
+        // moment of the next kill had not been counted yet.)
+        Assert.InRange(all.Sum(job => job.Attempt - 1), counts.Redelivered, kills * MostAtOnce);
     }
 
     [Fact]
