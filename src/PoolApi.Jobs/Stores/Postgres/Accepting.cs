@@ -60,8 +60,8 @@ internal sealed class Accepting : IAsyncDisposable
             """;
     }
 
-    public async ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) =>
-        await _batcher.AddAsync(job, job.Payload.Body.Length).WaitAsync(cancellation);
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) =>
+        _batcher.AddAsync(job, cancellation, job.Payload.Body.Length);
 
     public ValueTask DisposeAsync() => _batcher.DisposeAsync();
 

@@ -18,14 +18,28 @@ internal sealed class Batcher<TItem, TResult>(
     private int _busy; // lanes
     private bool _isClosed;
 
-    public Task<TResult> AddAsync(TItem item, long weight = 0)
+    /// <summary>Does an item with the next batch.</summary>
+    /// <param name="item">What is done.</param>
+    /// <param name="cancellation">Takes it back while it waits. Once it is on its way, it is too late: what has been done is told.</param>
+    /// <param name="weight">How heavy it is.</param>
+    public async ValueTask<TResult> AddAsync(TItem item, CancellationToken cancellation, long weight = 0)
     {
+        cancellation.ThrowIfCancellationRequested();
         var entry = new Entry(item, weight);
+        Add(entry);
+        await using CancellationTokenRegistration registration = cancellation.UnsafeRegister(
+            static (e, token) => ((Entry)e!).Cancel(token), entry);
+        return await entry.Task;
+    }
+
+    private void Add(Entry entry)
+    {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_isClosed, typeof(PostgresJobStore));
-            if (weight > maxWeight / 4)
+            if (entry.Weight > maxWeight / 4)
             {
+                entry.TryTake();
                 Start([entry]);
             }
             else
@@ -38,7 +52,6 @@ internal sealed class Batcher<TItem, TResult>(
                 }
             }
         }
-        return entry.Task;
     }
 
     /// <summary>Waits for all that was asked for. Refuses more.</summary>
@@ -90,7 +103,7 @@ internal sealed class Batcher<TItem, TResult>(
                 }
                 batch = Take();
             }
-            await RunAsync(batch);
+            if (batch.Length > 0) await RunAsync(batch);
         }
     }
 
@@ -100,9 +113,11 @@ internal sealed class Batcher<TItem, TResult>(
         long weight = 0;
         while (batch.Count < maxItems && _waiting.TryPeek(out Entry? next))
         {
+            if (batch.Count > 0 && weight + next.Weight > maxWeight) break;
+            _waiting.Dequeue();
+            if (!next.TryTake()) continue;
             weight += next.Weight;
-            if (batch.Count > 0 && weight > maxWeight) break;
-            batch.Add(_waiting.Dequeue());
+            batch.Add(next);
         }
         return [.. batch];
     }
@@ -132,18 +147,23 @@ internal sealed class Batcher<TItem, TResult>(
     {
         private readonly TaskCompletionSource<TResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+        private int _isTaken; // into a batch, or back
+
         public TItem Item => item;
 
         public long Weight => weight;
 
         public Task<TResult> Task => _done.Task;
 
+        public bool TryTake() => Interlocked.Exchange(ref _isTaken, 1) == 0;
+
+        public void Cancel(CancellationToken token)
+        {
+            if (TryTake()) _done.TrySetCanceled(token);
+        }
+
         public void Complete(TResult result) => _done.TrySetResult(result);
 
-        public void Fail(Exception e)
-        {
-            _done.TrySetException(e);
-            _ = _done.Task.Exception; // seen, even if its caller has given up
-        }
+        public void Fail(Exception e) => _done.TrySetException(e);
     }
 }

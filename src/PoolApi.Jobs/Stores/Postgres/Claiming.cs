@@ -37,7 +37,7 @@ internal sealed class Claiming
             )
             update {schema}.jobs j set
               state = 1, version = j.version + 1, attempt = j.attempt + 1, started_at = now(), progress = null, worker = $2,
-              claim = greatest(j.claim + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint), claim_call = $3,
+              claim = greatest(j.claim + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint), ended_claim = null, claim_call = $3,
               lease_until = now() + $4 * interval '1 microsecond'
             from due left join {schema}.payloads p on p.job_id = due.id
             where j.id = due.id

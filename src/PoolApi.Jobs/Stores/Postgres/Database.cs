@@ -55,9 +55,11 @@ internal sealed class Database : IAsyncDisposable
     /// <exception cref="JobStoreRefusedException">It will not store this.</exception>
     public async Task<T> RunAsync<T>(Func<NpgsqlConnection, Task<T>> work, bool mayRepeat, CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         Task<T> running = TryAsync(work, mayRepeat, cancellation);
-        // A command is not interrupted, since that would cost its connection: who gives up leaves it to its end, which is near.
-        if (!cancellation.CanBeCanceled || running.IsCompleted) return await running;
+        // A command is not interrupted, since that would cost its connection: who gives up leaves it to its end, which is near;
+        // or waits for it, where it matters what was done.
+        if (!mayRepeat || !cancellation.CanBeCanceled || running.IsCompleted) return await running;
         try
         {
             return await running.WaitAsync(cancellation);

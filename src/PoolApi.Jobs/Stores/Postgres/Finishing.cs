@@ -52,8 +52,8 @@ internal sealed class Finishing : IAsyncDisposable
         _repeated = $"select id, ended_claim from {schema}.jobs where id = any($1) and ended_claim is not null";
     }
 
-    public async ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) =>
-        await _batcher.AddAsync((claim, ending), ending.Result?.Body.Length ?? 0).WaitAsync(cancellation);
+    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) =>
+        _batcher.AddAsync((claim, ending), cancellation, ending.Result?.Body.Length ?? 0);
 
     public ValueTask DisposeAsync() => _batcher.DisposeAsync();
 

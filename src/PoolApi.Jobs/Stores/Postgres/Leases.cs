@@ -82,10 +82,10 @@ internal sealed class Leases : IAsyncDisposable
     }
 
     public async ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) =>
-        await Task.WhenAll(claims.Select(c => _handBacks.AddAsync(c))).WaitAsync(cancellation);
+        await Task.WhenAll(claims.Select(c => _handBacks.AddAsync(c, cancellation).AsTask()));
 
     public async ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation) =>
-        await _progress.AddAsync((claim, progress)).WaitAsync(cancellation);
+        await _progress.AddAsync((claim, progress), cancellation);
 
     public async ValueTask DisposeAsync()
     {

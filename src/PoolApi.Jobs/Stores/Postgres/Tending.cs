@@ -22,8 +22,7 @@ internal sealed class Tending
               select id from {schema}.jobs where state = 0 and deadline <= now() order by deadline limit $1 for update skip locked
             )
             update {schema}.jobs j set
-              state = 5, version = j.version + 1, finished_at = now(), progress = null, error_name = 'expired',
-              error_detail = 'It did not end within its timeout. Retry it, or give it more time.'
+              state = 5, version = j.version + 1, finished_at = now(), progress = null, error_name = $2, error_detail = $3
             from late where j.id = late.id
             returning j.id, j.version, j.kind, j.state
             """;
@@ -37,10 +36,8 @@ internal sealed class Tending
               state = lost.state, version = j.version + 1, progress = null, lease_until = null, cancel_requested = false,
               finished_at = case when lost.state = 0 then null else now() end,
               redeliveries = j.redeliveries + case when lost.state = 0 then 1 else 0 end,
-              error_name = case when lost.state = 3 then 'poison' else j.error_name end,
-              error_detail = case when lost.state = 3
-                then 'Its process died each of the ' || j.redeliveries + 1 || ' times it was run. It is not run again by itself.'
-                else j.error_detail end
+              error_name = case when lost.state = 3 then $3 else j.error_name end,
+              error_detail = case when lost.state = 3 then $4 else j.error_detail end
             from lost where j.id = lost.id
             returning j.id, j.version, j.kind, j.state
             """;
@@ -76,11 +73,11 @@ internal sealed class Tending
 
     public async ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
     {
-        long retention = NpgsqlValues.Microseconds(rules.Retention);
-        List<Tended> expired = await RunAsync(_expire, rules.Limit, null, null, cancellation);
-        List<Tended> lost = await RunAsync(_redeliver, rules.Limit, rules.MaxRedeliveries, null, cancellation);
-        List<Tended> swept = await RunAsync(_sweep, rules.Limit, null, retention, cancellation);
-        List<Tended> removed = await RunAsync(_remove, rules.Limit, null, retention, cancellation);
+        List<Tended> expired = await RunAsync(_expire, rules, static (p, _) => WithError(p, JobError.Expired), cancellation);
+        List<Tended> lost = await RunAsync(
+            _redeliver, rules, static (p, r) => WithError(p.With(NpgsqlDbType.Integer, r.MaxRedeliveries), JobError.Poison), cancellation);
+        List<Tended> swept = await RunAsync(_sweep, rules, WithRetention, cancellation);
+        List<Tended> removed = await RunAsync(_remove, rules, WithRetention, cancellation);
         Tended[] redelivered = [.. lost.Where(static t => t.State == JobState.Queued)];
         foreach (Tended tended in expired.Concat(lost)) _changes.Changed(new JobChange(tended.Id, tended.Version, false));
         if (redelivered.Length > 0) _changes.MayBeDue();
@@ -92,14 +89,20 @@ internal sealed class Tending
             Math.Max(Math.Max(expired.Count, lost.Count), Math.Max(swept.Count, removed.Count)) >= rules.Limit);
     }
 
-    private Task<List<Tended>> RunAsync(string sql, int limit, int? redeliveries, long? retention, CancellationToken cancellation) =>
+    private static NpgsqlParameterCollection WithError(NpgsqlParameterCollection parameters, JobError error) =>
+        parameters.With(NpgsqlDbType.Text, error.Name).With(NpgsqlDbType.Text, error.Detail);
+
+    private static NpgsqlParameterCollection WithRetention(NpgsqlParameterCollection parameters, MaintenanceRules rules) =>
+        parameters.With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(rules.Retention));
+
+    private Task<List<Tended>> RunAsync(
+        string sql, MaintenanceRules rules, Func<NpgsqlParameterCollection, MaintenanceRules, NpgsqlParameterCollection> more,
+        CancellationToken cancellation) =>
         _database.RunAsync(
             async connection =>
             {
                 await using var command = new NpgsqlCommand(sql, connection);
-                command.Parameters.With(NpgsqlDbType.Integer, limit);
-                if (redeliveries is { } most) command.Parameters.With(NpgsqlDbType.Integer, most);
-                if (retention is { } time) command.Parameters.With(NpgsqlDbType.Bigint, time);
+                more(command.Parameters.With(NpgsqlDbType.Integer, rules.Limit), rules);
                 await command.PrepareAsync();
                 var tended = new List<Tended>();
                 await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();

@@ -25,7 +25,7 @@ internal sealed class Transitions
             schema,
             """
             state = 0, attempt = 0, redeliveries = 0, run_at = now(), deadline = now() + j.timeout, started_at = null, finished_at = null,
-            progress = null, worker = null, error_name = null, error_detail = null, cancel_requested = false
+            progress = null, worker = null, ended_claim = null, error_name = null, error_detail = null, cancel_requested = false
             """,
             "b.state in (3, 4, 5) and not b.swept",
             $", unresulted as (delete from {schema}.results r using changed where r.job_id = changed.id)");

@@ -1,0 +1,153 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>
+/// A PostgreSQL of its own: a data directory in the temporary folder, a free port, the disk waited for as in earnest. Stopped and
+/// deleted at the end; stopped also if this process dies.
+/// </summary>
+/// <remarks>Where PostgreSQL is not installed, tests that need it are skipped with the words that install it; with CI=true they fail.</remarks>
+public sealed class PostgresCluster : IAsyncLifetime
+{
+    /// <summary>Ends the server when its own input ends: that is when this process closes it, or is gone.</summary>
+    private const string Script = """log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & cat >/dev/null; kill -INT $!; wait $!""";
+
+    private static readonly string? Programs = Find();
+
+    private string _folder = "";
+    private int _port;
+    private Process? _server;
+
+    /// <summary>How to connect to it.</summary>
+    public string ConnectionString => $"Host=127.0.0.1;Port={_port};Username=poolapi;Database=postgres;SSL Mode=Disable";
+
+    /// <summary>Where it listens.</summary>
+    public int Port => _port;
+
+    /// <summary>Ends the test where there is no PostgreSQL: skipped, or failed under CI.</summary>
+    public static void Require()
+    {
+        if (Programs is null) Missing();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask InitializeAsync()
+    {
+        if (Programs is null) return; // said by each test
+        _folder = Directory.CreateTempSubdirectory("poolapi-pg-").FullName;
+        _port = FreePort();
+        if (Environment.IsPrivilegedProcess) await RunAsync("chown", "postgres", _folder);
+        await RunAsync([.. AsUser(), $"{Programs}/initdb", "--no-sync", "--auth=trust", "--username=poolapi", "--encoding=UTF8", "--locale=C", Data]);
+        await StartAsync();
+    }
+
+    /// <summary>Starts the server, after <see cref="KillAsync"/> too.</summary>
+    public async Task StartAsync()
+    {
+        var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true, WorkingDirectory = _folder };
+        string[] arguments =
+        [
+            "-c", Script, "sh", Path.Combine(_folder, "log"), .. AsUser(), $"{Programs}/postgres", "-D", Data, "-p", $"{_port}", "-k", _folder,
+            "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=on", "-c", "autovacuum_naptime=15s",
+        ];
+        foreach (string argument in arguments) start.ArgumentList.Add(argument);
+        _server = Process.Start(start)!;
+        await Patience.UntilAsync(
+            async () =>
+            {
+                if (_server.HasExited) Assert.Fail($"PostgreSQL has not started: {await File.ReadAllTextAsync(Path.Combine(_folder, "log"))}");
+                try
+                {
+                    await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false");
+                    await connection.OpenAsync();
+                    return true;
+                }
+                catch (NpgsqlException)
+                {
+                    return false;
+                }
+            },
+            "PostgreSQL");
+    }
+
+    /// <summary>Kills it, with all its processes, as a fault of the machine would.</summary>
+    public async Task KillAsync()
+    {
+        string[] pid = await File.ReadAllLinesAsync(Path.Combine(Data, "postmaster.pid"));
+        int server = int.Parse(pid[0], CultureInfo.InvariantCulture);
+        string children = await File.ReadAllTextAsync($"/proc/{server}/task/{server}/children");
+        // First the one that would otherwise bring the others down in an orderly way.
+        foreach (string process in children.Split(' ', StringSplitOptions.RemoveEmptyEntries).Prepend($"{server}"))
+        {
+            try
+            {
+                using var one = Process.GetProcessById(int.Parse(process, CultureInfo.InvariantCulture));
+                one.Kill();
+            }
+            catch (ArgumentException)
+            {
+                // It has ended by itself.
+            }
+        }
+        await StopAsync();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_server is not null) await StopAsync();
+        if (_folder.Length > 0) Directory.Delete(_folder, recursive: true);
+    }
+
+    private string Data => Path.Combine(_folder, "data");
+
+    private async Task StopAsync()
+    {
+        _server!.StandardInput.Close();
+        await _server.WaitForExitAsync().Patiently();
+        _server.Dispose();
+        _server = null;
+    }
+
+    /// <summary>PostgreSQL refuses to run as root.</summary>
+    private static string[] AsUser() => Environment.IsPrivilegedProcess ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"] : [];
+
+    private static async Task RunAsync(params string[] command)
+    {
+        var start = new ProcessStartInfo(command[0]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
+        foreach (string argument in command[1..]) start.ArgumentList.Add(argument);
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync().Patiently();
+        if (process.ExitCode != 0) Assert.Fail($"{string.Join(' ', command)}: {await output}{await error}");
+    }
+
+    private static int FreePort()
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
+    }
+
+    /// <summary>The folder of the newest PostgreSQL: Debian's is not in the PATH.</summary>
+    private static string? Find() =>
+        (Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql") : [])
+            .OrderByDescending(static d => int.TryParse(Path.GetFileName(d), CultureInfo.InvariantCulture, out int version) ? version : 0)
+            .Select(static d => Path.Combine(d, "bin"))
+            .Concat((Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
+            .FirstOrDefault(static d => File.Exists(Path.Combine(d, "initdb")) && File.Exists(Path.Combine(d, "postgres")));
+
+    [DoesNotReturn]
+    private static void Missing()
+    {
+        const string Words = "needs PostgreSQL 15 or newer: apt-get install --no-install-recommends postgresql";
+        if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase)) Assert.Fail(Words);
+        Assert.Skip(Words);
+    }
+}

@@ -1,0 +1,22 @@
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.Tests.Conformance;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>What every store promises, of the PostgreSQL store.</summary>
+[Collection(PostgresTests.Name)]
+public sealed class PostgresConformance(PostgresCluster cluster) : JobStoreConformance
+{
+    private readonly string _schema = PostgresTests.NewSchema();
+
+    protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null)
+    {
+        PostgresCluster.Require();
+        var store = new PostgresJobStore(cluster.ConnectionString, _schema) { Listener = listener };
+        await store.OpenAsync(Patience.Token);
+        return store;
+    }
+
+    protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
+}

@@ -1,0 +1,126 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Stores.Postgres;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>What happens while the database is gone, and afterwards. Has a PostgreSQL of its own, since it kills it.</summary>
+public sealed class PostgresOutageTests : IAsyncLifetime
+{
+    /// <summary>An answer takes about five seconds at most; the rest is for a machine that is busy.</summary>
+    private static readonly TimeSpan SoonEnough = TimeSpan.FromSeconds(20);
+
+    private readonly PostgresCluster _cluster = new();
+
+    public ValueTask InitializeAsync() => _cluster.InitializeAsync();
+
+    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
+
+    [Fact]
+    public async Task A_server_that_is_killed_is_unavailable_until_it_is_back_and_nothing_is_lost()
+    {
+        PostgresCluster.Require();
+        Ears ears = new();
+        await using var store = new PostgresJobStore(_cluster.ConnectionString) { Listener = ears };
+        await store.OpenAsync(Token);
+        Job finished = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+        JobClaim done = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+        Assert.True(await store.FinishAsync(done, Jobs.Success(), Token));
+        Job running = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+        JobClaim claim = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+
+        var accepted = new ConcurrentBag<Guid>();
+        using var over = new CancellationTokenSource();
+        Task[] clients = [.. Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            while (!over.IsCancellationRequested)
+            {
+                try
+                {
+                    accepted.Add((await store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token)).Job.Id);
+                }
+                catch (JobStoreUnavailableException)
+                {
+                    await Task.Delay(20, Token);
+                }
+            }
+        }))];
+        await UntilAsync(() => accepted.Count > 100);
+
+        await _cluster.KillAsync();
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.GetAsync(finished.Id, Token));
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.FinishAsync(claim, Jobs.Success(), Token));
+        int before = accepted.Count;
+        await _cluster.StartAsync();
+
+        await UntilAsync(() => accepted.Count > before + 100, "That jobs are accepted again");
+        await over.CancelAsync();
+        await Task.WhenAll(clients).Patiently();
+        await UntilAsync(() => ears.Missed > 0, "That it is told of what may have been missed");
+
+        // The attempt that ran meanwhile counts, and once.
+        Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
+        Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
+        Assert.Equal(JobState.Succeeded, (await store.GetAsync(running.Id, Token))!.State);
+        Assert.Equal(JobState.Succeeded, (await store.GetAsync(finished.Id, Token))!.State);
+        foreach (Guid id in accepted) Assert.NotNull(await store.GetAsync(id, Token));
+    }
+
+    [Fact]
+    public async Task A_claim_that_a_crash_has_undone_can_still_be_renewed_and_finished()
+    {
+        PostgresCluster.Require();
+        await using var store = new PostgresJobStore(_cluster.ConnectionString);
+        await store.OpenAsync(Token);
+        await store.AcceptAsync(Jobs.New(), Token);
+        JobClaim first = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+        await store.HandBackAsync([first], Token);
+        // Claimed as in a life of the database that it has forgotten.
+        JobClaim forgotten = first with { Number = first.Number + 1_000_000 };
+
+        Assert.Equal([LeaseState.Held], await store.RenewAsync([forgotten], Jobs.LongLease, Token));
+        Assert.Empty((await store.ClaimAsync("other", 1, Jobs.LongLease, Token)).Claims);
+        Assert.Equal([LeaseState.Lost], await store.RenewAsync([first], Jobs.LongLease, Token));
+        Assert.True(await store.FinishAsync(forgotten, Jobs.Success(), Token));
+        Assert.Equal(1, (await store.GetAsync(first.Job.Id, Token))!.Attempt);
+    }
+
+    [Fact]
+    public async Task A_network_that_swallows_everything_is_noticed_soon_and_the_store_works_when_it_is_back()
+    {
+        PostgresCluster.Require();
+        Ears ears = new();
+        await using var proxy = new CutOff(_cluster.Port);
+        await using var store = new PostgresJobStore($"{_cluster.ConnectionString};Port={proxy.Port}") { Listener = ears };
+        await store.OpenAsync(Token);
+        Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+
+        proxy.Cut();
+        // On connections that were open, and on new ones.
+        for (int i = 0; i < 2; i++)
+        {
+            long since = Stopwatch.GetTimestamp();
+            await Task.WhenAll(
+                Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Jobs.New(), Token)),
+                Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.ClaimAsync("me", 1, Jobs.LongLease, Token)),
+                Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.GetAsync(job.Id, Token)));
+            Assert.InRange(Stopwatch.GetElapsedTime(since), TimeSpan.Zero, SoonEnough);
+        }
+        proxy.Mend();
+
+        await UntilAsync(async () =>
+        {
+            try
+            {
+                return (await store.ClaimAsync("me", 10, Jobs.LongLease, Token)).Claims.Any(c => c.Job.Id == job.Id);
+            }
+            catch (JobStoreUnavailableException)
+            {
+                return false;
+            }
+        });
+        await UntilAsync(() => ears.Missed > 0, "That it is told of what may have been missed");
+    }
+}

@@ -1,0 +1,11 @@
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>The tests that share one PostgreSQL, each in a schema of its own.</summary>
+[CollectionDefinition(Name)]
+public sealed class PostgresTests : ICollectionFixture<PostgresCluster>
+{
+    public const string Name = "PostgreSQL";
+
+    /// <summary>A name for a schema that no other test has.</summary>
+    public static string NewSchema() => $"t_{Guid.NewGuid():N}";
+}
