@@ -9,12 +9,14 @@ internal sealed class KeepAliveClient(int port) : IDisposable
     private RawConnection? _connection;
 
     /// <summary>POST; the answer, or null if none came: nobody listened, or the connection was closed instead.</summary>
-    public async Task<Answer?> PostAsync(string target)
+    /// <param name="target">Path and query.</param>
+    /// <param name="fields">Further header fields, each with its line end.</param>
+    public async Task<Answer?> PostAsync(string target, string fields = "")
     {
         try
         {
             _connection ??= await RawConnection.OpenAsync(port);
-            await _connection.SendAsync($"POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
+            await _connection.SendAsync($"POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{fields}Content-Length: 0\r\n\r\n");
             var answer = await _connection.ReadAsync();
             if (answer is null || answer.AsksToClose)
                 Close();

@@ -30,6 +30,9 @@ internal sealed class OtlpSink : IDisposable
     public bool HasSpan(string words) => _received.Lines.Any(
         sent => sent.StartsWith("/v1/traces", StringComparison.Ordinal) && sent.Contains(words, StringComparison.Ordinal));
 
+    /// <summary>The bodies of all traces that were sent, each byte a character.</summary>
+    public IEnumerable<string> Traces => _received.Lines.Where(sent => sent.StartsWith("/v1/traces", StringComparison.Ordinal));
+
     /// <inheritdoc />
     public void Dispose()
     {

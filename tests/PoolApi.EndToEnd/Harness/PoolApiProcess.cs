@@ -91,6 +91,13 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>Sends a signal.</summary>
     public void Send(Signal signal) => Libc.Send(Id, signal);
 
+    /// <summary>kill -9: it has no time for anything. Waits until it is gone.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await WaitForExitAsync();
+    }
+
     /// <summary>Waits for the end, and for the last line of the log.</summary>
     public async Task<int> WaitForExitAsync(double seconds = 30)
     {

@@ -1,0 +1,117 @@
+using System.Collections.Concurrent;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>Clients that post jobs one after another, each under a key of its own, and do not give up on one before it is
+/// accepted: whatever else is answered, or nothing, they ask again under the same key, as Idempotency-Key means it. They
+/// remember what they were promised.</summary>
+internal sealed class CarefulClients : IAsyncDisposable
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
+    private readonly ConcurrentDictionary<string, Guid> _promised = new();
+    private readonly ConcurrentDictionary<string, int> _otherAnswers = new();
+    private readonly ConcurrentQueue<string> _broken = new();
+    private readonly CancellationTokenSource _over = new();
+    private readonly string _work;
+    private readonly int _pauseMs;
+    private readonly Func<int?> _choosePort;
+    private readonly Task[] _clients;
+    private volatile bool _abandoned;
+
+    /// <summary>Begins.</summary>
+    /// <param name="clients">How many.</param>
+    /// <param name="work">What is posted: path and query.</param>
+    /// <param name="choosePort">Where the next request goes; null: nobody is there, wait.</param>
+    /// <param name="pauseMs">How long each client rests after each job.</param>
+    public CarefulClients(int clients, string work, Func<int?> choosePort, int pauseMs = 5)
+    {
+        (_work, _choosePort, _pauseMs) = (work, choosePort, pauseMs);
+        _clients = [.. Enumerable.Range(0, clients).Select(PostAsync)];
+    }
+
+    /// <summary>All of these jobs have it, and no others.</summary>
+    public string Tag { get; } = "t" + Guid.NewGuid().ToString("N");
+
+    /// <summary>The job promised under each key.</summary>
+    public IReadOnlyDictionary<string, Guid> Promised => _promised;
+
+    /// <summary>How often something else than 202 was answered, by the problem's name; "none" for a connection that was cut.</summary>
+    public IReadOnlyDictionary<string, int> OtherAnswers => _otherAnswers;
+
+    /// <summary>Each finishes what it is at, then all end.</summary>
+    public async Task FinishAsync()
+    {
+        await _over.CancelAsync();
+        await Task.WhenAll(_clients).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Empty(_broken);
+    }
+
+    /// <summary>What was promised must be all there is, and all must have succeeded.</summary>
+    public void MustBe(IReadOnlyCollection<JobView> all)
+    {
+        Assert.NotEmpty(_promised);
+        var ids = all.Select(job => job.Id).ToHashSet();
+        Assert.All(_promised.Values, id => Assert.True(ids.Contains(id), $"{id} is lost"));
+        Assert.Equal(_promised.Count, all.Count); // one for each key, and none for two
+        Assert.All(all, job => Assert.True(job.State == "succeeded", job.ToString()));
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        _abandoned = true;
+        await _over.CancelAsync();
+        await Task.WhenAll(_clients).WaitAsync(TimeSpan.FromSeconds(60)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _over.Dispose();
+    }
+
+    /// <inheritdoc />
+    public override string ToString() =>
+        $"{_promised.Count} promised, otherwise {string.Join(", ", _otherAnswers.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => $"{a.Value} {a.Key}"))}";
+
+    private async Task PostAsync(int client)
+    {
+        await Task.Yield();
+        var connections = new Dictionary<int, KeepAliveClient>();
+        for (int i = 0; !_over.IsCancellationRequested; i++)
+        {
+            string key = $"{Tag}-{client}-{i}";
+            await PostOneAsync(key, connections);
+            // Now and then they ask once more, to see that a promise stays the same one.
+            if (i % 8 == 0)
+                await PostOneAsync(key, connections);
+            await Task.Delay(_pauseMs, CancellationToken.None);
+        }
+
+        foreach (var connection in connections.Values)
+            connection.Dispose();
+    }
+
+    private async Task PostOneAsync(string key, Dictionary<int, KeepAliveClient> connections)
+    {
+        while (true)
+        {
+            if (_choosePort() is { } port)
+            {
+                if (!connections.TryGetValue(port, out var connection))
+                    connections.Add(port, connection = new KeepAliveClient(port));
+                var answer = await connection.PostAsync(_work, $"Prefer: respond-async\r\nIdempotency-Key: {key}\r\nJob-Tags: {Tag}\r\n");
+                if (answer is { Status: 202 })
+                {
+                    var id = answer.Json().GetProperty("id").GetGuid();
+                    if (_promised.GetOrAdd(key, id) != id)
+                        _broken.Enqueue($"{key} was promised as {_promised[key]} and as {id}");
+                    return;
+                }
+
+                _otherAnswers.AddOrUpdate(answer is null ? "none" : Problem.Read(answer.Json()).Name, 1, (_, n) => n + 1);
+            }
+
+            // Only when the test has failed already: a key without a promise proves nothing.
+            if (_abandoned)
+                return;
+
+            await Task.Delay(Pause, CancellationToken.None);
+        }
+    }
+}

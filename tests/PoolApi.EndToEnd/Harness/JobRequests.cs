@@ -1,0 +1,103 @@
+using System.Globalization;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>What clients do with jobs.</summary>
+internal static class JobRequests
+{
+    private const string Jobs = "/v1/jobs";
+
+    /// <summary>POST with header fields, each as on the wire: "Idempotency-Key: 7".</summary>
+    public static Task<Answer> PostWithAsync(this Endpoint api, string path, HttpContent? content, params string[] fields) =>
+        SendAsync(api, HttpMethod.Post, path, content, fields);
+
+    /// <summary>GET with header fields.</summary>
+    public static Task<Answer> GetWithAsync(this Endpoint api, string path, params string[] fields) =>
+        SendAsync(api, HttpMethod.Get, path, null, fields);
+
+    /// <summary>DELETE of a job.</summary>
+    public static Task<Answer> CancelJobAsync(this Endpoint api, Guid id, params string[] fields) =>
+        SendAsync(api, HttpMethod.Delete, $"{Jobs}/{id}", null, fields);
+
+    /// <summary>POST :retry.</summary>
+    public static Task<Answer> RetryJobAsync(this Endpoint api, Guid id) => api.PostAsync($"{Jobs}/{id}:retry");
+
+    /// <summary>Posts a job, with header fields if need be; it must be accepted.</summary>
+    public static Task<Guid> AcceptJobAsync(this Endpoint api, string path, params string[] fields) =>
+        AcceptJobAsync(api, path, content: null, fields);
+
+    /// <summary>Posts a job with a body; it must be accepted.</summary>
+    public static async Task<Guid> AcceptJobAsync(this Endpoint api, string path, HttpContent? content, params string[] fields) =>
+        IdOf(await api.PostWithAsync(path, content, ["Prefer: respond-async", .. fields]));
+
+    /// <summary>The job that a 202 tells of: by its Location, and by its body.</summary>
+    public static Guid IdOf(Answer accepted)
+    {
+        accepted.MustBe(202).MustSayRetryAfter();
+        var job = JobView.Read(accepted.Json());
+        Assert.Equal($"{Jobs}/{job.Id}", accepted.Header("Location"));
+        return job.Id;
+    }
+
+    /// <summary>The job as it is now.</summary>
+    public static async Task<JobView> JobAsync(this Endpoint api, Guid id) => JobView.Read((await api.GetAsync($"{Jobs}/{id}")).MustBe(200).Json());
+
+    /// <summary>The answer to who asks for the result.</summary>
+    public static Task<Answer> ResultAsync(this Endpoint api, Guid id, params string[] fields) => api.GetWithAsync($"{Jobs}/{id}/result", fields);
+
+    /// <summary>Waits for a job's end as a client does: by a request that is answered then.</summary>
+    public static async Task<JobView> JobEndsAsync(this Endpoint api, Guid id, int seconds = 30)
+    {
+        var answer = await api.GetWithAsync($"{Jobs}/{id}", string.Create(CultureInfo.InvariantCulture, $"Prefer: wait={seconds}"));
+        var job = JobView.Read(answer.MustBe(200).Json());
+        Assert.True(job.HasEnded, $"not ended within {seconds} s: {job}");
+        return job;
+    }
+
+    /// <summary>Waits until the job looks as wanted.</summary>
+    public static Task<JobView> SeeJobAsync(this Endpoint api, Guid id, Func<JobView, bool> accept, string what, double seconds = 20) =>
+        Eventually.SeesAsync(() => api.JobAsync(id), accept, what, seconds);
+
+    /// <summary>All jobs that the query finds, page by page.</summary>
+    public static async Task<List<JobView>> JobsAsync(this Endpoint api, string query)
+    {
+        var jobs = new List<JobView>();
+        for (string? next = $"{Jobs}?{query}&limit=1000"; next is not null;)
+        {
+            var page = (await api.GetAsync(next)).MustBe(200).Json();
+            jobs.AddRange(page.GetProperty("jobs").EnumerateArray().Select(JobView.Read));
+            next = page.GetProperty("next").GetString();
+        }
+
+        return jobs;
+    }
+
+    /// <summary>Waits until every job with this tag has ended; all of them.</summary>
+    public static async Task<List<JobView>> AllJobsEndAsync(this Endpoint api, string tag, double seconds = 60)
+    {
+        foreach (string state in (string[])["queued", "running", "queued"])
+        {
+            await Eventually.SeesAsync(
+                async () => (await api.GetAsync($"{Jobs}?tag={tag}&state={state}&limit=1")).MustBe(200).Json(),
+                page => page.GetProperty("jobs").GetArrayLength() == 0,
+                $"no {state} job",
+                seconds);
+        }
+
+        var all = await api.JobsAsync($"tag={tag}");
+        Assert.All(all, job => Assert.True(job.HasEnded, job.ToString()));
+        return all;
+    }
+
+    private static Task<Answer> SendAsync(Endpoint api, HttpMethod method, string path, HttpContent? content, string[] fields)
+    {
+        var request = new HttpRequestMessage(method, path) { Content = content };
+        foreach (string field in fields)
+        {
+            string[] parts = field.Split(':', 2);
+            Assert.True(request.Headers.TryAddWithoutValidation(parts[0], parts[1].TrimStart()), field);
+        }
+
+        return api.SendAsync(request);
+    }
+}

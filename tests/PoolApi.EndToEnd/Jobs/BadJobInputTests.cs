@@ -1,0 +1,178 @@
+using System.Net.Http.Headers;
+
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>P9 for jobs: what is wrong is a 4xx that says so, and never a 202 of something that cannot be run.</summary>
+public sealed class BadJobInputTests(SharedServices services)
+{
+    private const string Noop = "/v1/diagnostics/noop";
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task An_id_that_nobody_has_is_not_found_whatever_is_asked_of_it(ServiceForm form)
+    {
+        var api = (await services.InAsync(form)).Api;
+        foreach (string id in new[]
+        {
+            Guid.CreateVersion7().ToString(), Guid.Empty.ToString(), Guid.NewGuid().ToString("N"), "0", "x", "..%2f..%2fetc", "%00", "'%20or%201=1", new string('a', 3000),
+        })
+        {
+            (await api.GetAsync($"/v1/jobs/{id}")).MustBeProblem(404);
+            (await api.GetWithAsync($"/v1/jobs/{id}", "Prefer: wait=30")).MustBeProblem(404);
+            (await api.GetAsync($"/v1/jobs/{id}/result")).MustBeProblem(404);
+            (await api.GetAsync($"/v1/jobs/{id}/events")).MustBeProblem(404);
+            (await api.SendAsync(new HttpRequestMessage(HttpMethod.Delete, $"/v1/jobs/{id}"))).MustBeProblem(404);
+            (await api.PostAsync($"/v1/jobs/{id}:retry")).MustBeProblem(404);
+        }
+    }
+
+    [Theory]
+    [InlineData("cursor=x", "cursor")]
+    [InlineData("cursor=", "cursor")]
+    [InlineData("cursor=AZ%27%27%27", "cursor")]
+    [InlineData("cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "cursor")]
+    [InlineData("state=done", "state")]
+    [InlineData("state=", "state")]
+    [InlineData("state=queued&state=running", "state")]
+    [InlineData("kind=nonsense", "kind")]
+    [InlineData("kind=password-hashes", "kind")]
+    [InlineData("tag=", "tag")]
+    [InlineData("tag=a%20b", "tag")]
+    [InlineData("limit=0", "limit")]
+    [InlineData("limit=1001", "limit")]
+    [InlineData("limit=1e3", "limit")]
+    public async Task A_list_is_not_asked_for_like_this(string query, string field)
+    {
+        var api = (await services.InAsync(ServiceForm.NativeAot)).Api;
+
+        (await api.GetAsync("/v1/jobs?" + query)).MustBeProblem(400, "invalid-request").MustName(field);
+    }
+
+    [Fact]
+    public async Task A_cursor_of_10_kB_is_no_cursor()
+    {
+        var api = (await services.InAsync(ServiceForm.NativeAot)).Api;
+
+        (await api.GetAsync("/v1/jobs?cursor=" + new string('A', 7000))).MustBeProblemOf(400, 414);
+    }
+
+    [Theory]
+    [InlineData("Prefer: respond-async, wait=-1")]
+    [InlineData("Prefer: respond-async, wait=1e9")]
+    [InlineData("Prefer: respond-async, wait=1000000000")]
+    [InlineData("Prefer: respond-async, wait=99999999999999999999")]
+    [InlineData("Prefer: respond-async, wait=")]
+    [InlineData("Prefer: respond-async, wait=soon")]
+    [InlineData("Prefer: respond-async, wait=1.5")]
+    [InlineData("Prefer: respond-async|Idempotency-Key:")]
+    [InlineData("Prefer: respond-async|Idempotency-Key: \"\"")]
+    [InlineData("Prefer: respond-async|Idempotency-Key: \"open")]
+    [InlineData("Prefer: respond-async|Idempotency-Key: two words")]
+    [InlineData("Idempotency-Key: a,b")]
+    [InlineData("Prefer: respond-async|Job-Priority: urgent")]
+    [InlineData("Prefer: respond-async|Job-Run-At: tomorrow")]
+    [InlineData("Prefer: respond-async|Job-Run-At: 9999-12-31T23:59:59Z")]
+    [InlineData("Prefer: respond-async|Job-Run-At: 2026-02-30T00:00:00Z")]
+    [InlineData("Prefer: respond-async|Job-Timeout: 0")]
+    [InlineData("Prefer: respond-async|Job-Timeout: -5")]
+    [InlineData("Prefer: respond-async|Job-Timeout: 1000000")]
+    [InlineData("Prefer: respond-async|Job-Tags: a b")]
+    [InlineData("Prefer: respond-async|Job-Tags: a, a")]
+    [InlineData("Prefer: respond-async|Job-Tags: 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17")]
+    public async Task A_job_is_not_asked_for_like_this(string fields)
+    {
+        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        string[] each = fields.Split('|');
+        // Raw, so that it arrives as it stands here.
+        using var connection = await RawConnection.OpenAsync(service.Api.Port);
+        await connection.SendAsync($"POST {Noop} HTTP/1.1\r\nHost: 127.0.0.1\r\n{string.Join("\r\n", each)}\r\nContent-Length: 0\r\n\r\n");
+
+        var answer = await connection.ReadAsync();
+
+        Assert.NotNull(answer);
+        answer.MustBeProblem(400, "invalid-request").MustName(each[^1].Split(':')[0]);
+        if (each[^1].StartsWith("Prefer", StringComparison.Ordinal))
+            (await service.Api.GetWithAsync($"/v1/jobs/{Guid.CreateVersion7()}", each[^1])).MustBeProblem(400, "invalid-request").MustTellABound();
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task A_key_of_10_kB_is_refused_and_one_of_255_characters_is_not(ServiceForm form)
+    {
+        var service = await services.InAsync(form);
+
+        foreach (int length in new[] { 256, 10_000 })
+        {
+            (await service.Api.PostWithAsync(Noop, null, "Prefer: respond-async", $"Idempotency-Key: {new string('k', length)}"))
+                .MustBeProblem(400, "invalid-request").MustName("Idempotency-Key").MustTellABound();
+        }
+
+        string longest = $"{Guid.NewGuid():N}{new string('k', 223)}";
+        var id = await service.Api.AcceptJobAsync(Noop, $"Idempotency-Key: {longest}");
+        Assert.Equal(id, await service.Api.AcceptJobAsync(Noop, $"Idempotency-Key: \"{longest}\""));
+    }
+
+    [Theory]
+    [InlineData("/v1/nonsense", 404)]
+    [InlineData("/v1/commands/rm", 404)]
+    [InlineData("/v1/diagnostics/sleep", 400)]
+    [InlineData("/v1/diagnostics/sleep?ms=-1", 400)]
+    [InlineData("/v1/diagnostics/hash?iterations=many", 400)]
+    [InlineData("/v1/thumbnails?width=0", 400)]
+    public async Task What_cannot_be_run_is_refused_before_it_is_stored(string path, int status)
+    {
+        var service = await services.InAsync(ServiceForm.NativeAot);
+        string tag = "t" + Guid.NewGuid().ToString("N");
+
+        (await service.Api.PostWithAsync(path, null, "Prefer: respond-async", $"Job-Tags: {tag}")).MustBeProblem(status);
+
+        Assert.Empty(await service.Api.JobsAsync($"tag={tag}"));
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task A_body_that_is_no_image_or_none_is_refused_or_fails_as_it_would_at_once(ServiceForm form)
+    {
+        var service = await services.InAsync(form);
+        var answer = await service.Api.PostWithAsync("/v1/thumbnails?width=8", null, "Prefer: respond-async");
+        answer.MustBeProblemOf(400, 415, 422);
+        (await service.Api.PostWithAsync("/v1/thumbnails?width=8", new StringContent("hello"), "Prefer: respond-async")).MustBeProblemOf(415, 422);
+    }
+
+    [Fact]
+    public async Task A_body_over_the_limit_is_refused_by_the_job_s_limit_and_by_the_request_s()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, "--Pool:Workers 1", "--Jobs:MaxPayloadBytes 50000", "--Pool:MaxBodyBytes 100000", PoolApiProcess.Diagnostics);
+        foreach (var (bytes, status) in new[] { (50_000, 202), (50_001, 413), (100_001, 413), (5_000_000, 413) })
+        {
+            var image = new ByteArrayContent(Png.OfSize(bytes)) { Headers = { ContentType = new MediaTypeHeaderValue("image/png") } };
+            var answer = await service.Api.PostWithAsync("/v1/thumbnails?width=8", image, "Prefer: respond-async");
+            if (status == 202)
+                JobRequests.IdOf(answer);
+            else
+                answer.MustBeProblem(status, "payload-too-large").MustTellABound();
+        }
+
+        Assert.Equal(1, (await service.MetricsAsync()).Sum("poolapi_job_accepted_total"));
+    }
+
+    [Fact]
+    public async Task A_result_over_the_limit_fails_the_job_and_says_so()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1", "--Jobs:MaxResultBytes 1000", PoolApiProcess.Diagnostics);
+        var image = new ByteArrayContent(Png.Gradient(600, 400)) { Headers = { ContentType = new MediaTypeHeaderValue("image/png") } };
+
+        var job = await service.Api.JobEndsAsync(await service.Api.AcceptJobAsync("/v1/thumbnails?width=300&format=png", image));
+
+        Assert.Equal(("failed", "result-too-large", 1), (job.State, job.Error, job.Attempt));
+        (await service.Api.ResultAsync(job.Id)).MustBeProblem(500);
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task What_is_not_understood_of_a_preference_is_passed_over(ServiceForm form)
+    {
+        var service = await services.InAsync(form);
+        foreach (string prefer in new[] { "handling=lenient", "respond-asynchronously", "respond-async=maybe", ",;=\"", "return=minimal; foo=\"bar\"" })
+            (await service.Api.PostWithAsync(Noop, null, $"Prefer: {prefer}")).MustBe(200);
+        JobRequests.IdOf(await service.Api.PostWithAsync(Noop, null, "Prefer: handling=lenient, RESPOND-ASYNC; x=y"));
+        (await service.Api.PostWithAsync("/v1/diagnostics/inline", null, "Prefer: respond-async")).MustBe(200);
+    }
+}

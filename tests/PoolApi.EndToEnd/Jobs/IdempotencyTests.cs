@@ -1,0 +1,63 @@
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>The same key means the same job, however many ask, and wherever.</summary>
+public sealed class IdempotencyTests(SharedServices services, SharedPostgres postgres)
+{
+    private const int Clients = 100;
+    private const string Sleep = "/v1/diagnostics/sleep?ms=50";
+
+    [Theory, InlineData(JobStore.Sqlite), InlineData(JobStore.Postgres)]
+    public async Task The_same_key_from_100_clients_at_once_is_one_job_and_100_times_the_same_answer(JobStore store)
+    {
+        await using var installation = await Installation.StartAsync(store, postgres, "--Pool:Workers 2");
+        const string Key = "Idempotency-Key: \"8e03978e-40d5-43dd-bc93-6894a57f9324\"";
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, Clients).Select(client =>
+            installation.Instances[client % installation.Instances.Count].Api.PostWithAsync(Sleep, null, "Prefer: respond-async", Key)));
+
+        var id = Assert.Single(answers.Select(JobRequests.IdOf).Distinct());
+        var job = await installation.There.Api.JobEndsAsync(id);
+        Assert.Equal(("succeeded", 1), (job.State, job.Attempt));
+        Assert.Equal([id], (await installation.Here.Api.JobsAsync("kind=diagnostics/sleep")).Select(each => each.Id));
+        double accepted = 0, run = 0;
+        foreach (var instance in installation.Instances)
+        {
+            var metrics = await instance.MetricsAsync();
+            accepted += metrics.Sum("poolapi_job_accepted_total");
+            run += metrics.Sum("poolapi_work_finished_total", "kind=\"diagnostics/sleep\"");
+        }
+
+        Assert.Equal((1, 1), (accepted, run));
+        // With or without quotes it is the same key; and it is still the same job when that has ended.
+        Assert.Equal(id, await installation.There.Api.AcceptJobAsync(Sleep, "Idempotency-Key: 8e03978e-40d5-43dd-bc93-6894a57f9324"));
+
+        foreach (string other in (string[])["/v1/diagnostics/sleep?ms=51", "/v1/diagnostics/noop"])
+        {
+            (await installation.There.Api.PostWithAsync(other, null, "Prefer: respond-async", Key)).MustBeProblem(422, "idempotency-key-reused");
+            (await installation.Here.Api.PostWithAsync(other, null, Key)).MustBeProblem(422, "idempotency-key-reused");
+        }
+
+        (await installation.Here.Api.PostWithAsync(Sleep, new StringContent("more"), "Prefer: respond-async", Key))
+            .MustBeProblem(422, "idempotency-key-reused");
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task Without_respond_async_it_is_the_same_answer_and_a_conflict_while_the_first_still_runs(ServiceForm form)
+    {
+        var service = await services.InAsync(form);
+        string key = $"Idempotency-Key: {Guid.NewGuid()}";
+        var first = service.Api.PostWithAsync("/v1/diagnostics/sleep?ms=1500", null, key);
+        var second = await Eventually.SeesAsync(
+            // Until the first has arrived, this might be the first: so it must not be of the same key then.
+            async () => (await service.Api.JobsAsync("kind=diagnostics/sleep&state=running")).Count, running => running > 0, "the first to run");
+        Assert.True(second > 0);
+
+        var conflict = await service.Api.PostWithAsync("/v1/diagnostics/sleep?ms=1500", null, key);
+
+        conflict.MustBeProblem(409, "idempotency-key-in-progress");
+        var answer = (await first).MustBe(200);
+        Assert.Equal("done\n", answer.Text);
+        var again = (await service.Api.PostWithAsync("/v1/diagnostics/sleep?ms=1500", null, key)).MustBe(200);
+        Assert.Equal((answer.Text, answer.Header("Content-Location")), (again.Text, again.Header("Content-Location")));
+    }
+}

@@ -1,0 +1,180 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>Several instances, one PostgreSQL, and nothing else between them.</summary>
+public sealed class InstancesTests(SharedPostgres postgres)
+{
+    [Fact]
+    public async Task When_one_of_three_is_killed_all_jobs_succeed_and_only_what_it_was_running_runs_once_more_within_its_lease()
+    {
+        int jobs = LongTests.Wanted ? 5000 : 1000;
+        const int Lease = 6;
+        string tag = "t" + Guid.NewGuid().ToString("N");
+        await using var installation = await Installation.StartAsync(
+            3, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", $"--Jobs:Lease {TimeSpan.FromSeconds(Lease):c}");
+        // What the victim will surely be at.
+        var longJob = await installation.Here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=8000", $"Job-Tags: {tag}");
+        var job = await installation.Here.Api.SeeJobAsync(longJob, each => each.State == "running", "the long job to run");
+        var victim = installation.Instances.Single(job.IsOf);
+        var others = installation.Instances.Where(instance => instance != victim).ToArray();
+        await Parallel.ForAsync(0, jobs - 1, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
+            await installation.Instances[i % 3].Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=10", $"Job-Tags: {tag}"));
+        await Eventually.SeesAsync(
+            async () => (await others[0].MetricsAsync()).Sum("poolapi_jobs", "state=\"succeeded\""), n => n >= jobs / 3, "a third of the jobs to be done");
+
+        var killedAt = DateTimeOffset.UtcNow;
+        await victim.KillAsync();
+        // Until its lease is over, they stay as they were.
+        var lost = (await others[0].Api.JobsAsync($"tag={tag}&state=running")).Where(each => each.IsOf(victim)).ToDictionary(each => each.Id);
+        Assert.InRange((DateTimeOffset.UtcNow - killedAt).TotalSeconds, 0, Lease / 2);
+        var all = await others[1].Api.AllJobsEndAsync(tag);
+
+        var again = all.Where(each => each.Attempt > 1).ToList();
+        double latest = again.Max(each => (each.StartedAt!.Value - killedAt).TotalSeconds);
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{all.Count(each => each.IsOf(victim))} of {jobs} were the victim's, {lost.Count} were under way, begun again within {latest:F1} s");
+        Assert.Equal(jobs, all.Count);
+        Assert.All(all, each => Assert.Equal("succeeded", each.State));
+        Assert.Contains(longJob, lost.Keys);
+        Assert.Equal(lost.Keys.Order(), again.Select(each => each.Id).Order());
+        Assert.All(again, each => Assert.Equal(2, each.Attempt));
+        Assert.InRange(latest, 0, Lease + 2);
+        // What the others have run is what is theirs in the end: nothing twice.
+        double run = 0, redelivered = 0;
+        foreach (var instance in others)
+        {
+            var metrics = await instance.MetricsAsync();
+            run += metrics.Sum("poolapi_work_finished_total", "kind=\"diagnostics/sleep\"", "outcome=\"completed\"");
+            redelivered += metrics.Sum("poolapi_job_redelivered_total");
+        }
+
+        Assert.Equal(all.Count(each => !each.IsOf(victim)), run);
+        Assert.Equal(lost.Count, redelivered);
+    }
+
+    [Fact]
+    public async Task When_one_of_three_is_stopped_its_unstarted_jobs_run_elsewhere_at_once_and_no_client_sees_anything_of_it()
+    {
+        string connection = await postgres.NewDatabaseAsync();
+        string[] settings = ["--Pool:Workers 1", "--Shutdown:LameDuck 00:00:01", "--Shutdown:Drain 00:00:20"];
+        await using var leaving = await Installation.StartOneAsync(connection, settings);
+        // Its worker is taken, so that the job that it claims by the jobs' share waits for it.
+        var busy = await leaving.OccupyAsync(1, 6000);
+        var unstarted = await leaving.Api.AcceptJobAsync("/v1/diagnostics/noop");
+        var job = await leaving.Api.SeeJobAsync(unstarted, each => each.State == "running", "the job to be claimed");
+        Assert.True(job.IsOf(leaving), job.ToString());
+        await using var staying = await Installation.StartAsync(2, connection, settings);
+        PoolApiProcess[] all = [leaving, .. staying.Instances];
+
+        using var balancer = new Balancer(all);
+        await using var clients = new CarefulClients(6, "/v1/diagnostics/sleep?ms=2", balancer.Next);
+        await balancer.SeesAsync(ready: 3);
+        leaving.Send(Signal.Terminate);
+        await leaving.WaitForLineAsync("Shutdown: Draining");
+        var clock = Stopwatch.StartNew();
+        job = await staying.Here.Api.JobEndsAsync(unstarted);
+        double took = clock.Elapsed.TotalSeconds;
+        Assert.False(busy[0].IsCompleted);
+        (await busy[0]).MustBe(200);
+        Assert.Equal(0, (await leaving.ReadSummaryAsync()).Exit);
+        await clients.FinishAsync();
+
+        var ended = await staying.There.Api.AllJobsEndAsync(clients.Tag);
+        TestContext.Current.TestOutputHelper!.WriteLine($"{clients}; the unstarted job {1000 * took:F0} ms after the drain began");
+        clients.MustBe(ended);
+        Assert.All(ended, each => Assert.Equal(1, each.Attempt));
+        Assert.Equal(("succeeded", 1), (job.State, job.Attempt));
+        Assert.Contains(staying.Instances, job.IsOf);
+        // 1 s, for a machine that has the time.
+        Assert.InRange(took, 0, 3);
+        Assert.Empty(clients.OtherAnswers);
+    }
+
+    [Fact]
+    public async Task Any_instance_answers_for_any_job()
+    {
+        await using var installation = await Installation.StartAsync(2, await postgres.NewDatabaseAsync(), "--Pool:Workers 1");
+        var (here, there) = (installation.Here, installation.There);
+        // One worker each: the second job is elsewhere than the first.
+        var first = await here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1200");
+        var second = await here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1200");
+        await here.Api.SeeJobAsync(second, job => job.State == "running", "both to run");
+
+        foreach (var api in new[] { here.Api, there.Api })
+            Assert.Equal([second, first], (await api.JobsAsync("state=running")).Select(job => job.Id));
+        var streams = new[] { (here, first), (here, second), (there, first), (there, second) }
+            .Select(each => each.Item1.Api.ReadToEndAsync($"/v1/jobs/{each.Item2}/events", static () => { })).ToArray();
+        var polls = new[] { here, there }.Select(instance => instance.Api.JobEndsAsync(second)).ToArray();
+        foreach (string text in await Task.WhenAll(streams))
+        {
+            Assert.Contains("\"state\":\"succeeded\"", text, StringComparison.Ordinal);
+            Assert.Matches("\"progress\":0\\.[0-9]", text);
+        }
+
+        Assert.All(await Task.WhenAll(polls), job => Assert.Equal("succeeded", job.State));
+        var workers = new[] { await there.Api.JobEndsAsync(first), await there.Api.JobEndsAsync(second) };
+        Assert.All(installation.Instances, instance => Assert.Single(workers, job => job.IsOf(instance)));
+        foreach (var id in new[] { first, second })
+        {
+            Assert.Equal("done\n", (await here.Api.ResultAsync(id)).MustBe(200).Text);
+            Assert.Equal("done\n", (await there.Api.ResultAsync(id)).MustBe(200).Text);
+        }
+    }
+
+    /// <summary>Sends each request to the next instance that says it is ready, as a load balancer does.</summary>
+    private sealed class Balancer : IDisposable
+    {
+        private readonly PoolApiProcess[] _instances;
+        private readonly ConcurrentDictionary<int, bool> _ready = new();
+        private readonly CancellationTokenSource _over = new();
+        private readonly Task[] _probes;
+        private int _next;
+
+        public Balancer(PoolApiProcess[] instances)
+        {
+            _instances = instances;
+            _probes = [.. instances.Select(ProbeAsync)];
+        }
+
+        public int? Next()
+        {
+            for (int i = 0; i < _instances.Length; i++)
+            {
+                var instance = _instances[(int)((uint)Interlocked.Increment(ref _next) % _instances.Length)];
+                if (_ready.GetValueOrDefault(instance.Api.Port))
+                    return instance.Api.Port;
+            }
+
+            return null;
+        }
+
+        public Task<int> SeesAsync(int ready) =>
+            Eventually.SeesAsync(() => Task.FromResult(_ready.Values.Count(each => each)), n => n == ready, $"{ready} instances to be ready");
+
+        public void Dispose()
+        {
+            _over.Cancel();
+            Task.WhenAll(_probes).Wait(TimeSpan.FromSeconds(10));
+            _over.Dispose();
+        }
+
+        private async Task ProbeAsync(PoolApiProcess instance)
+        {
+            while (!_over.IsCancellationRequested)
+            {
+                try
+                {
+                    _ready[instance.Api.Port] = (await instance.Management.GetAsync("/readyz")).Status == 200;
+                }
+                catch (HttpRequestException)
+                {
+                    _ready[instance.Api.Port] = false;
+                }
+
+                await Task.Delay(40, CancellationToken.None);
+            }
+        }
+    }
+}

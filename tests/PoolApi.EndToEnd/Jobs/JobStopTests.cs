@@ -1,0 +1,91 @@
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>P4 and P5 together: a stop loses no job.</summary>
+public sealed class JobStopTests
+{
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task A_job_posted_in_lame_duck_is_durable_and_runs_after_the_next_start(ServiceForm form)
+    {
+        using var data = new TemporaryFolder();
+        Guid id;
+        await using (var first = await StartAsync(form, data, "--Pool:Workers 1", "--Jobs:Share 0", "--Shutdown:LameDuck 00:00:01", "--Shutdown:Drain 00:00:10"))
+        {
+            // No worker is free before the drain, and in the drain no job is claimed.
+            var busy = await first.OccupyAsync(1, 2500);
+            first.Send(Signal.Terminate);
+            await first.WaitForLineAsync("Shutdown: LameDuck");
+            id = await first.Api.AcceptJobAsync("/v1/diagnostics/noop");
+            await first.WaitForLineAsync("Shutdown: Draining");
+            (await first.Api.PostWithAsync("/v1/diagnostics/noop", null, "Prefer: respond-async")).MustBeProblem(503, "draining");
+            (await busy[0]).MustBe(200);
+            var summary = await first.ReadSummaryAsync();
+            summary.MustAddUp();
+            Assert.Equal((0, 1), (summary.Exit, summary.Completed));
+        }
+
+        await using var second = await StartAsync(form, data, "--Pool:Workers 1");
+
+        var job = await second.Api.JobEndsAsync(id);
+        Assert.Equal(("succeeded", 1), (job.State, job.Attempt));
+        Assert.True(job.IsOf(second), job.ToString());
+    }
+
+    [Fact]
+    public async Task What_runs_finishes_and_what_cannot_is_cancelled_and_handed_back_without_counting_an_attempt()
+    {
+        using var data = new TemporaryFolder();
+        Guid quick, endless;
+        await using (var first = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2", "--Shutdown:Drain 00:00:01.500", "--Shutdown:Cancel 00:00:02"))
+        {
+            quick = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=900");
+            endless = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=20000");
+            await first.SeeWorkersAsync(view => view.Busy == 2, "both to run");
+            first.Send(Signal.Terminate);
+            var summary = await first.ReadSummaryAsync();
+            summary.MustAddUp();
+            // Nothing is left undone that nobody will do: the job is in the store.
+            TestContext.Current.TestOutputHelper!.WriteLine(summary.ToString());
+            Assert.Equal((2, 1, 1), (summary.Accepted, summary.Completed, summary.Cancelled));
+        }
+
+        await using var second = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2");
+        var done = await second.Api.JobAsync(quick);
+        Assert.Equal(("succeeded", 1), (done.State, done.Attempt));
+        Assert.False(done.IsOf(second));
+        Assert.Equal("done\n", (await second.Api.ResultAsync(quick)).MustBe(200).Text);
+        var again = await second.Api.SeeJobAsync(endless, job => job.State == "running", "the job to be taken on");
+        Assert.Equal(1, again.Attempt);
+        Assert.True(again.IsOf(second), again.ToString());
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task Under_load_a_stop_and_a_start_lose_nothing_and_run_nothing_twice(ServiceForm form)
+    {
+        using var data = new TemporaryFolder();
+        PoolApiProcess? now = null;
+        await using var clients = new CarefulClients(6, "/v1/diagnostics/sleep?ms=4", () => Volatile.Read(ref now)?.Api.Port);
+        double run = 0;
+        for (int i = 0; i < 2; i++)
+        {
+            await using var service = await StartAsync(form, data, "--Pool:Workers 2");
+            Volatile.Write(ref now, service);
+            await Task.Delay(300, TestContext.Current.CancellationToken);
+            var summary = await service.StopAsync();
+            Volatile.Write(ref now, null);
+            summary.MustAddUp();
+            Assert.Equal((0, summary.Accepted), (summary.Exit, summary.Completed + summary.NotStarted + summary.Cancelled));
+            run += summary.Completed;
+        }
+
+        await using var last = await StartAsync(form, data, "--Pool:Workers 2");
+        Volatile.Write(ref now, last);
+        await clients.FinishAsync();
+        var all = await last.Api.AllJobsEndAsync(clients.Tag);
+        clients.MustBe(all);
+        Assert.All(all, job => Assert.Equal(1, job.Attempt));
+        Assert.Equal(all.Count, run + (await last.StopAsync()).Completed);
+    }
+
+    private static Task<PoolApiProcess> StartAsync(ServiceForm form, TemporaryFolder data, params string[] settings) =>
+        PoolApiProcess.StartAsync(form, [PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(data.Path, "jobs.db")}", .. settings]);
+}

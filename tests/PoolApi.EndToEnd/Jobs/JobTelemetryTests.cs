@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>What jobs do can be seen: in metrics, and in traces.</summary>
+public sealed class JobTelemetryTests(SharedPostgres postgres)
+{
+    [Theory]
+    [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
+    [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
+    public async Task Jobs_are_counted_by_state_and_kind_and_promtool_has_nothing_to_say(ServiceForm form, JobStore store)
+    {
+        string promtool = Tool.Require("promtool", "apt-get install prometheus");
+        string[] settings = store == JobStore.Postgres ? ["--Jobs:Store postgres", $"--Jobs:ConnectionString {await postgres.NewDatabaseAsync()}"] : [];
+        await using var service = await PoolApiProcess.StartAsync(form, [PoolApiProcess.Diagnostics, "--Pool:Workers 1", .. settings]);
+        for (int i = 0; i < 3; i++)
+            Assert.Equal("succeeded", (await service.Api.JobEndsAsync(await service.Api.AcceptJobAsync("/v1/diagnostics/noop"))).State);
+        var running = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
+        await service.Api.SeeJobAsync(running, job => job.State == "running", "the job to run");
+        var queued = await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
+        await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
+        (await service.Api.CancelJobAsync(queued)).MustBe(204);
+
+        var metrics = await Eventually.SeesAsync(service.MetricsAsync, m => m.Sum("poolapi_jobs", "state=\"cancelled\"") == 1, "the counts");
+
+        Assert.Equal(6, metrics.Count("poolapi_jobs"));
+        Assert.Equal((1, 1), (metrics.Sum("poolapi_jobs", "state=\"queued\""), metrics.Sum("poolapi_jobs", "state=\"running\"")));
+        Assert.Equal((3, 0), (metrics.Sum("poolapi_jobs", "state=\"succeeded\""), metrics.Sum("poolapi_jobs", "state=\"failed\"")));
+        Assert.Equal(5, metrics.Sum("poolapi_job_accepted_total", "kind=\"diagnostics/noop\""));
+        Assert.Equal(1, metrics.Sum("poolapi_job_accepted_total", "kind=\"diagnostics/sleep\""));
+        Assert.Equal(3, metrics.Sum("poolapi_work_finished_total", "kind=\"diagnostics/noop\"", "outcome=\"completed\""));
+        Assert.InRange(metrics.Sum("poolapi_store_operation_duration_seconds_count"), 10, double.MaxValue);
+        string scrape = (await service.Management.GetAsync("/metrics")).MustBe(200).Text;
+        var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["check", "metrics"]), TimeSpan.FromSeconds(20), scrape);
+        Assert.True(run.ExitCode == 0 && run.Text.Length == 0, $"promtool ended with {run.ExitCode}:\n{run.Text}");
+
+        var worker = Assert.Single((await service.WorkersAsync()).Workers);
+        Assert.Equal("diagnostics/sleep", worker.Json.GetProperty("kind").GetString());
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task The_span_of_a_job_is_a_child_of_the_request_s_and_the_worker_shows_its_trace(ServiceForm form)
+    {
+        using var collector = new OtlpSink();
+        var environment = new Dictionary<string, string>
+        {
+            ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Url,
+            ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
+            ["OTEL_BSP_SCHEDULE_DELAY"] = "100",
+        };
+        await using var service = await PoolApiProcess.StartAsync(form, onePort: false, environment, PoolApiProcess.Diagnostics, "--Pool:Workers 1");
+        string trace = Convert.ToHexStringLower(Guid.NewGuid().ToByteArray());
+        var id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=700", $"traceparent: 00-{trace}-00f067aa0ba902b7-01");
+
+        await service.SeeWorkersAsync(
+            view => view.Workers[0].Json.GetProperty("traceId").GetString() == trace, "the worker to show the trace of the request");
+        Assert.Equal("succeeded", (await service.Api.JobEndsAsync(id)).State);
+
+        // In the protobuf, ids are bytes: the trace's is in both spans, and the request's span is the parent of the job's.
+        string traceBytes = Encoding.Latin1.GetString(Convert.FromHexString(trace));
+        await Eventually.SeesAsync(
+            () => Task.FromResult(collector.HasSpan("job diagnostics/sleep") && collector.HasSpan("POST /v1/diagnostics/sleep")), seen => seen, "both spans");
+        byte[] request = OtlpSpan.Find(collector.Traces, "POST /v1/diagnostics/sleep").SpanId;
+        var job = OtlpSpan.Find(collector.Traces, "job diagnostics/sleep");
+        Assert.Equal(traceBytes, Encoding.Latin1.GetString(job.TraceId));
+        Assert.Equal(request, job.ParentId);
+    }
+}

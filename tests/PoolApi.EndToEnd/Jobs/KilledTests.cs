@@ -1,0 +1,111 @@
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>P5: what was answered 202 outlives kill -9 at any moment.</summary>
+public sealed class KilledTests
+{
+    private const int Workers = 2;
+
+    [Fact]
+    public async Task At_whatever_moment_it_is_killed_every_202_is_kept_and_ends_and_nothing_else_runs_twice_for_it()
+    {
+        int kills = LongTests.Wanted ? 50 : 5;
+        int seed = Random.Shared.Next();
+        var random = new Random(seed);
+        var output = TestContext.Current.TestOutputHelper!;
+        output.WriteLine($"seed {seed}");
+        using var data = new TemporaryFolder();
+        PoolApiProcess? now = null;
+        await using var clients = new CarefulClients(8, "/v1/diagnostics/sleep?ms=3", () => Volatile.Read(ref now)?.Api.Port);
+        var counts = new Counts();
+
+        for (int kill = 0; kill < kills; kill++)
+        {
+            await using var service = await StartAsync(data);
+            Volatile.Write(ref now, service);
+            // Also in the very moment of the start, while it takes up what the last one has left.
+            await Task.Delay(random.Next(kill % 3 == 0 ? 60 : 900), TestContext.Current.CancellationToken);
+            await counts.AddAsync(service);
+            await service.KillAsync();
+            Volatile.Write(ref now, null);
+        }
+
+        await using var last = await StartAsync(data);
+        Volatile.Write(ref now, last);
+        await Task.Delay(200, TestContext.Current.CancellationToken);
+        await clients.FinishAsync();
+        var all = await last.Api.AllJobsEndAsync(clients.Tag);
+        await counts.AddAsync(last);
+
+        output.WriteLine($"{kills} kills: {clients}; begun again {counts.Redelivered}, at most {all.Max(job => job.Attempt)} attempts");
+        clients.MustBe(all);
+        // An attempt beyond the first is there only because a process died with the one before. (What was begun again in the very
+        // moment of the next kill had not been counted yet.)
+        Assert.InRange(all.Sum(job => job.Attempt - 1), counts.Redelivered, kills * MostAtOnce);
+    }
+
+    [Fact]
+    public async Task What_ran_when_it_was_killed_is_begun_again_at_the_next_start_and_need_not_wait_for_its_lease()
+    {
+        using var data = new TemporaryFolder();
+        Guid running, waiting;
+        await using (var first = await StartAsync(data, "--Jobs:Lease 00:10:00"))
+        {
+            running = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1500");
+            await first.Api.SeeJobAsync(running, job => job.State == "running", "the job to run");
+            waiting = await first.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddSeconds(1):O}");
+            await first.KillAsync();
+        }
+
+        await using var second = await StartAsync(data, "--Jobs:Lease 00:10:00");
+
+        var again = await second.Api.JobEndsAsync(running);
+        Assert.Equal(("succeeded", 2), (again.State, again.Attempt));
+        Assert.True(again.IsOf(second), again.ToString());
+        Assert.Equal(("succeeded", 1), await EndOfAsync(second, waiting));
+        Assert.Equal(1, (await second.MetricsAsync()).Sum("poolapi_job_redelivered_total", "kind=\"diagnostics/sleep\""));
+    }
+
+    [Fact]
+    public async Task A_job_whose_process_dies_again_and_again_is_failed_and_not_run_for_ever()
+    {
+        const int Redeliveries = 2;
+        using var data = new TemporaryFolder();
+        Guid? poison = null;
+        for (int i = 0; i <= Redeliveries; i++)
+        {
+            await using var service = await StartAsync(data, $"--Jobs:MaxRedeliveries {Redeliveries}");
+            poison ??= await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
+            await service.Api.SeeJobAsync(poison.Value, job => job.State == "running" && job.IsOf(service), "the job to run here");
+            await service.KillAsync();
+        }
+
+        await using var last = await StartAsync(data, $"--Jobs:MaxRedeliveries {Redeliveries}");
+
+        var job = await last.Api.JobEndsAsync(poison!.Value);
+        Assert.Equal(("failed", Redeliveries + 1), (job.State, job.Attempt));
+        Assert.NotNull(job.Error);
+        await last.SeeWorkersAsync(view => view.AllIdle, "idle workers");
+    }
+
+    /// <summary>What can be in hand at a kill: a job on each worker, and those whose ends wait for their commit.</summary>
+    private const int MostAtOnce = 4 * Workers;
+
+    private static Task<PoolApiProcess> StartAsync(TemporaryFolder data, params string[] settings) => PoolApiProcess.StartAsync(
+        ServiceForm.NativeAot,
+        [$"--Pool:Workers {Workers}", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(data.Path, "jobs.db")}", "--Jobs:MaxRedeliveries 1000", .. settings]);
+
+    private static async Task<(string State, int Attempt)> EndOfAsync(PoolApiProcess service, Guid id)
+    {
+        var job = await service.Api.JobEndsAsync(id);
+        return (job.State, job.Attempt);
+    }
+
+    /// <summary>What the instances have counted while they lived.</summary>
+    private sealed class Counts
+    {
+        public double Redelivered { get; private set; }
+
+        /// <summary>Redeliveries happen right after the start.</summary>
+        public async Task AddAsync(PoolApiProcess service) => Redelivered += (await service.MetricsAsync()).Sum("poolapi_job_redelivered_total");
+    }
+}

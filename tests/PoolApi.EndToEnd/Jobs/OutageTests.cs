@@ -1,0 +1,86 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>PostgreSQL is away for a while: who asks is told so, what runs goes on, and afterwards nothing is lost or done twice.</summary>
+public sealed class OutageTests
+{
+    // A client is not kept waiting for much longer than the store itself waits for an answer.
+    private const double NoHang = 12;
+
+    [Fact]
+    public async Task Killed_and_started_again_it_has_lost_nothing()
+    {
+        await using var postgres = await PostgresServer.StartNewAsync();
+        await SurviveAsync(postgres, postgres.KillAsync, postgres.StartAsync, TimeSpan.FromSeconds(LongTests.Wanted ? 10 : 2));
+    }
+
+    [Fact]
+    public async Task Cut_off_by_the_network_it_has_lost_nothing()
+    {
+        await using var postgres = await PostgresServer.StartNewAsync();
+        await SurviveAsync(postgres, postgres.CutOffAsync, postgres.ReconnectAsync, TimeSpan.FromSeconds(LongTests.Wanted ? 20 : 5));
+    }
+
+    private static async Task SurviveAsync(PostgresServer postgres, Func<Task> goAway, Func<Task> comeBack, TimeSpan away)
+    {
+        // A lease that outlasts it: what runs stays in the hands that it is in.
+        await using var installation = await Installation.StartAsync(2, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", "--Jobs:Lease 00:02:00");
+        int turn = 0;
+        await using var clients = new CarefulClients(
+            6, "/v1/diagnostics/sleep?ms=10", () => installation.Instances[Interlocked.Increment(ref turn) & 1].Api.Port, pauseMs: 20);
+        var running = await installation.Here.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms={(int)away.TotalMilliseconds / 2 + 1000}");
+        await installation.Here.Api.SeeJobAsync(running, job => job.State == "running", "the job to run");
+        await Eventually.SeesAsync(() => Task.FromResult(clients.Promised.Count), n => n > 50, "the clients to be under way");
+
+        var clock = Stopwatch.StartNew();
+        await goAway();
+        foreach (var instance in installation.Instances)
+            await MustSaySoAsync(instance);
+        if (away - clock.Elapsed is { Ticks: > 0 } rest)
+            await Task.Delay(rest, TestContext.Current.CancellationToken);
+        Assert.DoesNotContain(installation.Instances.SelectMany(instance => instance.Log.Lines), line => line.Contains("   at ", StringComparison.Ordinal));
+        await comeBack();
+
+        double back = clock.Elapsed.TotalSeconds;
+        foreach (var instance in installation.Instances)
+            await Eventually.SeesAsync(() => instance.Management.GetAsync("/readyz"), answer => answer.Status == 200, "it to be ready again", seconds: 30);
+        double ready = clock.Elapsed.TotalSeconds;
+        await clients.FinishAsync();
+        var job = await installation.There.Api.JobEndsAsync(running);
+        Assert.Equal(("succeeded", 1), (job.State, job.Attempt));
+        var all = await installation.There.Api.AllJobsEndAsync(clients.Tag);
+        TestContext.Current.TestOutputHelper!.WriteLine($"away for {back:F1} s, ready {ready - back:F1} s later: {clients}");
+        clients.MustBe(all);
+        Assert.All(all, each => Assert.Equal(1, each.Attempt));
+        Assert.Contains("store-unavailable", clients.OtherAnswers.Keys);
+        Assert.All(clients.OtherAnswers.Keys, answer => Assert.Equal("store-unavailable", answer));
+        // Both have lived throughout, and count what they have run: each job once.
+        double run = 0;
+        foreach (var instance in installation.Instances)
+            run += (await instance.MetricsAsync()).Sum("poolapi_work_finished_total", "kind=\"diagnostics/sleep\"", "outcome=\"completed\"");
+        Assert.Equal(all.Count + 1, run);
+    }
+
+    /// <summary>While the store is away: 503 soon, with the reason; and what needs no store goes on.</summary>
+    private static async Task MustSaySoAsync(PoolApiProcess instance)
+    {
+        var clock = Stopwatch.StartNew();
+        var refusal = instance.Api.PostWithAsync("/v1/diagnostics/noop", null, "Prefer: respond-async");
+        var look = instance.Api.GetAsync($"/v1/jobs/{Guid.CreateVersion7()}");
+        var readyz = Eventually.SeesAsync(() => instance.Management.GetAsync("/readyz"), answer => answer.Status == 503, "it not to be ready");
+        (await instance.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+        (await instance.Management.GetAsync("/livez")).MustBe(200);
+
+        foreach (var asked in new[] { refusal, look })
+        {
+            var answer = await asked;
+            answer.MustBeProblem(503, "store-unavailable");
+            answer.MustSayRetryAfter();
+        }
+
+        Assert.Contains("jobs", (await readyz).Text, StringComparison.OrdinalIgnoreCase);
+        TestContext.Current.TestOutputHelper!.WriteLine($"503 within {clock.Elapsed.TotalSeconds:F1} s; readyz: {(await readyz).Text}");
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, NoHang);
+    }
+}

@@ -1,0 +1,103 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>The store's file: what cannot be used stops the start with a message and exit code 78, and is left as it was.</summary>
+public sealed class StoreFileTests
+{
+    private const int CouldNotStart = 78;
+
+    // Where SQLite's file format has it: a big-endian number.
+    private const int UserVersionAt = 60;
+
+    /// <summary>Jobs/Files/jobs-v1.db is what the first version wrote, which is also the latest so far. It was made by hand: a job that
+    /// has succeeded, with tag and key, and one that was due in 2030. From the second version on, this is the test of the migration:
+    /// the file stays as it is.</summary>
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task A_file_of_the_first_version_opens_with_all_that_is_in_it(ServiceForm form)
+    {
+        using var data = new TemporaryFolder();
+        string path = Copy(data);
+        await using var service = await PoolApiProcess.StartAsync(
+            form, "--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {path}", "--Jobs:Retention 3650.00:00:00");
+
+        var jobs = await service.Api.JobsAsync("tag=first-version");
+
+        var (ended, waiting) = (jobs.Single(job => job.State == "succeeded"), jobs.Single(job => job.State == "queued"));
+        Assert.Equal(2, jobs.Count);
+        Assert.Equal("done\n", (await service.Api.ResultAsync(ended.Id)).MustBe(200).Text);
+        Assert.Equal(ended.Id, await service.Api.AcceptJobAsync("/v1/diagnostics/noop", "Job-Tags: first-version", "Idempotency-Key: first-version"));
+        (await service.Api.CancelJobAsync(waiting.Id)).MustBe(204);
+        var again = JobRequests.IdOf(await service.Api.RetryJobAsync(waiting.Id));
+        Assert.Equal("succeeded", (await service.Api.JobEndsAsync(again)).State);
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task A_file_of_a_newer_version_is_refused(ServiceForm form)
+    {
+        using var data = new TemporaryFolder();
+        string path = Copy(data);
+        byte[] file = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+        BinaryPrimitives.WriteInt32BigEndian(file.AsSpan(UserVersionAt), 1000);
+        await MustBeRefusedAsync(form, path, file, "newer", "1000");
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_database_is_refused()
+    {
+        using var data = new TemporaryFolder();
+        await MustBeRefusedAsync(ServiceForm.NativeAot, Path.Combine(data.Path, "jobs.db"), Encoding.UTF8.GetBytes(new string('x', 100_000)));
+    }
+
+    [Fact]
+    public async Task A_corrupt_file_is_refused()
+    {
+        using var data = new TemporaryFolder();
+        string path = Copy(data);
+        byte[] file = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+        // The first page's header stays, so that it looks like a database.
+        new Random(1).NextBytes(file.AsSpan(100));
+        await MustBeRefusedAsync(ServiceForm.NativeAot, path, file);
+    }
+
+    [Theory]
+    [InlineData("/proc/jobs/jobs.db")]
+    [InlineData("/proc/jobs.db")]
+    [InlineData("/dev/null/jobs.db")]
+    [InlineData("/tmp")]
+    public async Task A_place_that_cannot_be_written_is_refused(string path)
+    {
+        var run = await StartAsync(ServiceForm.NativeAot, path);
+
+        MustTell(run, path);
+    }
+
+    private static string Copy(TemporaryFolder to)
+    {
+        string path = Path.Combine(to.Path, "jobs.db");
+        File.Copy(Path.Combine(AppContext.BaseDirectory, "Jobs", "Files", "jobs-v1.db"), path);
+        return path;
+    }
+
+    private static async Task MustBeRefusedAsync(ServiceForm form, string path, byte[] file, params string[] words)
+    {
+        await File.WriteAllBytesAsync(path, file, TestContext.Current.CancellationToken);
+
+        var run = await StartAsync(form, path);
+
+        MustTell(run, [path, .. words]);
+        Assert.Equal(file, await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken));
+    }
+
+    private static Task<ProgramRun> StartAsync(ServiceForm form, string path) => PoolApiProcess.RunToEndAsync(
+        form, $"--Urls http://127.0.0.1:{FreePorts.Next()}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}", $"--Jobs:Path {path}");
+
+    private static void MustTell(ProgramRun run, params string[] words)
+    {
+        Assert.True(run.ExitCode == CouldNotStart, $"exit {run.ExitCode}:\n{run.Text}");
+        string told = Assert.Single(run.Lines, line => line.Contains("cannot start", StringComparison.Ordinal));
+        Assert.All(words, word => Assert.Contains(word, told, StringComparison.OrdinalIgnoreCase));
+        Assert.DoesNotContain(run.Lines, line => line.Contains("   at ", StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,122 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>Who watches a job is told, with however many others.</summary>
+public sealed class WatcherTests(SharedServices services, SharedPostgres postgres)
+{
+    private const int OfEachKind = 250;
+
+    // The promise is 250 ms; a machine that is busy with other tests has more time.
+    private const double Soon = 2;
+
+    [Theory, InlineData(JobStore.Sqlite), InlineData(JobStore.Postgres)]
+    public async Task Five_hundred_watchers_of_one_job_are_all_told_at_once_also_beside_some_that_do_not_read(JobStore store)
+    {
+        await using var installation = await Installation.StartAsync(store, postgres, "--Pool:Workers 1");
+        var (runs, watched) = (installation.Here, installation.There);
+        var id = await runs.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
+        await runs.Api.SeeJobAsync(id, job => job.State == "running", "the job to run");
+        long before = ProcessFacts.ResidentBytes(watched.Id);
+        var told = new double[2 * OfEachKind];
+        var clock = Stopwatch.StartNew();
+        var watchers = Enumerable.Range(0, told.Length).Select(i => i % 2 == 0 ? StreamAsync(watched, id) : PollAsync(watched, id)).ToArray();
+        var deaf = new List<RawConnection>();
+        for (int i = 0; i < 50; i++)
+        {
+            deaf.Add(await RawConnection.OpenAsync(watched.Api.Port));
+            await deaf[i].SendAsync($"GET /v1/jobs/{id}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+        }
+
+        await Eventually.SeesAsync(
+            watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= told.Length + deaf.Count, "all watchers to be there", seconds: 40);
+        double cancelledAt = clock.Elapsed.TotalSeconds;
+        (await runs.Api.CancelJobAsync(id)).MustBe(202);
+        var ends = await Task.WhenAll(watchers);
+
+        long grown = ProcessFacts.ResidentBytes(watched.Id) - before;
+        var output = TestContext.Current.TestOutputHelper!;
+        double last = ends.Max() - cancelledAt;
+        output.WriteLine($"{ends.Length} told within {1000 * last:F0} ms; {grown / 1_000_000} MB more");
+        Assert.InRange(last, 0, Soon);
+        // A quarter of a megabyte for each would be much.
+        Assert.InRange(grown, long.MinValue, 128_000_000);
+        deaf.ForEach(connection => connection.Dispose());
+        await Eventually.SeesAsync(watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") <= 1, "nobody to be waited for");
+
+        async Task<double> StreamAsync(PoolApiProcess service, Guid job)
+        {
+            string text = await service.Api.ReadToEndAsync($"/v1/jobs/{job}/events", static () => { });
+            double at = clock.Elapsed.TotalSeconds;
+            Assert.Contains("\"state\":\"cancelled\"", text[text.LastIndexOf("data:", StringComparison.Ordinal)..], StringComparison.Ordinal);
+            return at;
+        }
+
+        async Task<double> PollAsync(PoolApiProcess service, Guid job)
+        {
+            var answer = await service.Api.GetWithAsync($"/v1/jobs/{job}", "Prefer: wait=80");
+            double at = clock.Elapsed.TotalSeconds;
+            Assert.Equal("cancelled", JobView.Read(answer.Json()).State);
+            return at;
+        }
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task A_stream_tells_how_the_job_is_how_far_it_gets_and_how_it_ends_and_goes_on_where_it_broke_off(ServiceForm form)
+    {
+        var service = await services.InAsync(form);
+        var id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=900");
+
+        var events = ReadEvents(await service.Api.ReadToEndAsync($"/v1/jobs/{id}/events", static () => { }));
+
+        Assert.Equal("succeeded", events[^1].Job.State);
+        Assert.All(events[..^1], each => Assert.False(each.Job.HasEnded));
+        Assert.Contains(events, each => each.Job.Json.GetProperty("progress") is { ValueKind: System.Text.Json.JsonValueKind.Number } p && p.GetDouble() is > 0 and < 1);
+        Assert.Equal(events.Select(each => each.Id).Order().Distinct(), events.Select(each => each.Id));
+
+        var middle = events[events.Count / 2];
+        var rest = ReadEvents((await service.Api.GetWithAsync($"/v1/jobs/{id}/events", $"Last-Event-ID: {middle.Id}")).MustBe(200).Text);
+        Assert.Equal(events[^1].Id, Assert.Single(rest).Id);
+        Assert.Empty(ReadEvents((await service.Api.GetWithAsync($"/v1/jobs/{id}/events", $"Last-Event-ID: {events[^1].Id}")).Text));
+    }
+
+    [Fact]
+    public async Task At_a_stop_watchers_are_answered_and_hold_nothing_up()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
+        var id = await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var stream = service.Api.ReadToEndAsync($"/v1/jobs/{id}/events", begun.SetResult);
+        var poll = service.Api.GetWithAsync($"/v1/jobs/{id}", "Prefer: wait=80");
+        await begun.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        await Eventually.SeesAsync(service.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= 2, "both watchers");
+
+        var clock = Stopwatch.StartNew();
+        service.Send(Signal.Terminate);
+
+        Assert.Equal("queued", JobView.Read((await poll).MustBe(200).Json()).State);
+        Assert.Equal("queued", ReadEvents(await stream)[^1].Job.State);
+        Assert.Equal(0, (await service.ReadSummaryAsync()).Exit);
+        // Lame duck, and no drain to speak of.
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, StopTimes.LameDuck.TotalSeconds + StopTimes.Drain.TotalSeconds - 0.5);
+    }
+
+    private static List<(long Id, JobView Job)> ReadEvents(string text)
+    {
+        var events = new List<(long, JobView)>();
+        foreach (string block in text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries))
+        {
+            var fields = block.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Where(line => line[0] != ':')
+                .Select(line => line.Split(':', 2))
+                .ToDictionary(parts => parts[0], parts => parts[1].TrimStart());
+            if (fields.Count == 0)
+                continue;
+            Assert.Equal("job", fields["event"]);
+            using var job = System.Text.Json.JsonDocument.Parse(fields["data"]);
+            events.Add((long.Parse(fields["id"], System.Globalization.CultureInfo.InvariantCulture), JobView.Read(job.RootElement.Clone())));
+        }
+
+        return events;
+    }
+}
