@@ -8,8 +8,8 @@ namespace PoolApi.EndToEnd;
 [Collection(Quiet.Name)]
 public sealed partial class PrometheusTests
 {
-    // Only a dead worker makes this series, and no request can kill one.
-    private static readonly string[] CannotBeCaused = ["poolapi_worker_replaced"];
+    // Only a dead worker or instance, or a work that throws, makes these series, and no request can cause that.
+    private static readonly string[] CannotBeCaused = ["poolapi_worker_replaced", "poolapi_job_retried", "poolapi_job_redelivered"];
 
     [Fact]
     public async Task It_scrapes_the_service_and_every_panel_query_runs_and_the_pools_return_data()
@@ -26,6 +26,11 @@ public sealed partial class PrometheusTests
             (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
             (await service.Api.PostAsync("/v1/diagnostics/hash?iterations=1000")).MustBe(200);
             (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(64, 64))).MustBe(200);
+            // Accepted, and not due while this test counts.
+            (await service.Api.SendAsync(new HttpRequestMessage(HttpMethod.Post, "/v1/diagnostics/noop")
+            {
+                Headers = { { "Prefer", "respond-async" }, { "Job-Run-At", DateTimeOffset.UtcNow.AddHours(1).ToString("O") } },
+            })).MustBe(202);
             var running = await service.OccupyAsync(1, 1000);
             using (var impatient = await RawConnection.OpenAsync(service.Api.Port))
             {

@@ -53,7 +53,7 @@ public sealed record Job
     /// <summary>The instance that has it or had it last.</summary>
     public string? Worker { get; init; }
 
-    /// <summary>What went wrong in the latest attempt that failed.</summary>
+    /// <summary>What went wrong in the latest attempt that ended; <see langword="null"/> if none has yet, or it succeeded.</summary>
     public JobError? Error { get; init; }
 
     /// <summary>Somebody wants it cancelled, and its instance has not done so yet.</summary>
@@ -63,4 +63,12 @@ public sealed record Job
 /// <summary>What went wrong, in words for the client: never an exception's own.</summary>
 /// <param name="Name">The problem's name, such as <c>work-failed</c>.</param>
 /// <param name="Detail">What is wrong and what to do.</param>
-public sealed record JobError(string Name, string Detail);
+public sealed record JobError(string Name, string Detail)
+{
+    /// <summary>It did not end before its deadline.</summary>
+    public static JobError Expired { get; } = new("expired", "It did not end within its timeout. Retry it, or give it more time.");
+
+    /// <summary>Its instance died each time it ran.</summary>
+    public static JobError Poison { get; } = new(
+        "poison", "The process that ran it died each time, so it is not begun again by itself. Look into why before you retry it.");
+}

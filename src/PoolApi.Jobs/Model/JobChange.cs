@@ -12,7 +12,10 @@ public interface IJobStoreListener
     /// <summary>A job has changed, here or on another instance. Not every version is told: only that there is a newer one.</summary>
     void Changed(JobChange change);
 
-    /// <summary>A job may be due: it is worth asking for claims.</summary>
+    /// <summary>
+    /// A job has come to be queued, here or on another instance: it may be due, or be due sooner than any other, and it is worth
+    /// asking for claims.
+    /// </summary>
     void MayBeDue();
 
     /// <summary>Changes may have been missed, since the connection was lost: whoever waits for one should look.</summary>

@@ -264,6 +264,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         JobEnd? end = EndOf(run, attempt);
         TimeSpan pause = FirstPause;
+        // The pool had no room for it after all: not to be offered it again at once.
+        if (end is null && run.Why == StopReason.None) await Task.Delay(pause, _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         while (run.Why != StopReason.LeaseLost)
         {
             try
@@ -293,7 +295,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             case AttemptOutcome.Succeeded:
                 return new JobEnd(JobState.Succeeded, attempt.Result);
             case AttemptOutcome.Failed when run.Why == StopReason.Deadline:
-                return Expired(attempt.Error);
+                return new JobEnd(JobState.Expired, null, attempt.Error ?? JobError.Expired);
             case AttemptOutcome.Failed when attempt.MayRetry && job.Attempt < job.MaxAttempts && run.Why == StopReason.None:
                 return new JobEnd(
                     JobState.Queued, null, attempt.Error, Backoff.After(_options.RetryDelay, job.Attempt, Random.Shared.NextDouble()));
@@ -303,13 +305,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 return run.Why switch
                 {
                     StopReason.Cancelled => new JobEnd(JobState.Cancelled),
-                    StopReason.Deadline => Expired(null),
+                    StopReason.Deadline => new JobEnd(JobState.Expired, null, JobError.Expired),
                     _ => null, // the pool stops, or had no room after all
                 };
         }
-
-        static JobEnd Expired(JobError? error) => new(
-            JobState.Expired, null, error ?? new JobError("expired", "It did not end within its timeout. Retry it, or give it more time."));
     }
 
     /// <summary>What the store grants: less than <see cref="JobOptions.Lease"/>, so that the time it takes others to look is within it.</summary>
@@ -330,7 +329,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
                 more = report.MayBeMore;
-                if (report.Redelivered.Count > 0 || _mayHaveQueued) _due.Set();
+                if (report.Redelivered.Count > 0 || _mayHaveQueued || _store.IsShared) _due.Set(); // what others tell may get lost
                 StoreWorks();
             }
             catch (JobStoreUnavailableException e)

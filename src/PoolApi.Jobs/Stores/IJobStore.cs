@@ -17,7 +17,10 @@ public interface IJobStore : IAsyncDisposable
     /// <summary>Is told of changes. Set before <see cref="OpenAsync"/>; none by default.</summary>
     IJobStoreListener? Listener { get; set; }
 
-    /// <summary>Other instances may use the same store, so one of them may die and leave jobs behind.</summary>
+    /// <summary>
+    /// Other instances may use the same store, so one of them may die and leave jobs behind. If not, what is
+    /// <see cref="JobState.Running"/> when the store is opened was left by the process before: its lease is over, however long it was.
+    /// </summary>
     bool IsShared { get; }
 
     /// <summary>Opens the store and brings its schema up to date; safe when several instances do so at once.</summary>
@@ -41,9 +44,12 @@ public interface IJobStore : IAsyncDisposable
     /// <param name="cancellation">Gives up.</param>
     ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation);
 
-    /// <summary>Ends a claim's attempt.</summary>
+    /// <summary>
+    /// Ends a claim's attempt. A job that is to be tried again, and that somebody wants cancelled, is cancelled instead.
+    /// </summary>
     /// <returns>
-    /// Whether it was still this claim's to end; if not, nothing was written. Repeated after it was done, it returns <see langword="true"/>.
+    /// Whether it was still this claim's to end; if not, nothing was written. Repeated after it was done, it returns
+    /// <see langword="true"/>, unless the job has been claimed or retried since.
     /// </returns>
     ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation);
 
@@ -53,7 +59,7 @@ public interface IJobStore : IAsyncDisposable
     /// </summary>
     ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation);
 
-    /// <summary>Renews the leases of claims.</summary>
+    /// <summary>Renews the leases of claims; also those that have run out, while nobody has tended the job since.</summary>
     /// <returns>For each claim, in order, what became of it.</returns>
     ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation);
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using PoolApi.AspNetCore.Endpoints;
-using PoolApi.Auth;
 using PoolApi.JobRoutes;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Running;
@@ -38,41 +37,61 @@ internal sealed class JobIntake(HttpContext context, Preference preference, stri
         }
         catch (JobStoreUnavailableException)
         {
-            return JobProblems.StoreUnavailable(context);
+            return StoreUnavailable.Answer(context);
         }
         // It is in the store now: while the client waits for the job's end, nothing waits with it in memory.
         buffered?.Release();
-        if (acceptance.Outcome == AcceptOutcome.OtherRequest) return JobProblems.KeyReused(context);
+        if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeProblems.KeyReused(context);
         if (acceptance.Outcome == AcceptOutcome.Created) services.GetRequiredService<JobInstruments>().Accepted(job.Kind);
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
-        if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return JobProblems.KeyInProgress(context, acceptance.Job);
-        return await WaitAsync(acceptance);
+        if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeProblems.KeyInProgress(context, acceptance.Job);
+        return await AnswerOnceAsync(acceptance.Job);
     }
 
     private async Task<IResult> RespondAsync(Job job)
     {
-        if (preference.Wait is { } time)
-        {
-            if (!job.State.IsFinal()) job = await context.RequestServices.GetRequiredService<JobWatch>().WaitAsync(job.Id, time, context.RequestAborted) ?? job;
-            if (job.State.IsFinal()) return await JobResults.AnswerAsync(context, job.Id, withContentLocation: true);
-        }
-        context.Response.Headers["Preference-Applied"] = "respond-async";
-        TimeSpan soon = context.RequestServices.GetRequiredService<FixedThreadPool>().EstimateQueueTime();
-        context.Response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(soon.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
-        return JobResults.Accepted(job);
+        if (preference.Wait is { } time && time > TimeSpan.Zero) job = await WaitAsync(job, time);
+        preference.TellApplied(context.Response);
+        return preference.Wait is not null && job.State.IsFinal() ? await AnswerAsync(job) : JobResults.Accepted(context, job);
     }
 
     /// <summary>A key without respond-async: the job is only what makes the request happen once; its answer is the request's.</summary>
-    private async Task<IResult> WaitAsync(JobAcceptance acceptance)
+    private async Task<IResult> AnswerOnceAsync(Job job)
     {
-        Job job = acceptance.Job;
         if (!job.State.IsFinal())
         {
             context.RequestServices.GetRequiredService<JobDispatcher>().Hurry();
-            await context.RequestServices.GetRequiredService<JobWatch>().WaitAsync(job.Id, Timeout.InfiniteTimeSpan, context.RequestAborted);
+            job = await WaitAsync(job, Timeout.InfiniteTimeSpan);
         }
-        return await JobResults.AnswerAsync(context, job.Id, withContentLocation: true);
+        return await AnswerAsync(job);
+    }
+
+    private async Task<Job> WaitAsync(Job job, TimeSpan time)
+    {
+        if (job.State.IsFinal()) return job;
+        try
+        {
+            return await context.RequestServices.GetRequiredService<JobWatch>().WaitAsync(job.Id, time, context.RequestAborted) ?? job;
+        }
+        catch (JobStoreUnavailableException)
+        {
+            // The job is accepted, whatever becomes of the waiting.
+            return job;
+        }
+    }
+
+    private async Task<IResult> AnswerAsync(Job job)
+    {
+        try
+        {
+            JobWithResult? ended = await context.RequestServices.GetRequiredService<IJobStore>().GetResultAsync(job.Id, context.RequestAborted);
+            return ended is null ? JobProblems.None(context) : JobResults.Of(context, ended, withLocation: true);
+        }
+        catch (JobStoreUnavailableException)
+        {
+            return StoreUnavailable.Answer(context);
+        }
     }
 
     private NewJob ToJob(ReadOnlyMemory<byte> body, int maxAttempts)
@@ -82,7 +101,7 @@ internal sealed class JobIntake(HttpContext context, Preference preference, stri
         return new NewJob
         {
             Kind = JobKinds.Of((context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? path),
-            Client = context.Features.Get<ApiClient>()?.Name,
+            Client = JobAccess.ClientOf(context),
             // Somebody waits for the answer of a request that did not ask for a job.
             Priority = preference.RespondAsync ? parameters.Priority : WorkPriority.High,
             Tags = parameters.Tags,

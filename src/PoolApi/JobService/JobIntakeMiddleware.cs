@@ -21,14 +21,14 @@ internal static class JobIntakeMiddleware
 
     private static async Task TakeAsync(HttpContext context, Endpoint endpoint, RequestDelegate rest)
     {
-        var faults = new JobFaults();
+        var faults = new JobFaults(context);
         Preference preference = PreferHeader.Read(context.Request, faults);
         string? key = IdempotencyKeyHeader.Read(context.Request, faults);
         bool isJob = preference.RespondAsync || key is not null;
         JobParameters? parameters = isJob ? JobParameters.Read(context, faults) : null;
-        if (faults.Problem(context) is { } problem)
+        if (faults.Refusal is { } refusal)
         {
-            await problem.ExecuteAsync(context);
+            await refusal.ExecuteAsync(context);
             return;
         }
         if (parameters is null)

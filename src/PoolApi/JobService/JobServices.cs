@@ -17,9 +17,7 @@ internal static class JobServices
         services.AddSingleton(settings);
         services.AddSingleton<JobKinds>();
         services.AddSingleton<IJobKinds>(static s => s.GetRequiredService<JobKinds>());
-        services.AddSingleton<IJobStore>(s => settings.Store == JobStoreKind.Postgres
-            ? new PostgresJobStore(settings.ConnectionString)
-            : new SqliteJobStore(settings.Path, Clock(s)));
+        services.AddSingleton<IJobStore>(s => new MeasuredJobStore(Store(s), s.GetRequiredService<JobInstruments>()));
         services.AddSingleton<JobWatch>();
         services.AddSingleton<JobCounts>();
         services.AddSingleton(static s => new JobInstruments(
@@ -38,6 +36,10 @@ internal static class JobServices
         services.AddOptions<HostOptions>().PostConfigure(static host => host.ShutdownTimeout += JobHosting.LastWrites);
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             "jobs", static s => new JobStoreCheck(s.GetRequiredService<IJobStore>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]));
+
+        IJobStore Store(IServiceProvider services) => settings.Store == JobStoreKind.Postgres
+            ? new PostgresJobStore(settings.ConnectionString)
+            : new SqliteJobStore(settings.Path, Clock(services));
 
         static TimeProvider Clock(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
     }

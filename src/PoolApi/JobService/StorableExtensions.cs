@@ -15,6 +15,7 @@ internal static class StorableExtensions
     /// </summary>
     public static RouteHandlerBuilder Storable(this RouteHandlerBuilder builder) => builder
         .WithMetadata(StorableMetadata.Instance)
+        .AddOpenApiOperationTransformer(StorableDocs.DescribeAsync)
         .AddEndpointFilter(static (invocation, next) => invocation.HttpContext.Features.Get<JobIntake>() is { } intake
             ? intake.AcceptAsync()
             : next(invocation));

@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using PoolApi.Jobs.Running;
+
+namespace PoolApi.Jobs.Stores;
+
+/// <summary>A store that measures what each operation of another takes: <c>poolapi.store.operation.duration</c>. Owns the other.</summary>
+/// <param name="store">The other.</param>
+/// <param name="instruments">Where the measurements go.</param>
+public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments) : IJobStore
+{
+    /// <inheritdoc/>
+    public IJobStoreListener? Listener
+    {
+        get => store.Listener;
+        set => store.Listener = value;
+    }
+
+    /// <inheritdoc/>
+    public bool IsShared => store.IsShared;
+
+    /// <inheritdoc/>
+    public Task OpenAsync(CancellationToken cancellation) => store.OpenAsync(cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) =>
+        Measured("accept", store.AcceptAsync(job, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) =>
+        Measured("claim", store.ClaimAsync(owner, max, lease, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) =>
+        Measured("finish", store.FinishAsync(claim, ending, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) =>
+        Measured("hand_back", store.HandBackAsync(claims, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation) =>
+        Measured("renew", store.RenewAsync(claims, lease, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation) =>
+        Measured("progress", store.ReportProgressAsync(claim, progress, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => Measured("get", store.GetAsync(id, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) =>
+        Measured("result", store.GetResultAsync(id, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) => Measured("list", store.ListAsync(query, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) => Measured("cancel", store.CancelAsync(id, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) => Measured("retry", store.RetryAsync(id, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation) =>
+        Measured("maintain", store.MaintainAsync(rules, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation) =>
+        Measured("count", store.CountAsync(cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => store.DisposeAsync();
+
+    private async ValueTask<T> Measured<T>(string operation, ValueTask<T> under)
+    {
+        long since = Stopwatch.GetTimestamp();
+        Exception? error = null;
+        try
+        {
+            return await under;
+        }
+        catch (Exception e)
+        {
+            error = e;
+            throw;
+        }
+        finally
+        {
+            instruments.Operation(operation, since, error);
+        }
+    }
+
+    private async ValueTask Measured(string operation, ValueTask under)
+    {
+        long since = Stopwatch.GetTimestamp();
+        Exception? error = null;
+        try
+        {
+            await under;
+        }
+        catch (Exception e)
+        {
+            error = e;
+            throw;
+        }
+        finally
+        {
+            instruments.Operation(operation, since, error);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+namespace PoolApi.Jobs.Stores.Postgres;
+
+/// <summary>
+/// Makes one round trip, and one flush of the database's log, of what many callers ask for at once. While as many batches as
+/// there are lanes are on their way, what comes collects for the next; nobody waits for others to come.
+/// </summary>
+/// <remarks>Thread-safe. What comes after <see cref="DisposeAsync"/> is refused.</remarks>
+/// <param name="run">Does a batch: one result for each item, in order. If it throws, all its callers fail.</param>
+/// <param name="lanes">How many batches may be on their way at once.</param>
+/// <param name="maxItems">How many items a batch has at most.</param>
+/// <param name="maxWeight">How heavy a batch may be; an item that is heavier than a quarter of it goes alone.</param>
+internal sealed class Batcher<TItem, TResult>(
+    Func<IReadOnlyList<TItem>, Task<TResult[]>> run, int lanes, int maxItems, long maxWeight) : IAsyncDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly Queue<Entry> _waiting = new();
+    private readonly HashSet<Task> _running = [];
+    private int _busy; // lanes
+    private bool _isClosed;
+
+    public Task<TResult> AddAsync(TItem item, long weight = 0)
+    {
+        var entry = new Entry(item, weight);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isClosed, typeof(PostgresJobStore));
+            if (weight > maxWeight / 4)
+            {
+                Start([entry]);
+            }
+            else
+            {
+                _waiting.Enqueue(entry);
+                if (_busy < lanes)
+                {
+                    _busy++;
+                    Start(null);
+                }
+            }
+        }
+        return entry.Task;
+    }
+
+    /// <summary>Waits for all that was asked for. Refuses more.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Task[] running;
+        lock (_lock)
+        {
+            _isClosed = true;
+            running = [.. _running];
+        }
+        await Task.WhenAll(running);
+    }
+
+    /// <summary>Starts a lane, or one batch beside the lanes. The lock is held.</summary>
+    private void Start(Entry[]? alone)
+    {
+        Task task;
+        // A batch is of many callers: it is part of no one's trace.
+        using (ExecutionContext.SuppressFlow()) task = alone is null ? LaneAsync() : AloneAsync(alone);
+        _running.Add(task);
+        _ = task.ContinueWith(Forget, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    private void Forget(Task task)
+    {
+        lock (_lock) _running.Remove(task);
+    }
+
+    private async Task AloneAsync(Entry[] entries)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await RunAsync(entries);
+    }
+
+    private async Task LaneAsync()
+    {
+        while (true)
+        {
+            // Those whose batch has just ended, and those who were let go together, get the chance to ask again before this goes.
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            Entry[] batch;
+            lock (_lock)
+            {
+                if (_waiting.Count == 0)
+                {
+                    _busy--;
+                    return;
+                }
+                batch = Take();
+            }
+            await RunAsync(batch);
+        }
+    }
+
+    private Entry[] Take()
+    {
+        var batch = new List<Entry>(Math.Min(_waiting.Count, maxItems));
+        long weight = 0;
+        while (batch.Count < maxItems && _waiting.TryPeek(out Entry? next))
+        {
+            weight += next.Weight;
+            if (batch.Count > 0 && weight > maxWeight) break;
+            batch.Add(_waiting.Dequeue());
+        }
+        return [.. batch];
+    }
+
+    private async Task RunAsync(Entry[] batch)
+    {
+        TResult[] results;
+        try
+        {
+            results = await run(Array.ConvertAll(batch, static e => e.Item));
+        }
+        catch (JobStoreRefusedException) when (batch.Length > 1)
+        {
+            // One of them is something that the database cannot store: it fails alone.
+            foreach (Entry entry in batch) await RunAsync([entry]);
+            return;
+        }
+        catch (Exception e)
+        {
+            foreach (Entry entry in batch) entry.Fail(e);
+            return;
+        }
+        for (int i = 0; i < batch.Length; i++) batch[i].Complete(results[i]);
+    }
+
+    private sealed class Entry(TItem item, long weight)
+    {
+        private readonly TaskCompletionSource<TResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TItem Item => item;
+
+        public long Weight => weight;
+
+        public Task<TResult> Task => _done.Task;
+
+        public void Complete(TResult result) => _done.TrySetResult(result);
+
+        public void Fail(Exception e)
+        {
+            _done.TrySetException(e);
+            _ = _done.Task.Exception; // seen, even if its caller has given up
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using Npgsql;
+
+namespace PoolApi.Jobs.Stores.Postgres;
+
+/// <summary>Hears what other instances change, on a connection of its own that waits for it: without polling, without a timer.</summary>
+/// <remarks>
+/// When the connection is lost, or something else says that the database was (<see cref="Doubt"/>), it connects anew until that
+/// works. What was said in the meantime is not said again; so whoever listens is told that something may have been missed.
+/// </remarks>
+internal sealed class ChangeListener : IAsyncDisposable
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+
+    private readonly Database _database;
+    private readonly string _listen;
+    private readonly Action<string> _heard;
+    private readonly Action _mayHaveMissed;
+    private readonly CancellationTokenSource _closing = new();
+    private readonly Lock _lock = new();
+    private CancellationTokenSource? _doubt; // of the connection that listens now
+    private Task _listening = Task.CompletedTask;
+
+    /// <param name="database">Where it connects to.</param>
+    /// <param name="channel">What it listens on: no quotes in it.</param>
+    /// <param name="heard">Is given each message.</param>
+    /// <param name="mayHaveMissed">Is told that messages may have been missed.</param>
+    public ChangeListener(Database database, string channel, Action<string> heard, Action mayHaveMissed)
+    {
+        (_database, _heard, _mayHaveMissed) = (database, heard, mayHaveMissed);
+        _listen = $"listen \"{channel}\"";
+    }
+
+    /// <summary>Listens from here on.</summary>
+    /// <exception cref="NpgsqlException">It cannot connect.</exception>
+    public async Task StartAsync(CancellationToken cancellation)
+    {
+        NpgsqlConnection connection = await ConnectAsync(cancellation);
+        using (ExecutionContext.SuppressFlow()) _listening = ListenAsync(connection);
+    }
+
+    /// <summary>Other connections have failed: this one may be dead without knowing.</summary>
+    public void Doubt()
+    {
+        lock (_lock) _doubt?.Cancel();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _closing.CancelAsync();
+        await _listening;
+        _closing.Dispose();
+    }
+
+    private async Task<NpgsqlConnection> ConnectAsync(CancellationToken cancellation)
+    {
+        NpgsqlConnection connection = await _database.OpenSingleAsync(cancellation);
+        try
+        {
+            connection.Notification += (_, message) => _heard(message.Payload);
+            await using var command = new NpgsqlCommand(_listen, connection);
+            await command.ExecuteNonQueryAsync(cancellation);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task ListenAsync(NpgsqlConnection? connection)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        TimeSpan pause = FirstPause;
+        while (!_closing.IsCancellationRequested)
+        {
+            try
+            {
+                if (connection is null)
+                {
+                    connection = await ConnectAsync(_closing.Token);
+                    _mayHaveMissed();
+                    pause = FirstPause;
+                }
+                await WaitAsync(connection);
+            }
+            catch (Exception e) when (e is NpgsqlException or OperationCanceledException or IOException or TimeoutException or InvalidOperationException)
+            {
+                // Lost, doubted, or not there yet.
+            }
+            if (connection is not null) await connection.DisposeAsync();
+            connection = null;
+            if (_closing.IsCancellationRequested) return;
+            // The server has gone away: what waits in the pool has lost it, too.
+            _database.Clear();
+            await Task.Delay(pause, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+    }
+
+    private async Task WaitAsync(NpgsqlConnection connection)
+    {
+        using var doubt = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
+        lock (_lock) _doubt = doubt;
+        try
+        {
+            while (true) await connection.WaitAsync(doubt.Token);
+        }
+        finally
+        {
+            lock (_lock) _doubt = null;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using System.Collections.Concurrent;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.Stores.Postgres;
+
+/// <summary>Takes on jobs that are due.</summary>
+/// <remarks>
+/// <para>One statement, and no waiting: what another instance is just taking is passed over. Nor is the disk waited for: a claim
+/// that a crash of the database undoes is a job that is queued again, and its number will never be another claim's.</para>
+/// <para>If the answer is lost, jobs may have been claimed that nobody runs. The next call gives them back first: each call has a
+/// number of its own, written into the rows.</para>
+/// </remarks>
+internal sealed class Claiming
+{
+    private readonly Database _database;
+    private readonly JobChanges _changes;
+    private readonly ConcurrentQueue<long> _lostCalls = new();
+    private readonly string _claim;
+    private readonly string _next;
+    private readonly string _undo;
+
+    public Claiming(Database database, string schema, JobChanges changes)
+    {
+        (_database, _changes) = (database, changes);
+        // Priority by priority, each by its range of the index, so that what is due later is not walked over.
+        _claim =
+            $"""
+            with due as materialized (
+              select d.id
+              from (values (1::smallint), (0::smallint), (-1::smallint)) as p (priority)
+              cross join lateral (
+                select j.id from {schema}.jobs j
+                where j.state = 0 and j.priority = p.priority and j.run_at <= now() and (j.deadline is null or j.deadline > now())
+                order by j.run_at limit $1 for update skip locked) d
+              limit $1
+            )
+            update {schema}.jobs j set
+              state = 1, version = j.version + 1, attempt = j.attempt + 1, started_at = now(), progress = null, worker = $2,
+              claim = greatest(j.claim + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint), claim_call = $3,
+              lease_until = now() + $4 * interval '1 microsecond'
+            from due left join {schema}.payloads p on p.job_id = due.id
+            where j.id = due.id
+            returning {JobRow.Of("j")}, j.claim, j.redeliveries, p.method, p.path, p.query, p.content_type, p.body, p.trace_parent
+            """;
+        _next =
+            $"""
+            select extract(epoch from min(n.run_at) - clock_timestamp())::double precision
+            from (values (1::smallint), (0::smallint), (-1::smallint)) as p (priority)
+            cross join lateral (
+              select j.run_at from {schema}.jobs j
+              where j.state = 0 and j.priority = p.priority and (j.deadline is null or j.deadline > now())
+              order by j.run_at limit 1) n
+            """;
+        _undo =
+            $"""
+            update {schema}.jobs set
+              state = 0, version = version + 1, attempt = attempt - 1, lease_until = null,
+              started_at = case when attempt > 1 then started_at end
+            where state = 1 and worker = $1 and claim_call = any($2)
+            returning id, version
+            """;
+    }
+
+    public async ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
+    {
+        await UndoLostAsync(owner, cancellation);
+        long call = Random.Shared.NextInt64();
+        JobClaims claimed;
+        try
+        {
+            claimed = await _database.RunAsync(connection => ClaimAsync(connection, owner, call, max, lease), mayRepeat: false, cancellation);
+        }
+        catch (Exception e) when (e is JobStoreException or OperationCanceledException)
+        {
+            _lostCalls.Enqueue(call);
+            throw;
+        }
+        foreach (JobClaim claim in claimed.Claims) _changes.Changed(new JobChange(claim.Job.Id, claim.Job.Version, false));
+        return claimed;
+    }
+
+    private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, string owner, long call, int max, TimeSpan lease)
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(Leases.WithoutDisk));
+        var claim = new NpgsqlBatchCommand(_claim);
+        claim.Parameters.With(NpgsqlDbType.Integer, max).With(NpgsqlDbType.Text, owner).With(NpgsqlDbType.Bigint, call)
+            .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(lease));
+        batch.BatchCommands.Add(claim);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(_next));
+        await batch.PrepareAsync();
+
+        var claims = new List<JobClaim>(max);
+        await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync();
+        await reader.NextResultAsync();
+        while (await reader.ReadAsync()) claims.Add(Read(reader));
+        claims.Sort(static (a, b) =>
+            a.Job.Priority != b.Job.Priority ? b.Job.Priority.CompareTo(a.Job.Priority)
+            : a.Job.RunAt != b.Job.RunAt ? a.Job.RunAt.CompareTo(b.Job.RunAt)
+            : a.Job.Id.CompareTo(b.Job.Id));
+        TimeSpan? next = null;
+        await reader.NextResultAsync();
+        if (claims.Count < max && await reader.ReadAsync() && !reader.IsDBNull(0))
+            next = TimeSpan.FromSeconds(Math.Max(0, reader.GetDouble(0)));
+        return new JobClaims(claims, next);
+    }
+
+    private static JobClaim Read(NpgsqlDataReader reader)
+    {
+        const int Then = JobRow.Count;
+        JobPayload payload = reader.IsDBNull(Then + 2)
+            ? new JobPayload("", "", "", null, default, null)
+            : new JobPayload(
+                reader.GetString(Then + 2), reader.GetString(Then + 3), reader.GetString(Then + 4), JobRow.Text(reader, Then + 5),
+                reader.GetFieldValue<byte[]>(Then + 6), JobRow.Text(reader, Then + 7));
+        return new JobClaim(JobRow.Read(reader), payload, reader.GetInt64(Then), reader.GetInt32(Then + 1));
+    }
+
+    private async Task UndoLostAsync(string owner, CancellationToken cancellation)
+    {
+        long[] calls = [.. _lostCalls];
+        if (calls.Length == 0) return;
+        List<JobChange> changes = await _database.RunAsync(
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(_undo, connection);
+                command.Parameters.With(NpgsqlDbType.Text, owner).With(NpgsqlDbType.Array | NpgsqlDbType.Bigint, calls);
+                return await Leases.ReadChangesAsync(command);
+            },
+            mayRepeat: true, cancellation);
+        // As many as were looked at; those that came in the meantime are behind them.
+        for (int i = 0; i < calls.Length; i++) _lostCalls.TryDequeue(out _);
+        foreach (JobChange change in changes) _changes.Changed(change);
+    }
+}

@@ -1,0 +1,184 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+using Npgsql;
+
+namespace PoolApi.Jobs.Stores.Postgres;
+
+/// <summary>The connections to the database, and what is made of their failures.</summary>
+/// <remarks>
+/// <para>Every wait has an end: to connect takes <see cref="ConnectSeconds"/> at most, an answer <see cref="CommandSeconds"/>. A
+/// command that is late is given up with its connection, without asking the server, which may be out of reach.</para>
+/// <para>What failed because the connection did is tried once more if that is safe and there is time: after a restart of the
+/// server, connections in the pool are dead without anybody knowing.</para>
+/// </remarks>
+internal sealed class Database : IAsyncDisposable
+{
+    public const int ConnectSeconds = 3;
+    public const int CommandSeconds = 4;
+
+    private static readonly TimeSpan SecondTry = TimeSpan.FromSeconds(1);
+
+    private readonly NpgsqlDataSource _pool;
+    private readonly NpgsqlDataSource _single;
+    private readonly string _place;
+
+    /// <exception cref="ArgumentException">It is no connection string.</exception>
+    public Database(string connectionString)
+    {
+        var given = new NpgsqlConnectionStringBuilder(connectionString);
+        _place = $"the PostgreSQL database '{given.Database ?? given.Username}' on {given.Host}:{given.Port}";
+        given.Timeout = ConnectSeconds;
+        given.CommandTimeout = CommandSeconds;
+        given.CancellationTimeout = -1; // nothing is waited for on a connection that is given up
+        given.NoResetOnClose = true; // no session state is left behind
+        given.Enlist = false;
+        given.MaxAutoPrepare = 0; // what is worth it is prepared by name
+        given.ApplicationName ??= "poolapi";
+        // Many instances share one server: 100 each, Npgsql's default, would be all that a server has by default.
+        if (given.MaxPoolSize == 100) given.MaxPoolSize = 16;
+        _pool = Build(given);
+        // The listener's: it only waits, so that only the kernel can find out that the other side is gone.
+        given.Pooling = false;
+        given.TcpKeepAliveTime = 3;
+        given.TcpKeepAliveInterval = 1;
+        _single = Build(given);
+    }
+
+    /// <summary>Is called when a connection has failed: others may have, too.</summary>
+    public Action? Failed { get; set; }
+
+    /// <summary>Does something on a connection of the pool.</summary>
+    /// <param name="work">What is done.</param>
+    /// <param name="mayRepeat">To do it twice is no harm.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="JobStoreUnavailableException">The database cannot be used.</exception>
+    /// <exception cref="JobStoreRefusedException">It will not store this.</exception>
+    public async Task<T> RunAsync<T>(Func<NpgsqlConnection, Task<T>> work, bool mayRepeat, CancellationToken cancellation)
+    {
+        Task<T> running = TryAsync(work, mayRepeat, cancellation);
+        // A command is not interrupted, since that would cost its connection: who gives up leaves it to its end, which is near.
+        if (!cancellation.CanBeCanceled || running.IsCompleted) return await running;
+        try
+        {
+            return await running.WaitAsync(cancellation);
+        }
+        catch (OperationCanceledException) when (!running.IsCompleted)
+        {
+            _ = running.ContinueWith(
+                static t => _ = t.Exception, CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously | TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            throw;
+        }
+    }
+
+    /// <summary>A connection of its own, that is in no pool.</summary>
+    /// <exception cref="NpgsqlException">It cannot be opened.</exception>
+    public ValueTask<NpgsqlConnection> OpenSingleAsync(CancellationToken cancellation) => _single.OpenConnectionAsync(cancellation);
+
+    /// <summary>Connections that are not in use are thrown away: they may be dead.</summary>
+    public void Clear() => _pool.Clear();
+
+    /// <summary>The failure of the first connection, in words for the operator.</summary>
+    public JobStoreException CannotOpen(Exception e) => new($"Cannot use {_place}: {Reason(e)}. {Remedy(e)}", e);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _pool.DisposeAsync();
+        await _single.DisposeAsync();
+    }
+
+    private static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings)
+    {
+        var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString);
+        builder.EnableArrays();
+        builder.EnableTransportSecurity();
+        builder.UsePhysicalConnectionInitializer(
+            static connection =>
+            {
+                using NpgsqlCommand command = SessionCommand(connection);
+                command.ExecuteNonQuery();
+            },
+            static async connection =>
+            {
+                await using NpgsqlCommand command = SessionCommand(connection);
+                await command.ExecuteNonQueryAsync();
+            });
+        return builder.Build();
+    }
+
+    /// <summary>
+    /// What a session is set to. A commit waits for the disk, whatever the server's default. Every statement here is written for
+    /// an index and few rows, and its plan is kept: it must not be made for tables that are still empty. And what the client
+    /// has given up ends at the server, too.
+    /// </summary>
+    private static NpgsqlCommand SessionCommand(NpgsqlConnection connection) => new(
+        """
+        select set_config('synchronous_commit', case setting when 'off' then 'on' else setting end, false),
+          set_config('default_transaction_isolation', 'read committed', false),
+          set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+          set_config('enable_mergejoin', 'off', false), set_config('random_page_cost', '1.1', false), set_config('jit', 'off', false),
+          set_config('statement_timeout', '10s', false), set_config('idle_in_transaction_session_timeout', '30s', false)
+        from current_setting('synchronous_commit') setting
+        """,
+        connection);
+
+    private async Task<T> TryAsync<T>(Func<NpgsqlConnection, Task<T>> work, bool mayRepeat, CancellationToken cancellation)
+    {
+        long since = Stopwatch.GetTimestamp();
+        for (int attempt = 1; ; attempt++)
+        {
+            bool isOpen = false;
+            ExceptionDispatchInfo failure;
+            bool again;
+            try
+            {
+                await using NpgsqlConnection connection = await _pool.OpenConnectionAsync(cancellation);
+                isOpen = true;
+                return await work(connection);
+            }
+            catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException)
+            {
+                bool isRolledBack = IsRolledBack(e);
+                again = attempt < 3 && (isRolledBack || ((mayRepeat || !isOpen) && attempt == 1 && IsConnection(e)))
+                    && Stopwatch.GetElapsedTime(since) < SecondTry;
+                if (!isRolledBack && IsConnection(e))
+                {
+                    Clear();
+                    Failed?.Invoke();
+                }
+                failure = ExceptionDispatchInfo.Capture(Translate(e));
+            }
+            if (!again) failure.Throw();
+        }
+    }
+
+    private JobStoreException Translate(Exception e) =>
+        e is PostgresException { SqlState: ['2', '2', ..] or ['5', '4', ..] or ['2', '3', ..] } refused
+            ? new JobStoreRefusedException($"PostgreSQL does not store this: {refused.MessageText}", e)
+            : new JobStoreUnavailableException($"{char.ToUpperInvariant(_place[0])}{_place[1..]} cannot be used: {Reason(e)}", e);
+
+    /// <summary>It lost against another transaction, and has done nothing: deadlock, serialization.</summary>
+    private static bool IsRolledBack(Exception e) => e is PostgresException { SqlState: ['4', '0', ..] };
+
+    /// <summary>The connection is gone, or could not be had; not the statement was wrong.</summary>
+    private static bool IsConnection(Exception e) => e is not PostgresException { SqlState: not (['0', '8', ..] or ['5', '7', 'P', ..]) };
+
+    private static string Reason(Exception e)
+    {
+        Exception inmost = e;
+        while (inmost.InnerException is { } inner) inmost = inner;
+        string words = inmost is PostgresException server ? $"{server.MessageText} ({server.SqlState})" : inmost.Message;
+        return words.TrimEnd('.');
+    }
+
+    private static string Remedy(Exception e) => e switch
+    {
+        PostgresException { SqlState: ['2', '8', ..] } => "Check the user and the password in Jobs:ConnectionString.",
+        PostgresException { SqlState: "3D000" } => "Create the database, or correct its name in Jobs:ConnectionString.",
+        PostgresException { SqlState: "42501" } =>
+            "Let the user create a schema (grant create on database), or create the schema and make the user its owner.",
+        PostgresException { SqlState: "53300" } => "Raise max_connections, or lower Maximum Pool Size in Jobs:ConnectionString.",
+        PostgresException => "The log of PostgreSQL says more.",
+        _ => "Is PostgreSQL running there, and can it be reached from here? It is set by Jobs:ConnectionString.",
+    };
+}

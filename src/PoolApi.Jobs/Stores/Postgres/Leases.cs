@@ -1,0 +1,163 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.Stores.Postgres;
+
+/// <summary>What an instance says of its claims while it has them: that it is alive, how far it is, that it gives them back.</summary>
+/// <remarks>
+/// Renewals and progress do not wait for the disk: a crash of the database may take them back, and the next ones make up for it.
+/// A renewal also takes back a job whose claim was lost in a crash (<see cref="Finishing"/>).
+/// </remarks>
+internal sealed class Leases : IAsyncDisposable
+{
+    /// <summary>The first statement of a transaction whose commit does not wait for the disk.</summary>
+    public const string WithoutDisk = "select set_config('synchronous_commit', 'off', true)";
+
+    private readonly Database _database;
+    private readonly JobChanges _changes;
+    private readonly Batcher<JobClaim, bool> _handBacks;
+    private readonly Batcher<(JobClaim Claim, double Progress), bool> _progress;
+    private readonly string _renew;
+    private readonly string _handBack;
+    private readonly string _report;
+
+    public Leases(Database database, string schema, JobChanges changes)
+    {
+        (_database, _changes) = (database, changes);
+        _handBacks = new Batcher<JobClaim, bool>(HandBackAsync, lanes: 1, maxItems: 256, maxWeight: 1);
+        _progress = new Batcher<(JobClaim, double), bool>(ReportAsync, lanes: 1, maxItems: 256, maxWeight: 1);
+        const string Input = "unnest($1, $2, $3)";
+        const string Held = "j.id = i.id and j.state = 1 and j.claim = i.claim and j.worker = i.owner";
+        _renew =
+            $"""
+            update {schema}.jobs j set
+              lease_until = now() + $6 * interval '1 microsecond', version = j.version + case j.state when 0 then 1 else 0 end,
+              state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim
+            from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at)
+            where ({Held}) or (j.id = i.id and j.state = 0 and j.claim < i.claim)
+            returning j.id, j.claim, j.cancel_requested
+            """;
+        _handBack =
+            $"""
+            update {schema}.jobs j set
+              state = case when j.cancel_requested then 4 else 0 end, version = j.version + 1, attempt = j.attempt - 1,
+              started_at = case when j.attempt > 1 then j.started_at end,
+              finished_at = case when j.cancel_requested then now() end,
+              cancel_requested = false, progress = null, lease_until = null
+            from {Input} as i (id, claim, owner)
+            where {Held}
+            returning j.id, j.version
+            """;
+        _report =
+            $"""
+            update {schema}.jobs j set progress = i.progress, version = j.version + 1
+            from unnest($1, $2, $3, $4) as i (id, claim, owner, progress)
+            where {Held}
+            returning j.id, j.version
+            """;
+    }
+
+    public async ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation)
+    {
+        if (claims.Count == 0) return [];
+        JobClaim[] sorted = Sorted(claims);
+        Dictionary<(Guid, long), bool> held = await _database.RunAsync(
+            async connection =>
+            {
+                await using NpgsqlBatch batch = Batch(connection, _renew, out NpgsqlParameterCollection parameters);
+                AddClaims(parameters, sorted)
+                    .WithColumn(NpgsqlDbType.Integer, sorted, static c => c.Job.Attempt)
+                    .WithColumn(NpgsqlDbType.TimestampTz, sorted, static c => NpgsqlValues.Storable(c.Job.StartedAt))
+                    .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(lease));
+                await batch.PrepareAsync();
+                var states = new Dictionary<(Guid, long), bool>();
+                await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync();
+                await reader.NextResultAsync();
+                while (await reader.ReadAsync()) states[(reader.GetGuid(0), reader.GetInt64(1))] = reader.GetBoolean(2);
+                return states;
+            },
+            mayRepeat: true, cancellation);
+        return [.. claims.Select(c => !held.TryGetValue((c.Job.Id, c.Number), out bool isCancelled) ? LeaseState.Lost
+            : isCancelled ? LeaseState.CancelRequested : LeaseState.Held)];
+    }
+
+    public async ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) =>
+        await Task.WhenAll(claims.Select(c => _handBacks.AddAsync(c))).WaitAsync(cancellation);
+
+    public async ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation) =>
+        await _progress.AddAsync((claim, progress)).WaitAsync(cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _progress.DisposeAsync();
+        await _handBacks.DisposeAsync();
+    }
+
+    /// <summary>Reads what has changed: id and version.</summary>
+    public static async Task<List<JobChange>> ReadChangesAsync(NpgsqlCommand command)
+    {
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        return await ReadChangesAsync(reader);
+    }
+
+    private static async Task<List<JobChange>> ReadChangesAsync(NpgsqlDataReader reader)
+    {
+        var changes = new List<JobChange>();
+        while (await reader.ReadAsync()) changes.Add(new JobChange(reader.GetGuid(0), reader.GetInt64(1), false));
+        return changes;
+    }
+
+    private async Task<bool[]> HandBackAsync(IReadOnlyList<JobClaim> claims)
+    {
+        JobClaim[] sorted = Sorted(claims);
+        List<JobChange> changes = await _database.RunAsync(
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(_handBack, connection);
+                AddClaims(command.Parameters, sorted);
+                await command.PrepareAsync();
+                return await ReadChangesAsync(command);
+            },
+            mayRepeat: true, CancellationToken.None);
+        foreach (JobChange change in changes) _changes.Changed(change);
+        if (changes.Count > 0) _changes.MayBeDue();
+        return new bool[claims.Count];
+    }
+
+    private async Task<bool[]> ReportAsync(IReadOnlyList<(JobClaim Claim, double Progress)> reports)
+    {
+        (JobClaim Claim, double Progress)[] sorted = [.. reports.OrderBy(static r => r.Claim.Job.Id)];
+        List<JobChange> changes = await _database.RunAsync(
+            async connection =>
+            {
+                await using NpgsqlBatch batch = Batch(connection, _report, out NpgsqlParameterCollection parameters);
+                AddClaims(parameters, [.. sorted.Select(static r => r.Claim)])
+                    .WithColumn(NpgsqlDbType.Double, sorted, static r => r.Progress);
+                await batch.PrepareAsync();
+                await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync();
+                await reader.NextResultAsync();
+                return await ReadChangesAsync(reader);
+            },
+            mayRepeat: true, CancellationToken.None);
+        foreach (JobChange change in changes) _changes.Changed(change);
+        return new bool[reports.Count];
+    }
+
+    private static NpgsqlBatch Batch(NpgsqlConnection connection, string sql, out NpgsqlParameterCollection parameters)
+    {
+        var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(WithoutDisk));
+        var command = new NpgsqlBatchCommand(sql);
+        batch.BatchCommands.Add(command);
+        parameters = command.Parameters;
+        return batch;
+    }
+
+    private static NpgsqlParameterCollection AddClaims(NpgsqlParameterCollection parameters, JobClaim[] claims) => parameters
+        .WithColumn(NpgsqlDbType.Uuid, claims, static c => c.Job.Id)
+        .WithColumn(NpgsqlDbType.Bigint, claims, static c => c.Number)
+        .WithColumn(NpgsqlDbType.Text, claims, static c => NpgsqlValues.Storable(c.Job.Worker));
+
+    /// <summary>In one order everywhere, so that two statements that touch the same jobs cannot wait for one another.</summary>
+    private static JobClaim[] Sorted(IReadOnlyList<JobClaim> claims) => [.. claims.OrderBy(static c => c.Job.Id)];
+}

@@ -1,0 +1,193 @@
+using System.Text.RegularExpressions;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.Stores.Postgres;
+
+/// <summary>
+/// Jobs in a PostgreSQL database, 15 or newer, shared by any number of instances. The database is all that they share: it hands
+/// out the jobs, keeps the time, and carries what instances tell one another.
+/// </summary>
+/// <remarks>
+/// <para>Thread-safe. Each operation is one short transaction; what can be done together (to accept, to finish, to hand back, to
+/// report) shares one with what others ask for at the same time (<see cref="Batcher{TItem, TResult}"/>).</para>
+/// <para>A database that is gone, or that the network has cut off, is noticed within about five seconds at each call.</para>
+/// <para>Uses LISTEN and named statements: a pooler between must pool sessions, not transactions.</para>
+/// </remarks>
+public sealed partial class PostgresJobStore : IJobStore
+{
+    private readonly string _schema;
+    private readonly string _name = Guid.NewGuid().ToString("N")[..12];
+    private readonly Database _database;
+    private readonly JobChanges _changes;
+    private readonly ChangeListener _listener;
+    private readonly Accepting _accepting;
+    private readonly Claiming _claiming;
+    private readonly Finishing _finishing;
+    private readonly Leases _leases;
+    private readonly Transitions _transitions;
+    private readonly Reading _reading;
+    private readonly Tending _tending;
+
+    /// <summary>Makes a store; it does nothing until it is opened.</summary>
+    /// <param name="connectionString">As Npgsql has it. Timeouts are the store's own.</param>
+    /// <param name="schema">The schema that the tables are in: small letters, digits and underscores, 40 at most.</param>
+    /// <exception cref="ArgumentException">It is no connection string, or no name for a schema.</exception>
+    public PostgresJobStore(string connectionString, string schema = "poolapi")
+    {
+        if (!SchemaName().IsMatch(schema)) throw new ArgumentException("Small letters, digits and underscores, 40 at most.", nameof(schema));
+        _schema = schema;
+        _database = new Database(connectionString);
+        _changes = new JobChanges(_name, NotifyAsync);
+        _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
+        _database.Failed = _listener.Doubt;
+        _accepting = new Accepting(_database, schema, _changes);
+        _claiming = new Claiming(_database, schema, _changes);
+        _finishing = new Finishing(_database, schema, _changes);
+        _leases = new Leases(_database, schema, _changes);
+        _transitions = new Transitions(_database, schema, _changes);
+        _reading = new Reading(_database, schema);
+        _tending = new Tending(_database, schema, _changes);
+    }
+
+    /// <inheritdoc/>
+    public IJobStoreListener? Listener
+    {
+        get => _changes.Listener;
+        set => _changes.Listener = value;
+    }
+
+    /// <inheritdoc/>
+    public bool IsShared => true;
+
+    private string Channel => $"{_schema}_jobs";
+
+    /// <inheritdoc/>
+    public async Task OpenAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            await using (NpgsqlConnection connection = await _database.OpenSingleAsync(cancellation))
+                await Schema.MigrateAsync(connection, _schema, cancellation);
+            await _listener.StartAsync(cancellation);
+        }
+        catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException)
+        {
+            throw _database.CannotOpen(e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        return _accepting.AcceptAsync(job, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(owner);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(max);
+        return _claiming.ClaimAsync(owner, max, lease, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        ArgumentNullException.ThrowIfNull(ending);
+        return _finishing.FinishAsync(claim, ending, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(claims);
+        return _leases.HandBackAsync(claims, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(claims);
+        return _leases.RenewAsync(claims, lease, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        return _leases.ReportProgressAsync(claim, progress, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => _reading.GetAsync(id, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => _reading.GetResultAsync(id, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        return _reading.ListAsync(query, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) => _transitions.CancelAsync(id, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) => _transitions.RetryAsync(id, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        return _tending.MaintainAsync(rules, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation) => _reading.CountAsync(cancellation);
+
+    /// <summary>Does what was asked for, tells the other instances of it, and closes the connections.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _accepting.DisposeAsync();
+        await _finishing.DisposeAsync();
+        await _leases.DisposeAsync();
+        await _changes.DisposeAsync();
+        await _listener.DisposeAsync();
+        _reading.Dispose();
+        await _database.DisposeAsync();
+    }
+
+    private async Task NotifyAsync(string[] messages) => await _database.RunAsync(
+        async connection =>
+        {
+            // It need not be on the disk: after a crash nobody listens any more.
+            await using var batch = new NpgsqlBatch(connection);
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(Leases.WithoutDisk));
+            var notify = new NpgsqlBatchCommand("select pg_notify($1, m) from unnest($2) as m");
+            notify.Parameters.With(NpgsqlDbType.Text, Channel).With(NpgsqlDbType.Array | NpgsqlDbType.Text, messages);
+            batch.BatchCommands.Add(notify);
+            await batch.PrepareAsync();
+            await batch.ExecuteNonQueryAsync();
+            return true;
+        },
+        mayRepeat: true, CancellationToken.None);
+
+    private void Heard(string message)
+    {
+        if (Listener is { } listener) ChangeMessage.Read(message, _name, listener);
+    }
+
+    private void MayHaveMissed()
+    {
+        Listener?.MayHaveMissed();
+        Listener?.MayBeDue();
+    }
+
+    [GeneratedRegex("^[a-z_][a-z0-9_]{0,39}$")]
+    private static partial Regex SchemaName();
+}

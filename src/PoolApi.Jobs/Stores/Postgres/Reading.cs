@@ -1,0 +1,140 @@
+using System.Diagnostics;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.Stores.Postgres;
+
+/// <summary>Looks jobs up.</summary>
+/// <remarks>
+/// A list is not prepared: which index is best depends on the values, so that each is planned for its own. It walks an index from
+/// the newest, and stops when the page is full; a filter by kind or client walks one range for each state, and merges them.
+/// </remarks>
+internal sealed class Reading(Database database, string schema) : IDisposable
+{
+    /// <summary>To count walks an index from end to end. It may take one part in so many of the time.</summary>
+    private const int CountPause = 50;
+
+    private readonly string _get = $"select {JobRow.Of("j")} from {schema}.jobs j where j.id = $1";
+    private readonly string _getResult =
+        $"""
+        select {JobRow.Of("j")}, j.swept, r.status, r.content_type, r.body
+        from {schema}.jobs j left join {schema}.results r on r.job_id = j.id where j.id = $1
+        """;
+
+    private readonly SemaphoreSlim _counting = new(1);
+    private Dictionary<JobState, long>? _counts;
+    private long _countedAt;
+    private TimeSpan _countFor;
+
+    public async ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => await database.RunAsync(
+        async connection =>
+        {
+            await using var command = new NpgsqlCommand(_get, connection);
+            command.Parameters.With(NpgsqlDbType.Uuid, id);
+            await command.PrepareAsync();
+            await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+            return await reader.ReadAsync() ? JobRow.Read(reader) : null;
+        },
+        mayRepeat: true, cancellation);
+
+    public async ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => await database.RunAsync(
+        async connection =>
+        {
+            await using var command = new NpgsqlCommand(_getResult, connection);
+            command.Parameters.With(NpgsqlDbType.Uuid, id);
+            await command.PrepareAsync();
+            await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+            if (!await reader.ReadAsync()) return null;
+            const int Then = JobRow.Count;
+            JobResult? result = reader.IsDBNull(Then + 1)
+                ? null
+                : new JobResult(reader.GetInt32(Then + 1), JobRow.Text(reader, Then + 2), reader.GetFieldValue<byte[]>(Then + 3));
+            return new JobWithResult(JobRow.Read(reader), result, reader.GetBoolean(Then));
+        },
+        mayRepeat: true, cancellation);
+
+    public async ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
+    {
+        List<Job> jobs = await database.RunAsync(
+            async connection =>
+            {
+                await using NpgsqlCommand command = ListCommand(query);
+                command.Connection = connection;
+                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+                var found = new List<Job>(query.Limit + 1);
+                while (await reader.ReadAsync()) found.Add(JobRow.Read(reader));
+                return found;
+            },
+            mayRepeat: true, cancellation);
+        bool hasMore = jobs.Count > query.Limit;
+        if (hasMore) jobs.RemoveAt(jobs.Count - 1);
+        return new JobPage(jobs, hasMore);
+    }
+
+    public async ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation)
+    {
+        await _counting.WaitAsync(cancellation);
+        try
+        {
+            if (_counts is not null && Stopwatch.GetElapsedTime(_countedAt) < _countFor) return _counts;
+            long since = Stopwatch.GetTimestamp();
+            _counts = await database.RunAsync(CountAsync, mayRepeat: true, cancellation);
+            _countedAt = Stopwatch.GetTimestamp();
+            TimeSpan pause = Stopwatch.GetElapsedTime(since) * CountPause;
+            _countFor = pause > TimeSpan.FromMinutes(1) ? TimeSpan.FromMinutes(1) : pause;
+            return _counts;
+        }
+        finally
+        {
+            _counting.Release();
+        }
+    }
+
+    public void Dispose() => _counting.Dispose();
+
+    private async Task<Dictionary<JobState, long>> CountAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand($"select state, count(*) from {schema}.jobs group by state", connection);
+        var counts = JobStates.All.ToDictionary(static s => s, static _ => 0L);
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync()) counts[(JobState)reader.GetInt16(0)] = reader.GetInt64(1);
+        return counts;
+    }
+
+    private NpgsqlCommand ListCommand(JobQuery query)
+    {
+        var command = new NpgsqlCommand();
+        NpgsqlParameterCollection parameters = command.Parameters;
+        string Parameter<T>(NpgsqlDbType type, T value) => $"${parameters.With(type, value).Count}";
+
+        string limit = Parameter(NpgsqlDbType.Integer, query.Limit + 1);
+        List<string> where = [];
+        if (query.Kind is { } kind) where.Add($"j.kind = {Parameter(NpgsqlDbType.Text, NpgsqlValues.Storable(kind)!)}");
+        if (query.Client is { } client) where.Add($"j.client = {Parameter(NpgsqlDbType.Text, NpgsqlValues.Storable(client)!)}");
+        if (query.After is { } after) where.Add($"{(query.Tag is null ? "j.id" : "t.job_id")} < {Parameter(NpgsqlDbType.Uuid, after)}");
+        if (query.Tag is { } tag)
+        {
+            where.Add($"t.tag = {Parameter(NpgsqlDbType.Text, NpgsqlValues.Storable(tag)!)}");
+            if (query.State is { } only) where.Add($"j.state = {(int)only}");
+            command.CommandText =
+                $"""
+                select {JobRow.Of("j")} from {schema}.tags t join {schema}.jobs j on j.id = t.job_id
+                where {string.Join(" and ", where)} order by t.job_id desc limit {limit}
+                """;
+        }
+        else if (query.State is null && query.Kind is null && query.Client is null)
+        {
+            string all = where.Count == 0 ? "" : $"where {where[0]}";
+            command.CommandText = $"select {JobRow.Of("j")} from {schema}.jobs j {all} order by j.id desc limit {limit}";
+        }
+        else
+        {
+            IEnumerable<JobState> states = query.State is { } one ? [one] : JobStates.All;
+            string Of(JobState state) =>
+                $"(select {JobRow.Of("j")} from {schema}.jobs j where {string.Join(" and ", where.Prepend($"j.state = {(int)state}"))} "
+                + $"order by j.id desc limit {limit})";
+            command.CommandText = $"{string.Join(" union all ", states.Select(Of))} order by id desc limit {limit}";
+        }
+        return command;
+    }
+}

@@ -1,0 +1,113 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.Stores.Postgres;
+
+/// <summary>Expires, redelivers, sweeps: each in a transaction of its own, over rows that nobody else has locked.</summary>
+internal sealed class Tending
+{
+    private readonly Database _database;
+    private readonly JobChanges _changes;
+    private readonly string _expire;
+    private readonly string _redeliver;
+    private readonly string _sweep;
+    private readonly string _remove;
+
+    public Tending(Database database, string schema, JobChanges changes)
+    {
+        (_database, _changes) = (database, changes);
+        _expire =
+            $"""
+            with late as materialized (
+              select id from {schema}.jobs where state = 0 and deadline <= now() order by deadline limit $1 for update skip locked
+            )
+            update {schema}.jobs j set
+              state = 5, version = j.version + 1, finished_at = now(), progress = null, error_name = 'expired',
+              error_detail = 'It did not end within its timeout. Retry it, or give it more time.'
+            from late where j.id = late.id
+            returning j.id, j.version, j.kind, j.state
+            """;
+        _redeliver =
+            $"""
+            with lost as materialized (
+              select id, case when cancel_requested then 4 when redeliveries >= $2 then 3 else 0 end::smallint as state
+              from {schema}.jobs where state = 1 and lease_until < now() limit $1 for update skip locked
+            )
+            update {schema}.jobs j set
+              state = lost.state, version = j.version + 1, progress = null, lease_until = null, cancel_requested = false,
+              finished_at = case when lost.state = 0 then null else now() end,
+              redeliveries = j.redeliveries + case when lost.state = 0 then 1 else 0 end,
+              error_name = case when lost.state = 3 then 'poison' else j.error_name end,
+              error_detail = case when lost.state = 3
+                then 'Its process died each of the ' || j.redeliveries + 1 || ' times it was run. It is not run again by itself.'
+                else j.error_detail end
+            from lost where j.id = lost.id
+            returning j.id, j.version, j.kind, j.state
+            """;
+        _sweep =
+            $"""
+            with old as materialized (
+              select id from {schema}.jobs
+              where not swept and finished_at is not null and finished_at < now() - $2 * interval '1 microsecond'
+              order by finished_at limit $1 for update skip locked
+            ), payloads as (
+              delete from {schema}.payloads p using old where p.job_id = old.id
+            ), results as (
+              delete from {schema}.results r using old where r.job_id = old.id
+            )
+            update {schema}.jobs j set swept = true from old where j.id = old.id
+            returning j.id, j.version, j.kind, j.state
+            """;
+        _remove =
+            $"""
+            with old as materialized (
+              select id from {schema}.jobs
+              where swept and finished_at is not null and finished_at < now() - 2 * $2 * interval '1 microsecond'
+              order by finished_at limit $1 for update skip locked
+            ), gone as (
+              delete from {schema}.jobs j using old where j.id = old.id returning j.id, j.version, j.kind, j.state, j.tags
+            ), untagged as (
+              delete from {schema}.tags t using (select g.id, u.tag from gone g cross join lateral unnest(g.tags) as u (tag)) g
+              where t.tag = g.tag and t.job_id = g.id
+            )
+            select id, version, kind, state from gone
+            """;
+    }
+
+    public async ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
+    {
+        long retention = NpgsqlValues.Microseconds(rules.Retention);
+        List<Tended> expired = await RunAsync(_expire, rules.Limit, null, null, cancellation);
+        List<Tended> lost = await RunAsync(_redeliver, rules.Limit, rules.MaxRedeliveries, null, cancellation);
+        List<Tended> swept = await RunAsync(_sweep, rules.Limit, null, retention, cancellation);
+        List<Tended> removed = await RunAsync(_remove, rules.Limit, null, retention, cancellation);
+        Tended[] redelivered = [.. lost.Where(static t => t.State == JobState.Queued)];
+        foreach (Tended tended in expired.Concat(lost)) _changes.Changed(new JobChange(tended.Id, tended.Version, false));
+        if (redelivered.Length > 0) _changes.MayBeDue();
+        return new MaintenanceReport(
+            expired.Count,
+            redelivered.CountBy(static t => t.Kind).ToDictionary(StringComparer.Ordinal),
+            lost.Count(static t => t.State == JobState.Failed),
+            swept.Count + removed.Count,
+            Math.Max(Math.Max(expired.Count, lost.Count), Math.Max(swept.Count, removed.Count)) >= rules.Limit);
+    }
+
+    private Task<List<Tended>> RunAsync(string sql, int limit, int? redeliveries, long? retention, CancellationToken cancellation) =>
+        _database.RunAsync(
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(sql, connection);
+                command.Parameters.With(NpgsqlDbType.Integer, limit);
+                if (redeliveries is { } most) command.Parameters.With(NpgsqlDbType.Integer, most);
+                if (retention is { } time) command.Parameters.With(NpgsqlDbType.Bigint, time);
+                await command.PrepareAsync();
+                var tended = new List<Tended>();
+                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+                while (await reader.ReadAsync())
+                    tended.Add(new Tended(reader.GetGuid(0), reader.GetInt64(1), reader.GetString(2), (JobState)reader.GetInt16(3)));
+                return tended;
+            },
+            mayRepeat: true, cancellation);
+
+    private sealed record Tended(Guid Id, long Version, string Kind, JobState State);
+}

@@ -1,0 +1,41 @@
+namespace PoolApi.Jobs.Stores.Sqlite;
+
+/// <summary>What a transaction has done, as far as others are to be told after its commit; forgotten if there is none.</summary>
+internal sealed class Batch
+{
+    private readonly List<JobChange> _changes = [];
+    private readonly int[] _counts = new int[JobStates.All.Count];
+    private bool _mayBeDue;
+
+    /// <summary>When it is, for all of the transaction.</summary>
+    public DateTimeOffset Now { get; private set; }
+
+    public void Begin(DateTimeOffset now)
+    {
+        Now = Moments.Stored(now);
+        _changes.Clear();
+        _counts.AsSpan().Clear();
+        _mayBeDue = false;
+    }
+
+    /// <summary>A job is in a state, or is not in it any more.</summary>
+    public void Count(JobState state, int by) => _counts[(int)state] += by;
+
+    /// <summary>A job has changed.</summary>
+    public void Changed(JobRow row) =>
+        _changes.Add(new JobChange(row.Id, row.Version, row.IsCancelRequested && row.State == JobState.Running));
+
+    /// <summary>A job is queued.</summary>
+    public void MayBeDue() => _mayBeDue = true;
+
+    /// <summary>By how much the number of jobs in a state has changed.</summary>
+    public int CountOf(JobState state) => _counts[(int)state];
+
+    /// <summary>Tells of what is committed now.</summary>
+    public void Tell(IJobStoreListener? listener)
+    {
+        if (listener is null) return;
+        foreach (JobChange change in _changes) listener.Changed(change);
+        if (_mayBeDue) listener.MayBeDue();
+    }
+}

@@ -1,0 +1,50 @@
+namespace PoolApi.Jobs.Stores.Sqlite;
+
+/// <summary>What callers want done, for the threads that do it. They sleep while there is nothing.</summary>
+internal sealed class Inbox<T>
+{
+    private readonly object _lock = new();
+    private readonly Queue<T> _waiting = new();
+    private bool _isClosed;
+
+    /// <summary>Puts one in.</summary>
+    /// <returns>Whether it is in: not if it is closed.</returns>
+    public bool TryAdd(T item)
+    {
+        lock (_lock)
+        {
+            if (_isClosed) return false;
+            _waiting.Enqueue(item);
+            // Whoever takes looks again before he sleeps: only the first has to wake him.
+            if (_waiting.Count == 1) Monitor.Pulse(_lock);
+            return true;
+        }
+    }
+
+    /// <summary>Takes what waits, at most so many, once there is something.</summary>
+    /// <returns>Whether there was something; if not, it is closed and empty.</returns>
+    public bool Take(List<T> into, int most)
+    {
+        lock (_lock)
+        {
+            while (_waiting.Count == 0)
+            {
+                if (_isClosed) return false;
+                Monitor.Wait(_lock);
+            }
+            for (int i = 0; i < most && _waiting.TryDequeue(out T? item); i++) into.Add(item);
+            if (_waiting.Count > 0) Monitor.Pulse(_lock); // for another thread, if there is one
+            return true;
+        }
+    }
+
+    /// <summary>Lets nothing more in. What is in can still be taken.</summary>
+    public void Close()
+    {
+        lock (_lock)
+        {
+            _isClosed = true;
+            Monitor.PulseAll(_lock);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+namespace PoolApi.Jobs.Stores.Sqlite;
+
+/// <summary>A reader's connection, and what is read on it.</summary>
+internal sealed class ReaderSession : IDisposable
+{
+    private readonly Database _database;
+    private readonly Statement _begin;
+    private readonly Statement _end;
+
+    /// <param name="database">The file, of the latest version. Is disposed of with this.</param>
+    public ReaderSession(Database database)
+    {
+        _database = database;
+        database.Execute("PRAGMA query_only = 1");
+        _begin = database.Prepare("BEGIN");
+        _end = database.Prepare("COMMIT");
+        Jobs = new JobReads(database);
+        Lists = new JobLists(database, Jobs);
+    }
+
+    public JobReads Jobs { get; }
+
+    public JobLists Lists { get; }
+
+    /// <summary>Does an operation; all that it reads is as of one moment.</summary>
+    public void Do(Operation<ReaderSession> operation)
+    {
+        try
+        {
+            _begin.Run();
+            operation.Do(this);
+            _end.Run();
+        }
+        catch
+        {
+            _database.Rollback();
+            throw;
+        }
+    }
+
+    public void Dispose() => _database.Dispose();
+}

@@ -1,0 +1,123 @@
+namespace PoolApi.Jobs.Stores.Sqlite;
+
+/// <summary>The tables, and how a file gets from each version of them to the next. Forward only.</summary>
+/// <remarks>
+/// <para>What keeps an insert cheap: jobs lie in the order of their ids, which is that of their coming, so new ones go to the
+/// end of the table and of the indexes. What is big (payload, result) or rare (tags, idempotency keys) has tables of its own,
+/// and is not written again when the job's state changes.</para>
+/// <para>What keeps everything else cheap, however many jobs there are: what waits, what runs under a lease, and what has
+/// ended are partial indexes, so that each question meets only the rows that it is about. Lists are ranges of one index in the
+/// order of the ids, one range for each kind and state (<see cref="JobLists"/>). How many are in each state is written down with
+/// each transaction.</para>
+/// </remarks>
+internal static class Schema
+{
+    /// <summary>"pJob": what tells the file from other programs' databases.</summary>
+    public const int ApplicationId = 0x704A6F62;
+
+    /// <summary>The newest version that this program knows: the number of its migrations.</summary>
+    public static int Latest => Migrations.Length;
+
+    private static readonly string[] Migrations =
+    [
+        """
+        CREATE TABLE jobs (
+            id              BLOB NOT NULL PRIMARY KEY,  -- a version 7 UUID, big-endian
+            kind            TEXT NOT NULL,
+            client          TEXT,                       -- NULL: of nobody
+            state           INTEGER NOT NULL,           -- 0 queued, 1 running, 2 succeeded, 3 failed, 4 cancelled, 5 expired
+            version         INTEGER NOT NULL,
+            attempt         INTEGER NOT NULL,
+            max_attempts    INTEGER NOT NULL,
+            priority        INTEGER NOT NULL,           -- -1, 0, 1
+            tags            TEXT,                       -- a JSON array; NULL: none
+            created_at      INTEGER NOT NULL,           -- all times: microseconds since 1970, UTC
+            run_at          INTEGER NOT NULL,
+            timeout         INTEGER,                    -- microseconds
+            deadline        INTEGER,
+            started_at      INTEGER,
+            finished_at     INTEGER,
+            progress        REAL,
+            worker          TEXT,
+            error_name      TEXT,
+            error_detail    TEXT,
+            cancel          INTEGER NOT NULL,           -- 1: somebody wants it cancelled
+            claim           INTEGER NOT NULL,           -- how often it was claimed
+            ended_claim     INTEGER NOT NULL,           -- the last claim that was finished
+            redeliveries    INTEGER NOT NULL,
+            lease           INTEGER,                    -- while it runs: until when
+            payload         INTEGER,                    -- payloads.row
+            result          INTEGER,                    -- results.row
+            idempotency_key TEXT,
+            swept           INTEGER NOT NULL            -- 1: payload and result are gone
+        ) WITHOUT ROWID;
+        CREATE INDEX jobs_by_kind ON jobs (kind, state, id);
+        CREATE INDEX jobs_by_client ON jobs (client, kind, state, id) WHERE client IS NOT NULL;
+        CREATE INDEX jobs_queued ON jobs (priority, run_at, id) WHERE state = 0;
+        CREATE INDEX jobs_with_deadline ON jobs (deadline) WHERE state = 0 AND deadline IS NOT NULL;
+        CREATE INDEX jobs_running ON jobs (lease) WHERE state = 1;
+        CREATE INDEX jobs_ended ON jobs (swept, finished_at) WHERE finished_at IS NOT NULL;
+
+        CREATE TABLE payloads (
+            row          INTEGER PRIMARY KEY,
+            method       TEXT NOT NULL,
+            path         TEXT NOT NULL,
+            query        TEXT NOT NULL,
+            content_type TEXT,
+            trace_parent TEXT,
+            body         BLOB NOT NULL
+        );
+        CREATE TABLE results (
+            row          INTEGER PRIMARY KEY,
+            status       INTEGER NOT NULL,
+            content_type TEXT,
+            body         BLOB NOT NULL
+        );
+
+        -- client: the text, or the number 0 for nobody, which equals no text
+        CREATE TABLE job_tags (tag TEXT, client, kind TEXT, state INTEGER, id BLOB, PRIMARY KEY (tag, client, kind, state, id)) WITHOUT ROWID;
+        CREATE TABLE idempotency_keys (client, key TEXT, fingerprint BLOB NOT NULL, id BLOB NOT NULL, PRIMARY KEY (client, key)) WITHOUT ROWID;
+
+        CREATE TABLE counts (state INTEGER PRIMARY KEY, jobs INTEGER NOT NULL);
+        INSERT INTO counts VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0);
+        """,
+    ];
+
+    /// <summary>Brings a file to the latest version, in one transaction, unless it is there already.</summary>
+    /// <exception cref="JobStoreException">It is another program's, or of a newer version.</exception>
+    public static void Update(Database database, string path)
+    {
+        if (Version(database, path) == Latest) return;
+        database.Execute("BEGIN IMMEDIATE");
+        try
+        {
+            // Once more: another process may have done it.
+            for (int version = Version(database, path); version < Latest; version++) database.Execute(Migrations[version]);
+            database.Execute($"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Latest}; COMMIT");
+        }
+        catch
+        {
+            database.Rollback();
+            throw;
+        }
+    }
+
+    /// <summary>The file's version; 0 if it is empty.</summary>
+    private static int Version(Database database, string path)
+    {
+        long application = database.Number("PRAGMA application_id");
+        long version = database.Number("PRAGMA user_version");
+        if (application != ApplicationId && (application != 0 || version != 0 || database.Number("SELECT count(*) FROM sqlite_schema") != 0))
+        {
+            throw new JobStoreException(
+                $"'{path}' is a database of another program. Give the path of a job store, or of a file that is not there yet (Jobs:Path).");
+        }
+        if (version > Latest)
+        {
+            throw new JobStoreException(
+                $"'{path}' was written by a newer version of PoolApi: its schema is {version}, and this version knows up to {Latest}. " +
+                "Start that version or a newer one, or give another path (Jobs:Path).");
+        }
+        return (int)version;
+    }
+}

@@ -1,0 +1,77 @@
+namespace PoolApi.Jobs.Stores.Sqlite;
+
+/// <summary>The file of a store: how it is opened.</summary>
+internal sealed class StoreFile(string path, int? maxPages) : IDisposable
+{
+    private OwnerLock? _lock;
+
+    public string Path => path;
+
+    /// <summary>Others had the store open when it was opened.</summary>
+    public bool IsShared { get; private set; }
+
+    /// <summary>Opens it, makes it if it is not there, brings it up to date, and takes note of who else has it open.</summary>
+    /// <exception cref="JobStoreException">It cannot be opened.</exception>
+    public WriterSession OpenFirst(DateTimeOffset now)
+    {
+        try
+        {
+            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
+            _lock = OwnerLock.Take(path + "-owner");
+            IsShared = !_lock.IsAlone;
+            WriterSession session = OpenWriter();
+            try
+            {
+                // Whoever ran them is dead: they are lost, however long their lease. Tending finds them at once.
+                if (_lock.IsAlone) session.Commit(now, session.Tending.EndLeases);
+                _lock.Share();
+                return session;
+            }
+            catch
+            {
+                session.Dispose();
+                throw;
+            }
+        }
+        catch (Exception e)
+        {
+            Dispose();
+            throw StoreFaults.AtOpen(e, path);
+        }
+    }
+
+    /// <summary>Opens it for writing.</summary>
+    public WriterSession OpenWriter() => Open(database =>
+    {
+        if (database.IsReadOnly)
+        {
+            throw new JobStoreException(
+                $"The job store '{path}' is read-only. Let this user write it and its directory, or give another path (Jobs:Path).");
+        }
+        Schema.Update(database, path);
+        return new WriterSession(database, maxPages);
+    });
+
+    /// <summary>Opens it for reading.</summary>
+    public ReaderSession OpenReader() => Open(static database => new ReaderSession(database));
+
+    public void Dispose()
+    {
+        _lock?.Dispose();
+        _lock = null;
+    }
+
+    private T Open<T>(Func<Database, T> prepare)
+    {
+        Database database = Database.Open(path);
+        try
+        {
+            return prepare(database);
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,28 @@
+using PoolApi.JobRoutes;
+using PoolApi.Jobs;
+using PoolApi.Problems;
+
+namespace PoolApi.JobService;
+
+/// <summary>What can be wrong with a request that would be a job.</summary>
+internal static class IntakeProblems
+{
+    public const string KeyInUse = "idempotency-key-in-progress";
+    public const string KeyOfAnother = "idempotency-key-reused";
+
+    /// <summary>409, as the draft of the header has it.</summary>
+    public static IResult KeyInProgress(HttpContext context, Job job)
+    {
+        JobRetryAfter.Tell(context, job);
+        return Problem.Of(
+            context, StatusCodes.Status409Conflict,
+            $"The first request under this Idempotency-Key has not been answered yet. Send it again after the time in Retry-After, or look at {JobLinks.Self(job.Id)}.",
+            KeyInUse);
+    }
+
+    /// <summary>422, as the draft of the header has it.</summary>
+    public static IResult KeyReused(HttpContext context) => Problem.Of(
+        context, StatusCodes.Status422UnprocessableEntity,
+        "This Idempotency-Key belongs to another request: another method, path, query, content type or body. Nothing was accepted. Send a key of its own for each request.",
+        KeyOfAnother);
+}

@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.OpenApi;
+using PoolApi.JobRoutes;
+
+namespace PoolApi.JobService;
+
+/// <summary>Tells OpenAPI how a request becomes a job, on every route where it can.</summary>
+internal static class StorableDocs
+{
+    public static Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellation)
+    {
+        // Without a store there are no jobs, and these headers mean nothing.
+        if (context.ApplicationServices.GetService<JobSettings>() is null) return Task.CompletedTask;
+        foreach (OpenApiParameter parameter in Parameters()) (operation.Parameters ??= []).Add(parameter);
+
+        OpenApiResponses responses = operation.Responses ??= [];
+        responses["202"] = new OpenApiResponse
+        {
+            Description = "With Prefer: respond-async: the job has been committed to the disk, and is found at Location.",
+            Headers = new Dictionary<string, IOpenApiHeader>
+            {
+                ["Location"] = new OpenApiHeader { Description = "The job: /v1/jobs/{id}.", Schema = new OpenApiSchema { Type = JsonSchemaType.String } },
+                ["Retry-After"] = new OpenApiHeader
+                {
+                    Description = "Seconds after which it is worth asking for the job.",
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.Integer },
+                },
+            },
+        };
+        responses["409"] = Problem(responses, $"{IntakeProblems.KeyInUse}: the first request under this Idempotency-Key has not been answered yet");
+        if (!responses.ContainsKey("422")) responses["422"] = Problem(responses, $"{IntakeProblems.KeyOfAnother}: this Idempotency-Key belongs to another request");
+        return Task.CompletedTask;
+    }
+
+    private static OpenApiResponse Problem(OpenApiResponses responses, string description) =>
+        new() { Description = description, Content = responses.TryGetValue("503", out IOpenApiResponse? pool) ? pool.Content : null };
+
+    private static IEnumerable<OpenApiParameter> Parameters()
+    {
+        yield return Header(PreferHeader.Name, string.Create(
+            CultureInfo.InvariantCulture,
+            $"respond-async: 202 and a job, instead of waiting. With wait=N (seconds, 0 to {PreferHeader.MaxWait}) the result itself, if it is there in that time."),
+            "respond-async, wait=5");
+        yield return Header(
+            IdempotencyKeyHeader.Name,
+            "The client's own name for this request: sent again under the same key, it is the same job. Without respond-async the answer is the result.",
+            "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"");
+        yield return Header(JobParameters.PriorityHeader, "Which job is taken first: high, normal (the default) or low. Or as the query parameter priority.", "low");
+        yield return Header(JobParameters.RunAtHeader, "Not before this moment (RFC 3339). Or as the query parameter runAt.", "2030-01-31T08:00:00Z");
+        yield return Header(JobParameters.TimeoutHeader, "Seconds after it is due in which it must end, or it expires. Or as the query parameter timeout.", "600");
+        yield return Header(JobParameters.TagsHeader, "Words to find it by, separated by commas. Or as the query parameter tag, repeated.", "nightly, customer-7");
+    }
+
+    private static OpenApiParameter Header(string name, string description, string example) => new()
+    {
+        Name = name,
+        In = ParameterLocation.Header,
+        Required = false,
+        Description = description,
+        Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+        Example = JsonValue.Create(example),
+    };
+}

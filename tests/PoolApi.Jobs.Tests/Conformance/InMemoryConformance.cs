@@ -1,0 +1,31 @@
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Jobs.Tests.Conformance;
+
+/// <summary>The reference passes its own suite: as a store that is shared, and as one of a single process.</summary>
+public sealed class InMemoryConformance : JobStoreConformance
+{
+    private readonly InMemoryJobs _jobs = new();
+
+    protected override Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) => OpenInMemoryAsync(_jobs, listener, isShared: true);
+
+    protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
+
+    internal static async Task<IJobStore> OpenInMemoryAsync(InMemoryJobs jobs, IJobStoreListener? listener, bool isShared)
+    {
+        var store = new InMemoryJobStore(jobs) { Listener = listener, IsShared = isShared };
+        await store.OpenAsync(CancellationToken.None);
+        return store;
+    }
+}
+
+/// <inheritdoc cref="InMemoryConformance"/>
+public sealed class UnsharedInMemoryConformance : JobStoreConformance
+{
+    private readonly InMemoryJobs _jobs = new();
+
+    protected override Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) =>
+        InMemoryConformance.OpenInMemoryAsync(_jobs, listener, isShared: false);
+
+    protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
+}

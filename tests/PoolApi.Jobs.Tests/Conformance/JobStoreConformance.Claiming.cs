@@ -1,0 +1,194 @@
+using System.Collections.Concurrent;
+using PoolApi.Jobs.Stores;
+using PoolApi.Threading;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Conformance;
+
+public abstract partial class JobStoreConformance
+{
+    [Fact]
+    public async Task A_claimed_job_runs_under_its_owner_and_its_attempt_is_counted()
+    {
+        await using IJobStore store = await OpenAsync();
+        Job job = await AcceptAsync(store, Jobs.New(tags: ["t"], client: "c", maxAttempts: 3));
+        DateTimeOffset before = Jobs.Now;
+
+        JobClaims claims = await store.ClaimAsync("instance 1", 5, Jobs.LongLease, Token);
+
+        JobClaim claim = Assert.Single(claims.Claims);
+        Assert.Equal(0, claim.Redeliveries);
+        foreach (Job running in new[] { claim.Job, await GetAsync(store, job.Id) })
+        {
+            Assert.Equal(JobState.Running, running.State);
+            Assert.Equal(1, running.Attempt);
+            Assert.Equal("instance 1", running.Worker);
+            AssertBetween(before, Jobs.Now, running.StartedAt);
+            Assert.True(running.Version > job.Version);
+            Assert.Equal((job.Id, "c", 3), (running.Id, running.Client, running.MaxAttempts));
+            Assert.Equal(["t"], running.Tags);
+            Assert.Null(running.FinishedAt);
+            Assert.Null(running.Progress);
+        }
+    }
+
+    [Fact]
+    public async Task The_highest_priority_is_claimed_first_and_of_one_priority_what_has_been_due_longest()
+    {
+        await using IJobStore store = await OpenAsync();
+        DateTimeOffset start = Jobs.Now;
+        // Accepted in another order than they are due in.
+        foreach (WorkPriority priority in new[] { WorkPriority.Low, WorkPriority.High, WorkPriority.Normal })
+        {
+            foreach (int due in new[] { 40, 20, 30, 10 })
+            {
+                await AcceptAsync(store, Jobs.New($"{priority}/{due}", priority, start + TimeSpan.FromMilliseconds(due)));
+            }
+        }
+        await Task.Delay(200, Token); // all are due
+
+        List<JobClaim> one = await ClaimAllAsync(store, max: 1);
+
+        Assert.Equal(
+            ["High/10", "High/20", "High/30", "High/40", "Normal/10", "Normal/20", "Normal/30", "Normal/40", "Low/10", "Low/20", "Low/30", "Low/40"],
+            one.Select(static c => c.Job.Kind));
+    }
+
+    [Fact]
+    public async Task Claims_of_one_call_come_in_the_order_of_claiming()
+    {
+        await using IJobStore store = await OpenAsync();
+        DateTimeOffset start = Jobs.Now;
+        foreach (int i in new[] { 2, 0, 1 })
+        {
+            await AcceptAsync(store, Jobs.New($"normal/{i}", WorkPriority.Normal, start + TimeSpan.FromMilliseconds(i * 10)));
+            await AcceptAsync(store, Jobs.New($"high/{i}", WorkPriority.High, start + TimeSpan.FromMilliseconds(i * 10)));
+        }
+        await Task.Delay(200, Token);
+
+        JobClaims first = await store.ClaimAsync("me", 4, Jobs.LongLease, Token);
+        JobClaims second = await store.ClaimAsync("me", 4, Jobs.LongLease, Token);
+
+        Assert.Equal(["high/0", "high/1", "high/2", "normal/0"], first.Claims.Select(static c => c.Job.Kind));
+        Assert.Equal(["normal/1", "normal/2"], second.Claims.Select(static c => c.Job.Kind));
+    }
+
+    [Fact]
+    public async Task A_job_is_not_claimed_before_its_time_and_the_next_time_is_told()
+    {
+        await using IJobStore store = await OpenAsync();
+        await AcceptAsync(store, Jobs.New("late", runAt: Jobs.Now + TimeSpan.FromHours(2)));
+        await AcceptAsync(store, Jobs.New("soon", WorkPriority.Low, Jobs.Now + TimeSpan.FromHours(1)));
+
+        JobClaims none = await store.ClaimAsync("me", 10, Jobs.LongLease, Token);
+
+        Assert.Empty(none.Claims);
+        Assert.InRange(none.NextDue!.Value, TimeSpan.FromMinutes(55), TimeSpan.FromMinutes(60.1));
+
+        await AcceptAsync(store, Jobs.New("now"));
+        JobClaims one = await store.ClaimAsync("me", 10, Jobs.LongLease, Token);
+        Assert.Equal("now", Assert.Single(one.Claims).Job.Kind);
+        Assert.InRange(one.NextDue!.Value, TimeSpan.FromMinutes(55), TimeSpan.FromMinutes(60.1));
+    }
+
+    [Fact]
+    public async Task A_job_is_claimed_when_its_time_has_come()
+    {
+        await using IJobStore store = await OpenAsync();
+        DateTimeOffset runAt = Jobs.Now + TimeSpan.FromMilliseconds(300);
+        Job job = await AcceptAsync(store, Jobs.New(runAt: runAt));
+
+        JobClaim claim = await ClaimOneAsync(store);
+
+        Assert.Equal(job.Id, claim.Job.Id);
+        Assert.True(claim.Job.StartedAt >= runAt - TimeSpan.FromMilliseconds(2), $"{claim.Job.StartedAt:O} is before {runAt:O}");
+    }
+
+    [Fact]
+    public async Task Where_nothing_is_queued_no_next_time_is_told()
+    {
+        await using IJobStore store = await OpenAsync();
+        Assert.Null((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).NextDue);
+
+        await AcceptAsync(store);
+        await AcceptAsync(store);
+        JobClaims claims = await store.ClaimAsync("me", 3, Jobs.LongLease, Token);
+        Assert.Equal(2, claims.Claims.Count);
+        Assert.Null(claims.NextDue);
+
+        await store.FinishAsync(claims.Claims[0], Jobs.Success(), Token);
+        Assert.Null((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).NextDue);
+    }
+
+    [Fact]
+    public async Task What_is_past_its_deadline_is_neither_claimed_nor_waited_for()
+    {
+        await using IJobStore store = await OpenAsync();
+        Job late = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromMilliseconds(50)));
+        Job good = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromHours(1)));
+        await Task.Delay(150, Token);
+
+        JobClaims claims = await store.ClaimAsync("me", 10, Jobs.LongLease, Token);
+
+        Assert.Equal(good.Id, Assert.Single(claims.Claims).Job.Id);
+        Assert.Null(claims.NextDue);
+        Assert.NotEqual(JobState.Running, (await GetAsync(store, late.Id)).State);
+    }
+
+    [Fact]
+    public async Task Claimers_at_once_never_get_the_same_job_and_together_get_all()
+    {
+        const int Count = 3000;
+        await using IJobStore one = await OpenAsync();
+        IJobStore two = await OtherAsync(one);
+        try
+        {
+            await Task.WhenAll(Enumerable.Range(0, Count).Select(async i => await one.AcceptAsync(
+                Jobs.New(priority: (WorkPriority)((i % 3) - 1)), Token))).Patiently();
+            var claimed = new ConcurrentBag<JobClaim>();
+
+            async Task ClaimAsync(int claimer)
+            {
+                IJobStore store = claimer % 2 == 0 ? one : two;
+                var random = new Random(claimer);
+                // One that skips what others have in hand may see nothing while there is something.
+                while (claimed.Count < Count)
+                {
+                    int max = random.Next(1, 20);
+                    JobClaims claims = await store.ClaimAsync($"owner {claimer}", max, Jobs.LongLease, Token);
+                    Assert.True(claims.Claims.Count <= max);
+                    foreach (JobClaim claim in claims.Claims)
+                    {
+                        Assert.Equal($"owner {claimer}", claim.Job.Worker);
+                        claimed.Add(claim);
+                    }
+                }
+            }
+            await Task.WhenAll(Enumerable.Range(0, 12).Select(i => Task.Run(() => ClaimAsync(i)))).Patiently();
+
+            Assert.Equal(Count, claimed.Count);
+            Assert.Equal(Count, claimed.Select(static c => c.Job.Id).Distinct().Count());
+            Assert.Empty((await one.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+        }
+        finally
+        {
+            if (two != one) await two.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Each_claim_of_a_job_has_a_greater_number_and_counts_an_attempt()
+    {
+        await using IJobStore store = await OpenAsync();
+        await AcceptAsync(store, Jobs.New(maxAttempts: 5));
+        long last = long.MinValue;
+        for (int attempt = 1; attempt <= 5; attempt++)
+        {
+            JobClaim claim = await ClaimOneAsync(store);
+            Assert.Equal(attempt, claim.Job.Attempt);
+            Assert.True(claim.Number > last);
+            last = claim.Number;
+            Assert.True(await store.FinishAsync(claim, new JobEnd(JobState.Queued), Token));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+using PoolApi.Jobs.Stores;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Conformance;
+
+public abstract partial class JobStoreConformance
+{
+    [Theory]
+    [MemberData(nameof(FinalStates))]
+    public async Task What_has_ended_is_kept_whole_for_its_retention(JobState state)
+    {
+        await using IJobStore store = await OpenAsync();
+        Job ended = await EndedAsync(store, state);
+        JobResult? result = (await store.GetResultAsync(ended.Id, Token))!.Result;
+
+        Assert.Equal((0, 0, 0, 0), await TendAsync(store, new MaintenanceRules(TimeSpan.FromMinutes(10), 3)));
+
+        JobWithResult read = (await store.GetResultAsync(ended.Id, Token))!;
+        Assert.Equivalent(ended, read.Job, strict: true);
+        Assert.Equal(result?.Body.ToArray(), read.Result?.Body.ToArray());
+        Assert.False(read.IsSwept);
+    }
+
+    [Fact]
+    public async Task Past_its_retention_a_job_has_lost_its_result_and_is_still_there()
+    {
+        await using IJobStore store = await OpenAsync();
+
+        JobWithResult swept = await SweptAsync(store, JobState.Succeeded);
+
+        Assert.True(swept.IsSwept);
+        Assert.Null(swept.Result);
+        Assert.Equal((JobState.Succeeded, "diagnostics/noop"), (swept.Job.State, swept.Job.Kind));
+        Assert.Single((await store.ListAsync(new JobQuery { Tag = "t", State = JobState.Succeeded }, Token)).Jobs, j => j.Id == swept.Job.Id);
+        JobAcceptance again = await store.AcceptAsync(Jobs.New(key: $"{swept.Job.Id}"), Token);
+        Assert.Equal((AcceptOutcome.Existing, swept.Job.Id), (again.Outcome, again.Job.Id));
+    }
+
+    [Fact]
+    public async Task A_job_past_its_retention_is_not_retried()
+    {
+        await using IJobStore store = await OpenAsync();
+        JobWithResult swept = await SweptAsync(store, JobState.Failed);
+
+        JobTransition transition = (await store.RetryAsync(swept.Job.Id, Token))!;
+
+        Assert.Equal((JobState.Failed, JobState.Failed), (transition.Before, transition.After.State));
+        Assert.Empty(await ClaimAllAsync(store));
+    }
+
+    [Fact]
+    public async Task After_twice_its_retention_a_job_is_gone_and_its_key_is_free()
+    {
+        await using IJobStore store = await OpenAsync();
+        Job ended = await EndedAsync(store, JobState.Succeeded, Jobs.New(key: "key", tags: ["t"]));
+        Job young = await EndedAsync(store, JobState.Succeeded);
+        Job waiting = await AcceptAsync(store);
+        await Task.Delay(100, Token);
+
+        await UntilAsync(async () =>
+        {
+            await TendAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(20), 3));
+            return await store.GetAsync(ended.Id, Token) is null && await store.GetAsync(young.Id, Token) is null;
+        });
+
+        Assert.Null(await store.GetResultAsync(ended.Id, Token));
+        Assert.Null(await store.CancelAsync(ended.Id, Token));
+        Assert.Null(await store.RetryAsync(ended.Id, Token));
+        Assert.Equal([waiting.Id], (await store.ListAsync(new JobQuery(), Token)).Jobs.Select(static j => j.Id));
+        Assert.Empty((await store.ListAsync(new JobQuery { Tag = "t" }, Token)).Jobs);
+        JobAcceptance again = await store.AcceptAsync(Jobs.New(key: "key", fingerprint: "another"), Token);
+        Assert.Equal(AcceptOutcome.Created, again.Outcome);
+        Assert.NotEqual(ended.Id, again.Job.Id);
+    }
+
+    [Fact]
+    public async Task What_has_not_ended_is_never_swept()
+    {
+        await using IJobStore store = await OpenAsync();
+        Job running = await AcceptAsync(store, Jobs.New(body: "body"));
+        JobClaim claim = await ClaimOneAsync(store);
+        Job queued = await AcceptAsync(store, Jobs.New(body: "body"));
+        await Task.Delay(50, Token);
+
+        Assert.Equal((0, 0, 0, 0), await TendAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3)));
+
+        Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
+        Assert.Equal("body"u8.ToArray(), (await ClaimOneAsync(store)).Payload.Body.ToArray());
+        Assert.Equal((JobState.Succeeded, JobState.Running), ((await GetAsync(store, running.Id)).State, (await GetAsync(store, queued.Id)).State));
+    }
+
+    [Fact]
+    public async Task A_retried_job_is_kept_from_its_new_end_on()
+    {
+        await using IJobStore store = await OpenAsync();
+        Job ended = await EndedAsync(store, JobState.Failed);
+        await Task.Delay(50, Token);
+        await store.RetryAsync(ended.Id, Token);
+
+        await TendAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3));
+
+        Assert.Equal(JobState.Queued, (await GetAsync(store, ended.Id)).State);
+        Assert.True(await store.FinishAsync(await ClaimOneAsync(store), Jobs.Success("new"), Token));
+        await TendAsync(store, new MaintenanceRules(TimeSpan.FromMinutes(10), 3));
+        Assert.Equal("new"u8.ToArray(), (await store.GetResultAsync(ended.Id, Token))!.Result!.Body.ToArray());
+    }
+
+    [Fact]
+    public async Task Many_that_are_past_their_retention_are_swept_in_rounds_of_a_limit()
+    {
+        await using IJobStore store = await OpenAsync();
+        for (int i = 0; i < 25; i++) await AcceptAsync(store, Jobs.New(body: "body", tags: ["t", "u"]));
+        foreach (JobClaim claim in await ClaimAllAsync(store)) await store.FinishAsync(claim, Jobs.Success(), Token);
+        await Task.Delay(50, Token);
+        var rules = new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3, Limit: 10);
+        MaintenanceReport first = await store.MaintainAsync(rules, Token);
+
+        Assert.True(first.MayBeMore);
+        Assert.InRange(first.Swept, 1, 20); // ten lose their results, ten are gone
+        Assert.NotEmpty((await store.ListAsync(new JobQuery(), Token)).Jobs);
+        await TendAsync(store, rules);
+        Assert.Empty((await store.ListAsync(new JobQuery(), Token)).Jobs);
+    }
+
+    /// <summary>A job between once and twice its retention, whatever the machine was busy with meanwhile.</summary>
+    private static async Task<JobWithResult> SweptAsync(IJobStore store, JobState state)
+    {
+        for (int attempt = 0; attempt < 20; attempt++)
+        {
+            NewJob job = Jobs.New(tags: ["t"]);
+            Job ended = await EndedAsync(store, state, job with { Idempotency = new IdempotencyKey($"{job.Id}", "same"u8.ToArray()) });
+            await Task.Delay(TimeSpan.FromSeconds(1), Token);
+            TimeSpan age = DateTimeOffset.UtcNow - ended.FinishedAt!.Value;
+            await TendAsync(store, new MaintenanceRules(age * 0.65, 3));
+            if (await store.GetResultAsync(ended.Id, Token) is { } swept) return swept;
+        }
+        throw new TimeoutException("Every job was gone before it could be looked at.");
+    }
+}

@@ -1,0 +1,177 @@
+using System.Threading.Channels;
+using PoolApi.Jobs.Stores;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Conformance;
+
+public abstract partial class JobStoreConformance
+{
+    [Fact]
+    public async Task Whoever_listens_is_told_that_a_job_has_changed_on_every_instance()
+    {
+        Ears here = new(), there = new();
+        await using IJobStore one = await OpenAsync(here);
+        IJobStore two = await OtherAsync(one, there);
+        Ears[] ears = two == one ? [here] : [here, there];
+        try
+        {
+            Job job = await AcceptAsync(one, Jobs.New(maxAttempts: 9));
+
+            async Task AllHearAsync()
+            {
+                long version = (await GetAsync(one, job.Id)).Version;
+                foreach (Ears ear in ears) await ear.HearAsync(job.Id, version);
+            }
+
+            JobClaim claim = await ClaimOneAsync(one);
+            await AllHearAsync();
+            await one.ReportProgressAsync(claim, 0.5, Token);
+            await AllHearAsync();
+            await one.HandBackAsync([claim], Token);
+            await AllHearAsync();
+            claim = await ClaimOneAsync(two);
+            await AllHearAsync();
+            await two.FinishAsync(claim, new JobEnd(JobState.Queued), Token);
+            await AllHearAsync();
+            claim = await ClaimOneAsync(one);
+            await two.CancelAsync(job.Id, Token);
+            await AllHearAsync();
+            await one.FinishAsync(claim, new JobEnd(JobState.Cancelled), Token);
+            await AllHearAsync();
+            await two.RetryAsync(job.Id, Token);
+            await AllHearAsync();
+            await ClaimOneAsync(one, "dead", TimeSpan.FromMilliseconds(50));
+            await TendUntilAsync(two, job.Id, JobState.Queued);
+            await AllHearAsync();
+            await one.CancelAsync(job.Id, Token);
+            await AllHearAsync();
+            Job late = await AcceptAsync(one, Jobs.New(timeout: TimeSpan.FromMilliseconds(20)));
+            Job expired = await TendUntilAsync(two, late.Id, JobState.Expired);
+            foreach (Ears ear in ears) await ear.HearAsync(late.Id, expired.Version);
+        }
+        finally
+        {
+            if (two != one) await two.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_listens_is_told_that_a_job_is_to_be_cancelled_on_every_instance_and_only_then()
+    {
+        Ears here = new(), there = new();
+        await using IJobStore one = await OpenAsync(here);
+        IJobStore two = await OtherAsync(one, there);
+        Ears[] ears = two == one ? [here] : [here, there];
+        try
+        {
+            Job job = await AcceptAsync(one), waiting = await AcceptAsync(one, Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)));
+            JobClaim claim = await ClaimOneAsync(one);
+            foreach (Ears ear in ears) await ear.HearAsync(job.Id, claim.Job.Version);
+            Assert.DoesNotContain(ears.SelectMany(static e => e.Changes), static c => c.IsCancelRequested);
+
+            Job asked = (await two.CancelAsync(job.Id, Token))!.After;
+
+            foreach (Ears ear in ears)
+            {
+                await UntilAsync(() => ear.Changes.Any(c => c.Id == job.Id && c.Version >= asked.Version && c.IsCancelRequested), "That it is to be cancelled");
+            }
+            // One that waits is cancelled at once: nobody has to do anything.
+            Job cancelled = (await two.CancelAsync(waiting.Id, Token))!.After;
+            foreach (Ears ear in ears)
+            {
+                await ear.HearAsync(waiting.Id, cancelled.Version);
+                Assert.DoesNotContain(ear.Changes, c => c.Id == waiting.Id && c.IsCancelRequested);
+            }
+        }
+        finally
+        {
+            if (two != one) await two.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_listens_is_told_on_every_instance_whenever_a_job_comes_to_be_queued()
+    {
+        Ears here = new(), there = new();
+        await using IJobStore one = await OpenAsync(here);
+        IJobStore two = await OtherAsync(one, there);
+        Ears[] ears = two == one ? [here] : [here, there];
+        try
+        {
+            async Task<T> TellsAsync<T>(string what, Func<ValueTask<T>> act)
+            {
+                // What was told of earlier may still come, coalesced: until it is quiet.
+                int[] before;
+                do
+                {
+                    before = [.. ears.Select(static e => e.Due)];
+                    await Task.Delay(150, Token);
+                }
+                while (!before.SequenceEqual(ears.Select(static e => e.Due)));
+                T result = await act();
+                for (int i = 0; i < ears.Length; i++) await UntilAsync(() => ears[i].Due > before[i], $"That a job may be due after {what}, told to {i},");
+                return result;
+            }
+
+            Job job = await TellsAsync("an accept", async () => await AcceptAsync(one, Jobs.New(maxAttempts: 9)));
+            JobClaim claim = await ClaimOneAsync(two);
+            await TellsAsync("a hand-back", async () =>
+            {
+                await two.HandBackAsync([claim], Token);
+                return true;
+            });
+            claim = await ClaimOneAsync(one);
+            await TellsAsync("an end to try again", () => one.FinishAsync(claim, new JobEnd(JobState.Queued, RetryAfter: TimeSpan.FromMilliseconds(10)), Token));
+            claim = await ClaimOneAsync(one);
+            await one.FinishAsync(claim, Jobs.Failure(), Token);
+            await TellsAsync("a retry", () => two.RetryAsync(job.Id, Token));
+            await ClaimOneAsync(one, "dead", TimeSpan.FromMilliseconds(50));
+            await Task.Delay(200, Token);
+            await TellsAsync("a redelivery", async () => await TendAsync(two));
+            await TellsAsync("an accept for later", async () => await AcceptAsync(two, Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1))));
+        }
+        finally
+        {
+            if (two != one) await two.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task What_is_told_can_be_read()
+    {
+        var told = Channel.CreateUnbounded<JobChange>();
+        var ears = new Ears { OnChange = change => told.Writer.TryWrite(change) };
+        await using IJobStore store = await OpenAsync(ears);
+        for (int i = 0; i < 50; i++)
+        {
+            Job job = await AcceptAsync(store);
+            await store.FinishAsync(await ClaimOneAsync(store), Jobs.Success(), Token);
+            await ears.HearAsync(job.Id, (await GetAsync(store, job.Id)).Version);
+            while (told.Reader.TryRead(out JobChange change))
+            {
+                Assert.True((await GetAsync(store, change.Id)).Version >= change.Version);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_is_told_of_what_did_not_happen()
+    {
+        var ears = new Ears();
+        await using IJobStore store = await OpenAsync(ears);
+        Job job = await EndedAsync(store, JobState.Succeeded);
+        await ears.HearAsync(job.Id, job.Version);
+        await Task.Delay(200, Token); // what else is to be told
+        int changes = ears.Changes.Count, due = ears.Due;
+
+        await store.GetAsync(job.Id, Token);
+        await store.ListAsync(new JobQuery(), Token);
+        await store.ClaimAsync("me", 1, Jobs.LongLease, Token);
+        await store.CancelAsync(job.Id, Token);
+        await store.RetryAsync(job.Id, Token);
+        await TendAsync(store);
+        await Task.Delay(200, Token);
+
+        Assert.Equal((changes, due), (ears.Changes.Count, ears.Due));
+    }
+}

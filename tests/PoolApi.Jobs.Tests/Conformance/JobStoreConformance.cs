@@ -1,0 +1,111 @@
+using PoolApi.Jobs.Stores;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Conformance;
+
+/// <summary>What every store promises (<see cref="IJobStore"/>), as tests. A store's own test class derives from this.</summary>
+/// <remarks>
+/// The store's clock is the real one, so leases and deadlines are short where they are to run out and long where they are not; what
+/// takes longer than thought because the machine is busy makes no test fail.
+/// </remarks>
+public abstract partial class JobStoreConformance
+{
+    /// <summary>Opens a store. The first of a test is empty; the test disposes of it.</summary>
+    /// <param name="listener">Is told of changes.</param>
+    protected abstract Task<IJobStore> OpenAsync(IJobStoreListener? listener = null);
+
+    /// <summary>
+    /// Opens one more store on the data of <see cref="OpenAsync"/>: as another instance while the first is open, if the store
+    /// is shared; or after the first has been closed. The test disposes of it.
+    /// </summary>
+    /// <param name="listener">Is told of changes.</param>
+    protected abstract Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null);
+
+    private static readonly MaintenanceRules KeepAll = new(TimeSpan.FromDays(1), 1_000_000);
+
+    /// <summary>A second instance, where there can be one; otherwise the first, so that the same test says something of it.</summary>
+    private async Task<IJobStore> OtherAsync(IJobStore first, IJobStoreListener? listener = null) =>
+        first.IsShared ? await OpenAnotherAsync(listener) : first;
+
+    private static async Task<Job> AcceptAsync(IJobStore store, NewJob? job = null)
+    {
+        JobAcceptance acceptance = await store.AcceptAsync(job ?? Jobs.New(), Token);
+        Assert.Equal(AcceptOutcome.Created, acceptance.Outcome);
+        return acceptance.Job;
+    }
+
+    private static Task<JobClaim> ClaimOneAsync(IJobStore store, string owner = "me") => ClaimOneAsync(store, owner, Jobs.LongLease);
+
+    /// <summary>Claims the one job that there is, as soon as it is due.</summary>
+    private static async Task<JobClaim> ClaimOneAsync(IJobStore store, string owner, TimeSpan lease)
+    {
+        JobClaim? claim = null;
+        await UntilAsync(async () => (claim = (await store.ClaimAsync(owner, 1, lease, Token)).Claims.SingleOrDefault()) is not null, "A due job");
+        return claim!;
+    }
+
+    /// <summary>Claims all that is due now, one or many at a time.</summary>
+    private static async Task<List<JobClaim>> ClaimAllAsync(IJobStore store, int max = 100, string owner = "me")
+    {
+        var all = new List<JobClaim>();
+        while (true)
+        {
+            JobClaims claims = await store.ClaimAsync(owner, max, Jobs.LongLease, Token);
+            Assert.True(claims.Claims.Count <= max);
+            all.AddRange(claims.Claims);
+            if (claims.Claims.Count == 0) return all;
+        }
+    }
+
+    private static async Task<Job> GetAsync(IJobStore store, Guid id)
+    {
+        Job? job = await store.GetAsync(id, Token);
+        Assert.NotNull(job);
+        return job;
+    }
+
+    /// <summary>Rounds of tending until no more is to be done.</summary>
+    private static async Task<(int Expired, int Redelivered, int Poisoned, int Swept)> TendAsync(IJobStore store, MaintenanceRules? rules = null)
+    {
+        (int expired, int redelivered, int poisoned, int swept) = (0, 0, 0, 0);
+        for (int round = 0; ; round++)
+        {
+            Assert.True(round < 10_000, "Maintenance says for ever that there may be more.");
+            MaintenanceReport report = await store.MaintainAsync(rules ?? KeepAll, Token);
+            expired += report.Expired;
+            redelivered += report.Redelivered.Values.Sum();
+            poisoned += report.Poisoned;
+            swept += report.Swept;
+            if (!report.MayBeMore) return (expired, redelivered, poisoned, swept);
+        }
+    }
+
+    /// <summary>Tends until a job is in a state.</summary>
+    private static async Task<Job> TendUntilAsync(IJobStore store, Guid id, JobState state, MaintenanceRules? rules = null)
+    {
+        Job? job = null;
+        await UntilAsync(
+            async () =>
+            {
+                await TendAsync(store, rules);
+                job = await store.GetAsync(id, Token);
+                return job?.State == state;
+            },
+            $"That the job is {state}");
+        return job!;
+    }
+
+    /// <summary>A job with a claim whose lease has run out, or soon has.</summary>
+    private static async Task<(Job Job, JobClaim Claim)> OrphanAsync(IJobStore store, NewJob? job = null, string owner = "dead")
+    {
+        Job accepted = await AcceptAsync(store, job);
+        return (accepted, await ClaimOneAsync(store, owner, TimeSpan.FromMilliseconds(100)));
+    }
+
+    private static void AssertSameTime(DateTimeOffset expected, DateTimeOffset? actual) =>
+        Assert.InRange((actual!.Value - expected).Duration(), TimeSpan.Zero, TimeSpan.FromMilliseconds(2));
+
+    /// <summary>A time by the store's clock, between two by this process's: on the same machine, to a second.</summary>
+    private static void AssertBetween(DateTimeOffset from, DateTimeOffset to, DateTimeOffset? actual) =>
+        Assert.InRange(actual!.Value, from - TimeSpan.FromSeconds(1), to + TimeSpan.FromSeconds(1));
+}

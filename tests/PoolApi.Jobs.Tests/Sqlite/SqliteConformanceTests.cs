@@ -1,0 +1,16 @@
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Tests.Conformance;
+
+namespace PoolApi.Jobs.Tests.Sqlite;
+
+/// <summary>What every store promises, of the SQLite store.</summary>
+public sealed class SqliteConformanceTests : JobStoreConformance, IDisposable
+{
+    private readonly StorePlace _place = new();
+
+    public void Dispose() => _place.Dispose();
+
+    protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) => await _place.OpenAsync(listener);
+
+    protected override async Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => await _place.OpenAsync(listener);
+}

@@ -1,0 +1,23 @@
+using PoolApi.Jobs.Stores.Sqlite;
+
+namespace PoolApi.Jobs.Tests.Sqlite;
+
+/// <summary>A directory of a test's own with a store's file in it.</summary>
+internal sealed class StorePlace : IDisposable
+{
+    public string Directory { get; } = System.IO.Directory.CreateTempSubdirectory("poolapi-jobs-").FullName;
+
+    public string File => Path.Combine(Directory, "jobs.db");
+
+    public SqliteJobStore Store(int? maxPages = null, IJobStoreListener? listener = null, TimeProvider? time = null) =>
+        new(File, time ?? TimeProvider.System, maxPages) { Listener = listener };
+
+    public async Task<SqliteJobStore> OpenAsync(IJobStoreListener? listener = null, int? maxPages = null, TimeProvider? time = null)
+    {
+        SqliteJobStore store = Store(maxPages, listener, time);
+        await store.OpenAsync(Patience.Token);
+        return store;
+    }
+
+    public void Dispose() => System.IO.Directory.Delete(Directory, recursive: true);
+}

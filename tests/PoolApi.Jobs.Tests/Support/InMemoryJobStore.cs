@@ -1,0 +1,330 @@
+using System.Collections.Concurrent;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Jobs.Tests;
+
+/// <summary>What the stores of several "instances" have in common in memory: what is a database elsewhere.</summary>
+internal sealed class InMemoryJobs
+{
+    public object Gate { get; } = new();
+
+    public Dictionary<Guid, InMemoryJobStore.Row> Rows { get; } = [];
+
+    public List<InMemoryJobStore> Open { get; } = [];
+}
+
+/// <summary>
+/// The contract in its plainest form: one lock, one dictionary, every question answered by looking at all jobs. What the real
+/// stores are compared with, and what the dispatcher is tested on; it can be made to fail.
+/// </summary>
+internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? time = null) : IJobStore
+{
+    private readonly InMemoryJobs _jobs = jobs ?? new InMemoryJobs();
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly ConcurrentDictionary<string, int> _calls = new();
+    private volatile string? _fault;
+    private volatile bool _losesAnswers;
+    private volatile bool _isMute;
+
+    public IJobStoreListener? Listener { get; set; }
+
+    public bool IsShared { get; init; } = true;
+
+    /// <summary>What is wrong with it: while it is set, nothing can be done.</summary>
+    public string? Fault { get => _fault; set => _fault = value; }
+
+    /// <summary>Whether what is done is done, and the answer is lost all the same.</summary>
+    public bool LosesAnswers { get => _losesAnswers; set => _losesAnswers = value; }
+
+    /// <summary>Waited for before each call, given its name.</summary>
+    public Func<string, Task>? Before { get; set; }
+
+    /// <summary>Listeners are told nothing, as if the connection that tells of changes were lost.</summary>
+    public bool IsMute { get => _isMute; set => _isMute = value; }
+
+    /// <summary>How often an operation has been called; of all, if none is named.</summary>
+    public int Calls(string? operation = null) => operation is null ? _calls.Values.Sum() : _calls.GetValueOrDefault(operation);
+
+    public Task OpenAsync(CancellationToken cancellation)
+    {
+        lock (_jobs.Gate)
+        {
+            _jobs.Open.Add(this);
+            if (!IsShared)
+            {
+                foreach (Row row in _jobs.Rows.Values) row.LeaseEnd = DateTimeOffset.MinValue;
+            }
+        }
+        return Task.CompletedTask;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        lock (_jobs.Gate) _jobs.Open.Remove(this);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) => DoAsync("accept", told =>
+    {
+        if (job.Idempotency is { } key && _jobs.Rows.Values.FirstOrDefault(r => r.New.Idempotency?.Key == key.Key && r.New.Client == job.Client) is { } same)
+        {
+            bool isSame = same.New.Idempotency!.Fingerprint.Span.SequenceEqual(key.Fingerprint.Span);
+            return new JobAcceptance(isSame ? AcceptOutcome.Existing : AcceptOutcome.OtherRequest, same.Job);
+        }
+        DateTimeOffset now = _time.GetUtcNow(), runAt = job.RunAt ?? now;
+        var row = new Row(job, new Job
+        {
+            Id = job.Id, Kind = job.Kind, Client = job.Client, State = JobState.Queued, Version = 1, MaxAttempts = job.MaxAttempts,
+            Priority = job.Priority, Tags = job.Tags, CreatedAt = now, RunAt = runAt, Deadline = runAt + job.Timeout,
+        });
+        _jobs.Rows.Add(job.Id, row);
+        told.IsDue = true;
+        return new JobAcceptance(AcceptOutcome.Created, row.Job);
+    }, cancellation);
+
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) => DoAsync("claim", told =>
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        DateTimeOffset now = _time.GetUtcNow();
+        List<Row> queued = [.. _jobs.Rows.Values.Where(r => r.Job.State == JobState.Queued && !(r.Job.Deadline <= now))];
+        List<Row> due =
+        [
+            .. queued.Where(r => r.Job.RunAt <= now).OrderByDescending(static r => r.Job.Priority).ThenBy(static r => r.Job.RunAt)
+                .ThenBy(static r => r.Job.Id).Take(max),
+        ];
+        foreach (Row row in due)
+        {
+            row.Number++;
+            row.LeaseEnd = now + lease;
+            row.EndedNumber = null;
+            row.Set(told, row.Job with { State = JobState.Running, Attempt = row.Job.Attempt + 1, StartedAt = now, Worker = owner, Progress = null });
+        }
+        TimeSpan? next = null;
+        if (due.Count < max && queued.Count > due.Count) next = queued.Except(due).Min(static r => r.Job.RunAt) - now;
+        return new JobClaims([.. due.Select(static r => new JobClaim(r.Job, r.New.Payload, r.Number, r.Redeliveries))], next);
+    }, cancellation);
+
+    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => DoAsync("finish", told =>
+    {
+        if (!_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row)) return false;
+        if (row.EndedNumber == claim.Number) return true;
+        if (!row.IsHeldBy(claim)) return false;
+        row.EndedNumber = claim.Number;
+        DateTimeOffset now = _time.GetUtcNow();
+        if (ending.State != JobState.Queued)
+        {
+            row.Result = ending.Result;
+            row.End(told, ending.State, ending.Error, now);
+        }
+        else if (row.Job.IsCancelRequested)
+        {
+            row.End(told, JobState.Cancelled, ending.Error, now);
+        }
+        else
+        {
+            row.Queue(told, row.Job with { Error = ending.Error, RunAt = now + ending.RetryAfter });
+        }
+        return true;
+    }, cancellation);
+
+    public async ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) => await DoAsync("hand back", told =>
+    {
+        foreach (JobClaim claim in claims)
+        {
+            if (!_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) || !row.IsHeldBy(claim)) continue;
+            if (row.Job.IsCancelRequested) row.End(told, JobState.Cancelled, null, _time.GetUtcNow());
+            else row.Queue(told, row.Job with { Attempt = row.Job.Attempt - 1 });
+        }
+        return true;
+    }, cancellation);
+
+    public ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation) =>
+        DoAsync<IReadOnlyList<LeaseState>>("renew", _ =>
+        {
+            var states = new List<LeaseState>();
+            foreach (JobClaim claim in claims)
+            {
+                bool isHeld = _jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) && row.IsHeldBy(claim);
+                if (isHeld) row!.LeaseEnd = _time.GetUtcNow() + lease;
+                states.Add(!isHeld ? LeaseState.Lost : row!.Job.IsCancelRequested ? LeaseState.CancelRequested : LeaseState.Held);
+            }
+            return states;
+        }, cancellation);
+
+    public async ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation) => await DoAsync("progress", told =>
+    {
+        if (_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) && row.IsHeldBy(claim)) row.Set(told, row.Job with { Progress = progress });
+        return true;
+    }, cancellation);
+
+    public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) =>
+        DoAsync("get", _ => _jobs.Rows.GetValueOrDefault(id)?.Job, cancellation);
+
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => DoAsync(
+        "result", _ => _jobs.Rows.TryGetValue(id, out Row? row) ? new JobWithResult(row.Job, row.Result, row.IsSwept) : null, cancellation);
+
+    public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) => DoAsync("list", _ =>
+    {
+        List<Job> found =
+        [
+            .. _jobs.Rows.Values.Select(static r => r.Job)
+                .Where(j => query.Client is null || j.Client == query.Client)
+                .Where(j => query.State is null || j.State == query.State)
+                .Where(j => query.Kind is null || j.Kind == query.Kind)
+                .Where(j => query.Tag is null || j.Tags.Contains(query.Tag))
+                .Where(j => query.After is not { } after || j.Id.CompareTo(after) < 0)
+                .OrderByDescending(static j => j.Id)
+                .Take(query.Limit + 1),
+        ];
+        return new JobPage([.. found.Take(query.Limit)], found.Count > query.Limit);
+    }, cancellation);
+
+    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) => DoAsync("cancel", told =>
+    {
+        if (!_jobs.Rows.TryGetValue(id, out Row? row)) return null;
+        JobState before = row.Job.State;
+        if (before == JobState.Queued) row.End(told, JobState.Cancelled, row.Job.Error, _time.GetUtcNow());
+        else if (before == JobState.Running && !row.Job.IsCancelRequested) row.Set(told, row.Job with { IsCancelRequested = true });
+        return new JobTransition(before, row.Job);
+    }, cancellation);
+
+    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) => DoAsync("retry", told =>
+    {
+        if (!_jobs.Rows.TryGetValue(id, out Row? row)) return null;
+        JobState before = row.Job.State;
+        if (before is JobState.Failed or JobState.Cancelled or JobState.Expired && !row.IsSwept)
+        {
+            DateTimeOffset now = _time.GetUtcNow();
+            row.Result = null;
+            row.Redeliveries = 0;
+            row.EndedNumber = null;
+            row.Queue(told, row.Job with
+            {
+                Attempt = 0, RunAt = now, Deadline = now + row.New.Timeout, StartedAt = null, FinishedAt = null, Error = null, Progress = null,
+            });
+        }
+        return new JobTransition(before, row.Job);
+    }, cancellation);
+
+    public ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation) => DoAsync("maintain", told =>
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        int touched = 0, expired = 0, poisoned = 0, swept = 0;
+        var redelivered = new Dictionary<string, int>();
+        foreach (Row row in _jobs.Rows.Values.ToList())
+        {
+            if (touched == rules.Limit) break;
+            touched++;
+            if (row.Job.State == JobState.Queued && row.Job.Deadline <= now)
+            {
+                row.End(told, JobState.Expired, JobError.Expired, now);
+                expired++;
+            }
+            else if (row.Job.State == JobState.Running && row.LeaseEnd <= now)
+            {
+                if (row.Job.IsCancelRequested)
+                {
+                    row.End(told, JobState.Cancelled, null, now);
+                }
+                else if (row.Redeliveries >= rules.MaxRedeliveries)
+                {
+                    row.End(told, JobState.Failed, JobError.Poison, now);
+                    poisoned++;
+                }
+                else
+                {
+                    row.Redeliveries++;
+                    row.Queue(told, row.Job);
+                    redelivered[row.Job.Kind] = redelivered.GetValueOrDefault(row.Job.Kind) + 1;
+                }
+            }
+            else if (row.Job.FinishedAt + (rules.Retention * 2) <= now)
+            {
+                _jobs.Rows.Remove(row.Job.Id);
+                swept++;
+            }
+            else if (row.Job.FinishedAt + rules.Retention <= now && !row.IsSwept)
+            {
+                (row.Result, row.IsSwept) = (null, true);
+                row.Set(told, row.Job);
+                swept++;
+            }
+            else
+            {
+                touched--;
+            }
+        }
+        return new MaintenanceReport(expired, redelivered, poisoned, swept, touched == rules.Limit);
+    }, cancellation);
+
+    public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation) => DoAsync<IReadOnlyDictionary<JobState, long>>(
+        "count", _ => JobStates.All.ToDictionary(static s => s, s => _jobs.Rows.Values.LongCount(r => r.Job.State == s)), cancellation);
+
+    private async ValueTask<T> DoAsync<T>(string operation, Func<Telling, T> body, CancellationToken cancellation)
+    {
+        _calls.AddOrUpdate(operation, 1, static (_, n) => n + 1);
+        cancellation.ThrowIfCancellationRequested();
+        if (Before is { } before) await before(operation);
+        if (Fault is { } fault) throw new JobStoreUnavailableException(fault);
+        var told = new Telling();
+        T result;
+        List<InMemoryJobStore> open;
+        lock (_jobs.Gate)
+        {
+            result = body(told);
+            open = [.. _jobs.Open];
+        }
+        foreach (InMemoryJobStore store in open)
+        {
+            if (store.IsMute || store.Listener is not { } listener) continue;
+            foreach (JobChange change in told.Changes) listener.Changed(change);
+            if (told.IsDue) listener.MayBeDue();
+        }
+        if (LosesAnswers) throw new JobStoreUnavailableException("The answer was lost.");
+        return result;
+    }
+
+    internal sealed class Telling
+    {
+        public List<JobChange> Changes { get; } = [];
+
+        public bool IsDue { get; set; }
+    }
+
+    internal sealed class Row(NewJob accepted, Job job)
+    {
+        public NewJob New { get; } = accepted;
+
+        public Job Job { get; private set; } = job;
+
+        public long Number { get; set; }
+
+        /// <summary>The claim that was the last to write an end; for who repeats it.</summary>
+        public long? EndedNumber { get; set; }
+
+        public DateTimeOffset LeaseEnd { get; set; }
+
+        public int Redeliveries { get; set; }
+
+        public JobResult? Result { get; set; }
+
+        public bool IsSwept { get; set; }
+
+        public bool IsHeldBy(JobClaim claim) => Job.State == JobState.Running && Number == claim.Number;
+
+        public void Set(Telling told, Job changed)
+        {
+            Job = changed with { Version = Job.Version + 1 };
+            told.Changes.Add(new JobChange(Job.Id, Job.Version, Job.IsCancelRequested));
+        }
+
+        public void Queue(Telling told, Job changed)
+        {
+            Set(told, changed with { State = JobState.Queued, IsCancelRequested = false, Progress = null });
+            told.IsDue = true;
+        }
+
+        public void End(Telling told, JobState state, JobError? error, DateTimeOffset now) =>
+            Set(told, Job with { State = state, Error = error, FinishedAt = now, IsCancelRequested = false });
+    }
+}
