@@ -1,3 +1,5 @@
+using PoolApi.HttpBenchmarks.Load;
+
 namespace PoolApi.JobBenchmarks.Load;
 
 /// <summary>Clients of a server, each with a connection of its own that it keeps.</summary>

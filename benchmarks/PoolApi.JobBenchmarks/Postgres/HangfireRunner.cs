@@ -13,18 +13,21 @@ internal sealed class HangfireRunner : IJobRunner
 
     private readonly PostgreSqlStorage _storage;
     private readonly BackgroundJobClient _client;
+    private readonly int _workers;
     private BackgroundJobServer? _server;
     private int _accepted;
 
-    private HangfireRunner(string connectionString)
+    private HangfireRunner(string connectionString, int workers)
     {
+        _workers = workers;
         var options = new PostgreSqlStorageOptions { QueuePollInterval = Poll, EnableLongPolling = true, PrepareSchemaIfNecessary = true };
         _storage = new PostgreSqlStorage(new NpgsqlConnectionFactory(connectionString, options), options);
         _client = new BackgroundJobClient(_storage);
         HangfireWork.Reset();
     }
 
-    public static Task<IJobRunner> OpenAsync(string connectionString) => Task.FromResult<IJobRunner>(new HangfireRunner(connectionString));
+    public static Task<IJobRunner> OpenAsync(string connectionString, int workers) =>
+        Task.FromResult<IJobRunner>(new HangfireRunner(connectionString, workers));
 
     public Task<CallResult> AcceptAsync(int callers, int jobs)
     {
@@ -34,10 +37,10 @@ internal sealed class HangfireRunner : IJobRunner
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    public async Task<double> RunAllAsync(int workers)
+    public async Task<double> RunAllAsync()
     {
         long startedAt = Stopwatch.GetTimestamp();
-        _server = new BackgroundJobServer(new BackgroundJobServerOptions { WorkerCount = workers }, _storage);
+        _server = new BackgroundJobServer(new BackgroundJobServerOptions { WorkerCount = _workers }, _storage);
         // That it has succeeded is committed a moment later: to Hangfire's advantage.
         while (HangfireWork.Done < _accepted) await Task.Delay(1);
         return _accepted / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;

@@ -10,7 +10,7 @@ internal interface IJobRunner : IAsyncDisposable
 
     /// <summary>Runs what has been accepted.</summary>
     /// <returns>How many each second, from its start until none is left.</returns>
-    Task<double> RunAllAsync(int workers);
+    Task<double> RunAllAsync();
 
     /// <summary>Accepts a job while nothing else is to be done.</summary>
     /// <returns>The time from before it was accepted to its first instruction, in milliseconds.</returns>

@@ -5,7 +5,6 @@ using PoolApi.JobBenchmarks.Load;
 using PoolApi.JobBenchmarks.Stores;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Running;
-using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.Stores.Postgres;
 using PoolApi.Threading;
 
@@ -19,21 +18,28 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
 
     private static readonly TimeSpan JoinTime = TimeSpan.FromSeconds(10), LongestStart = TimeSpan.FromSeconds(30);
 
-    private readonly PostgresJobStore _store;
     private readonly Meter _meter = new("benchmark");
-    private FixedThreadPool? _pool;
-    private JobDispatcher? _dispatcher;
+    private readonly PostgresJobStore _store;
+    private readonly FixedThreadPool _pool;
+    private readonly JobDispatcher _dispatcher;
     private int _accepted, _executed;
     private Guid _expected;
     private TaskCompletionSource<long> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private PoolApiRunner(PostgresJobStore store) => _store = store;
-
-    public static async Task<IJobRunner> OpenAsync(string connectionString)
+    private PoolApiRunner(string connectionString, int workers)
     {
-        var store = new PostgresJobStore(connectionString);
-        await store.OpenAsync(CancellationToken.None);
-        return new PoolApiRunner(store);
+        _store = new PostgresJobStore(connectionString);
+        _pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = workers });
+        _dispatcher = new JobDispatcher(
+            _store, this, _pool, new JobWatch(_store), new JobOptions(),
+            new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), TimeProvider.System, NullLogger<JobDispatcher>.Instance);
+    }
+
+    public static async Task<IJobRunner> OpenAsync(string connectionString, int workers)
+    {
+        var runner = new PoolApiRunner(connectionString, workers);
+        await runner._store.OpenAsync(CancellationToken.None);
+        return runner;
     }
 
     public async Task<CallResult> AcceptAsync(int callers, int jobs)
@@ -42,13 +48,9 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
         return await Callers.TimesAsync(callers, jobs, async _ => await _store.AcceptAsync(SampleJobs.Noop(), CancellationToken.None));
     }
 
-    public async Task<double> RunAllAsync(int workers)
+    public async Task<double> RunAllAsync()
     {
-        _pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = workers });
         long startedAt = Stopwatch.GetTimestamp();
-        _dispatcher = new JobDispatcher(
-            _store, this, _pool, new JobWatch(_store), new JobOptions(),
-            new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), TimeProvider.System, NullLogger<JobDispatcher>.Instance);
         _dispatcher.Start();
         // None is in hand any more once its end is committed.
         while (Volatile.Read(ref _executed) < _accepted || _dispatcher.Running > 0) await Task.Delay(1);
@@ -69,19 +71,16 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
 
     public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
     {
-        await _pool!.RunAsync(
+        await _pool.RunAsync(
             static s => s.Runner.Work(s.Run), (Runner: this, Run: run), new WorkOptions { Priority = run.Priority, CancellationToken = cancellation });
         return Done;
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_dispatcher is not null)
-        {
-            await _dispatcher.StopAsync(CancellationToken.None);
-            await _dispatcher.DisposeAsync();
-        }
-        if (_pool is not null) await _pool.ShutdownAsync(ShutdownMode.Drain, JoinTime);
+        await _dispatcher.StopAsync(CancellationToken.None);
+        await _dispatcher.DisposeAsync();
+        await _pool.ShutdownAsync(ShutdownMode.Drain, JoinTime);
         await _store.DisposeAsync();
         _meter.Dispose();
     }

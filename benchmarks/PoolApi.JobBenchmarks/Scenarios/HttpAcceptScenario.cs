@@ -1,4 +1,5 @@
 using System.Globalization;
+using PoolApi.HttpBenchmarks.Load;
 using PoolApi.JobBenchmarks.Load;
 using PoolApi.JobBenchmarks.Peers;
 using PoolApi.JobBenchmarks.Stores;

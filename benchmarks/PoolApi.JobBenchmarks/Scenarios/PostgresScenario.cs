@@ -55,12 +55,12 @@ internal sealed class PostgresScenario : IScenario
         string.Create(CultureInfo.InvariantCulture, $"accept → start {percentile}, ms, {workers} workers");
 
     private static async Task<Figure[]> MeasureAsync(
-        PostgresServer server, Func<string, Task<IJobRunner>> open, int workers, int jobs, int latencies)
+        PostgresServer server, Func<string, int, Task<IJobRunner>> open, int workers, int jobs, int latencies)
     {
         await using PostgresDatabase database = await server.CreateDatabaseAsync();
-        await using IJobRunner runner = await open(database.ConnectionString);
+        await using IJobRunner runner = await open(database.ConnectionString, workers);
         CallResult accepts = await runner.AcceptAsync(CallerCount, jobs);
-        double rate = await runner.RunAllAsync(workers);
+        double rate = await runner.RunAllAsync();
         await Task.Delay(FirstPause);
         var times = new double[latencies];
         for (int i = 0; i < latencies; i++)
