@@ -34,15 +34,19 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<JobDispatcher> _logger;
 
-    private readonly ConcurrentDictionary<JobRun, Task> _runs = new();
+    private readonly ConcurrentDictionary<JobRun, bool> _runs = new(); // and whether it went first
+    private readonly ConcurrentDictionary<Guid, bool> _toCancel = new(); // told while a claim is under way: it may be of one of its jobs
     private readonly Signal _due = new();
     private readonly Signal _tend = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly CancellationTokenSource _stopped = new();
     private readonly JobShare _share;
     private int _waiting; // runs that no worker has taken yet
+    private int _holding; // runs that a worker has taken
     private int _hurried; // jobs whose clients wait for them as for a request
     private volatile bool _mayHaveQueued = true; // jobs wait in the store, as far as is known
+    private volatile bool _isClaiming;
+    private volatile bool _tendsSlowly;
     private Task _claiming = Task.CompletedTask;
     private Task _tending = Task.CompletedTask;
 
@@ -111,7 +115,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         Close();
         await _claiming.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // The leases are renewed to the end.
-        await Task.WhenAll(_runs.Values).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_runs.Keys.Select(static r => r.Running)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopped.CancelAsync();
         await _tending.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
@@ -128,6 +132,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         _watch.Changed(change);
         if (!change.IsCancelRequested) return;
+        if (_isClaiming) _toCancel[change.Id] = true; // before the runs are looked at; see Begin
         foreach (JobRun run in _runs.Keys)
         {
             if (run.Claim.Job.Id == change.Id) run.Stop(StopReason.Cancelled);
@@ -143,6 +148,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     void IJobStoreListener.MayHaveMissed()
     {
         _watch.MayHaveMissed();
+        _mayHaveQueued = true;
         _due.Set();
         _tend.Set(); // also tells which running jobs somebody wants cancelled
     }
@@ -158,11 +164,12 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             {
                 wait = await ClaimOnceAsync();
                 pause = FirstPause;
-                StoreWorks();
             }
-            catch (JobStoreUnavailableException e)
+            catch (Exception e)
             {
+                // Whatever it is, jobs must not stop for good because of it.
                 StoreFails(e);
+                _mayHaveQueued = true;
                 wait = pause;
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
@@ -185,24 +192,41 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         {
             room = hurried;
         }
+        else if (!_mayHaveQueued)
+        {
+            _share.Rest();
+            return null;
+        }
         else
         {
-            if (!_mayHaveQueued) return null;
-            first = _share.IsDue() && Volatile.Read(ref _waiting) == 0;
-            if (!first) return Crowded;
+            if (_tendsSlowly) _tend.Set(); // what waits may expire
+            if (!MayGoFirst()) return Crowded;
             room = 1;
+            first = true;
         }
         // With high priority a job goes before the requests that wait, with low priority after all of them.
         WorkPriority priority = first ? WorkPriority.High : hurried > 0 ? WorkPriority.Normal : WorkPriority.Low;
-        _mayHaveQueued = false; // whoever accepts from here on says so
-        JobClaims claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
-        Interlocked.Add(ref _hurried, -hurried);
-        foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
+        JobClaims claimed;
+        try
+        {
+            _mayHaveQueued = false; // whoever accepts from here on says so
+            _isClaiming = true;
+            claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
+            StoreWorks();
+            Interlocked.Add(ref _hurried, -hurried);
+            foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
+        }
+        finally
+        {
+            _isClaiming = false;
+            _toCancel.Clear();
+        }
         if (claimed.Claims.Count == room)
         {
             _mayHaveQueued = true;
             return Room() > 0 ? TimeSpan.Zero : Crowded;
         }
+        _share.Rest();
         if (claimed.NextDue is not { } next) return null;
         return next > TimeSpan.Zero ? next : Crowded;
     }
@@ -213,44 +237,79 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         PoolSnapshot pool = _pool.GetSnapshot();
         int busy = pool.Workers.Count(static w => w.State != WorkerState.Idle);
         // Those of ours that are on their way to the pool, or wait in it.
-        return pool.Workers.Count - Math.Max(busy + pool.QueueLength, busy + Volatile.Read(ref _waiting));
+        return pool.Workers.Count - busy - Math.Max(pool.QueueLength, Volatile.Read(ref _waiting));
+    }
+
+    /// <summary>Whether a job may go before what waits in the pool.</summary>
+    private bool MayGoFirst()
+    {
+        // Where jobs have all workers, nobody else is in their way.
+        if (Volatile.Read(ref _holding) >= _pool.Workers)
+        {
+            _share.Rest();
+            return false;
+        }
+        return _share.IsDue() && Volatile.Read(ref _waiting) == 0 && !_pool.IsFullGuess;
     }
 
     private void Begin(JobClaim claim, WorkPriority priority, bool first)
     {
-        var run = new JobRun(claim, priority, new ProgressReporter(_store, claim, _time));
+        var run = new JobRun(claim, priority, new ProgressReporter(_store, claim, _time), Started);
         if (claim.Job.Deadline is { } deadline) run.StopIn(deadline - claim.Job.StartedAt!.Value, _time);
-        Interlocked.Increment(ref _waiting);
-        Task running = RunAsync(run, first);
-        _runs[run] = running;
-        // It may have ended before it was noted.
-        if (running.IsCompleted) _runs.TryRemove(run, out _);
-        else if (_runs.Count == 1) _tend.Set();
-        if (_closed.IsCancellationRequested && !run.HasStarted) run.Stop(StopReason.Draining);
-        else if (claim.Job.IsCancelRequested) run.Stop(StopReason.Cancelled);
+        _runs[run] = first;
+        Interlocked.Increment(ref _waiting); // a full fence; see TendAsync
+        if (_tendsSlowly) _tend.Set();
+        // Whoever closes or tells of a cancellation notes it before looking for the run: one of the two sees the other.
+        if (_closed.IsCancellationRequested) run.Stop(StopReason.Draining);
+        else if (claim.Job.IsCancelRequested || _toCancel.ContainsKey(claim.Job.Id)) run.Stop(StopReason.Cancelled);
+        run.Running = RunAsync(run, first);
+    }
+
+    private void Started(JobRun run)
+    {
+        Interlocked.Increment(ref _holding);
+        Interlocked.Decrement(ref _waiting);
+        if (_runs.GetValueOrDefault(run)) _share.Started();
     }
 
     private async Task RunAsync(JobRun run, bool first)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        long since = _time.GetTimestamp();
         JobAttempt attempt;
         try
         {
             attempt = await _executor.ExecuteAsync(run, run.Stopping);
+        }
+        catch (OperationCanceledException) when (run.Why != StopReason.None)
+        {
+            attempt = JobAttempt.Stopped;
         }
         catch (Exception e)
         {
             LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
             attempt = JobAttempt.Failed;
         }
-        Interlocked.Decrement(ref _waiting);
-        if (first) _share.Used(_time.GetElapsedTime(since));
+        if (!run.HasStarted)
+        {
+            // The pool had no room for it after all: not to be offered it again at once.
+            if (attempt.Outcome == AttemptOutcome.Stopped) await Task.Delay(FirstPause, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Interlocked.Decrement(ref _waiting);
+        }
+        else
+        {
+            Interlocked.Decrement(ref _holding);
+            if (first) _share.Ended();
+        }
         _due.Set(); // a worker is free, before the end is written
         try
         {
-            await run.Reported;
+            await run.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await EndAsync(run, attempt);
+        }
+        catch (Exception e)
+        {
+            // Writing it again would come to the same. The lease runs out, and the job is run again, or failed as poison.
+            LogNotWritten(run.Claim.Job.Id, e);
         }
         finally
         {
@@ -264,8 +323,6 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         JobEnd? end = EndOf(run, attempt);
         TimeSpan pause = FirstPause;
-        // The pool had no room for it after all: not to be offered it again at once.
-        if (end is null && run.Why == StopReason.None) await Task.Delay(pause, _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         while (run.Why != StopReason.LeaseLost)
         {
             try
@@ -273,6 +330,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 if (end is null) await _store.HandBackAsync([run.Claim], CancellationToken.None);
                 else if (!await _store.FinishAsync(run.Claim, end, CancellationToken.None)) LogLost(run.Claim.Job.Id);
                 else if (end.State == JobState.Queued) _instruments.Retried(run.Claim.Job.Kind);
+                StoreWorks();
                 return;
             }
             catch (JobStoreUnavailableException e)
@@ -296,7 +354,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 return new JobEnd(JobState.Succeeded, attempt.Result);
             case AttemptOutcome.Failed when run.Why == StopReason.Deadline:
                 return new JobEnd(JobState.Expired, null, attempt.Error ?? JobError.Expired);
-            case AttemptOutcome.Failed when attempt.MayRetry && job.Attempt < job.MaxAttempts && run.Why == StopReason.None:
+            case AttemptOutcome.Failed when attempt.MayRetry && job.Attempt < job.MaxAttempts && run.Why != StopReason.Cancelled:
                 return new JobEnd(
                     JobState.Queued, null, attempt.Error, Backoff.After(_options.RetryDelay, job.Attempt, Random.Shared.NextDouble()));
             case AttemptOutcome.Failed:
@@ -318,9 +376,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var rules = new MaintenanceRules(_options.Retention, _options.MaxRedeliveries);
+        TimeSpan pause = FirstPause;
         while (!_stopped.IsCancellationRequested)
         {
-            bool more = false;
+            TimeSpan wait;
             try
             {
                 // Before others' leases are looked at: after a time without the store, one's own have run out as well.
@@ -328,17 +387,26 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 MaintenanceReport report = await _store.MaintainAsync(rules, CancellationToken.None);
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
-                more = report.MayBeMore;
-                if (report.Redelivered.Count > 0 || _mayHaveQueued || _store.IsShared) _due.Set(); // what others tell may get lost
+                if (report.Redelivered.Count > 0 || _store.IsShared) _mayHaveQueued = true; // what others tell may get lost
+                if (_mayHaveQueued) _due.Set();
                 StoreWorks();
+                pause = FirstPause;
+                // Whether another instance dies cannot be known otherwise than by looking.
+                _tendsSlowly = true;
+                Interlocked.MemoryBarrier(); // said before it is looked: whoever begins a run afterwards wakes this
+                bool busy = !_runs.IsEmpty || _mayHaveQueued || _store.IsShared;
+                wait = report.MayBeMore ? TimeSpan.Zero : busy ? _options.Lease / 6 : Quiet;
+                _tendsSlowly = wait == Quiet;
             }
-            catch (JobStoreUnavailableException e)
+            catch (Exception e)
             {
+                // As in ClaimAsync. Leases are short, so it is soon tried again.
                 StoreFails(e);
+                wait = pause;
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
-            // Whether another instance dies cannot be known otherwise than by looking.
-            bool busy = !_runs.IsEmpty || _mayHaveQueued || _store.IsShared;
-            if (!more) await _tend.WaitAsync(busy ? _options.Lease / 6 : Quiet, _time, _stopped.Token);
+            if (wait > TimeSpan.Zero) await _tend.WaitAsync(wait, _time, _stopped.Token);
+            _tendsSlowly = false;
         }
     }
 
@@ -355,9 +423,9 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         }
     }
 
-    private void StoreFails(JobStoreUnavailableException e)
+    private void StoreFails(Exception e)
     {
-        if (StoreFault is null) LogStoreFails(e.Message);
+        if (StoreFault is null) LogStoreFails(e.Message, e is JobStoreException ? null : e);
         StoreFault = e.Message;
     }
 
@@ -368,7 +436,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     }
 
     [LoggerMessage(30, LogLevel.Error, "The job store cannot be used: {fault}")]
-    private partial void LogStoreFails(string fault);
+    private partial void LogStoreFails(string fault, Exception? exception);
 
     [LoggerMessage(31, LogLevel.Information, "The job store can be used again")]
     private partial void LogStoreWorks();
@@ -381,4 +449,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
 
     [LoggerMessage(34, LogLevel.Warning, "The end of job {id} is not written: its lease was lost, and another instance has it")]
     private partial void LogLost(Guid id);
+
+    [LoggerMessage(35, LogLevel.Error, "The end of job {id} could not be written: it is run again when its lease is over")]
+    private partial void LogNotWritten(Guid id, Exception exception);
 }

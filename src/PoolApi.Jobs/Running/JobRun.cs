@@ -5,15 +5,24 @@ namespace PoolApi.Jobs.Running;
 /// <summary>An attempt that this instance has in hand. Thread-safe.</summary>
 public sealed class JobRun : IDisposable
 {
+    /// <summary>What a timer can be set to. Nothing runs for as long.</summary>
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
+
     private readonly CancellationTokenSource _stop = new();
     private readonly ProgressReporter _progress;
+    private readonly Action<JobRun> _started;
+    private Task _cancelled = Task.CompletedTask;
     private ITimer? _deadline;
     private int _why; // a StopReason; the first one stays
-    private volatile bool _hasStarted;
+    private int _hasStarted;
 
-    internal JobRun(JobClaim claim, WorkPriority priority, ProgressReporter progress)
+    /// <param name="claim">The claim.</param>
+    /// <param name="priority">In the pool.</param>
+    /// <param name="progress">Where progress goes.</param>
+    /// <param name="started">Called once, when a worker has taken it.</param>
+    internal JobRun(JobClaim claim, WorkPriority priority, ProgressReporter progress, Action<JobRun> started)
     {
-        (Claim, Priority, _progress) = (claim, priority, progress);
+        (Claim, Priority, _progress, _started) = (claim, priority, progress, started);
         Stopping = _stop.Token;
     }
 
@@ -27,13 +36,19 @@ public sealed class JobRun : IDisposable
 
     internal StopReason Why => (StopReason)Volatile.Read(ref _why);
 
-    internal bool HasStarted => _hasStarted;
+    internal bool HasStarted => Volatile.Read(ref _hasStarted) != 0;
 
-    /// <summary>Completes when no progress is being written any more.</summary>
-    internal Task Reported => _progress.Written;
+    /// <summary>The attempt, to the end of its being written down. Set by who begins it.</summary>
+    internal Task Running { get; set; } = Task.CompletedTask;
 
-    /// <summary>A worker has taken it.</summary>
-    public void Started() => _hasStarted = true;
+    /// <summary>Completes when no progress is being written any more, and whoever was told to stop has been.</summary>
+    internal Task Settled => Task.WhenAll(_progress.Written, Volatile.Read(ref _cancelled));
+
+    /// <summary>A worker has taken it. Only the first call counts.</summary>
+    public void Started()
+    {
+        if (Interlocked.Exchange(ref _hasStarted, 1) == 0) _started(this);
+    }
 
     /// <summary>Says how far the work is. Cheap: written down is what people can see, ten times a second at most.</summary>
     /// <param name="progress">0 to 1.</param>
@@ -57,7 +72,8 @@ public sealed class JobRun : IDisposable
         if (Interlocked.CompareExchange(ref _why, (int)why, 0) != 0) return;
         try
         {
-            _stop.Cancel();
+            // What the work does about it runs elsewhere: whoever asks is the store's or a timer's thread.
+            Volatile.Write(ref _cancelled, _stop.CancelAsync());
         }
         catch (ObjectDisposedException)
         {
@@ -68,7 +84,7 @@ public sealed class JobRun : IDisposable
     internal void StopIn(TimeSpan time, TimeProvider clock)
     {
         if (time <= TimeSpan.Zero) Stop(StopReason.Deadline);
-        else _deadline = clock.CreateTimer(static run => ((JobRun)run!).Stop(StopReason.Deadline), this, time, Timeout.InfiniteTimeSpan);
+        else if (time < LongestTimer) _deadline = clock.CreateTimer(static run => ((JobRun)run!).Stop(StopReason.Deadline), this, time, Timeout.InfiniteTimeSpan);
     }
 }
 

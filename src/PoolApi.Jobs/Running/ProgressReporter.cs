@@ -39,9 +39,9 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
         {
             await store.ReportProgressAsync(claim, progress, CancellationToken.None);
         }
-        catch (JobStoreException)
+        catch (Exception)
         {
-            // The next report, or the end, says more.
+            // Whatever it is: the next report, or the end, says more, and the end is to be written.
         }
     }
 }

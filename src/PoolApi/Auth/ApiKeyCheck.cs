@@ -3,7 +3,10 @@ using PoolApi.Problems;
 
 namespace PoolApi.Auth;
 
-/// <summary>Asks every request for work for a key, before anything of it is read. What does not use the pool needs none.</summary>
+/// <summary>
+/// Asks every request for work for a key, before anything of it is read. What does not use the pool needs none, unless it
+/// says so of itself (<see cref="NeedsKeyMetadata"/>).
+/// </summary>
 internal static class ApiKeyCheck
 {
     /// <summary>Told by what the endpoint says of itself, so that no route for work can be forgotten. After the routing.</summary>
@@ -13,7 +16,8 @@ internal static class ApiKeyCheck
             static name => name, static name => new ApiClient(name), StringComparer.Ordinal);
         app.Use(async (HttpContext context, RequestDelegate next) =>
         {
-            if (context.GetEndpoint()?.Metadata.GetMetadata<RunOnPoolMetadata>() is not null)
+            if (context.GetEndpoint()?.Metadata is { } says
+                && (says.GetMetadata<RunOnPoolMetadata>() is not null || says.GetMetadata<NeedsKeyMetadata>() is not null))
             {
                 if (keys.NameOf(context.Request) is not { } name)
                 {

@@ -3,7 +3,7 @@ using PoolApi.Auth;
 
 namespace PoolApi.Documentation;
 
-/// <summary>Tells OpenAPI that requests for work need a key, and where to put it.</summary>
+/// <summary>Tells OpenAPI which requests need a key, and where to put it.</summary>
 internal static class KeyDocs
 {
     private const string BearerScheme = "bearer";
@@ -11,7 +11,7 @@ internal static class KeyDocs
 
     public static void AddTo(OpenApiOperation operation, OpenApiDocument document)
     {
-        if (!RouteDocs.RunsOnPool(operation)) return;
+        if (!RouteDocs.NeedsKey(operation)) return;
         IDictionary<string, IOpenApiSecurityScheme> schemes =
             (document.Components ??= new OpenApiComponents()).SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>();
         schemes[BearerScheme] = new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "The client's key." };

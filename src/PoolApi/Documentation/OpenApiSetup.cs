@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.OpenApi;
+using PoolApi.JobRoutes;
 
 namespace PoolApi.Documentation;
 
@@ -11,6 +12,12 @@ internal static class OpenApiSetup
         options.AddSchemaTransformer(static (schema, context, _) =>
         {
             if (context.JsonTypeInfo.Type == typeof(ProblemDetails)) RouteDocs.AddProblemMembers(schema);
+            if (context.JsonTypeInfo.Type == typeof(JobView)) JobDocs.CompleteJob(schema);
+            return Task.CompletedTask;
+        });
+        options.AddOperationTransformer(static (operation, context, _) =>
+        {
+            RouteDocs.Mark(operation, context.Description.ActionDescriptor.EndpointMetadata);
             return Task.CompletedTask;
         });
         options.AddDocumentTransformer((document, _, _) =>

@@ -1,11 +1,17 @@
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.OpenApi;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Auth;
 
 namespace PoolApi.Documentation;
 
 /// <summary>Tells OpenAPI what handlers read and answer beyond what their signatures show.</summary>
 internal static class RouteDocs
 {
+    private const string PoolMark = "poolapi-runs-on-pool";
+    private const string KeyMark = "poolapi-needs-key";
+
     /// <summary>Problems that the route may answer, beside those of the pool.</summary>
     public static RouteHandlerBuilder WithProblems(this RouteHandlerBuilder builder, params ReadOnlySpan<int> statuses)
     {
@@ -77,8 +83,41 @@ internal static class RouteDocs
             return Task.CompletedTask;
         });
 
-    /// <summary>Whether it is a request for work: only the pool answers 503.</summary>
-    public static bool RunsOnPool(OpenApiOperation operation) => operation.Responses?.ContainsKey("503") == true;
+    /// <summary>What an answer means on this route, where it is not what it means on all, and which headers it has.</summary>
+    public static RouteHandlerBuilder WithMeaning(
+        this RouteHandlerBuilder builder, int status, string description, params (string Name, string Description)[] headers) =>
+        builder.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            string key = status.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            OpenApiResponses responses = operation.Responses ??= [];
+            if (!responses.TryGetValue(key, out IOpenApiResponse? response)) responses[key] = response = new OpenApiResponse();
+            if (response is not OpenApiResponse answer) return Task.CompletedTask;
+            answer.Description = description;
+            foreach (var (name, meaning) in headers)
+            {
+                (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())[name] = new OpenApiHeader
+                {
+                    Description = meaning,
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                };
+            }
+            return Task.CompletedTask;
+        });
+
+    /// <summary>Notes what the endpoint says of itself, for what is added when the document is whole.</summary>
+    public static void Mark(OpenApiOperation operation, IList<object> metadata)
+    {
+        bool onPool = metadata.Any(static m => m is RunOnPoolMetadata);
+        operation.Metadata ??= new Dictionary<string, object>();
+        if (onPool) operation.Metadata[PoolMark] = true;
+        if (onPool || metadata.Any(static m => m is NeedsKeyMetadata)) operation.Metadata[KeyMark] = true;
+    }
+
+    /// <summary>Whether it is a request for work.</summary>
+    public static bool RunsOnPool(OpenApiOperation operation) => operation.Metadata?.ContainsKey(PoolMark) == true;
+
+    /// <summary>Whether it needs a key, where keys are asked for.</summary>
+    public static bool NeedsKey(OpenApiOperation operation) => operation.Metadata?.ContainsKey(KeyMark) == true;
 
     /// <summary>Adds to every answer what all have in common: the timing of a success, the Retry-After of a 503, the shape of problems.</summary>
     public static void AddCommon(OpenApiOperation operation)
@@ -102,6 +141,9 @@ internal static class RouteDocs
                     Schema = new OpenApiSchema { Type = JsonSchemaType.Integer },
                 };
             }
+            // Where the route says by itself what it means, that holds.
+            bool isSaid = int.TryParse(status, out int number) && answer.Description != ReasonPhrases.GetReasonPhrase(number);
+            if (isSaid && !string.IsNullOrEmpty(answer.Description)) continue;
             answer.Description = status switch
             {
                 "400" => "invalid-request: a parameter or the body is wrong; `errors` names each with what it may be",
@@ -140,14 +182,23 @@ internal static class RouteDocs
         };
     }
 
-    private static RouteHandlerBuilder WithQuery(
+    /// <summary>A header of the request that may be left out.</summary>
+    public static RouteHandlerBuilder WithHeader(this RouteHandlerBuilder builder, string name, string description, OpenApiSchema schema) =>
+        builder.WithParameter(ParameterLocation.Header, name, description, required: false, schema);
+
+    /// <summary>A query parameter.</summary>
+    public static RouteHandlerBuilder WithQuery(
         this RouteHandlerBuilder builder, string name, string description, bool required, OpenApiSchema schema) =>
+        builder.WithParameter(ParameterLocation.Query, name, description, required, schema);
+
+    private static RouteHandlerBuilder WithParameter(
+        this RouteHandlerBuilder builder, ParameterLocation place, string name, string description, bool required, OpenApiSchema schema) =>
         builder.AddOpenApiOperationTransformer((operation, _, _) =>
         {
             (operation.Parameters ??= []).Add(new OpenApiParameter
             {
                 Name = name,
-                In = ParameterLocation.Query,
+                In = place,
                 Required = required,
                 Description = description,
                 Schema = schema,

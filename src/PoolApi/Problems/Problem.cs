@@ -58,6 +58,8 @@ internal static class Problem
         404 => ("not-found", "Not found", "There is no such route here. GET / says what there is."),
         405 => ("method-not-allowed", "Method not allowed", "The route exists, with another method: see the header Allow."),
         408 => ("request-timeout", "The request came too slowly", "The body was sent more slowly than the server waits for. Send it faster."),
+        409 => ("conflict", "Not as it is now", "What was asked for cannot be done as things are now."),
+        410 => ("gone", "Gone", "It was here, and is no more."),
         413 => ("payload-too-large", "The body is too large", "Send a smaller body."),
         415 => ("unsupported-media", "The body is of a kind that is not taken", "See the documentation of the route at /openapi/v1.json."),
         422 => ("unprocessable", "The content cannot be processed", "The request is well formed, and its content cannot be processed."),

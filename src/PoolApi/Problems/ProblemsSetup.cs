@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.Json;
+using PoolApi.JobRoutes;
 using PoolApi.Passwords;
 
 namespace PoolApi.Problems;
@@ -18,6 +19,7 @@ internal static class ProblemsSetup
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, ProblemJson.Default);
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, PasswordJson.Default);
+            options.SerializerOptions.TypeInfoResolverChain.Insert(0, JobJson.Default);
         });
     }
 }

@@ -43,6 +43,18 @@ internal sealed class QueryReader(HttpContext context)
         return choices[0].Value;
     }
 
+    /// <summary>A text of some kind that may be left out.</summary>
+    /// <param name="name">The parameter.</param>
+    /// <param name="allowed">What it may be, in words.</param>
+    /// <param name="isAllowed">Whether a text is such.</param>
+    public string? OptionalText(string name, string allowed, Func<string, bool> isAllowed)
+    {
+        if (!TryGet(name, required: false, allowed, out string text)) return null;
+        if (isAllowed(text)) return text;
+        Fault(name, $"{name} may be {allowed}.");
+        return null;
+    }
+
     private int? TryWholeNumber(string name, int min, int max, bool required)
     {
         string allowed = string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}");

@@ -1,0 +1,211 @@
+using System.Text.Json.Nodes;
+using Microsoft.OpenApi;
+using PoolApi.Documentation;
+using PoolApi.Jobs;
+
+namespace PoolApi.JobRoutes;
+
+/// <summary>Tells OpenAPI what the jobs routes take and answer.</summary>
+internal static class JobDocs
+{
+    private const string ExampleId = "0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11";
+    private const string NoJob = "not-found: there is no such job for this client";
+    private const string StoreAway = "store-unavailable: the store of the jobs cannot be used for now; try again after Retry-After";
+    private static readonly (string, string) RetryAfterHeader = ("Retry-After", "Seconds after which it is worth asking again.");
+
+    public static RouteHandlerBuilder DescribeList(this RouteHandlerBuilder route) => route
+        .WithSummary("Lists jobs, the newest first.")
+        .WithDescription("A page says in `next` where the one behind it is. Whatever comes or ends in between, no job is skipped or seen twice.")
+        .WithQuery(JobListRequest.StateQuery, "Only jobs in this state.", required: false, Choice(States()))
+        .WithQuery(JobListRequest.KindQuery, "Only jobs of this kind: a route without /v1/.", required: false, Text("thumbnails"))
+        .WithQuery(JobListRequest.TagQuery, "Only jobs with this tag.", required: false, Tag())
+        .WithQuery(JobListRequest.CursorQuery, "Where the page before ended, as its `next` says it.", required: false, Text())
+        .WithQuery(JobListRequest.LimitQuery, "How many jobs at most.", required: false, Number(1, JobListRequest.MaxLimit, JobListRequest.UsualLimit))
+        .Produces<JobListView>()
+        .WithProblems(400, 503)
+        .WithMeaning(200, "The jobs, and where there are more.")
+        .WithMeaning(503, StoreAway)
+        .WithExample(200, static () => new JsonObject { ["jobs"] = new JsonArray(ExampleJob()), ["next"] = null });
+
+    public static RouteHandlerBuilder DescribeGet(this RouteHandlerBuilder route) => route
+        .WithSummary("Says how a job is, or waits until it is otherwise.")
+        .WithDescription(
+            "With `Prefer: wait=N` the answer comes when the job has ended; with `If-None-Match` as well, when its version is none of those; "
+            + "after N seconds in any case, with the job as it is then.")
+        .WithJobId()
+        .WithHeader(PreferHeader.Name, $"`wait=N`: wait up to N seconds, 0 to {PreferHeader.MaxWait}.", Text("wait=30"))
+        .WithHeader("If-None-Match", "The ETag of the version that the client has.", Text("\"7\""))
+        .Produces<JobView>()
+        .Produces(StatusCodes.Status304NotModified)
+        .WithProblems(400, 404, 503)
+        .WithMeaning(200, "The job.", ETagHeader(), AppliedHeader())
+        .WithMeaning(304, "The job is as the client has it.", ETagHeader(), AppliedHeader())
+        .WithMeaning(404, NoJob)
+        .WithMeaning(503, StoreAway)
+        .WithExample(200, ExampleJob);
+
+    public static RouteHandlerBuilder DescribeResult(this RouteHandlerBuilder route) => route
+        .WithSummary("Answers what the work of a job answered.")
+        .WithDescription("With the status and the media type that the work gave: a job that failed with a problem of its own, such as 422, answers that problem.")
+        .WithJobId()
+        .WithProblems(404, 409, 410, 500, 503)
+        .WithBinaryAnswer("The result, in the media type of the job's kind.", "*/*")
+        .WithMeaning(404, NoJob)
+        .WithMeaning(
+            409, "job-not-finished: it has not ended yet, ask again after Retry-After; job-cancelled, job-expired: it has no result", RetryAfterHeader)
+        .WithMeaning(410, "job-result-gone: it is past its retention")
+        .WithMeaning(500, "work-failed: the job failed")
+        .WithMeaning(503, StoreAway);
+
+    public static RouteHandlerBuilder DescribeEvents(this RouteHandlerBuilder route) => route
+        .WithSummary("Sends the job at once and whenever it changes, as server-sent events, until it has ended.")
+        .WithDescription("Each event is named `job`, has the job as its data and its version as its id. Of several changes at once only the latest is sent.")
+        .WithJobId()
+        .WithHeader(JobEvents.LastSeenHeader, "The id of the last event that the client has: only newer ones are sent.", Text("7"))
+        .Produces<string>(StatusCodes.Status200OK, "text/event-stream")
+        .WithProblems(400, 404, 503)
+        .WithMeaning(200, "The events.")
+        .WithMeaning(404, NoJob)
+        .WithMeaning(503, StoreAway);
+
+    public static RouteHandlerBuilder DescribeCancel(this RouteHandlerBuilder route) => route
+        .WithSummary("Cancels a job.")
+        .WithJobId()
+        .Produces(StatusCodes.Status204NoContent)
+        .Produces<JobView>(StatusCodes.Status202Accepted)
+        .WithProblems(404, 409, 503)
+        .WithMeaning(202, "It runs, and is being cancelled. The job as it is now.", RetryAfterHeader, LocationHeader())
+        .WithMeaning(204, "It was queued, and is never run.")
+        .WithMeaning(404, NoJob)
+        .WithMeaning(409, "job-finished: it has ended already")
+        .WithMeaning(503, StoreAway);
+
+    public static RouteHandlerBuilder DescribeRetry(this RouteHandlerBuilder route) => route
+        .WithSummary("Queues a job again that failed, was cancelled or has expired.")
+        .WithJobId()
+        .Produces<JobView>(StatusCodes.Status202Accepted)
+        .WithProblems(404, 409, 503)
+        .WithMeaning(202, "It is queued. The job as it is now.", RetryAfterHeader, LocationHeader())
+        .WithMeaning(404, NoJob)
+        .WithMeaning(409, "job-not-retryable: it has not ended yet, or has succeeded, or is past its retention")
+        .WithMeaning(503, StoreAway);
+
+    /// <summary>What a request for work takes and answers where it can be a job.</summary>
+    public static RouteHandlerBuilder DescribeAsJob(this RouteHandlerBuilder route) => route
+        .WithHeader(
+            PreferHeader.Name,
+            $"`respond-async`: make it a job and answer 202; `respond-async, wait=N`: the result, if there is one within N seconds, 0 to {PreferHeader.MaxWait}.",
+            Text("respond-async, wait=5"))
+        .WithHeader(
+            IdempotencyKeyHeader.Name,
+            $"The client's own name for this request, up to {IdempotencyKeyHeader.MaxLength} characters: the same key means the same job.",
+            Text("8e03978e-40d5-43e8-bc93-6894a57f9324"))
+        .WithEither(JobParameters.PriorityQuery, JobParameters.PriorityHeader, "Which of the jobs that are due goes first.", PriorityChoice)
+        .WithEither(
+            JobParameters.RunAtQuery, JobParameters.RunAtHeader, "Not before this time, at most one year ahead.",
+            static () => new OpenApiSchema { Type = JsonSchemaType.String, Format = "date-time" })
+        .WithEither(
+            JobParameters.TimeoutQuery, JobParameters.TimeoutHeader, "After how many seconds from when it is due it expires if it has not ended.",
+            static () => Number(1, JobParameters.MaxTimeout, null))
+        .WithQuery(
+            JobParameters.TagQuery, $"Of a job: a word to find it by. May be given up to {JobTags.MaxCount} times.", required: false,
+            new OpenApiSchema { Type = JsonSchemaType.Array, Items = Tag(), MaxItems = JobTags.MaxCount, UniqueItems = true })
+        .WithHeader(JobParameters.TagsHeader, $"The same as the query's {JobParameters.TagQuery}, separated by commas.", Text("invoice:17,nightly"))
+        .Produces<JobView>(StatusCodes.Status202Accepted)
+        .WithMeaning(202, "It is a job, committed to the disk.", LocationHeader(), RetryAfterHeader, AppliedHeader())
+        .WithExample(202, ExampleJob);
+
+    /// <summary>What the schema of a job cannot know from its type.</summary>
+    public static void CompleteJob(OpenApiSchema schema)
+    {
+        foreach ((string name, IOpenApiSchema each) in schema.Properties ?? new Dictionary<string, IOpenApiSchema>())
+        {
+            if (each is not OpenApiSchema property) continue;
+            if (name is "createdAt" or "startedAt" or "finishedAt" or "runAt" or "deadline") property.Format = "date-time";
+            if (name == "state") property.Enum = States();
+            if (name == "priority") property.Enum = Words(JobPriorities.Words);
+            if (name == "progress") (property.Minimum, property.Maximum) = ("0", "1");
+        }
+    }
+
+    private static RouteHandlerBuilder WithJobId(this RouteHandlerBuilder route) => route.AddOpenApiOperationTransformer(static (operation, _, _) =>
+    {
+        foreach (OpenApiParameter id in (operation.Parameters ?? []).OfType<OpenApiParameter>().Where(static p => p.Name == "id"))
+        {
+            id.Description = "The job's id, as it was given in Location.";
+            id.Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid", Examples = [ExampleId] };
+        }
+        return Task.CompletedTask;
+    });
+
+    private static RouteHandlerBuilder WithEither(
+        this RouteHandlerBuilder route, string query, string header, string description, Func<OpenApiSchema> schema) => route
+        .WithQuery(query, $"Of a job: {description}", required: false, schema())
+        .WithHeader(header, $"The same as the query's {query}.", schema());
+
+    private static RouteHandlerBuilder WithExample(this RouteHandlerBuilder route, int status, Func<JsonNode> example) =>
+        route.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            string key = status.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            if (operation.Responses?.TryGetValue(key, out IOpenApiResponse? response) == true
+                && response.Content?.TryGetValue("application/json", out OpenApiMediaType? json) == true)
+            {
+                json.Example = example();
+            }
+            return Task.CompletedTask;
+        });
+
+    private static JsonNode ExampleJob() => new JsonObject
+    {
+        ["id"] = ExampleId,
+        ["kind"] = "thumbnails",
+        ["state"] = "running",
+        ["attempt"] = 1,
+        ["priority"] = "normal",
+        ["tags"] = new JsonArray("invoice:17"),
+        ["createdAt"] = "2030-01-31T08:00:00.000Z",
+        ["startedAt"] = "2030-01-31T08:00:00.021Z",
+        ["finishedAt"] = null,
+        ["progress"] = 0.4,
+        ["worker"] = "pool-a-1-5f3c9e02",
+        ["error"] = null,
+        ["links"] = new JsonObject
+        {
+            ["self"] = $"{JobLinks.Jobs}/{ExampleId}",
+            ["result"] = $"{JobLinks.Jobs}/{ExampleId}/result",
+            ["events"] = $"{JobLinks.Jobs}/{ExampleId}/events",
+        },
+        ["maxAttempts"] = 3,
+        ["runAt"] = "2030-01-31T08:00:00.000Z",
+        ["deadline"] = null,
+        ["cancelRequested"] = false,
+        ["version"] = 3,
+    };
+
+    private static (string, string) ETagHeader() => ("ETag", "The job's version.");
+
+    private static (string, string) AppliedHeader() => ("Preference-Applied", "Which preferences were heeded.");
+
+    private static (string, string) LocationHeader() => ("Location", "Where the job is.");
+
+    private static List<JsonNode> States() => Words(JobStates.All.Select(static state => state.ToWord()));
+
+    private static List<JsonNode> Words(IEnumerable<string> words) => [.. words.Select(static word => (JsonNode)word)];
+
+    private static OpenApiSchema Choice(List<JsonNode> words) => new() { Type = JsonSchemaType.String, Enum = words };
+
+    private static OpenApiSchema PriorityChoice() => new() { Type = JsonSchemaType.String, Enum = Words(JobPriorities.Words), Default = "normal" };
+
+    private static OpenApiSchema Tag() => new() { Type = JsonSchemaType.String, Pattern = JobTags.Pattern };
+
+    private static OpenApiSchema Text(string? example = null) =>
+        new() { Type = JsonSchemaType.String, Examples = example is null ? null : [example] };
+
+    private static OpenApiSchema Number(int min, int max, int? usual) => new()
+    {
+        Type = JsonSchemaType.Integer,
+        Minimum = min.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        Maximum = max.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        Default = usual is { } number ? number : null,
+    };
+}

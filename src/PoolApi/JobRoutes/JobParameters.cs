@@ -1,0 +1,100 @@
+using System.Globalization;
+using Microsoft.Extensions.Primitives;
+using PoolApi.Threading;
+
+namespace PoolApi.JobRoutes;
+
+/// <summary>How a client wants its job to be run.</summary>
+/// <remarks>
+/// Each parameter may be in the query or, for requests whose query is not the client's to change, in a header. In both places
+/// it must be the same.
+/// </remarks>
+/// <param name="Priority">Which of those that are due goes first.</param>
+/// <param name="RunAt">Not before; <see langword="null"/>: at once.</param>
+/// <param name="Timeout">How long after it is due it must have ended; <see langword="null"/>: whenever.</param>
+/// <param name="Tags">Words to find it by, each once.</param>
+internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunAt, TimeSpan? Timeout, IReadOnlyList<string> Tags)
+{
+    public const string PriorityQuery = "priority";
+    public const string PriorityHeader = "Job-Priority";
+    public const string RunAtQuery = "runAt";
+    public const string RunAtHeader = "Job-Run-At";
+    public const string TimeoutQuery = "timeout";
+    public const string TimeoutHeader = "Job-Timeout";
+    public const string TagQuery = "tag";
+    public const string TagsHeader = "Job-Tags";
+
+    /// <summary>The longest timeout, in seconds: a week.</summary>
+    public const int MaxTimeout = 604_800;
+
+    private const string PriorityRule = "one of: high, normal, low";
+    private const string RunAtRule = "a time with its offset (RFC 3339), at most one year ahead, such as 2030-01-31T08:00:00Z";
+    private const string TimeoutRule = "a whole number of seconds from 1 to 604800";
+
+    private delegate bool Parser<T>(string text, out T value);
+
+    /// <summary>Reads them; what is wrong is a fault under the name where it is wrong.</summary>
+    public static JobParameters Read(HttpContext context, JobFaults faults)
+    {
+        DateTimeOffset now = (context.RequestServices?.GetService<TimeProvider>() ?? TimeProvider.System).GetUtcNow();
+        DateTimeOffset latest = now.AddYears(1);
+        WorkPriority? priority = Read<WorkPriority>(context, faults, PriorityQuery, PriorityHeader, PriorityRule, JobPriorities.TryParse);
+        DateTimeOffset? runAt = Read(
+            context, faults, RunAtQuery, RunAtHeader, RunAtRule,
+            (string text, out DateTimeOffset time) => Rfc3339.TryParse(text, out time) && time <= latest);
+        TimeSpan? timeout = Read<TimeSpan>(context, faults, TimeoutQuery, TimeoutHeader, TimeoutRule, TryParseTimeout);
+        return new JobParameters(priority ?? WorkPriority.Normal, runAt > now ? runAt : null, timeout, ReadTags(context, faults));
+    }
+
+    private static T? Read<T>(HttpContext context, JobFaults faults, string query, string header, string rule, Parser<T> parse)
+        where T : struct
+    {
+        T? fromQuery = ReadOne(faults, query, context.Request.Query[query], rule, parse);
+        T? fromHeader = ReadOne(faults, header, context.Request.Headers[header], rule, parse);
+        if (fromQuery is { } one && fromHeader is { } other && !one.Equals(other)) faults.Add(query, Contradiction(query, header));
+        return fromQuery ?? fromHeader;
+    }
+
+    private static T? ReadOne<T>(JobFaults faults, string name, StringValues values, string rule, Parser<T> parse)
+        where T : struct
+    {
+        if (values.Count == 0) return null;
+        if (values.Count > 1) faults.Add(name, $"{name} is given {values.Count} times; it may be given once, as {rule}.");
+        else if (parse(values[0] ?? "", out T value)) return value;
+        else faults.Add(name, $"{name} may be {rule}.");
+        return null;
+    }
+
+    private static bool TryParseTimeout(string text, out TimeSpan timeout)
+    {
+        // Signs are looked at one by one: the framework's parser overlooks trailing NULs.
+        bool isNumber = !text.AsSpan().ContainsAnyExceptInRange('0', '9')
+            & int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int seconds);
+        timeout = TimeSpan.FromSeconds(seconds);
+        return isNumber && seconds is >= 1 and <= MaxTimeout;
+    }
+
+    private static string[] ReadTags(HttpContext context, JobFaults faults)
+    {
+        string[] fromQuery = [.. context.Request.Query[TagQuery].Select(static tag => tag ?? "")];
+        // A list in a header may have empty places, which are nothing.
+        string[] fromHeader = [.. context.Request.Headers[TagsHeader].SelectMany(static line =>
+            (line ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+        CheckTags(faults, TagQuery, fromQuery);
+        CheckTags(faults, TagsHeader, fromHeader);
+        if (fromQuery.Length == 0) return fromHeader;
+        if (fromHeader.Length > 0 && !fromQuery.ToHashSet(StringComparer.Ordinal).SetEquals(fromHeader))
+            faults.Add(TagQuery, Contradiction(TagQuery, TagsHeader));
+        return fromQuery;
+    }
+
+    private static void CheckTags(JobFaults faults, string name, string[] tags)
+    {
+        if (tags.Length > JobTags.MaxCount) faults.Add(name, $"{name} has {tags.Length} tags; it may have up to {JobTags.MaxCount}.");
+        else if (!Array.TrueForAll(tags, JobTags.IsTag)) faults.Add(name, $"{name} may be {JobTags.Rule}; up to {JobTags.MaxCount} of them.");
+        else if (tags.Distinct(StringComparer.Ordinal).Count() < tags.Length) faults.Add(name, $"{name} has the same tag twice; it may have each once.");
+    }
+
+    private static string Contradiction(string query, string header) =>
+        $"{query} and the header {header} say different things; say it in one place, or the same in both.";
+}

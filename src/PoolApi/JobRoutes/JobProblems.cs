@@ -1,0 +1,66 @@
+using PoolApi.Jobs;
+using PoolApi.Problems;
+
+namespace PoolApi.JobRoutes;
+
+/// <summary>What can be wrong with a request for a job that exists or does not.</summary>
+internal static class JobProblems
+{
+    public const string NotFinished = "job-not-finished";
+    public const string ResultGone = "job-result-gone";
+    public const string Cancelled = "job-cancelled";
+    public const string Expired = "job-expired";
+    public const string Finished = "job-finished";
+    public const string NotRetryable = "job-not-retryable";
+    public const string WorkFailed = "work-failed";
+
+    /// <summary>The same words whether it never was, is another client's, or is gone: nobody learns of another's jobs.</summary>
+    public static IResult None(HttpContext context) => Problem.Of(
+        context, StatusCodes.Status404NotFound,
+        "There is no such job for you here. Look at its id, as it was given in Location; a job is gone altogether some time after its retention.");
+
+    public static IResult NotYet(HttpContext context, Job job)
+    {
+        JobRetryAfter.Tell(context, job);
+        return Problem.Of(
+            context, StatusCodes.Status409Conflict,
+            $"The job is {job.State.ToWord()} and has no result yet. Ask again after the time in Retry-After, or wait for it: "
+            + $"GET {JobLinks.Self(job.Id)} with 'Prefer: wait=30', or GET {JobLinks.Events(job.Id)}.",
+            NotFinished);
+    }
+
+    public static IResult Gone(HttpContext context) => Problem.Of(
+        context, StatusCodes.Status410Gone, "The job is past its retention, and its result is gone. Send the request again.", ResultGone);
+
+    public static IResult WasCancelled(HttpContext context, Job job) => Problem.Of(
+        context, StatusCodes.Status409Conflict, $"The job was cancelled and has no result. {HowToRetry(job)}", Cancelled);
+
+    public static IResult HasExpired(HttpContext context, Job job) => Problem.Of(
+        context, StatusCodes.Status409Conflict, $"The job did not end before its deadline and has no result. {HowToRetry(job)}", Expired);
+
+    public static IResult HasFailed(HttpContext context, Job job) => Problem.Of(
+        context, StatusCodes.Status500InternalServerError,
+        $"{job.Error?.Detail ?? "The work failed. The details are in the log."} {HowToRetry(job)}", WorkFailed);
+
+    public static IResult HasEnded(HttpContext context, Job job) => Problem.Of(
+        context, StatusCodes.Status409Conflict, $"The job has {HowItEnded(job)} already: there is nothing to cancel.", Finished);
+
+    public static IResult CannotRetry(HttpContext context, JobState before) => Problem.Of(
+        context, StatusCodes.Status409Conflict,
+        before switch
+        {
+            JobState.Queued => "The job is queued: it will be run without being retried.",
+            JobState.Running => "The job is running: wait for its end.",
+            JobState.Succeeded => "The job has succeeded: there is nothing to retry. Send the request again for another job.",
+            _ => "The job is past its retention, and what it was to run is gone. Send the request again for another job.",
+        },
+        NotRetryable);
+
+    private static string HowItEnded(Job job) => job.State switch
+    {
+        JobState.Cancelled => "been cancelled",
+        _ => job.State.ToWord(),
+    };
+
+    private static string HowToRetry(Job job) => $"To have it run again, POST {JobLinks.Self(job.Id)}:retry.";
+}

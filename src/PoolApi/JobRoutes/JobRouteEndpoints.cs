@@ -1,0 +1,131 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+using PoolApi.Auth;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+using PoolApi.Requests;
+
+namespace PoolApi.JobRoutes;
+
+/// <summary>What a client does with its jobs: find, look at, wait for, watch, cancel, retry them, and have their results.</summary>
+/// <remarks>Any instance answers for any job: nothing here is known but by the store. Nothing here runs on the pool.</remarks>
+internal static class JobRouteEndpoints
+{
+    /// <summary>Maps the routes. Needs <see cref="IJobStore"/>, <see cref="JobWatch"/> and <see cref="IJobKinds"/> among the services.</summary>
+    public static void MapJobs(this IEndpointRouteBuilder endpoints)
+    {
+        RouteGroupBuilder jobs = endpoints.MapGroup(JobLinks.Jobs);
+        jobs.WithMetadata(new NeedsKeyMetadata()).WithTags("jobs").AnswerStoreUnavailable();
+
+        jobs.MapGet("", ListAsync).RefuseInvalid().DescribeList();
+        jobs.MapGet("/{id}", GetAsync).DescribeGet();
+        jobs.MapGet("/{id}/result", GetResultAsync).DescribeResult();
+        jobs.MapGet("/{id}/events", WatchAsync).DescribeEvents();
+        jobs.MapDelete("/{id}", CancelAsync).DescribeCancel();
+        jobs.MapPost("/{id}:retry", RetryAsync).DescribeRetry();
+    }
+
+    private static async Task<IResult> ListAsync(JobListRequest request, HttpContext context, [FromServices] IJobStore store)
+    {
+        JobPage page = await store.ListAsync(request.Query, context.RequestAborted);
+        context.Response.Headers.CacheControl = "no-store";
+        return TypedResults.Json(new JobListView([.. page.Jobs.Select(JobView.Of)], request.NextOf(page)), JobJson.Readable.JobListView);
+    }
+
+    private static async Task<IResult> GetAsync(
+        string id, HttpContext context, [FromServices] IJobStore store, [FromServices] JobWatch watch, [FromServices] IHostApplicationLifetime lifetime)
+    {
+        var faults = new JobFaults(context);
+        Preference preference = PreferHeader.Read(context.Request, faults);
+        if (faults.Refusal is { } refusal) return refusal;
+        if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
+
+        var known = JobETag.Known(context.Request);
+        Job? now = preference.Wait is { } wait && wait > TimeSpan.Zero
+            ? await WaitAsync(context, job, wait, watch, lifetime)
+            : (await store.GetAsync(job, context.RequestAborted)).For(context);
+        if (now is null) return JobProblems.None(context);
+
+        // Of what it may prefer, only this is for a job that is there already.
+        new Preference(RespondAsync: false, preference.Wait).TellApplied(context.Response);
+        context.Response.Headers.ETag = JobETag.Of(now);
+        context.Response.Headers.CacheControl = "private, no-cache";
+        if (known.Matches(now)) return TypedResults.StatusCode(StatusCodes.Status304NotModified);
+        return TypedResults.Json(JobView.Of(now), JobJson.Readable.JobView);
+    }
+
+    /// <summary>Waits: for a version that the client does not have, if it says which it has; otherwise for the end.</summary>
+    private static async Task<Job?> WaitAsync(HttpContext context, Guid id, TimeSpan wait, JobWatch watch, IHostApplicationLifetime lifetime)
+    {
+        await using JobFollower? job = await JobFollower.BeginAsync(context, id, watch, lifetime.ApplicationStopping);
+        if (job is null) return null;
+        job.EndIn(wait);
+        var known = JobETag.Known(context.Request);
+        while (known.Count > 0 ? known.Matches(job.Job) : !job.Job.State.IsFinal())
+        {
+            if (!await job.NextAsync()) break;
+        }
+        return job.Job;
+    }
+
+    private static async Task<IResult> GetResultAsync(string id, HttpContext context, [FromServices] IJobStore store)
+    {
+        if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
+        JobWithResult? outcome = await store.GetResultAsync(job, context.RequestAborted);
+        if (outcome is null || outcome.Job.For(context) is null) return JobProblems.None(context);
+        context.Response.Headers.CacheControl = "private, no-cache";
+        return JobResults.Of(context, outcome);
+    }
+
+    private static async Task<IResult> WatchAsync(
+        string id, HttpContext context, [FromServices] JobWatch watch, [FromServices] IHostApplicationLifetime lifetime)
+    {
+        var faults = new JobFaults(context);
+        long seen = JobEvents.LastSeen(context.Request, faults);
+        if (faults.Refusal is { } refusal) return refusal;
+        if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
+        await using JobFollower? follower = await JobFollower.BeginAsync(context, job, watch, lifetime.ApplicationStopping);
+        if (follower is null) return JobProblems.None(context);
+        // Here and not by returning it: whoever follows a job must see to its end.
+        await TypedResults.ServerSentEvents(JobEvents.ReadAsync(follower, seen, context.Response)).ExecuteAsync(context);
+        return TypedResults.Empty;
+    }
+
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, [FromServices] IJobStore store)
+    {
+        if (!await MayChangeAsync(id, context, store)) return JobProblems.None(context);
+        if (await store.CancelAsync(Guid.Parse(id), context.RequestAborted) is not { } cancelled) return JobProblems.None(context);
+        switch (cancelled.Before)
+        {
+            case JobState.Queued:
+                return TypedResults.NoContent();
+            case JobState.Running:
+                return Accepted(context, cancelled.After);
+            default:
+                return JobProblems.HasEnded(context, cancelled.After);
+        }
+    }
+
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, [FromServices] IJobStore store)
+    {
+        if (!await MayChangeAsync(id, context, store)) return JobProblems.None(context);
+        if (await store.RetryAsync(Guid.Parse(id), context.RequestAborted) is not { } retried) return JobProblems.None(context);
+        bool isQueuedAgain = retried.Before is JobState.Failed or JobState.Cancelled or JobState.Expired && !retried.After.State.IsFinal();
+        return isQueuedAgain ? Accepted(context, retried.After) : JobProblems.CannotRetry(context, retried.Before);
+    }
+
+    /// <summary>Whether there is such a job, and it is the client's. Where there are no clients to tell apart, the change itself will say.</summary>
+    private static async ValueTask<bool> MayChangeAsync(string id, HttpContext context, IJobStore store)
+    {
+        if (!JobAccess.TryParseId(id, out Guid job)) return false;
+        return JobAccess.ClientOf(context) is null || (await store.GetAsync(job, context.RequestAborted)).For(context) is not null;
+    }
+
+    private static JsonHttpResult<JobView> Accepted(HttpContext context, Job job)
+    {
+        context.Response.Headers.Location = JobLinks.Self(job.Id);
+        JobRetryAfter.Tell(context, job);
+        return TypedResults.Json(JobView.Of(job), JobJson.Readable.JobView, statusCode: StatusCodes.Status202Accepted);
+    }
+}
