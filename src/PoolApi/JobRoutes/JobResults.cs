@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Stores;
 
@@ -32,6 +33,14 @@ internal static class JobResults
             JobState.Failed => JobProblems.HasFailed(context, job),
             _ => JobProblems.NotYet(context, job),
         };
+    }
+
+    /// <summary>202: where the job is, and how.</summary>
+    public static JsonHttpResult<JobView> Accepted(HttpContext context, Job job)
+    {
+        context.Response.Headers.Location = JobLinks.Self(job.Id);
+        JobRetryAfter.Tell(context, job);
+        return TypedResults.Json(JobView.Of(job), JobJson.Readable.JobView, statusCode: StatusCodes.Status202Accepted);
     }
 
     /// <summary>Says once more what the work said when it ran.</summary>

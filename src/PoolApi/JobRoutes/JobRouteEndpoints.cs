@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 using PoolApi.Auth;
 using PoolApi.Jobs;
@@ -101,7 +100,7 @@ internal static class JobRouteEndpoints
             case JobState.Queued:
                 return TypedResults.NoContent();
             case JobState.Running:
-                return Accepted(context, cancelled.After);
+                return JobResults.Accepted(context, cancelled.After);
             default:
                 return JobProblems.HasEnded(context, cancelled.After);
         }
@@ -112,7 +111,7 @@ internal static class JobRouteEndpoints
         if (!await MayChangeAsync(id, context, store)) return JobProblems.None(context);
         if (await store.RetryAsync(Guid.Parse(id), context.RequestAborted) is not { } retried) return JobProblems.None(context);
         bool isQueuedAgain = retried.Before is JobState.Failed or JobState.Cancelled or JobState.Expired && !retried.After.State.IsFinal();
-        return isQueuedAgain ? Accepted(context, retried.After) : JobProblems.CannotRetry(context, retried.Before);
+        return isQueuedAgain ? JobResults.Accepted(context, retried.After) : JobProblems.CannotRetry(context, retried.Before);
     }
 
     /// <summary>Whether there is such a job, and it is the client's. Where there are no clients to tell apart, the change itself will say.</summary>
@@ -120,12 +119,5 @@ internal static class JobRouteEndpoints
     {
         if (!JobAccess.TryParseId(id, out Guid job)) return false;
         return JobAccess.ClientOf(context) is null || (await store.GetAsync(job, context.RequestAborted)).For(context) is not null;
-    }
-
-    private static JsonHttpResult<JobView> Accepted(HttpContext context, Job job)
-    {
-        context.Response.Headers.Location = JobLinks.Self(job.Id);
-        JobRetryAfter.Tell(context, job);
-        return TypedResults.Json(JobView.Of(job), JobJson.Readable.JobView, statusCode: StatusCodes.Status202Accepted);
     }
 }

@@ -11,7 +11,7 @@ namespace PoolApi.JobService;
 /// connection behind it.
 /// </summary>
 internal sealed class StoredRequestContext
-    : IAcceptedWorkFeature, IBufferedBodyFeature, IHttpRequestBodyDetectionFeature, IHttpRequestLifetimeFeature
+    : IAcceptedWorkFeature, IBufferedBodyFeature, IHttpRequestBodyDetectionFeature, IHttpRequestLifetimeFeature, IDisposable
 {
     private readonly JobRun _run;
     private readonly BoundedStream _answer;
@@ -72,6 +72,8 @@ internal sealed class StoredRequestContext
     {
         // It was never among the bytes of waiting requests.
     }
+
+    public void Dispose() => _answer.Dispose();
 
     public void Abort()
     {

@@ -27,7 +27,7 @@ internal sealed partial class StoredRequestRunner(
 
         using Activity? span = StartSpan(run.Claim);
         await using AsyncServiceScope scope = scopes.CreateAsyncScope();
-        var stored = new StoredRequestContext(run, endpoint, scope.ServiceProvider, settings.MaxResultBytes, cancellation);
+        using var stored = new StoredRequestContext(run, endpoint, scope.ServiceProvider, settings.MaxResultBytes, cancellation);
         try
         {
             await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(stored.Http);
