@@ -24,40 +24,12 @@ internal static class ContenderCatalogue
         return new ContenderKind(id, name, (_, workers) =>
         {
             int port = FreePort.Next();
-            var start = new ProcessStartInfo(Environment.ProcessPath!);
-            if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
-                start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "PoolApi.HttpBenchmarks.dll"));
-            foreach (string word in new[] { BaselineServer.Command, id, $"{port}", $"{workers}" }) start.ArgumentList.Add(word);
-            // What a web project has by default; the benchmark itself has less.
-            start.Environment["DOTNET_gcServer"] = "1";
-            start.Environment["DOTNET_gcConcurrent"] = "1";
-            return ServerProcess.Start(start, Routes.OfOthers(port));
+            return ServerProcess.Start(ThisProgram.With(BaselineServer.Command, id, $"{port}", $"{workers}"), Routes.OfOthers(port));
         });
     }
 
-    private static ServerProcess StartPoolApi(Settings settings, int workers)
-    {
-        string path = settings.PoolApi ?? BuiltPoolApi();
-        bool isAssembly = Path.GetExtension(path) == ".dll";
-        int port = FreePort.Next(), managementPort = FreePort.Next();
-        Routes routes = Routes.OfPoolApi(port, managementPort);
-        return ServerProcess.Start(
-            new ProcessStartInfo(isAssembly ? "dotnet" : path,
-            [
-                .. isAssembly ? [path] : Array.Empty<string>(),
-                "--Urls", $"http://127.0.0.1:{port}", "--Management:Urls", $"http://127.0.0.1:{managementPort}",
-                "--Workloads:Diagnostics", "true", "--Pool:Workers", $"{workers}",
-            ]),
-            routes);
-    }
-
-    private static string BuiltPoolApi()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "PoolApi.sln"))) folder = Path.GetDirectoryName(folder);
-        string path = Path.Combine(folder ?? "", "src", "PoolApi", "bin", "Release", "net10.0", "PoolApi.dll");
-        return File.Exists(path) ? path : throw new FileNotFoundException($"{path} is not there: build it with -c Release, or say --poolapi PATH.");
-    }
+    private static ServerProcess StartPoolApi(Settings settings, int workers) => PoolApiProgram.Start(
+        settings.PoolApi, "--Workloads:Diagnostics", "true", "--Pool:Workers", $"{workers}");
 
     private static ServerProcess StartPuma(Settings settings, int workers)
     {

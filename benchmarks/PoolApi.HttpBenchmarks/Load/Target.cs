@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
 
@@ -6,14 +7,21 @@ namespace PoolApi.HttpBenchmarks.Load;
 /// <summary>What is requested, again and again: the bytes are made once.</summary>
 internal sealed class Target
 {
-    public Target(Uri url)
+    /// <param name="url">Where, on this machine.</param>
+    /// <param name="method">The HTTP method.</param>
+    /// <param name="headers">Lines such as <c>Prefer: respond-async</c>.</param>
+    /// <param name="body">The body; its length is said unless it is empty.</param>
+    public Target(Uri url, string method = "GET", IEnumerable<string>? headers = null, ReadOnlySpan<byte> body = default)
     {
         // Nobody else's server is to be flooded by a mistyped address.
         if (!IPAddress.TryParse(url.Host, out IPAddress? address) || !IPAddress.IsLoopback(address))
             throw new ArgumentException($"{url} is not on this machine.", nameof(url));
         Url = url;
         Server = new IPEndPoint(address, url.Port);
-        Request = Encoding.ASCII.GetBytes($"GET {url.PathAndQuery} HTTP/1.1\r\nHost: {url.Authority}\r\n\r\n");
+        var lines = new StringBuilder($"{method} {url.PathAndQuery} HTTP/1.1\r\nHost: {url.Authority}\r\n");
+        foreach (string header in headers ?? []) lines.Append(header).Append("\r\n");
+        if (!body.IsEmpty) lines.Append(CultureInfo.InvariantCulture, $"Content-Length: {body.Length}\r\n");
+        Request = (byte[])[.. Encoding.ASCII.GetBytes(lines.Append("\r\n").ToString()), .. body];
     }
 
     public Uri Url { get; }

@@ -1,0 +1,20 @@
+using System.Diagnostics;
+using System.Reflection;
+
+namespace PoolApi.HttpBenchmarks.Contenders;
+
+/// <summary>This program, once more: as the server that the service is compared with.</summary>
+internal static class ThisProgram
+{
+    /// <summary>How to start it, with the garbage collector that a web project has by default; the benchmark itself has less.</summary>
+    /// <param name="args">Its command line.</param>
+    public static ProcessStartInfo With(params IEnumerable<string> args)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!);
+        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet") start.ArgumentList.Add(Assembly.GetEntryAssembly()!.Location);
+        foreach (string word in args) start.ArgumentList.Add(word);
+        start.Environment["DOTNET_gcServer"] = "1";
+        start.Environment["DOTNET_gcConcurrent"] = "1";
+        return start;
+    }
+}

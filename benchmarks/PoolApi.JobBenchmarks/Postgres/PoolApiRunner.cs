@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging.Abstractions;
+using PoolApi.JobBenchmarks.Load;
+using PoolApi.JobBenchmarks.Stores;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Threading;
+
+namespace PoolApi.JobBenchmarks.Postgres;
+
+/// <summary>The store, the dispatcher and a pool, put together as the service does it, with work of no work.</summary>
+internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
+{
+    private static readonly JobAttempt Done =
+        new(AttemptOutcome.Succeeded, new JobResult(200, "text/plain", "done\n"u8.ToArray()), null, MayRetry: false);
+
+    private static readonly TimeSpan JoinTime = TimeSpan.FromSeconds(10), LongestStart = TimeSpan.FromSeconds(30);
+
+    private readonly Meter _meter = new("benchmark");
+    private readonly PostgresJobStore _store;
+    private readonly FixedThreadPool _pool;
+    private readonly JobDispatcher _dispatcher;
+    private int _accepted, _executed;
+    private Guid _expected;
+    private TaskCompletionSource<long> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private PoolApiRunner(string connectionString, int workers)
+    {
+        _store = new PostgresJobStore(connectionString);
+        _pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = workers });
+        _dispatcher = new JobDispatcher(
+            _store, this, _pool, new JobWatch(_store), new JobOptions(),
+            new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), TimeProvider.System, NullLogger<JobDispatcher>.Instance);
+    }
+
+    public static async Task<IJobRunner> OpenAsync(string connectionString, int workers)
+    {
+        var runner = new PoolApiRunner(connectionString, workers);
+        await runner._store.OpenAsync(CancellationToken.None);
+        return runner;
+    }
+
+    public async Task<CallResult> AcceptAsync(int callers, int jobs)
+    {
+        _accepted += jobs;
+        return await Callers.TimesAsync(callers, jobs, async _ => await _store.AcceptAsync(SampleJobs.Noop(), CancellationToken.None));
+    }
+
+    public async Task<double> RunAllAsync()
+    {
+        long startedAt = Stopwatch.GetTimestamp();
+        _dispatcher.Start();
+        // None is in hand any more once its end is committed.
+        while (Volatile.Read(ref _executed) < _accepted || _dispatcher.Running > 0) await Task.Delay(1);
+        double rate = _accepted / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;
+        await CheckAsync();
+        return rate;
+    }
+
+    public async Task<double> AcceptToStartAsync()
+    {
+        NewJob job = SampleJobs.Noop();
+        _started = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _expected = job.Id;
+        long acceptedAt = Stopwatch.GetTimestamp();
+        await _store.AcceptAsync(job, CancellationToken.None);
+        return Stopwatch.GetElapsedTime(acceptedAt, await _started.Task.WaitAsync(LongestStart)).TotalMilliseconds;
+    }
+
+    public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
+    {
+        await _pool.RunAsync(
+            static s => s.Runner.Work(s.Run), (Runner: this, Run: run), new WorkOptions { Priority = run.Priority, CancellationToken = cancellation });
+        return Done;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _dispatcher.StopAsync(CancellationToken.None);
+        await _dispatcher.DisposeAsync();
+        await _pool.ShutdownAsync(ShutdownMode.Drain, JoinTime);
+        await _store.DisposeAsync();
+        _meter.Dispose();
+    }
+
+    private void Work(JobRun run)
+    {
+        long now = Stopwatch.GetTimestamp();
+        run.Started();
+        Interlocked.Increment(ref _executed);
+        if (run.Claim.Job.Id == _expected) _started.TrySetResult(now);
+    }
+
+    /// <summary>What was measured is nothing if not all have succeeded.</summary>
+    private async Task CheckAsync()
+    {
+        foreach (JobState state in JobStates.All)
+        {
+            if (state == JobState.Succeeded) continue;
+            JobPage page = await _store.ListAsync(new JobQuery { State = state, Limit = 1 }, CancellationToken.None);
+            if (page.Jobs.Count > 0) throw new InvalidOperationException($"Job {page.Jobs[0].Id} is {state.ToWord()}: {page.Jobs[0].Error}.");
+        }
+    }
+}

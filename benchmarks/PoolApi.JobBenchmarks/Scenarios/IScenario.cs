@@ -1,0 +1,14 @@
+namespace PoolApi.JobBenchmarks.Scenarios;
+
+/// <summary>One question to the jobs.</summary>
+internal interface IScenario
+{
+    /// <summary>What --only calls it.</summary>
+    string Name { get; }
+
+    /// <summary>What is measured, in one line.</summary>
+    string Summary { get; }
+
+    /// <summary>Measures, prints its table, and adds its bars to the report.</summary>
+    Task RunAsync(Settings settings, Report report);
+}

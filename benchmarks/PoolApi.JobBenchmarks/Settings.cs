@@ -1,0 +1,86 @@
+using System.Globalization;
+using PoolApi.JobBenchmarks.Scenarios;
+
+namespace PoolApi.JobBenchmarks;
+
+/// <summary>What the command line says.</summary>
+internal sealed record Settings
+{
+    private const int FewestJobs = 10_000;
+
+    /// <summary>Rounds in which both are measured; not said: each scenario's own number.</summary>
+    public int? Rounds { get; private init; }
+
+    /// <summary>How long each measurement is; not said: each scenario's own length.</summary>
+    public TimeSpan? Duration { get; private init; }
+
+    /// <summary>The scenarios to run; none named: all.</summary>
+    public IReadOnlyList<string> Only { get; private init; } = [];
+
+    /// <summary>A PostgreSQL in which databases may be created; not said: one is started.</summary>
+    public string? Connection { get; private init; }
+
+    /// <summary>The service's program; not said: as it was built here.</summary>
+    public string? PoolApi { get; private init; }
+
+    /// <summary>Where SQLite's files and PostgreSQL's cluster are put.</summary>
+    public string Folder { get; private init; } = Path.GetTempPath();
+
+    /// <summary>How many jobs are many.</summary>
+    public int Jobs { get; private init; } = 1_000_000;
+
+    public bool Help { get; private init; }
+
+    public static string Usage =>
+        $"""
+        Measures durable jobs in turn with what one would use instead, and says which bars they pass.
+
+          --only NAME        run this scenario only; may be given more than once
+          --rounds N         rounds in which both are measured (each scenario has its own number)
+          --seconds N        length of each measurement (each scenario has its own)
+          --connection TEXT  a PostgreSQL, in Npgsql's words; its user may create databases (one is started)
+          --poolapi PATH     the service to measure: a published program, or a .dll (that of this build)
+          --folder PATH      where data is put, on the disk that is to be measured ({Path.GetTempPath()})
+          --jobs N           how many jobs are many, at least {FewestJobs} (1000000)
+          --help             this text
+
+        Scenarios:
+        {string.Join('\n', ScenarioCatalogue.All.Select(s => $"  {s.Name,-17}  {s.Summary}"))}
+
+        Exit codes: 0 every bar that was measured is passed, 1 one was missed, 64 the command line is wrong, 70 something failed.
+        """;
+
+    /// <exception cref="FormatException">An option is unknown, or its value is not one of its values.</exception>
+    public static Settings Parse(ReadOnlySpan<string> args)
+    {
+        var settings = new Settings();
+        for (int i = 0; i < args.Length; i++)
+        {
+            string option = args[i];
+            if (option is "--help" or "-h") return settings with { Help = true };
+            string value = i + 1 < args.Length ? args[++i] : throw new FormatException($"{option} has no value.");
+            settings = option switch
+            {
+                "--only" => settings with { Only = [.. settings.Only, Scenario(value)] },
+                "--rounds" => settings with { Rounds = Count(option, value) },
+                "--seconds" => settings with { Duration = TimeSpan.FromSeconds(Count(option, value)) },
+                "--connection" => settings with { Connection = value },
+                "--poolapi" => settings with { PoolApi = File.Exists(value) ? value : throw new FormatException($"There is no {value}.") },
+                "--folder" => settings with { Folder = Directory.Exists(value) ? value : throw new FormatException($"There is no folder {value}.") },
+                "--jobs" => settings with { Jobs = Count(option, value, FewestJobs) },
+                _ => throw new FormatException($"There is no option {option}."),
+            };
+        }
+        return settings;
+    }
+
+    public bool Selects(IScenario scenario) => Only.Count == 0 || Only.Contains(scenario.Name);
+
+    private static int Count(string option, string value, int least = 1) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count >= least
+            ? count
+            : throw new FormatException($"{option} takes a number from {least}, not '{value}'.");
+
+    private static string Scenario(string value) =>
+        ScenarioCatalogue.All.Any(s => s.Name == value) ? value : throw new FormatException($"There is no scenario '{value}'.");
+}

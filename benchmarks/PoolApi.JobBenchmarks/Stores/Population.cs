@@ -1,0 +1,74 @@
+using PoolApi.JobBenchmarks.Load;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Stores;
+using PoolApi.Threading;
+
+namespace PoolApi.JobBenchmarks.Stores;
+
+/// <summary>The same mixture of jobs, few or many, put into a store by its own interface.</summary>
+/// <remarks>
+/// Two kinds. The fifth that came first has ended, every fifth of those badly; of the others, which wait, every tenth is urgent. So who
+/// looks for the newest of those that failed has all that wait before them. <see cref="RareCount"/> have a tag of their own, however
+/// many there are.
+/// </remarks>
+internal static class Population
+{
+    public const string Kind = "thumbnails", RareTag = "rare";
+    public const int RareCount = 40;
+
+    /// <summary>So many of the ids are known, from first to last.</summary>
+    private const int KnownIds = 1000;
+
+    private const int Kinds = 2, Batches = 10, EveryUrgent = 10, EveryEnded = 5, EveryFailed = 5;
+
+    // As many at once as make the commits large: what is measured comes later.
+    private const int FillCallers = 512, ClaimCount = 512;
+
+    private static readonly TimeSpan Lease = TimeSpan.FromMinutes(10);
+    private static readonly JobResult Result = new(200, "text/plain", "done\n"u8.ToArray());
+
+    /// <returns>Ids of some of the jobs, from the first to the last.</returns>
+    public static async Task<Guid[]> FillAsync(IJobStore store, int jobs)
+    {
+        var known = new Guid[Math.Min(KnownIds, jobs)];
+        int ended = jobs / EveryEnded, each = jobs / known.Length, eachRare = jobs / RareCount;
+        await AcceptAsync(0, ended);
+        for (int i = 0; i < ended;)
+        {
+            JobClaims claims = await store.ClaimAsync("fill", Math.Min(ClaimCount, ended - i), Lease, CancellationToken.None);
+            int first = i;
+            await Task.WhenAll(claims.Claims.Select((claim, n) => store.FinishAsync(claim, End(first + n), CancellationToken.None).AsTask()));
+            i += claims.Claims.Count;
+        }
+        await AcceptAsync(ended, jobs);
+        return known;
+
+        Task AcceptAsync(int from, int to)
+        {
+            int number = from - 1;
+            return Callers.TimesAsync(FillCallers, to - from, async _ =>
+            {
+                int i = Interlocked.Increment(ref number);
+                NewJob job = NewJob(i, isUrgent: i >= ended && i % EveryUrgent == 0, isRare: i % eachRare == 0);
+                if (i % each == 0 && i / each < known.Length) known[i / each] = job.Id;
+                await store.AcceptAsync(job, CancellationToken.None);
+            });
+        }
+    }
+
+    private static NewJob NewJob(int number, bool isUrgent, bool isRare)
+    {
+        string batch = $"batch-{number % Batches}";
+        bool isImage = number % Kinds == 0;
+        return SampleJobs.Noop() with
+        {
+            Kind = isImage ? Kind : SampleJobs.NoopKind,
+            Priority = isUrgent ? WorkPriority.High : WorkPriority.Normal,
+            Tags = isRare ? [batch, RareTag] : [batch],
+        };
+    }
+
+    private static JobEnd End(int number) => number % EveryFailed == 0
+        ? new JobEnd(JobState.Failed, null, new JobError("work-failed", "The work failed."))
+        : new JobEnd(JobState.Succeeded, Result);
+}
