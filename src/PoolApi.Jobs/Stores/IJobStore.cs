@@ -55,7 +55,7 @@ public interface IJobStore : IAsyncDisposable
 
     /// <summary>
     /// Hands claims back: the jobs are queued and due as if they had not been claimed, their attempts not counted. One that
-    /// somebody wants cancelled is cancelled instead. Claims that are lost already are left alone.
+    /// somebody wants cancelled is cancelled instead, by its attempt, which then counts. Claims that are lost already are left alone.
     /// </summary>
     ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation);
 

@@ -90,31 +90,6 @@ internal static class JobDocs
         .WithMeaning(409, "job-not-retryable: it has not ended yet, or has succeeded, or is past its retention")
         .WithMeaning(503, StoreAway);
 
-    /// <summary>What a request for work takes and answers where it can be a job.</summary>
-    public static RouteHandlerBuilder DescribeAsJob(this RouteHandlerBuilder route) => route
-        .WithHeader(
-            PreferHeader.Name,
-            $"`respond-async`: make it a job and answer 202; `respond-async, wait=N`: the result, if there is one within N seconds, 0 to {PreferHeader.MaxWait}.",
-            Text("respond-async, wait=5"))
-        .WithHeader(
-            IdempotencyKeyHeader.Name,
-            $"The client's own name for this request, up to {IdempotencyKeyHeader.MaxLength} characters: the same key means the same job.",
-            Text("8e03978e-40d5-43e8-bc93-6894a57f9324"))
-        .WithEither(JobParameters.PriorityQuery, JobParameters.PriorityHeader, "Which of the jobs that are due goes first.", PriorityChoice)
-        .WithEither(
-            JobParameters.RunAtQuery, JobParameters.RunAtHeader, "Not before this time, at most one year ahead.",
-            static () => new OpenApiSchema { Type = JsonSchemaType.String, Format = "date-time" })
-        .WithEither(
-            JobParameters.TimeoutQuery, JobParameters.TimeoutHeader, "After how many seconds from when it is due it expires if it has not ended.",
-            static () => Number(1, JobParameters.MaxTimeout, null))
-        .WithQuery(
-            JobParameters.TagQuery, $"Of a job: a word to find it by. May be given up to {JobTags.MaxCount} times.", required: false,
-            new OpenApiSchema { Type = JsonSchemaType.Array, Items = Tag(), MaxItems = JobTags.MaxCount, UniqueItems = true })
-        .WithHeader(JobParameters.TagsHeader, $"The same as the query's {JobParameters.TagQuery}, separated by commas.", Text("invoice:17,nightly"))
-        .Produces<JobView>(StatusCodes.Status202Accepted)
-        .WithMeaning(202, "It is a job, committed to the disk.", LocationHeader(), RetryAfterHeader, AppliedHeader())
-        .WithExample(202, ExampleJob);
-
     /// <summary>What the schema of a job cannot know from its type.</summary>
     public static void CompleteJob(OpenApiSchema schema)
     {
@@ -137,11 +112,6 @@ internal static class JobDocs
         }
         return Task.CompletedTask;
     });
-
-    private static RouteHandlerBuilder WithEither(
-        this RouteHandlerBuilder route, string query, string header, string description, Func<OpenApiSchema> schema) => route
-        .WithQuery(query, $"Of a job: {description}", required: false, schema())
-        .WithHeader(header, $"The same as the query's {query}.", schema());
 
     private static RouteHandlerBuilder WithExample(this RouteHandlerBuilder route, int status, Func<JsonNode> example) =>
         route.AddOpenApiOperationTransformer((operation, _, _) =>
@@ -194,18 +164,16 @@ internal static class JobDocs
 
     private static OpenApiSchema Choice(List<JsonNode> words) => new() { Type = JsonSchemaType.String, Enum = words };
 
-    private static OpenApiSchema PriorityChoice() => new() { Type = JsonSchemaType.String, Enum = Words(JobPriorities.Words), Default = "normal" };
-
     private static OpenApiSchema Tag() => new() { Type = JsonSchemaType.String, Pattern = JobTags.Pattern };
 
     private static OpenApiSchema Text(string? example = null) =>
         new() { Type = JsonSchemaType.String, Examples = example is null ? null : [example] };
 
-    private static OpenApiSchema Number(int min, int max, int? usual) => new()
+    private static OpenApiSchema Number(int min, int max, int usual) => new()
     {
         Type = JsonSchemaType.Integer,
         Minimum = min.ToString(System.Globalization.CultureInfo.InvariantCulture),
         Maximum = max.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        Default = usual is { } number ? number : null,
+        Default = usual,
     };
 }

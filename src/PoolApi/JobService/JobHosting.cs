@@ -9,21 +9,29 @@ namespace PoolApi.JobService;
 /// In Draining no job is claimed any more, and what no worker has taken goes back to the store; the pool's own drain is for what runs.
 /// The ends of those are written in <see cref="StopAsync"/>, when the pool has been joined and no request is left.
 /// </remarks>
-internal sealed class JobHosting(IJobStore store, JobDispatcher dispatcher, IPoolLifetime lifetime) : IHostedLifecycleService
+internal sealed class JobHosting(IServiceProvider services) : IHostedLifecycleService
 {
     /// <summary>How long the ends of the last attempts may take to be written. What is not leases out, and is run elsewhere or after the next start.</summary>
     public static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(3);
 
     private CancellationTokenRegistration _draining;
+    private JobDispatcher? _dispatcher;
+    private IJobStore? _store;
 
-    public async Task StartingAsync(CancellationToken cancellationToken) => await store.OpenAsync(cancellationToken);
+    public async Task StartingAsync(CancellationToken cancellationToken)
+    {
+        // Not in the constructor: hosted services are made before the settings are validated. The dispatcher first: it listens to the store.
+        _dispatcher = services.GetRequiredService<JobDispatcher>();
+        _store = services.GetRequiredService<IJobStore>();
+        await _store.OpenAsync(cancellationToken);
+    }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        dispatcher.Start();
-        _draining = lifetime.Draining.Register(dispatcher.Close);
+        _dispatcher!.Start();
+        _draining = services.GetRequiredService<IPoolLifetime>().Draining.Register(_dispatcher.Close);
         return Task.CompletedTask;
     }
 
@@ -33,9 +41,9 @@ internal sealed class JobHosting(IJobStore store, JobDispatcher dispatcher, IPoo
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         late.CancelAfter(LastWrites);
-        await dispatcher.StopAsync(late.Token);
+        if (_dispatcher is not null) await _dispatcher.StopAsync(late.Token);
         await _draining.DisposeAsync();
-        await store.DisposeAsync();
+        if (_store is not null) await _store.DisposeAsync();
     }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;

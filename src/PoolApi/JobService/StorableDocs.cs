@@ -29,6 +29,8 @@ internal static class StorableDocs
                 },
             },
         };
+        // A route without a parameter of its own has these headers to get wrong.
+        if (!responses.ContainsKey("400")) responses["400"] = Problem(responses, "");
         responses["409"] = Problem(responses, $"{IntakeProblems.KeyInUse}: the first request under this Idempotency-Key has not been answered yet");
         if (!responses.ContainsKey("422")) responses["422"] = Problem(responses, $"{IntakeProblems.KeyOfAnother}: this Idempotency-Key belongs to another request");
         return Task.CompletedTask;

@@ -172,11 +172,12 @@ public sealed class AsyncRequestTests(SharedServices services)
     public async Task Of_those_that_wait_the_highest_priority_goes_first()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1", "--Jobs:Share 0", PoolApiProcess.Diagnostics);
-        var busy = await service.OccupyAsync(1, 1000);
+        var busy = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
+        await service.Api.SeeJobAsync(busy, job => job.State == "running", "the worker to be taken");
         var jobs = new List<Guid>();
         foreach (string priority in (string[])["low", "normal", "high", "low", "normal", "high"])
             jobs.Add(await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=5", $"Job-Priority: {priority}"));
-        (await busy[0]).MustBe(200);
+        (await service.Api.CancelJobAsync(busy)).MustBe(202);
 
         var ended = new List<JobView>();
         foreach (var id in jobs)

@@ -13,7 +13,7 @@ public sealed class BadJobInputTests(SharedServices services)
         var api = (await services.InAsync(form)).Api;
         foreach (string id in new[]
         {
-            Guid.CreateVersion7().ToString(), Guid.Empty.ToString(), Guid.NewGuid().ToString("N"), "0", "x", "..%2f..%2fetc", "%00", "'%20or%201=1", new string('a', 3000),
+            Guid.CreateVersion7().ToString(), Guid.Empty.ToString(), Guid.NewGuid().ToString("N"), "0", "x", "..%2f..%2fetc", "'%20or%201=1", new string('a', 3000),
         })
         {
             (await api.GetAsync($"/v1/jobs/{id}")).MustBeProblem(404);

@@ -12,7 +12,7 @@ public sealed class StoreFileTests
     private const int UserVersionAt = 60;
 
     /// <summary>Jobs/Files/jobs-v1.db is what the first version wrote, which is also the latest so far. It was made by hand: a job that
-    /// has succeeded, with tag and key, and one that was due in 2030. From the second version on, this is the test of the migration:
+    /// has succeeded, with tag and key, and one that is due in 2100. From the second version on, this is the test of the migration:
     /// the file stays as it is.</summary>
     [Theory, ClassData(typeof(BothForms))]
     public async Task A_file_of_the_first_version_opens_with_all_that_is_in_it(ServiceForm form)

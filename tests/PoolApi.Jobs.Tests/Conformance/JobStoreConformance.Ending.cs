@@ -160,7 +160,7 @@ public abstract partial class JobStoreConformance
         await store.HandBackAsync([claim], Token);
 
         Job ended = await GetAsync(store, job.Id);
-        Assert.Equal(JobState.Cancelled, ended.State);
+        Assert.Equal((JobState.Cancelled, 1), (ended.State, ended.Attempt));
         Assert.NotNull(ended.FinishedAt);
         Assert.Empty(await ClaimAllAsync(store));
     }

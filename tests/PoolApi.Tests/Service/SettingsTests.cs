@@ -78,14 +78,16 @@ public class SettingsTests
     [Theory]
     [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: Urls. (Its value is 'x'.)")]
     [InlineData("Workloads:Diagnostic", "Workloads:Diagnostic is not a setting; the settings under Workloads are: Diagnostics. (Its value is 'x'.)")]
-    [InlineData("Jobs:Path", "Jobs:Path is not a setting; the settings under Jobs are: Store. (Its value is 'x'.)")]
+    [InlineData("Jobs:Paths", "Jobs:Paths is not a setting; the settings under Jobs are: ConnectionString, Lease, MaxAttempts, MaxPayloadBytes, MaxRedeliveries, MaxResultBytes, Path, Retention, RetryDelay, Share, Store.")] // the value of a mistyped ConnectionString is a secret
+    [InlineData("Jobs:Share", "Jobs:Share is 'x'; it may be a number from 0 to 1, such as 0.03.")]
+    [InlineData("Jobs:Retention", "Jobs:Retention is 'x'; it may be a time from 00:00:01 to 3650.00:00:00, written [d.]hh:mm:ss[.fff].")]
     [InlineData("Auth:ApiKey", "Auth:ApiKey is not a setting; the settings under Auth are: ApiKeys, MaxConcurrency.")] // its value may be a secret
     [InlineData("Auth:ApiKeys", "Auth:ApiKeys is a value; it may be a section, with a key under the name of each client.")]
     [InlineData("Auth:ApiKeys:a b", "Auth:ApiKeys has a name that is none for a client (it is not told here: it may be a key); it may be 1 to 64 ASCII letters, digits, '-', '_' or '.'.")]
     [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys:0 is not such a key as is taken (it is not told here); it may be 16 to 256 visible ASCII characters, without blanks.")]
     [InlineData("Auth:ApiKeys:a:b", "Auth:ApiKeys:a has settings under it; it may be a key of 16 to 256 visible ASCII characters, without blanks.")]
     [InlineData("Auth:MaxConcurrency", "Auth:MaxConcurrency is 'x'; it may be a whole number from 1 to 1000000.")]
-    [InlineData("Jobs:Store", "Jobs:Store is 'x'; it may be none: this version has no jobs.")]
+    [InlineData("Jobs:Store", "Jobs:Store is 'x'; it may be sqlite, postgres or none.")]
     [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it may be true or false.")]
     public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
 
@@ -101,6 +103,14 @@ public class SettingsTests
         Assert.Equal(
             "Auth:MaxConcurrency is set without Auth:ApiKeys; it may be set where there are keys to tell clients apart.",
             Assert.Single(Faults(("Auth:MaxConcurrency", "2"))));
+
+    [Fact]
+    public void A_connection_string_that_is_none_is_a_fault_that_does_not_tell_it()
+    {
+        string fault = Assert.Single(Faults(("Jobs:Store", "postgres"), ("Jobs:ConnectionString", "Hos=db;Password=secret")));
+        Assert.StartsWith("Jobs:ConnectionString is not understood", fault, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", fault, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Two_clients_have_two_keys()
@@ -144,14 +154,14 @@ public class SettingsTests
         Assert.NotNull(other.Server); // from here on a failed start throws instead of ending the program
         using ServiceApp app = ServiceApp.With(
             ("Pool:Workers", "-3"), ("Pool:QueueCapacity", "many"), ("Pool:Colour", "red"), ("Shutdown:Drain", "soon"), ("Shutdown:Speed", "1"),
-            ("Management:Urls", "nowhere"), ("Jobs:Store", "sqlite"));
+            ("Management:Urls", "nowhere"), ("Jobs:Store", "postgres"));
         Exception thrown = Assert.ThrowsAny<Exception>(() => app.Server);
         string said = StartFaults.Explain(thrown);
         Assert.StartsWith("PoolApi cannot start, for 7 reasons:\n  ", said, StringComparison.Ordinal);
         foreach (string part in (string[])[
             "Pool:Workers is '-3'; it may be a whole number from 1 to 1024.", "Pool:QueueCapacity is 'many'; it may be a whole number from 1 to 16777216.",
             "Pool:Colour is not a setting;", "Shutdown:Drain is 'soon'; it may be a time from", "Shutdown:Speed is not a setting;",
-            "Management:Urls is 'nowhere';", "Jobs:Store is 'sqlite'; it may be none: this version has no jobs."])
+            "Management:Urls is 'nowhere';", "Jobs:ConnectionString is missing; with Jobs:Store=postgres it may be"])
         {
             Assert.Contains(part, said, StringComparison.Ordinal);
         }

@@ -40,8 +40,9 @@ internal sealed class Leases : IAsyncDisposable
         _handBack =
             $"""
             update {schema}.jobs j set
-              state = case when j.cancel_requested then 4 else 0 end, version = j.version + 1, attempt = j.attempt - 1,
-              started_at = case when j.attempt > 1 then j.started_at end,
+              state = case when j.cancel_requested then 4 else 0 end, version = j.version + 1,
+              attempt = case when j.cancel_requested then j.attempt else j.attempt - 1 end,
+              started_at = case when j.cancel_requested or j.attempt > 1 then j.started_at end,
               finished_at = case when j.cancel_requested then now() end,
               cancel_requested = false, progress = null, lease_until = null
             from {Input} as i (id, claim, owner)

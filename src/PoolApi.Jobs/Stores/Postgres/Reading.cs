@@ -133,7 +133,7 @@ internal sealed class Reading(Database database, string schema) : IDisposable
             string Of(JobState state) =>
                 $"(select {JobRow.Of("j")} from {schema}.jobs j where {string.Join(" and ", where.Prepend($"j.state = {(int)state}"))} "
                 + $"order by j.id desc limit {limit})";
-            command.CommandText = $"{string.Join(" union all ", states.Select(Of))} order by id desc limit {limit}";
+            command.CommandText = $"select * from ({string.Join(" union all ", states.Select(Of))}) as found order by id desc limit {limit}";
         }
         return command;
     }

@@ -49,8 +49,15 @@ internal static class Schema
 
     private static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation)
     {
-        await using var exists = new NpgsqlCommand("select to_regclass($1) is not null", connection);
-        exists.Parameters.With(NpgsqlDbType.Text, $"{schema}.schema_version");
+        // From the catalog itself. What to_regclass says is remembered by the session, from before it waited for the lock.
+        await using var exists = new NpgsqlCommand(
+            """
+            select exists (
+              select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+              where n.nspname = $1 and c.relname = 'schema_version')
+            """,
+            connection);
+        exists.Parameters.With(NpgsqlDbType.Text, schema);
         if (await exists.ExecuteScalarAsync(cancellation) is not true) return 0;
         await using var command = new NpgsqlCommand($"select coalesce(max(version), 0) from {schema}.schema_version", connection);
         int version = (int)(await command.ExecuteScalarAsync(cancellation))!;

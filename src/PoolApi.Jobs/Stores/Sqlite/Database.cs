@@ -66,7 +66,9 @@ internal sealed class Database : IDisposable
     /// <summary>The rowid of the row that was inserted last.</summary>
     public long LastRow => raw.sqlite3_last_insert_rowid(_connection.Handle);
 
-    /// <summary>Undoes what is not committed, and what may be left of the use of a statement. After some faults the database has undone it itself.</summary>
+    /// <summary>
+    /// Undoes what is not committed, and what may be left of the use of a statement. After some faults the database has done so itself.
+    /// </summary>
     public void Rollback()
     {
         foreach (Statement statement in _statements) statement.Reset();

@@ -2,8 +2,8 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 
 /// <summary>Pages of jobs that meet some conditions, newest first, at about the same cost however many jobs there are.</summary>
 /// <remarks>
-/// An index begins with what may be asked for (tag, client, kind, state) and ends with the id. Where all of that is given, a page is one
-/// range of it. Where it is not, there is one range for each combination that occurs: there are few kinds and states, and each
+/// An index begins with what may be asked for (tag, client, kind, state) and ends with the id. Where all of that is given, a
+/// page is one range of it. Where it is not, there is one range for each combination that occurs: there are few kinds and states, and each
 /// next combination is found by one seek. The newest ids of all ranges are the page; once there are enough, only what is
 /// newer than the last of them is looked for in the next range.
 /// </remarks>
@@ -49,7 +49,9 @@ internal sealed class JobLists(Database database, JobReads reads)
 
     private void Untagged(JobQuery query, Page page)
     {
-        foreach (string kind in Kinds(query.Kind, after => query.Client is { } client ? _nextKindOfClient.Add(client).Add(after) : _nextKind.Add(after)))
+        Statement Next(string after) => query.Client is { } client ? _nextKindOfClient.Add(client).Add(after) : _nextKind.Add(after);
+
+        foreach (string kind in Kinds(query.Kind, Next))
         {
             foreach (JobState state in States(query))
             {

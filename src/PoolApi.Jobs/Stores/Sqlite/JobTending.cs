@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Stores.Sqlite;
 
-/// <summary>What tending the store does. Each method is a small transaction, at most so many jobs; its answer is how many there were.</summary>
+/// <summary>What tending the store does. Each method is a small transaction, at most so many jobs, and answers how many there were.</summary>
 internal sealed class JobTending(Database database, JobTable table, Batch batch)
 {
     private readonly Statement _late = database.Prepare(

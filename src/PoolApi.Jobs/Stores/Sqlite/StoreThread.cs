@@ -1,7 +1,9 @@
 namespace PoolApi.Jobs.Stores.Sqlite;
 
 /// <summary>A thread of the store: it opens its connection, works until its inbox is closed and empty, and closes the connection.</summary>
-/// <remarks>SQLite blocks, whatever its asynchronous interface is called: so it has threads of its own, and the ThreadPool's are left alone.</remarks>
+/// <remarks>
+/// SQLite blocks, whatever its asynchronous interface is called: so it has threads of its own, and the ThreadPool's are left alone.
+/// </remarks>
 internal sealed class StoreThread
 {
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
