@@ -33,9 +33,19 @@ public class JobGetTests
 
         app.Store.Put(FakeJobStore.New(JobState.Failed, id: id) with
         {
-            Version = 7, Attempt = 2, MaxAttempts = 3, Priority = WorkPriority.High, Tags = ["b", "a"], CreatedAt = Time, RunAt = Time,
-            StartedAt = Time.AddSeconds(1), FinishedAt = Time.ToOffset(TimeSpan.FromHours(2)).AddSeconds(2), Deadline = Time.AddDays(1), Progress = 0.5,
-            Worker = "here-1", Error = new JobError("work-failed", "It \"failed\"."),
+            Version = 7,
+            Attempt = 2,
+            MaxAttempts = 3,
+            Priority = WorkPriority.High,
+            Tags = ["b", "a"],
+            CreatedAt = Time,
+            RunAt = Time,
+            StartedAt = Time.AddSeconds(1),
+            FinishedAt = Time.ToOffset(TimeSpan.FromHours(2)).AddSeconds(2),
+            Deadline = Time.AddDays(1),
+            Progress = 0.5,
+            Worker = "here-1",
+            Error = new JobError("work-failed", "It \"failed\"."),
         });
         using HttpResponseMessage failed = await app.GetAsync($"/v1/jobs/{id}");
         JsonNode job = await JobApp.JsonOf(failed, 200);
