@@ -76,8 +76,17 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         DateTimeOffset now = _time.GetUtcNow(), runAt = job.RunAt ?? now;
         var row = new Row(job, new Job
         {
-            Id = job.Id, Kind = job.Kind, Client = job.Client, State = JobState.Queued, Version = 1, MaxAttempts = job.MaxAttempts,
-            Priority = job.Priority, Tags = job.Tags, CreatedAt = now, RunAt = runAt, Deadline = runAt + job.Timeout,
+            Id = job.Id,
+            Kind = job.Kind,
+            Client = job.Client,
+            State = JobState.Queued,
+            Version = 1,
+            MaxAttempts = job.MaxAttempts,
+            Priority = job.Priority,
+            Tags = job.Tags,
+            CreatedAt = now,
+            RunAt = runAt,
+            Deadline = runAt + job.Timeout,
         });
         _jobs.Rows.Add(job.Id, row);
         told.IsDue = true;
@@ -202,7 +211,13 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.EndedNumber = null;
             row.Queue(told, row.Job with
             {
-                Attempt = 0, RunAt = now, Deadline = now + row.New.Timeout, StartedAt = null, FinishedAt = null, Error = null, Progress = null,
+                Attempt = 0,
+                RunAt = now,
+                Deadline = now + row.New.Timeout,
+                StartedAt = null,
+                FinishedAt = null,
+                Error = null,
+                Progress = null,
             });
         }
         return new JobTransition(before, row.Job);
