@@ -65,7 +65,9 @@ internal sealed class PostgresCluster(DataFolder folder, int port) : IDisposable
     {
         var start = new ProcessStartInfo(program, args)
         {
-            RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/",
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = "/",
         };
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();

@@ -30,7 +30,10 @@ internal sealed class PostgresServer : IDisposable
             return new PostgresServer(
                 new NpgsqlConnectionStringBuilder
                 {
-                    Host = "127.0.0.1", Port = cluster.Port, Username = PostgresCluster.User, Database = PostgresCluster.User,
+                    Host = "127.0.0.1",
+                    Port = cluster.Port,
+                    Username = PostgresCluster.User,
+                    Database = PostgresCluster.User,
                 },
                 cluster);
         }

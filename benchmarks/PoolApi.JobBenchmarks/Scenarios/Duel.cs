@@ -63,7 +63,7 @@ internal sealed class Duel(string scenario, string one, string other)
         // Nobody pays for the garbage of the one before.
         Heap.Settle();
         Figure[] figures = await measure();
-        Console.Error.WriteLine($"  {scenario}, {name}: {string.Join(", ", figures.Select(f => $"{f.Name} {Text(f.Value)}"))}");
+        Console.Error.WriteLine($"  {scenario}, {name}: {string.Join("; ", figures.Select(f => $"{f.Name}: {Text(f.Value)}"))}");
         return figures;
     }
 }

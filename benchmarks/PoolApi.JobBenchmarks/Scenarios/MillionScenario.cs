@@ -21,7 +21,7 @@ internal sealed class MillionScenario : IScenario
     private static readonly string[] Operations = [Accept, Claim, Status, ListOfState, ListOfTag, ListBehind];
 
     private const double RatioBar = 1.5;
-    private const int Few = 1000, Rounds = 9, WarmUps = 3;
+    private const int Few = 1000, Rounds = 9, WarmUps = 2;
     private const int Accepted = 2000, AcceptCallers = 64, Reads = 2000, Lists = 200, ListLength = 20, Claims = 50, ClaimCount = 10;
     private const string Owner = "benchmark";
 
@@ -64,16 +64,17 @@ internal sealed class MillionScenario : IScenario
 
     private static async Task<Figure[]> MeasureAsync(IJobStore store, Guid[] ids)
     {
-        var random = new Random(1); // the same for all
-        var failed = new JobQuery { Kind = Population.Kind, State = JobState.Failed, Limit = ListLength };
-        var tagged = new JobQuery { Tag = Population.RareTag, Limit = ListLength };
-        double status = await TimeAsync(Reads, async () => Expect(await store.GetAsync(ids[random.Next(ids.Length)], CancellationToken.None) is not null));
-        double ofState = await TimeAsync(Lists, () => ListAsync(store, failed));
-        double ofTag = await TimeAsync(Lists, () => ListAsync(store, tagged));
-        // Of what waits, from the middle of all jobs on.
-        JobQuery later = failed with { State = JobState.Queued, After = ids[ids.Length / 2] };
-        double behind = await TimeAsync(Lists, () => ListAsync(store, later));
+        // A new store has connections to open, statements to prepare and a log to grow, and would seem the slower for it.
+        for (int i = 0; i < WarmUps; i++) await MeasureUnchangedAsync(store, ids);
+        Figure[] unchanged = await MeasureUnchangedAsync(store, ids);
+        CallResult accepts = await Callers.TimesAsync(
+            AcceptCallers, Accepted, async _ => await store.AcceptAsync(SampleJobs.Noop(), CancellationToken.None));
+        return [new(Accept, 1_000_000 / accepts.PerSecond), .. unchanged];
+    }
 
+    /// <summary>All that leaves as many jobs in each state as there were.</summary>
+    private static async Task<Figure[]> MeasureUnchangedAsync(IJobStore store, Guid[] ids)
+    {
         var claimed = new List<JobClaim>();
         double claim = await TimeAsync(Claims, async () =>
         {
@@ -83,12 +84,18 @@ internal sealed class MillionScenario : IScenario
         });
         await store.HandBackAsync(claimed, CancellationToken.None);
 
-        CallResult accepts = await Callers.TimesAsync(
-            AcceptCallers, Accepted, async _ => await store.AcceptAsync(SampleJobs.Noop(), CancellationToken.None));
+        var random = new Random(1); // the same for all
+        var failed = new JobQuery { Kind = Population.Kind, State = JobState.Failed, Limit = ListLength };
+        var tagged = new JobQuery { Tag = Population.RareTag, Limit = ListLength };
+        // Of what waits, from the middle of all jobs on.
+        JobQuery later = failed with { State = JobState.Queued, After = ids[ids.Length / 2] };
         return
         [
-            new(Accept, 1_000_000 / accepts.PerSecond), new(Claim, claim), new(Status, status),
-            new(ListOfState, ofState), new(ListOfTag, ofTag), new(ListBehind, behind),
+            new(Claim, claim),
+            new(Status, await TimeAsync(Reads, async () => Expect(await store.GetAsync(ids[random.Next(ids.Length)], CancellationToken.None) is not null))),
+            new(ListOfState, await TimeAsync(Lists, () => ListAsync(store, failed))),
+            new(ListOfTag, await TimeAsync(Lists, () => ListAsync(store, tagged))),
+            new(ListBehind, await TimeAsync(Lists, () => ListAsync(store, later))),
         ];
     }
 
@@ -100,6 +107,6 @@ internal sealed class MillionScenario : IScenario
 
     private static void Expect(bool found)
     {
-        if (!found) throw new InvalidOperationException("The store did not find what it has.");
+        if (!found) throw new InvalidOperationException("The store did not find all that it has.");
     }
 }

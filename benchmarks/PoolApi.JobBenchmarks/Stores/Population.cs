@@ -7,7 +7,7 @@ namespace PoolApi.JobBenchmarks.Stores;
 
 /// <summary>The same mixture of jobs, few or many, put into a store by its own interface.</summary>
 /// <remarks>
-/// Two kinds. The fifth that came first has ended, every fifth of those badly; of the others, which wait, every tenth is urgent. So who
+/// Two kinds. The fifth that came first has ended, every third of those badly; of the others, which wait, every tenth is urgent. So who
 /// looks for the newest of those that failed has all that wait before them. <see cref="RareCount"/> have a tag of their own, however
 /// many there are.
 /// </remarks>
@@ -19,7 +19,7 @@ internal static class Population
     /// <summary>So many of the ids are known, from first to last.</summary>
     private const int KnownIds = 1000;
 
-    private const int Kinds = 2, Batches = 10, EveryUrgent = 10, EveryEnded = 5, EveryFailed = 5;
+    private const int Kinds = 2, Batches = 10, EveryUrgent = 10, EveryEnded = 5, EveryFailed = 3;
 
     // As many at once as make the commits large: what is measured comes later.
     private const int FillCallers = 512, ClaimCount = 512;

@@ -35,6 +35,8 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
 
     private async Task WriteAsync(double progress)
     {
+        // Off the worker, and out of its context: a pool that has been joined would never resume this, and the attempt's end waits for it.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
         {
             await store.ReportProgressAsync(claim, progress, CancellationToken.None);

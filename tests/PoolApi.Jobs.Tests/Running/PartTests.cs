@@ -157,6 +157,26 @@ public sealed class PartTests
     }
 
     [Fact]
+    public async Task Progress_is_written_even_if_the_worker_s_context_resumes_nothing_any_more()
+    {
+        await using var store = new InMemoryJobStore();
+        await store.AcceptAsync(Jobs.New(), Token);
+        JobClaim claim = (await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims.Single();
+        var reporter = new ProgressReporter(store, claim, _time);
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        store.Before = _ => gate.Task;
+        SynchronizationContext? own = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(new JoinedPool());
+        reporter.Report(0.5);
+        SynchronizationContext.SetSynchronizationContext(own);
+
+        gate.SetResult();
+
+        await reporter.Written.Patiently();
+        Assert.Equal(0.5, (await store.GetAsync(claim.Job.Id, Token))!.Progress);
+    }
+
+    [Fact]
     public async Task Progress_is_between_nothing_and_all()
     {
         await using Rig rig = await Rig.StartAsync(static (run, _) =>
@@ -170,5 +190,13 @@ public sealed class PartTests
             return ScriptedExecutor.Success;
         });
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+    }
+
+    /// <summary>The context of a pool that has been joined: nobody is there to resume anything.</summary>
+    private sealed class JoinedPool : SynchronizationContext
+    {
+        public override void Post(SendOrPostCallback d, object? state)
+        {
+        }
     }
 }

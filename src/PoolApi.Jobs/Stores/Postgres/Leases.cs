@@ -13,6 +13,13 @@ internal sealed class Leases : IAsyncDisposable
     /// <summary>The first statement of a transaction whose commit does not wait for the disk.</summary>
     public const string WithoutDisk = "select set_config('synchronous_commit', 'off', true)";
 
+    /// <summary>
+    /// Whether a job j is a claim i's, or was until a crash of the database undid that. A case, so that no index of states is
+    /// taken for it: the job is found by its id.
+    /// </summary>
+    public const string IsClaims =
+        "case j.state when 1 then j.claim = i.claim and j.worker = i.owner when 0 then j.claim < i.claim else false end";
+
     private readonly Database _database;
     private readonly JobChanges _changes;
     private readonly Batcher<JobClaim, bool> _handBacks;
@@ -27,14 +34,14 @@ internal sealed class Leases : IAsyncDisposable
         _handBacks = new Batcher<JobClaim, bool>(HandBackAsync, lanes: 1, maxItems: 256, maxWeight: 1);
         _progress = new Batcher<(JobClaim, double), bool>(ReportAsync, lanes: 1, maxItems: 256, maxWeight: 1);
         const string Input = "unnest($1, $2, $3)";
-        const string Held = "j.id = i.id and j.state = 1 and j.claim = i.claim and j.worker = i.owner";
+        const string Held = "j.id = i.id and case j.state when 1 then j.claim = i.claim and j.worker = i.owner else false end";
         _renew =
             $"""
             update {schema}.jobs j set
               lease_until = now() + $6 * interval '1 microsecond', version = j.version + case j.state when 0 then 1 else 0 end,
               state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim
             from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at)
-            where ({Held}) or (j.id = i.id and j.state = 0 and j.claim < i.claim)
+            where j.id = i.id and {IsClaims}
             returning j.id, j.claim, j.cancel_requested
             """;
         _handBack =
