@@ -156,10 +156,12 @@ public sealed class AttemptTests
     public async Task A_job_that_waits_past_its_deadline_while_requests_have_all_workers_has_expired_unrun()
     {
         using Gate gate = new();
-        await using Rig rig = await Rig.StartAsync(workers: 1, options: Rig.Options with { Lease = TimeSpan.FromSeconds(1) });
+        await using Rig rig = await Rig.StartAsync(workers: 1, options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(600) });
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
         ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
-        await Task.Delay(200, Token); // it tends slowly by now: no job waits, none runs
+        await Task.Delay(1000, Token); // it tends slowly by now: no job waits, none runs
         long since = System.Diagnostics.Stopwatch.GetTimestamp();
 
         await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(200)))).Id, JobState.Expired);

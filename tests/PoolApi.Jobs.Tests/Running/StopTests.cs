@@ -6,7 +6,7 @@ namespace PoolApi.Jobs.Tests.Running;
 /// <summary>How a dispatcher stops: nothing is lost, nothing runs twice.</summary>
 public sealed class StopTests
 {
-    /// <summary>Jobs of the kind <c>unstarted</c> never get as far as the pool.</summary>
+    /// <summary>Jobs of the kind <c>unstarted</c> never get as far as the pool; those with more than three attempts fail when they are stopped.</summary>
     private sealed class HoldingExecutor(ScriptedExecutor inner) : IJobExecutor
     {
         private int _held;
@@ -18,7 +18,7 @@ public sealed class StopTests
             if (run.Claim.Job.Kind != "unstarted") return await inner.ExecuteAsync(run, cancellation);
             Interlocked.Increment(ref _held);
             await Task.Delay(Timeout.Infinite, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            return JobAttempt.Stopped;
+            return run.Claim.Job.MaxAttempts > 3 ? JobAttempt.Failed : JobAttempt.Stopped;
         }
     }
 
@@ -133,6 +133,19 @@ public sealed class StopTests
         rig.Dispatcher.Close();
         gate.Open();
         await rig.Dispatcher.StopAsync(Token).Patiently();
+        Assert.Equal((JobState.Queued, 1), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
+    }
+
+    [Fact]
+    public async Task An_attempt_that_fails_because_the_instance_stops_does_not_cost_the_attempts_that_are_left()
+    {
+        await using Rig rig = await Rig.StartAsync(
+            pool => new HoldingExecutor(new ScriptedExecutor(pool, static (_, _) => ScriptedExecutor.Success)));
+        Job job = await rig.AcceptAsync(Jobs.New("unstarted", maxAttempts: 5));
+        await UntilAsync(() => ((HoldingExecutor)rig.Executor).Held == 1);
+
+        await rig.Dispatcher.StopAsync(Token).Patiently();
+
         Assert.Equal((JobState.Queued, 1), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
     }
 

@@ -14,7 +14,8 @@ internal sealed class Gate : IDisposable
     public JobAttempt Pass(CancellationToken cancellation = default)
     {
         Interlocked.Increment(ref _arrived);
-        if (!_open.Wait(Patience.Long, cancellation)) throw new TimeoutException("The gate did not open.");
+        // Longer than any test waits for what must happen meanwhile.
+        if (!_open.Wait(Patience.Long * 5, cancellation)) throw new TimeoutException("The gate did not open.");
         return ScriptedExecutor.Success;
     }
 

@@ -1,0 +1,123 @@
+using Microsoft.Extensions.Logging;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Jobs.Running;
+
+/// <content>One attempt, from its being given to the executor to its end's being written down.</content>
+public sealed partial class JobDispatcher
+{
+    private async Task RunAsync(JobRun run, bool first)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        JobAttempt attempt;
+        try
+        {
+            attempt = await _executor.ExecuteAsync(run, run.Stopping);
+        }
+        catch (OperationCanceledException) when (run.Why != StopReason.None)
+        {
+            attempt = JobAttempt.Stopped;
+        }
+        catch (Exception e)
+        {
+            LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
+            attempt = JobAttempt.Failed;
+        }
+        if (!run.HasStarted)
+        {
+            // The pool had no room for it after all: not to be offered it again at once.
+            if (attempt.Outcome == AttemptOutcome.Stopped) await Task.Delay(FirstPause, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Interlocked.Decrement(ref _waiting);
+        }
+        else
+        {
+            Interlocked.Decrement(ref _holding);
+            if (first) _share.Ended();
+        }
+        _due.Set(); // a worker is free, before the end is written
+        try
+        {
+            await run.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await EndAsync(run, attempt);
+        }
+        catch (Exception e)
+        {
+            // Writing it again would come to the same. The lease runs out, and the job is run again, or failed as poison.
+            LogNotWritten(run.Claim.Job.Id, e);
+        }
+        finally
+        {
+            _runs.TryRemove(run, out _);
+            run.Dispose();
+        }
+    }
+
+    /// <summary>Writes down how an attempt ended, however long the store is away: work that was done must not be done again.</summary>
+    private async Task EndAsync(JobRun run, JobAttempt attempt)
+    {
+        JobEnd? end = EndOf(run, attempt);
+        TimeSpan pause = FirstPause;
+        while (run.Why != StopReason.LeaseLost)
+        {
+            try
+            {
+                if (end is null) await _store.HandBackAsync([run.Claim], CancellationToken.None);
+                else if (!await _store.FinishAsync(run.Claim, end, CancellationToken.None)) LogLost(run.Claim.Job.Id);
+                else if (end.State == JobState.Queued) _instruments.Retried(run.Claim.Job.Kind);
+                StoreWorks();
+                return;
+            }
+            catch (JobStoreUnavailableException e)
+            {
+                StoreFails(e);
+            }
+            if (_stopped.IsCancellationRequested) return;
+            await Task.Delay(pause, _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+    }
+
+    /// <summary>What an attempt means for the job.</summary>
+    /// <returns><see langword="null"/>: it is handed back.</returns>
+    private JobEnd? EndOf(JobRun run, JobAttempt attempt)
+    {
+        Job job = run.Claim.Job;
+        switch (attempt.Outcome)
+        {
+            case AttemptOutcome.Succeeded:
+                return new JobEnd(JobState.Succeeded, attempt.Result);
+            case AttemptOutcome.Failed when run.Why == StopReason.Deadline:
+                return new JobEnd(JobState.Expired, null, attempt.Error ?? JobError.Expired);
+            case AttemptOutcome.Failed when attempt.MayRetry && job.Attempt < job.MaxAttempts && run.Why != StopReason.Cancelled:
+                return new JobEnd(
+                    JobState.Queued, null, attempt.Error, Backoff.After(_options.RetryDelay, job.Attempt, Random.Shared.NextDouble()));
+            case AttemptOutcome.Failed:
+                return new JobEnd(JobState.Failed, attempt.Result, attempt.Error);
+            default:
+                return run.Why switch
+                {
+                    StopReason.Cancelled => new JobEnd(JobState.Cancelled),
+                    StopReason.Deadline => new JobEnd(JobState.Expired, null, JobError.Expired),
+                    _ => null, // the pool stops, or had no room after all
+                };
+        }
+    }
+
+    [LoggerMessage(30, LogLevel.Error, "The job store cannot be used: {fault}")]
+    private partial void LogStoreFails(string fault, Exception? exception);
+
+    [LoggerMessage(31, LogLevel.Information, "The job store can be used again")]
+    private partial void LogStoreWorks();
+
+    [LoggerMessage(32, LogLevel.Warning, "{redelivered} jobs are queued again because their instance died, {poisoned} failed as poison")]
+    private partial void LogRedelivered(int redelivered, int poisoned);
+
+    [LoggerMessage(33, LogLevel.Error, "Job {id} ({kind}) failed")]
+    private partial void LogFailed(Guid id, string kind, Exception exception);
+
+    [LoggerMessage(34, LogLevel.Warning, "The end of job {id} is not written: its lease was lost, and another instance has it")]
+    private partial void LogLost(Guid id);
+
+    [LoggerMessage(35, LogLevel.Error, "The end of job {id} could not be written: it is run again when its lease is over")]
+    private partial void LogNotWritten(Guid id, Exception exception);
+}
