@@ -75,19 +75,17 @@ internal static class JobRequests
     /// <summary>Waits until every job with this tag has ended; all of them.</summary>
     public static async Task<List<JobView>> AllJobsEndAsync(this Endpoint api, string tag, double seconds = 60)
     {
-        foreach (string state in (string[])["queued", "running", "queued"])
-        {
-            await Eventually.SeesAsync(
-                async () => (await api.GetAsync($"{Jobs}?tag={tag}&state={state}&limit=1")).MustBe(200).Json(),
-                page => page.GetProperty("jobs").GetArrayLength() == 0,
-                $"no {state} job",
-                seconds);
-        }
-
-        var all = await api.JobsAsync($"tag={tag}");
-        Assert.All(all, job => Assert.True(job.HasEnded, job.ToString()));
+        List<JobView> all = [];
+        await Eventually.SeesAsync(
+            // One look at each state is cheap. But a job may go from the second back to the first: only all of them at once are sure.
+            async () => await HasNoneAsync(api, tag, "queued") && await HasNoneAsync(api, tag, "running")
+                && (all = await api.JobsAsync($"tag={tag}")).TrueForAll(job => job.HasEnded),
+            ended => ended, "the end of all jobs", seconds);
         return all;
     }
+
+    private static async Task<bool> HasNoneAsync(Endpoint api, string tag, string state) =>
+        (await api.GetAsync($"{Jobs}?tag={tag}&state={state}&limit=1")).MustBe(200).Json().GetProperty("jobs").GetArrayLength() == 0;
 
     private static Task<Answer> SendAsync(Endpoint api, HttpMethod method, string path, HttpContent? content, string[] fields)
     {

@@ -11,7 +11,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>What the server speaks on both ports; "Http2" for HTTP/2 without TLS.</summary>
     public const string ProtocolsVariable = "Kestrel__EndpointDefaults__Protocols";
 
-    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan ReadyPause = TimeSpan.FromMilliseconds(20);
     private readonly Process _process;
     private readonly TemporaryFolder _folder;

@@ -268,6 +268,16 @@ public abstract partial class JobStoreConformance
         Assert.Null((await GetAsync(store, job.Id)).Progress);
     }
 
+    [Fact]
+    public async Task A_store_can_be_disposed_of_twice()
+    {
+        // Whoever opened it does so before the end, and the container that made it once more.
+        await using IJobStore store = await OpenAsync();
+        await AcceptAsync(store);
+        await store.DisposeAsync();
+        await store.DisposeAsync();
+    }
+
     private static async Task AssertWritesNothingAsync(IJobStore store, JobClaim lost)
     {
         Assert.False(await store.FinishAsync(lost, Jobs.Success("too late"), Token));

@@ -28,6 +28,7 @@ public sealed partial class PostgresJobStore : IJobStore
     private readonly Transitions _transitions;
     private readonly Reading _reading;
     private readonly Tending _tending;
+    private int _isDisposed;
 
     /// <summary>Makes a store; it does nothing until it is opened.</summary>
     /// <param name="connectionString">As Npgsql has it. Timeouts are the store's own.</param>
@@ -153,6 +154,8 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <summary>Does what was asked for, tells the other instances of it, and closes the connections.</summary>
     public async ValueTask DisposeAsync()
     {
+        // By who uses it, when it is no longer needed, and by who made it.
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
         await _accepting.DisposeAsync();
         await _finishing.DisposeAsync();
         await _leases.DisposeAsync();
