@@ -6,13 +6,16 @@ namespace PoolApi.Jobs.Stores.Postgres;
 
 /// <summary>Looks jobs up.</summary>
 /// <remarks>
-/// A list is not prepared: which index is best depends on the values, so that each is planned for its own. It walks an index from
-/// the newest, and stops when the page is full; a filter by kind or client walks one range for each state, and merges them.
+/// A list walks an index from the newest, and stops when the page is full; a filter by kind or client walks one range for each
+/// state, and merges them. Only where filters go together that have no index in common, which one is best depends on the values:
+/// such a list is planned anew each time. To plan takes longer than to run.
 /// </remarks>
 internal sealed class Reading(Database database, string schema) : IDisposable
 {
     /// <summary>To count walks an index from end to end. It may take one part in so many of the time.</summary>
-    private const int CountPause = 50;
+    private const int CountPause = 20;
+
+    private static readonly TimeSpan LongestCountPause = TimeSpan.FromSeconds(15);
 
     private readonly string _get = $"select {JobRow.Of("j")} from {schema}.jobs j where j.id = $1";
     private readonly string _getResult =
@@ -60,6 +63,8 @@ internal sealed class Reading(Database database, string schema) : IDisposable
             {
                 await using NpgsqlCommand command = ListCommand(query);
                 command.Connection = connection;
+                bool dependsOnValues = query.Tag is null ? query.Kind is not null && query.Client is not null : query.Kind is not null || query.Client is not null;
+                if (!dependsOnValues) await command.PrepareAsync();
                 await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
                 var found = new List<Job>(query.Limit + 1);
                 while (await reader.ReadAsync()) found.Add(JobRow.Read(reader));
@@ -81,7 +86,7 @@ internal sealed class Reading(Database database, string schema) : IDisposable
             _counts = await database.RunAsync(CountAsync, mayRepeat: true, cancellation);
             _countedAt = Stopwatch.GetTimestamp();
             TimeSpan pause = Stopwatch.GetElapsedTime(since) * CountPause;
-            _countFor = pause > TimeSpan.FromMinutes(1) ? TimeSpan.FromMinutes(1) : pause;
+            _countFor = pause < LongestCountPause ? pause : LongestCountPause;
             return _counts;
         }
         finally
