@@ -16,6 +16,12 @@ namespace PoolApi.JobService;
 /// </summary>
 internal sealed class JobIntake(HttpContext context, Preference preference, string? idempotencyKey, JobParameters parameters)
 {
+    /// <summary>
+    /// A store that the network has cut off is found out by its own limits, one after another; the client is told before. Its job
+    /// may come to be accepted all the same, as after any answer that gets lost.
+    /// </summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
+
     /// <summary>In the place of the handler: commits the job, and answers as was preferred.</summary>
     public async ValueTask<object?> AcceptAsync()
     {
@@ -33,9 +39,9 @@ internal sealed class JobIntake(HttpContext context, Preference preference, stri
         JobAcceptance acceptance;
         try
         {
-            acceptance = await services.GetRequiredService<IJobStore>().AcceptAsync(job, context.RequestAborted);
+            acceptance = await services.GetRequiredService<IJobStore>().AcceptAsync(job, context.RequestAborted).AsTask().WaitAsync(Patience);
         }
-        catch (JobStoreUnavailableException)
+        catch (Exception e) when (e is JobStoreUnavailableException or TimeoutException)
         {
             return StoreUnavailable.Answer(context);
         }

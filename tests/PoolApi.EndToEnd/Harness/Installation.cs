@@ -21,8 +21,21 @@ internal sealed class Installation : IAsyncDisposable
             : await StartAsync(2, await postgres.NewDatabaseAsync(), settings);
 
     /// <summary>Instances with a database, all started at once.</summary>
-    public static async Task<Installation> StartAsync(int instances, string connection, params string[] settings) =>
-        new(await Task.WhenAll(Enumerable.Range(0, instances).Select(_ => StartOneAsync(connection, settings))));
+    public static async Task<Installation> StartAsync(int instances, string connection, params string[] settings)
+    {
+        Task<PoolApiProcess>[] starting = [.. Enumerable.Range(0, instances).Select(_ => StartOneAsync(connection, settings))];
+        try
+        {
+            return new(await Task.WhenAll(starting));
+        }
+        catch
+        {
+            // What did start must not outlive the test.
+            foreach (var started in starting.Where(start => start.IsCompletedSuccessfully))
+                await (await started).DisposeAsync();
+            throw;
+        }
+    }
 
     /// <summary>One more instance with the database.</summary>
     public static Task<PoolApiProcess> StartOneAsync(string connection, params string[] settings) => PoolApiProcess.StartAsync(

@@ -35,8 +35,7 @@ public sealed class OutageTests
 
         var clock = Stopwatch.StartNew();
         await goAway();
-        foreach (var instance in installation.Instances)
-            await MustSaySoAsync(instance);
+        await Task.WhenAll(installation.Instances.Select(MustSaySoAsync));
         if (away - clock.Elapsed is { Ticks: > 0 } rest)
             await Task.Delay(rest, TestContext.Current.CancellationToken);
         Assert.DoesNotContain(installation.Instances.SelectMany(instance => instance.Log.Lines), line => line.Contains("   at ", StringComparison.Ordinal));
