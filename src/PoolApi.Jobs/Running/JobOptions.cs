@@ -10,7 +10,7 @@ public sealed record JobOptions
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>The share of the workers' time that jobs can count on while requests keep all workers busy, 0 to 1.</summary>
-    public double Share { get; init; } = 0.03;
+    public double Share { get; init; } = 0.02;
 
     /// <summary>How long a finished job keeps payload and result; it is gone altogether after twice as long. 1 s or more.</summary>
     public TimeSpan Retention { get; init; } = TimeSpan.FromDays(1);

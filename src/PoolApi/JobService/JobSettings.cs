@@ -75,7 +75,7 @@ internal sealed class JobSettings
 
     private static double Share(SettingsReader reader, double fallback)
     {
-        string text = reader.Text("Share", "", static text => Parse(text) is >= 0 and <= 1, "a number from 0 to 1, such as 0.03");
+        string text = reader.Text("Share", "", static text => Parse(text) is >= 0 and <= 1, "a number from 0 to 1, such as 0.02");
         return Parse(text) ?? fallback;
 
         static double? Parse(string text) =>
