@@ -41,6 +41,8 @@ internal static class Population
             i += claims.Claims.Count;
         }
         await AcceptAsync(ended, jobs);
+        // Ids of one millisecond have no order among themselves, and many callers begin in the same.
+        Array.Sort(known);
         return known;
 
         Task AcceptAsync(int from, int to)
