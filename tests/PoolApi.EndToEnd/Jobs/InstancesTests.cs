@@ -100,8 +100,8 @@ public sealed class InstancesTests(SharedPostgres postgres)
         await using var installation = await Installation.StartAsync(2, await postgres.NewDatabaseAsync(), "--Pool:Workers 1");
         var (here, there) = (installation.Here, installation.There);
         // One worker each: the second job is elsewhere than the first.
-        var first = await here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1200");
-        var second = await here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1200");
+        var first = await here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=4000");
+        var second = await here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=4000");
         await here.Api.SeeJobAsync(second, job => job.State == "running", "both to run");
 
         foreach (var api in new[] { here.Api, there.Api })
