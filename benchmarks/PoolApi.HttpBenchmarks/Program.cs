@@ -5,7 +5,7 @@ using PoolApi.HttpBenchmarks.Contenders;
 using PoolApi.HttpBenchmarks.Reporting;
 using PoolApi.HttpBenchmarks.Scenarios;
 
-const int Success = 0, BarMissed = 1, UsageError = 64, ServerFailed = 70;
+const int Success = 0, BarMissed = 1, ServerFailed = 70;
 
 if (args is [BaselineServer.Command, .. var serverArgs])
 {
@@ -13,21 +13,7 @@ if (args is [BaselineServer.Command, .. var serverArgs])
     return Success;
 }
 
-Settings settings;
-try
-{
-    settings = Settings.Parse(args);
-}
-catch (FormatException e)
-{
-    Console.Error.WriteLine($"{e.Message} Try --help.");
-    return UsageError;
-}
-if (settings.Help)
-{
-    Console.WriteLine(Settings.Usage);
-    return Success;
-}
+if (!CommandLine.TryRead(() => Settings.Parse(args), static () => Settings.Usage, out Settings? settings, out int exitCode)) return exitCode;
 
 // Whatever ends the program ends the servers.
 using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, static _ => CleanUp());

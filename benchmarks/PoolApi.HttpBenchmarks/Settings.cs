@@ -1,4 +1,3 @@
-using System.Globalization;
 using PoolApi.HttpBenchmarks.Contenders;
 using PoolApi.HttpBenchmarks.Scenarios;
 
@@ -22,8 +21,6 @@ internal sealed record Settings
     /// <summary>The service's program; not said: as it was built here.</summary>
     public string? PoolApi { get; private init; }
 
-    public bool Help { get; private init; }
-
     public static string Usage =>
         $"""
         Runs PoolApi, and what one would write instead, as servers of their own; puts each under the same load, in turn; and says
@@ -45,37 +42,23 @@ internal sealed record Settings
         Exit codes: 0 every bar that was measured is passed, 1 one was missed, 64 the command line is wrong, 70 a server failed.
         """;
 
+    /// <returns><see langword="null"/> if help is asked for.</returns>
     /// <exception cref="FormatException">An option is unknown, or its value is not one of its values.</exception>
-    public static Settings Parse(ReadOnlySpan<string> args)
+    public static Settings? Parse(ReadOnlySpan<string> args)
     {
-        var settings = new Settings();
-        for (int i = 0; i < args.Length; i++)
+        Settings? said = CommandLine.Read(args, new Settings(), static (given, option, value) => option switch
         {
-            string option = args[i];
-            if (option is "--help" or "-h") return settings with { Help = true };
-            string value = i + 1 < args.Length ? args[++i] : throw new FormatException($"{option} has no value.");
-            settings = option switch
-            {
-                "--only" => settings with { Only = [.. settings.Only, Scenario(value)] },
-                "--contenders" => settings with { Contenders = Chosen(value.Split(',')) },
-                "--rounds" => settings with { Rounds = Count(option, value) },
-                "--seconds" => settings with { Duration = TimeSpan.FromSeconds(Count(option, value)) },
-                "--poolapi" => settings with { PoolApi = File.Exists(value) ? value : throw new FormatException($"There is no {value}.") },
-                _ => throw new FormatException($"There is no option {option}."),
-            };
-        }
-        return settings with { Contenders = [.. settings.Contenders.Where(kind => kind.IsInstalled)] };
+            "--only" => given with { Only = [.. given.Only, CommandLine.Name("scenario", value, ScenarioCatalogue.All.Select(static s => s.Name))] },
+            "--contenders" => given with { Contenders = Chosen(value.Split(',')) },
+            "--rounds" => given with { Rounds = CommandLine.Count(option, value) },
+            "--seconds" => given with { Duration = TimeSpan.FromSeconds(CommandLine.Count(option, value)) },
+            "--poolapi" => given with { PoolApi = File.Exists(value) ? value : throw new FormatException($"There is no {value}.") },
+            _ => null,
+        });
+        return said is null ? null : said with { Contenders = [.. said.Contenders.Where(static kind => kind.IsInstalled)] };
     }
 
     public bool Selects(IScenario scenario) => Only.Count == 0 || Only.Contains(scenario.Name);
-
-    private static int Count(string option, string value) =>
-        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0
-            ? count
-            : throw new FormatException($"{option} takes a number above zero, not '{value}'.");
-
-    private static string Scenario(string value) =>
-        ScenarioCatalogue.All.Any(s => s.Name == value) ? value : throw new FormatException($"There is no scenario '{value}'.");
 
     private static ContenderKind[] Chosen(string[] ids) =>
         ids.FirstOrDefault(id => ContenderCatalogue.All.All(kind => kind.Id != id)) is { } unknown

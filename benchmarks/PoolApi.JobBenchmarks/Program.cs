@@ -7,7 +7,7 @@ using PoolApi.JobBenchmarks.Scenarios;
 using PoolApi.JobBenchmarks.Stores;
 using PoolApi.Jobs.Stores;
 
-const int Success = 0, BarMissed = 1, UsageError = 64, Failed = 70;
+const int Success = 0, BarMissed = 1, Failed = 70;
 
 if (args is [OneCommitServer.Command, .. var serverArgs])
 {
@@ -15,21 +15,7 @@ if (args is [OneCommitServer.Command, .. var serverArgs])
     return Success;
 }
 
-Settings settings;
-try
-{
-    settings = Settings.Parse(args);
-}
-catch (FormatException e)
-{
-    Console.Error.WriteLine($"{e.Message} Try --help.");
-    return UsageError;
-}
-if (settings.Help)
-{
-    Console.WriteLine(Settings.Usage);
-    return Success;
-}
+if (!CommandLine.TryRead(() => Settings.Parse(args), static () => Settings.Usage, out Settings? settings, out int exitCode)) return exitCode;
 
 // Whatever ends the program ends the servers, and what they wrote.
 using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, static _ => CleanUp());

@@ -1,4 +1,3 @@
-using System.Globalization;
 using PoolApi.JobBenchmarks.Scenarios;
 
 namespace PoolApi.JobBenchmarks;
@@ -29,8 +28,6 @@ internal sealed record Settings
     /// <summary>How many jobs are many.</summary>
     public int Jobs { get; private init; } = 1_000_000;
 
-    public bool Help { get; private init; }
-
     public static string Usage =>
         $"""
         Measures durable jobs in turn with what one would use instead, and says which bars they pass.
@@ -50,37 +47,19 @@ internal sealed record Settings
         Exit codes: 0 every bar that was measured is passed, 1 one was missed, 64 the command line is wrong, 70 something failed.
         """;
 
+    /// <returns><see langword="null"/> if help is asked for.</returns>
     /// <exception cref="FormatException">An option is unknown, or its value is not one of its values.</exception>
-    public static Settings Parse(ReadOnlySpan<string> args)
-    {
-        var settings = new Settings();
-        for (int i = 0; i < args.Length; i++)
+    public static Settings? Parse(ReadOnlySpan<string> args) => CommandLine.Read(args, new Settings(), static (given, option, value) => option switch
         {
-            string option = args[i];
-            if (option is "--help" or "-h") return settings with { Help = true };
-            string value = i + 1 < args.Length ? args[++i] : throw new FormatException($"{option} has no value.");
-            settings = option switch
-            {
-                "--only" => settings with { Only = [.. settings.Only, Scenario(value)] },
-                "--rounds" => settings with { Rounds = Count(option, value) },
-                "--seconds" => settings with { Duration = TimeSpan.FromSeconds(Count(option, value)) },
-                "--connection" => settings with { Connection = value },
-                "--poolapi" => settings with { PoolApi = File.Exists(value) ? value : throw new FormatException($"There is no {value}.") },
-                "--folder" => settings with { Folder = Directory.Exists(value) ? value : throw new FormatException($"There is no folder {value}.") },
-                "--jobs" => settings with { Jobs = Count(option, value, FewestJobs) },
-                _ => throw new FormatException($"There is no option {option}."),
-            };
-        }
-        return settings;
-    }
+            "--only" => given with { Only = [.. given.Only, CommandLine.Name("scenario", value, ScenarioCatalogue.All.Select(static s => s.Name))] },
+            "--rounds" => given with { Rounds = CommandLine.Count(option, value) },
+            "--seconds" => given with { Duration = TimeSpan.FromSeconds(CommandLine.Count(option, value)) },
+            "--connection" => given with { Connection = value },
+            "--poolapi" => given with { PoolApi = File.Exists(value) ? value : throw new FormatException($"There is no {value}.") },
+            "--folder" => given with { Folder = Directory.Exists(value) ? value : throw new FormatException($"There is no folder {value}.") },
+            "--jobs" => given with { Jobs = CommandLine.Count(option, value, FewestJobs) },
+            _ => null,
+        });
 
     public bool Selects(IScenario scenario) => Only.Count == 0 || Only.Contains(scenario.Name);
-
-    private static int Count(string option, string value, int least = 1) =>
-        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count >= least
-            ? count
-            : throw new FormatException($"{option} takes a number from {least}, not '{value}'.");
-
-    private static string Scenario(string value) =>
-        ScenarioCatalogue.All.Any(s => s.Name == value) ? value : throw new FormatException($"There is no scenario '{value}'.");
 }

@@ -4,23 +4,9 @@ using PoolApi.PoolBenchmarks;
 using PoolApi.PoolBenchmarks.Measurements;
 using PoolApi.PoolBenchmarks.Reporting;
 
-const int Success = 0, BarMissed = 1, UsageError = 64;
+const int Success = 0, BarMissed = 1;
 
-Settings settings;
-try
-{
-    settings = Settings.Parse(args);
-}
-catch (FormatException e)
-{
-    Console.Error.WriteLine($"{e.Message} Try --help.");
-    return UsageError;
-}
-if (settings.Help)
-{
-    Console.WriteLine(Settings.Usage);
-    return Success;
-}
+if (!CommandLine.TryRead(() => Settings.Parse(args), static () => Settings.Usage, out Settings? settings, out int exitCode)) return exitCode;
 
 Console.WriteLine($"{RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} processors, "
     + $"{(GCSettings.IsServerGC ? "server" : "workstation")} GC");

@@ -1,6 +1,6 @@
-using System.Globalization;
 using PoolApi.PoolBenchmarks.Measurements;
 using PoolApi.PoolBenchmarks.Peers;
+using PoolApi.PoolBenchmarks.Reporting;
 
 namespace PoolApi.PoolBenchmarks;
 
@@ -20,8 +20,6 @@ internal sealed record Settings
 
     public bool WithPeers { get; private init; } = true;
 
-    public bool Help { get; private init; }
-
     public static string Usage =>
         $"""
         Measures the pool and its peers in turn, and says which bars it passes.
@@ -40,40 +38,22 @@ internal sealed record Settings
         Exit codes: 0 every bar that was measured is passed, 1 one was missed, 64 the command line is wrong.
         """;
 
+    /// <returns><see langword="null"/> if help is asked for.</returns>
     /// <exception cref="FormatException">An option is unknown, or its value is not one of its values.</exception>
-    public static Settings Parse(ReadOnlySpan<string> args)
-    {
-        var settings = new Settings();
-        for (int i = 0; i < args.Length; i++)
+    public static Settings? Parse(ReadOnlySpan<string> args) => CommandLine.Read(args, new Settings(), static (given, option, value) => option switch
         {
-            string option = args[i];
-            if (option is "--help" or "-h") return settings with { Help = true };
-            string value = i + 1 < args.Length ? args[++i] : throw new FormatException($"{option} has no value.");
-            settings = option switch
-            {
-                "--workers" => settings with { Workers = Count(option, value) },
-                "--rounds" => settings with { Rounds = Count(option, value) },
-                "--items" => settings with { Items = Count(option, value) },
-                "--pings" => settings with { Pings = Count(option, value) },
-                "--only" => settings with { Only = [.. settings.Only, Measurement(value)] },
-                "--peers" => settings with { WithPeers = value == "none" ? false : throw new FormatException("--peers may only be none.") },
-                _ => throw new FormatException($"There is no option {option}."),
-            };
-        }
-        return settings;
-    }
+            "--workers" => given with { Workers = CommandLine.Count(option, value) },
+            "--rounds" => given with { Rounds = CommandLine.Count(option, value) },
+            "--items" => given with { Items = CommandLine.Count(option, value) },
+            "--pings" => given with { Pings = CommandLine.Count(option, value) },
+            "--only" => given with { Only = [.. given.Only, CommandLine.Name("measurement", value, MeasurementCatalogue.All.Select(static s => s.Name))] },
+            "--peers" => given with { WithPeers = value == "none" ? false : throw new FormatException("--peers may only be none.") },
+            _ => null,
+        });
 
     public bool Selects(IMeasurement measurement) => Only.Count == 0 || Only.Contains(measurement.Name);
 
     /// <summary>This pool, others of its kind, then the peers if they are measured at all.</summary>
     public IReadOnlyList<PeerKind> Contenders(IEnumerable<PeerKind> peers, params IEnumerable<PeerKind> variants) =>
         [PeerCatalogue.PoolApi, .. variants, .. WithPeers ? peers : []];
-
-    private static int Count(string option, string value) =>
-        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0
-            ? count
-            : throw new FormatException($"{option} takes a number above zero, not '{value}'.");
-
-    private static string Measurement(string value) =>
-        MeasurementCatalogue.All.Any(m => m.Name == value) ? value : throw new FormatException($"There is no measurement '{value}'.");
 }
