@@ -26,7 +26,7 @@ public sealed partial class JobDispatcher
         if (!run.HasStarted)
         {
             // The pool had no room for it after all: not to be offered it again at once.
-            if (attempt.Outcome == AttemptOutcome.Stopped) await Task.Delay(FirstPause, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (attempt.Outcome == AttemptOutcome.Stopped) await Task.Delay(RetryPause.First, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             Interlocked.Decrement(ref _waiting);
         }
         else
@@ -56,7 +56,7 @@ public sealed partial class JobDispatcher
     private async Task EndAsync(JobRun run, JobAttempt attempt)
     {
         JobEnd? end = EndOf(run, attempt);
-        TimeSpan pause = FirstPause;
+        RetryPause pause = default;
         while (run.Why != StopReason.LeaseLost)
         {
             try
@@ -72,8 +72,7 @@ public sealed partial class JobDispatcher
                 StoreFails(e);
             }
             if (_stopped.IsCancellationRequested) return;
-            await Task.Delay(pause, _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            await Task.Delay(pause.Next(), _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

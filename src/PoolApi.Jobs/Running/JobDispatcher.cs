@@ -22,8 +22,6 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private static readonly TimeSpan Crowded = TimeSpan.FromMilliseconds(10);
 
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
 
     private readonly IJobStore _store;
     private readonly IJobExecutor _executor;
@@ -156,22 +154,21 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private async Task ClaimAsync()
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        TimeSpan pause = FirstPause;
+        RetryPause pause = default;
         while (!_closed.IsCancellationRequested)
         {
             TimeSpan? wait;
             try
             {
                 wait = await ClaimOnceAsync();
-                pause = FirstPause;
+                pause.Reset();
             }
             catch (Exception e)
             {
                 // Whatever it is, jobs must not stop for good because of it.
                 StoreFails(e);
                 _mayHaveQueued = true;
-                wait = pause;
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                wait = pause.Next();
             }
             if (wait != TimeSpan.Zero) await _due.WaitAsync(wait, _time, _closed.Token);
         }
@@ -279,7 +276,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var rules = new MaintenanceRules(_options.Retention, _options.MaxRedeliveries);
-        TimeSpan pause = FirstPause;
+        RetryPause pause = default;
         while (!_stopped.IsCancellationRequested)
         {
             TimeSpan wait;
@@ -293,7 +290,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 if (report.Redelivered.Count > 0 || _store.IsShared) _mayHaveQueued = true; // what others tell may get lost
                 if (_mayHaveQueued) _due.Set();
                 StoreWorks();
-                pause = FirstPause;
+                pause.Reset();
                 // Whether another instance dies cannot be known otherwise than by looking.
                 _tendsSlowly = true;
                 Interlocked.MemoryBarrier(); // said before it is looked: whoever begins a run afterwards wakes this
@@ -305,8 +302,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             {
                 // As in ClaimAsync. Leases are short, so it is soon tried again.
                 StoreFails(e);
-                wait = pause;
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                wait = pause.Next();
             }
             if (wait > TimeSpan.Zero) await _tend.WaitAsync(wait, _time, _stopped.Token);
             _tendsSlowly = false;

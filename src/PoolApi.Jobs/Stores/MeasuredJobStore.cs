@@ -23,58 +23,60 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
 
     /// <inheritdoc/>
     public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) =>
-        Measured("accept", store.AcceptAsync(job, cancellation));
+        Measured("accept", Now, store.AcceptAsync(job, cancellation));
 
     /// <inheritdoc/>
     public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) =>
-        Measured("claim", store.ClaimAsync(owner, max, lease, cancellation));
+        Measured("claim", Now, store.ClaimAsync(owner, max, lease, cancellation));
 
     /// <inheritdoc/>
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) =>
-        Measured("finish", store.FinishAsync(claim, ending, cancellation));
+        Measured("finish", Now, store.FinishAsync(claim, ending, cancellation));
 
     /// <inheritdoc/>
     public ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) =>
-        Measured("hand_back", store.HandBackAsync(claims, cancellation));
+        Measured("hand_back", Now, store.HandBackAsync(claims, cancellation));
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation) =>
-        Measured("renew", store.RenewAsync(claims, lease, cancellation));
+        Measured("renew", Now, store.RenewAsync(claims, lease, cancellation));
 
     /// <inheritdoc/>
     public ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation) =>
-        Measured("progress", store.ReportProgressAsync(claim, progress, cancellation));
+        Measured("progress", Now, store.ReportProgressAsync(claim, progress, cancellation));
 
     /// <inheritdoc/>
-    public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => Measured("get", store.GetAsync(id, cancellation));
+    public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => Measured("get", Now, store.GetAsync(id, cancellation));
 
     /// <inheritdoc/>
     public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) =>
-        Measured("result", store.GetResultAsync(id, cancellation));
+        Measured("result", Now, store.GetResultAsync(id, cancellation));
 
     /// <inheritdoc/>
-    public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) => Measured("list", store.ListAsync(query, cancellation));
+    public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) => Measured("list", Now, store.ListAsync(query, cancellation));
 
     /// <inheritdoc/>
-    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) => Measured("cancel", store.CancelAsync(id, cancellation));
+    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) => Measured("cancel", Now, store.CancelAsync(id, cancellation));
 
     /// <inheritdoc/>
-    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) => Measured("retry", store.RetryAsync(id, cancellation));
+    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) => Measured("retry", Now, store.RetryAsync(id, cancellation));
 
     /// <inheritdoc/>
     public ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation) =>
-        Measured("maintain", store.MaintainAsync(rules, cancellation));
+        Measured("maintain", Now, store.MaintainAsync(rules, cancellation));
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation) =>
-        Measured("count", store.CountAsync(cancellation));
+        Measured("count", Now, store.CountAsync(cancellation));
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => store.DisposeAsync();
 
-    private async ValueTask<T> Measured<T>(string operation, ValueTask<T> under)
+    /// <summary>Read before the operation is called: part of it may be done by then.</summary>
+    private static long Now => Stopwatch.GetTimestamp();
+
+    private async ValueTask<T> Measured<T>(string operation, long since, ValueTask<T> under)
     {
-        long since = Stopwatch.GetTimestamp();
         Exception? error = null;
         try
         {
@@ -91,9 +93,8 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
         }
     }
 
-    private async ValueTask Measured(string operation, ValueTask under)
+    private async ValueTask Measured(string operation, long since, ValueTask under)
     {
-        long since = Stopwatch.GetTimestamp();
         Exception? error = null;
         try
         {

@@ -9,9 +9,6 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// </remarks>
 internal sealed class ChangeListener : IAsyncDisposable
 {
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
-
     private readonly Database _database;
     private readonly string _listen;
     private readonly Action<string> _heard;
@@ -72,7 +69,7 @@ internal sealed class ChangeListener : IAsyncDisposable
     private async Task ListenAsync(NpgsqlConnection? connection)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        TimeSpan pause = FirstPause;
+        RetryPause pause = default;
         while (!_closing.IsCancellationRequested)
         {
             try
@@ -81,7 +78,7 @@ internal sealed class ChangeListener : IAsyncDisposable
                 {
                     connection = await ConnectAsync(_closing.Token);
                     _mayHaveMissed();
-                    pause = FirstPause;
+                    pause.Reset();
                 }
                 await WaitAsync(connection);
             }
@@ -94,8 +91,7 @@ internal sealed class ChangeListener : IAsyncDisposable
             if (_closing.IsCancellationRequested) return;
             // The server has gone away: what waits in the pool has lost it, too.
             _database.Clear();
-            await Task.Delay(pause, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            await Task.Delay(pause.Next(), _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -82,12 +82,9 @@ internal sealed class Claiming
 
     private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, string owner, long call, int max, TimeSpan lease)
     {
-        await using var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(new NpgsqlBatchCommand(Leases.WithoutDisk));
-        var claim = new NpgsqlBatchCommand(_claim);
-        claim.Parameters.With(NpgsqlDbType.Integer, max).With(NpgsqlDbType.Text, owner).With(NpgsqlDbType.Bigint, call)
+        await using NpgsqlBatch batch = WithoutDisk.Batch(connection, _claim, out NpgsqlParameterCollection parameters);
+        parameters.With(NpgsqlDbType.Integer, max).With(NpgsqlDbType.Text, owner).With(NpgsqlDbType.Bigint, call)
             .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(lease));
-        batch.BatchCommands.Add(claim);
         batch.BatchCommands.Add(new NpgsqlBatchCommand(_next));
         await batch.PrepareAsync();
 

@@ -10,9 +10,6 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// </remarks>
 internal sealed class Leases : IAsyncDisposable
 {
-    /// <summary>The first statement of a transaction whose commit does not wait for the disk.</summary>
-    public const string WithoutDisk = "select set_config('synchronous_commit', 'off', true)";
-
     /// <summary>
     /// Whether a job j is a claim i's, or was until a crash of the database undid that. A case, so that no index of states is
     /// taken for it: the job is found by its id.
@@ -72,7 +69,7 @@ internal sealed class Leases : IAsyncDisposable
         Dictionary<(Guid, long), bool> held = await _database.RunAsync(
             async connection =>
             {
-                await using NpgsqlBatch batch = Batch(connection, _renew, out NpgsqlParameterCollection parameters);
+                await using NpgsqlBatch batch = WithoutDisk.Batch(connection, _renew, out NpgsqlParameterCollection parameters);
                 AddClaims(parameters, sorted)
                     .WithColumn(NpgsqlDbType.Integer, sorted, static c => c.Job.Attempt)
                     .WithColumn(NpgsqlDbType.TimestampTz, sorted, static c => NpgsqlValues.Storable(c.Job.StartedAt))
@@ -138,7 +135,7 @@ internal sealed class Leases : IAsyncDisposable
         List<JobChange> changes = await _database.RunAsync(
             async connection =>
             {
-                await using NpgsqlBatch batch = Batch(connection, _report, out NpgsqlParameterCollection parameters);
+                await using NpgsqlBatch batch = WithoutDisk.Batch(connection, _report, out NpgsqlParameterCollection parameters);
                 AddClaims(parameters, [.. sorted.Select(static r => r.Claim)])
                     .WithColumn(NpgsqlDbType.Double, sorted, static r => r.Progress);
                 await batch.PrepareAsync();
@@ -149,16 +146,6 @@ internal sealed class Leases : IAsyncDisposable
             mayRepeat: true, CancellationToken.None);
         foreach (JobChange change in changes) _changes.Changed(change);
         return new bool[reports.Count];
-    }
-
-    private static NpgsqlBatch Batch(NpgsqlConnection connection, string sql, out NpgsqlParameterCollection parameters)
-    {
-        var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(new NpgsqlBatchCommand(WithoutDisk));
-        var command = new NpgsqlBatchCommand(sql);
-        batch.BatchCommands.Add(command);
-        parameters = command.Parameters;
-        return batch;
     }
 
     private static NpgsqlParameterCollection AddClaims(NpgsqlParameterCollection parameters, JobClaim[] claims) => parameters

@@ -169,11 +169,9 @@ public sealed partial class PostgresJobStore : IJobStore
         async connection =>
         {
             // It need not be on the disk: after a crash nobody listens any more.
-            await using var batch = new NpgsqlBatch(connection);
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(Leases.WithoutDisk));
-            var notify = new NpgsqlBatchCommand("select pg_notify($1, m) from unnest($2) as m");
-            notify.Parameters.With(NpgsqlDbType.Text, Channel).With(NpgsqlDbType.Array | NpgsqlDbType.Text, messages);
-            batch.BatchCommands.Add(notify);
+            await using NpgsqlBatch batch = WithoutDisk.Batch(
+                connection, "select pg_notify($1, m) from unnest($2) as m", out NpgsqlParameterCollection parameters);
+            parameters.With(NpgsqlDbType.Text, Channel).With(NpgsqlDbType.Array | NpgsqlDbType.Text, messages);
             await batch.PrepareAsync();
             await batch.ExecuteNonQueryAsync();
             return true;
