@@ -120,25 +120,21 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
     public async ValueTask<object?> RunAsync(PooledRequest request, Func<ValueTask<object?>> work)
     {
         var (pool, gate, _) = _app.Value;
-        if (request.Accepted is not null)
+        bool isCounted = request.Accepted is null; // what was accepted before is not among the MaxRequests
+        if (isCounted && !gate.TryReserve()) return Counted(pool, Rejection.Draining(pool));
+
+        SubmitResult? submitted = null;
+        try
         {
-            if (request.Submit(work) is var taken and not SubmitResult.Accepted) return Refused(pool, taken);
+            submitted = request.Submit(work);
         }
-        else
+        finally
         {
-            if (!gate.TryReserve()) return Counted(pool, Rejection.Draining(pool));
-            SubmitResult? submitted = null;
-            try
-            {
-                submitted = request.Submit(work);
-            }
-            finally
-            {
-                if (submitted != SubmitResult.Accepted) gate.GiveBack();
-            }
-            if (submitted != SubmitResult.Accepted) return Refused(pool, submitted.Value);
-            gate.Admitted();
+            if (isCounted && submitted != SubmitResult.Accepted) gate.GiveBack();
         }
+        if (submitted != SubmitResult.Accepted)
+            return submitted == SubmitResult.Closed ? Rejection.Draining(pool) : Rejection.QueueFull(pool);
+        if (isCounted) gate.Admitted();
 
         WorkOutcome outcome = await request.Ended;
         request.Over();
@@ -167,9 +163,6 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
                 return Rejection.StateUnknown();
         }
     }
-
-    private static Rejection Refused(AppPool pool, SubmitResult result) =>
-        result == SubmitResult.Closed ? Rejection.Draining(pool) : Rejection.QueueFull(pool);
 
     /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>
     private static Rejection Counted(AppPool pool, Rejection rejection)

@@ -56,7 +56,7 @@ public static class RunOnPoolExtensions
                 : request => RunDelegateAsync(poolEndpoint, request, inner);
             endpoint.RequestDelegate = context => poolEndpoint.AdmitAsync(context, next);
             endpoint.Metadata.Add(new StoredRequestDelegates(
-                context => poolEndpoint.StoreAsync(context, next), context => poolEndpoint.RunStoredAsync(context, next)));
+                poolEndpoint.Kind, context => poolEndpoint.StoreAsync(context, next), context => poolEndpoint.RunStoredAsync(context, next)));
         });
         return builder;
     }

@@ -8,7 +8,10 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </summary>
 public sealed class StoredRequestDelegates
 {
-    internal StoredRequestDelegates(RequestDelegate store, RequestDelegate run) => (Store, Run) = (store, run);
+    internal StoredRequestDelegates(string kind, RequestDelegate store, RequestDelegate run) => (Kind, Store, Run) = (kind, store, run);
+
+    /// <summary>The kind of the endpoint's work, as metrics and views have it.</summary>
+    public string Kind { get; }
 
     /// <summary>
     /// For a request that is to be kept: its body is read within the pool's limits, it is bound, and goes through the endpoint

@@ -14,7 +14,7 @@ namespace PoolApi.JobService;
 /// A request that is to become a job: what its headers ask for, and then the acceptance itself, once the endpoint has found
 /// nothing wrong with it. Among the features of such a request.
 /// </summary>
-internal sealed class JobIntake(HttpContext context, Preference preference, string? idempotencyKey, JobParameters parameters)
+internal sealed class JobIntake(HttpContext context, string kind, Preference preference, string? idempotencyKey, JobParameters parameters)
 {
     /// <summary>
     /// A store that the network has cut off is found out by its own limits, one after another; the client is told before. Its job
@@ -24,6 +24,18 @@ internal sealed class JobIntake(HttpContext context, Preference preference, stri
 
     /// <summary>In the place of the handler: commits the job, and answers as was preferred.</summary>
     public async ValueTask<object?> AcceptAsync()
+    {
+        try
+        {
+            return await CommitAsync();
+        }
+        catch (Exception e) when (e is JobStoreUnavailableException or TimeoutException)
+        {
+            return StoreUnavailable.Answer(context);
+        }
+    }
+
+    private async Task<IResult> CommitAsync()
     {
         IServiceProvider services = context.RequestServices;
         var settings = services.GetRequiredService<JobSettings>();
@@ -36,15 +48,8 @@ internal sealed class JobIntake(HttpContext context, Preference preference, stri
                 string.Create(CultureInfo.InvariantCulture, $"The body of a job may have up to {settings.MaxPayloadBytes} bytes."));
         }
         NewJob job = ToJob(body, settings.MaxAttempts);
-        JobAcceptance acceptance;
-        try
-        {
-            acceptance = await services.GetRequiredService<IJobStore>().AcceptAsync(job, context.RequestAborted).AsTask().WaitAsync(Patience);
-        }
-        catch (Exception e) when (e is JobStoreUnavailableException or TimeoutException)
-        {
-            return StoreUnavailable.Answer(context);
-        }
+        JobAcceptance acceptance =
+            await services.GetRequiredService<IJobStore>().AcceptAsync(job, context.RequestAborted).AsTask().WaitAsync(Patience);
         // It is in the store now: while the client waits for the job's end, nothing waits with it in memory.
         buffered?.Release();
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeProblems.KeyReused(context);
@@ -57,7 +62,7 @@ internal sealed class JobIntake(HttpContext context, Preference preference, stri
 
     private async Task<IResult> RespondAsync(Job job)
     {
-        if (preference.Wait is { } time && time > TimeSpan.Zero) job = await WaitAsync(job, time);
+        if (preference.Wait is { } time && time > TimeSpan.Zero && !job.State.IsFinal()) job = await WaitAsync(job, time);
         preference.TellApplied(context.Response);
         return preference.Wait is not null && job.State.IsFinal() ? await AnswerAsync(job) : JobResults.Accepted(context, job);
     }
@@ -75,7 +80,6 @@ internal sealed class JobIntake(HttpContext context, Preference preference, stri
 
     private async Task<Job> WaitAsync(Job job, TimeSpan time)
     {
-        if (job.State.IsFinal()) return job;
         try
         {
             return await context.RequestServices.GetRequiredService<JobWatch>().WaitAsync(job.Id, time, context.RequestAborted) ?? job;
@@ -89,24 +93,16 @@ internal sealed class JobIntake(HttpContext context, Preference preference, stri
 
     private async Task<IResult> AnswerAsync(Job job)
     {
-        try
-        {
-            JobWithResult? ended = await context.RequestServices.GetRequiredService<IJobStore>().GetResultAsync(job.Id, context.RequestAborted);
-            return ended is null ? JobProblems.None(context) : JobResults.Of(context, ended, withLocation: true);
-        }
-        catch (JobStoreUnavailableException)
-        {
-            return StoreUnavailable.Answer(context);
-        }
+        JobWithResult? ended = await context.RequestServices.GetRequiredService<IJobStore>().GetResultAsync(job.Id, context.RequestAborted);
+        return ended is null ? JobProblems.None(context) : JobResults.Of(context, ended, withLocation: true);
     }
 
     private NewJob ToJob(ReadOnlyMemory<byte> body, int maxAttempts)
     {
         HttpRequest request = context.Request;
-        string path = request.Path.Value ?? "";
         return new NewJob
         {
-            Kind = JobKinds.Of((context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? path),
+            Kind = kind,
             Client = JobAccess.ClientOf(context),
             // Somebody waits for the answer of a request that did not ask for a job.
             Priority = preference.RespondAsync ? parameters.Priority : WorkPriority.High,
@@ -115,7 +111,7 @@ internal sealed class JobIntake(HttpContext context, Preference preference, stri
             Timeout = parameters.Timeout,
             MaxAttempts = maxAttempts,
             Payload = new JobPayload(
-                request.Method, path, request.QueryString.Value ?? "", request.ContentType, body, Activity.Current?.Id),
+                request.Method, request.Path.Value ?? "", request.QueryString.Value ?? "", request.ContentType, body, Activity.Current?.Id),
             Idempotency = idempotencyKey is null ? null : new IdempotencyKey(idempotencyKey, RequestFingerprint.Of(request, body.Span)),
         };
     }

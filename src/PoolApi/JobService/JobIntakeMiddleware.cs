@@ -36,7 +36,8 @@ internal static class JobIntakeMiddleware
             await rest(context);
             return;
         }
-        context.Features.Set(new JobIntake(context, preference, key, parameters));
-        await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Store(context);
+        StoredRequestDelegates stored = endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>();
+        context.Features.Set(new JobIntake(context, stored.Kind, preference, key, parameters));
+        await stored.Store(context);
     }
 }

@@ -3,11 +3,9 @@ using PoolApi.JobRoutes;
 
 namespace PoolApi.JobService;
 
-/// <summary>The kinds of jobs there are: the routes, without <c>/v1/</c>, whose requests may be stored.</summary>
+/// <summary>The kinds of jobs there are: those of the work of every endpoint whose requests may be stored.</summary>
 internal sealed class JobKinds : IJobKinds
 {
-    private const string Prefix = "/v1/";
-
     private readonly Lazy<Dictionary<string, Endpoint>> _byKind;
 
     /// <param name="endpoints">The app's endpoints; read at the first question, when all are there.</param>
@@ -17,9 +15,9 @@ internal sealed class JobKinds : IJobKinds
         foreach (RouteEndpoint endpoint in endpoints.SelectMany(static e => e.Endpoints).OfType<RouteEndpoint>())
         {
             if (endpoint.Metadata.GetMetadata<StorableMetadata>() is null) continue;
-            if (endpoint.Metadata.GetMetadata<StoredRequestDelegates>() is null)
-                throw new InvalidOperationException($"{endpoint.RoutePattern.RawText} is storable and does not run on a pool.");
-            byKind[Of(endpoint.RoutePattern.RawText!)] = endpoint;
+            StoredRequestDelegates stored = endpoint.Metadata.GetMetadata<StoredRequestDelegates>()
+                ?? throw new InvalidOperationException($"{endpoint.RoutePattern.RawText} is storable and does not run on a pool.");
+            byKind[stored.Kind] = endpoint;
         }
         return byKind;
     });
@@ -30,7 +28,4 @@ internal sealed class JobKinds : IJobKinds
 
     /// <summary>What runs jobs of a kind.</summary>
     public Endpoint? Find(string kind) => _byKind.Value.GetValueOrDefault(kind);
-
-    /// <summary>The kind of a request with this path.</summary>
-    public static string Of(string path) => path.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) ? path[Prefix.Length..] : path.Trim('/');
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.AspNetCore.Http.Features;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Jobs;
@@ -29,7 +30,7 @@ internal sealed class StoredRequestContext
             Protocol = "HTTP/1.1",
             Path = payload.Path,
             QueryString = payload.Query,
-            Body = new MemoryStream(payload.Body.ToArray(), writable: false),
+            Body = Readable(payload.Body),
         };
         request.Headers.ContentType = payload.ContentType;
         request.Headers.ContentLength = payload.Body.Length;
@@ -79,4 +80,9 @@ internal sealed class StoredRequestContext
     {
         // There is nobody to be cut off.
     }
+
+    /// <summary>The body as a stream: over the bytes as they are, which may be many.</summary>
+    private static MemoryStream Readable(ReadOnlyMemory<byte> body) => MemoryMarshal.TryGetArray(body, out ArraySegment<byte> bytes)
+        ? new MemoryStream(bytes.Array!, bytes.Offset, bytes.Count, writable: false)
+        : new MemoryStream(body.ToArray(), writable: false);
 }
