@@ -15,21 +15,34 @@ internal sealed class CutOff : IAsyncDisposable
     private readonly ConcurrentBag<Socket> _sockets = [];
     private readonly ConcurrentBag<Task> _pumps = [];
     private readonly Task _accepting;
-    private TaskCompletionSource _open = new();
+    private Gate _gate = new();
 
     public CutOff(int target)
     {
         _target = target;
-        _open.SetResult();
         _listener.Start();
         _accepting = AcceptAsync();
     }
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    public void Cut() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    /// <summary>Lets nothing through.</summary>
+    public void Cut() => _gate.Close();
 
-    public void Mend() => _open.TrySetResult();
+    /// <summary>
+    /// Lets nothing through on the connections that there are, only on new ones. What is sent meanwhile, even on a connection that
+    /// is closed after it, gets through when the gate is opened.
+    /// </summary>
+    /// <returns>What opens them again.</returns>
+    public IDisposable CutWhatIsOpen()
+    {
+        Gate old = _gate;
+        _gate = new Gate();
+        old.Close();
+        return old;
+    }
+
+    public void Mend() => _gate.Dispose();
 
     public async ValueTask DisposeAsync()
     {
@@ -52,8 +65,9 @@ internal sealed class CutOff : IAsyncDisposable
                 _sockets.Add(client);
                 _sockets.Add(server);
                 await server.ConnectAsync(IPAddress.Loopback, _target);
-                _pumps.Add(PumpAsync(client, server));
-                _pumps.Add(PumpAsync(server, client));
+                Gate gate = _gate;
+                _pumps.Add(PumpAsync(client, server, gate));
+                _pumps.Add(PumpAsync(server, client, gate));
             }
         }
         catch (SocketException)
@@ -66,7 +80,7 @@ internal sealed class CutOff : IAsyncDisposable
         }
     }
 
-    private async Task PumpAsync(Socket from, Socket to)
+    private static async Task PumpAsync(Socket from, Socket to, Gate gate)
     {
         var buffer = new byte[16 * 1024];
         try
@@ -74,10 +88,10 @@ internal sealed class CutOff : IAsyncDisposable
             int count;
             while ((count = await from.ReceiveAsync(buffer)) > 0)
             {
-                await _open.Task;
+                await gate.OpenAsync();
                 for (int sent = 0; sent < count;) sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
             }
-            await _open.Task;
+            await gate.OpenAsync();
             to.Shutdown(SocketShutdown.Send);
         }
         catch (SocketException)
@@ -88,5 +102,18 @@ internal sealed class CutOff : IAsyncDisposable
         {
             // Over.
         }
+    }
+
+    private sealed class Gate : IDisposable
+    {
+        private TaskCompletionSource _open = new();
+
+        public Gate() => _open.SetResult();
+
+        public void Close() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task OpenAsync() => _open.Task;
+
+        public void Dispose() => _open.TrySetResult();
     }
 }

@@ -123,4 +123,35 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         });
         await UntilAsync(() => ears.Missed > 0, "That it is told of what may have been missed");
     }
+
+    [Fact]
+    public async Task A_claim_that_arrives_after_it_was_given_up_keeps_no_job_from_being_run()
+    {
+        PostgresCluster.Require();
+        await using var proxy = new CutOff(_cluster.Port);
+        await using var store = new PostgresJobStore($"{_cluster.ConnectionString};Port={proxy.Port}");
+        await store.OpenAsync(Token);
+        Assert.Empty((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+
+        JobClaims none;
+        using (proxy.CutWhatIsOpen())
+        {
+            await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.ClaimAsync("me", 1, Jobs.LongLease, Token));
+            // On another connection, before the call that was given up has arrived.
+            none = await store.ClaimAsync("me", 1, Jobs.LongLease, Token);
+            Assert.Empty(none.Claims);
+            await store.AcceptAsync(Jobs.New(), Token);
+        }
+        await using var watcher = new PostgresJobStore(_cluster.ConnectionString);
+        await watcher.OpenAsync(Token);
+        await UntilAsync(
+            async () => (await watcher.ListAsync(new JobQuery { State = JobState.Running }, Token)).Jobs.Count == 1, "That the late claim takes the job");
+
+        Assert.InRange(none.NextDue!.Value, TimeSpan.Zero, TimeSpan.FromSeconds(2));
+        JobClaim? claim = null;
+        await UntilAsync(
+            async () => (claim = (await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims.SingleOrDefault()) is not null, "That the job is run");
+        Assert.Equal(1, claim!.Job.Attempt);
+        Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
+    }
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -8,21 +7,19 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// <remarks>
 /// <para>One statement, and no waiting: what another instance is just taking is passed over. Nor is the disk waited for: a claim
 /// that a crash of the database undoes is a job that is queued again, and its number will never be another claim's.</para>
-/// <para>If the answer is lost, jobs may have been claimed that nobody runs. The next call gives them back first: each call has a
-/// number of its own, written into the rows.</para>
+/// <para>If the answer is lost, jobs may have been claimed that nobody runs: see <see cref="LostClaims"/>.</para>
 /// </remarks>
 internal sealed class Claiming
 {
     private readonly Database _database;
     private readonly JobChanges _changes;
-    private readonly ConcurrentQueue<long> _lostCalls = new();
+    private readonly LostClaims _lost;
     private readonly string _claim;
     private readonly string _next;
-    private readonly string _undo;
 
     public Claiming(Database database, string schema, JobChanges changes)
     {
-        (_database, _changes) = (database, changes);
+        (_database, _changes, _lost) = (database, changes, new LostClaims(database, schema));
         // Priority by priority, each by its range of the index, so that what is due later is not walked over.
         _claim =
             $"""
@@ -52,19 +49,11 @@ internal sealed class Claiming
               where j.state = 0 and j.priority = p.priority and (j.deadline is null or j.deadline > now())
               order by j.run_at limit 1) n
             """;
-        _undo =
-            $"""
-            update {schema}.jobs set
-              state = 0, version = version + 1, attempt = attempt - 1, lease_until = null,
-              started_at = case when attempt > 1 then started_at end
-            where state = 1 and worker = $1 and claim_call = any($2)
-            returning id, version
-            """;
     }
 
     public async ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
     {
-        await UndoLostAsync(owner, cancellation);
+        foreach (JobChange change in await _lost.UndoAsync(owner, cancellation)) _changes.Changed(change);
         long call = Random.Shared.NextInt64();
         JobClaims claimed;
         try
@@ -73,11 +62,14 @@ internal sealed class Claiming
         }
         catch (Exception e) when (e is JobStoreException or OperationCanceledException)
         {
-            _lostCalls.Enqueue(call);
+            _lost.Add(call);
             throw;
         }
         foreach (JobClaim claim in claimed.Claims) _changes.Changed(new JobChange(claim.Job.Id, claim.Job.Version, false));
-        return claimed;
+        // What arrives late is queued again by the next call, which must come.
+        return _lost.MayArrive && claimed.Claims.Count < max && !(claimed.NextDue < LostClaims.Pause)
+            ? claimed with { NextDue = LostClaims.Pause }
+            : claimed;
     }
 
     private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, string owner, long call, int max, TimeSpan lease)
@@ -112,22 +104,5 @@ internal sealed class Claiming
                 reader.GetString(Then + 2), reader.GetString(Then + 3), reader.GetString(Then + 4), JobRow.Text(reader, Then + 5),
                 reader.GetFieldValue<byte[]>(Then + 6), JobRow.Text(reader, Then + 7));
         return new JobClaim(JobRow.Read(reader), payload, reader.GetInt64(Then), reader.GetInt32(Then + 1));
-    }
-
-    private async Task UndoLostAsync(string owner, CancellationToken cancellation)
-    {
-        long[] calls = [.. _lostCalls];
-        if (calls.Length == 0) return;
-        List<JobChange> changes = await _database.RunAsync(
-            async connection =>
-            {
-                await using var command = new NpgsqlCommand(_undo, connection);
-                command.Parameters.With(NpgsqlDbType.Text, owner).With(NpgsqlDbType.Array | NpgsqlDbType.Bigint, calls);
-                return await Leases.ReadChangesAsync(command);
-            },
-            mayRepeat: true, cancellation);
-        // As many as were looked at; those that came in the meantime are behind them.
-        for (int i = 0; i < calls.Length; i++) _lostCalls.TryDequeue(out _);
-        foreach (JobChange change in changes) _changes.Changed(change);
     }
 }
