@@ -72,7 +72,8 @@ internal sealed class Accepting : IAsyncDisposable
         {
             Row[] open = [.. rows.Where(static r => r.Acceptance is null)];
             if (open.Length == 0) break;
-            await _database.RunAsync(connection => AcceptAsync(connection, open), mayRepeat: true, CancellationToken.None);
+            await _database.RunAsync(
+                connection => AcceptAsync(connection, open), mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(open)));
         }
         if (rows.Any(static r => r.Acceptance is null)) throw new JobStoreUnavailableException("Jobs come and go under the same key.");
         if (rows.Any(static r => r.Acceptance!.Value.Outcome == AcceptOutcome.Created)) _changes.MayBeDue();
@@ -90,7 +91,7 @@ internal sealed class Accepting : IAsyncDisposable
     private async Task InsertAsync(NpgsqlConnection connection, Row[] rows)
     {
         await using var command = new NpgsqlCommand(_insert, connection);
-        command.CommandTimeout += (int)(rows.Sum(static r => (long)r.Job.Payload.Body.Length) >> 22); // 4 MiB take a second at worst
+        Database.Extend(command, Weight(rows));
         command.Parameters
             .WithColumn(NpgsqlDbType.Uuid, rows, static r => r.Job.Id)
             .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Kind))
@@ -136,6 +137,8 @@ internal sealed class Accepting : IAsyncDisposable
             foreach (Row row in rows) row.Found(job, key, fingerprint);
         }
     }
+
+    private static long Weight(Row[] rows) => rows.Sum(static r => (long)r.Job.Payload.Body.Length);
 
     /// <summary>An array as PostgreSQL writes it: <c>{"a","b \"c\""}</c>.</summary>
     private static string ArrayLiteral(IReadOnlyList<string> items) => items.Count == 0

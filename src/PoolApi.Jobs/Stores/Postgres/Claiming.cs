@@ -58,7 +58,8 @@ internal sealed class Claiming
         JobClaims claimed;
         try
         {
-            claimed = await _database.RunAsync(connection => ClaimAsync(connection, owner, call, max, lease), mayRepeat: false, cancellation);
+            claimed = await _database.RunAsync(
+                connection => ClaimAsync(connection, owner, call, max, lease), mayRepeat: false, cancellation, Database.PatienceForBodies);
         }
         catch (Exception e) when (e is JobStoreException or OperationCanceledException)
         {

@@ -7,7 +7,8 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// <summary>The connections to the database, and what is made of their failures.</summary>
 /// <remarks>
 /// <para>Every wait has an end: to connect takes <see cref="ConnectSeconds"/> at most, an answer <see cref="CommandSeconds"/>. A
-/// command that is late is given up with its connection, without asking the server, which may be out of reach.</para>
+/// command that is late is given up with its connection. Npgsql asks the server to cancel it first, on one more connection, which
+/// takes <see cref="ConnectSeconds"/> more if the server is out of reach; so who asked is told after <see cref="Patience"/>.</para>
 /// <para>What failed because the connection did is tried once more if that is safe and there is time: after a restart of the
 /// server, connections in the pool are dead without anybody knowing.</para>
 /// </remarks>
@@ -15,6 +16,12 @@ internal sealed class Database : IAsyncDisposable
 {
     public const int ConnectSeconds = 3;
     public const int CommandSeconds = 4;
+
+    /// <summary>How long who asks waits at most, for what is answered by a few rows.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>The same for what brings bodies along, whose size nobody knows: as long as they come, nothing is wrong.</summary>
+    public static readonly TimeSpan PatienceForBodies = TimeSpan.FromSeconds(60);
 
     private static readonly TimeSpan SecondTry = TimeSpan.FromSeconds(1);
 
@@ -26,12 +33,14 @@ internal sealed class Database : IAsyncDisposable
     public Database(string connectionString)
     {
         var given = new NpgsqlConnectionStringBuilder(connectionString);
-        _place = $"the PostgreSQL database '{given.Database ?? given.Username}' on {given.Host}:{given.Port}";
+        _place = $"the PostgreSQL database {given.Database ?? given.Username} on {given.Host}:{given.Port}";
         given.Timeout = ConnectSeconds;
         given.CommandTimeout = CommandSeconds;
         given.CancellationTimeout = -1; // nothing is waited for on a connection that is given up
         given.NoResetOnClose = true; // no session state is left behind
         given.Enlist = false;
+        // Where it is only preferred, the default, whatever cannot be reached is tried twice, with it and without.
+        if (given.GssEncryptionMode == GssEncryptionMode.Prefer) given.GssEncryptionMode = GssEncryptionMode.Disable;
         given.MaxAutoPrepare = 0; // what is worth it is prepared by name
         given.ApplicationName ??= "poolapi";
         // Many instances share one server: 100 each, Npgsql's default, would be all that a server has by default.
@@ -50,28 +59,40 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>Does something on a connection of the pool.</summary>
     /// <param name="work">What is done.</param>
     /// <param name="mayRepeat">To do it twice is no harm.</param>
-    /// <param name="cancellation">Gives up.</param>
+    /// <param name="cancellation">Gives up, if to do it twice is no harm: otherwise it matters what was done.</param>
+    /// <param name="patience">How long it may take, if not <see cref="Patience"/>. Whether it was done is not known then.</param>
     /// <exception cref="JobStoreUnavailableException">The database cannot be used.</exception>
     /// <exception cref="JobStoreRefusedException">It will not store this.</exception>
-    public async Task<T> RunAsync<T>(Func<NpgsqlConnection, Task<T>> work, bool mayRepeat, CancellationToken cancellation)
+    public async Task<T> RunAsync<T>(
+        Func<NpgsqlConnection, Task<T>> work, bool mayRepeat, CancellationToken cancellation, TimeSpan? patience = null)
     {
         cancellation.ThrowIfCancellationRequested();
         Task<T> running = TryAsync(work, mayRepeat, cancellation);
-        // A command is not interrupted, since that would cost its connection: who gives up leaves it to its end, which is near;
-        // or waits for it, where it matters what was done.
-        if (!mayRepeat || !cancellation.CanBeCanceled || running.IsCompleted) return await running;
+        if (running.IsCompleted) return await running;
         try
         {
-            return await running.WaitAsync(cancellation);
+            // A command is not interrupted, since that would cost its connection: who gives up leaves it to its end, which is near.
+            return await running.WaitAsync(patience ?? Patience, mayRepeat ? cancellation : CancellationToken.None);
+        }
+        catch (TimeoutException e)
+        {
+            if (running.IsCompleted) return await running; // just in time
+            Observe(running);
+            Doubt();
+            throw Unavailable("it does not answer", e);
         }
         catch (OperationCanceledException) when (!running.IsCompleted)
         {
-            _ = running.ContinueWith(
-                static t => _ = t.Exception, CancellationToken.None,
-                TaskContinuationOptions.ExecuteSynchronously | TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            Observe(running);
             throw;
         }
     }
+
+    /// <summary><see cref="Patience"/> for what takes bodies along: 4 MiB take a second at worst.</summary>
+    public static TimeSpan PatienceFor(long bytes) => Patience + Extra(bytes);
+
+    /// <summary>Gives a command that takes bodies along the time for it.</summary>
+    public static void Extend(NpgsqlCommand command, long bytes) => command.CommandTimeout += (int)Extra(bytes).TotalSeconds;
 
     /// <summary>A connection of its own, that is in no pool.</summary>
     /// <exception cref="NpgsqlException">It cannot be opened.</exception>
@@ -143,11 +164,7 @@ internal sealed class Database : IAsyncDisposable
                 bool isRolledBack = IsRolledBack(e);
                 again = attempt < 3 && (isRolledBack || ((mayRepeat || !isOpen) && attempt == 1 && IsConnection(e)))
                     && Stopwatch.GetElapsedTime(since) < SecondTry;
-                if (!isRolledBack && IsConnection(e))
-                {
-                    Clear();
-                    Failed?.Invoke();
-                }
+                if (!isRolledBack && IsConnection(e)) Doubt();
                 failure = ExceptionDispatchInfo.Capture(Translate(e));
             }
             if (!again) failure.Throw();
@@ -157,7 +174,24 @@ internal sealed class Database : IAsyncDisposable
     private JobStoreException Translate(Exception e) =>
         e is PostgresException { SqlState: ['2', '2', ..] or ['5', '4', ..] or ['2', '3', ..] } refused
             ? new JobStoreRefusedException($"PostgreSQL does not store this: {refused.MessageText}", e)
-            : new JobStoreUnavailableException($"{char.ToUpperInvariant(_place[0])}{_place[1..]} cannot be used: {Reason(e)}", e);
+            : Unavailable(Reason(e), e);
+
+    private JobStoreUnavailableException Unavailable(string reason, Exception e) =>
+        new($"{char.ToUpperInvariant(_place[0])}{_place[1..]} cannot be used: {reason}", e);
+
+    /// <summary>Nobody asks any more how it ends.</summary>
+    private static void Observe(Task left) => left.ContinueWith(
+        static t => _ = t.Exception, CancellationToken.None,
+        TaskContinuationOptions.ExecuteSynchronously | TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+
+    private static TimeSpan Extra(long bytes) => TimeSpan.FromSeconds(bytes >> 22);
+
+    /// <summary>What is not in use may be dead, too.</summary>
+    private void Doubt()
+    {
+        Clear();
+        Failed?.Invoke();
+    }
 
     /// <summary>It lost against another transaction, and has done nothing: deadlock, serialization.</summary>
     private static bool IsRolledBack(Exception e) => e is PostgresException { SqlState: ['4', '0', ..] };

@@ -69,7 +69,7 @@ internal sealed class Finishing : IAsyncDisposable
                 if (others.Length > 0) await AddRepeatedAsync(connection, others, done);
                 return true;
             },
-            mayRepeat: true, CancellationToken.None);
+            mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(ends)));
 
         foreach (var (id, _, version, _) in ended) _changes.Changed(new JobChange(id, version, false));
         if (ended.Any(static e => e.State == JobState.Queued)) _changes.MayBeDue();
@@ -82,7 +82,7 @@ internal sealed class Finishing : IAsyncDisposable
         (JobClaim Claim, JobResult Result)[] results =
             [.. ends.Where(static e => e.End.Result is not null && e.End.State.IsFinal()).Select(static e => (e.Claim, e.End.Result!))];
         await using var command = new NpgsqlCommand(_finish, connection);
-        command.CommandTimeout += (int)(results.Sum(static r => (long)r.Result.Body.Length) >> 22); // 4 MiB take a second at worst
+        Database.Extend(command, Weight(ends));
         command.Parameters
             .WithColumn(NpgsqlDbType.Uuid, ends, static e => e.Claim.Job.Id)
             .WithColumn(NpgsqlDbType.Bigint, ends, static e => e.Claim.Number)
@@ -105,6 +105,8 @@ internal sealed class Finishing : IAsyncDisposable
             ended.Add((reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2), (JobState)reader.GetInt16(3)));
         return ended;
     }
+
+    private static long Weight(IEnumerable<(JobClaim Claim, JobEnd End)> ends) => ends.Sum(static e => e.End.Result?.Body.Length ?? 0L);
 
     private async Task AddRepeatedAsync(NpgsqlConnection connection, Guid[] ids, HashSet<(Guid, long)> done)
     {

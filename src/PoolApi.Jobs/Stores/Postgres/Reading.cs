@@ -54,7 +54,7 @@ internal sealed class Reading(Database database, string schema) : IDisposable
                 : new JobResult(reader.GetInt32(Then + 1), JobRow.Text(reader, Then + 2), reader.GetFieldValue<byte[]>(Then + 3));
             return new JobWithResult(JobRow.Read(reader), result, reader.GetBoolean(Then));
         },
-        mayRepeat: true, cancellation);
+        mayRepeat: true, cancellation, Database.PatienceForBodies);
 
     public async ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
     {
