@@ -6,7 +6,7 @@ namespace PoolApi.Jobs;
 public sealed record NewJob
 {
     /// <summary>Its name, a version 7 UUID.</summary>
-    public Guid Id { get; init; } = Guid.CreateVersion7();
+    public Guid Id { get; init; } = JobId.Next();
 
     /// <inheritdoc cref="Job.Kind"/>
     public required string Kind { get; init; }

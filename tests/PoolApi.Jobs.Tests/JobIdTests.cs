@@ -1,0 +1,31 @@
+using System.Collections.Concurrent;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests;
+
+/// <summary>A job that comes later has the greater id.</summary>
+public sealed class JobIdTests
+{
+    [Fact]
+    public async Task Ids_grow_whoever_makes_them_and_however_fast()
+    {
+        const int Each = 20_000;
+        var all = new ConcurrentBag<Guid[]>();
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => all.Add([.. Enumerable.Range(0, Each).Select(static _ => Jobs.New().Id)]), Token)));
+
+        Assert.All(all, static ids => Assert.Equal(ids.Order(), ids));
+        Assert.Equal(4 * Each, all.SelectMany(static ids => ids).Distinct().Count());
+    }
+
+    [Fact]
+    public void An_id_is_a_UUID_of_version_7_with_the_time_in_it()
+    {
+        long before = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        byte[] id = Jobs.New().Id.ToByteArray(bigEndian: true);
+
+        long time = Convert.ToInt64(Convert.ToHexString(id.AsSpan(0, 6)), 16);
+        // Whoever makes many at once is ahead of the clock by a quarter of a microsecond for each.
+        Assert.InRange(time, before, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + 100);
+        Assert.Equal((7, 2), (id[6] >> 4, id[8] >> 6));
+    }
+}
