@@ -13,8 +13,8 @@ public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Rede
 /// <summary>What was claimed, and when to ask again.</summary>
 /// <param name="Claims">The jobs; fewer than asked for when no more are due.</param>
 /// <param name="NextDue">
-/// How long until the next queued job is due, if fewer were due; <see langword="null"/> if none is queued. What is past its
-/// deadline does not count.
+/// If none was due, how long until the next queued job is; <see langword="null"/> if none is queued. What is past its deadline
+/// does not count. Not told, so <see langword="null"/>, if some were claimed: ask again.
 /// </param>
 public sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue);
 

@@ -224,6 +224,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             return Room() > 0 ? TimeSpan.Zero : Crowded;
         }
         _share.Rest();
+        if (claimed.Claims.Count > 0) return Crowded; // the next time is told when none is due
         if (claimed.NextDue is not { } next) return null;
         return next > TimeSpan.Zero ? next : Crowded;
     }

@@ -136,7 +136,7 @@ public sealed class AttemptTests
         Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromSeconds(1), maxAttempts: 5))).Id, JobState.Expired);
 
         Assert.Equal("expired", job.Error!.Name);
-        Assert.True(job.FinishedAt >= job.Deadline);
+        Assert.True(job.FinishedAt > job.Deadline - TimeSpan.FromMilliseconds(20), $"{job}"); // a timer's clock is a few milliseconds coarse
     }
 
     [Fact]
@@ -229,20 +229,13 @@ public sealed class AttemptTests
     [Fact]
     public async Task A_job_whose_instance_has_died_is_run_here()
     {
-        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(600) }, isShared: true);
-        await using InMemoryJobStore dying = await rig.OpenAnotherAsync();
-        dying.Before = null;
-        Guid id;
-        JobClaim? claim = null;
-        do
-        {
-            // Whoever is quicker has it; one that was run here is no loss.
-            id = (await dying.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromMilliseconds(5)), Token)).Job.Id;
-            await Task.Delay(5, Token);
-            claim = (await dying.ClaimAsync("dead", 1, TimeSpan.FromMilliseconds(50), Token)).Claims.SingleOrDefault();
-        }
-        while (claim is null);
+        InMemoryJobs jobs = new();
+        await using InMemoryJobStore dying = new(jobs);
+        await dying.OpenAsync(Token);
+        await dying.AcceptAsync(Jobs.New(), Token);
+        JobClaim claim = Assert.Single((await dying.ClaimAsync("dead", 1, TimeSpan.FromMilliseconds(50), Token)).Claims);
 
+        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(600) }, jobs: jobs, isShared: true);
         Job job = await rig.UntilAsync(claim.Job.Id, JobState.Succeeded);
 
         Assert.Equal((2, rig.Dispatcher.Owner), (job.Attempt, job.Worker));

@@ -110,8 +110,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.EndedNumber = null;
             row.Set(told, row.Job with { State = JobState.Running, Attempt = row.Job.Attempt + 1, StartedAt = now, Worker = owner, Progress = null });
         }
-        TimeSpan? next = null;
-        if (due.Count < max && queued.Count > due.Count) next = queued.Except(due).Min(static r => r.Job.RunAt) - now;
+        TimeSpan? next = due.Count == 0 && queued.Count > 0 ? queued.Min(static r => r.Job.RunAt) - now : null;
         return new JobClaims([.. due.Select(static r => new JobClaim(r.Job, r.New.Payload, r.Number, r.Redeliveries))], next);
     }, cancellation);
 

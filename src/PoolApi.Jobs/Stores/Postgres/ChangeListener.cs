@@ -90,7 +90,7 @@ internal sealed class ChangeListener : IAsyncDisposable
             connection = null;
             if (_closing.IsCancellationRequested) return;
             // The server has gone away: what waits in the pool has lost it, too.
-            _database.Clear();
+            _database.Interrupted();
             await Task.Delay(pause.Next(), _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -6,7 +6,8 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// <summary>Takes on jobs that are due.</summary>
 /// <remarks>
 /// <para>One statement, and no waiting: what another instance is just taking is passed over. Nor is the disk waited for: a claim
-/// that a crash of the database undoes is a job that is queued again, and its number will never be another claim's.</para>
+/// that a crash of the database undoes is a job that is queued again, and its number will never be another claim's; whoever runs
+/// it takes it back (<see cref="ClaimGrace"/>).</para>
 /// <para>If the answer is lost, jobs may have been claimed that nobody runs: see <see cref="LostClaims"/>.</para>
 /// </remarks>
 internal sealed class Claiming
@@ -14,12 +15,15 @@ internal sealed class Claiming
     private readonly Database _database;
     private readonly JobChanges _changes;
     private readonly LostClaims _lost;
+    private readonly ClaimGrace _grace;
     private readonly string _claim;
     private readonly string _next;
 
     public Claiming(Database database, string schema, JobChanges changes)
     {
-        (_database, _changes, _lost) = (database, changes, new LostClaims(database, schema));
+        (_database, _changes) = (database, changes);
+        _lost = new LostClaims(database, schema);
+        _grace = new ClaimGrace(database);
         // Priority by priority, each by its range of the index, so that what is due later is not walked over.
         _claim =
             $"""
@@ -36,7 +40,7 @@ internal sealed class Claiming
               state = 1, version = j.version + 1, attempt = j.attempt + 1, started_at = now(), progress = null, worker = $2,
               claim = greatest(j.claim + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint), ended_claim = null, claim_call = $3,
               lease_until = now() + $4 * interval '1 microsecond'
-            from due left join {schema}.payloads p on p.job_id = due.id
+            from due cross join {WithoutDisk.Row} left join {schema}.payloads p on p.job_id = due.id
             where j.id = due.id
             returning {JobRow.Of("j")}, j.claim, j.redeliveries, p.method, p.path, p.query, p.content_type, p.body, p.trace_parent
             """;
@@ -53,6 +57,8 @@ internal sealed class Claiming
 
     public async ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
     {
+        TimeSpan grace = await _grace.LeftAsync(cancellation);
+        if (grace > TimeSpan.Zero) return new JobClaims([], grace);
         foreach (JobChange change in await _lost.UndoAsync(owner, cancellation)) _changes.Changed(change);
         long call = Random.Shared.NextInt64();
         JobClaims claimed;
@@ -68,32 +74,36 @@ internal sealed class Claiming
         }
         foreach (JobClaim claim in claimed.Claims) _changes.Changed(new JobChange(claim.Job.Id, claim.Job.Version, false));
         // What arrives late is queued again by the next call, which must come.
-        return _lost.MayArrive && claimed.Claims.Count < max && !(claimed.NextDue < LostClaims.Pause)
+        return _lost.MayArrive && claimed.Claims.Count == 0 && !(claimed.NextDue < LostClaims.Pause)
             ? claimed with { NextDue = LostClaims.Pause }
             : claimed;
     }
 
     private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, string owner, long call, int max, TimeSpan lease)
     {
-        await using NpgsqlBatch batch = WithoutDisk.Batch(connection, _claim, out NpgsqlParameterCollection parameters);
-        parameters.With(NpgsqlDbType.Integer, max).With(NpgsqlDbType.Text, owner).With(NpgsqlDbType.Bigint, call)
-            .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(lease));
-        batch.BatchCommands.Add(new NpgsqlBatchCommand(_next));
-        await batch.PrepareAsync();
-
         var claims = new List<JobClaim>(max);
-        await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync();
-        await reader.NextResultAsync();
-        while (await reader.ReadAsync()) claims.Add(Read(reader));
+        await using (var command = new NpgsqlCommand(_claim, connection))
+        {
+            command.Parameters.With(NpgsqlDbType.Integer, max).With(NpgsqlDbType.Text, owner).With(NpgsqlDbType.Bigint, call)
+                .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(lease));
+            await command.PrepareAsync();
+            await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+            while (await reader.ReadAsync()) claims.Add(Read(reader));
+        }
+        // Whoever waits for a job waits for one statement, and no more.
+        if (claims.Count == 0) return new JobClaims([], await NextDueAsync(connection));
         claims.Sort(static (a, b) =>
             a.Job.Priority != b.Job.Priority ? b.Job.Priority.CompareTo(a.Job.Priority)
             : a.Job.RunAt != b.Job.RunAt ? a.Job.RunAt.CompareTo(b.Job.RunAt)
             : a.Job.Id.CompareTo(b.Job.Id));
-        TimeSpan? next = null;
-        await reader.NextResultAsync();
-        if (claims.Count < max && await reader.ReadAsync() && !reader.IsDBNull(0))
-            next = TimeSpan.FromSeconds(Math.Max(0, reader.GetDouble(0)));
-        return new JobClaims(claims, next);
+        return new JobClaims(claims, null);
+    }
+
+    private async Task<TimeSpan?> NextDueAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand(_next, connection);
+        await command.PrepareAsync();
+        return await command.ExecuteScalarAsync() is double seconds ? TimeSpan.FromSeconds(Math.Max(0, seconds)) : null;
     }
 
     private static JobClaim Read(NpgsqlDataReader reader)

@@ -28,6 +28,7 @@ internal sealed class Database : IAsyncDisposable
     private readonly NpgsqlDataSource _pool;
     private readonly NpgsqlDataSource _single;
     private readonly string _place;
+    private long _interruptions;
 
     /// <exception cref="ArgumentException">It is no connection string.</exception>
     public Database(string connectionString)
@@ -52,6 +53,9 @@ internal sealed class Database : IAsyncDisposable
         given.TcpKeepAliveInterval = 1;
         _single = Build(given);
     }
+
+    /// <summary>How often a connection has failed so far.</summary>
+    public long Interruptions => Volatile.Read(ref _interruptions);
 
     /// <summary>Is called when a connection has failed: others may have, too.</summary>
     public Action? Failed { get; set; }
@@ -98,8 +102,12 @@ internal sealed class Database : IAsyncDisposable
     /// <exception cref="NpgsqlException">It cannot be opened.</exception>
     public ValueTask<NpgsqlConnection> OpenSingleAsync(CancellationToken cancellation) => _single.OpenConnectionAsync(cancellation);
 
-    /// <summary>Connections that are not in use are thrown away: they may be dead.</summary>
-    public void Clear() => _pool.Clear();
+    /// <summary>A connection has failed. Those that are not in use are thrown away: they may be dead, too.</summary>
+    public void Interrupted()
+    {
+        Interlocked.Increment(ref _interruptions);
+        _pool.Clear();
+    }
 
     /// <summary>The failure of the first connection, in words for the operator.</summary>
     public JobStoreException CannotOpen(Exception e) => new($"Cannot use {_place}: {Reason(e)}. {Remedy(e)}", e);
@@ -186,10 +194,9 @@ internal sealed class Database : IAsyncDisposable
 
     private static TimeSpan Extra(long bytes) => TimeSpan.FromSeconds(bytes >> 22);
 
-    /// <summary>What is not in use may be dead, too.</summary>
     private void Doubt()
     {
-        Clear();
+        Interrupted();
         Failed?.Invoke();
     }
 

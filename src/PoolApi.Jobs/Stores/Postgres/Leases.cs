@@ -37,7 +37,7 @@ internal sealed class Leases : IAsyncDisposable
             update {schema}.jobs j set
               lease_until = now() + $6 * interval '1 microsecond', version = j.version + case j.state when 0 then 1 else 0 end,
               state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim
-            from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at)
+            from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at) cross join {WithoutDisk.Row}
             where j.id = i.id and {IsClaims}
             returning j.id, j.claim, j.cancel_requested
             """;
@@ -56,7 +56,7 @@ internal sealed class Leases : IAsyncDisposable
         _report =
             $"""
             update {schema}.jobs j set progress = i.progress, version = j.version + 1
-            from unnest($1, $2, $3, $4) as i (id, claim, owner, progress)
+            from unnest($1, $2, $3, $4) as i (id, claim, owner, progress) cross join {WithoutDisk.Row}
             where {Held}
             returning j.id, j.version
             """;
@@ -69,15 +69,14 @@ internal sealed class Leases : IAsyncDisposable
         Dictionary<(Guid, long), bool> held = await _database.RunAsync(
             async connection =>
             {
-                await using NpgsqlBatch batch = WithoutDisk.Batch(connection, _renew, out NpgsqlParameterCollection parameters);
-                AddClaims(parameters, sorted)
+                await using var command = new NpgsqlCommand(_renew, connection);
+                AddClaims(command.Parameters, sorted)
                     .WithColumn(NpgsqlDbType.Integer, sorted, static c => c.Job.Attempt)
                     .WithColumn(NpgsqlDbType.TimestampTz, sorted, static c => NpgsqlValues.Storable(c.Job.StartedAt))
                     .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(lease));
-                await batch.PrepareAsync();
+                await command.PrepareAsync();
                 var states = new Dictionary<(Guid, long), bool>();
-                await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync();
-                await reader.NextResultAsync();
+                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
                 while (await reader.ReadAsync()) states[(reader.GetGuid(0), reader.GetInt64(1))] = reader.GetBoolean(2);
                 return states;
             },
@@ -101,13 +100,8 @@ internal sealed class Leases : IAsyncDisposable
     /// <summary>Reads what has changed: id and version.</summary>
     public static async Task<List<JobChange>> ReadChangesAsync(NpgsqlCommand command)
     {
-        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-        return await ReadChangesAsync(reader);
-    }
-
-    private static async Task<List<JobChange>> ReadChangesAsync(NpgsqlDataReader reader)
-    {
         var changes = new List<JobChange>();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync()) changes.Add(new JobChange(reader.GetGuid(0), reader.GetInt64(1), false));
         return changes;
     }
@@ -135,13 +129,11 @@ internal sealed class Leases : IAsyncDisposable
         List<JobChange> changes = await _database.RunAsync(
             async connection =>
             {
-                await using NpgsqlBatch batch = WithoutDisk.Batch(connection, _report, out NpgsqlParameterCollection parameters);
-                AddClaims(parameters, [.. sorted.Select(static r => r.Claim)])
+                await using var command = new NpgsqlCommand(_report, connection);
+                AddClaims(command.Parameters, [.. sorted.Select(static r => r.Claim)])
                     .WithColumn(NpgsqlDbType.Double, sorted, static r => r.Progress);
-                await batch.PrepareAsync();
-                await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync();
-                await reader.NextResultAsync();
-                return await ReadChangesAsync(reader);
+                await command.PrepareAsync();
+                return await ReadChangesAsync(command);
             },
             mayRepeat: true, CancellationToken.None);
         foreach (JobChange change in changes) _changes.Changed(change);

@@ -169,11 +169,10 @@ public sealed partial class PostgresJobStore : IJobStore
         async connection =>
         {
             // It need not be on the disk: after a crash nobody listens any more.
-            await using NpgsqlBatch batch = WithoutDisk.Batch(
-                connection, "select pg_notify($1, m) from unnest($2) as m", out NpgsqlParameterCollection parameters);
-            parameters.With(NpgsqlDbType.Text, Channel).With(NpgsqlDbType.Array | NpgsqlDbType.Text, messages);
-            await batch.PrepareAsync();
-            await batch.ExecuteNonQueryAsync();
+            await using var command = new NpgsqlCommand($"select pg_notify($1, m) from unnest($2) as m cross join {WithoutDisk.Row}", connection);
+            command.Parameters.With(NpgsqlDbType.Text, Channel).With(NpgsqlDbType.Array | NpgsqlDbType.Text, messages);
+            await command.PrepareAsync();
+            await command.ExecuteNonQueryAsync();
             return true;
         },
         mayRepeat: true, CancellationToken.None);

@@ -1,21 +1,12 @@
-using Npgsql;
-
 namespace PoolApi.Jobs.Stores.Postgres;
 
 /// <summary>Statements whose commit does not wait for the disk: a crash of the database may undo them.</summary>
 internal static class WithoutDisk
 {
-    /// <summary>A transaction of one statement; more may be added. The first result of the batch is of no interest.</summary>
-    /// <param name="connection">Where.</param>
-    /// <param name="sql">The statement.</param>
-    /// <param name="parameters">Its parameters.</param>
-    public static NpgsqlBatch Batch(NpgsqlConnection connection, string sql, out NpgsqlParameterCollection parameters)
-    {
-        var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(new NpgsqlBatchCommand("select set_config('synchronous_commit', 'off', true)"));
-        var command = new NpgsqlBatchCommand(sql);
-        batch.BatchCommands.Add(command);
-        parameters = command.Parameters;
-        return batch;
-    }
+    /// <summary>
+    /// A row for the from clause of a statement that is a transaction of its own. The setting is looked at when it is committed, so
+    /// the statement itself can make it, and no other has to be sent before. It is made even where nobody reads the row: what
+    /// has side effects is not optimized away.
+    /// </summary>
+    public const string Row = "(select set_config('synchronous_commit', 'off', true)) as without_disk";
 }

@@ -63,7 +63,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             table.Save(row);
             claims.Add(new JobClaim(row.ToJob(), reads.Payload(row), row.Claim, row.Redeliveries));
         }
-        return new JobClaims(claims, claims.Count < max ? NextDue() : null);
+        return new JobClaims(claims, claims.Count == 0 ? NextDue() : null);
     }
 
     public bool Finish(JobClaim claim, JobEnd ending)
