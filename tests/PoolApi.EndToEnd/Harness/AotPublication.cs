@@ -4,8 +4,8 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>The service as Native AOT, published once per test run, when the first test asks for it. POOLAPI_AOT_DIR names a folder
-/// that holds it already and spares the minute.</summary>
+/// <summary>The service as Native AOT, published once per test run, when the first test asks for it. A warning
+/// is an error. POOLAPI_AOT_DIR names a folder that holds it already and spares the minute.</summary>
 public sealed class AotPublication : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
@@ -20,13 +20,6 @@ public sealed class AotPublication : IDisposable
         var (folder, run) = await Publishing.Value;
         Assert.True(run.ExitCode == 0, $"dotnet publish ended with {run.ExitCode}:\n{run.Text}");
         return Path.Combine(folder.Path, "published", "PoolApi");
-    }
-
-    /// <summary>What the publication wrote: warnings show here.</summary>
-    internal static async Task<ProgramRun> OutputAsync()
-    {
-        RequireCompiler();
-        return (await Publishing.Value).Run;
     }
 
     /// <inheritdoc />
@@ -54,7 +47,7 @@ public sealed class AotPublication : IDisposable
             "-o", Path.Combine(folder.Path, "published"),
             // obj/ of its own: the build that the other tests run from stays as it is.
             "--artifacts-path", Path.Combine(folder.Path, "artifacts"),
-            "-p:RestoreLockedMode=true",
+            "-p:RestoreLockedMode=true", "-warnaserror",
             "-p:CppCompilerAndLinker=" + (Tool.Find("clang") is null ? "gcc" : "clang"),
             // No build server may outlive the test run.
             "--disable-build-servers", "-nologo",
