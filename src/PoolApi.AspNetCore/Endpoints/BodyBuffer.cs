@@ -12,14 +12,9 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
 {
     private const int FirstChunk = 64 * 1024;
 
-    private readonly BodyReservation _reservation;
-
-    private BodyBuffer(byte[] bytes, int length, BodyReservation reservation) =>
-        (Body, _reservation) = (new ReadOnlyMemory<byte>(bytes, 0, length), reservation);
+    private BodyBuffer(byte[] bytes, int length) => Body = new ReadOnlyMemory<byte>(bytes, 0, length);
 
     public ReadOnlyMemory<byte> Body { get; }
-
-    public void Release() => _reservation.Release();
 
     /// <summary>Reads the body and puts it in the place of the request's own.</summary>
     /// <returns>What is wrong with it, as an answer; <see langword="null"/> if all is well.</returns>
@@ -60,7 +55,7 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         }
         if (length > limit) return Rejection.PayloadTooLarge(limit);
 
-        context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(bytes, length, reservation));
+        context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(bytes, length));
         context.Request.Body = new MemoryStream(bytes, 0, length, writable: false, publiclyVisible: true);
         return null;
     }

@@ -8,10 +8,4 @@ public interface IBufferedBodyFeature
 {
     /// <summary>The body. Valid until the request is over; must not be changed.</summary>
     ReadOnlyMemory<byte> Body { get; }
-
-    /// <summary>
-    /// The body is not waited with any more: its bytes do not count among those of waiting requests (<c>QueueBytes</c>) from here
-    /// on. Done by the worker that starts on it, and at the end of the request, at the latest; again it does nothing.
-    /// </summary>
-    void Release();
 }

@@ -16,7 +16,8 @@ public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Rede
 /// If none was due, how long until the next queued job is; <see langword="null"/> if none is queued. What is past its deadline
 /// does not count. Not told, so <see langword="null"/>, if some were claimed: ask again.
 /// </param>
-public sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue);
+/// <param name="IsPaused">The store gives out nothing for now, whatever is due; <paramref name="NextDue"/> says for how long.</param>
+public sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue, bool IsPaused = false);
 
 /// <summary>What became of a claim when its lease was to be renewed.</summary>
 public enum LeaseState

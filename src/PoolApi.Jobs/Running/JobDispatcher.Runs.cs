@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using PoolApi.Jobs.Stores;
+using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Running;
 
@@ -26,7 +27,11 @@ public sealed partial class JobDispatcher
         if (!run.HasStarted)
         {
             // The pool had no room for it after all: not to be offered it again at once.
-            if (attempt.Outcome == AttemptOutcome.Stopped) await Task.Delay(RetryPause.First, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (attempt.Outcome == AttemptOutcome.Stopped)
+            {
+                if (run is { Priority: WorkPriority.Normal, Why: StopReason.None }) Interlocked.Increment(ref _hurried);
+                await Task.Delay(RetryPause.First, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
             Interlocked.Decrement(ref _waiting);
         }
         else

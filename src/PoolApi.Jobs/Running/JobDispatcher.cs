@@ -12,7 +12,8 @@ namespace PoolApi.Jobs.Running;
 /// </code>
 /// <para>Two flows. One claims: it sleeps until it is told that a job may be due, that a worker may be free, or until the next
 /// job's time. The other tends: it renews leases, and lets the store expire, redeliver and sweep. While no job is in the
-/// store's queue and none runs, the first has no timer and the second wakes once a minute.</para>
+/// store's queue and none runs, the first has no timer and the second wakes once a minute, or a few times within a lease where
+/// other instances have the same store: one of them may have died.</para>
 /// <para>A job is claimed only when a worker can take it soon: as many as there are free workers; and when none is, one at a
 /// time by the share that jobs can count on (<see cref="JobShare"/>), which goes into the pool before what waits there.</para>
 /// </remarks>
@@ -33,7 +34,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly ILogger<JobDispatcher> _logger;
 
     private readonly ConcurrentDictionary<JobRun, bool> _runs = new(); // and whether it went first
-    private readonly ConcurrentDictionary<Guid, bool> _toCancel = new(); // told while a claim is under way: it may be of one of its jobs
+    private readonly ConcurrentDictionary<Guid, long> _toCancel = new(); // told while a claim is under way: it may be of one of its jobs
     private readonly Signal _due = new();
     private readonly Signal _tend = new();
     private readonly CancellationTokenSource _closed = new();
@@ -42,7 +43,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private int _waiting; // runs that no worker has taken yet
     private int _holding; // runs that a worker has taken
     private int _hurried; // jobs whose clients wait for them as for a request
-    private volatile bool _mayHaveQueued = true; // jobs wait in the store, as far as is known
+    private volatile bool _mayHaveQueued = true; // jobs are due in the store, as far as is known
+    private long? _lookAt; // a timestamp: from then on, one may be due that was not when it was last looked
     private volatile bool _isClaiming;
     private volatile bool _tendsSlowly;
     private Task _claiming = Task.CompletedTask;
@@ -130,10 +132,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         _watch.Changed(change);
         if (!change.IsCancelRequested) return;
-        if (_isClaiming) _toCancel[change.Id] = true; // before the runs are looked at; see Begin
+        if (_isClaiming) _toCancel[change.Id] = change.Version; // before the runs are looked at; see Begin
         foreach (JobRun run in _runs.Keys)
         {
-            if (run.Claim.Job.Id == change.Id) run.Stop(StopReason.Cancelled);
+            if (IsOf(run, change.Version) && run.Claim.Job.Id == change.Id) run.Stop(StopReason.Cancelled);
         }
     }
 
@@ -150,6 +152,9 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         _due.Set();
         _tend.Set(); // also tells which running jobs somebody wants cancelled
     }
+
+    /// <summary>Whether a cancellation is of this attempt: one that is told late may be of an earlier one.</summary>
+    private static bool IsOf(JobRun run, long version) => version > run.Claim.Job.Version;
 
     private async Task ClaimAsync()
     {
@@ -180,22 +185,22 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         int room = Room();
         int hurried = Volatile.Read(ref _hurried);
+        // Those wait in the pool, like requests; but no more of them than there are workers, with all that they carry.
+        int mayWait = _pool.IsFullGuess ? 0 : Math.Min(hurried, _pool.Workers - Volatile.Read(ref _waiting));
         bool first = false;
-        if (room > 0)
+        if (Math.Max(room, mayWait) is > 0 and var more)
+        {
+            if (room > 0) _share.Rest();
+            room = more;
+        }
+        else if (hurried == 0 && !_mayHaveQueued && LookIn() is var wait and not { Ticks: <= 0 })
         {
             _share.Rest();
-        }
-        else if (hurried > 0)
-        {
-            room = hurried;
-        }
-        else if (!_mayHaveQueued)
-        {
-            _share.Rest();
-            return null;
+            return wait;
         }
         else
         {
+            _mayHaveQueued = true;
             if (_tendsSlowly) _tend.Set(); // what waits may expire
             if (!MayGoFirst()) return Crowded;
             room = 1;
@@ -210,7 +215,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             _isClaiming = true;
             claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
             StoreWorks();
-            Interlocked.Add(ref _hurried, -hurried);
+            // If fewer were due than there is room for, those that hurried are gone: cancelled, or run elsewhere.
+            if (!claimed.IsPaused) Interlocked.Add(ref _hurried, -(claimed.Claims.Count < room ? hurried : Math.Min(hurried, room)));
             foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
         }
         finally
@@ -224,10 +230,15 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             return Room() > 0 ? TimeSpan.Zero : Crowded;
         }
         _share.Rest();
-        if (claimed.Claims.Count > 0) return Crowded; // the next time is told when none is due
-        if (claimed.NextDue is not { } next) return null;
-        return next > TimeSpan.Zero ? next : Crowded;
+        // The next time is told when none is due.
+        TimeSpan? next = claimed.Claims.Count > 0 ? Crowded : claimed.NextDue;
+        if (next < Crowded) next = Crowded;
+        _lookAt = next is { } time ? _time.GetTimestamp() + (long)(time.TotalSeconds * _time.TimestampFrequency) : null;
+        return next;
     }
+
+    /// <summary>How long until a job may be due that was not when it was last looked; <see langword="null"/>: none is known of.</summary>
+    private TimeSpan? LookIn() => _lookAt is { } then ? _time.GetElapsedTime(_time.GetTimestamp(), then) : null;
 
     /// <summary>How many workers are free, and not meant for a job already.</summary>
     private int Room()
@@ -259,7 +270,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         if (_tendsSlowly) _tend.Set();
         // Whoever closes or tells of a cancellation notes it before looking for the run: one of the two sees the other.
         if (_closed.IsCancellationRequested) run.Stop(StopReason.Draining);
-        else if (claim.Job.IsCancelRequested || _toCancel.ContainsKey(claim.Job.Id)) run.Stop(StopReason.Cancelled);
+        else if (claim.Job.IsCancelRequested || (_toCancel.TryGetValue(claim.Job.Id, out long version) && IsOf(run, version))) run.Stop(StopReason.Cancelled);
         run.Running = RunAsync(run, first);
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Running;
@@ -34,7 +35,7 @@ public sealed class JobWatch(IJobStore store)
         Watched watched = Join(id);
         try
         {
-            Task next = watched.Next;
+            Task next = watched.Look().Next;
             Job? job = await store.GetAsync(id, cancellation);
             while (job is not null)
             {
@@ -45,9 +46,10 @@ public sealed class JobWatch(IJobStore store)
                 }
                 if (job.State.IsFinal()) yield break;
                 await next.WaitAsync(cancellation);
-                next = watched.Next;
-                if (watched.Gone) yield break;
-                job = watched.Latest ?? job;
+                (next, Job? latest, bool isGone, ExceptionDispatchInfo? fault) = watched.Look();
+                fault?.Throw(); // of a read after the one that was waited for: what it would have found is not told again
+                if (isGone) yield break;
+                job = latest ?? job;
             }
         }
         finally
@@ -119,22 +121,17 @@ public sealed class JobWatch(IJobStore store)
         private TaskCompletionSource _next = NewSignal();
         private bool _isReading;
         private bool _isToldAgain;
+        private Job? _latest;
+        private bool _isGone; // the job is not there any more
+        private ExceptionDispatchInfo? _fault; // of the last read
 
         /// <summary>Guarded by the lock of the outer type.</summary>
         public int Watchers { get; set; }
 
-        public Job? Latest { get; private set; }
-
-        /// <summary>The job is not there any more.</summary>
-        public bool Gone { get; private set; }
-
-        /// <summary>Completes when <see cref="Latest"/> is another.</summary>
-        public Task Next
+        /// <summary>What the last read has found, and what completes when another has found something else.</summary>
+        public (Task Next, Job? Latest, bool IsGone, ExceptionDispatchInfo? Fault) Look()
         {
-            get
-            {
-                lock (_lock) return _next.Task;
-            }
+            lock (_lock) return (_next.Task, _latest, _isGone, _fault);
         }
 
         /// <summary>Reads the job unless the version is known already.</summary>
@@ -142,7 +139,7 @@ public sealed class JobWatch(IJobStore store)
         {
             lock (_lock)
             {
-                if (Latest is { } latest && latest.Version >= version) return;
+                if (_latest is { } latest && latest.Version >= version) return;
                 _isToldAgain = true;
                 if (_isReading) return;
                 _isReading = true;
@@ -171,11 +168,12 @@ public sealed class JobWatch(IJobStore store)
                 lock (_lock)
                 {
                     TaskCompletionSource signal = _next;
-                    if (fault is not null || job is null || job.Version > (Latest?.Version ?? 0)) _next = NewSignal();
+                    if (fault is not null || job is null || job.Version > (_latest?.Version ?? 0)) _next = NewSignal();
+                    _fault = fault is null ? null : ExceptionDispatchInfo.Capture(fault);
                     if (fault is null)
                     {
-                        Gone = job is null;
-                        Latest = job ?? Latest;
+                        _isGone = job is null;
+                        _latest = job ?? _latest;
                     }
                     if (fault is not null)
                     {

@@ -63,8 +63,10 @@ internal static class JobDocs
         .WithJobId()
         .WithHeader(JobEvents.LastSeenHeader, "The id of the last event that the client has: only newer ones are sent.", Text("7"))
         .Produces<string>(StatusCodes.Status200OK, "text/event-stream")
+        .Produces(StatusCodes.Status204NoContent)
         .WithProblems(400, 404, 503)
         .WithMeaning(200, "The events.")
+        .WithMeaning(204, "It has ended, and the client has its last event: there is nothing to come again for.")
         .WithMeaning(404, NoJob)
         .WithMeaning(503, StoreAway);
 

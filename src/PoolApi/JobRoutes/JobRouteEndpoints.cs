@@ -93,6 +93,8 @@ internal static class JobRouteEndpoints
         if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
         await using JobFollower? follower = await JobFollower.BeginAsync(context, job, watch, lifetime.ApplicationStopping);
         if (follower is null) return JobProblems.None(context);
+        // A stream that ends is asked for again by a browser; this is how it is told that there is no more (HTML, 9.2).
+        if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
         // Here and not by returning it: whoever follows a job must see to its end.
         await TypedResults.ServerSentEvents(JobEvents.ReadAsync(follower, seen, context.Response)).ExecuteAsync(context);
         return TypedResults.Empty;

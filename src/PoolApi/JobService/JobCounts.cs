@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Stores;
 
@@ -8,14 +9,34 @@ internal sealed class JobCounts(IJobStore store)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
+
+    private readonly Lock _lock = new();
     private volatile IReadOnlyDictionary<JobState, long> _known = JobStates.All.ToDictionary(static s => s, static _ => 0L);
+    private long _askedAt; // a timestamp
+    private Task _refreshing = Task.CompletedTask;
 
-    /// <summary>As of the last <see cref="RefreshAsync"/>.</summary>
-    public IReadOnlyDictionary<JobState, long> Known => _known;
+    /// <summary>
+    /// As of the last <see cref="RefreshAsync"/>. If that is long ago, since whoever collects does not come by the endpoint that does it,
+    /// the next one sees what is asked for now.
+    /// </summary>
+    public IReadOnlyDictionary<JobState, long> Known
+    {
+        get
+        {
+            lock (_lock)
+            {
+                if (_refreshing.IsCompleted && Stopwatch.GetElapsedTime(Volatile.Read(ref _askedAt)) > Fresh)
+                    _refreshing = RefreshAsync(CancellationToken.None);
+            }
+            return _known;
+        }
+    }
 
-    /// <summary>Asks the store, for a second at most. Before the metrics are collected.</summary>
+    /// <summary>Asks the store, for a second at most. Before the metrics are collected. Does not fail.</summary>
     public async Task RefreshAsync(CancellationToken cancellation)
     {
+        Volatile.Write(ref _askedAt, Stopwatch.GetTimestamp());
         using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         late.CancelAfter(Patience);
         try

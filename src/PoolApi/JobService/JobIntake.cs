@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.JobRoutes;
 using PoolApi.Jobs;
@@ -22,6 +23,9 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
 
+    /// <summary>How long after a store could not be read it is tried again.</summary>
+    private static readonly TimeSpan WatchPause = TimeSpan.FromSeconds(1);
+
     /// <summary>In the place of the handler: commits the job, and answers as was preferred.</summary>
     public async ValueTask<object?> AcceptAsync()
     {
@@ -29,7 +33,7 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
         {
             return await CommitAsync();
         }
-        catch (Exception e) when (e is JobStoreUnavailableException or TimeoutException)
+        catch (JobStoreUnavailableException)
         {
             return StoreUnavailable.Answer(context);
         }
@@ -39,8 +43,8 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     {
         IServiceProvider services = context.RequestServices;
         var settings = services.GetRequiredService<JobSettings>();
-        IBufferedBodyFeature? buffered = context.Features.Get<IBufferedBodyFeature>();
-        ReadOnlyMemory<byte> body = buffered?.Body ?? default;
+        // It counts among the bytes of waiting requests until the client is answered: so long it is in memory.
+        ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
         if (body.Length > settings.MaxPayloadBytes)
         {
             return Problem.Of(
@@ -48,10 +52,7 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
                 string.Create(CultureInfo.InvariantCulture, $"The body of a job may have up to {settings.MaxPayloadBytes} bytes."));
         }
         NewJob job = ToJob(body, settings.MaxAttempts);
-        JobAcceptance acceptance =
-            await services.GetRequiredService<IJobStore>().AcceptAsync(job, context.RequestAborted).AsTask().WaitAsync(Patience);
-        // It is in the store now: while the client waits for the job's end, nothing waits with it in memory.
-        buffered?.Release();
+        JobAcceptance acceptance = await AcceptAsync(services.GetRequiredService<IJobStore>(), job);
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeProblems.KeyReused(context);
         if (acceptance.Outcome == AcceptOutcome.Created) services.GetRequiredService<JobInstruments>().Accepted(job.Kind);
 
@@ -60,11 +61,40 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
         return await AnswerOnceAsync(acceptance.Job);
     }
 
+    /// <summary>A store that does not answer is given up, and what has not begun is taken back.</summary>
+    private async Task<JobAcceptance> AcceptAsync(IJobStore store, NewJob job)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        late.CancelAfter(Patience + TimeSpan.FromSeconds(job.Payload.Body.Length >> 22)); // 4 MiB take a second at worst
+        try
+        {
+            return await store.AcceptAsync(job, late.Token).AsTask().WaitAsync(late.Token);
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            throw new JobStoreUnavailableException("The job store does not answer.");
+        }
+    }
+
     private async Task<IResult> RespondAsync(Job job)
     {
-        if (preference.Wait is { } time && time > TimeSpan.Zero && !job.State.IsFinal()) job = await WaitAsync(job, time);
+        if (preference.Wait is { } time && time > TimeSpan.Zero)
+        {
+            using var over = CancellationTokenSource.CreateLinkedTokenSource(
+                context.RequestAborted, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
+            over.CancelAfter(time);
+            job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
+        }
         preference.TellApplied(context.Response);
-        return preference.Wait is not null && job.State.IsFinal() ? await AnswerAsync(job) : JobResults.Accepted(context, job);
+        try
+        {
+            if (preference.Wait is not null && job.State.IsFinal()) return await AnswerAsync(job);
+        }
+        catch (JobStoreUnavailableException)
+        {
+            // The job is accepted, whatever becomes of the waiting.
+        }
+        return JobResults.Accepted(context, job);
     }
 
     /// <summary>A key without respond-async: the job is only what makes the request happen once; its answer is the request's.</summary>
@@ -73,22 +103,42 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
         if (!job.State.IsFinal())
         {
             context.RequestServices.GetRequiredService<JobDispatcher>().Hurry();
-            job = await WaitAsync(job, Timeout.InfiniteTimeSpan);
+            CancellationToken draining = context.RequestServices.GetRequiredService<IPoolLifetime>().Draining;
+            using (var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, draining))
+                job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
+            // What runs when the pool takes no more is finished all the same, or handed back.
+            if (!job.State.IsFinal()) job = await FollowAsync(job, static j => j.State != JobState.Running, context.RequestAborted);
+            if (!job.State.IsFinal()) return IntakeProblems.Draining(context);
         }
         return await AnswerAsync(job);
     }
 
-    private async Task<Job> WaitAsync(Job job, TimeSpan time)
+    /// <summary>The job as soon as it is so, or as it was last seen when there is no time left. A store that is away for a while is waited for.</summary>
+    private async Task<Job> FollowAsync(Job job, Predicate<Job> isSo, CancellationToken over)
     {
-        try
+        var watch = context.RequestServices.GetRequiredService<JobWatch>();
+        while (!isSo(job) && !over.IsCancellationRequested)
         {
-            return await context.RequestServices.GetRequiredService<JobWatch>().WaitAsync(job.Id, time, context.RequestAborted) ?? job;
+            try
+            {
+                await foreach (Job now in watch.WatchAsync(job.Id, 0, over))
+                {
+                    job = now;
+                    if (isSo(job)) break;
+                }
+                break; // or it is gone
+            }
+            catch (OperationCanceledException) when (over.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (JobStoreUnavailableException)
+            {
+                await Task.Delay(WatchPause, over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
-        catch (JobStoreUnavailableException)
-        {
-            // The job is accepted, whatever becomes of the waiting.
-            return job;
-        }
+        context.RequestAborted.ThrowIfCancellationRequested();
+        return job;
     }
 
     private async Task<IResult> AnswerAsync(Job job)

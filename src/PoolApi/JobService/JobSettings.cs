@@ -8,8 +8,8 @@ namespace PoolApi.JobService;
 /// <summary>Where jobs are kept and how they run: the section <c>Jobs</c>.</summary>
 internal sealed class JobSettings
 {
-    /// <summary>The longest that a stored body or answer may be, whatever is set: one array holds it.</summary>
-    private const long MaxBytes = 1024 * 1024 * 1024;
+    /// <summary>The longest that a stored body or answer may be, whatever is set: what a row of either store surely takes.</summary>
+    private const long MaxBytes = 512 * 1024 * 1024;
 
     private const string Section = "Jobs";
     private const string ConnectionStringKey = "ConnectionString";

@@ -69,11 +69,6 @@ internal sealed class StoredRequestContext
 
     public void Ended(WorkOutcome outcome) => Outcome = outcome;
 
-    public void Release()
-    {
-        // It was never among the bytes of waiting requests.
-    }
-
     public void Dispose() => _answer.Dispose();
 
     public void Abort()

@@ -59,6 +59,31 @@ public sealed class JobStopTests
     }
 
     [Theory, ClassData(typeof(BothForms))]
+    public async Task A_request_under_a_key_whose_turn_does_not_come_any_more_is_told_at_once_and_runs_once_after_the_next_start(ServiceForm form)
+    {
+        using var data = new TemporaryFolder();
+        await using (var first = await StartAsync(form, data, "--Pool:Workers 1", "--Jobs:Share 0", "--Shutdown:LameDuck 00:00:00", "--Shutdown:Drain 00:00:10"))
+        {
+            var busy = await first.OccupyAsync(1, 2500);
+            var request = first.Api.PostWithAsync("/v1/diagnostics/noop", null, "Idempotency-Key: \"at-the-stop\"");
+            await Eventually.SeesAsync(first.MetricsAsync, metrics => metrics.Sum("poolapi_queue_length") == 1, "it to wait in the pool");
+            first.Send(Signal.Terminate);
+            var answer = await request;
+            answer.MustBeProblem(503, "draining");
+            answer.MustSayRetryAfter();
+            Assert.False(busy[0].IsCompleted);
+            (await busy[0]).MustBe(200);
+            Assert.Equal(0, (await first.ReadSummaryAsync()).Exit);
+        }
+
+        await using var second = await StartAsync(form, data, "--Pool:Workers 1");
+        var job = Assert.Single(await second.Api.JobsAsync("kind=diagnostics/noop"));
+        Assert.Equal(1, (await second.Api.JobEndsAsync(job.Id)).Attempt);
+        (await second.Api.PostWithAsync("/v1/diagnostics/noop", null, "Idempotency-Key: \"at-the-stop\"")).MustBe(200);
+        Assert.Single(await second.Api.JobsAsync("kind=diagnostics/noop"));
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
     public async Task Under_load_a_stop_and_a_start_lose_nothing_and_run_nothing_twice(ServiceForm form)
     {
         using var data = new TemporaryFolder();

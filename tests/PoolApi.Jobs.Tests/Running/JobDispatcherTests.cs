@@ -255,4 +255,57 @@ public sealed class JobDispatcherTests
         await rig.UntilAsync(job.Id, JobState.Succeeded);
         await later;
     }
+
+    [Fact]
+    public async Task A_job_whose_time_came_while_a_request_had_the_worker_is_run_when_the_worker_is_free_again()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync(workers: 1);
+        Job job = await rig.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromMilliseconds(300)));
+        ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
+        await gate.ArrivalAsync();
+        await Task.Delay(500, Token); // the time comes, and nobody tells when the worker is free
+        Assert.Equal(JobState.Queued, rig.Look(job.Id).State);
+
+        gate.Open();
+
+        await request;
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task All_that_hurry_come_to_run_though_requests_never_leave_a_worker_free()
+    {
+        await using Rig rig = await Rig.StartAsync(workers: 1);
+        using var over = new CancellationTokenSource();
+        Task[] crowd = [.. Enumerable.Range(0, 4).Select(async _ =>
+        {
+            while (!over.IsCancellationRequested) await rig.Pool.RunAsync(static () => Thread.SpinWait(10_000));
+        })];
+
+        var jobs = new List<Job>();
+        for (int i = 0; i < 5; i++)
+        {
+            jobs.Add(await rig.AcceptAsync(Jobs.New(priority: WorkPriority.High)));
+            rig.Dispatcher.Hurry();
+        }
+
+        foreach (Job job in jobs) await rig.UntilAsync(job.Id, JobState.Succeeded);
+        await over.CancelAsync();
+        await Task.WhenAll(crowd).Patiently();
+    }
+
+    [Fact]
+    public async Task A_cancellation_of_an_earlier_attempt_that_is_told_late_does_not_stop_this_one()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
+        Job job = await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+
+        ((IJobStoreListener)rig.Dispatcher).Changed(new JobChange(job.Id, job.Version, IsCancelRequested: true));
+        gate.Open();
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
 }

@@ -82,6 +82,7 @@ internal sealed class Accepting : IAsyncDisposable
 
     private async Task<bool> AcceptAsync(NpgsqlConnection connection, Row[] rows)
     {
+        foreach (Row row in rows) row.Acceptance = null; // it may be the second try
         await InsertAsync(connection, rows);
         Row[] others = [.. rows.Where(static r => r.Acceptance is null)];
         if (others.Length > 0) await FindAsync(connection, others);
@@ -164,7 +165,7 @@ internal sealed class Accepting : IAsyncDisposable
 
         public byte[]? Key { get; } = job.Idempotency is { } given ? KeyOf(job.Client, given.Key) : null;
 
-        public JobAcceptance? Acceptance { get; private set; }
+        public JobAcceptance? Acceptance { get; set; }
 
         public void Created(DateTimeOffset createdAt, DateTimeOffset runAt, DateTimeOffset? deadline) =>
             Acceptance = new JobAcceptance(AcceptOutcome.Created, new Job

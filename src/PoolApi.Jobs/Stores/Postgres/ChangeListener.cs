@@ -82,15 +82,18 @@ internal sealed class ChangeListener : IAsyncDisposable
                 }
                 await WaitAsync(connection);
             }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException or IOException or TimeoutException or InvalidOperationException)
+            catch (OperationCanceledException)
             {
-                // Lost, doubted, or not there yet.
+                // Doubted.
+            }
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException or InvalidOperationException)
+            {
+                // Lost, or not there yet. What waits in the pool has lost the server, too.
+                _database.Interrupted();
             }
             if (connection is not null) await connection.DisposeAsync();
             connection = null;
             if (_closing.IsCancellationRequested) return;
-            // The server has gone away: what waits in the pool has lost it, too.
-            _database.Interrupted();
             await Task.Delay(pause.Next(), _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -37,7 +37,7 @@ internal sealed class Claiming
               limit $1
             )
             update {schema}.jobs j set
-              state = 1, version = j.version + 1, attempt = j.attempt + 1, started_at = now(), progress = null, worker = $2,
+              state = 1, version = {JobVersion.Next}, attempt = j.attempt + 1, started_at = now(), progress = null, worker = $2,
               claim = greatest(j.claim + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint), ended_claim = null, claim_call = $3,
               lease_until = now() + $4 * interval '1 microsecond'
             from due cross join {WithoutDisk.Row} left join {schema}.payloads p on p.job_id = due.id
@@ -58,7 +58,7 @@ internal sealed class Claiming
     public async ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
     {
         TimeSpan grace = await _grace.LeftAsync(cancellation);
-        if (grace > TimeSpan.Zero) return new JobClaims([], grace);
+        if (grace > TimeSpan.Zero) return new JobClaims([], grace, IsPaused: true);
         foreach (JobChange change in await _lost.UndoAsync(owner, cancellation)) _changes.Changed(change);
         long call = Random.Shared.NextInt64();
         JobClaims claimed;

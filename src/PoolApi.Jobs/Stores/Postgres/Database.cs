@@ -54,7 +54,7 @@ internal sealed class Database : IAsyncDisposable
         _single = Build(given);
     }
 
-    /// <summary>How often a connection has failed so far.</summary>
+    /// <summary>How often a connection was broken so far. One that is only late may be well: there is much to do.</summary>
     public long Interruptions => Volatile.Read(ref _interruptions);
 
     /// <summary>Is called when a connection has failed: others may have, too.</summary>
@@ -82,7 +82,6 @@ internal sealed class Database : IAsyncDisposable
         {
             if (running.IsCompleted) return await running; // just in time
             Observe(running);
-            Doubt();
             throw Unavailable("it does not answer", e);
         }
         catch (OperationCanceledException) when (!running.IsCompleted)
@@ -102,7 +101,7 @@ internal sealed class Database : IAsyncDisposable
     /// <exception cref="NpgsqlException">It cannot be opened.</exception>
     public ValueTask<NpgsqlConnection> OpenSingleAsync(CancellationToken cancellation) => _single.OpenConnectionAsync(cancellation);
 
-    /// <summary>A connection has failed. Those that are not in use are thrown away: they may be dead, too.</summary>
+    /// <summary>A connection is broken. Those that are not in use are thrown away: they may be dead, too.</summary>
     public void Interrupted()
     {
         Interlocked.Increment(ref _interruptions);
@@ -172,7 +171,7 @@ internal sealed class Database : IAsyncDisposable
                 bool isRolledBack = IsRolledBack(e);
                 again = attempt < 3 && (isRolledBack || ((mayRepeat || !isOpen) && attempt == 1 && IsConnection(e)))
                     && Stopwatch.GetElapsedTime(since) < SecondTry;
-                if (!isRolledBack && IsConnection(e)) Doubt();
+                if (!isRolledBack && IsConnection(e)) Doubt(e, isOpen);
                 failure = ExceptionDispatchInfo.Capture(Translate(e));
             }
             if (!again) failure.Throw();
@@ -194,9 +193,11 @@ internal sealed class Database : IAsyncDisposable
 
     private static TimeSpan Extra(long bytes) => TimeSpan.FromSeconds(bytes >> 22);
 
-    private void Doubt()
+    private void Doubt(Exception e, bool isOpen)
     {
-        Interrupted();
+        if (e is not TimeoutException && e.InnerException is not TimeoutException) Interrupted();
+        else if (isOpen) _pool.Clear();
+        else return; // no connection in time: all are in use, or the server is away, which those that are in use will tell
         Failed?.Invoke();
     }
 

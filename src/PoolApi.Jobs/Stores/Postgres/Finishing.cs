@@ -30,7 +30,7 @@ internal sealed class Finishing : IAsyncDisposable
             ), ended as (
               update {schema}.jobs j set
                 state = case when i.state = 0 and j.cancel_requested then 4 else i.state end,
-                version = j.version + 1,
+                version = {JobVersion.Next},
                 attempt = i.attempt, started_at = i.started_at, worker = i.owner,
                 claim = i.claim, ended_claim = i.claim, lease_until = null,
                 run_at = case when i.state = 0 then now() + i.retry_us * interval '1 microsecond' else j.run_at end,

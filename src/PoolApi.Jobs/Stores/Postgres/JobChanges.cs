@@ -98,8 +98,9 @@ internal sealed class JobChanges : IAsyncDisposable
             {
                 await _send([.. ChangeMessage.Write(_sender, changed.Values, mayBeDue, mayHaveMissed)]);
             }
-            catch (JobStoreException)
+            catch (Exception)
             {
+                // Whatever it is: others must go on to be told.
                 if (_closing.IsCancellationRequested) return;
                 pause = RetryPause;
                 lock (_lock)

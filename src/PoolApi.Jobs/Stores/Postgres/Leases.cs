@@ -35,7 +35,7 @@ internal sealed class Leases : IAsyncDisposable
         _renew =
             $"""
             update {schema}.jobs j set
-              lease_until = now() + $6 * interval '1 microsecond', version = j.version + case j.state when 0 then 1 else 0 end,
+              lease_until = now() + $6 * interval '1 microsecond', version = case j.state when 0 then {JobVersion.Next} else j.version end,
               state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim
             from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at) cross join {WithoutDisk.Row}
             where j.id = i.id and {IsClaims}
@@ -44,7 +44,7 @@ internal sealed class Leases : IAsyncDisposable
         _handBack =
             $"""
             update {schema}.jobs j set
-              state = case when j.cancel_requested then 4 else 0 end, version = j.version + 1,
+              state = case when j.cancel_requested then 4 else 0 end, version = {JobVersion.Next},
               attempt = case when j.cancel_requested then j.attempt else j.attempt - 1 end,
               started_at = case when j.cancel_requested or j.attempt > 1 then j.started_at end,
               finished_at = case when j.cancel_requested then now() end,
@@ -55,7 +55,7 @@ internal sealed class Leases : IAsyncDisposable
             """;
         _report =
             $"""
-            update {schema}.jobs j set progress = i.progress, version = j.version + 1
+            update {schema}.jobs j set progress = i.progress, version = {JobVersion.Next}
             from unnest($1, $2, $3, $4) as i (id, claim, owner, progress) cross join {WithoutDisk.Row}
             where {Held}
             returning j.id, j.version

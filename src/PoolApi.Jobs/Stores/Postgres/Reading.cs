@@ -15,6 +15,9 @@ internal sealed class Reading(Database database, string schema) : IDisposable
     /// <summary>To count walks an index from end to end. It may take one part in so many of the time.</summary>
     private const int CountPause = 20;
 
+    /// <summary>Longer than the server lets it run.</summary>
+    private const int CountSeconds = 12;
+
     private static readonly TimeSpan LongestCountPause = TimeSpan.FromSeconds(15);
 
     private readonly string _get = $"select {JobRow.Of("j")} from {schema}.jobs j where j.id = $1";
@@ -81,13 +84,20 @@ internal sealed class Reading(Database database, string schema) : IDisposable
         await _counting.WaitAsync(cancellation);
         try
         {
-            if (_counts is not null && Stopwatch.GetElapsedTime(_countedAt) < _countFor) return _counts;
+            if (Stopwatch.GetElapsedTime(_countedAt) < _countFor)
+                return _counts ?? throw new JobStoreUnavailableException("The jobs could not be counted a moment ago.");
             long since = Stopwatch.GetTimestamp();
-            _counts = await database.RunAsync(CountAsync, mayRepeat: true, cancellation);
-            _countedAt = Stopwatch.GetTimestamp();
-            TimeSpan pause = Stopwatch.GetElapsedTime(since) * CountPause;
-            _countFor = pause < LongestCountPause ? pause : LongestCountPause;
-            return _counts;
+            try
+            {
+                // Who does not wait for it does not end it: it is not begun anew all the time.
+                return _counts = await database.RunAsync(CountAsync, mayRepeat: true, CancellationToken.None, Database.PatienceForBodies);
+            }
+            finally
+            {
+                _countedAt = Stopwatch.GetTimestamp();
+                TimeSpan pause = Stopwatch.GetElapsedTime(since) * CountPause;
+                _countFor = pause < LongestCountPause ? pause : LongestCountPause;
+            }
         }
         finally
         {
@@ -99,7 +109,7 @@ internal sealed class Reading(Database database, string schema) : IDisposable
 
     private async Task<Dictionary<JobState, long>> CountAsync(NpgsqlConnection connection)
     {
-        await using var command = new NpgsqlCommand($"select state, count(*) from {schema}.jobs group by state", connection);
+        await using var command = new NpgsqlCommand($"select state, count(*) from {schema}.jobs group by state", connection) { CommandTimeout = CountSeconds };
         var counts = JobStates.All.ToDictionary(static s => s, static _ => 0L);
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync()) counts[(JobState)reader.GetInt16(0)] = reader.GetInt64(1);

@@ -22,7 +22,7 @@ internal sealed class Tending
               select id from {schema}.jobs where state = 0 and deadline <= now() order by deadline limit $1 for update skip locked
             )
             update {schema}.jobs j set
-              state = 5, version = j.version + 1, finished_at = now(), progress = null, error_name = $2, error_detail = $3
+              state = 5, version = {JobVersion.Next}, finished_at = now(), progress = null, error_name = $2, error_detail = $3
             from late where j.id = late.id
             returning j.id, j.version, j.kind, j.state
             """;
@@ -33,7 +33,7 @@ internal sealed class Tending
               from {schema}.jobs where state = 1 and lease_until < now() limit $1 for update skip locked
             )
             update {schema}.jobs j set
-              state = lost.state, version = j.version + 1, progress = null, lease_until = null, cancel_requested = false,
+              state = lost.state, version = {JobVersion.Next}, progress = null, lease_until = null, cancel_requested = false,
               finished_at = case when lost.state = 0 then null else now() end,
               redeliveries = j.redeliveries + case when lost.state = 0 then 1 else 0 end,
               error_name = case when lost.state = 3 then $3 else j.error_name end,

@@ -45,7 +45,7 @@ internal sealed class Transitions
         with before as materialized (
           select {JobRow.Of("j")}, j.swept from {schema}.jobs j where j.id = $1 for update
         ), changed as (
-          update {schema}.jobs j set version = j.version + 1, {set}
+          update {schema}.jobs j set version = {JobVersion.Next}, {set}
           from before b where j.id = b.id and ({where})
           returning {JobRow.Of("j")}
         ){more}
