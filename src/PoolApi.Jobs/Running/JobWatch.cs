@@ -58,26 +58,6 @@ public sealed class JobWatch(IJobStore store)
         }
     }
 
-    /// <summary>Waits until a job has ended, or the time is over.</summary>
-    /// <returns>The job as it is then; <see langword="null"/> if there is none.</returns>
-    /// <exception cref="JobStoreUnavailableException">The store cannot be read.</exception>
-    public async Task<Job?> WaitAsync(Guid id, TimeSpan time, CancellationToken cancellation)
-    {
-        Job? last = null;
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        late.CancelAfter(time);
-        try
-        {
-            await foreach (Job job in WatchAsync(id, 0, late.Token)) last = job;
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            // As it is then; and if it could not even be read once, it is read now.
-            last ??= await store.GetAsync(id, cancellation);
-        }
-        return last;
-    }
-
     /// <summary>A job has changed.</summary>
     internal void Changed(JobChange change)
     {
