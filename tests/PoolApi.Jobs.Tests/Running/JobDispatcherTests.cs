@@ -261,10 +261,10 @@ public sealed class JobDispatcherTests
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync(workers: 1);
-        Job job = await rig.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromMilliseconds(300)));
+        Job job = await rig.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromSeconds(2)));
         ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
-        await Task.Delay(500, Token); // the time comes, and nobody tells when the worker is free
+        await Task.Delay(2200, Token); // the time comes, and nobody tells when the worker is free
         Assert.Equal(JobState.Queued, rig.Look(job.Id).State);
 
         gate.Open();
