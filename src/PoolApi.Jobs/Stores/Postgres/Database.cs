@@ -138,8 +138,8 @@ internal sealed class Database : IAsyncDisposable
 
     /// <summary>
     /// What a session is set to. A commit waits for the disk, whatever the server's default. Every statement here is written for
-    /// an index and few rows, and its plan is kept: it must not be made for tables that are still empty. And what the client
-    /// has given up ends at the server, too.
+    /// an index and few rows, so its plan is made once and kept, which takes longer than to run it: it must not be made for tables
+    /// that are still empty, nor (its limit being unknown) for very many rows. And what the client has given up ends at the server, too.
     /// </summary>
     private static NpgsqlCommand SessionCommand(NpgsqlConnection connection) => new(
         """
@@ -147,6 +147,7 @@ internal sealed class Database : IAsyncDisposable
           set_config('default_transaction_isolation', 'read committed', false),
           set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
           set_config('enable_mergejoin', 'off', false), set_config('random_page_cost', '1.1', false), set_config('jit', 'off', false),
+          set_config('plan_cache_mode', 'force_generic_plan', false), set_config('max_parallel_workers_per_gather', '0', false),
           set_config('statement_timeout', '10s', false), set_config('idle_in_transaction_session_timeout', '30s', false)
         from current_setting('synchronous_commit') setting
         """,

@@ -8,7 +8,7 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// <remarks>
 /// A list walks an index from the newest, and stops when the page is full; a filter by kind or client walks one range for each
 /// state, and merges them. Only where filters go together that have no index in common, which one is best depends on the values:
-/// such a list is planned anew each time. To plan takes longer than to run.
+/// such a list is planned anew each time, though to plan it takes longer than to run it.
 /// </remarks>
 internal sealed class Reading(Database database, string schema) : IDisposable
 {
@@ -64,11 +64,15 @@ internal sealed class Reading(Database database, string schema) : IDisposable
         List<Job> jobs = await database.RunAsync(
             async connection =>
             {
-                await using NpgsqlCommand command = ListCommand(query);
-                command.Connection = connection;
+                await using var batch = new NpgsqlBatch(connection);
+                NpgsqlBatchCommand list = ListCommand(query);
                 bool dependsOnValues = query.Tag is null ? query.Kind is not null && query.Client is not null : query.Kind is not null || query.Client is not null;
-                if (!dependsOnValues) await command.PrepareAsync();
-                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+                // A batch is one transaction, at whose end the session is as it was.
+                if (dependsOnValues) batch.BatchCommands.Add(new NpgsqlBatchCommand("select set_config('plan_cache_mode', 'force_custom_plan', true)"));
+                batch.BatchCommands.Add(list);
+                if (!dependsOnValues) await batch.PrepareAsync();
+                await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync();
+                if (dependsOnValues) await reader.NextResultAsync();
                 var found = new List<Job>(query.Limit + 1);
                 while (await reader.ReadAsync()) found.Add(JobRow.Read(reader));
                 return found;
@@ -116,9 +120,9 @@ internal sealed class Reading(Database database, string schema) : IDisposable
         return counts;
     }
 
-    private NpgsqlCommand ListCommand(JobQuery query)
+    private NpgsqlBatchCommand ListCommand(JobQuery query)
     {
-        var command = new NpgsqlCommand();
+        var command = new NpgsqlBatchCommand();
         NpgsqlParameterCollection parameters = command.Parameters;
         string Parameter<T>(NpgsqlDbType type, T value) => $"${parameters.With(type, value).Count}";
 
