@@ -13,14 +13,16 @@ internal sealed class Rejection : IResult
     private readonly string _title;
     private readonly string _detail;
     private readonly TimeSpan? _retryAfter;
+    private readonly string? _field;
 
-    private Rejection(int status, string name, string title, string detail, TimeSpan? retryAfter = null)
+    private Rejection(int status, string name, string title, string detail, TimeSpan? retryAfter = null, string? field = null)
     {
         _status = status;
         _name = name;
         _title = title;
         _detail = detail;
         _retryAfter = retryAfter;
+        _field = field;
     }
 
     public static Rejection QueueFull(AppPool pool) => new(
@@ -60,7 +62,7 @@ internal sealed class Rejection : IResult
 
     public static Rejection PayloadTooLarge(long limit) => new(
         StatusCodes.Status413PayloadTooLarge, "payload-too-large", "The body is too large",
-        $"The body may have up to {limit.ToString(CultureInfo.InvariantCulture)} bytes.");
+        $"The body may have up to {limit.ToString(CultureInfo.InvariantCulture)} bytes.", field: "body");
 
     /// <summary>For a client that has gone: nobody reads it, but the access log does. 499 is nginx's word for it.</summary>
     public static IResult ClientGone { get; } = TypedResults.StatusCode(StatusCodes.Status499ClientClosedRequest);
@@ -76,9 +78,10 @@ internal sealed class Rejection : IResult
             long seconds = Math.Max(1, (long)Math.Ceiling(time.TotalSeconds));
             httpContext.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
         }
+        var extensions = new Dictionary<string, object?> { ["traceId"] = Activity.Current?.TraceId.ToString() ?? httpContext.TraceIdentifier };
+        if (_field is not null) extensions["errors"] = new Dictionary<string, string[]> { [_field] = [_detail] };
         ProblemHttpResult problem = TypedResults.Problem(
-            _detail, instance: null, _status, _title, type: "urn:poolapi:problem:" + _name,
-            extensions: [new("traceId", Activity.Current?.TraceId.ToString() ?? httpContext.TraceIdentifier)]);
+            _detail, instance: null, _status, _title, type: "urn:poolapi:problem:" + _name, extensions);
         return problem.ExecuteAsync(httpContext);
     }
 

@@ -11,6 +11,7 @@ public sealed partial class JobDispatcher
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         JobAttempt attempt;
+        StopReason why; // when it ended: what is asked of it while its end is being written comes too late
         try
         {
             attempt = await _executor.ExecuteAsync(run, run.Stopping);
@@ -24,6 +25,7 @@ public sealed partial class JobDispatcher
             LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
             attempt = JobAttempt.Failed;
         }
+        why = run.Why;
         if (!run.HasStarted)
         {
             // The pool had no room for it after all: not to be offered it again at once.
@@ -43,7 +45,7 @@ public sealed partial class JobDispatcher
         try
         {
             await run.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await EndAsync(run, attempt);
+            await EndAsync(run, EndOf(run, attempt, why));
         }
         catch (Exception e)
         {
@@ -58,9 +60,10 @@ public sealed partial class JobDispatcher
     }
 
     /// <summary>Writes down how an attempt ended, however long the store is away: work that was done must not be done again.</summary>
-    private async Task EndAsync(JobRun run, JobAttempt attempt)
+    /// <param name="run">The attempt.</param>
+    /// <param name="end"><see langword="null"/>: it is handed back.</param>
+    private async Task EndAsync(JobRun run, JobEnd? end)
     {
-        JobEnd? end = EndOf(run, attempt);
         RetryPause pause = default;
         while (run.Why != StopReason.LeaseLost)
         {
@@ -83,22 +86,25 @@ public sealed partial class JobDispatcher
 
     /// <summary>What an attempt means for the job.</summary>
     /// <returns><see langword="null"/>: it is handed back.</returns>
-    private JobEnd? EndOf(JobRun run, JobAttempt attempt)
+    private JobEnd? EndOf(JobRun run, JobAttempt attempt, StopReason why)
     {
         Job job = run.Claim.Job;
         switch (attempt.Outcome)
         {
+            // Work that does not listen may come to its end after all; but the client was told that after the deadline there is no result.
+            case AttemptOutcome.Succeeded when why == StopReason.Deadline:
+                return new JobEnd(JobState.Expired, null, JobError.Expired);
             case AttemptOutcome.Succeeded:
                 return new JobEnd(JobState.Succeeded, attempt.Result);
-            case AttemptOutcome.Failed when run.Why == StopReason.Deadline:
+            case AttemptOutcome.Failed when why == StopReason.Deadline:
                 return new JobEnd(JobState.Expired, null, attempt.Error ?? JobError.Expired);
-            case AttemptOutcome.Failed when attempt.MayRetry && job.Attempt < job.MaxAttempts && run.Why != StopReason.Cancelled:
+            case AttemptOutcome.Failed when attempt.MayRetry && job.Attempt < job.MaxAttempts && why != StopReason.Cancelled:
                 return new JobEnd(
                     JobState.Queued, null, attempt.Error, Backoff.After(_options.RetryDelay, job.Attempt, Random.Shared.NextDouble()));
             case AttemptOutcome.Failed:
                 return new JobEnd(JobState.Failed, attempt.Result, attempt.Error);
             default:
-                return run.Why switch
+                return why switch
                 {
                     StopReason.Cancelled => new JobEnd(JobState.Cancelled),
                     StopReason.Deadline => new JobEnd(JobState.Expired, null, JobError.Expired),

@@ -308,7 +308,9 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 Interlocked.MemoryBarrier(); // said before it is looked: whoever begins a run afterwards wakes this
                 bool busy = !_runs.IsEmpty || _mayHaveQueued || _store.IsShared;
                 wait = report.MayBeMore ? TimeSpan.Zero : busy ? _options.Lease / 6 : Quiet;
-                _tendsSlowly = wait == Quiet;
+                _tendsSlowly = !busy && !report.MayBeMore;
+                // A retention of seconds is kept to the second, or nearly.
+                if (wait > _options.Retention / 4) wait = _options.Retention / 4;
             }
             catch (Exception e)
             {

@@ -54,7 +54,7 @@ internal static class JobDocs
         .WithMeaning(
             409, "job-not-finished: it has not ended yet, ask again after Retry-After; job-cancelled, job-expired: it has no result", RetryAfterHeader)
         .WithMeaning(410, "job-result-gone: it is past its retention")
-        .WithMeaning(500, "work-failed: the job failed")
+        .WithMeaning(500, "work-failed, result-too-large, poison, unknown-kind: the job failed, and why")
         .WithMeaning(503, StoreAway);
 
     public static RouteHandlerBuilder DescribeEvents(this RouteHandlerBuilder route) => route

@@ -33,6 +33,40 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
 
     private delegate bool Parser<T>(string text, out T value);
 
+    private static readonly (string Query, string Header, bool CanBeWaitedFor)[] Names =
+    [
+        (PriorityQuery, PriorityHeader, false), (RunAtQuery, RunAtHeader, false), (TimeoutQuery, TimeoutHeader, true), (TagQuery, TagsHeader, true),
+    ];
+
+    /// <summary>Whether a request has any. Cheap for one that has none.</summary>
+    public static bool AreGiven(HttpRequest request)
+    {
+        foreach (var (query, header, _) in Names)
+        {
+            if (request.Headers.ContainsKey(header) || (request.QueryString.HasValue && request.Query.ContainsKey(query))) return true;
+        }
+        return false;
+    }
+
+    /// <summary>Of a request that becomes no job, each that is given is a fault.</summary>
+    public static void Refuse(HttpRequest request, JobFaults faults) => Refuse(
+        request, faults, static _ => true, static name => $"{name} is for jobs: send it with the header 'Prefer: respond-async', or leave it out.");
+
+    /// <summary>Of a job whose client waits for the result as for any answer, these are faults: it comes in its turn, and now.</summary>
+    public static void RefuseWhenWaitedFor(HttpRequest request, JobFaults faults) => Refuse(
+        request, faults, static canBeWaitedFor => !canBeWaitedFor,
+        static name => $"{name} is for jobs that nobody waits for: send it with the header 'Prefer: respond-async', or leave it out.");
+
+    private static void Refuse(HttpRequest request, JobFaults faults, Predicate<bool> isMeant, Func<string, string> fault)
+    {
+        foreach (var (query, header, canBeWaitedFor) in Names)
+        {
+            if (!isMeant(canBeWaitedFor)) continue;
+            if (request.Query.ContainsKey(query)) faults.Add(query, fault(query));
+            if (request.Headers.ContainsKey(header)) faults.Add(header, fault(header));
+        }
+    }
+
     /// <summary>Reads them; what is wrong is a fault under the name where it is wrong.</summary>
     public static JobParameters Read(HttpContext context, JobFaults faults)
     {

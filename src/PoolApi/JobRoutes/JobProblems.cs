@@ -13,6 +13,8 @@ internal static class JobProblems
     public const string Finished = "job-finished";
     public const string NotRetryable = "job-not-retryable";
     public const string WorkFailed = "work-failed";
+    public const string ResultTooLarge = "result-too-large";
+    public const string UnknownKind = "unknown-kind";
 
     /// <summary>The same words whether it never was, is another client's, or is gone: nobody learns of another's jobs.</summary>
     public static IResult None(HttpContext context) => Problem.Of(
@@ -40,7 +42,9 @@ internal static class JobProblems
 
     public static IResult HasFailed(HttpContext context, Job job) => Problem.Of(
         context, StatusCodes.Status500InternalServerError,
-        $"{job.Error?.Detail ?? "The work failed. The details are in the log."} {HowToRetry(job)}", WorkFailed);
+        // What is too large once is so again.
+        (job.Error?.Detail ?? "The work failed. The details are in the log.") + (job.Error?.Name == ResultTooLarge ? "" : $" {HowToRetry(job)}"),
+        job.Error?.Name ?? WorkFailed);
 
     public static IResult HasEnded(HttpContext context, Job job) => Problem.Of(
         context, StatusCodes.Status409Conflict, $"The job has {HowItEnded(job)} already: there is nothing to cancel.", Finished);

@@ -12,22 +12,25 @@ namespace PoolApi.JobRoutes;
 /// <remarks>Any instance answers for any job: nothing here is known but by the store. Nothing here runs on the pool.</remarks>
 internal static class JobRouteEndpoints
 {
+    /// <summary>Whoever may read something may also ask for no more than its headers (RFC 9110, 9.1).</summary>
+    private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
+
     /// <summary>Maps the routes. Needs <see cref="IJobStore"/>, <see cref="JobWatch"/> and <see cref="IJobKinds"/> among the services.</summary>
     public static void MapJobs(this IEndpointRouteBuilder endpoints)
     {
         RouteGroupBuilder jobs = endpoints.MapGroup(JobLinks.Jobs);
         jobs.WithMetadata(new NeedsKeyMetadata()).WithTags("jobs").AnswerStoreUnavailable();
 
-        jobs.MapGet("", ListAsync).RefuseInvalid().DescribeList();
-        jobs.MapGet("/{id}", GetAsync).DescribeGet();
-        jobs.MapGet("/{id}/result", GetResultAsync).DescribeResult();
-        jobs.MapGet("/{id}/events", WatchAsync).DescribeEvents();
+        jobs.MapMethods("", Reading, ListAsync).RefuseInvalid().DescribeList();
+        jobs.MapMethods("/{id}", Reading, GetAsync).DescribeGet();
+        jobs.MapMethods("/{id}/result", Reading, GetResultAsync).DescribeResult();
+        jobs.MapMethods("/{id}/events", Reading, WatchAsync).DescribeEvents();
         jobs.MapDelete("/{id}", CancelAsync).DescribeCancel();
         jobs.MapPost("/{id}:retry", RetryAsync).DescribeRetry();
         // Since some POST could match behind {id}, routing would find none here and answer 404, of a path that others have.
         jobs.MapPost("/{id}", static IResult (string id, HttpContext context) =>
         {
-            context.Response.Headers.Allow = "DELETE, GET";
+            context.Response.Headers.Allow = "DELETE, GET, HEAD";
             return Problem.Of(context, StatusCodes.Status405MethodNotAllowed);
         }).ExcludeFromDescription();
     }
@@ -95,6 +98,11 @@ internal static class JobRouteEndpoints
         if (follower is null) return JobProblems.None(context);
         // A stream that ends is asked for again by a browser; this is how it is told that there is no more (HTML, 9.2).
         if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
+        if (HttpMethods.IsHead(context.Request.Method))
+        {
+            context.Response.ContentType = "text/event-stream";
+            return TypedResults.Empty;
+        }
         // Here and not by returning it: whoever follows a job must see to its end.
         await TypedResults.ServerSentEvents(JobEvents.ReadAsync(follower, seen, context.Response)).ExecuteAsync(context);
         return TypedResults.Empty;

@@ -9,7 +9,7 @@ namespace PoolApi.JobService;
 /// In Draining no job is claimed any more, and what no worker has taken goes back to the store; the pool's own drain is for what runs.
 /// The ends of those are written in <see cref="StopAsync"/>, when the pool has been joined and no request is left.
 /// </remarks>
-internal sealed class JobHosting(IServiceProvider services) : IHostedLifecycleService
+internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobHosting> logger) : IHostedLifecycleService
 {
     /// <summary>How long the ends of the last attempts may take to be written. What is not leases out, and is run elsewhere or after the next start.</summary>
     public static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(3);
@@ -24,6 +24,7 @@ internal sealed class JobHosting(IServiceProvider services) : IHostedLifecycleSe
         _dispatcher = services.GetRequiredService<JobDispatcher>();
         _store = services.GetRequiredService<IJobStore>();
         await _store.OpenAsync(cancellationToken);
+        LogOpened(services.GetRequiredService<JobSettings>().Place);
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -47,4 +48,7 @@ internal sealed class JobHosting(IServiceProvider services) : IHostedLifecycleSe
     }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    [LoggerMessage(42, LogLevel.Information, "Jobs are kept in {place}")]
+    private partial void LogOpened(string place);
 }

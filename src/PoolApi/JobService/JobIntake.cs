@@ -47,9 +47,9 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
         ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
         if (body.Length > settings.MaxPayloadBytes)
         {
+            string fault = string.Create(CultureInfo.InvariantCulture, $"The body of a job may have up to {settings.MaxPayloadBytes} bytes.");
             return Problem.Of(
-                context, StatusCodes.Status413PayloadTooLarge,
-                string.Create(CultureInfo.InvariantCulture, $"The body of a job may have up to {settings.MaxPayloadBytes} bytes."));
+                context, StatusCodes.Status413PayloadTooLarge, fault, errors: new Dictionary<string, string[]> { ["body"] = [fault] });
         }
         NewJob job = ToJob(body, settings.MaxAttempts);
         JobAcceptance acceptance = await AcceptAsync(services.GetRequiredService<IJobStore>(), job);

@@ -5,7 +5,8 @@ namespace PoolApi.JobService;
 
 /// <summary>
 /// Looks at requests to storable endpoints for <c>Prefer: respond-async</c> and <c>Idempotency-Key</c>, and leads those that are to become
-/// jobs into the endpoint by another way: a full pool is no reason to refuse what is to run later.
+/// jobs into the endpoint by another way: a full pool is no reason to refuse what is to run later. Refuses others that ask for what only
+/// a job can have.
 /// </summary>
 internal static class JobIntakeMiddleware
 {
@@ -17,7 +18,7 @@ internal static class JobIntakeMiddleware
             : rest(context));
 
     private static bool IsAsked(HttpRequest request) =>
-        request.Headers.ContainsKey(PreferHeader.Name) || request.Headers.ContainsKey(IdempotencyKeyHeader.Name);
+        request.Headers.ContainsKey(PreferHeader.Name) || request.Headers.ContainsKey(IdempotencyKeyHeader.Name) || JobParameters.AreGiven(request);
 
     private static async Task TakeAsync(HttpContext context, Endpoint endpoint, RequestDelegate rest)
     {
@@ -26,6 +27,9 @@ internal static class JobIntakeMiddleware
         string? key = IdempotencyKeyHeader.Read(context.Request, faults);
         bool isJob = preference.RespondAsync || key is not null;
         JobParameters? parameters = isJob ? JobParameters.Read(context, faults) : null;
+        // Who forgets to say that it may be done later must not have it done at once, unseen.
+        if (!isJob) JobParameters.Refuse(context.Request, faults);
+        else if (!preference.RespondAsync) JobParameters.RefuseWhenWaitedFor(context.Request, faults);
         if (faults.Refusal is { } refusal)
         {
             await refusal.ExecuteAsync(context);

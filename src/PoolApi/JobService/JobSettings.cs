@@ -22,6 +22,17 @@ internal sealed class JobSettings
     /// <summary>Where PostgreSQL is. May hold a password: not to be logged or told.</summary>
     public required string ConnectionString { get; init; }
 
+    /// <summary>Where jobs are, in words for the operator. Without secrets.</summary>
+    public string Place
+    {
+        get
+        {
+            if (Store != JobStoreKind.Postgres) return $"the file {System.IO.Path.GetFullPath(Path)}";
+            var server = new NpgsqlConnectionStringBuilder(ConnectionString);
+            return string.Create(CultureInfo.InvariantCulture, $"the PostgreSQL database {server.Database ?? server.Username} on {server.Host}:{server.Port}");
+        }
+    }
+
     /// <summary>How many attempts a job has, unless its failure rules out a second.</summary>
     public required int MaxAttempts { get; init; }
 
@@ -61,6 +72,8 @@ internal sealed class JobSettings
                 $"{section.Path}:{ConnectionStringKey} is {(connection.Length == 0 ? "missing" : "not understood (it is not told here: it may hold a password)")}; "
                 + "with Jobs:Store=postgres it may be 'Host=…;Database=…;Username=…;Password=…'.");
         }
+        if (store != "postgres" && connection.Length > 0)
+            faults.Add($"{section.Path}:{ConnectionStringKey} is set, and {section.Path}:Store is {store}; set {section.Path}:Store to postgres, or leave it out.");
         return new JobSettings
         {
             Store = store switch { "postgres" => JobStoreKind.Postgres, "none" => JobStoreKind.None, _ => JobStoreKind.Sqlite },

@@ -49,10 +49,10 @@ internal static class StorableDocs
             IdempotencyKeyHeader.Name,
             "The client's own name for this request: sent again under the same key, it is the same job. Without respond-async the answer is the result.",
             "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"");
-        yield return Header(JobParameters.PriorityHeader, "Which job is taken first: high, normal (the default) or low. Or as the query parameter priority.", "low");
-        yield return Header(JobParameters.RunAtHeader, "Not before this moment (RFC 3339). Or as the query parameter runAt.", "2030-01-31T08:00:00Z");
-        yield return Header(JobParameters.TimeoutHeader, "Seconds after it is due in which it must end, or it expires. Or as the query parameter timeout.", "600");
-        yield return Header(JobParameters.TagsHeader, "Words to find it by, separated by commas. Or as the query parameter tag, repeated.", "nightly, customer-7");
+        yield return Header(JobParameters.PriorityHeader, "With respond-async. Which job is taken first: high, normal (the default) or low. Or as the query parameter priority.", "low");
+        yield return Header(JobParameters.RunAtHeader, "With respond-async. Not before this moment (RFC 3339), at most a year ahead. Or as the query parameter runAt.", "2030-01-31T08:00:00Z");
+        yield return Header(JobParameters.TimeoutHeader, "For a job. Seconds after it is due in which it must end, or it expires, 1 to 604800. Or as the query parameter timeout.", "600");
+        yield return Header(JobParameters.TagsHeader, "For a job. Words to find it by, separated by commas, up to 16. Or as the query parameter tag, repeated.", "nightly, customer-7");
     }
 
     private static OpenApiParameter Header(string name, string description, string example) => new()

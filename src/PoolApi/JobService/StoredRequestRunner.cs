@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using PoolApi.AspNetCore.Endpoints;
+using PoolApi.JobRoutes;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Running;
 using PoolApi.Threading;
@@ -23,7 +24,7 @@ internal sealed partial class StoredRequestRunner(
     {
         Job job = run.Claim.Job;
         if (kinds.Find(job.Kind) is not { } endpoint)
-            return Failed("unknown-kind", "This instance has no such work. It may have been switched off since.");
+            return Failed(JobProblems.UnknownKind, "This instance has no such work. It may have been switched off since.");
 
         using Activity? span = StartSpan(run.Claim);
         await using AsyncServiceScope scope = scopes.CreateAsyncScope();
@@ -36,7 +37,7 @@ internal sealed partial class StoredRequestRunner(
         catch (ResultTooLargeException e)
         {
             span?.SetStatus(ActivityStatusCode.Error);
-            return Failed("result-too-large", e.Message + " Ask for a smaller one.");
+            return Failed(JobProblems.ResultTooLarge, e.Message + " Ask for a smaller one.");
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {

@@ -94,6 +94,42 @@ public sealed class BadJobInputTests(SharedServices services)
             (await service.Api.GetWithAsync($"/v1/jobs/{Guid.CreateVersion7()}", each[^1])).MustBeProblem(400, "invalid-request").MustTellABound();
     }
 
+    /// <summary>Who forgets to say that it may be done later must not have it done now.</summary>
+    [Theory]
+    [InlineData("", "Job-Run-At: 2100-01-01T00:00:00Z")]
+    [InlineData("", "Job-Priority: low")]
+    [InlineData("", "Job-Timeout: 60")]
+    [InlineData("", "Job-Tags: a")]
+    [InlineData("", "Job-Tags: a|Prefer: wait=5")]
+    [InlineData("?runAt=2100-01-01T00:00:00Z", "")]
+    [InlineData("?priority=nonsense", "")]
+    [InlineData("?timeout=60", "")]
+    [InlineData("?tag=a", "")]
+    [InlineData("", "Job-Run-At: 2100-01-01T00:00:00Z|Idempotency-Key: {0}")]
+    [InlineData("", "Job-Priority: low|Idempotency-Key: {0}")]
+    public async Task What_only_a_job_can_have_is_refused_without_one(string query, string fields)
+    {
+        var service = await services.InAsync(ServiceForm.NativeAot);
+        string[] each = string.Format(System.Globalization.CultureInfo.InvariantCulture, fields, Guid.NewGuid())
+            .Split('|', StringSplitOptions.RemoveEmptyEntries);
+
+        var problem = (await service.Api.PostWithAsync(Noop + query, null, each)).MustBeProblem(400, "invalid-request");
+
+        problem.MustName(query.Length > 0 ? query[1..query.IndexOf('=', StringComparison.Ordinal)] : each[0].Split(':')[0]);
+        Assert.Contains("respond-async", problem.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_timeout_and_tags_go_with_a_key_too_and_on_other_routes_nothing_is_a_jobs()
+    {
+        var service = await services.InAsync(ServiceForm.NativeAot);
+        string key = $"{Guid.NewGuid():N}";
+        (await service.Api.PostWithAsync(Noop, null, $"Idempotency-Key: {key}", $"Job-Tags: {key}", "Job-Timeout: 60")).MustBe(200);
+        var job = Assert.Single(await service.Api.JobsAsync($"tag={key}"));
+        Assert.Equal(System.Text.Json.JsonValueKind.String, job.Json.GetProperty("deadline").ValueKind);
+        (await service.Api.PostWithAsync("/v1/diagnostics/inline", null, "Job-Tags: a")).MustBe(200);
+    }
+
     [Theory, ClassData(typeof(BothForms))]
     public async Task A_key_of_10_kB_is_refused_and_one_of_255_characters_is_not(ServiceForm form)
     {
@@ -148,7 +184,7 @@ public sealed class BadJobInputTests(SharedServices services)
             if (status == 202)
                 JobRequests.IdOf(answer);
             else
-                answer.MustBeProblem(status, "payload-too-large").MustTellABound();
+                answer.MustBeProblem(status, "payload-too-large").MustTellABound().MustName("body");
         }
 
         Assert.Equal(1, (await service.MetricsAsync()).Sum("poolapi_job_accepted_total"));
@@ -163,7 +199,7 @@ public sealed class BadJobInputTests(SharedServices services)
         var job = await service.Api.JobEndsAsync(await service.Api.AcceptJobAsync("/v1/thumbnails?width=300&format=png", image));
 
         Assert.Equal(("failed", "result-too-large", 1), (job.State, job.Error, job.Attempt));
-        (await service.Api.ResultAsync(job.Id)).MustBeProblem(500);
+        (await service.Api.ResultAsync(job.Id)).MustBeProblem(500, "result-too-large");
     }
 
     [Theory, ClassData(typeof(BothForms))]

@@ -43,6 +43,23 @@ public sealed class StoreFileTests
         await MustBeRefusedAsync(form, path, file, "newer", "1000");
     }
 
+    /// <summary>P5: what nobody would find again is not promised.</summary>
+    [Fact]
+    public async Task When_the_file_is_deleted_under_it_nothing_is_promised_and_it_is_not_ready()
+    {
+        using var data = new TemporaryFolder();
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, "--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(data.Path, "jobs.db")}");
+        await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
+        foreach (string file in Directory.GetFiles(data.Path, "jobs.db*")) File.Delete(file);
+
+        (await service.Api.PostWithAsync("/v1/diagnostics/noop", null, "Prefer: respond-async")).MustBeProblem(503, "store-unavailable");
+
+        Assert.Contains("deleted", (await service.Management.GetAsync("/readyz")).MustBe(503).Text, StringComparison.Ordinal);
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+        await service.WaitForLineAsync("was deleted or moved");
+    }
+
     [Fact]
     public async Task A_file_that_is_no_database_is_refused()
     {

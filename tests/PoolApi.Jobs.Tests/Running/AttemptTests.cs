@@ -140,6 +140,50 @@ public sealed class AttemptTests
     }
 
     [Fact]
+    public async Task Work_that_does_not_listen_and_ends_past_the_deadline_has_expired_all_the_same()
+    {
+        await using Rig rig = await Rig.StartAsync(static (_, token) =>
+        {
+            token.WaitHandle.WaitOne(Long); // it ends because it is told to stop, but well
+            return ScriptedExecutor.Success;
+        });
+
+        Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(500)))).Id, JobState.Expired);
+
+        Assert.Equal(("expired", 1), (job.Error!.Name, job.Attempt));
+        Assert.Null((await rig.Store.GetResultAsync(job.Id, Token))!.Result);
+    }
+
+    [Fact]
+    public async Task Work_that_does_not_listen_when_it_is_cancelled_has_succeeded()
+    {
+        await using Rig rig = await Rig.StartAsync(static (_, token) =>
+        {
+            token.WaitHandle.WaitOne(Long);
+            return ScriptedExecutor.Success;
+        });
+        Job job = await rig.AcceptAsync();
+        await rig.UntilAsync(job.Id, JobState.Running);
+
+        await rig.Store.CancelAsync(job.Id, Token);
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_retention_of_seconds_is_kept_nearly_to_the_second()
+    {
+        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Retention = TimeSpan.FromSeconds(2) });
+        Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        long since = System.Diagnostics.Stopwatch.GetTimestamp();
+
+        await UntilAsync(() => rig.IsSwept(job.Id));
+
+        // Four times longer than it may be, and yet four times shorter than the look of once a minute.
+        Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(15), "It was swept by the look of once a minute.");
+    }
+
+    [Fact]
     public async Task A_job_that_waits_past_its_deadline_for_a_worker_has_expired_unrun()
     {
         using Gate gate = new();

@@ -114,6 +114,49 @@ public sealed class FileFaultTests : IDisposable
         Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Jobs.New(), Token)).Outcome);
     }
 
+    [Fact]
+    public async Task While_the_file_is_not_where_it_was_nothing_is_accepted_nor_answered_and_when_it_is_back_all_goes_on()
+    {
+        await using SqliteJobStore store = await _place.OpenAsync();
+        Job kept = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+        string elsewhere = _place.File + ".elsewhere";
+        File.Move(_place.File, elsewhere);
+
+        await MustBeAwayAsync(store, kept.Id);
+        Assert.False(File.Exists(_place.File), "A new file was made in its place.");
+        File.Move(elsewhere, _place.File);
+
+        Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Jobs.New(), Token)).Outcome);
+        Assert.NotNull(await store.GetAsync(kept.Id, Token));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("-wal")]
+    public async Task When_the_file_or_its_log_is_deleted_or_replaced_under_it_nothing_is_accepted_any_more(string ending)
+    {
+        await using SqliteJobStore store = await _place.OpenAsync();
+        Job lost = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+        File.Delete(_place.File + ending);
+
+        await MustBeAwayAsync(store, lost.Id);
+
+        if (ending.Length > 0) return;
+        await File.WriteAllBytesAsync(_place.File, [], Token); // another one of that name
+        await MustBeAwayAsync(store, lost.Id);
+    }
+
+    private static async Task MustBeAwayAsync(SqliteJobStore store, Guid known)
+    {
+        for (int i = 0; i < 4; i++) // more often than there are connections
+        {
+            var fault = await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Jobs.New(), Token));
+            Assert.Contains("was deleted or moved", fault.Message, StringComparison.Ordinal);
+            fault = await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.GetAsync(known, Token));
+            Assert.Contains("was deleted or moved", fault.Message, StringComparison.Ordinal);
+        }
+    }
+
     private async Task<string> RefusalAsync()
     {
         await using SqliteJobStore store = _place.Store();

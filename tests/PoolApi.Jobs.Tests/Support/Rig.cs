@@ -74,6 +74,12 @@ internal sealed class Rig : IAsyncDisposable
         lock (Jobs.Gate) return Jobs.Rows[id].Job;
     }
 
+    /// <summary>Whether the job's result is gone, or the job altogether.</summary>
+    public bool IsSwept(Guid id)
+    {
+        lock (Jobs.Gate) return !Jobs.Rows.TryGetValue(id, out var row) || row.IsSwept;
+    }
+
     public async Task<Job> UntilAsync(Guid id, JobState state)
     {
         await Patience.UntilAsync(() => Look(id).State == state, $"That the job is {state}");

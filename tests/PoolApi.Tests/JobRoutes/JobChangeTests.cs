@@ -82,7 +82,7 @@ public class JobChangeTests
         Job job = app.Store.Put(FakeJobStore.New());
         using HttpResponseMessage posted = await app.SendAsync("POST", $"/v1/jobs/{job.Id}");
         await ServiceApp.AssertProblem(posted, 405, "method-not-allowed");
-        Assert.Equal("DELETE, GET", JobApp.Header(posted, "Allow"));
+        Assert.Equal("DELETE, GET, HEAD", JobApp.Header(posted, "Allow"));
         await app.AssertProblem("PUT", $"/v1/jobs/{job.Id}", 405, "method-not-allowed");
         await app.AssertProblem("DELETE", "/v1/jobs", 405, "method-not-allowed");
         await app.AssertProblem("PUT", $"/v1/jobs/{job.Id}:retry", 405, "method-not-allowed");

@@ -99,6 +99,23 @@ public class JobGetTests
         Assert.Equal(0, app.Store.Watch.Count);
     }
 
+    [Theory]
+    [InlineData("", 200, "application/json; charset=utf-8")]
+    [InlineData("/result", 409, "application/problem+json")]
+    [InlineData("/events", 200, "text/event-stream")]
+    public async Task Whoever_may_read_may_ask_for_the_headers_alone(string what, int status, string type)
+    {
+        await using JobApp app = await JobApp.StartAsync(kestrel: true);
+        Job job = app.Store.Put(FakeJobStore.New());
+        using HttpResponseMessage response = await app.SendAsync("HEAD", $"/v1/jobs/{job.Id}{what}");
+        Assert.Equal((status, type), ((int)response.StatusCode, JobApp.Header(response, "Content-Type")));
+        Assert.Equal("", await response.Content.ReadAsStringAsync(JobApp.Token));
+        using HttpResponseMessage list = await app.SendAsync("HEAD", "/v1/jobs");
+        Assert.Equal(200, (int)list.StatusCode);
+        using HttpResponseMessage none = await app.SendAsync("HEAD", $"/v1/jobs/{Guid.CreateVersion7()}{what}");
+        Assert.Equal(404, (int)none.StatusCode);
+    }
+
     [Fact]
     public async Task Waiting_ends_when_the_job_has_ended()
     {

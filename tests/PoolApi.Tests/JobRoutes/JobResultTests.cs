@@ -31,7 +31,7 @@ public class JobResultTests
     [InlineData(JobState.Running, false, 409, "job-not-finished")]
     [InlineData(JobState.Succeeded, true, 410, "job-result-gone")]
     [InlineData(JobState.Failed, true, 410, "job-result-gone")]
-    [InlineData(JobState.Failed, false, 500, "work-failed")]
+    [InlineData(JobState.Failed, false, 500, "poison")]
     [InlineData(JobState.Cancelled, false, 409, "job-cancelled")]
     [InlineData(JobState.Cancelled, true, 409, "job-cancelled")]
     [InlineData(JobState.Expired, false, 409, "job-expired")]

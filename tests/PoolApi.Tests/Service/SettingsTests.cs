@@ -27,6 +27,18 @@ public class SettingsTests
     }
 
     [Theory]
+    [InlineData(null)]
+    [InlineData("sqlite")]
+    [InlineData("none")]
+    public void A_connection_string_that_nothing_uses_is_a_fault_and_not_told(string? store)
+    {
+        string fault = Assert.Single(Faults(("Jobs:ConnectionString", "Host=db;Password=secret"), ("Jobs:Store", store)));
+        Assert.Contains("Jobs:ConnectionString", fault, StringComparison.Ordinal);
+        Assert.Contains("set Jobs:Store to postgres", fault, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", fault, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("http://localhost:5000", "http://localhost:5000", 1)]
     [InlineData("http://localhost:5000", "http://LOCALHOST:5000/", 1)]
     [InlineData("http://+:5000;http://127.0.0.1:5002", "http://+:5001", 3)]

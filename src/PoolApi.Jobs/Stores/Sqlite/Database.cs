@@ -1,18 +1,22 @@
+using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
 namespace PoolApi.Jobs.Stores.Sqlite;
 
 /// <summary>A connection to the file, and its prepared statements. Of one thread.</summary>
-internal sealed class Database : IDisposable
+internal sealed partial class Database : IDisposable
 {
     /// <summary>How long another process may hold the file before that is a fault, in milliseconds.</summary>
     private const int BusyTimeout = 5_000;
 
+    private const int HasMoved = 20; // SQLITE_FCNTL_HAS_MOVED
+
     private readonly SqliteConnection _connection;
+    private readonly string _path;
     private readonly List<Statement> _statements = [];
 
-    private Database(SqliteConnection connection) => _connection = connection;
+    private Database(SqliteConnection connection, string path) => (_connection, _path) = (connection, path);
 
     /// <summary>Whether no transaction is open.</summary>
     public bool IsIdle => raw.sqlite3_get_autocommit(_connection.Handle) != 0;
@@ -20,16 +24,31 @@ internal sealed class Database : IDisposable
     /// <summary>The file, or what it is on, may only be read.</summary>
     public bool IsReadOnly => raw.sqlite3_db_readonly(_connection.Handle, "main") == 1;
 
-    /// <summary>Opens the file; one that is not there is made.</summary>
-    public static Database Open(string path)
+    /// <summary>
+    /// The file, or its log, is not any more where it was opened: somebody has moved or deleted it. What is committed then is
+    /// committed to something that nobody will find.
+    /// </summary>
+    /// <remarks>Within a transaction: the log is there from the first one on, until the last connection is closed. Costs two looks into the directory.</remarks>
+    public bool IsMoved => (FileControl(_connection.Handle!.DangerousGetHandle(), "main", HasMoved, out int moved) == raw.SQLITE_OK && moved != 0)
+        || !File.Exists(_path + "-wal");
+
+    /// <summary>Opens the file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="mayCreate">One that is not there is made. Otherwise that is a fault.</param>
+    public static Database Open(string path, bool mayCreate)
     {
         // By name, not by reflection: trimmed and compiled ahead of time, it is there all the same.
         Batteries_V2.Init();
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder
+        {
+            DataSource = path,
+            Pooling = false,
+            Mode = mayCreate ? SqliteOpenMode.ReadWriteCreate : SqliteOpenMode.ReadWrite,
+        }.ToString());
         try
         {
             connection.Open();
-            var database = new Database(connection);
+            var database = new Database(connection, path);
             database.Execute($"PRAGMA busy_timeout = {BusyTimeout}");
             return database;
         }
@@ -80,4 +99,8 @@ internal sealed class Database : IDisposable
         foreach (Statement statement in _statements) statement.Dispose();
         _connection.Dispose();
     }
+
+    // SQLitePCLRaw, which loads the library, does not offer this function.
+    [LibraryImport("e_sqlite3", EntryPoint = "sqlite3_file_control", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int FileControl(IntPtr database, string name, int operation, out int answer);
 }

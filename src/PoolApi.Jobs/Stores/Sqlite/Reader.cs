@@ -32,9 +32,12 @@ internal sealed class Reader(StoreFile file, Inbox<Operation<ReaderSession>> inb
         }
         catch (Exception e)
         {
-            // A connection is quickly made, and a new one has nothing left of what went wrong.
-            _session?.Dispose();
-            _session = null;
+            // A connection is quickly made, and a new one has nothing left of what went wrong. But a file that was moved may come back.
+            if (e is not JobStoreUnavailableException)
+            {
+                _session?.Dispose();
+                _session = null;
+            }
             operation.Fail(StoreFaults.AtRunTime(e, file.Path));
             return;
         }

@@ -4,13 +4,15 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 internal sealed class ReaderSession : IDisposable
 {
     private readonly Database _database;
+    private readonly string _path;
     private readonly Statement _begin;
     private readonly Statement _end;
 
     /// <param name="database">The file, of the latest version. Is disposed of with this.</param>
-    public ReaderSession(Database database)
+    /// <param name="path">Where it is.</param>
+    public ReaderSession(Database database, string path)
     {
-        _database = database;
+        (_database, _path) = (database, path);
         database.Execute("PRAGMA query_only = 1");
         _begin = database.Prepare("BEGIN");
         _end = database.Prepare("COMMIT");
@@ -29,6 +31,7 @@ internal sealed class ReaderSession : IDisposable
         {
             _begin.Run();
             operation.Do(this);
+            if (_database.IsMoved) throw StoreFaults.Moved(_path);
             _end.Run();
         }
         catch

@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 /// know of each other. Several may use it, on one machine, never over a network's file system. They do not tell each other of
 /// changes: a listener hears only of this process's.</para>
 /// <para>If the disk is full or fails, callers get <see cref="JobStoreUnavailableException"/>; the store works again as soon as
-/// the disk does.</para>
+/// the disk does. The same if the file is deleted or moved under it: nothing is accepted that nobody would find again.</para>
 /// </remarks>
 public sealed class SqliteJobStore : IJobStore
 {

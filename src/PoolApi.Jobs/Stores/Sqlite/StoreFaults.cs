@@ -34,9 +34,14 @@ internal static class StoreFaults
         _ => fault,
     };
 
+    /// <summary>The file is not any more where it was opened.</summary>
+    public static JobStoreUnavailableException Moved(string path) => new(
+        $"The job store '{path}', or its '-wal' file, was deleted or moved while it is in use. Put it back. Or stop, and start again: " +
+        "where there is no file, with an empty store.");
+
     /// <summary>The fault is of the disk or of the file as a whole: it is the same for whatever is tried next.</summary>
     public static bool IsOfTheFile(Exception fault) =>
-        fault is SqliteException { SqliteErrorCode: not (SQLITE_CONSTRAINT or SQLITE_TOOBIG or SQLITE_FULL) };
+        fault is JobStoreUnavailableException or SqliteException { SqliteErrorCode: not (SQLITE_CONSTRAINT or SQLITE_TOOBIG or SQLITE_FULL) };
 
     private static string Words(SqliteException e) => e.SqliteErrorCode switch
     {

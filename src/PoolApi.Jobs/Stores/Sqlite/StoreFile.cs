@@ -19,7 +19,7 @@ internal sealed class StoreFile(string path, int? maxPages) : IDisposable
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
             _lock = OwnerLock.Take(path + "-owner");
             IsShared = !_lock.IsAlone;
-            WriterSession session = OpenWriter();
+            WriterSession session = OpenWriter(mayCreate: true);
             try
             {
                 // Whoever ran them is dead: they are lost, however long their lease. Tending finds them at once.
@@ -40,20 +40,11 @@ internal sealed class StoreFile(string path, int? maxPages) : IDisposable
         }
     }
 
-    /// <summary>Opens it for writing.</summary>
-    public WriterSession OpenWriter() => Open(database =>
-    {
-        if (database.IsReadOnly)
-        {
-            throw new JobStoreException(
-                $"The job store '{path}' is read-only. Let this user write it and its directory, or give another path (Jobs:Path).");
-        }
-        Schema.Update(database, path);
-        return new WriterSession(database, maxPages);
-    });
+    /// <summary>Opens it once more for writing.</summary>
+    public WriterSession OpenWriter() => OpenWriter(mayCreate: false);
 
     /// <summary>Opens it for reading.</summary>
-    public ReaderSession OpenReader() => Open(static database => new ReaderSession(database));
+    public ReaderSession OpenReader() => Open(mayCreate: false, database => new ReaderSession(database, path));
 
     public void Dispose()
     {
@@ -61,9 +52,21 @@ internal sealed class StoreFile(string path, int? maxPages) : IDisposable
         _lock = null;
     }
 
-    private T Open<T>(Func<Database, T> prepare)
+    // One that has vanished is not made anew: what it held was promised to somebody.
+    private WriterSession OpenWriter(bool mayCreate) => Open(mayCreate, database =>
     {
-        Database database = Database.Open(path);
+        if (database.IsReadOnly)
+        {
+            throw new JobStoreException(
+                $"The job store '{path}' is read-only. Let this user write it and its directory, or give another path (Jobs:Path).");
+        }
+        Schema.Update(database, path);
+        return new WriterSession(database, path, maxPages);
+    });
+
+    private T Open<T>(bool mayCreate, Func<Database, T> prepare)
+    {
+        Database database = Database.Open(path, mayCreate);
         try
         {
             return prepare(database);

@@ -4,16 +4,18 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 internal sealed class WriterSession : IDisposable
 {
     private readonly Database _database;
+    private readonly string _path;
     private readonly Statement _begin;
     private readonly Statement _commit;
     private readonly JobTable _table;
     private readonly Batch _batch = new();
 
     /// <param name="database">The file, of the latest version. Is disposed of with this.</param>
+    /// <param name="path">Where it is.</param>
     /// <param name="maxPages">How big the file may become; <see langword="null"/>: as big as the disk lets it.</param>
-    public WriterSession(Database database, int? maxPages)
+    public WriterSession(Database database, string path, int? maxPages)
     {
-        _database = database;
+        (_database, _path) = (database, path);
         // FULL: a commit is on the disk when it returns. Fewer and bigger checkpoints than by default write a page that many
         // commits have changed once instead of many times; the log stays below that size, but for a long read or a full disk.
         database.Execute(
@@ -49,6 +51,7 @@ internal sealed class WriterSession : IDisposable
         {
             _batch.Begin(now);
             _begin.Run();
+            if (_database.IsMoved) throw StoreFaults.Moved(_path);
             work();
             _table.SaveCounts();
             _commit.Run();
