@@ -65,7 +65,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
         _started = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
         _expected = job.Id;
         long acceptedAt = Stopwatch.GetTimestamp();
-        await _store.AcceptAsync(job, CancellationToken.None);
+        await _dispatcher.AcceptAsync(job, isWaitedFor: false, CancellationToken.None); // as the service does it
         return Stopwatch.GetElapsedTime(acceptedAt, await _started.Task.WaitAsync(LongestStart)).TotalMilliseconds;
     }
 

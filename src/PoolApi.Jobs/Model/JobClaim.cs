@@ -8,7 +8,8 @@ namespace PoolApi.Jobs;
 /// written: a lease that ran out cannot end a job twice.
 /// </param>
 /// <param name="Redeliveries">How often an instance died with it, or lost its lease.</param>
-public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Redeliveries);
+/// <param name="IsFirst">Nobody has claimed the job before.</param>
+public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Redeliveries, bool IsFirst);
 
 /// <summary>What was claimed, and when to ask again.</summary>
 /// <param name="Claims">The jobs; fewer than asked for when no more are due.</param>

@@ -15,7 +15,8 @@ namespace PoolApi.Jobs.Running;
 /// store's queue and none runs, the first has no timer and the second wakes once a minute, or a few times within a lease where
 /// other instances have the same store: one of them may have died.</para>
 /// <para>A job is claimed only when a worker can take it soon: as many as there are free workers; and when none is, one at a
-/// time by the share that jobs can count on (<see cref="JobShare"/>), which goes into the pool before what waits there.</para>
+/// time by the share that jobs can count on (<see cref="JobShare"/>), which goes into the pool before what waits there. One that is
+/// accepted here while a worker is free and no other job waits is claimed as it is accepted (<see cref="AcceptAsync"/>).</para>
 /// </remarks>
 public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
 {
@@ -34,7 +35,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly ILogger<JobDispatcher> _logger;
 
     private readonly ConcurrentDictionary<JobRun, bool> _runs = new(); // and whether it went first
-    private readonly ConcurrentDictionary<Guid, long> _toCancel = new(); // told while a claim is under way: it may be of one of its jobs
+    private readonly EarlyCancellations _early = new();
     private readonly Signal _due = new();
     private readonly Signal _tend = new();
     private readonly CancellationTokenSource _closed = new();
@@ -44,8 +45,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private int _holding; // runs that a worker has taken
     private int _hurried; // jobs whose clients wait for them as for a request
     private volatile bool _mayHaveQueued = true; // jobs are due in the store, as far as is known
-    private long? _lookAt; // a timestamp: from then on, one may be due that was not when it was last looked
-    private volatile bool _isClaiming;
+    private long _lookAt = long.MaxValue; // a timestamp: from then on, one may be due that was not when it was last looked
     private volatile bool _tendsSlowly;
     private Task _claiming = Task.CompletedTask;
     private Task _tending = Task.CompletedTask;
@@ -83,6 +83,45 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         _claiming = ClaimAsync();
         _tending = TendAsync();
+    }
+
+    /// <summary>
+    /// Accepts a job. While a worker is free for it and no other job is known to wait, it is claimed in the same transaction, and
+    /// its attempt begins before this returns: it need not be looked for first.
+    /// </summary>
+    /// <param name="job">The job. Its body must stay as it is while the attempt runs.</param>
+    /// <param name="isWaitedFor">Its client waits for it as for any request: see <see cref="Hurry"/>, which this does.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="JobStoreUnavailableException">As <see cref="IJobStore.AcceptAsync"/>.</exception>
+    public async ValueTask<JobAcceptance> AcceptAsync(NewJob job, bool isWaitedFor, CancellationToken cancellation)
+    {
+        JobAcceptance acceptance;
+        if (job.RunAt is null && TryReserve())
+        {
+            _early.ClaimBegins();
+            try
+            {
+                acceptance = await _store.AcceptAndClaimAsync(job, Owner, LeaseTime, cancellation);
+                // Its attempt is no part of what its client's request does.
+                if (acceptance.Claim is { } claim)
+                {
+                    using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
+                    Begin(claim, isWaitedFor ? WorkPriority.Normal : WorkPriority.Low, first: false);
+                }
+            }
+            finally
+            {
+                _early.ClaimEnded();
+                Interlocked.Decrement(ref _waiting); // the reservation; the attempt has its own
+                if (_mayHaveQueued) _due.Set(); // it may have kept another from its worker
+            }
+        }
+        else
+        {
+            acceptance = await _store.AcceptAsync(job, cancellation);
+        }
+        if (isWaitedFor && acceptance is { Outcome: AcceptOutcome.Created, Claim: null }) Hurry();
+        return acceptance;
     }
 
     /// <summary>
@@ -132,7 +171,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         _watch.Changed(change);
         if (!change.IsCancelRequested) return;
-        if (_isClaiming) _toCancel[change.Id] = change.Version; // before the runs are looked at; see Begin
+        _early.Tell(change.Id, change.Version);
         foreach (JobRun run in _runs.Keys)
         {
             if (IsOf(run, change.Version) && run.Claim.Job.Id == change.Id) run.Stop(StopReason.Cancelled);
@@ -188,15 +227,15 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         // Those wait in the pool, like requests; but no more of them than there are workers, with all that they carry.
         int mayWait = _pool.IsFullGuess ? 0 : Math.Min(hurried, _pool.Workers - Volatile.Read(ref _waiting));
         bool first = false;
+        if (hurried == 0 && !_mayHaveQueued && LookIn() is var wait and not { Ticks: <= 0 })
+        {
+            _share.Rest();
+            return wait;
+        }
         if (Math.Max(room, mayWait) is > 0 and var more)
         {
             if (room > 0) _share.Rest();
             room = more;
-        }
-        else if (hurried == 0 && !_mayHaveQueued && LookIn() is var wait and not { Ticks: <= 0 })
-        {
-            _share.Rest();
-            return wait;
         }
         else
         {
@@ -212,7 +251,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         try
         {
             _mayHaveQueued = false; // whoever accepts from here on says so
-            _isClaiming = true;
+            _early.ClaimBegins();
             claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
             StoreWorks();
             // If fewer were due than there is room for, those that hurried are gone: cancelled, or run elsewhere.
@@ -221,8 +260,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         }
         finally
         {
-            _isClaiming = false;
-            _toCancel.Clear();
+            _early.ClaimEnded();
         }
         if (claimed.Claims.Count == room)
         {
@@ -233,12 +271,13 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         // The next time is told when none is due.
         TimeSpan? next = claimed.Claims.Count > 0 ? Crowded : claimed.NextDue;
         if (next < Crowded) next = Crowded;
-        _lookAt = next is { } time ? _time.GetTimestamp() + (long)(time.TotalSeconds * _time.TimestampFrequency) : null;
+        Volatile.Write(ref _lookAt, next is { } time ? _time.GetTimestamp() + (long)(time.TotalSeconds * _time.TimestampFrequency) : long.MaxValue);
         return next;
     }
 
     /// <summary>How long until a job may be due that was not when it was last looked; <see langword="null"/>: none is known of.</summary>
-    private TimeSpan? LookIn() => _lookAt is { } then ? _time.GetElapsedTime(_time.GetTimestamp(), then) : null;
+    private TimeSpan? LookIn() =>
+        Volatile.Read(ref _lookAt) is var then and not long.MaxValue ? _time.GetElapsedTime(_time.GetTimestamp(), then) : null;
 
     /// <summary>How many workers are free, and not meant for a job already.</summary>
     private int Room()
@@ -247,6 +286,16 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         int busy = pool.Workers.Count(static w => w.State != WorkerState.Idle);
         // Those of ours that are on their way to the pool, or wait in it.
         return pool.Workers.Count - busy - Math.Max(pool.QueueLength, Volatile.Read(ref _waiting));
+    }
+
+    /// <summary>Keeps a worker for a job that is on its way into the store, if there is one and nobody else waits for it.</summary>
+    private bool TryReserve()
+    {
+        if (_mayHaveQueued || Volatile.Read(ref _hurried) > 0 || LookIn() is { Ticks: <= 0 } || _closed.IsCancellationRequested) return false;
+        Interlocked.Increment(ref _waiting);
+        if (Room() >= 0) return true; // this one is counted in
+        Interlocked.Decrement(ref _waiting);
+        return false;
     }
 
     /// <summary>Whether a job may go before what waits in the pool.</summary>
@@ -270,7 +319,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         if (_tendsSlowly) _tend.Set();
         // Whoever closes or tells of a cancellation notes it before looking for the run: one of the two sees the other.
         if (_closed.IsCancellationRequested) run.Stop(StopReason.Draining);
-        else if (claim.Job.IsCancelRequested || (_toCancel.TryGetValue(claim.Job.Id, out long version) && IsOf(run, version))) run.Stop(StopReason.Cancelled);
+        else if (claim.Job.IsCancelRequested || (_early.TryGet(claim.Job.Id, out long version) && IsOf(run, version))) run.Stop(StopReason.Cancelled);
         run.Running = RunAsync(run, first);
     }
 

@@ -9,8 +9,8 @@ namespace PoolApi.Jobs.Stores;
 /// once cost little more than one.</para>
 /// <para>Times are by the store's own clock, one for all instances. Every method throws
 /// <see cref="JobStoreUnavailableException"/> if the store cannot be reached, is full, or does not answer in time: then nothing
-/// has been done, except that an <see cref="AcceptAsync"/> or <see cref="FinishAsync"/> whose answer was lost may have been
-/// (<see cref="FinishAsync"/> can be repeated). A cancelled call may have been done as well.</para>
+/// has been done, except that an acceptance or <see cref="FinishAsync"/> whose answer was lost may have been
+/// (<see cref="FinishAsync"/> can be repeated; a claim that was lost with an acceptance is undone). A cancelled call may have been done as well.</para>
 /// </remarks>
 public interface IJobStore : IAsyncDisposable
 {
@@ -32,6 +32,17 @@ public interface IJobStore : IAsyncDisposable
     /// the same client and key, at once or one after another, exactly one creates.
     /// </summary>
     ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation);
+
+    /// <summary>
+    /// Accepts a job and, if it is new and due, claims it at once: both or neither. For who has nothing else to do, and saves
+    /// the second transaction. A store that cannot do that only accepts.
+    /// </summary>
+    /// <param name="job">The job.</param>
+    /// <param name="owner">The instance's name.</param>
+    /// <param name="lease">How long nobody else may take it.</param>
+    /// <param name="cancellation">Gives up.</param>
+    ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation) =>
+        AcceptAsync(job, cancellation);
 
     /// <summary>
     /// Takes on jobs that are due, whoever accepted them: those of the highest priority first, and among them the one that

@@ -26,6 +26,10 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
         Measured("accept", Now, store.AcceptAsync(job, cancellation));
 
     /// <inheritdoc/>
+    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation) =>
+        Measured("accept", Now, store.AcceptAndClaimAsync(job, owner, lease, cancellation));
+
+    /// <inheritdoc/>
     public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) =>
         Measured("claim", Now, store.ClaimAsync(owner, max, lease, cancellation));
 

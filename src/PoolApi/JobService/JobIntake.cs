@@ -52,7 +52,7 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
                 context, StatusCodes.Status413PayloadTooLarge, fault, errors: new Dictionary<string, string[]> { ["body"] = [fault] });
         }
         NewJob job = ToJob(body, settings.MaxAttempts);
-        JobAcceptance acceptance = await AcceptAsync(services.GetRequiredService<IJobStore>(), job);
+        JobAcceptance acceptance = await AcceptAsync(services.GetRequiredService<JobDispatcher>(), job);
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeProblems.KeyReused(context);
         if (acceptance.Outcome == AcceptOutcome.Created) services.GetRequiredService<JobInstruments>().Accepted(job.Kind);
 
@@ -62,13 +62,13 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     }
 
     /// <summary>A store that does not answer is given up, and what has not begun is taken back.</summary>
-    private async Task<JobAcceptance> AcceptAsync(IJobStore store, NewJob job)
+    private async Task<JobAcceptance> AcceptAsync(JobDispatcher jobs, NewJob job)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         late.CancelAfter(Patience + TimeSpan.FromSeconds(job.Payload.Body.Length >> 22)); // 4 MiB take a second at worst
         try
         {
-            return await store.AcceptAsync(job, late.Token).AsTask().WaitAsync(late.Token);
+            return await jobs.AcceptAsync(job, isWaitedFor: !preference.RespondAsync, late.Token).AsTask().WaitAsync(late.Token);
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
@@ -102,7 +102,6 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     {
         if (!job.State.IsFinal())
         {
-            context.RequestServices.GetRequiredService<JobDispatcher>().Hurry();
             CancellationToken draining = context.RequestServices.GetRequiredService<IPoolLifetime>().Draining;
             using (var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, draining))
                 job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);

@@ -88,11 +88,10 @@ internal sealed partial class StoredRequestRunner(
     {
         Job job = claim.Job;
         bool traced = ActivityContext.TryParse(claim.Payload.TraceParent, null, isRemote: true, out ActivityContext request);
-        bool first = job.Attempt <= 1 && claim.Number <= 1;
         Activity? span = Spans.StartActivity(
             ActivityKind.Consumer,
-            parentContext: traced && first ? request : default,
-            links: traced && !first ? [new ActivityLink(request)] : null,
+            parentContext: traced && claim.IsFirst ? request : default,
+            links: traced && !claim.IsFirst ? [new ActivityLink(request)] : null,
             name: "job " + job.Kind);
         span?.SetTag("job.id", job.Id.ToString());
         span?.SetTag("job.kind", job.Kind);

@@ -29,8 +29,14 @@ public abstract partial class JobStoreConformance
                     NewJob job = Jobs.New(
                         maxAttempts: random.Next(1, 4), client: random.Next(2) == 0 ? "a" : null, key: random.Next(3) == 0 ? $"{random.Next(6)}" : null,
                         fingerprint: $"{random.Next(2)}", runAt: random.Next(5) == 0 ? Jobs.Now + TimeSpan.FromHours(1) : null);
-                    JobAcceptance here = await store.AcceptAsync(job, Token), there = await reference.AcceptAsync(job, Token);
+                    bool andClaim = random.Next(3) == 0;
+                    JobAcceptance here = await AcceptAsync(store), there = await AcceptAsync(reference);
                     Assert.Equal((there.Outcome, there.Job.Id), (here.Outcome, here.Job.Id));
+                    Assert.Equal(there.Claim is null, here.Claim is null);
+                    if (here.Claim is { } both) claims.Add((both, there.Claim!));
+
+                    ValueTask<JobAcceptance> AcceptAsync(IJobStore to) =>
+                        andClaim ? to.AcceptAndClaimAsync(job, "me", Jobs.LongLease, Token) : to.AcceptAsync(job, Token);
                     if (here.Outcome == AcceptOutcome.Created) ids.Add(job.Id);
                     break;
                 case 3:
@@ -138,7 +144,13 @@ public abstract partial class JobStoreConformance
                             priority: (WorkPriority)random.Next(-1, 2), maxAttempts: 3, tags: ["storm"], key: random.Next(2) == 0 ? $"{random.Next(200)}" : null);
                         // Noted before: others may have it in hand, and end it, before this one is told.
                         Accepted[job.Id] = new History();
-                        JobAcceptance accepted = await store.AcceptAsync(job, Token);
+                        JobAcceptance accepted = random.Next(2) == 0
+                            ? await store.AcceptAsync(job, Token) : await store.AcceptAndClaimAsync(job, $"{seed}", Jobs.LongLease, Token);
+                        if (accepted.Claim is { } own)
+                        {
+                            Assert.True(_inHand.TryAdd(job.Id, seed), "Two have the same job.");
+                            held.Add(own);
+                        }
                         if (accepted.Outcome != AcceptOutcome.Created) Accepted.TryRemove(job.Id, out _);
                         known.Add(accepted.Job.Id);
                         break;

@@ -156,6 +156,27 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_job_that_is_accepted_and_claimed_by_a_call_that_was_given_up_is_run_all_the_same()
+    {
+        PostgresCluster.Require();
+        await using var proxy = new CutOff(_cluster.Port);
+        await using var store = new PostgresJobStore($"{_cluster.ConnectionString};Port={proxy.Port}");
+        await store.OpenAsync(Token);
+        Assert.Null(await store.GetAsync(Guid.NewGuid(), Token)); // a connection is open now, and nobody uses it
+        NewJob job = Jobs.New();
+
+        using (proxy.CutWhatIsOpen())
+            await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAndClaimAsync(job, "me", Jobs.LongLease, Token));
+
+        // It arrives now, and nobody runs it: its client does not know of it, but might.
+        JobClaim? claim = null;
+        await UntilAsync(
+            async () => (claim = (await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims.SingleOrDefault()) is not null, "That the job is run");
+        Assert.Equal((job.Id, 1), (claim!.Job.Id, claim.Job.Attempt));
+        Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
+    }
+
+    [Fact]
     public async Task Nobody_claims_what_another_runs_though_a_crash_has_undone_its_claim()
     {
         PostgresCluster.Require();

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
 using PoolApi.Threading;
 using static PoolApi.Jobs.Tests.Patience;
 
@@ -23,6 +24,103 @@ public sealed class JobDispatcherTests
             Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(10));
             Assert.Equal((1, rig.Dispatcher.Owner), (job.Attempt, job.Worker));
         }
+    }
+
+    [Fact]
+    public async Task While_a_worker_is_free_a_job_is_claimed_as_it_is_accepted_and_not_looked_for()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.QuietAsync();
+        int looks = rig.Store.Calls("claim");
+        for (int i = 0; i < 20; i++)
+        {
+            JobAcceptance acceptance = await rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: i % 2 == 0, Token);
+            Assert.NotNull(acceptance.Claim);
+            Job job = await rig.UntilAsync(acceptance.Job.Id, JobState.Succeeded);
+            Assert.Equal((1, rig.Dispatcher.Owner), (job.Attempt, job.Worker));
+            await UntilAsync(() => rig.Dispatcher.Running == 0);
+        }
+        Assert.Equal(looks, rig.Store.Calls("claim"));
+    }
+
+    [Fact]
+    public async Task Where_no_worker_is_free_or_others_wait_a_job_is_accepted_only_and_has_its_turn()
+    {
+        using var gate = new Gate();
+        var order = new ConcurrentQueue<Guid>();
+        await using Rig rig = await Rig.StartAsync(
+            (run, token) =>
+            {
+                order.Enqueue(run.Claim.Job.Id);
+                return gate.Pass(token);
+            },
+            workers: 1);
+        await rig.QuietAsync();
+        Guid first = (await rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: false, Token)).Job.Id;
+        await gate.ArrivalAsync();
+
+        JobAcceptance second = await rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: false, Token);
+        Assert.Null(second.Claim);
+        JobAcceptance third = await rig.Dispatcher.AcceptAsync(Jobs.New() with { Priority = WorkPriority.High }, isWaitedFor: false, Token);
+        Assert.Null(third.Claim);
+        Assert.Equal(JobState.Queued, rig.Look(third.Job.Id).State);
+        gate.Open();
+
+        await rig.UntilAsync(second.Job.Id, JobState.Succeeded);
+        Assert.Equal([first, third.Job.Id, second.Job.Id], order);
+        // A burst of them takes no more than there are workers.
+        JobAcceptance[] burst = await Task.WhenAll(Enumerable.Range(0, 50).Select(async _ => await rig.Dispatcher.AcceptAsync(Jobs.New(), false, Token)));
+        foreach (JobAcceptance each in burst) await rig.UntilAsync(each.Job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task What_is_cancelled_while_it_is_being_accepted_and_claimed_is_stopped()
+    {
+        using var gate = new Gate();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
+        await rig.QuietAsync();
+        InMemoryJobStore other = await rig.OpenAnotherAsync();
+        NewJob job = Jobs.New();
+        // Committed, and its answer on the way.
+        rig.Store.After = async operation =>
+        {
+            if (operation == "accept") await other.CancelAsync(job.Id, Token);
+        };
+
+        Assert.NotNull((await rig.Dispatcher.AcceptAsync(job, isWaitedFor: false, Token)).Claim);
+
+        await rig.UntilAsync(job.Id, JobState.Cancelled);
+    }
+
+    [Fact]
+    public async Task What_is_claimed_with_its_acceptance_while_the_dispatcher_closes_is_handed_back()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.QuietAsync();
+        rig.Store.After = operation =>
+        {
+            if (operation == "accept") rig.Dispatcher.Close();
+            return Task.CompletedTask;
+        };
+
+        JobAcceptance acceptance = await rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: false, Token);
+
+        Assert.NotNull(acceptance.Claim);
+        Assert.Equal(0, (await rig.UntilAsync(acceptance.Job.Id, JobState.Queued)).Attempt);
+        Assert.Null((await rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: false, Token)).Claim);
+    }
+
+    [Fact]
+    public async Task An_acceptance_that_fails_keeps_no_worker()
+    {
+        await using Rig rig = await Rig.StartAsync(workers: 1);
+        await rig.QuietAsync();
+        rig.Store.Fault = "away";
+        for (int i = 0; i < 3; i++)
+            await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: true, Token));
+        rig.Store.Fault = null;
+
+        Assert.NotNull((await rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: true, Token)).Claim);
     }
 
     [Fact]
@@ -189,6 +287,7 @@ public sealed class JobDispatcherTests
     {
         await using Rig rig = await Rig.StartAsync();
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        await rig.QuietAsync();
         rig.Store.IsMute = true;
         Job job = await rig.AcceptAsync();
         await Task.Delay(200, Token);

@@ -66,7 +66,12 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) => DoAsync("accept", told =>
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) => AcceptAsync(job, null, default, cancellation);
+
+    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation) =>
+        AcceptAsync(job, owner, lease, cancellation);
+
+    private ValueTask<JobAcceptance> AcceptAsync(NewJob job, string? owner, TimeSpan lease, CancellationToken cancellation) => DoAsync("accept", told =>
     {
         if (job.Idempotency is { } key && _jobs.Rows.Values.FirstOrDefault(r => r.New.Idempotency?.Key == key.Key && r.New.Client == job.Client) is { } same)
         {
@@ -89,8 +94,16 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             Deadline = runAt + job.Timeout,
         });
         _jobs.Rows.Add(job.Id, row);
-        told.IsDue = true;
-        return new JobAcceptance(AcceptOutcome.Created, row.Job);
+        if (owner is null || runAt > now)
+        {
+            told.IsDue = true;
+            return new JobAcceptance(AcceptOutcome.Created, row.Job);
+        }
+        Job accepted = row.Job;
+        row.Number++;
+        row.LeaseEnd = now + lease;
+        row.Set(told, accepted with { State = JobState.Running, Attempt = 1, StartedAt = now, Worker = owner });
+        return new JobAcceptance(AcceptOutcome.Created, accepted, new JobClaim(row.Job, job.Payload, row.Number, 0, IsFirst: true));
     }, cancellation);
 
     public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) => DoAsync("claim", told =>
@@ -111,7 +124,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.Set(told, row.Job with { State = JobState.Running, Attempt = row.Job.Attempt + 1, StartedAt = now, Worker = owner, Progress = null });
         }
         TimeSpan? next = due.Count == 0 && queued.Count > 0 ? queued.Min(static r => r.Job.RunAt) - now : null;
-        return new JobClaims([.. due.Select(static r => new JobClaim(r.Job, r.New.Payload, r.Number, r.Redeliveries))], next);
+        return new JobClaims([.. due.Select(static r => new JobClaim(r.Job, r.New.Payload, r.Number, r.Redeliveries, r.Number == 1))], next);
     }, cancellation);
 
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => DoAsync("finish", told =>
@@ -143,7 +156,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         {
             if (!_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) || !row.IsHeldBy(claim)) continue;
             if (row.Job.IsCancelRequested) row.End(told, JobState.Cancelled, null, _time.GetUtcNow());
-            else row.Queue(told, row.Job with { Attempt = row.Job.Attempt - 1 });
+            else row.Queue(told, row.Job with { Attempt = row.Job.Attempt - 1, StartedAt = row.Job.Attempt > 1 ? row.Job.StartedAt : null });
         }
         return true;
     }, cancellation);

@@ -74,6 +74,19 @@ internal sealed class Rig : IAsyncDisposable
         lock (Jobs.Gate) return Jobs.Rows[id].Job;
     }
 
+    /// <summary>Waits until it has looked for jobs, and found none: it sleeps until it is told of one.</summary>
+    public async Task QuietAsync()
+    {
+        await Patience.UntilAsync(() => Store.Calls("claim") > 0 && Store.Calls("maintain") > 0);
+        int looks;
+        do
+        {
+            looks = Store.Calls();
+            await Task.Delay(200, Token);
+        }
+        while (Store.Calls() != looks);
+    }
+
     /// <summary>Whether the job's result is gone, or the job altogether.</summary>
     public bool IsSwept(Guid id)
     {

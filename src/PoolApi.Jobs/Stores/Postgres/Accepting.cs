@@ -11,6 +11,8 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// A job that is there already, by its id or its key, is not inserted, and does not keep the others from it; it is looked up
 /// afterwards. Since its id names it, a job can be accepted again without harm if the answer was lost. Rows go in in the order of
 /// their keys, so that two batches with the same keys cannot wait for one another.
+/// <para>One that is claimed at once goes in as running. If it is not known whether it did, since the answer was lost, its claim is undone
+/// (<see cref="LostClaims"/>) and made anew like any other.</para>
 /// </remarks>
 internal sealed class Accepting : IAsyncDisposable
 {
@@ -19,28 +21,35 @@ internal sealed class Accepting : IAsyncDisposable
 
     private readonly Database _database;
     private readonly JobChanges _changes;
-    private readonly Batcher<NewJob, JobAcceptance> _batcher;
+    private readonly LostClaims _lost;
+    private readonly Batcher<Row, JobAcceptance> _batcher;
     private readonly string _insert;
     private readonly string _find;
 
-    public Accepting(Database database, string schema, JobChanges changes)
+    public Accepting(Database database, string schema, JobChanges changes, LostClaims lost)
     {
-        (_database, _changes) = (database, changes);
-        _batcher = new Batcher<NewJob, JobAcceptance>(AcceptAsync, lanes: 2, maxItems: 128, maxWeight: 1 << 20);
+        (_database, _changes, _lost) = (database, changes, lost);
+        _batcher = new Batcher<Row, JobAcceptance>(AcceptAsync, lanes: 2, maxItems: 128, maxWeight: 1 << 20);
         _insert =
             $"""
             with input as materialized (
-              select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+              select i.*, i.owner is not null and coalesce(i.run_at, now()) <= now() as is_claimed
+              from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                 as i (id, kind, client, max_attempts, priority, tags, run_at, timeout_us, key, fingerprint,
-                      method, path, query, content_type, body, trace_parent)
+                      method, path, query, content_type, body, trace_parent, owner, lease_us)
             ), created as (
               insert into {schema}.jobs (
-                id, kind, client, state, version, attempt, max_attempts, priority, tags, created_at, run_at, timeout, deadline, key, fingerprint)
-              select id, kind, client, 0, 1, 0, max_attempts, priority, tags::text[], now(), coalesce(run_at, now()),
-                timeout_us * interval '1 microsecond', coalesce(run_at, now()) + timeout_us * interval '1 microsecond', key, fingerprint
+                id, kind, client, max_attempts, priority, tags, created_at, run_at, timeout, deadline, key, fingerprint,
+                state, version, attempt, started_at, worker, claim, claim_call, lease_until)
+              select id, kind, client, max_attempts, priority, tags::text[], now(), coalesce(run_at, now()),
+                timeout_us * interval '1 microsecond', coalesce(run_at, now()) + timeout_us * interval '1 microsecond', key, fingerprint,
+                case when is_claimed then 1 else 0 end, case when is_claimed then {JobVersion.First} else 1 end,
+                case when is_claimed then 1 else 0 end, case when is_claimed then now() end, case when is_claimed then owner end,
+                case when is_claimed then {JobVersion.First} else 0 end, case when is_claimed then $19::bigint end,
+                case when is_claimed then now() + lease_us * interval '1 microsecond' end
               from input order by key, id
               on conflict do nothing
-              returning id, tags, created_at, run_at, deadline
+              returning id, tags, created_at, run_at, deadline, state, version, claim
             ), stored as (
               insert into {schema}.payloads (job_id, method, path, query, content_type, body, trace_parent)
               select i.id, i.method, i.path, i.query, i.content_type, i.body, i.trace_parent
@@ -50,7 +59,7 @@ internal sealed class Accepting : IAsyncDisposable
               select t.tag, c.id from created c cross join lateral unnest(c.tags) as t (tag)
               on conflict do nothing
             )
-            select id, created_at, run_at, deadline from created
+            select id, created_at, run_at, deadline, state, version, claim from created
             """;
         _find =
             $"""
@@ -61,35 +70,53 @@ internal sealed class Accepting : IAsyncDisposable
     }
 
     public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) =>
-        _batcher.AddAsync(job, cancellation, job.Payload.Body.Length);
+        _batcher.AddAsync(new Row(job, null, default), cancellation, job.Payload.Body.Length);
+
+    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation) =>
+        _batcher.AddAsync(new Row(job, owner, lease), cancellation, job.Payload.Body.Length);
 
     public ValueTask DisposeAsync() => _batcher.DisposeAsync();
 
-    private async Task<JobAcceptance[]> AcceptAsync(IReadOnlyList<NewJob> jobs)
+    private async Task<JobAcceptance[]> AcceptAsync(IReadOnlyList<Row> rows)
     {
-        Row[] rows = [.. jobs.Select(static job => new Row(job))];
+        foreach (Row row in rows) row.Acceptance = null; // after a fault each is tried again alone
         for (int tries = 1; tries <= Tries; tries++)
         {
             Row[] open = [.. rows.Where(static r => r.Acceptance is null)];
             if (open.Length == 0) break;
-            await _database.RunAsync(
-                connection => AcceptAsync(connection, open), mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(open)));
+            await TryAsync(open);
         }
         if (rows.Any(static r => r.Acceptance is null)) throw new JobStoreUnavailableException("Jobs come and go under the same key.");
-        if (rows.Any(static r => r.Acceptance!.Value.Outcome == AcceptOutcome.Created)) _changes.MayBeDue();
+        if (rows.Any(static r => r.Acceptance is { Outcome: AcceptOutcome.Created, Claim: null })) _changes.MayBeDue();
         return [.. rows.Select(static r => r.Acceptance!.Value)];
     }
 
-    private async Task<bool> AcceptAsync(NpgsqlConnection connection, Row[] rows)
+    private async Task TryAsync(Row[] rows)
+    {
+        long call = Random.Shared.NextInt64();
+        bool isSure = false;
+        try
+        {
+            await _database.RunAsync(
+                connection => AcceptAsync(connection, rows, call), mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(rows)));
+            isSure = !rows.Any(static r => r.IsClaimLost);
+        }
+        finally
+        {
+            if (!isSure && rows.Any(static r => r.Owner is not null)) _lost.Add(call);
+        }
+    }
+
+    private async Task<bool> AcceptAsync(NpgsqlConnection connection, Row[] rows, long call)
     {
         foreach (Row row in rows) row.Acceptance = null; // it may be the second try
-        await InsertAsync(connection, rows);
+        await InsertAsync(connection, rows, call);
         Row[] others = [.. rows.Where(static r => r.Acceptance is null)];
         if (others.Length > 0) await FindAsync(connection, others);
         return true;
     }
 
-    private async Task InsertAsync(NpgsqlConnection connection, Row[] rows)
+    private async Task InsertAsync(NpgsqlConnection connection, Row[] rows, long call)
     {
         await using var command = new NpgsqlCommand(_insert, connection);
         Database.Extend(command, Weight(rows));
@@ -109,7 +136,10 @@ internal sealed class Accepting : IAsyncDisposable
             .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.Query))
             .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.ContentType))
             .WithColumn(NpgsqlDbType.Bytea, rows, static r => NpgsqlValues.Bytes(r.Job.Payload.Body))
-            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.TraceParent));
+            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.TraceParent))
+            .WithColumn(NpgsqlDbType.Text, rows, static r => r.Owner)
+            .WithColumn(NpgsqlDbType.Bigint, rows, static r => NpgsqlValues.Microseconds(r.Lease))
+            .With(NpgsqlDbType.Bigint, call);
         await command.PrepareAsync();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         // Usually they come in the order in which they were sent.
@@ -118,7 +148,7 @@ internal sealed class Accepting : IAsyncDisposable
         {
             Guid id = reader.GetGuid(0);
             while (rows[next % rows.Length].Job.Id != id || rows[next % rows.Length].Acceptance is not null) next++;
-            rows[next % rows.Length].Created(JobRow.Time(reader, 1)!.Value, JobRow.Time(reader, 2)!.Value, JobRow.Time(reader, 3));
+            rows[next % rows.Length].Created(reader);
         }
     }
 
@@ -159,16 +189,27 @@ internal sealed class Accepting : IAsyncDisposable
     }
 
     /// <summary>A job on its way in.</summary>
-    private sealed class Row(NewJob job)
+    private sealed class Row(NewJob job, string? owner, TimeSpan lease)
     {
         public NewJob Job => job;
+
+        /// <summary>Who claims it as well; <see langword="null"/>: nobody.</summary>
+        public string? Owner => owner;
+
+        public TimeSpan Lease => lease;
 
         public byte[]? Key { get; } = job.Idempotency is { } given ? KeyOf(job.Client, given.Key) : null;
 
         public JobAcceptance? Acceptance { get; set; }
 
-        public void Created(DateTimeOffset createdAt, DateTimeOffset runAt, DateTimeOffset? deadline) =>
-            Acceptance = new JobAcceptance(AcceptOutcome.Created, new Job
+        /// <summary>It was found as it went in by a try whose answer was lost: claimed, perhaps, and nobody knows by which number.</summary>
+        public bool IsClaimLost { get; private set; }
+
+        /// <summary>Reads what the database has made of it.</summary>
+        public void Created(NpgsqlDataReader row)
+        {
+            DateTimeOffset createdAt = JobRow.Time(row, 1)!.Value;
+            var accepted = new Job
             {
                 Id = job.Id,
                 Kind = job.Kind,
@@ -179,9 +220,14 @@ internal sealed class Accepting : IAsyncDisposable
                 Priority = job.Priority,
                 Tags = job.Tags,
                 CreatedAt = createdAt,
-                RunAt = runAt,
-                Deadline = deadline,
-            });
+                RunAt = JobRow.Time(row, 2)!.Value,
+                Deadline = JobRow.Time(row, 3),
+            };
+            JobClaim? claim = (JobState)row.GetInt16(4) != JobState.Running ? null : new JobClaim(
+                accepted with { State = JobState.Running, Version = row.GetInt64(5), Attempt = 1, StartedAt = createdAt, Worker = owner },
+                job.Payload, row.GetInt64(6), Redeliveries: 0, IsFirst: true);
+            Acceptance = new JobAcceptance(AcceptOutcome.Created, accepted, claim);
+        }
 
         public void Found(Job found, byte[]? key, byte[]? fingerprint)
         {
@@ -190,6 +236,7 @@ internal sealed class Accepting : IAsyncDisposable
             if (found.Id == job.Id)
             {
                 Acceptance = new JobAcceptance(AcceptOutcome.Created, found);
+                IsClaimLost = owner is not null;
             }
             else if (Key is not null && key is not null && key.AsSpan().SequenceEqual(Key))
             {

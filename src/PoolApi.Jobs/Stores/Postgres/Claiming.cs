@@ -19,19 +19,18 @@ internal sealed class Claiming
     private readonly string _claim;
     private readonly string _next;
 
-    public Claiming(Database database, string schema, JobChanges changes)
+    public Claiming(Database database, string schema, JobChanges changes, LostClaims lost)
     {
-        (_database, _changes) = (database, changes);
-        _lost = new LostClaims(database, schema);
+        (_database, _changes, _lost) = (database, changes, lost);
         _grace = new ClaimGrace(database);
         // Priority by priority, each by its range of the index, so that what is due later is not walked over.
         _claim =
             $"""
             with due as materialized (
-              select d.id
+              select d.id, d.claim
               from (values (1::smallint), (0::smallint), (-1::smallint)) as p (priority)
               cross join lateral (
-                select j.id from {schema}.jobs j
+                select j.id, j.claim from {schema}.jobs j
                 where j.state = 0 and j.priority = p.priority and j.run_at <= now() and (j.deadline is null or j.deadline > now())
                 order by j.run_at limit $1 for update skip locked) d
               limit $1
@@ -42,7 +41,7 @@ internal sealed class Claiming
               lease_until = now() + $4 * interval '1 microsecond'
             from due cross join {WithoutDisk.Row} left join {schema}.payloads p on p.job_id = due.id
             where j.id = due.id
-            returning {JobRow.Of("j")}, j.claim, j.redeliveries, p.method, p.path, p.query, p.content_type, p.body, p.trace_parent
+            returning {JobRow.Of("j")}, j.claim, j.redeliveries, due.claim = 0, p.method, p.path, p.query, p.content_type, p.body, p.trace_parent
             """;
         _next =
             $"""
@@ -109,11 +108,11 @@ internal sealed class Claiming
     private static JobClaim Read(NpgsqlDataReader reader)
     {
         const int Then = JobRow.Count;
-        JobPayload payload = reader.IsDBNull(Then + 2)
+        JobPayload payload = reader.IsDBNull(Then + 3)
             ? new JobPayload("", "", "", null, default, null)
             : new JobPayload(
-                reader.GetString(Then + 2), reader.GetString(Then + 3), reader.GetString(Then + 4), JobRow.Text(reader, Then + 5),
-                reader.GetFieldValue<byte[]>(Then + 6), JobRow.Text(reader, Then + 7));
-        return new JobClaim(JobRow.Read(reader), payload, reader.GetInt64(Then), reader.GetInt32(Then + 1));
+                reader.GetString(Then + 3), reader.GetString(Then + 4), reader.GetString(Then + 5), JobRow.Text(reader, Then + 6),
+                reader.GetFieldValue<byte[]>(Then + 7), JobRow.Text(reader, Then + 8));
+        return new JobClaim(JobRow.Read(reader), payload, reader.GetInt64(Then), reader.GetInt32(Then + 1), reader.GetBoolean(Then + 2));
     }
 }

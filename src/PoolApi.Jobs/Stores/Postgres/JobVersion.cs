@@ -8,5 +8,8 @@ internal static class JobVersion
     /// not wait for the disk (<see cref="WithoutDisk"/>). Their numbers must not come again, for a client that has seen one would
     /// take what is new for what it knows.
     /// </summary>
-    public const string Next = "greatest(j.version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)";
+    public const string Next = $"greatest(j.version + 1, {First})";
+
+    /// <summary>The same for a job that is claimed as it goes in.</summary>
+    public const string First = "(extract(epoch from clock_timestamp()) * 1000000)::bigint";
 }

@@ -42,8 +42,9 @@ public sealed partial class PostgresJobStore : IJobStore
         _changes = new JobChanges(_name, NotifyAsync);
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;
-        _accepting = new Accepting(_database, schema, _changes);
-        _claiming = new Claiming(_database, schema, _changes);
+        var lost = new LostClaims(_database, schema);
+        _accepting = new Accepting(_database, schema, _changes, lost);
+        _claiming = new Claiming(_database, schema, _changes, lost);
         _finishing = new Finishing(_database, schema, _changes);
         _leases = new Leases(_database, schema, _changes);
         _transitions = new Transitions(_database, schema, _changes);
@@ -83,6 +84,14 @@ public sealed partial class PostgresJobStore : IJobStore
     {
         ArgumentNullException.ThrowIfNull(job);
         return _accepting.AcceptAsync(job, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        ArgumentException.ThrowIfNullOrEmpty(owner);
+        return _accepting.AcceptAndClaimAsync(job, owner, lease, cancellation);
     }
 
     /// <inheritdoc/>

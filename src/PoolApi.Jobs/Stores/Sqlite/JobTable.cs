@@ -47,7 +47,7 @@ internal sealed class JobTable(Database database, Batch batch)
         row.StoredState = row.State;
         batch.Count(row.State, 1);
         batch.Changed(row);
-        batch.MayBeDue();
+        if (row.State == JobState.Queued) batch.MayBeDue();
     }
 
     /// <summary>Saves a change that can be seen: the version grows, and listeners are told.</summary>

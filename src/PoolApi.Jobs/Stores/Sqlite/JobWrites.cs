@@ -14,7 +14,10 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
     private readonly Statement _nextDue = database.Prepare(
         "SELECT run_at FROM jobs WHERE state = 0 AND priority = ? AND run_at > ? ORDER BY run_at LIMIT 1");
 
-    public JobAcceptance Accept(NewJob job)
+    /// <param name="job">The job.</param>
+    /// <param name="owner">Who claims it as well, if it is due; <see langword="null"/>: nobody.</param>
+    /// <param name="lease">For how long.</param>
+    public JobAcceptance Accept(NewJob job, string? owner, TimeSpan lease)
     {
         if (job.Idempotency is { } key && table.FindKey(job.Client, key.Key) is { } taken)
         {
@@ -38,8 +41,17 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             Deadline = job.Timeout is { } timeout ? Moments.After(due, timeout) : null,
             IdempotencyKey = job.Idempotency?.Key,
         };
+        Job accepted = row.ToJob();
+        if (owner is null || due > batch.Now)
+        {
+            table.Insert(row, job.Payload, job.Idempotency);
+            return new JobAcceptance(AcceptOutcome.Created, accepted);
+        }
+        // As if it had been queued for a moment.
+        row.Version++;
+        Take(row, owner, lease);
         table.Insert(row, job.Payload, job.Idempotency);
-        return new JobAcceptance(AcceptOutcome.Created, row.ToJob());
+        return new JobAcceptance(AcceptOutcome.Created, accepted, new JobClaim(row.ToJob(), job.Payload, row.Claim, row.Redeliveries, IsFirst: true));
     }
 
     public JobClaims Claim(string owner, int max, TimeSpan lease)
@@ -54,14 +66,9 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         var claims = new List<JobClaim>(rows.Count);
         foreach (JobRow row in rows)
         {
-            row.State = JobState.Running;
-            row.Attempt++;
-            row.Claim++;
-            row.StartedAt = batch.Now;
-            row.Worker = owner;
-            row.Lease = Moments.After(batch.Now, lease);
+            Take(row, owner, lease);
             table.Save(row);
-            claims.Add(new JobClaim(row.ToJob(), reads.Payload(row), row.Claim, row.Redeliveries));
+            claims.Add(new JobClaim(row.ToJob(), reads.Payload(row), row.Claim, row.Redeliveries, IsFirst: row.Claim == 1));
         }
         return new JobClaims(claims, claims.Count == 0 ? NextDue() : null);
     }
@@ -171,6 +178,16 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             table.Save(row);
         }
         return new JobTransition(before, row.ToJob());
+    }
+
+    private void Take(JobRow row, string owner, TimeSpan lease)
+    {
+        row.State = JobState.Running;
+        row.Attempt++;
+        row.Claim++;
+        row.StartedAt = batch.Now;
+        row.Worker = owner;
+        row.Lease = Moments.After(batch.Now, lease);
     }
 
     private JobRow Existing(Guid id) =>

@@ -78,7 +78,11 @@ public sealed class SqliteJobStore : IJobStore
 
     /// <inheritdoc/>
     public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) =>
-        WriteAsync(static (session, job) => session.Writes.Accept(job), job, cancellation);
+        WriteAsync(static (session, job) => session.Writes.Accept(job, null, default), job, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation) =>
+        WriteAsync(static (session, of) => session.Writes.Accept(of.job, of.owner, of.lease), (job, owner, lease), cancellation);
 
     /// <inheritdoc/>
     public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
