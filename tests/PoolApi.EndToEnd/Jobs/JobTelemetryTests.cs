@@ -12,7 +12,7 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
     public async Task Jobs_are_counted_by_state_and_kind_and_promtool_has_nothing_to_say(ServiceForm form, JobStore store)
     {
         string promtool = Tool.Require("promtool", "apt-get install prometheus");
-        string[] settings = store == JobStore.Postgres ? ["--Jobs:Store postgres", $"--Jobs:ConnectionString {await postgres.NewDatabaseAsync()}"] : [];
+        string[] settings = await SettingsAsync(store);
         await using var service = await PoolApiProcess.StartAsync(form, [PoolApiProcess.Diagnostics, "--Pool:Workers 1", .. settings]);
         for (int i = 0; i < 3; i++)
             Assert.Equal("succeeded", (await service.Api.JobEndsAsync(await service.Api.AcceptJobAsync("/v1/diagnostics/noop"))).State);
@@ -39,8 +39,10 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
         Assert.Equal("diagnostics/sleep", worker.Json.GetProperty("kind").GetString());
     }
 
-    [Theory, ClassData(typeof(BothForms))]
-    public async Task The_span_of_a_job_is_a_child_of_the_request_s_and_the_worker_shows_its_trace(ServiceForm form)
+    [Theory]
+    [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
+    [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
+    public async Task The_span_of_a_job_is_a_child_of_the_request_s_a_retry_links_to_it_and_the_worker_shows_its_trace(ServiceForm form, JobStore store)
     {
         using var collector = new OtlpSink();
         var environment = new Dictionary<string, string>
@@ -49,13 +51,15 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
             ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
             ["OTEL_BSP_SCHEDULE_DELAY"] = "100",
         };
-        await using var service = await PoolApiProcess.StartAsync(form, onePort: false, environment, PoolApiProcess.Diagnostics, "--Pool:Workers 1");
+        await using var service = await PoolApiProcess.StartAsync(
+            form, onePort: false, environment, [PoolApiProcess.Diagnostics, "--Pool:Workers 1", .. await SettingsAsync(store)]);
         string trace = Convert.ToHexStringLower(Guid.NewGuid().ToByteArray());
-        var id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=700", $"traceparent: 00-{trace}-00f067aa0ba902b7-01");
+        var id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000", $"traceparent: 00-{trace}-00f067aa0ba902b7-01");
 
         await service.SeeWorkersAsync(
             view => view.Workers[0].Json.GetProperty("traceId").GetString() == trace, "the worker to show the trace of the request");
-        Assert.Equal("succeeded", (await service.Api.JobEndsAsync(id)).State);
+        (await service.Api.CancelJobAsync(id)).MustBe(202);
+        Assert.Equal("cancelled", (await service.Api.JobEndsAsync(id)).State);
 
         // In the protobuf, ids are bytes: the trace's is in both spans, and the request's span is the parent of the job's.
         string traceBytes = Encoding.Latin1.GetString(Convert.FromHexString(trace));
@@ -65,5 +69,14 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
         var job = OtlpSpan.Find(collector.Traces, "job diagnostics/sleep");
         Assert.Equal(traceBytes, Encoding.Latin1.GetString(job.TraceId));
         Assert.Equal(request, job.ParentId);
+
+        JobRequests.IdOf(await service.Api.RetryJobAsync(id));
+        await service.SeeWorkersAsync(
+            view => view.Workers[0].Json.GetProperty("traceId").GetString() is { } other && other != trace, "the retry, in a trace of its own");
+        (await service.Api.CancelJobAsync(id)).MustBe(202);
+        await Eventually.SeesAsync(() => Task.FromResult(OtlpSpan.HasLink(collector.Traces, job.TraceId, request)), seen => seen, "a link to the request");
     }
+
+    private async Task<string[]> SettingsAsync(JobStore store) =>
+        store == JobStore.Postgres ? ["--Jobs:Store postgres", $"--Jobs:ConnectionString {await postgres.NewDatabaseAsync()}"] : [];
 }
