@@ -41,7 +41,7 @@ try
     app.UseStatusCodePages();
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
     if (jobs) app.UseJobIntake();
-    app.MapWelcome(settings.Diagnostics, settings.Auth.Keys is not null);
+    app.MapWelcome(settings.Diagnostics, jobs, settings.Auth.Keys is not null);
     app.MapOpenApi();
     app.MapThumbnails();
     app.MapPasswords();

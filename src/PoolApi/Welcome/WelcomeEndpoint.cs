@@ -6,7 +6,7 @@ namespace PoolApi.Welcome;
 /// <summary>GET / on the API port: what this is, where to look, what to type.</summary>
 internal static class WelcomeEndpoint
 {
-    public static void MapWelcome(this IEndpointRouteBuilder endpoints, bool diagnostics, bool keys) => endpoints
+    public static void MapWelcome(this IEndpointRouteBuilder endpoints, bool diagnostics, bool jobs, bool keys) => endpoints
         .MapGet("/", (HttpContext context, ServerUrls urls) =>
         {
             string api = $"{context.Request.Scheme}://{context.Request.Host}";
@@ -18,19 +18,19 @@ internal static class WelcomeEndpoint
             string curl = keys ? $"curl -H '{ApiKeys.Header}: YOUR-KEY'" : "curl";
             bool html = context.Request.GetTypedHeaders().Accept.Any(static a => a.MediaType == "text/html");
             return html
-                ? TypedResults.Content(Page(curl, api, management, diagnostics), "text/html; charset=utf-8")
-                : TypedResults.Content(Text(curl, api, management, diagnostics), "text/plain; charset=utf-8");
+                ? TypedResults.Content(Page(curl, api, management, diagnostics, jobs), "text/html; charset=utf-8")
+                : TypedResults.Content(Text(curl, api, management, diagnostics, jobs), "text/plain; charset=utf-8");
         })
         .WithMetadata(new YieldsToManagementMetadata())
         .ExcludeFromDescription();
 
-    private static string Text(string curl, string api, string management, bool diagnostics) => $"""
+    private static string Text(string curl, string api, string management, bool diagnostics, bool jobs) => $"""
         PoolApi: HTTP work on its own fixed threads, with a bounded queue in front.
 
         Try it:
           {curl} --data-binary @photo.jpg '{api}/v1/thumbnails?width=320' -o thumbnail.webp
           {curl} --json '{"{"}"password":"correct horse"{"}"}' {api}/v1/password-hashes
-        {(diagnostics ? $"  {curl} -i '{api}/v1/diagnostics/sleep?ms=500'\n" : "")}
+        {(diagnostics ? $"  {curl} -i '{api}/v1/diagnostics/sleep?ms=500'\n" : "")}{(jobs ? $"  {curl} -i -H 'Prefer: respond-async' --data-binary @photo.jpg '{api}/v1/thumbnails?width=320'\n" : "")}
         Look around:
           {api}/openapi/v1.json   every route, parameter and problem
           {management}/   the workers, live
@@ -38,7 +38,7 @@ internal static class WelcomeEndpoint
 
         """;
 
-    private static string Page(string curl, string api, string management, bool diagnostics)
+    private static string Page(string curl, string api, string management, bool diagnostics, bool jobs)
     {
         static string Encode(string text) => System.Net.WebUtility.HtmlEncode(text);
         return $$"""
@@ -58,6 +58,7 @@ internal static class WelcomeEndpoint
             <pre>{{Encode(curl)}} --data-binary @photo.jpg '{{Encode(api)}}/v1/thumbnails?width=320' -o thumbnail.webp</pre>
             <pre>{{Encode(curl)}} --json '{"password":"correct horse"}' {{Encode(api)}}/v1/password-hashes</pre>
             {{(diagnostics ? $"<pre>{Encode(curl)} -i '{Encode(api)}/v1/diagnostics/sleep?ms=500'</pre>" : "")}}
+            {{(jobs ? $"<pre>{Encode(curl)} -i -H 'Prefer: respond-async' --data-binary @photo.jpg '{Encode(api)}/v1/thumbnails?width=320'</pre>" : "")}}
             <h2>Look around</h2>
             <ul>
             <li><a href="/openapi/v1.json">/openapi/v1.json</a>: every route, parameter and problem</li>
