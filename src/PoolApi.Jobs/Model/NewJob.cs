@@ -43,7 +43,7 @@ public sealed record IdempotencyKey(string Key, ReadOnlyMemory<byte> Fingerprint
 
 /// <summary>What became of a job that was to be accepted.</summary>
 /// <param name="Outcome">Whether it is new.</param>
-/// <param name="Job">The job: the new one, queued, or the one that has the key.</param>
+/// <param name="Job">The job: the new one as it was accepted, or the one that has the key.</param>
 /// <param name="Claim">The new one's claim, if it was claimed as well. It runs by now.</param>
 public readonly record struct JobAcceptance(AcceptOutcome Outcome, Job Job, JobClaim? Claim = null);
 

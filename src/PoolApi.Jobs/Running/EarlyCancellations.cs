@@ -6,10 +6,13 @@ namespace PoolApi.Jobs.Running;
 /// </summary>
 /// <remarks>
 /// That none gets lost: who tells of one tells it here first, and then looks at the runs; who begins a run shows it first, and then
-/// looks here. One of the two sees the other. They are forgotten when no claim is under way.
+/// looks here. One of the two sees the other. They are forgotten when no claim is under way; or when there are very many, since a
+/// renewal of the lease tells of a cancellation as well.
 /// </remarks>
 internal sealed class EarlyCancellations
 {
+    private const int Most = 10_000;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, long> _told = [];
     private int _claims;
@@ -34,7 +37,9 @@ internal sealed class EarlyCancellations
     {
         lock (_lock)
         {
-            if (_claims > 0) _told[job] = version;
+            if (_claims == 0) return;
+            if (_told.Count >= Most) _told.Clear();
+            _told[job] = version;
         }
     }
 

@@ -25,7 +25,7 @@ public sealed partial class JobDispatcher
             LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
             attempt = JobAttempt.Failed;
         }
-        why = run.Why;
+        (why, bool isLate) = (run.Why, run.IsLate);
         if (!run.HasStarted)
         {
             // The pool had no room for it after all: not to be offered it again at once.
@@ -45,7 +45,7 @@ public sealed partial class JobDispatcher
         try
         {
             await run.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await EndAsync(run, EndOf(run, attempt, why));
+            await EndAsync(run, EndOf(run, attempt, why, isLate));
         }
         catch (Exception e)
         {
@@ -86,13 +86,13 @@ public sealed partial class JobDispatcher
 
     /// <summary>What an attempt means for the job.</summary>
     /// <returns><see langword="null"/>: it is handed back.</returns>
-    private JobEnd? EndOf(JobRun run, JobAttempt attempt, StopReason why)
+    private JobEnd? EndOf(JobRun run, JobAttempt attempt, StopReason why, bool isLate)
     {
         Job job = run.Claim.Job;
         switch (attempt.Outcome)
         {
             // Work that does not listen may come to its end after all; but the client was told that after the deadline there is no result.
-            case AttemptOutcome.Succeeded when why == StopReason.Deadline:
+            case AttemptOutcome.Succeeded when isLate:
                 return new JobEnd(JobState.Expired, null, JobError.Expired);
             case AttemptOutcome.Succeeded:
                 return new JobEnd(JobState.Succeeded, attempt.Result);

@@ -45,6 +45,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private int _holding; // runs that a worker has taken
     private int _hurried; // jobs whose clients wait for them as for a request
     private volatile bool _mayHaveQueued = true; // jobs are due in the store, as far as is known
+    private volatile bool _isLooking; // whether there are is being found out, and workers are kept for them
     private long _lookAt = long.MaxValue; // a timestamp: from then on, one may be due that was not when it was last looked
     private volatile bool _tendsSlowly;
     private Task _claiming = Task.CompletedTask;
@@ -86,45 +87,6 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     }
 
     /// <summary>
-    /// Accepts a job. While a worker is free for it and no other job is known to wait, it is claimed in the same transaction, and
-    /// its attempt begins before this returns: it need not be looked for first.
-    /// </summary>
-    /// <param name="job">The job. Its body must stay as it is while the attempt runs.</param>
-    /// <param name="isWaitedFor">Its client waits for it as for any request: see <see cref="Hurry"/>, which this does.</param>
-    /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="JobStoreUnavailableException">As <see cref="IJobStore.AcceptAsync"/>.</exception>
-    public async ValueTask<JobAcceptance> AcceptAsync(NewJob job, bool isWaitedFor, CancellationToken cancellation)
-    {
-        JobAcceptance acceptance;
-        if (job.RunAt is null && TryReserve())
-        {
-            _early.ClaimBegins();
-            try
-            {
-                acceptance = await _store.AcceptAndClaimAsync(job, Owner, LeaseTime, cancellation);
-                // Its attempt is no part of what its client's request does.
-                if (acceptance.Claim is { } claim)
-                {
-                    using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
-                    Begin(claim, isWaitedFor ? WorkPriority.Normal : WorkPriority.Low, first: false);
-                }
-            }
-            finally
-            {
-                _early.ClaimEnded();
-                Interlocked.Decrement(ref _waiting); // the reservation; the attempt has its own
-                if (_mayHaveQueued) _due.Set(); // it may have kept another from its worker
-            }
-        }
-        else
-        {
-            acceptance = await _store.AcceptAsync(job, cancellation);
-        }
-        if (isWaitedFor && acceptance is { Outcome: AcceptOutcome.Created, Claim: null }) Hurry();
-        return acceptance;
-    }
-
-    /// <summary>
     /// A job of high priority has been accepted whose client waits for it as for any request: it need not wait for a worker that
     /// nobody else wants, but goes into the pool behind the requests that wait already.
     /// </summary>
@@ -153,6 +115,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         Close();
         await _claiming.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await AcceptancesEndAsync().WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // The leases are renewed to the end.
         await Task.WhenAll(_runs.Keys.Select(static r => r.Running)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopped.CancelAsync();
@@ -222,6 +185,20 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     /// <returns>How long to wait before the next time, unless told sooner; <see langword="null"/> until told.</returns>
     private async Task<TimeSpan?> ClaimOnceAsync()
     {
+        _isLooking = true;
+        Interlocked.MemoryBarrier(); // said before the room is counted; see TryReserve
+        try
+        {
+            return await LookAsync();
+        }
+        finally
+        {
+            _isLooking = false;
+        }
+    }
+
+    private async Task<TimeSpan?> LookAsync()
+    {
         int room = Room();
         int hurried = Volatile.Read(ref _hurried);
         // Those wait in the pool, like requests; but no more of them than there are workers, with all that they carry.
@@ -262,6 +239,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         {
             _early.ClaimEnded();
         }
+        if (claimed.IsPaused) _mayHaveQueued = true; // what waits comes before what is accepted meanwhile
         if (claimed.Claims.Count == room)
         {
             _mayHaveQueued = true;
@@ -286,16 +264,6 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         int busy = pool.Workers.Count(static w => w.State != WorkerState.Idle);
         // Those of ours that are on their way to the pool, or wait in it.
         return pool.Workers.Count - busy - Math.Max(pool.QueueLength, Volatile.Read(ref _waiting));
-    }
-
-    /// <summary>Keeps a worker for a job that is on its way into the store, if there is one and nobody else waits for it.</summary>
-    private bool TryReserve()
-    {
-        if (_mayHaveQueued || Volatile.Read(ref _hurried) > 0 || LookIn() is { Ticks: <= 0 } || _closed.IsCancellationRequested) return false;
-        Interlocked.Increment(ref _waiting);
-        if (Room() >= 0) return true; // this one is counted in
-        Interlocked.Decrement(ref _waiting);
-        return false;
     }
 
     /// <summary>Whether a job may go before what waits in the pool.</summary>
@@ -348,14 +316,16 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 MaintenanceReport report = await _store.MaintainAsync(rules, CancellationToken.None);
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
-                if (report.Redelivered.Count > 0 || _store.IsShared) _mayHaveQueued = true; // what others tell may get lost
-                if (_mayHaveQueued) _due.Set();
+                bool mayHaveQueued = _mayHaveQueued || report.Redelivered.Count > 0 || _store.IsShared;
+                // It is looked whatever is known: what others tell may get lost, and the clock may be set, or the machine have slept.
+                _mayHaveQueued = true;
+                _due.Set();
                 StoreWorks();
                 pause.Reset();
                 // Whether another instance dies cannot be known otherwise than by looking.
                 _tendsSlowly = true;
                 Interlocked.MemoryBarrier(); // said before it is looked: whoever begins a run afterwards wakes this
-                bool busy = !_runs.IsEmpty || _mayHaveQueued || _store.IsShared;
+                bool busy = !_runs.IsEmpty || mayHaveQueued;
                 wait = report.MayBeMore ? TimeSpan.Zero : busy ? _options.Lease / 6 : Quiet;
                 _tendsSlowly = !busy && !report.MayBeMore;
                 // A retention of seconds is kept to the second, or nearly.

@@ -15,6 +15,7 @@ public sealed class JobRun : IDisposable
     private ITimer? _deadline;
     private int _why; // a StopReason; the first one stays
     private int _hasStarted;
+    private bool _isLate;
 
     /// <param name="claim">The claim.</param>
     /// <param name="priority">In the pool.</param>
@@ -35,6 +36,9 @@ public sealed class JobRun : IDisposable
     internal CancellationToken Stopping { get; }
 
     internal StopReason Why => (StopReason)Volatile.Read(ref _why);
+
+    /// <summary>Its deadline has passed, whatever else it was stopped for.</summary>
+    internal bool IsLate => Volatile.Read(ref _isLate);
 
     internal bool HasStarted => Volatile.Read(ref _hasStarted) != 0;
 
@@ -83,8 +87,14 @@ public sealed class JobRun : IDisposable
 
     internal void StopIn(TimeSpan time, TimeProvider clock)
     {
-        if (time <= TimeSpan.Zero) Stop(StopReason.Deadline);
-        else if (time < LongestTimer) _deadline = clock.CreateTimer(static run => ((JobRun)run!).Stop(StopReason.Deadline), this, time, Timeout.InfiniteTimeSpan);
+        if (time <= TimeSpan.Zero) StopLate();
+        else if (time < LongestTimer) _deadline = clock.CreateTimer(static run => ((JobRun)run!).StopLate(), this, time, Timeout.InfiniteTimeSpan);
+    }
+
+    private void StopLate()
+    {
+        Volatile.Write(ref _isLate, true);
+        Stop(StopReason.Deadline);
     }
 }
 

@@ -31,7 +31,7 @@ internal static class OpenApiSetup
             };
             // The document does not depend on who asks for it, or how.
             document.Servers = null;
-            // HEAD is GET without the body, on every route: nobody has to read that twice.
+            // Where there is HEAD, it is GET without the body: nobody has to read that twice.
             foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations?.Remove(HttpMethod.Head);
             // Here and not in an operation transformer: those of the routes themselves come after it.
             foreach (OpenApiOperation operation in document.Paths.Values.SelectMany(static path => path.Operations ?? []).Select(static o => o.Value))

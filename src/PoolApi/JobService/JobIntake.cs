@@ -43,7 +43,8 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     {
         IServiceProvider services = context.RequestServices;
         var settings = services.GetRequiredService<JobSettings>();
-        // It counts among the bytes of waiting requests until the client is answered: so long it is in memory.
+        // It counts among the bytes of waiting requests until the client is answered. A job that is claimed with it keeps it until its
+        // attempt has ended, as it would keep what it had read from the store: no more of them than there are workers.
         ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
         if (body.Length > settings.MaxPayloadBytes)
         {
@@ -58,7 +59,8 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
         if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeProblems.KeyInProgress(context, acceptance.Job);
-        return await AnswerOnceAsync(acceptance.Job);
+        // One that is claimed already is not left behind when the instance drains.
+        return await AnswerOnceAsync(acceptance.Claim?.Job ?? acceptance.Job);
     }
 
     /// <summary>A store that does not answer is given up, and what has not begun is taken back.</summary>

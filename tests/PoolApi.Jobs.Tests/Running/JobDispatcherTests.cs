@@ -30,6 +30,7 @@ public sealed class JobDispatcherTests
     public async Task While_a_worker_is_free_a_job_is_claimed_as_it_is_accepted_and_not_looked_for()
     {
         await using Rig rig = await Rig.StartAsync();
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
         await rig.QuietAsync();
         int looks = rig.Store.Calls("claim");
         for (int i = 0; i < 20; i++)
@@ -68,9 +69,79 @@ public sealed class JobDispatcherTests
 
         await rig.UntilAsync(second.Job.Id, JobState.Succeeded);
         Assert.Equal([first, third.Job.Id, second.Job.Id], order);
-        // A burst of them takes no more than there are workers.
-        JobAcceptance[] burst = await Task.WhenAll(Enumerable.Range(0, 50).Select(async _ => await rig.Dispatcher.AcceptAsync(Jobs.New(), false, Token)));
+    }
+
+    [Fact]
+    public async Task A_burst_is_claimed_with_its_acceptance_up_to_the_number_of_workers()
+    {
+        using var gate = new Gate();
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 3);
+        await rig.QuietAsync();
+
+        JobAcceptance[] burst = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(async () => await rig.Dispatcher.AcceptAsync(Jobs.New(), false, Token))));
+
+        Assert.InRange(burst.Count(static a => a.Claim is not null), 1, 3);
+        await gate.ArrivalAsync(3);
+        await Task.Delay(200, Token); // time to claim more than it may
+        Assert.Equal((3, 47), (burst.Count(a => rig.Look(a.Job.Id).State == JobState.Running), burst.Count(a => rig.Look(a.Job.Id).State == JobState.Queued)));
+        gate.Open();
         foreach (JobAcceptance each in burst) await rig.UntilAsync(each.Job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task While_it_is_looked_for_jobs_none_is_claimed_with_its_acceptance()
+    {
+        await using Rig rig = await Rig.StartAsync(workers: 1);
+        await rig.QuietAsync();
+        JobAcceptance? low = null;
+        rig.Store.Before = async operation =>
+        {
+            if (operation == "claim") low ??= await rig.Dispatcher.AcceptAsync(Jobs.New() with { Priority = WorkPriority.Low }, isWaitedFor: false, Token);
+        };
+
+        Job high = await rig.AcceptAsync(Jobs.New() with { Priority = WorkPriority.High });
+        await rig.UntilAsync(high.Id, JobState.Succeeded);
+
+        await UntilAsync(() => low is not null);
+        Assert.Null(low!.Value.Claim);
+        Assert.True((await rig.UntilAsync(low.Value.Job.Id, JobState.Succeeded)).StartedAt >= rig.Look(high.Id).StartedAt);
+    }
+
+    [Fact]
+    public async Task What_nobody_told_of_is_found_by_the_next_round_of_tending_though_no_other_has_the_store()
+    {
+        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Retention = TimeSpan.FromSeconds(12) }); // it tends every three seconds
+        await rig.QuietAsync();
+        rig.Store.IsMute = true;
+        Job job = await rig.AcceptAsync();
+        rig.Store.IsMute = false;
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_stop_waits_for_an_acceptance_under_way_and_hands_its_job_back()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.QuietAsync();
+        var answer = new TaskCompletionSource();
+        var committed = new TaskCompletionSource();
+        rig.Store.After = async operation =>
+        {
+            if (operation != "accept") return;
+            committed.TrySetResult();
+            await answer.Task;
+        };
+        Task<JobAcceptance> acceptance = rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: false, Token).AsTask();
+        await committed.Task.Patiently();
+
+        Task stop = rig.Dispatcher.StopAsync(Token);
+        Assert.NotSame(stop, await Task.WhenAny(stop, Task.Delay(300, Token)));
+        answer.SetResult();
+
+        await stop.Patiently();
+        Job job = rig.Look((await acceptance).Job.Id);
+        Assert.Equal((JobState.Queued, 0), (job.State, job.Attempt));
     }
 
     [Fact]

@@ -115,6 +115,22 @@ public sealed class FileFaultTests : IDisposable
     }
 
     [Fact]
+    public async Task A_path_that_is_a_link_to_the_file_is_as_good_as_its_own()
+    {
+        if (!OperatingSystem.IsLinux()) Assert.Skip("Links are made as on Linux.");
+        string target = Path.Combine(Directory.CreateDirectory(Path.Combine(_place.Directory, "elsewhere")).FullName, "other.db");
+        await File.WriteAllBytesAsync(target, [], Token);
+        File.CreateSymbolicLink(_place.File, target);
+        await using SqliteJobStore store = await _place.OpenAsync();
+        Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+        Assert.NotNull(await store.GetAsync(job.Id, Token));
+
+        File.Delete(target);
+
+        await MustBeAwayAsync(store, job.Id);
+    }
+
+    [Fact]
     public async Task While_the_file_is_not_where_it_was_nothing_is_accepted_nor_answered_and_when_it_is_back_all_goes_on()
     {
         await using SqliteJobStore store = await _place.OpenAsync();

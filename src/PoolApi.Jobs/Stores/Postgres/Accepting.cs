@@ -11,8 +11,8 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// A job that is there already, by its id or its key, is not inserted, and does not keep the others from it; it is looked up
 /// afterwards. Since its id names it, a job can be accepted again without harm if the answer was lost. Rows go in in the order of
 /// their keys, so that two batches with the same keys cannot wait for one another.
-/// <para>One that is claimed at once goes in as running. If it is not known whether it did, since the answer was lost, its claim is undone
-/// (<see cref="LostClaims"/>) and made anew like any other.</para>
+/// <para>One that is claimed at once goes in as running. If its caller does not get the claim, since the answer was lost or the call
+/// failed later, the claim is undone and made anew like any other (<see cref="UndeliveredClaims"/>, <see cref="LostClaims"/>).</para>
 /// </remarks>
 internal sealed class Accepting : IAsyncDisposable
 {
@@ -80,39 +80,46 @@ internal sealed class Accepting : IAsyncDisposable
     private async Task<JobAcceptance[]> AcceptAsync(IReadOnlyList<Row> rows)
     {
         foreach (Row row in rows) row.Acceptance = null; // after a fault each is tried again alone
-        for (int tries = 1; tries <= Tries; tries++)
+        var claims = new UndeliveredClaims(_lost, _changes.MayBeDue);
+        try
         {
-            Row[] open = [.. rows.Where(static r => r.Acceptance is null)];
-            if (open.Length == 0) break;
-            await TryAsync(open);
+            for (int tries = 1; tries <= Tries; tries++)
+            {
+                Row[] open = [.. rows.Where(static r => r.Acceptance is null)];
+                if (open.Length == 0) break;
+                await _database.RunAsync(
+                    connection => AcceptAsync(connection, open, claims), mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(open)));
+            }
+            if (rows.Any(static r => r.Acceptance is null)) throw new JobStoreUnavailableException("Jobs come and go under the same key.");
         }
-        if (rows.Any(static r => r.Acceptance is null)) throw new JobStoreUnavailableException("Jobs come and go under the same key.");
+        catch
+        {
+            claims.GiveUp();
+            throw;
+        }
         if (rows.Any(static r => r.Acceptance is { Outcome: AcceptOutcome.Created, Claim: null })) _changes.MayBeDue();
         return [.. rows.Select(static r => r.Acceptance!.Value)];
     }
 
-    private async Task TryAsync(Row[] rows)
-    {
-        long call = Random.Shared.NextInt64();
-        bool isSure = false;
-        try
-        {
-            await _database.RunAsync(
-                connection => AcceptAsync(connection, rows, call), mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(rows)));
-            isSure = !rows.Any(static r => r.IsClaimLost);
-        }
-        finally
-        {
-            if (!isSure && rows.Any(static r => r.Owner is not null)) _lost.Add(call);
-        }
-    }
-
-    private async Task<bool> AcceptAsync(NpgsqlConnection connection, Row[] rows, long call)
+    private async Task<bool> AcceptAsync(NpgsqlConnection connection, Row[] rows, UndeliveredClaims claims)
     {
         foreach (Row row in rows) row.Acceptance = null; // it may be the second try
-        await InsertAsync(connection, rows, call);
-        Row[] others = [.. rows.Where(static r => r.Acceptance is null)];
-        if (others.Length > 0) await FindAsync(connection, others);
+        // Each try by a number of its own: what one has lost must not be taken for what the next has made.
+        long call = Random.Shared.NextInt64();
+        bool mayClaim = rows.Any(static r => r.Owner is not null), isInserted = false;
+        try
+        {
+            await InsertAsync(connection, rows, call);
+            isInserted = true;
+            Row[] others = [.. rows.Where(static r => r.Acceptance is null)];
+            if (others.Length > 0) await FindAsync(connection, others);
+        }
+        catch (Exception e) when (mayClaim && (isInserted || e is not PostgresException)) // what the server refuses, it has rolled back
+        {
+            claims.Lost(call);
+            throw;
+        }
+        if (mayClaim) claims.Made(call);
         return true;
     }
 
@@ -202,9 +209,6 @@ internal sealed class Accepting : IAsyncDisposable
 
         public JobAcceptance? Acceptance { get; set; }
 
-        /// <summary>It was found as it went in by a try whose answer was lost: claimed, perhaps, and nobody knows by which number.</summary>
-        public bool IsClaimLost { get; private set; }
-
         /// <summary>Reads what the database has made of it.</summary>
         public void Created(NpgsqlDataReader row)
         {
@@ -236,7 +240,6 @@ internal sealed class Accepting : IAsyncDisposable
             if (found.Id == job.Id)
             {
                 Acceptance = new JobAcceptance(AcceptOutcome.Created, found);
-                IsClaimLost = owner is not null;
             }
             else if (Key is not null && key is not null && key.AsSpan().SequenceEqual(Key))
             {

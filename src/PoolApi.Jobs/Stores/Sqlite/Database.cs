@@ -13,10 +13,15 @@ internal sealed partial class Database : IDisposable
     private const int HasMoved = 20; // SQLITE_FCNTL_HAS_MOVED
 
     private readonly SqliteConnection _connection;
-    private readonly string _path;
+    private readonly string _log;
     private readonly List<Statement> _statements = [];
 
-    private Database(SqliteConnection connection, string path) => (_connection, _path) = (connection, path);
+    private Database(SqliteConnection connection)
+    {
+        _connection = connection;
+        // As the library has it: where the path is a link, the log lies beside the file that it leads to.
+        _log = raw.sqlite3_db_filename(connection.Handle, "main").utf8_to_string() + "-wal";
+    }
 
     /// <summary>Whether no transaction is open.</summary>
     public bool IsIdle => raw.sqlite3_get_autocommit(_connection.Handle) != 0;
@@ -30,7 +35,7 @@ internal sealed partial class Database : IDisposable
     /// </summary>
     /// <remarks>Within a transaction: the log is there from the first one on, until the last connection is closed. Costs two looks into the directory.</remarks>
     public bool IsMoved => (FileControl(_connection.Handle!.DangerousGetHandle(), "main", HasMoved, out int moved) == raw.SQLITE_OK && moved != 0)
-        || !File.Exists(_path + "-wal");
+        || !File.Exists(_log);
 
     /// <summary>Opens the file.</summary>
     /// <param name="path">The file.</param>
@@ -48,7 +53,7 @@ internal sealed partial class Database : IDisposable
         try
         {
             connection.Open();
-            var database = new Database(connection, path);
+            var database = new Database(connection);
             database.Execute($"PRAGMA busy_timeout = {BusyTimeout}");
             return database;
         }
