@@ -12,8 +12,8 @@ namespace PoolApi.Jobs.Running;
 /// </code>
 /// <para>Two flows. One claims: it sleeps until it is told that a job may be due, that a worker may be free, or until the next
 /// job's time. The other tends: it renews leases, and lets the store expire, redeliver and sweep. While no job is in the
-/// store's queue and none runs, the first has no timer and the second wakes once a minute, or a few times within a lease where
-/// other instances have the same store: one of them may have died.</para>
+/// store's queue and none runs, the first has no timer and the second wakes three times within a lease, or six times where other
+/// instances have the same store: one of them may have died.</para>
 /// <para>A job is claimed only when a worker can take it soon: as many as there are free workers; and when none is, one at a
 /// time by the share that jobs can count on (<see cref="JobShare"/>), which goes into the pool before what waits there. One that is
 /// accepted here while a worker is free and no other job waits is claimed as it is accepted (<see cref="AcceptAsync"/>).</para>
@@ -22,6 +22,9 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
 {
     /// <summary>While jobs wait and no worker is free, so often is looked whether one is. Only then: it is no polling while idle.</summary>
     private static readonly TimeSpan Crowded = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>How long a job that went first, since no worker was free, waits for one before others may have it.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 
@@ -281,6 +284,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private void Begin(JobClaim claim, WorkPriority priority, bool first)
     {
         var run = new JobRun(claim, priority, new ProgressReporter(_store, claim, _time), Started);
+        // Another instance may have a worker for it meanwhile.
+        if (first && _store.IsShared) run.StopUnlessStartedIn(LongestWait, _time);
         if (claim.Job.Deadline is { } deadline) run.StopIn(deadline - claim.Job.StartedAt!.Value, _time);
         _runs[run] = first;
         Interlocked.Increment(ref _waiting); // a full fence; see TendAsync
@@ -326,7 +331,9 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
                 _tendsSlowly = true;
                 Interlocked.MemoryBarrier(); // said before it is looked: whoever begins a run afterwards wakes this
                 bool busy = !_runs.IsEmpty || mayHaveQueued;
-                wait = report.MayBeMore ? TimeSpan.Zero : busy ? _options.Lease / 6 : Quiet;
+                // Another instance may come that nobody tells of; and die.
+                TimeSpan quiet = _options.Lease / 3 < Quiet ? _options.Lease / 3 : Quiet;
+                wait = report.MayBeMore ? TimeSpan.Zero : busy ? _options.Lease / 6 : quiet;
                 _tendsSlowly = !busy && !report.MayBeMore;
                 // A retention of seconds is kept to the second, or nearly.
                 if (wait > _options.Retention / 4) wait = _options.Retention / 4;

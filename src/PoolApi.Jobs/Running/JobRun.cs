@@ -13,6 +13,7 @@ public sealed class JobRun : IDisposable
     private readonly Action<JobRun> _started;
     private Task _cancelled = Task.CompletedTask;
     private ITimer? _deadline;
+    private ITimer? _patience;
     private int _why; // a StopReason; the first one stays
     private int _hasStarted;
     private bool _isLate;
@@ -67,6 +68,7 @@ public sealed class JobRun : IDisposable
     public void Dispose()
     {
         _deadline?.Dispose();
+        _patience?.Dispose();
         _stop.Dispose();
     }
 
@@ -90,6 +92,14 @@ public sealed class JobRun : IDisposable
         if (time <= TimeSpan.Zero) StopLate();
         else if (time < LongestTimer) _deadline = clock.CreateTimer(static run => ((JobRun)run!).StopLate(), this, time, Timeout.InfiniteTimeSpan);
     }
+
+    internal void StopUnlessStartedIn(TimeSpan time, TimeProvider clock) => _patience = clock.CreateTimer(
+        static state =>
+        {
+            var run = (JobRun)state!;
+            if (!run.HasStarted) run.Stop(StopReason.NoWorker); // one that has just started is stopped, and handed back as well
+        },
+        this, time, Timeout.InfiniteTimeSpan);
 
     private void StopLate()
     {
@@ -115,4 +125,7 @@ internal enum StopReason
 
     /// <summary>This instance stops.</summary>
     Draining,
+
+    /// <summary>No worker was free for it for too long.</summary>
+    NoWorker,
 }

@@ -10,11 +10,19 @@ namespace PoolApi.Jobs.Running;
 /// been read. A watcher that does not keep up sees the latest only, and costs no more memory than one that does.</para>
 /// <para>That nothing is missed: a watcher is counted in before it reads the job for the first time, and a change that is told
 /// while the job is being read makes it be read again.</para>
+/// <para>Where the store does not tell of what other instances do, jobs that are watched are looked at a few times a second, as long as
+/// there are any.</para>
 /// </remarks>
 public sealed class JobWatch(IJobStore store)
 {
+    private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>For each job: so that however many are watched, to look at them takes a small part of the time.</summary>
+    private static readonly TimeSpan LookPauseEach = TimeSpan.FromMilliseconds(1);
+
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, Watched> _byId = [];
+    private bool _isLooking;
 
     /// <summary>How many jobs are watched. For tests and views.</summary>
     public int Count
@@ -83,7 +91,35 @@ public sealed class JobWatch(IJobStore store)
         {
             if (!_byId.TryGetValue(id, out Watched? watched)) _byId.Add(id, watched = new Watched(store, id));
             watched.Watchers++;
+            if (!store.TellsOfOthers && !_isLooking)
+            {
+                _isLooking = true;
+                // Whoever watches first is not who looks. It ends with the last watcher, and nothing in it can fail.
+                using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
+                _ = LookAsync();
+            }
             return watched;
+        }
+    }
+
+    private async Task LookAsync()
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        while (true)
+        {
+            TimeSpan pause = LookPauseEach * Count;
+            await Task.Delay(pause < LookPause ? LookPause : pause);
+            Watched[] all;
+            lock (_lock)
+            {
+                if (_byId.Count == 0)
+                {
+                    _isLooking = false;
+                    return;
+                }
+                all = [.. _byId.Values];
+            }
+            foreach (Watched watched in all) watched.Read(long.MaxValue);
         }
     }
 

@@ -23,6 +23,11 @@ public interface IJobStore : IAsyncDisposable
     /// </summary>
     bool IsShared { get; }
 
+    /// <summary>
+    /// The listener hears of what other instances change as well. If not, whoever waits for that has to look.
+    /// </summary>
+    bool TellsOfOthers => true;
+
     /// <summary>Opens the store and brings its schema up to date; safe when several instances do so at once.</summary>
     /// <exception cref="JobStoreException">It cannot be opened: the message says what is wrong and what to do.</exception>
     Task OpenAsync(CancellationToken cancellation);

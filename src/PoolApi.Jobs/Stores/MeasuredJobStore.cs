@@ -19,6 +19,9 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
     public bool IsShared => store.IsShared;
 
     /// <inheritdoc/>
+    public bool TellsOfOthers => store.TellsOfOthers;
+
+    /// <inheritdoc/>
     public Task OpenAsync(CancellationToken cancellation) => store.OpenAsync(cancellation);
 
     /// <inheritdoc/>

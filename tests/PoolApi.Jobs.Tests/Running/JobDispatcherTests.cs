@@ -89,6 +89,26 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
+    public async Task A_job_that_went_first_and_finds_no_worker_is_left_to_an_instance_that_has_one()
+    {
+        using var gate = new Gate();
+        var jobs = new InMemoryJobs();
+        await using Rig busy = await Rig.StartAsync(workers: 1, options: Rig.Options with { Share = 1 }, jobs: jobs, isShared: true);
+        await busy.QuietAsync();
+        ValueTask<JobAttempt> request = busy.Pool.RunAsync(() => gate.Pass());
+        await gate.ArrivalAsync();
+        Job job = await busy.AcceptAsync();
+        await busy.UntilAsync(job.Id, JobState.Running); // it waits in the pool of the one that is busy
+
+        await using Rig idle = await Rig.StartAsync(jobs: jobs, isShared: true);
+        Job ended = await idle.UntilAsync(job.Id, JobState.Succeeded);
+
+        Assert.Equal((1, idle.Dispatcher.Owner), (ended.Attempt, ended.Worker));
+        gate.Open();
+        await request;
+    }
+
+    [Fact]
     public async Task While_it_is_looked_for_jobs_none_is_claimed_with_its_acceptance()
     {
         await using Rig rig = await Rig.StartAsync(workers: 1);

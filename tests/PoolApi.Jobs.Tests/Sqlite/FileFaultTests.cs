@@ -149,7 +149,9 @@ public sealed class FileFaultTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("-wal")]
-    public async Task When_the_file_or_its_log_is_deleted_or_replaced_under_it_nothing_is_accepted_any_more(string ending)
+    [InlineData("-shm")]
+    [InlineData("-owner")]
+    public async Task When_the_file_or_one_beside_it_is_deleted_or_replaced_under_it_nothing_is_accepted_any_more(string ending)
     {
         await using SqliteJobStore store = await _place.OpenAsync();
         Job lost = (await store.AcceptAsync(Jobs.New(), Token)).Job;
@@ -157,9 +159,28 @@ public sealed class FileFaultTests : IDisposable
 
         await MustBeAwayAsync(store, lost.Id);
 
-        if (ending.Length > 0) return;
-        await File.WriteAllBytesAsync(_place.File, [], Token); // another one of that name
+        await File.WriteAllBytesAsync(_place.File + ending, [], Token); // another one of that name
         await MustBeAwayAsync(store, lost.Id);
+    }
+
+    [Fact]
+    public async Task A_log_without_its_store_is_not_thrown_away()
+    {
+        string elsewhere = _place.File + ".elsewhere";
+        Job job;
+        await using (SqliteJobStore store = await _place.OpenAsync())
+        {
+            job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+            File.Move(_place.File, elsewhere);
+        }
+        Assert.True(new FileInfo(_place.File + "-wal").Length > 0);
+
+        Assert.Contains("is not there, but its log", await RefusalAsync(), StringComparison.Ordinal);
+
+        Assert.False(File.Exists(_place.File));
+        File.Move(elsewhere, _place.File);
+        await using SqliteJobStore again = await _place.OpenAsync();
+        Assert.NotNull(await again.GetAsync(job.Id, Token));
     }
 
     private static async Task MustBeAwayAsync(SqliteJobStore store, Guid known)

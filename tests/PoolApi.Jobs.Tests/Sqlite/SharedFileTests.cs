@@ -27,6 +27,44 @@ public sealed class SharedFileTests : IDisposable
     }
 
     [Fact]
+    public async Task The_first_store_on_a_file_knows_of_the_second_as_soon_as_that_has_written()
+    {
+        await using SqliteJobStore first = await _place.OpenAsync();
+        await first.AcceptAsync(Jobs.New(), Token);
+        await using (SqliteJobStore second = await _place.OpenAsync())
+        {
+            await first.AcceptAsync(Jobs.New(), Token);
+            Assert.False(first.IsShared);
+            await second.AcceptAsync(Jobs.New(), Token);
+        }
+
+        await first.MaintainAsync(Rules, Token);
+
+        Assert.True(first.IsShared);
+    }
+
+    [Fact]
+    public async Task Who_watches_a_job_sees_what_another_process_does_with_it()
+    {
+        await using SqliteJobStore first = await _place.OpenAsync();
+        await using SqliteJobStore second = await _place.OpenAsync();
+        var watch = new PoolApi.Jobs.Running.JobWatch(first);
+        Job job = (await first.AcceptAsync(Jobs.New(), Token)).Job;
+        await using IAsyncEnumerator<Job> versions = watch.WatchAsync(job.Id, 0, Token).GetAsyncEnumerator(Token);
+        Assert.True(await versions.MoveNextAsync());
+        ValueTask<bool> next = versions.MoveNextAsync();
+
+        JobClaim claim = Assert.Single((await second.ClaimAsync("second", 1, Jobs.LongLease, Token)).Claims);
+        Assert.True(await next.AsTask().Patiently());
+        Assert.Equal(JobState.Running, versions.Current.State);
+        await second.FinishAsync(claim, Jobs.Success(), Token);
+        Assert.True(await versions.MoveNextAsync().AsTask().Patiently());
+        Assert.Equal(JobState.Succeeded, versions.Current.State);
+        Assert.False(await versions.MoveNextAsync());
+        Assert.Equal(0, watch.Count);
+    }
+
+    [Fact]
     public async Task Two_stores_on_one_file_never_claim_the_same_job()
     {
         await using SqliteJobStore first = await _place.OpenAsync();

@@ -1,27 +1,18 @@
-using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
 namespace PoolApi.Jobs.Stores.Sqlite;
 
 /// <summary>A connection to the file, and its prepared statements. Of one thread.</summary>
-internal sealed partial class Database : IDisposable
+internal sealed class Database : IDisposable
 {
     /// <summary>How long another process may hold the file before that is a fault, in milliseconds.</summary>
     private const int BusyTimeout = 5_000;
 
-    private const int HasMoved = 20; // SQLITE_FCNTL_HAS_MOVED
-
     private readonly SqliteConnection _connection;
-    private readonly string _log;
     private readonly List<Statement> _statements = [];
 
-    private Database(SqliteConnection connection)
-    {
-        _connection = connection;
-        // As the library has it: where the path is a link, the log lies beside the file that it leads to.
-        _log = raw.sqlite3_db_filename(connection.Handle, "main").utf8_to_string() + "-wal";
-    }
+    private Database(SqliteConnection connection) => _connection = connection;
 
     /// <summary>Whether no transaction is open.</summary>
     public bool IsIdle => raw.sqlite3_get_autocommit(_connection.Handle) != 0;
@@ -29,13 +20,8 @@ internal sealed partial class Database : IDisposable
     /// <summary>The file, or what it is on, may only be read.</summary>
     public bool IsReadOnly => raw.sqlite3_db_readonly(_connection.Handle, "main") == 1;
 
-    /// <summary>
-    /// The file, or its log, is not any more where it was opened: somebody has moved or deleted it. What is committed then is
-    /// committed to something that nobody will find.
-    /// </summary>
-    /// <remarks>Within a transaction: the log is there from the first one on, until the last connection is closed. Costs two looks into the directory.</remarks>
-    public bool IsMoved => (FileControl(_connection.Handle!.DangerousGetHandle(), "main", HasMoved, out int moved) == raw.SQLITE_OK && moved != 0)
-        || !File.Exists(_log);
+    /// <summary>The file's path as the library has it: links are followed.</summary>
+    public string File => raw.sqlite3_db_filename(_connection.Handle, "main").utf8_to_string();
 
     /// <summary>Opens the file.</summary>
     /// <param name="path">The file.</param>
@@ -104,8 +90,4 @@ internal sealed partial class Database : IDisposable
         foreach (Statement statement in _statements) statement.Dispose();
         _connection.Dispose();
     }
-
-    // SQLitePCLRaw, which loads the library, does not offer this function.
-    [LibraryImport("e_sqlite3", EntryPoint = "sqlite3_file_control", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int FileControl(IntPtr database, string name, int operation, out int answer);
 }

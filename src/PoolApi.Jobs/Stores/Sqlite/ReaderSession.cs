@@ -4,15 +4,15 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 internal sealed class ReaderSession : IDisposable
 {
     private readonly Database _database;
-    private readonly string _path;
+    private readonly StoreFiles _files;
     private readonly Statement _begin;
     private readonly Statement _end;
 
     /// <param name="database">The file, of the latest version. Is disposed of with this.</param>
-    /// <param name="path">Where it is.</param>
-    public ReaderSession(Database database, string path)
+    /// <param name="files">Where it is.</param>
+    public ReaderSession(Database database, StoreFiles files)
     {
-        (_database, _path) = (database, path);
+        (_database, _files) = (database, files);
         database.Execute("PRAGMA query_only = 1");
         _begin = database.Prepare("BEGIN");
         _end = database.Prepare("COMMIT");
@@ -31,7 +31,7 @@ internal sealed class ReaderSession : IDisposable
         {
             _begin.Run();
             operation.Do(this);
-            if (_database.IsMoved) throw StoreFaults.Moved(_path);
+            _files.Check();
             _end.Run();
         }
         catch

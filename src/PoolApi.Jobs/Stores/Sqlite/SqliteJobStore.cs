@@ -47,8 +47,11 @@ public sealed class SqliteJobStore : IJobStore
         set => _writer.Listener = value;
     }
 
-    /// <summary>Other processes had the file open when this one opened it.</summary>
+    /// <summary>Other processes had the file open when this one opened it, or have written to it since.</summary>
     public bool IsShared => _file.IsShared;
+
+    /// <inheritdoc/>
+    public bool TellsOfOthers => false;
 
     /// <summary>How many transactions were committed: fewer than the operations that were done in them.</summary>
     internal long Commits => _writer.Commits;

@@ -34,10 +34,10 @@ internal static class StoreFaults
         _ => fault,
     };
 
-    /// <summary>The file is not any more where it was opened.</summary>
-    public static JobStoreUnavailableException Moved(string path) => new(
-        $"The job store '{path}', or its '-wal' file, was deleted or moved while it is in use. Put it back. Or stop, and start again: " +
-        "where there is no file, with an empty store.");
+    /// <summary>A file of the store is not any more where it was opened.</summary>
+    public static JobStoreUnavailableException Moved(string path, string file) => new(
+        $"The job store '{path}' cannot be used: '{file}' was deleted or moved while it is in use. Put it back; if that cannot be done, " +
+        "stop the service, and start it again with what there is.");
 
     /// <summary>The fault is of the disk or of the file as a whole: it is the same for whatever is tried next.</summary>
     public static bool IsOfTheFile(Exception fault) =>

@@ -77,6 +77,7 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
             return e;
         }
         Commits++;
+        if (_session.HasOthers) file.IsShared = true;
         done.Tell(Listener);
         foreach (Operation<WriterSession> operation in together) operation.Complete();
         return null;

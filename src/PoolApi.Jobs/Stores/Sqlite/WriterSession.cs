@@ -4,18 +4,20 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 internal sealed class WriterSession : IDisposable
 {
     private readonly Database _database;
-    private readonly string _path;
+    private readonly StoreFiles _files;
+    private readonly Statement _others;
+    private long? _seen;
     private readonly Statement _begin;
     private readonly Statement _commit;
     private readonly JobTable _table;
     private readonly Batch _batch = new();
 
     /// <param name="database">The file, of the latest version. Is disposed of with this.</param>
-    /// <param name="path">Where it is.</param>
+    /// <param name="files">Where it is.</param>
     /// <param name="maxPages">How big the file may become; <see langword="null"/>: as big as the disk lets it.</param>
-    public WriterSession(Database database, string path, int? maxPages)
+    public WriterSession(Database database, StoreFiles files, int? maxPages)
     {
-        (_database, _path) = (database, path);
+        (_database, _files) = (database, files);
         // FULL: a commit is on the disk when it returns. Fewer and bigger checkpoints than by default write a page that many
         // commits have changed once instead of many times; the log stays below that size, but for a long read or a full disk.
         database.Execute(
@@ -27,14 +29,19 @@ internal sealed class WriterSession : IDisposable
             PRAGMA cache_size = -16384;
             PRAGMA temp_store = MEMORY;
             """);
+        database.Number("PRAGMA user_version"); // with the first read the log and its index are opened
         if (maxPages is { } pages) database.Execute($"PRAGMA max_page_count = {pages}");
         _begin = database.Prepare("BEGIN IMMEDIATE");
         _commit = database.Prepare("COMMIT");
+        _others = database.Prepare("PRAGMA data_version");
         var reads = new JobReads(database);
         _table = new JobTable(database, _batch);
         Writes = new JobWrites(database, reads, _table, _batch);
         Tending = new JobTending(database, _table, _batch);
     }
+
+    /// <summary>The file's path as the library has it.</summary>
+    public string File => _database.File;
 
     public JobWrites Writes { get; }
 
@@ -42,6 +49,9 @@ internal sealed class WriterSession : IDisposable
 
     /// <summary>After a fault the connection is in a transaction that it cannot leave: it is of no use any more.</summary>
     public bool IsBroken { get; private set; }
+
+    /// <summary>Another process has written to the file since this was opened.</summary>
+    public bool HasOthers { get; private set; }
 
     /// <summary>Does work in one transaction, and commits it.</summary>
     /// <returns>What was done, to be told to listeners. If it throws, nothing was done.</returns>
@@ -51,7 +61,8 @@ internal sealed class WriterSession : IDisposable
         {
             _batch.Begin(now);
             _begin.Run();
-            if (_database.IsMoved) throw StoreFaults.Moved(_path);
+            _files.Check();
+            LookForOthers();
             work();
             _table.SaveCounts();
             _commit.Run();
@@ -65,6 +76,16 @@ internal sealed class WriterSession : IDisposable
     }
 
     public void Dispose() => _database.Dispose();
+
+    /// <summary>The number changes when another connection has written, and there is no other that does so in this process.</summary>
+    private void LookForOthers()
+    {
+        using Statement.Rows rows = _others.Query();
+        if (!rows.Next()) return;
+        long version = _others.ReadLong();
+        HasOthers |= _seen is { } seen && seen != version;
+        _seen = version;
+    }
 
     private void Rollback()
     {
