@@ -31,7 +31,11 @@ internal static class StorableDocs
         };
         // A route without a parameter of its own has these headers to get wrong.
         if (!responses.ContainsKey("400")) responses["400"] = Problem(responses, "");
-        responses["409"] = Problem(responses, $"{IntakeProblems.KeyInUse}: the first request under this Idempotency-Key has not been answered yet");
+        responses["409"] = Problem(
+            responses,
+            $"With Idempotency-Key. {IntakeProblems.KeyInUse}: the first request under it has not been answered yet; "
+            + $"{JobProblems.Cancelled}, {JobProblems.Expired}: its job has no result");
+        responses["410"] = Problem(responses, $"With Idempotency-Key. {JobProblems.ResultGone}: its job is past its retention");
         if (!responses.ContainsKey("422")) responses["422"] = Problem(responses, $"{IntakeProblems.KeyOfAnother}: this Idempotency-Key belongs to another request");
         return Task.CompletedTask;
     }
@@ -49,11 +53,35 @@ internal static class StorableDocs
             IdempotencyKeyHeader.Name,
             "The client's own name for this request: sent again under the same key, it is the same job. Without respond-async the answer is the result.",
             "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"");
-        yield return Header(JobParameters.PriorityHeader, "With respond-async. Which job is taken first: high, normal (the default) or low. Or as the query parameter priority.", "low");
-        yield return Header(JobParameters.RunAtHeader, "With respond-async. Not before this moment (RFC 3339), at most a year ahead. Or as the query parameter runAt.", "2030-01-31T08:00:00Z");
-        yield return Header(JobParameters.TimeoutHeader, "For a job. Seconds after it is due in which it must end, or it expires, 1 to 604800. Or as the query parameter timeout.", "600");
-        yield return Header(JobParameters.TagsHeader, "For a job. Words to find it by, separated by commas, up to 16. Or as the query parameter tag, repeated.", "nightly, customer-7");
+        const string Priority = "With respond-async. Which job is taken first.";
+        const string RunAt = "With respond-async. Not before this moment (RFC 3339), at most a year ahead.";
+        const string Timeout = "For a job. Seconds after it is due in which it must end, or it expires.";
+        const string Tags = "For a job. Words to find it by.";
+        yield return Header(JobParameters.PriorityHeader, $"{Priority} high, normal (the default) or low. Or in the query.", "low");
+        yield return Header(JobParameters.RunAtHeader, $"{RunAt} Or in the query.", "2030-01-31T08:00:00Z");
+        yield return Header(JobParameters.TimeoutHeader, $"{Timeout} 1 to {JobParameters.MaxTimeout}. Or in the query.", "600");
+        yield return Header(JobParameters.TagsHeader, $"{Tags} Separated by commas, up to {JobTags.MaxCount}. Or in the query.", "nightly, customer-7");
+
+        var word = new OpenApiSchema { Type = JsonSchemaType.String, Pattern = JobTags.Pattern };
+        yield return Query(
+            JobParameters.PriorityQuery, Priority,
+            new OpenApiSchema { Type = JsonSchemaType.String, Enum = [.. JobPriorities.Words.Select(static w => (JsonNode)w)], Default = "normal" });
+        yield return Query(JobParameters.RunAtQuery, RunAt, new OpenApiSchema { Type = JsonSchemaType.String, Format = "date-time" });
+        yield return Query(
+            JobParameters.TimeoutQuery, Timeout,
+            new OpenApiSchema { Type = JsonSchemaType.Integer, Minimum = "1", Maximum = JobParameters.MaxTimeout.ToString(CultureInfo.InvariantCulture) });
+        yield return Query(
+            JobParameters.TagQuery, Tags, new OpenApiSchema { Type = JsonSchemaType.Array, Items = word, MaxItems = JobTags.MaxCount, UniqueItems = true });
     }
+
+    private static OpenApiParameter Query(string name, string description, OpenApiSchema schema) => new()
+    {
+        Name = name,
+        In = ParameterLocation.Query,
+        Required = false,
+        Description = description,
+        Schema = schema,
+    };
 
     private static OpenApiParameter Header(string name, string description, string example) => new()
     {

@@ -9,14 +9,14 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
         JsonNode.Parse(await app.CreateClient().GetStringAsync("/openapi/v1.json", ServiceApp.Token))!["paths"]![path]![method]!.AsObject();
 
     [Theory]
-    [InlineData("/v1/thumbnails", "post", "200,202,400,408,409,413,415,422,500,503")]
+    [InlineData("/v1/thumbnails", "post", "200,202,400,408,409,410,413,415,422,500,503")]
     [InlineData("/v1/password-hashes", "post", "200,400,408,413,415,500,503")]
     [InlineData("/v1/password-verifications", "post", "200,400,408,413,415,422,500,503")]
-    [InlineData("/v1/diagnostics/noop", "get", "200,202,400,408,409,413,422,500,503")]
-    [InlineData("/v1/diagnostics/noop", "post", "200,202,400,408,409,413,422,500,503")]
+    [InlineData("/v1/diagnostics/noop", "get", "200,202,400,408,409,410,413,422,500,503")]
+    [InlineData("/v1/diagnostics/noop", "post", "200,202,400,408,409,410,413,422,500,503")]
     [InlineData("/v1/diagnostics/inline", "get", "200")]
-    [InlineData("/v1/diagnostics/sleep", "post", "200,202,400,408,409,413,422,500,503")]
-    [InlineData("/v1/diagnostics/hash", "get", "200,202,400,408,409,413,422,500,503")]
+    [InlineData("/v1/diagnostics/sleep", "post", "200,202,400,408,409,410,413,422,500,503")]
+    [InlineData("/v1/diagnostics/hash", "get", "200,202,400,408,409,410,413,422,500,503")]
     public async Task Every_answer_is_there_and_problems_are_problem_details(string path, string method, string statuses)
     {
         JsonObject responses = (await Operation(path, method))["responses"]!.AsObject();
@@ -35,6 +35,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("/v1/thumbnails", "post", "height", false, 1, 4096)]
     [InlineData("/v1/diagnostics/sleep", "get", "ms", true, 0, 3_600_000)]
     [InlineData("/v1/diagnostics/hash", "get", "iterations", true, 1, 10_000_000)]
+    [InlineData("/v1/thumbnails", "post", "timeout", false, 1, 604_800)]
     public async Task Numbers_have_their_range(string path, string method, string name, bool required, int min, int max)
     {
         JsonNode parameter = (await Operation(path, method))["parameters"]!.AsArray().Single(p => (string?)p!["name"] == name)!;
