@@ -28,6 +28,7 @@ public sealed partial class JobDispatcher
         (why, bool isLate) = (run.Why, run.IsLate);
         if (!run.HasStarted)
         {
+            if (why == StopReason.NoWorker) Volatile.Write(ref _leftAt, _time.GetTimestamp());
             // The pool had no room for it after all: not to be offered it again at once.
             if (attempt.Outcome == AttemptOutcome.Stopped)
             {

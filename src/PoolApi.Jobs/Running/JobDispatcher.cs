@@ -46,6 +46,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly JobShare _share;
     private int _waiting; // runs that no worker has taken yet
     private int _holding; // runs that a worker has taken
+    private long _leftAt; // a timestamp: when a job that went first was left to others, since no worker was free
     private int _hurried; // jobs whose clients wait for them as for a request
     private volatile bool _mayHaveQueued = true; // jobs are due in the store, as far as is known
     private volatile bool _isLooking; // whether there are is being found out, and workers are kept for them
@@ -278,7 +279,9 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             _share.Rest();
             return false;
         }
-        return _share.IsDue() && Volatile.Read(ref _waiting) == 0 && !_pool.IsFullGuess;
+        // Others get the time to take what was left to them.
+        return _share.IsDue() && Volatile.Read(ref _waiting) == 0 && !_pool.IsFullGuess
+            && (Volatile.Read(ref _leftAt) is var left and not 0 ? _time.GetElapsedTime(left) > LongestWait : true);
     }
 
     private void Begin(JobClaim claim, WorkPriority priority, bool first)

@@ -59,6 +59,34 @@ public sealed class StoreFileTests
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
     }
 
+    /// <summary>The two cannot know of each other any more: the one whose files were replaced must not undo what the other has promised.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_another_process_makes_of_a_store_whose_log_was_torn_away_is_left_to_it(bool firstStopsFirst)
+    {
+        using var data = new TemporaryFolder();
+        string[] settings = ["--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(data.Path, "jobs.db")}"];
+        await using var first = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, settings);
+        await first.Api.AcceptJobAsync("/v1/diagnostics/noop");
+        File.Delete(Path.Combine(data.Path, "jobs.db-shm"));
+        await using var second = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, settings);
+        List<Guid> promised = [];
+        for (int i = 0; i < 20; i++)
+            promised.Add(await second.Api.AcceptJobAsync("/v1/diagnostics/noop"));
+
+        (await first.Api.PostWithAsync("/v1/diagnostics/noop", null, "Prefer: respond-async")).MustBeProblem(503, "store-unavailable");
+        foreach (var service in firstStopsFirst ? new[] { first, second } : [second, first])
+        {
+            service.Send(Signal.Terminate);
+            await service.WaitForExitAsync();
+        }
+
+        await using var again = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, settings);
+        foreach (var id in promised)
+            Assert.Equal("succeeded", (await again.Api.JobEndsAsync(id)).State);
+    }
+
     [Fact]
     public async Task A_file_that_is_no_database_is_refused()
     {

@@ -85,6 +85,9 @@ internal sealed class Database : IDisposable
         if (!IsIdle) Execute("ROLLBACK");
     }
 
+    /// <summary>Whoever closes the store last moves its log into it, and deletes that. This connection does not.</summary>
+    public void LeaveLog() => raw.sqlite3_db_config(_connection.Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _);
+
     public void Dispose()
     {
         foreach (Statement statement in _statements) statement.Dispose();

@@ -41,5 +41,9 @@ internal sealed class ReaderSession : IDisposable
         }
     }
 
-    public void Dispose() => _database.Dispose();
+    public void Dispose()
+    {
+        if (_files.AreReplaced) _database.LeaveLog();
+        _database.Dispose();
+    }
 }

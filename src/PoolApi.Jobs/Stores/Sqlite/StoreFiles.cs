@@ -36,6 +36,12 @@ internal sealed partial class StoreFiles(string path)
         }
     }
 
+    /// <summary>
+    /// Somebody has made others in their place. What this process knows of the log is of no use then: the last that it does
+    /// must not be to move it into the store, and to delete the other's.
+    /// </summary>
+    public bool AreReplaced => _known.Any(static k => NumberOf(k.File) is { IsThere: true, IsKnown: true } now && k.Number.IsKnown && now != k.Number);
+
     private static FileNumber NumberOf(string file)
     {
         if (!OperatingSystem.IsLinux()) return new FileNumber(File.Exists(file), false, 0, 0);

@@ -75,7 +75,11 @@ internal sealed class WriterSession : IDisposable
         }
     }
 
-    public void Dispose() => _database.Dispose();
+    public void Dispose()
+    {
+        if (_files.AreReplaced) _database.LeaveLog();
+        _database.Dispose();
+    }
 
     /// <summary>The number changes when another connection has written, and there is no other that does so in this process.</summary>
     private void LookForOthers()
