@@ -80,7 +80,7 @@ public sealed class ApiKeyTests
     {
         await using var service = await StartAsync(ServiceForm.NativeAot);
         string[] examples = [.. (await service.Api.GetAsync("/")).Text.Split('\n').Where(line => line.Contains("curl", StringComparison.Ordinal))];
-        Assert.Equal(3, examples.Length);
+        Assert.Equal(4, examples.Length);
         Assert.All(examples, line => Assert.Contains("curl -H 'X-Api-Key: YOUR-KEY' ", line, StringComparison.Ordinal));
     }
 
