@@ -157,13 +157,15 @@ public sealed class AttemptTests
     [Fact]
     public async Task Work_that_does_not_listen_when_it_is_cancelled_has_succeeded()
     {
-        await using Rig rig = await Rig.StartAsync(static (_, token) =>
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using Rig rig = await Rig.StartAsync((_, token) =>
         {
+            begun.SetResult();
             token.WaitHandle.WaitOne(Long);
             return ScriptedExecutor.Success;
         });
         Job job = await rig.AcceptAsync();
-        await rig.UntilAsync(job.Id, JobState.Running);
+        await begun.Task.Patiently(); // a job that is running may still wait for its worker
 
         await rig.Store.CancelAsync(job.Id, Token);
 
