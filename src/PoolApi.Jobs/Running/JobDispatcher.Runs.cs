@@ -11,7 +11,6 @@ public sealed partial class JobDispatcher
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         JobAttempt attempt;
-        StopReason why; // when it ended: what is asked of it while its end is being written comes too late
         try
         {
             attempt = await _executor.ExecuteAsync(run, run.Stopping);
@@ -25,7 +24,8 @@ public sealed partial class JobDispatcher
             LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
             attempt = JobAttempt.Failed;
         }
-        (why, bool isLate) = (run.Why, run.IsLate);
+        // As it was when it ended: what is asked of it while its end is being written comes too late.
+        var (why, isLate) = (run.Why, run.IsLate);
         if (!run.HasStarted)
         {
             if (why == StopReason.NoWorker) Volatile.Write(ref _leftAt, _time.GetTimestamp());

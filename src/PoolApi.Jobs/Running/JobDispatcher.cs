@@ -281,7 +281,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         }
         // Others get the time to take what was left to them.
         return _share.IsDue() && Volatile.Read(ref _waiting) == 0 && !_pool.IsFullGuess
-            && (Volatile.Read(ref _leftAt) is var left and not 0 ? _time.GetElapsedTime(left) > LongestWait : true);
+            && (Volatile.Read(ref _leftAt) is var left && (left == 0 || _time.GetElapsedTime(left) > LongestWait));
     }
 
     private void Begin(JobClaim claim, WorkPriority priority, bool first)

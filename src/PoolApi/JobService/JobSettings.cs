@@ -2,6 +2,7 @@ using System.Globalization;
 using Npgsql;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores.Postgres;
 
 namespace PoolApi.JobService;
 
@@ -23,15 +24,8 @@ internal sealed class JobSettings
     public required string ConnectionString { get; init; }
 
     /// <summary>Where jobs are, in words for the operator. Without secrets.</summary>
-    public string Place
-    {
-        get
-        {
-            if (Store != JobStoreKind.Postgres) return $"the file {System.IO.Path.GetFullPath(Path)}";
-            var server = new NpgsqlConnectionStringBuilder(ConnectionString);
-            return string.Create(CultureInfo.InvariantCulture, $"the PostgreSQL database {server.Database ?? server.Username} on {server.Host}:{server.Port}");
-        }
-    }
+    public string Place =>
+        Store == JobStoreKind.Postgres ? PostgresJobStore.PlaceOf(ConnectionString) : $"the file {System.IO.Path.GetFullPath(Path)}";
 
     /// <summary>How many attempts a job has, unless its failure rules out a second.</summary>
     public required int MaxAttempts { get; init; }

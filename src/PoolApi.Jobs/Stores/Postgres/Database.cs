@@ -34,7 +34,7 @@ internal sealed class Database : IAsyncDisposable
     public Database(string connectionString)
     {
         var given = new NpgsqlConnectionStringBuilder(connectionString);
-        _place = $"the PostgreSQL database {given.Database ?? given.Username} on {given.Host}:{given.Port}";
+        _place = PlaceOf(given);
         given.Timeout = ConnectSeconds;
         given.CommandTimeout = CommandSeconds;
         given.CancellationTimeout = -1; // nothing is waited for on a connection that is given up
@@ -90,6 +90,10 @@ internal sealed class Database : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Where a connection string leads, in words for the operator. Without secrets.</summary>
+    public static string PlaceOf(NpgsqlConnectionStringBuilder settings) =>
+        $"the PostgreSQL database {settings.Database ?? settings.Username} on {settings.Host}:{settings.Port}";
 
     /// <summary><see cref="Patience"/> for what takes bodies along: 4 MiB take a second at worst.</summary>
     public static TimeSpan PatienceFor(long bytes) => Patience + Extra(bytes);

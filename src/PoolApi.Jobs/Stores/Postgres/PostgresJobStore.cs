@@ -62,6 +62,11 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <inheritdoc/>
     public bool IsShared => true;
 
+    /// <summary>Where a connection string leads, in words for the operator, without secrets: a database, host and port.</summary>
+    /// <param name="connectionString">As Npgsql has it.</param>
+    /// <exception cref="ArgumentException">It is no connection string.</exception>
+    public static string PlaceOf(string connectionString) => Database.PlaceOf(new NpgsqlConnectionStringBuilder(connectionString));
+
     private string Channel => $"{_schema}_jobs";
 
     /// <inheritdoc/>

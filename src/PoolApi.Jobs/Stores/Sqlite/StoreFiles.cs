@@ -32,7 +32,7 @@ internal sealed partial class StoreFiles(string path)
         foreach (var (file, number) in _known)
         {
             FileNumber now = NumberOf(file);
-            if (!now.IsThere || (now.IsKnown && number.IsKnown && now != number)) throw StoreFaults.Moved(path, file);
+            if (!now.IsThere || now.IsAnotherThan(number)) throw StoreFaults.Moved(path, file);
         }
     }
 
@@ -40,7 +40,7 @@ internal sealed partial class StoreFiles(string path)
     /// Somebody has made others in their place. What this process knows of the log is of no use then: the last that it does
     /// must not be to move it into the store, and to delete the other's.
     /// </summary>
-    public bool AreReplaced => _known.Any(static k => NumberOf(k.File) is { IsThere: true, IsKnown: true } now && k.Number.IsKnown && now != k.Number);
+    public bool AreReplaced => _known.Any(static k => NumberOf(k.File).IsAnotherThan(k.Number));
 
     private static FileNumber NumberOf(string file)
     {
@@ -59,5 +59,9 @@ internal sealed partial class StoreFiles(string path)
     private static partial int Statx(int directory, string path, int flags, uint mask, ref byte answer);
 
     /// <summary>What the kernel knows a file by: the device, and its number there.</summary>
-    private readonly record struct FileNumber(bool IsThere, bool IsKnown, ulong Device, ulong Number);
+    private readonly record struct FileNumber(bool IsThere, bool IsKnown, ulong Device, ulong Number)
+    {
+        /// <summary>There is one, and it is surely not the same.</summary>
+        public bool IsAnotherThan(FileNumber other) => IsKnown && other.IsKnown && this != other;
+    }
 }

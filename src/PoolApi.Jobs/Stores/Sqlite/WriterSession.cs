@@ -6,11 +6,11 @@ internal sealed class WriterSession : IDisposable
     private readonly Database _database;
     private readonly StoreFiles _files;
     private readonly Statement _others;
-    private long? _seen;
     private readonly Statement _begin;
     private readonly Statement _commit;
     private readonly JobTable _table;
     private readonly Batch _batch = new();
+    private long? _seen; // the number of what others have written
 
     /// <param name="database">The file, of the latest version. Is disposed of with this.</param>
     /// <param name="files">Where it is.</param>
