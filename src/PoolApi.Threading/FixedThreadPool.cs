@@ -158,6 +158,13 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled first.</exception>
     public ValueTask<bool> WaitForSpaceAsync(CancellationToken cancellationToken = default) => _core.Space.WaitAsync(cancellationToken);
 
+    /// <summary>
+    /// Completes when a worker next finds nothing to do and goes to sleep, or leaves. Workers that sleep already do not count:
+    /// ask first, then look at the workers (<see cref="GetSnapshot"/>), and no idle worker goes unnoticed. Never fails. Costs the
+    /// workers one read each time they go to sleep.
+    /// </summary>
+    public Task NextIdleAsync() => _core.Idle.Next();
+
     /// <summary>Waits until there is room in the queue, blocking the caller.</summary>
     /// <param name="timeout">For how long at most, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
     /// <returns>

@@ -65,13 +65,13 @@ public sealed partial class JobDispatcher
         Release();
         return false;
 
-        bool IsTaken() => _isLooking || _mayHaveQueued || Volatile.Read(ref _hurried) > 0 || LookIn() is { Ticks: <= 0 } || _closed.IsCancellationRequested;
+        bool IsTaken() => _isLooking || _queue.IsSuspected || Volatile.Read(ref _hurried) > 0 || _closed.IsCancellationRequested;
     }
 
     private void Release()
     {
         Interlocked.Decrement(ref _waiting);
-        if (_mayHaveQueued) _due.Set(); // this may have kept another from its worker
+        if (_queue.IsSuspected) _due.Set(); // this may have kept another from its worker
         if (Interlocked.Decrement(ref _accepting) == 0 && _closed.IsCancellationRequested) _accepted.TrySetResult();
     }
 

@@ -10,24 +10,17 @@ namespace PoolApi.Jobs.Running;
 /// <code>
 ///   Start ─► claiming ──Close──► closed: nothing new is claimed, what has not started is handed back ──StopAsync──► stopped
 /// </code>
-/// <para>Two flows. One claims: it sleeps until it is told that a job may be due, that a worker may be free, or until the next
-/// job's time. The other tends: it renews leases, and lets the store expire, redeliver and sweep. While no job is in the
+/// <para>Two flows. One claims: it sleeps until it is told that a job may be due, that a worker has run out of work, or until the
+/// next job's time. The other maintains: it renews leases, and lets the store expire, redeliver and sweep. While no job is in the
 /// store's queue and none runs, the first has no timer and the second wakes three times within a lease, or six times where other
-/// instances have the same store: one of them may have died.</para>
+/// instances have the same store: one of them may have died. Neither wakes the other unconditionally: maintenance makes the
+/// first ask the store once a round, and the first makes maintenance come sooner only while jobs are known to wait (<see cref="DueJobs"/>).</para>
 /// <para>A job is claimed only when a worker can take it soon: as many as there are free workers; and when none is, one at a
 /// time by the share that jobs can count on (<see cref="JobShare"/>), which goes into the pool before what waits there. One that is
 /// accepted here while a worker is free and no other job waits is claimed as it is accepted (<see cref="AcceptAsync"/>).</para>
 /// </remarks>
 public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
 {
-    /// <summary>While jobs wait and no worker is free, so often is looked whether one is. Only then: it is no polling while idle.</summary>
-    private static readonly TimeSpan Crowded = TimeSpan.FromMilliseconds(10);
-
-    /// <summary>How long a job that went first, since no worker was free, waits for one before others may have it.</summary>
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
-
-    private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
-
     private readonly IJobStore _store;
     private readonly IJobExecutor _executor;
     private readonly FixedThreadPool _pool;
@@ -40,18 +33,15 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly ConcurrentDictionary<JobRun, bool> _runs = new(); // and whether it went first
     private readonly EarlyCancellations _early = new();
     private readonly Signal _due = new();
-    private readonly Signal _tend = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly CancellationTokenSource _stopped = new();
     private readonly JobShare _share;
+    private readonly DueJobs _queue;
     private int _waiting; // runs that no worker has taken yet
     private int _holding; // runs that a worker has taken
     private long _leftAt; // a timestamp: when a job that went first was left to others, since no worker was free
     private int _hurried; // jobs whose clients wait for them as for a request
-    private volatile bool _mayHaveQueued = true; // jobs are due in the store, as far as is known
     private volatile bool _isLooking; // whether there are is being found out, and workers are kept for them
-    private long _lookAt = long.MaxValue; // a timestamp: from then on, one may be due that was not when it was last looked
-    private volatile bool _tendsSlowly;
     private Task _claiming = Task.CompletedTask;
     private Task _tending = Task.CompletedTask;
 
@@ -71,6 +61,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         (_store, _executor, _pool, _watch, _options, _instruments, _time, _logger) =
             (store, executor, pool, watch, options, instruments, time, logger);
         _share = new JobShare(options.Share, pool.Workers, time);
+        _queue = new DueJobs(time);
         store.Listener = this;
     }
 
@@ -147,142 +138,22 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
 
     void IJobStoreListener.MayBeDue()
     {
-        _mayHaveQueued = true;
+        _queue.Tell();
         _due.Set();
     }
 
     void IJobStoreListener.MayHaveMissed()
     {
         _watch.MayHaveMissed();
-        _mayHaveQueued = true;
+        _queue.Suspect();
         _due.Set();
-        _tend.Set(); // also tells which running jobs somebody wants cancelled
+        // A round also tells which running jobs somebody wants cancelled.
+        Interlocked.Exchange(ref _tendNow, 1);
+        _tend.Set();
     }
 
     /// <summary>Whether a cancellation is of this attempt: one that is told late may be of an earlier one.</summary>
     private static bool IsOf(JobRun run, long version) => version > run.Claim.Job.Version;
-
-    private async Task ClaimAsync()
-    {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        RetryPause pause = default;
-        while (!_closed.IsCancellationRequested)
-        {
-            TimeSpan? wait;
-            try
-            {
-                wait = await ClaimOnceAsync();
-                pause.Reset();
-            }
-            catch (Exception e)
-            {
-                // Whatever it is, jobs must not stop for good because of it.
-                StoreFails(e);
-                _mayHaveQueued = true;
-                wait = pause.Next();
-            }
-            if (wait != TimeSpan.Zero) await _due.WaitAsync(wait, _time, _closed.Token);
-        }
-    }
-
-    /// <summary>Claims what there is room for.</summary>
-    /// <returns>How long to wait before the next time, unless told sooner; <see langword="null"/> until told.</returns>
-    private async Task<TimeSpan?> ClaimOnceAsync()
-    {
-        _isLooking = true;
-        Interlocked.MemoryBarrier(); // said before the room is counted; see TryReserve
-        try
-        {
-            return await LookAsync();
-        }
-        finally
-        {
-            _isLooking = false;
-        }
-    }
-
-    private async Task<TimeSpan?> LookAsync()
-    {
-        int room = Room();
-        int hurried = Volatile.Read(ref _hurried);
-        // Those wait in the pool, like requests; but no more of them than there are workers, with all that they carry.
-        int mayWait = _pool.IsFullGuess ? 0 : Math.Min(hurried, _pool.Workers - Volatile.Read(ref _waiting));
-        bool first = false;
-        if (hurried == 0 && !_mayHaveQueued && LookIn() is var wait and not { Ticks: <= 0 })
-        {
-            _share.Rest();
-            return wait;
-        }
-        if (Math.Max(room, mayWait) is > 0 and var more)
-        {
-            if (room > 0) _share.Rest();
-            room = more;
-        }
-        else
-        {
-            _mayHaveQueued = true;
-            if (_tendsSlowly) _tend.Set(); // what waits may expire
-            if (!MayGoFirst()) return Crowded;
-            room = 1;
-            first = true;
-        }
-        // With high priority a job goes before the requests that wait, with low priority after all of them.
-        WorkPriority priority = first ? WorkPriority.High : hurried > 0 ? WorkPriority.Normal : WorkPriority.Low;
-        JobClaims claimed;
-        try
-        {
-            _mayHaveQueued = false; // whoever accepts from here on says so
-            _early.ClaimBegins();
-            claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
-            StoreWorks();
-            // If fewer were due than there is room for, those that hurried are gone: cancelled, or run elsewhere.
-            if (!claimed.IsPaused) Interlocked.Add(ref _hurried, -(claimed.Claims.Count < room ? hurried : Math.Min(hurried, room)));
-            foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
-        }
-        finally
-        {
-            _early.ClaimEnded();
-        }
-        if (claimed.IsPaused) _mayHaveQueued = true; // what waits comes before what is accepted meanwhile
-        if (claimed.Claims.Count == room)
-        {
-            _mayHaveQueued = true;
-            return Room() > 0 ? TimeSpan.Zero : Crowded;
-        }
-        _share.Rest();
-        // The next time is told when none is due.
-        TimeSpan? next = claimed.Claims.Count > 0 ? Crowded : claimed.NextDue;
-        if (next < Crowded) next = Crowded;
-        Volatile.Write(ref _lookAt, next is { } time ? _time.GetTimestamp() + (long)(time.TotalSeconds * _time.TimestampFrequency) : long.MaxValue);
-        return next;
-    }
-
-    /// <summary>How long until a job may be due that was not when it was last looked; <see langword="null"/>: none is known of.</summary>
-    private TimeSpan? LookIn() =>
-        Volatile.Read(ref _lookAt) is var then and not long.MaxValue ? _time.GetElapsedTime(_time.GetTimestamp(), then) : null;
-
-    /// <summary>How many workers are free, and not meant for a job already.</summary>
-    private int Room()
-    {
-        PoolSnapshot pool = _pool.GetSnapshot();
-        int busy = pool.Workers.Count(static w => w.State != WorkerState.Idle);
-        // Those of ours that are on their way to the pool, or wait in it.
-        return pool.Workers.Count - busy - Math.Max(pool.QueueLength, Volatile.Read(ref _waiting));
-    }
-
-    /// <summary>Whether a job may go before what waits in the pool.</summary>
-    private bool MayGoFirst()
-    {
-        // Where jobs have all workers, nobody else is in their way.
-        if (Volatile.Read(ref _holding) >= _pool.Workers)
-        {
-            _share.Rest();
-            return false;
-        }
-        // Others get the time to take what was left to them.
-        return _share.IsDue() && Volatile.Read(ref _waiting) == 0 && !_pool.IsFullGuess
-            && (Volatile.Read(ref _leftAt) is var left && (left == 0 || _time.GetElapsedTime(left) > LongestWait));
-    }
 
     private void Begin(JobClaim claim, WorkPriority priority, bool first)
     {
@@ -291,8 +162,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         if (first && _store.IsShared) run.StopUnlessStartedIn(LongestWait, _time);
         if (claim.Job.Deadline is { } deadline) run.StopIn(deadline - claim.Job.StartedAt!.Value, _time);
         _runs[run] = first;
-        Interlocked.Increment(ref _waiting); // a full fence; see TendAsync
-        if (_tendsSlowly) _tend.Set();
+        Interlocked.Increment(ref _waiting); // a full fence; see Pace
+        TendOften();
         // Whoever closes or tells of a cancellation notes it before looking for the run: one of the two sees the other.
         if (_closed.IsCancellationRequested) run.Stop(StopReason.Draining);
         else if (claim.Job.IsCancelRequested || (_early.TryGet(claim.Job.Id, out long version) && IsOf(run, version))) run.Stop(StopReason.Cancelled);
@@ -304,66 +175,12 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         Interlocked.Increment(ref _holding);
         Interlocked.Decrement(ref _waiting);
         if (_runs.GetValueOrDefault(run)) _share.Started();
+        // While it waited for its worker, no other might.
+        if (_queue.IsSuspected || Volatile.Read(ref _hurried) > 0) _due.Set();
     }
 
     /// <summary>What the store grants: less than <see cref="JobOptions.Lease"/>, so that the time it takes others to look is within it.</summary>
     private TimeSpan LeaseTime => _options.Lease * (2 / 3.0);
-
-    private async Task TendAsync()
-    {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        var rules = new MaintenanceRules(_options.Retention, _options.MaxRedeliveries);
-        RetryPause pause = default;
-        while (!_stopped.IsCancellationRequested)
-        {
-            TimeSpan wait;
-            try
-            {
-                // Before others' leases are looked at: after a time without the store, one's own have run out as well.
-                await RenewAsync();
-                MaintenanceReport report = await _store.MaintainAsync(rules, CancellationToken.None);
-                foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
-                if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
-                bool mayHaveQueued = _mayHaveQueued || report.Redelivered.Count > 0 || _store.IsShared;
-                // It is looked whatever is known: what others tell may get lost, and the clock may be set, or the machine have slept.
-                _mayHaveQueued = true;
-                _due.Set();
-                StoreWorks();
-                pause.Reset();
-                // Whether another instance dies cannot be known otherwise than by looking.
-                _tendsSlowly = true;
-                Interlocked.MemoryBarrier(); // said before it is looked: whoever begins a run afterwards wakes this
-                bool busy = !_runs.IsEmpty || mayHaveQueued;
-                // Another instance may come that nobody tells of; and die.
-                TimeSpan quiet = _options.Lease / 3 < Quiet ? _options.Lease / 3 : Quiet;
-                wait = report.MayBeMore ? TimeSpan.Zero : busy ? _options.Lease / 6 : quiet;
-                _tendsSlowly = !busy && !report.MayBeMore;
-                // A retention of seconds is kept to the second, or nearly.
-                if (wait > _options.Retention / 4) wait = _options.Retention / 4;
-            }
-            catch (Exception e)
-            {
-                // As in ClaimAsync. Leases are short, so it is soon tried again.
-                StoreFails(e);
-                wait = pause.Next();
-            }
-            if (wait > TimeSpan.Zero) await _tend.WaitAsync(wait, _time, _stopped.Token);
-            _tendsSlowly = false;
-        }
-    }
-
-    private async Task RenewAsync()
-    {
-        JobRun[] runs = [.. _runs.Keys];
-        if (runs.Length == 0) return;
-        IReadOnlyList<LeaseState> states = await _store.RenewAsync([.. runs.Select(static r => r.Claim)], LeaseTime, CancellationToken.None);
-        for (int i = 0; i < runs.Length; i++)
-        {
-            if (states[i] == LeaseState.CancelRequested) runs[i].Stop(StopReason.Cancelled);
-            // One that has just ended is not this claim's any more either.
-            else if (states[i] == LeaseState.Lost && _runs.ContainsKey(runs[i])) runs[i].Stop(StopReason.LeaseLost);
-        }
-    }
 
     private void StoreFails(Exception e)
     {

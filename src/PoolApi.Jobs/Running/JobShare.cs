@@ -14,6 +14,7 @@ internal sealed class JobShare(double share, int workers, TimeProvider time)
 {
     private static readonly TimeSpan Most = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MostDebt = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
 
     private readonly Lock _lock = new();
     private TimeSpan _credit;
@@ -21,15 +22,22 @@ internal sealed class JobShare(double share, int workers, TimeProvider time)
     private int _holding;
 
     /// <summary>Jobs wait and no worker is free.</summary>
-    /// <returns>Whether one is to go first all the same.</returns>
-    public bool IsDue()
+    /// <returns>
+    /// How long until one may go first, unless a job that went first ends sooner; zero: now; <see langword="null"/>: not before
+    /// one ends, or never.
+    /// </returns>
+    public TimeSpan? DueIn()
     {
-        if (share <= 0) return false;
+        if (share <= 0) return null;
         lock (_lock)
         {
             AddUp();
             _since ??= time.GetTimestamp();
-            return _credit > TimeSpan.Zero;
+            if (_credit > TimeSpan.Zero) return TimeSpan.Zero;
+            double rate = (share * workers) - _holding;
+            if (rate <= 0) return null;
+            // A timer's tick more: at the end of the wait there must be something to spend.
+            return (-_credit / rate) + Tick;
         }
     }
 

@@ -10,15 +10,12 @@ namespace PoolApi.Jobs.Running;
 /// been read. A watcher that does not keep up sees the latest only, and costs no more memory than one that does.</para>
 /// <para>That nothing is missed: a watcher is counted in before it reads the job for the first time, and a change that is told
 /// while the job is being read makes it be read again.</para>
-/// <para>Where the store does not tell of what other instances do, jobs that are watched are looked at a few times a second, as long as
-/// there are any.</para>
+/// <para>Where the store does not tell of what other instances do, it is asked four times a second which of the watched jobs have
+/// changed, as long as there are any: one operation, however many are watched.</para>
 /// </remarks>
 public sealed class JobWatch(IJobStore store)
 {
     private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(250);
-
-    /// <summary>For each job: so that however many are watched, to look at them takes a small part of the time.</summary>
-    private static readonly TimeSpan LookPauseEach = TimeSpan.FromMilliseconds(1);
 
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, Watched> _byId = [];
@@ -45,6 +42,7 @@ public sealed class JobWatch(IJobStore store)
         {
             Task next = watched.Look().Next;
             Job? job = await store.GetAsync(id, cancellation);
+            if (job is not null) watched.Seen(job);
             while (job is not null)
             {
                 if (job.Version > after)
@@ -107,8 +105,7 @@ public sealed class JobWatch(IJobStore store)
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         while (true)
         {
-            TimeSpan pause = LookPauseEach * Count;
-            await Task.Delay(pause < LookPause ? LookPause : pause);
+            await Task.Delay(LookPause);
             Watched[] all;
             lock (_lock)
             {
@@ -119,7 +116,15 @@ public sealed class JobWatch(IJobStore store)
                 }
                 all = [.. _byId.Values];
             }
-            foreach (Watched watched in all) watched.Read(long.MaxValue);
+            try
+            {
+                IReadOnlyList<int> changed = await store.FindChangedAsync([.. all.Select(static w => w.Known)], CancellationToken.None);
+                foreach (int index in changed) all[index].Read(long.MaxValue);
+            }
+            catch (Exception)
+            {
+                // The store is away. A watcher that reads the job by itself is told so; this one asks again.
+            }
         }
     }
 
@@ -144,10 +149,32 @@ public sealed class JobWatch(IJobStore store)
         /// <summary>Guarded by the lock of the outer type.</summary>
         public int Watchers { get; set; }
 
+        /// <summary>The job and the latest version of it that was read; 0 if it has not been read yet.</summary>
+        public KnownVersion Known
+        {
+            get
+            {
+                lock (_lock) return new KnownVersion(id, _latest?.Version ?? 0);
+            }
+        }
+
         /// <summary>What the last read has found, and what completes when another has found something else.</summary>
         public (Task Next, Job? Latest, bool IsGone, ExceptionDispatchInfo? Fault) Look()
         {
             lock (_lock) return (_next.Task, _latest, _isGone, _fault);
+        }
+
+        /// <summary>A watcher has read the job by itself.</summary>
+        public void Seen(Job job)
+        {
+            lock (_lock)
+            {
+                if (_latest is { } latest && latest.Version >= job.Version) return;
+                _latest = job;
+                // Others may have read an older version. This watcher finds nothing new, and waits again.
+                _next.TrySetResult();
+                _next = NewSignal();
+            }
         }
 
         /// <summary>Reads the job unless the version is known already.</summary>

@@ -24,7 +24,7 @@ public interface IJobStore : IAsyncDisposable
     bool IsShared { get; }
 
     /// <summary>
-    /// The listener hears of what other instances change as well. If not, whoever waits for that has to look.
+    /// The listener hears of what other instances change as well. If not, whoever waits for that asks (<see cref="FindChangedAsync"/>).
     /// </summary>
     bool TellsOfOthers => true;
 
@@ -86,6 +86,16 @@ public interface IJobStore : IAsyncDisposable
     /// <returns><see langword="null"/> if there is none.</returns>
     ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation);
 
+    /// <summary>
+    /// Which of some jobs have another version by now, or are gone. One operation, which costs next to nothing while nobody
+    /// changes anything. Only for a store that does not tell of what others change (<see cref="TellsOfOthers"/>).
+    /// </summary>
+    /// <param name="known">The jobs, each with the version that the caller knows.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <returns>Their places in the list.</returns>
+    ValueTask<IReadOnlyList<int>> FindChangedAsync(IReadOnlyList<KnownVersion> known, CancellationToken cancellation) =>
+        throw new NotSupportedException("The listener of this store hears of every change.");
+
     /// <summary>The job and its result.</summary>
     /// <returns><see langword="null"/> if there is no such job; no result if it has none, or it is past its retention.</returns>
     ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation);
@@ -128,3 +138,8 @@ public sealed record JobWithResult(Job Job, JobResult? Result, bool IsSwept);
 /// <param name="Before">The state it was in.</param>
 /// <param name="After">The job as it is now; unchanged if it could not.</param>
 public sealed record JobTransition(JobState Before, Job After);
+
+/// <summary>A version of a job that a caller knows.</summary>
+/// <param name="Id">The job.</param>
+/// <param name="Version">Its version.</param>
+public readonly record struct KnownVersion(Guid Id, long Version);

@@ -56,6 +56,10 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
     public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => Measured("get", Now, store.GetAsync(id, cancellation));
 
     /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<int>> FindChangedAsync(IReadOnlyList<KnownVersion> known, CancellationToken cancellation) =>
+        Measured("find_changed", Now, store.FindChangedAsync(known, cancellation));
+
+    /// <inheritdoc/>
     public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) =>
         Measured("result", Now, store.GetResultAsync(id, cancellation));
 

@@ -82,6 +82,8 @@ internal sealed class PoolCore
 
     public SpaceWaiters Space { get; }
 
+    public IdleSignal Idle { get; } = new();
+
     public bool IsClosed => _queue.IsClosed;
 
     /// <summary>True from just before the pool is closed. Cheaper to read: submitters do not write beside it.</summary>

@@ -136,11 +136,13 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     now = core.Clock.Coarse;
                     break;
                 case NextStep.Sleep:
+                    core.Idle.Tell();
                     WorkQueue<ProcessorOps>.Sleep(this);
                     ForgetInterrupt();
                     now = core.Clock.Coarse;
                     break;
                 default:
+                    core.Idle.Tell(); // it is not busy any more either
                     return;
             }
         }

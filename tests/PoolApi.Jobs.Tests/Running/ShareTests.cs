@@ -32,72 +32,72 @@ public sealed class ShareTests
     public void It_adds_up_while_jobs_wait_and_is_due_when_there_is_any()
     {
         var share = new JobShare(0.1, workers: 2, _time);
-        Assert.False(share.IsDue());
+        Assert.False(IsDue(share));
         Pass(0.01);
-        Assert.True(share.IsDue());
+        Assert.True(IsDue(share));
     }
 
     [Fact]
     public void What_a_job_uses_is_taken_from_it_while_it_runs()
     {
         var share = new JobShare(0.1, workers: 2, _time); // 0.2 workers
-        share.IsDue();
+        IsDue(share);
         Pass(1); // 0.2 s saved
         share.Started(); // uses 1, has 0.2: 0.8 s/s less
         Pass(0.2);
-        Assert.True(share.IsDue());
+        Assert.True(IsDue(share));
         Pass(0.1);
-        Assert.False(share.IsDue());
+        Assert.False(IsDue(share));
         share.Ended(); // 0.04 s owed
         Pass(0.15);
-        Assert.False(share.IsDue());
+        Assert.False(IsDue(share));
         Pass(0.1);
-        Assert.True(share.IsDue());
+        Assert.True(IsDue(share));
     }
 
     [Fact]
     public void No_more_is_saved_than_a_second()
     {
         var share = new JobShare(0.5, workers: 2, _time); // one worker
-        share.IsDue();
+        IsDue(share);
         Pass(1000);
         share.Started();
         share.Started(); // one more than there is
         Pass(0.9);
-        Assert.True(share.IsDue());
+        Assert.True(IsDue(share));
         Pass(0.2);
-        Assert.False(share.IsDue());
+        Assert.False(IsDue(share));
     }
 
     [Fact]
     public void No_more_is_owed_than_ten_seconds()
     {
         var share = new JobShare(0.5, workers: 2, _time);
-        share.IsDue();
+        IsDue(share);
         share.Started();
         share.Started();
         Pass(1000);
         share.Ended();
         share.Ended();
         Pass(9.9);
-        Assert.False(share.IsDue());
+        Assert.False(IsDue(share));
         Pass(0.2);
-        Assert.True(share.IsDue());
+        Assert.True(IsDue(share));
     }
 
     [Fact]
     public void While_it_rests_nothing_adds_up_and_nothing_is_taken()
     {
         var share = new JobShare(0.5, workers: 2, _time);
-        share.IsDue();
+        IsDue(share);
         share.Rest();
         Pass(100);
-        Assert.False(share.IsDue());
+        Assert.False(IsDue(share));
         Pass(0.5);
         share.Started();
         share.Rest();
         Pass(100);
-        Assert.True(share.IsDue());
+        Assert.True(IsDue(share));
         share.Ended();
     }
 
@@ -107,10 +107,12 @@ public sealed class ShareTests
         var share = new JobShare(0, workers: 8, _time);
         for (int i = 0; i < 10; i++)
         {
-            Assert.False(share.IsDue());
+            Assert.False(IsDue(share));
             Pass(100);
         }
     }
+
+    private static bool IsDue(JobShare share) => share.DueIn() == TimeSpan.Zero;
 
     private void Pass(double seconds) => _time.Advance(TimeSpan.FromSeconds(seconds));
 

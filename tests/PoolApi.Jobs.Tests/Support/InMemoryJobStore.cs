@@ -183,6 +183,12 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) =>
         DoAsync("get", _ => _jobs.Rows.GetValueOrDefault(id)?.Job, cancellation);
 
+    public bool TellsOfOthers { get; init; } = true;
+
+    public ValueTask<IReadOnlyList<int>> FindChangedAsync(IReadOnlyList<KnownVersion> known, CancellationToken cancellation) => DoAsync<IReadOnlyList<int>>(
+        "find changed", _ => [.. Enumerable.Range(0, known.Count).Where(i => _jobs.Rows.GetValueOrDefault(known[i].Id)?.Job.Version != known[i].Version)],
+        cancellation);
+
     public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => DoAsync(
         "result", _ => _jobs.Rows.TryGetValue(id, out Row? row) ? new JobWithResult(row.Job, row.Result, row.IsSwept) : null, cancellation);
 

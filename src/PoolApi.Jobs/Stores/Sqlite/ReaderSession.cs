@@ -18,11 +18,14 @@ internal sealed class ReaderSession : IDisposable
         _end = database.Prepare("COMMIT");
         Jobs = new JobReads(database);
         Lists = new JobLists(database, Jobs);
+        Changes = new ForeignChanges(database);
     }
 
     public JobReads Jobs { get; }
 
     public JobLists Lists { get; }
+
+    public ForeignChanges Changes { get; }
 
     /// <summary>Does an operation; all that it reads is as of one moment.</summary>
     public void Do(Operation<ReaderSession> operation)

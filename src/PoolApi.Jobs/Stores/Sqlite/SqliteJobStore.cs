@@ -115,6 +115,10 @@ public sealed class SqliteJobStore : IJobStore
         ReadAsync(static (session, id) => session.Jobs.Find(id)?.ToJob(), id, cancellation);
 
     /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<int>> FindChangedAsync(IReadOnlyList<KnownVersion> known, CancellationToken cancellation) =>
+        ReadAsync(static (session, known) => session.Changes.Find(known), known, cancellation);
+
+    /// <inheritdoc/>
     public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => ReadAsync(
         static (session, id) => session.Jobs.Find(id) is { } row ? new JobWithResult(row.ToJob(), session.Jobs.Result(row), row.IsSwept) : null,
         id, cancellation);

@@ -1,0 +1,149 @@
+using System.Collections.Concurrent;
+using CsCheck;
+using PoolApi.Jobs.Running;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>P6: in a steady state the store is asked only as often as something happens, and never in circles.</summary>
+public sealed class SteadyStateTests
+{
+    /// <summary>How long a state is watched.</summary>
+    private static readonly TimeSpan Time = TimeSpan.FromSeconds(2);
+
+    /// <summary>What a round of maintenance costs (renew, maintain, and a claim that looks), for the rounds of that time; and a first claim.</summary>
+    private const int Rounds = 3 * 2 + 2;
+
+    private static readonly string[] Operations = ["claim", "maintain", "renew", "finish", "hand back"];
+
+    /// <summary>A state that lasts: who has the workers, what waits in the store, and whether the store works.</summary>
+    private sealed record State(int Workers, Crowd Requests, int Jobs, double Share, bool IsShared, bool IsStoreAway, int Capacity);
+
+    private enum Crowd
+    {
+        /// <summary>No request: the workers are free for jobs.</summary>
+        None,
+
+        /// <summary>A request holds each worker.</summary>
+        Held,
+
+        /// <summary>A request holds each worker, and the queue is full.</summary>
+        Full,
+
+        /// <summary>Short requests keep all workers busy.</summary>
+        Short,
+    }
+
+    private static readonly Gen<State> States = Gen.Select(
+        Gen.Int[1, 4], Gen.Enum<Crowd>(), Gen.OneOf(Gen.Const(0), Gen.Const(1), Gen.Const(50)), Gen.OneOf(Gen.Const(0.0), Gen.Const(0.02), Gen.Const(1.0)), Gen.Bool, Gen.Frequency((3, Gen.Const(false)), (1, Gen.Const(true))),
+        Gen.OneOf(Gen.Const(8), Gen.Const(1024)),
+        static (workers, requests, jobs, share, isShared, isAway, capacity) =>
+            new State(workers, requests, jobs, share, isShared, isAway, requests == Crowd.Full ? 8 : capacity));
+
+    [Fact]
+    public async Task The_store_is_asked_no_more_than_what_happens_calls_for_in_random_steady_states()
+    {
+        var states = new List<State>
+        {
+            new(2, Crowd.Held, 0, 0.02, false, false, 1024), // requests have all workers, and no job was ever accepted
+            new(2, Crowd.Held, 1, 0, false, false, 1024),
+            new(2, Crowd.Full, 1, 0.02, false, false, 8),
+            new(2, Crowd.None, 0, 0.02, false, false, 1024),
+            new(2, Crowd.Held, 0, 0.02, false, true, 1024),
+        };
+        Gen<State[]> many = States.Array[19];
+        many.Sample(states.AddRange, iter: 1);
+
+        string?[] faults = await Task.WhenAll(states.Select(WatchAsync));
+
+        Assert.All(faults, Assert.Null);
+    }
+
+    [Fact]
+    public async Task A_job_that_waits_runs_when_a_worker_runs_out_of_work_and_nobody_looks_in_between()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync(workers: 1);
+        await rig.QuietAsync();
+        ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
+        await gate.ArrivalAsync();
+        Job job = await rig.AcceptAsync();
+        int calls = rig.Store.Calls();
+        await Task.Delay(300, Token); // a look a hundred times a second would be seen
+
+        Assert.InRange(rig.Store.Calls() - calls, 0, 2); // that jobs wait lets maintenance look once
+        gate.Open();
+
+        await request;
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task Five_hundred_watchers_of_a_store_that_does_not_tell_of_others_cost_one_operation_a_look()
+    {
+        var jobs = new InMemoryJobs();
+        var store = new InMemoryJobStore(jobs) { TellsOfOthers = false };
+        var other = new InMemoryJobStore(jobs);
+        await store.OpenAsync(Token);
+        var watch = new JobWatch(store);
+        Job[] all = new Job[500];
+        for (int i = 0; i < all.Length; i++) all[i] = (await other.AcceptAsync(Jobs.New(), Token)).Job;
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        IAsyncEnumerator<Job>[] watchers = [.. all.Select(j => watch.WatchAsync(j.Id, 0, over.Token).GetAsyncEnumerator(Token))];
+        foreach (IAsyncEnumerator<Job> watcher in watchers) Assert.True(await watcher.MoveNextAsync());
+        Task<bool>[] next = [.. watchers.Select(static w => w.MoveNextAsync().AsTask())];
+        int gets = store.Calls("get"), looks = store.Calls("find changed");
+
+        await UntilAsync(() => store.Calls("find changed") >= looks + 4);
+        Assert.Equal(0, store.Calls("get") - gets);
+        await other.CancelAsync(all[321].Id, Token);
+
+        Assert.True(await next[321].Patiently());
+        Assert.Equal(JobState.Cancelled, watchers[321].Current.State);
+        Assert.InRange(store.Calls("get") - gets, 1, 2);
+        await over.CancelAsync();
+        foreach (Task<bool> each in next) await Task.WhenAny(each);
+        foreach (IAsyncEnumerator<Job> watcher in watchers) await watcher.DisposeAsync();
+        Assert.Equal(0, watch.Count);
+    }
+
+    /// <returns>What is wrong; <see langword="null"/>: nothing.</returns>
+    private static async Task<string?> WatchAsync(State state)
+    {
+        using var gate = new Gate();
+        using var over = new CancellationTokenSource();
+        var ended = new ConcurrentBag<Guid>();
+        await using Rig rig = await Rig.StartAsync(
+            (run, _) =>
+            {
+                ended.Add(run.Claim.Job.Id);
+                return ScriptedExecutor.Success;
+            },
+            state.Workers, Rig.Options with { Share = state.Share, Lease = TimeSpan.FromSeconds(30) }, isShared: state.IsShared, capacity: state.Capacity);
+        List<Task> requests = [];
+        int held = state.Requests switch { Crowd.Held => state.Workers, Crowd.Full => state.Workers + state.Capacity, _ => 0 };
+        for (int i = 0; i < held; i++) requests.Add(rig.Pool.RunAsync(() => gate.Pass()).AsTask());
+        if (state.Requests == Crowd.Short) requests.AddRange(Enumerable.Range(0, state.Workers * 2).Select(_ => RequestsAsync(rig, over.Token)));
+        for (int i = 0; i < state.Jobs; i++) await rig.AcceptAsync();
+        if (state.IsStoreAway) rig.Store.Fault = "away";
+        int before = rig.Store.Calls(), done = ended.Count;
+
+        await Task.Delay(Time, Token);
+
+        int asked = rig.Store.Calls() - before, jobs = ended.Count - done;
+        string counts = string.Join(", ", Operations.Select(o => $"{o} {rig.Store.Calls(o)}"));
+        rig.Store.Fault = null;
+        gate.Open();
+        await over.CancelAsync();
+        await Task.WhenAll(requests).Patiently();
+        // Each job is claimed and finished, and the claim after it finds the next or none. A share's job that finds no worker is left to
+        // others after a second. A store that is away is asked again after 0.1, 0.2, 0.4, 0.8 s by each of the two flows.
+        int most = Rounds + (3 * jobs) + (state.IsShared ? 6 : 0) + (state.IsStoreAway ? 12 : 0);
+        return asked <= most ? null : $"{state}: {asked} operations, at most {most}; {jobs} jobs ran; {counts}";
+    }
+
+    private static async Task RequestsAsync(Rig rig, CancellationToken over)
+    {
+        while (!over.IsCancellationRequested) await rig.Pool.RunAsync(static () => Thread.SpinWait(20_000));
+    }
+}
