@@ -19,7 +19,11 @@ public sealed partial class JobDispatcher
     /// <summary>How long a job that went first, since no worker was free, waits for one before others may have it.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
 
+    private long _looks;
     private Task? _idle; // the idle worker that this flow asked for; it alone uses it
+
+    /// <summary>How often this flow has looked whether there is something to claim, and room for it. For tests.</summary>
+    internal long Looks => Volatile.Read(ref _looks);
 
     private async Task ClaimAsync()
     {
@@ -48,6 +52,7 @@ public sealed partial class JobDispatcher
     /// <returns>How long to wait before the next time, unless told sooner; <see langword="null"/> until told.</returns>
     private async Task<TimeSpan?> ClaimOnceAsync()
     {
+        _looks++;
         _isLooking = true;
         Interlocked.MemoryBarrier(); // said before the room is counted; see TryReserve
         try

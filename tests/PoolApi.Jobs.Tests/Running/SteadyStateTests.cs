@@ -11,8 +11,11 @@ public sealed class SteadyStateTests
     /// <summary>How long a state is watched.</summary>
     private static readonly TimeSpan Time = TimeSpan.FromSeconds(2);
 
-    /// <summary>What a round of maintenance costs (renew, maintain, and a claim that looks), for the rounds of that time; and a first claim.</summary>
-    private const int Rounds = 3 * 2 + 2;
+    /// <summary>The shortest there is: rounds of maintenance are half a second apart at least.</summary>
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(3);
+
+    /// <summary>What the rounds of that time cost: each renews, maintains, and makes one claim look; and a first claim.</summary>
+    private const int Rounds = (3 * 5) + 2;
 
     private static readonly string[] Operations = ["claim", "maintain", "renew", "finish", "hand back"];
 
@@ -119,7 +122,7 @@ public sealed class SteadyStateTests
                 ended.Add(run.Claim.Job.Id);
                 return ScriptedExecutor.Success;
             },
-            state.Workers, Rig.Options with { Share = state.Share, Lease = TimeSpan.FromSeconds(30) }, isShared: state.IsShared, capacity: state.Capacity);
+            state.Workers, Rig.Options with { Share = state.Share, Lease = Lease }, isShared: state.IsShared, capacity: state.Capacity);
         List<Task> requests = [];
         int held = state.Requests switch { Crowd.Held => state.Workers, Crowd.Full => state.Workers + state.Capacity, _ => 0 };
         for (int i = 0; i < held; i++) requests.Add(rig.Pool.RunAsync(() => gate.Pass()).AsTask());
@@ -127,10 +130,12 @@ public sealed class SteadyStateTests
         for (int i = 0; i < state.Jobs; i++) await rig.AcceptAsync();
         if (state.IsStoreAway) rig.Store.Fault = "away";
         int before = rig.Store.Calls(), done = ended.Count;
+        long looked = rig.Dispatcher.Looks;
 
         await Task.Delay(Time, Token);
 
         int asked = rig.Store.Calls() - before, jobs = ended.Count - done;
+        looked = rig.Dispatcher.Looks - looked;
         string counts = string.Join(", ", Operations.Select(o => $"{o} {rig.Store.Calls(o)}"));
         rig.Store.Fault = null;
         gate.Open();
@@ -139,7 +144,11 @@ public sealed class SteadyStateTests
         // Each job is claimed and finished, and the claim after it finds the next or none. A share's job that finds no worker is left to
         // others after a second. A store that is away is asked again after 0.1, 0.2, 0.4, 0.8 s by each of the two flows.
         int most = Rounds + (3 * jobs) + (state.IsShared ? 6 : 0) + (state.IsStoreAway ? 12 : 0);
-        return asked <= most ? null : $"{state}: {asked} operations, at most {most}; {jobs} jobs ran; {counts}";
+        // A look at the workers costs no operation, but time: a job's start and end and a worker that runs out of work set one off.
+        // Short requests make workers run out of work now and then.
+        long mostLooks = state.Requests switch { Crowd.Short => int.MaxValue, Crowd.Full => 100, _ => 20 } + (6L * jobs);
+        return asked <= most && looked <= mostLooks ? null
+            : $"{state}: {asked} operations, at most {most}; {looked} looks, at most {mostLooks}; {jobs} jobs ran; {counts}";
     }
 
     private static async Task RequestsAsync(Rig rig, CancellationToken over)
