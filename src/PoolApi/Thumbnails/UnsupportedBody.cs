@@ -25,7 +25,7 @@ internal static class UnsupportedBody
     /// <param name="body">A body that is not empty, and that <see cref="ImageSniffer"/> does not recognise.</param>
     public static string Explain(ReadOnlySpan<byte> body)
     {
-        (string what, string advice) = OfBytes(body) ?? OfText(body) ?? ("not an image of a known kind", Raw);
+        (string what, string advice) = OfBytes(body) ?? OfForm(body) ?? OfText(body) ?? ("not an image of a known kind", Raw);
         return $"The body is {what}; it may be {ImageSniffer.Accepted}. {advice}";
     }
 
@@ -94,6 +94,13 @@ internal static class UnsupportedBody
         return ("a video or a sound (MP4, QuickTime)", Frame);
     }
 
+    /// <summary>A multipart form whose Content-Type does not say so. There may be an image in it, so it is no text.</summary>
+    private static (string What, string Advice)? OfForm(ReadOnlySpan<byte> body) =>
+        body.StartsWith("--"u8)
+        && Encoding.Latin1.GetString(body[..Math.Min(body.Length, MaxText)]).Contains("\nContent-Disposition:", StringComparison.OrdinalIgnoreCase)
+            ? ("a multipart form", "Send the image's bytes as the body, without a form around them: with curl, --data-binary @FILE in place of -F.")
+            : null;
+
     /// <summary>By what a text says.</summary>
     private static (string What, string Advice)? OfText(ReadOnlySpan<byte> body)
     {
@@ -110,8 +117,6 @@ internal static class UnsupportedBody
         if (Starts(text, "[object ")) return ("a script's name for an object, not its content", "Send the File, Blob or ArrayBuffer itself as the body.");
         if (Starts(text, "b'") || Starts(text, "b\"")) return ("Python's text form of bytes", "Send the bytes themselves as the body.");
         if (text[0] is '{' or '[' or '"') return ("JSON", "Send the image's bytes as the body; if they are in the JSON as base64, decode them.");
-        if (text.StartsWith("--", StringComparison.Ordinal) && text.Contains("Content-Disposition:", StringComparison.OrdinalIgnoreCase))
-            return ("a multipart form", "Send the image's bytes as the body, without a form around them: with curl, --data-binary @FILE in place of -F.");
         if (text[0] == '<') return OfMarkup(text);
         if (OfEncoded(text) is { } encoded) return encoded;
         int value = text.IndexOf('=', StringComparison.Ordinal);
