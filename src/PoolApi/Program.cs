@@ -8,6 +8,7 @@ using PoolApi.JobService;
 using PoolApi.Management;
 using PoolApi.Passwords;
 using PoolApi.Problems;
+using PoolApi.Requests;
 using PoolApi.Telemetry;
 using PoolApi.Thumbnails;
 using PoolApi.Welcome;
@@ -40,13 +41,15 @@ try
     app.UseExceptionHandler();
     app.UseStatusCodePages();
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
+    app.UseRequestChecks();
     if (jobs) app.UseJobIntake();
     app.MapWelcome(settings.Diagnostics, jobs, settings.Auth.Keys is not null);
     app.MapOpenApi();
-    app.MapThumbnails();
-    app.MapPasswords();
-    if (settings.Diagnostics) app.MapDiagnostics();
-    if (jobs) app.MapJobs();
+    RouteGroupBuilder api = app.MapChecked();
+    api.MapThumbnails();
+    api.MapPasswords();
+    if (settings.Diagnostics) api.MapDiagnostics();
+    if (jobs) api.MapJobs();
     app.MapManagement();
 
     await app.StartAsync();

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.OpenApi;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Auth;
+using PoolApi.Requests;
 
 namespace PoolApi.Documentation;
 
@@ -30,13 +31,14 @@ internal static class RouteDocs
             Examples = example is { } value ? [value] : null,
         });
 
-    /// <summary>A query parameter that is one of a few words, the first by default.</summary>
-    public static RouteHandlerBuilder WithChoice(this RouteHandlerBuilder builder, string name, string description, params string[] words) =>
+    /// <summary>A query parameter that is one of a few words.</summary>
+    public static RouteHandlerBuilder WithChoice(
+        this RouteHandlerBuilder builder, string name, string description, bool isFirstDefault, params string[] words) =>
         builder.WithQuery(name, description, required: false, new OpenApiSchema
         {
             Type = JsonSchemaType.String,
             Enum = [.. words.Select(static w => (JsonNode)w)],
-            Default = words[0],
+            Default = isFirstDefault ? words[0] : null,
         });
 
     /// <summary>A query parameter that is true or false, false by default.</summary>
@@ -48,8 +50,9 @@ internal static class RouteDocs
         builder.Produces<string>(StatusCodes.Status200OK, "text/plain");
 
     /// <summary>A request body of raw bytes.</summary>
-    public static RouteHandlerBuilder WithBinaryBody(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
-        builder.AddOpenApiOperationTransformer((operation, _, _) =>
+    public static RouteHandlerBuilder WithBinaryBody(
+        this RouteHandlerBuilder builder, string description, Func<HttpContext, IResult?> refuseType, params string[] contentTypes) =>
+        builder.WithMetadata(new RequestBodyMetadata(refuseType)).AddOpenApiOperationTransformer((operation, _, _) =>
         {
             operation.RequestBody = new OpenApiRequestBody
             {
@@ -62,7 +65,7 @@ internal static class RouteDocs
 
     /// <summary>A request body of JSON. (Accepts() would also have routing refuse other media, without a word about the field.)</summary>
     public static RouteHandlerBuilder WithJsonBody<T>(this RouteHandlerBuilder builder) =>
-        builder.AddOpenApiOperationTransformer(static async (operation, context, cancellation) => operation.RequestBody = new OpenApiRequestBody
+        builder.WithMetadata(new RequestBodyMetadata(JsonBody.RefuseType)).AddOpenApiOperationTransformer(static async (operation, context, cancellation) => operation.RequestBody = new OpenApiRequestBody
         {
             Required = true,
             Content = new Dictionary<string, OpenApiMediaType>
@@ -148,6 +151,7 @@ internal static class RouteDocs
             {
                 "400" => "invalid-request: a parameter or the body is wrong; `errors` names each with what it may be",
                 "401" => "unauthorized: there is no key, or one that nobody has",
+                "406" => "not-acceptable: the header Accept excludes every format there is",
                 "408" => "request-timeout: the body came too slowly",
                 "413" => "payload-too-large: the body is larger than Pool:MaxBodyBytes",
                 "415" => "unsupported-media: the body is of a kind that is not taken",
@@ -186,10 +190,10 @@ internal static class RouteDocs
     public static RouteHandlerBuilder WithHeader(this RouteHandlerBuilder builder, string name, string description, OpenApiSchema schema) =>
         builder.WithParameter(ParameterLocation.Header, name, description, required: false, schema);
 
-    /// <summary>A query parameter.</summary>
+    /// <summary>A query parameter. Requests with another than those that are said so are refused.</summary>
     public static RouteHandlerBuilder WithQuery(
         this RouteHandlerBuilder builder, string name, string description, bool required, OpenApiSchema schema) =>
-        builder.WithParameter(ParameterLocation.Query, name, description, required, schema);
+        builder.WithMetadata(new QueryParameterMetadata(name)).WithParameter(ParameterLocation.Query, name, description, required, schema);
 
     private static RouteHandlerBuilder WithParameter(
         this RouteHandlerBuilder builder, ParameterLocation place, string name, string description, bool required, OpenApiSchema schema) =>

@@ -38,6 +38,9 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
         (PriorityQuery, PriorityHeader, false), (RunAtQuery, RunAtHeader, false), (TimeoutQuery, TimeoutHeader, true), (TagQuery, TagsHeader, true),
     ];
 
+    /// <summary>What they are called in the query.</summary>
+    public static IEnumerable<string> QueryNames => Names.Select(static name => name.Query);
+
     /// <summary>Whether a request has any. Cheap for one that has none.</summary>
     public static bool AreGiven(HttpRequest request)
     {

@@ -20,6 +20,10 @@ internal static class Problem
     public static ProblemHttpResult UnsupportedMedia(HttpContext context, string field, string fault) =>
         Of(context, StatusCodes.Status415UnsupportedMediaType, fault, errors: new Dictionary<string, string[]> { [field] = [fault] });
 
+    /// <summary>The header Accept excludes everything that the route can answer.</summary>
+    public static ProblemHttpResult NotAcceptable(HttpContext context, string fault) =>
+        Of(context, StatusCodes.Status406NotAcceptable, fault, errors: new Dictionary<string, string[]> { ["Accept"] = [fault] });
+
     /// <summary>A problem of a status.</summary>
     /// <param name="context">The request.</param>
     /// <param name="status">The status code.</param>
@@ -57,6 +61,7 @@ internal static class Problem
             "Send the key that you were given, as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'. There was none, or one that nobody has."),
         404 => ("not-found", "Not found", "There is no such route here. GET / says what there is."),
         405 => ("method-not-allowed", "Method not allowed", "The route exists, with another method: see the header Allow."),
+        406 => ("not-acceptable", "There is no such format", "The header Accept excludes every format that the route can answer."),
         408 => ("request-timeout", "The request came too slowly", "The body was sent more slowly than the server waits for. Send it faster."),
         409 => ("conflict", "Not as it is now", "What was asked for cannot be done as things are now."),
         410 => ("gone", "Gone", "It was here, and is no more."),

@@ -12,9 +12,9 @@ internal static class JsonBody
         where T : class
     {
         var body = new JsonBody<T>(context);
-        if (!context.Request.HasJsonContentType())
+        if (RefuseType(context) is { } refusal)
         {
-            body.Refuse(Problem.UnsupportedMedia(context, "Content-Type", "Content-Type may be application/json."));
+            body.Refuse(refusal);
             return body;
         }
 
@@ -32,6 +32,11 @@ internal static class JsonBody
         }
         return body;
     }
+
+    /// <summary>415 for a body that is not JSON by its Content-Type.</summary>
+    public static IResult? RefuseType(HttpContext context) => context.Request.HasJsonContentType()
+        ? null
+        : Problem.UnsupportedMedia(context, "Content-Type", "Content-Type may be application/json.");
 
     private static string Fields<T>(JsonTypeInfo<T> type) =>
         string.Join(" and ", type.Properties.Select(static p => $"the text \"{p.Name}\""));

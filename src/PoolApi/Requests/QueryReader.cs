@@ -32,15 +32,23 @@ internal sealed class QueryReader(HttpContext context)
 
     /// <summary>One of a few words; the first when left out.</summary>
     public T OneOf<T>(string name, ReadOnlySpan<(string Word, T Value)> choices)
+        where T : struct => OptionalOneOf(name, choices) ?? choices[0].Value;
+
+    /// <summary>One of a few words, that may be left out.</summary>
+    /// <param name="name">The parameter.</param>
+    /// <param name="choices">The words.</param>
+    /// <param name="aliases">Other words for the same, which clients are known to use.</param>
+    public T? OptionalOneOf<T>(string name, ReadOnlySpan<(string Word, T Value)> choices, params ReadOnlySpan<(string Word, T Value)> aliases)
+        where T : struct
     {
         string allowed = string.Join(", ", choices.ToArray().Select(static c => c.Word));
-        if (!TryGet(name, required: false, allowed, out string text)) return choices[0].Value;
-        foreach (var (word, value) in choices)
+        if (!TryGet(name, required: false, allowed, out string text)) return null;
+        foreach (var (word, value) in (ReadOnlySpan<(string, T)>)[.. choices, .. aliases])
         {
             if (string.Equals(word, text, StringComparison.OrdinalIgnoreCase)) return value;
         }
         Fault(name, $"{name} may be one of: {allowed}.");
-        return choices[0].Value;
+        return null;
     }
 
     /// <summary>A text of some kind that may be left out.</summary>

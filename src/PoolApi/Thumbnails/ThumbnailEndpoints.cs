@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Net.Http.Headers;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Documentation;
 using PoolApi.JobService;
@@ -10,6 +11,8 @@ namespace PoolApi.Thumbnails;
 /// <summary>An image in, a smaller image out.</summary>
 internal static class ThumbnailEndpoints
 {
+    private const string FormatQuery = "format";
+
     public static void MapThumbnails(this IEndpointRouteBuilder endpoints) => endpoints
         .MapPost("/v1/thumbnails", static IResult (ThumbnailRequest request, HttpContext context, CancellationToken cancellation) =>
         {
@@ -30,11 +33,31 @@ internal static class ThumbnailEndpoints
         .WithSummary("Makes a thumbnail of an image.")
         .WithNumber("width", "The width, in pixels.", 1, ThumbnailSpec.MaxSide, required: true, example: 320)
         .WithNumber("height", "The height, in pixels; by the image's own proportions if not given.", 1, ThumbnailSpec.MaxSide, required: false)
-        .WithChoice("format", "The format of the answer.", "webp", "jpeg", "png", "avif")
-        .WithChoice("fit", "inside: within width and height, uncut; cover: exactly width and height, cut in the middle.", "inside", "cover")
-        .WithBinaryBody($"The image: {ImageSniffer.Accepted}.", "image/*", "application/octet-stream")
+        .WithChoice(
+            FormatQuery,
+            "The format of the answer; jpg is jpeg. If it is not given, the header Accept chooses, by its qualities; webp where that leaves it open.",
+            isFirstDefault: false,
+            [.. Formats.Select(static f => f.Word)])
+        .WithChoice("fit", "inside: within width and height, uncut; cover: exactly width and height, cut in the middle.", isFirstDefault: true, "inside", "cover")
+        .WithBinaryBody($"The image: {ImageSniffer.Accepted}.", RefuseType, "image/*", "application/octet-stream")
         .WithBinaryAnswer("The thumbnail.", "image/webp", "image/jpeg", "image/png", "image/avif")
-        .WithProblems(400, 408, 415, 422);
+        .WithProblems(400, 406, 408, 415, 422)
+        .WithMeaning(200, "The thumbnail.", (HeaderNames.Vary, "Accept, where the query does not say the format"));
+
+    private static (string Word, ThumbnailFormat Value)[] Formats =>
+        [("webp", ThumbnailFormat.Webp), ("jpeg", ThumbnailFormat.Jpeg), ("png", ThumbnailFormat.Png), ("avif", ThumbnailFormat.Avif)];
+
+    /// <summary>
+    /// Other types than images are not refused by their name: curl says that any body is a form. But a multipart body has an
+    /// image within it at best.
+    /// </summary>
+    private static ProblemHttpResult? RefuseType(HttpContext context) =>
+        context.Request.ContentType?.TrimStart().StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) == true
+            ? Problem.UnsupportedMedia(
+                context, HeaderNames.ContentType,
+                "Content-Type may be image/* or application/octet-stream: a multipart body is a form around the image. "
+                + "Send the image's bytes as the body: with curl, --data-binary @FILE in place of -F.")
+            : null;
 
     internal sealed record ThumbnailRequest(ReadOnlyMemory<byte> Image, ThumbnailSpec Spec, IResult? Refusal) : IValidatedRequest
     {
@@ -43,14 +66,29 @@ internal static class ThumbnailEndpoints
             var query = new QueryReader(context);
             int width = query.WholeNumber("width", 1, ThumbnailSpec.MaxSide);
             int? height = query.OptionalWholeNumber("height", 1, ThumbnailSpec.MaxSide);
-            ThumbnailFormat format = query.OneOf(
-                "format",
-                [("webp", ThumbnailFormat.Webp), ("jpeg", ThumbnailFormat.Jpeg), ("png", ThumbnailFormat.Png), ("avif", ThumbnailFormat.Avif)]);
+            ThumbnailFormat? format = query.OptionalOneOf(FormatQuery, Formats, ("jpg", ThumbnailFormat.Jpeg));
             ThumbnailFit fit = query.OneOf("fit", [("inside", ThumbnailFit.Inside), ("cover", ThumbnailFit.Cover)]);
             ReadOnlyMemory<byte> image = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
-            IResult? refusal = query.Refusal ?? RefuseBody(context, image.Span);
-            var spec = new ThumbnailSpec(width, height, format, fit);
+            IResult? refusal = query.Refusal ?? (format ??= Negotiate(context)) switch
+            {
+                null => Problem.NotAcceptable(
+                    context, "Accept may have image/webp, image/jpeg, image/png or image/avif, or a wildcard, with a quality above 0. Or say the format in the query."),
+                _ => RefuseBody(context, image.Span),
+            };
+            var spec = new ThumbnailSpec(width, height, format ?? default, fit);
             return ValueTask.FromResult<ThumbnailRequest?>(new ThumbnailRequest(image, spec, refusal));
+        }
+
+        /// <summary>Has the header Accept choose, and the query say what was chosen.</summary>
+        private static ThumbnailFormat? Negotiate(HttpContext context)
+        {
+            context.Response.Headers.Append(HeaderNames.Vary, HeaderNames.Accept);
+            ThumbnailFormat? format = FormatNegotiation.Choose(context.Request.Headers.Accept);
+            // A stored request is its query and body: it has no header Accept. The default needs no word, and what an earlier version
+            // has stored has none.
+            if (format is not (null or default(ThumbnailFormat)))
+                context.Request.QueryString = context.Request.QueryString.Add(FormatQuery, Array.Find(Formats, f => f.Value == format).Word);
+            return format;
         }
 
         private static ProblemHttpResult? RefuseBody(HttpContext context, ReadOnlySpan<byte> image)
@@ -59,12 +97,12 @@ internal static class ThumbnailEndpoints
             {
                 return Problem.InvalidRequest(context, new Dictionary<string, string[]>
                 {
-                    ["body"] = [$"The body is empty; it may be an image: {ImageSniffer.Accepted}."],
+                    ["body"] = [$"The body is empty; it may be an image: {ImageSniffer.Accepted}. Send the image's bytes as the body."],
                 });
             }
             return ImageSniffer.TryRecognise(image, out _)
                 ? null
-                : Problem.UnsupportedMedia(context, "body", $"The body is not an image of a known kind; it may be {ImageSniffer.Accepted}.");
+                : Problem.UnsupportedMedia(context, "body", UnsupportedBody.Explain(image));
         }
     }
 }

@@ -1,0 +1,25 @@
+using Microsoft.Net.Http.Headers;
+using PoolApi.Problems;
+
+namespace PoolApi.Requests;
+
+/// <summary>
+/// Content-Encoding of a request. Bodies are read as they come: a compressed one would count in the budget of bytes with its compressed
+/// size, and be in memory with another.
+/// </summary>
+internal static class ContentCoding
+{
+    private const string Identity = "identity";
+
+    /// <summary>415 for a coded body, with the codings that are accepted in Accept-Encoding (RFC 9110, 12.5.3).</summary>
+    public static IResult? Refuse(HttpContext context)
+    {
+        if (!context.Request.Headers.ContainsKey(HeaderNames.ContentEncoding)) return null;
+        string[] codings = context.Request.Headers.GetCommaSeparatedValues(HeaderNames.ContentEncoding);
+        if (Array.TrueForAll(codings, static c => c.Length == 0 || c.Equals(Identity, StringComparison.OrdinalIgnoreCase))) return null;
+        context.Response.Headers.AcceptEncoding = Identity;
+        return Problem.UnsupportedMedia(
+            context, HeaderNames.ContentEncoding,
+            "Content-Encoding may be identity, or left out: bodies are not decompressed. Send the body as it is, without a content coding such as gzip.");
+    }
+}

@@ -1,0 +1,162 @@
+using System.IO.Compression;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using PoolApi.Tests.Thumbnails;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>A body that cannot be used is named as what it is, with what to do instead, and unread where its head says so.</summary>
+public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
+{
+    private const string Thumbnails = "/v1/thumbnails?width=8";
+    private readonly HttpClient _client = app.CreateClient();
+
+    public static TheoryData<string, byte[], string> Bodies()
+    {
+        byte[] jpeg = Samples.Encode("jpeg", 32, 32);
+        byte[] png = Samples.Encode("png", 32, 32);
+        byte[] avif = Samples.Encode("avif", 32, 32);
+        byte[] heic = [0, 0, 0, 24, .. "ftypheic"u8, 0, 0, 0, 0, .. "mif1heic"u8, .. new byte[40]];
+        string base64 = Convert.ToBase64String(jpeg);
+        return new TheoryData<string, byte[], string>
+        {
+            { "HEIC", heic, "HEIC" },
+            { "HEIF of another main brand", [0, 0, 0, 24, .. "ftypmif1"u8, 0, 0, 0, 0, .. "miafheix"u8], "HEIC" },
+            { "MP4", [0, 0, 0, 24, .. "ftypisom"u8, 0, 0, 2, 0, .. "isommp41"u8], "video" },
+            { "QuickTime", [0, 0, 0, 20, .. "ftypqt  "u8, 0, 0, 0, 0, .. "qt  "u8], "video" },
+            { "CR3", [0, 0, 0, 24, .. "ftypcrx "u8, 0, 0, 0, 1, .. "crx isom"u8], "raw" },
+            { "WebM", [0x1A, 0x45, 0xDF, 0xA3, 0x9F, 0x42], "video" },
+            { "AVI", [.. "RIFF"u8, 1, 2, 3, 4, .. "AVI LIST"u8], "video" },
+            { "gzip file", Coded(static s => new GZipStream(s, CompressionLevel.Fastest), jpeg), "gzip" },
+            { "zlib", Coded(static s => new ZLibStream(s, CompressionLevel.Optimal), jpeg), "zlib" },
+            { "ZIP", [.. "PK"u8, 3, 4, 20, 0], "ZIP" },
+            { "PDF", [.. "%PDF-1.7\n"u8], "PDF" },
+            { "PSD", [.. "8BPS"u8, 0, 1, 0, 0], "PSD" },
+            { "JPEG XL", [0xFF, 0x0A, 0x10, 0x20], "JPEG XL" },
+            { "JPEG XL container", [0, 0, 0, 12, .. "JXL "u8, 13, 10, 0x87, 10], "JPEG XL" },
+            { "JPEG 2000", [0, 0, 0, 12, .. "jP  "u8, 13, 10, 0x87, 10], "JPEG 2000" },
+            { "BMP", [.. "BM"u8, 0x36, 4, 0, 0, 0, 0, 0, 0, 0x36, 4, 0, 0], "BMP" },
+            { "ICO", [0, 0, 1, 0, 1, 0, 16, 16], "ICO" },
+            { "SVG", [.. "<?xml version='1.0'?>\n<!-- drawn -->\n<svg xmlns='http://www.w3.org/2000/svg'/>"u8], "SVG" },
+            { "HTML", [.. "\r\n<!DOCTYPE html><title>502</title>"u8], "HTML" },
+            { "XML", [.. "<?xml version='1.0'?><image/>"u8], "XML" },
+            { "text", [.. "Dear Sir or Madam, à bientôt"u8], "is text;" },
+            { "text that is cut within a character", Encoding.UTF8.GetBytes("x" + new string('é', 5000)), "is text;" },
+            { "UTF-16 text", [0xFF, 0xFE, .. Encoding.Unicode.GetBytes("hello")], "UTF-16" },
+            { "base64", Encoding.ASCII.GetBytes(base64), "base64 text of an image" },
+            { "base64 in lines", Encoding.ASCII.GetBytes(Convert.ToBase64String(png, Base64FormattingOptions.InsertLineBreaks)), "base64 text of an image" },
+            { "base64url of AVIF", Encoding.ASCII.GetBytes(System.Buffers.Text.Base64Url.EncodeToString(avif)), "base64 text of an image" },
+            { "base64 of HEIC", Encoding.ASCII.GetBytes(Convert.ToBase64String(heic)), "base64 text of a HEIC" },
+            { "hexadecimal", Encoding.ASCII.GetBytes(Convert.ToHexString(png)), "hexadecimal text of an image" },
+            { "data URL", Encoding.ASCII.GetBytes("data:image/jpeg;base64," + base64), "data: URL" },
+            { "URL", [.. "https://example.com/photo.jpg"u8], "URL" },
+            { "JSON", Encoding.ASCII.GetBytes($$"""{"image":"{{base64}}"}"""), "JSON" },
+            { "JSON behind a byte order mark", Encoding.UTF8.Preamble.ToArray().Concat(Encoding.ASCII.GetBytes($"[\"{base64}\"]")).ToArray(), "JSON" },
+            { "JSON text", Encoding.ASCII.GetBytes($"\"{base64}\""), "JSON" },
+            { "a form", [.. "image=%FF%D8"u8], "form" },
+            { "multipart under another name", [.. "--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n"u8, .. jpeg], "multipart" },
+            { "a PNG sent with curl -d", [.. png.Where(static b => b is not ((byte)'\r' or (byte)'\n' or 0))], "line ends" },
+            { "a JPEG read as text", Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(jpeg)), "turned into text" },
+            { "a PNG read as Latin-1", Encoding.UTF8.GetBytes(Encoding.Latin1.GetString(png)), "turned into text" },
+            { "a blob's name", [.. "[object Blob]"u8], "object" },
+            { "zeros", new byte[100], "known kind" },
+        };
+    }
+
+    [Theory, MemberData(nameof(Bodies))]
+    public async Task A_body_that_is_no_accepted_image_is_named(string name, byte[] body, string says)
+    {
+        foreach (string? type in (string?[])[null, "image/jpeg", "application/x-www-form-urlencoded"])
+        {
+            using var content = new ByteArrayContent(body);
+            if (type is not null) content.Headers.ContentType = new MediaTypeHeaderValue(type);
+            using HttpResponseMessage response = await _client.PostAsync(Thumbnails, content, ServiceApp.Token);
+            JsonNode problem = await ServiceApp.AssertProblem(response, 415, "unsupported-media", "body", says);
+            string detail = (string)problem["detail"]!;
+            Assert.True(detail.Contains("it may be JPEG, PNG, WebP, GIF, TIFF or AVIF. ", StringComparison.Ordinal), $"{name}: {detail}");
+            Assert.InRange(detail.Length, 1, 300); // nothing of the body is in it
+        }
+    }
+
+    [Theory]
+    [InlineData("application/x-www-form-urlencoded")]
+    [InlineData("application/json")]
+    [InlineData("text/plain")]
+    [InlineData("image/heic")]
+    public async Task An_image_is_an_image_whatever_its_content_type_says(string type)
+    {
+        using var content = new ByteArrayContent(Samples.Encode("png", 16, 16));
+        content.Headers.ContentType = new MediaTypeHeaderValue(type);
+        using HttpResponseMessage response = await _client.PostAsync(Thumbnails, content, ServiceApp.Token);
+        Assert.Equal("image/webp", response.Content.Headers.ContentType?.MediaType);
+    }
+
+    [Fact]
+    public async Task A_multipart_body_is_refused_with_what_to_send()
+    {
+        using var form = new MultipartFormDataContent { { new ByteArrayContent(Samples.Encode("png", 16, 16)), "image", "photo.png" } };
+        using HttpResponseMessage response = await _client.PostAsync(Thumbnails, form, ServiceApp.Token);
+        await ServiceApp.AssertProblem(response, 415, "unsupported-media", "Content-Type", "--data-binary");
+    }
+
+    [Theory]
+    [InlineData(Thumbnails, "image/png")]
+    [InlineData("/v1/password-hashes", "application/json")]
+    [InlineData("/v1/password-verifications", "application/json")]
+    public async Task A_content_coding_is_refused_with_the_one_that_is_accepted(string url, string type)
+    {
+        foreach (string coding in (string[])["gzip", "deflate", "br", "zstd", "x-gzip", "GZIP", "identity, gzip", "aws-chunked"])
+        {
+            using var content = new ByteArrayContent(Samples.Encode("png", 16, 16));
+            content.Headers.ContentType = new MediaTypeHeaderValue(type);
+            content.Headers.TryAddWithoutValidation("Content-Encoding", coding);
+            using HttpResponseMessage response = await _client.PostAsync(url, content, ServiceApp.Token);
+            await ServiceApp.AssertProblem(response, 415, "unsupported-media", "Content-Encoding", "identity");
+            Assert.Equal("identity", Assert.Single(response.Headers.GetValues("Accept-Encoding")));
+        }
+    }
+
+    [Theory]
+    [InlineData("identity")]
+    [InlineData("Identity, identity")]
+    public async Task Identity_is_no_coding(string coding)
+    {
+        using var content = new ByteArrayContent(Samples.Encode("png", 16, 16));
+        content.Headers.TryAddWithoutValidation("Content-Encoding", coding);
+        using HttpResponseMessage response = await _client.PostAsync(Thumbnails, content, ServiceApp.Token);
+        Assert.True(response.IsSuccessStatusCode);
+    }
+
+    [Theory]
+    [InlineData(Thumbnails, "Content-Type: multipart/form-data; boundary=x", 415)]
+    [InlineData(Thumbnails, "Content-Type: image/png\r\nContent-Encoding: gzip", 415)]
+    [InlineData(Thumbnails + "&wdith=1", "Content-Type: image/png", 400)]
+    [InlineData(Thumbnails + "&wdith=1", "Content-Type: image/png\r\nPrefer: respond-async", 400)]
+    [InlineData("/v1/password-hashes", "Content-Type: text/plain", 415)]
+    [InlineData("/v1/password-hashes", "Content-Type: application/json\r\nContent-Encoding: br", 415)]
+    public async Task What_the_head_shows_is_refused_before_the_client_sends_the_body(string url, string headers, int status)
+    {
+        await using ServiceApp real = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"), ("Jobs:Store", url.Contains("wdith", StringComparison.Ordinal) ? "sqlite" : "none"));
+        real.UseKestrel();
+        real.StartServer();
+        int port = new Uri(real.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
+        using var tcp = new TcpClient();
+        await tcp.ConnectAsync("127.0.0.1", port, ServiceApp.Token);
+        // The body is never sent: a server that waited for it, or asked for it, would not get by.
+        string head = $"POST {url} HTTP/1.1\r\nHost: x\r\n{headers}\r\nContent-Length: 50000000\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
+        await tcp.GetStream().WriteAsync(Encoding.ASCII.GetBytes(head), ServiceApp.Token);
+        using var reader = new StreamReader(tcp.GetStream());
+        Assert.StartsWith($"HTTP/1.1 {status} ", await reader.ReadLineAsync(ServiceApp.Token), StringComparison.Ordinal);
+    }
+
+    private static byte[] Coded(Func<Stream, Stream> coder, byte[] bytes)
+    {
+        using var coded = new MemoryStream();
+        using (Stream stream = coder(coded)) stream.Write(bytes);
+        return coded.ToArray();
+    }
+}
