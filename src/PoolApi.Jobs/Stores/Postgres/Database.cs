@@ -37,16 +37,18 @@ internal sealed class Database : IAsyncDisposable
     private long _interruptions;
     private long _renewedAt; // a timestamp
 
+    /// <param name="connectionString">As Npgsql has it.</param>
+    /// <param name="connectSeconds">How long it may take to connect to a host.</param>
     /// <exception cref="ArgumentException">It is no connection string.</exception>
-    public Database(string connectionString)
+    public Database(string connectionString, int connectSeconds = ConnectSeconds)
     {
         var given = new NpgsqlConnectionStringBuilder(connectionString);
         _place = PlaceOf(given);
         _closed = $"The job store in {_place} is closed.";
         // One host after the other, and a second for the pool and the last host's handshake.
         int hosts = 1 + (given.Host ?? "").Count(static c => c == ',');
-        _openingLimit = TimeSpan.FromSeconds((ConnectSeconds * hosts) + 1);
-        given.Timeout = ConnectSeconds;
+        _openingLimit = TimeSpan.FromSeconds((connectSeconds * hosts) + 1);
+        given.Timeout = connectSeconds;
         given.CommandTimeout = CommandSeconds;
         given.CancellationTimeout = -1; // nothing is waited for on a connection that is given up
         given.NoResetOnClose = true; // no session state is left behind
