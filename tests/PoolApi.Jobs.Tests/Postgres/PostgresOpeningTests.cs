@@ -53,7 +53,8 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
             Ears ears = new();
             await using var proxy = new MuteProxy(cluster.Port);
             await using var store = new PostgresJobStore(
-                $"{cluster.ConnectionString};Port={proxy.Port};SSL Mode=Prefer", schema, connectSeconds: 1) { Listener = ears };
+                $"{cluster.ConnectionString};Port={proxy.Port};SSL Mode=Prefer", schema, connectSeconds: 1)
+            { Listener = ears };
             await using var other = new PostgresJobStore(cluster.ConnectionString, schema);
             await store.OpenAsync(Token);
             await other.OpenAsync(Token);
