@@ -10,7 +10,8 @@ namespace PoolApi.Jobs.Stores;
 /// <para>Times are by the store's own clock, one for all instances. Every method throws
 /// <see cref="JobStoreUnavailableException"/> if the store cannot be reached, is full, or does not answer in time: then nothing
 /// has been done, except that an acceptance or <see cref="FinishAsync"/> whose answer was lost may have been
-/// (<see cref="FinishAsync"/> can be repeated; a claim that was lost with an acceptance is undone). A cancelled call may have been done as well.</para>
+/// (<see cref="FinishAsync"/> can be repeated; a claim that was lost with an acceptance is undone). A cancelled call may have been done as well.
+/// After disposal every method throws it, too.</para>
 /// </remarks>
 public interface IJobStore : IAsyncDisposable
 {
@@ -123,6 +124,12 @@ public interface IJobStore : IAsyncDisposable
     /// other instances tend at the same time is left to them.
     /// </summary>
     ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation);
+
+    /// <summary>
+    /// Checks that the store can be used, so that an instance that cannot accept jobs is sent none. Cheap enough for every probe. A
+    /// disk that is full fails no check: what the store has, it still answers for.
+    /// </summary>
+    async ValueTask CheckAsync(CancellationToken cancellation) => await GetAsync(Guid.Empty, cancellation);
 
     /// <summary>How many jobs are in each state; may be some seconds old.</summary>
     ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation);

@@ -81,6 +81,9 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
         Measured("count", Now, store.CountAsync(cancellation));
 
     /// <inheritdoc/>
+    public ValueTask CheckAsync(CancellationToken cancellation) => Measured("check", Now, store.CheckAsync(cancellation));
+
+    /// <inheritdoc/>
     public ValueTask DisposeAsync() => store.DisposeAsync();
 
     /// <summary>Read before the operation is called: part of it may be done by then.</summary>

@@ -3,7 +3,7 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.JobService;
 
-/// <summary>Ready only while the store answers: an instance that cannot keep a job must not be sent one.</summary>
+/// <summary>Ready only while the store answers and, where it can be read-only, accepts writes: an instance that cannot keep a job must not be sent one.</summary>
 internal sealed class JobStoreCheck(IJobStore store) : IHealthCheck
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
@@ -14,7 +14,7 @@ internal sealed class JobStoreCheck(IJobStore store) : IHealthCheck
         late.CancelAfter(Patience);
         try
         {
-            await store.GetAsync(Guid.Empty, late.Token).AsTask().WaitAsync(late.Token);
+            await store.CheckAsync(late.Token).AsTask().WaitAsync(late.Token);
             return HealthCheckResult.Healthy("available");
         }
         catch (JobStoreException e)

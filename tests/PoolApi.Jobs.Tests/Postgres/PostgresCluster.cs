@@ -46,6 +46,29 @@ public sealed class PostgresCluster : IAsyncLifetime
         await StartAsync();
     }
 
+    /// <summary>Makes and starts a hot standby of this server. The test disposes of it.</summary>
+    public async Task<PostgresCluster> StartStandbyAsync()
+    {
+        var standby = new PostgresCluster { _folder = Directory.CreateTempSubdirectory("poolapi-pg-").FullName, _port = FreePort() };
+        if (Environment.IsPrivilegedProcess) await RunAsync("chown", "postgres", standby._folder);
+        await RunAsync(
+        [
+            .. AsUser(), $"{Programs}/pg_basebackup", "--host=127.0.0.1", $"--port={_port}", "--username=poolapi", "--checkpoint=fast", "--no-sync",
+            "--write-recovery-conf", "--pgdata", standby.Data,
+        ]);
+        await standby.StartAsync();
+        return standby;
+    }
+
+    /// <summary>Runs a statement, on a connection of its own.</summary>
+    public async Task<object?> ExecuteAsync(string sql, string database = "postgres")
+    {
+        await using var connection = new NpgsqlConnection($"{ConnectionString};Database={database};Pooling=false");
+        await connection.OpenAsync(Patience.Token);
+        await using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync(Patience.Token);
+    }
+
     /// <summary>Starts the server, after <see cref="KillAsync"/> too.</summary>
     public async Task StartAsync()
     {
@@ -115,7 +138,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     }
 
     /// <summary>PostgreSQL refuses to run as root.</summary>
-    private static string[] AsUser() => Environment.IsPrivilegedProcess ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"] : [];
+    internal static string[] AsUser() => Environment.IsPrivilegedProcess ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"] : [];
 
     private static async Task RunAsync(params string[] command)
     {
@@ -128,7 +151,7 @@ public sealed class PostgresCluster : IAsyncLifetime
         if (process.ExitCode != 0) Assert.Fail($"{string.Join(' ', command)}: {await output}{await error}");
     }
 
-    private static int FreePort()
+    internal static int FreePort()
     {
         using var probe = new TcpListener(IPAddress.Loopback, 0);
         probe.Start();

@@ -24,6 +24,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     private readonly ConcurrentDictionary<string, int> _calls = new();
     private volatile string? _fault;
     private volatile bool _isMute;
+    private volatile bool _isClosed;
 
     public IJobStoreListener? Listener { get; set; }
 
@@ -62,6 +63,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
 
     public ValueTask DisposeAsync()
     {
+        _isClosed = true;
         lock (_jobs.Gate) _jobs.Open.Remove(this);
         return ValueTask.CompletedTask;
     }
@@ -300,6 +302,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         _calls.AddOrUpdate(operation, 1, static (_, n) => n + 1);
         cancellation.ThrowIfCancellationRequested();
         if (Before is { } before) await before(operation);
+        if (_isClosed) throw new JobStoreUnavailableException("The job store is closed.");
         if (Fault is { } fault) throw new JobStoreUnavailableException(fault);
         var told = new Telling();
         T result;

@@ -36,7 +36,7 @@ internal sealed class Batcher<TItem, TResult>(
     {
         lock (_lock)
         {
-            ObjectDisposedException.ThrowIf(_isClosed, typeof(PostgresJobStore));
+            if (_isClosed) throw new JobStoreUnavailableException("The job store is closed.");
             if (entry.Weight > maxWeight / 4)
             {
                 entry.TryTake();

@@ -86,9 +86,9 @@ internal sealed class ChangeListener : IAsyncDisposable
             {
                 // Doubted.
             }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException or InvalidOperationException)
+            catch (Exception)
             {
-                // Lost, or not there yet. What waits in the pool has lost the server, too.
+                // Lost, or not there yet, for whatever reason: it must go on to try. Idle sessions of the pool have lost the server, too.
                 _database.Interrupted();
             }
             if (connection is not null) await connection.DisposeAsync();

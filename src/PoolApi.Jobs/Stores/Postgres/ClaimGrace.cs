@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Npgsql;
 
 namespace PoolApi.Jobs.Stores.Postgres;
 
@@ -9,22 +8,23 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// takes it back by its next renewal, which it sends as soon as it has a connection again; nobody else must be faster, nor that
 /// instance itself. All of them notice a crash, by the end of their connections.
 /// </remarks>
-internal sealed class ClaimGrace(Database database)
+internal sealed class ClaimGrace(Database database, string schema)
 {
     /// <summary>An instance tries to connect every two seconds at least; and then it has to say what it runs.</summary>
     private static readonly TimeSpan Length = TimeSpan.FromSeconds(3);
 
+    private readonly WriteCheck _check = new(database, schema);
     private long _seen; // so many interruptions
     private long _backAt; // a timestamp; 0: it has never been away
 
     /// <summary>How long nothing may be claimed yet; zero: now it may.</summary>
-    /// <exception cref="JobStoreUnavailableException">The database is still away.</exception>
+    /// <exception cref="JobStoreUnavailableException">The database is still away, or read-only.</exception>
     public async ValueTask<TimeSpan> LeftAsync(CancellationToken cancellation)
     {
         long interruptions = database.Interruptions;
         if (interruptions != Volatile.Read(ref _seen))
         {
-            await database.RunAsync(AnswersAsync, mayRepeat: true, cancellation);
+            await database.RunAsync(_check.WriteAsync, mayRepeat: true, cancellation);
             Volatile.Write(ref _backAt, Stopwatch.GetTimestamp());
             Volatile.Write(ref _seen, interruptions);
         }
@@ -32,12 +32,5 @@ internal sealed class ClaimGrace(Database database)
         if (backAt == 0) return TimeSpan.Zero;
         TimeSpan left = Length - Stopwatch.GetElapsedTime(backAt);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
-    }
-
-    private static async Task<bool> AnswersAsync(NpgsqlConnection connection)
-    {
-        await using var command = new NpgsqlCommand("select 1", connection);
-        await command.ExecuteNonQueryAsync();
-        return true;
     }
 }

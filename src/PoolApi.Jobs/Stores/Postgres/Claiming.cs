@@ -22,7 +22,7 @@ internal sealed class Claiming
     public Claiming(Database database, string schema, JobChanges changes, LostClaims lost)
     {
         (_database, _changes, _lost) = (database, changes, lost);
-        _grace = new ClaimGrace(database);
+        _grace = new ClaimGrace(database, schema);
         // Priority by priority, each by its range of the index, so that what is due later is not walked over.
         _claim =
             $"""

@@ -6,11 +6,12 @@ namespace PoolApi.Jobs.Stores.Postgres;
 
 /// <summary>The connections to the database, and what is made of their failures.</summary>
 /// <remarks>
-/// <para>Every wait has an end: to connect takes <see cref="ConnectSeconds"/> at most, an answer <see cref="CommandSeconds"/>. A
-/// command that is late is given up with its connection. Npgsql asks the server to cancel it first, on one more connection, which
+/// <para>Every wait has an end: to connect takes <see cref="ConnectSeconds"/> at most, an answer <see cref="CommandSeconds"/>. Npgsql's
+/// own timeout does not cover the TLS handshake, so an opening has a limit of its own (<see cref="OpenAsync"/>). A command that is late is given up with its connection. Npgsql asks the server to cancel it first, on one more connection, which
 /// takes <see cref="ConnectSeconds"/> more if the server is out of reach; so who asked is told after <see cref="Patience"/>.</para>
 /// <para>What failed because the connection did is tried once more if that is safe and there is time: after a restart of the
 /// server, connections in the pool are dead without anybody knowing.</para>
+/// <para>What an error of the server means, <see cref="ServerErrors"/> decides.</para>
 /// </remarks>
 internal sealed class Database : IAsyncDisposable
 {
@@ -25,17 +26,29 @@ internal sealed class Database : IAsyncDisposable
 
     private static readonly TimeSpan SecondTry = TimeSpan.FromSeconds(1);
 
+    /// <summary>Sessions that only read are replaced this often at most, so a database that stays read-only is not flooded with connections.</summary>
+    private static readonly TimeSpan ReadOnlyPause = TimeSpan.FromSeconds(1);
+
     private readonly NpgsqlDataSource _pool;
     private readonly NpgsqlDataSource _single;
     private readonly string _place;
+    private readonly TimeSpan _openingLimit;
+    private readonly string _closed;
     private long _interruptions;
+    private long _renewedAt; // a timestamp
 
+    /// <param name="connectionString">As Npgsql has it.</param>
+    /// <param name="connectSeconds">How long it may take to connect to a host.</param>
     /// <exception cref="ArgumentException">It is no connection string.</exception>
-    public Database(string connectionString)
+    public Database(string connectionString, int connectSeconds = ConnectSeconds)
     {
         var given = new NpgsqlConnectionStringBuilder(connectionString);
         _place = PlaceOf(given);
-        given.Timeout = ConnectSeconds;
+        _closed = $"The job store in {_place} is closed.";
+        // One host after the other, and a second for the pool and the last host's handshake.
+        int hosts = 1 + (given.Host ?? "").Count(static c => c == ',');
+        _openingLimit = TimeSpan.FromSeconds((connectSeconds * hosts) + 1);
+        given.Timeout = connectSeconds;
         given.CommandTimeout = CommandSeconds;
         given.CancellationTimeout = -1; // nothing is waited for on a connection that is given up
         given.NoResetOnClose = true; // no session state is left behind
@@ -103,12 +116,25 @@ internal sealed class Database : IAsyncDisposable
 
     /// <summary>A connection of its own, that is in no pool.</summary>
     /// <exception cref="NpgsqlException">It cannot be opened.</exception>
-    public ValueTask<NpgsqlConnection> OpenSingleAsync(CancellationToken cancellation) => _single.OpenConnectionAsync(cancellation);
+    /// <exception cref="TimeoutException">It is not open in time.</exception>
+    public ValueTask<NpgsqlConnection> OpenSingleAsync(CancellationToken cancellation) => OpenAsync(_single, cancellation);
+
+    /// <summary>Refuses a pooler that does not keep sessions.</summary>
+    /// <exception cref="JobStoreException">There is one.</exception>
+    public async Task RequireSessionsAsync(NpgsqlConnection connection, CancellationToken cancellation)
+    {
+        await using NpgsqlConnection other = await OpenSingleAsync(cancellation);
+        await SessionPooling.RequireAsync(connection, other, _place, cancellation);
+    }
+
+    /// <summary>The store is closed.</summary>
+    public JobStoreUnavailableException Closed() => new(_closed);
 
     /// <summary>A connection is broken. Those that are not in use are thrown away: they may be dead, too.</summary>
     public void Interrupted()
     {
         Interlocked.Increment(ref _interruptions);
+        Volatile.Write(ref _renewedAt, Stopwatch.GetTimestamp());
         _pool.Clear();
     }
 
@@ -144,6 +170,7 @@ internal sealed class Database : IAsyncDisposable
     /// What a session is set to. A commit waits for the disk, whatever the server's default. Every statement here is written for
     /// an index and few rows, so its plan is made once and kept, which takes longer than to run it: it must not be made for tables
     /// that are still empty, nor (its limit being unknown) for very many rows. And what the client has given up ends at the server, too.
+    /// A session of the pool, or one that listens, may be idle for as long as it likes.
     /// </summary>
     private static NpgsqlCommand SessionCommand(NpgsqlConnection connection) => new(
         """
@@ -152,10 +179,14 @@ internal sealed class Database : IAsyncDisposable
           set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
           set_config('enable_mergejoin', 'off', false), set_config('random_page_cost', '1.1', false), set_config('jit', 'off', false),
           set_config('plan_cache_mode', 'force_generic_plan', false), set_config('max_parallel_workers_per_gather', '0', false),
-          set_config('statement_timeout', '10s', false), set_config('idle_in_transaction_session_timeout', '30s', false)
+          set_config('statement_timeout', '10s', false), set_config('idle_in_transaction_session_timeout', '30s', false),
+          set_config('idle_session_timeout', '0', false), set_config('lock_timeout', '0', false)
         from current_setting('synchronous_commit') setting
         """,
-        connection);
+        connection)
+    {
+        CommandTimeout = ConnectSeconds,
+    };
 
     private async Task<T> TryAsync<T>(Func<NpgsqlConnection, Task<T>> work, bool mayRepeat, CancellationToken cancellation)
     {
@@ -163,30 +194,82 @@ internal sealed class Database : IAsyncDisposable
         for (int attempt = 1; ; attempt++)
         {
             bool isOpen = false;
+            long tried = Stopwatch.GetTimestamp();
             ExceptionDispatchInfo failure;
             bool again;
             try
             {
-                await using NpgsqlConnection connection = await _pool.OpenConnectionAsync(cancellation);
+                await using NpgsqlConnection connection = await OpenAsync(_pool, cancellation);
                 isOpen = true;
                 return await work(connection);
             }
+            catch (ObjectDisposedException)
+            {
+                throw Closed();
+            }
             catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException)
             {
-                bool isRolledBack = IsRolledBack(e);
-                again = attempt < 3 && (isRolledBack || ((mayRepeat || !isOpen) && attempt == 1 && IsConnection(e)))
-                    && Stopwatch.GetElapsedTime(since) < SecondTry;
-                if (!isRolledBack && IsConnection(e)) Doubt(e, isOpen);
-                failure = ExceptionDispatchInfo.Capture(Translate(e));
+                ServerError error = Classify(e, isOpen);
+                bool maySucceed = error switch
+                {
+                    ServerError.Transient => attempt < 3,
+                    ServerError.StaleSession => Renew(tried, TimeSpan.Zero) && attempt < 3,
+                    ServerError.ReadOnly => RenewReadOnly(tried) && attempt == 1,
+                    ServerError.Lost => (mayRepeat || !isOpen) && attempt == 1,
+                    _ => false,
+                };
+                again = maySucceed && Stopwatch.GetElapsedTime(since) < SecondTry;
+                if (error == ServerError.Lost) Doubt(e, isOpen);
+                failure = ExceptionDispatchInfo.Capture(Translate(e, error));
             }
             if (!again) failure.Throw();
         }
     }
 
-    private JobStoreException Translate(Exception e) =>
-        e is PostgresException { SqlState: ['2', '2', ..] or ['5', '4', ..] or ['2', '3', ..] } refused
-            ? new JobStoreRefusedException($"PostgreSQL does not store this: {refused.MessageText}", e)
-            : Unavailable(Reason(e), e);
+    /// <summary>Opens a connection within a limit. One that takes longer is closed, and its place in the pool is free again.</summary>
+    private async ValueTask<NpgsqlConnection> OpenAsync(NpgsqlDataSource source, CancellationToken cancellation)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(_openingLimit);
+        try
+        {
+            return await source.OpenConnectionAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new TimeoutException($"The server accepts the connection, and has opened no session after {_openingLimit.TotalSeconds} seconds");
+        }
+    }
+
+    /// <summary>Replaces all sessions that there are, those in use as soon as they are given back; unless that was done since.</summary>
+    /// <param name="since">When the session that failed was asked for: a timestamp.</param>
+    /// <param name="pause">How long after the last time nothing is replaced.</param>
+    /// <returns>Whether the next session may be another one.</returns>
+    private bool Renew(long since, TimeSpan pause)
+    {
+        long last = Volatile.Read(ref _renewedAt);
+        if (last > since) return true;
+        long now = Stopwatch.GetTimestamp();
+        if (last != 0 && Stopwatch.GetElapsedTime(last, now) < pause) return false;
+        if (Interlocked.CompareExchange(ref _renewedAt, now, last) == last) _pool.Clear();
+        return true;
+    }
+
+    /// <summary>The sessions lead to a server that is no longer the one that is written to: as after an interruption, others have to notice.</summary>
+    private bool RenewReadOnly(long since)
+    {
+        Interlocked.Increment(ref _interruptions);
+        if (!Renew(since, ReadOnlyPause)) return false;
+        Failed?.Invoke();
+        return true;
+    }
+
+    private JobStoreException Translate(Exception e, ServerError error) => error switch
+    {
+        ServerError.Refused => new JobStoreRefusedException($"PostgreSQL does not store this: {((PostgresException)e).MessageText}", e),
+        ServerError.Defect => new JobStoreException($"PostgreSQL does not understand this program: {Reason(e)}", e),
+        _ => Unavailable(Reason(e), e),
+    };
 
     private JobStoreUnavailableException Unavailable(string reason, Exception e) =>
         new($"{char.ToUpperInvariant(_place[0])}{_place[1..]} cannot be used: {reason}", e);
@@ -206,11 +289,8 @@ internal sealed class Database : IAsyncDisposable
         Failed?.Invoke();
     }
 
-    /// <summary>It lost against another transaction, and has done nothing: deadlock, serialization.</summary>
-    private static bool IsRolledBack(Exception e) => e is PostgresException { SqlState: ['4', '0', ..] };
-
-    /// <summary>The connection is gone, or could not be had; not the statement was wrong.</summary>
-    private static bool IsConnection(Exception e) => e is not PostgresException { SqlState: not (['0', '8', ..] or ['5', '7', 'P', ..]) };
+    private static ServerError Classify(Exception e, bool isOpen) =>
+        e is PostgresException server ? ServerErrors.Classify(server, isOpen) : ServerError.Lost;
 
     private static string Reason(Exception e)
     {

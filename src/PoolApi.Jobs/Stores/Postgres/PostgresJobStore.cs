@@ -12,7 +12,7 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// <para>Thread-safe. Each operation is one short transaction; what can be done together (to accept, to finish, to hand back, to
 /// report) shares one with what others ask for at the same time (<see cref="Batcher{TItem, TResult}"/>).</para>
 /// <para>A database that is gone, or that the network has cut off, is noticed within about five seconds at each call.</para>
-/// <para>Uses LISTEN and named statements: a pooler between must pool sessions, not transactions.</para>
+/// <para>Uses LISTEN and named statements: a pooler between must pool sessions, not transactions, and is refused otherwise.</para>
 /// </remarks>
 public sealed partial class PostgresJobStore : IJobStore
 {
@@ -28,17 +28,24 @@ public sealed partial class PostgresJobStore : IJobStore
     private readonly Transitions _transitions;
     private readonly Reading _reading;
     private readonly Tending _tending;
-    private int _isDisposed;
+    private readonly WriteCheck _check;
+    private volatile int _isDisposed;
 
     /// <summary>Makes a store; it does nothing until it is opened.</summary>
     /// <param name="connectionString">As Npgsql has it. Timeouts are the store's own.</param>
     /// <param name="schema">The schema that the tables are in: small letters, digits and underscores, 40 at most.</param>
     /// <exception cref="ArgumentException">It is no connection string, or no name for a schema.</exception>
     public PostgresJobStore(string connectionString, string schema = "poolapi")
+        : this(connectionString, schema, Database.ConnectSeconds)
+    {
+    }
+
+    /// <summary>For tests: a store that waits less long for a connection.</summary>
+    internal PostgresJobStore(string connectionString, string schema, int connectSeconds)
     {
         if (!SchemaName().IsMatch(schema)) throw new ArgumentException("Small letters, digits and underscores, 40 at most.", nameof(schema));
         _schema = schema;
-        _database = new Database(connectionString);
+        _database = new Database(connectionString, connectSeconds);
         _changes = new JobChanges(_name, NotifyAsync);
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;
@@ -50,6 +57,7 @@ public sealed partial class PostgresJobStore : IJobStore
         _transitions = new Transitions(_database, schema, _changes);
         _reading = new Reading(_database, schema);
         _tending = new Tending(_database, schema, _changes);
+        _check = new WriteCheck(_database, schema);
     }
 
     /// <inheritdoc/>
@@ -75,7 +83,10 @@ public sealed partial class PostgresJobStore : IJobStore
         try
         {
             await using (NpgsqlConnection connection = await _database.OpenSingleAsync(cancellation))
+            {
+                await _database.RequireSessionsAsync(connection, cancellation);
                 await Schema.MigrateAsync(connection, _schema, cancellation);
+            }
             await _listener.StartAsync(cancellation);
         }
         catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException)
@@ -87,6 +98,7 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <inheritdoc/>
     public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation)
     {
+        ThrowIfClosed();
         ArgumentNullException.ThrowIfNull(job);
         return _accepting.AcceptAsync(job, cancellation);
     }
@@ -94,6 +106,7 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <inheritdoc/>
     public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation)
     {
+        ThrowIfClosed();
         ArgumentNullException.ThrowIfNull(job);
         ArgumentException.ThrowIfNullOrEmpty(owner);
         return _accepting.AcceptAndClaimAsync(job, owner, lease, cancellation);
@@ -102,6 +115,7 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <inheritdoc/>
     public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
     {
+        ThrowIfClosed();
         ArgumentException.ThrowIfNullOrEmpty(owner);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(max);
         return _claiming.ClaimAsync(owner, max, lease, cancellation);
@@ -110,6 +124,7 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <inheritdoc/>
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation)
     {
+        ThrowIfClosed();
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(ending);
         return _finishing.FinishAsync(claim, ending, cancellation);
@@ -118,6 +133,7 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <inheritdoc/>
     public ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation)
     {
+        ThrowIfClosed();
         ArgumentNullException.ThrowIfNull(claims);
         return _leases.HandBackAsync(claims, cancellation);
     }
@@ -125,6 +141,7 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation)
     {
+        ThrowIfClosed();
         ArgumentNullException.ThrowIfNull(claims);
         return _leases.RenewAsync(claims, lease, cancellation);
     }
@@ -132,38 +149,68 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <inheritdoc/>
     public ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation)
     {
+        ThrowIfClosed();
         ArgumentNullException.ThrowIfNull(claim);
         return _leases.ReportProgressAsync(claim, progress, cancellation);
     }
 
     /// <inheritdoc/>
-    public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => _reading.GetAsync(id, cancellation);
+    public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _reading.GetAsync(id, cancellation);
+    }
 
     /// <inheritdoc/>
-    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => _reading.GetResultAsync(id, cancellation);
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _reading.GetResultAsync(id, cancellation);
+    }
 
     /// <inheritdoc/>
     public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
     {
+        ThrowIfClosed();
         ArgumentNullException.ThrowIfNull(query);
         return _reading.ListAsync(query, cancellation);
     }
 
     /// <inheritdoc/>
-    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) => _transitions.CancelAsync(id, cancellation);
+    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _transitions.CancelAsync(id, cancellation);
+    }
 
     /// <inheritdoc/>
-    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) => _transitions.RetryAsync(id, cancellation);
+    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _transitions.RetryAsync(id, cancellation);
+    }
 
     /// <inheritdoc/>
     public ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
     {
+        ThrowIfClosed();
         ArgumentNullException.ThrowIfNull(rules);
         return _tending.MaintainAsync(rules, cancellation);
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation) => _reading.CountAsync(cancellation);
+    public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _reading.CountAsync(cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask CheckAsync(CancellationToken cancellation)
+    {
+        await GetAsync(Guid.Empty, cancellation);
+        await _check.RunAsync(cancellation);
+    }
 
     /// <summary>Does what was asked for, tells the other instances of it, and closes the connections.</summary>
     public async ValueTask DisposeAsync()
@@ -177,6 +224,14 @@ public sealed partial class PostgresJobStore : IJobStore
         await _listener.DisposeAsync();
         _reading.Dispose();
         await _database.DisposeAsync();
+    }
+
+    /// <summary>For tests: its sessions.</summary>
+    internal Database Database => _database;
+
+    private void ThrowIfClosed()
+    {
+        if (_isDisposed != 0) throw _database.Closed();
     }
 
     private async Task NotifyAsync(string[] messages) => await _database.RunAsync(

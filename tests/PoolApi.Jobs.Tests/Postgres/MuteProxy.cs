@@ -1,0 +1,206 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>How far a connection gets before the server says nothing more.</summary>
+public enum MuteAt
+{
+    /// <summary>It is passed on to the server.</summary>
+    Nowhere,
+
+    /// <summary>It is accepted.</summary>
+    Accept,
+
+    /// <summary>Its wish for TLS is granted.</summary>
+    TlsGranted,
+
+    /// <summary>The TLS handshake has begun.</summary>
+    TlsHandshake,
+
+    /// <summary>Its wish for TLS is declined, its startup packet is read.</summary>
+    Startup,
+
+    /// <summary>It is authenticated.</summary>
+    Authenticated,
+
+    /// <summary>It has a session that is ready.</summary>
+    Ready,
+}
+
+/// <summary>Stands between a store and its database; new connections get as far as it is told, and keep that state until they are closed.</summary>
+internal sealed class MuteProxy : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _closing = new();
+    private readonly Lock _lock = new();
+    private readonly HashSet<Socket> _passed = [];
+    private readonly List<Task> _connections = [];
+    private readonly Task _accepting;
+    private int _mute;
+    private int _mostMute;
+
+    public MuteProxy(int target = 0, MuteAt muteAt = MuteAt.Nowhere)
+    {
+        (Target, MuteAt) = (target, muteAt);
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>The port that new connections are passed on to.</summary>
+    public int Target { get; set; }
+
+    /// <summary>How far new connections get.</summary>
+    public MuteAt MuteAt { get; set; }
+
+    /// <summary>Connections that are kept waiting and that the client has not closed.</summary>
+    public int Mute => Volatile.Read(ref _mute);
+
+    /// <summary>The most that there were at once.</summary>
+    public int MostMute => Volatile.Read(ref _mostMute);
+
+    /// <summary>Closes the connections that are passed on.</summary>
+    public void Cut()
+    {
+        Socket[] passed;
+        lock (_lock) passed = [.. _passed];
+        foreach (Socket socket in passed) socket.Dispose();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _closing.CancelAsync();
+        _listener.Stop();
+        await _accepting;
+        Cut();
+        await Task.WhenAll(_connections).Patiently();
+        _closing.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true) _connections.Add(ServeAsync(await _listener.AcceptSocketAsync(_closing.Token)));
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            // Stopped.
+        }
+    }
+
+    private async Task ServeAsync(Socket client)
+    {
+        MuteAt muteAt = MuteAt;
+        client.NoDelay = true;
+        try
+        {
+            if (muteAt == MuteAt.Nowhere) await PassAsync(client);
+            else await KeepWaitingAsync(client, muteAt);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException or IOException)
+        {
+            // Closed by either side.
+        }
+        finally
+        {
+            client.Dispose();
+        }
+    }
+
+    private async Task PassAsync(Socket client)
+    {
+        using var server = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        lock (_lock) _passed.UnionWith([client, server]);
+        try
+        {
+            await server.ConnectAsync(IPAddress.Loopback, Target, _closing.Token);
+            await Task.WhenAny(PumpAsync(client, server), PumpAsync(server, client));
+        }
+        finally
+        {
+            lock (_lock) _passed.ExceptWith([client, server]);
+        }
+    }
+
+    private static async Task PumpAsync(Socket from, Socket to)
+    {
+        var buffer = new byte[16 * 1024];
+        try
+        {
+            int count;
+            while ((count = await from.ReceiveAsync(buffer)) > 0)
+            {
+                for (int sent = 0; sent < count;) sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Closed by either side.
+        }
+    }
+
+    private async Task KeepWaitingAsync(Socket client, MuteAt muteAt)
+    {
+        lock (_lock) _mostMute = Math.Max(_mostMute, ++_mute);
+        try
+        {
+            await using var stream = new NetworkStream(client);
+            if (muteAt != MuteAt.Accept) await AnswerAsync(stream, muteAt);
+            var ignored = new byte[4096];
+            while (await stream.ReadAsync(ignored, _closing.Token) > 0)
+            {
+                // Nothing is said any more.
+            }
+        }
+        finally
+        {
+            lock (_lock) _mute--;
+        }
+    }
+
+    private async Task AnswerAsync(NetworkStream stream, MuteAt muteAt)
+    {
+        const int TlsRequest = 80877103;
+        byte[] packet = await PacketAsync(stream);
+        if (BinaryPrimitives.ReadInt32BigEndian(packet) == TlsRequest)
+        {
+            if (muteAt is MuteAt.TlsGranted or MuteAt.TlsHandshake)
+            {
+                await stream.WriteAsync("S"u8.ToArray(), _closing.Token);
+                if (muteAt == MuteAt.TlsGranted) return;
+                await stream.ReadAtLeastAsync(new byte[64], 64, throwOnEndOfStream: true, _closing.Token);
+                await stream.WriteAsync(new byte[] { 22, 3, 3, 0, 122, 2, 0 }, _closing.Token); // the beginning of a ServerHello
+                return;
+            }
+            await stream.WriteAsync("N"u8.ToArray(), _closing.Token);
+            await PacketAsync(stream);
+        }
+        if (muteAt is MuteAt.Authenticated or MuteAt.Ready) await WriteAsync(stream, 'R', [0, 0, 0, 0]);
+        if (muteAt != MuteAt.Ready) return;
+        await WriteAsync(stream, 'S', [.. "server_version"u8, 0, .. "15.4"u8, 0]);
+        await WriteAsync(stream, 'K', [0, 0, 0, 7, 0, 0, 0, 7]);
+        await WriteAsync(stream, 'Z', "I"u8.ToArray());
+    }
+
+    private async Task<byte[]> PacketAsync(NetworkStream stream)
+    {
+        var length = new byte[4];
+        await stream.ReadExactlyAsync(length, _closing.Token);
+        var rest = new byte[BinaryPrimitives.ReadInt32BigEndian(length) - 4];
+        await stream.ReadExactlyAsync(rest, _closing.Token);
+        return rest;
+    }
+
+    private async Task WriteAsync(NetworkStream stream, char type, byte[] body)
+    {
+        var message = new byte[body.Length + 5];
+        message[0] = (byte)type;
+        BinaryPrimitives.WriteInt32BigEndian(message.AsSpan(1), body.Length + 4);
+        body.CopyTo(message, 5);
+        await stream.WriteAsync(message, _closing.Token);
+    }
+}

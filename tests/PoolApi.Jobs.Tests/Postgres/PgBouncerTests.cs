@@ -1,0 +1,138 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using Npgsql;
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Stores.Postgres;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>A pooler between the store and its database. Where PgBouncer is not installed, skipped; with CI=true, failed.</summary>
+[Collection(PostgresTests.Name)]
+public sealed class PgBouncerTests(PostgresCluster cluster)
+{
+    private const string Program = "/usr/sbin/pgbouncer";
+
+    [Theory]
+    [InlineData("transaction", 20, 0, 0)]
+    [InlineData("transaction", 1, 0, 0)]
+    [InlineData("transaction", 20, 5, 0)]
+    [InlineData("transaction", 20, 5, 1)]
+    [InlineData("statement", 20, 5, 0)]
+    [InlineData("statement", 20, 5, 1)]
+    public async Task A_pooler_that_keeps_no_sessions_is_refused_with_what_to_do(string mode, int size, int idle, int inTurn)
+    {
+        await using Bouncer bouncer = await Bouncer.StartAsync(cluster, mode, size, inTurn);
+        await bouncer.WarmUpAsync(idle);
+        await using var store = new PostgresJobStore(bouncer.ConnectionString, PostgresTests.NewSchema());
+
+        var refused = await Assert.ThrowsAsync<JobStoreException>(() => store.OpenAsync(Token)).Patiently();
+
+        Assert.Contains("pool_mode = session", refused.Message, StringComparison.Ordinal);
+        Assert.Contains($"127.0.0.1:{bouncer.Port}", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_pooler_that_keeps_sessions_is_used()
+    {
+        await using Bouncer bouncer = await Bouncer.StartAsync(cluster, "session", size: 8, inTurn: 1);
+        await bouncer.WarmUpAsync(5);
+        string schema = PostgresTests.NewSchema();
+        Ears ears = new();
+        await using var store = new PostgresJobStore(bouncer.ConnectionString + ";Maximum Pool Size=3", schema) { Listener = ears };
+        await using var other = new PostgresJobStore(cluster.ConnectionString, schema);
+        await store.OpenAsync(Token);
+        await other.OpenAsync(Token);
+
+        Job[] jobs = await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ => (await store.AcceptAsync(Jobs.New(), Token)).Job)).Patiently();
+        JobClaim claim = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+        Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
+        await store.CheckAsync(Token);
+
+        Job told = (await other.CancelAsync(jobs.First(j => j.Id != claim.Job.Id).Id, Token))!.After;
+        await ears.HearAsync(told.Id, told.Version);
+    }
+
+    /// <summary>A PgBouncer of its own before the tests' PostgreSQL.</summary>
+    private sealed class Bouncer(PostgresCluster cluster, Process process, string folder, int port) : IAsyncDisposable
+    {
+        public int Port => port;
+
+        public string ConnectionString => $"{cluster.ConnectionString};Port={port}";
+
+        public static async Task<Bouncer> StartAsync(PostgresCluster cluster, string mode, int size, int inTurn)
+        {
+            PostgresCluster.Require();
+            if (!File.Exists(Program)) Missing();
+            string folder = Directory.CreateTempSubdirectory("poolapi-pgbouncer-").FullName;
+            int port = PostgresCluster.FreePort();
+            string settings = Path.Combine(folder, "pgbouncer.ini");
+            await File.WriteAllTextAsync(
+                settings,
+                $"""
+                [databases]
+                * = host=127.0.0.1 port={cluster.Port} user=poolapi
+                [pgbouncer]
+                listen_addr = 127.0.0.1
+                listen_port = {port}
+                unix_socket_dir =
+                auth_type = any
+                pool_mode = {mode}
+                default_pool_size = {size}
+                server_round_robin = {inTurn}
+                """);
+            var start = new ProcessStartInfo { RedirectStandardError = true, WorkingDirectory = "/" };
+            string[] command = [.. PostgresCluster.AsUser(), Program, "-q", settings];
+            start.FileName = command[0];
+            foreach (string argument in command[1..]) start.ArgumentList.Add(argument);
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101);
+                File.SetUnixFileMode(settings, (UnixFileMode)0b110_100_100);
+            }
+            Process process = Process.Start(start)!;
+            var bouncer = new Bouncer(cluster, process, folder, port);
+            await UntilAsync(
+                async () =>
+                {
+                    if (process.HasExited) Assert.Fail($"PgBouncer has not started: {await process.StandardError.ReadToEndAsync(Token)}");
+                    using var probe = new Socket(SocketType.Stream, ProtocolType.Tcp);
+                    try
+                    {
+                        await probe.ConnectAsync("127.0.0.1", port, Token);
+                        return true;
+                    }
+                    catch (SocketException)
+                    {
+                        return false;
+                    }
+                },
+                "PgBouncer");
+            return bouncer;
+        }
+
+        /// <summary>Makes it open connections to the server, which are idle afterwards.</summary>
+        public async Task WarmUpAsync(int connections) => await Task.WhenAll(Enumerable.Range(0, connections).Select(async _ =>
+        {
+            await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false;No Reset On Close=true");
+            await connection.OpenAsync(Token);
+            await using var command = new NpgsqlCommand("select pg_sleep(0.05)", connection);
+            await command.ExecuteNonQueryAsync(Token);
+        })).Patiently();
+
+        public async ValueTask DisposeAsync()
+        {
+            process.Kill();
+            await process.WaitForExitAsync().Patiently();
+            process.Dispose();
+            Directory.Delete(folder, recursive: true);
+        }
+
+        private static void Missing()
+        {
+            const string Words = "needs PgBouncer: apt-get install --no-install-recommends pgbouncer";
+            if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase)) Assert.Fail(Words);
+            Assert.Skip(Words);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+using System.Diagnostics;
+using Npgsql;
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Stores.Postgres;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>Faults of sessions and of the database that break no connection. When the fault is over, the store works again by itself.</summary>
+[Collection(PostgresTests.Name)]
+public sealed class PostgresFaultTests(PostgresCluster cluster)
+{
+    /// <summary>Stands for the name of a test's database.</summary>
+    private const string Database = "{0}";
+
+    private const string Terminate = "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{0}' and pid <> pg_backend_pid()";
+
+    /// <summary>After a fault that may have been a crash, nothing is claimed for three seconds; the rest is for a machine that is busy.</summary>
+    private static readonly TimeSpan SoonEnough = TimeSpan.FromSeconds(20);
+
+    [Theory]
+    [InlineData("discard all")]
+    [InlineData("deallocate all")]
+    public async Task A_session_that_has_lost_its_state_is_replaced_before_anybody_notices(string sql)
+    {
+        await using Place place = await Place.CreateAsync(cluster);
+        await UseAsync(place.Store);
+
+        await EverySessionAsync(place.Store, sql);
+
+        Assert.Null(await Record.ExceptionAsync(() => UseAsync(place.Store).Patiently()));
+    }
+
+    [Fact]
+    public async Task A_change_of_the_tables_that_changes_plans_is_noticed_by_nobody()
+    {
+        await using Place place = await Place.CreateAsync(cluster);
+        await UseAsync(place.Store);
+
+        await place.ExecuteAsync("alter table poolapi.jobs alter column error_detail type varchar(100000), add column later int");
+
+        Assert.Null(await Record.ExceptionAsync(() => UseAsync(place.Store).Patiently()));
+    }
+
+    [Fact]
+    public async Task Sessions_that_the_server_ends_are_replaced()
+    {
+        await using Place place = await Place.CreateAsync(cluster);
+        await UseAsync(place.Store);
+
+        await place.ExecuteAsync(place.Of(Terminate));
+
+        await UseSoonAsync(place.Store);
+    }
+
+    [Theory]
+    [InlineData("alter database {0} set default_transaction_read_only = on", "alter database {0} reset default_transaction_read_only")]
+    [InlineData("alter role poolapi in database {0} set default_transaction_read_only = on", "alter role poolapi in database {0} reset all")]
+    public async Task A_database_that_was_read_only_is_written_to_again_on_new_sessions(string begin, string end)
+    {
+        await using Place place = await Place.CreateAsync(cluster);
+        Job job = (await place.Store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token)).Job;
+        await place.Store.CheckAsync(Token);
+
+        // Sessions have the setting from their beginning on.
+        await place.ExecuteAsync(place.Of(begin) + ";" + place.Of(Terminate));
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await place.Store.AcceptAsync(Jobs.New(), Token));
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await place.Store.CheckAsync(Token));
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await place.Store.ClaimAsync("me", 1, Jobs.LongLease, Token));
+        Assert.NotNull(await place.Store.GetAsync(job.Id, Token));
+        await place.ExecuteAsync("set transaction_read_only = off;" + place.Of(end));
+
+        await UseSoonAsync(place.Store);
+    }
+
+    [Fact]
+    public async Task Tables_that_were_away_are_used_when_they_are_back()
+    {
+        await using Place place = await Place.CreateAsync(cluster);
+        await UseAsync(place.Store);
+
+        await place.ExecuteAsync("alter schema poolapi rename to away");
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await place.Store.AcceptAsync(Jobs.New(), Token));
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await place.Store.CheckAsync(Token));
+        await place.ExecuteAsync("alter schema away rename to poolapi");
+
+        await UseSoonAsync(place.Store);
+    }
+
+    [Fact]
+    public async Task A_session_may_be_idle_and_wait_for_a_lock_for_as_long_as_it_likes()
+    {
+        await using Place place = await Place.CreateAsync(
+            cluster, "alter database {0} set idle_session_timeout = '10ms'; alter database {0} set lock_timeout = '10ms'");
+
+        string settings = await place.Store.Database.RunAsync(
+            static async connection =>
+            {
+                await using var command = new NpgsqlCommand("select current_setting('idle_session_timeout') || current_setting('lock_timeout')", connection);
+                return (string)(await command.ExecuteScalarAsync())!;
+            },
+            mayRepeat: true, Token);
+
+        Assert.Equal("00", settings);
+    }
+
+    [Fact]
+    public async Task After_a_failover_that_cuts_no_connection_the_store_writes_as_soon_as_the_standby_is_promoted()
+    {
+        PostgresCluster.Require();
+        await using var primary = new PostgresCluster();
+        await primary.InitializeAsync();
+        await using PostgresCluster standby = await primary.StartStandbyAsync();
+        await using var address = new MuteProxy(primary.Port);
+        await using var store = new PostgresJobStore($"{primary.ConnectionString};Port={address.Port}");
+        await store.OpenAsync(Token);
+        Job job = (await store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token)).Job;
+        await UntilAsync(
+            async () => await standby.ExecuteAsync($"select count(*) from pg_class where relname = 'jobs_key'") is 1L
+                && await standby.ExecuteAsync("select count(*) from poolapi.jobs") is 1L,
+            "That the standby has the job");
+
+        address.Target = standby.Port;
+        address.Cut();
+        await primary.KillAsync();
+        await UntilAsync(async () => await Record.ExceptionAsync(async () => await store.GetAsync(job.Id, Token)) is null, "That the standby is read");
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Jobs.New(), Token));
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.CheckAsync(Token));
+        Assert.Equal(true, await standby.ExecuteAsync("select pg_promote()"));
+
+        await UseSoonAsync(store);
+    }
+
+    /// <summary>Runs a statement on each of many sessions of a store.</summary>
+    private static async Task EverySessionAsync(PostgresJobStore store, string sql)
+    {
+        const int Sessions = 8;
+        int there = 0;
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await Task.WhenAll(Enumerable.Range(0, Sessions).Select(_ => store.Database.RunAsync(
+            async connection =>
+            {
+                // By the simple protocol, as a pooler would.
+                await using var command = new NpgsqlCommand(sql, connection);
+                await command.ExecuteNonQueryAsync();
+                if (Interlocked.Increment(ref there) == Sessions) all.SetResult();
+                await all.Task;
+                return true;
+            },
+            mayRepeat: true, Token))).Patiently();
+    }
+
+    private static async Task UseSoonAsync(PostgresJobStore store)
+    {
+        long since = Stopwatch.GetTimestamp();
+        Exception? failure = null;
+        do
+        {
+            if (failure is not null) await Task.Delay(50, Token);
+            failure = await Record.ExceptionAsync(() => UseAsync(store));
+        }
+        while (failure is not null && Stopwatch.GetElapsedTime(since) < SoonEnough);
+        Assert.Null(failure);
+    }
+
+    /// <summary>Each method once, and the check.</summary>
+    private static async Task UseAsync(PostgresJobStore store)
+    {
+        Guid id = (await store.AcceptAsync(Jobs.New(priority: Threading.WorkPriority.High), Token)).Job.Id;
+        JobClaim? claim = null;
+        await UntilAsync(
+            async () => (claim = (await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims.SingleOrDefault()) is not null, "That a job is claimed");
+        await store.ReportProgressAsync(claim!, 0.5, Token);
+        Assert.Equal([LeaseState.Held], await store.RenewAsync([claim!], Jobs.LongLease, Token));
+        Assert.True(await store.FinishAsync(claim!, Jobs.Success(), Token));
+        JobClaim own = (await store.AcceptAndClaimAsync(Jobs.New(), "me", Jobs.LongLease, Token)).Claim!;
+        await store.HandBackAsync([own], Token);
+        await store.CancelAsync(own.Job.Id, Token);
+        await store.RetryAsync(own.Job.Id, Token);
+        await store.CancelAsync(own.Job.Id, Token);
+        await store.GetResultAsync(id, Token);
+        Assert.NotNull(await store.GetAsync(own.Job.Id, Token));
+        Assert.NotEmpty((await store.ListAsync(new JobQuery { State = JobState.Cancelled }, Token)).Jobs);
+        await store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token);
+        await store.CheckAsync(Token);
+    }
+
+    /// <summary>A database of its own, and a store in it.</summary>
+    private sealed class Place(PostgresCluster cluster, string name, PostgresJobStore store) : IAsyncDisposable
+    {
+        public PostgresJobStore Store => store;
+
+        public static async Task<Place> CreateAsync(PostgresCluster cluster, string? settings = null)
+        {
+            PostgresCluster.Require();
+            string name = PostgresTests.NewSchema();
+            await cluster.ExecuteAsync($"create database {name}");
+            if (settings is not null) await cluster.ExecuteAsync(settings.Replace(Database, name, StringComparison.Ordinal));
+            var store = new PostgresJobStore($"{cluster.ConnectionString};Database={name}");
+            await store.OpenAsync(Token);
+            return new Place(cluster, name, store);
+        }
+
+        /// <summary>A statement with the database's name.</summary>
+        public string Of(string sql) => sql.Replace(Database, name, StringComparison.Ordinal);
+
+        public Task<object?> ExecuteAsync(string sql) => cluster.ExecuteAsync(sql, name);
+
+        public async ValueTask DisposeAsync()
+        {
+            await store.DisposeAsync();
+            await cluster.ExecuteAsync($"drop database {name} with (force)");
+        }
+    }
+}

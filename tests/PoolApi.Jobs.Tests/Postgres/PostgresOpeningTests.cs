@@ -1,0 +1,84 @@
+using System.Diagnostics;
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Stores.Postgres;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>A server that accepts connections and then goes mute, at every stage of the opening.</summary>
+[Collection(PostgresTests.Name)]
+public sealed class PostgresOpeningTests(PostgresCluster cluster)
+{
+    /// <summary>To connect may take a second here, and a cancelled command as long again; the rest is for a machine that is busy.</summary>
+    private static readonly TimeSpan SoonEnough = TimeSpan.FromSeconds(25);
+
+    private static readonly string[] Modes = ["Disable", "Prefer", "Require"];
+
+    [Fact]
+    public async Task The_start_against_a_mute_server_ends_with_a_sentence_and_leaves_no_socket()
+    {
+        await Task.WhenAll(
+            from muteAt in Enum.GetValues<MuteAt>()
+            where muteAt != MuteAt.Nowhere
+            from mode in Modes
+            where !(mode == "Require" && muteAt > MuteAt.TlsHandshake) // the server's No to TLS would be refused at once
+            where !(mode == "Disable" && muteAt is MuteAt.TlsGranted or MuteAt.TlsHandshake)
+            select StartAsync(muteAt, mode));
+
+        static async Task StartAsync(MuteAt muteAt, string mode)
+        {
+            await using var server = new MuteProxy(muteAt: muteAt);
+            await using var store = new PostgresJobStore(
+                $"Host=127.0.0.1;Port={server.Port};Username=poolapi;Database=postgres;SSL Mode={mode}", "poolapi", connectSeconds: 1);
+
+            long since = Stopwatch.GetTimestamp();
+            Exception? failure = await Record.ExceptionAsync(() => store.OpenAsync(Token).Patiently());
+
+            Assert.True(failure is JobStoreException, $"{muteAt}, {mode}: {failure}");
+            Assert.Contains($"127.0.0.1:{server.Port}", failure.Message, StringComparison.Ordinal);
+            Assert.InRange(Stopwatch.GetElapsedTime(since), TimeSpan.Zero, SoonEnough);
+            await UntilAsync(() => server.Mute == 0, $"{muteAt}, {mode}: that the connection is closed");
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_goes_mute_later_fills_no_pool_and_the_store_works_when_it_is_back()
+    {
+        PostgresCluster.Require();
+        await Task.WhenAll(Enum.GetValues<MuteAt>().Where(static m => m != MuteAt.Nowhere).Select(RunAsync));
+
+        async Task RunAsync(MuteAt muteAt)
+        {
+            string schema = PostgresTests.NewSchema();
+            Ears ears = new();
+            await using var proxy = new MuteProxy(cluster.Port);
+            await using var store = new PostgresJobStore(
+                $"{cluster.ConnectionString};Port={proxy.Port};SSL Mode=Prefer", schema, connectSeconds: 1)
+            { Listener = ears };
+            await using var other = new PostgresJobStore(cluster.ConnectionString, schema);
+            await store.OpenAsync(Token);
+            await other.OpenAsync(Token);
+            Job job = (await store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token)).Job;
+
+            proxy.MuteAt = muteAt;
+            proxy.Cut();
+            long since = Stopwatch.GetTimestamp();
+            Exception?[] failures = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => Record.ExceptionAsync(
+                async () => _ = i % 4 == 0 ? (await store.AcceptAsync(Jobs.New(), Token)).Job : await store.GetAsync(job.Id, Token)).AsTask())).Patiently();
+            Assert.All(failures, f => Assert.True(f is JobStoreUnavailableException, $"{muteAt}: {f}"));
+            Assert.InRange(Stopwatch.GetElapsedTime(since), TimeSpan.Zero, SoonEnough);
+            // Those of the pool (16), as many that ask to cancel a command, and the one that listens, with its own.
+            Assert.InRange(proxy.MostMute, 1, 34);
+
+            proxy.MuteAt = MuteAt.Nowhere;
+            since = Stopwatch.GetTimestamp();
+            await UntilAsync(
+                async () => await Record.ExceptionAsync(async () => await store.AcceptAsync(Jobs.New(), Token)) is null, $"{muteAt}: that jobs are accepted");
+            await UntilAsync(() => proxy.Mute == 0, $"{muteAt}: that connections that were given up are closed");
+            Assert.InRange(Stopwatch.GetElapsedTime(since), TimeSpan.Zero, SoonEnough);
+            await UntilAsync(() => ears.Missed > 0, $"{muteAt}: that it listens again");
+            Job told = (await other.CancelAsync(job.Id, Token))!.After;
+            await ears.HearAsync(told.Id, told.Version);
+        }
+    }
+}
