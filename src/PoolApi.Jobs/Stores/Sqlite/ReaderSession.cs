@@ -18,6 +18,7 @@ internal sealed class ReaderSession : IDisposable
         _end = database.Prepare("COMMIT");
         Jobs = new JobReads(database);
         Lists = new JobLists(database, Jobs);
+        database.Number("PRAGMA user_version"); // with the first read the log and its index are opened
     }
 
     public JobReads Jobs { get; }
