@@ -42,13 +42,14 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
     /// <param name="reports">Of the pools that have been joined.</param>
     /// <param name="flushed">Whether all telemetry was sent.</param>
     /// <param name="cut">The exit code of a stop that was cut short.</param>
+    /// <param name="isUnfinished">Whether something beside the pools was left unfinished.</param>
     /// <returns>The exit code: 0 clean, 3 work was left unfinished, 4 a thread could not be joined, 5 telemetry was not flushed; or the one given.</returns>
-    public int Close(IReadOnlyCollection<ShutdownReport> reports, bool flushed, int? cut = null)
+    public int Close(IReadOnlyCollection<ShutdownReport> reports, bool flushed, int? cut = null, bool isUnfinished = false)
     {
         lock (_lines)
         {
             if (_exitCode is { } ended) return ended;
-            int code = cut ?? ExitCode(reports, flushed);
+            int code = cut ?? ExitCode(reports, flushed, isUnfinished);
             PoolCounts n = pools.All.Aggregate(default(PoolCounts), static (sum, pool) => sum.Plus(pool.Threads.GetSnapshot().Counts));
             int joined = reports.Sum(static r => r.WorkersJoined);
             int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
@@ -60,9 +61,9 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
         }
     }
 
-    private int ExitCode(IReadOnlyCollection<ShutdownReport> reports, bool flushed) =>
+    private int ExitCode(IReadOnlyCollection<ShutdownReport> reports, bool flushed, bool isUnfinished) =>
         reports.Count < pools.All.Count || !reports.All(static r => r.Joined) ? 4
-        : !reports.All(static r => r.NothingLost) ? 3
+        : isUnfinished || !reports.All(static r => r.NothingLost) ? 3
         : !flushed ? 5
         : 0;
 

@@ -143,7 +143,7 @@ internal sealed class ShutdownCoordinator(
         lock (_once)
         {
             _watchdog?.Over();
-            return account.Close(_reports, _flushed);
+            return account.Close(_reports, _flushed, isUnfinished: services.GetServices<IUnfinishedWork>().Any(static work => work.Count > 0));
         }
     }
 

@@ -24,7 +24,7 @@ public sealed record JobAttempt(AttemptOutcome Outcome, JobResult? Result, JobEr
 
     /// <summary>The work threw. What it threw is in the log.</summary>
     public static JobAttempt Failed { get; } = new(
-        AttemptOutcome.Failed, null, new JobError("work-failed", "The work failed. The details are in the log, under the trace id."), MayRetry: true);
+        AttemptOutcome.Failed, null, new JobError("work-failed", "The work failed. The details are in the log, under the id of the job."), MayRetry: true);
 }
 
 /// <summary>How an attempt went, in a word.</summary>

@@ -7,6 +7,19 @@ namespace PoolApi.Jobs.Running;
 /// <content>One attempt, from its being given to the executor to its end's being written down.</content>
 public sealed partial class JobDispatcher
 {
+    private int _unwritten; // attempts that have ended, and whose end the stop could not write
+
+    /// <summary>
+    /// How many attempts were made whose end is not in the store. After <see cref="StopAsync"/>, and best when the store is closed: then
+    /// nothing more can be written.
+    /// </summary>
+    /// <param name="cancellation">Gives up waiting for what is still being written: it counts.</param>
+    public async Task<int> CountUnwrittenAsync(CancellationToken cancellation)
+    {
+        await Task.WhenAll(_runs.Keys.Select(static r => r.Running)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return Volatile.Read(ref _unwritten) + _runs.Keys.Count(static r => r.HasStarted);
+    }
+
     private async Task RunAsync(JobRun run, bool first)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -52,6 +65,7 @@ public sealed partial class JobDispatcher
         {
             // Writing it again would come to the same. The lease runs out, and the job is run again, or failed as poison.
             LogNotWritten(run.Claim.Job.Id, e);
+            if (_closed.IsCancellationRequested) Interlocked.Increment(ref _unwritten);
         }
         finally
         {
@@ -80,7 +94,13 @@ public sealed partial class JobDispatcher
             {
                 StoreFails(e);
             }
-            if (_stopped.IsCancellationRequested) return;
+            if (_stopped.IsCancellationRequested)
+            {
+                if (end is null) return; // nothing was done that could be done twice
+                Interlocked.Increment(ref _unwritten);
+                LogLeftUnwritten(run.Claim.Job.Id);
+                return;
+            }
             await Task.Delay(pause.Next(), _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -131,4 +151,7 @@ public sealed partial class JobDispatcher
 
     [LoggerMessage(35, LogLevel.Error, "The end of job {id} could not be written: it is run again when its lease is over")]
     private partial void LogNotWritten(Guid id, Exception exception);
+
+    [LoggerMessage(36, LogLevel.Error, "The end of job {id} could not be written before the stop: the job is run again when its lease is over")]
+    private partial void LogLeftUnwritten(Guid id);
 }

@@ -14,5 +14,7 @@ internal static class JobAccess
         ClientOf(context) is not { } client || string.Equals(job?.Client, client, StringComparison.Ordinal) ? job : null;
 
     /// <summary>The id that a path names. Only the form in which ids are given out: one job has one path.</summary>
-    public static bool TryParseId(string text, out Guid id) => Guid.TryParseExact(text, "D", out id);
+    /// <remarks>The framework's parser also takes blanks around it, and signs before its numbers.</remarks>
+    public static bool TryParseId(string text, out Guid id) =>
+        Guid.TryParseExact(text, "D", out id) && string.Equals(text, id.ToString("D"), StringComparison.OrdinalIgnoreCase);
 }

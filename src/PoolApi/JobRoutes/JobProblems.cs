@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Mvc;
 using PoolApi.Jobs;
 using PoolApi.Problems;
 
@@ -45,6 +47,20 @@ internal static class JobProblems
         // What is too large once is so again.
         (job.Error?.Detail ?? "The work failed. The details are in the log.") + (job.Error?.Name == ResultTooLarge ? "" : $" {HowToRetry(job)}"),
         job.Error?.Name ?? WorkFailed);
+
+    /// <summary>What is kept of an attempt whose work threw: the log has more, under the trace of the attempt.</summary>
+    public static JobError WorkFailedIn(string trace) => new(WorkFailed, $"The work failed. The details are in the log, under the trace id {trace}.");
+
+    /// <summary>The same as the result of the job, if it is not tried again.</summary>
+    public static JobResult WorkFailedIn(HttpContext attempt, Job job, string trace)
+    {
+        ProblemDetails problem = Problem.Of(
+            attempt, StatusCodes.Status500InternalServerError, $"{WorkFailedIn(trace).Detail} {HowToRetry(job)}", WorkFailed).ProblemDetails;
+        problem.Extensions["traceId"] = trace;
+        return new JobResult(
+            StatusCodes.Status500InternalServerError, "application/problem+json",
+            JsonSerializer.SerializeToUtf8Bytes(problem, ProblemJson.Readable.ProblemDetails));
+    }
 
     public static IResult HasEnded(HttpContext context, Job job) => Problem.Of(
         context, StatusCodes.Status409Conflict, $"The job has {HowItEnded(job)} already: there is nothing to cancel.", Finished);

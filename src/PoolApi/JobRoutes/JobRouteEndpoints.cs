@@ -110,8 +110,8 @@ internal static class JobRouteEndpoints
 
     private static async Task<IResult> CancelAsync(string id, HttpContext context, [FromServices] IJobStore store)
     {
-        if (!await MayChangeAsync(id, context, store)) return JobProblems.None(context);
-        if (await store.CancelAsync(Guid.Parse(id), context.RequestAborted) is not { } cancelled) return JobProblems.None(context);
+        if (!JobAccess.TryParseId(id, out Guid job) || !await MayChangeAsync(job, context, store)) return JobProblems.None(context);
+        if (await store.CancelAsync(job, context.RequestAborted) is not { } cancelled) return JobProblems.None(context);
         switch (cancelled.Before)
         {
             case JobState.Queued:
@@ -125,16 +125,13 @@ internal static class JobRouteEndpoints
 
     private static async Task<IResult> RetryAsync(string id, HttpContext context, [FromServices] IJobStore store)
     {
-        if (!await MayChangeAsync(id, context, store)) return JobProblems.None(context);
-        if (await store.RetryAsync(Guid.Parse(id), context.RequestAborted) is not { } retried) return JobProblems.None(context);
+        if (!JobAccess.TryParseId(id, out Guid job) || !await MayChangeAsync(job, context, store)) return JobProblems.None(context);
+        if (await store.RetryAsync(job, context.RequestAborted) is not { } retried) return JobProblems.None(context);
         bool isQueuedAgain = retried.Before is JobState.Failed or JobState.Cancelled or JobState.Expired && !retried.After.State.IsFinal();
         return isQueuedAgain ? JobResults.Accepted(context, retried.After) : JobProblems.CannotRetry(context, retried.Before);
     }
 
     /// <summary>Whether there is such a job, and it is the client's. Where there are no clients to tell apart, the change itself will say.</summary>
-    private static async ValueTask<bool> MayChangeAsync(string id, HttpContext context, IJobStore store)
-    {
-        if (!JobAccess.TryParseId(id, out Guid job)) return false;
-        return JobAccess.ClientOf(context) is null || (await store.GetAsync(job, context.RequestAborted)).For(context) is not null;
-    }
+    private static async ValueTask<bool> MayChangeAsync(Guid job, HttpContext context, IJobStore store) =>
+        JobAccess.ClientOf(context) is null || (await store.GetAsync(job, context.RequestAborted)).For(context) is not null;
 }

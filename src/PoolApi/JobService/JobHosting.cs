@@ -1,4 +1,5 @@
 using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
 
@@ -9,14 +10,20 @@ namespace PoolApi.JobService;
 /// In Draining no job is claimed any more, and what no worker has taken goes back to the store; the pool's own drain is for what runs.
 /// The ends of those are written in <see cref="StopAsync"/>, when the pool has been joined and no request is left.
 /// </remarks>
-internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobHosting> logger) : IHostedLifecycleService
+internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobHosting> logger) : IHostedLifecycleService, IUnfinishedWork
 {
     /// <summary>How long the ends of the last attempts may take to be written. What is not leases out, and is run elsewhere or after the next start.</summary>
     public static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(3);
 
+    /// <summary>How long what the store did at its own end may take to be told.</summary>
+    private static readonly TimeSpan LastCount = TimeSpan.FromMilliseconds(200);
+
     private CancellationTokenRegistration _draining;
     private JobDispatcher? _dispatcher;
     private IJobStore? _store;
+
+    /// <summary>How many attempts ended whose end could not be written: they are made again, although their work was done.</summary>
+    public int Count { get; private set; }
 
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
@@ -45,6 +52,9 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
         if (_dispatcher is not null) await _dispatcher.StopAsync(late.Token);
         await _draining.DisposeAsync();
         if (_store is not null) await _store.DisposeAsync();
+        if (_dispatcher is null) return;
+        using var over = new CancellationTokenSource(LastCount);
+        Count = await _dispatcher.CountUnwrittenAsync(over.Token);
     }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;

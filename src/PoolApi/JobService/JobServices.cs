@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.JobRoutes;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
@@ -32,14 +33,16 @@ internal static class JobServices
             s.GetRequiredService<JobInstruments>(),
             Clock(s),
             s.GetRequiredService<ILogger<JobDispatcher>>()));
-        services.AddHostedService<JobHosting>();
+        services.AddSingleton<JobHosting>();
+        services.AddHostedService(static s => s.GetRequiredService<JobHosting>());
+        services.AddSingleton<IUnfinishedWork>(static s => s.GetRequiredService<JobHosting>());
         services.AddOptions<HostOptions>().PostConfigure(static host => host.ShutdownTimeout += JobHosting.LastWrites);
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             "jobs", static s => new JobStoreCheck(s.GetRequiredService<IJobStore>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]));
 
         IJobStore Store(IServiceProvider services) => settings.Store == JobStoreKind.Postgres
             ? new PostgresJobStore(settings.ConnectionString)
-            : new SqliteJobStore(settings.Path, Clock(services));
+            : new SqliteJobStore(settings.Path, Clock(services), services.GetRequiredService<ILogger<SqliteJobStore>>());
 
         static TimeProvider Clock(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
     }

@@ -17,7 +17,7 @@ internal sealed class JobSettings
 
     public required JobStoreKind Store { get; init; }
 
-    /// <summary>The file of the SQLite store; relative to the content root.</summary>
+    /// <summary>The file of the SQLite store; what is relative starts at the content root, which is the folder of the program.</summary>
     public required string Path { get; init; }
 
     /// <summary>Where PostgreSQL is. May hold a password: not to be logged or told.</summary>

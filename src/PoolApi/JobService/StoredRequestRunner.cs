@@ -26,7 +26,7 @@ internal sealed partial class StoredRequestRunner(
         if (kinds.Find(job.Kind) is not { } endpoint)
             return Failed(JobProblems.UnknownKind, "This instance has no such work. It may have been switched off since.");
 
-        using Activity? span = StartSpan(run.Claim);
+        using Activity span = StartSpan(run.Claim);
         await using AsyncServiceScope scope = scopes.CreateAsyncScope();
         using var stored = new StoredRequestContext(run, endpoint, scope.ServiceProvider, settings.MaxResultBytes, cancellation);
         try
@@ -36,15 +36,17 @@ internal sealed partial class StoredRequestRunner(
         }
         catch (ResultTooLargeException e)
         {
-            span?.SetStatus(ActivityStatusCode.Error);
+            span.SetStatus(ActivityStatusCode.Error);
             return Failed(JobProblems.ResultTooLarge, e.Message + " Ask for a smaller one.");
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
             if (stored.Outcome is WorkOutcome.Cancelled or WorkOutcome.Abandoned) return JobAttempt.Stopped;
-            span?.SetStatus(ActivityStatusCode.Error);
-            LogFailed(e, job.Id, job.Kind, job.Attempt, job.MaxAttempts, span?.TraceId.ToString() ?? "none");
-            return JobAttempt.Failed;
+            span.SetStatus(ActivityStatusCode.Error);
+            string trace = span.TraceId.ToString();
+            LogFailed(e, job.Id, job.Kind, job.Attempt, job.MaxAttempts, trace);
+            return new JobAttempt(
+                AttemptOutcome.Failed, JobProblems.WorkFailedIn(stored.Http, job, trace), JobProblems.WorkFailedIn(trace), MayRetry: true);
         }
         catch (OperationCanceledException)
         {
@@ -84,19 +86,28 @@ internal sealed partial class StoredRequestRunner(
     private static JobAttempt Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);
 
     /// <summary>The first attempt is part of the trace of the request that made the job; a further one has a trace of its own, with a link.</summary>
-    private static Activity? StartSpan(JobClaim claim)
+    /// <remarks>There is a trace also where nobody records it: the log and the client have its id.</remarks>
+    private static Activity StartSpan(JobClaim claim)
     {
         Job job = claim.Job;
         bool traced = ActivityContext.TryParse(claim.Payload.TraceParent, null, isRemote: true, out ActivityContext request);
-        Activity? span = Spans.StartActivity(
+        string name = "job " + job.Kind;
+        Activity span = Spans.StartActivity(
             ActivityKind.Consumer,
             parentContext: traced && claim.IsFirst ? request : default,
             links: traced && !claim.IsFirst ? [new ActivityLink(request)] : null,
-            name: "job " + job.Kind);
-        span?.SetTag("job.id", job.Id.ToString());
-        span?.SetTag("job.kind", job.Kind);
-        span?.SetTag("job.attempt", job.Attempt);
+            name: name) ?? StartUnrecorded(name, traced && claim.IsFirst ? claim.Payload.TraceParent : null);
+        span.SetTag("job.id", job.Id.ToString());
+        span.SetTag("job.kind", job.Kind);
+        span.SetTag("job.attempt", job.Attempt);
         return span;
+    }
+
+    private static Activity StartUnrecorded(string name, string? parent)
+    {
+        var span = new Activity(name);
+        if (parent is not null) span.SetParentId(parent);
+        return span.Start();
     }
 
     [LoggerMessage(40, LogLevel.Error, "Job {id} ({kind}) failed in attempt {attempt} of {attempts} (trace {traceId})")]

@@ -25,7 +25,9 @@ internal sealed class QueryReader(HttpContext context)
     {
         const string Allowed = "true or false";
         if (!TryGet(name, required: false, Allowed, out string text)) return false;
-        if (bool.TryParse(text, out bool value)) return value;
+        // Not the framework's parser: that takes blanks and NULs around it.
+        if (string.Equals(text, "true", StringComparison.OrdinalIgnoreCase)) return true;
+        if (string.Equals(text, "false", StringComparison.OrdinalIgnoreCase)) return false;
         Fault(name, $"{name} may be {Allowed}.");
         return false;
     }

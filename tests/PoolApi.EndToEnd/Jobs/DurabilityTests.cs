@@ -41,6 +41,80 @@ public sealed partial class DurabilityTests
         }
     }
 
+    /// <summary>
+    /// Killed between the write of a commit and its sync, the process leaves a job that only the kernel has. The next one must not answer
+    /// for it before the log and its name in the directory are synced: the disk is rebuilt from what was synced, and has the job.
+    /// </summary>
+    [Fact]
+    public async Task What_a_killed_process_had_not_synced_is_synced_before_the_next_one_answers_for_it()
+    {
+        string strace = Tool.Require("strace", "apt-get install strace");
+        using var data = new TemporaryFolder();
+        using var disk = new TemporaryFolder();
+        const ServiceForm Form = ServiceForm.FrameworkDependent;
+        string[] settings = ["--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(data.Path, "jobs.db")}"];
+        string later = $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}";
+        await using (var killed = await PoolApiProcess.StartAsync(Form, settings))
+        {
+            await killed.Api.AcceptJobAsync("/v1/diagnostics/noop", later);
+            // All commits up to here are synced.
+            foreach (string file in Directory.GetFiles(data.Path).Where(file => !file.EndsWith("-shm", StringComparison.Ordinal)))
+                File.Copy(file, Path.Combine(disk.Path, Path.GetFileName(file)));
+            await using (await Tracing.StartAsync(strace, killed.Id, Path.Combine(disk.Path, "kill"), "-e", "inject=fdatasync,fsync:signal=SIGKILL"))
+            {
+                await Assert.ThrowsAnyAsync<HttpRequestException>(
+                    () => killed.Api.PostWithAsync("/v1/diagnostics/noop", null, "Prefer: respond-async", "Idempotency-Key: again", later));
+                await killed.WaitForExitAsync();
+            }
+        }
+        Assert.True(new FileInfo(Path.Combine(data.Path, "jobs.db-wal")).Length > new FileInfo(Path.Combine(disk.Path, "jobs.db-wal")).Length);
+
+        string trace = Path.Combine(disk.Path, "trace");
+        Guid promised;
+        // The next start under strace from its first call on: what it does before it listens counts.
+        int port = FreePorts.Next();
+        var start = await ServiceCommand.CreateAsync(
+            Form, data.Path, [$"--Urls http://127.0.0.1:{port}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}", .. settings]);
+        foreach (string argument in new[] { start.FileName, "trace=fdatasync,fsync", "-e", trace, "-o", "-y", "-f" })
+            start.ArgumentList.Insert(0, argument);
+        (start.FileName, start.RedirectStandardOutput) = (strace, true);
+        using (var traced = Process.Start(start)!)
+        using (var api = new Endpoint(port))
+        {
+            try
+            {
+                promised = JobRequests.IdOf((await Eventually.SeesAsync(
+                    () => PostOrNothingAsync(api, later), answer => answer is not null, "the repeated request to be answered", 60))!);
+            }
+            finally
+            {
+                traced.Kill(entireProcessTree: true);
+                await traced.WaitForExitAsync(TestContext.Current.CancellationToken);
+            }
+        }
+
+        // The power fails: what was not synced is as it was.
+        string[] synced = await File.ReadAllLinesAsync(trace, TestContext.Current.CancellationToken);
+        Assert.Contains(synced, line => line.Contains($"<{data.Path}>) = 0", StringComparison.Ordinal));
+        if (Array.Exists(synced, line => line.Contains("jobs.db-wal>) = 0", StringComparison.Ordinal)))
+            File.Copy(Path.Combine(data.Path, "jobs.db-wal"), Path.Combine(disk.Path, "jobs.db-wal"), overwrite: true);
+        await using var after = await PoolApiProcess.StartAsync(
+            Form, "--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(disk.Path, "jobs.db")}");
+        Assert.Equal("queued", (await after.Api.JobAsync(promised)).State);
+
+        static async Task<Answer?> PostOrNothingAsync(Endpoint api, string later)
+        {
+            try
+            {
+                return await api.PostWithAsync("/v1/diagnostics/noop", null, "Prefer: respond-async", "Idempotency-Key: again", later);
+            }
+            catch (HttpRequestException)
+            {
+                return null; // it does not listen yet
+            }
+        }
+    }
+
     /// <summary>One line of the trace: "PID call(FD&lt;path&gt;, …) = …", and where two threads are at it, "PID call(… &lt;unfinished …&gt;" and
     /// later "PID &lt;… call resumed&gt;…". What counts is when a sync has returned, and when an answer begins to be written.</summary>
     private static Call Read(string line)
@@ -75,12 +149,12 @@ public sealed partial class DurabilityTests
         private readonly Process _process;
         private readonly LineLog _log = new();
 
-        private Tracing(string strace, int processId, string file)
+        private Tracing(string strace, int processId, string file, string[] more)
         {
             string[] arguments =
             [
                 "-f", "-y", "-s", "64", "-o", file, "-p", $"{processId}", "-e",
-                "trace=fdatasync,fsync,sendto,sendmsg,write,writev,pwrite64,recvfrom,recvmsg,read",
+                "trace=fdatasync,fsync,sendto,sendmsg,write,writev,pwrite64,recvfrom,recvmsg,read", .. more,
             ];
             _process = new Process { StartInfo = new ProcessStartInfo(strace, arguments) { RedirectStandardError = true } };
             _process.ErrorDataReceived += (_, e) =>
@@ -92,9 +166,9 @@ public sealed partial class DurabilityTests
             _process.BeginErrorReadLine();
         }
 
-        public static async Task<Tracing> StartAsync(string strace, int processId, string file)
+        public static async Task<Tracing> StartAsync(string strace, int processId, string file, params string[] more)
         {
-            var tracing = new Tracing(strace, processId, file);
+            var tracing = new Tracing(strace, processId, file, more);
             string line = await tracing._log.WaitForAsync(
                 l => l.Contains(" attached", StringComparison.Ordinal) || l.Contains("not permitted", StringComparison.Ordinal), TimeSpan.FromSeconds(20));
             if (line.Contains("not permitted", StringComparison.Ordinal))
@@ -104,7 +178,8 @@ public sealed partial class DurabilityTests
 
         public async ValueTask DisposeAsync()
         {
-            Libc.Send(_process.Id, Signal.Interrupt);
+            if (!_process.HasExited)
+                Libc.Send(_process.Id, Signal.Interrupt);
             await _process.WaitForExitAsync();
             _process.Dispose();
         }

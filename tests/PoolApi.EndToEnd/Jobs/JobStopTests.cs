@@ -111,6 +111,46 @@ public sealed class JobStopTests
         Assert.Equal(all.Count, run + (await last.StopAsync()).Completed);
     }
 
+    /// <summary>To make a backup, stop the service: the file alone has every job.</summary>
+    [Fact]
+    public async Task After_a_stop_under_load_the_file_alone_has_every_job()
+    {
+        using var data = new TemporaryFolder();
+        using var copy = new TemporaryFolder();
+        PoolApiProcess? now = null;
+        await using var clients = new CarefulClients(6, "/v1/diagnostics/sleep?ms=4", () => Volatile.Read(ref now)?.Api.Port);
+        for (int i = 0; i < 3; i++)
+        {
+            await using var service = await StartAsync(ServiceForm.FrameworkDependent, data, "--Pool:Workers 2");
+            Volatile.Write(ref now, service);
+            await Task.Delay(200, TestContext.Current.CancellationToken);
+            Assert.Equal(0, (await service.StopAsync()).Exit);
+            Volatile.Write(ref now, null);
+            Assert.Equal(["jobs.db", "jobs.db-owner"], Directory.GetFiles(data.Path).Select(Path.GetFileName).Order());
+        }
+
+        File.Copy(Path.Combine(data.Path, "jobs.db"), Path.Combine(copy.Path, "jobs.db"));
+        await using var last = await StartAsync(ServiceForm.FrameworkDependent, copy, "--Pool:Workers 2");
+        Volatile.Write(ref now, last);
+        await clients.FinishAsync();
+        clients.MustBe(await last.Api.AllJobsEndAsync(clients.Tag));
+    }
+
+    [Fact]
+    public async Task A_stop_that_cannot_write_the_end_of_a_job_says_so_and_exits_3()
+    {
+        using var data = new TemporaryFolder();
+        await using var service = await StartAsync(ServiceForm.FrameworkDependent, data, "--Pool:Workers 1");
+        await service.WaitForLineAsync($"Jobs are kept in the file {Path.Combine(data.Path, "jobs.db")}");
+        var id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1500");
+        await service.SeeWorkersAsync(view => view.Busy == 1, "it to run");
+        File.Delete(Path.Combine(data.Path, "jobs.db"));
+
+        Assert.Equal(3, (await service.StopAsync()).Exit);
+
+        Assert.Contains(service.Log.Lines, line => line.Contains($"The end of job {id} could not be written before the stop", StringComparison.Ordinal));
+    }
+
     private static Task<PoolApiProcess> StartAsync(ServiceForm form, TemporaryFolder data, params string[] settings) =>
         PoolApiProcess.StartAsync(form, [PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(data.Path, "jobs.db")}", .. settings]);
 }

@@ -116,7 +116,25 @@ public sealed class StopTests
 
         await rig.Dispatcher.StopAsync(late.Token).Patiently();
 
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        Assert.Equal(1, await rig.Dispatcher.CountUnwrittenAsync(Token).Patiently());
+        Assert.Equal(0, rig.Dispatcher.Running);
+    }
+
+    [Fact]
+    public async Task What_was_not_begun_or_is_written_is_not_counted_as_unwritten()
+    {
+        await using Rig rig = await Rig.StartAsync(
+            pool => new HoldingExecutor(new ScriptedExecutor(pool, static (_, _) => ScriptedExecutor.Success)));
+        Job done = await rig.AcceptAsync();
+        await rig.UntilAsync(done.Id, JobState.Succeeded);
+        await rig.AcceptAsync(Jobs.New("unstarted"));
+        await UntilAsync(() => ((HoldingExecutor)rig.Executor).Held == 1);
+        rig.Store.Fault = "away"; // it cannot be handed back either
+        using var late = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+
+        await rig.Dispatcher.StopAsync(late.Token).Patiently();
+
+        Assert.Equal(0, await rig.Dispatcher.CountUnwrittenAsync(Token).Patiently());
     }
 
     [Fact]

@@ -93,6 +93,134 @@ public sealed class FullDiskTests : IDisposable
         Assert.Contains("Let this user write there", fault.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_disk_that_is_full_at_the_start_refuses_what_is_new_and_what_is_there_is_read(bool isStoppedCleanly)
+    {
+        MountSmallDisk(megabytes: 4);
+        (Job waiting, Job running) = await LeaveAsync(isStoppedCleanly);
+        string[] fillers = [.. await FillDiskAsync()];
+
+        await using (SqliteJobStore store = await _place.OpenAsync())
+        {
+            Assert.Equal(JobState.Queued, (await store.GetAsync(waiting.Id, Token))!.State);
+            Assert.NotNull(await store.GetResultAsync(waiting.Id, Token));
+            Assert.Equal([running.Id, waiting.Id], (await store.ListAsync(new JobQuery(), Token)).Jobs.Select(static j => j.Id));
+            Assert.Equal(AcceptOutcome.Existing, (await store.AcceptAsync(Jobs.New(key: "waiting"), Token)).Outcome);
+            var fault = await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Big(40_000), Token));
+            Assert.Contains("the disk is full", fault.Message, StringComparison.Ordinal);
+            foreach (string filler in fillers) File.Delete(filler);
+
+            Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Big(40_000), Token)).Outcome);
+            // What the dead process ran is found at once, as after a start with room.
+            Assert.Equal(1, (await store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token)).Redelivered[running.Kind]);
+        }
+        await using SqliteJobStore again = await _place.OpenAsync();
+        Assert.Equal(3, (await again.CountAsync(Token))[JobState.Queued]);
+    }
+
+    [Fact]
+    public async Task A_disk_so_full_that_the_store_cannot_be_read_is_no_fault_of_the_start_and_works_when_there_is_room()
+    {
+        MountSmallDisk(megabytes: 4);
+        (Job waiting, _) = await LeaveAsync(isStoppedCleanly: true);
+        await File.WriteAllBytesAsync(_place.File + "-owner", [], Token); // no room was kept
+        await MustOpenWithoutRoomAsync(waiting.Id, [.. await FillDiskAsync()]);
+    }
+
+    [Fact]
+    public async Task A_disk_without_inodes_is_no_fault_of_the_start_and_works_when_there_are_some()
+    {
+        MountSmallDisk(megabytes: 4, "nr_inodes=10");
+        (Job waiting, _) = await LeaveAsync(isStoppedCleanly: true);
+        var fillers = new List<string>();
+        try
+        {
+            while (true)
+            {
+                string filler = Path.Combine(_place.Directory, $"filler-{fillers.Count}");
+                await File.WriteAllBytesAsync(filler, [], Token);
+                fillers.Add(filler);
+            }
+        }
+        catch (IOException)
+        {
+        }
+        await MustOpenWithoutRoomAsync(waiting.Id, fillers);
+    }
+
+    [Fact]
+    public async Task A_store_that_is_made_on_a_full_disk_is_made_when_there_is_room()
+    {
+        MountSmallDisk(megabytes: 4);
+        await MustOpenWithoutRoomAsync(null, [.. await FillDiskAsync()]);
+    }
+
+    private async Task MustOpenWithoutRoomAsync(Guid? known, IReadOnlyList<string> fillers)
+    {
+        var log = new LinesLogger<SqliteJobStore>();
+        await using SqliteJobStore store = _place.Store(logger: log);
+        await store.OpenAsync(Token);
+        Assert.Contains("the disk is full", Assert.Single(log.Lines), StringComparison.Ordinal);
+        Assert.False(store.IsShared);
+        for (int i = 0; i < 3; i++)
+        {
+            var fault = await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.GetAsync(known ?? Guid.Empty, Token));
+            Assert.Contains("the disk is full", fault.Message, StringComparison.Ordinal);
+            await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Jobs.New(), Token));
+        }
+        foreach (string filler in fillers) File.Delete(filler);
+
+        Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+
+        Assert.NotNull(await store.GetAsync(job.Id, Token));
+        if (known is { } id) Assert.NotNull(await store.GetAsync(id, Token));
+    }
+
+    /// <summary>Leaves a store with a job that waits and one that its process ran.</summary>
+    private async Task<(Job Waiting, Job Running)> LeaveAsync(bool isStoppedCleanly)
+    {
+        using var living = new StorePlace();
+        Job waiting, running;
+        await using (SqliteJobStore store = isStoppedCleanly ? await _place.OpenAsync() : await living.OpenAsync())
+        {
+            waiting = (await store.AcceptAsync(Jobs.New(key: "waiting", runAt: DateTimeOffset.UtcNow.AddHours(1)), Token)).Job;
+            running = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+            Assert.Single((await store.ClaimAsync("dead", 1, Jobs.LongLease, Token)).Claims);
+            // A process that was killed leaves the log and its index.
+            if (!isStoppedCleanly)
+            {
+                foreach (string file in Directory.GetFiles(living.Directory)) File.Copy(file, Path.Combine(_place.Directory, Path.GetFileName(file)));
+            }
+        }
+        return (waiting, running);
+    }
+
+    /// <summary>Fills the disk to the last byte.</summary>
+    private async Task<List<string>> FillDiskAsync()
+    {
+        var fillers = new List<string>();
+        for (int size = 1 << 20; size >= 1; size = size > 4096 ? size / 4 : 0)
+        {
+            bool fits = true;
+            while (fits)
+            {
+                string filler = Path.Combine(_place.Directory, $"filler-{fillers.Count}");
+                try
+                {
+                    fillers.Add(filler);
+                    await File.WriteAllBytesAsync(filler, new byte[size], Token);
+                }
+                catch (IOException)
+                {
+                    fits = false;
+                }
+            }
+        }
+        return fillers;
+    }
+
     private static NewJob Big(int bytes) => Jobs.New(body: new string('x', bytes));
 
     /// <summary>Accepts until there is no room.</summary>
@@ -116,10 +244,10 @@ public sealed class FullDiskTests : IDisposable
         }
     }
 
-    private void MountSmallDisk(int megabytes)
+    private void MountSmallDisk(int megabytes, string? option = null)
     {
         Assert.SkipUnless(Environment.UserName == "root", "Only root can mount a small disk.");
-        _isMounted = Run("mount", "-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", _place.Directory) == 0;
+        _isMounted = Run("mount", "-t", "tmpfs", "-o", $"size={megabytes}m{(option is null ? "" : "," + option)}", "tmpfs", _place.Directory) == 0;
         Assert.SkipUnless(_isMounted, "A small disk cannot be mounted here.");
     }
 

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using PoolApi.Jobs.Stores.Sqlite;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
@@ -9,8 +10,10 @@ internal sealed class StorePlace : IDisposable
 
     public string File => Path.Combine(Directory, "jobs.db");
 
-    public SqliteJobStore Store(int? maxPages = null, IJobStoreListener? listener = null, TimeProvider? time = null) =>
-        new(File, time ?? TimeProvider.System, maxPages) { Listener = listener };
+    public SqliteJobStore Store(
+        int? maxPages = null, IJobStoreListener? listener = null, TimeProvider? time = null, Action<StoreStep, string>? observer = null,
+        ILogger<SqliteJobStore>? logger = null) =>
+        new(File, time ?? TimeProvider.System, maxPages, observer, logger) { Listener = listener };
 
     public async Task<SqliteJobStore> OpenAsync(IJobStoreListener? listener = null, int? maxPages = null, TimeProvider? time = null)
     {

@@ -99,6 +99,29 @@ public class JobGetTests
         Assert.Equal(0, app.Store.Watch.Count);
     }
 
+    /// <summary>The framework's parser of ids takes more than one form of the same id.</summary>
+    [Theory]
+    [InlineData("{0}%20")]
+    [InlineData("%20{0}")]
+    [InlineData("{0}%0A")]
+    [InlineData("{0}%09")]
+    [InlineData("{0}%C2%A0")]
+    [InlineData("+{0}", 1)]
+    [InlineData("0x{0}", 2)]
+    public async Task A_job_has_one_path(string form, int cut = 0)
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New());
+        string id = string.Format(System.Globalization.CultureInfo.InvariantCulture, form, job.Id.ToString("D")[cut..]);
+        foreach (string path in (string[])["GET ", "GET /result", "GET /events", "DELETE ", "POST :retry"])
+        {
+            string[] parts = path.Split(' ');
+            await app.AssertProblem(parts[0], $"/v1/jobs/{id}{parts[1]}", 404, "not-found");
+        }
+        using HttpResponseMessage there = await app.SendAsync("GET", $"/v1/jobs/{job.Id}");
+        Assert.Equal(200, (int)there.StatusCode);
+    }
+
     [Theory]
     [InlineData("", 200, "application/json; charset=utf-8")]
     [InlineData("/result", 409, "application/problem+json")]

@@ -40,7 +40,8 @@ internal sealed class Database : IDisposable
         {
             connection.Open();
             var database = new Database(connection);
-            database.Execute($"PRAGMA busy_timeout = {BusyTimeout}");
+            // FULL, whatever the library's default is: of every connection, since the last to close writes the log into the store.
+            database.Execute($"PRAGMA busy_timeout = {BusyTimeout}; PRAGMA synchronous = FULL");
             return database;
         }
         catch
@@ -83,6 +84,15 @@ internal sealed class Database : IDisposable
     {
         foreach (Statement statement in _statements) statement.Reset();
         if (!IsIdle) Execute("ROLLBACK");
+    }
+
+    /// <summary>Moves all of the log into the store, syncs that, and empties the log.</summary>
+    /// <param name="patience">How long to wait for other processes, in milliseconds.</param>
+    /// <returns>Whether that was possible: not while another process reads or writes.</returns>
+    public bool TryCheckpoint(int patience)
+    {
+        Execute($"PRAGMA busy_timeout = {patience}");
+        return Number("PRAGMA wal_checkpoint(TRUNCATE)") == 0;
     }
 
     /// <summary>Whoever closes the store last moves its log into it, and deletes that. This connection does not.</summary>

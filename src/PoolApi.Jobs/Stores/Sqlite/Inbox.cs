@@ -5,6 +5,7 @@ internal sealed class Inbox<T>
 {
     private readonly object _lock = new();
     private readonly Queue<T> _waiting = new();
+    private bool _refuses;
     private bool _isClosed;
 
     /// <summary>Puts one in.</summary>
@@ -13,7 +14,7 @@ internal sealed class Inbox<T>
     {
         lock (_lock)
         {
-            if (_isClosed) return false;
+            if (_refuses) return false;
             _waiting.Enqueue(item);
             // Whoever takes looks again before he sleeps: only the first has to wake him.
             if (_waiting.Count == 1) Monitor.Pulse(_lock);
@@ -38,12 +39,18 @@ internal sealed class Inbox<T>
         }
     }
 
+    /// <summary>Lets nothing more in. Whoever takes still waits, until <see cref="Close"/>.</summary>
+    public void Refuse()
+    {
+        lock (_lock) _refuses = true;
+    }
+
     /// <summary>Lets nothing more in. What is in can still be taken.</summary>
     public void Close()
     {
         lock (_lock)
         {
-            _isClosed = true;
+            _refuses = _isClosed = true;
             Monitor.PulseAll(_lock);
         }
     }

@@ -14,8 +14,27 @@ internal sealed class JobTending(Database database, JobTable table, Batch batch)
 
     private readonly Statement _orphan = database.Prepare("UPDATE jobs SET lease = ? WHERE state = 1 AND lease > ?");
 
+    private readonly Statement _running = database.Prepare("SELECT id, claim FROM jobs WHERE state = 1");
+
+    private readonly Statement _orphanOf = database.Prepare("UPDATE jobs SET lease = ? WHERE id = ? AND state = 1 AND claim = ? AND lease > ?");
+
     /// <summary>Ends the leases of all that run: there is nobody who could renew them.</summary>
     public void EndLeases() => _orphan.Add(batch.Now).Add(batch.Now).Run();
+
+    /// <summary>Which claims run by the file.</summary>
+    public IReadOnlyList<ClaimKey> Running()
+    {
+        var claims = new List<ClaimKey>();
+        using Statement.Rows found = _running.Query();
+        while (found.Next()) claims.Add(new ClaimKey(_running.ReadGuid(), _running.ReadLong()));
+        return claims;
+    }
+
+    /// <summary>Ends the leases of these claims, as far as they run still.</summary>
+    public void EndLeases(IReadOnlyList<ClaimKey> claims)
+    {
+        foreach (ClaimKey claim in claims) _orphanOf.Add(batch.Now).Add(claim.Job).Add(claim.Number).Add(batch.Now).Run();
+    }
 
     /// <summary>Expires what is queued past its deadline.</summary>
     public int Expire(int limit)
@@ -88,6 +107,9 @@ internal sealed class JobTending(Database database, JobTable table, Batch batch)
         while (found.Next()) rows.Add(JobColumns.Read(statement));
         return rows;
     }
+
+    /// <summary>A claim, by its job and its number.</summary>
+    internal readonly record struct ClaimKey(Guid Job, long Number);
 
     /// <summary>What became of jobs that had lost their instance.</summary>
     internal readonly record struct Lost(IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Count);

@@ -34,9 +34,9 @@ internal sealed partial class OwnerLock : IDisposable
         SafeFileHandle file = Open(path, ReadWrite | Create | CloseOnExec, 0b110_100_100);
         if (file.IsInvalid)
         {
-            string fault = Marshal.GetLastPInvokeErrorMessage();
+            int number = Marshal.GetLastPInvokeError();
             file.Dispose();
-            throw new IOException(fault);
+            throw new IOException(Marshal.GetPInvokeErrorMessage(number), number);
         }
         bool alone = FLock(file, Exclusive | WithoutWaiting) == 0;
         var taken = new OwnerLock(file, alone);
@@ -51,6 +51,24 @@ internal sealed partial class OwnerLock : IDisposable
         while (FLock(_file, Shared) != 0 && Marshal.GetLastPInvokeError() == Interrupted)
         {
         }
+    }
+
+    /// <summary>
+    /// Keeps room on the disk for the log's index, which a clean stop deletes: a store whose disk is filled meanwhile can still be
+    /// opened and read. The lock's file is where the room is kept. Without effect unless this process <see cref="IsAlone"/>.
+    /// </summary>
+    public void ReserveRoom()
+    {
+        if (_file is not null && IsAlone) DiskRoom.Reserve(_file, DiskRoom.OfIndex);
+    }
+
+    /// <summary>Gives the room back to the disk.</summary>
+    /// <returns>Whether there was some.</returns>
+    public bool ReleaseRoom()
+    {
+        if (_file is null || !IsAlone || RandomAccess.GetLength(_file) == 0) return false;
+        RandomAccess.SetLength(_file, 0);
+        return true;
     }
 
     public void Dispose() => _file?.Dispose();

@@ -8,7 +8,14 @@ internal sealed class Reader(StoreFile file, Inbox<Operation<ReaderSession>> inb
     /// <summary>Opens the file, which the writer has prepared. On its thread, as all that follows.</summary>
     public IDisposable Open()
     {
-        _session = file.OpenReader();
+        // Where there is no room on the disk yet, it is opened with the first read that finds some.
+        try
+        {
+            if (file.IsPrepared) _session = file.OpenReader();
+        }
+        catch (Exception e) when (DiskRoom.IsOut(e, file.Path))
+        {
+        }
         return new Closing(this);
     }
 
@@ -44,8 +51,14 @@ internal sealed class Reader(StoreFile file, Inbox<Operation<ReaderSession>> inb
         operation.Complete();
     }
 
+    private void Close()
+    {
+        _session?.Dispose();
+        file.Tell(StoreStep.ReaderClosed, file.Path);
+    }
+
     private sealed class Closing(Reader reader) : IDisposable
     {
-        public void Dispose() => reader._session?.Dispose();
+        public void Dispose() => reader.Close();
     }
 }

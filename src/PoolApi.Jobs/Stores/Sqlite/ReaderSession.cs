@@ -19,6 +19,7 @@ internal sealed class ReaderSession : IDisposable
         Jobs = new JobReads(database);
         Lists = new JobLists(database, Jobs);
         Changes = new ForeignChanges(database);
+        database.Number("PRAGMA user_version"); // with the first read the log and its index are opened
     }
 
     public JobReads Jobs { get; }

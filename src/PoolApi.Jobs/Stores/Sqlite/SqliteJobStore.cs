@@ -1,3 +1,6 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace PoolApi.Jobs.Stores.Sqlite;
 
 /// <summary>Keeps jobs in a file, by SQLite: nothing to install, for one machine.</summary>
@@ -10,7 +13,7 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 /// know of each other. Several may use it, on one machine, never over a network's file system. They do not tell each other of
 /// changes: a listener hears only of this process's.</para>
 /// <para>If the disk is full or fails, callers get <see cref="JobStoreUnavailableException"/>; the store works again as soon as
-/// the disk does. The same if the file is deleted or moved under it: nothing is accepted that nobody would find again.</para>
+/// the disk does; a disk that is full when the store is opened is no fault of the opening. The same if the file is deleted or moved under it: nothing is accepted that nobody would find again.</para>
 /// </remarks>
 public sealed class SqliteJobStore : IJobStore
 {
@@ -26,17 +29,24 @@ public sealed class SqliteJobStore : IJobStore
     /// <summary>Makes a store; it does nothing until it is opened.</summary>
     /// <param name="path">The file. It is made if it is not there, with its directory.</param>
     /// <param name="time">The clock by which jobs are due.</param>
-    public SqliteJobStore(string path, TimeProvider time)
-        : this(path, time, maxPages: null)
+    /// <param name="logger">The log: a start on a full disk, and a stop that could not put all into one file, are told there.</param>
+    public SqliteJobStore(string path, TimeProvider time, ILogger<SqliteJobStore>? logger = null)
+        : this(path, time, maxPages: null, logger: logger)
     {
     }
 
-    /// <summary>A store whose file may not grow beyond so many pages of 4 KiB: then it is as if the disk were full.</summary>
-    internal SqliteJobStore(string path, TimeProvider time, int? maxPages)
+    /// <summary>A store for tests.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="maxPages">The file may not grow beyond so many pages of 4 KiB: then it is as if the disk were full.</param>
+    /// <param name="observer">Is told of each step that decides about durability, on the thread that does it.</param>
+    /// <param name="logger">The log.</param>
+    internal SqliteJobStore(
+        string path, TimeProvider time, int? maxPages, Action<StoreStep, string>? observer = null, ILogger<SqliteJobStore>? logger = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        _file = new StoreFile(Path.GetFullPath(path), maxPages);
-        _writer = new Writer(_file, time);
+        _file = new StoreFile(Path.GetFullPath(path), maxPages, observer);
+        _writer = new Writer(_file, time, logger ?? NullLogger<SqliteJobStore>.Instance);
         _writing = new StoreThread("jobs-writer", _writer.Open, _writer.Work);
     }
 
@@ -156,11 +166,12 @@ public sealed class SqliteJobStore : IJobStore
     public async ValueTask DisposeAsync()
     {
         _reads.Close();
-        _writer.Close();
+        _writer.Refuse();
         // Nothing to join if it was never opened.
         if (Interlocked.Exchange(ref _isOpening, 1) == 0) return;
-        // The writer last: who closes the file last also tidies it up.
+        // The writer last: only the last connection can move the log into the file. Two that close at once would both leave it.
         foreach (StoreThread thread in _reading) await thread.JoinAsync();
+        _writer.Close();
         await _writing.JoinAsync();
         _file.Dispose();
     }

@@ -7,9 +7,11 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 internal static class StoreFaults
 {
     /// <summary>A fault while the store is opened.</summary>
+    /// <returns>One that may pass by itself (<see cref="JobStoreUnavailableException"/>) only where the disk has no room.</returns>
     public static JobStoreException AtOpen(Exception fault, string path) => fault switch
     {
         JobStoreException known => known,
+        _ when DiskRoom.IsOut(fault, path) => new JobStoreUnavailableException($"The job store '{path}' cannot be opened: {NoRoom}.", fault),
         SqliteException { SqliteErrorCode: SQLITE_NOTADB } => new JobStoreException(
             $"'{path}' is not a job store, or it is damaged: it is not an SQLite database. Restore it from a backup, or move it away to begin " +
             "with an empty store, or give another path (Jobs:Path).", fault),
@@ -31,6 +33,7 @@ internal static class StoreFaults
         SqliteException { SqliteErrorCode: SQLITE_TOOBIG } e => new JobStoreException(
             $"The job store '{path}' refuses it: a payload or a result is too big for one row.", e),
         SqliteException e => new JobStoreUnavailableException($"The job store '{path}' cannot be used: {Words(e)}.", e),
+        IOException e => new JobStoreUnavailableException($"The job store '{path}' cannot be used: {e.Message}.", e),
         _ => fault,
     };
 
@@ -43,9 +46,11 @@ internal static class StoreFaults
     public static bool IsOfTheFile(Exception fault) =>
         fault is JobStoreUnavailableException or SqliteException { SqliteErrorCode: not (SQLITE_CONSTRAINT or SQLITE_TOOBIG or SQLITE_FULL) };
 
+    private const string NoRoom = "the disk is full; make room for it and for its '-wal' and '-shm' files";
+
     private static string Words(SqliteException e) => e.SqliteErrorCode switch
     {
-        SQLITE_FULL => "the disk is full; make room for it and for its '-wal' file",
+        SQLITE_FULL => NoRoom,
         SQLITE_BUSY or SQLITE_LOCKED or SQLITE_PROTOCOL => "another program keeps it locked; end that program",
         SQLITE_READONLY => "it is read-only; let this user write it, the files beside it whose names begin alike, and their directory",
         SQLITE_CANTOPEN => "it, or a file beside it, cannot be made or opened; see that it is a file, in a directory that this user may write",

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace PoolApi.Jobs.Stores.Sqlite;
 
 /// <summary>The one thread that writes: takes all operations that wait, does them in one transaction, and tells their callers.</summary>
@@ -7,10 +9,13 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 /// <para>An operation that fails takes none with it: the transaction is rolled back, and each of its operations is done once
 /// more in one of its own. Unless it is the file that fails: then it does so for all of them.</para>
 /// </remarks>
-internal sealed class Writer(StoreFile file, TimeProvider time)
+internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger logger)
 {
     /// <summary>How many operations share a commit: enough to be free of the disk, few enough that the first do not wait long.</summary>
     private const int MostTogether = 512;
+
+    /// <summary>How long the end waits for another process that uses the store just then, in milliseconds.</summary>
+    private const int PatienceAtTheEnd = 500;
 
     private readonly Inbox<Operation<WriterSession>> _inbox = new();
     private WriterSession? _session;
@@ -24,13 +29,24 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
     /// <summary>Gives it something to do.</summary>
     public bool TryAdd(Operation<WriterSession> operation) => _inbox.TryAdd(operation);
 
-    /// <summary>Lets it end when it has done what it was given.</summary>
+    /// <summary>Takes nothing more to do.</summary>
+    public void Refuse() => _inbox.Refuse();
+
+    /// <summary>Lets it end when it has done what it was given. It closes the file: everybody else has closed it by then.</summary>
     public void Close() => _inbox.Close();
 
     /// <summary>Opens the file. On its thread, as all that follows.</summary>
     public IDisposable Open()
     {
-        _session = file.OpenFirst(time.GetUtcNow());
+        try
+        {
+            _session = file.OpenFirst(time.GetUtcNow());
+        }
+        catch (JobStoreUnavailableException e)
+        {
+            // As a disk that fills up later: callers are told so, and it works as soon as there is room.
+            LogNoRoom(e.Message);
+        }
         return new Closing(this);
     }
 
@@ -61,8 +77,10 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
         Batch done;
         try
         {
-            WriterSession session = _session ??= file.OpenWriter();
-            done = session.Commit(time.GetUtcNow(), () =>
+            DateTimeOffset now = time.GetUtcNow();
+            WriterSession session = _session ??= file.OpenWriter(now);
+            file.EndOrphans(session, now);
+            done = session.Commit(now, () =>
             {
                 foreach (Operation<WriterSession> operation in together) operation.Do(session);
             });
@@ -83,8 +101,36 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
         return null;
     }
 
+    /// <summary>Moves the log into the store, so that one file has all jobs, and closes the last connection.</summary>
+    private void CloseFile()
+    {
+        string? fault = null;
+        if (file.IsPrepared)
+        {
+            try
+            {
+                _session ??= file.OpenWriter(time.GetUtcNow());
+                if (_session.TryMoveLog(PatienceAtTheEnd)) file.Tell(StoreStep.Checkpointed, file.Path);
+                else fault = "another process uses the store";
+            }
+            catch (Exception e)
+            {
+                fault = StoreFaults.AtRunTime(e, file.Path).Message;
+            }
+        }
+        _session?.Dispose();
+        file.Tell(StoreStep.WriterClosed, file.Path);
+        if (fault is not null) LogNotMoved(file.Path, fault);
+    }
+
+    [LoggerMessage(43, LogLevel.Error, "{fault} Until then new jobs are refused; requests that need no job are answered")]
+    private partial void LogNoRoom(string fault);
+
+    [LoggerMessage(44, LogLevel.Warning, "'{path}-wal' stays beside '{path}': {fault}. Keep and copy both files together; the next start reads both")]
+    private partial void LogNotMoved(string path, string fault);
+
     private sealed class Closing(Writer writer) : IDisposable
     {
-        public void Dispose() => writer._session?.Dispose();
+        public void Dispose() => writer.CloseFile();
     }
 }

@@ -18,12 +18,11 @@ internal sealed class WriterSession : IDisposable
     public WriterSession(Database database, StoreFiles files, int? maxPages)
     {
         (_database, _files) = (database, files);
-        // FULL: a commit is on the disk when it returns. Fewer and bigger checkpoints than by default write a page that many
-        // commits have changed once instead of many times; the log stays below that size, but for a long read or a full disk.
+        // Fewer and bigger checkpoints than by default write a page that many commits have changed once instead of many times; the log
+        // stays below that size, but for a long read or a full disk.
         database.Execute(
             """
             PRAGMA journal_mode = WAL;
-            PRAGMA synchronous = FULL;
             PRAGMA wal_autocheckpoint = 4000;
             PRAGMA journal_size_limit = 67108864;
             PRAGMA cache_size = -16384;
@@ -73,6 +72,15 @@ internal sealed class WriterSession : IDisposable
             Rollback();
             throw;
         }
+    }
+
+    /// <summary>Moves the log into the store, at the end. Not into one that is not where it was.</summary>
+    /// <param name="patience">How long to wait for other processes, in milliseconds.</param>
+    /// <returns>Whether that was possible: not while another process reads or writes.</returns>
+    public bool TryMoveLog(int patience)
+    {
+        _files.Check();
+        return _database.TryCheckpoint(patience);
     }
 
     public void Dispose()

@@ -1,0 +1,136 @@
+using Microsoft.Data.Sqlite;
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.Stores.Sqlite;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Sqlite;
+
+/// <summary>After a clean stop the file alone has every job.</summary>
+public sealed class CloseTests : IDisposable
+{
+    private readonly StorePlace _place = new();
+    private readonly StorePlace _copy = new();
+
+    public void Dispose()
+    {
+        _place.Dispose();
+        _copy.Dispose();
+    }
+
+    [Fact]
+    public async Task The_writer_closes_when_every_reader_has_and_when_the_log_is_in_the_file()
+    {
+        var steps = new List<StoreStep>();
+        SqliteJobStore store = _place.Store(observer: (step, _) => { lock (steps) steps.Add(step); });
+        await store.OpenAsync(Token);
+        await store.AcceptAsync(Jobs.New(), Token);
+        lock (steps) steps.Clear();
+
+        await store.DisposeAsync();
+
+        Assert.Equal([StoreStep.ReaderClosed, StoreStep.ReaderClosed, StoreStep.Checkpointed, StoreStep.WriterClosed], steps);
+    }
+
+    /// <summary>The first reader to close is held until the writer had time to close at the same moment, if it did.</summary>
+    [Fact]
+    public async Task A_reader_that_is_slow_to_close_does_not_leave_the_log_behind()
+    {
+        using var held = new ManualResetEventSlim();
+        using var released = new ManualResetEventSlim();
+        bool writerHasClosed = false;
+        SqliteJobStore store = _place.Store(observer: (step, _) =>
+        {
+            if (step == StoreStep.WriterClosed) writerHasClosed = true;
+            if (step != StoreStep.ReaderClosed) return;
+            held.Set();
+            released.Wait(Long);
+        });
+        await store.OpenAsync(Token);
+        Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+
+        ValueTask closing = store.DisposeAsync();
+        Assert.True(held.Wait(Long, Token));
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Jobs.New(), Token));
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.GetAsync(job.Id, Token));
+        Assert.False(writerHasClosed);
+        released.Set();
+        await closing;
+
+        Assert.True(writerHasClosed);
+        await MustHaveAllAsync([job.Id]);
+    }
+
+    [Fact]
+    public async Task However_often_it_is_stopped_under_load_the_file_alone_has_every_job()
+    {
+        var accepted = new System.Collections.Concurrent.ConcurrentBag<Guid>();
+        for (int stop = 0; stop < 12; stop++)
+        {
+            SqliteJobStore store = await _place.OpenAsync();
+            using var enough = new CountdownEvent(20);
+            Task[] clients = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(() => WorkAsync(store, accepted, enough), Token))];
+            Assert.True(enough.Wait(Long, Token));
+
+            await store.DisposeAsync();
+
+            await Task.WhenAll(clients).Patiently();
+            Assert.Equal(["jobs.db", "jobs.db-owner"], Directory.GetFiles(_place.Directory).Select(Path.GetFileName).Order());
+        }
+        await MustHaveAllAsync([.. accepted]);
+    }
+
+    [Fact]
+    public async Task Where_another_program_reads_the_log_stays_and_that_is_said()
+    {
+        var log = new LinesLogger<SqliteJobStore>();
+        SqliteJobStore store = _place.Store(logger: log);
+        await store.OpenAsync(Token);
+        Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+        await using var other = new SqliteConnection($"Data Source={_place.File};Pooling=False");
+        other.Open();
+        await using SqliteTransaction reading = other.BeginTransaction(deferred: true);
+        await using (SqliteCommand read = other.CreateCommand())
+        {
+            read.Transaction = reading;
+            read.CommandText = "SELECT count(*) FROM jobs";
+            Assert.Equal(1L, read.ExecuteScalar());
+        }
+        await store.DisposeAsync();
+
+        string line = Assert.Single(log.Lines);
+        Assert.Contains($"Warning '{_place.File}-wal' stays beside '{_place.File}': another process uses the store", line, StringComparison.Ordinal);
+        File.Copy(_place.File + "-wal", _copy.File + "-wal");
+        await MustHaveAllAsync([job.Id]);
+    }
+
+    private static async Task WorkAsync(SqliteJobStore store, System.Collections.Concurrent.ConcurrentBag<Guid> accepted, CountdownEvent enough)
+    {
+        try
+        {
+            while (true)
+            {
+                Guid id = (await store.AcceptAsync(Jobs.New(body: new string('x', 2000)), Token)).Job.Id;
+                accepted.Add(id);
+                Assert.NotNull(await store.GetAsync(id, Token));
+                if (!enough.IsSet) enough.Signal();
+            }
+        }
+        catch (JobStoreUnavailableException)
+        {
+            // It is closed.
+        }
+        catch (InvalidOperationException) when (enough.IsSet)
+        {
+            // Another client gave the last signal at the same moment.
+            await WorkAsync(store, accepted, enough);
+        }
+    }
+
+    private async Task MustHaveAllAsync(IReadOnlyCollection<Guid> jobs)
+    {
+        File.Copy(_place.File, _copy.File);
+        await using SqliteJobStore copy = await _copy.OpenAsync();
+        foreach (Guid id in jobs) Assert.NotNull(await copy.GetAsync(id, Token));
+        Assert.Equal(jobs.Count, (await copy.CountAsync(Token))[JobState.Queued]);
+    }
+}

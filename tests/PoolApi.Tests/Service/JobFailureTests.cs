@@ -1,0 +1,58 @@
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.TestHost;
+using PoolApi.JobRoutes;
+using PoolApi.JobService;
+using PoolApi.Problems;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>A job whose work throws: its client and its operator have the same trace id.</summary>
+public class JobFailureTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task The_trace_id_of_a_job_that_failed_is_in_the_log(int attempts)
+    {
+        string folder = Directory.CreateTempSubdirectory("poolapi-").FullName;
+        try
+        {
+            WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Production" });
+            builder.WebHost.UseTestServer();
+            var log = new ServiceApp.Lines();
+            builder.Logging.ClearProviders().AddProvider(log);
+            builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["Jobs:Path"] = Path.Combine(folder, "jobs.db"), ["Jobs:MaxAttempts"] = $"{attempts}", ["Jobs:RetryDelay"] = "00:00:00.001",
+            });
+            builder.Services.AddFixedThreadPool();
+            builder.Services.AddProblems();
+            builder.Services.AddJobs(JobSettings.Read(builder.Configuration, folder, []));
+            await using WebApplication app = builder.Build();
+            app.UseExceptionHandler();
+            app.UseJobIntake();
+            app.MapPost("/v1/boom", string () => throw new InvalidOperationException("the secret")).Storable().RunOnPool();
+            app.MapJobs();
+            await app.StartAsync(ServiceApp.Token);
+            HttpClient client = app.GetTestClient();
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/boom") { Headers = { { "Prefer", "respond-async, wait=30" } } };
+
+            using HttpResponseMessage answer = await client.SendAsync(request, ServiceApp.Token);
+
+            JsonNode problem = await ServiceApp.AssertProblem(answer, 500, "work-failed");
+            using HttpResponseMessage again = await client.GetAsync(answer.Content.Headers.ContentLocation, ServiceApp.Token);
+            Assert.Equal(problem.ToJsonString(), (await ServiceApp.AssertProblem(again, 500, "work-failed")).ToJsonString());
+            string trace = (string)problem["traceId"]!;
+            string line = Assert.Single(log.All, line => line.Contains($"in attempt {attempts} of {attempts} (trace {trace})", StringComparison.Ordinal));
+            Assert.Contains("the secret", line, StringComparison.Ordinal);
+            Assert.DoesNotContain("secret", problem.ToJsonString(), StringComparison.Ordinal);
+            string job = await client.GetStringAsync(answer.Content.Headers.ContentLocation!.ToString().Replace("/result", "", StringComparison.Ordinal), ServiceApp.Token);
+            Assert.Contains(trace, (string?)JsonNode.Parse(job)!["error"]!["detail"], StringComparison.Ordinal);
+            await app.StopAsync(ServiceApp.Token);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+}
