@@ -18,7 +18,7 @@ internal sealed class StoreFile(string path, int? maxPages) : IDisposable
 
     /// <summary>Opens it, makes it if it is not there, brings it up to date, and takes note of who else has it open.</summary>
     /// <exception cref="JobStoreException">It cannot be opened.</exception>
-    public WriterSession OpenFirst(DateTimeOffset now)
+    public WriterSession OpenFirst(StoreClock clock)
     {
         try
         {
@@ -29,8 +29,9 @@ internal sealed class StoreFile(string path, int? maxPages) : IDisposable
             WriterSession session = OpenWriter(mayCreate: true);
             try
             {
+                session.Anchor(clock, _lock.IsAlone);
                 // Whoever ran them is dead: they are lost, however long their lease. Tending finds them at once.
-                if (_lock.IsAlone) session.Commit(now, session.Tending.EndLeases);
+                if (_lock.IsAlone) session.Commit(clock.Read(), session.Tending.EndLeases);
                 _files.Remember(session.File);
                 _lock.Share();
                 return session;

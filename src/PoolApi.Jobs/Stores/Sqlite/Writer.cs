@@ -13,6 +13,7 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
     private const int MostTogether = 512;
 
     private readonly Inbox<Operation<WriterSession>> _inbox = new();
+    private readonly StoreClock _clock = new(time);
     private WriterSession? _session;
 
     /// <summary>Is told what is committed.</summary>
@@ -30,7 +31,7 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
     /// <summary>Opens the file. On its thread, as all that follows.</summary>
     public IDisposable Open()
     {
-        _session = file.OpenFirst(time.GetUtcNow());
+        _session = file.OpenFirst(_clock);
         return new Closing(this);
     }
 
@@ -62,7 +63,7 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
         try
         {
             WriterSession session = _session ??= file.OpenWriter();
-            done = session.Commit(time.GetUtcNow(), () =>
+            done = session.Commit(_clock.Read(), () =>
             {
                 foreach (Operation<WriterSession> operation in together) operation.Do(session);
             });

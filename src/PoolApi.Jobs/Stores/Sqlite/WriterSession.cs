@@ -36,8 +36,9 @@ internal sealed class WriterSession : IDisposable
         _others = database.Prepare("PRAGMA data_version");
         var reads = new JobReads(database);
         _table = new JobTable(database, _batch);
-        Writes = new JobWrites(database, reads, _table, _batch);
-        Tending = new JobTending(database, _table, _batch);
+        var suspects = new Suspects(database, _batch);
+        Writes = new JobWrites(database, reads, _table, suspects, _batch);
+        Tending = new JobTending(database, _table, suspects, _batch);
     }
 
     /// <summary>The file's path as the library has it.</summary>
@@ -55,7 +56,7 @@ internal sealed class WriterSession : IDisposable
 
     /// <summary>Does work in one transaction, and commits it.</summary>
     /// <returns>What was done, to be told to listeners. If it throws, nothing was done.</returns>
-    public Batch Commit(DateTimeOffset now, Action work)
+    public Batch Commit(StoreTime now, Action work)
     {
         try
         {
@@ -74,6 +75,14 @@ internal sealed class WriterSession : IDisposable
             throw;
         }
     }
+
+    /// <summary>Sets the store's clock by the file, or the file by the clock.</summary>
+    /// <param name="clock">The clock.</param>
+    /// <param name="isAlone">No other process has the file open.</param>
+    public void Anchor(StoreClock clock, bool isAlone) => Commit(clock.Read(), () =>
+    {
+        if (clock.Anchor(_table.ReadClock(), _table.ReadLatest(), isAlone) is { } offset) _table.SaveClock(StoreClock.Boot, offset);
+    });
 
     public void Dispose()
     {
