@@ -33,7 +33,7 @@ internal sealed class Accepting : IAsyncDisposable
         _insert =
             $"""
             with input as materialized (
-              select i.*, coalesce(i.run_at, now()) <= now() as is_due,
+              select i.*,
                 i.owner is not null and coalesce(i.run_at, now()) <= now() and not {Suspects.Exist(schema)} as is_claimed
               from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                 as i (id, kind, client, max_attempts, priority, tags, run_at, timeout_us, key, fingerprint,
@@ -49,7 +49,7 @@ internal sealed class Accepting : IAsyncDisposable
                 case when is_claimed then {JobVersion.First} else 0 end, case when is_claimed then $19::bigint end,
                 case when is_claimed then now() + lease_us * interval '1 microsecond' end,
                 case when is_claimed then lease_us * interval '1 microsecond' end,
-                case when is_due then nextval('{schema}.turns') end
+                case when run_at is null then nextval('{schema}.turns') end
               from input order by key, id
               on conflict do nothing
               returning id, tags, created_at, run_at, deadline, state, version, claim
