@@ -9,7 +9,14 @@ namespace PoolApi.Jobs;
 /// </param>
 /// <param name="Redeliveries">How often an instance died with it, or lost its lease.</param>
 /// <param name="IsFirst">Nobody has claimed the job before.</param>
-public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Redeliveries, bool IsFirst);
+public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Redeliveries, bool IsFirst)
+{
+    /// <summary>
+    /// How long it was at the claim until the job's deadline; <see langword="null"/>: it has none. Not the difference of two times of
+    /// day: between them the clock may have been set.
+    /// </summary>
+    public TimeSpan? TimeLeft { get; init; }
+}
 
 /// <summary>What was claimed, and when to ask again.</summary>
 /// <param name="Claims">The jobs; fewer than asked for when no more are due.</param>

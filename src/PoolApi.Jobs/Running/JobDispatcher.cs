@@ -160,7 +160,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         var run = new JobRun(claim, priority, new ProgressReporter(_store, claim, _time), Started);
         // Another instance may have a worker for it meanwhile.
         if (first && _store.IsShared) run.StopUnlessStartedIn(LongestWait, _time);
-        if (claim.Job.Deadline is { } deadline) run.StopIn(deadline - claim.Job.StartedAt!.Value, _time);
+        if (claim.TimeLeft is { } left) run.StopIn(left, _time);
         _runs[run] = first;
         Interlocked.Increment(ref _waiting); // a full fence; see Pace
         TendOften();

@@ -88,8 +88,9 @@ public sealed class PowerFailureTests : IDisposable
     {
         var synced = new List<string>();
         using var file = new StoreFile(_first.File, null, (_, path) => synced.Add(path));
-        using WriterSession first = file.OpenFirst(DateTimeOffset.UtcNow);
-        foreach (Func<IDisposable> open in new Func<IDisposable>[] { () => file.OpenWriter(DateTimeOffset.UtcNow), file.OpenReader })
+        var clock = new StoreClock(TimeProvider.System);
+        using WriterSession first = file.OpenFirst(clock);
+        foreach (Func<IDisposable> open in new Func<IDisposable>[] { () => file.OpenWriter(clock), file.OpenReader })
         {
             synced.Clear();
             using IDisposable again = open();

@@ -21,6 +21,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
 {
     private readonly InMemoryJobs _jobs = jobs ?? new InMemoryJobs();
     private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly ExclusiveTurns _turns = new();
     private readonly ConcurrentDictionary<string, int> _calls = new();
     private volatile string? _fault;
     private volatile bool _isMute;
@@ -55,7 +56,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             _jobs.Open.Add(this);
             if (!IsShared)
             {
-                foreach (Row row in _jobs.Rows.Values) row.LeaseEnd = DateTimeOffset.MinValue;
+                foreach (Row row in _jobs.Rows.Values) row.LeaseEnd = TimeSpan.MinValue;
             }
         }
         return Task.CompletedTask;
@@ -81,6 +82,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             return new JobAcceptance(isSame ? AcceptOutcome.Existing : AcceptOutcome.OtherRequest, same.Job);
         }
         DateTimeOffset now = _time.GetUtcNow(), runAt = job.RunAt ?? now;
+        TimeSpan steady = Steady;
         var row = new Row(job, new Job
         {
             Id = job.Id,
@@ -95,58 +97,83 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             RunAt = runAt,
             Deadline = runAt + job.Timeout,
         });
+        if (runAt <= now) row.BeDue(steady - (now - runAt));
         _jobs.Rows.Add(job.Id, row);
-        if (owner is null || runAt > now)
+        if (owner is null || runAt > now || Suspects().Any())
         {
             told.IsDue = true;
             return new JobAcceptance(AcceptOutcome.Created, row.Job);
         }
         Job accepted = row.Job;
         row.Number++;
-        row.LeaseEnd = now + lease;
+        row.LeaseEnd = steady + lease;
         row.Set(told, accepted with { State = JobState.Running, Attempt = 1, StartedAt = now, Worker = owner });
-        return new JobAcceptance(AcceptOutcome.Created, accepted, new JobClaim(row.Job, job.Payload, row.Number, 0, IsFirst: true));
+        return new JobAcceptance(AcceptOutcome.Created, accepted, row.ToClaim(steady));
     }, cancellation);
 
     public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) => DoAsync("claim", told =>
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         DateTimeOffset now = _time.GetUtcNow();
-        List<Row> queued = [.. _jobs.Rows.Values.Where(r => r.Job.State == JobState.Queued && !(r.Job.Deadline <= now))];
-        List<Row> due =
+        TimeSpan steady = Steady;
+        Release(now, steady);
+        List<Row> queued = [.. _jobs.Rows.Values.Where(r => r.Job.State == JobState.Queued && !(r.Expires <= steady))];
+        List<Row> ready =
         [
-            .. queued.Where(r => r.Job.RunAt <= now).OrderByDescending(static r => r.Job.Priority).ThenBy(static r => r.Job.RunAt)
-                .ThenBy(static r => r.Job.Id).Take(max),
+            .. queued.Where(r => r.Due <= steady).OrderByDescending(static r => r.Job.Priority).ThenBy(static r => r.Due).ThenBy(static r => r.Job.Id),
         ];
+        List<Row> running = [.. _jobs.Rows.Values.Where(r => r.Job.State == JobState.Running && r.Job.Worker == owner)];
+        if (running.Max(static r => r.AloneUntil) is { } until && until > steady) return new JobClaims([], until - steady, IsPaused: true);
+        List<Row> due = [.. ready.Where(static r => r.Suspicion == 0).Take(max)];
+        if (!running.Any(static r => r.Suspicion > 0) && ready.FirstOrDefault(static r => r.Suspicion > 0) is { } suspect)
+        {
+            bool isAlone = suspect.Suspicion > 1, mayBegin = !isAlone || _turns.IsDue(steady);
+            if (isAlone && mayBegin && running.Count > 0) return new JobClaims([], TimeSpan.FromSeconds(1), IsPaused: true);
+            if (!mayBegin && ready.Find(static r => r.Suspicion == 1) is { } other) (suspect, isAlone, mayBegin) = (other, false, true);
+            if (mayBegin || (due.Count == 0 && running.Count == 0)) due = [suspect, .. isAlone ? [] : due.Take(max - 1)];
+            if (due.Contains(suspect) && isAlone)
+            {
+                _turns.Began(steady);
+                suspect.AloneUntil = steady + ExclusiveTurns.AloneFor(suspect.Suspicion);
+            }
+        }
         foreach (Row row in due)
         {
             row.Number++;
-            row.LeaseEnd = now + lease;
+            row.LeaseEnd = steady + lease;
             row.EndedNumber = null;
+            row.IsAccompanied = false;
             row.Set(told, row.Job with { State = JobState.Running, Attempt = row.Job.Attempt + 1, StartedAt = now, Worker = owner, Progress = null });
         }
-        TimeSpan? next = due.Count == 0 && queued.Count > 0 ? queued.Min(static r => r.Job.RunAt) - now : null;
-        return new JobClaims([.. due.Select(static r => new JobClaim(r.Job, r.New.Payload, r.Number, r.Redeliveries, r.Number == 1))], next);
+        TimeSpan? next = due.Count == 0 && queued.Count > 0 ? queued.Min(r => r.Due is { } then ? then - steady : r.Job.RunAt - now) : null;
+        return new JobClaims([.. due.Select(r => r.ToClaim(steady))], next);
     }, cancellation);
 
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => DoAsync("finish", told =>
     {
         if (!_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row)) return false;
         if (row.EndedNumber == claim.Number) return true;
-        if (!row.IsHeldBy(claim)) return false;
+        if (!row.IsHeldBy(claim))
+        {
+            row.Acquit(claim);
+            return false;
+        }
+        row.Suspicion = 0;
+        told.IsDue |= Suspects().Any();
         row.EndedNumber = claim.Number;
         DateTimeOffset now = _time.GetUtcNow();
         if (ending.State != JobState.Queued)
         {
             row.Result = ending.Result;
-            row.End(told, ending.State, ending.Error, now);
+            row.End(told, ending.State, ending.Error, now, Steady);
         }
         else if (row.Job.IsCancelRequested)
         {
-            row.End(told, JobState.Cancelled, ending.Error, now);
+            row.End(told, JobState.Cancelled, ending.Error, now, Steady);
         }
         else
         {
+            row.Due = Steady + ending.RetryAfter;
             row.Queue(told, row.Job with { Error = ending.Error, RunAt = now + ending.RetryAfter });
         }
         return true;
@@ -157,7 +184,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         foreach (JobClaim claim in claims)
         {
             if (!_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) || !row.IsHeldBy(claim)) continue;
-            if (row.Job.IsCancelRequested) row.End(told, JobState.Cancelled, null, _time.GetUtcNow());
+            if (row.Job.IsCancelRequested) row.End(told, JobState.Cancelled, null, _time.GetUtcNow(), Steady);
             else row.Queue(told, row.Job with { Attempt = row.Job.Attempt - 1, StartedAt = row.Job.Attempt > 1 ? row.Job.StartedAt : null });
         }
         return true;
@@ -170,7 +197,8 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             foreach (JobClaim claim in claims)
             {
                 bool isHeld = _jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) && row.IsHeldBy(claim);
-                if (isHeld) row!.LeaseEnd = _time.GetUtcNow() + lease;
+                if (isHeld) row!.LeaseEnd = Steady + lease;
+                else row?.Acquit(claim);
                 states.Add(!isHeld ? LeaseState.Lost : row!.Job.IsCancelRequested ? LeaseState.CancelRequested : LeaseState.Held);
             }
             return states;
@@ -214,7 +242,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     {
         if (!_jobs.Rows.TryGetValue(id, out Row? row)) return null;
         JobState before = row.Job.State;
-        if (before == JobState.Queued) row.End(told, JobState.Cancelled, row.Job.Error, _time.GetUtcNow());
+        if (before == JobState.Queued) row.End(told, JobState.Cancelled, row.Job.Error, _time.GetUtcNow(), Steady);
         else if (before == JobState.Running && !row.Job.IsCancelRequested) row.Set(told, row.Job with { IsCancelRequested = true });
         return new JobTransition(before, row.Job);
     }, cancellation);
@@ -229,6 +257,8 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.Result = null;
             row.Redeliveries = 0;
             row.EndedNumber = null;
+            (row.Suspicion, row.Deaths, row.LostNumber) = (0, 0, null);
+            row.BeDue(Steady);
             row.Queue(told, row.Job with
             {
                 Attempt = 0,
@@ -246,41 +276,46 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     public ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation) => DoAsync("maintain", told =>
     {
         DateTimeOffset now = _time.GetUtcNow();
+        TimeSpan steady = Steady;
+        Release(now, steady);
         int touched = 0, expired = 0, poisoned = 0, swept = 0;
         var redelivered = new Dictionary<string, int>();
         foreach (Row row in _jobs.Rows.Values.ToList())
         {
             if (touched == rules.Limit) break;
             touched++;
-            if (row.Job.State == JobState.Queued && row.Job.Deadline <= now)
+            if (row.Job.State == JobState.Queued && row.Expires <= steady)
             {
-                row.End(told, JobState.Expired, JobError.Expired, now);
+                row.End(told, JobState.Expired, JobError.Expired, now, steady);
                 expired++;
             }
-            else if (row.Job.State == JobState.Running && row.LeaseEnd <= now)
+            else if (row.Job.State == JobState.Running && row.LeaseEnd <= steady)
             {
+                List<Row> others = [.. _jobs.Rows.Values.Where(r => r != row && r.Job.State == JobState.Running && r.Job.Worker == row.Job.Worker)];
+                foreach (Row other in others) other.IsAccompanied = true;
+                row.IsAccompanied |= others.Count > 0;
                 if (row.Job.IsCancelRequested)
                 {
-                    row.End(told, JobState.Cancelled, null, now);
+                    row.End(told, JobState.Cancelled, null, now, steady);
                 }
-                else if (row.Redeliveries >= rules.MaxRedeliveries)
+                else if (!row.IsAccompanied && row.Deaths >= rules.MaxRedeliveries)
                 {
-                    row.End(told, JobState.Failed, JobError.Poison, now);
+                    row.End(told, JobState.Failed, JobError.Poison, now, steady);
                     poisoned++;
                 }
                 else
                 {
-                    row.Redeliveries++;
+                    row.Lose();
                     row.Queue(told, row.Job);
                     redelivered[row.Job.Kind] = redelivered.GetValueOrDefault(row.Job.Kind) + 1;
                 }
             }
-            else if (row.Job.FinishedAt + (rules.Retention * 2) <= now)
+            else if (row.Ended + (rules.Retention * 2) <= steady)
             {
                 _jobs.Rows.Remove(row.Job.Id);
                 swept++;
             }
-            else if (row.Job.FinishedAt + rules.Retention <= now && !row.IsSwept)
+            else if (row.Ended + rules.Retention <= steady && !row.IsSwept)
             {
                 (row.Result, row.IsSwept) = (null, true);
                 row.Set(told, row.Job);
@@ -296,6 +331,20 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
 
     public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation) => DoAsync<IReadOnlyDictionary<JobState, long>>(
         "count", _ => JobStates.All.ToDictionary(static s => s, s => _jobs.Rows.Values.LongCount(r => r.Job.State == s)), cancellation);
+
+    /// <summary>A time that cannot jump.</summary>
+    private TimeSpan Steady => _time.GetElapsedTime(0);
+
+    private IEnumerable<Row> Suspects() => _jobs.Rows.Values.Where(static r => r.Job.State <= JobState.Running && r.Suspicion > 0);
+
+    /// <summary>Lets jobs be due whose time of day has come.</summary>
+    private void Release(DateTimeOffset now, TimeSpan steady)
+    {
+        foreach (Row row in _jobs.Rows.Values)
+        {
+            if (row.Due is null && row.Job.RunAt <= now) row.BeDue(steady - (now - row.Job.RunAt));
+        }
+    }
 
     private async ValueTask<T> DoAsync<T>(string operation, Func<Telling, T> body, CancellationToken cancellation)
     {
@@ -341,7 +390,24 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         /// <summary>The claim that was the last to write an end; for who repeats it.</summary>
         public long? EndedNumber { get; set; }
 
-        public DateTimeOffset LeaseEnd { get; set; }
+        public TimeSpan LeaseEnd { get; set; }
+
+        /// <summary>Since when it is due, or from when on; <see langword="null"/>: at its time of day.</summary>
+        public TimeSpan? Due { get; set; }
+
+        public TimeSpan? Expires { get; private set; }
+
+        public TimeSpan? Ended { get; private set; }
+
+        public int Suspicion { get; set; }
+
+        public int Deaths { get; set; }
+
+        public bool IsAccompanied { get; set; }
+
+        public TimeSpan? AloneUntil { get; set; }
+
+        public long? LostNumber { get; set; }
 
         public int Redeliveries { get; set; }
 
@@ -357,13 +423,39 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             told.Changes.Add(new JobChange(Job.Id, Job.Version, Job.IsCancelRequested));
         }
 
+        public void BeDue(TimeSpan since) => (Due, Expires) = (since, since + New.Timeout);
+
+        public JobClaim ToClaim(TimeSpan now) => new(Job, New.Payload, Number, Redeliveries, Number == 1) { TimeLeft = Expires - now };
+
+        public void Lose()
+        {
+            Redeliveries++;
+            Suspicion++;
+            LostNumber = Number;
+            if (!IsAccompanied) Deaths++;
+        }
+
+        /// <summary>Whose claim it is lives: that was no death.</summary>
+        public void Acquit(JobClaim claim)
+        {
+            if (LostNumber != claim.Number || Job.State != JobState.Queued) return;
+            LostNumber = null;
+            Suspicion--;
+            if (!IsAccompanied) Deaths--;
+        }
+
         public void Queue(Telling told, Job changed)
         {
+            AloneUntil = null;
+            Ended = null;
             Set(told, changed with { State = JobState.Queued, IsCancelRequested = false, Progress = null });
             told.IsDue = true;
         }
 
-        public void End(Telling told, JobState state, JobError? error, DateTimeOffset now) =>
+        public void End(Telling told, JobState state, JobError? error, DateTimeOffset now, TimeSpan steady)
+        {
+            (Ended, Suspicion, AloneUntil) = (steady, 0, null);
             Set(told, Job with { State = state, Error = error, FinishedAt = now, IsCancelRequested = false });
+        }
     }
 }

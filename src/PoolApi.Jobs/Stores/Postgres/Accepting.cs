@@ -33,20 +33,23 @@ internal sealed class Accepting : IAsyncDisposable
         _insert =
             $"""
             with input as materialized (
-              select i.*, i.owner is not null and coalesce(i.run_at, now()) <= now() as is_claimed
+              select i.*,
+                i.owner is not null and coalesce(i.run_at, now()) <= now() and not {Suspects.Exist(schema)} as is_claimed
               from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                 as i (id, kind, client, max_attempts, priority, tags, run_at, timeout_us, key, fingerprint,
                       method, path, query, content_type, body, trace_parent, owner, lease_us)
             ), created as (
               insert into {schema}.jobs (
                 id, kind, client, max_attempts, priority, tags, created_at, run_at, timeout, deadline, key, fingerprint,
-                state, version, attempt, started_at, worker, claim, claim_call, lease_until)
+                state, version, attempt, started_at, worker, claim, claim_call, lease_until, lease_length, turn)
               select id, kind, client, max_attempts, priority, tags::text[], now(), coalesce(run_at, now()),
                 timeout_us * interval '1 microsecond', coalesce(run_at, now()) + timeout_us * interval '1 microsecond', key, fingerprint,
                 case when is_claimed then 1 else 0 end, case when is_claimed then {JobVersion.First} else 1 end,
                 case when is_claimed then 1 else 0 end, case when is_claimed then now() end, case when is_claimed then owner end,
                 case when is_claimed then {JobVersion.First} else 0 end, case when is_claimed then $19::bigint end,
-                case when is_claimed then now() + lease_us * interval '1 microsecond' end
+                case when is_claimed then now() + lease_us * interval '1 microsecond' end,
+                case when is_claimed then lease_us * interval '1 microsecond' end,
+                case when run_at is null then nextval('{schema}.turns') end
               from input order by key, id
               on conflict do nothing
               returning id, tags, created_at, run_at, deadline, state, version, claim
@@ -229,7 +232,7 @@ internal sealed class Accepting : IAsyncDisposable
             };
             JobClaim? claim = (JobState)row.GetInt16(4) != JobState.Running ? null : new JobClaim(
                 accepted with { State = JobState.Running, Version = row.GetInt64(5), Attempt = 1, StartedAt = createdAt, Worker = owner },
-                job.Payload, row.GetInt64(6), Redeliveries: 0, IsFirst: true);
+                job.Payload, row.GetInt64(6), Redeliveries: 0, IsFirst: true) { TimeLeft = accepted.Deadline - createdAt };
             Acceptance = new JobAcceptance(AcceptOutcome.Created, accepted, claim);
         }
 

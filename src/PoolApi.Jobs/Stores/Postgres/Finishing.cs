@@ -15,12 +15,13 @@ internal sealed class Finishing : IAsyncDisposable
     private readonly Database _database;
     private readonly JobChanges _changes;
     private readonly Batcher<(JobClaim Claim, JobEnd End), bool> _batcher;
+    private readonly Suspects _suspects;
     private readonly string _finish;
     private readonly string _repeated;
 
-    public Finishing(Database database, string schema, JobChanges changes)
+    public Finishing(Database database, string schema, JobChanges changes, Suspects suspects)
     {
-        (_database, _changes) = (database, changes);
+        (_database, _changes, _suspects) = (database, changes, suspects);
         _batcher = new Batcher<(JobClaim, JobEnd), bool>(FinishAsync, lanes: 2, maxItems: 128, maxWeight: 1 << 20);
         _finish =
             $"""
@@ -34,6 +35,9 @@ internal sealed class Finishing : IAsyncDisposable
                 attempt = i.attempt, started_at = i.started_at, worker = i.owner,
                 claim = i.claim, ended_claim = i.claim, lease_until = null,
                 run_at = case when i.state = 0 then now() + i.retry_us * interval '1 microsecond' else j.run_at end,
+                waits_from = case when i.state = 0 and i.retry_us > 0 then now() end,
+                turn = case when i.state <> 0 or j.cancel_requested then j.turn when i.retry_us > 0 then null else nextval('{schema}.turns') end,
+                suspicion = 0, alone_until = null,
                 finished_at = case when i.state = 0 and not j.cancel_requested then null else now() end,
                 progress = null, error_name = i.error_name, error_detail = i.error_detail, cancel_requested = false
               from input i
@@ -72,7 +76,8 @@ internal sealed class Finishing : IAsyncDisposable
             mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(ends)));
 
         foreach (var (id, _, version, _) in ended) _changes.Changed(new JobChange(id, version, false));
-        if (ended.Any(static e => e.State == JobState.Queued)) _changes.MayBeDue();
+        if (_suspects.MayWait || ended.Any(static e => e.State == JobState.Queued)) _changes.MayBeDue();
+        await _suspects.AcquitAsync([.. ends.Select(static e => e.Claim).Where(c => !done.Contains((c.Job.Id, c.Number)))], CancellationToken.None);
         return [.. ends.Select(e => done.Contains((e.Claim.Job.Id, e.Claim.Number)))];
     }
 

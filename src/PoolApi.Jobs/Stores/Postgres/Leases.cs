@@ -21,13 +21,14 @@ internal sealed class Leases : IAsyncDisposable
     private readonly JobChanges _changes;
     private readonly Batcher<JobClaim, bool> _handBacks;
     private readonly Batcher<(JobClaim Claim, double Progress), bool> _progress;
+    private readonly Suspects _suspects;
     private readonly string _renew;
     private readonly string _handBack;
     private readonly string _report;
 
-    public Leases(Database database, string schema, JobChanges changes)
+    public Leases(Database database, string schema, JobChanges changes, Suspects suspects)
     {
-        (_database, _changes) = (database, changes);
+        (_database, _changes, _suspects) = (database, changes, suspects);
         _handBacks = new Batcher<JobClaim, bool>(HandBackAsync, lanes: 1, maxItems: 256, maxWeight: 1);
         _progress = new Batcher<(JobClaim, double), bool>(ReportAsync, lanes: 1, maxItems: 256, maxWeight: 1);
         const string Input = "unnest($1, $2, $3)";
@@ -35,7 +36,8 @@ internal sealed class Leases : IAsyncDisposable
         _renew =
             $"""
             update {schema}.jobs j set
-              lease_until = now() + $6 * interval '1 microsecond', version = case j.state when 0 then {JobVersion.Next} else j.version end,
+              lease_until = now() + $6 * interval '1 microsecond', lease_length = $6 * interval '1 microsecond',
+              version = case j.state when 0 then {JobVersion.Next} else j.version end,
               state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim
             from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at) cross join {WithoutDisk.Row}
             where j.id = i.id and {IsClaims}
@@ -48,7 +50,7 @@ internal sealed class Leases : IAsyncDisposable
               attempt = case when j.cancel_requested then j.attempt else j.attempt - 1 end,
               started_at = case when j.cancel_requested or j.attempt > 1 then j.started_at end,
               finished_at = case when j.cancel_requested then now() end,
-              cancel_requested = false, progress = null, lease_until = null
+              cancel_requested = false, progress = null, lease_until = null, alone_until = null
             from {Input} as i (id, claim, owner)
             where {Held}
             returning j.id, j.version
@@ -81,6 +83,7 @@ internal sealed class Leases : IAsyncDisposable
                 return states;
             },
             mayRepeat: true, cancellation);
+        await _suspects.AcquitAsync([.. sorted.Where(c => !held.ContainsKey((c.Job.Id, c.Number)))], cancellation);
         return [.. claims.Select(c => !held.TryGetValue((c.Job.Id, c.Number), out bool isCancelled) ? LeaseState.Lost
             : isCancelled ? LeaseState.CancelRequested : LeaseState.Held)];
     }
@@ -119,7 +122,7 @@ internal sealed class Leases : IAsyncDisposable
             },
             mayRepeat: true, CancellationToken.None);
         foreach (JobChange change in changes) _changes.Changed(change);
-        if (changes.Count > 0) _changes.MayBeDue();
+        if (changes.Count > 0 || _suspects.MayWait) _changes.MayBeDue();
         return new bool[claims.Count];
     }
 

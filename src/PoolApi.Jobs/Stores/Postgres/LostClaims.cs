@@ -22,7 +22,7 @@ internal sealed class LostClaims(Database database, string schema)
     private readonly string _undo =
         $"""
         update {schema}.jobs j set
-          state = 0, version = {JobVersion.Next}, attempt = attempt - 1, lease_until = null,
+          state = 0, version = {JobVersion.Next}, attempt = attempt - 1, lease_until = null, alone_until = null,
           started_at = case when attempt > 1 then started_at end
         where state = 1 and worker = $1 and claim_call = any($2)
         returning id, version

@@ -50,10 +50,11 @@ public sealed partial class PostgresJobStore : IJobStore
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;
         var lost = new LostClaims(_database, schema);
+        var suspects = new Suspects(_database, schema);
         _accepting = new Accepting(_database, schema, _changes, lost);
-        _claiming = new Claiming(_database, schema, _changes, lost);
-        _finishing = new Finishing(_database, schema, _changes);
-        _leases = new Leases(_database, schema, _changes);
+        _claiming = new Claiming(_database, schema, _changes, lost, suspects);
+        _finishing = new Finishing(_database, schema, _changes, suspects);
+        _leases = new Leases(_database, schema, _changes, suspects);
         _transitions = new Transitions(_database, schema, _changes);
         _reading = new Reading(_database, schema);
         _tending = new Tending(_database, schema, _changes);

@@ -8,6 +8,7 @@ internal sealed class Tending
 {
     private readonly Database _database;
     private readonly JobChanges _changes;
+    private readonly DatabaseClock _clock;
     private readonly string _expire;
     private readonly string _redeliver;
     private readonly string _sweep;
@@ -16,6 +17,7 @@ internal sealed class Tending
     public Tending(Database database, string schema, JobChanges changes)
     {
         (_database, _changes) = (database, changes);
+        _clock = new DatabaseClock(schema);
         _expire =
             $"""
             with late as materialized (
@@ -26,19 +28,36 @@ internal sealed class Tending
             from late where j.id = late.id
             returning j.id, j.version, j.kind, j.state
             """;
+        // Whoever ran beside one that is lost is noted as well, its lease may last a little longer. All by what was when the statement
+        // began, so that two who tend at once do not take each other's jobs for lone ones.
         _redeliver =
             $"""
             with lost as materialized (
-              select id, case when cancel_requested then 4 when redeliveries >= $2 then 3 else 0 end::smallint as state
+              select id, worker, cancel_requested, accompanied, deaths
               from {schema}.jobs where state = 1 and lease_until < now() limit $1 for update skip locked
+            ), running as materialized (
+              select worker, count(*) as jobs from {schema}.jobs where state = 1 and exists (select from lost) group by worker
+            ), judged as materialized (
+              select l.id, l.accompanied or r.jobs > 1 as accompanied,
+                case when l.cancel_requested then 4 when not (l.accompanied or r.jobs > 1) and l.deaths >= $2 then 3 else 0 end::smallint as state
+              from lost l join running r on r.worker = l.worker
+            ), beside as (
+              update {schema}.jobs j set accompanied = true
+              from (select o.id from {schema}.jobs o
+                    where o.state = 1 and not o.accompanied and o.worker in (select worker from lost) and o.id not in (select id from lost)
+                    for update skip locked) o
+              where j.id = o.id
             )
             update {schema}.jobs j set
               state = lost.state, version = {JobVersion.Next}, progress = null, lease_until = null, cancel_requested = false,
               finished_at = case when lost.state = 0 then null else now() end,
               redeliveries = j.redeliveries + case when lost.state = 0 then 1 else 0 end,
+              suspicion = case when lost.state = 0 then j.suspicion + 1 else 0 end,
+              deaths = j.deaths + case when lost.state = 0 and not lost.accompanied then 1 else 0 end,
+              lost_claim = j.claim, lost_alone = not lost.accompanied, alone_until = null,
               error_name = case when lost.state = 3 then $3 else j.error_name end,
               error_detail = case when lost.state = 3 then $4 else j.error_detail end
-            from lost where j.id = lost.id
+            from judged lost where j.id = lost.id
             returning j.id, j.version, j.kind, j.state
             """;
         _sweep =
@@ -74,13 +93,14 @@ internal sealed class Tending
     public async ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
     {
         List<Tended> expired = await RunAsync(_expire, rules, static (p, _) => WithError(p, JobError.Expired), cancellation);
-        List<Tended> lost = await RunAsync(
+        (bool isTrusted, bool hasUnpaused) = await _database.RunAsync(_clock.LookAsync, mayRepeat: true, cancellation);
+        List<Tended> lost = !isTrusted ? [] : await RunAsync(
             _redeliver, rules, static (p, r) => WithError(p.With(NpgsqlDbType.Integer, r.MaxRedeliveries), JobError.Poison), cancellation);
         List<Tended> swept = await RunAsync(_sweep, rules, WithRetention, cancellation);
         List<Tended> removed = await RunAsync(_remove, rules, WithRetention, cancellation);
         Tended[] redelivered = [.. lost.Where(static t => t.State == JobState.Queued)];
         foreach (Tended tended in expired.Concat(lost)) _changes.Changed(new JobChange(tended.Id, tended.Version, false));
-        if (redelivered.Length > 0) _changes.MayBeDue();
+        if (redelivered.Length > 0 || hasUnpaused) _changes.MayBeDue();
         return new MaintenanceReport(
             expired.Count,
             redelivered.CountBy(static t => t.Kind).ToDictionary(StringComparer.Ordinal),

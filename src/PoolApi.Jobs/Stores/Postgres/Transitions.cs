@@ -23,8 +23,9 @@ internal sealed class Transitions
             "");
         _retry = Sql(
             schema,
-            """
-            state = 0, attempt = 0, redeliveries = 0, run_at = now(), deadline = now() + j.timeout, started_at = null, finished_at = null,
+            $"""
+            state = 0, attempt = 0, redeliveries = 0, suspicion = 0, deaths = 0, lost_claim = null, run_at = now(), waits_from = null,
+            turn = nextval('{schema}.turns'), deadline = now() + j.timeout, started_at = null, finished_at = null,
             progress = null, worker = null, ended_claim = null, error_name = null, error_detail = null, cancel_requested = false
             """,
             "b.state in (3, 4, 5) and not b.swept",

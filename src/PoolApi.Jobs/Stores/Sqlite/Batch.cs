@@ -7,12 +7,15 @@ internal sealed class Batch
     private readonly int[] _counts = new int[JobStates.All.Count];
     private bool _mayBeDue;
 
-    /// <summary>When it is, for all of the transaction.</summary>
+    /// <summary>What the machine's clock shows, for all of the transaction: for times that people read, and for times of day.</summary>
     public DateTimeOffset Now { get; private set; }
 
-    public void Begin(DateTimeOffset now)
+    /// <summary>The store's own time, for all of the transaction: for everything that takes a certain time.</summary>
+    public DateTimeOffset Steady { get; private set; }
+
+    public void Begin(StoreTime time)
     {
-        Now = Moments.Stored(now);
+        (Now, Steady) = (time.Now, time.Steady);
         _changes.Clear();
         _counts.AsSpan().Clear();
         _mayBeDue = false;

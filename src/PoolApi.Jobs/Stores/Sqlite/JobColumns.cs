@@ -13,7 +13,8 @@ internal static partial class JobColumns
     /// <summary>Those that change.</summary>
     private const string Changing =
         "state, version, attempt, run_at, deadline, started_at, finished_at, progress, worker, error_name, error_detail, cancel, claim, " +
-        "ended_claim, redeliveries, lease, payload, result, swept";
+        "ended_claim, redeliveries, lease, payload, result, swept, " +
+        "due, expires, ended, suspicion, deaths, accompanied, alone_until, lost_claim, lost_alone";
 
     /// <summary>All, for a query; <see cref="Read"/> reads them.</summary>
     public const string All = Fixed + ", " + Changing;
@@ -22,7 +23,7 @@ internal static partial class JobColumns
     public const string Update = $"UPDATE jobs SET ({Changing}) = ({ChangingValues}) WHERE id = ?";
 
     private const string FixedValues = "?, ?, ?, ?, ?, ?, ?, ?, ?";
-    private const string ChangingValues = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
+    private const string ChangingValues = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
 
     /// <summary>Adds what never changes.</summary>
     public static Statement AddFixed(this Statement statement, JobRow row) => statement
@@ -34,7 +35,9 @@ internal static partial class JobColumns
     public static Statement AddChanging(this Statement statement, JobRow row) => statement
         .Add((int)row.State).Add(row.Version).Add(row.Attempt).Add(row.RunAt).Add(row.Deadline).Add(row.StartedAt).Add(row.FinishedAt)
         .Add(row.Progress).Add(row.Worker).Add(row.Error?.Name).Add(row.Error?.Detail).Add(row.IsCancelRequested).Add(row.Claim)
-        .Add(row.EndedClaim).Add(row.Redeliveries).Add(row.Lease).Add(row.Payload).Add(row.Result).Add(row.IsSwept);
+        .Add(row.EndedClaim).Add(row.Redeliveries).Add(row.Lease).Add(row.Payload).Add(row.Result).Add(row.IsSwept)
+        .Add(row.Due).Add(row.Expires).Add(row.Ended).Add(row.Suspicion).Add(row.Deaths).Add(row.IsAccompanied).Add(row.AloneUntil)
+        .Add(row.LostClaim).Add(row.WasLostAlone);
 
     /// <summary>Reads the current row of a query.</summary>
     public static JobRow Read(Statement from)
@@ -69,6 +72,15 @@ internal static partial class JobColumns
             Payload = from.ReadLongOrNull(),
             Result = from.ReadLongOrNull(),
             IsSwept = from.ReadBool(),
+            Due = from.ReadTimeOrNull(),
+            Expires = from.ReadTimeOrNull(),
+            Ended = from.ReadTimeOrNull(),
+            Suspicion = from.ReadInt(),
+            Deaths = from.ReadInt(),
+            IsAccompanied = from.ReadBool(),
+            AloneUntil = from.ReadTimeOrNull(),
+            LostClaim = from.ReadLong(),
+            WasLostAlone = from.ReadBool(),
         };
         row.StoredState = row.State;
         return row;

@@ -9,7 +9,7 @@ internal sealed class JobReads(Database database)
         "SELECT method, path, query, content_type, trace_parent, body FROM payloads WHERE row = ?");
 
     private readonly Statement _result = database.Prepare("SELECT status, content_type, body FROM results WHERE row = ?");
-    private readonly Statement _counts = database.Prepare("SELECT state, jobs FROM counts");
+    private readonly Statement _counts = database.Prepare("SELECT state, jobs FROM counts WHERE state >= 0");
 
     /// <summary>The job.</summary>
     public JobRow? Find(Guid id)

@@ -51,7 +51,33 @@ internal sealed class JobRow
 
     public int Redeliveries { get; set; }
 
+    /// <summary>By the store's own time, as all that follow here.</summary>
     public DateTimeOffset? Lease { get; set; }
+
+    /// <summary>Since when it is due, or from when on; <see langword="null"/>: when the machine's clock shows <see cref="RunAt"/>.</summary>
+    public DateTimeOffset? Due { get; set; }
+
+    public DateTimeOffset? Expires { get; set; }
+
+    public DateTimeOffset? Ended { get; set; }
+
+    /// <summary>At so many deaths of an instance it ran, and it has not ended an attempt since.</summary>
+    public int Suspicion { get; set; }
+
+    /// <summary>At so many of them no other job ran there.</summary>
+    public int Deaths { get; set; }
+
+    /// <summary>Its instance has died, and other jobs ran there.</summary>
+    public bool IsAccompanied { get; set; }
+
+    /// <summary>Its instance claims no other job before.</summary>
+    public DateTimeOffset? AloneUntil { get; set; }
+
+    /// <summary>The last claim that was taken for a dead instance's.</summary>
+    public long LostClaim { get; set; }
+
+    /// <summary>That claim counts among <see cref="Deaths"/>.</summary>
+    public bool WasLostAlone { get; set; }
 
     public long? Payload { get; set; }
 
@@ -72,13 +98,39 @@ internal sealed class JobRow
         State = JobState.Queued;
         Progress = null;
         Lease = null;
+        AloneUntil = null;
+    }
+
+    /// <summary>Its instance has died, or is taken for dead.</summary>
+    public void Lose()
+    {
+        Queue();
+        Redeliveries++;
+        Suspicion++;
+        LostClaim = Claim;
+        WasLostAlone = !IsAccompanied;
+        if (WasLostAlone) Deaths++;
+    }
+
+    /// <summary>The instance of a claim that was lost lives after all: that was no death.</summary>
+    /// <returns>Whether anything has changed.</returns>
+    public bool Acquit(long claim)
+    {
+        if (LostClaim != claim || LostClaim == 0 || State.IsFinal()) return false;
+        LostClaim = 0;
+        Suspicion = Math.Max(0, Suspicion - 1);
+        if (WasLostAlone) Deaths--;
+        return true;
     }
 
     /// <summary>The job has ended.</summary>
-    public void End(JobState state, DateTimeOffset now, JobError? error)
+    public void End(JobState state, Batch batch, JobError? error)
     {
         State = state;
-        FinishedAt = now;
+        FinishedAt = batch.Now;
+        Ended = batch.Steady;
+        Suspicion = 0;
+        AloneUntil = null;
         Error = error;
         Progress = null;
         Lease = null;

@@ -27,6 +27,10 @@ internal sealed class JobTable(Database database, Batch batch)
 
     private readonly Statement _findKey = database.Prepare("SELECT id, fingerprint FROM idempotency_keys WHERE client = ? AND key = ?");
     private readonly Statement _deleteKey = database.Prepare("DELETE FROM idempotency_keys WHERE client = ? AND key = ?");
+    private readonly Statement _clock = database.Prepare("SELECT boot, offset FROM clock");
+    private readonly Statement _setClock = database.Prepare("INSERT OR REPLACE INTO clock (row, boot, offset) VALUES (0, ?, ?)");
+    private readonly Statement _latest = database.Prepare("SELECT jobs FROM counts WHERE state = -1");
+    private readonly Statement _setLatest = database.Prepare("UPDATE counts SET jobs = max(jobs, ?) WHERE state = -1");
     private readonly Statement _count = database.Prepare("UPDATE counts SET jobs = jobs + ? WHERE state = ?");
 
     /// <summary>The job that has a key, and the fingerprint of the request that made it.</summary>
@@ -109,12 +113,32 @@ internal sealed class JobTable(Database database, Batch batch)
     /// <summary>Writes down how many jobs are in each state. Once for each transaction, before its commit.</summary>
     public void SaveCounts()
     {
+        bool isChanged = false;
         foreach (JobState state in JobStates.All)
         {
             int by = batch.CountOf(state);
-            if (by != 0) _count.Add(by).Add((int)state).Run();
+            if (by == 0) continue;
+            _count.Add(by).Add((int)state).Run();
+            isChanged = true;
         }
+        if (isChanged) _setLatest.Add(batch.Steady).Run();
     }
+
+    /// <summary>The start of the machine that the store's clock was set at, and its offset; <see langword="null"/> if it never was.</summary>
+    public (string Boot, long Offset)? ReadClock()
+    {
+        using Statement.Rows rows = _clock.Query();
+        return rows.Next() ? (_clock.ReadText(), _clock.ReadLong()) : null;
+    }
+
+    /// <summary>When the last commit was that has changed how many jobs there are in a state, by the store's clock.</summary>
+    public long ReadLatest()
+    {
+        using Statement.Rows rows = _latest.Query();
+        return rows.Next() ? _latest.ReadLong() : 0;
+    }
+
+    public void SaveClock(string boot, long offset) => _setClock.Add(boot).Add(offset).Run();
 }
 
 /// <summary>A client where it is part of a primary key, in which NULL equals nothing, not even itself.</summary>

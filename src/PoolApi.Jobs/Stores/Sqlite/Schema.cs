@@ -81,6 +81,36 @@ internal static class Schema
         CREATE TABLE counts (state INTEGER PRIMARY KEY, jobs INTEGER NOT NULL);
         INSERT INTO counts VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0);
         """,
+
+        // A time that cannot jump, and suspects. What the version before goes on writing meanwhile has no due: it waits for its run_at.
+        """
+        -- by the store's own clock: when it became or becomes due; NULL: when the machine's clock shows run_at
+        ALTER TABLE jobs ADD COLUMN due INTEGER;
+        ALTER TABLE jobs ADD COLUMN expires INTEGER;                          -- its deadline, by the store's own clock
+        ALTER TABLE jobs ADD COLUMN ended INTEGER;                            -- when it ended, by the store's own clock; lease is by that, too
+        ALTER TABLE jobs ADD COLUMN suspicion INTEGER NOT NULL DEFAULT 0;     -- at so many deaths of an instance it ran, and has not ended an attempt since
+        ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;        -- at so many of them it was the only one
+        ALTER TABLE jobs ADD COLUMN accompanied INTEGER NOT NULL DEFAULT 0;   -- 1: its instance has died, and others ran there
+        ALTER TABLE jobs ADD COLUMN alone_until INTEGER;                      -- its instance claims no other job before
+        ALTER TABLE jobs ADD COLUMN lost_claim INTEGER NOT NULL DEFAULT 0;    -- the last claim that was taken for a dead instance's
+        ALTER TABLE jobs ADD COLUMN lost_alone INTEGER NOT NULL DEFAULT 0;    -- 1: it counted among deaths
+
+        UPDATE jobs SET due = run_at, expires = deadline WHERE state = 1 OR (state = 0 AND (run_at <= created_at OR attempt > 0));
+        UPDATE jobs SET ended = finished_at WHERE finished_at IS NOT NULL;
+
+        DROP INDEX jobs_queued;
+        DROP INDEX jobs_with_deadline;
+        DROP INDEX jobs_ended;
+        CREATE INDEX jobs_due ON jobs (priority, due, id) WHERE state = 0 AND suspicion = 0 AND due IS NOT NULL;
+        CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 0 AND due IS NULL;
+        CREATE INDEX jobs_suspect ON jobs (state, priority, due, id) WHERE state < 2 AND suspicion > 0;
+        CREATE INDEX jobs_expiring ON jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
+        CREATE INDEX jobs_ended ON jobs (swept, ended) WHERE ended IS NOT NULL;
+
+        CREATE TABLE clock (row INTEGER PRIMARY KEY CHECK (row = 0), boot TEXT NOT NULL, offset INTEGER NOT NULL);
+        -- The state -1 is the time of the last commit by the store's own clock: there it costs no page of its own.
+        INSERT INTO counts SELECT -1, coalesce(max(created_at), 0) FROM jobs;
+        """,
     ];
 
     /// <summary>Brings a file to the latest version, in one transaction, unless it is there already.</summary>

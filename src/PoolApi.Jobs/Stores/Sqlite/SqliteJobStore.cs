@@ -101,7 +101,7 @@ public sealed class SqliteJobStore : IJobStore
     public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
-        return WriteAsync(static (session, of) => session.Writes.Claim(of.owner, of.max, of.lease), (owner, max, lease), cancellation);
+        return WriteAsync(static (session, of) => session.Writes.Claim(of.owner, of.max, of.lease, session.Tending.Release), (owner, max, lease), cancellation);
     }
 
     /// <inheritdoc/>

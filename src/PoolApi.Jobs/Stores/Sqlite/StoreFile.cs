@@ -21,6 +21,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     private volatile bool _isShared;
     private volatile JobStoreException? _closed = new JobStoreUnavailableException($"The job store '{path}' is not open.");
     private IReadOnlyList<JobTending.ClaimKey> _orphans = [];
+    private bool _isClockUnsaved;
 
     public string Path => path;
 
@@ -37,7 +38,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     /// <summary>Opens it, makes it if it is not there, brings it up to date, and takes note of who else has it open.</summary>
     /// <exception cref="JobStoreUnavailableException">There is no room on the disk.</exception>
     /// <exception cref="JobStoreException">It cannot be opened.</exception>
-    public WriterSession OpenFirst(DateTimeOffset now)
+    public WriterSession OpenFirst(StoreClock clock)
     {
         try
         {
@@ -48,7 +49,8 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
             WriterSession session = OpenPrepared(_lock);
             try
             {
-                if (_lock.IsAlone) EndLeases(session, now);
+                SetClock(session, clock, _lock.IsAlone);
+                if (_lock.IsAlone) EndLeases(session, clock);
                 _files.Remember(session.File);
                 _lock.Share();
                 _closed = null;
@@ -71,12 +73,12 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     }
 
     /// <summary>Opens it once more for writing; for the first time, if there was no room on the disk so far.</summary>
-    public WriterSession OpenWriter(DateTimeOffset now)
+    public WriterSession OpenWriter(StoreClock clock)
     {
         if (IsPrepared) return OpenWriter(mayCreate: false);
         try
         {
-            return OpenFirst(now);
+            return OpenFirst(clock);
         }
         catch (JobStoreException)
         {
@@ -93,15 +95,21 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     }
 
     /// <summary>
-    /// Ends the leases that could not be ended when the store was opened, if there is room now. What is claimed since is not among them.
+    /// Writes what could not be written when the store was opened, if there is room now: the clock's offset, and the ends of leases.
+    /// What is claimed since is not among them.
     /// </summary>
-    public void EndOrphans(WriterSession session, DateTimeOffset now)
+    public void CatchUp(WriterSession session, StoreClock clock)
     {
-        if (_orphans.Count == 0) return;
+        if (_orphans.Count == 0 && !_isClockUnsaved) return;
         try
         {
-            session.Commit(now, () => session.Tending.EndLeases(_orphans));
+            session.Commit(clock.Read(), () =>
+            {
+                if (_isClockUnsaved) session.SaveClock(clock);
+                session.Tending.EndLeases(_orphans);
+            });
             _orphans = [];
+            _isClockUnsaved = false;
         }
         catch (Exception e) when (DiskRoom.IsOut(e, path) && !session.IsBroken)
         {
@@ -147,12 +155,26 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         return session;
     }
 
-    /// <summary>Whoever ran the jobs is dead: they are lost, however long their lease. Tending finds them at once.</summary>
-    private void EndLeases(WriterSession session, DateTimeOffset now)
+    private void SetClock(WriterSession session, StoreClock clock, bool isAlone)
     {
         try
         {
-            session.Commit(now, session.Tending.EndLeases);
+            session.Anchor(clock, isAlone);
+            _isClockUnsaved = false;
+        }
+        catch (Exception e) when (DiskRoom.IsOut(e, path) && !session.IsBroken)
+        {
+            // The clock is set. The file has its offset with the first commit for which there is room.
+            _isClockUnsaved = true;
+        }
+    }
+
+    /// <summary>Whoever ran the jobs is dead: they are lost, however long their lease. Tending finds them at once.</summary>
+    private void EndLeases(WriterSession session, StoreClock clock)
+    {
+        try
+        {
+            session.Commit(clock.Read(), session.Tending.EndLeases);
             _orphans = [];
         }
         catch (Exception e) when (DiskRoom.IsOut(e, path) && !session.IsBroken)

@@ -18,6 +18,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
     private const int PatienceAtTheEnd = 500;
 
     private readonly Inbox<Operation<WriterSession>> _inbox = new();
+    private readonly StoreClock _clock = new(time);
     private WriterSession? _session;
 
     /// <summary>Is told what is committed.</summary>
@@ -40,7 +41,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
     {
         try
         {
-            _session = file.OpenFirst(time.GetUtcNow());
+            _session = file.OpenFirst(_clock);
         }
         catch (JobStoreUnavailableException e)
         {
@@ -77,10 +78,9 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
         Batch done;
         try
         {
-            DateTimeOffset now = time.GetUtcNow();
-            WriterSession session = _session ??= file.OpenWriter(now);
-            file.EndOrphans(session, now);
-            done = session.Commit(now, () =>
+            WriterSession session = _session ??= file.OpenWriter(_clock);
+            file.CatchUp(session, _clock);
+            done = session.Commit(_clock.Read(), () =>
             {
                 foreach (Operation<WriterSession> operation in together) operation.Do(session);
             });
@@ -109,7 +109,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
         {
             try
             {
-                _session ??= file.OpenWriter(time.GetUtcNow());
+                _session ??= file.OpenWriter(_clock);
                 if (_session.TryMoveLog(PatienceAtTheEnd)) file.Tell(StoreStep.Checkpointed, file.Path);
                 else fault = "another process uses the store";
             }

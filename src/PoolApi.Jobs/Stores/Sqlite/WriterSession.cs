@@ -35,8 +35,9 @@ internal sealed class WriterSession : IDisposable
         _others = database.Prepare("PRAGMA data_version");
         var reads = new JobReads(database);
         _table = new JobTable(database, _batch);
-        Writes = new JobWrites(database, reads, _table, _batch);
-        Tending = new JobTending(database, _table, _batch);
+        var suspects = new Suspects(database, _batch);
+        Writes = new JobWrites(database, reads, _table, suspects, _batch);
+        Tending = new JobTending(database, _table, suspects, _batch);
     }
 
     /// <summary>The file's path as the library has it.</summary>
@@ -54,7 +55,7 @@ internal sealed class WriterSession : IDisposable
 
     /// <summary>Does work in one transaction, and commits it.</summary>
     /// <returns>What was done, to be told to listeners. If it throws, nothing was done.</returns>
-    public Batch Commit(DateTimeOffset now, Action work)
+    public Batch Commit(StoreTime now, Action work)
     {
         try
         {
@@ -82,6 +83,17 @@ internal sealed class WriterSession : IDisposable
         _files.Check();
         return _database.TryCheckpoint(patience);
     }
+
+    /// <summary>Sets the store's clock by the file, or the file by the clock.</summary>
+    /// <param name="clock">The clock.</param>
+    /// <param name="isAlone">No other process has the file open.</param>
+    public void Anchor(StoreClock clock, bool isAlone) => Commit(clock.Read(), () =>
+    {
+        if (clock.Anchor(_table.ReadClock(), _table.ReadLatest(), isAlone)) SaveClock(clock);
+    });
+
+    /// <summary>Keeps the clock's offset in the file.</summary>
+    public void SaveClock(StoreClock clock) => _table.SaveClock(StoreClock.Boot, clock.Offset);
 
     public void Dispose()
     {

@@ -1,0 +1,141 @@
+using PoolApi.Jobs.Stores;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Conformance;
+
+public abstract partial class JobStoreConformance
+{
+    private static readonly TimeSpan ShortLease = TimeSpan.FromMilliseconds(30);
+
+    [Theory]
+    [InlineData(1, 2)]
+    [InlineData(1, 4)]
+    [InlineData(2, 4)]
+    public async Task A_crash_loop_finds_the_killers_and_fails_no_innocent_job(int killers, int workers)
+    {
+        await using IJobStore store = await OpenAsync();
+        var rules = new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 2);
+        var guilty = new HashSet<Guid>();
+        var innocent = new List<Guid>();
+        for (int i = 0; i < 30; i++)
+        {
+            Guid id = (await AcceptAsync(store, Jobs.New(i % 10 == 3 && guilty.Count < killers ? "killer" : "innocent"))).Id;
+            if (i % 10 == 3 && guilty.Count < killers) guilty.Add(id);
+            else innocent.Add(id);
+        }
+
+        int deaths = await CrashLoopAsync(store, rules, guilty, workers);
+
+        foreach (Guid id in guilty) Assert.Equal("poison", (await GetAsync(store, id)).Error?.Name);
+        foreach (Guid id in innocent) Assert.Equal(JobState.Succeeded, (await GetAsync(store, id)).State);
+        // For each killer: one death among strangers, one beside new ones, and then alone until it is known.
+        Assert.InRange(deaths, killers * (rules.MaxRedeliveries + 1), killers * (rules.MaxRedeliveries + 3));
+    }
+
+    [Fact]
+    public async Task Jobs_that_die_together_are_no_poison_even_where_no_redelivery_is_allowed()
+    {
+        await using IJobStore store = await OpenAsync();
+        for (int i = 0; i < 6; i++) await AcceptAsync(store);
+        for (int i = 0; i < 2; i++) Assert.Equal(3, (await store.ClaimAsync($"dead {i}", 3, ShortLease, Token)).Claims.Count);
+        await Task.Delay(60, Token);
+
+        Assert.Equal((0, 6, 0, 0), await TendAsync(store, new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 0)));
+
+        Assert.Equal(6, (await ClaimSuspectsAsync(store)).Count);
+    }
+
+    [Fact]
+    public async Task An_instance_has_one_suspect_at_a_time_beside_other_jobs()
+    {
+        await using IJobStore store = await OpenAsync();
+        HashSet<Guid> suspects = await DieAsync(store, 3);
+        for (int i = 0; i < 3; i++) await AcceptAsync(store, Jobs.New("new"));
+
+        IReadOnlyList<JobClaim> here = (await store.ClaimAsync("here", 4, Jobs.LongLease, Token)).Claims;
+        IReadOnlyList<JobClaim> there = (await store.ClaimAsync("there", 4, Jobs.LongLease, Token)).Claims;
+
+        Assert.Equal(4, here.Count);
+        Assert.Single(here, c => suspects.Contains(c.Job.Id));
+        Assert.Single(there, c => suspects.Contains(c.Job.Id));
+        Assert.Empty((await store.ClaimAsync("here", 4, Jobs.LongLease, Token)).Claims);
+        await store.FinishAsync(here.Single(c => suspects.Contains(c.Job.Id)), Jobs.Success(), Token);
+        Assert.Contains(Assert.Single((await store.ClaimAsync("here", 4, Jobs.LongLease, Token)).Claims).Job.Id, suspects);
+    }
+
+    [Fact]
+    public async Task A_job_that_was_beside_two_deaths_runs_alone()
+    {
+        await using IJobStore store = await OpenAsync();
+        HashSet<Guid> others = await DieAsync(store, 2);
+        others.Add((await AcceptAsync(store, Jobs.New("new"))).Id);
+        JobClaims second = await store.ClaimAsync("second", 2, ShortLease, Token);
+        Assert.Equal(2, second.Claims.Count);
+        Guid twice = second.Claims.Single(static c => c.Redeliveries == 1).Job.Id;
+        await Task.Delay(60, Token);
+        await TendAsync(store);
+        others.Remove(twice);
+        foreach (Guid other in others) await store.CancelAsync(other, Token);
+        for (int i = 0; i < 5; i++) await AcceptAsync(store, Jobs.New("newer"));
+
+        JobClaim alone = Assert.Single((await store.ClaimAsync("third", 8, Jobs.LongLease, Token)).Claims);
+
+        Assert.Equal((twice, 2), (alone.Job.Id, alone.Redeliveries));
+        JobClaims none = await store.ClaimAsync("third", 8, Jobs.LongLease, Token);
+        Assert.True(none is { Claims: [], IsPaused: true, NextDue: not null });
+        Assert.Null((await store.AcceptAndClaimAsync(Jobs.New("newest"), "third", Jobs.LongLease, Token)).Claim);
+        Assert.True(await store.FinishAsync(alone, Jobs.Success(), Token));
+        Assert.Equal(6, (await store.ClaimAsync("third", 8, Jobs.LongLease, Token)).Claims.Count);
+    }
+
+    [Fact]
+    public async Task A_lease_that_was_lost_by_an_instance_that_lives_is_no_death()
+    {
+        await using IJobStore store = await OpenAsync();
+        var rules = new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 1);
+        Guid id = (await AcceptAsync(store)).Id;
+        for (int loss = 0; loss < 4; loss++)
+        {
+            JobClaim lost = await ClaimOneAsync(store, $"away {loss}", ShortLease);
+            await TendUntilAsync(store, id, JobState.Queued, rules);
+            Assert.Equal([LeaseState.Lost], await store.RenewAsync([lost], Jobs.LongLease, Token));
+            Assert.Equal([LeaseState.Lost], await store.RenewAsync([lost], Jobs.LongLease, Token)); // said twice, it counts once
+        }
+        for (int i = 0; i < 3; i++) await AcceptAsync(store);
+
+        Assert.Equal(4, (await store.ClaimAsync("me", 4, Jobs.LongLease, Token)).Claims.Count);
+    }
+
+    /// <summary>So many jobs that ran together when their instance died.</summary>
+    private static async Task<HashSet<Guid>> DieAsync(IJobStore store, int count)
+    {
+        for (int i = 0; i < count; i++) await AcceptAsync(store);
+        IReadOnlyList<JobClaim> claims = (await store.ClaimAsync("dead", count, ShortLease, Token)).Claims;
+        Assert.Equal(count, claims.Count);
+        await Task.Delay(60, Token);
+        Assert.Equal((0, count, 0, 0), await TendAsync(store));
+        return [.. claims.Select(static c => c.Job.Id)];
+    }
+
+    /// <summary>Instances that run what they get: one that runs a killer dies with all that it has, others end what they have.</summary>
+    private static async Task<int> CrashLoopAsync(IJobStore store, MaintenanceRules rules, HashSet<Guid> killers, int workers)
+    {
+        int deaths = 0;
+        for (int instance = 0; instance < 200; instance++)
+        {
+            List<JobClaim> running = [];
+            while (true)
+            {
+                running.AddRange((await store.ClaimAsync($"instance {instance}", workers - running.Count, ShortLease, Token)).Claims);
+                if (running.Any(c => killers.Contains(c.Job.Id))) break;
+                if (running.Count == 0) return deaths;
+                await store.FinishAsync(running[0], Jobs.Success(), Token);
+                running.RemoveAt(0);
+            }
+            deaths++;
+            await Task.Delay(60, Token);
+            await TendAsync(store, rules);
+        }
+        throw new TimeoutException("The crash loop does not end.");
+    }
+}
