@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using NetVips;
 
 namespace PoolApi.Thumbnails;
@@ -76,8 +75,8 @@ public static class Thumbnailer
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            using var source = Open(image);
-            using var pixels = Render(source, kind.Value, spec, cancellationToken);
+            using var reader = ImageReader.Open(image, kind.Value);
+            using var pixels = Render(reader, spec, cancellationToken);
             return Encode(pixels, spec.Format, cancellationToken);
         }
         catch (VipsException e) when (cancellationToken.IsCancellationRequested)
@@ -86,18 +85,13 @@ public static class Thumbnailer
         }
     }
 
-    private static Source Open(ReadOnlyMemory<byte> image) =>
-        MemoryMarshal.TryGetArray(image, out var array) && array.Offset == 0 && array.Count == array.Array!.Length
-            ? Source.NewFromMemory(array.Array)
-            : Source.NewFromMemory(image.Span);
-
     // Everything that reads the client's bytes happens in here: what libvips throws here is the image's fault, later it is ours.
-    private static Image Render(Source source, ImageKind kind, ThumbnailSpec spec, CancellationToken cancellationToken)
+    private static Image Render(ImageReader reader, ThumbnailSpec spec, CancellationToken cancellationToken)
     {
         try
         {
-            var geometry = ReadHeader(source, kind, spec);
-            using var decoded = Load(source, kind, geometry.Shrink);
+            var geometry = ReadHeader(reader, spec);
+            using var decoded = reader.Load(geometry.Shrink);
             using var kill = KillOnCancel(decoded, cancellationToken);
 
             using var rendered = geometry.CutsFirst ? CutAndResize(decoded, geometry) : Resize(decoded, geometry);
@@ -106,7 +100,7 @@ public static class Thumbnailer
 
             using var whole = rendered.CopyMemory();
             if (geometry.CutsFirst)
-                ReadToTheEnd(source, kind, geometry, cancellationToken);
+                ReadToTheEnd(reader, geometry, cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
 
             var (width, height) = (geometry.Width, geometry.Height);
@@ -118,9 +112,9 @@ public static class Thumbnailer
         }
     }
 
-    private static ThumbnailGeometry ReadHeader(Source source, ImageKind kind, ThumbnailSpec spec)
+    private static ThumbnailGeometry ReadHeader(ImageReader reader, ThumbnailSpec spec)
     {
-        using var header = Load(source, kind, shrink: 1);
+        using var header = reader.Load(shrink: 1);
 
         var megapixels = (long)header.Width * header.Height / 1e6;
         if (megapixels > MaxSourceMegapixels)
@@ -148,34 +142,6 @@ public static class Thumbnailer
         Enums.BandFormat.Double or Enums.BandFormat.Complex => 8,
         Enums.BandFormat.Dpcomplex => 16,
         _ => 4,
-    };
-
-    // By name and not by libvips' own guess, so that only the loaders listed here ever see a stranger's bytes. Reads no more than the
-    // header; the pixels follow when they are asked for, top to bottom, with only a few lines in memory where the format allows.
-    private static Image Load(Source source, ImageKind kind, double shrink)
-    {
-        const Enums.Access TopToBottom = Enums.Access.Sequential;
-        const Enums.FailOn Faults = Enums.FailOn.Error;
-
-        return kind switch
-        {
-            ImageKind.Jpeg => Image.JpegloadSource(source, shrink: JpegShrink(shrink), access: TopToBottom, failOn: Faults),
-            ImageKind.Webp => Image.WebploadSource(source, scale: 1 / shrink, access: TopToBottom, failOn: Faults),
-            ImageKind.Png => Image.PngloadSource(source, access: TopToBottom, failOn: Faults),
-            ImageKind.Gif => Image.GifloadSource(source, access: TopToBottom, failOn: Faults),
-            ImageKind.Tiff => Image.TiffloadSource(source, access: TopToBottom, failOn: Faults),
-            ImageKind.Avif => Image.HeifloadSource(source, access: TopToBottom, failOn: Faults),
-            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "not an image kind"),
-        };
-    }
-
-    // libjpeg's shrinking is coarse: leave at least a factor of two to the resampling, which is not.
-    private static int JpegShrink(double shrink) => shrink switch
-    {
-        >= 16 => 8,
-        >= 8 => 4,
-        >= 4 => 2,
-        _ => 1,
     };
 
     // Every image made from this one, up to the encoder's, asks it whether it was killed. Setting the flag from another thread is all a
@@ -215,9 +181,9 @@ public static class Thumbnailer
 
     // Lines below a cut were never asked for. Ask for the last, so that a file that ends early is refused whatever was cut. It takes a
     // decoder of its own: the other has dropped its lines and cannot go on.
-    private static void ReadToTheEnd(Source source, ImageKind kind, ThumbnailGeometry geometry, CancellationToken cancellationToken)
+    private static void ReadToTheEnd(ImageReader reader, ThumbnailGeometry geometry, CancellationToken cancellationToken)
     {
-        using var decoded = Load(source, kind, geometry.Shrink);
+        using var decoded = reader.Load(geometry.Shrink);
         using var kill = KillOnCancel(decoded, cancellationToken);
         using var lastLine = decoded.Crop(0, decoded.Height - 1, decoded.Width, 1);
         lastLine.Avg();
