@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using NetVips;
+using PoolApi.Thumbnails.Avif;
 using PoolApi.Thumbnails.Tiff;
 
 namespace PoolApi.Thumbnails;
@@ -27,6 +28,9 @@ internal sealed class ImageReader : IDisposable
                 break;
             case ImageKind.Png:
                 _isInterlacedPng = IsInterlaced(image.Span);
+                break;
+            case ImageKind.Avif:
+                image = Av1Levels.Replace(image);
                 break;
         }
 
