@@ -30,7 +30,10 @@ internal sealed class ImageReader : IDisposable
                 _isInterlacedPng = IsInterlaced(image.Span);
                 break;
             case ImageKind.Avif:
-                image = Av1Levels.Replace(image);
+                var original = image;
+                image = Av1Levels.Replace(original);
+                if (!image.Equals(original))
+                    Undecodable = "the AVIF is of a reserved AV1 level, with tiles that no finished version of AV1 has, or it is corrupt";
                 break;
         }
 
@@ -38,6 +41,9 @@ internal sealed class ImageReader : IDisposable
             ? Source.NewFromMemory(array.Array)
             : Source.NewFromMemory(image.Span);
     }
+
+    /// <summary>Why the image does not decode, in words for the client; libvips' own words name functions and offsets.</summary>
+    public string Undecodable { get; } = "the image is truncated, corrupt, or of a variant that cannot be decoded";
 
     /// <summary>Opens an image. Nothing is decoded yet.</summary>
     /// <exception cref="UnprocessableImageException">The image is of a variant that is not supported, or parts of it are missing.</exception>

@@ -23,8 +23,9 @@ public static class Thumbnailer
     private const int AvifQuality = 55;
     private const int AvifEffort = 1;
 
-    // What a client may know of why decoding failed; libvips' own words name functions and offsets.
-    private const string Undecodable = "the image is truncated, corrupt, or of a variant that cannot be decoded";
+    // What libvips and its decoders say when memory, threads or files run out.
+    private static readonly string[] OurFaults =
+        ["out of memory", "insufficient memory", "cannot allocate memory", "memory allocation error", "temporary file", "unable to create thread"];
 
     private const string IccProfile = "icc-profile-data";
     private const string Orientation = "orientation";
@@ -85,7 +86,8 @@ public static class Thumbnailer
         }
     }
 
-    // Everything that reads the client's bytes happens in here: what libvips throws here is the image's fault, later it is ours.
+    // Everything that reads the client's bytes happens in here: what libvips throws here is the image's fault, later it is ours,
+    // and so is a lack of memory or of a place for a file.
     private static Image Render(ImageReader reader, ThumbnailSpec spec, CancellationToken cancellationToken)
     {
         try
@@ -106,11 +108,16 @@ public static class Thumbnailer
             var (width, height) = (geometry.Width, geometry.Height);
             return whole.Crop((whole.Width - width) / 2, (whole.Height - height) / 2, width, height);
         }
-        catch (VipsException e) when (!cancellationToken.IsCancellationRequested)
+        catch (VipsException e) when (!cancellationToken.IsCancellationRequested && !IsOurs(e))
         {
-            throw new UnprocessableImageException(Undecodable, e);
+            throw new UnprocessableImageException(reader.Undecodable, e);
         }
     }
+
+    // libvips has one buffer of messages for the whole process, so the words of another call may be among them. Better to blame us
+    // for a corrupt image than to call an image corrupt that is not.
+    private static bool IsOurs(VipsException e) =>
+        OurFaults.Any(fault => e.Message.Contains(fault, StringComparison.OrdinalIgnoreCase));
 
     private static ThumbnailGeometry ReadHeader(ImageReader reader, ThumbnailSpec spec)
     {

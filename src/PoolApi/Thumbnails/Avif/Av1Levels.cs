@@ -3,7 +3,8 @@ namespace PoolApi.Thumbnails.Avif;
 /// <summary>
 /// Images of more than 35,651,584 pixels or 8,704 lines are beyond AV1's level 6.3. Encoders of libaom 3.5 and 3.6, which Debian 12 has,
 /// write level 7 or 8 for them, and the decoder here refuses those levels as reserved. The level only announces how fast a decoder must
-/// be; the pixels do not depend on it. So such levels are read as 31: without a limit.
+/// be, so such levels are read as 31: without a limit. Where such an image needs tiles (wider than 4,096 pixels, or more than 9.4
+/// megapixels) libaom cut them larger than AV1 allows, and it cannot be decoded.
 /// </summary>
 internal static class Av1Levels
 {
