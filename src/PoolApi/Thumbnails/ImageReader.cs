@@ -24,7 +24,7 @@ internal sealed class ImageReader : IDisposable
         switch (kind)
         {
             case ImageKind.Tiff:
-                _tiff = ReadTiff(image.Span);
+                (_tiff, image) = ReadTiff(image);
                 break;
             case ImageKind.Png:
                 _isInterlacedPng = IsInterlaced(image.Span);
@@ -84,14 +84,14 @@ internal sealed class ImageReader : IDisposable
     // The last byte of the header, which comes first.
     private static bool IsInterlaced(ReadOnlySpan<byte> png) => png.Length > 28 && png[28] != 0;
 
-    private static TiffLayout ReadTiff(ReadOnlySpan<byte> file)
+    private static (TiffLayout Layout, ReadOnlyMemory<byte> File) ReadTiff(ReadOnlyMemory<byte> file)
     {
-        if (!TiffDirectory.TryRead(file, out var directory))
+        if (!TiffDirectory.TryRead(file.Span, out var directory))
             throw new UnprocessableImageException("the TIFF's first directory lies beyond the end of the file");
 
         var layout = TiffLayout.Read(directory);
-        TiffBlocks.Check(file, directory, layout);
-        return layout;
+        TiffBlocks.Check(file.Span, directory, layout);
+        return (layout, layout.IsByteLab ? ByteLab.ReadAsRgb(file, directory) : file);
     }
 
     private Image LoadTiff(TiffLayout layout)
@@ -100,11 +100,11 @@ internal sealed class ImageReader : IDisposable
         // and there a tag that libtiff does not know would be an error too.
         var faults = layout.IsTiled ? Enums.FailOn.Warning : Enums.FailOn.Error;
         var image = Image.TiffloadSource(_source, access: TopToBottom, failOn: faults);
-        if (layout.YCbCr is null)
+        if (layout.YCbCr is null && !layout.IsByteLab)
             return image;
         using (image)
         {
-            return layout.YCbCr.ToRgb(image);
+            return layout.YCbCr is null ? ByteLab.ToLab(image) : layout.YCbCr.ToRgb(image);
         }
     }
 }

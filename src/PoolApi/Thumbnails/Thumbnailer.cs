@@ -115,9 +115,13 @@ public static class Thumbnailer
     }
 
     // libvips has one buffer of messages for the whole process, so the words of another call may be among them. Better to blame us
-    // for a corrupt image than to call an image corrupt that is not.
-    private static bool IsOurs(VipsException e) =>
-        OurFaults.Any(fault => e.Message.Contains(fault, StringComparison.OrdinalIgnoreCase));
+    // for a corrupt image than to call an image corrupt that is not. Not so where a file claims a size: libtiff says that it is out of
+    // memory when a tag claims more than there can be, libheif when an item is beyond its limits.
+    private static bool IsOurs(VipsException e) => Array.Exists(
+        e.Message.Split('\n'),
+        static line => !line.StartsWith("tiff2vips:", StringComparison.Ordinal)
+            && !line.Contains("security limit", StringComparison.OrdinalIgnoreCase)
+            && Array.Exists(OurFaults, fault => line.Contains(fault, StringComparison.OrdinalIgnoreCase)));
 
     private static ThumbnailGeometry ReadHeader(ImageReader reader, ThumbnailSpec spec)
     {

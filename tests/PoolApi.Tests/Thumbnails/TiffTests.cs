@@ -100,9 +100,20 @@ public class TiffTests
         AssertColour([200, 120, 40], new TiffFile { Photometric = 6, Pixel = [[135], [74], [174]], IsTiled = tiled, Compression = compression });
 
     [Fact]
-    public void CIELab_of_8_bits_becomes_RGB() =>
-        // L 53.24, a 80.09, b 67.20 is sRGB's red, under D65; the white that TIFF means is close to it.
+    public void CIELab_becomes_RGB()
+    {
+        // L 53.24, a 80.09, b 67.20 is sRGB's red. Negative a and b: L 32.3, a 79.2, b -107.9 is its blue.
         AssertColour([255, 0, 0], new TiffFile { Photometric = 8, Pixel = [[136], [80], [67]] });
+        AssertColour([0, 0, 255], new TiffFile { Photometric = 8, Pixel = [[82], [79], [unchecked((byte)-108)]], IsTiled = true, Compression = 8 });
+        AssertColour(
+            [255, 0, 0],
+            new TiffFile
+            {
+                Photometric = 8,
+                Bits = 16,
+                Pixel = [BitConverter.GetBytes((ushort)34891), BitConverter.GetBytes((short)20503), BitConverter.GetBytes((short)17203)],
+            });
+    }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -10,13 +10,15 @@ internal readonly ref struct TiffDirectory
 {
     private readonly ReadOnlySpan<byte> _file;
     private readonly ReadOnlySpan<byte> _entries;
+    private readonly int _entriesAt;
     private readonly bool _bigEndian;
     private readonly bool _big;
 
-    private TiffDirectory(ReadOnlySpan<byte> file, ReadOnlySpan<byte> entries, bool bigEndian, bool big)
+    private TiffDirectory(ReadOnlySpan<byte> file, ReadOnlySpan<byte> entries, int entriesAt, bool bigEndian, bool big)
     {
         _file = file;
         _entries = entries;
+        _entriesAt = entriesAt;
         _bigEndian = bigEndian;
         _big = big;
     }
@@ -43,12 +45,23 @@ internal readonly ref struct TiffDirectory
         if (count > (ulong)(rest.Length / entrySize))
             return false;
 
-        directory = new TiffDirectory(file, rest[..((int)count * entrySize)], bigEndian, big);
+        directory = new TiffDirectory(file, rest[..((int)count * entrySize)], (int)start + countSize, bigEndian, big);
         return true;
     }
 
     /// <summary>The first value of a tag, or null where the directory has none that can be read.</summary>
     public long? Number(TiffTag tag) => Numbers(tag) is { Count: > 0 } values ? values[0] : null;
+
+    /// <summary>Where in the file the value of a tag stands that fits in its entry; null where the directory has no such tag.</summary>
+    public int? PlaceOf(TiffTag tag)
+    {
+        for (var at = 0; at < _entries.Length; at += EntrySize)
+        {
+            if (Unsigned(_entries.Slice(at, 2), _bigEndian) == (ulong)tag)
+                return _entriesAt + at + (_big ? 12 : 8);
+        }
+        return null;
+    }
 
     /// <summary>All values of a tag that holds whole numbers; empty where the directory has none that can be read.</summary>
     public TiffNumbers Numbers(TiffTag tag) =>
@@ -70,6 +83,9 @@ internal readonly ref struct TiffDirectory
         }
         return Array.TrueForAll(numbers, double.IsFinite) ? numbers : null;
     }
+
+    /// <summary>Whether its numbers have their first byte first.</summary>
+    public bool IsBigEndian => _bigEndian;
 
     /// <summary>An unsigned number of 1, 2, 4 or 8 bytes.</summary>
     public static ulong Unsigned(ReadOnlySpan<byte> bytes, bool bigEndian) => bytes.Length switch

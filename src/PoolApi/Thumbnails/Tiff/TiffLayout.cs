@@ -6,6 +6,7 @@ internal sealed record TiffLayout
     private const int None = 1;
     private const int Jpeg = 7;
     private const int Ycc = 6;
+    private const int Lab = 8;
 
     // What each photometric interpretation may have. Everything else either fails in libvips or comes out as another picture:
     // numbers with a sign, of 32 bits or with a point are read but not scaled to what a screen shows.
@@ -18,7 +19,7 @@ internal sealed record TiffLayout
         new([3], "palette", [8], MinSamples: 1, MaxSamples: 2),
         new([5], "CMYK", [8, 16], MinSamples: 4, MaxSamples: 5),
         new([Ycc], "YCbCr", [8], MinSamples: 3, MaxSamples: 3),
-        new([8], "CIELab", [8, 16], MinSamples: 3, MaxSamples: 4),
+        new([Lab], "CIELab", [8, 16], MinSamples: 3, MaxSamples: 3),
     ];
 
     private static readonly Dictionary<long, string> Compressions = new()
@@ -103,6 +104,9 @@ internal sealed record TiffLayout
     /// <summary>How to get RGB out of YCbCr; null where the decoder hands out RGB.</summary>
     public required YCbCrConversion? YCbCr { get; init; }
 
+    /// <summary>Whether the samples are CIELab of 8 bits.</summary>
+    public required bool IsByteLab { get; init; }
+
     /// <summary>Reads the layout and refuses, by its name, what is not converted right.</summary>
     public static TiffLayout Read(TiffDirectory directory)
     {
@@ -156,6 +160,7 @@ internal sealed record TiffLayout
             IsJpeg = compression == Jpeg,
             IsSubsampled = isSubsampled,
             YCbCr = conversion,
+            IsByteLab = photometric == Lab && bits == 8,
         };
     }
 
@@ -207,7 +212,7 @@ internal sealed record TiffLayout
         if (!variants.Any(variant => variant.Bits.Contains(bits)))
             throw Refuse(FormattableString.Invariant($"{bits}-bit integer samples"), may);
         if (!variants.Any(variant => variant.Bits.Contains(bits) && samples >= variant.MinSamples && samples <= variant.MaxSamples))
-            throw Refuse(FormattableString.Invariant($"{name} with {samples} samples of {bits} bits a pixel"), may + ", with at most one for alpha");
+            throw Refuse(FormattableString.Invariant($"{name} with {samples} samples of {bits} bits a pixel"), may);
         return (int)bits;
     }
 
