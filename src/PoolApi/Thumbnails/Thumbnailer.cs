@@ -25,7 +25,7 @@ public static class Thumbnailer
 
     // What libvips and its decoders say when memory, threads or files run out.
     private static readonly string[] OurFaults =
-        ["out of memory", "insufficient memory", "cannot allocate memory", "memory allocation error", "temporary file", "unable to create thread"];
+        ["out of memory", "insufficient memory", "cannot allocate memory", "memory allocation error", "unable to write to", "unable to create thread"];
 
     private const string IccProfile = "icc-profile-data";
     private const string Orientation = "orientation";
