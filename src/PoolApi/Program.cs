@@ -13,6 +13,7 @@ using PoolApi.Telemetry;
 using PoolApi.Thumbnails;
 using PoolApi.Welcome;
 
+NativeHeap.LimitArenas();
 if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
 
 try

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using NetVips;
 
 namespace PoolApi.Thumbnails;
@@ -24,8 +23,9 @@ public static class Thumbnailer
     private const int AvifQuality = 55;
     private const int AvifEffort = 1;
 
-    // What a client may know of why decoding failed; libvips' own words name functions and offsets.
-    private const string Undecodable = "the image is truncated, corrupt, or of a variant that cannot be decoded";
+    // What libvips and its decoders say when memory, threads or files run out.
+    private static readonly string[] OurFaults =
+        ["out of memory", "insufficient memory", "cannot allocate memory", "memory allocation error", "unable to write to", "unable to create thread"];
 
     private const string IccProfile = "icc-profile-data";
     private const string Orientation = "orientation";
@@ -76,8 +76,8 @@ public static class Thumbnailer
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            using var source = Open(image);
-            using var pixels = Render(source, kind.Value, spec, cancellationToken);
+            using var reader = ImageReader.Open(image, kind.Value);
+            using var pixels = Render(reader, spec, cancellationToken);
             return Encode(pixels, spec.Format, cancellationToken);
         }
         catch (VipsException e) when (cancellationToken.IsCancellationRequested)
@@ -86,18 +86,14 @@ public static class Thumbnailer
         }
     }
 
-    private static Source Open(ReadOnlyMemory<byte> image) =>
-        MemoryMarshal.TryGetArray(image, out var array) && array.Offset == 0 && array.Count == array.Array!.Length
-            ? Source.NewFromMemory(array.Array)
-            : Source.NewFromMemory(image.Span);
-
-    // Everything that reads the client's bytes happens in here: what libvips throws here is the image's fault, later it is ours.
-    private static Image Render(Source source, ImageKind kind, ThumbnailSpec spec, CancellationToken cancellationToken)
+    // Everything that reads the client's bytes happens in here: what libvips throws here is the image's fault, later it is ours,
+    // and so is a lack of memory or of a place for a file.
+    private static Image Render(ImageReader reader, ThumbnailSpec spec, CancellationToken cancellationToken)
     {
         try
         {
-            var geometry = ReadHeader(source, kind, spec);
-            using var decoded = Load(source, kind, geometry.Shrink);
+            var geometry = ReadHeader(reader, spec);
+            using var decoded = reader.Load(geometry.Shrink);
             using var kill = KillOnCancel(decoded, cancellationToken);
 
             using var rendered = geometry.CutsFirst ? CutAndResize(decoded, geometry) : Resize(decoded, geometry);
@@ -106,21 +102,30 @@ public static class Thumbnailer
 
             using var whole = rendered.CopyMemory();
             if (geometry.CutsFirst)
-                ReadToTheEnd(source, kind, geometry, cancellationToken);
+                ReadToTheEnd(reader, geometry, cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
 
             var (width, height) = (geometry.Width, geometry.Height);
             return whole.Crop((whole.Width - width) / 2, (whole.Height - height) / 2, width, height);
         }
-        catch (VipsException e) when (!cancellationToken.IsCancellationRequested)
+        catch (VipsException e) when (!cancellationToken.IsCancellationRequested && !IsOurs(e))
         {
-            throw new UnprocessableImageException(Undecodable, e);
+            throw new UnprocessableImageException(reader.Undecodable, e);
         }
     }
 
-    private static ThumbnailGeometry ReadHeader(Source source, ImageKind kind, ThumbnailSpec spec)
+    // libvips has one buffer of messages for the whole process, so the words of another call may be among them. Better to blame us
+    // for a corrupt image than to call an image corrupt that is not. Not so where a file claims a size: libtiff says that it is out of
+    // memory when a tag claims more than there can be, libheif when an item is beyond its limits.
+    private static bool IsOurs(VipsException e) => Array.Exists(
+        e.Message.Split('\n'),
+        static line => !line.StartsWith("tiff2vips:", StringComparison.Ordinal)
+            && !line.Contains("security limit", StringComparison.OrdinalIgnoreCase)
+            && Array.Exists(OurFaults, fault => line.Contains(fault, StringComparison.OrdinalIgnoreCase)));
+
+    private static ThumbnailGeometry ReadHeader(ImageReader reader, ThumbnailSpec spec)
     {
-        using var header = Load(source, kind, shrink: 1);
+        using var header = reader.Load(shrink: 1);
 
         var megapixels = (long)header.Width * header.Height / 1e6;
         if (megapixels > MaxSourceMegapixels)
@@ -148,34 +153,6 @@ public static class Thumbnailer
         Enums.BandFormat.Double or Enums.BandFormat.Complex => 8,
         Enums.BandFormat.Dpcomplex => 16,
         _ => 4,
-    };
-
-    // By name and not by libvips' own guess, so that only the loaders listed here ever see a stranger's bytes. Reads no more than the
-    // header; the pixels follow when they are asked for, top to bottom, with only a few lines in memory where the format allows.
-    private static Image Load(Source source, ImageKind kind, double shrink)
-    {
-        const Enums.Access TopToBottom = Enums.Access.Sequential;
-        const Enums.FailOn Faults = Enums.FailOn.Error;
-
-        return kind switch
-        {
-            ImageKind.Jpeg => Image.JpegloadSource(source, shrink: JpegShrink(shrink), access: TopToBottom, failOn: Faults),
-            ImageKind.Webp => Image.WebploadSource(source, scale: 1 / shrink, access: TopToBottom, failOn: Faults),
-            ImageKind.Png => Image.PngloadSource(source, access: TopToBottom, failOn: Faults),
-            ImageKind.Gif => Image.GifloadSource(source, access: TopToBottom, failOn: Faults),
-            ImageKind.Tiff => Image.TiffloadSource(source, access: TopToBottom, failOn: Faults),
-            ImageKind.Avif => Image.HeifloadSource(source, access: TopToBottom, failOn: Faults),
-            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "not an image kind"),
-        };
-    }
-
-    // libjpeg's shrinking is coarse: leave at least a factor of two to the resampling, which is not.
-    private static int JpegShrink(double shrink) => shrink switch
-    {
-        >= 16 => 8,
-        >= 8 => 4,
-        >= 4 => 2,
-        _ => 1,
     };
 
     // Every image made from this one, up to the encoder's, asks it whether it was killed. Setting the flag from another thread is all a
@@ -215,9 +192,9 @@ public static class Thumbnailer
 
     // Lines below a cut were never asked for. Ask for the last, so that a file that ends early is refused whatever was cut. It takes a
     // decoder of its own: the other has dropped its lines and cannot go on.
-    private static void ReadToTheEnd(Source source, ImageKind kind, ThumbnailGeometry geometry, CancellationToken cancellationToken)
+    private static void ReadToTheEnd(ImageReader reader, ThumbnailGeometry geometry, CancellationToken cancellationToken)
     {
-        using var decoded = Load(source, kind, geometry.Shrink);
+        using var decoded = reader.Load(geometry.Shrink);
         using var kill = KillOnCancel(decoded, cancellationToken);
         using var lastLine = decoded.Crop(0, decoded.Height - 1, decoded.Width, 1);
         lastLine.Avg();

@@ -1,0 +1,71 @@
+namespace PoolApi.Thumbnails.Tiff;
+
+/// <summary>
+/// Checks that every strip or tile of a page is there: libtiff reads on past one that is not, and the pixels stay black. Costs one
+/// walk over the tables of offsets and sizes, and a look at the ends of each JPEG.
+/// </summary>
+internal static class TiffBlocks
+{
+    /// <summary>Refuses a page that has a hole.</summary>
+    public static void Check(ReadOnlySpan<byte> file, TiffDirectory directory, TiffLayout layout)
+    {
+        if (layout.Width is <= 0 or > int.MaxValue || layout.Height is <= 0 or > int.MaxValue)
+            throw new UnprocessableImageException("the TIFF has no width or no height");
+
+        var name = layout.IsTiled ? "tile" : "strip";
+        var offsets = directory.Numbers(layout.IsTiled ? TiffTag.TileOffsets : TiffTag.StripOffsets);
+        var sizes = directory.Numbers(layout.IsTiled ? TiffTag.TileByteCounts : TiffTag.StripByteCounts);
+        var (rows, blocks) = Count(directory, layout);
+        if (offsets.Count < blocks)
+            throw new UnprocessableImageException($"the TIFF has {offsets.Count} {name}s of the {blocks} that its size needs");
+
+        // An uncompressed strip is as long as its rows, which old writers did not say, or said wrong where there is one strip only.
+        var isImplied = layout is { IsUncompressed: true, IsTiled: false, IsSubsampled: false } && (sizes.Count == 0 || blocks == 1);
+        if (!isImplied && sizes.Count < blocks)
+            throw new UnprocessableImageException($"the TIFF has the sizes of {sizes.Count} {name}s of the {blocks} that its size needs");
+
+        for (var block = 0; block < blocks; block++)
+        {
+            var offset = offsets[block];
+            var size = isImplied ? StripSize(layout, rows, block) : sizes[block];
+            if (offset <= 0 || size <= 0)
+                throw new UnprocessableImageException($"the TIFF's {name} {block} is missing");
+            if (offset > file.Length || size > file.Length - offset)
+                throw new UnprocessableImageException($"the TIFF's {name} {block} lies beyond the end of the file");
+            if (layout.IsJpeg && !IsWholeJpeg(file.Slice((int)offset, (int)size)))
+                throw new UnprocessableImageException($"the TIFF's {name} {block} is a truncated or corrupt JPEG");
+        }
+    }
+
+    // The rows of a block, and how many blocks the page needs.
+    private static (long Rows, long Blocks) Count(TiffDirectory directory, TiffLayout layout)
+    {
+        var planes = layout.IsSeparate ? layout.Samples : 1;
+        if (layout.IsTiled)
+        {
+            var (width, height) = (directory.Number(TiffTag.TileWidth) ?? 0, directory.Number(TiffTag.TileLength) ?? 0);
+            if (width <= 0 || height <= 0)
+                throw new UnprocessableImageException("the TIFF's tiles have no width or no height");
+            return (height, CeilingDivide(layout.Width, width) * CeilingDivide(layout.Height, height) * planes);
+        }
+
+        var rows = directory.Number(TiffTag.RowsPerStrip) ?? layout.Height;
+        if (rows <= 0)
+            throw new UnprocessableImageException("the TIFF's strips have no rows");
+        rows = Math.Min(rows, layout.Height);
+        return (rows, CeilingDivide(layout.Height, rows) * planes);
+    }
+
+    private static long StripSize(TiffLayout layout, long rows, int strip)
+    {
+        var first = strip % CeilingDivide(layout.Height, rows) * rows;
+        var bits = layout.Width * layout.Bits * (layout.IsSeparate ? 1 : layout.Samples);
+        return CeilingDivide(bits, 8) * Math.Min(rows, layout.Height - first);
+    }
+
+    // The decoder makes up the rest of one that ends early. Some writers fill up to an even length.
+    private static bool IsWholeJpeg(ReadOnlySpan<byte> jpeg) =>
+        jpeg.StartsWith<byte>([0xFF, 0xD8]) && jpeg.TrimEnd<byte>([0x00, 0xFF]).EndsWith<byte>([0xFF, 0xD9]);
+
+    private static long CeilingDivide(long number, long by) => (number / by) + (number % by == 0 ? 0 : 1);
+}
