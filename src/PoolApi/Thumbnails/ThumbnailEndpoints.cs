@@ -4,6 +4,7 @@ using PoolApi.Documentation;
 using PoolApi.JobService;
 using PoolApi.Problems;
 using PoolApi.Requests;
+using PoolApi.Thumbnails.Inspection;
 
 namespace PoolApi.Thumbnails;
 
@@ -15,7 +16,7 @@ internal static class ThumbnailEndpoints
         {
             try
             {
-                byte[] thumbnail = Thumbnailer.Make(request.Image, request.Spec, cancellation);
+                byte[] thumbnail = Thumbnailer.Make(request.Image, request.Spec, context.RequestServices.GetRequiredService<DecodeLimits>(), cancellation);
                 return TypedResults.Bytes(thumbnail, request.Spec.Format.ContentType());
             }
             catch (UnprocessableImageException e)
@@ -62,9 +63,11 @@ internal static class ThumbnailEndpoints
                     ["body"] = [$"The body is empty; it may be an image: {ImageSniffer.Accepted}."],
                 });
             }
-            return ImageSniffer.TryRecognise(image, out _)
-                ? null
-                : Problem.UnsupportedMedia(context, "body", $"The body is not an image of a known kind; it may be {ImageSniffer.Accepted}.");
+            if (!ImageSniffer.TryRecognise(image, out ImageKind? kind))
+                return Problem.UnsupportedMedia(context, "body", $"The body is not an image of a known kind; it may be {ImageSniffer.Accepted}.");
+            return ImageInspection.Refusal(image, kind.Value, context.RequestServices.GetRequiredService<DecodeLimits>()) is { } refusal
+                ? Problem.Unprocessable(context, "unprocessable-image", "body", refusal)
+                : null;
         }
     }
 }

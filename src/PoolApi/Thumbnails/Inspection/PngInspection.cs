@@ -42,6 +42,7 @@ internal static class PngInspection
             // An upper-case letter marks a chunk that nobody may skip.
             bool critical = (type[0] & 0x20) == 0;
             if (critical) excerpt.Keep(chunk);
+            else if (type.SequenceEqual("zTXt"u8) || type.SequenceEqual("iTXt"u8)) excerpt.DropAlways(chunk.Length);
             else if (!IsNeeded(type, ref seen)) excerpt.Drop(chunk.Length);
             else if (type.SequenceEqual("iCCP"u8) && !IsShort(data)) excerpt.DropAlways(chunk.Length);
             else excerpt.Keep(chunk);

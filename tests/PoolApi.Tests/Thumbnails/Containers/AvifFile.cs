@@ -7,8 +7,7 @@ namespace PoolApi.Tests.Thumbnails.Containers;
 internal static class AvifFile
 {
     /// <summary>
-    /// A grid that says how large it is, of references that all name the same tile. <paramref name="levels"/> puts grids of one
-    /// tile around it.
+    /// A grid that says how large it is, of references that all name the same tile, which has its coded frame once or more often.
     /// </summary>
     public static byte[] Grid(int width, int height, int columns, int rows, int tileSide, int frames = 1)
     {
