@@ -34,7 +34,7 @@ internal static class AvifInspection
         var items = new Items();
         items.Read(meta);
         (double seconds, double bytes, double pixels) = items.Primary(image);
-        return new DecodeCost(seconds, bytes, DecodeCost.Megapixels(pixels) + " in its coded images");
+        return new DecodeCost(seconds, bytes, DecodeCost.Megapixels(pixels) + " in its coded images", items.Extent);
     }
 
     private static bool TryReadBox(ReadOnlySpan<byte> file, int at, out Box box)
@@ -113,6 +113,9 @@ internal static class AvifInspection
         public Items()
         {
         }
+
+        /// <summary>The pixels of the primary image, as the container says.</summary>
+        public readonly double Extent => _items.TryGetValue(_primary, out Item? item) ? item.Extent : 0;
 
         public void Read(ReadOnlySpan<byte> meta)
         {

@@ -7,7 +7,8 @@ namespace PoolApi.Thumbnails.Inspection;
 /// <param name="Seconds">CPU time.</param>
 /// <param name="Bytes">The most memory held at once.</param>
 /// <param name="What">What costs that, to follow "the image has".</param>
-internal readonly record struct DecodeCost(double Seconds, double Bytes, string What)
+/// <param name="Pixels">How many pixels the picture has, as its header says.</param>
+internal readonly record struct DecodeCost(double Seconds, double Bytes, string What, double Pixels = 0)
 {
     private const double MiB = 1024 * 1024;
 
@@ -20,6 +21,12 @@ internal readonly record struct DecodeCost(double Seconds, double Bytes, string 
     /// <summary>Why the image is refused, in words for the client; <see langword="null"/> if it is within the limits.</summary>
     public string? Refusal(DecodeLimits limits)
     {
+        if (Pixels / 1e6 > Thumbnailer.MaxSourceMegapixels)
+        {
+            return FormattableString.Invariant(
+                $"the image has {Pixels / 1e6:0.#} megapixels; at most {Thumbnailer.MaxSourceMegapixels} are accepted");
+        }
+
         double megabytes = (Bytes + BaseBytes) / MiB;
         if (Seconds > limits.MaxTime.TotalSeconds)
         {

@@ -65,7 +65,7 @@ internal static class GifInspection
         }
         excerpt.Keep(image[at..]);
         double pixels = (double)width * height;
-        return new DecodeCost(pixels * SecondsPerPixel, pixels * BytesPerPixel, DecodeCost.Megapixels(pixels));
+        return new DecodeCost(pixels * SecondsPerPixel, pixels * BytesPerPixel, DecodeCost.Megapixels(pixels), pixels);
     }
 
     private static int ColourTable(byte flags) => (flags & 0x80) == 0 ? 0 : 3 << ((flags & 7) + 1);

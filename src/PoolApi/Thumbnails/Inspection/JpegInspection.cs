@@ -42,7 +42,8 @@ internal static class JpegInspection
                 at = start + 2;
                 continue;
             }
-            if (image.Length - start < 4 || BinaryPrimitives.ReadUInt16BigEndian(image[(start + 2)..]) is var length && length + 2 > image.Length - start)
+            int length = image.Length - start < 4 ? 0 : BinaryPrimitives.ReadUInt16BigEndian(image[(start + 2)..]);
+            if (length < 2 || length + 2 > image.Length - start)
             {
                 at = start;
                 break;
@@ -71,7 +72,8 @@ internal static class JpegInspection
         return new DecodeCost(
             seconds,
             buffered ? frame.Blocks * BytesPerBlock : 0,
-            $"{scans} scan{(scans == 1 ? "" : "s")} of {DecodeCost.Megapixels(frame.Pixels)}");
+            $"{scans} scan{(scans == 1 ? "" : "s")} of {DecodeCost.Megapixels(frame.Pixels)}",
+            frame.Pixels);
     }
 
     /// <summary>How many scans a JPEG stream has: what a TIFF's strip or tile may hold.</summary>

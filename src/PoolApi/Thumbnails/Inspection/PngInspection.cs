@@ -71,7 +71,8 @@ internal static class PngInspection
         return new DecodeCost(
             seconds,
             interlaced ? bytes * InterlacedBytes : 0,
-            $"{DecodeCost.Megapixels(pixels)} of {bits} bits{(interlaced ? ", interlaced" : "")}");
+            $"{DecodeCost.Megapixels(pixels)} of {bits} bits{(interlaced ? ", interlaced" : "")}",
+            pixels);
     }
 
     // Transparency, colours, orientation; each once.

@@ -124,7 +124,8 @@ internal static class TiffInspection
                 seconds,
                 bytes,
                 FormattableString.Invariant(
-                    $"{across * down:0} {(tiled ? "tiles" : "strips")} of {DecodeCost.Megapixels(segmentWidth * segmentHeight)}, which refer to {referred / 1e6:0.#} MB"));
+                    $"{across * down:0} {(tiled ? "tiles" : "strips")} of {DecodeCost.Megapixels(segmentWidth * segmentHeight)}, which refer to {referred / 1e6:0.#} MB"),
+                _width * _height);
         }
 
         // Each reference is read once, also where many are to the same bytes. JPEG streams are looked into, while they together are no

@@ -77,7 +77,8 @@ internal static class WebpInspection
             picture.Bytes + canvas * CanvasBytes,
             canvas > 0
                 ? $"an animation of {DecodeCost.Megapixels(canvas)}"
-                : $"{(picture.IsLossless ? "lossless " : "")}{DecodeCost.Megapixels(picture.Pixels)}{(picture.HasAlpha ? " with alpha" : "")}");
+                : $"{(picture.IsLossless ? "lossless " : "")}{DecodeCost.Megapixels(picture.Pixels)}{(picture.HasAlpha ? " with alpha" : "")}",
+            Math.Max(canvas, picture.Pixels));
     }
 
     private static bool TryReadChunk(ReadOnlySpan<byte> image, int at, out ReadOnlySpan<byte> chunk)

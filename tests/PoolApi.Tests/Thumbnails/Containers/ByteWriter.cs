@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 
 namespace PoolApi.Tests.Thumbnails.Containers;
@@ -5,9 +6,9 @@ namespace PoolApi.Tests.Thumbnails.Containers;
 /// <summary>Writes the numbers and texts of a container, in either byte order.</summary>
 internal sealed class ByteWriter(bool bigEndian = true)
 {
-    private readonly MemoryStream _bytes = new();
+    private readonly ArrayBufferWriter<byte> _bytes = new();
 
-    public int Length => (int)_bytes.Length;
+    public int Length => _bytes.WrittenCount;
 
     public ByteWriter Raw(params ReadOnlySpan<byte> bytes)
     {
@@ -17,14 +18,14 @@ internal sealed class ByteWriter(bool bigEndian = true)
 
     public ByteWriter Text(string text)
     {
-        foreach (char c in text) _bytes.WriteByte((byte)c);
+        foreach (char c in text) U8(c);
         return this;
     }
 
     public ByteWriter U8(int value)
     {
-        _bytes.WriteByte((byte)value);
-        return this;
+        ReadOnlySpan<byte> bytes = [(byte)value];
+        return Raw(bytes);
     }
 
     public ByteWriter U16(int value)
@@ -48,5 +49,5 @@ internal sealed class ByteWriter(bool bigEndian = true)
 
     public ByteWriter U64(long value) => bigEndian ? U32(value >> 32).U32(value) : U32(value).U32(value >> 32);
 
-    public byte[] ToArray() => _bytes.ToArray();
+    public byte[] ToArray() => _bytes.WrittenSpan.ToArray();
 }
