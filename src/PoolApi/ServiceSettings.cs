@@ -3,18 +3,21 @@ using PoolApi.AspNetCore.Settings;
 using PoolApi.Auth;
 using PoolApi.JobService;
 using PoolApi.Management;
+using PoolApi.Thumbnails;
+using PoolApi.Thumbnails.Inspection;
 
 namespace PoolApi;
 
 /// <summary>The service's own settings, beside those of the pool and of the shutdown.</summary>
 internal sealed class ServiceSettings
 {
-    private ServiceSettings(ServerUrls urls, bool diagnostics, AuthSettings auth, JobSettings jobs, List<string> faults)
+    private ServiceSettings(ServerUrls urls, bool diagnostics, AuthSettings auth, JobSettings jobs, DecodeLimits decoding, List<string> faults)
     {
         Urls = urls;
         Diagnostics = diagnostics;
         Auth = auth;
         Jobs = jobs;
+        Decoding = decoding;
         Faults = faults;
     }
 
@@ -28,6 +31,9 @@ internal sealed class ServiceSettings
 
     /// <summary>Where jobs are kept, and how they run.</summary>
     public JobSettings Jobs { get; }
+
+    /// <summary>What decoding an image may cost.</summary>
+    public DecodeLimits Decoding { get; }
 
     /// <summary>What is wrong; reported at the start, together with the faults of the others.</summary>
     public List<string> Faults { get; }
@@ -59,13 +65,15 @@ internal sealed class ServiceSettings
         }
 
         var jobs = JobSettings.Read(configuration, environment.ContentRootPath, faults);
-        return new ServiceSettings(urls, diagnostics, auth, jobs, faults);
+        DecodeLimits decoding = ThumbnailSettings.Read(configuration, faults);
+        return new ServiceSettings(urls, diagnostics, auth, jobs, decoding, faults);
     }
 
     /// <summary>Lets the host judge these settings together with all others, before anything starts.</summary>
     public void AddTo(IServiceCollection services)
     {
         services.AddSingleton(Urls);
+        services.AddSingleton(Decoding);
         services.AddOptions<ServiceSettingsCheck>().ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServiceSettingsCheck>>(new Validator(Faults));
     }

@@ -5,6 +5,7 @@ using PoolApi.Documentation;
 using PoolApi.JobService;
 using PoolApi.Problems;
 using PoolApi.Requests;
+using PoolApi.Thumbnails.Inspection;
 
 namespace PoolApi.Thumbnails;
 
@@ -18,7 +19,7 @@ internal static class ThumbnailEndpoints
         {
             try
             {
-                byte[] thumbnail = Thumbnailer.Make(request.Image, request.Spec, cancellation);
+                byte[] thumbnail = Thumbnailer.Make(request.Image, request.Spec, context.RequestServices.GetRequiredService<DecodeLimits>(), cancellation);
                 return TypedResults.Bytes(thumbnail, request.Spec.Format.ContentType());
             }
             catch (UnprocessableImageException e)
@@ -100,9 +101,11 @@ internal static class ThumbnailEndpoints
                     ["body"] = [$"The body is empty; it may be an image: {ImageSniffer.Accepted}. Send the image's bytes as the body."],
                 });
             }
-            return ImageSniffer.TryRecognise(image, out _)
-                ? null
-                : Problem.UnsupportedMedia(context, "body", UnsupportedBody.Explain(image));
+            if (!ImageSniffer.TryRecognise(image, out ImageKind? kind))
+                return Problem.UnsupportedMedia(context, "body", UnsupportedBody.Explain(image));
+            return ImageInspection.Refusal(image, kind.Value, context.RequestServices.GetRequiredService<DecodeLimits>()) is { } refusal
+                ? Problem.Unprocessable(context, "unprocessable-image", "body", refusal)
+                : null;
         }
     }
 }

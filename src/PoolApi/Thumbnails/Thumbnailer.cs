@@ -1,4 +1,5 @@
 using NetVips;
+using PoolApi.Thumbnails.Inspection;
 
 namespace PoolApi.Thumbnails;
 
@@ -66,14 +67,21 @@ public static class Thumbnailer
     /// The token was cancelled. Decoding line by line, resizing and WebP encoding stop within milliseconds; what libvips does in one
     /// native call (the scans of a progressive JPEG, an AVIF image) is finished first.
     /// </exception>
-    public static byte[] Make(ReadOnlyMemory<byte> image, ThumbnailSpec spec, CancellationToken cancellationToken = default)
+    public static byte[] Make(ReadOnlyMemory<byte> image, ThumbnailSpec spec, CancellationToken cancellationToken = default) =>
+        Make(image, spec, DecodeLimits.Default, cancellationToken);
+
+    /// <summary>Makes the thumbnail of an image that costs no more than <paramref name="limits"/> to decode.</summary>
+    /// <inheritdoc cref="Make(ReadOnlyMemory{byte}, ThumbnailSpec, CancellationToken)"/>
+    public static byte[] Make(ReadOnlyMemory<byte> image, ThumbnailSpec spec, DecodeLimits limits, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(limits);
         if (spec.Width == 0)
             throw new ArgumentException("the spec is empty", nameof(spec));
         if (!ImageSniffer.TryRecognise(image.Span, out var kind))
             throw new UnprocessableImageException($"the body is not an image of a known kind; it may be {ImageSniffer.Accepted}");
 
         cancellationToken.ThrowIfCancellationRequested();
+        image = ImageInspection.Admit(image, kind.Value, limits);
         try
         {
             using var reader = ImageReader.Open(image, kind.Value);

@@ -100,6 +100,9 @@ public class SettingsTests
     [InlineData("Auth:ApiKeys:a:b", "Auth:ApiKeys:a has settings under it; it may be a key of 16 to 256 visible ASCII characters, without blanks.")]
     [InlineData("Auth:MaxConcurrency", "Auth:MaxConcurrency is 'x'; it may be a whole number from 1 to 1000000.")]
     [InlineData("Jobs:Store", "Jobs:Store is 'x'; it may be sqlite, postgres or none.")]
+    [InlineData("Thumbnails:MaxScans", "Thumbnails:MaxScans is not a setting; the settings under Thumbnails are: MaxDecodeMegabytes, MaxDecodeTime. (Its value is 'x'.)")]
+    [InlineData("Thumbnails:MaxDecodeTime", "Thumbnails:MaxDecodeTime is 'x'; it may be a time from 00:00:00.0100000 to 01:00:00, written [d.]hh:mm:ss[.fff].")]
+    [InlineData("Thumbnails:MaxDecodeMegabytes", "Thumbnails:MaxDecodeMegabytes is 'x'; it may be a whole number from 16 to 65536.")]
     [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it may be true or false.")]
     public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
 

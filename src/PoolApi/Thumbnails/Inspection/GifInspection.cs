@@ -1,0 +1,84 @@
+using System.Buffers.Binary;
+
+namespace PoolApi.Thumbnails.Inspection;
+
+/// <summary>
+/// Walks over the blocks of a GIF up to the end of the first frame; the decoder would look at all of them. The canvas is in memory as
+/// a whole.
+/// </summary>
+internal static class GifInspection
+{
+    // Measured with libnsgif, rounded up.
+    private const double SecondsPerPixel = 15e-9;
+    private const double BytesPerPixel = 4.6;
+
+    private const int HeaderLength = 13;
+    private const int DescriptorLength = 10;
+    private const byte Extension = 0x21;
+    private const byte ImageDescriptor = 0x2C;
+    private const byte GraphicControl = 0xF9;
+
+    public static DecodeCost Walk(ReadOnlySpan<byte> image, ref Excerpt excerpt)
+    {
+        if (image.Length < HeaderLength)
+        {
+            excerpt.Keep(image);
+            return DecodeCost.Unknown;
+        }
+        int width = BinaryPrimitives.ReadUInt16LittleEndian(image[6..]);
+        int height = BinaryPrimitives.ReadUInt16LittleEndian(image[8..]);
+        int at = Math.Min(image.Length, HeaderLength + ColourTable(image[10]));
+        excerpt.Keep(image[..at]);
+        while (at < image.Length)
+        {
+            if (image[at] == Extension && image.Length - at > 2)
+            {
+                int end = SkipSubBlocks(image, at + 2);
+                if (end < 0) break;
+                if (image[at + 1] == GraphicControl) excerpt.Keep(image[at..end]);
+                else excerpt.Drop(end - at);
+                at = end;
+            }
+            else if (image[at] == ImageDescriptor && image.Length - at > DescriptorLength)
+            {
+                ReadOnlySpan<byte> descriptor = image[at..];
+                // A frame that sticks out makes the canvas larger.
+                width = Math.Max(width, BinaryPrimitives.ReadUInt16LittleEndian(descriptor[1..]) + BinaryPrimitives.ReadUInt16LittleEndian(descriptor[5..]));
+                height = Math.Max(height, BinaryPrimitives.ReadUInt16LittleEndian(descriptor[3..]) + BinaryPrimitives.ReadUInt16LittleEndian(descriptor[7..]));
+                int end = SkipSubBlocks(image, at + DescriptorLength + ColourTable(descriptor[9]) + 1);
+                if (end < 0) break;
+                excerpt.Keep(image[at..end]);
+                at = end;
+                // A trailer, and then nothing more that matters.
+                if (image.Length - at > 1)
+                {
+                    excerpt.Keep([0x3B]);
+                    excerpt.DropAlways(image.Length - at);
+                    at = image.Length;
+                }
+                break;
+            }
+            else
+            {
+                break;
+            }
+        }
+        excerpt.Keep(image[at..]);
+        double pixels = (double)width * height;
+        return new DecodeCost(pixels * SecondsPerPixel, pixels * BytesPerPixel, DecodeCost.Megapixels(pixels), pixels);
+    }
+
+    private static int ColourTable(byte flags) => (flags & 0x80) == 0 ? 0 : 3 << ((flags & 7) + 1);
+
+    // Behind the empty block that ends the others; -1 if there is none.
+    private static int SkipSubBlocks(ReadOnlySpan<byte> image, int at)
+    {
+        while (at < image.Length)
+        {
+            int length = image[at];
+            at += length + 1;
+            if (length == 0) return at;
+        }
+        return -1;
+    }
+}

@@ -1,0 +1,163 @@
+using System.Buffers.Binary;
+
+namespace PoolApi.Thumbnails.Inspection;
+
+/// <summary>
+/// Walks over the chunks of a WebP. Of an animation only the first frame is kept: the decoder's checks of the frames are quadratic in
+/// their number. Lossless pixels and alpha are decoded into memory as a whole, lossy ones line by line.
+/// </summary>
+internal static class WebpInspection
+{
+    // Measured with libwebp, rounded up.
+    private const double LossySecondsPerPixel = 9e-9;
+    private const double LossySecondsPerByte = 40e-9;
+    private const double LosslessSecondsPerPixel = 30e-9;
+    private const double AlphaSecondsPerPixel = 18e-9;
+    private const double CanvasSecondsPerPixel = 10e-9;
+    private const double LossyBytes = 0.1;
+    private const double LosslessBytes = 4.1;
+    private const double RawAlphaBytes = 1.1;
+    private const double CanvasBytes = 8.5;
+
+    private const int HeaderLength = 12;
+    private const int ChunkHeader = 8;
+    private const int FrameHeader = 16;
+    private const byte AnimationFlag = 0x02;
+
+    public static DecodeCost Walk(ReadOnlySpan<byte> image, ref Excerpt excerpt)
+    {
+        excerpt.Keep(image[..HeaderLength]);
+        var picture = default(Picture);
+        double canvas = 0;
+        int frames = 0;
+        uint seen = 0;
+        int at = HeaderLength;
+        while (TryReadChunk(image, at, out ReadOnlySpan<byte> chunk))
+        {
+            ReadOnlySpan<byte> type = chunk[..4];
+            ReadOnlySpan<byte> data = chunk[ChunkHeader..];
+            at += chunk.Length;
+            if (type.SequenceEqual("ANMF"u8))
+            {
+                if (frames++ == 0)
+                {
+                    excerpt.Keep(chunk);
+                    if (data.Length > FrameHeader) picture.ReadAll(data[FrameHeader..]);
+                }
+                else
+                {
+                    excerpt.DropAlways(chunk.Length);
+                }
+                continue;
+            }
+            if (!IsNeeded(type, ref seen))
+            {
+                excerpt.Drop(chunk.Length);
+                continue;
+            }
+            excerpt.Keep(chunk);
+            if (type.SequenceEqual("VP8X"u8) && data.Length >= 10)
+            {
+                if ((data[0] & AnimationFlag) != 0) canvas = (UInt24(data[4..]) + 1.0) * (UInt24(data[7..]) + 1.0);
+            }
+            else
+            {
+                picture.Read(type, data);
+            }
+        }
+        excerpt.Keep(image[at..]);
+        if (excerpt.IsWorthCopying)
+        {
+            Span<byte> size = stackalloc byte[4];
+            BinaryPrimitives.WriteInt32LittleEndian(size, excerpt.Length - ChunkHeader);
+            excerpt.Patch(4, size);
+        }
+        return new DecodeCost(
+            picture.Seconds + canvas * CanvasSecondsPerPixel,
+            picture.Bytes + canvas * CanvasBytes,
+            canvas > 0
+                ? $"an animation of {DecodeCost.Megapixels(canvas)}"
+                : $"{(picture.IsLossless ? "lossless " : "")}{DecodeCost.Megapixels(picture.Pixels)}{(picture.HasAlpha ? " with alpha" : "")}",
+            Math.Max(canvas, picture.Pixels));
+    }
+
+    private static bool TryReadChunk(ReadOnlySpan<byte> image, int at, out ReadOnlySpan<byte> chunk)
+    {
+        chunk = default;
+        if (image.Length - at < ChunkHeader) return false;
+        long length = BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 4)..]);
+        // The last one may lack the byte that makes its length even.
+        if (length > image.Length - at - ChunkHeader) return false;
+        chunk = image.Slice(at, (int)Math.Min(ChunkHeader + length + (length & 1), image.Length - at));
+        return true;
+    }
+
+    // The picture, its colours and its orientation; each once.
+    private static bool IsNeeded(ReadOnlySpan<byte> type, ref uint seen)
+    {
+        int index = type switch
+        {
+            [(byte)'V', (byte)'P', (byte)'8', (byte)' '] or [(byte)'V', (byte)'P', (byte)'8', (byte)'L'] => 0,
+            [(byte)'V', (byte)'P', (byte)'8', (byte)'X'] => 1,
+            [(byte)'A', (byte)'L', (byte)'P', (byte)'H'] => 2,
+            [(byte)'A', (byte)'N', (byte)'I', (byte)'M'] => 3,
+            [(byte)'I', (byte)'C', (byte)'C', (byte)'P'] => 4,
+            [(byte)'E', (byte)'X', (byte)'I', (byte)'F'] => 5,
+            _ => -1,
+        };
+        if (index < 0 || (seen >> index & 1) == 1) return false;
+        seen |= 1u << index;
+        return true;
+    }
+
+    private static int UInt24(ReadOnlySpan<byte> bytes) => bytes[0] | bytes[1] << 8 | bytes[2] << 16;
+
+    /// <summary>The coded picture and its alpha.</summary>
+    private struct Picture
+    {
+        private bool _packedAlpha;
+        private int _length;
+
+        public double Pixels { get; private set; }
+
+        public bool IsLossless { get; private set; }
+
+        public bool HasAlpha { get; private set; }
+
+        public readonly double Seconds => IsLossless
+            ? Pixels * LosslessSecondsPerPixel
+            : Pixels * (LossySecondsPerPixel + (HasAlpha ? AlphaSecondsPerPixel : 0)) + _length * LossySecondsPerByte;
+
+        // Packed alpha is a lossless picture of its own.
+        public readonly double Bytes => Pixels * (IsLossless ? LosslessBytes : LossyBytes
+            + (!HasAlpha ? 0 : _packedAlpha ? LosslessBytes + RawAlphaBytes : RawAlphaBytes));
+
+        public void ReadAll(ReadOnlySpan<byte> chunks)
+        {
+            for (int at = 0; TryReadChunk(chunks, at, out ReadOnlySpan<byte> chunk); at += chunk.Length)
+                Read(chunk[..4], chunk[ChunkHeader..]);
+        }
+
+        public void Read(ReadOnlySpan<byte> type, ReadOnlySpan<byte> data)
+        {
+            if (type.SequenceEqual("ALPH"u8) && data.Length > 0)
+            {
+                HasAlpha = true;
+                _packedAlpha |= (data[0] & 3) != 0;
+            }
+            else if (type.SequenceEqual("VP8 "u8) && data.Length >= 10)
+            {
+                _length = data.Length;
+                Pixels = Math.Max(
+                    Pixels,
+                    (double)(BinaryPrimitives.ReadUInt16LittleEndian(data[6..]) & 0x3FFF) * (BinaryPrimitives.ReadUInt16LittleEndian(data[8..]) & 0x3FFF));
+            }
+            else if (type.SequenceEqual("VP8L"u8) && data.Length >= 5)
+            {
+                IsLossless = true;
+                uint sizes = BinaryPrimitives.ReadUInt32LittleEndian(data[1..]);
+                Pixels = Math.Max(Pixels, ((sizes & 0x3FFF) + 1.0) * ((sizes >> 14 & 0x3FFF) + 1.0));
+            }
+        }
+    }
+}

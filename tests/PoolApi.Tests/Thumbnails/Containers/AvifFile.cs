@@ -1,0 +1,64 @@
+using System.Buffers.Binary;
+using NetVips;
+
+namespace PoolApi.Tests.Thumbnails.Containers;
+
+/// <summary>AVIFs written box by box, around a coded image of libvips.</summary>
+internal static class AvifFile
+{
+    /// <summary>
+    /// A grid that says how large it is, of references that all name the same tile, which has its coded frame once or more often.
+    /// </summary>
+    public static byte[] Grid(int width, int height, int columns, int rows, int tileSide, int frames = 1)
+    {
+        byte[] tile = Coded(tileSide, out byte[] config);
+        byte[] data = [.. Enumerable.Repeat(tile, frames).SelectMany(static t => t)];
+        byte[] grid = new ByteWriter().U8(0).U8(0).U8(rows - 1).U8(columns - 1).U16(width).U16(height).ToArray();
+        int cells = rows * columns;
+
+        var reference = new ByteWriter().U16(1).U16(cells);
+        for (int n = 0; n < cells; n++) reference.U16(2);
+        byte[] properties = new ByteWriter()
+            .Raw(FullBox("ispe", 0, new ByteWriter().U32(width).U32(height).ToArray()))
+            .Raw(FullBox("ispe", 0, new ByteWriter().U32(tileSide).U32(tileSide).ToArray()))
+            .Raw(config)
+            .Raw(FullBox("pixi", 0, [3, 8, 8, 8])).ToArray();
+        byte[] associations = new ByteWriter().U32(2)
+            .U16(1).U8(2).U8(1).U8(4)
+            .U16(2).U8(3).U8(2).U8(0x83).U8(4).ToArray();
+
+        byte[] Meta(int gridAt, int tileAt) => FullBox("meta", 0, new ByteWriter()
+            .Raw(FullBox("hdlr", 0, new ByteWriter().U32(0).Text("pict").Raw(new byte[12]).U8(0).ToArray()))
+            .Raw(FullBox("pitm", 0, new ByteWriter().U16(1).ToArray()))
+            .Raw(FullBox("iloc", 0, new ByteWriter().U8(0x44).U8(0).U16(2)
+                .U16(1).U16(0).U16(1).U32(gridAt).U32(grid.Length)
+                .U16(2).U16(0).U16(1).U32(tileAt).U32(data.Length).ToArray()))
+            .Raw(FullBox("iinf", 0, new ByteWriter().U16(2).Raw(Item(1, "grid")).Raw(Item(2, "av01")).ToArray()))
+            .Raw(FullBox("iref", 0, Box("dimg", reference.ToArray())))
+            .Raw(Box("iprp", [.. Box("ipco", properties), .. FullBox("ipma", 0, associations)]))
+            .ToArray());
+
+        byte[] type = Box("ftyp", new ByteWriter().Text("avif").U32(0).Text("avifmif1miaf").ToArray());
+        int start = type.Length + Meta(0, 0).Length + 8;
+        return [.. type, .. Meta(start, start + grid.Length), .. Box("mdat", [.. grid, .. data])];
+    }
+
+    private static byte[] Item(int id, string type) => FullBox("infe", 2, new ByteWriter().U16(id).U16(0).Text(type).U8(0).ToArray());
+
+    private static byte[] Box(string type, ReadOnlySpan<byte> data) => new ByteWriter().U32(data.Length + 8).Text(type).Raw(data).ToArray();
+
+    private static byte[] FullBox(string type, int version, ReadOnlySpan<byte> data) =>
+        new ByteWriter().U32(data.Length + 12).Text(type).U32((long)version << 24).Raw(data).ToArray();
+
+    // What libvips writes: the coded image in mdat, and its configuration.
+    private static byte[] Coded(int side, out byte[] config)
+    {
+        using Image tile = Samples.Solid(side, side, Samples.Red);
+        byte[] avif = tile.HeifsaveBuffer(q: 50, compression: Enums.ForeignHeifCompression.Av1, effort: 0);
+        config = BoxAt(avif, avif.AsSpan().IndexOf("av1C"u8) - 4);
+        return BoxAt(avif, avif.AsSpan().LastIndexOf("mdat"u8) - 4)[8..];
+
+        static byte[] BoxAt(byte[] file, int at) =>
+            file.AsSpan(at, (int)BinaryPrimitives.ReadUInt32BigEndian(file.AsSpan(at))).ToArray();
+    }
+}

@@ -1,0 +1,79 @@
+namespace PoolApi.Tests.Thumbnails.Containers;
+
+/// <summary>TIFFs written directory by directory.</summary>
+internal static class TiffContainer
+{
+    /// <summary>One entry of a directory.</summary>
+    internal readonly record struct Entry(int Tag, int Type, long Count, long Value);
+
+    private const int Short = 3;
+    private const int Long = 4;
+
+    /// <summary>Pages of one grey pixel each, in a chain.</summary>
+    public static byte[] Pages(int pages, bool bigEndian = false, bool big = false)
+    {
+        var tiff = Start(bigEndian, big, out int headerLength);
+        for (int n = 0; n < pages; n++)
+        {
+            Entry[] entries = Grey(1, 1, [new(273, Long, 1, headerLength - 1), new(278, Short, 1, 1), new(279, Long, 1, 1)]);
+            Directory(tiff, entries, big, n + 1 < pages ? tiff.Length + DirectoryLength(entries.Length, big) : 0);
+        }
+        return tiff.ToArray();
+    }
+
+    /// <summary>A page of one grey pixel with further entries, which all refer to the same bytes behind it.</summary>
+    public static byte[] WithEntries(int count, int firstTag, int entryBytes)
+    {
+        var tiff = Start(false, false, out int headerLength);
+        int end = headerLength + DirectoryLength(8 + count, false);
+        Entry[] further = [.. Enumerable.Range(firstTag, count).Select(tag => new Entry(tag, 1, entryBytes, end))];
+        Directory(tiff, Grey(1, 1, [new(273, Long, 1, 7), new(278, Short, 1, 1), new(279, Long, 1, 1), .. further]), false, 0);
+        return tiff.Raw(new byte[entryBytes]).ToArray();
+    }
+
+    /// <summary>A grey page of tiles, uncompressed, that all are the same bytes.</summary>
+    public static byte[] SharedTiles(int width, int height, int tileSide)
+    {
+        var tiff = Start(false, false, out int headerLength);
+        int tiles = (width + tileSide - 1) / tileSide * ((height + tileSide - 1) / tileSide);
+        int table = headerLength + DirectoryLength(9, false);
+        int data = table + 8 * tiles;
+        Directory(tiff, Grey(width, height, [
+            new(322, Short, 1, tileSide), new(323, Short, 1, tileSide),
+            new(324, Long, tiles, tiles == 1 ? data : table), new(325, Long, tiles, tiles == 1 ? tileSide * tileSide : table + 4 * tiles)]), false, 0);
+        for (int n = 0; n < tiles; n++) tiff.U32(data);
+        for (int n = 0; n < tiles; n++) tiff.U32(tileSide * tileSide);
+        return tiff.Raw(new byte[tileSide * tileSide]).ToArray();
+    }
+
+    private static Entry[] Grey(int width, int height, Entry[] data) =>
+        [new(256, Long, 1, width), new(257, Long, 1, height), new(258, Short, 1, 8), new(259, Short, 1, 1), new(262, Short, 1, 1), .. data];
+
+    private static ByteWriter Start(bool bigEndian, bool big, out int length)
+    {
+        var tiff = new ByteWriter(bigEndian).Text(bigEndian ? "MM" : "II").U16(big ? 43 : 42);
+        if (big) tiff.U16(8).U16(0).U64(16);
+        else tiff.U32(8);
+        length = tiff.Length;
+        return tiff;
+    }
+
+    private static int DirectoryLength(int entries, bool big) => big ? 8 + 20 * entries + 8 : 2 + 12 * entries + 4;
+
+    private static void Directory(ByteWriter tiff, ReadOnlySpan<Entry> entries, bool big, long next)
+    {
+        if (big) tiff.U64(entries.Length);
+        else tiff.U16(entries.Length);
+        foreach (Entry entry in entries)
+        {
+            tiff.U16(entry.Tag).U16(entry.Type);
+            if (big) tiff.U64(entry.Count);
+            else tiff.U32(entry.Count);
+            if (entry is { Type: Short, Count: 1 }) tiff.U16((int)entry.Value).U16(0);
+            else tiff.U32(entry.Value);
+            if (big) tiff.U32(0);
+        }
+        if (big) tiff.U64(next);
+        else tiff.U32(next);
+    }
+}

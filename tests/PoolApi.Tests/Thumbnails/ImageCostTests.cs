@@ -1,0 +1,183 @@
+using System.Diagnostics;
+using CsCheck;
+using PoolApi.Tests.Service;
+using PoolApi.Tests.Thumbnails.Containers;
+using PoolApi.Thumbnails;
+using PoolApi.Thumbnails.Inspection;
+
+namespace PoolApi.Tests.Thumbnails;
+
+/// <summary>Whatever a container says: what is accepted stays within the limits of CPU time and memory, and the rest is refused by its cost.</summary>
+[Collection(nameof(HostileImageTests))]
+public class ImageCostTests
+{
+    private const int MiB = 1 << 20;
+
+    private static readonly ThumbnailSpec Small = new(160);
+    private static readonly byte[] Still = Samples.Encode(Samples.Solid(1, 1, Samples.Red), "webp");
+    private static readonly byte[] Png = Samples.Encode("png", 64, 64);
+    private static readonly byte[] Jpeg = Samples.Encode("jpeg", 64, 64);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string> Expensive => ["avif-grid", "avif-frames", "jpeg-scans", "png-interlaced", "gif-canvas", "webp-canvas", "tiff-tile"];
+
+    public static TheoryData<string> Cheap =>
+        ["png-ztxt", "png-itxt", "png-iccp", "webp-frames", "jpeg-app2", "jpeg-com", "tiff-pages", "bigtiff-pages", "tiff-tags", "gif-frames", "webp-chunks"];
+
+    [Theory]
+    [MemberData(nameof(Expensive))]
+    public void What_costs_too_much_is_refused_by_its_container_with_its_cost_and_the_limit(string name)
+    {
+        (byte[] image, string found) = name switch
+        {
+            "avif-grid" => (AvifFile.Grid(64, 64, 16, 16, 1024), "268.44 megapixels"),
+            "avif-frames" => (AvifFile.Grid(64, 64, 1, 1, 1024, frames: 80), "megapixels"),
+            "jpeg-scans" => (JpegFile.Progressive(8192, 8192, 500), "500 scans of 67.11 megapixels"),
+            "png-interlaced" => (PngFile.Blank(10_000, 10_000, interlaced: true), "interlaced"),
+            "gif-canvas" => (GifFile.Animated(10_000, 10_000, 1), "100 megapixels"),
+            "webp-canvas" => (WebpFile.Animated(Still, 1, 1, 10_000, 10_000, 2), "100 megapixels"),
+            "tiff-tile" => (TiffContainer.SharedTiles(1, 1, 32_000), "1024 megapixels"),
+            _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
+        };
+
+        (double seconds, long bytes, string? refusal) = Measure(image);
+
+        Assert.NotNull(refusal);
+        Assert.Contains(found, refusal, StringComparison.Ordinal);
+        Assert.Matches("estimated .* at most (3 s|300) are accepted", refusal);
+        Assert.InRange(seconds, 0, 0.5);
+        Assert.InRange(bytes, long.MinValue, 32 * MiB);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cheap))]
+    public void What_the_picture_does_not_need_costs_nothing(string name)
+    {
+        byte[] image = name switch
+        {
+            "png-ztxt" => PngFile.With(Png, [.. Enumerable.Repeat(PngFile.CompressedText(48_000_000), 20)]),
+            "png-itxt" => PngFile.With(Png, PngFile.CompressedInternationalText(48_000_000)),
+            "png-iccp" => PngFile.With(Png, PngFile.Profile(48_000_000)),
+            "webp-frames" => WebpFile.Animated(Still, 1, 1, 64, 64, 60_000),
+            "jpeg-app2" => JpegFile.WithMarkers(Jpeg, 0xFFE2, 2_000_000),
+            "jpeg-com" => JpegFile.WithMarkers(Jpeg, 0xFFFE, 2_000_000),
+            "tiff-pages" => TiffContainer.Pages(200_000),
+            "bigtiff-pages" => TiffContainer.Pages(50_000, bigEndian: true, big: true),
+            "tiff-tags" => TiffContainer.WithEntries(60, 50_000, 5_000_000),
+            "gif-frames" => GifFile.Animated(64, 64, 100_000, comments: 2),
+            "webp-chunks" => WebpFile.WithChunks(Still, 1, 1, "XTRA", 500_000, 0),
+            _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
+        };
+
+        (double seconds, long bytes, string? refusal) = Measure(image);
+
+        Assert.Null(refusal);
+        Assert.InRange(seconds, 0, 0.8);
+        Assert.InRange(bytes, long.MinValue, 64 * MiB);
+    }
+
+    [Fact]
+    public void A_progressive_photo_of_ten_scans_is_taken()
+    {
+        Assert.Null(ImageInspection.Refusal(JpegFile.Progressive(10_000, 10_000, 10), ImageKind.Jpeg, DecodeLimits.Default));
+        Assert.NotEmpty(Thumbnailer.Make(JpegFile.Progressive(1_000, 1_000, 10), Small, Token));
+    }
+
+    [Fact]
+    public void The_limits_decide()
+    {
+        byte[] scans = JpegFile.Progressive(1024, 1024, 100);
+        Assert.Null(ImageInspection.Refusal(scans, ImageKind.Jpeg, DecodeLimits.Default));
+        var strict = DecodeLimits.Default with { MaxTime = TimeSpan.FromMilliseconds(10) };
+        var refused = Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(scans, Small, strict, Token));
+        Assert.Contains("at most 0.01 s are accepted", refused.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_request_is_refused_before_it_is_queued()
+    {
+        await using ServiceApp app = ServiceApp.With(("Thumbnails:MaxDecodeTime", "00:00:00.0100000"), ("Jobs:Store", "none"));
+        using HttpClient client = app.CreateClient();
+        using var body = new ByteArrayContent(JpegFile.Progressive(1024, 1024, 100));
+        using HttpResponseMessage response = await client.PostAsync(new Uri("/v1/thumbnails?width=160", UriKind.Relative), body, Token);
+        await ServiceApp.AssertProblem(response, 422, "unprocessable-image", "body", "at most 0.01 s are accepted");
+        Assert.False(response.Headers.Contains("Server-Timing"));
+    }
+
+    [Fact]
+    public void Whatever_bytes_are_changed_the_walk_ends_without_an_exception()
+    {
+        (ImageKind Kind, byte[] Bytes)[] seeds =
+        [
+            (ImageKind.Jpeg, JpegFile.WithMarkers(JpegFile.Progressive(64, 64, 5), 0xFFE2, 70)),
+            (ImageKind.Png, PngFile.With(Png, PngFile.CompressedText(9000), PngFile.Profile(9000))),
+            (ImageKind.Webp, WebpFile.Animated(Still, 1, 1, 64, 64, 4)),
+            (ImageKind.Webp, WebpFile.WithChunks(Still, 1, 1, "XTRA", 70, 3)),
+            (ImageKind.Gif, GifFile.Animated(64, 64, 4, comments: 2)),
+            (ImageKind.Tiff, TiffContainer.Pages(3)),
+            (ImageKind.Tiff, TiffContainer.Pages(3, bigEndian: true, big: true)),
+            (ImageKind.Tiff, TiffContainer.SharedTiles(64, 64, 16)),
+            (ImageKind.Avif, AvifFile.Grid(64, 64, 2, 2, 64)),
+        ];
+        Gen<(int Seed, (int At, byte Value)[] Changes, int Cut)> mutations = Gen.Select(
+            Gen.Int[0, seeds.Length - 1],
+            Gen.Select(Gen.Int[0, 1 << 16], Gen.OneOf(Gen.Byte, Gen.Const((byte)0xFF), Gen.Const((byte)0))).Array[0, 12],
+            Gen.Int[0, 1 << 17]);
+        mutations.Sample(
+            mutation =>
+            {
+                (ImageKind kind, byte[] original) = seeds[mutation.Seed];
+                byte[] bytes = (byte[])original.Clone();
+                foreach ((int at, byte value) in mutation.Changes) bytes[12 + at % Math.Min(bytes.Length - 12, 700)] = value;
+                if (mutation.Cut < bytes.Length) bytes = bytes[..Math.Max(mutation.Cut, 12)];
+                if (ImageInspection.Refusal(bytes, kind, DecodeLimits.Default) is not null) return;
+                Assert.InRange(ImageInspection.Admit(bytes, kind, DecodeLimits.Default).Length, 1, bytes.Length + 1);
+            },
+            iter: 20_000,
+            threads: 1);
+    }
+
+    [Fact]
+    public void Containers_of_random_counts_and_sizes_stay_within_the_limits_if_they_are_accepted() =>
+        Gen.Select(Gen.Int[0, 6], Gen.Int[1, 40], Gen.Int[1, 12]).Sample(
+            static (kind, count, size) =>
+            {
+                byte[] image = kind switch
+                {
+                    0 => JpegFile.Progressive(128 * size, 128 * size, 1 + count * count / 8),
+                    1 => PngFile.With(PngFile.Blank(300 * size, 300 * size, interlaced: count % 2 == 0), [.. Enumerable.Repeat(PngFile.CompressedText(size * 1_000_000), 2)]),
+                    2 => WebpFile.Animated(Still, 1, 1, 400 * size, 400 * size, count * 100),
+                    3 => GifFile.Animated(400 * size, 400 * size, count * 100, size),
+                    4 => TiffContainer.Pages(count * size * 50, bigEndian: count % 2 == 0, big: size % 2 == 0),
+                    5 => TiffContainer.SharedTiles(200 * size, 200 * count, 16 * (1 + size)),
+                    _ => AvifFile.Grid(64 * Math.Min(count, 8), 64, Math.Min(count, 8), 1, 64),
+                };
+                (double seconds, long bytes, _) = Measure(image);
+                Assert.InRange(seconds, 0, 3);
+                Assert.InRange(bytes, long.MinValue, 300 * MiB);
+            },
+            iter: 40,
+            threads: 1);
+
+    // What the whole process took for it; nothing else runs beside these tests.
+    private static (double Seconds, long Bytes, string? Refusal) Measure(byte[] image)
+    {
+        Thumbnailer.Make(Png, new ThumbnailSpec(8), Token);
+        GC.Collect();
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        var before = Process.GetCurrentProcess();
+        (long memory, TimeSpan cpu) = (before.WorkingSet64, before.TotalProcessorTime);
+        string? refusal = null;
+        try
+        {
+            Thumbnailer.Make(image, Small, Token);
+        }
+        catch (UnprocessableImageException e)
+        {
+            refusal = e.Reason;
+        }
+        var after = Process.GetCurrentProcess();
+        return ((after.TotalProcessorTime - cpu).TotalSeconds, after.PeakWorkingSet64 - memory, refusal);
+    }
+}
