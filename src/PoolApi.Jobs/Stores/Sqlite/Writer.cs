@@ -12,6 +12,9 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
     /// <summary>How many operations share a commit: enough to be free of the disk, few enough that the first do not wait long.</summary>
     private const int MostTogether = 512;
 
+    /// <summary>How many bytes of bodies they have: a small job does not wait for many large ones, nor does the log grow by them at once.</summary>
+    private const long MostBytes = 16 * 1024 * 1024;
+
     private readonly Inbox<Operation<WriterSession>> _inbox = new();
     private WriterSession? _session;
 
@@ -37,7 +40,7 @@ internal sealed class Writer(StoreFile file, TimeProvider time)
     public void Work()
     {
         var together = new List<Operation<WriterSession>>();
-        while (_inbox.Take(together, MostTogether))
+        while (_inbox.Take(together, MostTogether, static operation => operation.Bytes, MostBytes))
         {
             together.RemoveAll(static operation => !operation.TryTake());
             if (together.Count > 0) Do(together);
