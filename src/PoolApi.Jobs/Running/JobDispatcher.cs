@@ -44,6 +44,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly CancellationTokenSource _closed = new();
     private readonly CancellationTokenSource _stopped = new();
     private readonly JobShare _share;
+    private readonly HeldBytes _bytes;
     private int _waiting; // runs that no worker has taken yet
     private int _holding; // runs that a worker has taken
     private long _leftAt; // a timestamp: when a job that went first was left to others, since no worker was free
@@ -71,6 +72,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         (_store, _executor, _pool, _watch, _options, _instruments, _time, _logger) =
             (store, executor, pool, watch, options, instruments, time, logger);
         _share = new JobShare(options.Share, pool.Workers, time);
+        _bytes = new HeldBytes(options.MemoryBytes);
         store.Listener = this;
     }
 
@@ -233,10 +235,11 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         {
             _mayHaveQueued = false; // whoever accepts from here on says so
             _early.ClaimBegins();
-            claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
+            claimed = await ClaimWithinBytesAsync(room);
             StoreWorks();
             // If fewer were due than there is room for, those that hurried are gone: cancelled, or run elsewhere.
-            if (!claimed.IsPaused) Interlocked.Add(ref _hurried, -(claimed.Claims.Count < room ? hurried : Math.Min(hurried, room)));
+            bool areAll = claimed.Claims.Count < room && !claimed.IsOutOfBytes;
+            if (!claimed.IsPaused) Interlocked.Add(ref _hurried, -(areAll ? hurried : Math.Min(hurried, claimed.Claims.Count)));
             foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
         }
         finally
@@ -244,6 +247,11 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             _early.ClaimEnded();
         }
         if (claimed.IsPaused) _mayHaveQueued = true; // what waits comes before what is accepted meanwhile
+        if (claimed.IsOutOfBytes)
+        {
+            _mayHaveQueued = true;
+            return null; // until a run ends, and gives its bytes back
+        }
         if (claimed.Claims.Count == room)
         {
             _mayHaveQueued = true;
@@ -255,6 +263,16 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         if (next < Crowded) next = Crowded;
         Volatile.Write(ref _lookAt, next is { } time ? _time.GetTimestamp() + (long)(time.TotalSeconds * _time.TimestampFrequency) : long.MaxValue);
         return next;
+    }
+
+    /// <summary>Claims jobs whose bodies fit into the bytes that are left.</summary>
+    private async Task<JobClaims> ClaimWithinBytesAsync(int room)
+    {
+        JobClaims claimed = await _store.ClaimAsync(Owner, room, _bytes.Free, LeaseTime, CancellationToken.None);
+        // A body that is larger than all of them, as the settings are now: it has them alone.
+        return claimed is { IsOutOfBytes: true, Claims: [] } && _bytes.Used == 0
+            ? await _store.ClaimAsync(Owner, 1, long.MaxValue, LeaseTime, CancellationToken.None)
+            : claimed;
     }
 
     /// <summary>How long until a job may be due that was not when it was last looked; <see langword="null"/>: none is known of.</summary>
@@ -286,9 +304,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
 
     private void Begin(JobClaim claim, WorkPriority priority, bool first)
     {
-        var run = new JobRun(claim, priority, new ProgressReporter(_store, claim, _time), Started);
+        _bytes.Take(claim.BodyBytes);
+        var run = new JobRun(claim, priority, new ProgressReporter(_store, claim.WithoutBody(), _time), Started) { Held = claim.BodyBytes };
         // Another instance may have a worker for it meanwhile.
-        if (first && _store.IsShared) run.StopUnlessStartedIn(LongestWait, _time);
+        if (first && _store.IsShared && claim.UnreadBytes == 0) run.StopUnlessStartedIn(LongestWait, _time);
         if (claim.Job.Deadline is { } deadline) run.StopIn(deadline - claim.Job.StartedAt!.Value, _time);
         _runs[run] = first;
         Interlocked.Increment(ref _waiting); // a full fence; see TendAsync

@@ -106,9 +106,10 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         return new JobAcceptance(AcceptOutcome.Created, accepted, new JobClaim(row.Job, job.Payload, row.Number, 0, IsFirst: true));
     }, cancellation);
 
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) => DoAsync("claim", told =>
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation) => DoAsync("claim", told =>
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
         DateTimeOffset now = _time.GetUtcNow();
         List<Row> queued = [.. _jobs.Rows.Values.Where(r => r.Job.State == JobState.Queued && !(r.Job.Deadline <= now))];
         List<Row> due =
@@ -116,6 +117,10 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             .. queued.Where(r => r.Job.RunAt <= now).OrderByDescending(static r => r.Job.Priority).ThenBy(static r => r.Job.RunAt)
                 .ThenBy(static r => r.Job.Id).Take(max),
         ];
+        long left = maxBytes;
+        int fit = due.TakeWhile(r => (left -= r.New.Payload.Body.Length) >= 0).Count();
+        bool isOutOfBytes = fit < due.Count;
+        due.RemoveRange(fit, due.Count - fit);
         foreach (Row row in due)
         {
             row.Number++;
@@ -124,8 +129,20 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.Set(told, row.Job with { State = JobState.Running, Attempt = row.Job.Attempt + 1, StartedAt = now, Worker = owner, Progress = null });
         }
         TimeSpan? next = due.Count == 0 && queued.Count > 0 ? queued.Min(static r => r.Job.RunAt) - now : null;
-        return new JobClaims([.. due.Select(static r => new JobClaim(r.Job, r.New.Payload, r.Number, r.Redeliveries, r.Number == 1))], next);
+        long inline = 0;
+        return new JobClaims([.. due.Select(r => Claim(r, ref inline))], next, IsOutOfBytes: isOutOfBytes);
     }, cancellation);
+
+    public ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation) => DoAsync(
+        "body", _ => _jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) && !row.IsSwept ? row.New.Payload.Body : (ReadOnlyMemory<byte>?)null, cancellation);
+
+    private static JobClaim Claim(Row row, ref long inline)
+    {
+        JobPayload payload = row.New.Payload;
+        var claim = new JobClaim(row.Job, payload, row.Number, row.Redeliveries, row.Number == 1);
+        if (payload.Body.Length <= BodyLimits.Inline && (inline += payload.Body.Length) <= BodyLimits.InlineTogether) return claim;
+        return claim with { Payload = payload with { Body = default }, UnreadBytes = payload.Body.Length };
+    }
 
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => DoAsync("finish", told =>
     {
@@ -183,8 +200,13 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) =>
         DoAsync("get", _ => _jobs.Rows.GetValueOrDefault(id)?.Job, cancellation);
 
-    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => DoAsync(
-        "result", _ => _jobs.Rows.TryGetValue(id, out Row? row) ? new JobWithResult(row.Job, row.Result, row.IsSwept) : null, cancellation);
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation) => DoAsync("result", _ =>
+    {
+        if (!_jobs.Rows.TryGetValue(id, out Row? row)) return null;
+        return row.Result is { } result && result.Body.Length > maxBytes
+            ? new JobWithResult(row.Job, result with { Body = default }, row.IsSwept) { UnreadBytes = result.Body.Length }
+            : new JobWithResult(row.Job, row.Result, row.IsSwept);
+    }, cancellation);
 
     public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) => DoAsync("list", _ =>
     {

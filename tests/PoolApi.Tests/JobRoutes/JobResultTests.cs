@@ -69,7 +69,7 @@ public class JobResultTests
                     await rest(context);
                     return;
                 }
-                var outcome = await store.GetResultAsync(Guid.Parse(context.Request.Query["id"]!), context.RequestAborted);
+                var outcome = await store.GetResultAsync(Guid.Parse(context.Request.Query["id"]!), long.MaxValue, context.RequestAborted);
                 await JobResults.Of(context, outcome!, withLocation: true).ExecuteAsync(context);
             });
             next(app);

@@ -26,6 +26,7 @@ public sealed partial class PostgresJobStore : IJobStore
     private readonly Finishing _finishing;
     private readonly Leases _leases;
     private readonly Transitions _transitions;
+    private readonly Bodies _bodies;
     private readonly Reading _reading;
     private readonly Tending _tending;
     private int _isDisposed;
@@ -48,7 +49,8 @@ public sealed partial class PostgresJobStore : IJobStore
         _finishing = new Finishing(_database, schema, _changes);
         _leases = new Leases(_database, schema, _changes);
         _transitions = new Transitions(_database, schema, _changes);
-        _reading = new Reading(_database, schema);
+        _bodies = new Bodies(_database, schema);
+        _reading = new Reading(_database, schema, _bodies);
         _tending = new Tending(_database, schema, _changes);
     }
 
@@ -100,11 +102,19 @@ public sealed partial class PostgresJobStore : IJobStore
     }
 
     /// <inheritdoc/>
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation)
     {
         ArgumentException.ThrowIfNullOrEmpty(owner);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(max);
-        return _claiming.ClaimAsync(owner, max, lease, cancellation);
+        ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
+        return _claiming.ClaimAsync(owner, max, maxBytes, lease, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        return await _bodies.PayloadAsync(claim.Job.Id, claim.UnreadBytes, cancellation) is { } body ? new ReadOnlyMemory<byte>(body) : (ReadOnlyMemory<byte>?)null;
     }
 
     /// <inheritdoc/>
@@ -140,7 +150,8 @@ public sealed partial class PostgresJobStore : IJobStore
     public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => _reading.GetAsync(id, cancellation);
 
     /// <inheritdoc/>
-    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => _reading.GetResultAsync(id, cancellation);
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation) =>
+        _reading.GetResultAsync(id, maxBytes, cancellation);
 
     /// <inheritdoc/>
     public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
@@ -176,6 +187,7 @@ public sealed partial class PostgresJobStore : IJobStore
         await _changes.DisposeAsync();
         await _listener.DisposeAsync();
         _reading.Dispose();
+        _bodies.Dispose();
         await _database.DisposeAsync();
     }
 

@@ -51,7 +51,7 @@ internal sealed class JobReads(Database database)
     }
 
     /// <summary>The body of a claim, unless it is gone.</summary>
-    public ReadOnlyMemory<byte>? Body(Guid id) => Find(id) is { Payload: not null } row ? Payload(row).Body : null;
+    public ReadOnlyMemory<byte>? Body(Guid id) => Find(id) is { Payload: not null } row ? Payload(row).Body : (ReadOnlyMemory<byte>?)null;
 
     /// <summary>A job and its result.</summary>
     /// <param name="id">The job.</param>
