@@ -59,7 +59,7 @@ internal static class JobResults
         };
     }
 
-    private static IResult NoRoom(HttpContext context)
+    private static ProblemHttpResult NoRoom(HttpContext context)
     {
         context.Response.Headers.RetryAfter = StoreUnavailable.RetryAfter.ToString(CultureInfo.InvariantCulture);
         return Problem.Of(

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.JobRoutes;
@@ -54,7 +55,7 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
         return await AnswerOnceAsync(acceptance.Claim?.Job ?? acceptance.Job);
     }
 
-    private IResult? RefuseBody(JobSettings settings)
+    private ProblemHttpResult? RefuseBody(JobSettings settings)
     {
         long length = context.Features.Get<IBufferedBodyFeature>()?.Body.Length ?? 0;
         if (length <= settings.MaxPayloadBytes) return null;

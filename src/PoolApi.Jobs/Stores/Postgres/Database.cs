@@ -18,7 +18,7 @@ internal sealed class Database : IAsyncDisposable
     public const int CommandSeconds = 4;
 
     /// <summary>How long the server lets a statement run, unless it takes bodies along.</summary>
-    private const int StatementSeconds = 10;
+    public const int StatementSeconds = 10;
 
     /// <summary>How long who asks waits at most, for what is answered by a few rows.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
