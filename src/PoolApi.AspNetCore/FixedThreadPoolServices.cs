@@ -7,6 +7,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Health;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.AspNetCore.Shutdown;
@@ -55,7 +56,9 @@ public static class FixedThreadPoolServices
         services.AddKeyedSingleton(name, (s, _) => new AppPool(
             s.GetRequiredKeyedService<FixedThreadPool>(name),
             s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name),
+            s.GetRequiredService<AnswerBudget>(),
             s.GetService<TimeProvider>() ?? TimeProvider.System));
+        services.TryAddSingleton(s => new AnswerBudget(s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name).QueueBytes));
         services.TryAddSingleton(s => s.GetRequiredKeyedService<FixedThreadPool>(name));
         return services;
     }

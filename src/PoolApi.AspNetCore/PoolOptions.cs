@@ -21,7 +21,8 @@ public sealed class PoolOptions
 
     /// <summary>
     /// The most bytes that the bodies of waiting requests may hold together, 1 to 1 TiB. A body is counted from before it
-    /// is read until a worker starts on it. Default: 256 MiB.
+    /// is read until a worker starts on it. As much again may answers hold that clients have not read yet: those of more than
+    /// 64 KiB that a handler returns as bytes (<c>TypedResults.Bytes</c>). Default: 256 MiB.
     /// </summary>
     public long QueueBytes { get; set; } = 256 * 1024 * 1024;
 

@@ -12,9 +12,23 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
 {
     private const int FirstChunk = 64 * 1024;
 
-    private BodyBuffer(byte[] bytes, int length) => Body = new ReadOnlyMemory<byte>(bytes, 0, length);
+    private readonly HttpContext _context;
+    private readonly BodyReservation _reservation;
+    private readonly int _length;
+    private volatile byte[]? _bytes;
 
-    public ReadOnlyMemory<byte> Body { get; }
+    private BodyBuffer(HttpContext context, BodyReservation reservation, byte[] bytes, int length) =>
+        (_context, _reservation, _bytes, _length) = (context, reservation, bytes, length);
+
+    public ReadOnlyMemory<byte> Body => _bytes is { } bytes ? new ReadOnlyMemory<byte>(bytes, 0, _length) : default;
+
+    public void Release()
+    {
+        if (_bytes is null) return;
+        _bytes = null;
+        _context.Request.Body = Stream.Null;
+        _reservation.Release();
+    }
 
     /// <summary>Reads the body and puts it in the place of the request's own.</summary>
     /// <returns>What is wrong with it, as an answer; <see langword="null"/> if all is well.</returns>
@@ -55,7 +69,7 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         }
         if (length > limit) return Rejection.PayloadTooLarge(limit);
 
-        context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(bytes, length));
+        context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(context, reservation, bytes, length));
         context.Request.Body = new MemoryStream(bytes, 0, length, writable: false, publiclyVisible: true);
         return null;
     }

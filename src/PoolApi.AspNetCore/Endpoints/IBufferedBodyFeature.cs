@@ -6,6 +6,12 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </summary>
 public interface IBufferedBodyFeature
 {
-    /// <summary>The body. Valid until the request is over; must not be changed.</summary>
+    /// <summary>The body. Valid until the request is over, or the body is released; must not be changed.</summary>
     ReadOnlyMemory<byte> Body { get; }
+
+    /// <summary>
+    /// Gives the body up, since it is not needed any more and the request will take long: its bytes count no longer, and can be
+    /// collected. <see cref="Body"/> and <c>Request.Body</c> are empty then. What has been taken from here before stays as it is.
+    /// </summary>
+    void Release();
 }

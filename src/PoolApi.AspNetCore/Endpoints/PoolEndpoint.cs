@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.DependencyInjection;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
@@ -144,7 +145,7 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         {
             case WorkOutcome.Completed:
                 ServerTiming.Set(request);
-                return request.Result;
+                return Answer(request);
             case WorkOutcome.Failed:
                 ServerTiming.Set(request);
                 ExceptionDispatchInfo.Throw(request.Error!);
@@ -162,6 +163,17 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
             default:
                 return Rejection.StateUnknown();
         }
+    }
+
+    /// <summary>What the work returned. If that is many bytes, they count until the client has read them.</summary>
+    private static object? Answer(PooledRequest request)
+    {
+        // The answer of work that was accepted before has no client yet.
+        if (request.Accepted is not null || request.Result is not FileContentHttpResult { FileContents.Length: > AnswerBudget.Small and var length } answer)
+            return request.Result;
+        return request.Pool.Answers.TryTake(request.Context, length) is { } lease
+            ? new HeldAnswer(answer, lease)
+            : Rejection.AnswersFull(request.Pool);
     }
 
     /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>

@@ -34,6 +34,12 @@ internal sealed class Rejection : IResult
         "There is no room for this request's body among those that wait, or its turn would come too late. Nothing has run. "
         + "Try again after the time in Retry-After.", RetryAfter(pool));
 
+    /// <summary>The work has run, but its answer cannot be kept for as long as the client may take to read it.</summary>
+    public static Rejection AnswersFull(AppPool pool) => new(
+        StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
+        "The work is done, but there is no room for its answer: other clients have not read theirs yet. "
+        + "Try again after the time in Retry-After.", RetryAfter(pool));
+
     /// <summary>This client's own share is used up.</summary>
     /// <param name="pool">The pool.</param>
     /// <param name="retryAfter">When the quota itself says to come back; what the pool estimates if it does not say.</param>

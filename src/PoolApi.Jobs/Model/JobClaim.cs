@@ -16,6 +16,18 @@ public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Rede
     /// day: between them the clock may have been set.
     /// </summary>
     public TimeSpan? TimeLeft { get; init; }
+
+    /// <summary>
+    /// The length of a body that the claim has come without, since it is large: <see cref="Stores.IJobStore.ReadBodyAsync"/> reads it.
+    /// 0: the payload has its body.
+    /// </summary>
+    public long UnreadBytes { get; init; }
+
+    /// <summary>The bytes that the body takes in memory, once it has been read.</summary>
+    public long BodyBytes => UnreadBytes + Payload.Body.Length;
+
+    /// <summary>The claim without its body, which can then be collected.</summary>
+    public JobClaim WithoutBody() => this with { Payload = Payload with { Body = default }, UnreadBytes = 0 };
 }
 
 /// <summary>What was claimed, and when to ask again.</summary>
@@ -25,7 +37,8 @@ public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Rede
 /// does not count. Not told, so <see langword="null"/>, if some were claimed: ask again.
 /// </param>
 /// <param name="IsPaused">The store gives out nothing for now, whatever is due; <paramref name="NextDue"/> says for how long.</param>
-public sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue, bool IsPaused = false);
+/// <param name="IsOutOfBytes">A job that is due was left, since its body did not fit into the bytes that were given.</param>
+public sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue, bool IsPaused = false, bool IsOutOfBytes = false);
 
 /// <summary>What became of a claim when its lease was to be renewed.</summary>
 public enum LeaseState

@@ -23,7 +23,7 @@ public sealed partial class JobDispatcher
     public async ValueTask<JobAcceptance> AcceptAsync(NewJob job, bool isWaitedFor, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(job);
-        JobAcceptance acceptance = job.RunAt is null && TryReserve()
+        JobAcceptance acceptance = job.RunAt is null && TryReserve(job.Payload.Body.Length)
             ? await AcceptReservedAsync(job, isWaitedFor, cancellation)
             : await _store.AcceptAsync(job, cancellation);
         if (isWaitedFor && acceptance is { Outcome: AcceptOutcome.Created, Claim: null }) Hurry();
@@ -47,7 +47,8 @@ public sealed partial class JobDispatcher
         finally
         {
             _early.ClaimEnded();
-            Release(); // the attempt has a place of its own
+            _bytes.Return(job.Payload.Body.Length); // the attempt has taken its own
+            Release(); // and has a place of its own
         }
     }
 
@@ -56,12 +57,13 @@ public sealed partial class JobDispatcher
     /// Counted first and looked afterwards, where <see cref="ClaimOnceAsync"/> says first that it looks and counts afterwards: of the
     /// two, one sees the other, and no worker is kept twice. The same with <see cref="Close"/> and <see cref="StopAsync"/>.
     /// </remarks>
-    private bool TryReserve()
+    private bool TryReserve(long bytes)
     {
-        if (IsTaken()) return false;
+        if (IsTaken() || !_bytes.TryTake(bytes)) return false;
         Interlocked.Increment(ref _accepting);
         Interlocked.Increment(ref _waiting); // a full fence
         if (!IsTaken() && Room() >= 0) return true; // this one is counted in
+        _bytes.Return(bytes);
         Release();
         return false;
 

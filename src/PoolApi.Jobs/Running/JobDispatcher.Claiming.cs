@@ -104,10 +104,11 @@ public sealed partial class JobDispatcher
         {
             _queue.BeginClaim();
             _early.ClaimBegins();
-            claimed = await _store.ClaimAsync(Owner, room, LeaseTime, CancellationToken.None);
+            claimed = await ClaimWithinBytesAsync(room);
             StoreWorks();
             // If fewer were due than there is room for, those that hurried are gone: cancelled, or run elsewhere.
-            if (!claimed.IsPaused) Interlocked.Add(ref _hurried, -(claimed.Claims.Count < room ? hurried : Math.Min(hurried, room)));
+            bool areAll = claimed.Claims.Count < room && !claimed.IsOutOfBytes;
+            if (!claimed.IsPaused) Interlocked.Add(ref _hurried, -(areAll ? hurried : Math.Min(hurried, claimed.Claims.Count)));
             foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
         }
         catch
@@ -120,6 +121,11 @@ public sealed partial class JobDispatcher
             _early.ClaimEnded();
         }
         if (claimed.IsPaused) _queue.Tell(); // what waits comes before what is accepted meanwhile
+        if (claimed.IsOutOfBytes)
+        {
+            _queue.Tell();
+            return null; // until a run gives bytes back
+        }
         if (claimed.Claims.Count == room)
         {
             _queue.Tell();
@@ -131,6 +137,16 @@ public sealed partial class JobDispatcher
         if (next < AskAgain) next = AskAgain;
         _queue.ExpectIn(next);
         return next;
+    }
+
+    /// <summary>Claims jobs whose bodies fit into the bytes that are left.</summary>
+    private async Task<JobClaims> ClaimWithinBytesAsync(int room)
+    {
+        JobClaims claimed = await _store.ClaimAsync(Owner, room, _bytes.Free, LeaseTime, CancellationToken.None);
+        // A body that is larger than the whole limit, as the settings are now: it has all the bytes to itself.
+        return claimed is { IsOutOfBytes: true, Claims: [] } && _bytes.Used == 0
+            ? await _store.ClaimAsync(Owner, 1, long.MaxValue, LeaseTime, CancellationToken.None)
+            : claimed;
     }
 
     /// <summary>Wakes this flow when the idle worker comes that it asked for.</summary>

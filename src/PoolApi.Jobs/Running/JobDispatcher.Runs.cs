@@ -26,7 +26,7 @@ public sealed partial class JobDispatcher
         JobAttempt attempt;
         try
         {
-            attempt = await _executor.ExecuteAsync(run, run.Stopping);
+            attempt = await ReadBodyAsync(run, first) ? await _executor.ExecuteAsync(run, run.Stopping) : JobAttempt.Stopped;
         }
         catch (OperationCanceledException) when (run.Why != StopReason.None)
         {
@@ -37,6 +37,9 @@ public sealed partial class JobDispatcher
             LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
             attempt = JobAttempt.Failed;
         }
+        // Only its result is needed from here on.
+        run.Claim = run.Claim.WithoutBody();
+        Hold(run, attempt.Result?.Body.Length ?? 0);
         // As it was when it ended: what is asked of it while its end is being written comes too late.
         var (why, isLate) = (run.Why, run.IsLate);
         if (!run.HasStarted)
@@ -70,8 +73,43 @@ public sealed partial class JobDispatcher
         finally
         {
             _runs.TryRemove(run, out _);
+            if (run.Held > 0)
+            {
+                Hold(run, 0);
+                _due.Set(); // what waits may wait for these bytes
+            }
             run.Dispose();
         }
+    }
+
+    /// <summary>
+    /// Reads the body of a job that was claimed without it. Its lease is renewed meanwhile. If it cannot be read, the job is handed back, and
+    /// this was no attempt.
+    /// </summary>
+    /// <returns>Whether it is there.</returns>
+    private async ValueTask<bool> ReadBodyAsync(JobRun run, bool first)
+    {
+        if (run.Claim.UnreadBytes == 0) return true;
+        try
+        {
+            if (await _store.ReadBodyAsync(run.Claim, run.Stopping) is not { } body) return false;
+            run.Claim = run.Claim with { Payload = run.Claim.Payload with { Body = body }, UnreadBytes = 0 };
+            StoreWorks();
+        }
+        catch (JobStoreUnavailableException e)
+        {
+            StoreFails(e);
+            return false;
+        }
+        if (first && _store.IsShared) run.StopUnlessStartedIn(LongestWait, _time);
+        return true;
+    }
+
+    /// <summary>A run holds so many bytes from now on.</summary>
+    private void Hold(JobRun run, long bytes)
+    {
+        _bytes.Take(bytes - run.Held);
+        run.Held = bytes;
     }
 
     /// <summary>Writes down how an attempt ended, however long the store is away: work that was done must not be done again.</summary>

@@ -37,6 +37,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly CancellationTokenSource _stopped = new();
     private readonly JobShare _share;
     private readonly DueJobs _queue;
+    private readonly HeldBytes _bytes;
     private int _waiting; // runs that no worker has taken yet
     private int _holding; // runs that a worker has taken
     private long _leftAt; // a timestamp: when a job that went first was left to others, since no worker was free
@@ -62,6 +63,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             (store, executor, pool, watch, options, instruments, time, logger);
         _share = new JobShare(options.Share, pool.Workers, time);
         _queue = new DueJobs(time);
+        _bytes = new HeldBytes(options.MemoryBytes);
         store.Listener = this;
     }
 
@@ -157,9 +159,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
 
     private void Begin(JobClaim claim, WorkPriority priority, bool first)
     {
-        var run = new JobRun(claim, priority, new ProgressReporter(_store, claim, _time), Started);
+        _bytes.Take(claim.BodyBytes);
+        var run = new JobRun(claim, priority, new ProgressReporter(_store, claim.WithoutBody(), _time), Started) { Held = claim.BodyBytes };
         // Another instance may have a worker for it meanwhile.
-        if (first && _store.IsShared) run.StopUnlessStartedIn(LongestWait, _time);
+        if (first && _store.IsShared && claim.UnreadBytes == 0) run.StopUnlessStartedIn(LongestWait, _time);
         if (claim.TimeLeft is { } left) run.StopIn(left, _time);
         _runs[run] = first;
         Interlocked.Increment(ref _waiting); // a full fence; see Pace

@@ -18,6 +18,12 @@ public sealed record JobOptions
     /// <summary>How often a job is begun again because the instance that had it died, 0 or more; then it is failed, as poison.</summary>
     public int MaxRedeliveries { get; init; } = 3;
 
+    /// <summary>
+    /// How many bytes the bodies of the jobs that this instance has claimed may have together, 1 or more. Their results count too, until
+    /// they are written. A job whose body alone is larger runs when no other does.
+    /// </summary>
+    public long MemoryBytes { get; init; } = 256 * 1024 * 1024;
+
     /// <summary>The pause before the second attempt; each further one is twice as long, up to five minutes. More than 0.</summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);
 }

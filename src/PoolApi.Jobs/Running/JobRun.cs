@@ -28,8 +28,11 @@ public sealed class JobRun : IDisposable
         Stopping = _stop.Token;
     }
 
-    /// <summary>What is to be run.</summary>
-    public JobClaim Claim { get; }
+    /// <summary>What is to be run. Once the attempt has ended, it has no body any more.</summary>
+    public JobClaim Claim { get; internal set; }
+
+    /// <summary>How many bytes of <see cref="HeldBytes"/> it has taken. Of the attempt's own flow.</summary>
+    internal long Held { get; set; }
 
     /// <summary>With what priority it goes into the pool; not the job's own, which says who is claimed first.</summary>
     public WorkPriority Priority { get; }

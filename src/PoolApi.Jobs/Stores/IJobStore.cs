@@ -55,11 +55,20 @@ public interface IJobStore : IAsyncDisposable
     /// has been due longest. Each is then <see cref="JobState.Running"/>, its attempt counted, under a lease of this owner.
     /// Two calls, by whatever instances, never get the same job. What is past its deadline is not claimed.
     /// </summary>
+    /// <remarks>
+    /// Jobs are claimed in order while their bodies fit into <paramref name="maxBytes"/> together; the first that does not fit ends the
+    /// claim. Small bodies come with it, see <see cref="BodyLimits"/>; a large one is read after it (<see cref="ReadBodyAsync"/>).
+    /// </remarks>
     /// <param name="owner">The instance's name.</param>
     /// <param name="max">How many at most, 1 or more.</param>
+    /// <param name="maxBytes">How many bytes their bodies may have together, 0 or more.</param>
     /// <param name="lease">How long nobody else may take them.</param>
     /// <param name="cancellation">Gives up.</param>
-    ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation);
+    ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation);
+
+    /// <summary>Reads the body of a claim that has come without it (<see cref="JobClaim.UnreadBytes"/>).</summary>
+    /// <returns>The body; <see langword="null"/> if it is gone, so that the job is not this claim's any more.</returns>
+    ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation);
 
     /// <summary>
     /// Ends a claim's attempt. A job that is to be tried again, and that somebody wants cancelled, is cancelled instead.
@@ -98,8 +107,11 @@ public interface IJobStore : IAsyncDisposable
         throw new NotSupportedException("The listener of this store hears of every change.");
 
     /// <summary>The job and its result.</summary>
+    /// <param name="id">The job.</param>
+    /// <param name="maxBytes">A result with a larger body comes without that: <see cref="JobWithResult.UnreadBytes"/>.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <returns><see langword="null"/> if there is no such job; no result if it has none, or it is past its retention.</returns>
-    ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation);
+    ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation);
 
     /// <summary>A page of jobs. Costs about the same however many there are.</summary>
     ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation);
@@ -139,7 +151,11 @@ public interface IJobStore : IAsyncDisposable
 /// <param name="Job">The job.</param>
 /// <param name="Result">Its result, if it has one.</param>
 /// <param name="IsSwept">It is past its retention: the result it had is gone.</param>
-public sealed record JobWithResult(Job Job, JobResult? Result, bool IsSwept);
+public sealed record JobWithResult(Job Job, JobResult? Result, bool IsSwept)
+{
+    /// <summary>The length of the result's body if that was not read, since it is larger than was asked for; otherwise 0.</summary>
+    public long UnreadBytes { get; init; }
+}
 
 /// <summary>A job before and after it was asked to change.</summary>
 /// <param name="Before">The state it was in.</param>

@@ -33,8 +33,12 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
         Measured("accept", Now, store.AcceptAndClaimAsync(job, owner, lease, cancellation));
 
     /// <inheritdoc/>
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) =>
-        Measured("claim", Now, store.ClaimAsync(owner, max, lease, cancellation));
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation) =>
+        Measured("claim", Now, store.ClaimAsync(owner, max, maxBytes, lease, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation) =>
+        Measured("body", Now, store.ReadBodyAsync(claim, cancellation));
 
     /// <inheritdoc/>
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) =>
@@ -60,8 +64,8 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
         Measured("find_changed", Now, store.FindChangedAsync(known, cancellation));
 
     /// <inheritdoc/>
-    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) =>
-        Measured("result", Now, store.GetResultAsync(id, cancellation));
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation) =>
+        Measured("result", Now, store.GetResultAsync(id, maxBytes, cancellation));
 
     /// <inheritdoc/>
     public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) => Measured("list", Now, store.ListAsync(query, cancellation));

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using PoolApi.Auth;
 using PoolApi.Jobs;
@@ -39,7 +40,8 @@ internal static class JobRouteEndpoints
     {
         JobPage page = await store.ListAsync(request.Query, context.RequestAborted);
         context.Response.Headers.CacheControl = "no-store";
-        return TypedResults.Json(new JobListView([.. page.Jobs.Select(JobView.Of)], request.NextOf(page)), JobJson.Readable.JobListView);
+        var list = new JobListView([.. page.Jobs.Select(JobView.Of)], request.NextOf(page));
+        return JobResults.Bytes(context, "application/json; charset=utf-8", JsonSerializer.SerializeToUtf8Bytes(list, JobJson.Readable.JobListView));
     }
 
     private static async Task<IResult> GetAsync(
@@ -81,10 +83,9 @@ internal static class JobRouteEndpoints
     private static async Task<IResult> GetResultAsync(string id, HttpContext context, [FromServices] IJobStore store)
     {
         if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
-        JobWithResult? outcome = await store.GetResultAsync(job, context.RequestAborted);
-        if (outcome is null || outcome.Job.For(context) is null) return JobProblems.None(context);
+        IResult answer = await JobResults.ReadAsync(context, store, job);
         context.Response.Headers.CacheControl = "private, no-cache";
-        return JobResults.Of(context, outcome);
+        return answer;
     }
 
     private static async Task<IResult> WatchAsync(

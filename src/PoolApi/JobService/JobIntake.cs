@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.JobRoutes;
@@ -41,21 +42,12 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
 
     private async Task<IResult> CommitAsync()
     {
-        IServiceProvider services = context.RequestServices;
-        var settings = services.GetRequiredService<JobSettings>();
-        // It counts among the bytes of waiting requests until the client is answered. A job that is claimed with it keeps it until its
-        // attempt has ended, as it would keep what it had read from the store: no more of them than there are workers.
-        ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
-        if (body.Length > settings.MaxPayloadBytes)
-        {
-            string fault = string.Create(CultureInfo.InvariantCulture, $"The body of a job may have up to {settings.MaxPayloadBytes} bytes.");
-            return Problem.Of(
-                context, StatusCodes.Status413PayloadTooLarge, fault, errors: new Dictionary<string, string[]> { ["body"] = [fault] });
-        }
-        NewJob job = ToJob(body, settings.MaxAttempts);
-        JobAcceptance acceptance = await AcceptAsync(services.GetRequiredService<JobDispatcher>(), job);
+        var settings = context.RequestServices.GetRequiredService<JobSettings>();
+        if (RefuseBody(settings) is { } refusal) return refusal;
+        JobAcceptance acceptance = await StoreAsync(settings);
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeProblems.KeyReused(context);
-        if (acceptance.Outcome == AcceptOutcome.Created) services.GetRequiredService<JobInstruments>().Accepted(job.Kind);
+        if (acceptance.Outcome == AcceptOutcome.Created)
+            context.RequestServices.GetRequiredService<JobInstruments>().Accepted(acceptance.Job.Kind);
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
         if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeProblems.KeyInProgress(context, acceptance.Job);
@@ -63,11 +55,34 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
         return await AnswerOnceAsync(acceptance.Claim?.Job ?? acceptance.Job);
     }
 
+    private ProblemHttpResult? RefuseBody(JobSettings settings)
+    {
+        long length = context.Features.Get<IBufferedBodyFeature>()?.Body.Length ?? 0;
+        if (length <= settings.MaxPayloadBytes) return null;
+        string fault = string.Create(CultureInfo.InvariantCulture, $"The body of a job may have up to {settings.MaxPayloadBytes} bytes.");
+        return Problem.Of(
+            context, StatusCodes.Status413PayloadTooLarge, fault, errors: new Dictionary<string, string[]> { ["body"] = [fault] });
+    }
+
+    /// <summary>Commits the job, and gives the body up: what waits for the job's end holds nothing of it.</summary>
+    /// <remarks>
+    /// In a method of its own, since an async method keeps its variables while it waits. An attempt that has been claimed with the job
+    /// has the body in its own budget.
+    /// </remarks>
+    private async Task<JobAcceptance> StoreAsync(JobSettings settings)
+    {
+        IBufferedBodyFeature? buffered = context.Features.Get<IBufferedBodyFeature>();
+        NewJob job = ToJob(buffered?.Body ?? default, settings.MaxAttempts);
+        JobAcceptance acceptance = await AcceptAsync(context.RequestServices.GetRequiredService<JobDispatcher>(), job);
+        buffered?.Release();
+        return acceptance with { Claim = acceptance.Claim?.WithoutBody() };
+    }
+
     /// <summary>A store that does not answer is given up, and what has not begun is taken back.</summary>
     private async Task<JobAcceptance> AcceptAsync(JobDispatcher jobs, NewJob job)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        late.CancelAfter(Patience + TimeSpan.FromSeconds(job.Payload.Body.Length >> 22)); // 4 MiB take a second at worst
+        late.CancelAfter(Patience + TimeSpan.FromSeconds(job.Payload.Body.Length >> 20)); // a MiB takes a second at worst
         try
         {
             return await jobs.AcceptAsync(job, isWaitedFor: !preference.RespondAsync, late.Token).AsTask().WaitAsync(late.Token);
@@ -142,11 +157,8 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
         return job;
     }
 
-    private async Task<IResult> AnswerAsync(Job job)
-    {
-        JobWithResult? ended = await context.RequestServices.GetRequiredService<IJobStore>().GetResultAsync(job.Id, context.RequestAborted);
-        return ended is null ? JobProblems.None(context) : JobResults.Of(context, ended, withLocation: true);
-    }
+    private Task<IResult> AnswerAsync(Job job) =>
+        JobResults.ReadAsync(context, context.RequestServices.GetRequiredService<IJobStore>(), job.Id, withLocation: true);
 
     private NewJob ToJob(ReadOnlyMemory<byte> body, int maxAttempts)
     {

@@ -48,8 +48,10 @@ internal sealed class JobSettings
         int attempts = (int)reader.WholeNumber("MaxAttempts", 3, 1, 100);
         int payload = (int)reader.WholeNumber("MaxPayloadBytes", 32 * 1024 * 1024, 1, MaxBytes);
         int result = (int)reader.WholeNumber("MaxResultBytes", 32 * 1024 * 1024, 1, MaxBytes);
+        long memory = reader.WholeNumber("MemoryBytes", defaults.MemoryBytes, 1, 1L << 40);
         var running = new JobOptions
         {
+            MemoryBytes = memory,
             Lease = reader.Time("Lease", defaults.Lease, TimeSpan.FromSeconds(3), TimeSpan.FromHours(1)),
             Share = Share(reader, defaults.Share),
             Retention = reader.Time("Retention", defaults.Retention, TimeSpan.FromSeconds(1), day * 3650),
@@ -58,6 +60,8 @@ internal sealed class JobSettings
         };
         reader.Known(ConnectionStringKey);
         reader.RejectUnknownKeys(secret: true);
+        // A job that is accepted must fit beside nothing at least, and what is set is kept.
+        if (memory < payload) faults.Add($"{section.Path}:MemoryBytes is {memory}; it may not be less than {section.Path}:MaxPayloadBytes, {payload}.");
 
         string connection = section[ConnectionStringKey] ?? "";
         if (store == "postgres" && !IsConnectionString(connection))

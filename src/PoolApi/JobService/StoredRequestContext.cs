@@ -57,6 +57,12 @@ internal sealed class StoredRequestContext
 
     public ReadOnlyMemory<byte> Body => _run.Claim.Payload.Body;
 
+    /// <summary>The attempt's end releases it.</summary>
+    public void Release()
+    {
+        // The work may still run, and it has its own reference.
+    }
+
     public bool CanHaveBody => _run.Claim.Payload.Body.Length > 0;
 
     public CancellationToken RequestAborted { get; set; }

@@ -99,7 +99,8 @@ public abstract partial class JobStoreConformance
 
         JobClaim claim = await ClaimOneAsync(store);
         Assert.Equal(payload with { Body = default }, claim.Payload with { Body = default });
-        Assert.Equal(body, claim.Payload.Body.ToArray());
+        ReadOnlyMemory<byte>? whole = claim.UnreadBytes == 0 ? claim.Payload.Body : await store.ReadBodyAsync(claim, Token);
+        Assert.Equal(body, whole!.Value.ToArray());
 
         Assert.True(await store.FinishAsync(claim, new JobEnd(JobState.Succeeded, new JobResult(206, "image/webp", answer)), Token));
         JobWithResult read = (await store.GetResultAsync(claim.Job.Id, Token))!;

@@ -139,7 +139,7 @@ public sealed class PostgresJobStoreTests(PostgresCluster cluster) : IAsyncDispo
         JobClaim claim = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
         await store.FinishAsync(claim, new JobEnd(JobState.Succeeded, new JobResult(200, null, body)), Token);
 
-        Assert.True(claim.Payload.Body.Span.SequenceEqual(body));
+        Assert.True((await store.ReadBodyAsync(claim, Token))!.Value.Span.SequenceEqual(body));
         Assert.True((await store.GetResultAsync(claim.Job.Id, Token))!.Result!.Body.Span.SequenceEqual(body));
     }
 

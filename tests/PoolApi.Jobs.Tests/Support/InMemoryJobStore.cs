@@ -111,9 +111,10 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         return new JobAcceptance(AcceptOutcome.Created, accepted, row.ToClaim(steady));
     }, cancellation);
 
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) => DoAsync("claim", told =>
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation) => DoAsync("claim", told =>
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
         DateTimeOffset now = _time.GetUtcNow();
         TimeSpan steady = Steady;
         Release(now, steady);
@@ -137,6 +138,10 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
                 suspect.AloneUntil = steady + ExclusiveTurns.AloneFor(suspect.Suspicion);
             }
         }
+        long left = maxBytes;
+        int fit = due.TakeWhile(r => (left -= r.New.Payload.Body.Length) >= 0).Count();
+        bool isOutOfBytes = fit < due.Count;
+        due.RemoveRange(fit, due.Count - fit);
         foreach (Row row in due)
         {
             row.Number++;
@@ -146,8 +151,19 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.Set(told, row.Job with { State = JobState.Running, Attempt = row.Job.Attempt + 1, StartedAt = now, Worker = owner, Progress = null });
         }
         TimeSpan? next = due.Count == 0 && queued.Count > 0 ? queued.Min(r => r.Due is { } then ? then - steady : r.Job.RunAt - now) : null;
-        return new JobClaims([.. due.Select(r => r.ToClaim(steady))], next);
+        long inline = 0;
+        return new JobClaims([.. due.Select(r => Claim(r.ToClaim(steady), ref inline))], next, IsOutOfBytes: isOutOfBytes);
     }, cancellation);
+
+    public ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation) => DoAsync(
+        "body", _ => _jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) && !row.IsSwept ? row.New.Payload.Body : (ReadOnlyMemory<byte>?)null, cancellation);
+
+    private static JobClaim Claim(JobClaim claim, ref long inline)
+    {
+        JobPayload payload = claim.Payload;
+        if (payload.Body.Length <= BodyLimits.Inline && (inline += payload.Body.Length) <= BodyLimits.InlineTogether) return claim;
+        return claim with { Payload = payload with { Body = default }, UnreadBytes = payload.Body.Length };
+    }
 
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => DoAsync("finish", told =>
     {
@@ -219,8 +235,13 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         "find changed", _ => [.. Enumerable.Range(0, known.Count).Where(i => _jobs.Rows.GetValueOrDefault(known[i].Id)?.Job.Version != known[i].Version)],
         cancellation);
 
-    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => DoAsync(
-        "result", _ => _jobs.Rows.TryGetValue(id, out Row? row) ? new JobWithResult(row.Job, row.Result, row.IsSwept) : null, cancellation);
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation) => DoAsync("result", _ =>
+    {
+        if (!_jobs.Rows.TryGetValue(id, out Row? row)) return null;
+        return row.Result is { } result && result.Body.Length > maxBytes
+            ? new JobWithResult(row.Job, result with { Body = default }, row.IsSwept) { UnreadBytes = result.Body.Length }
+            : new JobWithResult(row.Job, row.Result, row.IsSwept);
+    }, cancellation);
 
     public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) => DoAsync("list", _ =>
     {

@@ -69,8 +69,8 @@ public class JobResultTests
                     await rest(context);
                     return;
                 }
-                var outcome = await store.GetResultAsync(Guid.Parse(context.Request.Query["id"]!), context.RequestAborted);
-                await JobResults.Of(context, outcome!, withLocation: true).ExecuteAsync(context);
+                IResult answer = await JobResults.ReadAsync(context, store, Guid.Parse(context.Request.Query["id"]!), withLocation: true);
+                await answer.ExecuteAsync(context);
             });
             next(app);
         };

@@ -29,7 +29,7 @@ internal sealed class Accepting : IAsyncDisposable
     public Accepting(Database database, string schema, JobChanges changes, LostClaims lost)
     {
         (_database, _changes, _lost) = (database, changes, lost);
-        _batcher = new Batcher<Row, JobAcceptance>(AcceptAsync, lanes: 2, maxItems: 128, maxWeight: 1 << 20);
+        _batcher = new Batcher<Row, JobAcceptance>(AcceptAsync, lanes: 2, maxItems: 128, maxWeight: Batches.MostBytes);
         _insert =
             $"""
             with input as materialized (
@@ -129,7 +129,7 @@ internal sealed class Accepting : IAsyncDisposable
     private async Task InsertAsync(NpgsqlConnection connection, Row[] rows, long call)
     {
         await using var command = new NpgsqlCommand(_insert, connection);
-        Database.Extend(command, Weight(rows));
+        await Database.ExtendAsync(command, Weight(rows));
         command.Parameters
             .WithColumn(NpgsqlDbType.Uuid, rows, static r => r.Job.Id)
             .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Kind))
@@ -160,6 +160,8 @@ internal sealed class Accepting : IAsyncDisposable
             while (rows[next % rows.Length].Job.Id != id || rows[next % rows.Length].Acceptance is not null) next++;
             rows[next % rows.Length].Created(reader);
         }
+        await reader.CloseAsync();
+        await Database.EndExtensionAsync(command, Weight(rows));
     }
 
     private async Task FindAsync(NpgsqlConnection connection, Row[] rows)

@@ -8,14 +8,19 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// <param name="run">Does a batch: one result for each item, in order. If it throws, all its callers fail.</param>
 /// <param name="lanes">How many batches may be on their way at once.</param>
 /// <param name="maxItems">How many items a batch has at most.</param>
-/// <param name="maxWeight">How heavy a batch may be; an item that is heavier than a quarter of it goes alone.</param>
+/// <param name="maxWeight">
+/// How heavy a batch may be; an item that is heavier than a quarter of it goes alone, beside the lanes. As many of those as there are lanes
+/// are on their way at once: more would only make each other slow, until all of them are late.
+/// </param>
 internal sealed class Batcher<TItem, TResult>(
     Func<IReadOnlyList<TItem>, Task<TResult[]>> run, int lanes, int maxItems, long maxWeight) : IAsyncDisposable
 {
     private readonly Lock _lock = new();
     private readonly Queue<Entry> _waiting = new();
+    private readonly Queue<Entry> _heavy = new();
     private readonly HashSet<Task> _running = [];
     private int _busy; // lanes
+    private int _busyHeavy;
     private bool _isClosed;
 
     /// <summary>Does an item with the next batch.</summary>
@@ -39,8 +44,12 @@ internal sealed class Batcher<TItem, TResult>(
             if (_isClosed) throw new JobStoreUnavailableException("The job store is closed.");
             if (entry.Weight > maxWeight / 4)
             {
-                entry.TryTake();
-                Start([entry]);
+                _heavy.Enqueue(entry);
+                if (_busyHeavy < lanes)
+                {
+                    _busyHeavy++;
+                    Start(HeavyLaneAsync);
+                }
             }
             else
             {
@@ -48,7 +57,7 @@ internal sealed class Batcher<TItem, TResult>(
                 if (_busy < lanes)
                 {
                     _busy++;
-                    Start(null);
+                    Start(LaneAsync);
                 }
             }
         }
@@ -66,12 +75,12 @@ internal sealed class Batcher<TItem, TResult>(
         await Task.WhenAll(running);
     }
 
-    /// <summary>Starts a lane, or one batch beside the lanes. The lock is held.</summary>
-    private void Start(Entry[]? alone)
+    /// <summary>Starts a lane. The lock is held.</summary>
+    private void Start(Func<Task> lane)
     {
         Task task;
         // A batch is of many callers: it is part of no one's trace.
-        using (ExecutionContext.SuppressFlow()) task = alone is null ? LaneAsync() : AloneAsync(alone);
+        using (ExecutionContext.SuppressFlow()) task = lane();
         _running.Add(task);
         _ = task.ContinueWith(Forget, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
@@ -81,10 +90,26 @@ internal sealed class Batcher<TItem, TResult>(
         lock (_lock) _running.Remove(task);
     }
 
-    private async Task AloneAsync(Entry[] entries)
+    /// <summary>One heavy item after another.</summary>
+    private async Task HeavyLaneAsync()
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        await RunAsync(entries);
+        while (true)
+        {
+            Entry? entry;
+            lock (_lock)
+            {
+                while (_heavy.TryDequeue(out entry) && !entry.TryTake())
+                {
+                }
+                if (entry is null)
+                {
+                    _busyHeavy--;
+                    return;
+                }
+            }
+            await RunAsync([entry]);
+        }
     }
 
     private async Task LaneAsync()

@@ -18,6 +18,9 @@ internal sealed class Database : IAsyncDisposable
     public const int ConnectSeconds = 3;
     public const int CommandSeconds = 4;
 
+    /// <summary>How long the server lets a statement run, unless it takes bodies along.</summary>
+    public const int StatementSeconds = 10;
+
     /// <summary>How long who asks waits at most, for what is answered by a few rows.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -108,11 +111,21 @@ internal sealed class Database : IAsyncDisposable
     public static string PlaceOf(NpgsqlConnectionStringBuilder settings) =>
         $"the PostgreSQL database {settings.Database ?? settings.Username} on {settings.Host}:{settings.Port}";
 
-    /// <summary><see cref="Patience"/> for what takes bodies along: 4 MiB take a second at worst.</summary>
+    /// <summary><see cref="Patience"/> for what takes bodies along: a MiB takes a second at worst.</summary>
     public static TimeSpan PatienceFor(long bytes) => Patience + Extra(bytes);
 
-    /// <summary>Gives a command that takes bodies along the time for it.</summary>
-    public static void Extend(NpgsqlCommand command, long bytes) => command.CommandTimeout += (int)Extra(bytes).TotalSeconds;
+    /// <summary>Gives a command that takes bodies along the time for it: here, and at the server, whose limit is of the session.</summary>
+    public static async ValueTask ExtendAsync(NpgsqlCommand command, long bytes)
+    {
+        int seconds = (int)Extra(bytes).TotalSeconds;
+        if (seconds == 0) return;
+        command.CommandTimeout += seconds;
+        await SetStatementTimeoutAsync(command.Connection!, StatementSeconds + seconds);
+    }
+
+    /// <summary>Gives the session its usual limit back.</summary>
+    public static ValueTask EndExtensionAsync(NpgsqlCommand command, long bytes) =>
+        Extra(bytes) < TimeSpan.FromSeconds(1) ? default : SetStatementTimeoutAsync(command.Connection!, StatementSeconds);
 
     /// <summary>A connection of its own, that is in no pool.</summary>
     /// <exception cref="NpgsqlException">It cannot be opened.</exception>
@@ -173,13 +186,13 @@ internal sealed class Database : IAsyncDisposable
     /// A session of the pool, or one that listens, may be idle for as long as it likes.
     /// </summary>
     private static NpgsqlCommand SessionCommand(NpgsqlConnection connection) => new(
-        """
+        $"""
         select set_config('synchronous_commit', case setting when 'off' then 'on' else setting end, false),
           set_config('default_transaction_isolation', 'read committed', false),
           set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
           set_config('enable_mergejoin', 'off', false), set_config('random_page_cost', '1.1', false), set_config('jit', 'off', false),
           set_config('plan_cache_mode', 'force_generic_plan', false), set_config('max_parallel_workers_per_gather', '0', false),
-          set_config('statement_timeout', '10s', false), set_config('idle_in_transaction_session_timeout', '30s', false),
+          set_config('statement_timeout', '{StatementSeconds}s', false), set_config('idle_in_transaction_session_timeout', '30s', false),
           set_config('idle_session_timeout', '0', false), set_config('lock_timeout', '0', false)
         from current_setting('synchronous_commit') setting
         """,
@@ -279,7 +292,13 @@ internal sealed class Database : IAsyncDisposable
         static t => _ = t.Exception, CancellationToken.None,
         TaskContinuationOptions.ExecuteSynchronously | TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 
-    private static TimeSpan Extra(long bytes) => TimeSpan.FromSeconds(bytes >> 22);
+    private static TimeSpan Extra(long bytes) => TimeSpan.FromSeconds(bytes >> 20);
+
+    private static async ValueTask SetStatementTimeoutAsync(NpgsqlConnection connection, int seconds)
+    {
+        await using var command = new NpgsqlCommand($"set statement_timeout = '{seconds}s'", connection);
+        await command.ExecuteNonQueryAsync();
+    }
 
     private void Doubt(Exception e, bool isOpen)
     {

@@ -22,7 +22,7 @@ internal sealed class Finishing : IAsyncDisposable
     public Finishing(Database database, string schema, JobChanges changes, Suspects suspects)
     {
         (_database, _changes, _suspects) = (database, changes, suspects);
-        _batcher = new Batcher<(JobClaim, JobEnd), bool>(FinishAsync, lanes: 2, maxItems: 128, maxWeight: 1 << 20);
+        _batcher = new Batcher<(JobClaim, JobEnd), bool>(FinishAsync, lanes: 2, maxItems: 128, maxWeight: Batches.MostBytes);
         _finish =
             $"""
             with input as materialized (
@@ -87,7 +87,7 @@ internal sealed class Finishing : IAsyncDisposable
         (JobClaim Claim, JobResult Result)[] results =
             [.. ends.Where(static e => e.End.Result is not null && e.End.State.IsFinal()).Select(static e => (e.Claim, e.End.Result!))];
         await using var command = new NpgsqlCommand(_finish, connection);
-        Database.Extend(command, Weight(ends));
+        await Database.ExtendAsync(command, Weight(ends));
         command.Parameters
             .WithColumn(NpgsqlDbType.Uuid, ends, static e => e.Claim.Job.Id)
             .WithColumn(NpgsqlDbType.Bigint, ends, static e => e.Claim.Number)
@@ -108,6 +108,8 @@ internal sealed class Finishing : IAsyncDisposable
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
             ended.Add((reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2), (JobState)reader.GetInt16(3)));
+        await reader.CloseAsync();
+        await Database.EndExtensionAsync(command, Weight(ends));
         return ended;
     }
 

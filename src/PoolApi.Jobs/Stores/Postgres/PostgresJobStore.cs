@@ -26,6 +26,7 @@ public sealed partial class PostgresJobStore : IJobStore
     private readonly Finishing _finishing;
     private readonly Leases _leases;
     private readonly Transitions _transitions;
+    private readonly Bodies _bodies;
     private readonly Reading _reading;
     private readonly Tending _tending;
     private readonly WriteCheck _check;
@@ -56,7 +57,8 @@ public sealed partial class PostgresJobStore : IJobStore
         _finishing = new Finishing(_database, schema, _changes, suspects);
         _leases = new Leases(_database, schema, _changes, suspects);
         _transitions = new Transitions(_database, schema, _changes);
-        _reading = new Reading(_database, schema);
+        _bodies = new Bodies(_database, schema);
+        _reading = new Reading(_database, schema, _bodies);
         _tending = new Tending(_database, schema, _changes);
         _check = new WriteCheck(_database, schema);
     }
@@ -114,12 +116,21 @@ public sealed partial class PostgresJobStore : IJobStore
     }
 
     /// <inheritdoc/>
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation)
     {
         ThrowIfClosed();
         ArgumentException.ThrowIfNullOrEmpty(owner);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(max);
-        return _claiming.ClaimAsync(owner, max, lease, cancellation);
+        ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
+        return _claiming.ClaimAsync(owner, max, maxBytes, lease, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(claim);
+        return await _bodies.PayloadAsync(claim.Job.Id, claim.UnreadBytes, cancellation) is { } body ? new ReadOnlyMemory<byte>(body) : (ReadOnlyMemory<byte>?)null;
     }
 
     /// <inheritdoc/>
@@ -163,10 +174,10 @@ public sealed partial class PostgresJobStore : IJobStore
     }
 
     /// <inheritdoc/>
-    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation)
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation)
     {
         ThrowIfClosed();
-        return _reading.GetResultAsync(id, cancellation);
+        return _reading.GetResultAsync(id, maxBytes, cancellation);
     }
 
     /// <inheritdoc/>
@@ -224,6 +235,7 @@ public sealed partial class PostgresJobStore : IJobStore
         await _changes.DisposeAsync();
         await _listener.DisposeAsync();
         _reading.Dispose();
+        _bodies.Dispose();
         await _database.DisposeAsync();
     }
 

@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// state, and merges them. Only where filters go together that have no index in common, which one is best depends on the values:
 /// such a list is planned anew each time, though to plan it takes longer than to run it.
 /// </remarks>
-internal sealed class Reading(Database database, string schema) : IDisposable
+internal sealed class Reading(Database database, string schema, Bodies bodies) : IDisposable
 {
     /// <summary>To count walks an index from end to end. It may take one part in so many of the time.</summary>
     private const int CountPause = 20;
@@ -18,12 +18,15 @@ internal sealed class Reading(Database database, string schema) : IDisposable
     /// <summary>Longer than the server lets it run.</summary>
     private const int CountSeconds = 12;
 
+    /// <summary>A result that is replaced while it is read is read again; more often than this cannot be by chance.</summary>
+    private const int ResultTries = 3;
+
     private static readonly TimeSpan LongestCountPause = TimeSpan.FromSeconds(15);
 
     private readonly string _get = $"select {JobRow.Of("j")} from {schema}.jobs j where j.id = $1";
     private readonly string _getResult =
         $"""
-        select {JobRow.Of("j")}, j.swept, r.status, r.content_type, r.body
+        select {JobRow.Of("j")}, j.swept, r.status, r.content_type, octet_length(r.body), case when octet_length(r.body) <= $2 then r.body end
         from {schema}.jobs j left join {schema}.results r on r.job_id = j.id where j.id = $1
         """;
 
@@ -43,21 +46,38 @@ internal sealed class Reading(Database database, string schema) : IDisposable
         },
         mayRepeat: true, cancellation);
 
-    public async ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => await database.RunAsync(
+    public async ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation)
+    {
+        JobWithResult? found = await GetResultAsync(id, (int)Math.Min(maxBytes, BodyLimits.Inline), cancellation);
+        for (int tries = 1; found is { UnreadBytes: > 0 and var length } && length <= maxBytes; tries++)
+        {
+            if (await bodies.ResultAsync(id, found.Job.Version, length, cancellation) is { } body)
+                return found with { Result = found.Result! with { Body = body }, UnreadBytes = 0 };
+            if (tries == ResultTries) throw new JobStoreUnavailableException("The result changes while it is read.");
+            found = await GetResultAsync(id, (int)Math.Min(maxBytes, BodyLimits.Inline), cancellation);
+        }
+        return found;
+    }
+
+    private async Task<JobWithResult?> GetResultAsync(Guid id, int inlineBytes, CancellationToken cancellation) => await database.RunAsync(
         async connection =>
         {
             await using var command = new NpgsqlCommand(_getResult, connection);
-            command.Parameters.With(NpgsqlDbType.Uuid, id);
+            command.Parameters.With(NpgsqlDbType.Uuid, id).With(NpgsqlDbType.Integer, inlineBytes);
             await command.PrepareAsync();
             await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
             if (!await reader.ReadAsync()) return null;
             const int Then = JobRow.Count;
-            JobResult? result = reader.IsDBNull(Then + 1)
-                ? null
-                : new JobResult(reader.GetInt32(Then + 1), JobRow.Text(reader, Then + 2), reader.GetFieldValue<byte[]>(Then + 3));
-            return new JobWithResult(JobRow.Read(reader), result, reader.GetBoolean(Then));
+            bool isSwept = reader.GetBoolean(Then);
+            if (reader.IsDBNull(Then + 1)) return new JobWithResult(JobRow.Read(reader), null, isSwept);
+            byte[] body = reader.IsDBNull(Then + 4) ? [] : reader.GetFieldValue<byte[]>(Then + 4);
+            return new JobWithResult(
+                JobRow.Read(reader), new JobResult(reader.GetInt32(Then + 1), JobRow.Text(reader, Then + 2), body), isSwept)
+            {
+                UnreadBytes = reader.GetInt32(Then + 3) - body.Length,
+            };
         },
-        mayRepeat: true, cancellation, Database.PatienceForBodies);
+        mayRepeat: true, cancellation, Database.PatienceFor(BodyLimits.Inline));
 
     public async ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
     {

@@ -23,8 +23,12 @@ internal sealed class Inbox<T>
     }
 
     /// <summary>Takes what waits, at most so many, once there is something.</summary>
+    /// <param name="into">Where to.</param>
+    /// <param name="most">How many at most.</param>
+    /// <param name="weight">How heavy one is; <see langword="null"/>: nothing is.</param>
+    /// <param name="mostWeight">How heavy all are together at most; one is taken however heavy it is.</param>
     /// <returns>Whether there was something; if not, it is closed and empty.</returns>
-    public bool Take(List<T> into, int most)
+    public bool Take(List<T> into, int most, Func<T, long>? weight = null, long mostWeight = 0)
     {
         lock (_lock)
         {
@@ -33,7 +37,13 @@ internal sealed class Inbox<T>
                 if (_isClosed) return false;
                 Monitor.Wait(_lock);
             }
-            for (int i = 0; i < most && _waiting.TryDequeue(out T? item); i++) into.Add(item);
+            long together = 0;
+            for (int i = 0; i < most && _waiting.TryPeek(out T? item); i++)
+            {
+                if (weight is not null) together += weight(item);
+                if (i > 0 && together > mostWeight) break;
+                into.Add(_waiting.Dequeue());
+            }
             if (_waiting.Count > 0) Monitor.Pulse(_lock); // for another thread, if there is one
             return true;
         }

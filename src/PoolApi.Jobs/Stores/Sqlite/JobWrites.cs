@@ -63,7 +63,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         return new JobAcceptance(AcceptOutcome.Created, accepted, new JobClaim(row.ToJob(), job.Payload, row.Claim, row.Redeliveries, IsFirst: true) { TimeLeft = TimeLeft(row) });
     }
 
-    public JobClaims Claim(string owner, int max, TimeSpan lease, Func<int, int> release)
+    public JobClaims Claim(string owner, int max, long maxBytes, TimeSpan lease, Func<int, int> release)
     {
         release(MostReleased);
         SuspectTurn turn = suspects.Exist() ? suspects.Look(owner) : SuspectTurn.None;
@@ -82,11 +82,23 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             rows.Add(other);
         }
         var claims = new List<JobClaim>(rows.Count);
+        long bytes = 0, inline = 0;
         foreach (JobRow row in rows)
         {
+            long length = reads.BodyLength(row);
+            if (length > maxBytes - bytes) return new JobClaims(claims, null, IsOutOfBytes: true);
+            bytes += length;
+            // The writer's thread reads no large body: everybody else would wait for it.
+            bool isInline = length <= BodyLimits.Inline && inline + length <= BodyLimits.InlineTogether;
+            if (isInline) inline += length;
+            JobPayload payload = isInline ? reads.Payload(row) : reads.PayloadHead(row);
             Take(row, owner, lease);
             table.Save(row);
-            claims.Add(new JobClaim(row.ToJob(), reads.Payload(row), row.Claim, row.Redeliveries, IsFirst: row.Claim == 1) { TimeLeft = TimeLeft(row) });
+            claims.Add(new JobClaim(row.ToJob(), payload, row.Claim, row.Redeliveries, IsFirst: row.Claim == 1)
+            {
+                TimeLeft = TimeLeft(row),
+                UnreadBytes = isInline ? 0 : length,
+            });
         }
         return new JobClaims(claims, claims.Count == 0 ? NextDue() : null);
     }

@@ -13,6 +13,9 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 internal abstract class Operation<TContext>
 {
     private int _isDecided; // taken, or given up
+
+    /// <summary>How many bytes of a body it writes.</summary>
+    public long Bytes { get; init; }
     private CancellationTokenRegistration _givingUp;
 
     /// <summary>Takes it on.</summary>

@@ -90,23 +90,43 @@ public sealed class SqliteJobStore : IJobStore
     }
 
     /// <inheritdoc/>
-    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) =>
-        WriteAsync(static (session, job) => session.Writes.Accept(job, null, default), job, cancellation);
-
-    /// <inheritdoc/>
-    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation) =>
-        WriteAsync(static (session, of) => session.Writes.Accept(of.job, of.owner, of.lease), (job, owner, lease), cancellation);
-
-    /// <inheritdoc/>
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation)
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
-        return WriteAsync(static (session, of) => session.Writes.Claim(of.owner, of.max, of.lease, session.Tending.Release), (owner, max, lease), cancellation);
+        ArgumentNullException.ThrowIfNull(job);
+        return WriteAsync(static (session, job) => session.Writes.Accept(job, null, default), job, cancellation, job.Payload.Body.Length);
     }
 
     /// <inheritdoc/>
-    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) =>
-        WriteAsync(static (session, of) => session.Writes.Finish(of.claim, of.ending), (claim, ending), cancellation);
+    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        return WriteAsync(
+            static (session, of) => session.Writes.Accept(of.job, of.owner, of.lease), (job, owner, lease), cancellation, job.Payload.Body.Length);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
+        return WriteAsync(
+            static (session, of) => session.Writes.Claim(of.owner, of.max, of.maxBytes, of.lease, session.Tending.Release), (owner, max, maxBytes, lease), cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        return ReadAsync(static (session, id) => session.Jobs.Body(id), claim.Job.Id, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(ending);
+        return WriteAsync(
+            static (session, of) => session.Writes.Finish(of.claim, of.ending), (claim, ending), cancellation, ending.Result?.Body.Length ?? 0);
+    }
 
     /// <inheritdoc/>
     public async ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) =>
@@ -129,9 +149,8 @@ public sealed class SqliteJobStore : IJobStore
         ReadAsync(static (session, known) => session.Changes.Find(known), known, cancellation);
 
     /// <inheritdoc/>
-    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => ReadAsync(
-        static (session, id) => session.Jobs.Find(id) is { } row ? new JobWithResult(row.ToJob(), session.Jobs.Result(row), row.IsSwept) : null,
-        id, cancellation);
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation) =>
+        ReadAsync(static (session, of) => session.Jobs.WithResult(of.id, of.maxBytes), (id, maxBytes), cancellation);
 
     /// <inheritdoc/>
     public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) =>
@@ -177,9 +196,9 @@ public sealed class SqliteJobStore : IJobStore
     }
 
     private ValueTask<TAnswer> WriteAsync<TState, TAnswer>(
-        Func<WriterSession, TState, TAnswer> work, TState state, CancellationToken cancellation)
+        Func<WriterSession, TState, TAnswer> work, TState state, CancellationToken cancellation, long bytes = 0)
     {
-        var operation = new Operation<WriterSession, TState, TAnswer>(work, state, cancellation);
+        var operation = new Operation<WriterSession, TState, TAnswer>(work, state, cancellation) { Bytes = bytes };
         return _writer.TryAdd(operation) ? operation.Answer : throw Closed();
     }
 

@@ -9,7 +9,8 @@ namespace PoolApi.Jobs.Stores.Sqlite;
 /// <para>Below ADO.NET's command on purpose: at tens of thousands of inserts a second, a parameter object and a boxed value
 /// for each column cost more than the insert.</para>
 /// <para>Values are added in the order of the parameters and read in the order of the columns. However a use ends, the
-/// statement is ready for the next: <see cref="Run"/> and the disposal of <see cref="Rows"/> reset it.</para>
+/// statement is ready for the next: <see cref="Run"/> and the disposal of <see cref="Rows"/> reset it. It also keeps no value: a body
+/// that was bound to it, or read from it, would stay in the library's memory until the next one.</para>
 /// </remarks>
 internal sealed class Statement : IDisposable
 {
@@ -154,14 +155,16 @@ internal sealed class Statement : IDisposable
     /// <summary>Makes it ready for the next use, wherever it is in this one.</summary>
     public void Reset()
     {
-        // Its code repeats what the step has said already.
+        // Its code repeats what the step has said already. It also frees the columns of the last row.
         raw.sqlite3_reset(_statement);
+        if (_parameter > 0) raw.sqlite3_clear_bindings(_statement);
         _parameter = 0;
     }
 
     private void Check(int code)
     {
         if (code == raw.SQLITE_OK) return;
+        raw.sqlite3_clear_bindings(_statement);
         _parameter = 0;
         SqliteException.ThrowExceptionForRC(code, _database);
     }

@@ -17,6 +17,9 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
     /// <summary>How long the end waits for another process that uses the store just then, in milliseconds.</summary>
     private const int PatienceAtTheEnd = 500;
 
+    /// <summary>How many bytes of bodies they have: a small job does not wait for many large ones, nor does the log grow by them at once.</summary>
+    private const long MostBytes = 16 * 1024 * 1024;
+
     private readonly Inbox<Operation<WriterSession>> _inbox = new();
     private readonly StoreClock _clock = new(time);
     private WriterSession? _session;
@@ -54,7 +57,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
     public void Work()
     {
         var together = new List<Operation<WriterSession>>();
-        while (_inbox.Take(together, MostTogether))
+        while (_inbox.Take(together, MostTogether, static operation => operation.Bytes, MostBytes))
         {
             together.RemoveAll(static operation => !operation.TryTake());
             if (together.Count > 0) Do(together);

@@ -60,7 +60,15 @@ internal sealed class FakeJobStore : IJobStore
 
     public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => new(Find(id)?.Job);
 
-    public ValueTask<JobWithResult?> GetResultAsync(Guid id, CancellationToken cancellation) => new(Find(id));
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation)
+    {
+        JobWithResult? found = Find(id);
+        return new(found is { Result: { } result } && result.Body.Length > maxBytes
+            ? found with { Result = result with { Body = default }, UnreadBytes = result.Body.Length }
+            : found);
+    }
+
+    public ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation) => throw new NotSupportedException();
 
     public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
     {
@@ -97,7 +105,7 @@ internal sealed class FakeJobStore : IJobStore
 
     public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) => throw new NotSupportedException();
 
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, TimeSpan lease, CancellationToken cancellation) => throw new NotSupportedException();
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation) => throw new NotSupportedException();
 
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => throw new NotSupportedException();
 

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.TestHost;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Auth;
 using PoolApi.Documentation;
 using PoolApi.JobRoutes;
@@ -41,7 +42,10 @@ internal sealed class JobApp : IAsyncDisposable
     /// <param name="keys">Whether Alice and Bob need their keys.</param>
     /// <param name="kestrel">Real sockets.</param>
     /// <param name="configure">What else.</param>
-    public static async Task<JobApp> StartAsync(bool keys = false, bool kestrel = false, Action<WebApplicationBuilder>? configure = null)
+    /// <param name="answerBytes">How many bytes answers may hold that clients have not read.</param>
+    /// <param name="stall">How long a client may take for a piece of one.</param>
+    public static async Task<JobApp> StartAsync(bool keys = false, bool kestrel = false, Action<WebApplicationBuilder>? configure = null, long answerBytes = 1 << 30,
+        TimeSpan? stall = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Production" });
         builder.Configuration.Sources.Clear();
@@ -55,6 +59,7 @@ internal sealed class JobApp : IAsyncDisposable
         builder.Services.AddSingleton<IJobStore>(store);
         builder.Services.AddSingleton(store.Watch);
         builder.Services.AddSingleton<IJobKinds, Kinds>();
+        builder.Services.AddSingleton(new AnswerBudget(answerBytes) { StallTimeout = stall ?? TimeSpan.FromMinutes(1) });
         configure?.Invoke(builder);
         WebApplication app = builder.Build();
         app.UseExceptionHandler();

@@ -1,0 +1,114 @@
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>The bodies of claimed jobs, and results until they are written, fit into a budget.</summary>
+public class BytesTests
+{
+    private static readonly JobOptions Options = Rig.Options with { MemoryBytes = 1000 };
+
+    [Fact]
+    public async Task No_more_bodies_are_claimed_than_fit_and_all_jobs_run()
+    {
+        int held = 0, most = 0;
+        await using Rig rig = await Rig.StartAsync(
+            (run, _) =>
+            {
+                int length = run.Claim.Payload.Body.Length;
+                int now = Interlocked.Add(ref held, length);
+                for (int seen = most; now > seen && Interlocked.CompareExchange(ref most, now, seen) != seen; seen = most)
+                {
+                }
+                Thread.Sleep(5); // the work
+                Interlocked.Add(ref held, -length);
+                return ScriptedExecutor.Success;
+            },
+            workers: 4, options: Options);
+        var jobs = new List<Job>();
+        for (int i = 0; i < 20; i++)
+        {
+            // Half of them as a client's request does it: claimed as they are accepted, if they fit.
+            NewJob job = WithBody(i % 3 == 0 ? 600 : 200);
+            jobs.Add(i % 2 == 0 ? await rig.AcceptAsync(job) : (await rig.Dispatcher.AcceptAsync(job, isWaitedFor: false, Token)).Job);
+        }
+
+        foreach (Job job in jobs) await rig.UntilAsync(job.Id, JobState.Succeeded);
+
+        Assert.InRange(most, 600, 1000);
+    }
+
+    [Fact]
+    public async Task A_body_that_is_larger_than_the_budget_runs_alone()
+    {
+        await using Rig rig = await Rig.StartAsync(options: Options);
+        Job large = await rig.AcceptAsync(WithBody(5000));
+        Job small = await rig.AcceptAsync(WithBody(10));
+
+        await rig.UntilAsync(large.Id, JobState.Succeeded);
+        await rig.UntilAsync(small.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_result_counts_until_it_is_written_and_what_waits_is_claimed_then()
+    {
+        var writing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using Rig rig = await Rig.StartAsync(
+            static (_, _) => new JobAttempt(AttemptOutcome.Succeeded, new JobResult(200, null, new byte[5000]), null, MayRetry: false), options: Options);
+        await rig.QuietAsync();
+        rig.Store.Before = async operation =>
+        {
+            if (operation != "finish" || !writing.TrySetResult()) return;
+            await written.Task;
+        };
+        Job first = await rig.AcceptAsync(WithBody(10));
+        await writing.Task.WaitAsync(Long, Token);
+        int claims = rig.Store.Calls("claim");
+        Job second = await rig.AcceptAsync(WithBody(10));
+        await rig.Store.GetAsync(second.Id, Token);
+        Assert.Equal(JobState.Queued, rig.Look(second.Id).State);
+        Assert.InRange(rig.Store.Calls("claim") - claims, 0, 1);
+
+        written.SetResult();
+
+        await rig.UntilAsync(first.Id, JobState.Succeeded);
+        await rig.UntilAsync(second.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_large_body_is_read_before_the_work_begins()
+    {
+        var body = new byte[BodyLimits.Inline + 7];
+        Random.Shared.NextBytes(body);
+        byte[]? seen = null;
+        await using Rig rig = await Rig.StartAsync((run, _) =>
+        {
+            seen = run.Claim.Payload.Body.ToArray();
+            return ScriptedExecutor.Success;
+        });
+
+        Job job = await rig.AcceptAsync(Jobs.New() with { Payload = Jobs.Payload() with { Body = body } });
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+        Assert.Equal(body, seen);
+    }
+
+    [Fact]
+    public async Task A_body_that_cannot_be_read_is_no_attempt()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        int reads = 0;
+        rig.Store.Before = operation => operation == "body" && Interlocked.Increment(ref reads) <= 3
+            ? throw new JobStoreUnavailableException("The network is slow.")
+            : Task.CompletedTask;
+
+        Job job = await rig.AcceptAsync(WithBody(BodyLimits.Inline + 1));
+
+        Assert.Equal(1, (await rig.UntilAsync(job.Id, JobState.Succeeded)).Attempt);
+        Assert.Equal(4, reads);
+    }
+
+    private static NewJob WithBody(int length) => Jobs.New() with { Payload = Jobs.Payload() with { Body = new byte[length] } };
+}
