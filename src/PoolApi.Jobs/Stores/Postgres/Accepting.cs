@@ -234,7 +234,8 @@ internal sealed class Accepting : IAsyncDisposable
             };
             JobClaim? claim = (JobState)row.GetInt16(4) != JobState.Running ? null : new JobClaim(
                 accepted with { State = JobState.Running, Version = row.GetInt64(5), Attempt = 1, StartedAt = createdAt, Worker = owner },
-                job.Payload, row.GetInt64(6), Redeliveries: 0, IsFirst: true) { TimeLeft = accepted.Deadline - createdAt };
+                job.Payload, row.GetInt64(6), Redeliveries: 0, IsFirst: true)
+            { TimeLeft = accepted.Deadline - createdAt };
             Acceptance = new JobAcceptance(AcceptOutcome.Created, accepted, claim);
         }
 
