@@ -1,14 +1,22 @@
 namespace PoolApi.Thumbnails.Inspection;
 
-/// <summary>Walks over the units of an AV1 stream: how large its frames may be, and how many there are.</summary>
-internal static class Av1Stream
+/// <summary>What an AV1 stream says of itself.</summary>
+/// <param name="Area">How many pixels a frame may have.</param>
+/// <param name="Frames">How many frames there are.</param>
+/// <param name="IsFull">Whether its profile allows 12 bits, or colours that are not subsampled in both directions.</param>
+/// <param name="IsDeep">Whether samples have more than 8 bits.</param>
+/// <param name="Length">How many bytes it has.</param>
+internal readonly record struct Av1Stream(double Area, int Frames, bool IsFull, bool IsDeep, int Length)
 {
     private const int SequenceHeader = 1;
     private const int FrameHeader = 3;
     private const int Frame = 6;
 
-    public static (double Area, int Frames) Measure(ReadOnlySpan<byte> stream)
+    /// <summary>Walks over the units of a stream.</summary>
+    public static Av1Stream Measure(ReadOnlySpan<byte> stream)
     {
+        int streamLength = stream.Length;
+        bool full = false, deep = false;
         double area = 0;
         int frames = 0;
         while (!stream.IsEmpty)
@@ -33,19 +41,20 @@ internal static class Av1Stream
 
             int type = header >> 3 & 15;
             if (type is FrameHeader or Frame) frames++;
-            else if (type == SequenceHeader) area = Math.Max(area, AreaOf(stream.Slice(at, (int)length)));
+            else if (type == SequenceHeader) ReadSequence(stream.Slice(at, (int)length), ref area, ref full, ref deep);
             stream = stream[(at + (int)length)..];
         }
-        return (area, frames);
+        return new Av1Stream(area, frames, full, deep, streamLength);
     }
 
-    // AV1, 5.5.1: what stands before the largest width and height.
-    private static double AreaOf(ReadOnlySpan<byte> sequence)
+    // AV1, 5.5.1, up to the first bit of the colour configuration.
+    private static void ReadSequence(ReadOnlySpan<byte> sequence, ref double area, ref bool full, ref bool deep)
     {
         var bits = new Bits(sequence);
-        bits.Next(3);
+        full |= bits.Next(3) != 0;
         bits.Next(1);
-        if (bits.Next(1) == 1)
+        bool still = bits.Next(1) == 1;
+        if (still)
         {
             bits.Next(5);
         }
@@ -83,7 +92,25 @@ internal static class Av1Stream
         }
         int widthBits = (int)bits.Next(4) + 1;
         int heightBits = (int)bits.Next(4) + 1;
-        return (bits.Next(widthBits) + 1.0) * (bits.Next(heightBits) + 1.0);
+        area = Math.Max(area, (bits.Next(widthBits) + 1.0) * (bits.Next(heightBits) + 1.0));
+        SkipTools(ref bits, still);
+        deep |= bits.Next(1) == 1;
+    }
+
+    private static void SkipTools(ref Bits bits, bool still)
+    {
+        if (!still && bits.Next(1) == 1) bits.Next(7);
+        bits.Next(3);
+        if (!still)
+        {
+            bits.Next(4);
+            bool orderHint = bits.Next(1) == 1;
+            if (orderHint) bits.Next(2);
+            bool screenContent = bits.Next(1) == 1 || bits.Next(1) == 1;
+            if (screenContent && bits.Next(1) == 0) bits.Next(1);
+            if (orderHint) bits.Next(3);
+        }
+        bits.Next(3);
     }
 
     private ref struct Bits(ReadOnlySpan<byte> bytes)

@@ -14,7 +14,7 @@ internal static class TiffInspection
     private const double SecondsPerPlainByte = 2e-9;
     private const double SecondsPerPackedByte = 5e-9;
     private const double SecondsPerInkPixel = 65e-9;
-    private const double SecondsPerSegment = 2e-6;
+    private const double SecondsPerSegment = 10e-6;
     private const double SecondsPerReferredByte = 0.5e-9;
     private const double SecondsPerJpegVisit = 0.3e-9;
 

@@ -13,11 +13,11 @@ internal static class WebpInspection
     private const double LossySecondsPerByte = 40e-9;
     private const double LosslessSecondsPerPixel = 30e-9;
     private const double AlphaSecondsPerPixel = 18e-9;
-    private const double CanvasSecondsPerPixel = 10e-9;
+    private const double CanvasSecondsPerPixel = 15e-9;
     private const double LossyBytes = 0.1;
     private const double LosslessBytes = 4.1;
     private const double RawAlphaBytes = 1.1;
-    private const double CanvasBytes = 8.5;
+    private const double CanvasBytes = 6;
 
     private const int HeaderLength = 12;
     private const int ChunkHeader = 8;

@@ -54,7 +54,7 @@ internal static class AvifFile
     private static byte[] Coded(int side, out byte[] config)
     {
         using Image tile = Samples.Solid(side, side, Samples.Red);
-        byte[] avif = tile.HeifsaveBuffer(q: 50, compression: Enums.ForeignHeifCompression.Av1, effort: 0);
+        byte[] avif = tile.HeifsaveBuffer(q: 50, compression: Enums.ForeignHeifCompression.Av1, effort: 0, keep: Enums.ForeignKeep.None);
         config = BoxAt(avif, avif.AsSpan().IndexOf("av1C"u8) - 4);
         return BoxAt(avif, avif.AsSpan().LastIndexOf("mdat"u8) - 4)[8..];
 
