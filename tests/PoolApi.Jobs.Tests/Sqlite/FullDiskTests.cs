@@ -77,7 +77,7 @@ public sealed class FullDiskTests : IDisposable
         JobClaims claims = await again.ClaimAsync("me", 1000, Jobs.LongLease, Token);
         Assert.Equal(accepted.Order(), claims.Claims.Select(static c => c.Job.Id).Order());
         Assert.All(claims.Claims, static c => Assert.Equal(30_000, c.BodyBytes));
-        foreach (JobClaim claim in claims.Claims.Where(static c => c.UnreadBytes > 0)) Assert.Equal(30_000, (await store.ReadBodyAsync(claim, Token))!.Value.Length);
+        foreach (JobClaim claim in claims.Claims.Where(static c => c.UnreadBytes > 0)) Assert.Equal(30_000, (await again.ReadBodyAsync(claim, Token))!.Value.Length);
     }
 
     [Fact]
