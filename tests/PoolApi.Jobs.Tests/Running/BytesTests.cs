@@ -1,3 +1,4 @@
+using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
 using static PoolApi.Jobs.Tests.Patience;
 

@@ -36,10 +36,16 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <param name="schema">The schema that the tables are in: small letters, digits and underscores, 40 at most.</param>
     /// <exception cref="ArgumentException">It is no connection string, or no name for a schema.</exception>
     public PostgresJobStore(string connectionString, string schema = "poolapi")
+        : this(connectionString, schema, Database.StatementSeconds)
+    {
+    }
+
+    /// <summary>A store whose statements may take so long at the server.</summary>
+    internal PostgresJobStore(string connectionString, string schema, int statementSeconds)
     {
         if (!SchemaName().IsMatch(schema)) throw new ArgumentException("Small letters, digits and underscores, 40 at most.", nameof(schema));
         _schema = schema;
-        _database = new Database(connectionString);
+        _database = new Database(connectionString, statementSeconds);
         _changes = new JobChanges(_name, NotifyAsync);
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;
