@@ -80,7 +80,7 @@ public class AnswerTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference Release(HttpContext context)
     {
-        IBufferedBodyFeature feature = context.Features.GetRequiredFeature<IBufferedBodyFeature>();
+        IBufferedBodyFeature feature = context.Features.Get<IBufferedBodyFeature>()!;
         Assert.True(System.Runtime.InteropServices.MemoryMarshal.TryGetArray(feature.Body, out ArraySegment<byte> bytes));
         feature.Release();
         return new WeakReference(bytes.Array);
