@@ -17,6 +17,11 @@ internal sealed class CutOff : IAsyncDisposable
     private readonly Task _accepting;
     private Gate _gate = new();
 
+    /// <summary>How many bytes a second come from the database, on all connections together; 0: as many as can.</summary>
+    public int BytesPerSecond { get; set; }
+
+    private readonly SemaphoreSlim _pace = new(1);
+
     public CutOff(int target)
     {
         _target = target;
@@ -51,6 +56,7 @@ internal sealed class CutOff : IAsyncDisposable
         await _accepting;
         foreach (Socket socket in _sockets) socket.Dispose();
         await Task.WhenAll(_pumps);
+        _pace.Dispose();
     }
 
     private async Task AcceptAsync()
@@ -61,13 +67,14 @@ internal sealed class CutOff : IAsyncDisposable
             {
                 Socket client = await _listener.AcceptSocketAsync();
                 var server = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                if (BytesPerSecond > 0) server.ReceiveBufferSize = 64 * 1024; // the kernel's would hide how slow it is
                 client.NoDelay = true;
                 _sockets.Add(client);
                 _sockets.Add(server);
                 await server.ConnectAsync(IPAddress.Loopback, _target);
                 Gate gate = _gate;
-                _pumps.Add(PumpAsync(client, server, gate));
-                _pumps.Add(PumpAsync(server, client, gate));
+                _pumps.Add(PumpAsync(client, server, gate, isPaced: false));
+                _pumps.Add(PumpAsync(server, client, gate, isPaced: true));
             }
         }
         catch (SocketException)
@@ -80,7 +87,7 @@ internal sealed class CutOff : IAsyncDisposable
         }
     }
 
-    private static async Task PumpAsync(Socket from, Socket to, Gate gate)
+    private async Task PumpAsync(Socket from, Socket to, Gate gate, bool isPaced)
     {
         var buffer = new byte[16 * 1024];
         try
@@ -89,6 +96,7 @@ internal sealed class CutOff : IAsyncDisposable
             while ((count = await from.ReceiveAsync(buffer)) > 0)
             {
                 await gate.OpenAsync();
+                if (isPaced && BytesPerSecond > 0) await PaceAsync(count);
                 for (int sent = 0; sent < count;) sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
             }
             await gate.OpenAsync();
@@ -101,6 +109,19 @@ internal sealed class CutOff : IAsyncDisposable
         catch (ObjectDisposedException)
         {
             // Over.
+        }
+    }
+
+    private async Task PaceAsync(int count)
+    {
+        await _pace.WaitAsync();
+        try
+        {
+            await Task.Delay(TimeSpan.FromSeconds((double)count / BytesPerSecond));
+        }
+        finally
+        {
+            _pace.Release();
         }
     }
 

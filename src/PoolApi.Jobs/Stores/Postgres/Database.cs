@@ -42,8 +42,9 @@ internal sealed class Database : IAsyncDisposable
 
     /// <param name="connectionString">As Npgsql has it.</param>
     /// <param name="connectSeconds">How long it may take to connect to a host.</param>
+    /// <param name="statementSeconds">How long a statement may take at the server.</param>
     /// <exception cref="ArgumentException">It is no connection string.</exception>
-    public Database(string connectionString, int connectSeconds = ConnectSeconds)
+    public Database(string connectionString, int connectSeconds = ConnectSeconds, int statementSeconds = StatementSeconds)
     {
         var given = new NpgsqlConnectionStringBuilder(connectionString);
         _place = PlaceOf(given);
@@ -62,12 +63,12 @@ internal sealed class Database : IAsyncDisposable
         given.ApplicationName ??= "poolapi";
         // Many instances share one server: 100 each, Npgsql's default, would be all that a server has by default.
         if (given.MaxPoolSize == 100) given.MaxPoolSize = 16;
-        _pool = Build(given);
+        _pool = Build(given, statementSeconds);
         // The listener's: it only waits, so that only the kernel can find out that the other side is gone.
         given.Pooling = false;
         given.TcpKeepAliveTime = 3;
         given.TcpKeepAliveInterval = 1;
-        _single = Build(given);
+        _single = Build(given, statementSeconds);
     }
 
     /// <summary>How often a connection was broken so far. One that is only late may be well: there is much to do.</summary>
@@ -160,20 +161,20 @@ internal sealed class Database : IAsyncDisposable
         await _single.DisposeAsync();
     }
 
-    private static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings)
+    private static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings, int statementSeconds)
     {
         var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString);
         builder.EnableArrays();
         builder.EnableTransportSecurity();
         builder.UsePhysicalConnectionInitializer(
-            static connection =>
+            connection =>
             {
-                using NpgsqlCommand command = SessionCommand(connection);
+                using NpgsqlCommand command = SessionCommand(connection, statementSeconds);
                 command.ExecuteNonQuery();
             },
-            static async connection =>
+            async connection =>
             {
-                await using NpgsqlCommand command = SessionCommand(connection);
+                await using NpgsqlCommand command = SessionCommand(connection, statementSeconds);
                 await command.ExecuteNonQueryAsync();
             });
         return builder.Build();
@@ -185,14 +186,14 @@ internal sealed class Database : IAsyncDisposable
     /// that are still empty, nor (its limit being unknown) for very many rows. And what the client has given up ends at the server, too.
     /// A session of the pool, or one that listens, may be idle for as long as it likes.
     /// </summary>
-    private static NpgsqlCommand SessionCommand(NpgsqlConnection connection) => new(
+    private static NpgsqlCommand SessionCommand(NpgsqlConnection connection, int statementSeconds) => new(
         $"""
         select set_config('synchronous_commit', case setting when 'off' then 'on' else setting end, false),
           set_config('default_transaction_isolation', 'read committed', false),
           set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
           set_config('enable_mergejoin', 'off', false), set_config('random_page_cost', '1.1', false), set_config('jit', 'off', false),
           set_config('plan_cache_mode', 'force_generic_plan', false), set_config('max_parallel_workers_per_gather', '0', false),
-          set_config('statement_timeout', '{StatementSeconds}s', false), set_config('idle_in_transaction_session_timeout', '30s', false),
+          set_config('statement_timeout', '{statementSeconds}s', false), set_config('idle_in_transaction_session_timeout', '30s', false),
           set_config('idle_session_timeout', '0', false), set_config('lock_timeout', '0', false)
         from current_setting('synchronous_commit') setting
         """,

@@ -37,16 +37,17 @@ public sealed partial class PostgresJobStore : IJobStore
     /// <param name="schema">The schema that the tables are in: small letters, digits and underscores, 40 at most.</param>
     /// <exception cref="ArgumentException">It is no connection string, or no name for a schema.</exception>
     public PostgresJobStore(string connectionString, string schema = "poolapi")
-        : this(connectionString, schema, Database.ConnectSeconds)
+        : this(connectionString, schema, Database.ConnectSeconds, Database.StatementSeconds)
     {
     }
 
-    /// <summary>For tests: a store that waits less long for a connection.</summary>
-    internal PostgresJobStore(string connectionString, string schema, int connectSeconds)
+    /// <summary>For tests: a store that waits less long for a connection, or whose statements may take less time at the server.</summary>
+    internal PostgresJobStore(
+        string connectionString, string schema, int connectSeconds = Database.ConnectSeconds, int statementSeconds = Database.StatementSeconds)
     {
         if (!SchemaName().IsMatch(schema)) throw new ArgumentException("Small letters, digits and underscores, 40 at most.", nameof(schema));
         _schema = schema;
-        _database = new Database(connectionString, connectSeconds);
+        _database = new Database(connectionString, connectSeconds, statementSeconds);
         _changes = new JobChanges(_name, NotifyAsync);
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;

@@ -74,6 +74,16 @@ internal sealed class Database : IDisposable
         return rows.Next() ? statement.ReadLong() : 0;
     }
 
+    /// <summary>The memory that its statements take in the library, in bytes.</summary>
+    internal long StatementBytes
+    {
+        get
+        {
+            raw.sqlite3_db_status(_connection.Handle, raw.SQLITE_DBSTATUS_STMT_USED, out int used, out _, 0);
+            return used;
+        }
+    }
+
     /// <summary>The rowid of the row that was inserted last.</summary>
     public long LastRow => raw.sqlite3_last_insert_rowid(_connection.Handle);
 

@@ -1,0 +1,88 @@
+using System.Net;
+using System.Runtime.CompilerServices;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Answers of many bytes count until their clients have read them; a body that is given up does not.</summary>
+public class AnswerTests
+{
+    private const int Length = 24 << 20;
+
+    private static readonly Dictionary<string, string?> Settings = new() { ["Pool:QueueBytes"] = "30000000", ["Pool:MaxBodyBytes"] = "10000000" };
+
+    [Fact]
+    public async Task An_answer_that_nobody_reads_keeps_its_bytes_until_its_client_is_cut()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app =>
+            {
+                app.MapPost("/", static (int length) => TypedResults.Bytes(new byte[length], "image/png")).RunOnPool();
+                app.MapPost("/short", static () => "short").RunOnPool();
+            },
+            Settings,
+            static builder => builder.Services.AddSingleton(new AnswerBudget(30_000_000) { StallTimeout = TimeSpan.FromSeconds(2) }),
+            kestrel: true);
+        using RawConnection idle = await app.ConnectAsync();
+        await idle.SendAsync($"POST /?length={Length} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n");
+        await idle.SendAsync(new byte[5_000_000]);
+        await TestApp.Until(() => app.AppPool().Answers.Used == Length, "the answer is held");
+
+        using HttpResponseMessage refused = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.NotNull(refused.Headers.RetryAfter);
+        Assert.Contains("urn:poolapi:problem:overloaded", await refused.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        using HttpResponseMessage other = await app.Client.PostAsync("/short", null, TestApp.Token);
+        Assert.Equal("short", await other.Content.ReadAsStringAsync(TestApp.Token));
+
+        await TestApp.Until(() => app.AppPool().Answers.Used == 0, "the client is cut");
+        using HttpResponseMessage read = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
+        Assert.Equal(Length, (await read.Content.ReadAsByteArrayAsync(TestApp.Token)).Length);
+        await TestApp.Until(() => app.AppPool().Answers.Used == 0, "it is over");
+    }
+
+    [Fact]
+    public async Task A_body_that_is_given_up_can_be_collected_while_the_request_goes_on()
+    {
+        var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        WeakReference? body = null;
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapPost("/", static (HttpContext context, int? unused) => context.Features.Get<IBufferedBodyFeature>()!.Body.Length)
+                .AddEndpointFilter(async (invocation, next) =>
+                {
+                    body = Release(invocation.HttpContext);
+                    released.SetResult();
+                    await goOn.Task;
+                    return await next(invocation);
+                })
+                .RunOnPool(),
+            Settings, kestrel: true);
+        using var content = new ByteArrayContent(new byte[5_000_000]);
+        Task<HttpResponseMessage> sent = app.Client.PostAsync("/", content, TestApp.Token);
+        await released.Task.WaitAsync(TestApp.Token);
+
+        Assert.Equal(0, app.AppPool().Bodies.Used);
+        await TestApp.Until(
+            () =>
+            {
+                GC.Collect();
+                return !body!.IsAlive;
+            },
+            "it is collected");
+
+        goOn.SetResult();
+        using HttpResponseMessage response = await sent;
+        Assert.Equal("0", await response.Content.ReadAsStringAsync(TestApp.Token));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference Release(HttpContext context)
+    {
+        IBufferedBodyFeature feature = context.Features.Get<IBufferedBodyFeature>()!;
+        Assert.True(System.Runtime.InteropServices.MemoryMarshal.TryGetArray(feature.Body, out ArraySegment<byte> bytes));
+        feature.Release();
+        return new WeakReference(bytes.Array);
+    }
+}

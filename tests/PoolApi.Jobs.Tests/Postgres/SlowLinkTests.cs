@@ -1,0 +1,46 @@
+using System.Diagnostics;
+using Npgsql;
+using PoolApi.Jobs.Stores.Postgres;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>Large bodies over a link that is slow for the limit that one statement has.</summary>
+[Collection(PostgresTests.Name)]
+public sealed class SlowLinkTests(PostgresCluster cluster)
+{
+    private const int StatementSeconds = 1, BytesPerSecond = 4 << 20, Length = 12 << 20;
+
+    private readonly string _schema = PostgresTests.NewSchema();
+
+    [Fact]
+    public async Task Jobs_are_claimed_at_once_and_their_bodies_and_results_read_however_long_that_takes()
+    {
+        PostgresCluster.Require();
+        await using var near = new PostgresJobStore(cluster.ConnectionString, _schema);
+        await near.OpenAsync(Token);
+        var body = new byte[Length];
+        Random.Shared.NextBytes(body);
+        for (int i = 0; i < 6; i++) await near.AcceptAsync(Jobs.New() with { Payload = Jobs.Payload() with { Body = body } }, Token);
+        Guid ended = (await near.AcceptAsync(Jobs.New(priority: Threading.WorkPriority.High), Token)).Job.Id;
+        JobClaim first = Assert.Single((await near.ClaimAsync("near", 1, Jobs.LongLease, Token)).Claims);
+        Assert.True(await near.FinishAsync(first, new JobEnd(JobState.Succeeded, new JobResult(200, null, body)), Token));
+
+        var server = new NpgsqlConnectionStringBuilder(cluster.ConnectionString);
+        await using var link = new CutOff(server.Port) { BytesPerSecond = BytesPerSecond };
+        (server.Host, server.Port) = ("127.0.0.1", link.Port);
+        await using var far = new PostgresJobStore(server.ConnectionString, _schema, statementSeconds: StatementSeconds);
+        await far.OpenAsync(Token);
+
+        long since = Stopwatch.GetTimestamp();
+        JobClaims claims = await far.ClaimAsync("far", 6, Jobs.LongLease, Token);
+        // Together their bodies take 18 seconds.
+        Assert.InRange(Stopwatch.GetElapsedTime(since), TimeSpan.Zero, TimeSpan.FromSeconds(10));
+        Assert.Equal(6, claims.Claims.Count);
+        Assert.All(claims.Claims, static c => Assert.Equal((Length, 1), (c.UnreadBytes, c.Job.Attempt)));
+
+        // Each takes three times as long as the server lets a statement run.
+        Assert.True((await far.ReadBodyAsync(claims.Claims[0], Token))!.Value.Span.SequenceEqual(body));
+        Assert.True((await far.GetResultAsync(ended, Token))!.Result!.Body.Span.SequenceEqual(body));
+    }
+}

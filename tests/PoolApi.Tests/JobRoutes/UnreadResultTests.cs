@@ -1,0 +1,109 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Jobs;
+using PoolApi.Tests.JobRoutes.Support;
+using PoolApi.Tests.Service;
+
+namespace PoolApi.Tests.JobRoutes;
+
+/// <summary>Clients that ask for results and lists and do not read them.</summary>
+public class UnreadResultTests
+{
+    private const int Length = 6 << 20;
+
+    [Fact]
+    public async Task Results_that_nobody_reads_fill_their_budget_and_no_more()
+    {
+        await using JobApp app = await StartAsync(TimeSpan.FromMinutes(5));
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));
+        using Socket one = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
+        using Socket two = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
+        await UntilUsedAsync(app, 2 * Length);
+
+        using HttpResponseMessage refused = await app.Client.GetAsync($"/v1/jobs/{job.Id}/result", JobApp.Token);
+        await ServiceApp.AssertProblem(refused, 503, "overloaded");
+        Assert.NotNull(refused.Headers.RetryAfter);
+
+        // What is small, or has no body, needs little room.
+        Job small = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "text/plain", "done"u8.ToArray()));
+        Assert.Equal("done", await app.Client.GetStringAsync($"/v1/jobs/{small.Id}/result", JobApp.Token));
+        using var head = new HttpRequestMessage(HttpMethod.Head, $"/v1/jobs/{job.Id}/result");
+        using HttpResponseMessage length = await app.Client.SendAsync(head, JobApp.Token);
+        Assert.Equal((HttpStatusCode.OK, Length), (length.StatusCode, length.Content.Headers.ContentLength));
+
+        // One leaves, and there is room.
+        one.Close(0);
+        await UntilUsedAsync(app, Length);
+        Assert.Equal(Length, (await app.Client.GetByteArrayAsync($"/v1/jobs/{job.Id}/result", JobApp.Token)).Length);
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_read_is_cut()
+    {
+        await using JobApp app = await StartAsync(TimeSpan.FromSeconds(1));
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));
+        using Socket idle = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
+        await UntilUsedAsync(app, Length);
+
+        await UntilUsedAsync(app, 0);
+
+        int read = 0;
+        var buffer = new byte[65536];
+        try
+        {
+            while (await idle.ReceiveAsync(buffer, JobApp.Token) is > 0 and var count) read += count;
+        }
+        catch (SocketException)
+        {
+            // Cut.
+        }
+        Assert.InRange(read, 1, Length - 1);
+    }
+
+    [Fact]
+    public async Task A_list_that_nobody_reads_counts_as_well()
+    {
+        await using JobApp app = await StartAsync(TimeSpan.FromMinutes(5));
+        string[] tags = [.. Enumerable.Range(0, 16).Select(static i => new string((char)('a' + i), 64))];
+        for (int i = 0; i < 1000; i++) app.Store.Put(FakeJobStore.New() with { Tags = tags });
+        using Socket idle = await AskAsync(app, "/v1/jobs?limit=1000");
+
+        await UntilAsync(app, static used => used > 1_000_000);
+        idle.Close(0);
+        await UntilUsedAsync(app, 0);
+    }
+
+    private static Task<JobApp> StartAsync(TimeSpan stall) => JobApp.StartAsync(
+        kestrel: true, answerBytes: (2 * Length) + (1 << 20), stall: stall,
+        // The kernel's buffers would take all of it.
+        configure: static builder => builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
+        {
+            Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+            socket.SendBufferSize = 16 * 1024;
+            return socket;
+        }));
+
+    private static async Task<Socket> AskAsync(JobApp app, string path)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 16 * 1024 };
+        await socket.ConnectAsync(app.Address!.Host, app.Address.Port, JobApp.Token);
+        await socket.SendAsync(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"), JobApp.Token);
+        return socket;
+    }
+
+    private static Task UntilUsedAsync(JobApp app, long bytes) => UntilAsync(app, used => used == bytes);
+
+    private static async Task UntilAsync(JobApp app, Predicate<long> isSo)
+    {
+        var answers = app.App.Services.GetRequiredService<AnswerBudget>();
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!isSo(answers.Used))
+        {
+            Assert.False(patience.IsCancellationRequested, $"{answers.Used} bytes are held");
+            await Task.Delay(5, JobApp.Token);
+        }
+    }
+}
