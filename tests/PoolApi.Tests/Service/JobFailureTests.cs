@@ -23,7 +23,9 @@ public class JobFailureTests
             builder.Logging.ClearProviders().AddProvider(log);
             builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
             {
-                ["Jobs:Path"] = Path.Combine(folder, "jobs.db"), ["Jobs:MaxAttempts"] = $"{attempts}", ["Jobs:RetryDelay"] = "00:00:00.001",
+                ["Jobs:Path"] = Path.Combine(folder, "jobs.db"),
+                ["Jobs:MaxAttempts"] = $"{attempts}",
+                ["Jobs:RetryDelay"] = "00:00:00.001",
             });
             builder.Services.AddFixedThreadPool();
             builder.Services.AddProblems();
