@@ -40,6 +40,7 @@ try
     await using var disposal = new BoundedDisposal(app, TimeSpan.FromMilliseconds(500));
     app.UseExceptionHandler();
     app.UseStatusCodePages();
+    app.UseManagementGuard();
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
     app.UseRequestChecks();
     if (jobs) app.UseJobIntake();

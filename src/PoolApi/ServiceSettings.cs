@@ -9,9 +9,10 @@ namespace PoolApi;
 /// <summary>The service's own settings, beside those of the pool and of the shutdown.</summary>
 internal sealed class ServiceSettings
 {
-    private ServiceSettings(ServerUrls urls, bool diagnostics, AuthSettings auth, JobSettings jobs, List<string> faults)
+    private ServiceSettings(ServerUrls urls, ManagementHosts managementHosts, bool diagnostics, AuthSettings auth, JobSettings jobs, List<string> faults)
     {
         Urls = urls;
+        ManagementHosts = managementHosts;
         Diagnostics = diagnostics;
         Auth = auth;
         Jobs = jobs;
@@ -19,6 +20,9 @@ internal sealed class ServiceSettings
     }
 
     public ServerUrls Urls { get; }
+
+    /// <summary>By which hosts the management routes answer.</summary>
+    public ManagementHosts ManagementHosts { get; }
 
     /// <summary>Whether the diagnostics routes are there.</summary>
     public bool Diagnostics { get; }
@@ -39,6 +43,7 @@ internal sealed class ServiceSettings
 
         var management = new SettingsReader(configuration.GetSection("Management"), faults);
         management.Known("Urls"); // judged above
+        var managementHosts = ManagementHosts.Read(management, urls);
         management.RejectUnknownKeys();
 
         var workloads = new SettingsReader(configuration.GetSection("Workloads"), faults);
@@ -59,13 +64,14 @@ internal sealed class ServiceSettings
         }
 
         var jobs = JobSettings.Read(configuration, environment.ContentRootPath, faults);
-        return new ServiceSettings(urls, diagnostics, auth, jobs, faults);
+        return new ServiceSettings(urls, managementHosts, diagnostics, auth, jobs, faults);
     }
 
     /// <summary>Lets the host judge these settings together with all others, before anything starts.</summary>
     public void AddTo(IServiceCollection services)
     {
         services.AddSingleton(Urls);
+        services.AddSingleton(ManagementHosts);
         services.AddOptions<ServiceSettingsCheck>().ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServiceSettingsCheck>>(new Validator(Faults));
     }

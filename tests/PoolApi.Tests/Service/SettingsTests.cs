@@ -88,7 +88,7 @@ public class SettingsTests
             Assert.Single(Faults(("Urls", "http://10.0.0.1:5000"), ("Management:Urls", "http://127.0.0.1:5000"))));
 
     [Theory]
-    [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: Urls. (Its value is 'x'.)")]
+    [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: AllowedHosts, Urls. (Its value is 'x'.)")]
     [InlineData("Workloads:Diagnostic", "Workloads:Diagnostic is not a setting; the settings under Workloads are: Diagnostics. (Its value is 'x'.)")]
     [InlineData("Jobs:Paths", "Jobs:Paths is not a setting; the settings under Jobs are: ConnectionString, Lease, MaxAttempts, MaxPayloadBytes, MaxRedeliveries, MaxResultBytes, Path, Retention, RetryDelay, Share, Store.")] // the value of a mistyped ConnectionString is a secret
     [InlineData("Jobs:Share", "Jobs:Share is 'x'; it may be a number from 0 to 1, such as 0.02.")]
