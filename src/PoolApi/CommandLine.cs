@@ -12,6 +12,9 @@ internal static class CommandLine
 
         """;
 
+    /// <summary>Whether the program is to serve, unless a setting is wrong. Decided at once, before anything else is.</summary>
+    public static bool Serves(string[] args) => args is [] or [['-' or '/', ..], ..] || args[0].Contains('=', StringComparison.Ordinal);
+
     /// <summary>Runs what is not serving.</summary>
     /// <returns>The exit code; <see langword="null"/> if the program is to serve.</returns>
     public static async Task<int?> RunAsync(string[] args)

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Auth;
 using PoolApi.Diagnostics;
 using PoolApi.Documentation;
@@ -13,6 +14,8 @@ using PoolApi.Telemetry;
 using PoolApi.Thumbnails;
 using PoolApi.Welcome;
 
+// First of all: as PID 1 of a container the process does not get a signal that it has no handler for.
+if (CommandLine.Serves(args)) EarlyStopSignals.Register(LogFormat.WriteEarly);
 if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
 
 try
@@ -53,7 +56,16 @@ try
     if (jobs) api.MapJobs();
     app.MapManagement();
 
-    await app.StartAsync();
+    try
+    {
+        await app.StartAsync();
+    }
+    catch (OperationCanceledException) when (app.Lifetime.ApplicationStopping.IsCancellationRequested)
+    {
+        // A signal came while the host started. What has started stops, and the stop has its account.
+        await app.StopAsync();
+        return Environment.ExitCode;
+    }
     StartFaults.HasStarted = true;
     await app.WaitForShutdownAsync();
     return Environment.ExitCode;
