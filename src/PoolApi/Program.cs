@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi;
 using PoolApi.AspNetCore.Shutdown;
@@ -6,6 +7,7 @@ using PoolApi.Diagnostics;
 using PoolApi.Documentation;
 using PoolApi.JobRoutes;
 using PoolApi.JobService;
+using PoolApi.Listening;
 using PoolApi.Management;
 using PoolApi.Passwords;
 using PoolApi.Problems;
@@ -37,6 +39,7 @@ try
     builder.Services.AddTelemetry(builder.Configuration);
     builder.Services.AddDocumentation(asksForKeys: settings.Auth.Keys is not null);
     builder.Services.AddSingleton<Listeners>();
+    builder.Services.AddSingleton<IConnectionListenerFactory, ConnectionListenerFactory>();
     builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerMatcherPolicy>());
 
     WebApplication app = builder.Build();

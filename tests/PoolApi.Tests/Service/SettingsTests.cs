@@ -1,4 +1,7 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Options;
+using PoolApi.Listening;
 using PoolApi.Management;
 
 namespace PoolApi.Tests.Service;
@@ -184,9 +187,11 @@ public class SettingsTests
     {
         Assert.Equal("PoolApi cannot start: it broke", StartFaults.Explain(new InvalidOperationException("it broke")));
         Assert.Equal(
-            "PoolApi cannot start: Failed to bind to address http://127.0.0.1:1: address already in use. "
-            + "Choose another port with Urls or Management:Urls, or stop the program that has it.",
-            StartFaults.Explain(new IOException("Failed to bind to address http://127.0.0.1:1: address already in use.")));
+            "PoolApi cannot start: Urls: http://127.0.0.1:1 is already in use. Choose another port, or stop the program that has it.",
+            StartFaults.Explain(ListenFault.Of(new(IPAddress.Loopback, 1), "Urls", new SocketException((int)SocketError.AddressAlreadyInUse))));
+        Assert.Equal(
+            "PoolApi cannot start, for 2 reasons:\n  six\n  four",
+            StartFaults.Explain(new IOException("Failed to bind to address http://localhost:1.", new AggregateException(new IOException("six"), new IOException("four")))));
         Assert.Equal(
             "PoolApi cannot start, for 2 reasons:\n  a\n  b",
             StartFaults.Explain(new AggregateException(
