@@ -41,6 +41,8 @@ internal sealed class ServiceSettings
         var faults = new List<string>();
         ServerUrls urls = ServerUrls.Read(configuration, faults);
 
+        SettingNames.FindMisspelt(configuration, faults);
+
         var management = new SettingsReader(configuration.GetSection("Management"), faults);
         management.Known("Urls"); // judged above
         var managementHosts = ManagementHosts.Read(management, urls);
