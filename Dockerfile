@@ -14,7 +14,9 @@ RUN dotnet restore src/PoolApi --locked-mode --runtime linux-x64
 # The native link takes clang where there is one and gcc otherwise; the SDK finds out by itself.
 # Symbols (PoolApi.dbg is twice the size of the program) and documentation stay behind.
 COPY src src
-RUN dotnet publish src/PoolApi --no-restore --configuration Release --runtime linux-x64 --output /app -warnaserror \
+# The repository stays outside, so the commit that --version tells comes as an argument.
+ARG REVISION=
+RUN dotnet publish src/PoolApi --no-restore --configuration Release --runtime linux-x64 --output /app -warnaserror -p:SourceRevisionId=$REVISION \
     && rm -f /app/*.dbg /app/*.pdb /app/*.xml \
     && mkdir /data
 

@@ -1,4 +1,6 @@
+using System.Reflection;
 using PoolApi.Management;
+using PoolApi.Requests;
 
 namespace PoolApi;
 
@@ -8,9 +10,16 @@ internal static class CommandLine
     private const string Usage = """
         PoolApi                       serve; settings as --Key value, or by environment or appsettings.json
         PoolApi healthcheck           ask the service on this machine whether it is ready: exit code 0 or 1
+        PoolApi --version             the version, and the commit if it is known
         PoolApi --help                this
 
         """;
+
+    private static readonly string[] Commands = [HealthcheckCommand.Name, "help", "version"];
+
+    /// <summary>Whether the program is to serve, unless a setting is wrong. Decided at once, before anything else is.</summary>
+    public static bool Serves(string[] args) =>
+        args is [] || (!IsHelp(args[0]) && !IsVersion(args[0]) && (args[0] is ['-' or '/', ..] || args[0].Contains('=', StringComparison.Ordinal)));
 
     /// <summary>Runs what is not serving.</summary>
     /// <returns>The exit code; <see langword="null"/> if the program is to serve.</returns>
@@ -18,17 +27,68 @@ internal static class CommandLine
     {
         switch (args)
         {
-            case [HealthcheckCommand.Name, .. var rest]:
-                return await HealthcheckCommand.RunAsync(rest);
-            case ["--help" or "-h" or "-?", ..]:
+            case [var word, ..] when IsHelp(word):
+            case [HealthcheckCommand.Name, var topic, ..] when IsHelp(topic):
                 await Console.Out.WriteAsync(Usage);
                 return 0;
-            // A setting begins with - or /, or is Key=value. A misspelt command must not start a server.
-            case [[not ('-' or '/'), ..] word, ..] when !word.Contains('=', StringComparison.Ordinal):
-                await Console.Error.WriteAsync($"There is no command '{word}'.\n{Usage}");
+            case [var word, ..] when IsVersion(word):
+                await Console.Out.WriteLineAsync(Version);
+                return 0;
+            case [HealthcheckCommand.Name, .. var rest]:
+                return await TellAsync(ArgumentFaults(rest)) ? 1 : await HealthcheckCommand.RunAsync(rest);
+            // A misspelt command must not start a server.
+            case [var word, ..] when !Serves(args):
+                string meant = NearestName.Of(word, Commands) is { } command ? $" '{command}' may be meant." : "";
+                await Console.Error.WriteAsync($"There is no command '{word}'.{meant}\n{Usage}");
                 return StartFaults.ExitCode;
             default:
-                return null;
+                return await TellAsync(ArgumentFaults(args)) ? StartFaults.ExitCode : null;
         }
+    }
+
+    /// <summary>What is wrong with arguments that are to be settings: --Key value, --Key=value, Key=value, and the same with a slash.</summary>
+    /// <remarks>The framework takes whatever follows a switch for its value, the next switch included, and drops a last one without.</remarks>
+    internal static List<string> ArgumentFaults(string[] args)
+    {
+        var faults = new List<string>();
+        for (int i = 0; i < args.Length; i++)
+        {
+            string arg = args[i];
+            string text = arg.StartsWith("--", StringComparison.Ordinal) ? arg[2..] : arg is ['/', ..] ? arg[1..] : arg;
+            bool isSwitch = text.Length < arg.Length;
+            bool hasValue = text.Contains('=', StringComparison.Ordinal);
+            string key = text.Split('=', 2)[0];
+            if (arg is ['-', not '-', ..])
+                faults.Add($"{arg} is not a setting; one begins with two dashes, --Key value.");
+            else if (!isSwitch && !hasValue)
+                faults.Add($"'{arg}' is neither a setting nor the value of one; a setting is written --Key value.");
+            else if (!SettingNames.IsKnown(key))
+                faults.Add($"{arg.Split('=', 2)[0]} is not a setting.{(SettingNames.Nearest(key) is { } near ? $" --{near} may be meant." : "")}");
+            else if (isSwitch && !hasValue && (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal)))
+                faults.Add($"{arg} has no value; it is written {arg} value.");
+            // The value of this one, or of an unknown one.
+            if (!hasValue && i + 1 < args.Length && arg is ['-' or '/', ..] && !args[i + 1].StartsWith("--", StringComparison.Ordinal)) i++;
+        }
+        return faults;
+    }
+
+    private static bool IsHelp(string word) => word.ToLowerInvariant() is "help" or "--help" or "-h" or "-?" or "/?" or "/h";
+
+    private static bool IsVersion(string word) => word.ToLowerInvariant() is "version" or "--version" or "-v";
+
+    /// <summary>0.1.0+COMMIT, as the build knows it.</summary>
+    private static string Version
+    {
+        get
+        {
+            string version = typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
+            return version.Split('+', 2) is [var number, var commit] ? $"PoolApi {number}, commit {commit}" : $"PoolApi {version}";
+        }
+    }
+
+    private static async Task<bool> TellAsync(List<string> faults)
+    {
+        if (faults.Count > 0) await Console.Error.WriteLineAsync(StartFaults.Explain(faults));
+        return faults.Count > 0;
     }
 }

@@ -1,10 +1,13 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Auth;
 using PoolApi.Diagnostics;
 using PoolApi.Documentation;
 using PoolApi.JobRoutes;
 using PoolApi.JobService;
+using PoolApi.Listening;
 using PoolApi.Management;
 using PoolApi.Passwords;
 using PoolApi.Problems;
@@ -13,6 +16,8 @@ using PoolApi.Telemetry;
 using PoolApi.Thumbnails;
 using PoolApi.Welcome;
 
+// First of all: as PID 1 of a container the process does not get a signal that it has no handler for.
+if (CommandLine.Serves(args)) EarlyStopSignals.Register(LogFormat.WriteEarly);
 NativeHeap.LimitArenas();
 if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
 
@@ -35,12 +40,14 @@ try
     builder.Services.AddTelemetry(builder.Configuration);
     builder.Services.AddDocumentation(asksForKeys: settings.Auth.Keys is not null);
     builder.Services.AddSingleton<Listeners>();
+    builder.Services.AddSingleton<IConnectionListenerFactory, ConnectionListenerFactory>();
     builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerMatcherPolicy>());
 
     WebApplication app = builder.Build();
     await using var disposal = new BoundedDisposal(app, TimeSpan.FromMilliseconds(500));
     app.UseExceptionHandler();
     app.UseStatusCodePages();
+    app.UseManagementGuard();
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
     app.UseRequestChecks();
     if (jobs) app.UseJobIntake();
@@ -53,7 +60,16 @@ try
     if (jobs) api.MapJobs();
     app.MapManagement();
 
-    await app.StartAsync();
+    try
+    {
+        await app.StartAsync();
+    }
+    catch (OperationCanceledException) when (app.Lifetime.ApplicationStopping.IsCancellationRequested)
+    {
+        // A signal came while the host started. What has started stops, and the stop has its account.
+        await app.StopAsync();
+        return Environment.ExitCode;
+    }
     StartFaults.HasStarted = true;
     await app.WaitForShutdownAsync();
     return Environment.ExitCode;

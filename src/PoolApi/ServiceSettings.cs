@@ -11,9 +11,11 @@ namespace PoolApi;
 /// <summary>The service's own settings, beside those of the pool and of the shutdown.</summary>
 internal sealed class ServiceSettings
 {
-    private ServiceSettings(ServerUrls urls, bool diagnostics, AuthSettings auth, JobSettings jobs, DecodeLimits decoding, List<string> faults)
+    private ServiceSettings(
+        ServerUrls urls, ManagementHosts managementHosts, bool diagnostics, AuthSettings auth, JobSettings jobs, DecodeLimits decoding, List<string> faults)
     {
         Urls = urls;
+        ManagementHosts = managementHosts;
         Diagnostics = diagnostics;
         Auth = auth;
         Jobs = jobs;
@@ -22,6 +24,9 @@ internal sealed class ServiceSettings
     }
 
     public ServerUrls Urls { get; }
+
+    /// <summary>By which hosts the management routes answer.</summary>
+    public ManagementHosts ManagementHosts { get; }
 
     /// <summary>Whether the diagnostics routes are there.</summary>
     public bool Diagnostics { get; }
@@ -43,8 +48,11 @@ internal sealed class ServiceSettings
         var faults = new List<string>();
         ServerUrls urls = ServerUrls.Read(configuration, faults);
 
+        SettingNames.FindMisspelt(configuration, faults);
+
         var management = new SettingsReader(configuration.GetSection("Management"), faults);
         management.Known("Urls"); // judged above
+        var managementHosts = ManagementHosts.Read(management, urls);
         management.RejectUnknownKeys();
 
         var workloads = new SettingsReader(configuration.GetSection("Workloads"), faults);
@@ -66,7 +74,7 @@ internal sealed class ServiceSettings
 
         var jobs = JobSettings.Read(configuration, environment.ContentRootPath, faults);
         DecodeLimits decoding = ThumbnailSettings.Read(configuration, faults);
-        return new ServiceSettings(urls, diagnostics, auth, jobs, decoding, faults);
+        return new ServiceSettings(urls, managementHosts, diagnostics, auth, jobs, decoding, faults);
     }
 
     /// <summary>Lets the host judge these settings together with all others, before anything starts.</summary>
@@ -74,6 +82,7 @@ internal sealed class ServiceSettings
     {
         services.AddSingleton(Urls);
         services.AddSingleton(Decoding);
+        services.AddSingleton(ManagementHosts);
         services.AddOptions<ServiceSettingsCheck>().ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServiceSettingsCheck>>(new Validator(Faults));
     }

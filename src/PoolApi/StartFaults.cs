@@ -11,20 +11,18 @@ internal static class StartFaults
     /// <summary>While it is false the framework's own accounts of a failed start are kept out of the log: they repeat it with a stack trace.</summary>
     public static bool HasStarted { get; set; }
 
-    public static string Explain(Exception exception)
-    {
-        string[] faults = [.. Faults(exception)];
-        return faults.Length == 1
-            ? $"PoolApi cannot start: {faults[0]}"
-            : $"PoolApi cannot start, for {faults.Length} reasons:\n  {string.Join("\n  ", faults)}";
-    }
+    public static string Explain(Exception exception) => Explain([.. Faults(exception)]);
+
+    public static string Explain(IReadOnlyList<string> faults) => faults.Count == 1
+        ? $"PoolApi cannot start: {faults[0]}"
+        : $"PoolApi cannot start, for {faults.Count} reasons:\n  {string.Join("\n  ", faults)}";
 
     private static IEnumerable<string> Faults(Exception exception) => exception switch
     {
         AggregateException many => many.InnerExceptions.SelectMany(Faults).Distinct(),
         OptionsValidationException settings => settings.Failures,
-        IOException when exception.Message.StartsWith("Failed to bind", StringComparison.Ordinal) =>
-            [$"{exception.Message.TrimEnd('.')}. Choose another port with Urls or Management:Urls, or stop the program that has it."],
+        // The server's own words for an address that failed twice, as IPv6 and as IPv4.
+        IOException { InnerException: AggregateException both } => Faults(both),
         _ => [exception.Message],
     };
 }

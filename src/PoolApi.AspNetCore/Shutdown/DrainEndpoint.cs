@@ -15,16 +15,23 @@ public static class DrainEndpoint
 
     /// <summary>
     /// Maps a POST that begins the app's stop, without lame duck: it drains, joins and exits. Answers 202 at once. For the
-    /// management port: who can reach it can stop the app.
+    /// management port: who can reach it can stop the app. A change that a web page of another site asks for is refused (403).
     /// </summary>
+    /// <remarks>
+    /// The usual check compares <c>Origin</c> with the request's scheme and host. A page that points a name of its own at this app
+    /// passes it, so the app must refuse hosts that it does not know (<c>AllowedHosts</c>).
+    /// </remarks>
     /// <param name="endpoints">Where to map it.</param>
     /// <param name="pattern">Its route.</param>
-    public static IEndpointConventionBuilder MapPoolDrain(this IEndpointRouteBuilder endpoints, string pattern = "/drain")
+    /// <param name="isCrossSite">Tells whether a web page of another site sends the request; in place of the usual check.</param>
+    public static IEndpointConventionBuilder MapPoolDrain(
+        this IEndpointRouteBuilder endpoints, string pattern = "/drain", Func<HttpContext, bool>? isCrossSite = null)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
-        return endpoints.MapPost(pattern, static async context =>
+        isCrossSite ??= static context => IsFromAnotherSite(context.Request);
+        return endpoints.MapPost(pattern, async context =>
         {
-            if (IsFromAnotherSite(context.Request))
+            if (isCrossSite(context))
             {
                 await TypedResults.Problem(
                     "A page of another site asked for it.", statusCode: StatusCodes.Status403Forbidden, title: "Not from another site",

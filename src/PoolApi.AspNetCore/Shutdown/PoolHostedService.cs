@@ -19,9 +19,16 @@ internal sealed class PoolHostedService(IServiceProvider services) : IHostedLife
         ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
         services.GetRequiredService<AppInstruments>();
         // Not in StartedAsync: this service's comes before those of services that were added later.
-        services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(coordinator.Started);
-        _signals = new StopSignals(name => coordinator.Begin(name, lameDuck: true), coordinator.ForceEnd);
+        var lifetime = services.GetRequiredService<IHostApplicationLifetime>();
+        lifetime.ApplicationStarted.Register(coordinator.Started);
+        _signals = new StopSignals(First, signal => coordinator.ForceEnd(signal.Name, signal.ExitCode));
         return Task.CompletedTask;
+
+        void First(StopSignal signal)
+        {
+            coordinator.Begin(signal.Name, lameDuck: true);
+            if (signal == StopSignal.HangUp) lifetime.StopApplication();
+        }
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -11,8 +11,16 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// </remarks>
 internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCoordinator> logger)
 {
+    /// <summary>The last line of a process that never had a pool.</summary>
+    public const string NothingAccepted = "Shutdown complete: exit 0, accepted 0, completed 0, failed 0, cancelled 0, "
+        + "expired 0, shed 0, client gone 0, not started 0, abandoned 0, joined 0/0";
+
     private readonly Lock _lines = new();
     private int? _exitCode;
+
+    /// <summary>The line of a stop before the start.</summary>
+    public static string StoppedBeforeStart(string reason) =>
+        $"Shutdown: {ShutdownState.Starting}, reason {reason}, 0 in flight, 0 queued, 0 ms";
 
     /// <summary>The last line is written.</summary>
     public bool IsClosed

@@ -9,19 +9,19 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// </remarks>
 internal sealed class StopSignals : IDisposable
 {
-    private readonly Action<string> _first;
-    private readonly Action<string, int> _second;
+    private readonly Action<StopSignal> _first;
+    private readonly Action<StopSignal> _second;
     private readonly List<PosixSignalRegistration> _registrations = [];
     private readonly SignalBurst _burst = new(TimeProvider.System);
 
-    /// <param name="first">Told the signal's name. The host's own handler runs after it.</param>
-    /// <param name="second">Told the signal's name and the exit code that goes with it.</param>
-    public StopSignals(Action<string> first, Action<string, int> second)
+    /// <param name="first">Told the signal. The host's own handler runs after it, if there is one.</param>
+    /// <param name="second">Told the signal.</param>
+    public StopSignals(Action<StopSignal> first, Action<StopSignal> second)
     {
         (_first, _second) = (first, second);
-        Register(PosixSignal.SIGTERM, "SIGTERM", 128 + 15);
-        Register(PosixSignal.SIGINT, "SIGINT", 128 + 2);
-        Register(PosixSignal.SIGQUIT, "SIGQUIT", 128 + 3);
+        EarlyStopSignals.HandOver(() => _registrations.AddRange(StopSignal.All
+            .Where(static signal => signal.IsWanted && (signal != StopSignal.HangUp || EarlyStopSignals.IncludesHangUp))
+            .Select(signal => signal.Register(context => On(signal, context)))));
     }
 
     public void Dispose()
@@ -29,15 +29,12 @@ internal sealed class StopSignals : IDisposable
         foreach (PosixSignalRegistration registration in _registrations) registration.Dispose();
     }
 
-    private void Register(PosixSignal signal, string name, int exitCode) => _registrations.Add(PosixSignalRegistration.Create(signal, context =>
+    private void On(StopSignal signal, PosixSignalContext context)
     {
         SignalMeaning meaning = _burst.Next();
-        if (meaning == SignalMeaning.Stop)
-        {
-            _first(name);
-            return;
-        }
-        context.Cancel = true; // the process ends here, with its own exit code; or goes on with its stop
-        if (meaning == SignalMeaning.Now) _second(name, exitCode);
-    }));
+        // The process ends here, with its own exit code; or goes on with its stop. At the first, that is the host's to say.
+        if (meaning != SignalMeaning.Stop || signal == StopSignal.HangUp) context.Cancel = true;
+        if (meaning == SignalMeaning.Stop) _first(signal);
+        else if (meaning == SignalMeaning.Now) _second(signal);
+    }
 }

@@ -18,27 +18,35 @@ internal static class HealthcheckCommand
             new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory }).Configuration;
         var faults = new List<string>();
         ServerUrls urls = ServerUrls.Read(configuration, faults);
+        Uri[] probes = [.. urls.ManagementProbes.Where(static probe => probe.Port != 0)];
+        if (probes.Length == 0) faults.Add($"{ServerUrls.ManagementKey} has port 0, any free one; this command needs the port that was taken.");
         if (faults.Count > 0)
         {
             foreach (string fault in faults) Console.Error.WriteLine(fault);
             return 1;
         }
-        BindingAddress address = BindingAddress.Parse(urls.Management[0]);
-        // A wildcard is where to listen, not where to ask.
-        string host = ServerUrls.IsAnyHost(address.Host) ? "localhost" : address.Host;
-        var url = new Uri($"http://{host}:{address.Port}/readyz");
-        try
+        // It asks this machine: a proxy that the environment names for others is not asked.
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Timeout.InfiniteTimeSpan };
+        using var late = new CancellationTokenSource(Patience);
+        foreach (Uri probe in probes)
         {
-            // It asks this machine: a proxy that the environment names for others is not asked.
-            using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Patience };
-            using HttpResponseMessage answer = await http.GetAsync(url);
-            Console.WriteLine($"{url} answered {(int)answer.StatusCode}");
-            return answer.IsSuccessStatusCode ? 0 : 1;
+            var url = new Uri(probe, "/readyz");
+            try
+            {
+                using HttpResponseMessage answer = await http.GetAsync(url, late.Token);
+                Console.WriteLine($"{url} answered {(int)answer.StatusCode}");
+                return answer.IsSuccessStatusCode ? 0 : 1;
+            }
+            catch (OperationCanceledException)
+            {
+                Console.Error.WriteLine($"{url} does not answer within {Patience.TotalSeconds:F0} s.");
+                return 1;
+            }
+            catch (HttpRequestException e)
+            {
+                Console.Error.WriteLine($"{url} does not answer: {e.Message}");
+            }
         }
-        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
-        {
-            Console.Error.WriteLine($"{url} does not answer: {e.Message}");
-            return 1;
-        }
+        return 1;
     }
 }

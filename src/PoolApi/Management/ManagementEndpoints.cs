@@ -14,7 +14,8 @@ internal static class ManagementEndpoints
         group.MapPrometheusScrapingEndpoint("/metrics").WithJobCounts();
         group.MapPoolHealth();
         group.MapPoolWorkers();
-        group.MapPoolDrain();
+        var hosts = endpoints.ServiceProvider.GetRequiredService<ManagementHosts>();
+        group.MapPoolDrain(isCrossSite: context => hosts.IsCrossSite(context.Request));
         group.MapDashboard();
     }
 }

@@ -1,15 +1,20 @@
+using System.Net;
+
 namespace PoolApi.Management;
 
-/// <summary>The addresses that the server listens on, read from <c>Urls</c> and <c>Management:Urls</c>.</summary>
+/// <summary>The addresses that the server listens on, read from <c>Urls</c> and <c>Management:Urls</c>, with names resolved.</summary>
 internal sealed class ServerUrls
 {
     public const string DefaultApi = "http://localhost:8080";
     public const string DefaultManagement = "http://localhost:8081";
+    public const string ApiKey = "Urls";
+    public const string ManagementKey = "Management:Urls";
 
-    private ServerUrls(List<string> api, List<string> management)
+    private ServerUrls(List<string> api, List<string> management, List<string> managementNames)
     {
         Api = api;
         Management = management;
+        ManagementNames = managementNames;
         All = [.. api.Union(management, StringComparer.OrdinalIgnoreCase)];
     }
 
@@ -17,50 +22,90 @@ internal sealed class ServerUrls
 
     public IReadOnlyList<string> Management { get; }
 
+    /// <summary>The host names in <c>Management:Urls</c>, as they were written.</summary>
+    public IReadOnlyList<string> ManagementNames { get; }
+
     /// <summary>Each address once, the API's first.</summary>
     public List<string> All { get; }
 
+    /// <summary>Where this machine reaches the management port, in the order to try.</summary>
+    public IEnumerable<Uri> ManagementProbes => Management
+        .Select(BindingAddress.Parse)
+        .SelectMany(static address => ListenHost.Probes(address.Host).Select(host => new Uri($"http://{host}:{address.Port}")))
+        .Distinct();
+
     /// <summary>Reads the addresses; what is wrong with them goes to the faults, and the default takes its place.</summary>
-    public static ServerUrls Read(IConfiguration configuration, List<string> faults)
+    public static ServerUrls Read(IConfiguration configuration, List<string> faults) => Read(configuration, faults, Dns.GetHostAddresses);
+
+    /// <summary>Reads the addresses, with names resolved by the caller.</summary>
+    public static ServerUrls Read(IConfiguration configuration, List<string> faults, Func<string, IPAddress[]> lookUp)
     {
+        var names = new List<string>();
         var urls = new ServerUrls(
-            Read(configuration, "Urls", DefaultApi, faults),
-            Read(configuration, "Management:Urls", DefaultManagement, faults));
+            Read(configuration, ApiKey, DefaultApi, faults, lookUp, []),
+            Read(configuration, ManagementKey, DefaultManagement, faults, lookUp, names),
+            names);
         // The port alone tells which routes answer: shared in part, it would open the management to whoever reaches the API.
-        foreach (string url in urls.Management.Except(urls.Api))
+        foreach (int port in urls.Management.Select(PortOf).Intersect(urls.Api.Select(PortOf)).Where(static port => port != 0))
         {
-            int port = BindingAddress.Parse(url).Port;
-            if (port != 0 && urls.Api.FirstOrDefault(api => BindingAddress.Parse(api).Port == port) is { } api)
-                faults.Add($"Management:Urls is '{url}' and Urls is '{api}'; they may be the same address, or have different ports.");
+            string[] management = On(urls.Management, port);
+            string[] api = On(urls.Api, port);
+            if (!management.ToHashSet(StringComparer.OrdinalIgnoreCase).SetEquals(api))
+                faults.Add($"{ManagementKey} is '{Text(management)}' and {ApiKey} is '{Text(api)}'; they may be the same address, or have different ports.");
         }
         return urls;
+
+        static string[] On(IEnumerable<string> urls, int port) => [.. urls.Where(url => PortOf(url) == port)];
+        static string Text(string[] urls) => string.Join(';', urls);
     }
 
-    /// <summary>Whether a host is where to listen, not where to ask: a wildcard.</summary>
-    public static bool IsAnyHost(string host) => host is "+" or "*" or "0.0.0.0" or "[::]";
+    /// <summary>The setting that a bound address comes from.</summary>
+    public string KeyOf(IPEndPoint bound)
+    {
+        bool api = Api.Any(url => PortOf(url) == bound.Port);
+        bool management = Management.Any(url => PortOf(url) == bound.Port);
+        return api && management ? $"{ApiKey} and {ManagementKey}" : management ? ManagementKey : ApiKey;
+    }
 
-    private static List<string> Read(IConfiguration configuration, string key, string fallback, List<string> faults)
+    private static int PortOf(string url) => BindingAddress.Parse(url).Port;
+
+    private static List<string> Read(
+        IConfiguration configuration, string key, string fallback, List<string> faults, Func<string, IPAddress[]> lookUp, List<string> names)
     {
         // A list in JSON comes as settings under the key.
         string text = configuration[key] ?? (configuration.GetSection(key).GetChildren().Any() ? "a list" : fallback);
-        string[] parts = text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        var urls = parts.Where(IsUrl).Select(static part => BindingAddress.Parse(part).ToString()).ToList();
-        if (parts.Length > 0 && urls.Count == parts.Length) return urls;
-        faults.Add($"{key} is '{text}'; it may be one or more addresses http://host:port, separated by ';'. TLS belongs to the proxy in front.");
-        return [fallback];
+        BindingAddress?[] parts = [.. text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(Parse)];
+        if (parts.Length == 0 || Array.Exists(parts, static part => part is null))
+        {
+            faults.Add($"{key} is '{text}'; it may be one or more addresses http://host:port, separated by ';'. TLS belongs to the proxy in front.");
+            return [fallback];
+        }
+        int before = faults.Count;
+        var urls = new List<string>();
+        foreach (BindingAddress part in parts.OfType<BindingAddress>())
+        {
+            IReadOnlyList<string> hosts = ListenHost.Resolve(part.Host, lookUp, out string? fault);
+            bool isName = !ListenHost.IsWildcard(part.Host) && !ListenHost.IsAddress(part.Host);
+            if (isName) names.Add(part.Host);
+            // Each address of a name would have a free port of its own.
+            if (fault is null && part.Port == 0 && isName) fault = "is a name; with port 0 the host may be an IP address, * or +";
+            if (fault is not null) faults.Add($"{key} is '{text}': the host '{part.Host}' {fault}.");
+            else urls.AddRange(hosts.Select(host => $"http://{host}:{part.Port}").Except(urls, StringComparer.OrdinalIgnoreCase));
+        }
+        return faults.Count == before ? urls : [fallback];
     }
 
-    private static bool IsUrl(string text)
+    private static BindingAddress? Parse(string text)
     {
         try
         {
             BindingAddress address = BindingAddress.Parse(text);
             return address is { Scheme: "http", PathBase: "", Port: >= 0 and <= 65535, IsUnixPipe: false, IsNamedPipe: false }
-                && address.Host.Length > 0;
+                && address.Host.Length > 0 ? address : null;
         }
         catch (FormatException)
         {
-            return false;
+            return null;
         }
     }
 }

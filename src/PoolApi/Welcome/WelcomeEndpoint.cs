@@ -12,7 +12,7 @@ internal static class WelcomeEndpoint
             string api = $"{context.Request.Scheme}://{context.Request.Host}";
             BindingAddress address = BindingAddress.Parse(urls.Management[0]);
             // Listening everywhere, it is found under the name that led here.
-            string host = ServerUrls.IsAnyHost(address.Host) ? context.Request.Host.Host : address.Host;
+            string host = ListenHost.IsWildcard(address.Host) ? context.Request.Host.Host : address.Host;
             string management = $"http://{host}:{address.Port}";
             // Single quotes keep a shell from looking for variables; who copies the line puts a key in.
             string curl = keys ? $"curl -H '{ApiKeys.Header}: YOUR-KEY'" : "curl";

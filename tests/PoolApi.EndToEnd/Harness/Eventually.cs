@@ -9,7 +9,7 @@ internal static class Eventually
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(15);
 
     /// <summary>Asks until the answer is accepted; fails with the last answer when the time is over.</summary>
-    public static async Task<T> SeesAsync<T>(Func<Task<T>> ask, Func<T, bool> accept, string what, double seconds = 20)
+    public static async Task<T> SeesAsync<T>(Func<Task<T>> ask, Func<T, bool> accept, string what, double seconds = 20, TimeSpan? pause = null)
     {
         var clock = Stopwatch.StartNew();
         while (true)
@@ -19,7 +19,7 @@ internal static class Eventually
                 return answer;
             if (clock.Elapsed.TotalSeconds > seconds)
                 Assert.Fail($"waited {seconds} s in vain for: {what}. Last seen: {answer}");
-            await Task.Delay(Pause);
+            await Task.Delay(pause ?? Pause);
         }
     }
 }

@@ -66,9 +66,33 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Starts the service by way of a program that executes it in its own place, and waits until it is ready.</summary>
+    public static async Task<PoolApiProcess> StartWithinAsync(string[] wrapper, ServiceForm form, params string[] settings)
+    {
+        var service = await LaunchWithinAsync(wrapper, form, settings);
+        try
+        {
+            await service.BecomeReadyAsync();
+            return service;
+        }
+        catch
+        {
+            await service.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the service by way of another program and does not wait for anything.</summary>
+    public static Task<PoolApiProcess> LaunchWithinAsync(string[] wrapper, ServiceForm form, params string[] settings) =>
+        LaunchAsync(form, onePort: false, environment: null, settings, wrapper);
+
     /// <summary>Starts the service and does not wait for anything.</summary>
-    public static async Task<PoolApiProcess> LaunchAsync(
-        ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, params string[] settings)
+    public static Task<PoolApiProcess> LaunchAsync(
+        ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, params string[] settings) =>
+        LaunchAsync(form, onePort, environment, settings, wrapper: []);
+
+    private static async Task<PoolApiProcess> LaunchAsync(
+        ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, string[] settings, string[] wrapper)
     {
         var folder = new TemporaryFolder();
         bool http2 = environment?.GetValueOrDefault(ProtocolsVariable) == "Http2";
@@ -77,7 +101,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         // Jobs of its own: what is said later, by a test, wins.
         string jobs = $"--Jobs:Path {Path.Combine(folder.Path, "jobs", "jobs.db")}";
         var start = await ServiceCommand.CreateAsync(
-            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", jobs, .. settings], environment);
+            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", jobs, .. settings], environment, wrapper);
         return new PoolApiProcess(start, folder, api, management);
     }
 
@@ -90,6 +114,12 @@ internal sealed class PoolApiProcess : IAsyncDisposable
 
     /// <summary>Sends a signal.</summary>
     public void Send(Signal signal) => Libc.Send(Id, signal);
+
+    /// <summary>The service's own process, where the wrapper is its parent.</summary>
+    public async Task<int> ChildAsync() => int.Parse(
+        await Eventually.SeesAsync(
+            () => File.ReadAllTextAsync($"/proc/{Id}/task/{Id}/children"), children => children.Trim().Length > 0, "the wrapper's child", pause: TimeSpan.FromMilliseconds(1)),
+        System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>kill -9: it has no time for anything. Waits until it is gone.</summary>
     public async Task KillAsync()

@@ -38,6 +38,16 @@ internal static class ProcessFacts
         return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 
+    /// <summary>Waits until the process has a handler for a signal.</summary>
+    public static Task CatchesAsync(int processId, Signal signal) => Eventually.SeesAsync(
+        () => Task.FromResult(CaughtSignals(processId)), caught => (caught >> ((int)signal - 1) & 1) != 0, $"a handler for {signal}", pause: TimeSpan.FromMilliseconds(1));
+
+    private static ulong CaughtSignals(int processId)
+    {
+        string line = File.ReadLines($"/proc/{processId}/status").Single(l => l.StartsWith("SigCgt:", StringComparison.Ordinal));
+        return ulong.Parse(line.AsSpan("SigCgt:".Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    }
+
     private static long Ticks(string statFile)
     {
         // The name, in parentheses, may hold spaces: count from behind it. Fields 14 and 15 are user and system time.

@@ -13,11 +13,18 @@ internal static class ServiceCommand
 
     /// <summary>The start of the service. A setting is written as on a command line: "--Pool:Workers 2".</summary>
     public static async Task<ProcessStartInfo> CreateAsync(
-        ServiceForm form, string workingDirectory, IEnumerable<string> settings, IReadOnlyDictionary<string, string>? environment = null)
+        ServiceForm form, string workingDirectory, IEnumerable<string> settings, IReadOnlyDictionary<string, string>? environment = null,
+        params string[] wrapper)
     {
         var start = form == ServiceForm.NativeAot
             ? new ProcessStartInfo(await AotPublication.BinaryAsync())
             : new ProcessStartInfo(Repository.DotNet, ["exec", Repository.ServiceAssembly]);
+        if (wrapper is [var first, .. var rest])
+        {
+            foreach (string part in rest.Append(start.FileName).Reverse())
+                start.ArgumentList.Insert(0, part);
+            start.FileName = first;
+        }
         // Elsewhere than the program: its files must be found beside it, not where it was started.
         start.WorkingDirectory = workingDirectory;
         foreach (string setting in settings)

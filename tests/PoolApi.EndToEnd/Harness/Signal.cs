@@ -3,6 +3,9 @@ namespace PoolApi.EndToEnd.Harness;
 /// <summary>The signals a person or an orchestrator stops the service with; the numbers are Linux's.</summary>
 internal enum Signal
 {
+    /// <summary>The terminal has gone.</summary>
+    HangUp = 1,
+
     /// <summary>Ctrl-C.</summary>
     Interrupt = 2,
 

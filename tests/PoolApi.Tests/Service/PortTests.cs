@@ -11,7 +11,7 @@ namespace PoolApi.Tests.Service;
 public class PortTests
 {
     private static readonly string[] ApiRoutes = ["GET /openapi/v1.json", "POST /v1/thumbnails", "POST /v1/password-hashes", "GET /v1/diagnostics/noop"];
-    private static readonly string[] ManagementRoutes = ["GET /metrics", "GET /livez", "GET /readyz", "GET /startupz", "GET /v1/workers", "GET /dashboard.js", "GET /dashboard.css"];
+    internal static readonly string[] ManagementRoutes = ["GET /metrics", "GET /livez", "GET /readyz", "GET /startupz", "GET /v1/workers", "GET /dashboard.js", "GET /dashboard.css"];
 
     [Fact]
     public async Task With_two_ports_each_serves_its_own_routes_and_knows_nothing_of_the_others()
@@ -67,7 +67,7 @@ public class PortTests
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"));
         app.UseKestrel();
         app.StartServer();
-        int port = new Uri(Assert.Single(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses)).Port;
+        int port = Port(app);
         foreach (string route in (string[])[.. ApiRoutes, .. ManagementRoutes]) Assert.NotEqual(404, await Ask("127.0.0.1", port, route));
         Assert.Contains("dashboard.js", await Get("127.0.0.1", port, "GET /"), StringComparison.Ordinal);
     }
@@ -114,7 +114,7 @@ public class PortTests
         Assert.Equal(1, await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://127.0.0.1:{((IPEndPoint)free.LocalEndPoint!).Port}"]));
     }
 
-    private static (int Api, int Management) Start(ServiceApp app)
+    internal static (int Api, int Management) Start(ServiceApp app)
     {
         app.UseKestrel();
         app.StartServer();
@@ -122,10 +122,13 @@ public class PortTests
         return (ports[0], ports[1]);
     }
 
-    private static async Task<int> Ask(string host, int port, string route, string? forged = null) =>
+    internal static int Port(ServiceApp app) =>
+        new Uri(Assert.Single(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses)).Port;
+
+    internal static async Task<int> Ask(string host, int port, string route, string? forged = null) =>
         int.Parse((await Get(host, port, route, forged)).AsSpan(9, 3), System.Globalization.CultureInfo.InvariantCulture);
 
-    private static async Task<string> Get(string host, int port, string route, string? forged = null)
+    internal static async Task<string> Get(string host, int port, string route, string? forged = null)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await socket.ConnectAsync(host, port, ServiceApp.Token);

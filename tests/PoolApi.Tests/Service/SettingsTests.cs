@@ -1,4 +1,7 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Options;
+using PoolApi.Listening;
 using PoolApi.Management;
 
 namespace PoolApi.Tests.Service;
@@ -88,7 +91,7 @@ public class SettingsTests
             Assert.Single(Faults(("Urls", "http://10.0.0.1:5000"), ("Management:Urls", "http://127.0.0.1:5000"))));
 
     [Theory]
-    [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: Urls. (Its value is 'x'.)")]
+    [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: AllowedHosts, Urls. (Its value is 'x'.)")]
     [InlineData("Workloads:Diagnostic", "Workloads:Diagnostic is not a setting; the settings under Workloads are: Diagnostics. (Its value is 'x'.)")]
     [InlineData("Jobs:Paths", "Jobs:Paths is not a setting; the settings under Jobs are: ConnectionString, Lease, MaxAttempts, MaxPayloadBytes, MaxRedeliveries, MaxResultBytes, MemoryBytes, Path, Retention, RetryDelay, Share, Store.")] // the value of a mistyped ConnectionString is a secret
     [InlineData("Jobs:Share", "Jobs:Share is 'x'; it may be a number from 0 to 1, such as 0.02.")]
@@ -187,9 +190,11 @@ public class SettingsTests
     {
         Assert.Equal("PoolApi cannot start: it broke", StartFaults.Explain(new InvalidOperationException("it broke")));
         Assert.Equal(
-            "PoolApi cannot start: Failed to bind to address http://127.0.0.1:1: address already in use. "
-            + "Choose another port with Urls or Management:Urls, or stop the program that has it.",
-            StartFaults.Explain(new IOException("Failed to bind to address http://127.0.0.1:1: address already in use.")));
+            "PoolApi cannot start: Urls: http://127.0.0.1:1 is already in use. Choose another port, or stop the program that has it.",
+            StartFaults.Explain(ListenFault.Of(new(IPAddress.Loopback, 1), "Urls", new SocketException((int)SocketError.AddressAlreadyInUse))));
+        Assert.Equal(
+            "PoolApi cannot start, for 2 reasons:\n  six\n  four",
+            StartFaults.Explain(new IOException("Failed to bind to address http://localhost:1.", new AggregateException(new IOException("six"), new IOException("four")))));
         Assert.Equal(
             "PoolApi cannot start, for 2 reasons:\n  a\n  b",
             StartFaults.Explain(new AggregateException(

@@ -1,0 +1,56 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace PoolApi.Listening;
+
+/// <summary>Paces a listener that cannot accept, because the process or the machine is out of file descriptors or memory.</summary>
+/// <remarks>The clients wait in the system's backlog meanwhile. The log tells of each episode once, and of its end. Not thread-safe: a listener accepts one connection at a time.</remarks>
+internal sealed partial class AcceptFailures(EndPoint address, TimeProvider time, ILogger<ConnectionListener> logger)
+{
+    /// <summary>The pause before the listener tries again.</summary>
+    public static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>An episode is over when a connection is accepted so long after the last failure: a client that leaves makes room for one.</summary>
+    public static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
+
+    private long? _since;
+    private long _last;
+
+    /// <summary>A connection was accepted.</summary>
+    public void Accepted()
+    {
+        if (_since is not { } since || time.GetElapsedTime(_last) < Quiet) return;
+        _since = null;
+        LogRecovered(address, time.GetElapsedTime(since).TotalSeconds);
+    }
+
+    /// <summary>A connection was not accepted.</summary>
+    /// <returns>Whether to go on; false if the listener was unbound meanwhile.</returns>
+    public async ValueTask<bool> WaitAfterAsync(SocketException failure, CancellationToken unbound)
+    {
+        // The client left while it waited in the backlog: the next one may be accepted at once.
+        if (failure.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionAborted) return !unbound.IsCancellationRequested;
+        _last = time.GetTimestamp();
+        if (_since is null)
+        {
+            _since = _last;
+            LogExhausted(address, failure.SocketErrorCode == SocketError.TooManyOpenSockets ? "there are too many open files" : failure.Message);
+        }
+        try
+        {
+            await Task.Delay(Pause, time, unbound);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    [LoggerMessage(30, LogLevel.Error, "{address} cannot accept connections: {reason}. New clients wait until others leave. "
+        + "Raise the limit of open files (ulimit -n), or limit the connections (Kestrel:Limits:MaxConcurrentConnections)")]
+    private partial void LogExhausted(EndPoint address, string reason);
+
+    [LoggerMessage(31, LogLevel.Information, "{address} accepts connections again, after {seconds:F1} s")]
+    private partial void LogRecovered(EndPoint address, double seconds);
+}

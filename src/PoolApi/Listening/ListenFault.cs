@@ -1,0 +1,26 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace PoolApi.Listening;
+
+/// <summary>Says why an address cannot be listened on: which, by which setting, and what to do.</summary>
+internal static class ListenFault
+{
+    /// <summary>The exception for what the system has answered.</summary>
+    /// <remarks>
+    /// An <see cref="IOException"/> ends the server's start. After any other the server goes on where the other loopback, or IPv4 in
+    /// place of IPv6, will do.
+    /// </remarks>
+    public static Exception Of(IPEndPoint address, string key, SocketException e) => e.SocketErrorCode switch
+    {
+        SocketError.AddressAlreadyInUse => new IOException(
+            $"{key}: http://{address} is already in use. Choose another port, or stop the program that has it.", e),
+        SocketError.AccessDenied => new IOException(
+            $"{key}: http://{address} is not permitted ({e.Message}). Choose a port from 1024 up, or give the program the capability NET_BIND_SERVICE.", e),
+        SocketError.AddressNotAvailable => new InvalidOperationException(
+            $"{key}: http://{address} is not an address of this machine ({e.Message}).", e),
+        SocketError.AddressFamilyNotSupported => new InvalidOperationException(
+            $"{key}: http://{address} is of a family that this machine does not have ({e.Message}).", e),
+        _ => new IOException($"{key}: the program cannot listen on http://{address} ({e.Message}).", e),
+    };
+}

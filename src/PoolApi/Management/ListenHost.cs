@@ -1,0 +1,98 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace PoolApi.Management;
+
+/// <summary>What the host of a listen address stands for: the hosts that the server binds.</summary>
+/// <remarks>
+/// The server itself takes any host that it does not know for a wildcard, and would listen on every interface. So a name is
+/// resolved here, and what is bound is an IP address, the two loopbacks, or one of the four wildcards.
+/// </remarks>
+internal static class ListenHost
+{
+    /// <summary>Both loopbacks, IPv4 and IPv6: whatever the resolver makes of the name.</summary>
+    public const string Localhost = "localhost";
+
+    private const string OtherWildcard = "means every interface; write *, +, 0.0.0.0 or [::] for that";
+
+    /// <summary>Whether a host means every interface.</summary>
+    public static bool IsWildcard(string host) => host is "+" or "*" or "0.0.0.0" or "[::]";
+
+    /// <summary>Whether a host is an IP address, in brackets if it is IPv6.</summary>
+    public static bool IsAddress(string host) => AddressOf(host) is not null;
+
+    /// <summary>Whether a host has the form of a name.</summary>
+    public static bool IsName(string host) => Uri.CheckHostName(host) == UriHostNameType.Dns && !EndsInNumber(host);
+
+    /// <summary>Whether a host is a name of the loopback (RFC 6761).</summary>
+    public static bool IsLocalhost(string host)
+    {
+        string name = host.EndsWith('.') ? host[..^1] : host;
+        return name.Equals(Localhost, StringComparison.OrdinalIgnoreCase) || name.EndsWith("." + Localhost, StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>Finds the hosts to bind.</summary>
+    /// <param name="host">The host as it was written; IPv6 in brackets.</param>
+    /// <param name="lookUp">Resolves a name; throws <see cref="SocketException"/> if it has no address.</param>
+    /// <param name="fault">What is wrong with the host, to follow it in a sentence.</param>
+    /// <returns>The hosts; none if there is a fault.</returns>
+    public static IReadOnlyList<string> Resolve(string host, Func<string, IPAddress[]> lookUp, out string? fault)
+    {
+        fault = null;
+        if (IsWildcard(host)) return [host];
+        if (IsLocalhost(host)) return [Localhost];
+        if (AddressOf(host) is { } literal)
+        {
+            if (!IsAny(literal)) return [ToHost(literal)];
+            fault = OtherWildcard;
+            return [];
+        }
+        if (!IsName(host))
+        {
+            fault = "is neither a host name nor an IP address, which is written as 127.0.0.1 or [::1]";
+            return [];
+        }
+        try
+        {
+            IPAddress[] found = [.. lookUp(host).Where(static a => a.AddressFamily != AddressFamily.InterNetworkV6 || Socket.OSSupportsIPv6)];
+            if (found.Length == 0) fault = "is a name without an address";
+            else if (Array.Find(found, IsAny) is { } any) fault = $"is a name for {any}, which {OtherWildcard}";
+            return fault is null ? [.. found.Select(ToHost).Distinct(StringComparer.Ordinal)] : [];
+        }
+        catch (SocketException e)
+        {
+            fault = $"is a name that cannot be resolved ({e.Message})";
+            return [];
+        }
+    }
+
+    /// <summary>The hosts at which this machine reaches what is bound to a host, the likeliest first.</summary>
+    public static IReadOnlyList<string> Probes(string bound) => IsWildcard(bound) || bound == Localhost ? ["127.0.0.1", "[::1]"] : [bound];
+
+    private static bool IsAny(IPAddress address) => Unmapped(address) is var plain && (plain.Equals(IPAddress.Any) || plain.Equals(IPAddress.IPv6Any));
+
+    private static IPAddress Unmapped(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+
+    private static string ToHost(IPAddress address) =>
+        Unmapped(address) is { AddressFamily: AddressFamily.InterNetwork } plain ? plain.ToString() : $"[{address}]";
+
+    /// <summary>The address that a host is; IPv4 with four decimal numbers only, because 127.1, 0 and 010.0.0.1 mean what few expect.</summary>
+    private static IPAddress? AddressOf(string host)
+    {
+        if (host is ['[', .. var inner, ']'])
+        {
+            // In a URI the zone's % is written %25 (RFC 6874); zone 25 itself may be written as it is.
+            if (inner.IndexOf("%25", StringComparison.Ordinal) is > 0 and int zone && zone + 3 < inner.Length) inner = inner.Remove(zone + 1, 2);
+            return IPAddress.TryParse(inner, out IPAddress? v6) && v6.AddressFamily == AddressFamily.InterNetworkV6 ? v6 : null;
+        }
+        return IPAddress.TryParse(host, out IPAddress? v4) && v4.AddressFamily == AddressFamily.InterNetwork && v4.ToString() == host ? v4 : null;
+    }
+
+    /// <summary>No name ends in a number (WHATWG URL): such a host is a misspelt IPv4 address.</summary>
+    private static bool EndsInNumber(string host)
+    {
+        string last = host.TrimEnd('.') is var name ? name[(name.LastIndexOf('.') + 1)..] : "";
+        return last.Length == 0 || last.All(char.IsAsciiDigit)
+            || (last.StartsWith("0x", StringComparison.OrdinalIgnoreCase) && last.Skip(2).All(char.IsAsciiHexDigit));
+    }
+}

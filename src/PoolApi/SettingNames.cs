@@ -1,0 +1,73 @@
+using PoolApi.Requests;
+
+namespace PoolApi;
+
+/// <summary>The names of all settings, to tell a misspelt one from one that belongs to somebody else.</summary>
+/// <remarks>Within a section, whoever reads it refuses what it does not know. This is about keys outside of every section.</remarks>
+internal static class SettingNames
+{
+    /// <summary>The keys of each section of ours. A test compares them with what the sections accept.</summary>
+    public static readonly IReadOnlyDictionary<string, string[]> Sections = new Dictionary<string, string[]>(StringComparer.OrdinalIgnoreCase)
+    {
+        ["Auth"] = ["ApiKeys", "MaxConcurrency"],
+        ["Jobs"] = ["ConnectionString", "Lease", "MaxAttempts", "MaxPayloadBytes", "MaxRedeliveries", "MaxResultBytes", "Path", "Retention", "RetryDelay", "Share", "Store"],
+        ["Management"] = ["AllowedHosts", "Urls"],
+        ["Pool"] = ["MaxBodyBytes", "MaxQueueTime", "Name", "Nice", "QueueBytes", "QueueCapacity", "StuckAfter", "Workers"],
+        ["Shutdown"] = ["Cancel", "Drain", "LameDuck", "MaxRequests", "Watchdog"],
+        ["Workloads"] = ["Diagnostics"],
+    };
+
+    /// <summary>What the framework reads, beside OTEL_…</summary>
+    private static readonly string[] Others =
+    [
+        "Urls", "Kestrel", "Logging", "AllowedHosts", "environment", "applicationName", "contentRoot", "webroot", "http_ports", "https_ports",
+        "preferHostingUrls", "hostBuilder", "HostOptions", "shutdownTimeoutSeconds", "captureStartupErrors", "detailedErrors",
+        "suppressStatusMessages", "hostingStartupAssemblies", "hostingStartupExcludeAssemblies", "preventHostingStartup", "startupAssembly",
+        "forwardedHeaders_Enabled",
+    ];
+
+    private static readonly string[] Full =
+        [.. Sections.SelectMany(static section => section.Value.Select(key => $"{section.Key}:{key}"))];
+
+    /// <summary>Whether a key of the command line is for somebody: by its first part.</summary>
+    public static bool IsKnown(string key)
+    {
+        string root = key.Split(':', 2)[0];
+        return Sections.ContainsKey(root) || Others.Contains(root, StringComparer.OrdinalIgnoreCase)
+            || root.StartsWith("OTEL_", StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>The setting that a misspelt one was meant to be.</summary>
+    public static string? Nearest(string key) =>
+        Array.Find(Full, full => full.EndsWith(":" + key, StringComparison.OrdinalIgnoreCase) || WithoutSeparators(full).Equals(WithoutSeparators(key), StringComparison.OrdinalIgnoreCase))
+        ?? (key.Split(':', 2) is [var section, var rest] && NearestName.Of(section, Sections.Keys) is { } near ? $"{near}:{NearestName.Of(rest, Sections[near]) ?? rest}" : null)
+        ?? NearestName.Of(key, [.. Full, .. Sections.Keys, .. Others]);
+
+    /// <summary>Finds keys that are near one of ours and outside of its section, wherever they were set.</summary>
+    /// <remarks>
+    /// The environment is everybody's, so two things must fit: a section's name nearly, and a key of that very section nearly. Or the
+    /// whole key, with the separators of another convention (<c>Pool_Workers</c>).
+    /// </remarks>
+    public static void FindMisspelt(IConfiguration configuration, List<string> faults)
+    {
+        foreach (IConfigurationSection root in configuration.GetChildren())
+        {
+            if (IsKnown(root.Key)) continue;
+            string[] children = [.. root.GetChildren().Select(static child => child.Key)];
+            if (children.Length > 0 && NearestName.Of(root.Key, Sections.Keys) is { } section)
+            {
+                foreach (string child in children)
+                {
+                    if (NearestName.Of(child, Sections[section]) is { } key)
+                        faults.Add($"{root.Key}:{child} is not a setting; {section}:{key} may be meant.");
+                }
+            }
+            else if (root.Value is not null && Array.Find(Full, full => WithoutSeparators(full) == WithoutSeparators(root.Key)) is { } full)
+            {
+                faults.Add($"{root.Key} is not a setting; {full} may be meant, which the environment writes {full.Replace(":", "__", StringComparison.Ordinal)}.");
+            }
+        }
+    }
+
+    private static string WithoutSeparators(string key) => string.Concat(key.Where(char.IsAsciiLetterOrDigit));
+}

@@ -1,0 +1,35 @@
+using System.Globalization;
+
+namespace PoolApi.EndToEnd;
+
+/// <summary>The service listens where the settings say, and nowhere else.</summary>
+public sealed class ListenAddressTests
+{
+    [Fact]
+    public async Task A_host_name_is_bound_as_what_it_resolves_to()
+    {
+        // The machine's own name is the one that every machine resolves.
+        string name = System.Net.Dns.GetHostName();
+        var resolved = await System.Net.Dns.GetHostAddressesAsync(name, TestContext.Current.CancellationToken);
+        int port = FreePorts.Next();
+        await using var service = await PoolApiProcess.LaunchAsync(
+            ServiceForm.FrameworkDependent, onePort: false, environment: null, $"--Management:Urls http://{name}:{port}");
+
+        await service.WaitForLineAsync($":{port.ToString(CultureInfo.InvariantCulture)}");
+
+        string[] listening = [.. service.Log.Lines.Where(line => line.Contains("listening on", StringComparison.Ordinal))];
+        Assert.DoesNotContain(listening, line => line.Contains("//[::]", StringComparison.Ordinal) || line.Contains("0.0.0.0", StringComparison.Ordinal));
+        Assert.Contains(listening, line => resolved.Any(address => line.Contains(address.ToString(), StringComparison.Ordinal)));
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task A_host_name_that_does_not_resolve_stops_the_start(ServiceForm form)
+    {
+        var run = await PoolApiProcess.RunToEndAsync(
+            form, $"--Urls http://127.0.0.1:{FreePorts.Next()}", $"--Management:Urls http://no-such-host.invalid:{FreePorts.Next()}");
+
+        Assert.Equal(78, run.ExitCode);
+        Assert.Contains("Management:Urls", run.Text, StringComparison.Ordinal);
+        Assert.Contains("the host 'no-such-host.invalid' is a name that cannot be resolved", run.Text, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,77 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace PoolApi.EndToEnd;
+
+/// <summary>A start that fails names its subject: which address, by which setting. The command line answers or refuses.</summary>
+public sealed class StartFaultTests
+{
+    [Fact]
+    public async Task An_address_that_is_not_of_this_machine_is_named_with_its_setting()
+    {
+        // RFC 5737: nobody has this address.
+        var run = await PoolApiProcess.RunToEndAsync(
+            ServiceForm.FrameworkDependent, $"--Urls http://127.0.0.1:{FreePorts.Next()}", "--Management:Urls http://192.0.2.7:8081");
+
+        Assert.Equal(78, run.ExitCode);
+        Assert.Contains("Management:Urls: http://192.0.2.7:8081 is not an address of this machine", run.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("localhost")]
+    [InlineData("*")]
+    public async Task A_port_in_use_is_named_with_its_setting(string host)
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, FreePorts.Next());
+        taken.Start();
+        int port = ((IPEndPoint)taken.LocalEndpoint).Port;
+
+        var run = await PoolApiProcess.RunToEndAsync(
+            ServiceForm.FrameworkDependent, $"--Urls http://{host}:{port}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}");
+
+        Assert.Equal(78, run.ExitCode);
+        Assert.Matches($@"PoolApi cannot start: Urls: http://\S+:{port} is already in use", run.Text);
+    }
+
+    [Fact]
+    public async Task A_port_that_is_not_permitted_is_named_with_its_setting()
+    {
+        string port = (await File.ReadAllTextAsync("/proc/sys/net/ipv4/ip_unprivileged_port_start", TestContext.Current.CancellationToken)).Trim();
+        if (port == "0") Assert.Skip("Every port is permitted on this machine.");
+        // Root may bind any port, unless the capability is dropped.
+        string[] wrapper = Environment.IsPrivilegedProcess ? ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"] : [];
+        if (wrapper.Length > 0 && Tool.Find(wrapper[0]) is null) Tool.Missing("setpriv, to drop a capability,", "apt-get install util-linux");
+        using var folder = new TemporaryFolder();
+        var start = await ServiceCommand.CreateAsync(
+            ServiceForm.FrameworkDependent, folder.Path, ["--Urls http://127.0.0.1:81", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}"], null, wrapper);
+
+        var run = await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(60));
+
+        Assert.Equal(78, run.ExitCode);
+        Assert.Contains("Urls: http://127.0.0.1:81 is not permitted", run.Text, StringComparison.Ordinal);
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task The_version_and_the_commit_are_told(ServiceForm form)
+    {
+        var run = await PoolApiProcess.RunToEndAsync(form, "--version");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Matches(@"^PoolApi \d+\.\d+\.\d+\S*(, commit [0-9a-f]{7,40})?$", run.Text.Trim());
+    }
+
+    [Fact]
+    public async Task A_section_that_is_misspelt_in_the_environment_stops_the_start()
+    {
+        using var folder = new TemporaryFolder();
+        var start = await ServiceCommand.CreateAsync(
+            ServiceForm.FrameworkDependent, folder.Path, [$"--Urls http://127.0.0.1:{FreePorts.Next()}"],
+            new Dictionary<string, string> { ["Job__Path"] = "/nowhere/jobs.db" });
+
+        var run = await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(60));
+
+        Assert.Equal(78, run.ExitCode);
+        Assert.Contains("Job:Path is not a setting; Jobs:Path may be meant", run.Text, StringComparison.Ordinal);
+    }
+}

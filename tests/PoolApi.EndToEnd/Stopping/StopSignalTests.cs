@@ -1,0 +1,107 @@
+namespace PoolApi.EndToEnd.Stopping;
+
+/// <summary>Every signal that asks a process to stop is a drain, from the first moment of the process.</summary>
+public sealed class StopSignalTests
+{
+    [Theory]
+    [InlineData(1, "SIGHUP")]
+    [InlineData(2, "SIGINT")]
+    [InlineData(3, "SIGQUIT")]
+    [InlineData(15, "SIGTERM")]
+    public async Task A_stop_signal_drains_what_was_accepted(int signal, string name)
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        var running = await service.OccupyAsync(2, 700);
+        var waiting = await service.QueueAsync(1, 1);
+
+        service.Send((Signal)signal);
+
+        foreach (var answer in running.Concat(waiting)) (await answer).MustBe(200);
+        Assert.Equal(new ShutdownSummary(0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
+        Assert.Contains(service.Log.Lines, line => line.Contains($"Shutdown: Draining, reason {name}", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_second_SIGHUP_ends_it_at_once()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
+        var running = await service.OccupyAsync(1, 60_000);
+        service.Send(Signal.HangUp);
+        await service.WaitForLineAsync("Shutdown: LameDuck");
+        // Two that come together are one.
+        await Task.Delay(300, TestContext.Current.CancellationToken);
+
+        service.Send(Signal.HangUp);
+
+        Assert.Equal(129, (await service.ReadSummaryAsync()).Exit);
+        await Record.ExceptionAsync(() => running[0]);
+    }
+
+    [Fact]
+    public async Task Under_nohup_SIGHUP_stays_ignored()
+    {
+        await using var service = await PoolApiProcess.StartWithinAsync(["nohup"], ServiceForm.NativeAot, "--Pool:Workers 1");
+
+        service.Send(Signal.HangUp);
+        var summary = await service.StopAsync();
+
+        Assert.Equal(0, summary.Exit);
+        Assert.Contains(service.Log.Lines, line => line.Contains("reason SIGTERM", StringComparison.Ordinal));
+        Assert.DoesNotContain(service.Log.Lines, line => line.Contains("reason SIGHUP", StringComparison.Ordinal));
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task As_PID_1_of_a_container_it_gets_the_signals_of_its_first_moments(ServiceForm form)
+    {
+        if (!Environment.IsPrivilegedProcess) Assert.Skip("A process namespace needs root.");
+        if (Tool.Find("unshare") is null) Tool.Missing("unshare, to make a process namespace,", "apt-get install util-linux");
+        string[] wrapper = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+        foreach (int milliseconds in new[] { 0, 40 })
+        {
+            await using var service = await PoolApiProcess.LaunchWithinAsync(wrapper, form, "--Pool:Workers 1");
+            int child = await service.ChildAsync();
+            // The kernel drops a signal to PID 1 that has no handler: until then nobody can stop it.
+            await ProcessFacts.CatchesAsync(child, Signal.HangUp);
+            await Task.Delay(milliseconds, TestContext.Current.CancellationToken);
+
+            Libc.Send(child, Signal.Terminate);
+
+            Assert.Equal((0, 0), (await service.ReadSummaryAsync() is var summary ? (summary.Exit, summary.Accepted) : default));
+        }
+    }
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(12)]
+    public async Task Signals_that_do_not_ask_for_a_stop_keep_their_meaning(int signal)
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1");
+
+        service.Send((Signal)signal);
+
+        Assert.Equal(128 + signal, await service.WaitForExitAsync());
+    }
+
+    [Theory]
+    [InlineData(ServiceForm.FrameworkDependent, 15)]
+    [InlineData(ServiceForm.NativeAot, 15)]
+    [InlineData(ServiceForm.NativeAot, 1)]
+    [InlineData(ServiceForm.NativeAot, 2)]
+    [InlineData(ServiceForm.NativeAot, 3)]
+    public async Task A_stop_before_the_service_listens_has_its_account_too(ServiceForm form, int signal)
+    {
+        // The moment is another in each round. From the first handler on, each ends with exit code 0 and the last line.
+        foreach (int milliseconds in new[] { 0, 20, 60, 150 })
+        {
+            await using var service = await PoolApiProcess.LaunchAsync(form, onePort: false, environment: null, "--Pool:Workers 1");
+            await ProcessFacts.CatchesAsync(service.Id, Signal.HangUp); // the last that it registers
+            await Task.Delay(milliseconds, TestContext.Current.CancellationToken);
+
+            service.Send((Signal)signal);
+
+            var summary = await service.ReadSummaryAsync();
+            Assert.Equal((0, 0), (summary.Exit, summary.Accepted));
+        }
+    }
+}

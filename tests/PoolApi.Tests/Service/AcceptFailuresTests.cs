@@ -1,0 +1,109 @@
+using System.Net;
+using System.Net.Sockets;
+using PoolApi.Listening;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>A listener that is out of file descriptors waits between its tries, and tells of each episode once.</summary>
+public sealed class AcceptFailuresTests : IDisposable
+{
+    private readonly Clock _clock = new();
+    private readonly ServiceApp.Lines _log = new();
+    private readonly AcceptFailures _failures;
+
+    public AcceptFailuresTests() => _failures = new AcceptFailures(
+        new IPEndPoint(IPAddress.Loopback, 8080), _clock, new LoggerFactory([_log]).CreateLogger<ConnectionListener>());
+
+    [Fact]
+    public async Task An_episode_has_one_line_at_its_begin_and_one_at_its_end_however_often_a_client_makes_room()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            await FailAsync(SocketError.TooManyOpenSockets);
+            _failures.Accepted();
+        }
+        Assert.Contains("127.0.0.1:8080 cannot accept connections", Assert.Single(_log.All), StringComparison.Ordinal);
+
+        _clock.Now += AcceptFailures.Quiet;
+        _failures.Accepted();
+        _failures.Accepted();
+        Assert.Equal(2, _log.All.Count);
+        Assert.Contains("127.0.0.1:8080 accepts connections again, after", _log.All.Last(), StringComparison.Ordinal);
+
+        await FailAsync(SocketError.NoBufferSpaceAvailable);
+        Assert.Equal(3, _log.All.Count);
+    }
+
+    [Fact]
+    public async Task A_failure_is_followed_by_a_pause()
+    {
+        Task<bool> waiting = _failures.WaitAfterAsync(new SocketException((int)SocketError.TooManyOpenSockets), ServiceApp.Token).AsTask();
+        Assert.Equal(AcceptFailures.Pause, _clock.Due);
+        Assert.False(waiting.IsCompleted);
+        _clock.Elapse();
+        Assert.True(await waiting);
+    }
+
+    [Theory]
+    [InlineData(SocketError.ConnectionReset)]
+    [InlineData(SocketError.ConnectionAborted)]
+    public async Task A_client_that_left_the_backlog_is_no_failure(SocketError error)
+    {
+        Assert.True(await _failures.WaitAfterAsync(new SocketException((int)error), ServiceApp.Token));
+        Assert.Empty(_log.All);
+        Assert.Null(_clock.Due);
+    }
+
+    [Fact]
+    public async Task A_listener_that_is_unbound_does_not_wait()
+    {
+        using var unbound = new CancellationTokenSource();
+        Task<bool> waiting = _failures.WaitAfterAsync(new SocketException((int)SocketError.TooManyOpenSockets), unbound.Token).AsTask();
+        await unbound.CancelAsync();
+        Assert.False(await waiting);
+    }
+
+    public void Dispose() => _log.Dispose();
+
+    private async Task FailAsync(SocketError error)
+    {
+        Task<bool> waiting = _failures.WaitAfterAsync(new SocketException((int)error), ServiceApp.Token).AsTask();
+        _clock.Elapse();
+        Assert.True(await waiting);
+    }
+
+    /// <summary>A clock with one timer.</summary>
+    private sealed class Clock : TimeProvider
+    {
+        private Action? _callback;
+
+        public TimeSpan Now { get; set; }
+
+        public TimeSpan? Due { get; private set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now.Ticks;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            (_callback, Due) = (() => callback(state), dueTime);
+            return new Timer();
+        }
+
+        public void Elapse()
+        {
+            Now += Due ?? TimeSpan.Zero;
+            _callback?.Invoke();
+        }
+
+        private sealed class Timer : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose() { }
+
+            public ValueTask DisposeAsync() => default;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+namespace PoolApi.Tests.Service;
+
+/// <summary>What is written on the command line is used, answered or refused by its name.</summary>
+public class CommandLineTests
+{
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("--Help")]
+    [InlineData("-h")]
+    [InlineData("-?")]
+    [InlineData("/?")]
+    [InlineData("help")]
+    [InlineData("--version")]
+    [InlineData("-v")]
+    [InlineData("version")]
+    [InlineData("healthcheck", "--help")]
+    public async Task A_question_about_the_program_is_answered_and_starts_nothing(params string[] args)
+    {
+        Assert.False(CommandLine.Serves(args));
+        Assert.Equal(0, await CommandLine.RunAsync(args));
+    }
+
+    [Theory]
+    [InlineData("--Pool:Workers", "4")]
+    [InlineData("--Pool:Workers=4")]
+    [InlineData("/Pool:Workers", "4")]
+    [InlineData("Pool:Workers=4")]
+    [InlineData("--pool:workers", "4", "--urls", "http://localhost:1")]
+    [InlineData("--Pool:Wrokers", "4")] // the section's own reader tells of it, with all others
+    [InlineData("--Jobs:Path", "")]
+    [InlineData("--Shutdown:LameDuck", "-00:00:01")]
+    [InlineData("--Jobs:ConnectionString=Host=db;Password=a=b")]
+    [InlineData("--Logging:LogLevel:Default", "Debug", "--Kestrel:Limits:KeepAliveTimeout", "00:01:00")]
+    [InlineData("--OTEL_SERVICE_NAME", "pool", "--environment", "Development")]
+    [InlineData]
+    public async Task Settings_start_the_service(params string[] args)
+    {
+        Assert.True(CommandLine.Serves(args));
+        Assert.Null(await CommandLine.RunAsync(args));
+    }
+
+    [Theory]
+    [InlineData("--nonsense is not a setting.", "--nonsense", "--Urls", "http://localhost:1")]
+    [InlineData("--nonsense is not a setting.", "--nonsense", "1", "--Urls", "http://localhost:1")]
+    [InlineData("--nonsense is not a setting.", "--nonsense=1")]
+    [InlineData("/nonsense is not a setting.", "/nonsense", "1")]
+    [InlineData("--Job:Path is not a setting. --Jobs:Path may be meant.", "--Job:Path", "x")]
+    [InlineData("--Managment:Urls is not a setting. --Management:Urls may be meant.", "--Managment:Urls=http://localhost:1")]
+    [InlineData("--Workers is not a setting. --Pool:Workers may be meant.", "--Workers", "3")]
+    [InlineData("--PoolWorkers is not a setting. --Pool:Workers may be meant.", "--PoolWorkers", "3")]
+    [InlineData("--Url is not a setting. --Urls may be meant.", "--Url", "http://localhost:1")]
+    [InlineData("--Urls has no value; it is written --Urls value.", "--Urls")]
+    [InlineData("--Pool:Workers has no value; it is written --Pool:Workers value.", "--Pool:Workers", "--Urls", "http://localhost:1")]
+    [InlineData("-Pool:Workers is not a setting; one begins with two dashes, --Key value.", "-Pool:Workers", "3")]
+    [InlineData("-x is not a setting; one begins with two dashes, --Key value.", "-x")]
+    [InlineData("'4' is neither a setting nor the value of one; a setting is written --Key value.", "--Pool:Workers", "3", "4")]
+    public async Task An_argument_that_would_be_swallowed_or_ignored_stops_the_start(string fault, params string[] args)
+    {
+        Assert.Equal([fault], CommandLine.ArgumentFaults(args));
+        Assert.Equal(StartFaults.ExitCode, await CommandLine.RunAsync(args));
+        Assert.Equal(1, await CommandLine.RunAsync(["healthcheck", .. args]));
+    }
+
+    [Theory]
+    [InlineData("Job:Path", "Job:Path is not a setting; Jobs:Path may be meant.")]
+    [InlineData("JOB:PATH", "JOB:PATH is not a setting; Jobs:Path may be meant.")]
+    [InlineData("Managment:Urls", "Managment:Urls is not a setting; Management:Urls may be meant.")]
+    [InlineData("Managment:Url", "Managment:Url is not a setting; Management:Urls may be meant.")]
+    [InlineData("Shutdwon:Drain", "Shutdwon:Drain is not a setting; Shutdown:Drain may be meant.")]
+    [InlineData("Pools:Workers", "Pools:Workers is not a setting; Pool:Workers may be meant.")]
+    [InlineData("Auht:ApiKeys:alice", "Auht:ApiKeys is not a setting; Auth:ApiKeys may be meant.")]
+    [InlineData("Pool_Workers", "Pool_Workers is not a setting; Pool:Workers may be meant, which the environment writes Pool__Workers.")]
+    [InlineData("PoolWorkers", "PoolWorkers is not a setting; Pool:Workers may be meant, which the environment writes Pool__Workers.")]
+    public void A_section_that_is_misspelt_is_a_fault_that_does_not_tell_its_value(string key, string fault) =>
+        Assert.Equal([fault], Faults(key));
+
+    [Theory]
+    [InlineData("Auth0:Domain")] // another program's
+    [InlineData("Tool:Version")]
+    [InlineData("JOBS_PORT")] // Kubernetes: a service named jobs
+    [InlineData("POOL_PORT_8080_TCP")]
+    [InlineData("POOL_NAME")]
+    [InlineData("PATH")]
+    [InlineData("Urls2")]
+    [InlineData("Job:Owner")]
+    public void What_belongs_to_somebody_else_is_left_alone(string key) => Assert.Empty(Faults(key));
+
+    [Fact]
+    public void The_known_names_are_those_that_the_sections_accept()
+    {
+        using var other = new ServiceApp();
+        Assert.NotNull(other.Server); // from here on a failed start throws instead of ending the program
+        (string, string)[] unknown = [.. SettingNames.Sections.Keys.Select(static section => ($"{section}:Zzz", "1"))];
+        using ServiceApp app = ServiceApp.With(unknown);
+        string said = StartFaults.Explain(Assert.ThrowsAny<Exception>(() => app.Server));
+        foreach ((string section, string[] keys) in SettingNames.Sections)
+            Assert.Contains($"the settings under {section} are: {string.Join(", ", keys)}.", said, StringComparison.Ordinal);
+    }
+
+    private static List<string> Faults(string key)
+    {
+        var faults = new List<string>();
+        SettingNames.FindMisspelt(new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { [key] = "secret" }).Build(), faults);
+        return faults;
+    }
+}
