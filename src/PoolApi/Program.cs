@@ -9,6 +9,8 @@ using PoolApi.Management;
 using PoolApi.Passwords;
 using PoolApi.Problems;
 using PoolApi.Requests;
+using PoolApi.Server;
+using PoolApi.Settings;
 using PoolApi.Telemetry;
 using PoolApi.Thumbnails;
 using PoolApi.Welcome;
@@ -17,15 +19,14 @@ if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
 
 try
 {
-    // Settings lie beside the program, whatever folder it is started from.
-    WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(
-        new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+    WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(ContentRoot.Options(args));
     var settings = ServiceSettings.Read(builder.Configuration, builder.Environment);
     settings.AddTo(builder.Services);
 
     builder.WebHost.UseUrls([.. settings.Urls.All]);
-    builder.WebHost.ConfigureKestrel(static kestrel => kestrel.AddServerHeader = false);
-    builder.Logging.AddLogFormat();
+    builder.WebHost.AddServer(builder.Configuration, settings.Urls);
+    builder.Services.AddAllowedHosts();
+    builder.Logging.AddLogFormat(builder.Configuration);
 
     builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", configure: settings.Auth.AddTo);
     bool jobs = settings.Jobs.Store != JobStoreKind.None;
@@ -40,6 +41,7 @@ try
     await using var disposal = new BoundedDisposal(app, TimeSpan.FromMilliseconds(500));
     app.UseExceptionHandler();
     app.UseStatusCodePages();
+    app.UseAllowedHosts();
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
     app.UseRequestChecks();
     if (jobs) app.UseJobIntake();

@@ -1,3 +1,5 @@
+using PoolApi.Settings;
+
 namespace PoolApi.Management;
 
 /// <summary>The addresses that the server listens on, read from <c>Urls</c> and <c>Management:Urls</c>.</summary>
@@ -24,7 +26,7 @@ internal sealed class ServerUrls
     public static ServerUrls Read(IConfiguration configuration, List<string> faults)
     {
         var urls = new ServerUrls(
-            Read(configuration, "Urls", DefaultApi, faults),
+            Read(configuration, "Urls", FromPorts(configuration) ?? DefaultApi, faults),
             Read(configuration, "Management:Urls", DefaultManagement, faults));
         // The port alone tells which routes answer: shared in part, it would open the management to whoever reaches the API.
         foreach (string url in urls.Management.Except(urls.Api))
@@ -38,6 +40,12 @@ internal sealed class ServerUrls
 
     /// <summary>Whether a host is where to listen, not where to ask: a wildcard.</summary>
     public static bool IsAnyHost(string host) => host is "+" or "*" or "0.0.0.0" or "[::]";
+
+    /// <summary>The addresses that <c>HTTP_PORTS</c> means: any, as elsewhere in ASP.NET Core.</summary>
+    private static string? FromPorts(IConfiguration configuration) =>
+        FrameworkSettings.Value(configuration, "HTTP_PORTS") is { } ports && ValueRule.PortsOf(ports) is { } numbers
+            ? string.Join(';', numbers.Select(static port => $"http://*:{port}"))
+            : null;
 
     private static List<string> Read(IConfiguration configuration, string key, string fallback, List<string> faults)
     {
