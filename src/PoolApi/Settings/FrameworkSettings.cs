@@ -14,6 +14,8 @@ internal static class FrameworkSettings
         "OTEL_SEMCONV_", "OTEL_SERVICE_", "OTEL_SPAN_", "OTEL_TRACES_",
     ];
 
+    private const int MaxLength = 128; // of a key that is compared with the known ones
+
     private static readonly string[] Sections = ["AllowedHosts", "Kestrel", "Logging"];
 
     public static IReadOnlyList<FrameworkSetting> All { get; } =
@@ -28,9 +30,10 @@ internal static class FrameworkSettings
     {
         foreach ((string key, string? value) in configuration.AsEnumerable().OrderBy(static pair => pair.Key, StringComparer.OrdinalIgnoreCase))
         {
+            FrameworkSetting? setting = Find(key);
             // A section has no value. An empty one counts as not set, except where the framework would try to read it.
-            if (value is null || (value.Length == 0 && !IsInSection(key))) continue;
-            if (Find(key) is { } setting) Judge(setting, key, value, faults);
+            if (value is null || (value.Length == 0 && !(setting?.Use == SettingUse.Used && IsInSection(key)))) continue;
+            if (setting is not null) Judge(setting, key, value, faults);
             else if (IsInSection(key) || IsInFamily(key)) faults.Add(Unknown(key));
         }
         OpenTelemetrySettings.JudgeTogether(configuration, faults);
@@ -47,7 +50,7 @@ internal static class FrameworkSettings
 
     private static string Unknown(string key)
     {
-        string? near = NearestName.Of(key, All.Where(static setting => setting.Use == SettingUse.Used).Select(static setting => setting.Key));
+        string? near = NearestName.Of(key, All.Where(static setting => setting.Use == SettingUse.Used).Select(static setting => setting.Key), MaxLength);
         return $"{key} is not a setting; {(near is null ? "docs/settings.md has the list." : $"did you mean {near}?")}";
     }
 

@@ -18,7 +18,7 @@ internal static class TelemetrySetup
     private static readonly string[] EnvironmentOnly =
     [
         "OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-        "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
     ];
 
     // Names that promtool check metrics refuses: counters by their unit, but gauges by their type.
@@ -67,8 +67,7 @@ internal static class TelemetrySetup
         {
             telemetry.WithMetrics(metrics => metrics.AddReader(services => new PeriodicExportingMetricReader(
                 services.GetRequiredService<RecordedMetricExporter>(),
-                Number("OTEL_METRIC_EXPORT_INTERVAL", 60_000),
-                Number("OTEL_METRIC_EXPORT_TIMEOUT", 30_000))
+                Number("OTEL_METRIC_EXPORT_INTERVAL", 60_000))
             {
                 TemporalityPreference = configuration[Temporality]?.ToUpperInvariant() switch
                 {
@@ -86,8 +85,7 @@ internal static class TelemetrySetup
                     services.GetRequiredService<RecordedTraceExporter>(),
                     queue,
                     Number("OTEL_BSP_SCHEDULE_DELAY", 5000),
-                    Number("OTEL_BSP_EXPORT_TIMEOUT", 30_000),
-                    Number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Math.Min(512, queue)))));
+                    maxExportBatchSize: Number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Math.Min(512, queue)))));
         }
 
         int Number(string key, int fallback) => OpenTelemetrySettings.Number(configuration, key, fallback);
