@@ -14,7 +14,10 @@ internal static class LogFormat
     public static void AddLogFormat(this ILoggingBuilder logging, IConfiguration configuration)
     {
         // The framework has bound these options to the configuration already, so only what is not set there is set here.
-        logging.Services.Configure<ConsoleLoggerOptions>(console => console.FormatterName ??= ConsoleFormatterNames.Simple);
+        logging.AddConsole();
+        // Except for the name: the framework sets it after it has bound it.
+        logging.Services.Configure<ConsoleLoggerOptions>(
+            console => console.FormatterName = configuration[Console + "FormatterName"]?.ToLowerInvariant() ?? ConsoleFormatterNames.Simple);
         logging.Services.Configure<SimpleConsoleFormatterOptions>(simple =>
         {
             SetTime(simple, Time + " ");

@@ -115,7 +115,8 @@ internal static class ServerEffects
         ["Kestrel:Limits:Http2:MaxStreamsPerConnection"] = () => Http2Setting("MaxStreamsPerConnection", 3, 7),
         ["Kestrel:Limits:Http2:InitialStreamWindowSize"] = () => Http2Setting("InitialStreamWindowSize", 4, 70_000),
         ["Kestrel:Limits:Http2:MaxFrameSize"] = () => Http2Setting("MaxFrameSize", 5, 20_000),
-        ["Kestrel:Limits:Http2:MaxRequestHeaderFieldSize"] = () => Http2Setting("MaxRequestHeaderFieldSize", 6, 5000),
+        ["Kestrel:Limits:Http2:MaxRequestHeaderFieldSize"] = () =>
+            Limit("Http2:MaxRequestHeaderFieldSize", "5000", static limits => limits.Http2.MaxRequestHeaderFieldSize == 5000),
         ["Kestrel:Limits:Http2:InitialConnectionWindowSize"] = () =>
             Limit("Http2:InitialConnectionWindowSize", "70000", static limits => limits.Http2.InitialConnectionWindowSize == 70_000),
         ["Kestrel:EndpointDefaults:Protocols"] = async () =>
@@ -168,7 +169,7 @@ internal static class ServerEffects
         {
             return await service.ApiAsync(Get + "\r\n");
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or SocketException)
         {
             return "";
         }

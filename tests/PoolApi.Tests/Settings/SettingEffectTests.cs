@@ -5,27 +5,36 @@ using Effect = System.Func<System.Threading.Tasks.Task>;
 namespace PoolApi.Tests.Settings;
 
 /// <summary>Every setting that the table calls used is seen to have its effect on the running service.</summary>
-public class SettingEffectTests
+public abstract class SettingEffectTests
 {
-    private static readonly Dictionary<string, Effect> Effects = ServerEffects.All.Concat(LogEffects.All).Concat(TelemetryEffects.All).ToDictionary();
+    private protected static TheoryData<string> Used(IReadOnlyList<FrameworkSetting> table) =>
+        [.. table.Where(static setting => setting.Use == SettingUse.Used).Select(static setting => setting.Key)];
 
-    public static TheoryData<string> Used => [.. FrameworkSettings.All.Where(static setting => setting.Use == SettingUse.Used).Select(static setting => setting.Key)];
+    private protected static Task See(Dictionary<string, Effect> effects, string key)
+    {
+        Assert.True(effects.ContainsKey(key), $"the table says that {key} is used, and no test shows it");
+        return effects[key]();
+    }
+}
+
+/// <summary>The settings of OpenTelemetry. In turn: their listeners hear of every request in the process.</summary>
+public class TelemetrySettingTests : SettingEffectTests
+{
+    public static TheoryData<string> Keys => Used(OpenTelemetrySettings.All);
 
     [Theory]
-    [MemberData(nameof(Used))]
-    public async Task A_used_setting_has_its_effect(string key)
-    {
-        Assert.True(Effects.ContainsKey(key), $"the table says that {key} is used, and no test shows it");
-        await Effects[key]();
-    }
+    [MemberData(nameof(Keys))]
+    public Task A_used_setting_has_its_effect(string key) => See(TelemetryEffects.All, key);
+}
 
-    [Fact]
-    public async Task Without_settings_the_log_is_one_line_with_the_time_in_UTC()
-    {
-        await using var app = new ServiceApp();
-        Assert.NotNull(app.Server);
-        Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info: PoolApi\[1\] a message\n$", LogEffects.Write(app));
-    }
+/// <summary>The settings of the host and of Kestrel.</summary>
+public class ServerSettingTests : SettingEffectTests
+{
+    public static TheoryData<string> Keys => [.. Used(HostSettings.All), .. Used(KestrelSettings.All)];
+
+    [Theory]
+    [MemberData(nameof(Keys))]
+    public Task A_used_setting_has_its_effect(string key) => See(ServerEffects.All, key);
 
     [Fact]
     public async Task Allowed_hosts_on_a_shared_port_leave_the_management_routes_alone()
@@ -43,4 +52,22 @@ public class SettingEffectTests
         Assert.Equal(
             "ContentRoot is '/nowhere'; it may be a folder that exists.",
             Assert.Throws<ArgumentException>(static () => ContentRoot.Options(["--ContentRoot", "/nowhere"])).Message);
+}
+
+/// <summary>The settings of the log.</summary>
+public class LogSettingTests : SettingEffectTests
+{
+    public static TheoryData<string> Keys => Used(LoggingSettings.All);
+
+    [Theory]
+    [MemberData(nameof(Keys))]
+    public Task A_used_setting_has_its_effect(string key) => See(LogEffects.All, key);
+
+    [Fact]
+    public async Task Without_settings_the_log_is_one_line_with_the_time_in_UTC()
+    {
+        await using var app = new ServiceApp();
+        Assert.NotNull(app.Server);
+        Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info: PoolApi\[1\] a message\n$", LogEffects.Write(app));
+    }
 }

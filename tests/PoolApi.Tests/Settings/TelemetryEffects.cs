@@ -66,12 +66,12 @@ internal static class TelemetryEffects
         ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = SentByTls,
         ["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] = SentByTls,
         ["OTEL_EXPORTER_OTLP_CLIENT_KEY"] = SentByTls,
-        // The end of a sum: its temporality (field 2; delta is 1), and that it is monotonic (field 3).
+        // In a sum: that it is monotonic (field 3), and its temporality (field 2; delta is 1, cumulative 2).
         ["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"] = () => Sent(
             static sent =>
             {
-                Assert.Contains(sent.Metrics, static export => export.Body.Contains("\u0010\u0001\u0018\u0001", StringComparison.Ordinal));
-                Assert.DoesNotContain(sent.Metrics, static export => export.Body.Contains("\u0010\u0002\u0018\u0001", StringComparison.Ordinal));
+                Assert.Contains(sent.Metrics, static export => IsMonotonic(export, temporality: 1));
+                Assert.DoesNotContain(sent.Metrics, static export => IsMonotonic(export, temporality: 2));
             },
             ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")),
         ["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"] = () => Sent(
@@ -200,6 +200,10 @@ internal static class TelemetryEffects
             Assert.All(sent.Traces, static export => Assert.DoesNotContain("http.response.status_code", export.Body, StringComparison.Ordinal));
         },
         (key, "1"));
+
+    private static bool IsMonotonic(Collector.Export export, int temporality) =>
+        export.Body.Contains($"\u0018\u0001\u0010{(char)temporality}", StringComparison.Ordinal)
+        || export.Body.Contains($"\u0010{(char)temporality}\u0018\u0001", StringComparison.Ordinal);
 
     private static string[] Paths(Collector sent) => [.. sent.All.Select(static export => export.Path).Distinct().Order(StringComparer.Ordinal)];
 
