@@ -12,6 +12,8 @@ using PoolApi.Management;
 using PoolApi.Passwords;
 using PoolApi.Problems;
 using PoolApi.Requests;
+using PoolApi.Server;
+using PoolApi.Settings;
 using PoolApi.Telemetry;
 using PoolApi.Thumbnails;
 using PoolApi.Welcome;
@@ -23,15 +25,14 @@ if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
 
 try
 {
-    // Settings lie beside the program, whatever folder it is started from.
-    WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(
-        new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+    WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(ContentRoot.Options(args));
     var settings = ServiceSettings.Read(builder.Configuration, builder.Environment);
     settings.AddTo(builder.Services);
 
     builder.WebHost.UseUrls([.. settings.Urls.All]);
-    builder.WebHost.ConfigureKestrel(static kestrel => kestrel.AddServerHeader = false);
-    builder.Logging.AddLogFormat();
+    builder.WebHost.AddServer(builder.Configuration, settings.Urls);
+    builder.Services.AddAllowedHosts();
+    builder.Logging.AddLogFormat(builder.Configuration);
 
     builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", configure: settings.Auth.AddTo);
     bool jobs = settings.Jobs.Store != JobStoreKind.None;
@@ -48,6 +49,7 @@ try
     app.UseExceptionHandler();
     app.UseStatusCodePages();
     app.UseManagementGuard();
+    app.UseAllowedHosts();
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
     app.UseRequestChecks();
     if (jobs) app.UseJobIntake();

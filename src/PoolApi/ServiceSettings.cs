@@ -3,6 +3,7 @@ using PoolApi.AspNetCore.Settings;
 using PoolApi.Auth;
 using PoolApi.JobService;
 using PoolApi.Management;
+using PoolApi.Settings;
 using PoolApi.Thumbnails;
 using PoolApi.Thumbnails.Inspection;
 
@@ -61,16 +62,7 @@ internal sealed class ServiceSettings
 
         AuthSettings auth = AuthSettings.Read(configuration, faults);
 
-        // It would put its own addresses in the place of both, and leave the management without a port.
-        if (configuration.GetSection("Kestrel:Endpoints").Exists())
-            faults.Add("Kestrel:Endpoints is not used here; say where to listen with Urls and Management:Urls.");
-
-        const string Otlp = "OTEL_EXPORTER_OTLP_ENDPOINT";
-        if (configuration[Otlp] is { Length: > 0 } otlp
-            && !(Uri.TryCreate(otlp, UriKind.Absolute, out Uri? collector) && collector.Scheme is "http" or "https"))
-        {
-            faults.Add($"{Otlp} is '{otlp}'; it may be an address http://host:port or https://host:port.");
-        }
+        FrameworkSettings.Judge(configuration, faults);
 
         var jobs = JobSettings.Read(configuration, environment.ContentRootPath, faults);
         DecodeLimits decoding = ThumbnailSettings.Read(configuration, faults);

@@ -10,10 +10,11 @@ internal static class SettingNames
     public static readonly IReadOnlyDictionary<string, string[]> Sections = new Dictionary<string, string[]>(StringComparer.OrdinalIgnoreCase)
     {
         ["Auth"] = ["ApiKeys", "MaxConcurrency"],
-        ["Jobs"] = ["ConnectionString", "Lease", "MaxAttempts", "MaxPayloadBytes", "MaxRedeliveries", "MaxResultBytes", "Path", "Retention", "RetryDelay", "Share", "Store"],
+        ["Jobs"] = ["ConnectionString", "Lease", "MaxAttempts", "MaxPayloadBytes", "MaxRedeliveries", "MaxResultBytes", "MemoryBytes", "Path", "Retention", "RetryDelay", "Share", "Store"],
         ["Management"] = ["AllowedHosts", "Urls"],
         ["Pool"] = ["MaxBodyBytes", "MaxQueueTime", "Name", "Nice", "QueueBytes", "QueueCapacity", "StuckAfter", "Workers"],
         ["Shutdown"] = ["Cancel", "Drain", "LameDuck", "MaxRequests", "Watchdog"],
+        ["Thumbnails"] = ["MaxDecodeMegabytes", "MaxDecodeTime"],
         ["Workloads"] = ["Diagnostics"],
     };
 

@@ -39,6 +39,8 @@ public sealed partial class SettingsFaultTests
     [InlineData("Shutdown:LameDuck", "x")]
     [InlineData("Management:Ulrs", "http://127.0.0.1:1")]
     [InlineData("Workloads:Diagnostics", "maybe")]
+    [InlineData("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
+    [InlineData("Kestrel:EndpointDefaults:Protocols", "Http3")]
     public async Task Each_of_these_settings_stops_the_start(string key, string value)
     {
         var run = await StartAsync(ServiceForm.FrameworkDependent, $"--{key} {value}");

@@ -1,3 +1,5 @@
+using PoolApi.Settings;
+
 namespace PoolApi.Management;
 
 /// <summary>
@@ -14,8 +16,16 @@ internal static class HealthcheckCommand
     public static async Task<int> RunAsync(string[] args)
     {
         // Read as the service reads them, environments and files included.
-        ConfigurationManager configuration = WebApplication.CreateSlimBuilder(
-            new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory }).Configuration;
+        ConfigurationManager configuration;
+        try
+        {
+            configuration = WebApplication.CreateSlimBuilder(ContentRoot.Options(args)).Configuration;
+        }
+        catch (ArgumentException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return 1;
+        }
         var faults = new List<string>();
         ServerUrls urls = ServerUrls.Read(configuration, faults);
         Uri[] probes = [.. urls.ManagementProbes.Where(static probe => probe.Port != 0)];

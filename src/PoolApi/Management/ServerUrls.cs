@@ -1,4 +1,5 @@
 using System.Net;
+using PoolApi.Settings;
 
 namespace PoolApi.Management;
 
@@ -42,7 +43,7 @@ internal sealed class ServerUrls
     {
         var names = new List<string>();
         var urls = new ServerUrls(
-            Read(configuration, ApiKey, DefaultApi, faults, lookUp, []),
+            Read(configuration, ApiKey, FromPorts(configuration) ?? DefaultApi, faults, lookUp, []),
             Read(configuration, ManagementKey, DefaultManagement, faults, lookUp, names),
             names);
         // The port alone tells which routes answer: shared in part, it would open the management to whoever reaches the API.
@@ -68,6 +69,12 @@ internal sealed class ServerUrls
     }
 
     private static int PortOf(string url) => BindingAddress.Parse(url).Port;
+
+    /// <summary>The addresses that <c>HTTP_PORTS</c> means: any, as elsewhere in ASP.NET Core.</summary>
+    private static string? FromPorts(IConfiguration configuration) =>
+        FrameworkSettings.Value(configuration, "HTTP_PORTS") is { } ports && ValueRule.PortsOf(ports) is { } numbers
+            ? string.Join(';', numbers.Select(static port => $"http://*:{port}"))
+            : null;
 
     private static List<string> Read(
         IConfiguration configuration, string key, string fallback, List<string> faults, Func<string, IPAddress[]> lookUp, List<string> names)

@@ -11,10 +11,11 @@ internal static class NearestName
     /// </summary>
     /// <param name="written">What was written.</param>
     /// <param name="names">The names there are.</param>
+    /// <param name="maxLength">The longest that is compared; clients may write anything.</param>
     /// <returns>The name; <see langword="null"/> if none is near.</returns>
-    public static string? Of(string written, IEnumerable<string> names)
+    public static string? Of(string written, IEnumerable<string> names, int maxLength = MaxLength)
     {
-        if (written.Length is 0 or > MaxLength) return null;
+        if (written.Length == 0 || written.Length > maxLength) return null;
         string[] all = [.. names];
         string? nearest = all.MinBy(name => Distance(written, name));
         if (nearest is not null && Distance(written, nearest) <= Math.Max(1, Math.Min(written.Length, nearest.Length) / 3)) return nearest;

@@ -1,27 +1,58 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging.Console;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>The log: one event a line, with the time in UTC.</summary>
+/// <summary>The log: one event a line, with the time in UTC, unless <c>Logging:Console</c> says otherwise.</summary>
 internal static class LogFormat
 {
-    private const string Timestamp = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+    private const string Section = "Logging:Console:";
+    private const string Time = "yyyy-MM-ddTHH:mm:ss.fffZ";
 
-    /// <summary>Writes a line of the stop before there is a log, as the log would.</summary>
+    // A start that fails is explained once, without stack traces (StartFaults); afterwards nothing is kept back.
+    private static readonly string[] QuietAtStart = ["Microsoft.Extensions.Hosting.Internal.Host", "Microsoft.AspNetCore.Server.Kestrel"];
+
+    /// <summary>Writes a line of the stop before there is a log, as the log does by default.</summary>
     public static void WriteEarly(string line) => Console.Out.WriteLine(
-        $"{DateTimeOffset.UtcNow.ToString(Timestamp, CultureInfo.InvariantCulture)}info: PoolApi.AspNetCore.Shutdown.ShutdownCoordinator[0] {line}");
+        $"{DateTimeOffset.UtcNow.ToString(Time, CultureInfo.InvariantCulture)} info: PoolApi.AspNetCore.Shutdown.ShutdownCoordinator[0] {line}");
 
-    public static void AddLogFormat(this ILoggingBuilder logging)
+    public static void AddLogFormat(this ILoggingBuilder logging, IConfiguration configuration)
     {
-        logging.AddSimpleConsole(static console =>
+        // The framework has bound these options to the configuration already, so only what is not set there is set here.
+        logging.AddConsole();
+        // Except for the name: the framework sets it after it has bound it.
+        logging.Services.Configure<ConsoleLoggerOptions>(
+            console => console.FormatterName = configuration[Section + "FormatterName"]?.ToLowerInvariant() ?? ConsoleFormatterNames.Simple);
+        logging.Services.Configure<SimpleConsoleFormatterOptions>(simple =>
         {
-            console.SingleLine = true;
-            console.UseUtcTimestamp = true;
-            console.TimestampFormat = Timestamp;
+            SetTime(simple, Time + " ");
+            if (IsUnset("SingleLine")) simple.SingleLine = true;
         });
-        // A start that fails is explained once, without stack traces (StartFaults); afterwards nothing is kept back.
-        logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", static level => StartFaults.HasStarted && level >= LogLevel.Information);
-        logging.AddFilter(
-            "Microsoft.AspNetCore.Server.Kestrel", static level => level >= (StartFaults.HasStarted ? LogLevel.Warning : LogLevel.None));
+        logging.Services.Configure<JsonConsoleFormatterOptions>(json => SetTime(json, Time));
+        logging.Services.Configure<ConsoleFormatterOptions>(systemd => SetTime(systemd, Time + " "));
+        logging.Services.PostConfigure<LoggerFilterOptions>(AddQuietStart);
+
+        void SetTime(ConsoleFormatterOptions options, string format)
+        {
+            if (IsUnset("UseUtcTimestamp")) options.UseUtcTimestamp = true;
+            // The Z of the format is for UTC.
+            if (IsUnset("TimestampFormat")) options.TimestampFormat = options.UseUtcTimestamp ? format : format.Replace("Z", "zzz", StringComparison.Ordinal);
+        }
+
+        bool IsUnset(string option) => configuration[$"{Section}FormatterOptions:{option}"] is null;
+    }
+
+    /// <summary>Keeps the levels that are configured for these categories, and holds the categories back until the start is over.</summary>
+    private static void AddQuietStart(LoggerFilterOptions options)
+    {
+        LoggerFilterRule[] configured = [.. options.Rules.Where(static rule => rule.Filter is null)];
+        foreach (string category in QuietAtStart)
+        {
+            // As the framework chooses: a rule for the provider first, then the longest category, then the last.
+            LoggerFilterRule? rule = configured
+                .Where(rule => rule.ProviderName is null or "Console" && (rule.CategoryName is null || category.StartsWith(rule.CategoryName, StringComparison.OrdinalIgnoreCase)))
+                .OrderBy(static rule => rule.ProviderName is null ? 0 : 1).ThenBy(static rule => rule.CategoryName?.Length ?? 0).LastOrDefault();
+            options.Rules.Add(new LoggerFilterRule(rule?.ProviderName, category, rule?.LogLevel ?? options.MinLevel, static (_, _, _) => StartFaults.HasStarted));
+        }
     }
 }

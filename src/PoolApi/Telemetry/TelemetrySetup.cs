@@ -1,19 +1,25 @@
 using OpenTelemetry;
-using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.JobService;
+using PoolApi.Settings;
 using PoolApi.Threading;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>Metrics for Prometheus, and metrics and traces by OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> says where to.</summary>
+/// <summary>Metrics for Prometheus, and metrics and traces by OTLP where <see cref="OtlpSettings"/> say so.</summary>
 internal static class TelemetrySetup
 {
-    private const string Prefix = "OTEL_";
     private const string Temporality = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+
+    // What the exporters read from the environment only, when they are made.
+    private static readonly string[] EnvironmentOnly =
+    [
+        "OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    ];
 
     // Names that promtool check metrics refuses: counters by their unit, but gauges by their type.
     private static readonly string[] Refused = ["dotnet.assembly.count", "dotnet.timer.count", "dotnet.process.cpu.count"];
@@ -21,7 +27,8 @@ internal static class TelemetrySetup
     public static void AddTelemetry(this IServiceCollection services, IConfiguration configuration)
     {
         OpenTelemetryBuilder telemetry = services.AddOpenTelemetry()
-            .ConfigureResource(static resource => resource.AddService("poolapi", serviceVersion: ThisAssemblyVersion))
+            // The detector comes last: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
+            .ConfigureResource(static resource => resource.AddService("poolapi", serviceVersion: ThisAssemblyVersion).AddEnvironmentVariableDetector())
             .WithMetrics(static metrics =>
             {
                 metrics
@@ -36,47 +43,52 @@ internal static class TelemetrySetup
                 foreach (string name in Refused) metrics.AddView(name, MetricStreamConfiguration.Drop);
             });
 
-        if (!string.IsNullOrWhiteSpace(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"])) AddOtlp(telemetry, configuration);
+        bool isDisabled = bool.TryParse(configuration["OTEL_SDK_DISABLED"], out bool disabled) && disabled;
+        if (!isDisabled && (OtlpSettings.Traces(configuration).IsEnabled || OtlpSettings.Metrics(configuration).IsEnabled))
+            AddOtlp(telemetry, configuration);
     }
 
     /// <summary>As the exporter's own AddOtlpExporter would, but with exporters that tell what became of their exports.</summary>
     private static void AddOtlp(OpenTelemetryBuilder telemetry, IConfiguration configuration)
     {
-        // These options read the environment only; the settings may come from the command line or a file as well.
-        foreach ((string key, string? value) in configuration.AsEnumerable())
+        // The settings may come from the command line or a file as well.
+        foreach (string key in EnvironmentOnly)
         {
-            if (key.StartsWith(Prefix, StringComparison.Ordinal)) Environment.SetEnvironmentVariable(key, value);
+            if (FrameworkSettings.Value(configuration, key) is { } value) Environment.SetEnvironmentVariable(key, value);
         }
-        telemetry.Services.AddSingleton(static _ => new RecordedTraceExporter(new OtlpExporterOptions()));
-        telemetry.Services.AddSingleton(static _ => new RecordedMetricExporter(new OtlpExporterOptions()));
+        OtlpSettings traceSettings = OtlpSettings.Traces(configuration);
+        OtlpSettings metricSettings = OtlpSettings.Metrics(configuration);
+        // Both are there whatever is sent: the flush at the end asks both.
+        telemetry.Services.AddSingleton(_ => new RecordedTraceExporter(traceSettings.Options()));
+        telemetry.Services.AddSingleton(_ => new RecordedMetricExporter(metricSettings.Options()));
         telemetry.Services.AddSingleton<ITelemetryFlush, OtlpFlush>();
-        telemetry
-            .WithMetrics(static metrics => metrics.AddReader(static services =>
+        telemetry.WithTracing();
+        if (metricSettings.IsEnabled)
+        {
+            telemetry.WithMetrics(metrics => metrics.AddReader(services => new PeriodicExportingMetricReader(
+                services.GetRequiredService<RecordedMetricExporter>(),
+                Number("OTEL_METRIC_EXPORT_INTERVAL", 60_000))
             {
-                var options = new PeriodicExportingMetricReaderOptions();
-                return new PeriodicExportingMetricReader(
-                    services.GetRequiredService<RecordedMetricExporter>(),
-                    options.ExportIntervalMilliseconds ?? 60_000,
-                    options.ExportTimeoutMilliseconds ?? 30_000)
+                TemporalityPreference = configuration[Temporality]?.ToUpperInvariant() switch
                 {
-                    TemporalityPreference = Environment.GetEnvironmentVariable(Temporality)?.ToUpperInvariant() switch
-                    {
-                        "DELTA" => MetricReaderTemporalityPreference.Delta,
-                        "LOWMEMORY" => MetricReaderTemporalityPreference.LowMemory,
-                        _ => MetricReaderTemporalityPreference.Cumulative,
-                    },
-                };
-            }))
-            .WithTracing(static traces => traces.AddAspNetCoreInstrumentation().AddSource(StoredRequestRunner.ActivitySourceName).AddProcessor(static services =>
-            {
-                var options = new BatchExportActivityProcessorOptions();
-                return new BatchActivityExportProcessor(
-                    services.GetRequiredService<RecordedTraceExporter>(),
-                    options.MaxQueueSize,
-                    options.ScheduledDelayMilliseconds,
-                    options.ExporterTimeoutMilliseconds,
-                    options.MaxExportBatchSize);
+                    "DELTA" => MetricReaderTemporalityPreference.Delta,
+                    "LOWMEMORY" => MetricReaderTemporalityPreference.LowMemory,
+                    _ => MetricReaderTemporalityPreference.Cumulative,
+                },
             }));
+        }
+        if (traceSettings.IsEnabled)
+        {
+            int queue = Number("OTEL_BSP_MAX_QUEUE_SIZE", 2048);
+            telemetry.WithTracing(traces => traces.AddAspNetCoreInstrumentation().AddSource(StoredRequestRunner.ActivitySourceName).AddProcessor(
+                services => new BatchActivityExportProcessor(
+                    services.GetRequiredService<RecordedTraceExporter>(),
+                    queue,
+                    Number("OTEL_BSP_SCHEDULE_DELAY", 5000),
+                    maxExportBatchSize: Number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Math.Min(512, queue)))));
+        }
+
+        int Number(string key, int fallback) => OpenTelemetrySettings.Number(configuration, key, fallback);
     }
 
     private static string? ThisAssemblyVersion => typeof(TelemetrySetup).Assembly.GetName().Version?.ToString(3);

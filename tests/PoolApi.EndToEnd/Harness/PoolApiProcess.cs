@@ -8,7 +8,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>Switches the routes of known cost on.</summary>
     public const string Diagnostics = "--Workloads:Diagnostics true";
 
-    /// <summary>What the server speaks on both ports; "Http2" for HTTP/2 without TLS.</summary>
+    /// <summary>What the port for work speaks; "Http2" for HTTP/2 without TLS. A management port of its own speaks HTTP/1.1.</summary>
     public const string ProtocolsVariable = "Kestrel__EndpointDefaults__Protocols";
 
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
@@ -97,7 +97,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         var folder = new TemporaryFolder();
         bool http2 = environment?.GetValueOrDefault(ProtocolsVariable) == "Http2";
         var api = new Endpoint(FreePorts.Next(), http2);
-        var management = new Endpoint(onePort ? api.Port : FreePorts.Next(), http2);
+        var management = new Endpoint(onePort ? api.Port : FreePorts.Next(), http2 && onePort);
         // Jobs of its own: what is said later, by a test, wins.
         string jobs = $"--Jobs:Path {Path.Combine(folder.Path, "jobs", "jobs.db")}";
         var start = await ServiceCommand.CreateAsync(

@@ -138,7 +138,7 @@ public class SettingsTests
     }
 
     [Theory]
-    [InlineData("Kestrel:Endpoints:A:Url", "http://localhost:1", "Kestrel:Endpoints is not used here")]
+    [InlineData("Kestrel:Endpoints:A:Url", "http://localhost:1", "Kestrel:Endpoints:A:Url is not used here: Urls and Management:Urls")]
     [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url", "OTEL_EXPORTER_OTLP_ENDPOINT is 'not a url'; it may be an address")]
     [InlineData("Workloads", "5", "Workloads is '5'; it may be a section")]
     [InlineData("Auth", "secret", "Auth is a value; it may be a section")]

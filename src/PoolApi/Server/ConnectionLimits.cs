@@ -1,0 +1,55 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Connections;
+using PoolApi.Settings;
+
+namespace PoolApi.Server;
+
+/// <summary>How many connections each port takes. The two are apart: a full API leaves the probes their connections.</summary>
+internal sealed class ConnectionLimits
+{
+    private const string Key = "Kestrel:Limits:MaxConcurrentConnections";
+
+    public ConnectionLimits(IConfiguration configuration, int management, ILoggerFactory loggers)
+    {
+        ILogger log = loggers.CreateLogger<ConnectionLimits>();
+        Management = new("the management", management, log);
+        if (FrameworkSettings.Value(configuration, Key) is { } text)
+            Api = new("the API", int.Parse(text, CultureInfo.InvariantCulture), log);
+    }
+
+    /// <summary>All listeners of the API together; <see langword="null"/> without a limit.</summary>
+    public ConnectionLimit? Api { get; }
+
+    public ConnectionLimit Management { get; }
+}
+
+/// <summary>Closes connections beyond a number, at once.</summary>
+internal sealed partial class ConnectionLimit(string port, int max, ILogger log)
+{
+    private int _open;
+    private int _isTold; // since the number was last below half
+
+    public ConnectionDelegate Around(ConnectionDelegate next) => connection => RunAsync(connection, next);
+
+    private async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        try
+        {
+            if (Interlocked.Increment(ref _open) <= max)
+            {
+                await next(connection);
+                return;
+            }
+            connection.Abort();
+            // Once, not for each: a client must not be able to fill the log.
+            if (Interlocked.Exchange(ref _isTold, 1) == 0) LogFull(log, port, max);
+        }
+        finally
+        {
+            if (Interlocked.Decrement(ref _open) <= max / 2) Volatile.Write(ref _isTold, 0);
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Warning, "There are {Max} connections to {Port}, as many as it takes; more are closed at once.")]
+    private static partial void LogFull(ILogger log, string port, int max);
+}

@@ -1,0 +1,52 @@
+namespace PoolApi.Settings;
+
+/// <summary>What the service does with a setting of the framework.</summary>
+internal enum SettingUse
+{
+    /// <summary>It has its documented effect.</summary>
+    Used,
+
+    /// <summary>Setting it stops the start.</summary>
+    Refused,
+
+    /// <summary>It belongs to another program, or to the runtime.</summary>
+    NotOurs,
+}
+
+/// <summary>One row of the table of framework settings. The table judges what is set; docs/settings.md repeats it, held by a test.</summary>
+/// <param name="Key">The key. A segment in braces stands for any; a star at the end for any rest.</param>
+/// <param name="Use">What the service does with it.</param>
+/// <param name="Text">Its effect; for a refused one, the reason and the alternative.</param>
+internal sealed record FrameworkSetting(string Key, SettingUse Use, string Text)
+{
+    /// <summary>The value that an unset key has, in words.</summary>
+    public string Default { get; init; } = "";
+
+    /// <summary>What a used one may be.</summary>
+    public ValueRule Rule { get; init; } = ValueRule.Any;
+
+    /// <summary>Whether a fault must not repeat the value.</summary>
+    public bool IsSecret { get; init; }
+
+    public static FrameworkSetting Used(string key, string fallback, ValueRule rule, string text) =>
+        new(key, SettingUse.Used, text) { Default = fallback, Rule = rule };
+
+    public static FrameworkSetting Refused(string key, string reason) => new(key, SettingUse.Refused, reason);
+
+    public static FrameworkSetting NotOurs(string key, string reason) => new(key, SettingUse.NotOurs, reason);
+
+    /// <summary>Whether a key of the configuration is this setting, or stands under it.</summary>
+    public bool Covers(string key)
+    {
+        if (Key.EndsWith('*')) return key.StartsWith(Key[..^1], StringComparison.OrdinalIgnoreCase);
+        string[] mine = Key.Split(':');
+        string[] others = key.Split(':');
+        // A refused section is refused with all that is under it.
+        if (Use == SettingUse.Used ? others.Length != mine.Length : others.Length < mine.Length) return false;
+        for (int i = 0; i < mine.Length; i++)
+        {
+            if (!mine[i].StartsWith('{') && !mine[i].Equals(others[i], StringComparison.OrdinalIgnoreCase)) return false;
+        }
+        return true;
+    }
+}

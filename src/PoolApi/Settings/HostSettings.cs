@@ -1,0 +1,37 @@
+using static PoolApi.Settings.FrameworkSetting;
+
+namespace PoolApi.Settings;
+
+/// <summary>Settings of the host. As environment variables they begin with <c>DOTNET_</c> or <c>ASPNETCORE_</c>.</summary>
+internal static class HostSettings
+{
+    private const string Addresses = "Urls and Management:Urls say where the service listens";
+    private const string Tls = "TLS belongs to the proxy in front";
+    private const string Assemblies = "the service loads no assemblies that it was not built with";
+
+    public static IReadOnlyList<FrameworkSetting> All { get; } =
+    [
+        Used("Environment", "Production", ValueRule.Any, "`Development` turns the diagnostics routes on; appsettings.{Environment}.json is read"),
+        Used("ContentRoot", "the folder of the program", ContentRoot.Rule, "where appsettings.json is, and where a relative path starts"),
+        Used("HTTP_PORTS", "none", ValueRule.Ports, "without `Urls`: the API listens on these ports, on every address"),
+        Used("AllowedHosts", "*", ValueRule.Hosts, "the Host headers that the API answers to, others get 400; the management routes answer to any of theirs"),
+        Used("ForwardedHeaders_Enabled", "false", ValueRule.Boolean, "take the client's address and the scheme from X-Forwarded-For and X-Forwarded-Proto; only behind a proxy that sets both"),
+        Used("HostBuilder:ReloadConfigOnChange", "true", ValueRule.Boolean, "watch appsettings.json; a change has effect on the log levels, everything else is read at the start"),
+        Refused("HTTPS_PORTS", Tls),
+        Refused("HTTPS_PORT", Tls),
+        Refused("PreferHostingUrls", Addresses),
+        Refused("WebRoot", "the service has no static files"),
+        Refused("ShutdownTimeoutSeconds", "Shutdown:Drain and Shutdown:Cancel say how long a stop may take"),
+        Refused("ServicesStartConcurrently", "the order of the start and of the stop is fixed"),
+        Refused("ServicesStopConcurrently", "the order of the start and of the stop is fixed"),
+        Refused("CaptureStartupErrors", "a failed start ends the process with exit code 78"),
+        Refused("DetailedErrors", "the log has the details of an error, under the trace id"),
+        Refused("SuppressStatusMessages", "Logging:LogLevel:Microsoft.Hosting.Lifetime says what the host logs"),
+        Refused("HostingStartupAssemblies", Assemblies),
+        Refused("HostingStartupExcludeAssemblies", Assemblies),
+        Refused("PreventHostingStartup", Assemblies),
+        Refused("StartupAssembly", Assemblies),
+        NotOurs("ApplicationName", "a name that only the host itself uses"),
+        NotOurs("DOTNET_*", "the runtime reads its own settings from the environment, such as DOTNET_GCHeapHardLimit"),
+    ];
+}

@@ -1,0 +1,128 @@
+using Microsoft.Extensions.FileProviders;
+using PoolApi.Settings;
+
+namespace PoolApi.Tests.Settings;
+
+/// <summary>The table of framework settings: what is refused, what a used one may be, and the table in the docs.</summary>
+public class FrameworkSettingsTests
+{
+    /// <summary>A text that no rule takes.</summary>
+    private const string Wrong = "%";
+
+    public static TheoryData<string> Refused => Keys(SettingUse.Refused);
+
+    public static TheoryData<string> NotOurs => Keys(SettingUse.NotOurs);
+
+    public static TheoryData<string> Ruled => [.. FrameworkSettings.All
+        .Where(static setting => setting.Use == SettingUse.Used && setting.Rule != ValueRule.Any).Select(static setting => setting.Key)];
+
+    [Theory]
+    [MemberData(nameof(Refused))]
+    public void A_refused_setting_is_a_fault_with_its_reason(string key)
+    {
+        string name = Concrete(key);
+        string fault = Assert.Single(Faults((name, "true")));
+        Assert.StartsWith($"{name} is not used here: ", fault, StringComparison.Ordinal);
+        Assert.EndsWith(FrameworkSettings.All.Single(setting => setting.Key == key).Text + ".", fault, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Ruled))]
+    public void A_wrong_value_of_a_used_setting_is_a_fault_with_what_it_may_be(string key)
+    {
+        FrameworkSetting setting = FrameworkSettings.All.Single(setting => setting.Key == key);
+        string fault = Assert.Single(Faults((Concrete(key), Wrong)));
+        Assert.StartsWith(Concrete(key) + " is ", fault, StringComparison.Ordinal);
+        Assert.EndsWith($"it may be {setting.Rule.MayBe}.", fault, StringComparison.Ordinal);
+        Assert.Equal(!setting.IsSecret, fault.Contains($"'{Wrong}'", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [MemberData(nameof(NotOurs))]
+    public void A_setting_of_another_program_is_no_fault(string key) => Assert.Empty(Faults((Concrete(key), Wrong)));
+
+    [Theory]
+    [InlineData("Kestrel:Limits:MaxConcurrentConnection", "did you mean Kestrel:Limits:MaxConcurrentConnections?")]
+    [InlineData("Kestrel:Limit:KeepAliveTimeout", "did you mean Kestrel:Limits:KeepAliveTimeout?")]
+    [InlineData("Logging:SomewhereElse:LogLevel:Default", "docs/settings.md has the list.")]
+    [InlineData("Logging:Consol:FormatterName", "did you mean Logging:Console:FormatterName?")]
+    [InlineData("AllowedHosts:0", "did you mean AllowedHosts?")]
+    [InlineData("OTEL_EXPORTER_OTLP_ENDPIONT", "did you mean OTEL_EXPORTER_OTLP_ENDPOINT?")]
+    public void An_unknown_key_of_a_framework_section_is_a_fault(string key, string hint) =>
+        Assert.Equal($"{key} is not a setting; {hint}", Assert.Single(Faults((key, "1"))));
+
+    [Theory]
+    [InlineData("OTEL_PYTHON_LOG_CORRELATION")] // one ConfigMap for programs in several languages
+    [InlineData("OTEL_COLLECTOR_HOST")]
+    [InlineData("PATH")]
+    public void An_environment_variable_of_another_program_is_no_fault(string key) => Assert.Empty(Faults((key, "x")));
+
+    [Theory]
+    [InlineData("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "it may be grpc or http/protobuf.")]
+    [InlineData("OTEL_EXPORTER_OTLP_TIMEOUT", "0", "it may be a whole number from 1 to 2147483647.")]
+    [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317", "it may be an address http://host:port or https://host:port.")]
+    [InlineData("OTEL_TRACES_EXPORTER", "console", "it may be otlp (several are separated by ',') or none.")]
+    [InlineData("OTEL_LOGS_EXPORTER", "otlp", "it may be none.")]
+    [InlineData("Kestrel:EndpointDefaults:Protocols", "Http3", "it may be Http1, Http2 or Http1AndHttp2.")]
+    [InlineData("Kestrel:Limits:KeepAliveTimeout", "5", "it may be a time from 00:00:01 to 1.00:00:00, written [d.]hh:mm:ss[.fff].")]
+    [InlineData("AllowedHosts", "example.com:8080", "it may be one or more host names without a port, separated by ';'; *.example.com is any name under it, * is any.")]
+    public void A_value_that_the_framework_would_ignore_is_a_fault(string key, string value, string mayBe) =>
+        Assert.Equal($"{key} is '{value}'; {mayBe}", Assert.Single(Faults((key, value))));
+
+    [Theory]
+    [InlineData("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE is '4096'; it may be at most OTEL_BSP_MAX_QUEUE_SIZE, which is 2048.")]
+    [InlineData("OTEL_TRACES_SAMPLER_ARG", "0.5", "OTEL_TRACES_SAMPLER_ARG is '0.5'; it may be set where OTEL_TRACES_SAMPLER is traceidratio or parentbased_traceidratio.")]
+    [InlineData("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set while OTEL_TRACES_EXPORTER is 'none'; it may be set where that is otlp, or not set.", "OTEL_TRACES_EXPORTER", "none")]
+    public void A_setting_that_another_one_leaves_without_effect_is_a_fault(string key, string value, string fault, string? other = null, string? set = null) =>
+        Assert.Equal(fault, Assert.Single(other is null ? Faults((key, value)) : Faults((key, value), (other, set!))));
+
+    [Fact]
+    public void An_empty_variable_counts_as_not_set() =>
+        Assert.Empty(Faults(("HTTPS_PORTS", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("OTEL_LOG_LEVEL", "")));
+
+    [Fact]
+    public void A_key_stands_once_in_the_table() => Assert.Distinct(FrameworkSettings.All.Select(static setting => setting.Key.ToUpperInvariant()));
+
+    [Fact]
+    public void The_table_in_the_docs_is_this_table()
+    {
+        string[] rows = [.. File.ReadLines(Path.Combine(Root(), "docs", "settings.md")).Where(static line => line.StartsWith("| `", StringComparison.Ordinal))];
+        Assert.Equal(FrameworkSettings.All.Select(Row), rows);
+    }
+
+    internal static string Row(FrameworkSetting setting) => setting.Use switch
+    {
+        SettingUse.Used => $"| `{setting.Key}` | {setting.Default} | {setting.Rule.MayBe.Replace("*", "\\*", StringComparison.Ordinal)} | {setting.Text} |",
+        SettingUse.Refused => $"| `{setting.Key}` | | refused | {setting.Text} |",
+        _ => $"| `{setting.Key}` | | not read | {setting.Text} |",
+    };
+
+    private static TheoryData<string> Keys(SettingUse use) => [.. FrameworkSettings.All.Where(setting => setting.Use == use).Select(static setting => setting.Key)];
+
+    private static string Concrete(string key) => key.Replace("{category}", "PoolApi.Server", StringComparison.Ordinal).Replace("*", "X", StringComparison.Ordinal);
+
+    private static List<string> Faults(params ReadOnlySpan<(string Key, string Value)> settings)
+    {
+        var values = new Dictionary<string, string?>();
+        foreach (var (key, value) in settings) values[key] = value;
+        return ServiceSettings.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build(), new Host()).Faults;
+    }
+
+    private static string Root()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "PoolApi.sln"))) folder = Path.GetDirectoryName(folder);
+        return folder ?? throw new InvalidOperationException("There is no PoolApi.sln above the tests.");
+    }
+
+    private sealed class Host : IHostEnvironment
+    {
+        public string EnvironmentName { get; set; } = "Production";
+
+        public string ApplicationName { get; set; } = "PoolApi";
+
+        public string ContentRootPath { get; set; } = "/";
+
+        public IFileProvider ContentRootFileProvider { get; set; } = new NullFileProvider();
+    }
+}

@@ -1,0 +1,69 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using PoolApi.Tests.Service;
+
+namespace PoolApi.Tests.Settings;
+
+/// <summary>The service in this process, on a port for the API and one for the management.</summary>
+internal sealed class RunningService : IAsyncDisposable
+{
+    private RunningService(ServiceApp app)
+    {
+        App = app;
+        app.UseKestrel();
+        app.StartServer();
+        Addresses = [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
+        int[] ports = [.. Addresses.Select(static address => BindingAddress.Parse(address).Port)];
+        (Api, Management) = (ports[0], ports[1]);
+    }
+
+    public ServiceApp App { get; }
+
+    public string[] Addresses { get; }
+
+    public int Api { get; }
+
+    public int Management { get; }
+
+    public static RunningService With(params (string Key, string Value)[] settings) => In("Production", settings);
+
+    /// <summary>Without an address for the API, if <c>Urls</c> is empty.</summary>
+    public static RunningService In(string environment, params (string Key, string Value)[] settings) => new(ServiceApp.In(
+        environment, [("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"), .. settings]));
+
+    /// <summary>The body of a management route.</summary>
+    public async Task<string> GetAsync(string path) => await TellAsync("127.0.0.2", Management, $"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+
+    /// <summary>A request of a trace that its client began.</summary>
+    public async Task TracedAsync(string traceId) => Assert.StartsWith(
+        "HTTP/1.1 200",
+        await ApiAsync($"POST /v1/diagnostics/noop HTTP/1.1\r\nHost: 127.0.0.1\r\ntraceparent: 00-{traceId}-b7ad6b7169203331-01\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+        StringComparison.Ordinal);
+
+    /// <summary>Sends these bytes to the API, and reads until the server closes.</summary>
+    public Task<string> ApiAsync(string request) => TellAsync("127.0.0.1", Api, request);
+
+    public async Task<NetworkStream> ConnectAsync(string request = "")
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPAddress.Loopback, Api, ServiceApp.Token);
+        var stream = new NetworkStream(socket, ownsSocket: true);
+        await stream.WriteAsync(Encoding.Latin1.GetBytes(request), ServiceApp.Token);
+        return stream;
+    }
+
+    public ValueTask DisposeAsync() => App.DisposeAsync();
+
+    private static async Task<string> TellAsync(string host, int port, string request)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(host, port, ServiceApp.Token);
+        await using var stream = new NetworkStream(socket);
+        await stream.WriteAsync(Encoding.Latin1.GetBytes(request), ServiceApp.Token);
+        using var reader = new StreamReader(stream, Encoding.Latin1);
+        return await reader.ReadToEndAsync(ServiceApp.Token);
+    }
+}

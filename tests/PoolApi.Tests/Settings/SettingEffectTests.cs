@@ -1,0 +1,73 @@
+using PoolApi.Settings;
+using PoolApi.Tests.Service;
+using Effect = System.Func<System.Threading.Tasks.Task>;
+
+namespace PoolApi.Tests.Settings;
+
+/// <summary>Every setting that the table calls used is seen to have its effect on the running service.</summary>
+public abstract class SettingEffectTests
+{
+    private protected static TheoryData<string> Used(IReadOnlyList<FrameworkSetting> table) =>
+        [.. table.Where(static setting => setting.Use == SettingUse.Used).Select(static setting => setting.Key)];
+
+    private protected static Task See(Dictionary<string, Effect> effects, string key)
+    {
+        Assert.True(effects.ContainsKey(key), $"the table says that {key} is used, and no test shows it");
+        return effects[key]();
+    }
+}
+
+/// <summary>The settings of OpenTelemetry. In turn: their listeners hear of every request in the process.</summary>
+public class TelemetrySettingTests : SettingEffectTests
+{
+    public static TheoryData<string> Keys => Used(OpenTelemetrySettings.All);
+
+    [Theory]
+    [MemberData(nameof(Keys))]
+    public Task A_used_setting_has_its_effect(string key) => See(TelemetryEffects.All, key);
+}
+
+/// <summary>The settings of the host and of Kestrel.</summary>
+public class ServerSettingTests : SettingEffectTests
+{
+    public static TheoryData<string> Keys => [.. Used(HostSettings.All), .. Used(KestrelSettings.All)];
+
+    [Theory]
+    [MemberData(nameof(Keys))]
+    public Task A_used_setting_has_its_effect(string key) => See(ServerEffects.All, key);
+
+    [Fact]
+    public async Task Allowed_hosts_on_a_shared_port_leave_the_management_routes_alone()
+    {
+        await using ServiceApp app = ServiceApp.With(("AllowedHosts", "api.example.com"));
+        using HttpClient client = app.CreateClient();
+        using HttpResponseMessage probe = await client.GetAsync("/readyz", ServiceApp.Token);
+        Assert.Equal(System.Net.HttpStatusCode.OK, probe.StatusCode);
+        using HttpResponseMessage refused = await client.GetAsync("/openapi/v1.json", ServiceApp.Token);
+        await ServiceApp.AssertProblem(refused, 400, "invalid-request", "Host", "does not answer for");
+    }
+
+    [Fact]
+    public void A_content_root_that_is_not_there_is_a_fault() =>
+        Assert.Equal(
+            "ContentRoot is '/nowhere'; it may be a folder that exists.",
+            Assert.Throws<ArgumentException>(static () => ContentRoot.Options(["--ContentRoot", "/nowhere"])).Message);
+}
+
+/// <summary>The settings of the log.</summary>
+public class LogSettingTests : SettingEffectTests
+{
+    public static TheoryData<string> Keys => Used(LoggingSettings.All);
+
+    [Theory]
+    [MemberData(nameof(Keys))]
+    public Task A_used_setting_has_its_effect(string key) => See(LogEffects.All, key);
+
+    [Fact]
+    public async Task Without_settings_the_log_is_one_line_with_the_time_in_UTC()
+    {
+        await using var app = new ServiceApp();
+        Assert.NotNull(app.Server);
+        Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info: PoolApi\[1\] a message\n$", LogEffects.Write(app));
+    }
+}

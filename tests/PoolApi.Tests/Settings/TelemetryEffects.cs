@@ -1,0 +1,213 @@
+using System.Net;
+using System.Net.Sockets;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Tests.Service;
+using Effect = System.Func<System.Threading.Tasks.Task>;
+
+namespace PoolApi.Tests.Settings;
+
+/// <summary>How each used setting of OpenTelemetry shows: at a collector, after a request and a flush.</summary>
+internal static class TelemetryEffects
+{
+    private const string TraceId = "0af7651916cd43dd8448eb211c80319c";
+    private const string Protobuf = "http/protobuf";
+
+    public static readonly Dictionary<string, Effect> All = new()
+    {
+        ["OTEL_SDK_DISABLED"] = async () =>
+        {
+            await using RunningService service = RunningService.With(("OTEL_SDK_DISABLED", "true"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"));
+            Assert.Empty(service.App.Services.GetServices<ITelemetryFlush>());
+            Assert.DoesNotContain("poolapi_", await service.GetAsync("/metrics"), StringComparison.Ordinal);
+        },
+        ["OTEL_SERVICE_NAME"] = () => Target("service_name=\"thumbs-eu\"", ("OTEL_SERVICE_NAME", "thumbs-eu")),
+        ["OTEL_RESOURCE_ATTRIBUTES"] = () => Target("service_instance_id=\"pod-7\"", ("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=pod-7,a=b")),
+        ["OTEL_TRACES_EXPORTER"] = () => Sent(
+            static sent =>
+            {
+                Assert.Empty(sent.Traces);
+                Assert.NotEmpty(sent.Metrics);
+            },
+            ("OTEL_TRACES_EXPORTER", "none")),
+        ["OTEL_METRICS_EXPORTER"] = () => Sent(
+            static sent =>
+            {
+                Assert.Empty(sent.Metrics);
+                Assert.NotEmpty(sent.Traces);
+            },
+            ("OTEL_METRICS_EXPORTER", "none")),
+        ["OTEL_LOGS_EXPORTER"] = () => Sent(
+            static sent => Assert.All(sent.All, static export => Assert.DoesNotContain("logs", export.Path, StringComparison.Ordinal)), ("OTEL_LOGS_EXPORTER", "none")),
+        ["OTEL_EXPORTER_OTLP_ENDPOINT"] = () => Sent(
+            static sent => Assert.Equal(["/base/v1/metrics", "/base/v1/traces"], Paths(sent)), ("OTEL_EXPORTER_OTLP_ENDPOINT", "{collector}/base/")),
+        ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = () => Sent(
+            static sent => Assert.Equal(["/t", "/v1/metrics"], Paths(sent)), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "{collector}/t")),
+        ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"] = () => Sent(
+            static sent => Assert.Equal(["/m"], Paths(sent)),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "{collector}/m"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "")), // and no traces without an endpoint
+        ["OTEL_EXPORTER_OTLP_PROTOCOL"] = () => Sent(
+            static sent => Assert.All(sent.All, static export => Assert.Equal("application/x-protobuf", export.Headers["Content-Type"])),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", Protobuf)),
+        ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] = () => Sent(
+            static sent => Assert.NotEmpty(sent.Traces),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", Protobuf), ("OTEL_METRICS_EXPORTER", "none")),
+        ["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"] = () => Sent(
+            static sent => Assert.NotEmpty(sent.Metrics),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", Protobuf), ("OTEL_TRACES_EXPORTER", "none")),
+        ["OTEL_EXPORTER_OTLP_HEADERS"] = () => Header("OTEL_EXPORTER_OTLP_HEADERS", traces: true, metrics: true),
+        ["OTEL_EXPORTER_OTLP_TRACES_HEADERS"] = () => Header("OTEL_EXPORTER_OTLP_TRACES_HEADERS", traces: true, metrics: false),
+        ["OTEL_EXPORTER_OTLP_METRICS_HEADERS"] = () => Header("OTEL_EXPORTER_OTLP_METRICS_HEADERS", traces: false, metrics: true),
+        ["OTEL_EXPORTER_OTLP_COMPRESSION"] = () => Compressed("OTEL_EXPORTER_OTLP_COMPRESSION", traces: true, metrics: true),
+        ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"] = () => Compressed("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", traces: true, metrics: false),
+        ["OTEL_EXPORTER_OTLP_METRICS_COMPRESSION"] = () => Compressed("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", traces: false, metrics: true),
+        ["OTEL_EXPORTER_OTLP_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_TIMEOUT", "100")),
+        ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "100"), ("OTEL_METRICS_EXPORTER", "none")),
+        ["OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "100"), ("OTEL_TRACES_EXPORTER", "none")),
+        ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = SentByTls,
+        ["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] = SentByTls,
+        ["OTEL_EXPORTER_OTLP_CLIENT_KEY"] = SentByTls,
+        // In a sum: that it is monotonic (field 3), and its temporality (field 2; delta is 1, cumulative 2).
+        ["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"] = () => Sent(
+            static sent =>
+            {
+                Assert.Contains(sent.Metrics, static export => IsMonotonic(export, temporality: 1));
+                Assert.DoesNotContain(sent.Metrics, static export => IsMonotonic(export, temporality: 2));
+            },
+            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")),
+        ["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"] = () => Sent(
+            static sent => Assert.Contains(sent.Metrics, static export => export.Body.Contains("http.server.request.duration", StringComparison.Ordinal)),
+            ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram")),
+        ["OTEL_METRIC_EXPORT_INTERVAL"] = () => Comes("/v1/metrics", ("OTEL_METRIC_EXPORT_INTERVAL", "100")),
+        ["OTEL_BSP_SCHEDULE_DELAY"] = () => Comes("/v1/traces", ("OTEL_BSP_SCHEDULE_DELAY", "100")),
+        ["OTEL_METRICS_EXEMPLAR_FILTER"] = () => Sent(
+            static sent => Assert.Contains(sent.Metrics, static export => export.Body.Contains(Bytes(TraceId), StringComparison.Ordinal)),
+            ("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based")),
+        ["OTEL_TRACES_SAMPLER"] = () => Sent(static sent => Assert.Empty(sent.Traces), ("OTEL_TRACES_SAMPLER", "always_off")),
+        ["OTEL_TRACES_SAMPLER_ARG"] = () => Sent(
+            static sent => Assert.Empty(sent.Traces), ("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0")),
+        ["OTEL_PROPAGATORS"] = () => Sent(
+            static sent => Assert.Contains(sent.Traces, static export => export.Body.Contains(Bytes(TraceId), StringComparison.Ordinal)),
+            ("OTEL_PROPAGATORS", "tracecontext,baggage")),
+        // Three requests, and one of them at most in each export.
+        ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] = () => Sent(static sent => Assert.True(sent.Traces.Count() >= 3), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")),
+        ["OTEL_BSP_MAX_QUEUE_SIZE"] = () => Sent(static sent => Assert.All(sent.Traces, static export => Assert.True(Spans(export) <= 1)), ("OTEL_BSP_MAX_QUEUE_SIZE", "1")),
+        ["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"] = () => Cut("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+        ["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT"] = () => Cut("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+        ["OTEL_ATTRIBUTE_COUNT_LIMIT"] = () => Fewer("OTEL_ATTRIBUTE_COUNT_LIMIT"),
+        ["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"] = () => Fewer("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"),
+    };
+
+    private static readonly string[] EnvironmentOnly =
+    [
+        "OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    ];
+
+    private static async Task Target(string label, params (string, string)[] settings)
+    {
+        await using RunningService service = RunningService.With(settings);
+        Assert.Contains(label, await service.GetAsync("/metrics"), StringComparison.Ordinal);
+    }
+
+    private static async Task Sent(Action<Collector> check, params (string Key, string Value)[] settings)
+    {
+        await using Collector collector = await Collector.StartAsync();
+        await SendAsync(collector, settings);
+        check(collector);
+    }
+
+    private static async Task SendAsync(Collector collector, (string Key, string Value)[] settings)
+    {
+        try
+        {
+            await using RunningService service = RunningService.With(
+                [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.Url), ("OTEL_EXPORTER_OTLP_PROTOCOL", Protobuf),
+                .. settings.Select(setting => (setting.Key, setting.Value.Replace("{collector}", collector.Url, StringComparison.Ordinal)))]);
+            for (int i = 0; i < 3; i++) await service.TracedAsync(TraceId);
+            Assert.True(await service.App.Services.GetRequiredService<ITelemetryFlush>().FlushAsync(ServiceApp.Token));
+        }
+        finally
+        {
+            // The service hands these to the exporters by its process's environment, which is that of the tests here.
+            foreach (string key in EnvironmentOnly) Environment.SetEnvironmentVariable(key, null);
+        }
+    }
+
+    private static Task Header(string key, bool traces, bool metrics) => Sent(
+        sent =>
+        {
+            Assert.All(sent.Traces, export => Assert.Equal(traces, export.Headers.GetValueOrDefault("x-a") == "b c"));
+            Assert.All(sent.Metrics, export => Assert.Equal(metrics, export.Headers.GetValueOrDefault("x-a") == "b c"));
+            Assert.NotEmpty(sent.Traces);
+            Assert.NotEmpty(sent.Metrics);
+        },
+        (key, "x-a=b%20c"));
+
+    private static Task Compressed(string key, bool traces, bool metrics) => Sent(
+        sent =>
+        {
+            Assert.All(sent.Traces, export => Assert.Equal(traces, export.Headers.GetValueOrDefault("Content-Encoding") == "gzip"));
+            Assert.All(sent.Metrics, export => Assert.Equal(metrics, export.Headers.GetValueOrDefault("Content-Encoding") == "gzip"));
+            Assert.NotEmpty(sent.Traces);
+            Assert.NotEmpty(sent.Metrics);
+        },
+        (key, "gzip"));
+
+    private static async Task SentByTls()
+    {
+        using var certificate = new Collector.Certificate();
+        await using Collector collector = await Collector.StartAsync(certificate.Value);
+        await SendAsync(
+            collector,
+            [
+                ("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate.Pem), ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate.Pem),
+                ("OTEL_EXPORTER_OTLP_CLIENT_KEY", certificate.KeyPem),
+            ]);
+        Assert.NotEmpty(collector.Traces);
+    }
+
+    /// <summary>A collector takes the connection and never answers: the export fails by its own timeout, long before the flush is given up.</summary>
+    private static async Task GivesUp(params (string, string)[] settings)
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        await using RunningService service = RunningService.With(
+            [("OTEL_EXPORTER_OTLP_ENDPOINT", $"http://{silent.LocalEndpoint}"), ("OTEL_EXPORTER_OTLP_PROTOCOL", Protobuf), .. settings]);
+        await service.TracedAsync(TraceId);
+        // The default is 10 s.
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(9));
+        Assert.False(await service.App.Services.GetRequiredService<ITelemetryFlush>().FlushAsync(deadline.Token));
+    }
+
+    /// <summary>Comes by itself. The default pauses are 5 s and 60 s.</summary>
+    private static async Task Comes(string path, (string, string) setting)
+    {
+        await using Collector collector = await Collector.StartAsync();
+        await using RunningService service = RunningService.With(
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.Url), ("OTEL_EXPORTER_OTLP_PROTOCOL", Protobuf), setting);
+        await service.TracedAsync(TraceId);
+        await collector.SeesAsync(export => export.Path == path).WaitAsync(TimeSpan.FromSeconds(4.5), ServiceApp.Token);
+    }
+
+    private static Task Cut(string key) => Sent(
+        static sent => Assert.All(sent.Traces, static export => Assert.DoesNotContain("127.0.0.1", export.Body, StringComparison.Ordinal)),
+        (key, "7"));
+
+    private static Task Fewer(string key) => Sent(
+        static sent =>
+        {
+            Assert.NotEmpty(sent.Traces);
+            Assert.All(sent.Traces, static export => Assert.DoesNotContain("http.response.status_code", export.Body, StringComparison.Ordinal));
+        },
+        (key, "1"));
+
+    private static bool IsMonotonic(Collector.Export export, int temporality) =>
+        export.Body.Contains($"\u0018\u0001\u0010{(char)temporality}", StringComparison.Ordinal)
+        || export.Body.Contains($"\u0010{(char)temporality}\u0018\u0001", StringComparison.Ordinal);
+
+    private static string[] Paths(Collector sent) => [.. sent.All.Select(static export => export.Path).Distinct().Order(StringComparer.Ordinal)];
+
+    private static int Spans(Collector.Export export) => export.Body.Split("http.response.status_code").Length - 1;
+
+    private static string Bytes(string hex) => string.Concat(Convert.FromHexString(hex).Select(static b => (char)b));
+}
