@@ -45,9 +45,7 @@ internal static class JobRouteEndpoints
     private static async Task<IResult> GetAsync(
         string id, HttpContext context, [FromServices] IJobStore store, [FromServices] JobWatch watch, [FromServices] IHostApplicationLifetime lifetime)
     {
-        var faults = new JobFaults(context);
-        Preference preference = PreferHeader.Read(context.Request, faults);
-        if (faults.Refusal is { } refusal) return refusal;
+        Preference preference = PreferHeader.Read(context.Request);
         if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
 
         var known = JobETag.Known(context.Request);
