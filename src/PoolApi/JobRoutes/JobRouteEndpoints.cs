@@ -96,8 +96,11 @@ internal static class JobRouteEndpoints
         if (follower is null) return JobProblems.None(context);
         // A stream that ends is asked for again by a browser; this is how it is told that there is no more (HTML, 9.2).
         if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
+        // nginx buffers answers unless this header tells it not to. The framework sets Cache-Control itself, but not for HEAD.
+        context.Response.Headers["X-Accel-Buffering"] = "no";
         if (HttpMethods.IsHead(context.Request.Method))
         {
+            context.Response.Headers.CacheControl = "no-cache,no-store";
             context.Response.ContentType = "text/event-stream";
             return TypedResults.Empty;
         }
