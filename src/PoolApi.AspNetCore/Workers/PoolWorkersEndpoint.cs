@@ -29,10 +29,15 @@ public static class PoolWorkersEndpoint
                 context.RequestServices.GetRequiredService<ShutdownCoordinator>(), context.RequestServices.GetRequiredService<AppPools>());
             return context.Response.WriteAsJsonAsync(view, WorkersJson.Default.WorkersView, cancellationToken: context.RequestAborted);
         });
-        group.MapGet("/stream", static context => TypedResults.ServerSentEvents(WorkersStream.ReadAsync(
-            context.RequestServices.GetRequiredService<ShutdownCoordinator>(),
-            context.RequestServices.GetRequiredService<AppPools>(),
-            context.RequestAborted)).ExecuteAsync(context));
+        group.MapGet("/stream", static context =>
+        {
+            // nginx buffers answers unless this header tells it not to.
+            context.Response.Headers["X-Accel-Buffering"] = "no";
+            return TypedResults.ServerSentEvents(WorkersStream.ReadAsync(
+                context.RequestServices.GetRequiredService<ShutdownCoordinator>(),
+                context.RequestServices.GetRequiredService<AppPools>(),
+                context.RequestAborted)).ExecuteAsync(context);
+        });
         return group;
     }
 }

@@ -73,7 +73,7 @@ function show(pool, now) {
 
 async function look() {
   try {
-    const answer = await fetch("/v1/workers", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+    const answer = await fetch("v1/workers", { cache: "no-store", signal: AbortSignal.timeout(5000) });
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
     const view = await answer.json();
     const now = performance.now();

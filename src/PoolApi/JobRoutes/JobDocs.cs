@@ -33,7 +33,7 @@ internal static class JobDocs
             "With `Prefer: wait=N` the answer comes when the job has ended; with `If-None-Match` as well, when its version is none of those; "
             + "after N seconds in any case, with the job as it is then.")
         .WithJobId()
-        .WithHeader(PreferHeader.Name, $"`wait=N`: wait up to N seconds, 0 to {PreferHeader.MaxWait}.", Text("wait=30"))
+        .WithHeader(PreferHeader.Name, $"`wait=N`: wait up to N seconds, 0 to {PreferHeader.MaxWait}. A longer wait counts as {PreferHeader.MaxWait}.", Text("wait=30"))
         .WithHeader("If-None-Match", "The ETag of the version that the client has.", Text("\"7\""))
         .Produces<JobView>()
         .Produces(StatusCodes.Status304NotModified)

@@ -47,9 +47,7 @@ internal static class JobRouteEndpoints
     private static async Task<IResult> GetAsync(
         string id, HttpContext context, [FromServices] IJobStore store, [FromServices] JobWatch watch, [FromServices] IHostApplicationLifetime lifetime)
     {
-        var faults = new JobFaults(context);
-        Preference preference = PreferHeader.Read(context.Request, faults);
-        if (faults.Refusal is { } refusal) return refusal;
+        Preference preference = PreferHeader.Read(context.Request);
         if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
 
         var known = JobETag.Known(context.Request);
@@ -99,8 +97,11 @@ internal static class JobRouteEndpoints
         if (follower is null) return JobProblems.None(context);
         // A stream that ends is asked for again by a browser; this is how it is told that there is no more (HTML, 9.2).
         if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
+        // nginx buffers answers unless this header tells it not to. The framework sets Cache-Control itself, but not for HEAD.
+        context.Response.Headers["X-Accel-Buffering"] = "no";
         if (HttpMethods.IsHead(context.Request.Method))
         {
+            context.Response.Headers.CacheControl = "no-cache,no-store";
             context.Response.ContentType = "text/event-stream";
             return TypedResults.Empty;
         }

@@ -6,9 +6,10 @@ namespace PoolApi.JobRoutes;
 /// <summary>The header <c>Prefer</c> (RFC 7240).</summary>
 /// <remarks>
 /// <para>It may come several times and each time hold several preferences, with values that are quoted or not, and with
-/// parameters. Of the same preference the first counts. What is not known is passed over, as the RFC wants it.</para>
-/// <para>So is what is malformed, up to the next comma; except a <c>wait</c>, which is a fault: its client means to wait for
-/// some time, and would be told otherwise only by how long it takes.</para>
+/// parameters. Of the same preference the first counts.</para>
+/// <para>A preference never makes a request fail. The reader skips unknown preferences, and malformed ones up to the next comma.
+/// A longer <c>wait</c> than the longest becomes the longest. <c>Preference-Applied</c> tells the client what was applied.</para>
+/// <para>The framework's header values reject a whole line when one preference in it is malformed, so this class has its own reader.</para>
 /// </remarks>
 internal static class PreferHeader
 {
@@ -20,8 +21,8 @@ internal static class PreferHeader
 
     private const string Wait = "wait";
 
-    /// <summary>Reads what the client prefers; a <c>wait</c> that is none is a fault.</summary>
-    public static Preference Read(HttpRequest request, JobFaults faults)
+    /// <summary>Reads what the client prefers.</summary>
+    public static Preference Read(HttpRequest request)
     {
         bool? respondAsync = null;
         TimeSpan? time = null;
@@ -39,19 +40,19 @@ internal static class PreferHeader
                 else if (!hasWait && name.Equals(Wait, StringComparison.OrdinalIgnoreCase))
                 {
                     hasWait = true;
-                    time = ReadWait(value, faults);
+                    time = ReadWait(value);
                 }
             }
         }
         return new Preference(respondAsync == true, time);
     }
 
-    private static TimeSpan? ReadWait(string? value, JobFaults faults)
+    private static TimeSpan? ReadWait(string? value)
     {
-        if (int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int seconds) && seconds <= MaxWait)
-            return TimeSpan.FromSeconds(seconds);
-        faults.Add(Name, string.Create(CultureInfo.InvariantCulture, $"Prefer: wait may be a whole number of seconds from 0 to {MaxWait}, such as wait=5."));
-        return null;
+        if (string.IsNullOrEmpty(value) || value.AsSpan().ContainsAnyExceptInRange('0', '9')) return null;
+        // A number that is too long for an int is too long a wait as well.
+        bool isShort = int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int seconds) && seconds <= MaxWait;
+        return TimeSpan.FromSeconds(isShort ? seconds : MaxWait);
     }
 
     /// <summary>Takes one line of the header apart.</summary>

@@ -23,7 +23,7 @@ internal static class JobIntakeMiddleware
     private static async Task TakeAsync(HttpContext context, Endpoint endpoint, RequestDelegate rest)
     {
         var faults = new JobFaults(context);
-        Preference preference = PreferHeader.Read(context.Request, faults);
+        Preference preference = PreferHeader.Read(context.Request);
         string? key = IdempotencyKeyHeader.Read(context.Request, faults);
         bool isJob = preference.RespondAsync || key is not null;
         JobParameters? parameters = isJob ? JobParameters.Read(context, faults) : null;

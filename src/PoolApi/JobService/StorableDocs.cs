@@ -47,7 +47,7 @@ internal static class StorableDocs
     {
         yield return Header(PreferHeader.Name, string.Create(
             CultureInfo.InvariantCulture,
-            $"respond-async: 202 and a job, instead of waiting. With wait=N (seconds, 0 to {PreferHeader.MaxWait}) the result itself, if it is there in that time."),
+            $"respond-async: 202 and a job, instead of waiting. With wait=N (seconds, 0 to {PreferHeader.MaxWait}) the result itself, if it is there in that time. A longer wait counts as {PreferHeader.MaxWait}."),
             "respond-async, wait=5");
         yield return Header(
             IdempotencyKeyHeader.Name,

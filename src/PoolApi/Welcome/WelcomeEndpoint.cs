@@ -61,7 +61,7 @@ internal static class WelcomeEndpoint
             {{(jobs ? $"<pre>{Encode(curl)} -i -H 'Prefer: respond-async' --data-binary @photo.jpg '{Encode(api)}/v1/thumbnails?width=320'</pre>" : "")}}
             <h2>Look around</h2>
             <ul>
-            <li><a href="/openapi/v1.json">/openapi/v1.json</a>: every route, parameter and problem</li>
+            <li><a href="openapi/v1.json">/openapi/v1.json</a>: every route, parameter and problem</li>
             <li><a href="{{Encode(management)}}/">{{Encode(management)}}/</a>: the workers, live</li>
             <li><a href="{{Encode(management)}}/metrics">{{Encode(management)}}/metrics</a>: for Prometheus</li>
             </ul>

@@ -83,6 +83,18 @@ public class JobEventsTests
     }
 
     [Theory]
+    [InlineData("GET")]
+    [InlineData("HEAD")]
+    public async Task A_stream_tells_proxies_and_caches_to_keep_nothing_of_it(string method)
+    {
+        await using JobApp app = await JobApp.StartAsync(kestrel: true);
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded));
+        using HttpResponseMessage response = await app.SendAsync(method, $"/v1/jobs/{job.Id}/events");
+        Assert.Equal("no", JobApp.Header(response, "X-Accel-Buffering"));
+        Assert.True(response.Headers.CacheControl is { NoCache: true, NoStore: true }, response.Headers.CacheControl?.ToString());
+    }
+
+    [Theory]
     [InlineData("x")]
     [InlineData("-1")]
     [InlineData("7.5")]

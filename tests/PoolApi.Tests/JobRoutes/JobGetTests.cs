@@ -202,11 +202,23 @@ public class JobGetTests
     [InlineData("wait=-1")]
     [InlineData("wait=1e9")]
     [InlineData("wait=abc")]
-    public async Task A_wait_that_is_none_is_refused(string prefer)
+    public async Task A_malformed_wait_does_nothing(string prefer)
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New());
-        await app.AssertProblem("GET", $"/v1/jobs/{job.Id}", 400, "invalid-request", "Prefer", "from 0 to 300", ("Prefer", prefer));
+        using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", prefer));
+        Assert.Equal("queued", (string?)(await JobApp.JsonOf(response, 200))["state"]);
+        Assert.False(response.Headers.Contains("Preference-Applied"));
+    }
+
+    [Fact]
+    public async Task A_wait_that_is_too_long_is_the_longest_and_the_client_is_told()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New());
+        app.Store.Change(job.Id, JobState.Succeeded);
+        using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=600"));
+        Assert.Equal((200, "wait=300"), ((int)response.StatusCode, JobApp.Header(response, "Preference-Applied")));
     }
 
     [Fact]

@@ -103,6 +103,23 @@ public class PortTests
     }
 
     [Fact]
+    public async Task The_pages_work_under_any_prefix_because_their_links_are_relative()
+    {
+        await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
+        (int api, int management) = Start(app);
+        string welcome = await Get("127.0.0.1", api, "GET /", $"x:{api}\r\nAccept: text/html");
+        Assert.Contains("href=\"openapi/v1.json\"", welcome, StringComparison.Ordinal);
+        string dashboard = await Get("127.0.0.2", management, "GET /");
+        Assert.Contains("src=\"dashboard.js\"", dashboard, StringComparison.Ordinal);
+        string script = await Get("127.0.0.2", management, "GET /dashboard.js");
+        Assert.Contains("fetch(\"v1/workers\"", script, StringComparison.Ordinal);
+        foreach (string page in (string[])[welcome, dashboard, script])
+        {
+            foreach (string start in (string[])["href=\"/", "src=\"/", "fetch(\"/"]) Assert.DoesNotContain(start, page, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task The_health_check_command_asks_the_management_port_and_says_no_when_nobody_answers()
     {
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
