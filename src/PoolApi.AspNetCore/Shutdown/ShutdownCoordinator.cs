@@ -40,6 +40,7 @@ internal sealed class ShutdownCoordinator(
     private OpenRequests.Epoch? _letIn; // the requests that came before the app was closed
     private Task? _flush;
     private List<ShutdownReport> _reports = [];
+    private IUnfinishedWork[] _unfinished = [];
     private volatile ShutdownState _state = ShutdownState.Starting;
     private volatile string _reason = "application";
     private Watchdog? _watchdog;
@@ -143,7 +144,7 @@ internal sealed class ShutdownCoordinator(
         lock (_once)
         {
             _watchdog?.Over();
-            return account.Close(_reports, _flushed, isUnfinished: services.GetServices<IUnfinishedWork>().Any(static work => work.Count > 0));
+            return account.Close(_reports, _flushed, isUnfinished: Array.Exists(_unfinished, static work => work.Count > 0));
         }
     }
 
@@ -202,6 +203,8 @@ internal sealed class ShutdownCoordinator(
     {
         // Not under the caller's lock: what ends with these tokens is other people's code, and if it fails, the stop goes on.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        // At the end of the stop somebody may have disposed of the services already.
+        _unfinished = [.. services.GetServices<IUnfinishedWork>()];
         // An app that calls StopAsync by itself has told nobody yet who waits to be told, and whom the drain would wait for.
         if (!lifetime.ApplicationStopping.IsCancellationRequested) lifetime.StopApplication();
         await _leaving.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
