@@ -59,18 +59,6 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
         return problem;
     }
 
-    public override async ValueTask DisposeAsync()
-    {
-        try
-        {
-            await base.DisposeAsync();
-        }
-        catch (ObjectDisposedException)
-        {
-            // The program disposes of its host too, at its end, and may be first.
-        }
-    }
-
     protected override void ConfigureWebHost(IWebHostBuilder builder)
     {
         builder.UseEnvironment(_environment);
