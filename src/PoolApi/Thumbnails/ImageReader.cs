@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using NetVips;
 using PoolApi.Thumbnails.Avif;
+using PoolApi.Thumbnails.Jpeg;
 using PoolApi.Thumbnails.Tiff;
 
 namespace PoolApi.Thumbnails;
@@ -17,12 +18,16 @@ internal sealed class ImageReader : IDisposable
     private readonly ImageKind _kind;
     private readonly TiffLayout? _tiff;
     private readonly bool _isInterlacedPng;
+    private readonly bool _isCompletedJpeg;
 
     private ImageReader(ReadOnlyMemory<byte> image, ImageKind kind)
     {
         _kind = kind;
         switch (kind)
         {
+            case ImageKind.Jpeg:
+                image = JpegEnd.Complete(image, out _isCompletedJpeg);
+                break;
             case ImageKind.Tiff:
                 (_tiff, image) = ReadTiff(image);
                 break;
@@ -60,7 +65,7 @@ internal sealed class ImageReader : IDisposable
         const Enums.FailOn Faults = Enums.FailOn.Error;
         return _kind switch
         {
-            ImageKind.Jpeg => Image.JpegloadSource(_source, shrink: JpegShrink(shrink), access: TopToBottom, failOn: Faults),
+            ImageKind.Jpeg => Image.JpegloadSource(_source, shrink: JpegShrink(shrink), access: TopToBottom, failOn: _isCompletedJpeg ? Enums.FailOn.Warning : Faults),
             ImageKind.Webp => Image.WebploadSource(_source, scale: 1 / shrink, memory: true, access: TopToBottom, failOn: Faults),
             ImageKind.Png => Image.PngloadSource(_source, memory: _isInterlacedPng, access: TopToBottom, failOn: Faults),
             ImageKind.Gif => Image.GifloadSource(_source, access: TopToBottom, failOn: Faults),

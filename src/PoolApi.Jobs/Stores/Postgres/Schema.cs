@@ -20,11 +20,15 @@ internal static class Schema
     /// <summary>Brings the schema up to date.</summary>
     /// <exception cref="JobStoreException">The server is too old, or the schema too new.</exception>
     /// <exception cref="NpgsqlException">The database says no.</exception>
-    public static async Task MigrateAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation)
+    public static Task MigrateAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation) =>
+        MigrateAsync(connection, schema, Migrations.Length, cancellation);
+
+    /// <summary>Brings the schema to a version, for tests of how it gets from there to the next.</summary>
+    internal static async Task MigrateAsync(NpgsqlConnection connection, string schema, int to, CancellationToken cancellation)
     {
         if (connection.PostgreSqlVersion.Major < OldestServer)
             throw new JobStoreException($"The server is PostgreSQL {connection.PostgreSqlVersion}; jobs need {OldestServer} or newer.");
-        if (await VersionAsync(connection, schema, cancellation) == Migrations.Length) return;
+        if (await VersionAsync(connection, schema, cancellation) >= to) return;
 
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancellation);
         await ExecuteAsync(
@@ -39,7 +43,7 @@ internal static class Schema
                 connection,
                 $"create table {schema}.schema_version (version int primary key, applied_at timestamptz not null default now())", cancellation);
         }
-        for (; version < Migrations.Length; version++)
+        for (; version < to; version++)
         {
             await ExecuteAsync(connection, Migrations[version](schema), cancellation);
             await ExecuteAsync(connection, $"insert into {schema}.schema_version (version) values ({version + 1})", cancellation);

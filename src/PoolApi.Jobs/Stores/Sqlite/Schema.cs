@@ -115,15 +115,18 @@ internal static class Schema
 
     /// <summary>Brings a file to the latest version, in one transaction, unless it is there already.</summary>
     /// <exception cref="JobStoreException">It is another program's, or of a newer version.</exception>
-    public static void Update(Database database, string path)
+    public static void Update(Database database, string path) => Update(database, path, Latest);
+
+    /// <summary>Brings a file to a version, for tests of how it gets from there to the next.</summary>
+    internal static void Update(Database database, string path, int to)
     {
-        if (Version(database, path) == Latest) return;
+        if (Version(database, path) >= to) return;
         database.Execute("BEGIN IMMEDIATE");
         try
         {
             // Once more: another process may have done it.
-            for (int version = Version(database, path); version < Latest; version++) database.Execute(Migrations[version]);
-            database.Execute($"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Latest}; COMMIT");
+            for (int version = Version(database, path); version < to; version++) database.Execute(Migrations[version]);
+            database.Execute($"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {to}; COMMIT");
         }
         catch
         {
