@@ -38,7 +38,7 @@ internal sealed class ImageReader : IDisposable
                 var original = image;
                 image = Av1Levels.Replace(original);
                 if (!image.Equals(original))
-                    Undecodable = "the AVIF is of a reserved AV1 level, with tiles that no finished version of AV1 has, or it is corrupt";
+                    Undecodable = "the AVIF is of a reserved AV1 level, in a form that the decoder here does not read, or it is corrupt";
                 break;
         }
 

@@ -1,10 +1,10 @@
 namespace PoolApi.Thumbnails.Avif;
 
 /// <summary>
-/// Images of more than 35,651,584 pixels or 8,704 lines are beyond AV1's level 6.3. Encoders of libaom 3.5 and 3.6, which Debian 12 has,
-/// write level 7 or 8 for them, and the decoder here refuses those levels as reserved. The level only announces how fast a decoder must
-/// be, so such levels are read as 31: without a limit. Where such an image needs tiles (wider than 4,096 pixels, or more than 9.4
-/// megapixels) libaom cut them larger than AV1 allows, and it cannot be decoded.
+/// Images of more than 35,651,584 pixels or 8,704 lines are beyond AV1's level 6.3. libaom 3.6, which Debian 12 has, writes a higher
+/// level for them, and the decoder here refuses that level as reserved. The level only announces how fast a decoder must be, so such a
+/// level is read as 31: without a limit. Images of libaom 3.6 with more than 35 megapixels (6000 × 6000 and larger were tried) do not decode
+/// even so. The reason is not known; their division into tiles is suspected.
 /// </summary>
 internal static class Av1Levels
 {

@@ -49,41 +49,6 @@ internal readonly ref struct AvifItems
         return starts;
     }
 
-    /// <summary>The nclx colour of the primary item; null where it has none, or has an ICC profile, which says more.</summary>
-    public (int Primaries, int Transfer)? PrimaryColour()
-    {
-        var properties = IsoBox.Find(_meta, "iprp"u8);
-        var (nclx, hasProfile) = ((ValueTuple<int, int>?)null, false);
-        foreach (var index in PropertiesOf(PrimaryItem(), IsoBox.Find(properties, "ipma"u8)))
-        {
-            var all = IsoBox.Find(properties, "ipco"u8);
-            var property = default(IsoBox);
-            for (var i = 0; i < index && IsoBox.TryTake(ref all, out property); i++)
-            {
-            }
-
-            if (!property.Type.SequenceEqual("colr"u8) || property.Content.Length < 4)
-                continue;
-            if (property.Content[..4].SequenceEqual("nclx"u8))
-            {
-                var reader = new BigEndianReader(property.Content[4..]);
-                nclx ??= ((int)reader.Number(2), (int)reader.Number(2));
-            }
-            else
-            {
-                hasProfile = true;
-            }
-        }
-        return hasProfile ? null : nclx;
-    }
-
-    private uint PrimaryItem()
-    {
-        var reader = new BigEndianReader(IsoBox.Find(_meta, "pitm"u8));
-        var version = reader.Number(4) >> 24;
-        return (uint)reader.Number(version == 0 ? 2 : 4);
-    }
-
     private HashSet<uint> ItemsOfType(ReadOnlySpan<byte> type)
     {
         var items = new HashSet<uint>();
@@ -101,25 +66,5 @@ internal readonly ref struct AvifItems
                 items.Add(id);
         }
         return items;
-    }
-
-    // By number, from 1.
-    private static List<int> PropertiesOf(uint item, ReadOnlySpan<byte> associations)
-    {
-        var properties = new List<int>();
-        var reader = new BigEndianReader(associations);
-        var header = reader.Number(4);
-        var isWide = (header & 1) != 0;
-        for (var count = reader.Number(4); count > 0 && !reader.IsPastEnd; count--)
-        {
-            var id = (uint)reader.Number(header >> 24 == 0 ? 2 : 4);
-            for (var links = reader.Number(1); links > 0; links--)
-            {
-                var index = (int)(isWide ? reader.Number(2) & 0x7FFF : reader.Number(1) & 0x7F);
-                if (id == item)
-                    properties.Add(index);
-            }
-        }
-        return properties;
     }
 }
