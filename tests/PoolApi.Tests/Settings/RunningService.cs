@@ -35,7 +35,7 @@ internal sealed class RunningService : IAsyncDisposable
         environment, [("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"), .. settings]));
 
     /// <summary>The body of a management route.</summary>
-    public async Task<string> GetAsync(string path) => await TellAsync("127.0.0.2", Management, $"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    public async Task<string> GetAsync(string path) => await TellAsync("127.0.0.2", Management, $"GET {path} HTTP/1.1\r\nHost: 127.0.0.2\r\nConnection: close\r\n\r\n");
 
     /// <summary>A request of a trace that its client began.</summary>
     public async Task TracedAsync(string traceId) => Assert.StartsWith(
