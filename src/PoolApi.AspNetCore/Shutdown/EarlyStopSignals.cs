@@ -48,16 +48,23 @@ public static class EarlyStopSignals
             if (_isHandedOver) return;
             context.Cancel = true;
             ProcessEnd.At(ShutdownOptions.ForcedEnd, 0); // a log that nobody reads must not keep the process
-            try
+            // A host that starts meanwhile logs that it stops. Its log writes to the same writer, under the same lock: nothing comes behind
+            // the last line.
+#pragma warning disable CA2002 // the writer is its own lock (TextWriter.Synchronized)
+            lock (Console.Out)
+#pragma warning restore CA2002
             {
-                write(ShutdownAccount.StoppedBeforeStart(signal.Name));
-                write(ShutdownAccount.NothingAccepted);
+                try
+                {
+                    write(ShutdownAccount.StoppedBeforeStart(signal.Name));
+                    write(ShutdownAccount.NothingAccepted);
+                }
+                catch (Exception)
+                {
+                    // There is nobody left to tell.
+                }
+                ProcessEnd.Now(0);
             }
-            catch (Exception)
-            {
-                // There is nobody left to tell.
-            }
-            ProcessEnd.Now(0);
         }
     }
 }

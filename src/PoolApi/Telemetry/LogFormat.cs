@@ -7,10 +7,11 @@ namespace PoolApi.Telemetry;
 internal static class LogFormat
 {
     private const string Section = "Logging:Console:";
+    private const string Host = "Microsoft.Extensions.Hosting.Internal.Host";
     private const string Time = "yyyy-MM-ddTHH:mm:ss.fffZ";
 
     // A start that fails is explained once, without stack traces (StartFaults); afterwards nothing is kept back.
-    private static readonly string[] QuietAtStart = ["Microsoft.Extensions.Hosting.Internal.Host", "Microsoft.AspNetCore.Server.Kestrel"];
+    private static readonly string[] QuietAtStart = [Host, "Microsoft.AspNetCore.Server.Kestrel"];
 
     /// <summary>Writes a line of the stop before there is a log, as the log does by default.</summary>
     public static void WriteEarly(string line) => Console.Out.WriteLine(
@@ -52,7 +53,10 @@ internal static class LogFormat
             LoggerFilterRule? rule = configured
                 .Where(rule => rule.ProviderName is null or "Console" && (rule.CategoryName is null || category.StartsWith(rule.CategoryName, StringComparison.OrdinalIgnoreCase)))
                 .OrderBy(static rule => rule.ProviderName is null ? 0 : 1).ThenBy(static rule => rule.CategoryName?.Length ?? 0).LastOrDefault();
-            options.Rules.Add(new LoggerFilterRule(rule?.ProviderName, category, rule?.LogLevel ?? options.MinLevel, static (_, _, _) => StartFaults.HasStarted));
+            LogLevel level = rule?.LogLevel ?? options.MinLevel;
+            // Below that the host says that it has stopped, and the last line of the log is the account of the stop.
+            if (category == Host && level < LogLevel.Information) level = LogLevel.Information;
+            options.Rules.Add(new LoggerFilterRule(rule?.ProviderName, category, level, static (_, _, _) => StartFaults.HasStarted));
         }
     }
 }
