@@ -303,7 +303,7 @@ public class OneOutcomeTests
     public async Task Work_that_a_stop_leaves_behind_in_an_await_is_abandoned_and_every_thread_is_joined()
     {
         FixedThreadPool pool = Pools.Make(2);
-        var never = new TaskCompletionSource();
+        var never = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         bool cameBack = false;
         var item = new AsyncTestItem(async _ =>
         {

@@ -35,8 +35,8 @@ public class ResubmissionTests
         using FixedThreadPool pool = Pools.Make(2);
         int sync = 0;
         int asynchronous = 0;
-        var done = new TaskCompletionSource();
-        var alsoDone = new TaskCompletionSource();
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var alsoDone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         pool.Accepted(new TestItem { WhenEnded = (self, _) => Again(self, ref sync, done) });
         pool.Accepted(new AsyncTestItem(async _ => await Task.Yield())
         {

@@ -52,7 +52,7 @@ public class SchedulerTests
         Task<int> inner = pool.RunAsync(async () =>
         {
             closed.WaitPatiently();
-            var posted = new TaskCompletionSource<int>();
+            var posted = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
             pool.SynchronizationContext.Post(_ => posted.SetResult(20), null);
             return await Start(pool, () => 1) + await posted.Task;
         }).AsTask();

@@ -44,7 +44,7 @@ public class ThreadStartTests
         FixedThreadPool pool = Make(1);
         _allowed = 1;
         using var suspended = new ManualResetEventSlim();
-        var never = new TaskCompletionSource();
+        var never = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var awaiting = new AsyncTestItem(async _ =>
         {
             suspended.Set();
