@@ -50,26 +50,17 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         StartAsync(form, onePort: false, environment: null, settings);
 
     /// <summary>Starts the service with environment variables, or with one port for everything.</summary>
-    public static async Task<PoolApiProcess> StartAsync(
-        ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, params string[] settings)
-    {
-        var service = await LaunchAsync(form, onePort, environment, settings);
-        try
-        {
-            await service.BecomeReadyAsync();
-            return service;
-        }
-        catch
-        {
-            await service.DisposeAsync();
-            throw;
-        }
-    }
+    public static Task<PoolApiProcess> StartAsync(
+        ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, params string[] settings) =>
+        ReadyAsync(LaunchAsync(form, onePort, environment, settings));
 
     /// <summary>Starts the service by way of a program that executes it in its own place, and waits until it is ready.</summary>
-    public static async Task<PoolApiProcess> StartWithinAsync(string[] wrapper, ServiceForm form, params string[] settings)
+    public static Task<PoolApiProcess> StartWithinAsync(string[] wrapper, ServiceForm form, params string[] settings) =>
+        ReadyAsync(LaunchWithinAsync(wrapper, form, settings));
+
+    private static async Task<PoolApiProcess> ReadyAsync(Task<PoolApiProcess> launch)
     {
-        var service = await LaunchWithinAsync(wrapper, form, settings);
+        var service = await launch;
         try
         {
             await service.BecomeReadyAsync();
