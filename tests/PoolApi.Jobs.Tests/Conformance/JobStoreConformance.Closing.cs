@@ -42,6 +42,27 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
+    public async Task Callers_that_close_a_store_at_the_same_time_all_wait_for_its_end()
+    {
+        for (int round = 0; round < 25; round++)
+        {
+            IJobStore store = await OpenAsync();
+            await AcceptAsync(store);
+            using var together = new Barrier(4);
+
+            Task Close() => Task.Factory.StartNew(
+                () =>
+                {
+                    together.SignalAndWait(Token);
+                    return store.DisposeAsync().AsTask();
+                },
+                Token, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Close())).Patiently();
+        }
+    }
+
+    [Fact]
     public async Task A_store_that_works_passes_its_check()
     {
         await using IJobStore store = await OpenAsync();

@@ -30,7 +30,7 @@ public sealed partial class PostgresJobStore : IJobStore
     private readonly Reading _reading;
     private readonly Tending _tending;
     private readonly WriteCheck _check;
-    private volatile int _isDisposed;
+    private readonly Disposal _disposal;
 
     /// <summary>Makes a store; it does nothing until it is opened.</summary>
     /// <param name="connectionString">As Npgsql has it. Timeouts are the store's own.</param>
@@ -62,6 +62,7 @@ public sealed partial class PostgresJobStore : IJobStore
         _reading = new Reading(_database, schema, _bodies);
         _tending = new Tending(_database, schema, _changes);
         _check = new WriteCheck(_database, schema);
+        _disposal = new Disposal(CloseAsync);
     }
 
     /// <inheritdoc/>
@@ -226,10 +227,10 @@ public sealed partial class PostgresJobStore : IJobStore
     }
 
     /// <summary>Does what was asked for, tells the other instances of it, and closes the connections.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => _disposal.RunAsync();
+
+    private async Task CloseAsync()
     {
-        // By who uses it, when it is no longer needed, and by who made it.
-        if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
         await _accepting.DisposeAsync();
         await _finishing.DisposeAsync();
         await _leases.DisposeAsync();
@@ -245,7 +246,7 @@ public sealed partial class PostgresJobStore : IJobStore
 
     private void ThrowIfClosed()
     {
-        if (_isDisposed != 0) throw _database.Closed();
+        if (_disposal.HasBegun) throw _database.Closed();
     }
 
     private async Task NotifyAsync(string[] messages) => await _database.RunAsync(

@@ -24,6 +24,7 @@ public sealed class SqliteJobStore : IJobStore
     private readonly Inbox<Operation<ReaderSession>> _reads = new();
     private readonly StoreThread _writing;
     private readonly List<StoreThread> _reading = [];
+    private readonly Disposal _disposal;
     private int _isOpening;
 
     /// <summary>Makes a store; it does nothing until it is opened.</summary>
@@ -48,6 +49,7 @@ public sealed class SqliteJobStore : IJobStore
         _file = new StoreFile(Path.GetFullPath(path), maxPages, observer);
         _writer = new Writer(_file, time, logger ?? NullLogger<SqliteJobStore>.Instance);
         _writing = new StoreThread("jobs-writer", _writer.Open, _writer.Work);
+        _disposal = new Disposal(CloseAsync);
     }
 
     /// <inheritdoc/>
@@ -182,7 +184,9 @@ public sealed class SqliteJobStore : IJobStore
         ReadAsync(static (session, _) => session.Jobs.Counts(), 0, cancellation);
 
     /// <summary>Does what it was given, and closes the file.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => _disposal.RunAsync();
+
+    private async Task CloseAsync()
     {
         _reads.Close();
         _writer.Refuse();
