@@ -17,7 +17,16 @@ internal sealed class AppPool(FixedThreadPool threads, PoolOptions options, Answ
     /// <summary>The bytes of answers that clients have not read yet; of all pools of the app.</summary>
     public AnswerBudget Answers => answers;
 
-    /// <summary>What is let in while more comes than the pool can do.</summary>
-    public OverloadControl Overload { get; } =
-        new(threads.EstimateQueueTime, newestFirst => threads.TakesNewestFirst = newestFirst, time);
+    /// <summary>Brings requests whose work has ended back to the .NET ThreadPool.</summary>
+    public HandBack HandBack { get; } = new();
+
+    private OrderArbiter Order { get; } = new(newestFirst => threads.TakesNewestFirst = newestFirst);
+
+    /// <summary>
+    /// What is let in of one endpoint's requests while more comes than the pool can do: what its clients teach is no matter to the
+    /// clients of another.
+    /// </summary>
+    /// <returns><see langword="null"/>: it is switched off.</returns>
+    public OverloadControl? NewOverloadControl() =>
+        options.OverloadControl ? new OverloadControl(threads.EstimateQueueTime, Order.Join(), time) : null;
 }

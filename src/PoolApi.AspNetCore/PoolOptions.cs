@@ -40,6 +40,18 @@ public sealed class PoolOptions
     public int Nice { get; set; } = 5;
 
     /// <summary>
+    /// Whether requests are refused that would wait longer than the endpoint's clients are seen to wait. Default:
+    /// <see langword="true"/>.
+    /// </summary>
+    public bool OverloadControl { get; set; } = true;
+
+    /// <summary>
+    /// Whether answers have a <c>Server-Timing</c> header: how long the request waited and ran, and on which worker. Default:
+    /// <see langword="true"/>.
+    /// </summary>
+    public bool ServerTiming { get; set; } = true;
+
+    /// <summary>
     /// What each client may have of the pool, so that one cannot take it from the others; set in code. Default:
     /// <see langword="null"/>, no quota. A request to an endpoint that runs on the pool takes one permit, without waiting, before
     /// anything of it is read, and gives it back once its outcome is known: a concurrency limiter counts what is being read, waits

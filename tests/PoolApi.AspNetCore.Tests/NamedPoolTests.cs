@@ -100,7 +100,7 @@ public class NamedPoolTests
         string? seen = null;
         await using TestApp app = await TestApp.StartAsync(app => app.MapGet(route, (HttpContext context, int? unused) =>
         {
-            seen = context.Features.Get<PooledRequest>()!.Kind;
+            seen = context.Features.Get<PoolRequest>()!.Kind;
             return "";
         }).RunOnPool());
         await app.Client.GetStringAsync(path, TestApp.Token);

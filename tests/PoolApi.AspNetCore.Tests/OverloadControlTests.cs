@@ -13,7 +13,7 @@ public sealed class OverloadControlTests
     private TimeSpan _wait;
     private bool _newestFirst;
 
-    public OverloadControlTests() => _control = new OverloadControl(() => _wait, on => _newestFirst = on, _time);
+    public OverloadControlTests() => _control = new OverloadControl(() => _wait, new OrderArbiter(on => _newestFirst = on).Join(), _time);
 
     [Fact]
     public void While_nobody_leaves_nothing_is_refused_however_long_the_queue_is()
@@ -169,10 +169,44 @@ public sealed class OverloadControlTests
         Assert.False(_newestFirst);
     }
 
-    private void Learn()
+    [Fact]
+    public void What_was_learned_from_a_handful_of_clients_fades_within_seconds_while_the_others_are_served()
+    {
+        Learn(witnesses: 8);
+        _wait = TimeSpan.FromHours(1);
+        Assert.True(_control.ShouldRefuse());
+        for (int i = 0; i < 50; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(0.1));
+            _control.Taken(TimeSpan.FromSeconds(0.2));
+        }
+
+        Assert.False(_control.ShouldRefuse());
+        Assert.Null(_control.Patience);
+    }
+
+    [Fact]
+    public void The_clients_of_one_endpoint_that_leave_refuse_nobody_of_another_and_the_oldest_of_those_that_stay_come_first()
+    {
+        var arbiter = new OrderArbiter(on => _newestFirst = on);
+        var impatient = new OverloadControl(() => _wait, arbiter.Join(), _time);
+        var patient = new OverloadControl(() => _wait, arbiter.Join(), _time);
+        for (int i = 0; i < 20; i++) impatient.Taken(Patience);
+        for (int i = 0; i < 100; i++) impatient.Left(Patience, Patience);
+        _wait = TimeSpan.FromSeconds(5);
+
+        Assert.True(impatient.ShouldRefuse());
+        Assert.False(patient.ShouldRefuse());
+        Assert.True(_newestFirst);
+
+        patient.Taken(TimeSpan.FromSeconds(1));
+        Assert.False(_newestFirst);
+    }
+
+    private void Learn(int witnesses = 400)
     {
         for (int i = 0; i < 20; i++) _control.Taken(Patience);
-        for (int i = 0; i < 4; i++) _control.Left(Patience, Patience);
+        for (int i = 0; i < witnesses; i++) _control.Left(Patience, Patience);
         _control.Taken(TimeSpan.FromSeconds(0.1));
     }
 }

@@ -33,14 +33,25 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
     /// <summary>Reads the body and puts it in the place of the request's own.</summary>
     /// <returns>What is wrong with it, as an answer; <see langword="null"/> if all is well.</returns>
     /// <exception cref="BadHttpRequestException">The server refused it: too slow, cut off, or malformed.</exception>
+    /// <param name="context">The request.</param>
+    /// <param name="pool">Its pool, whose limit on a body holds, and whose budget is used.</param>
+    /// <param name="ownLimit">The endpoint's limit, if it has one. The server's, which attributes and middleware may have changed,
+    /// holds too.</param>
+    /// <param name="reservation">What the body takes of the budget.</param>
+    /// <param name="cancellation">Gives up.</param>
     public static async ValueTask<Rejection?> ReadAsync(
-        HttpContext context, AppPool pool, BodyReservation reservation, CancellationToken cancellation)
+        HttpContext context, AppPool pool, long? ownLimit, BodyReservation reservation, CancellationToken cancellation)
     {
-        int limit = (int)pool.Options.MaxBodyBytes;
+        long smallest = Math.Min(pool.Options.MaxBodyBytes, ownLimit ?? long.MaxValue);
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { } server)
+        {
+            smallest = Math.Min(smallest, server.MaxRequestBodySize ?? long.MaxValue);
+            // The limit is kept here: the server counts the framing of chunks too, and cuts the connection before the client has read
+            // why. What a refused client goes on sending, the server reads away for some seconds only.
+            if (!server.IsReadOnly) server.MaxRequestBodySize = null;
+        }
+        int limit = (int)smallest;
         long? declared = context.Request.ContentLength;
-        // The limit is kept here. The server's own may be smaller, counts the framing of chunks too, and cuts the connection
-        // before the client has read why. What a refused client goes on sending, the server reads away for some seconds only.
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server) server.MaxRequestBodySize = null;
         if (declared > limit) return Rejection.PayloadTooLarge(limit);
 
         // What cannot fit is refused before it is read. What can is reserved piece by piece, each before it is read: a client that

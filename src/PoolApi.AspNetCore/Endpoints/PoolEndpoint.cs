@@ -1,185 +1,148 @@
-using System.Runtime.ExceptionServices;
+using System.Reflection;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
-using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc.Abstractions;
+using Microsoft.AspNetCore.Mvc.Controllers;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using PoolApi.AspNetCore.Overload;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// What stands around an endpoint that runs on a pool. The way of a request:
+/// One endpoint that runs on a pool: what its author said of it, and what is known of it once it is built. In the endpoint's metadata;
+/// resolved against the app's services at the start, or at the first request of an app that has not started.
 /// </summary>
 /// <remarks>
 /// <code>
-///   refuse early?  →  read the body  →  [bind]  →  submit  →  the handler, on a worker  →  [write the result]
-///   └────────── AdmitAsync ────────┘              └──────────── RunAsync ────────────┘
+///   conventions: Configure, RunOff (the last says)  ──►  Build: the delegates  ──►  requests
 /// </code>
-/// What is in brackets is the framework's own. For minimal APIs and controllers RunAsync is an endpoint filter, so that
-/// only the handler holds a worker. A plain RequestDelegate binds and writes itself; all of it runs on the worker.
-/// One object for each endpoint, made when the endpoint is built; resolved against the app's services at the first request.
 /// </remarks>
-internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, string kind, string? route)
+internal sealed class PoolEndpoint
 {
-    private readonly Lazy<(AppPool Pool, RequestGate Gate, ShutdownCoordinator Shutdown)> _app = new(() => (
-        services.GetRequiredService<AppPools>().Get(poolName),
-        services.GetRequiredService<RequestGate>(),
-        services.GetRequiredService<ShutdownCoordinator>()));
+    private readonly Lazy<Services> _services;
+    private IServiceProvider? _app;
 
-    public string Kind => kind;
+    public PoolEndpoint() => _services = new Lazy<Services>(() => new Services(this, _app!));
 
-    public string? Route => route;
+    /// <summary>The pool's name; <see langword="null"/>: the first that was added.</summary>
+    public string? PoolName { get; private set; }
 
-    // None of the ways in is async itself: each async method on the way costs every request one more object.
+    public RunOnPoolOptions Options { get; } = new();
 
-    /// <summary>Around the whole endpoint: refuses what can be refused at once, reads the body, and cleans up.</summary>
-    public Task AdmitAsync(HttpContext context, Func<PooledRequest, Task> next)
+    /// <summary>Whether the endpoint was taken off the pool again, as one of a group.</summary>
+    public bool IsOff { get; private set; }
+
+    public string Kind { get; private set; } = "work";
+
+    public string? Route { get; private set; }
+
+    /// <summary>The endpoint's own delegate: binds, comes back by the filter, writes; or, without a handler, all of it.</summary>
+    public RequestDelegate Handler { get; private set; } = null!;
+
+    /// <summary>Whether endpoint filters stand in front of a handler, so that it alone runs on the pool.</summary>
+    public bool HasHandler { get; private set; }
+
+    /// <summary>Whether the handler is a controller's action.</summary>
+    public bool IsAction { get; private set; }
+
+    /// <summary>Whether the handler returns no task, and nothing asynchronous stands between it and the pool.</summary>
+    public bool IsSynchronous { get; private set; }
+
+    /// <summary>What each request says to the pool.</summary>
+    public SubmitOptions Submission { get; private set; }
+
+    public AppPool Pool => _services.Value.Pool;
+
+    public RequestGate Gate => _services.Value.Gate;
+
+    public ShutdownCoordinator Shutdown => _services.Value.Shutdown;
+
+    /// <summary>What the endpoint has learned of its clients; <see langword="null"/>: it is switched off.</summary>
+    public OverloadControl? Overload => _services.Value.Overload;
+
+    /// <summary>How long its requests may wait.</summary>
+    public TimeSpan MaxQueueTime => Options.MaxQueueTime is { } own && own < Pool.Options.MaxQueueTime ? own : Pool.Options.MaxQueueTime;
+
+    /// <summary>The author names a pool, or nothing but options; the last to name one wins.</summary>
+    public void Configure(string? pool, Action<RunOnPoolOptions>? configure)
     {
-        AppPool pool = _app.Value.Pool;
-        QuotaHold? quota = TakeQuota(context, out Rejection? refused);
-        bool hasBody = HasBody(context);
-        refused ??= pool.Overload.ShouldRefuse() ? Rejection.Overloaded(pool)
-            : hasBody && pool.Threads.IsFullGuess ? Rejection.QueueFull(pool)
-            : null;
-        return refused is null ? ServeAsync(context, quota, hasBody, null, next) : RefuseAsync(context, quota, refused);
+        PoolName = pool;
+        IsOff = false;
+        configure?.Invoke(Options);
     }
 
-    /// <summary>The same for a request that is kept, and run later: it needs no room in the pool.</summary>
-    public Task StoreAsync(HttpContext context, Func<PooledRequest, Task> next)
+    public void RunOff() => IsOff = true;
+
+    /// <summary>The filter in front of the handler: there the request enters the pool. Innermost, unless others were added after it.</summary>
+    public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, MethodInfo method)
     {
-        QuotaHold? quota = TakeQuota(context, out Rejection? refused);
-        return refused is null ? ServeAsync(context, quota, HasBody(context), null, next) : RefuseAsync(context, quota, refused);
+        if (IsOff) return next;
+        IsSynchronous = isInnermost && !Options.ExecuteResult && !Awaitable.Is(method.ReturnType);
+        return invocation =>
+        {
+            HttpContext context = invocation.HttpContext;
+            // What a minimal API could not bind is refused behind the filters, without calling the handler: no reason to queue for that.
+            // (A controller's action would be called, whatever the status is.)
+            if (!IsAction && context.Response.StatusCode == StatusCodes.Status400BadRequest) return next(invocation);
+            PoolRequest request = context.Features.Get<PoolRequest>()
+                ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
+            return request.RunAsync(next, invocation);
+        };
     }
 
-    /// <summary>And for one that was kept: all that could refuse it had its say when it came.</summary>
-    public Task RunStoredAsync(HttpContext context, Func<PooledRequest, Task> next) =>
-        ServeAsync(context, quota: null, hasBody: false, context.Features.GetRequiredFeature<IAcceptedWorkFeature>(), next);
-
-    private async Task RefuseAsync(HttpContext context, QuotaHold? quota, Rejection refused)
+    /// <summary>The endpoint is complete: its delegate is replaced by the way through the stages.</summary>
+    /// <exception cref="InvalidOperationException">It cannot run on a pool, or there is none.</exception>
+    public void Build(EndpointBuilder endpoint)
     {
-        using (quota) await Counted(_app.Value.Pool, refused).ExecuteAsync(context);
+        _app = endpoint.ApplicationServices;
+        Route = (endpoint as RouteEndpointBuilder)?.RoutePattern.RawText;
+        ActionDescriptor? action = endpoint.Metadata.OfType<ActionDescriptor>().LastOrDefault();
+        Kind = Options.Kind ?? KindOf(action, Route);
+        UnsupportedEndpoint.ThrowIfAny(endpoint);
+        Handler = endpoint.RequestDelegate
+            ?? throw new InvalidOperationException($"RunOnPool needs an endpoint with a handler; '{endpoint.DisplayName}' has none.");
+        HasHandler = CanFilter(endpoint);
+        IsAction = action is ControllerActionDescriptor;
+        Submission = new SubmitOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime };
+        endpoint.RequestDelegate = context => PoolRequest.ServeAsync(this, context);
     }
 
-    private static bool HasBody(HttpContext context) =>
-        context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
+    /// <summary>Looks whether the pool is there.</summary>
+    /// <exception cref="InvalidOperationException">It is not.</exception>
+    public void Resolve() => _ = _services.Value;
 
-    private QuotaHold? TakeQuota(HttpContext context, out Rejection? refused)
+    /// <summary>A minimal API's handler or a controller's action: something that endpoint filters stand in front of.</summary>
+    public static bool CanFilter(EndpointBuilder endpoint) =>
+        endpoint.Metadata.Any(static m => m is MethodInfo or ControllerActionDescriptor);
+
+    public static MethodInfo MethodOf(EndpointBuilder endpoint) =>
+        endpoint.Metadata.OfType<ControllerActionDescriptor>().LastOrDefault()?.MethodInfo ?? endpoint.Metadata.OfType<MethodInfo>().Last();
+
+    /// <summary><c>/v1/diagnostics/sleep</c> is of the kind <c>diagnostics/sleep</c>; a conventional route says nothing, its action does.</summary>
+    private static string KindOf(ActionDescriptor? action, string? route)
     {
-        var (pool, _, shutdown) = _app.Value;
-        // Before the body is read: the client need not send it in vain. The pool itself decides again, exactly, at Submit.
-        if (shutdown.IsClosed)
-        {
-            refused = Rejection.Draining(pool);
-            return null;
-        }
-        // Before the room in the pool is looked at: who has used up his share is told so, however much room there is.
-        return QuotaHold.Take(pool, context, out refused);
+        if (action is ControllerActionDescriptor { AttributeRouteInfo: null } conventional)
+            return $"{conventional.ControllerName}/{conventional.ActionName}".ToLowerInvariant();
+        string kind = (route ?? "").Trim('/');
+        int slash = kind.IndexOf('/', StringComparison.Ordinal);
+        bool versioned = slash > 1 && kind[0] == 'v' && kind.AsSpan(1, slash - 1).IndexOfAnyExceptInRange('0', '9') < 0;
+        if (versioned) kind = kind[(slash + 1)..];
+        return kind.Length == 0 ? "work" : kind;
     }
 
-    private async Task ServeAsync(
-        HttpContext context, QuotaHold? quota, bool hasBody, IAcceptedWorkFeature? accepted, Func<PooledRequest, Task> next)
+    private sealed class Services(PoolEndpoint endpoint, IServiceProvider services)
     {
-        using QuotaHold? held = quota;
-        var (pool, _, shutdown) = _app.Value;
-        var request = new PooledRequest(this, pool, context, accepted);
-        request.Attach();
-        await using CancellationTokenRegistration watch = request.Client.UnsafeRegister(
-            static r => ((PooledRequest)r!).Leave(), request);
-        try
-        {
-            if (hasBody && await ReadBodyAsync(request, shutdown) is { } refused)
-            {
-                await Counted(pool, refused).ExecuteAsync(context);
-                return;
-            }
-            await next(request);
-        }
-        finally
-        {
-            request.Body.Release();
-            request.Detach();
-        }
-    }
+        public AppPool Pool { get; } = (services.GetService<AppPools>() ?? throw NoPool()).Get(endpoint.PoolName);
 
-    /// <summary>A body that is still under way when the app closes is not waited for: its work would be refused anyway.</summary>
-    private static async ValueTask<Rejection?> ReadBodyAsync(PooledRequest request, ShutdownCoordinator shutdown)
-    {
-        using var reading = CancellationTokenSource.CreateLinkedTokenSource(request.Context.RequestAborted, shutdown.Closed);
-        try
-        {
-            return await BodyBuffer.ReadAsync(request.Context, request.Pool, request.Body, reading.Token);
-        }
-        catch (OperationCanceledException) when (shutdown.IsClosed && !request.IsClientGone)
-        {
-            return Rejection.Draining(request.Pool);
-        }
-    }
+        public RequestGate Gate { get; } = services.GetRequiredService<RequestGate>();
 
-    /// <summary>Runs the work on the pool, and turns what does not run into an answer.</summary>
-    /// <returns>What the work returned, or the answer.</returns>
-    public async ValueTask<object?> RunAsync(PooledRequest request, Func<ValueTask<object?>> work)
-    {
-        var (pool, gate, _) = _app.Value;
-        bool isCounted = request.Accepted is null; // what was accepted before is not among the MaxRequests
-        if (isCounted && !gate.TryReserve()) return Counted(pool, Rejection.Draining(pool));
+        public ShutdownCoordinator Shutdown { get; } = services.GetRequiredService<ShutdownCoordinator>();
 
-        SubmitResult? submitted = null;
-        try
-        {
-            submitted = request.Submit(work);
-        }
-        finally
-        {
-            if (isCounted && submitted != SubmitResult.Accepted) gate.GiveBack();
-        }
-        if (submitted != SubmitResult.Accepted)
-            return submitted == SubmitResult.Closed ? Rejection.Draining(pool) : Rejection.QueueFull(pool);
-        if (isCounted) gate.Admitted();
+        public OverloadControl? Overload { get; } = services.GetRequiredService<AppPools>().Get(endpoint.PoolName).NewOverloadControl();
 
-        WorkOutcome outcome = await request.Ended;
-        request.Over();
-        if (request.Accepted is { } accepted) accepted.Ended(outcome);
-        else if (outcome == WorkOutcome.Expired || request.IsClientGone) pool.Overload.Left(request.QueueTime + request.RunTime, request.QueueTime);
-        switch (outcome)
-        {
-            case WorkOutcome.Completed:
-                ServerTiming.Set(request);
-                return Answer(request);
-            case WorkOutcome.Failed:
-                ServerTiming.Set(request);
-                ExceptionDispatchInfo.Throw(request.Error!);
-                return null;
-            case WorkOutcome.Expired:
-                return Rejection.Expired(pool);
-            case WorkOutcome.Shed:
-                return Rejection.Overloaded(pool);
-            case WorkOutcome.NotStarted:
-                return Rejection.NotStarted(pool);
-            case WorkOutcome.ClientGone:
-                return Rejection.ClientGone;
-            case WorkOutcome.Cancelled when request.IsClientGone:
-                return Rejection.ClientGone;
-            default:
-                return Rejection.StateUnknown();
-        }
-    }
-
-    /// <summary>What the work returned. If that is many bytes, they count until the client has read them.</summary>
-    private static object? Answer(PooledRequest request)
-    {
-        // The answer of work that was accepted before has no client yet.
-        if (request.Accepted is not null || request.Result is not FileContentHttpResult { FileContents.Length: > AnswerBudget.Small and var length } answer)
-            return request.Result;
-        return request.Pool.Answers.TryTake(request.Context, length) is { } lease
-            ? new HeldAnswer(answer, lease)
-            : Rejection.AnswersFull(request.Pool);
-    }
-
-    /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>
-    private static Rejection Counted(AppPool pool, Rejection rejection)
-    {
-        pool.Threads.CountRejected(rejection.Reason);
-        return rejection;
+        private static InvalidOperationException NoPool() => new("There is no pool: call services.AddFixedThreadPool().");
     }
 }

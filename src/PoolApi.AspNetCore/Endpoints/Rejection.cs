@@ -48,9 +48,9 @@ internal sealed class Rejection : IResult
         "This client has as much of the pool as it may have. Nothing has run. Wait for an answer to an earlier request, or try again "
         + "after the time in Retry-After.", retryAfter ?? RetryAfter(pool));
 
-    public static Rejection Expired(AppPool pool) => new(
+    public static Rejection Expired(AppPool pool, TimeSpan limit) => new(
         StatusCodes.Status503ServiceUnavailable, "expired", "Waited too long",
-        $"No worker was free within {pool.Options.MaxQueueTime.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s. Nothing has run. "
+        $"No worker was free within {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s. Nothing has run. "
         + "Try again after the time in Retry-After.", RetryAfter(pool));
 
     public static Rejection Draining(AppPool pool) => new(

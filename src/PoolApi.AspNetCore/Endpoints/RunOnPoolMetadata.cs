@@ -1,6 +1,13 @@
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>Says on which pool an endpoint runs.</summary>
-/// <param name="Pool">The pool's name; <see langword="null"/> for the app's first.</param>
-/// <param name="Kind">The kind of its work in metrics and views; <see langword="null"/> for its route without <c>/v1/</c>.</param>
-public sealed record RunOnPoolMetadata(string? Pool, string? Kind);
+/// <summary>Says of an endpoint that it runs on a pool. In the metadata of every such endpoint, put there by <c>RunOnPool</c>.</summary>
+public sealed class RunOnPoolMetadata
+{
+    internal RunOnPoolMetadata(string? pool, string kind) => (Pool, Kind) = (pool, kind);
+
+    /// <summary>The pool's name; <see langword="null"/>: the first that was added.</summary>
+    public string? Pool { get; }
+
+    /// <summary>The kind of the endpoint's work, as metrics and views have it.</summary>
+    public string Kind { get; }
+}

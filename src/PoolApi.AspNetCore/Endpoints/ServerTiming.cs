@@ -9,26 +9,28 @@ internal static class ServerTiming
     private const string Name = "Server-Timing";
 
     /// <summary>For an endpoint that writes its own response on the worker: the header must be there before it starts.</summary>
-    public static void Announce(PooledRequest request) => request.Context.Response.OnStarting(
-        static state =>
+    public static void Announce(PoolRequest request, PoolOptions options)
+    {
+        if (options.ServerTiming) request.Context.Response.OnStarting(static request => AppendAsync((PoolRequest)request), request);
+    }
+
+    private static Task AppendAsync(PoolRequest request)
+    {
+        // A refusal is written by nobody's worker.
+        if (request.WorkerName is { } worker)
         {
-            var request = (PooledRequest)state;
-            // A refusal is written by nobody's worker.
-            if (request.WorkerName is { } worker)
-            {
-                var (ms, fraction) = Milliseconds(request.QueueTime);
-                request.Context.Response.Headers.Append(
-                    Name, string.Create(CultureInfo.InvariantCulture, $"queue;dur={ms}.{fraction:000}, worker;desc=\"{worker}\""));
-            }
-            return Task.CompletedTask;
-        },
-        request);
+            var (ms, fraction) = Milliseconds(request.QueueTime);
+            request.Context.Response.Headers.Append(
+                Name, string.Create(CultureInfo.InvariantCulture, $"queue;dur={ms}.{fraction:000}, worker;desc=\"{worker}\""));
+        }
+        return Task.CompletedTask;
+    }
 
     /// <summary>The request's work has ended; its answer is about to be written.</summary>
-    public static void Set(PooledRequest request)
+    public static void Set(PoolRequest request, PoolOptions options)
     {
         HttpResponse response = request.Context.Response;
-        if (response.HasStarted) return;
+        if (!options.ServerTiming || response.HasStarted) return;
         var (queueMs, queueFraction) = Milliseconds(request.QueueTime);
         var (runMs, runFraction) = Milliseconds(request.RunTime);
         response.Headers.Append(Name, string.Create(

@@ -26,4 +26,15 @@ public sealed class StoredRequestDelegates
     /// <c>RequestAborted</c> is cancelled, so is the work.
     /// </summary>
     public RequestDelegate Run { get; }
+
+    /// <summary>
+    /// The request that came by <see cref="Store"/> has been kept: from here on it holds neither its body nor its client's quota,
+    /// however long its client waits for the answer.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    public static void Committed(HttpContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        context.Features.Get<PoolRequest>()?.Committed();
+    }
 }

@@ -14,16 +14,17 @@ namespace PoolApi.AspNetCore.Overload;
 /// wait for longer than a quarter of the clients' patience, as the pool predicts from its recent run times, is refused before
 /// anything of it is read; and until the backlog from before is served or gone, the pool takes the newest first, since the
 /// oldest are about to leave. The patience that was learned is trusted less as time goes by: it grows by a quarter each half
-/// minute until clients leave again.</para>
+/// minute until clients leave again. What was learned from few clients is trusted for less time: from a handful, for seconds.</para>
+/// <para>One for each endpoint: what the clients of one endpoint do says nothing of the clients of another.</para>
 /// <para>Someone who leaves early to make the server wary gains little: a pool is wary of long queues only, and always lets in
 /// what keeps its workers busy.</para>
 /// <para>Newest-first under overload is Facebook's adaptive LIFO ("Fail at Scale", 2015); predicting the wait from the length
 /// of the queue is as old as queueing theory (Little). Cost while calm: one read for each request that did not wait.</para>
 /// </remarks>
 /// <param name="predictWait">How long an item that joins the queue now may have to wait.</param>
-/// <param name="takeNewestFirst">Sets the order in which the pool takes what waits.</param>
+/// <param name="order">The endpoint's say in the order in which the pool takes what waits.</param>
 /// <param name="time">The clock.</param>
-internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> takeNewestFirst, TimeProvider time)
+internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.Seat order, TimeProvider time)
 {
     /// <summary>Who leaves one by one has reasons of his own.</summary>
     private const int Some = 4;
@@ -36,7 +37,10 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
 
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan Doubt = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestTrust = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long each client that left is believed, up to the longest and not below the shortest.</summary>
+    private static readonly TimeSpan TrustEach = TimeSpan.FromMilliseconds(75), ShortestTrust = TimeSpan.FromSeconds(0.5);
 
     /// <summary>After so many it is four times what was learned, and was no limit to anything: better to learn anew.</summary>
     private const int MostDoubts = 6;
@@ -53,6 +57,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
     private long _lastTaken;
     private long _learned; // or doubted last
     private int _doubts; // since it was learned
+    private int _witnesses; // clients that left, from whom it was learned; doubt halves them
     private long _lastNeeded;
     private bool _isNewestFirst;
     private long _newestFirstSince;
@@ -89,7 +94,11 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
             Roll(now);
             _lastTaken = now;
             _lastWait = waited;
-            if (waited >= Long) _served++;
+            if (waited >= Long)
+            {
+                _served++;
+                if (!wary) order.Wait();
+            }
             if (wary && IsStillWary(now)) IsTooLong(wait, now);
         }
     }
@@ -118,8 +127,14 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
             _learned = now;
             _lastNeeded = now;
             _doubts = 0;
+            _witnesses = wary ? Math.Min(_witnesses + 1, Enough) : _left;
         }
     }
+
+    private static int Enough => (int)(LongestTrust / TrustEach);
+
+    /// <summary>How long what was learned is trusted.</summary>
+    private TimeSpan Trust => TimeSpan.FromTicks(Math.Max(ShortestTrust.Ticks, Math.Min(_witnesses, Enough) * TrustEach.Ticks));
 
     /// <summary>The longest wait, in ticks, that is let in: a quarter of the patience.</summary>
     private long Limit => _patience / 4;
@@ -136,7 +151,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
     private bool IsStillWary(long now)
     {
         if (_patience == 0) return false;
-        bool doubted = time.GetElapsedTime(_learned, now) > Doubt;
+        bool doubted = time.GetElapsedTime(_learned, now) > Trust;
         if (time.GetElapsedTime(_lastNeeded, now) > Quiet || (doubted && ++_doubts > MostDoubts))
         {
             Volatile.Write(ref _patience, 0);
@@ -147,6 +162,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
         {
             Volatile.Write(ref _patience, _patience + (_patience / 4));
             _learned = now;
+            _witnesses /= 2;
         }
         return true;
     }
@@ -175,6 +191,6 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, Action<bool> t
     {
         if (_isNewestFirst == newestFirst) return;
         _isNewestFirst = newestFirst;
-        takeNewestFirst(newestFirst);
+        order.Want(newestFirst);
     }
 }

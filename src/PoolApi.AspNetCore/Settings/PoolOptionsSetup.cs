@@ -25,6 +25,8 @@ internal sealed class PoolOptionsSetup(IConfiguration configuration, PoolRegistr
         options.QueueBytes = reader.WholeNumber("QueueBytes", options.QueueBytes, 1, 1L << 40);
         options.StuckAfter = reader.Time("StuckAfter", options.StuckAfter, Shortest, Longest, orInfinite: true);
         options.Nice = (int)reader.WholeNumber("Nice", options.Nice, 0, 19);
+        options.OverloadControl = reader.Boolean("OverloadControl", options.OverloadControl);
+        options.ServerTiming = reader.Boolean("ServerTiming", options.ServerTiming);
         reader.RejectUnknownKeys();
     }
 

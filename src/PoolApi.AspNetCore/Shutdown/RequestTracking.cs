@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
+using PoolApi.AspNetCore.Endpoints;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
@@ -27,6 +29,8 @@ internal sealed class RequestTracking(IServiceProvider services) : IStartupFilte
         try
         {
             shutdown.Connections.Note(context);
+            // Before any other middleware: what that puts in the place of the client's token can be told from it.
+            context.Features.Set<IHttpRequestLifetimeFeature>(new RequestLifetime(context.Features.Get<IHttpRequestLifetimeFeature>()));
             // Asked as the response starts, not as the request comes: the stop may begin in between.
             context.Response.OnStarting(
                 static state =>

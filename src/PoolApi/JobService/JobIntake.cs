@@ -74,7 +74,7 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
         IBufferedBodyFeature? buffered = context.Features.Get<IBufferedBodyFeature>();
         NewJob job = ToJob(buffered?.Body ?? default, settings.MaxAttempts);
         JobAcceptance acceptance = await AcceptAsync(context.RequestServices.GetRequiredService<JobDispatcher>(), job);
-        buffered?.Release();
+        StoredRequestDelegates.Committed(context);
         return acceptance with { Claim = acceptance.Claim?.WithoutBody() };
     }
 

@@ -5,16 +5,16 @@ namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>What one request takes of its client's quota, from before anything of it is read until its outcome is known.</summary>
 /// <remarks>
-/// It is given back when the answer begins, not when it has been written: a client that has read its answer must find its
-/// place free again, and one that reads slowly holds no worker. Only where the answer begins on the worker itself is it held
-/// until the work has ended. A request without an answer gives it back at its end.
+/// It is given back when the outcome of the work is known, when the request has become a job, or when an answer begins that needs no
+/// work: a client that has read its answer must find its place free again, and one that reads slowly holds no worker. A request
+/// without an answer gives it back at its end.
 /// </remarks>
-internal sealed class QuotaHold : IDisposable
+internal sealed class QuotaLease : IDisposable
 {
     private readonly HttpContext _context;
     private RateLimitLease? _lease;
 
-    private QuotaHold(HttpContext context, RateLimitLease lease)
+    private QuotaLease(HttpContext context, RateLimitLease lease)
     {
         _context = context;
         _lease = lease;
@@ -25,7 +25,7 @@ internal sealed class QuotaHold : IDisposable
     /// <param name="context">The request.</param>
     /// <param name="refusal">The answer, if the quota is used up.</param>
     /// <returns>What must be disposed of; <see langword="null"/> if there is no quota or it is used up.</returns>
-    public static QuotaHold? Take(AppPool pool, HttpContext context, out Rejection? refusal)
+    public static QuotaLease? Take(AppPool pool, HttpContext context, out Rejection? refusal)
     {
         refusal = null;
         if (pool.Options.Quota is not { } quota) return null;
@@ -36,9 +36,9 @@ internal sealed class QuotaHold : IDisposable
             lease.Dispose();
             return null;
         }
-        var hold = new QuotaHold(context, lease);
-        if (!context.Response.HasStarted) context.Response.OnStarting(static hold => ((QuotaHold)hold).AnswerBegins(), hold);
-        return hold;
+        var held = new QuotaLease(context, lease);
+        if (!context.Response.HasStarted) context.Response.OnStarting(static held => ((QuotaLease)held).AnswerBegins(), held);
+        return held;
     }
 
     /// <summary>Gives it back; the second time there is nothing left to give.</summary>
@@ -46,7 +46,7 @@ internal sealed class QuotaHold : IDisposable
 
     private Task AnswerBegins()
     {
-        if (_context.Features.Get<PooledRequest>() is not { IsInPool: true }) Dispose();
+        if (_context.Features.Get<PoolRequest>() is not { IsInPool: true }) Dispose();
         return Task.CompletedTask;
     }
 }

@@ -1,0 +1,35 @@
+using System.Diagnostics;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>
+/// A request's work as the pool's queue has it, if the handler is synchronous: no state machine, and no context to come back to, so
+/// that a handler that blocks on asynchronous code does not wait for its own worker.
+/// </summary>
+internal sealed class SynchronousHandlerItem(PoolRequest request) : PoolWorkItem
+{
+    public override string Kind => request.Kind;
+
+    public override string? Origin => request.Route;
+
+    public override ActivityTraceId TraceId => request.TraceId;
+
+    protected override void Execute() => request.Execute();
+
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception) => request.HasEnded(outcome, exception);
+}
+
+/// <summary>The same for an asynchronous handler: what follows an <c>await</c> comes back to the pool.</summary>
+internal sealed class AsynchronousHandlerItem(PoolRequest request) : AsyncPoolWorkItem
+{
+    public override string Kind => request.Kind;
+
+    public override string? Origin => request.Route;
+
+    public override ActivityTraceId TraceId => request.TraceId;
+
+    protected override ValueTask ExecuteAsync() => request.ExecuteAsync();
+
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception) => request.HasEnded(outcome, exception);
+}

@@ -1,0 +1,386 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+using System.Threading.Tasks.Sources;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.HttpResults;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>
+/// One request on its way through an endpoint that runs on a pool. It owns what the request holds, and each stage gives back what only
+/// that stage needed.
+/// </summary>
+/// <remarks>
+/// <code>
+///   1 admit ──► 2 buffer ──► 3 bind ──► 4 run, or store as a job ──► 5 answer
+/// </code>
+/// <list type="table">
+/// <item><term>admit</term><description>takes the client's quota (<see cref="QuotaLease"/>); refuses before anything of the request is read.</description></item>
+/// <item><term>buffer</term><description>takes bytes of the budget, piece by piece (<see cref="BodyBuffer"/>).</description></item>
+/// <item><term>bind</term><description>is the framework's, and so are the endpoint filters before RunOnPool. It comes back by
+/// <see cref="RunAsync"/>, or in the case of a job by a filter that stores the request and calls <see cref="Committed"/>.</description></item>
+/// <item><term>run</term><description>takes a place of the gate (MaxRequests) and of the queue. The worker gives the body's bytes back
+/// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the outcome is known.</description></item>
+/// <item><term>answer</term><description>is the framework's again, off the pool. A large answer takes bytes of the budget for
+/// answers (<see cref="AnswerLease"/>).</description></item>
+/// </list>
+/// For minimal APIs, controllers and page handlers stage 4 is the handler alone. A plain RequestDelegate binds and writes by itself: all
+/// of it is stage 4. Whatever a stage has not given back when the request is over, <see cref="PassAsync"/> does.
+/// </remarks>
+internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
+{
+    private readonly PoolEndpoint _endpoint;
+    private readonly IAcceptedWorkFeature? _accepted; // set if this is work that was accepted before
+    private readonly RequestLifetime _lifetime;
+    private readonly PoolWorkItem _item;
+    private QuotaLease? _quota;
+    private BodyReservation? _body;
+
+    // Stage 4. What is set for the worker is published by the submission, what the worker sets by the hand-back.
+    private ManualResetValueTaskSourceCore<WorkOutcome> _ended;
+    private EndpointFilterDelegate? _next; // null: a plain RequestDelegate
+    private EndpointFilterInvocationContext? _invocation;
+    private ExecutionContext? _flow;
+    private bool _isInPool;
+    private WorkOutcome _outcome;
+    private object? _result;
+    private Exception? _error;
+
+    private PoolRequest(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, IAcceptedWorkFeature? accepted)
+    {
+        _endpoint = endpoint;
+        Context = context;
+        _quota = quota;
+        _accepted = accepted;
+        TraceId = Activity.Current?.TraceId ?? default;
+        _item = endpoint.IsSynchronous ? new SynchronousHandlerItem(this) : new AsynchronousHandlerItem(this);
+        IHttpRequestLifetimeFeature? lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
+        _lifetime = lifetime as RequestLifetime ?? new RequestLifetime(lifetime);
+        if (!ReferenceEquals(lifetime, _lifetime)) context.Features.Set<IHttpRequestLifetimeFeature>(_lifetime);
+    }
+
+    public HttpContext Context { get; }
+
+    public string Kind => _endpoint.Kind;
+
+    public string? Route => _endpoint.Route;
+
+    public ActivityTraceId TraceId { get; }
+
+    /// <summary>What a handler binds as its CancellationToken. Its source is made when somebody asks for it.</summary>
+    public CancellationToken WorkToken => _item.CancellationToken;
+
+    /// <summary>Whether its work waits or runs.</summary>
+    public bool IsInPool => Volatile.Read(ref _isInPool);
+
+    public TimeSpan QueueTime => _item.QueueTime;
+
+    public TimeSpan RunTime => _item.RunTime;
+
+    public string? WorkerName => _item.WorkerName;
+
+    private AppPool Pool => _endpoint.Pool;
+
+    /// <summary>Whether the client has left: a token that middleware cancels, such as a request timeout's, is no departure.</summary>
+    private bool IsClientGone => _lifetime.Departure.IsCancellationRequested;
+
+    // --- 1 admit ------------------------------------------------------------------------------------------------------
+
+    /// <summary>Takes a request through all stages.</summary>
+    public static Task ServeAsync(PoolEndpoint endpoint, HttpContext context)
+    {
+        bool hasBody = HasBody(context);
+        QuotaLease? quota = TakeQuota(endpoint, context, out Rejection? refused);
+        refused ??= endpoint.Overload?.ShouldRefuse() == true ? Rejection.Overloaded(endpoint.Pool)
+            : hasBody && endpoint.Pool.Threads.IsFullGuess ? Rejection.QueueFull(endpoint.Pool)
+            : null;
+        return refused is null ? new PoolRequest(endpoint, context, quota, null).PassAsync(hasBody) : RefuseAsync(endpoint, context, quota, refused);
+    }
+
+    /// <summary>The same for a request that is stored, and run later: it needs no room in the pool.</summary>
+    public static Task StoreAsync(PoolEndpoint endpoint, HttpContext context)
+    {
+        QuotaLease? quota = TakeQuota(endpoint, context, out Rejection? refused);
+        return refused is null
+            ? new PoolRequest(endpoint, context, quota, null).PassAsync(HasBody(context))
+            : RefuseAsync(endpoint, context, quota, refused);
+    }
+
+    /// <summary>And for one that was stored: all that could refuse it had its say when it came.</summary>
+    public static Task RunStoredAsync(PoolEndpoint endpoint, HttpContext context) =>
+        new PoolRequest(endpoint, context, quota: null, context.Features.GetRequiredFeature<IAcceptedWorkFeature>()).PassAsync(hasBody: false);
+
+    private static bool HasBody(HttpContext context) =>
+        context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
+
+    private static QuotaLease? TakeQuota(PoolEndpoint endpoint, HttpContext context, out Rejection? refused)
+    {
+        // Before the body is read: the client need not send it in vain. The stage that runs it decides again, exactly.
+        if (endpoint.Shutdown.IsClosed)
+        {
+            refused = Rejection.Draining(endpoint.Pool);
+            return null;
+        }
+        // Before the room in the pool is looked at: a client that has used its quota is told so, however much room there is.
+        return QuotaLease.Take(endpoint.Pool, context, out refused);
+    }
+
+    private static async Task RefuseAsync(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, Rejection refused)
+    {
+        using (quota) await Counted(endpoint.Pool, refused).ExecuteAsync(context);
+    }
+
+    // --- the way through the rest -------------------------------------------------------------------------------------
+
+    private async Task PassAsync(bool hasBody)
+    {
+        Context.Features.Set(this);
+        _lifetime.Enter(this);
+        try
+        {
+            if (hasBody && await BufferAsync() is { } refused)
+            {
+                GiveBackQuota();
+                await Counted(Pool, refused).ExecuteAsync(Context);
+                return;
+            }
+            if (_endpoint.HasHandler) await _endpoint.Handler(Context); // binds, comes back by RunAsync, and writes the answer
+            else await RunDelegateAsync();
+        }
+        finally
+        {
+            _body?.Release();
+            GiveBackQuota();
+            _lifetime.Leave();
+        }
+    }
+
+    // --- 2 buffer -----------------------------------------------------------------------------------------------------
+
+    /// <summary>A body that is still under way when the app closes is not waited for: its work would be refused anyway.</summary>
+    private async ValueTask<Rejection?> BufferAsync()
+    {
+        _body = new BodyReservation(Pool.Bodies);
+        using var reading = CancellationTokenSource.CreateLinkedTokenSource(_lifetime.Outer, _endpoint.Shutdown.Closed);
+        try
+        {
+            return await BodyBuffer.ReadAsync(Context, Pool, _endpoint.Options.MaxBodyBytes, _body, reading.Token);
+        }
+        catch (OperationCanceledException) when (_endpoint.Shutdown.IsClosed && !_lifetime.Outer.IsCancellationRequested)
+        {
+            return Rejection.Draining(Pool);
+        }
+    }
+
+    // --- 4 store ------------------------------------------------------------------------------------------------------
+
+    /// <summary>The request has become a job: whoever waits for the job's result holds nothing of the pool's.</summary>
+    public void Committed()
+    {
+        Context.Features.Get<IBufferedBodyFeature>()?.Release();
+        _body?.Release();
+        GiveBackQuota();
+    }
+
+    // --- 4 run --------------------------------------------------------------------------------------------------------
+
+    /// <summary>Runs the handler on the pool, and turns what does not run into an answer. Stage 3 ends by calling it.</summary>
+    /// <returns>What the handler returned, or the answer.</returns>
+    /// <exception cref="OperationCanceledException">The app's own middleware has cancelled the request; it has the answer.</exception>
+    /// <exception cref="InvalidOperationException">An endpoint filter called again before the first call had ended.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<object?> RunAsync(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
+    {
+        if (Interlocked.Exchange(ref _isInPool, true))
+            throw new InvalidOperationException("An endpoint filter called the handler again before the first call had ended.");
+        try
+        {
+            _ended.Reset();
+            (_next, _invocation, _result, _error) = (next, invocation, null, null);
+            if (Submit() is { } refused) return refused;
+            CancellationToken outer = _lifetime.Outer;
+            WorkOutcome outcome;
+            // The pool forgets what was asked of an item before it took it in; a token that is cancelled already calls back at once.
+            await using (outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this))
+                outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
+            return Conclude(outcome, outer);
+        }
+        finally
+        {
+            Volatile.Write(ref _isInPool, false);
+            GiveBackQuota(); // the outcome is known
+        }
+    }
+
+    /// <returns>The answer, if the pool does not take it.</returns>
+    private Rejection? Submit()
+    {
+        RequestGate gate = _endpoint.Gate;
+        bool isCounted = _accepted is null; // what was accepted before is not among the MaxRequests
+        if (isCounted && !gate.TryReserve()) return Counted(Pool, Rejection.Draining(Pool));
+
+        SubmitResult? submitted = null;
+        try
+        {
+            _flow = ExecutionContext.Capture();
+            submitted = Pool.Threads.TrySubmit(_item, _accepted is null ? _endpoint.Submission : new SubmitOptions { Priority = _accepted.Priority });
+        }
+        finally
+        {
+            if (isCounted && submitted != SubmitResult.Accepted) gate.GiveBack();
+        }
+        if (submitted != SubmitResult.Accepted)
+            return submitted == SubmitResult.Closed ? Rejection.Draining(Pool) : Rejection.QueueFull(Pool);
+        if (isCounted) gate.Admitted();
+        return null;
+    }
+
+    /// <summary>Nobody waits for it any more: a waiting item is removed, a running one is told.</summary>
+    private void Cancel() => _item.Cancel(_accepted is null && IsClientGone ? NotRunReason.ClientGone : NotRunReason.Cancelled);
+
+    /// <summary>On the worker: the body's bytes are given back, and the handler runs in the request's own flow.</summary>
+    private void StartWork()
+    {
+        _body?.Release();
+        if (_accepted is null) _endpoint.Overload?.Taken(QueueTime);
+        else _accepted.Started();
+        if (_flow is not null) ExecutionContext.Restore(_flow);
+    }
+
+    /// <summary>The work of a synchronous handler. On the worker.</summary>
+    public void Execute()
+    {
+        StartWork();
+        ValueTask<object?> work = CallAsync();
+        // A handler that returns no task has ended, and so has the writing of its result into memory.
+        Debug.Assert(work.IsCompleted, "A synchronous handler went on asynchronously.");
+        _result = work.IsCompleted ? work.Result : work.AsTask();
+    }
+
+    /// <summary>The work of an asynchronous handler. Begins on the worker, and comes back to the pool after each await.</summary>
+    public async ValueTask ExecuteAsync()
+    {
+        StartWork(); // inside the method's own flow, so that it is what every continuation captures
+        _result = await CallAsync();
+    }
+
+    private ValueTask<object?> CallAsync()
+    {
+        if (_next is null) return CallDelegateAsync();
+        ValueTask<object?> handler = _next(_invocation!);
+        if (handler.IsCompletedSuccessfully && !_endpoint.Options.ExecuteResult)
+        {
+            object? result = handler.Result;
+            return LazyResult.IsLazy(result) ? LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction) : ValueTask.FromResult(result);
+        }
+        return FinishAsync(handler);
+    }
+
+    private async ValueTask<object?> FinishAsync(ValueTask<object?> handler)
+    {
+        object? result = await handler;
+        if (_endpoint.Options.ExecuteResult && !_endpoint.IsAction) return await BufferedResult.ExecuteAsync(Context, result);
+        return LazyResult.IsLazy(result) ? await LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction) : result;
+    }
+
+    private async ValueTask<object?> CallDelegateAsync()
+    {
+        await _endpoint.Handler(Context);
+        return null;
+    }
+
+    /// <summary>The work has ended, run or not. On a worker, or on the thread that took it out of the queue.</summary>
+    public void HasEnded(WorkOutcome outcome, Exception? error)
+    {
+        (_outcome, _error) = (outcome, error);
+        Pool.HandBack.Add(this);
+    }
+
+    /// <summary>The request's own flow goes on. On the .NET ThreadPool.</summary>
+    public void GoOn() => _ended.SetResult(_outcome);
+
+    /// <summary>What became of the work.</summary>
+    private object? Conclude(WorkOutcome outcome, CancellationToken outer)
+    {
+        if (_accepted is not null) _accepted.Ended(outcome);
+        else if (outcome == WorkOutcome.Expired || IsClientGone) _endpoint.Overload?.Left(QueueTime + RunTime, QueueTime);
+        switch (outcome)
+        {
+            case WorkOutcome.Completed:
+                ServerTiming.Set(this, Pool.Options);
+                return Answer();
+            case WorkOutcome.Failed:
+                ServerTiming.Set(this, Pool.Options);
+                // A handler that has no token of its own may find out by another way that the request was cancelled.
+                ExceptionDispatchInfo.Throw(_error!);
+                return null;
+            case WorkOutcome.Expired:
+                return Rejection.Expired(Pool, _endpoint.MaxQueueTime);
+            case WorkOutcome.Shed:
+                return Rejection.Overloaded(Pool);
+            case WorkOutcome.NotStarted:
+                return Rejection.NotStarted(Pool);
+            case WorkOutcome.ClientGone or WorkOutcome.Cancelled when IsClientGone:
+                return Rejection.ClientGone;
+            case WorkOutcome.Cancelled when outer.IsCancellationRequested && _accepted is null:
+                // Middleware has cancelled it, such as a request timeout: it has its own status, and writes its own answer.
+                throw new OperationCanceledException(outer);
+            default:
+                return Rejection.StateUnknown();
+        }
+    }
+
+    // --- 5 answer -----------------------------------------------------------------------------------------------------
+
+    /// <summary>What the work returned. If that is many bytes, they count until the client has read them.</summary>
+    private object? Answer()
+    {
+        object? result = _result;
+        _result = null;
+        // The answer of work that was accepted before has no client yet.
+        long length = result switch
+        {
+            _ when _accepted is not null => 0,
+            FileContentHttpResult file => file.FileContents.Length,
+            BufferedResult buffered => buffered.Length,
+            _ => 0,
+        };
+        if (length <= AnswerBudget.Small) return result;
+        return Pool.Answers.TryTake(Context, length) is { } lease ? new HeldAnswer((IResult)result!, lease) : Rejection.AnswersFull(Pool);
+    }
+
+    /// <summary>Stages 3 to 5 of a plain RequestDelegate, which writes its answer on the worker.</summary>
+    private async Task RunDelegateAsync()
+    {
+        ServerTiming.Announce(this, Pool.Options);
+        if (await RunAsync(next: null, invocation: null) is not IResult refusal) return;
+        // Cut off in the middle, a response must not look as if it were whole.
+        if (Context.Response.HasStarted) Context.Abort();
+        else await refusal.ExecuteAsync(Context);
+    }
+
+    /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>
+    private static Rejection Counted(AppPool pool, Rejection rejection)
+    {
+        pool.Threads.CountRejected(rejection.Reason);
+        return rejection;
+    }
+
+    private void GiveBackQuota()
+    {
+        _quota?.Dispose();
+        _quota = null;
+    }
+
+    WorkOutcome IValueTaskSource<WorkOutcome>.GetResult(short token) => _ended.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<WorkOutcome>.GetStatus(short token) => _ended.GetStatus(token);
+
+    void IValueTaskSource<WorkOutcome>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _ended.OnCompleted(continuation, state, token, flags);
+}

@@ -1,0 +1,49 @@
+using Microsoft.AspNetCore.Http.Features;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>
+/// A request's lifetime as the app sees it. It tells three things apart that share one property, <c>RequestAborted</c>: the client's
+/// departure, a token that middleware puts in its place (a request timeout does), and the token of the work on the pool.
+/// </summary>
+/// <remarks>
+/// <code>
+///   outside the pool:  what middleware has set, or else the server's
+///   in the pool:       what was set since, or else the work's own token
+/// </code>
+/// One for each request, made before any other middleware runs. Of the request's own flow.
+/// </remarks>
+internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server) : IHttpRequestLifetimeFeature
+{
+    private CancellationToken? _set;
+    private CancellationToken? _setBefore; // as _set was when the request came to the pool
+    private PoolRequest? _request; // while the request is in the pool's hands
+
+    /// <summary>Cancelled when the client leaves, and for no other reason.</summary>
+    public CancellationToken Departure => server?.RequestAborted ?? CancellationToken.None;
+
+    /// <summary>What the middleware around the pool sees, and what the work is cancelled by.</summary>
+    public CancellationToken Outer => (_request is null ? _set : _setBefore) ?? Departure;
+
+    CancellationToken IHttpRequestLifetimeFeature.RequestAborted
+    {
+        get => _set ?? _request?.WorkToken ?? Departure;
+        set => _set = value;
+    }
+
+    /// <summary>From here on the work's token is seen.</summary>
+    public void Enter(PoolRequest request)
+    {
+        (_setBefore, _set) = (_set, null);
+        _request = request;
+    }
+
+    /// <summary>From here on the outer one is seen again.</summary>
+    public void Leave()
+    {
+        (_set, _setBefore) = (_setBefore, null);
+        _request = null;
+    }
+
+    void IHttpRequestLifetimeFeature.Abort() => server?.Abort();
+}

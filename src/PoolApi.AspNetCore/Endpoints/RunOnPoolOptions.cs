@@ -1,0 +1,51 @@
+using System.Runtime.CompilerServices;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore;
+
+/// <summary>What one endpoint asks of the pool that it runs on. Not thread-safe; read while the endpoint is built.</summary>
+public sealed class RunOnPoolOptions
+{
+    /// <summary>How soon its requests are taken, among those that wait in the pool. Default: <see cref="WorkPriority.Normal"/>.</summary>
+    public WorkPriority Priority { get; set; }
+
+    /// <summary>
+    /// The longest time a request may wait for a worker, 1 ms to 1 day; the pool's own limit holds too. Default:
+    /// <see langword="null"/>, the pool's <see cref="PoolOptions.MaxQueueTime"/>.
+    /// </summary>
+    public TimeSpan? MaxQueueTime { get; set; }
+
+    /// <summary>
+    /// The largest body, in bytes, 1 to 1 GiB. The smallest of this, the pool's <see cref="PoolOptions.MaxBodyBytes"/> and the
+    /// server's own limit holds. Default: <see langword="null"/>, the other two.
+    /// </summary>
+    public long? MaxBodyBytes { get; set; }
+
+    /// <summary>
+    /// The kind of the work in metrics and views: a small fixed set of words. Default: <see langword="null"/>, the route without
+    /// <c>/v1/</c>; of a controller without a route of its own, <c>controller/action</c>.
+    /// </summary>
+    public string? Kind { get; set; }
+
+    /// <summary>
+    /// Whether the result is executed on the pool too, into memory: for results that do work as they are written, such as views. Its
+    /// bytes count as those of answers that clients have not read yet. Default: <see langword="false"/>, only the handler runs on the
+    /// pool. A result that is a lazy sequence (<c>IEnumerable</c>, <c>IQueryable</c>) is always read to its end on the pool;
+    /// <c>IAsyncEnumerable</c> and streams are not, they are written as they come.
+    /// </summary>
+    public bool ExecuteResult { get; set; }
+
+    /// <exception cref="ArgumentOutOfRangeException">A setting is out of its range.</exception>
+    internal void Validate()
+    {
+        Check(Enum.IsDefined(Priority), Priority, "High, Normal or Low");
+        Check(MaxQueueTime is null || (MaxQueueTime >= TimeSpan.FromMilliseconds(1) && MaxQueueTime <= TimeSpan.FromDays(1)), MaxQueueTime, "1 ms to 1 day");
+        Check(MaxBodyBytes is null or (>= 1 and <= 1L << 30), MaxBodyBytes, "1 to 1,073,741,824 bytes");
+        Check(Kind is null || !string.IsNullOrWhiteSpace(Kind), Kind, "a word");
+    }
+
+    private static void Check<T>(bool ok, T value, string allowed, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (!ok) throw new ArgumentOutOfRangeException(name, value, $"{name} may be {allowed}.");
+    }
+}
