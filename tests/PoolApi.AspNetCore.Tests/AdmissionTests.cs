@@ -35,7 +35,11 @@ public class AdmissionTests
     public async Task What_waits_too_long_is_handed_back_as_expired_and_never_runs()
     {
         using var gate = new Gate();
-        await using TestApp app = await StartAsync(gate, new() { ["Pool:MaxQueueTime"] = "00:00:00.050" });
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.MapGet("/", () => gate.Pass()).RunOnPool();
+            app.MapPost("/", () => gate.Pass()).RunOnPool(configure: static o => o.MaxQueueTime = TimeSpan.FromMilliseconds(50));
+        });
         Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
         await gate.Arrival();
         using HttpResponseMessage expired = await app.Client.PostAsync(Root, new StringContent("body"), TestApp.Token);

@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Tests.Support;
@@ -117,14 +119,50 @@ public class BodyTests
         }
     }
 
-    [Fact]
-    public async Task The_servers_own_smaller_limit_does_not_stand_in_the_way_of_the_pools()
+    [Theory]
+    [InlineData("/plain", 1000)] // the server's
+    [InlineData("/attribute", 500)]
+    [InlineData("/lifted", Limit)] // the server's limit is switched off: the pool's holds
+    [InlineData("/own", 200)]
+    public async Task The_smallest_of_all_limits_on_a_body_holds(string path, int limit)
     {
         await using TestApp app = await TestApp.StartAsync(
-            MapLength, Settings, b => b.Services.Configure<KestrelServerOptions>(static k => k.Limits.MaxRequestBodySize = 10), kestrel: true);
-        using HttpRequestMessage request = Post(Limit, chunked: true);
+            static app =>
+            {
+                app.MapPost("/plain", Length).RunOnPool();
+                app.MapPost("/attribute", Length).RunOnPool().WithMetadata(new RequestSizeLimitAttribute(500));
+                app.MapPost("/lifted", Length).RunOnPool().WithMetadata(new DisableRequestSizeLimitAttribute());
+                app.MapPost("/own", Length).RunOnPool(configure: o => o.MaxBodyBytes = 200);
+            },
+            Settings, b => b.Services.Configure<KestrelServerOptions>(static k => k.Limits.MaxRequestBodySize = 1000), kestrel: true);
+        foreach (bool chunked in (bool[])[false, true])
+        {
+            Assert.Equal((200, limit.ToString(CultureInfo.InvariantCulture)), await SendAsync(app, path, limit, chunked));
+            (int status, string problem) = await SendAsync(app, path, limit + 1, chunked);
+            Assert.Equal(413, status);
+            Assert.Contains($"up to {limit} bytes", problem, StringComparison.Ordinal);
+        }
+
+        static string Length(HttpContext context, int? unused) => context.Features.Get<IBufferedBodyFeature>()!.Body.Length.ToString(CultureInfo.InvariantCulture);
+    }
+
+    [Fact]
+    public async Task The_limit_of_a_form_holds_on_the_pool()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapPost("/", (IFormFileCollection files) => files.Count).DisableAntiforgery().WithFormOptions(multipartBodyLengthLimit: 1000).RunOnPool(),
+            Settings, kestrel: true);
+        using var form = new MultipartFormDataContent { { new ByteArrayContent(new byte[5000]), "file", "file.bin" } };
+        using HttpResponseMessage response = await app.Client.PostAsync(new Uri("/", UriKind.Relative), form, TestApp.Token);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+    }
+
+    private static async Task<(int Status, string Body)> SendAsync(TestApp app, string path, int length, bool chunked)
+    {
+        using HttpRequestMessage request = Post(length, chunked);
+        request.RequestUri = new Uri(path, UriKind.Relative);
         using HttpResponseMessage response = await app.Client.SendAsync(request, TestApp.Token);
-        Assert.Equal("40000", await response.Content.ReadAsStringAsync(TestApp.Token));
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(TestApp.Token));
     }
 
     [Fact]

@@ -193,6 +193,7 @@ public sealed class OverloadControlTests
         var patient = new OverloadControl(() => _wait, arbiter.Join(), _time);
         for (int i = 0; i < 20; i++) impatient.Taken(Patience);
         for (int i = 0; i < 100; i++) impatient.Left(Patience, Patience);
+        impatient.Taken(TimeSpan.FromSeconds(0.1));
         _wait = TimeSpan.FromSeconds(5);
 
         Assert.True(impatient.ShouldRefuse());

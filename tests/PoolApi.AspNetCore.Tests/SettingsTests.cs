@@ -31,9 +31,9 @@ public class SettingsTests
         Assert.Equal([$"{key} is '{value}'; it may be {allowed}."], await FaultsAsync(new() { [key] = value }));
 
     [Theory]
-    [InlineData("Pool:Worker", "Pool:Worker is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, QueueBytes, QueueCapacity, StuckAfter, Workers. (Its value is '1'.)")]
-    [InlineData("Pool:Nested:Key", "Pool:Nested is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, QueueBytes, QueueCapacity, StuckAfter, Workers.")]
-    [InlineData("Pool:0", "Pool:0 is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, QueueBytes, QueueCapacity, StuckAfter, Workers. (Its value is '1'.)")]
+    [InlineData("Pool:Worker", "Pool:Worker is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers. (Its value is '1'.)")]
+    [InlineData("Pool:Nested:Key", "Pool:Nested is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers.")]
+    [InlineData("Pool:0", "Pool:0 is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers. (Its value is '1'.)")]
     [InlineData("Shutdown:drains", "Shutdown:drains is not a setting; the settings under Shutdown are: Cancel, Drain, LameDuck, MaxRequests, Watchdog. (Its value is '1'.)")]
     [InlineData("Pool:QueueBytes:0", "Pool:QueueBytes has settings under it; it may be a whole number from 1 to 1099511627776.")]
     [InlineData("Pool:Name:First", "Pool:Name has settings under it; it may be 'cpu', the name that the app registered.")]

@@ -136,11 +136,11 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task A_lame_duck_is_not_ready_and_still_works_until_its_time_is_over()
+    public async Task A_lame_duck_is_not_ready_and_still_works()
     {
         using var gate = new Gate();
         gate.Open();
-        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:LameDuck"] = "00:00:01.5" }, kestrel: true);
+        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:LameDuck"] = "00:10:00" }, kestrel: true);
         // As a signal does it: an app that stops itself, or a drain that is asked for, has no lame duck.
         app.Shutdown.Begin("SIGTERM", lameDuck: true);
         Assert.Equal(ShutdownState.LameDuck, app.Shutdown.State);
@@ -149,9 +149,21 @@ public class ShutdownTests
         using HttpResponseMessage response = await app.Client.GetAsync(Root, TestApp.Token);
         Assert.Equal("passed", await response.Content.ReadAsStringAsync(TestApp.Token));
         Assert.True(response.Headers.ConnectionClose);
+        app.Shutdown.Begin("enough", lameDuck: false); // ends it
         await stop;
         Assert.Matches("^Shutdown: LameDuck, reason SIGTERM, 0 in flight, 0 queued, [0-9]+ ms$", Assert.Single(app.Log.With("Shutdown: LameDuck")));
         Assert.StartsWith("Shutdown complete: exit 0, accepted 1, completed 1,", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_lame_duck_ends_when_its_time_is_over()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:LameDuck"] = "00:00:00.050" });
+        app.Shutdown.Begin("SIGTERM", lameDuck: true);
+        await app.App.StopAsync(TestApp.Token);
+        Assert.Single(app.Log.With("Shutdown: LameDuck"));
+        Assert.Single(app.Log.With("Shutdown: Draining"));
     }
 
     [Fact]

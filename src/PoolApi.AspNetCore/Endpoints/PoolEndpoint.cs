@@ -13,7 +13,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
 /// One endpoint that runs on a pool: what its author said of it, and what is known of it once it is built. In the endpoint's metadata;
-/// resolved against the app's services at the start, or at the first request of an app that has not started.
+/// resolved against the app's services at the first request.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -101,6 +101,7 @@ internal sealed class PoolEndpoint
         Route = (endpoint as RouteEndpointBuilder)?.RoutePattern.RawText;
         ActionDescriptor? action = endpoint.Metadata.OfType<ActionDescriptor>().LastOrDefault();
         Kind = Options.Kind ?? KindOf(action, Route);
+        ThrowIfNoPool(endpoint);
         UnsupportedEndpoint.ThrowIfAny(endpoint);
         Handler = endpoint.RequestDelegate
             ?? throw new InvalidOperationException($"RunOnPool needs an endpoint with a handler; '{endpoint.DisplayName}' has none.");
@@ -110,16 +111,22 @@ internal sealed class PoolEndpoint
         endpoint.RequestDelegate = context => PoolRequest.ServeAsync(this, context);
     }
 
-    /// <summary>Looks whether the pool is there.</summary>
-    /// <exception cref="InvalidOperationException">It is not.</exception>
-    public void Resolve() => _ = _services.Value;
-
     /// <summary>A minimal API's handler or a controller's action: something that endpoint filters stand in front of.</summary>
     public static bool CanFilter(EndpointBuilder endpoint) =>
         endpoint.Metadata.Any(static m => m is MethodInfo or ControllerActionDescriptor);
 
     public static MethodInfo MethodOf(EndpointBuilder endpoint) =>
         endpoint.Metadata.OfType<ControllerActionDescriptor>().LastOrDefault()?.MethodInfo ?? endpoint.Metadata.OfType<MethodInfo>().Last();
+
+    /// <summary>Asks for the registration, not for the pool, which is made when the host starts, after the settings were found right.</summary>
+    private void ThrowIfNoPool(EndpointBuilder endpoint)
+    {
+        string[] names = [.. endpoint.ApplicationServices.GetServices<PoolRegistration>().Select(static r => r.Name)];
+        if (PoolName is null ? names.Length > 0 : names.Contains(PoolName, StringComparer.Ordinal)) return;
+        throw new InvalidOperationException(
+            $"The endpoint '{endpoint.DisplayName}' runs on {(PoolName is null ? "a pool, and there is none" : $"the pool '{PoolName}', which does not exist")}: "
+            + $"call services.AddFixedThreadPool({(PoolName is null ? "" : $"\"{PoolName}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
+    }
 
     /// <summary><c>/v1/diagnostics/sleep</c> is of the kind <c>diagnostics/sleep</c>; a conventional route says nothing, its action does.</summary>
     private static string KindOf(ActionDescriptor? action, string? route)
@@ -135,14 +142,12 @@ internal sealed class PoolEndpoint
 
     private sealed class Services(PoolEndpoint endpoint, IServiceProvider services)
     {
-        public AppPool Pool { get; } = (services.GetService<AppPools>() ?? throw NoPool()).Get(endpoint.PoolName);
+        public AppPool Pool { get; } = services.GetRequiredService<AppPools>().Get(endpoint.PoolName);
 
         public RequestGate Gate { get; } = services.GetRequiredService<RequestGate>();
 
         public ShutdownCoordinator Shutdown { get; } = services.GetRequiredService<ShutdownCoordinator>();
 
         public OverloadControl? Overload { get; } = services.GetRequiredService<AppPools>().Get(endpoint.PoolName).NewOverloadControl();
-
-        private static InvalidOperationException NoPool() => new("There is no pool: call services.AddFixedThreadPool().");
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -33,7 +34,12 @@ internal sealed class PoolHostedService(IServiceProvider services) : IHostedLife
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        // Builds every endpoint, if nobody has yet: one that names a pool that does not exist fails now, not at its first request.
+        _ = services.GetService<EndpointDataSource>()?.Endpoints;
+        return Task.CompletedTask;
+    }
 
     public Task StoppingAsync(CancellationToken cancellationToken) => _coordinator?.StopAsync() ?? Task.CompletedTask;
 

@@ -1,0 +1,203 @@
+using System.Net;
+using Microsoft.AspNetCore.Http.Timeouts;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>What one endpoint asks of its pool, and what it gets.</summary>
+public sealed class EndpointOptionsTests
+{
+    private static readonly Uri Root = new("/", UriKind.Relative);
+
+    [Fact]
+    public async Task A_handler_that_blocks_on_asynchronous_code_is_answered_however_many_there_are()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static () => SlowAsync().Result).RunOnPool(), new() { ["Pool:Workers"] = "2" });
+
+        string[] answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => app.Client.GetStringAsync("/", TestApp.Token)));
+
+        Assert.All(answers, static answer => Assert.Equal("1", answer));
+
+        static async Task<int> SlowAsync()
+        {
+            await Task.Yield();
+            return 1;
+        }
+    }
+
+    [Fact]
+    public async Task A_synchronous_handler_has_no_synchronization_context_and_an_asynchronous_one_has()
+    {
+        await using TestApp app = await TestApp.StartAsync(static app =>
+        {
+            app.MapGet("/synchronous", static () => $"{SynchronizationContext.Current is null} {FixedThreadPool.Current is not null}").RunOnPool();
+            app.MapGet("/asynchronous", static async () =>
+            {
+                await Task.Yield();
+                return $"{SynchronizationContext.Current is null} {FixedThreadPool.Current is not null}";
+            }).RunOnPool();
+        });
+        Assert.Equal("True True", await app.Client.GetStringAsync("/synchronous", TestApp.Token));
+        Assert.Equal("False True", await app.Client.GetStringAsync("/asynchronous", TestApp.Token));
+    }
+
+    [Fact]
+    public async Task A_request_timeout_is_answered_by_its_own_policy_and_teaches_nothing_about_the_clients()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.UseRouting();
+                app.UseRequestTimeouts();
+                app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool().WithRequestTimeout("short");
+                app.MapGet("/blocks", () => gate.Pass()).RunOnPool();
+            },
+            configure: static b => b.Services.AddRequestTimeouts(static o => o.AddPolicy("short", new RequestTimeoutPolicy
+            {
+                Timeout = TimeSpan.FromMilliseconds(50),
+                TimeoutStatusCode = 418,
+                WriteTimeoutResponse = static context => context.Response.WriteAsync("too slow"),
+            })));
+
+        // One that runs, and one that waits.
+        using HttpResponseMessage ran = await app.Client.GetAsync(Root, TestApp.Token);
+        Assert.Equal((418, "too slow"), ((int)ran.StatusCode, await ran.Content.ReadAsStringAsync(TestApp.Token)));
+        Task<HttpResponseMessage> blocking = app.Client.GetAsync(new Uri("/blocks", UriKind.Relative), TestApp.Token);
+        await gate.Arrival();
+        for (int i = 0; i < 50; i++)
+        {
+            using HttpResponseMessage waited = await app.Client.GetAsync(Root, TestApp.Token);
+            Assert.Equal((418, "too slow"), ((int)waited.StatusCode, await waited.Content.ReadAsStringAsync(TestApp.Token)));
+        }
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts.ClientGone);
+        gate.Open();
+        using HttpResponseMessage passed = await blocking;
+        Assert.Equal(HttpStatusCode.OK, passed.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_lazy_result_is_enumerated_on_the_worker_and_its_answer_is_the_same()
+    {
+        var threads = new System.Collections.Concurrent.ConcurrentQueue<bool>();
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.MapGet("/iterator", () => Numbers()).RunOnPool();
+            app.MapGet("/query", () => Numbers().AsQueryable().Where(static n => n != 2)).RunOnPool();
+            app.MapGet("/value", () => TypedResults.Ok(Numbers())).RunOnPool();
+            app.MapGet("/late", async () =>
+            {
+                await Task.Yield();
+                return Numbers();
+            }).RunOnPool();
+        });
+        foreach (var (path, json) in ((string, string)[])[("/iterator", "[1,2,3]"), ("/query", "[1,3]"), ("/value", "[1,2,3]"), ("/late", "[1,2,3]")])
+        {
+            using HttpResponseMessage response = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+            Assert.Equal("application/json", response.Content.Headers.ContentType!.MediaType);
+            Assert.Equal(json, await response.Content.ReadAsStringAsync(TestApp.Token));
+        }
+        Assert.NotEmpty(threads);
+        Assert.All(threads, static onPool => Assert.True(onPool));
+
+        IEnumerable<int> Numbers()
+        {
+            for (int i = 1; i <= 3; i++)
+            {
+                threads.Enqueue(Steps.OnPool());
+                yield return i;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_result_is_executed_on_the_pool_where_the_endpoint_says_so()
+    {
+        var steps = new Steps();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", (Steps.Bound bound) => new Steps.Answer(bound.Steps, "done")).RunOnPool(configure: static o => o.ExecuteResult = true),
+            configure: b => b.Services.AddSingleton(steps));
+        Assert.Equal("done", await app.Client.GetStringAsync("/", TestApp.Token));
+        Assert.Equal(["bound off", "written on the pool"], steps.Taken);
+    }
+
+    [Fact]
+    public async Task One_endpoint_of_a_group_may_stay_off_the_pool()
+    {
+        await using TestApp app = await TestApp.StartAsync(static app =>
+        {
+            RouteGroupBuilder group = app.MapGroup("").RunOnPool();
+            group.MapGet("/on", static () => Steps.OnPool());
+            group.MapGet("/off", static () => Steps.OnPool()).RunOffPool();
+            group.MapGet("/delegate", static context => context.Response.WriteAsync(Steps.OnPool() ? "true" : "false")).RunOffPool();
+        });
+        Assert.Equal("true", await app.Client.GetStringAsync("/on", TestApp.Token));
+        Assert.Equal("false", await app.Client.GetStringAsync("/off", TestApp.Token));
+        Assert.Equal("false", await app.Client.GetStringAsync("/delegate", TestApp.Token));
+        EndpointDataSource endpoints = app.App.Services.GetRequiredService<EndpointDataSource>();
+        Assert.Single(endpoints.Endpoints, static e => e.Metadata.GetMetadata<RunOnPoolMetadata>() is not null);
+    }
+
+    [Fact]
+    public async Task The_options_of_an_endpoint_are_used()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.MapGet("/blocks", () => gate.Pass()).RunOnPool();
+            app.MapGet("/short", static () => "").RunOnPool(configure: static o => o.MaxQueueTime = TimeSpan.FromMilliseconds(20));
+            app.MapGet("/high", static () => "").RunOnPool(configure: static o => (o.Priority, o.Kind) = (WorkPriority.High, "urgent"));
+        });
+        Task<string> blocking = app.Client.GetStringAsync("/blocks", TestApp.Token);
+        await gate.Arrival();
+        using HttpResponseMessage expired = await app.Client.GetAsync(new Uri("/short", UriKind.Relative), TestApp.Token);
+        await AdmissionTests.AssertProblem(expired, "expired");
+        Assert.Contains("0.02 s", await expired.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        Task<string> high = app.Client.GetStringAsync("/high", TestApp.Token);
+        await app.UntilQueued(1);
+        Assert.Equal(1, app.Pool.GetSnapshot().QueueLengthHigh);
+        gate.Open();
+        await Task.WhenAll(blocking, high);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-1)]
+    public void An_option_out_of_its_range_is_refused_where_it_is_written(long bytes)
+    {
+        var log = new CapturingLog();
+        ArgumentOutOfRangeException fault = Assert.Throws<ArgumentOutOfRangeException>(() => TestApp.Build(
+            app => app.MapGet("/", static () => "").RunOnPool(configure: o => o.MaxBodyBytes = bytes), null, null, kestrel: false, pool: true, log));
+        Assert.Contains("MaxBodyBytes may be 1 to 1,073,741,824 bytes.", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_hub_cannot_run_on_a_pool_and_the_start_says_so_by_its_name()
+    {
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => TestApp.StartAsync(
+            static app => app.MapHub<Microsoft.AspNetCore.SignalR.Hub>("/hub").RunOnPool(), configure: static b => b.Services.AddSignalR()));
+        Assert.Contains("'/hub", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("cannot run on a pool", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_pool_that_does_not_exist_is_told_at_the_start_with_those_that_do()
+    {
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => TestApp.StartAsync(
+            static app => app.MapGet("/x", static () => "").RunOnPool("gpu")));
+        Assert.Equal(
+            "The endpoint 'HTTP: GET /x' runs on the pool 'gpu', which does not exist: call services.AddFixedThreadPool(\"gpu\"). The pools are: cpu.",
+            fault.Message);
+    }
+
+    [Fact]
+    public async Task An_app_without_any_pool_is_told_at_the_start()
+    {
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => TestApp.StartAsync(
+            static app => app.MapGet("/x", static () => "").RunOnPool(), pool: false));
+        Assert.Contains("call services.AddFixedThreadPool()", fault.Message, StringComparison.Ordinal);
+    }
+}
