@@ -1,4 +1,3 @@
-using System.Net;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Tests.Support;
 using PoolApi.Threading;
