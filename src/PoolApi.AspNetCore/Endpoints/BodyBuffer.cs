@@ -58,8 +58,7 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         // What does not fit now is refused before it is read. What can is reserved piece by piece, each before it is read: a client that
         // announces much and sends little must not keep out those that do send.
         if (declared > pool.Bodies.Free) return Rejection.Overloaded(pool);
-        // One byte more than is allowed must be seen to be refused.
-        long end = declared ?? limit + 1L;
+        long end = declared ?? limit;
         int size = (int)Math.Min(FirstChunk, end);
         if (!reservation.TryGrow(size)) return Rejection.Overloaded(pool);
         byte[] bytes = size == 0 ? [] : GC.AllocateUninitializedArray<byte>(size);
@@ -68,7 +67,12 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         {
             if (length == bytes.Length)
             {
-                if (length == end) break;
+                if (length == end)
+                {
+                    // One byte more than is allowed must be seen to be refused. It is not kept, so it needs no room in the budget.
+                    if (declared is null && await context.Request.Body.ReadAsync(new byte[1], cancellation) > 0) return Rejection.PayloadTooLarge(limit);
+                    break;
+                }
                 int grown = (int)Math.Min(bytes.Length * 2L, end);
                 if (!reservation.TryGrow(grown - bytes.Length)) return Rejection.Overloaded(pool);
                 byte[] larger = GC.AllocateUninitializedArray<byte>(grown);
@@ -79,7 +83,6 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
             if (read == 0) break;
             length += read;
         }
-        if (length > limit) return Rejection.PayloadTooLarge(limit);
 
         context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(context, reservation, bytes, length));
         context.Request.Body = new MemoryStream(bytes, 0, length, writable: false, publiclyVisible: true);

@@ -107,6 +107,9 @@ public class SettingsTests
     [InlineData("Thumbnails:MaxDecodeTime", "Thumbnails:MaxDecodeTime is 'x'; it may be a time from 00:00:00.0100000 to 01:00:00, written [d.]hh:mm:ss[.fff].")]
     [InlineData("Thumbnails:MaxDecodeMegabytes", "Thumbnails:MaxDecodeMegabytes is 'x'; it may be a whole number from 16 to 65536.")]
     [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it may be true or false.")]
+    [InlineData("Jobs:MemoryBytes", "Jobs:MemoryBytes is 'x'; it may be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
+    [InlineData("Cors:Origin", "Cors:Origin is not a setting; the settings under Cors are: Origins. (Its value is 'x'.)")]
+    [InlineData("Cors:Origins", "Cors:Origins is 'x'; it may be origins separated by ';', each a scheme, a host and a port if it is not the usual one, such as https://app.example; or * for every origin.")]
     public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
 
     [Theory]
