@@ -113,6 +113,25 @@ public class SettingsTests
     public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
 
     [Theory]
+    [InlineData("Pool:QueueBytes")]
+    [InlineData("Jobs:MemoryBytes")]
+    public void The_readme_has_the_defaults_that_follow_the_memory_in_the_words_of_the_faults(string key)
+    {
+        string readme = File.ReadAllText(Path.Combine(PoolApi.Tests.Settings.FrameworkSettingsTests.Root(), "README.md"));
+        Assert.Contains($"\n| `{key}` | {PoolApi.Jobs.Running.JobOptions.DefaultMemoryBytes}", readme, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_largest_body_of_a_job_fits_into_the_memory_that_its_default_gives_to_jobs()
+    {
+        string[] faults = [.. Faults(("Jobs:MaxPayloadBytes", "536870912"))];
+        Assert.Empty(faults);
+        Assert.Equal(
+            "Jobs:MemoryBytes is 1000; it may not be less than Jobs:MaxPayloadBytes, 2000.",
+            Assert.Single(Faults(("Jobs:MaxPayloadBytes", "2000"), ("Jobs:MemoryBytes", "1000"))));
+    }
+
+    [Theory]
     [InlineData(15, false)]
     [InlineData(16, true)]
     [InlineData(256, true)]
