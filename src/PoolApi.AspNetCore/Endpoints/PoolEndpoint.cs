@@ -90,10 +90,18 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         {
             if (hasBody && await ReadBodyAsync(request, shutdown) is { } refused)
             {
-                await Counted(pool, refused).ExecuteAsync(context);
+                await refused.ExecuteAsync(context);
                 return;
             }
             await next(request);
+        }
+        catch (OutOfMemoryException) when (!request.HasStarted && !context.Response.HasStarted)
+        {
+            // The budgets hold what clients send, and the rest of the process may still have used up the memory. Nothing has run, so it is
+            // no failure of the work.
+            context.Features.Get<IBufferedBodyFeature>()?.Release();
+            request.Body.Release();
+            await Counted(pool, Rejection.OutOfMemory(pool)).ExecuteAsync(context);
         }
         finally
         {
@@ -108,13 +116,25 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(request.Context.RequestAborted, shutdown.Closed);
         try
         {
-            return await BodyBuffer.ReadAsync(request.Context, request.Pool, request.Body, reading.Token);
+            Rejection? refused = await BodyBuffer.ReadAsync(request.Context, request.Pool, request.Body, reading.Token);
+            return refused is null ? null : Counted(request.Pool, refused);
         }
         catch (OperationCanceledException) when (shutdown.IsClosed && !request.IsClientGone)
         {
-            return Rejection.Draining(request.Pool);
+            return Counted(request.Pool, Rejection.Draining(request.Pool));
+        }
+        catch (Exception e) when (IsMalformed(e))
+        {
+            return Rejection.MalformedBody(request.Context);
         }
     }
+
+    /// <summary>
+    /// Whether the server could not make out the body. For some of that it has an exception with a status; for a chunk size that does not
+    /// fit into its integer, and for a connection that breaks, it has a plain <see cref="IOException"/>.
+    /// </summary>
+    private static bool IsMalformed(Exception e) =>
+        e is BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } or (IOException and not BadHttpRequestException);
 
     /// <summary>Runs the work on the pool, and turns what does not run into an answer.</summary>
     /// <returns>What the work returned, or the answer.</returns>

@@ -20,6 +20,7 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
     private Func<ValueTask<object?>>? _work;
     private ExecutionContext? _flow;
     private bool _isSubmitted;
+    private bool _hasStarted; // once, at least: a filter may call the handler again
     private bool _hasEnded; // the answer is written for the client, whatever became of the work
     private CancellationToken? _aborted; // somebody has set one of his own
     private IHttpRequestLifetimeFeature? _server;
@@ -57,6 +58,9 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
 
     /// <summary>Whether it waits or runs.</summary>
     public bool IsInPool => Volatile.Read(ref _isSubmitted);
+
+    /// <summary>Whether a worker has begun with the work. What fails before has had no effect.</summary>
+    public bool HasStarted => Volatile.Read(ref _hasStarted);
 
     /// <summary>What the work returned.</summary>
     public object? Result { get; private set; }
@@ -113,6 +117,7 @@ internal sealed class PooledRequest(PoolEndpoint endpoint, AppPool pool, HttpCon
 
     protected override async ValueTask ExecuteAsync()
     {
+        Volatile.Write(ref _hasStarted, true);
         Body.Release();
         if (accepted is null) pool.Overload.Taken(QueueTime);
         else accepted.Started();
