@@ -7,6 +7,11 @@ namespace PoolApi.AspNetCore;
 /// <summary>The settings of one pool in an app, read from its configuration section (<c>Pool</c> unless said otherwise).</summary>
 public sealed class PoolOptions
 {
+    private const long MaxDefaultQueueBytes = 256 * 1024 * 1024;
+
+    /// <summary>The default of <see cref="QueueBytes"/> in words.</summary>
+    internal static string DefaultQueueBytes => MemoryLimit.Words(MaxDefaultQueueBytes);
+
     /// <summary>The number of dedicated threads, 1 to 1024. Default: the number of processors, at most 1024.</summary>
     public int Workers { get; set; } = Math.Min(Environment.ProcessorCount, FixedThreadPoolOptions.MaxWorkers);
 
@@ -22,9 +27,11 @@ public sealed class PoolOptions
     /// <summary>
     /// The most bytes that the bodies of waiting requests may hold together, 1 to 1 TiB. A body is counted from before it
     /// is read until a worker starts on it. As much again may answers hold that clients have not read yet: those of more than
-    /// 64 KiB that a handler returns as bytes (<c>TypedResults.Bytes</c>). Default: 256 MiB.
+    /// 64 KiB that a handler returns as bytes (<c>TypedResults.Bytes</c>). A body that is larger than all of it is refused (413). Default: a
+    /// quarter of the memory that the runtime may use, at most 256 MiB. The runtime may use <c>GCHeapHardLimit</c>, or else three quarters of
+    /// the container's limit, or else the memory of the machine.
     /// </summary>
-    public long QueueBytes { get; set; } = 256 * 1024 * 1024;
+    public long QueueBytes { get; set; } = MemoryLimit.Share(MaxDefaultQueueBytes);
 
     /// <summary>
     /// A worker on one request for longer than this is shown as stuck, 1 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/>

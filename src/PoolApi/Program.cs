@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Auth;
+using PoolApi.Cors;
 using PoolApi.Diagnostics;
 using PoolApi.Documentation;
 using PoolApi.JobRoutes;
@@ -32,6 +33,7 @@ try
     builder.WebHost.UseUrls([.. settings.Urls.All]);
     builder.WebHost.AddServer(builder.Configuration, settings.Urls);
     builder.Services.AddAllowedHosts();
+    builder.Services.AddCorsPolicy(settings.Cors);
     builder.Logging.AddLogFormat(builder.Configuration);
 
     builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", configure: settings.Auth.AddTo);
@@ -50,17 +52,20 @@ try
     app.UseStatusCodePages();
     app.UseManagementGuard();
     app.UseAllowedHosts();
+    app.UseOptionsAnswers();
+    app.UseCorsPolicy(settings.Cors);
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
     app.UseRequestChecks();
     if (jobs) app.UseJobIntake();
-    app.MapWelcome(settings.Diagnostics, jobs, settings.Auth.Keys is not null);
-    app.MapOpenApi();
-    RouteGroupBuilder api = app.MapChecked();
+    RouteGroupBuilder routes = app.MapReadable();
+    routes.MapWelcome(settings.Diagnostics, jobs, settings.Auth.Keys is not null);
+    routes.MapOpenApi();
+    RouteGroupBuilder api = routes.MapChecked();
     api.MapThumbnails();
     api.MapPasswords();
     if (settings.Diagnostics) api.MapDiagnostics();
     if (jobs) api.MapJobs();
-    app.MapManagement();
+    routes.MapManagement();
 
     try
     {

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.Auth;
+using PoolApi.Cors;
 using PoolApi.JobService;
 using PoolApi.Management;
 using PoolApi.Settings;
@@ -13,12 +14,13 @@ namespace PoolApi;
 internal sealed class ServiceSettings
 {
     private ServiceSettings(
-        ServerUrls urls, ManagementHosts managementHosts, bool diagnostics, AuthSettings auth, JobSettings jobs, DecodeLimits decoding, List<string> faults)
+        ServerUrls urls, ManagementHosts managementHosts, bool diagnostics, AuthSettings auth, CorsSettings cors, JobSettings jobs, DecodeLimits decoding, List<string> faults)
     {
         Urls = urls;
         ManagementHosts = managementHosts;
         Diagnostics = diagnostics;
         Auth = auth;
+        Cors = cors;
         Jobs = jobs;
         Decoding = decoding;
         Faults = faults;
@@ -34,6 +36,9 @@ internal sealed class ServiceSettings
 
     /// <summary>Who may use the pool, and how much of it.</summary>
     public AuthSettings Auth { get; }
+
+    /// <summary>Whose web pages may call the API.</summary>
+    public CorsSettings Cors { get; }
 
     /// <summary>Where jobs are kept, and how they run.</summary>
     public JobSettings Jobs { get; }
@@ -61,12 +66,13 @@ internal sealed class ServiceSettings
         workloads.RejectUnknownKeys();
 
         AuthSettings auth = AuthSettings.Read(configuration, faults);
+        CorsSettings cors = CorsSettings.Read(configuration, faults);
 
         FrameworkSettings.Judge(configuration, faults);
 
         var jobs = JobSettings.Read(configuration, environment.ContentRootPath, faults);
         DecodeLimits decoding = ThumbnailSettings.Read(configuration, faults);
-        return new ServiceSettings(urls, managementHosts, diagnostics, auth, jobs, decoding, faults);
+        return new ServiceSettings(urls, managementHosts, diagnostics, auth, cors, jobs, decoding, faults);
     }
 
     /// <summary>Lets the host judge these settings together with all others, before anything starts.</summary>

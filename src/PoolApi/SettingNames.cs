@@ -10,6 +10,7 @@ internal static class SettingNames
     public static readonly IReadOnlyDictionary<string, string[]> Sections = new Dictionary<string, string[]>(StringComparer.OrdinalIgnoreCase)
     {
         ["Auth"] = ["ApiKeys", "MaxConcurrency"],
+        ["Cors"] = ["Origins"],
         ["Jobs"] = ["ConnectionString", "Lease", "MaxAttempts", "MaxPayloadBytes", "MaxRedeliveries", "MaxResultBytes", "MemoryBytes", "Path", "Retention", "RetryDelay", "Share", "Store"],
         ["Management"] = ["AllowedHosts", "Urls"],
         ["Pool"] = ["MaxBodyBytes", "MaxQueueTime", "Name", "Nice", "QueueBytes", "QueueCapacity", "StuckAfter", "Workers"],

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using PoolApi.AspNetCore.Endpoints;
@@ -23,6 +24,15 @@ public class BodyTests
 
     private static void MapLength(WebApplication app) => app.MapPost("/", (HttpContext context, int? unused) =>
         (context.Features.Get<IBufferedBodyFeature>()?.Body.Length ?? -1).ToString(System.Globalization.CultureInfo.InvariantCulture)).RunOnPool();
+
+    /// <summary>One request at a time, for all clients together.</summary>
+    private sealed class OneAtATime : IDisposable
+    {
+        public PartitionedRateLimiter<HttpContext> Limiter { get; } = PartitionedRateLimiter.Create<HttpContext, int>(
+            static _ => RateLimitPartition.GetConcurrencyLimiter(0, static _ => new ConcurrencyLimiterOptions { PermitLimit = 1 }));
+
+        public void Dispose() => Limiter.Dispose();
+    }
 
     private static HttpRequestMessage Post(int length, bool chunked)
     {
@@ -219,6 +229,75 @@ public class BodyTests
         Assert.Equal(0, app.AppPool().Bodies.Used);
     }
 
+    [Theory]
+    [InlineData("80000000\r\nhello")]
+    [InlineData("FFFFFFFF\r\nhello")]
+    [InlineData("100000000\r\nhello")]
+    [InlineData("7FFFFFFFFFFFFFFF\r\nhello")]
+    [InlineData("FFFFFFFFFFFFFFFFF\r\nhello")]
+    [InlineData("5\r\nhelloFFFFFFFF\r\nhello")]
+    [InlineData("5\r\nhello\r\nFFFFFFFF\r\nhello")]
+    [InlineData("-1\r\nhello")]
+    [InlineData("\r\nhello")]
+    public async Task A_chunk_that_cannot_be_made_out_is_a_bad_request_and_the_end_of_its_connection(string chunks)
+    {
+        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks);
+        string answer = await client.ReadToEndAsync();
+        Assert.StartsWith("HTTP/1.1 400", answer, StringComparison.Ordinal);
+        Assert.Contains("urn:poolapi:problem:invalid-request", answer, StringComparison.Ordinal);
+        Assert.Contains("\"errors\":{\"body\":[\"The body is malformed or was cut off", answer, StringComparison.Ordinal);
+        Assert.DoesNotContain("HTTP/1.1", answer[1..], StringComparison.Ordinal); // what follows is no request
+        Assert.Equal((0, 0L), (app.AppPool().Bodies.Used, app.Pool.GetSnapshot().Counts.Accepted));
+        Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
+    }
+
+    [Theory]
+    [InlineData("Content-Length: 30000\r\n\r\nonly this")]
+    [InlineData("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")]
+    [InlineData("Transfer-Encoding: chunked\r\n\r\n7FFF\r\nhello")]
+    public async Task A_client_that_stops_sending_in_the_middle_of_its_body_is_told_so_if_at_all(string rest)
+    {
+        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\n" + rest);
+        client.EndSending();
+        string answer = await client.ReadToEndAsync();
+        Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 400", StringComparison.Ordinal), answer);
+        await TestApp.Until(() => app.AppPool().Bodies.Used == 0, "the budget is back");
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_body_that_never_fits_into_the_budget_is_too_large_and_not_a_matter_of_trying_again(bool chunked)
+    {
+        await using TestApp app = await TestApp.StartAsync(MapLength, new() { ["Pool:QueueBytes"] = "1000" }, kestrel: true);
+        using (HttpResponseMessage fits = await app.Client.SendAsync(Post(1000, chunked), TestApp.Token))
+            Assert.Equal("1000", await fits.Content.ReadAsStringAsync(TestApp.Token));
+        using HttpResponseMessage response = await app.Client.SendAsync(Post(1001, chunked), TestApp.Token);
+        string problem = await response.Content.ReadAsStringAsync(TestApp.Token);
+        Assert.Contains("The body may have up to 1000 bytes.", problem, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
+        Assert.Null(response.Headers.RetryAfter);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_limit_of_the_endpoint_itself_holds_too(bool chunked)
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapPost("/", () => "done").RunOnPool().WithMetadata(new RequestSizeLimitAttribute(1000)), Settings, kestrel: true);
+        using HttpResponseMessage fits = await app.Client.SendAsync(Post(1000, chunked), TestApp.Token);
+        Assert.Equal(HttpStatusCode.OK, fits.StatusCode);
+        using HttpResponseMessage refused = await app.Client.SendAsync(Post(1001, chunked), TestApp.Token);
+        Assert.Contains("The body may have up to 1000 bytes.", await refused.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_body_slower_than_the_server_allows_is_cut_off_and_gives_the_budget_back()
     {
@@ -256,6 +335,36 @@ public class BodyTests
             long seen = Volatile.Read(ref target);
             while (value > seen && Interlocked.CompareExchange(ref target, value, seen) is var was && was != seen) seen = was;
         }
+    }
+
+    [Theory]
+    [InlineData("budget", 503, "overloaded")]
+    [InlineData("queue", 503, "queue-full")]
+    [InlineData("quota", 429, "quota")]
+    [InlineData("closed", 503, "draining")]
+    public async Task A_client_that_asks_before_it_sends_is_refused_without_being_told_to_go_on(string why, int status, string name)
+    {
+        using var gate = new Gate();
+        using var one = new OneAtATime();
+        var settings = new Dictionary<string, string?>(Settings) { ["Pool:QueueCapacity"] = why == "queue" ? "1" : "64" };
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapPost("/", () => gate.Pass()).RunOnPool(), settings,
+            b => b.Services.Configure<PoolOptions>("cpu", o => o.Quota = why == "quota" ? one.Limiter : null), kestrel: true);
+        var held = new List<Task<HttpResponseMessage>> { app.Client.SendAsync(Post(0, false), TestApp.Token) };
+        await gate.Arrival();
+        int[] waiting = why switch { "budget" => [Limit, Limit], "queue" => [1], _ => [] };
+        held.AddRange(waiting.Select(length => app.Client.SendAsync(Post(length, false), TestApp.Token)));
+        await app.UntilQueued(held.Count - 1);
+        using RawConnection client = await app.ConnectAsync();
+        if (why is "closed") app.Shutdown.Begin("test", lameDuck: false);
+
+        await client.SendAsync($"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {Limit}\r\n\r\n");
+
+        string answer = await client.ReadResponseAsync();
+        Assert.StartsWith($"HTTP/1.1 {status} ", answer, StringComparison.Ordinal);
+        Assert.Contains("urn:poolapi:problem:" + name, answer, StringComparison.Ordinal);
+        gate.Open();
+        foreach (Task<HttpResponseMessage> task in held) (await task).Dispose();
     }
 
     [Fact]

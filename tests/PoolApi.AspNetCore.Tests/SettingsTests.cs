@@ -17,7 +17,7 @@ public class SettingsTests
     [InlineData("Pool:MaxQueueTime", "30", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
     [InlineData("Pool:MaxQueueTime", "-00:00:01", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
     [InlineData("Pool:MaxBodyBytes", "0", "a whole number from 1 to 1073741824")]
-    [InlineData("Pool:QueueBytes", "1.5", "a whole number from 1 to 1099511627776")]
+    [InlineData("Pool:QueueBytes", "1.5", "a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456")]
     [InlineData("Pool:MaxQueueTime", "-00:00:00.0010000", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
     [InlineData("Pool:StuckAfter", "00:00:00", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
     [InlineData("Pool:StuckAfter", "-00:00:00.0020000", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
@@ -35,10 +35,17 @@ public class SettingsTests
     [InlineData("Pool:Nested:Key", "Pool:Nested is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers.")]
     [InlineData("Pool:0", "Pool:0 is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers. (Its value is '1'.)")]
     [InlineData("Shutdown:drains", "Shutdown:drains is not a setting; the settings under Shutdown are: Cancel, Drain, LameDuck, MaxRequests, Watchdog. (Its value is '1'.)")]
-    [InlineData("Pool:QueueBytes:0", "Pool:QueueBytes has settings under it; it may be a whole number from 1 to 1099511627776.")]
+    [InlineData("Pool:QueueBytes:0", "Pool:QueueBytes has settings under it; it may be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
     [InlineData("Pool:Name:First", "Pool:Name has settings under it; it may be 'cpu', the name that the app registered.")]
     public async Task An_unknown_key_is_told_with_the_known_ones(string key, string fault) =>
         Assert.Equal([fault], await FaultsAsync(new() { [key] = "1" }));
+
+    [Fact]
+    public void The_default_budget_for_bodies_follows_what_the_runtime_may_use()
+    {
+        long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        Assert.Equal(Math.Min(256 << 20, memory / 4), new PoolOptions().QueueBytes);
+    }
 
     [Fact]
     public async Task All_faults_of_all_pools_and_of_the_shutdown_are_told_at_once()

@@ -24,7 +24,7 @@ public sealed class ProblemTests(SharedServices services)
         Assert.Equal("POST", thumbnails.Header("Allow"));
         var noop = await service.Api.SendAsync(new HttpRequestMessage(HttpMethod.Delete, "/v1/diagnostics/noop"));
         noop.MustBeProblem(405);
-        Assert.Equal(["GET", "POST"], noop.Header("Allow")!.Split(',', StringSplitOptions.TrimEntries).Order());
+        Assert.Equal(["GET", "HEAD", "POST"], noop.Header("Allow")!.Split(',', StringSplitOptions.TrimEntries).Order());
         var passwords = await service.Api.SendAsync(new HttpRequestMessage(HttpMethod.Put, "/v1/password-hashes"));
         passwords.MustBeProblem(405);
         Assert.Equal("POST", passwords.Header("Allow"));

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Metadata;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -30,6 +31,19 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         _reservation.Release();
     }
 
+    /// <summary>
+    /// The most bytes that the body may have: the smallest of the pool's limit, the endpoint's, the server's (which attributes and middleware
+    /// may have changed), and of the whole budget, since trying again would not make room for more.
+    /// </summary>
+    private static int Limit(HttpContext context, AppPool pool, long? ownLimit)
+    {
+        long limit = Math.Min(Math.Min(pool.Options.MaxBodyBytes, pool.Bodies.Limit), ownLimit ?? long.MaxValue);
+        long? server = context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize;
+        // Another server than Kestrel may leave the attribute to whoever reads the body.
+        long? attribute = context.GetEndpoint()?.Metadata.GetMetadata<IRequestSizeLimitMetadata>()?.MaxRequestBodySize;
+        return (int)Math.Min(limit, Math.Min(server ?? limit, attribute ?? limit));
+    }
+
     /// <summary>Reads the body and puts it in the place of the request's own.</summary>
     /// <returns>What is wrong with it, as an answer; <see langword="null"/> if all is well.</returns>
     /// <exception cref="BadHttpRequestException">The server refused it: too slow, cut off, or malformed.</exception>
@@ -42,23 +56,17 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
     public static async ValueTask<Rejection?> ReadAsync(
         HttpContext context, AppPool pool, long? ownLimit, BodyReservation reservation, CancellationToken cancellation)
     {
-        long smallest = Math.Min(pool.Options.MaxBodyBytes, ownLimit ?? long.MaxValue);
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { } server)
-        {
-            smallest = Math.Min(smallest, server.MaxRequestBodySize ?? long.MaxValue);
-            // The limit is kept here: the server counts the framing of chunks too, and cuts the connection before the client has read
-            // why. What a refused client goes on sending, the server reads away for some seconds only.
-            if (!server.IsReadOnly) server.MaxRequestBodySize = null;
-        }
-        int limit = (int)smallest;
+        int limit = Limit(context, pool, ownLimit);
+        // The limit is kept here: the server counts the framing of chunks too, and cuts the connection before the client has read why.
+        // What a refused client goes on sending, the server reads away for some seconds only.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server) server.MaxRequestBodySize = null;
         long? declared = context.Request.ContentLength;
         if (declared > limit) return Rejection.PayloadTooLarge(limit);
 
-        // What cannot fit is refused before it is read. What can is reserved piece by piece, each before it is read: a client that
+        // What does not fit now is refused before it is read. What can is reserved piece by piece, each before it is read: a client that
         // announces much and sends little must not keep out those that do send.
         if (declared > pool.Bodies.Free) return Rejection.Overloaded(pool);
-        // One byte more than is allowed must be seen to be refused.
-        long end = declared ?? limit + 1L;
+        long end = declared ?? limit;
         int size = (int)Math.Min(FirstChunk, end);
         if (!reservation.TryGrow(size)) return Rejection.Overloaded(pool);
         byte[] bytes = size == 0 ? [] : GC.AllocateUninitializedArray<byte>(size);
@@ -67,7 +75,12 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         {
             if (length == bytes.Length)
             {
-                if (length == end) break;
+                if (length == end)
+                {
+                    // One byte more than is allowed must be seen to be refused. It is not kept, so it needs no room in the budget.
+                    if (declared is null && await context.Request.Body.ReadAsync(new byte[1], cancellation) > 0) return Rejection.PayloadTooLarge(limit);
+                    break;
+                }
                 int grown = (int)Math.Min(bytes.Length * 2L, end);
                 if (!reservation.TryGrow(grown - bytes.Length)) return Rejection.Overloaded(pool);
                 byte[] larger = GC.AllocateUninitializedArray<byte>(grown);
@@ -78,7 +91,6 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
             if (read == 0) break;
             length += read;
         }
-        if (length > limit) return Rejection.PayloadTooLarge(limit);
 
         context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(context, reservation, bytes, length));
         context.Request.Body = new MemoryStream(bytes, 0, length, writable: false, publiclyVisible: true);

@@ -46,6 +46,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     private EndpointFilterInvocationContext? _invocation;
     private ExecutionContext? _flow;
     private bool _isInPool;
+    private bool _hasStarted;
     private WorkOutcome _outcome;
     private object? _result;
     private Exception? _error;
@@ -76,6 +77,9 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     /// <summary>Whether its work waits or runs.</summary>
     public bool IsInPool => Volatile.Read(ref _isInPool);
+
+    /// <summary>Whether a worker has begun with its work, once at least. What fails before has had no effect.</summary>
+    public bool HasStarted => Volatile.Read(ref _hasStarted);
 
     public TimeSpan QueueTime => _item.QueueTime;
 
@@ -145,11 +149,18 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             if (hasBody && await BufferAsync() is { } refused)
             {
                 GiveBackQuota();
-                await Counted(Pool, refused).ExecuteAsync(Context);
+                await refused.ExecuteAsync(Context);
                 return;
             }
             if (_endpoint.HasHandler) await _endpoint.Handler(Context); // binds, comes back by RunAsync, and writes the answer
             else await RunDelegateAsync();
+        }
+        catch (OutOfMemoryException) when (!HasStarted && !Context.Response.HasStarted)
+        {
+            // The budgets hold what clients send, and the rest of the process may still have used up the memory. Nothing has run, so it
+            // is no failure of the work.
+            GiveBackAll();
+            await Counted(Pool, Rejection.OutOfMemory(Pool)).ExecuteAsync(Context);
         }
         finally
         {
@@ -168,18 +179,32 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(_lifetime.Outer, _endpoint.Shutdown.Closed);
         try
         {
-            return await BodyBuffer.ReadAsync(Context, Pool, _endpoint.Options.MaxBodyBytes, _body, reading.Token);
+            Rejection? refused = await BodyBuffer.ReadAsync(Context, Pool, _endpoint.Options.MaxBodyBytes, _body, reading.Token);
+            return refused is null ? null : Counted(Pool, refused);
         }
         catch (OperationCanceledException) when (_endpoint.Shutdown.IsClosed && !_lifetime.Outer.IsCancellationRequested)
         {
-            return Rejection.Draining(Pool);
+            return Counted(Pool, Rejection.Draining(Pool));
+        }
+        catch (Exception e) when (IsMalformed(e))
+        {
+            return Rejection.MalformedBody(Context);
         }
     }
+
+    /// <summary>
+    /// Whether the server could not make out the body. For some of that it has an exception with a status; for a chunk size that does not
+    /// fit into its integer, and for a connection that breaks, it has a plain <see cref="IOException"/>.
+    /// </summary>
+    private static bool IsMalformed(Exception e) =>
+        e is BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } or (IOException and not BadHttpRequestException);
 
     // --- 4 store ------------------------------------------------------------------------------------------------------
 
     /// <summary>The request has become a job: whoever waits for the job's result holds nothing of the pool's.</summary>
-    public void Committed()
+    public void Committed() => GiveBackAll();
+
+    private void GiveBackAll()
     {
         Context.Features.Get<IBufferedBodyFeature>()?.Release();
         _body?.Release();
@@ -245,6 +270,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     /// <summary>On the worker: the body's bytes are given back, and the handler runs in the request's own flow.</summary>
     private void StartWork()
     {
+        Volatile.Write(ref _hasStarted, true);
         _body?.Release();
         if (_accepted is null) _endpoint.Overload?.Taken(QueueTime);
         else _accepted.Started();

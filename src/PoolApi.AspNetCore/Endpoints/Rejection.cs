@@ -34,6 +34,11 @@ internal sealed class Rejection : IResult
         "There is no room for this request's body among those that wait, or its turn would come too late. Nothing has run. "
         + "Try again after the time in Retry-After.", RetryAfter(pool));
 
+    /// <summary>The process has no memory left for what comes before the work: the body, or what is bound of it.</summary>
+    public static Rejection OutOfMemory(AppPool pool) => new(
+        StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
+        "There is no memory for this request now. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
+
     /// <summary>The work has run, but its answer cannot be kept for as long as the client may take to read it.</summary>
     public static Rejection AnswersFull(AppPool pool) => new(
         StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
@@ -69,6 +74,16 @@ internal sealed class Rejection : IResult
     public static Rejection PayloadTooLarge(long limit) => new(
         StatusCodes.Status413PayloadTooLarge, "payload-too-large", "The body is too large",
         $"The body may have up to {limit.ToString(CultureInfo.InvariantCulture)} bytes.", field: "body");
+
+    /// <summary>The server could not make out the body. What follows on the connection cannot be told from it.</summary>
+    public static Rejection MalformedBody(HttpContext context)
+    {
+        if (HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
+        return new(
+            StatusCodes.Status400BadRequest, "invalid-request", "The request is not valid",
+            "The body is malformed or was cut off: it may have as many bytes as Content-Length says, or valid chunks with an end. Nothing has run.",
+            field: "body");
+    }
 
     /// <summary>For a client that has gone: nobody reads it, but the access log does. 499 is nginx's word for it.</summary>
     public static IResult ClientGone { get; } = TypedResults.StatusCode(StatusCodes.Status499ClientClosedRequest);

@@ -24,6 +24,8 @@ public static class PoolHealth
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         RouteGroupBuilder group = endpoints.MapGroup("");
+        // The framework maps health checks for every method.
+        group.WithMetadata(new HttpMethodMetadata([HttpMethods.Get, HttpMethods.Head]));
         // No check at all: that this code runs is the answer. A busy pool is not a dead process.
         group.MapHealthChecks("/livez", new HealthCheckOptions { Predicate = static _ => false, ResponseWriter = WriteAsync });
         group.MapHealthChecks("/readyz", new HealthCheckOptions { Predicate = static c => c.Tags.Contains(ReadyTag), ResponseWriter = WriteAsync });

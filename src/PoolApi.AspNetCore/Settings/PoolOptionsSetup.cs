@@ -22,7 +22,7 @@ internal sealed class PoolOptionsSetup(IConfiguration configuration, PoolRegistr
         options.QueueCapacity = (int)reader.WholeNumber("QueueCapacity", options.QueueCapacity, 1, FixedThreadPoolOptions.MaxQueueCapacity);
         options.MaxQueueTime = reader.Time("MaxQueueTime", options.MaxQueueTime, Shortest, Longest);
         options.MaxBodyBytes = reader.WholeNumber("MaxBodyBytes", options.MaxBodyBytes, 1, 1L << 30);
-        options.QueueBytes = reader.WholeNumber("QueueBytes", options.QueueBytes, 1, 1L << 40);
+        options.QueueBytes = reader.WholeNumber("QueueBytes", options.QueueBytes, 1, 1L << 40, PoolOptions.DefaultQueueBytes);
         options.StuckAfter = reader.Time("StuckAfter", options.StuckAfter, Shortest, Longest, orInfinite: true);
         options.Nice = (int)reader.WholeNumber("Nice", options.Nice, 0, 19);
         options.OverloadControl = reader.Boolean("OverloadControl", options.OverloadControl);

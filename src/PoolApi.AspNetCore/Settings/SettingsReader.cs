@@ -30,12 +30,13 @@ public sealed class SettingsReader
     /// <param name="fallback">What it is when it is not set, or wrong.</param>
     /// <param name="min">The smallest it may be.</param>
     /// <param name="max">The largest it may be.</param>
-    public long WholeNumber(string key, long fallback, long min, long max) => Read(
+    /// <param name="unset">What it is when it is not set, in words for a fault; where that is not a plain number.</param>
+    public long WholeNumber(string key, long fallback, long min, long max, string? unset = null) => Read(
         key,
         fallback,
         text => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value)
             && value >= min && value <= max ? value : null,
-        $"a whole number from {min} to {max}");
+        $"a whole number from {min} to {max}{(unset is null ? "" : $"; not set, it is {unset}")}");
 
     /// <summary>Reads a time as <c>[d.]hh:mm:ss[.fff]</c>.</summary>
     /// <param name="key">The key within the section.</param>

@@ -10,10 +10,12 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>The view of every worker, over HTTP.</summary>
 public static class PoolWorkersEndpoint
 {
+    private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
+
     /// <summary>
     /// Maps a GET that answers every pool's queue and every worker's state at one moment, as JSON; and under
     /// <c>/stream</c> behind it a GET that answers the same once a second, as server-sent events named <c>workers</c>. When
-    /// the app begins to stop, a stream ends with a last event named <c>shutdown</c>.
+    /// the app begins to stop, a stream ends with a last event named <c>shutdown</c>. HEAD answers the headers of both, at once.
     /// </summary>
     /// <param name="endpoints">Where to map it.</param>
     /// <param name="pattern">Its route.</param>
@@ -22,22 +24,33 @@ public static class PoolWorkersEndpoint
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         RouteGroupBuilder group = endpoints.MapGroup(pattern);
-        group.MapGet("", static context =>
+        group.MapMethods("", Reading, static context =>
         {
             context.Response.Headers.CacheControl = "no-store";
             WorkersView view = WorkersView.Of(
                 context.RequestServices.GetRequiredService<ShutdownCoordinator>(), context.RequestServices.GetRequiredService<AppPools>());
             return context.Response.WriteAsJsonAsync(view, WorkersJson.Default.WorkersView, cancellationToken: context.RequestAborted);
         });
-        group.MapGet("/stream", static context =>
+        group.MapMethods("/stream", Reading, static context =>
         {
             // nginx buffers answers unless this header tells it not to.
             context.Response.Headers["X-Accel-Buffering"] = "no";
+            if (HttpMethods.IsHead(context.Request.Method)) return AnswerHead(context.Response);
             return TypedResults.ServerSentEvents(WorkersStream.ReadAsync(
                 context.RequestServices.GetRequiredService<ShutdownCoordinator>(),
                 context.RequestServices.GetRequiredService<AppPools>(),
                 context.RequestAborted)).ExecuteAsync(context);
         });
         return group;
+    }
+
+    /// <summary>The headers of the stream, which would never end. The framework sets them itself, but not for HEAD.</summary>
+    private static Task AnswerHead(HttpResponse response)
+    {
+        response.ContentType = "text/event-stream";
+        response.Headers.CacheControl = "no-cache,no-store";
+        response.Headers.Pragma = "no-cache";
+        response.Headers.ContentEncoding = "identity";
+        return Task.CompletedTask;
     }
 }

@@ -8,7 +8,10 @@ public interface IJobExecutor
     /// <param name="cancellation">
     /// Cancelled when the attempt should stop, whether it waits or runs; why is the caller's business.
     /// </param>
-    /// <returns>How it ended. An exception counts as <see cref="JobAttempt.Failed"/>.</returns>
+    /// <returns>
+    /// How it ended. An exception counts as <see cref="JobAttempt.Failed"/>, or as <see cref="JobAttempt.NotBegun"/> if no worker had it. If
+    /// that was for want of memory, the job is handed back.
+    /// </returns>
     ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation);
 }
 
@@ -25,6 +28,13 @@ public sealed record JobAttempt(AttemptOutcome Outcome, JobResult? Result, JobEr
     /// <summary>The work threw. What it threw is in the log.</summary>
     public static JobAttempt Failed { get; } = new(
         AttemptOutcome.Failed, null, new JobError("work-failed", "The work failed. The details are in the log, under the id of the job."), MayRetry: true);
+
+    /// <summary>Something threw before a worker had begun with the work. What it was is in the log.</summary>
+    public static JobAttempt NotBegun { get; } = new(
+        AttemptOutcome.Failed,
+        null,
+        new JobError("internal-error", "The attempt failed before its work began. The details are in the log, under the id of the job."),
+        MayRetry: true);
 }
 
 /// <summary>How an attempt went, in a word.</summary>

@@ -35,7 +35,8 @@ public sealed partial class JobDispatcher
         catch (Exception e)
         {
             LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
-            attempt = JobAttempt.Failed;
+            // Memory that runs out before the work begins is no failure of the work, and is there again when others have ended.
+            attempt = run.HasStarted ? JobAttempt.Failed : e is OutOfMemoryException ? JobAttempt.Stopped : JobAttempt.NotBegun;
         }
         // Only its result is needed from here on.
         run.Claim = run.Claim.WithoutBody();

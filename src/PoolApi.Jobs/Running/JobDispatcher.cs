@@ -37,7 +37,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly CancellationTokenSource _stopped = new();
     private readonly JobShare _share;
     private readonly DueJobs _queue;
-    private readonly HeldBytes _bytes;
+    // The bodies of the jobs in hand until their attempts have ended, then their results until they are written. How large a result is, is
+    // known only when it is there: it counts all the same, and nothing is claimed until there is room again. So the limit is exceeded at most
+    // by one result for each worker.
+    private readonly ByteBudget _bytes;
     private int _waiting; // runs that no worker has taken yet
     private int _holding; // runs that a worker has taken
     private long _leftAt; // a timestamp: when a job that went first was left to others, since no worker was free
@@ -63,7 +66,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
             (store, executor, pool, watch, options, instruments, time, logger);
         _share = new JobShare(options.Share, pool.Workers, time);
         _queue = new DueJobs(time);
-        _bytes = new HeldBytes(options.MemoryBytes);
+        _bytes = new ByteBudget(options.MemoryBytes);
         store.Listener = this;
     }
 

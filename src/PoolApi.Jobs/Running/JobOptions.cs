@@ -3,6 +3,11 @@ namespace PoolApi.Jobs.Running;
 /// <summary>How jobs are run.</summary>
 public sealed record JobOptions
 {
+    private const long MaxDefaultMemoryBytes = 256 * 1024 * 1024;
+
+    /// <summary>The default of <see cref="MemoryBytes"/> in words.</summary>
+    public static string DefaultMemoryBytes => MemoryLimit.Words(MaxDefaultMemoryBytes);
+
     /// <summary>
     /// How long after an instance has died its jobs are taken on by others, 3 s to 1 h. A live instance renews its lease six
     /// times in that time.
@@ -20,9 +25,10 @@ public sealed record JobOptions
 
     /// <summary>
     /// How many bytes the bodies of the jobs that this instance has claimed may have together, 1 or more. Their results count too, until
-    /// they are written. A job whose body alone is larger runs when no other does.
+    /// they are written. A job whose body alone is larger runs when no other does. Default: a quarter of the memory that the runtime may use,
+    /// at most 256 MiB.
     /// </summary>
-    public long MemoryBytes { get; init; } = 256 * 1024 * 1024;
+    public long MemoryBytes { get; init; } = MemoryLimit.Share(MaxDefaultMemoryBytes);
 
     /// <summary>The pause before the second attempt; each further one is twice as long, up to five minutes. More than 0.</summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);

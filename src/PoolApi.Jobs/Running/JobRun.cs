@@ -31,7 +31,7 @@ public sealed class JobRun : IDisposable
     /// <summary>What is to be run. Once the attempt has ended, it has no body any more.</summary>
     public JobClaim Claim { get; internal set; }
 
-    /// <summary>How many bytes of <see cref="HeldBytes"/> it has taken. Of the attempt's own flow.</summary>
+    /// <summary>How many bytes it has taken of the budget of the jobs in hand. Of the attempt's own flow.</summary>
     internal long Held { get; set; }
 
     /// <summary>With what priority it goes into the pool; not the job's own, which says who is claimed first.</summary>

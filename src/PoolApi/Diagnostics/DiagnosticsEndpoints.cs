@@ -35,6 +35,7 @@ internal static class DiagnosticsEndpoints
                 else Sleep(request.Milliseconds, context.Features.Get<JobRun>(), cancellation);
                 return TypedResults.Text("done\n");
             })
+            .RefuseHead(static context => SleepRequest.Read(context).Refusal)
             .RefuseInvalid()
             .Storable()
             .RunOnPool()
@@ -52,6 +53,7 @@ internal static class DiagnosticsEndpoints
                     "correct horse battery staple"u8, "0123456789abcdef"u8, request.Iterations, HashAlgorithmName.SHA256, 32);
                 return TypedResults.Text(Convert.ToHexStringLower(key) + "\n");
             })
+            .RefuseHead(static context => HashRequest.Read(context).Refusal)
             .RefuseInvalid()
             .Storable()
             .RunOnPool()
@@ -74,22 +76,26 @@ internal static class DiagnosticsEndpoints
 
     internal sealed record SleepRequest(int Milliseconds, bool Uncooperative, IResult? Refusal) : IValidatedRequest
     {
-        public static ValueTask<SleepRequest?> BindAsync(HttpContext context)
+        public static ValueTask<SleepRequest?> BindAsync(HttpContext context) => ValueTask.FromResult<SleepRequest?>(Read(context));
+
+        public static SleepRequest Read(HttpContext context)
         {
             var query = new QueryReader(context);
             int ms = query.WholeNumber("ms", 0, MaxSleepMs);
             bool uncooperative = query.Flag("uncooperative");
-            return ValueTask.FromResult<SleepRequest?>(new SleepRequest(ms, uncooperative, query.Refusal));
+            return new SleepRequest(ms, uncooperative, query.Refusal);
         }
     }
 
     internal sealed record HashRequest(int Iterations, IResult? Refusal) : IValidatedRequest
     {
-        public static ValueTask<HashRequest?> BindAsync(HttpContext context)
+        public static ValueTask<HashRequest?> BindAsync(HttpContext context) => ValueTask.FromResult<HashRequest?>(Read(context));
+
+        public static HashRequest Read(HttpContext context)
         {
             var query = new QueryReader(context);
             int iterations = query.WholeNumber("iterations", 1, MaxIterations);
-            return ValueTask.FromResult<HashRequest?>(new HashRequest(iterations, query.Refusal));
+            return new HashRequest(iterations, query.Refusal);
         }
     }
 }

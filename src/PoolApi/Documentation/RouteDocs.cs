@@ -157,7 +157,7 @@ internal static class RouteDocs
                 "415" => "unsupported-media: the body is of a kind that is not taken",
                 "422" => "unprocessable-image, unprocessable-hash: the content cannot be processed",
                 "429" => "quota: this client has as much in the pool as it may have; nothing has run, try again after Retry-After",
-                "500" => "work-failed: the work failed; the details are in the log, under the trace id",
+                "500" => "work-failed: the work had begun, and failed; internal-error: the request failed before its work began; the details are in the log, under the trace id",
                 "503" => "queue-full, overloaded, expired, draining, not-started: nothing has run, try again after Retry-After; "
                     + "state-unknown: it was interrupted and may have taken effect; store-unavailable: the job was not accepted",
                 _ => answer.Description,

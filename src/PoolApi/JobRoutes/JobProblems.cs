@@ -14,7 +14,7 @@ internal static class JobProblems
     public const string Expired = "job-expired";
     public const string Finished = "job-finished";
     public const string NotRetryable = "job-not-retryable";
-    public const string WorkFailed = "work-failed";
+    public const string WorkFailed = WorkFailure.Name;
     public const string ResultTooLarge = "result-too-large";
     public const string UnknownKind = "unknown-kind";
 
@@ -48,14 +48,19 @@ internal static class JobProblems
         (job.Error?.Detail ?? "The work failed. The details are in the log.") + (job.Error?.Name == ResultTooLarge ? "" : $" {HowToRetry(job)}"),
         job.Error?.Name ?? WorkFailed);
 
-    /// <summary>What is kept of an attempt whose work threw: the log has more, under the trace of the attempt.</summary>
-    public static JobError WorkFailedIn(string trace) => new(WorkFailed, $"The work failed. The details are in the log, under the trace id {trace}.");
+    /// <summary>What is kept of an attempt that threw: the log has more, under the trace of the attempt.</summary>
+    /// <param name="hasBegun">Whether a worker had begun with the work.</param>
+    /// <param name="trace">The trace.</param>
+    public static JobError FailedIn(bool hasBegun, string trace) => hasBegun
+        ? new(WorkFailed, $"The work failed. The details are in the log, under the trace id {trace}.")
+        : new(WorkFailure.NotBegunName, $"The attempt failed before its work began. The details are in the log, under the trace id {trace}.");
 
     /// <summary>The same as the result of the job, if it is not tried again.</summary>
-    public static JobResult WorkFailedIn(HttpContext attempt, Job job, string trace)
+    public static JobResult FailedIn(HttpContext attempt, Job job, bool hasBegun, string trace)
     {
+        JobError error = FailedIn(hasBegun, trace);
         ProblemDetails problem = Problem.Of(
-            attempt, StatusCodes.Status500InternalServerError, $"{WorkFailedIn(trace).Detail} {HowToRetry(job)}", WorkFailed).ProblemDetails;
+            attempt, StatusCodes.Status500InternalServerError, $"{error.Detail} {HowToRetry(job)}", error.Name).ProblemDetails;
         problem.Extensions["traceId"] = trace;
         return new JobResult(
             StatusCodes.Status500InternalServerError, "application/problem+json",

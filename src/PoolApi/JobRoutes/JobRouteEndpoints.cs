@@ -28,10 +28,12 @@ internal static class JobRouteEndpoints
         jobs.MapMethods("/{id}/events", Reading, WatchAsync).DescribeEvents();
         jobs.MapDelete("/{id}", CancelAsync).DescribeCancel();
         jobs.MapPost("/{id}:retry", RetryAsync).DescribeRetry();
-        // Since some POST could match behind {id}, routing would find none here and answer 404, of a path that others have.
-        jobs.MapPost("/{id}", static IResult (string id, HttpContext context) =>
+        // For every other method. Routing would mix the two routes that match one path, and answer 404 or the methods of both.
+        endpoints.Map(JobLinks.Jobs + "/{id}", static IResult (string id, HttpContext context) =>
         {
-            context.Response.Headers.Allow = "DELETE, GET, HEAD";
+            string methods = id.EndsWith(":retry", StringComparison.Ordinal) ? "POST" : "DELETE, GET, HEAD";
+            if (HttpMethods.IsOptions(context.Request.Method)) return OptionsAnswers.Answer(context, methods);
+            context.Response.Headers.Allow = methods;
             return Problem.Of(context, StatusCodes.Status405MethodNotAllowed);
         }).ExcludeFromDescription();
     }
@@ -102,6 +104,8 @@ internal static class JobRouteEndpoints
         if (HttpMethods.IsHead(context.Request.Method))
         {
             context.Response.Headers.CacheControl = "no-cache,no-store";
+            context.Response.Headers.Pragma = "no-cache";
+            context.Response.Headers.ContentEncoding = "identity";
             context.Response.ContentType = "text/event-stream";
             return TypedResults.Empty;
         }

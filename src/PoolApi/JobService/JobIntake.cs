@@ -43,7 +43,7 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     private async Task<IResult> CommitAsync()
     {
         var settings = context.RequestServices.GetRequiredService<JobSettings>();
-        if (RefuseBody(settings) is { } refusal) return refusal;
+        if (RefuseBody(context, context.Features.Get<IBufferedBodyFeature>()?.Body.Length) is { } refusal) return refusal;
         JobAcceptance acceptance = await StoreAsync(settings);
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeProblems.KeyReused(context);
         if (acceptance.Outcome == AcceptOutcome.Created)
@@ -55,10 +55,13 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
         return await AnswerOnceAsync(acceptance.Claim?.Job ?? acceptance.Job);
     }
 
-    private ProblemHttpResult? RefuseBody(JobSettings settings)
+    /// <summary>413 for a body that is larger than a job's may be.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="length">The length of its body, as far as it is known.</param>
+    public static ProblemHttpResult? RefuseBody(HttpContext context, long? length)
     {
-        long length = context.Features.Get<IBufferedBodyFeature>()?.Body.Length ?? 0;
-        if (length <= settings.MaxPayloadBytes) return null;
+        var settings = context.RequestServices.GetRequiredService<JobSettings>();
+        if (length is null || length <= settings.MaxPayloadBytes) return null;
         string fault = string.Create(CultureInfo.InvariantCulture, $"The body of a job may have up to {settings.MaxPayloadBytes} bytes.");
         return Problem.Of(
             context, StatusCodes.Status413PayloadTooLarge, fault, errors: new Dictionary<string, string[]> { ["body"] = [fault] });

@@ -40,6 +40,12 @@ internal static class JobIntakeMiddleware
             await rest(context);
             return;
         }
+        // Before the body is read. One that does not say its length is refused when it has been.
+        if (JobIntake.RefuseBody(context, context.Request.ContentLength) is { } tooLarge)
+        {
+            await tooLarge.ExecuteAsync(context);
+            return;
+        }
         StoredRequestDelegates stored = endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>();
         context.Features.Set(new JobIntake(context, stored.Kind, preference, key, parameters));
         await stored.Store(context);

@@ -48,7 +48,8 @@ internal sealed class JobSettings
         int attempts = (int)reader.WholeNumber("MaxAttempts", 3, 1, 100);
         int payload = (int)reader.WholeNumber("MaxPayloadBytes", 32 * 1024 * 1024, 1, MaxBytes);
         int result = (int)reader.WholeNumber("MaxResultBytes", 32 * 1024 * 1024, 1, MaxBytes);
-        long memory = reader.WholeNumber("MemoryBytes", defaults.MemoryBytes, 1, 1L << 40);
+        // The default leaves room for the largest job; what is set must do so itself.
+        long memory = reader.WholeNumber("MemoryBytes", Math.Max(defaults.MemoryBytes, payload), 1, 1L << 40, JobOptions.DefaultMemoryBytes);
         var running = new JobOptions
         {
             MemoryBytes = memory,

@@ -71,6 +71,9 @@ internal sealed class StoredRequestContext
     /// <exception cref="ResultTooLargeException">It is larger than may be.</exception>
     public JobResult Result => new(Http.Response.StatusCode, Http.Response.ContentType, _answer.Written);
 
+    /// <summary>Whether a worker has begun with the work.</summary>
+    public bool HasStarted => PoolWork.HasStarted(Http);
+
     public void Started() => _run.Started();
 
     public void Ended(WorkOutcome outcome) => Outcome = outcome;

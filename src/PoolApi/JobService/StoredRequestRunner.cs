@@ -46,13 +46,18 @@ internal sealed partial class StoredRequestRunner(
             string trace = span.TraceId.ToString();
             LogFailed(e, job.Id, job.Kind, job.Attempt, job.MaxAttempts, trace);
             return new JobAttempt(
-                AttemptOutcome.Failed, JobProblems.WorkFailedIn(stored.Http, job, trace), JobProblems.WorkFailedIn(trace), MayRetry: true);
+                AttemptOutcome.Failed,
+                JobProblems.FailedIn(stored.Http, job, stored.HasStarted, trace),
+                JobProblems.FailedIn(stored.HasStarted, trace),
+                MayRetry: true);
         }
         catch (OperationCanceledException)
         {
             return JobAttempt.Stopped;
         }
-        return stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result) : JobAttempt.Stopped;
+        // What the endpoint refuses before its work begins, such as an image that the settings allow no more, is refused the next time too.
+        bool isRefused = stored is { Outcome: null, Http.Response.StatusCode: >= 400 and < 500 };
+        return isRefused || stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result) : JobAttempt.Stopped;
     }
 
     /// <summary>What the work has answered by itself: a success, or that it cannot be done.</summary>

@@ -1,5 +1,6 @@
 using PoolApi.Dashboard;
 using PoolApi.JobService;
+using PoolApi.Requests;
 
 namespace PoolApi.Management;
 
@@ -11,7 +12,7 @@ internal static class ManagementEndpoints
         RouteGroupBuilder group = endpoints.MapGroup("");
         group.WithMetadata(new ListenerMetadata(ListenerKind.Management));
         group.ExcludeFromDescription();
-        group.MapPrometheusScrapingEndpoint("/metrics").WithJobCounts();
+        group.MapPrometheusScrapingEndpoint("/metrics").WithJobCounts().OnlyReads();
         group.MapPoolHealth();
         group.MapPoolWorkers();
         var hosts = endpoints.ServiceProvider.GetRequiredService<ManagementHosts>();

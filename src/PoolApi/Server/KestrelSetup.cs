@@ -48,6 +48,9 @@ internal static class KestrelSetup
 
     private static void SetLimits(KestrelServerLimits limits, Values values)
     {
+        // Each route that reads a body has its own limit, and answers why. The server's would cut the connection instead, and does so also
+        // while it reads away the body of a request that a route has refused.
+        limits.MaxRequestBodySize = null;
         limits.KeepAliveTimeout = values.Time("KeepAliveTimeout") ?? limits.KeepAliveTimeout;
         limits.RequestHeadersTimeout = values.Time("RequestHeadersTimeout") ?? limits.RequestHeadersTimeout;
         limits.MaxRequestHeaderCount = values.Number("MaxRequestHeaderCount") ?? limits.MaxRequestHeaderCount;

@@ -27,6 +27,7 @@ internal static class ThumbnailEndpoints
                 return Problem.Unprocessable(context, "unprocessable-image", "body", e.Reason);
             }
         })
+        .RefuseHead(static context => ThumbnailHead.Of(context).Refusal)
         .RefuseInvalid()
         .Storable()
         .RunOnPool()
@@ -64,32 +65,9 @@ internal static class ThumbnailEndpoints
     {
         public static ValueTask<ThumbnailRequest?> BindAsync(HttpContext context)
         {
-            var query = new QueryReader(context);
-            int width = query.WholeNumber("width", 1, ThumbnailSpec.MaxSide);
-            int? height = query.OptionalWholeNumber("height", 1, ThumbnailSpec.MaxSide);
-            ThumbnailFormat? format = query.OptionalOneOf(FormatQuery, Formats, ("jpg", ThumbnailFormat.Jpeg));
-            ThumbnailFit fit = query.OneOf("fit", [("inside", ThumbnailFit.Inside), ("cover", ThumbnailFit.Cover)]);
+            ThumbnailHead head = ThumbnailHead.Of(context);
             ReadOnlyMemory<byte> image = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
-            IResult? refusal = query.Refusal ?? (format ??= Negotiate(context)) switch
-            {
-                null => Problem.NotAcceptable(
-                    context, "Accept may have image/webp, image/jpeg, image/png or image/avif, or a wildcard, with a quality above 0. Or say the format in the query."),
-                _ => RefuseBody(context, image.Span),
-            };
-            var spec = new ThumbnailSpec(width, height, format ?? default, fit);
-            return ValueTask.FromResult<ThumbnailRequest?>(new ThumbnailRequest(image, spec, refusal));
-        }
-
-        /// <summary>Has the header Accept choose, and the query say what was chosen.</summary>
-        private static ThumbnailFormat? Negotiate(HttpContext context)
-        {
-            context.Response.Headers.Append(HeaderNames.Vary, HeaderNames.Accept);
-            ThumbnailFormat? format = FormatNegotiation.Choose(context.Request.Headers.Accept);
-            // A stored request is its query and body: it has no header Accept. The default needs no word, and what an earlier version
-            // has stored has none.
-            if (format is not (null or default(ThumbnailFormat)))
-                context.Request.QueryString = context.Request.QueryString.Add(FormatQuery, Array.Find(Formats, f => f.Value == format).Word);
-            return format;
+            return ValueTask.FromResult<ThumbnailRequest?>(new ThumbnailRequest(image, head.Spec, head.Refusal ?? RefuseBody(context, image.Span)));
         }
 
         private static ProblemHttpResult? RefuseBody(HttpContext context, ReadOnlySpan<byte> image)
@@ -106,6 +84,46 @@ internal static class ThumbnailEndpoints
             return ImageInspection.Refusal(image, kind.Value, context.RequestServices.GetRequiredService<DecodeLimits>()) is { } refusal
                 ? Problem.Unprocessable(context, "unprocessable-image", "body", refusal)
                 : null;
+        }
+    }
+
+    /// <summary>What the query and the header Accept say. Read once: it is checked before the body is read, and used when it has been.</summary>
+    private sealed record ThumbnailHead(ThumbnailSpec Spec, IResult? Refusal)
+    {
+        public static ThumbnailHead Of(HttpContext context)
+        {
+            if (context.Features.Get<ThumbnailHead>() is { } known) return known;
+            ThumbnailHead head = Read(context);
+            context.Features.Set(head);
+            return head;
+        }
+
+        private static ThumbnailHead Read(HttpContext context)
+        {
+            var query = new QueryReader(context);
+            int width = query.WholeNumber("width", 1, ThumbnailSpec.MaxSide);
+            int? height = query.OptionalWholeNumber("height", 1, ThumbnailSpec.MaxSide);
+            ThumbnailFormat? format = query.OptionalOneOf(FormatQuery, Formats, ("jpg", ThumbnailFormat.Jpeg));
+            ThumbnailFit fit = query.OneOf("fit", [("inside", ThumbnailFit.Inside), ("cover", ThumbnailFit.Cover)]);
+            IResult? refusal = query.Refusal;
+            if (refusal is null && (format ??= Negotiate(context)) is null)
+            {
+                refusal = Problem.NotAcceptable(
+                    context, "Accept may have image/webp, image/jpeg, image/png or image/avif, or a wildcard, with a quality above 0. Or say the format in the query.");
+            }
+            return new ThumbnailHead(new ThumbnailSpec(width, height, format ?? default, fit), refusal);
+        }
+
+        /// <summary>Has the header Accept choose, and the query say what was chosen.</summary>
+        private static ThumbnailFormat? Negotiate(HttpContext context)
+        {
+            context.Response.Headers.Append(HeaderNames.Vary, HeaderNames.Accept);
+            ThumbnailFormat? format = FormatNegotiation.Choose(context.Request.Headers.Accept);
+            // A stored request is its query and body: it has no header Accept. The default needs no word, and what an earlier version
+            // has stored has none.
+            if (format is not (null or default(ThumbnailFormat)))
+                context.Request.QueryString = context.Request.QueryString.Add(FormatQuery, Array.Find(Formats, f => f.Value == format).Word);
+            return format;
         }
     }
 }

@@ -54,6 +54,9 @@ internal sealed class RawConnection(Socket socket) : IDisposable
         return Take(_seen.Length);
     }
 
+    /// <summary>Says that nothing more comes (FIN), and goes on reading.</summary>
+    public void EndSending() => socket.Shutdown(SocketShutdown.Send);
+
     /// <summary>Goes away without a word (RST).</summary>
     public void Reset()
     {

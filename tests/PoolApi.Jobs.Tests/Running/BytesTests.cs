@@ -110,5 +110,34 @@ public class BytesTests
         Assert.Equal(4, reads);
     }
 
+    [Fact]
+    public async Task Memory_that_runs_out_before_the_work_begins_is_no_attempt()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        int reads = 0;
+        rig.Store.Before = operation => operation == "body" && Interlocked.Increment(ref reads) <= 3
+            ? throw new InsufficientMemoryException("planted")
+            : Task.CompletedTask;
+
+        Job job = await rig.AcceptAsync(WithBody(BodyLimits.Inline + 1));
+
+        Job done = await rig.UntilAsync(job.Id, JobState.Succeeded);
+        Assert.Equal((1, null), (done.Attempt, done.Error));
+        Assert.Equal(4, reads);
+    }
+
+    [Fact]
+    public async Task A_failure_before_the_work_begins_is_not_called_a_failure_of_the_work()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        rig.Store.Before = static operation => operation == "body" ? throw new InvalidOperationException("secret") : Task.CompletedTask;
+
+        Job job = await rig.UntilAsync((await rig.AcceptAsync(WithBody(BodyLimits.Inline + 1))).Id, JobState.Failed);
+
+        Assert.Equal("internal-error", job.Error!.Name);
+        Assert.Contains("before its work began", job.Error.Detail, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", job.Error.Detail, StringComparison.Ordinal);
+    }
+
     private static NewJob WithBody(int length) => Jobs.New() with { Payload = Jobs.Payload() with { Body = new byte[length] } };
 }

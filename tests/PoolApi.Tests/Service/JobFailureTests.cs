@@ -3,12 +3,64 @@ using Microsoft.AspNetCore.TestHost;
 using PoolApi.JobRoutes;
 using PoolApi.JobService;
 using PoolApi.Problems;
+using PoolApi.Requests;
 
 namespace PoolApi.Tests.Service;
 
 /// <summary>A job whose work throws: its client and its operator have the same trace id.</summary>
 public class JobFailureTests
 {
+    [Theory]
+    [InlineData("/v1/refused", 422, "unprocessable", 1)]
+    [InlineData("/v1/unbindable", 500, "internal-error", 2)]
+    public async Task A_job_that_ends_before_its_work_begins_ends_all_the_same(string path, int status, string name, int attempts)
+    {
+        using var folder = new TemporaryFolder();
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Production" });
+        builder.WebHost.UseTestServer();
+        builder.Logging.ClearProviders();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Jobs:Path"] = folder.File("jobs.db"),
+            ["Jobs:MaxAttempts"] = "2",
+            ["Jobs:RetryDelay"] = "00:00:00.001",
+        });
+        builder.Services.AddFixedThreadPool();
+        builder.Services.AddProblems();
+        builder.Services.AddJobs(JobSettings.Read(builder.Configuration, folder.File(""), []));
+        await using WebApplication app = builder.Build();
+        app.UseExceptionHandler();
+        app.UseJobIntake();
+        // As it would be after a restart with other settings: right when it was accepted, and not when it is run.
+        app.MapPost("/v1/refused", static (RefusedLater request) => "done").RefuseInvalid().Storable().RunOnPool();
+        app.MapPost("/v1/unbindable", static (UnbindableLater request) => "done").Storable().RunOnPool();
+        app.MapJobs();
+        await app.StartAsync(ServiceApp.Token);
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Headers = { { "Prefer", "respond-async, wait=30" } } };
+
+        using HttpResponseMessage answer = await app.GetTestClient().SendAsync(request, ServiceApp.Token);
+
+        JsonNode problem = await ServiceApp.AssertProblem(answer, status, name);
+        if (status == 500) Assert.Contains("before its work began", (string?)problem["detail"], StringComparison.Ordinal);
+        string job = await app.GetTestClient().GetStringAsync(
+            answer.Content.Headers.ContentLocation!.ToString().Replace("/result", "", StringComparison.Ordinal), ServiceApp.Token);
+        Assert.Equal((attempts, name), ((int)JsonNode.Parse(job)!["attempt"]!, (string?)JsonNode.Parse(job)!["error"]!["name"]));
+        await app.StopAsync(ServiceApp.Token);
+    }
+
+    private sealed record RefusedLater(IResult? Refusal) : IValidatedRequest
+    {
+        public static ValueTask<RefusedLater?> BindAsync(HttpContext context) => ValueTask.FromResult<RefusedLater?>(new(
+            context.Features.Get<JobIntake>() is null ? Problem.Of(context, StatusCodes.Status422UnprocessableEntity) : null));
+    }
+
+    private sealed record UnbindableLater
+    {
+        public static ValueTask<UnbindableLater?> BindAsync(HttpContext context) => context.Features.Get<JobIntake>() is null
+            ? throw new InvalidOperationException("the secret")
+            : ValueTask.FromResult<UnbindableLater?>(new());
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

@@ -136,21 +136,71 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData(Thumbnails, "Content-Type: image/png\r\nContent-Encoding: gzip", 415)]
     [InlineData(Thumbnails + "&wdith=1", "Content-Type: image/png", 400)]
     [InlineData(Thumbnails + "&wdith=1", "Content-Type: image/png\r\nPrefer: respond-async", 400)]
+    [InlineData(Thumbnails, "Content-Type: multipart/form-data; boundary=x\r\nPrefer: respond-async", 415)]
+    [InlineData(Thumbnails, "Content-Type: image/png\r\nContent-Encoding: gzip\r\nIdempotency-Key: one", 415)]
+    [InlineData("/v1/thumbnails", "Content-Type: image/png", 400)]
+    [InlineData("/v1/thumbnails?width=0", "Content-Type: image/png", 400)]
+    [InlineData("/v1/thumbnails?width=0", "Content-Type: image/png\r\nPrefer: respond-async", 400)]
+    [InlineData(Thumbnails, "Content-Type: image/png\r\nAccept: image/gif", 406)]
+    [InlineData(Thumbnails, "Content-Type: image/png", 413)] // larger than Pool:MaxBodyBytes
+    [InlineData(Thumbnails, "Content-Type: image/png\r\nPrefer: respond-async", 413)]
+    [InlineData(Thumbnails, "Content-Type: image/png\r\nIdempotency-Key: ", 400)]
+    [InlineData(Thumbnails, "Content-Type: image/png\r\nJob-Priority: high", 400)]
+    [InlineData("/v1/diagnostics/sleep?ms=x", "Content-Type: image/png", 400)]
+    [InlineData("/v1/diagnostics/hash", "Content-Type: image/png", 400)]
+    [InlineData("/v1/nothing", "Content-Type: image/png", 404)]
+    [InlineData("/v1/jobs", "Content-Type: image/png", 405)]
+    [InlineData("/v1/password-hashes", "Content-Type: multipart/form-data; boundary=x", 415)]
+    [InlineData("/v1/password-verifications", "Content-Type: multipart/form-data; boundary=x", 415)]
     [InlineData("/v1/password-hashes", "Content-Type: text/plain", 415)]
     [InlineData("/v1/password-hashes", "Content-Type: application/json\r\nContent-Encoding: br", 415)]
     public async Task What_the_head_shows_is_refused_before_the_client_sends_the_body(string url, string headers, int status)
     {
-        await using ServiceApp real = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"), ("Jobs:Store", url.Contains("wdith", StringComparison.Ordinal) ? "sqlite" : "none"));
-        real.UseKestrel();
-        real.StartServer();
-        int port = new Uri(real.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
+        using var folder = new TemporaryFolder();
+        await using ServiceApp real = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"), ("Jobs:Path", folder.File("jobs.db")));
+        Assert.StartsWith($"HTTP/1.1 {status} ", await FirstLineAsync(Start(real), url, headers, 50_000_000), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_body_that_is_too_large_for_a_job_only_is_refused_before_the_client_sends_it()
+    {
+        using var folder = new TemporaryFolder();
+        await using ServiceApp real = ServiceApp.With(
+            ("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"), ("Jobs:Path", folder.File("jobs.db")), ("Jobs:MaxPayloadBytes", "1000"));
+        int port = Start(real);
+        Assert.StartsWith("HTTP/1.1 413 ", await FirstLineAsync(port, Thumbnails, "Prefer: respond-async", 1001), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 413 ", await FirstLineAsync(port, Thumbnails, "Idempotency-Key: one", 1001), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 100 ", await FirstLineAsync(port, Thumbnails, "Prefer: respond-async", 1000), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 100 ", await FirstLineAsync(port, Thumbnails, "Accept: */*", 1001), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_client_without_a_key_is_refused_before_it_sends_its_body()
+    {
+        await using ServiceApp real = ServiceApp.With(
+            ("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"), ("Jobs:Store", "none"), ("Auth:ApiKeys:alice", "alice-has-this-key"));
+        int port = Start(real);
+        Assert.StartsWith("HTTP/1.1 401 ", await FirstLineAsync(port, Thumbnails, "Accept: */*", 1000), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 100 ", await FirstLineAsync(port, Thumbnails, "X-Api-Key: alice-has-this-key", 1000), StringComparison.Ordinal);
+    }
+
+    private static int Start(ServiceApp app)
+    {
+        app.UseKestrel();
+        app.StartServer();
+        return new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
+    }
+
+    /// <summary>The first line of the answer to a client that waits for 100 before it sends its body.</summary>
+    private static async Task<string?> FirstLineAsync(int port, string url, string headers, int length)
+    {
         using var tcp = new TcpClient();
         await tcp.ConnectAsync("127.0.0.1", port, ServiceApp.Token);
         // The body is never sent: a server that waited for it, or asked for it, would not get by.
-        string head = $"POST {url} HTTP/1.1\r\nHost: x\r\n{headers}\r\nContent-Length: 50000000\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
+        string head = $"POST {url} HTTP/1.1\r\nHost: x\r\n{headers}\r\nContent-Length: {length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
         await tcp.GetStream().WriteAsync(Encoding.ASCII.GetBytes(head), ServiceApp.Token);
         using var reader = new StreamReader(tcp.GetStream());
-        Assert.StartsWith($"HTTP/1.1 {status} ", await reader.ReadLineAsync(ServiceApp.Token), StringComparison.Ordinal);
+        return await reader.ReadLineAsync(ServiceApp.Token);
     }
 
     private static byte[] Coded(Func<Stream, Stream> coder, byte[] bytes)

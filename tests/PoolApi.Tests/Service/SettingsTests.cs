@@ -107,7 +107,29 @@ public class SettingsTests
     [InlineData("Thumbnails:MaxDecodeTime", "Thumbnails:MaxDecodeTime is 'x'; it may be a time from 00:00:00.0100000 to 01:00:00, written [d.]hh:mm:ss[.fff].")]
     [InlineData("Thumbnails:MaxDecodeMegabytes", "Thumbnails:MaxDecodeMegabytes is 'x'; it may be a whole number from 16 to 65536.")]
     [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it may be true or false.")]
+    [InlineData("Jobs:MemoryBytes", "Jobs:MemoryBytes is 'x'; it may be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
+    [InlineData("Cors:Origin", "Cors:Origin is not a setting; the settings under Cors are: Origins. (Its value is 'x'.)")]
+    [InlineData("Cors:Origins", "Cors:Origins is 'x'; it may be origins separated by ';', each a scheme, a host and a port if it is not the usual one, such as https://app.example; or * for every origin.")]
     public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
+
+    [Theory]
+    [InlineData("Pool:QueueBytes")]
+    [InlineData("Jobs:MemoryBytes")]
+    public void The_readme_has_the_defaults_that_follow_the_memory_in_the_words_of_the_faults(string key)
+    {
+        string readme = File.ReadAllText(Path.Combine(PoolApi.Tests.Settings.FrameworkSettingsTests.Root(), "README.md"));
+        Assert.Contains($"\n| `{key}` | {PoolApi.Jobs.Running.JobOptions.DefaultMemoryBytes}", readme, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_largest_body_of_a_job_fits_into_the_memory_that_its_default_gives_to_jobs()
+    {
+        string[] faults = [.. Faults(("Jobs:MaxPayloadBytes", "536870912"))];
+        Assert.Empty(faults);
+        Assert.Equal(
+            "Jobs:MemoryBytes is 1000; it may not be less than Jobs:MaxPayloadBytes, 2000.",
+            Assert.Single(Faults(("Jobs:MaxPayloadBytes", "2000"), ("Jobs:MemoryBytes", "1000"))));
+    }
 
     [Theory]
     [InlineData(15, false)]

@@ -108,7 +108,7 @@ public class FrameworkSettingsTests
         return ServiceSettings.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build(), new Host()).Faults;
     }
 
-    private static string Root()
+    internal static string Root()
     {
         string? folder = AppContext.BaseDirectory;
         while (folder is not null && !File.Exists(Path.Combine(folder, "PoolApi.sln"))) folder = Path.GetDirectoryName(folder);

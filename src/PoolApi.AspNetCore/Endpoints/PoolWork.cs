@@ -1,0 +1,19 @@
+using Microsoft.AspNetCore.Http;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>How far the work of a request to an endpoint that runs on a pool has come.</summary>
+public static class PoolWork
+{
+    /// <summary>
+    /// Whether a worker has begun with the request's work. A request that fails before has had no effect: it was being read, bound, or
+    /// passed through the endpoint filters before <c>RunOnPool</c>.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    /// <returns><see langword="false"/> also for a request to an endpoint that does not run on a pool.</returns>
+    public static bool HasStarted(HttpContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return context.Features.Get<PoolRequest>() is { HasStarted: true };
+    }
+}

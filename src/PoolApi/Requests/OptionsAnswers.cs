@@ -1,0 +1,44 @@
+namespace PoolApi.Requests;
+
+/// <summary>Answers <c>OPTIONS</c> with 204 and the header <c>Allow</c>, on every route and for <c>*</c>.</summary>
+/// <remarks>
+/// Routing knows the methods of a route. It answers a method that the route does not have with an endpoint of its own: 405 and <c>Allow</c>.
+/// For OPTIONS this changes that answer. It needs no key: the methods of a route are no secret, and a browser asks for them without one.
+/// </remarks>
+internal static class OptionsAnswers
+{
+    private const string WholeServer = "DELETE, GET, HEAD, OPTIONS, POST";
+
+    /// <summary>Behind the status code pages, which would give the 405 a body, and in front of the check of keys.</summary>
+    public static void UseOptionsAnswers(this WebApplication app) => app.Use(static rest => context =>
+        HttpMethods.IsOptions(context.Request.Method) ? AnswerAsync(context, rest) : rest(context));
+
+    /// <summary>The answer, for a route that has its own for methods that it does not have.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="methods">The methods of the route, as in <c>Allow</c>, without OPTIONS.</param>
+    public static IResult Answer(HttpContext context, string methods)
+    {
+        context.Response.Headers.Allow = WithOptions(methods);
+        return TypedResults.NoContent();
+    }
+
+    private static async Task AnswerAsync(HttpContext context, RequestDelegate rest)
+    {
+        HttpResponse response = context.Response;
+        // The server gives OPTIONS * an empty path.
+        if (!context.Request.Path.HasValue)
+        {
+            response.StatusCode = StatusCodes.Status204NoContent;
+            response.Headers.Allow = WholeServer;
+            return;
+        }
+        await rest(context);
+        if (response.StatusCode != StatusCodes.Status405MethodNotAllowed || response.HasStarted) return;
+        response.StatusCode = StatusCodes.Status204NoContent;
+        response.Headers.Allow = WithOptions(response.Headers.Allow.ToString());
+    }
+
+    private static string WithOptions(string methods) =>
+        string.Join(", ", methods.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Append(HttpMethods.Options).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+}

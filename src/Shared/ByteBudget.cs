@@ -1,0 +1,38 @@
+namespace PoolApi;
+
+/// <summary>A number of bytes that may be held at a time. Thread-safe.</summary>
+/// <remarks>
+/// A refusal changes nothing, not even for a moment: a request that does not fit never keeps out one that does.
+/// </remarks>
+internal sealed class ByteBudget(long limit)
+{
+    private long _used;
+
+    /// <summary>The most that may be held.</summary>
+    public long Limit => limit;
+
+    /// <summary>What could be taken now, 0 or more; out of date as soon as it is read.</summary>
+    public long Free => Math.Max(0, limit - Used);
+
+    /// <summary>What is held now. More than the limit only through <see cref="Take"/>.</summary>
+    public long Used => Volatile.Read(ref _used);
+
+    /// <summary>Takes bytes, if there is room for them.</summary>
+    public bool TryTake(long bytes)
+    {
+        long used = Volatile.Read(ref _used);
+        while (bytes <= limit - used)
+        {
+            long seen = Interlocked.CompareExchange(ref _used, used + bytes, used);
+            if (seen == used) return true;
+            used = seen;
+        }
+        return false;
+    }
+
+    /// <summary>Takes bytes that are in memory already, also beyond the limit. A negative number gives bytes back.</summary>
+    public void Take(long bytes) => Interlocked.Add(ref _used, bytes);
+
+    /// <summary>Gives bytes back.</summary>
+    public void Return(long bytes) => Interlocked.Add(ref _used, -bytes);
+}

@@ -1,0 +1,29 @@
+using System.Globalization;
+
+namespace PoolApi;
+
+/// <summary>The default size of a budget of bytes: its share of the memory that the process may use.</summary>
+/// <remarks>
+/// Three budgets have a share each: waiting bodies, unread answers, and jobs in hand. What is left is for the bodies that workers run
+/// and for everything else.
+/// </remarks>
+internal static class MemoryLimit
+{
+    private const int Parts = 4;
+
+    /// <summary>The share of one budget.</summary>
+    /// <param name="most">The most that it is, however much memory there is.</param>
+    public static long Share(long most) => Share(most, Bytes);
+
+    /// <summary>The share of one budget, of a given limit.</summary>
+    public static long Share(long most, long limit) => Math.Clamp(limit / Parts, 1, most);
+
+    /// <summary>The same rule in words, to follow "the default is".</summary>
+    public static string Words(long most) =>
+        string.Create(CultureInfo.InvariantCulture, $"a quarter of the memory that the runtime may use, at most {most}");
+
+    /// <summary>
+    /// What the runtime may use: GCHeapHardLimit if that is set, three quarters of the container's limit, or else the memory of the machine.
+    /// </summary>
+    private static long Bytes => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+}

@@ -1,0 +1,92 @@
+using System.Net;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Memory that runs out before the work begins is overload: nothing has run, and the client may try again.</summary>
+public class OutOfMemoryTests
+{
+    [Theory]
+    [InlineData("/read")]
+    [InlineData("/bind")]
+    [InlineData("/filter")]
+    [InlineData("/delegate")]
+    public async Task Before_the_work_it_is_overload(string path)
+    {
+        bool hasRun = false;
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.Use(static (context, next) =>
+                {
+                    if (context.Request.Path == "/read" || context.Request.Path == "/delegate") context.Request.Body = new HungryStream();
+                    return next(context);
+                });
+                app.MapPost("/read", () => hasRun = true).RunOnPool();
+                app.MapPost("/bind", (Hungry hungry) => hasRun = true).RunOnPool();
+                app.MapPost("/filter", () => hasRun = true)
+                    .AddEndpointFilter(static (_, _) => throw new InsufficientMemoryException("planted")).RunOnPool();
+                app.MapPost("/delegate", (RequestDelegate)(_ =>
+                {
+                    hasRun = true;
+                    return Task.CompletedTask;
+                })).RunOnPool();
+            },
+            kestrel: true);
+
+        using HttpResponseMessage answer = await app.Client.PostAsync(path, new ByteArrayContent(new byte[100]), TestApp.Token);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.NotNull(answer.Headers.RetryAfter);
+        string problem = await answer.Content.ReadAsStringAsync(TestApp.Token);
+        Assert.Contains("urn:poolapi:problem:overloaded", problem, StringComparison.Ordinal);
+        Assert.Contains("Nothing has run.", problem, StringComparison.Ordinal);
+        Assert.False(hasRun);
+        Assert.Equal((0, 0L), (app.AppPool().Bodies.Used, app.Pool.GetSnapshot().Counts.Accepted));
+        Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Error);
+    }
+
+    [Fact]
+    public async Task In_the_work_it_is_the_works_own_failure_and_the_app_can_tell_the_two_apart()
+    {
+        var seen = new List<(string Path, bool HasStarted)>();
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.Use(async (context, next) =>
+            {
+                try
+                {
+                    await next(context);
+                }
+                catch (Exception e) when (e.Message == "planted")
+                {
+                    seen.Add((context.Request.Path, PoolWork.HasStarted(context)));
+                    context.Response.StatusCode = StatusCodes.Status500InternalServerError;
+                }
+            });
+            app.MapGet("/work", string () => throw new InsufficientMemoryException("planted")).RunOnPool();
+            app.MapGet("/filter", () => "done").AddEndpointFilter(static (_, _) => throw new InvalidOperationException("planted")).RunOnPool();
+            app.MapGet("/elsewhere", string () => throw new InvalidOperationException("planted"));
+        });
+        foreach (string path in (string[])["/work", "/filter", "/elsewhere"])
+        {
+            using HttpResponseMessage answer = await app.Client.GetAsync(path, TestApp.Token);
+            Assert.Equal(HttpStatusCode.InternalServerError, answer.StatusCode);
+        }
+        Assert.Equal([("/work", true), ("/filter", false), ("/elsewhere", false)], seen);
+    }
+
+    /// <summary>What cannot be bound for want of memory.</summary>
+    private sealed record Hungry
+    {
+        public static ValueTask<Hungry?> BindAsync(HttpContext context) => throw new InsufficientMemoryException("planted");
+    }
+
+    /// <summary>A body that cannot be read for want of memory.</summary>
+    private sealed class HungryStream : MemoryStream
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            throw new InsufficientMemoryException("planted");
+    }
+}

@@ -1,0 +1,74 @@
+using System.Globalization;
+
+namespace PoolApi.EndToEnd;
+
+/// <summary>P3 and P9: more bodies than the memory of the process has room for are refused as overload, and the process lives.</summary>
+[Collection(Quiet.Name)]
+public sealed class MemoryLimitTests
+{
+    /// <summary>What the runtime may use in a container of 160 MiB: three quarters of it.</summary>
+    private const int Memory = 120 << 20;
+
+    // Together twice the memory. A quarter of the memory is for those that wait.
+    private const int Bodies = 24;
+    private const int Length = 10 << 20;
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task Bodies_that_do_not_fit_into_the_memory_are_overload(ServiceForm form)
+    {
+        var environment = new Dictionary<string, string> { ["DOTNET_GCHeapHardLimit"] = Memory.ToString("X", CultureInfo.InvariantCulture) };
+        await using var service = await PoolApiProcess.StartAsync(form, onePort: false, environment, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
+        using var leaving = new CancellationTokenSource();
+        Task holding = HoldWorkerAsync(service, leaving.Token);
+        await service.SeeWorkersAsync(view => !view.AllIdle, "a busy worker");
+        byte[] body = new byte[Length];
+        Png.Gradient(100, 100).CopyTo(body, 0);
+
+        Task<Answer?>[] asking = [.. Enumerable.Range(0, Bodies).Select(_ => AskAsync(service, body))];
+        await Eventually.SeesAsync(
+            async () => (await service.WorkersAsync()).QueueLength + asking.Count(static task => task.IsCompleted),
+            static settled => settled == Bodies,
+            "every body in the queue or refused",
+            seconds: 60);
+        await leaving.CancelAsync();
+        await holding;
+
+        Answer?[] answers = await Task.WhenAll(asking);
+        Assert.InRange(answers.Count(static answer => answer?.Status == 200), 1, Memory / 4 / Length);
+        foreach (Answer answer in answers.OfType<Answer>().Where(static answer => answer.Status != 200))
+        {
+            answer.MustBeProblem(503, "overloaded");
+            answer.MustSayRetryAfter();
+        }
+        Assert.DoesNotContain(answers, static answer => answer?.Status >= 500 && answer.Status != 503);
+        (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(32, 32))).MustBe(200);
+        var summary = await service.StopAsync();
+        summary.MustAddUp();
+        Assert.Equal(0, summary.Exit);
+    }
+
+    /// <summary>Sends a body. A client that still sends some seconds after it was refused is cut off, and has no answer.</summary>
+    private static async Task<Answer?> AskAsync(PoolApiProcess service, byte[] body)
+    {
+        try
+        {
+            return await service.Api.PostPngAsync("/v1/thumbnails?width=8", body);
+        }
+        catch (HttpRequestException)
+        {
+            return null;
+        }
+    }
+
+    private static async Task HoldWorkerAsync(PoolApiProcess service, CancellationToken leaving)
+    {
+        try
+        {
+            await service.Api.PostUntilAsync("/v1/diagnostics/sleep?ms=600000", leaving);
+        }
+        catch (OperationCanceledException)
+        {
+            // Its client has left: the worker is free.
+        }
+    }
+}

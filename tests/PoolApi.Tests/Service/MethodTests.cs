@@ -1,0 +1,165 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>HEAD is wherever GET is, and OPTIONS is everywhere; on both ports.</summary>
+public class MethodTests
+{
+    private const string Api = "127.0.0.1";
+    private const string Management = "127.0.0.2";
+    private const string Key = "alice-has-this-key";
+
+    // Not the same in two answers, or about the body that HEAD leaves out.
+    private static readonly string[] Own = ["Date", "Server-Timing", "Content-Length", "Transfer-Encoding"];
+
+    [Fact]
+    public async Task Every_route_that_answers_GET_answers_HEAD_and_none_answers_methods_that_it_does_not_name()
+    {
+        using var folder = new TemporaryFolder();
+        await using ServiceApp app = ServiceApp.With(("Jobs:Path", folder.File("jobs.db")));
+        using HttpClient client = app.CreateClient();
+        RouteEndpoint[] routes = [.. app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()];
+        Assert.True(routes.Length > 25, $"only {routes.Length}");
+        foreach (RouteEndpoint route in routes)
+        {
+            IReadOnlyList<string>? methods = route.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods;
+            // One route of the jobs answers all methods that the others there do not have, with 405.
+            if (methods is null) Assert.Equal("/v1/jobs/{id}", route.RoutePattern.RawText);
+            else Assert.Equal(methods.Contains("GET"), methods.Contains("HEAD"));
+        }
+    }
+
+    [Fact]
+    public async Task HEAD_answers_with_the_headers_of_GET_and_without_its_body()
+    {
+        using var folder = new TemporaryFolder();
+        await using ServiceApp app = Start(folder, out int api, out int management);
+        using var http = new HttpClient();
+        string job = await JobAsync(http, api);
+        string[] urls =
+        [
+            .. ((string[])[
+                "/", "/openapi/v1.json", "/v1/diagnostics/noop", "/v1/diagnostics/inline", "/v1/diagnostics/sleep?ms=0", "/v1/diagnostics/sleep?ms=x",
+                "/v1/diagnostics/hash?iterations=1", "/v1/jobs", job, job + "/result", job + "/events", "/v1/nothing", "/v1/thumbnails",
+            ]).Select(path => $"http://{Api}:{api}{path}"),
+            .. ((string[])[
+                "/", "/dashboard.css", "/dashboard.js", "/metrics", "/livez", "/readyz", "/startupz", "/v1/workers", "/v1/workers/stream", "/drain",
+            ]).Select(path => $"http://{Management}:{management}{path}"),
+        ];
+        foreach (string url in urls)
+        {
+            string got = await HeadersAsync(http, HttpMethod.Get, url);
+            Assert.Equal(got, await HeadersAsync(http, HttpMethod.Head, url));
+            // The server would end this connection after a body; HEAD has none.
+            var at = new Uri(url);
+            string raw = await PortTests.Get(at.Host, at.Port, $"HEAD {at.PathAndQuery}");
+            Assert.EndsWith("\r\n\r\n", raw, StringComparison.Ordinal);
+            Assert.Equal(raw.Length - 4, raw.IndexOf("\r\n\r\n", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task OPTIONS_answers_with_the_methods_of_every_route_and_needs_no_key()
+    {
+        using var folder = new TemporaryFolder();
+        await using ServiceApp app = Start(folder, out int api, out int management, ("Auth:ApiKeys:alice", Key));
+        foreach (RouteEndpoint route in app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>())
+        {
+            if (route.Metadata.GetMetadata<IHttpMethodMetadata>() is not { } said) continue;
+            bool isApi = route.Metadata.GetMetadata<PoolApi.Management.ListenerMetadata>() is null;
+            string path = "/" + route.RoutePattern.RawText!.Trim('/').Replace("{id}", "0199", StringComparison.Ordinal).Replace("{documentName}", "v1", StringComparison.Ordinal);
+            string[] allowed = await AllowedAsync(isApi ? Api : Management, isApi ? api : management, path);
+            Assert.Contains("OPTIONS", allowed);
+            foreach (string method in said.HttpMethods) Assert.True(allowed.Contains(method), $"{path}: {string.Join(", ", allowed)}");
+        }
+    }
+
+    [Theory]
+    [InlineData(Api, "/v1/thumbnails", "OPTIONS, POST")]
+    [InlineData(Api, "/v1/thumbnails?width=0", "OPTIONS, POST")]
+    [InlineData(Api, "/v1/diagnostics/sleep", "GET, HEAD, OPTIONS, POST")]
+    [InlineData(Api, "/v1/jobs", "GET, HEAD, OPTIONS")]
+    [InlineData(Api, "/v1/jobs/0199", "DELETE, GET, HEAD, OPTIONS")]
+    [InlineData(Api, "/v1/jobs/0199:retry", "OPTIONS, POST")]
+    [InlineData(Api, "/v1/jobs/0199/events", "GET, HEAD, OPTIONS")]
+    [InlineData(Api, "*", "DELETE, GET, HEAD, OPTIONS, POST")]
+    [InlineData(Management, "/livez", "GET, HEAD, OPTIONS")]
+    [InlineData(Management, "/metrics", "GET, HEAD, OPTIONS")]
+    [InlineData(Management, "/drain", "OPTIONS, POST")]
+    [InlineData(Management, "*", "DELETE, GET, HEAD, OPTIONS, POST")]
+    public async Task OPTIONS_names_exactly_what_there_is(string address, string path, string allow)
+    {
+        using var folder = new TemporaryFolder();
+        await using ServiceApp app = Start(folder, out int api, out int management);
+        Assert.Equal(allow, string.Join(", ", await AllowedAsync(address, address == Api ? api : management, path)));
+        Assert.False(app.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task OPTIONS_of_a_route_that_is_not_there_or_of_the_other_port_is_not_found()
+    {
+        using var folder = new TemporaryFolder();
+        await using ServiceApp app = Start(folder, out int api, out int management);
+        Assert.Equal(404, await PortTests.Ask(Api, api, "OPTIONS /v1/nothing"));
+        Assert.Equal(404, await PortTests.Ask(Api, api, "OPTIONS /metrics"));
+        Assert.Equal(404, await PortTests.Ask(Management, management, "OPTIONS /v1/thumbnails"));
+        Assert.Equal(421, await PortTests.Ask(Management, management, "OPTIONS /livez", "evil.example"));
+    }
+
+    [Theory]
+    [InlineData(Api, "PUT /v1/thumbnails", "POST")]
+    [InlineData(Api, "PATCH /", "GET, HEAD")]
+    [InlineData(Api, "POST /openapi/v1.json", "GET, HEAD")]
+    [InlineData(Management, "POST /livez", "GET, HEAD")]
+    [InlineData(Management, "DELETE /readyz", "GET, HEAD")]
+    [InlineData(Management, "PUT /metrics", "GET, HEAD")]
+    [InlineData(Management, "POST /v1/workers/stream", "GET, HEAD")]
+    [InlineData(Management, "GET /drain", "POST")]
+    public async Task A_method_that_a_route_does_not_have_is_refused_with_those_that_it_has(string address, string route, string allow)
+    {
+        using var folder = new TemporaryFolder();
+        await using ServiceApp app = Start(folder, out int api, out int management);
+        string answer = await PortTests.Get(address, address == Api ? api : management, route);
+        Assert.StartsWith("HTTP/1.1 405 ", answer, StringComparison.Ordinal);
+        Assert.Equal(allow, string.Join(", ", AllowOf(answer)));
+    }
+
+    private static ServiceApp Start(TemporaryFolder folder, out int api, out int management, params ReadOnlySpan<(string, string)> settings)
+    {
+        ServiceApp app = ServiceApp.With(
+            [("Urls", $"http://{Api}:0"), ("Management:Urls", $"http://{Management}:0"), ("Jobs:Path", folder.File("jobs.db")), .. settings]);
+        (api, management) = PortTests.Start(app);
+        return app;
+    }
+
+    private static async Task<string> JobAsync(HttpClient http, int api)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://{Api}:{api}/v1/diagnostics/noop");
+        request.Headers.Add("Prefer", "respond-async, wait=300");
+        using HttpResponseMessage response = await http.SendAsync(request, ServiceApp.Token);
+        return response.Content.Headers.ContentLocation!.OriginalString.Replace("/result", "", StringComparison.Ordinal);
+    }
+
+    private static async Task<string> HeadersAsync(HttpClient http, HttpMethod method, string url)
+    {
+        using var request = new HttpRequestMessage(method, url);
+        using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ServiceApp.Token);
+        HttpHeaders[] headers = [response.Headers, response.Content.Headers];
+        return string.Create(CultureInfo.InvariantCulture, $"{url}: {(int)response.StatusCode}") + string.Concat(headers
+            .SelectMany(static all => all.NonValidated)
+            .Where(static header => !Own.Contains(header.Key, StringComparer.OrdinalIgnoreCase))
+            .OrderBy(static header => header.Key, StringComparer.Ordinal)
+            .Select(static header => $"\n{header.Key}: {header.Value}"));
+    }
+
+    private static async Task<string[]> AllowedAsync(string address, int port, string path)
+    {
+        string answer = await PortTests.Get(address, port, "OPTIONS " + path);
+        Assert.StartsWith("HTTP/1.1 204 ", answer, StringComparison.Ordinal);
+        return AllowOf(answer);
+    }
+
+    private static string[] AllowOf(string answer) =>
+        [.. answer.Split("\r\n").Single(static line => line.StartsWith("Allow: ", StringComparison.Ordinal))[7..].Split(", ").Order(StringComparer.Ordinal)];
+}

@@ -1,0 +1,36 @@
+using System.Net.Sockets;
+using System.Text;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>What the server cannot read as a request is refused by the server itself, without a body.</summary>
+public class UnreadableRequestTests
+{
+    public static TheoryData<string, int> Requests => new()
+    {
+        { "GET\r\n\r\n", 400 },
+        { "GET / HTTP/1.1\r\n\r\n", 400 }, // without Host
+        { "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400 },
+        { "GET * HTTP/1.1\r\nHost: x\r\n\r\n", 405 },
+        { $"GET /{new string('a', 9000)} HTTP/1.1\r\nHost: x\r\n\r\n", 414 },
+        { $"GET / HTTP/1.1\r\nHost: x\r\nA: {new string('b', 40_000)}\r\n\r\n", 431 },
+        { "GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505 },
+    };
+
+    [Theory, MemberData(nameof(Requests))]
+    public async Task It_is_answered_without_a_body(string request, int status)
+    {
+        await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"));
+        (int port, _) = PortTests.Start(app);
+        using var tcp = new TcpClient();
+        await tcp.ConnectAsync("127.0.0.1", port, ServiceApp.Token);
+        await tcp.GetStream().WriteAsync(Encoding.Latin1.GetBytes(request), ServiceApp.Token);
+        using var reader = new StreamReader(tcp.GetStream());
+        string answer = await reader.ReadToEndAsync(ServiceApp.Token);
+        Assert.StartsWith($"HTTP/1.1 {status} ", answer, StringComparison.Ordinal);
+        Assert.Contains("\r\nContent-Length: 0\r\n", answer, StringComparison.Ordinal);
+        Assert.EndsWith("\r\n\r\n", answer, StringComparison.Ordinal);
+    }
+}
