@@ -193,11 +193,12 @@ public sealed class EndpointOptionsTests
             fault.Message);
     }
 
+    /// <summary>Nothing of the library runs at the start of such an app.</summary>
     [Fact]
-    public async Task An_app_without_any_pool_is_told_at_the_start()
+    public async Task An_app_without_any_pool_is_told_as_soon_as_its_endpoints_are_built()
     {
-        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => TestApp.StartAsync(
-            static app => app.MapGet("/x", static () => "").RunOnPool(), pool: false));
+        await using TestApp app = await TestApp.StartAsync(static app => app.MapGet("/x", static () => "").RunOnPool(), pool: false);
+        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => app.App.Services.GetRequiredService<EndpointDataSource>().Endpoints);
         Assert.Contains("call services.AddFixedThreadPool()", fault.Message, StringComparison.Ordinal);
     }
 }
