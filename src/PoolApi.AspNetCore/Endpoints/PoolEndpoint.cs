@@ -27,6 +27,9 @@ internal sealed class PoolEndpoint(IServiceProvider services, string? poolName, 
         services.GetRequiredService<RequestGate>(),
         services.GetRequiredService<ShutdownCoordinator>()));
 
+    /// <summary>The pool's name; <see langword="null"/> for the first.</summary>
+    public string? PoolName => poolName;
+
     public string Kind => kind;
 
     public string? Route => route;

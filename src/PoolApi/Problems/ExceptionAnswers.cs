@@ -39,7 +39,8 @@ internal sealed partial class ExceptionAnswers(ILogger<ExceptionAnswers> logger)
         return true;
     }
 
-    [LoggerMessage(20, LogLevel.Information, "{path} answered {status}: {reason} (trace {traceId})")]
+    // At Debug: a client must not be able to fill the log. The client itself is told what is wrong.
+    [LoggerMessage(20, LogLevel.Debug, "{path} answered {status}: {reason} (trace {traceId})")]
     private partial void LogBadRequest(string path, int status, string reason, string traceId);
 
     [LoggerMessage(21, LogLevel.Error, "{path} failed (trace {traceId})")]
