@@ -1,0 +1,103 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging.Console;
+using PoolApi.Telemetry;
+using PoolApi.Threading;
+
+namespace PoolApi.Tests.Telemetry;
+
+/// <summary>One event that comes again and again cannot make the log grow; and every other line is there.</summary>
+public sealed class ConsoleLogTests : IDisposable
+{
+    private readonly Clock _clock = new();
+    private readonly List<LogLine> _lines = [];
+    private readonly ConsoleLog _log;
+
+    public ConsoleLogTests() => _log = new ConsoleLog(
+        new ConsoleLoggerOptions { FormatterName = "plain", LogToStandardErrorThreshold = LogLevel.Error, MaxQueueLength = 100_000 },
+        [new Plain()],
+        line =>
+        {
+            lock (_lines) _lines.Add(line);
+        },
+        _clock);
+
+    [Theory]
+    [InlineData(LogLevel.Warning)]
+    [InlineData(LogLevel.Error)]
+    [InlineData(LogLevel.Critical)]
+    public void An_event_that_is_warned_of_without_end_has_a_few_lines_and_one_every_few_seconds(LogLevel level)
+    {
+        ILogger log = _log.CreateLogger("Microsoft.AspNetCore.Server.Kestrel.Http2");
+        for (int i = 0; i < 1000; i++) log.Log(level, new EventId(60), $"{i}", null, static (text, _) => text);
+        _clock.Now += LogRateLimit.Pause;
+        for (int i = 1000; i < 2000; i++) log.Log(level, new EventId(60), $"{i}", null, static (text, _) => text);
+
+        string[] lines = Close();
+        Assert.Equal(
+            [.. Enumerable.Range(0, LogRateLimit.Burst).Select(static i => $"{i}"), "990 more events like the next were left out: they come too often", "1000"],
+            lines);
+        Assert.Equal(990 + 999, _log.LeftOut);
+    }
+
+    [Fact]
+    public void One_event_does_not_crowd_out_another_one()
+    {
+        ILogger log = _log.CreateLogger("A");
+        for (int i = 0; i < 100; i++) log.LogError(new EventId(1), "often");
+        log.LogError(new EventId(2), "another event");
+        _log.CreateLogger("B").LogError(new EventId(1), "another category");
+        Assert.Equal(["another category", "another event"], Close().Except(["often"]).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void What_somebody_asked_for_by_a_level_below_Warning_is_all_there()
+    {
+        ILogger log = _log.CreateLogger("Microsoft.AspNetCore.Hosting.Diagnostics");
+        for (int i = 0; i < 500; i++) log.LogInformation(new EventId(1), "request");
+        for (int i = 0; i < 500; i++) log.LogDebug(new EventId(2), "detail");
+        Assert.Equal(1000, Close().Length);
+    }
+
+    [Fact]
+    public void What_a_stop_says_of_each_worker_is_all_there()
+    {
+        ILogger log = _log.CreateLogger(typeof(FixedThreadPool).FullName!);
+        for (int i = 0; i < 1024; i++) log.LogError(new EventId(3), "not joined");
+        Assert.Equal(1024, Close().Length);
+    }
+
+    [Fact]
+    public void Errors_go_to_standard_error_where_that_is_set()
+    {
+        ILogger log = _log.CreateLogger("A");
+        log.LogWarning("a");
+        log.LogError("b");
+        _log.Dispose();
+        Assert.Equal([("a", false), ("b", true)], _lines.Select(static line => (line.Text, line.IsError)));
+    }
+
+    public void Dispose() => _log.Dispose();
+
+    private string[] Close()
+    {
+        _log.Dispose();
+        lock (_lines) return [.. _lines.Select(static line => line.Text)];
+    }
+
+    /// <summary>The message alone.</summary>
+    private sealed class Plain() : ConsoleFormatter("plain")
+    {
+        public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter) =>
+            textWriter.Write(string.Create(CultureInfo.InvariantCulture, $"{logEntry.Formatter(logEntry.State, logEntry.Exception)}"));
+    }
+
+    private sealed class Clock : TimeProvider
+    {
+        public TimeSpan Now { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now.Ticks;
+    }
+}
