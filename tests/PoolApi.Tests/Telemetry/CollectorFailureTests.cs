@@ -117,7 +117,10 @@ public sealed class CollectorFailureTests
                 return;
             }
             context.Response.ContentType = _isGrpc ? "application/grpc" : "application/x-protobuf";
-            if (fault >= 100) context.Response.StatusCode = fault;
+            if (fault >= 100)
+            {
+                context.Response.StatusCode = fault;
+            }
             else if (_isGrpc)
             {
                 // An empty message, and the status behind it.

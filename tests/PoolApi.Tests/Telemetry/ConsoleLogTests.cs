@@ -29,9 +29,10 @@ public sealed class ConsoleLogTests : IDisposable
     public void An_event_that_is_warned_of_without_end_has_a_few_lines_and_one_every_few_seconds(LogLevel level)
     {
         ILogger log = _log.CreateLogger("Microsoft.AspNetCore.Server.Kestrel.Http2");
-        for (int i = 0; i < 1000; i++) log.Log(level, new EventId(60), $"{i}", null, static (text, _) => text);
+        string[] texts = [.. Enumerable.Range(0, 2000).Select(static i => $"{i}")];
+        foreach (string text in texts[..1000]) Say(log, level, 60, text);
         _clock.Now += LogRateLimit.Pause;
-        for (int i = 1000; i < 2000; i++) log.Log(level, new EventId(60), $"{i}", null, static (text, _) => text);
+        foreach (string text in texts[1000..]) Say(log, level, 60, text);
 
         string[] lines = Close();
         Assert.Equal(
@@ -44,9 +45,9 @@ public sealed class ConsoleLogTests : IDisposable
     public void One_event_does_not_crowd_out_another_one()
     {
         ILogger log = _log.CreateLogger("A");
-        for (int i = 0; i < 100; i++) log.LogError(new EventId(1), "often");
-        log.LogError(new EventId(2), "another event");
-        _log.CreateLogger("B").LogError(new EventId(1), "another category");
+        for (int i = 0; i < 100; i++) Say(log, LogLevel.Error, 1, "often");
+        Say(log, LogLevel.Error, 2, "another event");
+        Say(_log.CreateLogger("B"), LogLevel.Error, 1, "another category");
         Assert.Equal(["another category", "another event"], Close().Except(["often"]).Order(StringComparer.Ordinal));
     }
 
@@ -54,8 +55,8 @@ public sealed class ConsoleLogTests : IDisposable
     public void What_somebody_asked_for_by_a_level_below_Warning_is_all_there()
     {
         ILogger log = _log.CreateLogger("Microsoft.AspNetCore.Hosting.Diagnostics");
-        for (int i = 0; i < 500; i++) log.LogInformation(new EventId(1), "request");
-        for (int i = 0; i < 500; i++) log.LogDebug(new EventId(2), "detail");
+        for (int i = 0; i < 500; i++) Say(log, LogLevel.Information, 1, "request");
+        for (int i = 0; i < 500; i++) Say(log, LogLevel.Debug, 2, "detail");
         Assert.Equal(1000, Close().Length);
     }
 
@@ -63,7 +64,7 @@ public sealed class ConsoleLogTests : IDisposable
     public void What_a_stop_says_of_each_worker_is_all_there()
     {
         ILogger log = _log.CreateLogger(typeof(FixedThreadPool).FullName!);
-        for (int i = 0; i < 1024; i++) log.LogError(new EventId(3), "not joined");
+        for (int i = 0; i < 1024; i++) Say(log, LogLevel.Error, 3, "not joined");
         Assert.Equal(1024, Close().Length);
     }
 
@@ -71,13 +72,15 @@ public sealed class ConsoleLogTests : IDisposable
     public void Errors_go_to_standard_error_where_that_is_set()
     {
         ILogger log = _log.CreateLogger("A");
-        log.LogWarning("a");
-        log.LogError("b");
+        Say(log, LogLevel.Warning, 0, "a");
+        Say(log, LogLevel.Error, 0, "b");
         _log.Dispose();
         Assert.Equal([("a", false), ("b", true)], _lines.Select(static line => (line.Text, line.IsError)));
     }
 
     public void Dispose() => _log.Dispose();
+
+    private static void Say(ILogger log, LogLevel level, int id, string text) => log.Log(level, new EventId(id), text, null, static (text, _) => text);
 
     private string[] Close()
     {
