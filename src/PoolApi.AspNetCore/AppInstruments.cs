@@ -1,4 +1,7 @@
 using System.Diagnostics.Metrics;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 
@@ -7,8 +10,15 @@ namespace PoolApi.AspNetCore;
 /// <summary>What the app adds to the pools' own instruments, under the same meter name.</summary>
 internal sealed class AppInstruments
 {
+    private readonly AppPools _pools;
+
     public AppInstruments(IMeterFactory meters, AppPools pools, ShutdownCoordinator shutdown)
     {
+        _pools = pools;
+        foreach (AppPool pool in pools.All)
+        {
+            foreach (string reason in Rejection.Reasons(pool)) pool.Threads.DeclareRejection(reason);
+        }
         // Not disposed here: the factory owns it and disposes it with the host.
         Meter meter = meters.Create(FixedThreadPool.MeterName);
         meter.CreateObservableGauge(
@@ -16,11 +26,23 @@ internal sealed class AppInstruments
             () => pools.All.Select(static pool => new Measurement<long>(pool.Bodies.Used, new KeyValuePair<string, object?>("pool", pool.Threads.Name))),
             "By",
             "Bytes that the bodies of waiting requests hold.");
+        double start = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0;
+        meter.CreateObservableGauge("poolapi.start.time", () => start, "s", "When the app started, in seconds since 1970.");
         meter.CreateObservableGauge(
             "poolapi.shutdown.state",
             () => Enum.GetValues<ShutdownState>().Select(state => new Measurement<long>(
                 shutdown.State == state ? 1 : 0, new KeyValuePair<string, object?>("state", state.ToWord()))),
             null,
             "1 for the state that the app is in, 0 for the others.");
+    }
+
+    /// <summary>Declares the kind of every endpoint to its pool, so that its counters begin at 0.</summary>
+    /// <param name="endpoints">The app's endpoints, when all are there; none in an app without routes.</param>
+    public void DeclareKinds(EndpointDataSource? endpoints)
+    {
+        foreach (Endpoint endpoint in endpoints?.Endpoints ?? [])
+        {
+            if (endpoint.Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Threads.DeclareKind(pooled.Kind);
+        }
     }
 }

@@ -73,6 +73,7 @@ public static class FixedThreadPoolServices
         services.AddSingleton<ShutdownCoordinator>();
         services.AddSingleton<IPoolLifetime>(static s => s.GetRequiredService<ShutdownCoordinator>());
         services.AddSingleton<AppInstruments>();
+        services.AddSingleton<ReadinessLog>();
         services.AddHostedService<PoolHostedService>();
         services.AddSingleton<IStartupFilter, RequestTracking>();
 

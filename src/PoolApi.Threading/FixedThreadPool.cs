@@ -210,6 +210,23 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         PoolInstruments.Rejected(_core, reason);
     }
 
+    /// <summary>Says that items of this kind may come. Their counters are exported from now on, at 0, and not from the first item on.</summary>
+    /// <remarks>An alert on the increase of a counter sees the first occurrence only if the counter was there before. Declared twice, a kind counts once.</remarks>
+    /// <param name="kind">As <see cref="PoolWorkItem.Kind"/> gives it, one of a small fixed set of words.</param>
+    public void DeclareKind(string kind)
+    {
+        ArgumentNullException.ThrowIfNull(kind);
+        _core.Labels.AddKind(kind);
+    }
+
+    /// <summary>The same for a reason of <see cref="CountRejected"/>. Those of the pool itself need not be declared.</summary>
+    /// <param name="reason">Why, one of a small fixed set of words.</param>
+    public void DeclareRejection(string reason)
+    {
+        ArgumentNullException.ThrowIfNull(reason);
+        _core.Labels.AddReason(reason);
+    }
+
     /// <summary>The pool and every worker at one moment. Takes the pool's lock for a time proportional to the workers.</summary>
     public PoolSnapshot GetSnapshot() => _core.Views.GetSnapshot();
 

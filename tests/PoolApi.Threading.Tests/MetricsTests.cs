@@ -144,6 +144,37 @@ public class MetricsTests
     }
 
     [Fact]
+    public void Every_counter_is_there_at_0_with_each_known_label_value_before_anything_has_happened()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        foreach (string kind in (string[])["a", "b", "a"]) pool.DeclareKind(kind);
+        pool.DeclareRejection("overloaded");
+        // One who listens only since then has missed nothing.
+        using var collected = new Collected(pool.Name);
+        collected.Observe();
+        string[] outcomes = ["completed", "failed", "abandoned", .. NotRun];
+        Assert.Equal(
+            ((string[])["a", "b"]).SelectMany(kind => outcomes.Select(outcome => $"{kind} {outcome}")).Order(StringComparer.Ordinal),
+            collected.Zeros("poolapi.work.finished", "kind", "outcome"));
+        Assert.Equal(["draining", "overloaded", "queue_full"], collected.Zeros("poolapi.work.rejected", "reason"));
+        Assert.Equal(["died", "stuck"], collected.Zeros("poolapi.worker.replaced", "reason"));
+        Assert.Equal([""], collected.Zeros("poolapi.work.accepted"));
+        Assert.Equal([""], collected.Zeros("poolapi.worker.work"));
+        Assert.Equal([""], collected.Zeros("poolapi.worker.busy.time"));
+        foreach (Instrument instrument in collected.Instruments.Where(i => i.GetType().Name.Contains("Counter", StringComparison.Ordinal)))
+            Assert.True(collected.Count(instrument.Name) > 0, instrument.Name);
+    }
+
+    [Fact]
+    public void A_pool_without_declared_kinds_has_the_counters_of_items_without_a_kind()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var collected = new Collected(pool.Name);
+        collected.Observe();
+        Assert.Contains("work failed", collected.Zeros("poolapi.work.finished", "kind", "outcome"));
+    }
+
+    [Fact]
     public void The_queue_time_of_work_that_expired_is_measured()
     {
         var time = new FakeTimeProvider();
@@ -252,6 +283,13 @@ public class MetricsTests
         public double Sum(string name, params (string Key, string Value)[] tags) => Of(name, tags).Sum(m => m.Value);
 
         public int Count(string name) => Of(name, []).Count();
+
+        /// <summary>The label values of an instrument, of which each measurement was 0.</summary>
+        public string[] Zeros(string name, params string[] keys)
+        {
+            Assert.All(Of(name, []), static m => Assert.Equal(0, m.Value));
+            return [.. Of(name, []).Select(m => string.Join(' ', keys.Select(key => m.Tags[key]))).Distinct().Order(StringComparer.Ordinal)];
+        }
 
         public string[] Keys(string name)
         {

@@ -89,7 +89,17 @@ internal sealed class Rejection : IResult
     public static IResult ClientGone { get; } = TypedResults.StatusCode(StatusCodes.Status499ClientClosedRequest);
 
     /// <summary>Why, as <c>poolapi.work.rejected</c> counts it.</summary>
-    public string Reason => _name.Replace('-', '_');
+    public string Reason => ReasonOf(_name);
+
+    /// <summary>Every <see cref="Reason"/> that a pool's counter can have.</summary>
+    /// <param name="pool">The pool.</param>
+    public static IEnumerable<string> Reasons(AppPool pool)
+    {
+        string[] names = ["queue-full", "overloaded", "draining", "payload-too-large"];
+        return (pool.Options.Quota is null ? names : names.Append("quota")).Select(ReasonOf);
+    }
+
+    private static string ReasonOf(string name) => name.Replace('-', '_');
 
     public Task ExecuteAsync(HttpContext httpContext)
     {

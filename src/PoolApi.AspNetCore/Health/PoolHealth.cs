@@ -2,7 +2,9 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using PoolApi.AspNetCore.Health;
 
 namespace Microsoft.AspNetCore.Builder;
 
@@ -28,9 +30,15 @@ public static class PoolHealth
         group.WithMetadata(new HttpMethodMetadata([HttpMethods.Get, HttpMethods.Head]));
         // No check at all: that this code runs is the answer. A busy pool is not a dead process.
         group.MapHealthChecks("/livez", new HealthCheckOptions { Predicate = static _ => false, ResponseWriter = WriteAsync });
-        group.MapHealthChecks("/readyz", new HealthCheckOptions { Predicate = static c => c.Tags.Contains(ReadyTag), ResponseWriter = WriteAsync });
+        group.MapHealthChecks("/readyz", new HealthCheckOptions { Predicate = static c => c.Tags.Contains(ReadyTag), ResponseWriter = WriteReadinessAsync });
         group.MapHealthChecks("/startupz", new HealthCheckOptions { Predicate = static c => c.Tags.Contains(StartupTag), ResponseWriter = WriteAsync });
         return group;
+    }
+
+    private static Task WriteReadinessAsync(HttpContext context, HealthReport report)
+    {
+        context.RequestServices.GetService<ReadinessLog>()?.Tell(report);
+        return WriteAsync(context, report);
     }
 
     private static async Task WriteAsync(HttpContext context, HealthReport report)

@@ -18,10 +18,12 @@ internal sealed class PoolHostedService(IServiceProvider services) : IHostedLife
     {
         // Not in the constructor: hosted services are made before the settings are validated.
         ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
-        services.GetRequiredService<AppInstruments>();
+        var instruments = services.GetRequiredService<AppInstruments>();
         // Not in StartedAsync: this service's comes before those of services that were added later.
         var lifetime = services.GetRequiredService<IHostApplicationLifetime>();
         lifetime.ApplicationStarted.Register(coordinator.Started);
+        // The routes are all there when the server has started.
+        lifetime.ApplicationStarted.Register(() => instruments.DeclareKinds(services.GetService<EndpointDataSource>()));
         _signals = new StopSignals(First, signal => coordinator.ForceEnd(signal.Name, signal.ExitCode));
         return Task.CompletedTask;
 

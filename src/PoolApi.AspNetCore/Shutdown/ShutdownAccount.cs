@@ -43,8 +43,9 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
     public void CutShort(string reason) => Say(() => LogForced(reason));
 
     /// <summary>Telemetry was lost.</summary>
-    /// <param name="exception">Why, if it is known.</param>
-    public void NotFlushed(Exception? exception) => Say(() => LogNotFlushed(exception));
+    /// <param name="reason">Why.</param>
+    /// <param name="exception">What was thrown, if it was unexpected.</param>
+    public void NotFlushed(string reason, Exception? exception) => Say(() => LogNotFlushed(reason, exception));
 
     /// <summary>The last answers are out: the last line. Once; later calls change nothing.</summary>
     /// <param name="reports">Of the pools that have been joined.</param>
@@ -103,6 +104,6 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
     [LoggerMessage(12, LogLevel.Error, "The stop is cut short: {reason}")]
     private partial void LogForced(string reason);
 
-    [LoggerMessage(13, LogLevel.Error, "Telemetry could not be flushed")]
-    private partial void LogNotFlushed(Exception? exception);
+    [LoggerMessage(13, LogLevel.Error, "Telemetry could not be flushed: {reason}")]
+    private partial void LogNotFlushed(string reason, Exception? exception);
 }

@@ -124,17 +124,23 @@ internal sealed class ShutdownCoordinator(
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // as the stop: not under the lock
         Enter(ShutdownState.Flushing);
         using var late = new CancellationTokenSource(ShutdownOptions.Flush);
+        ITelemetryFlush[] flushes = [];
         try
         {
-            ITelemetryFlush[] flushes = [.. services.GetServices<ITelemetryFlush>()];
+            flushes = [.. services.GetServices<ITelemetryFlush>()];
             bool[] all = await Task.WhenAll(flushes.Select(flush => flush.FlushAsync(late.Token))).WaitAsync(late.Token).ConfigureAwait(false);
             _flushed = Array.TrueForAll(all, static one => one);
+            if (!_flushed) account.NotFlushed(Faults("it was refused"), null);
         }
         catch (Exception e)
         {
-            account.NotFlushed(e is OperationCanceledException ? null : e);
+            bool isLate = e is OperationCanceledException;
+            account.NotFlushed(Faults(isLate ? "there was no time left" : e.Message), isLate ? null : e);
             _flushed = false;
         }
+
+        string Faults(string unknown) =>
+            flushes.Select(static flush => flush.Fault).OfType<string>().ToArray() is { Length: > 0 } faults ? string.Join("; ", faults) : unknown;
     }
 
     /// <summary>The last answers are out: says what became of everything.</summary>

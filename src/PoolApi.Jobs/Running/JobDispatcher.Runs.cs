@@ -126,6 +126,7 @@ public sealed partial class JobDispatcher
                 if (end is null) await _store.HandBackAsync([run.Claim], CancellationToken.None);
                 else if (!await _store.FinishAsync(run.Claim, end, CancellationToken.None)) LogLost(run.Claim.Job.Id);
                 else if (end.State == JobState.Queued) _instruments.Retried(run.Claim.Job.Kind);
+                else _instruments.Finished(run.Claim.Job.Kind, end.State);
                 StoreWorks();
                 return;
             }

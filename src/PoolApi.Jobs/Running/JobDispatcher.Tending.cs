@@ -36,6 +36,7 @@ public sealed partial class JobDispatcher
                 StoreWorks();
                 pause.Reset();
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
+                if (report.Poisoned > 0) _instruments.Poisoned(report.Poisoned);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
                 if (report.Redelivered.Count > 0) _queue.Tell();
                 // What others tell may get lost, and the clock may be set, or the machine have slept.

@@ -1,15 +1,24 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Running;
 
 /// <summary>What of jobs is counted and measured.</summary>
+/// <remarks>
+/// A counter has no series until something is added to it, and an alert on its increase does not see the first occurrence. So 0 is
+/// added for every known label value whenever somebody collects.
+/// </remarks>
 public sealed class JobInstruments
 {
     private readonly Counter<long> _accepted;
     private readonly Counter<long> _retried;
     private readonly Counter<long> _redelivered;
+    private readonly Counter<long> _finished;
+    private readonly Counter<long> _poisoned;
+    private readonly Counter<long> _failedOperations;
     private readonly Histogram<double> _operations;
+    private volatile string[] _kinds = [];
 
     /// <summary>Makes the instruments.</summary>
     /// <param name="meter">The meter, of somebody else.</param>
@@ -20,29 +29,61 @@ public sealed class JobInstruments
         ArgumentNullException.ThrowIfNull(counts);
         meter.CreateObservableGauge(
             "poolapi.jobs",
-            () => counts().Select(static c => new Measurement<long>(c.Value, new KeyValuePair<string, object?>("state", c.Key.ToWord()))),
+            () =>
+            {
+                AddZeros();
+                return counts().Select(static c => new Measurement<long>(c.Value, new KeyValuePair<string, object?>("state", c.Key.ToWord())));
+            },
             "{job}",
             "Jobs in the store.");
         _accepted = meter.CreateCounter<long>("poolapi.job.accepted", "{job}", "Jobs accepted by this instance.");
         _retried = meter.CreateCounter<long>("poolapi.job.retried", "{job}", "Attempts that failed and are made again.");
         _redelivered = meter.CreateCounter<long>("poolapi.job.redelivered", "{job}", "Jobs queued again because their instance died.");
+        _finished = meter.CreateCounter<long>("poolapi.job.finished", "{job}", "Jobs that ended after an attempt of this instance, by how they ended.");
+        _poisoned = meter.CreateCounter<long>("poolapi.job.poisoned", "{job}", "Jobs that failed because their instance died too often.");
+        _failedOperations = meter.CreateCounter<long>("poolapi.store.operation.failed", "{operation}", "Operations of the job store that failed.");
         _operations = meter.CreateHistogram(
             "poolapi.store.operation.duration", "s", "What an operation of the job store takes.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
     }
 
+    /// <summary>Says what kinds of jobs there are: their counters are exported from now on.</summary>
+    /// <param name="kinds">All kinds.</param>
+    public void DeclareKinds(IEnumerable<string> kinds) => _kinds = [.. kinds];
+
     /// <summary>A job was accepted.</summary>
-    public void Accepted(string kind) => _accepted.Add(1, new KeyValuePair<string, object?>("kind", kind));
+    public void Accepted(string kind) => _accepted.Add(1, Kind(kind));
 
-    internal void Retried(string kind) => _retried.Add(1, new KeyValuePair<string, object?>("kind", kind));
+    internal void Retried(string kind) => _retried.Add(1, Kind(kind));
 
-    internal void Redelivered(string kind, int count) => _redelivered.Add(count, new KeyValuePair<string, object?>("kind", kind));
+    internal void Redelivered(string kind, int count) => _redelivered.Add(count, Kind(kind));
+
+    internal void Finished(string kind, JobState state) => _finished.Add(1, Kind(kind), Outcome(state));
+
+    internal void Poisoned(int count) => _poisoned.Add(count);
 
     internal void Operation(string operation, long since, Exception? error)
     {
+        // An operation that its caller gave up has not failed.
+        if (error is not null and not OperationCanceledException) _failedOperations.Add(1, new KeyValuePair<string, object?>("operation", operation));
         if (!_operations.Enabled) return;
         var tags = new TagList { { "operation", operation } };
         if (error is not null) tags.Add("error.type", error.GetType().Name);
         _operations.Record(Stopwatch.GetElapsedTime(since).TotalSeconds, tags);
     }
+
+    private void AddZeros()
+    {
+        foreach (string kind in _kinds)
+        {
+            foreach (Counter<long> counter in (ReadOnlySpan<Counter<long>>)[_accepted, _retried, _redelivered]) counter.Add(0, Kind(kind));
+            foreach (JobState state in JobStates.All.Where(JobStates.IsFinal)) _finished.Add(0, Kind(kind), Outcome(state));
+        }
+        _poisoned.Add(0);
+        foreach (string operation in MeasuredJobStore.Operations) _failedOperations.Add(0, new KeyValuePair<string, object?>("operation", operation));
+    }
+
+    private static KeyValuePair<string, object?> Kind(string kind) => new("kind", kind);
+
+    private static KeyValuePair<string, object?> Outcome(JobState state) => new("outcome", state.ToWord());
 }

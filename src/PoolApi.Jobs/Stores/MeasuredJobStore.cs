@@ -8,6 +8,13 @@ namespace PoolApi.Jobs.Stores;
 /// <param name="instruments">Where the measurements go.</param>
 public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments) : IJobStore
 {
+    /// <summary>The names of all operations that are measured.</summary>
+    internal static readonly string[] Operations =
+    [
+        "accept", "claim", "body", "finish", "hand_back", "renew", "progress", "get", "find_changed",
+        "result", "list", "cancel", "retry", "maintain", "count", "check",
+    ];
+
     /// <inheritdoc/>
     public IJobStoreListener? Listener
     {

@@ -78,6 +78,8 @@ internal sealed class PoolCore
 
     public PoolViews Views { get; }
 
+    public DeclaredLabels Labels { get; } = new();
+
     public PoolListeners Listeners => _listeners;
 
     public SpaceWaiters Space { get; }

@@ -10,6 +10,8 @@ namespace PoolApi.Threading.Core;
 /// <remarks>
 /// A pool is observed from its start until it is disposed of, and not only until it has stopped: who collects every few seconds
 /// would otherwise never see its final counts.
+/// <para>A recorded counter has no series until something is added to it, and an alert on its increase does not see the first
+/// occurrence. So 0 is added for every declared label value whenever somebody collects: to whoever began to listen since, too.</para>
 /// </remarks>
 internal static class PoolInstruments
 {
@@ -55,7 +57,7 @@ internal static class PoolInstruments
         Meter.CreateObservableGauge(
             "poolapi.queue.oldest.age", static () => Observe(OldestAge), "s", "For how long the oldest waiting item has waited.");
         Meter.CreateObservableCounter(
-            "poolapi.work.accepted", static () => Observe(Accepted), "{item}", "Items accepted.");
+            "poolapi.work.accepted", static () => Observe(AcceptedBesideZeros), "{item}", "Items accepted.");
     }
 
     /// <summary>Whether somebody listens to what items take.</summary>
@@ -149,18 +151,37 @@ internal static class PoolInstruments
         _ => "stuck",
     };
 
+    private static readonly WorkOutcome[] Outcomes = Enum.GetValues<WorkOutcome>();
+
+    private static readonly string[] Replacements = ["died", "stuck"];
+
     private static readonly WorkerState[] States = [WorkerState.Idle, WorkerState.Busy, WorkerState.Stuck];
 
     private static List<Measurement<T>> Observe<T>(Func<PoolSnapshot, IEnumerable<Measurement<T>>> view)
+        where T : struct => Observe((_, snapshot) => view(snapshot));
+
+    private static List<Measurement<T>> Observe<T>(Func<PoolCore, PoolSnapshot, IEnumerable<Measurement<T>>> view)
         where T : struct
     {
         var all = new List<Measurement<T>>();
         foreach (PoolCore pool in s_pools)
         {
             pool.Views.RecordMeasured(); // before the collector takes what has been recorded
-            all.AddRange(view(pool.Views.GetSnapshot()));
+            all.AddRange(view(pool, pool.Views.GetSnapshot()));
         }
         return all;
+    }
+
+    private static IEnumerable<Measurement<long>> AcceptedBesideZeros(PoolCore pool, PoolSnapshot snapshot)
+    {
+        KeyValuePair<string, object?> name = Pool(pool.Name);
+        foreach (string kind in pool.Labels.Kinds)
+        {
+            foreach (WorkOutcome outcome in Outcomes) FinishedCounter.Add(0, name, new("kind", kind), new("outcome", Word(outcome)));
+        }
+        foreach (string reason in pool.Labels.Reasons) RejectedCounter.Add(0, name, new("reason", reason));
+        foreach (string reason in Replacements) ReplacedCounter.Add(0, name, new("reason", reason));
+        return [new(snapshot.Counts.Accepted, name)];
     }
 
     private static IEnumerable<Measurement<long>> WorkersByState(PoolSnapshot pool) => States.Select(state =>
@@ -186,6 +207,4 @@ internal static class PoolInstruments
 
     private static IEnumerable<Measurement<double>> OldestAge(PoolSnapshot pool) =>
         [new(pool.OldestAge?.TotalSeconds ?? 0, Pool(pool.Name))];
-
-    private static IEnumerable<Measurement<long>> Accepted(PoolSnapshot pool) => [new(pool.Counts.Accepted, Pool(pool.Name))];
 }

@@ -38,6 +38,7 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
+        services.GetRequiredService<JobInstruments>().DeclareKinds(services.GetRequiredService<JobKinds>().All);
         _dispatcher!.Start();
         _draining = services.GetRequiredService<IPoolLifetime>().Draining.Register(_dispatcher.Close);
         return Task.CompletedTask;

@@ -51,7 +51,8 @@ internal sealed partial class ExceptionAnswers(ILogger<ExceptionAnswers> logger)
     private static bool IsForWork(HttpContext context) =>
         (context.GetEndpoint() ?? context.Features.Get<IExceptionHandlerFeature>()?.Endpoint)?.Metadata.GetMetadata<RunOnPoolMetadata>() is not null;
 
-    [LoggerMessage(20, LogLevel.Information, "{path} answered {status}: {reason} (trace {traceId})")]
+    // At Debug: a client must not be able to fill the log. The client itself is told what is wrong.
+    [LoggerMessage(20, LogLevel.Debug, "{path} answered {status}: {reason} (trace {traceId})")]
     private partial void LogBadRequest(string path, int status, string reason, string traceId);
 
     [LoggerMessage(22, LogLevel.Warning, "{path} was refused: the process has no memory left (trace {traceId})")]

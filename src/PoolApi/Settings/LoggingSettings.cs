@@ -23,7 +23,7 @@ internal static class LoggingSettings
         Used("Logging:Console:FormatterOptions:JsonWriterOptions:Indented", "false", ValueRule.Boolean, "`json`: more than one line for each event"),
         Used("Logging:Console:LogToStandardErrorThreshold", "None", Level, "events of this level and above go to standard error"),
         Used("Logging:Console:MaxQueueLength", "2500", ValueRule.WholeNumber(1, 1_000_000), "lines that wait for a slow reader of the log"),
-        Used("Logging:Console:QueueFullMode", "as the service sets it", ValueRule.OneOf("Wait", "DropWrite"), "what happens when they are too many. With `Wait` a reader that stops reading stops the requests that log"),
+        Used("Logging:Console:QueueFullMode", "DropWrite", ValueRule.OneOf("DropWrite"), "more lines are dropped and counted (`poolapi_log_dropped_total`, and a line when they are read again). `Wait` is refused: a reader that stops reading would stop every request that logs, and the stop"),
         Refused("Logging:Console:FormatterOptions:JsonWriterOptions:Encoder", "the text of a file cannot name an encoder"),
         Refused("Logging:Console:FormatterOptions:JsonWriterOptions:SkipValidation", "it changes nothing that a reader sees"),
         Refused("Logging:Console:FormatterOptions:JsonWriterOptions:MaxDepth", "it changes nothing that a reader sees"),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging.Console;
 
 namespace PoolApi.Telemetry;
@@ -8,6 +9,8 @@ internal static class LogFormat
 {
     private const string Section = "Logging:Console:";
     private const string Host = "Microsoft.Extensions.Hosting.Internal.Host";
+    // Writes a line for each probe that finds the service not ready. Whether it is ready is logged when it changes.
+    private const string HealthChecks = "Microsoft.Extensions.Diagnostics.HealthChecks";
     private const string Time = "yyyy-MM-ddTHH:mm:ss.fffZ";
 
     // A start that fails is explained once, without stack traces (StartFaults); afterwards nothing is kept back.
@@ -21,9 +24,14 @@ internal static class LogFormat
     {
         // The framework has bound these options to the configuration already, so only what is not set there is set here.
         logging.AddConsole();
+        logging.Services.RemoveAll<ILoggerProvider>();
+        logging.Services.AddSingleton<ILoggerProvider, ConsoleLog>();
         // Except for the name: the framework sets it after it has bound it.
-        logging.Services.Configure<ConsoleLoggerOptions>(
-            console => console.FormatterName = configuration[Section + "FormatterName"]?.ToLowerInvariant() ?? ConsoleFormatterNames.Simple);
+        logging.Services.Configure<ConsoleLoggerOptions>(console =>
+        {
+            console.FormatterName = configuration[Section + "FormatterName"]?.ToLowerInvariant() ?? ConsoleFormatterNames.Simple;
+            console.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite; // Wait is refused
+        });
         logging.Services.Configure<SimpleConsoleFormatterOptions>(simple =>
         {
             SetTime(simple, Time + " ");
@@ -43,10 +51,12 @@ internal static class LogFormat
         bool IsUnset(string option) => configuration[$"{Section}FormatterOptions:{option}"] is null;
     }
 
-    /// <summary>Keeps the levels that are configured for these categories, and holds the categories back until the start is over.</summary>
+    /// <summary>Keeps the levels that are configured for these categories, and holds the categories back until the start is over. Probes write nothing.</summary>
     private static void AddQuietStart(LoggerFilterOptions options)
     {
         LoggerFilterRule[] configured = [.. options.Rules.Where(static rule => rule.Filter is null)];
+        if (!Array.Exists(configured, static rule => rule.CategoryName?.StartsWith(HealthChecks, StringComparison.OrdinalIgnoreCase) == true))
+            options.Rules.Add(new LoggerFilterRule(null, HealthChecks, LogLevel.None, null));
         foreach (string category in QuietAtStart)
         {
             // As the framework chooses: a rule for the provider first, then the longest category, then the last.

@@ -16,10 +16,14 @@ internal sealed class OtlpFlush(
 {
     private const int LongerThanAnyFlush = 60_000; // milliseconds; the token ends it
 
+    private ExportRecord[] Records => [traceExporter.Record, metricExporter.Record];
+
+    /// <inheritdoc/>
+    public string? Fault => Records.Select(static record => record.Lost).OfType<string>().ToArray() is { Length: > 0 } lost ? string.Join("; ", lost) : null;
+
     public async Task<bool> FlushAsync(CancellationToken cancellation)
     {
-        traceExporter.Record.Forget();
-        metricExporter.Record.Forget();
+        foreach (ExportRecord record in Records) record.Forget();
         // False: something is queued still. (The metrics' says so for reasons of its own, whenever there is a second reader.)
         Task tracesFlushed = OwnThread.Run("flush-traces", () =>
         {
@@ -29,8 +33,8 @@ internal sealed class OtlpFlush(
         try
         {
             await Task.WhenAll(tracesFlushed, metricsFlushed).WaitAsync(cancellation);
-            await Task.WhenAll(traceExporter.Record.Idle, metricExporter.Record.Idle).WaitAsync(cancellation);
-            return !traceExporter.Record.HasFailed && !metricExporter.Record.HasFailed;
+            await Task.WhenAll(Records.Select(static record => record.Idle)).WaitAsync(cancellation);
+            return !Array.Exists(Records, static record => record.HasFailed);
         }
         finally
         {

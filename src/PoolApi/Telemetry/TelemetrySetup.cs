@@ -1,4 +1,6 @@
+using System.Diagnostics.Metrics;
 using OpenTelemetry;
+using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
@@ -59,8 +61,16 @@ internal static class TelemetrySetup
         OtlpSettings traceSettings = OtlpSettings.Traces(configuration);
         OtlpSettings metricSettings = OtlpSettings.Metrics(configuration);
         // Both are there whatever is sent: the flush at the end asks both.
-        telemetry.Services.AddSingleton(_ => new RecordedTraceExporter(traceSettings.Options()));
-        telemetry.Services.AddSingleton(_ => new RecordedMetricExporter(metricSettings.Options()));
+        telemetry.Services.AddSingleton(services =>
+        {
+            OtlpExporterOptions options = traceSettings.Options();
+            return new RecordedTraceExporter(options, Record(services, "traces", options, traceSettings.IsEnabled));
+        });
+        telemetry.Services.AddSingleton(services =>
+        {
+            OtlpExporterOptions options = metricSettings.Options();
+            return new RecordedMetricExporter(options, Record(services, "metrics", options, metricSettings.IsEnabled));
+        });
         telemetry.Services.AddSingleton<ITelemetryFlush, OtlpFlush>();
         telemetry.WithTracing();
         if (metricSettings.IsEnabled)
@@ -89,6 +99,13 @@ internal static class TelemetrySetup
         }
 
         int Number(string key, int fallback) => OpenTelemetrySettings.Number(configuration, key, fallback);
+    }
+
+    private static ExportRecord Record(IServiceProvider services, string signal, OtlpExporterOptions options, bool isEnabled)
+    {
+        var record = new ExportRecord(signal, options, services.GetRequiredService<ILogger<ExportRecord>>());
+        if (isEnabled) record.Measure(services.GetRequiredService<IMeterFactory>());
+        return record;
     }
 
     private static string? ThisAssemblyVersion => typeof(TelemetrySetup).Assembly.GetName().Version?.ToString(3);

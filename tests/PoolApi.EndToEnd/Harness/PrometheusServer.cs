@@ -11,14 +11,16 @@ internal sealed class PrometheusServer : IAsyncDisposable
     private readonly Endpoint _web = new(FreePorts.Next());
     private readonly Process _process;
 
-    private PrometheusServer(string program, int scrapedPort)
+    private PrometheusServer(string program, int scrapedPort, string? rules)
     {
         string configuration = Path.Combine(_folder.Path, "prometheus.yml");
+        Scrape(scrapedPort);
         File.WriteAllText(configuration, $"""
             global: {"{"} scrape_interval: 1s, evaluation_interval: 1s {"}"}
+            rule_files: [{(rules is null ? "" : $"\"{rules}\"")}]
             scrape_configs:
               - job_name: poolapi
-                static_configs: [ {"{"} targets: ["127.0.0.1:{scrapedPort}"] {"}"} ]
+                file_sd_configs: [ {"{"} files: ["{TargetsFile}"] {"}"} ]
             """);
         string[] arguments =
         [
@@ -34,10 +36,14 @@ internal sealed class PrometheusServer : IAsyncDisposable
         _process.BeginOutputReadLine();
     }
 
+    private string TargetsFile => Path.Combine(_folder.Path, "targets.json");
+
     /// <summary>Starts one and waits until it answers.</summary>
-    public static async Task<PrometheusServer> StartAsync(int scrapedPort)
+    /// <param name="scrapedPort">The port of the service that it scrapes.</param>
+    /// <param name="rules">A file of rules that it evaluates every second.</param>
+    public static async Task<PrometheusServer> StartAsync(int scrapedPort, string? rules = null)
     {
-        var server = new PrometheusServer(Tool.Require("prometheus", "apt-get install prometheus"), scrapedPort);
+        var server = new PrometheusServer(Tool.Require("prometheus", "apt-get install prometheus"), scrapedPort, rules);
         try
         {
             await server._log.WaitForAsync(line => line.Contains("Server is ready", StringComparison.Ordinal), TimeSpan.FromSeconds(30));
@@ -48,6 +54,14 @@ internal sealed class PrometheusServer : IAsyncDisposable
             await server.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Scrapes another port from now on, as the same instance: the service was started again.</summary>
+    public void Scrape(int port)
+    {
+        string next = TargetsFile + ".next";
+        File.WriteAllText(next, $$"""[ { "targets": ["127.0.0.1:{{port}}"], "labels": { "instance": "a" } } ]""");
+        File.Move(next, TargetsFile, overwrite: true);
     }
 
     /// <summary>Runs an instant query; what PromQL refuses fails the test. The samples of the result, each with its labels.</summary>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.Http.Headers;
 
 namespace PoolApi.EndToEnd.Jobs;
@@ -41,40 +40,5 @@ public sealed class FullDiskTests
             "/v1/thumbnails?width=8",
             new ByteArrayContent(Png.OfSize(200_000)) { Headers = { ContentType = new MediaTypeHeaderValue("image/png") } },
             "Prefer: respond-async", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
-    }
-
-    /// <summary>A disk in memory, so small that it can be filled.</summary>
-    private sealed class SmallDisk : IDisposable
-    {
-        private readonly TemporaryFolder _folder = new();
-        private bool _isMounted;
-
-        public string Path => _folder.Path;
-
-        public static async Task<SmallDisk> MountAsync(int megabytes)
-        {
-            var disk = new SmallDisk();
-            var run = await ProgramRun.ToEndAsync(
-                new ProcessStartInfo("mount", ["-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", disk.Path]), TimeSpan.FromSeconds(20));
-            disk._isMounted = run.ExitCode == 0;
-            if (!disk._isMounted)
-            {
-                disk.Dispose();
-                Tool.Missing("The right to mount a disk", "run as root; mount said: " + run.Text);
-            }
-
-            return disk;
-        }
-
-        public void Dispose()
-        {
-            if (_isMounted)
-            {
-                using var unmount = Process.Start("umount", ["--lazy", Path]);
-                unmount.WaitForExit();
-            }
-
-            _folder.Dispose();
-        }
     }
 }

@@ -30,7 +30,7 @@ public sealed class TelemetryStopTests
     {
         await using var service = await StartAsync($"http://127.0.0.1:{FreePorts.Next()}", "http/protobuf");
 
-        await MustExitWith5Async(service, noLaterThan: 3);
+        await MustExitWith5Async(service, noLaterThan: 3, "Connection refused");
     }
 
     [Theory]
@@ -43,7 +43,7 @@ public sealed class TelemetryStopTests
         await using var service = await StartAsync($"http://{silent.LocalEndpoint}", protocol);
 
         // Strictly, 2.5 s more than with one that answers.
-        await MustExitWith5Async(service, noLaterThan: 6);
+        await MustExitWith5Async(service, noLaterThan: 6, "");
     }
 
     private static Task<PoolApiProcess> StartAsync(string collector, string protocol) => PoolApiProcess.StartAsync(
@@ -53,7 +53,7 @@ public sealed class TelemetryStopTests
         PoolApiProcess.Diagnostics,
         "--Pool:Workers 2");
 
-    private static async Task MustExitWith5Async(PoolApiProcess service, double noLaterThan)
+    private static async Task MustExitWith5Async(PoolApiProcess service, double noLaterThan, string reason)
     {
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         var clock = Stopwatch.StartNew();
@@ -62,5 +62,9 @@ public sealed class TelemetryStopTests
         Assert.Equal((5, 1, 1, 2), (summary.Exit, summary.Accepted, summary.Completed, summary.Joined));
         Assert.InRange(clock.Elapsed.TotalSeconds, 0, noLaterThan);
         await service.WaitForLineAsync("Shutdown: flushing");
+        string why = await service.WaitForLineAsync("Telemetry could not be flushed: ");
+        Assert.Contains("traces to http://", why, StringComparison.Ordinal);
+        Assert.Contains("metrics to http://", why, StringComparison.Ordinal);
+        Assert.Contains(reason, why, StringComparison.Ordinal);
     }
 }

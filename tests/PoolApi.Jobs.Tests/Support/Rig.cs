@@ -11,7 +11,8 @@ internal sealed class Rig : IAsyncDisposable
 {
     private readonly Meter _meter = new("test");
 
-    private Rig(InMemoryJobs jobs, bool isShared, int workers, JobOptions options, Func<FixedThreadPool, IJobExecutor> executor, int capacity)
+    private Rig(InMemoryJobs jobs, bool isShared, int workers, JobOptions options, Func<FixedThreadPool, IJobExecutor> executor, int capacity,
+        JobInstruments? instruments)
     {
         Jobs = jobs;
         Store = new InMemoryJobStore(jobs) { IsShared = isShared };
@@ -19,7 +20,8 @@ internal sealed class Rig : IAsyncDisposable
         Watch = new JobWatch(Store);
         Executor = executor(Pool);
         Dispatcher = new JobDispatcher(
-            Store, Executor, Pool, Watch, options, new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), TimeProvider.System,
+            Store, Executor, Pool, Watch, options,
+            instruments ?? new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), TimeProvider.System,
             NullLogger<JobDispatcher>.Instance);
     }
 
@@ -40,17 +42,18 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>Starts one whose jobs do what the script says, on a worker.</summary>
     public static Task<Rig> StartAsync(
         Func<JobRun, CancellationToken, JobAttempt>? script = null, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null,
-        bool isShared = false, int capacity = 1024) =>
-        StartAsync(pool => new ScriptedExecutor(pool, script ?? (static (_, _) => ScriptedExecutor.Success)), workers, options, jobs, isShared, capacity);
+        bool isShared = false, int capacity = 1024, JobInstruments? instruments = null) =>
+        StartAsync(
+            pool => new ScriptedExecutor(pool, script ?? (static (_, _) => ScriptedExecutor.Success)), workers, options, jobs, isShared, capacity, instruments);
 
     /// <summary>Starts one with an executor of the test's own.</summary>
     public static async Task<Rig> StartAsync(
         Func<FixedThreadPool, IJobExecutor> executor, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null, bool isShared = false,
-        int capacity = 1024)
+        int capacity = 1024, JobInstruments? instruments = null)
     {
         // Nothing goes first, and no lease runs out, unless a test is about that.
         options ??= Options;
-        var rig = new Rig(jobs ?? new InMemoryJobs(), isShared, workers, options, executor, capacity);
+        var rig = new Rig(jobs ?? new InMemoryJobs(), isShared, workers, options, executor, capacity, instruments);
         await rig.Store.OpenAsync(Token);
         rig.Dispatcher.Start();
         return rig;

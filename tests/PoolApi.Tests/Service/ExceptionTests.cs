@@ -15,7 +15,7 @@ public class ExceptionTests
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = environment });
         builder.WebHost.UseTestServer();
         var log = new ServiceApp.Lines();
-        builder.Logging.ClearProviders().AddProvider(log);
+        builder.Logging.ClearProviders().AddProvider(log).AddFilter("PoolApi.Problems", LogLevel.Debug); // a bad request is told of at Debug
         builder.Services.AddFixedThreadPool();
         builder.Services.AddProblems();
         await using WebApplication app = builder.Build();

@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using PoolApi.AspNetCore.Shutdown;
+
+namespace PoolApi.AspNetCore.Health;
+
+/// <summary>Logs when a probe finds the app no longer ready, and when it is ready again: not each probe. Thread-safe.</summary>
+internal sealed partial class ReadinessLog(ShutdownCoordinator shutdown, ILogger<ReadinessLog> logger)
+{
+    private int _isNotReady;
+
+    public void Tell(HealthReport report)
+    {
+        // The start and the stop have lines of their own.
+        if (shutdown.State != ShutdownState.Running) return;
+        bool isReady = report.Status == HealthStatus.Healthy;
+        if (Interlocked.Exchange(ref _isNotReady, isReady ? 0 : 1) == (isReady ? 0 : 1)) return;
+        if (isReady) LogReady();
+        else LogNotReady(string.Join("; ", report.Entries.Where(static e => e.Value.Status != HealthStatus.Healthy).Select(static e => $"{e.Key}: {Why(e.Value)}")));
+    }
+
+    private static string Why(HealthReportEntry entry) => entry.Description ?? entry.Exception?.Message ?? entry.Status.ToString();
+
+    [LoggerMessage(14, LogLevel.Error, "Not ready: {fault}")]
+    private partial void LogNotReady(string fault);
+
+    [LoggerMessage(15, LogLevel.Information, "Ready again")]
+    private partial void LogReady();
+}

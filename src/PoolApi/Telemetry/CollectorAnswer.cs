@@ -1,0 +1,106 @@
+using System.Globalization;
+using OpenTelemetry.Exporter;
+
+namespace PoolApi.Telemetry;
+
+/// <summary>What the collector answered to the last export, or why there is no answer: the exporter keeps that to itself.</summary>
+/// <remarks>It stands between the exporter and its HTTP client, for gRPC and for HTTP. One export at a time.</remarks>
+internal sealed class CollectorAnswer
+{
+    private readonly TimeSpan _timeout;
+    private volatile HttpResponseMessage? _response;
+    private volatile Exception? _failure;
+
+    private CollectorAnswer(TimeSpan timeout) => _timeout = timeout;
+
+    /// <summary>Why the last export failed; <see langword="null"/> if the exporter alone knows.</summary>
+    public string? Fault => _failure is { } failure ? FaultOf(failure) : _response is { } response ? FaultOf(response) : null;
+
+    /// <summary>Has the exporters of these options tell what is answered.</summary>
+    public static CollectorAnswer Watch(OtlpExporterOptions options)
+    {
+        var answer = new CollectorAnswer(TimeSpan.FromMilliseconds(options.TimeoutMilliseconds));
+        Func<HttpClient> make = options.HttpClientFactory;
+        // The client underneath has the certificates and the timeout.
+        options.HttpClientFactory = () => new HttpClient(new Handler(answer, make())) { Timeout = Timeout.InfiniteTimeSpan };
+        return answer;
+    }
+
+    public void Forget() => (_response, _failure) = (null, null);
+
+    private string FaultOf(Exception failure) => failure switch
+    {
+        OperationCanceledException { InnerException: TimeoutException } =>
+            string.Create(CultureInfo.InvariantCulture, $"no answer within {_timeout.TotalSeconds} s"),
+        OperationCanceledException => "given up before there was an answer",
+        HttpRequestException { InnerException: IOException inner } => inner.Message,
+        _ => failure.Message,
+    };
+
+    private static string? FaultOf(HttpResponseMessage response)
+    {
+        if (!response.IsSuccessStatusCode) return $"HTTP status {(int)response.StatusCode}";
+        // Of an answer without a body, gRPC has the status in the headers.
+        string? status = Field("grpc-status");
+        return status is null or "0" ? null : $"gRPC status {status} {Uri.UnescapeDataString(Field("grpc-message") ?? "")}".TrimEnd();
+
+        string? Field(string name) =>
+            response.TrailingHeaders.TryGetValues(name, out IEnumerable<string>? values) || response.Headers.TryGetValues(name, out values)
+                ? values.FirstOrDefault()
+                : null;
+    }
+
+    private sealed class Handler(CollectorAnswer answer, HttpClient client) : HttpMessageHandler
+    {
+        protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            try
+            {
+                using HttpRequestMessage copy = Copy(request);
+                HttpResponseMessage response = client.Send(copy, cancellationToken);
+                copy.Content = null; // the request's own
+                return answer._response = response;
+            }
+            catch (Exception e)
+            {
+                answer._failure = e;
+                throw;
+            }
+        }
+
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            try
+            {
+                using HttpRequestMessage copy = Copy(request);
+                HttpResponseMessage response = await client.SendAsync(copy, cancellationToken);
+                copy.Content = null; // the request's own
+                return answer._response = response;
+            }
+            catch (Exception e)
+            {
+                answer._failure = e;
+                throw;
+            }
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing) client.Dispose();
+            base.Dispose(disposing);
+        }
+
+        /// <summary>A client does not send a request that another one has sent.</summary>
+        private static HttpRequestMessage Copy(HttpRequestMessage request)
+        {
+            var copy = new HttpRequestMessage(request.Method, request.RequestUri)
+            {
+                Content = request.Content,
+                Version = request.Version,
+                VersionPolicy = request.VersionPolicy,
+            };
+            foreach (var (name, values) in request.Headers) copy.Headers.TryAddWithoutValidation(name, values);
+            return copy;
+        }
+    }
+}

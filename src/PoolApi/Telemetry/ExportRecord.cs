@@ -1,0 +1,101 @@
+using System.Diagnostics.Metrics;
+using OpenTelemetry;
+using OpenTelemetry.Exporter;
+using PoolApi.Threading;
+
+namespace PoolApi.Telemetry;
+
+/// <summary>What became of an OTLP exporter's exports. What its provider says of a flush does not tell that.</summary>
+/// <remarks>
+/// The log tells of the first export that fails, with the reason, and of the first one that succeeds afterwards. Exports come from the
+/// provider's own thread, one at a time; whoever flushes looks on from another.
+/// </remarks>
+internal sealed partial class ExportRecord
+{
+    private readonly string _signal;
+    private readonly Uri _endpoint;
+    private readonly CollectorAnswer _answer;
+    private readonly ILogger _logger;
+    private volatile bool _isClosed;
+    private volatile bool _hasFailed;
+    private volatile string _fault = "";
+    private volatile TaskCompletionSource _idle = Ended();
+    private long _failures;
+    private long _failuresSinceSuccess; // of the exporting thread
+
+    /// <param name="signal">Traces or metrics.</param>
+    /// <param name="options">The exporter's: from now on they tell what the collector answers.</param>
+    /// <param name="logger">Where failure and recovery are told.</param>
+    public ExportRecord(string signal, OtlpExporterOptions options, ILogger logger)
+    {
+        (_signal, _endpoint, _logger) = (signal, options.Endpoint, logger);
+        _answer = CollectorAnswer.Watch(options);
+    }
+
+    /// <summary>Whether an export has failed that ended after the last <see cref="Forget"/>.</summary>
+    public bool HasFailed => _hasFailed;
+
+    /// <summary>Completes when no export is under way.</summary>
+    public Task Idle => _idle.Task;
+
+    /// <summary>What the last flush has lost, and why; nothing if it has lost nothing.</summary>
+    public string? Lost =>
+        !Idle.IsCompleted ? $"{_signal} to {_endpoint}: no answer yet"
+        : _hasFailed ? $"{_signal} to {_endpoint}: {_fault}"
+        : null;
+
+    /// <summary>Exports <c>poolapi.telemetry.export.failed</c>, from 0 on.</summary>
+    public void Measure(IMeterFactory meters) => meters.Create(FixedThreadPool.MeterName).CreateObservableCounter<long>(
+        "poolapi.telemetry.export.failed",
+        () => new Measurement<long>(Volatile.Read(ref _failures), new KeyValuePair<string, object?>("signal", _signal)),
+        "{export}",
+        "Exports that the collector did not take.");
+
+    public void Forget() => _hasFailed = false;
+
+    public void Close() => _isClosed = true;
+
+    public bool TryBegin()
+    {
+        if (_isClosed) return false;
+        _answer.Forget();
+        _idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return true;
+    }
+
+    public ExportResult End(ExportResult result)
+    {
+        if (result != ExportResult.Success) Failed();
+        else if (_failuresSinceSuccess > 0) Succeeded();
+        _idle.TrySetResult();
+        return result;
+    }
+
+    private void Failed()
+    {
+        _fault = _answer.Fault ?? "the exporter could not send them";
+        _hasFailed = true;
+        Interlocked.Increment(ref _failures);
+        // A closed one was cut by the stop, which tells of it itself.
+        if (++_failuresSinceSuccess == 1 && !_isClosed) LogFails(_logger, _signal, _endpoint, _fault);
+    }
+
+    private void Succeeded()
+    {
+        if (!_isClosed) LogWorks(_logger, _signal, _endpoint, _failuresSinceSuccess);
+        _failuresSinceSuccess = 0;
+    }
+
+    private static TaskCompletionSource Ended()
+    {
+        var ended = new TaskCompletionSource();
+        ended.SetResult();
+        return ended;
+    }
+
+    [LoggerMessage(50, LogLevel.Error, "The collector does not take {signal}: {endpoint}: {reason}. They are lost until it does")]
+    private static partial void LogFails(ILogger logger, string signal, Uri endpoint, string reason);
+
+    [LoggerMessage(51, LogLevel.Information, "The collector takes {signal} again: {endpoint}, after {failures} failed exports")]
+    private static partial void LogWorks(ILogger logger, string signal, Uri endpoint, long failures);
+}

@@ -1,0 +1,106 @@
+namespace PoolApi.Telemetry;
+
+/// <summary>A line of the log, with its line break.</summary>
+/// <param name="Text">The line.</param>
+/// <param name="IsError">Whether it goes to standard error.</param>
+internal readonly record struct LogLine(string Text, bool IsError);
+
+/// <summary>Lines that wait for their reader. A thread of its own writes them; nobody else ever waits for the reader.</summary>
+/// <remarks>
+/// A reader that stops reading blocks that thread in its write. When the queue is full, more lines are dropped and counted. When half
+/// of it is free again, a line says how many. Thread-safe.
+/// </remarks>
+internal sealed class LogQueue
+{
+    private readonly int _capacity;
+    private readonly Action<LogLine> _write;
+    private readonly Func<long, LogLine> _tellDropped;
+    private readonly Queue<LogLine> _lines = new(); // also the lock of everything here
+    private readonly Thread _writer;
+    private long _dropped;
+    private long _untold;
+    private bool _isClosed;
+
+    /// <param name="capacity">How many lines may wait.</param>
+    /// <param name="write">Writes a line; may block, and may throw: then the line is lost.</param>
+    /// <param name="tellDropped">Makes the line that says how many were dropped.</param>
+    public LogQueue(int capacity, Action<LogLine> write, Func<long, LogLine> tellDropped)
+    {
+        (_capacity, _write, _tellDropped) = (capacity, write, tellDropped);
+        _writer = new Thread(Write) { IsBackground = true, Name = "log" };
+        _writer.UnsafeStart();
+    }
+
+    /// <summary>How many lines were dropped.</summary>
+    public long Dropped
+    {
+        get
+        {
+            lock (_lines) return _dropped;
+        }
+    }
+
+    /// <summary>Queues a line, or drops it. Never waits for the reader.</summary>
+    public void Add(LogLine line)
+    {
+        lock (_lines)
+        {
+            if (_isClosed) return;
+            if (_lines.Count >= _capacity)
+            {
+                _dropped++;
+                _untold++;
+                return;
+            }
+            _lines.Enqueue(line);
+            if (_lines.Count == 1) Monitor.Pulse(_lines);
+        }
+    }
+
+    /// <summary>Takes no more lines, and waits until those that wait are written.</summary>
+    /// <param name="patience">For how long.</param>
+    /// <returns>Whether they are.</returns>
+    public bool Close(TimeSpan patience)
+    {
+        lock (_lines)
+        {
+            _isClosed = true;
+            Monitor.Pulse(_lines);
+        }
+        return _writer.Join(patience);
+    }
+
+    private void Write()
+    {
+        while (Next() is { } line)
+        {
+            try
+            {
+                _write(line);
+            }
+            catch (Exception)
+            {
+                // A full disk, or a reader that has gone: the log is lost, and nothing else.
+                lock (_lines) _dropped++;
+            }
+        }
+    }
+
+    private LogLine? Next()
+    {
+        lock (_lines)
+        {
+            while (_lines.Count == 0 && _untold == 0)
+            {
+                if (_isClosed) return null;
+                Monitor.Wait(_lines);
+            }
+            if (_untold > 0 && _lines.Count <= _capacity / 2)
+            {
+                _lines.Enqueue(_tellDropped(_untold));
+                _untold = 0;
+            }
+            return _lines.Dequeue();
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using System.Diagnostics.Metrics;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>An alert on the increase of a counter sees the first occurrence only if the counter was there before, at 0.</summary>
+public sealed class JobInstrumentsTests : IDisposable
+{
+    private readonly Meter _meter = new(nameof(JobInstrumentsTests) + Guid.NewGuid());
+    private readonly MeterListener _listener = new();
+    private readonly Dictionary<string, double> _sums = [];
+    private readonly JobInstruments _instruments;
+
+    public JobInstrumentsTests()
+    {
+        _instruments = new JobInstruments(_meter, static () => new Dictionary<JobState, long>());
+        _listener.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter == _meter) listener.EnableMeasurementEvents(instrument);
+        };
+        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            string series = instrument.Name + string.Concat(tags.ToArray().Select(static tag => " " + tag.Value));
+            lock (_sums) _sums[series] = _sums.GetValueOrDefault(series) + value;
+        });
+        _listener.Start();
+    }
+
+    [Fact]
+    public void Every_counter_is_there_at_0_with_each_known_label_value_before_anything_has_happened()
+    {
+        _instruments.DeclareKinds(["a", "b"]);
+        _listener.RecordObservableInstruments();
+
+        string[] kinds = ["accepted", "retried", "redelivered", "finished"];
+        string[] outcomes = ["succeeded", "failed", "cancelled", "expired"];
+        Assert.Equal(
+            [
+                .. ((string[])["a", "b"]).SelectMany(kind => kinds.SelectMany(name => name == "finished"
+                    ? outcomes.Select(outcome => $"poolapi.job.finished {kind} {outcome}")
+                    : [$"poolapi.job.{name} {kind}"])).Append("poolapi.job.poisoned")
+                    .Concat(MeasuredJobStore.Operations.Select(static operation => $"poolapi.store.operation.failed {operation}"))
+                    .Order(StringComparer.Ordinal),
+            ],
+            _sums.Keys.Order(StringComparer.Ordinal));
+        Assert.All(_sums.Values, static sum => Assert.Equal(0, sum));
+    }
+
+    [Fact]
+    public async Task What_fails_is_counted_by_its_operation_and_what_the_caller_gave_up_is_not()
+    {
+        var store = new InMemoryJobStore(new InMemoryJobs()) { Fault = "away" };
+        await using var measured = new MeasuredJobStore(store, _instruments);
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(() => measured.CheckAsync(Token).AsTask());
+        _instruments.Operation("check", 0, new OperationCanceledException());
+        Assert.Equal(1, _sums["poolapi.store.operation.failed check"]);
+    }
+
+    [Fact]
+    public async Task The_end_of_a_job_is_counted_by_kind_and_outcome()
+    {
+        await using Rig rig = await Rig.StartAsync(static (run, _) => run.Claim.Job.Kind == "good" ? ScriptedExecutor.Success : JobAttempt.Failed, instruments: _instruments);
+        foreach (string kind in (string[])["good", "bad", "bad"])
+        {
+            Job job = await rig.AcceptAsync(Jobs.New(kind: kind, maxAttempts: 1));
+            await rig.UntilAsync(job.Id, kind == "good" ? JobState.Succeeded : JobState.Failed);
+        }
+        // The count comes after the write, and the stop after both.
+        await rig.Dispatcher.StopAsync(Token);
+        Assert.Equal((1, 2), (_sums["poolapi.job.finished good succeeded"], _sums["poolapi.job.finished bad failed"]));
+    }
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _meter.Dispose();
+    }
+}

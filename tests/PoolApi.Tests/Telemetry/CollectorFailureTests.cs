@@ -1,0 +1,135 @@
+using System.Net;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Tests.Service;
+using PoolApi.Tests.Settings;
+
+namespace PoolApi.Tests.Telemetry;
+
+/// <summary>A collector that does not take telemetry is told of in the log: at its first failure, with the reason, and at its recovery.</summary>
+public sealed class CollectorFailureTests
+{
+    private const string Fails = "The collector does not take metrics";
+    private const string Works = "The collector takes metrics again";
+
+    [Theory]
+    [InlineData("http/protobuf", 503, "HTTP status 503")]
+    [InlineData("grpc", 503, "HTTP status 503")]
+    [InlineData("grpc", 14, "gRPC status 14 try later")]
+    [InlineData("http/protobuf", FailingCollector.Silent, "no answer within 0.3 s")]
+    [InlineData("grpc", FailingCollector.Silent, "no answer within 0.3 s")]
+    public async Task It_is_told_once_with_the_reason_and_so_is_the_recovery(string protocol, int fault, string reason)
+    {
+        await using FailingCollector collector = await FailingCollector.StartAsync(protocol, fault);
+        await using RunningService service = Service(protocol, collector.Url, timeout: fault == FailingCollector.Silent ? 300 : 30_000);
+        await collector.SeesAsync(exports: 4);
+        collector.Fault = 0;
+        string[] log = await SeesAsync(service, Works);
+
+        string failure = Assert.Single(log, static line => line.Contains(Fails, StringComparison.Ordinal));
+        Assert.Contains(collector.Url, failure, StringComparison.Ordinal);
+        Assert.Contains(reason, failure, StringComparison.Ordinal);
+        Assert.Single(log, static line => line.Contains(Works, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("http/protobuf")]
+    [InlineData("grpc")]
+    public async Task Nobody_listens(string protocol)
+    {
+        // The port of a collector that has gone.
+        string gone;
+        await using (FailingCollector collector = await FailingCollector.StartAsync(protocol, 0)) gone = collector.Url;
+        await using RunningService service = Service(protocol, gone, timeout: 30_000);
+        string[] log = await SeesAsync(service, Fails);
+        Assert.Contains("Connection refused", log.First(static line => line.Contains(Fails, StringComparison.Ordinal)), StringComparison.Ordinal);
+
+        var flush = service.App.Services.GetRequiredService<ITelemetryFlush>();
+        Assert.False(await flush.FlushAsync(ServiceApp.Token));
+        Assert.StartsWith($"metrics to {gone}", flush.Fault, StringComparison.Ordinal);
+        Assert.Contains("Connection refused", flush.Fault, StringComparison.Ordinal);
+    }
+
+    private static RunningService Service(string protocol, string url, int timeout) => RunningService.With(
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", protocol == "grpc" ? url : url + "/v1/metrics"), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "50"), ("OTEL_EXPORTER_OTLP_TIMEOUT", $"{timeout}"));
+
+    /// <summary>The log as soon as it has these words.</summary>
+    private static async Task<string[]> SeesAsync(RunningService service, string words)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (true)
+        {
+            string[] log = [.. service.App.Log];
+            if (Array.Exists(log, line => line.Contains(words, StringComparison.Ordinal))) return log;
+            Assert.False(patience.IsCancellationRequested, $"not within 30 s: {words}");
+            await Task.Delay(10, ServiceApp.Token);
+        }
+    }
+
+    /// <summary>A collector that answers as it is told to.</summary>
+    private sealed class FailingCollector : IAsyncDisposable
+    {
+        public const int Silent = -1;
+
+        private readonly WebApplication _app;
+        private readonly SemaphoreSlim _exports = new(0);
+        private readonly bool _isGrpc;
+
+        private FailingCollector(WebApplication app, bool isGrpc) => (_app, _isGrpc) = (app, isGrpc);
+
+        /// <summary>0: it takes everything; up to 16: that status of gRPC; or that of HTTP; or <see cref="Silent"/>.</summary>
+        public int Fault { get; set; }
+
+        public string Url => _app.Urls.Single();
+
+        public static async Task<FailingCollector> StartAsync(string protocol, int fault)
+        {
+            bool isGrpc = protocol == "grpc";
+            WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
+            builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(
+                IPAddress.Loopback, 0, listen => listen.Protocols = isGrpc ? HttpProtocols.Http2 : HttpProtocols.Http1));
+            WebApplication app = builder.Build();
+            var collector = new FailingCollector(app, isGrpc) { Fault = fault };
+            app.Run(collector.TakeAsync);
+            await app.StartAsync(ServiceApp.Token);
+            return collector;
+        }
+
+        public async Task SeesAsync(int exports)
+        {
+            for (int i = 0; i < exports; i++) Assert.True(await _exports.WaitAsync(TimeSpan.FromSeconds(30), ServiceApp.Token), "no export within 30 s");
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _app.StopAsync(new CancellationToken(canceled: true));
+            await _app.DisposeAsync();
+            _exports.Dispose();
+        }
+
+        private async Task TakeAsync(HttpContext context)
+        {
+            int fault = Fault;
+            await context.Request.Body.CopyToAsync(Stream.Null, context.RequestAborted);
+            _exports.Release();
+            if (fault == Silent)
+            {
+                await Task.Delay(Timeout.Infinite, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                return;
+            }
+            context.Response.ContentType = _isGrpc ? "application/grpc" : "application/x-protobuf";
+            if (fault >= 100)
+            {
+                context.Response.StatusCode = fault;
+            }
+            else if (_isGrpc)
+            {
+                // An empty message, and the status behind it.
+                await context.Response.Body.WriteAsync(new byte[5], context.RequestAborted);
+                context.Response.AppendTrailer("grpc-status", $"{fault}");
+                context.Response.AppendTrailer("grpc-message", Uri.EscapeDataString("try later"));
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+using PoolApi.Telemetry;
+
+namespace PoolApi.Tests.Telemetry;
+
+/// <summary>A log that nobody reads blocks one thread of its own, and nobody else.</summary>
+public sealed class LogQueueTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly SemaphoreSlim _reads = new(0); // how many lines the reader takes
+    private readonly SemaphoreSlim _written = new(0);
+    private readonly ManualResetEventSlim _begun = new(); // the first line is on its way
+    private readonly List<string> _lines = [];
+    private readonly LogQueue _queue;
+
+    public LogQueueTests() => _queue = new LogQueue(4, Write, static dropped => new LogLine($"{dropped} dropped", false));
+
+    [Fact]
+    public void Nobody_waits_for_a_reader_that_reads_nothing_and_what_is_too_much_is_counted()
+    {
+        AddBlocked(1000);
+        Assert.Equal(1000 - 4, _queue.Dropped);
+        Assert.Empty(Lines);
+    }
+
+    [Fact]
+    public void When_the_reader_goes_on_it_is_told_once_how_much_is_missing()
+    {
+        AddBlocked(104);
+        ReadOn(lines: 1 + 4 + 1);
+        Assert.Equal(["first", "0", "1", "2", "3", "100 dropped"], Lines);
+        _queue.Add(new LogLine("next", false));
+        ReadOn(lines: 1);
+        Assert.Equal("next", Lines[^1]);
+    }
+
+    [Fact]
+    public void A_reader_that_reads_nothing_does_not_hold_the_end_and_nothing_comes_after_it()
+    {
+        AddBlocked(1);
+        Assert.False(_queue.Close(TimeSpan.FromMilliseconds(20)));
+        _queue.Add(new LogLine("late", false));
+        ReadOn(lines: 2);
+        Assert.True(_queue.Close(Patience));
+        Assert.Equal(["first", "0"], Lines);
+    }
+
+    [Fact]
+    public void At_the_end_every_line_that_waits_is_written()
+    {
+        _reads.Release(100);
+        for (int i = 0; i < 4; i++) _queue.Add(new LogLine($"{i}", false));
+        Assert.True(_queue.Close(Patience));
+        Assert.Equal(["0", "1", "2", "3"], Lines);
+    }
+
+    [Fact]
+    public void A_write_that_fails_loses_its_line_and_nothing_else()
+    {
+        _reads.Release(100);
+        _queue.Add(new LogLine("throw", false));
+        _queue.Add(new LogLine("after", false));
+        Assert.True(_queue.Close(Patience));
+        Assert.Equal(["after"], Lines);
+        Assert.Equal(1, _queue.Dropped);
+    }
+
+    public void Dispose()
+    {
+        _reads.Release(10_000);
+        _queue.Close(Patience);
+        _reads.Dispose();
+        _written.Dispose();
+        _begun.Dispose();
+    }
+
+    private string[] Lines
+    {
+        get
+        {
+            lock (_lines) return [.. _lines];
+        }
+    }
+
+    /// <summary>Lines of which the first is on its way to a reader that does not take it.</summary>
+    private void AddBlocked(int more)
+    {
+        _queue.Add(new LogLine("first", false));
+        Assert.True(_begun.Wait(Patience));
+        for (int i = 0; i < more; i++) _queue.Add(new LogLine($"{i}", false));
+    }
+
+    private void ReadOn(int lines)
+    {
+        _reads.Release(lines);
+        for (int i = 0; i < lines; i++) Assert.True(_written.Wait(Patience));
+    }
+
+    private void Write(LogLine line)
+    {
+        _begun.Set();
+        _reads.Wait();
+        if (line.Text == "throw") throw new IOException("The disk is full.");
+        lock (_lines) _lines.Add(line.Text);
+        _written.Release();
+    }
+}
