@@ -32,6 +32,7 @@ try
     builder.WebHost.UseUrls([.. settings.Urls.All]);
     builder.WebHost.AddServer(builder.Configuration, settings.Urls);
     builder.Services.AddAllowedHosts();
+    builder.Services.AddReverseProxy(builder.Configuration);
     builder.Logging.AddLogFormat(builder.Configuration);
 
     builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", configure: settings.Auth.AddTo);

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Events;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Workers;
 
@@ -29,15 +30,11 @@ public static class PoolWorkersEndpoint
                 context.RequestServices.GetRequiredService<ShutdownCoordinator>(), context.RequestServices.GetRequiredService<AppPools>());
             return context.Response.WriteAsJsonAsync(view, WorkersJson.Default.WorkersView, cancellationToken: context.RequestAborted);
         });
-        group.MapGet("/stream", static context =>
-        {
-            // nginx buffers answers unless this header tells it not to.
-            context.Response.Headers["X-Accel-Buffering"] = "no";
-            return TypedResults.ServerSentEvents(WorkersStream.ReadAsync(
-                context.RequestServices.GetRequiredService<ShutdownCoordinator>(),
-                context.RequestServices.GetRequiredService<AppPools>(),
-                context.RequestAborted)).ExecuteAsync(context);
-        });
+        group.MapGet("/stream", static context => EventStreamWriter.WriteAsync(context, WorkersStream.ReadAsync(
+            context.RequestServices.GetRequiredService<ShutdownCoordinator>(),
+            context.RequestServices.GetRequiredService<AppPools>(),
+            context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System,
+            context.RequestAborted)));
         return group;
     }
 }
