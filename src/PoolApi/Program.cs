@@ -34,6 +34,7 @@ try
     builder.WebHost.AddServer(builder.Configuration, settings.Urls);
     builder.Services.AddAllowedHosts();
     builder.Services.AddCorsPolicy(settings.Cors);
+    builder.Services.AddReverseProxy(builder.Configuration);
     builder.Logging.AddLogFormat(builder.Configuration);
 
     builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", configure: settings.Auth.AddTo);

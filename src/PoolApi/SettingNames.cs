@@ -25,7 +25,7 @@ internal static class SettingNames
         "Urls", "Kestrel", "Logging", "AllowedHosts", "environment", "applicationName", "contentRoot", "webroot", "http_ports", "https_ports",
         "preferHostingUrls", "hostBuilder", "HostOptions", "shutdownTimeoutSeconds", "captureStartupErrors", "detailedErrors",
         "suppressStatusMessages", "hostingStartupAssemblies", "hostingStartupExcludeAssemblies", "preventHostingStartup", "startupAssembly",
-        "forwardedHeaders_Enabled",
+        "forwardedHeaders_Enabled", "ForwardedHeaders", "PathBase",
     ];
 
     private static readonly string[] Full =

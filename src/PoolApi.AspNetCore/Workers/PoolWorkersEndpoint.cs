@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Events;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Workers;
 
@@ -33,24 +34,17 @@ public static class PoolWorkersEndpoint
         });
         group.MapMethods("/stream", Reading, static context =>
         {
-            // nginx buffers answers unless this header tells it not to.
-            context.Response.Headers["X-Accel-Buffering"] = "no";
-            if (HttpMethods.IsHead(context.Request.Method)) return AnswerHead(context.Response);
-            return TypedResults.ServerSentEvents(WorkersStream.ReadAsync(
-                context.RequestServices.GetRequiredService<ShutdownCoordinator>(),
-                context.RequestServices.GetRequiredService<AppPools>(),
-                context.RequestAborted)).ExecuteAsync(context);
+            if (!HttpMethods.IsHead(context.Request.Method))
+            {
+                return EventStreamWriter.WriteAsync(context, WorkersStream.ReadAsync(
+                    context.RequestServices.GetRequiredService<ShutdownCoordinator>(),
+                    context.RequestServices.GetRequiredService<AppPools>(),
+                    context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System,
+                    context.RequestAborted));
+            }
+            EventStreamWriter.SetHeaders(context.Response); // of the stream, which would never end
+            return Task.CompletedTask;
         });
         return group;
-    }
-
-    /// <summary>The headers of the stream, which would never end. The framework sets them itself, but not for HEAD.</summary>
-    private static Task AnswerHead(HttpResponse response)
-    {
-        response.ContentType = "text/event-stream";
-        response.Headers.CacheControl = "no-cache,no-store";
-        response.Headers.Pragma = "no-cache";
-        response.Headers.ContentEncoding = "identity";
-        return Task.CompletedTask;
     }
 }

@@ -17,10 +17,10 @@ internal static class WorkersStream
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
     public static async IAsyncEnumerable<SseItem<string>> ReadAsync(
-        ShutdownCoordinator shutdown, AppPools pools, [EnumeratorCancellation] CancellationToken client)
+        ShutdownCoordinator shutdown, AppPools pools, TimeProvider clock, [EnumeratorCancellation] CancellationToken client)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(client, shutdown.Leaving);
-        using var timer = new PeriodicTimer(Period);
+        using var timer = new PeriodicTimer(Period, clock);
         bool goesOn = true;
         while (goesOn)
         {

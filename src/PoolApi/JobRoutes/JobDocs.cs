@@ -25,7 +25,7 @@ internal static class JobDocs
         .WithProblems(400, 503)
         .WithMeaning(200, "The jobs, and where there are more.")
         .WithMeaning(503, StoreAway)
-        .WithExample(200, static () => new JsonObject { ["jobs"] = new JsonArray(ExampleJob()), ["next"] = null });
+        .WithExample(200, static () => new JsonObject { ["jobs"] = new JsonArray(ExampleJob("jobs/")), ["next"] = null });
 
     public static RouteHandlerBuilder DescribeGet(this RouteHandlerBuilder route) => route
         .WithSummary("Says how a job is, or waits until it is otherwise.")
@@ -42,7 +42,7 @@ internal static class JobDocs
         .WithMeaning(304, "The job is as the client has it.", ETagHeader(), AppliedHeader())
         .WithMeaning(404, NoJob)
         .WithMeaning(503, StoreAway)
-        .WithExample(200, ExampleJob);
+        .WithExample(200, static () => ExampleJob());
 
     public static RouteHandlerBuilder DescribeResult(this RouteHandlerBuilder route) => route
         .WithSummary("Answers what the work of a job answered.")
@@ -59,7 +59,7 @@ internal static class JobDocs
 
     public static RouteHandlerBuilder DescribeEvents(this RouteHandlerBuilder route) => route
         .WithSummary("Sends the job at once and whenever it changes, as server-sent events, until it has ended.")
-        .WithDescription("Each event is named `job`, has the job as its data and its version as its id. Of several changes at once only the latest is sent.")
+        .WithDescription("Each event is named `job`, has the job as its data and its version as its id. Of several changes at once only the latest is sent. A comment comes every 15 seconds.")
         .WithJobId()
         .WithHeader(JobEvents.LastSeenHeader, "The id of the last event that the client has: only newer ones are sent.", Text("7"))
         .Produces<string>(StatusCodes.Status200OK, "text/event-stream")
@@ -127,7 +127,7 @@ internal static class JobDocs
             return Task.CompletedTask;
         });
 
-    private static JsonNode ExampleJob() => new JsonObject
+    private static JsonObject ExampleJob(string below = "") => new JsonObject
     {
         ["id"] = ExampleId,
         ["kind"] = "thumbnails",
@@ -143,9 +143,9 @@ internal static class JobDocs
         ["error"] = null,
         ["links"] = new JsonObject
         {
-            ["self"] = $"{JobLinks.Jobs}/{ExampleId}",
-            ["result"] = $"{JobLinks.Jobs}/{ExampleId}/result",
-            ["events"] = $"{JobLinks.Jobs}/{ExampleId}/events",
+            ["self"] = below + ExampleId,
+            ["result"] = $"{below}{ExampleId}/result",
+            ["events"] = $"{below}{ExampleId}/events",
         },
         ["maxAttempts"] = 3,
         ["runAt"] = "2030-01-31T08:00:00.000Z",
@@ -158,7 +158,7 @@ internal static class JobDocs
 
     private static (string, string) AppliedHeader() => ("Preference-Applied", "Which preferences were heeded.");
 
-    private static (string, string) LocationHeader() => ("Location", "Where the job is.");
+    private static (string, string) LocationHeader() => ("Location", "Where the job is, relative to the URL of the request.");
 
     private static List<JsonNode> States() => Words(JobStates.All.Select(static state => state.ToWord()));
 

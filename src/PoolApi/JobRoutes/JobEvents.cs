@@ -33,18 +33,16 @@ internal static class JobEvents
     /// <summary>The events from here on.</summary>
     /// <param name="follower">The job.</param>
     /// <param name="seen">Only versions greater than this one.</param>
-    /// <param name="response">The answer.</param>
-    public static async IAsyncEnumerable<SseItem<string>> ReadAsync(JobFollower follower, long seen, HttpResponse response)
+    /// <param name="links">The links in the events.</param>
+    public static async IAsyncEnumerable<SseItem<string>> ReadAsync(JobFollower follower, long seen, JobLinks links)
     {
-        // Until the first event it may be long; the client shall know that it is connected.
-        if (follower.Job.Version <= seen) await response.Body.FlushAsync(follower.Over);
         bool goesOn = true;
         while (goesOn)
         {
             if (follower.Job.Version > seen)
             {
                 seen = follower.Job.Version;
-                yield return Event(follower.Job);
+                yield return Event(follower.Job, links);
             }
             goesOn = !follower.Job.State.IsFinal() && await NextAsync(follower);
         }
@@ -72,7 +70,7 @@ internal static class JobEvents
         return false;
     }
 
-    private static SseItem<string> Event(Job job) => new(JsonSerializer.Serialize(JobView.Of(job), JobJson.Readable.JobView), EventType)
+    private static SseItem<string> Event(Job job, JobLinks links) => new(JsonSerializer.Serialize(JobView.Of(job, links), JobJson.Readable.JobView), EventType)
     {
         EventId = job.Version.ToString(CultureInfo.InvariantCulture),
     };

@@ -1,3 +1,4 @@
+using PoolApi.AspNetCore.Events;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Running;
 
@@ -38,6 +39,7 @@ internal sealed class JobFollower : IAsyncDisposable
     /// <exception cref="PoolApi.Jobs.Stores.JobStoreUnavailableException">The store cannot be read.</exception>
     public static async Task<JobFollower?> BeginAsync(HttpContext context, Guid id, JobWatch watch, CancellationToken leaving)
     {
+        ConnectionLiveness.Probe(context);
         var follower = new JobFollower(watch, id, context.RequestAborted);
         bool follows = false;
         try

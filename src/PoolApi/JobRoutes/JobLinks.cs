@@ -1,13 +1,34 @@
+using PoolApi.Requests;
+
 namespace PoolApi.JobRoutes;
 
-/// <summary>Where a job and what belongs to it is found: paths without a host, which is the client's to know.</summary>
-internal static class JobLinks
+/// <summary>Where a job and what belongs to it is found, as references relative to the URL of one request.</summary>
+internal sealed class JobLinks
 {
+    /// <summary>The route of the list. The other routes of jobs are below it.</summary>
     public const string Jobs = "/v1/jobs";
 
-    public static string Self(Guid id) => $"{Jobs}/{id:D}";
+    private readonly string _list;
+    private readonly string _below;
 
-    public static string Result(Guid id) => $"{Jobs}/{id:D}/result";
+    private JobLinks(HttpRequest request)
+    {
+        _list = RelativeReference.Of(request.Path.Value, Jobs);
+        _below = RelativeReference.Of(request.Path.Value, Jobs + "/");
+    }
 
-    public static string Events(Guid id) => $"{Jobs}/{id:D}/events";
+    /// <summary>The links in the answer to a request.</summary>
+    public static JobLinks From(HttpRequest request) => new(request);
+
+    public string Self(Guid id) => $"{_below}{id:D}";
+
+    public string Result(Guid id) => $"{_below}{id:D}/result";
+
+    public string Events(Guid id) => $"{_below}{id:D}/events";
+
+    /// <summary>The list with this query.</summary>
+    public string List(QueryString query) => _list + query.ToUriComponent();
+
+    /// <summary>The path of a job, for the text of a problem: people read it, and the same text is stored for clients of other URLs.</summary>
+    public static string Path(Guid id) => $"{Jobs}/{id:D}";
 }

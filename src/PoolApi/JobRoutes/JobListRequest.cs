@@ -39,7 +39,7 @@ internal sealed record JobListRequest(JobQuery Query, IResult? Refusal) : IValid
     }
 
     /// <summary>Where the page after this one is: the same question, from the last job on.</summary>
-    public string? NextOf(JobPage page)
+    public string? NextOf(JobPage page, JobLinks links)
     {
         if (!page.HasMore || page.Jobs.Count == 0) return null;
         var next = new QueryBuilder();
@@ -48,7 +48,7 @@ internal sealed record JobListRequest(JobQuery Query, IResult? Refusal) : IValid
         if (Query.Tag is { } tag) next.Add(TagQuery, tag);
         if (Query.Limit != UsualLimit) next.Add(LimitQuery, Query.Limit.ToString(CultureInfo.InvariantCulture));
         next.Add(CursorQuery, JobCursor.After(page.Jobs[^1].Id));
-        return JobLinks.Jobs + next.ToQueryString();
+        return links.List(next.ToQueryString());
     }
 
     private static string States => string.Join(", ", JobStates.All.Select(static state => state.ToWord()));

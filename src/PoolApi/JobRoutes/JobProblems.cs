@@ -29,7 +29,7 @@ internal static class JobProblems
         return Problem.Of(
             context, StatusCodes.Status409Conflict,
             $"The job is {job.State.ToWord()} and has no result yet. Ask again after the time in Retry-After, or wait for it: "
-            + $"GET {JobLinks.Self(job.Id)} with 'Prefer: wait=30', or GET {JobLinks.Events(job.Id)}.",
+            + $"GET {JobLinks.Path(job.Id)} with 'Prefer: wait=30', or GET {JobLinks.Path(job.Id)}/events.",
             NotFinished);
     }
 
@@ -87,5 +87,5 @@ internal static class JobProblems
         _ => job.State.ToWord(),
     };
 
-    private static string HowToRetry(Job job) => $"To have it run again, POST {JobLinks.Self(job.Id)}:retry.";
+    private static string HowToRetry(Job job) => $"To have it run again, POST {JobLinks.Path(job.Id)}:retry.";
 }

@@ -46,7 +46,7 @@ internal static class JobResults
     private static IResult Of(HttpContext context, JobWithResult outcome, AnswerLease lease, bool withLocation)
     {
         var (job, result, isSwept) = outcome;
-        if (withLocation && job.State.IsFinal()) context.Response.Headers.ContentLocation = JobLinks.Result(job.Id);
+        if (withLocation && job.State.IsFinal()) context.Response.Headers.ContentLocation = JobLinks.From(context.Request).Result(job.Id);
         return job.State switch
         {
             JobState.Cancelled => JobProblems.WasCancelled(context, job),
@@ -70,9 +70,10 @@ internal static class JobResults
     /// <summary>202: where the job is, and how.</summary>
     public static JsonHttpResult<JobView> Accepted(HttpContext context, Job job)
     {
-        context.Response.Headers.Location = JobLinks.Self(job.Id);
+        var links = JobLinks.From(context.Request);
+        context.Response.Headers.Location = links.Self(job.Id);
         JobRetryAfter.Tell(context, job);
-        return TypedResults.Json(JobView.Of(job), JobJson.Readable.JobView, statusCode: StatusCodes.Status202Accepted);
+        return TypedResults.Json(JobView.Of(job, links), JobJson.Readable.JobView, statusCode: StatusCodes.Status202Accepted);
     }
 
     /// <summary>Says once more what the work said when it ran.</summary>

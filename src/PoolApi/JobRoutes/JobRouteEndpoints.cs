@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
+using PoolApi.AspNetCore.Events;
 using PoolApi.Auth;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Running;
@@ -42,7 +43,8 @@ internal static class JobRouteEndpoints
     {
         JobPage page = await store.ListAsync(request.Query, context.RequestAborted);
         context.Response.Headers.CacheControl = "no-store";
-        var list = new JobListView([.. page.Jobs.Select(JobView.Of)], request.NextOf(page));
+        var links = JobLinks.From(context.Request);
+        var list = new JobListView([.. page.Jobs.Select(job => JobView.Of(job, links))], request.NextOf(page, links));
         return JobResults.Bytes(context, "application/json; charset=utf-8", JsonSerializer.SerializeToUtf8Bytes(list, JobJson.Readable.JobListView));
     }
 
@@ -63,7 +65,7 @@ internal static class JobRouteEndpoints
         context.Response.Headers.ETag = JobETag.Of(now);
         context.Response.Headers.CacheControl = "private, no-cache";
         if (known.Matches(now)) return TypedResults.StatusCode(StatusCodes.Status304NotModified);
-        return TypedResults.Json(JobView.Of(now), JobJson.Readable.JobView);
+        return TypedResults.Json(JobView.Of(now, JobLinks.From(context.Request)), JobJson.Readable.JobView);
     }
 
     /// <summary>Waits: for a version that the client does not have, if it says which it has; otherwise for the end.</summary>
@@ -99,18 +101,9 @@ internal static class JobRouteEndpoints
         if (follower is null) return JobProblems.None(context);
         // A stream that ends is asked for again by a browser; this is how it is told that there is no more (HTML, 9.2).
         if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
-        // nginx buffers answers unless this header tells it not to. The framework sets Cache-Control itself, but not for HEAD.
-        context.Response.Headers["X-Accel-Buffering"] = "no";
-        if (HttpMethods.IsHead(context.Request.Method))
-        {
-            context.Response.Headers.CacheControl = "no-cache,no-store";
-            context.Response.Headers.Pragma = "no-cache";
-            context.Response.Headers.ContentEncoding = "identity";
-            context.Response.ContentType = "text/event-stream";
-            return TypedResults.Empty;
-        }
+        if (HttpMethods.IsHead(context.Request.Method)) EventStreamWriter.SetHeaders(context.Response);
         // Here and not by returning it: whoever follows a job must see to its end.
-        await TypedResults.ServerSentEvents(JobEvents.ReadAsync(follower, seen, context.Response)).ExecuteAsync(context);
+        else await EventStreamWriter.WriteAsync(context, JobEvents.ReadAsync(follower, seen, JobLinks.From(context.Request)));
         return TypedResults.Empty;
     }
 

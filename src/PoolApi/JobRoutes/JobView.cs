@@ -65,7 +65,7 @@ internal sealed record JobView
     [Description("Grows with every change; the ETag, and the id of its event.")]
     public required long Version { get; init; }
 
-    public static JobView Of(Job job) => new()
+    public static JobView Of(Job job, JobLinks links) => new()
     {
         Id = job.Id,
         Kind = job.Kind,
@@ -79,7 +79,7 @@ internal sealed record JobView
         Progress = job.Progress,
         Worker = job.Worker,
         Error = job.Error is { } error ? new JobErrorView(error.Name, error.Detail) : null,
-        Links = new JobLinksView(JobLinks.Self(job.Id), JobLinks.Result(job.Id), JobLinks.Events(job.Id)),
+        Links = new JobLinksView(links.Self(job.Id), links.Result(job.Id), links.Events(job.Id)),
         MaxAttempts = job.MaxAttempts,
         RunAt = Rfc3339.ToText(job.RunAt),
         Deadline = ToText(job.Deadline),
@@ -94,15 +94,15 @@ internal sealed record JobView
 [Description("What went wrong.")]
 internal sealed record JobErrorView([property: Description("The problem's name.")] string Name, [property: Description("What to do.")] string Detail);
 
-/// <summary>Paths of what belongs to a job.</summary>
-[Description("Paths on the same host.")]
+/// <summary>Where what belongs to a job is.</summary>
+[Description("References relative to the URL of the request.")]
 internal sealed record JobLinksView(string Self, string Result, string Events);
 
 /// <summary>A page of the list.</summary>
 [Description("Jobs, the newest first.")]
 internal sealed record JobListView(
     IReadOnlyList<JobView> Jobs,
-    [property: Description("Where the next page is, on the same host; null: this is the last.")] string? Next);
+    [property: Description("Where the next page is, relative to the URL of the request; null: this is the last.")] string? Next);
 
 /// <summary>What the jobs routes write.</summary>
 [JsonSerializable(typeof(JobView))]

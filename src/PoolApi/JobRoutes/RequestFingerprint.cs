@@ -8,7 +8,7 @@ namespace PoolApi.JobRoutes;
 internal static class RequestFingerprint
 {
     /// <summary>
-    /// The SHA-256 of method, path, query string, content type and body. Each goes in with its length before it, so that no
+    /// The SHA-256 of method, path without the prefix of a proxy (<see cref="HttpRequest.PathBase"/>), query string, content type and body. Each goes in with its length before it, so that no
     /// part can borrow from the next; a part that is not there differs from an empty one.
     /// </summary>
     /// <param name="request">The request.</param>
@@ -18,7 +18,7 @@ internal static class RequestFingerprint
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Append(hash, request.Method);
-        Append(hash, (request.PathBase + request.Path).Value ?? "");
+        Append(hash, request.Path.Value ?? "");
         Append(hash, request.QueryString.Value ?? "");
         Append(hash, request.ContentType);
         Append(hash, body);

@@ -17,7 +17,7 @@ internal static class IntakeProblems
         JobRetryAfter.Tell(context, job);
         return Problem.Of(
             context, StatusCodes.Status409Conflict,
-            $"The first request under this Idempotency-Key has not been answered yet. Send it again after the time in Retry-After, or look at {JobLinks.Self(job.Id)}.",
+            $"The first request under this Idempotency-Key has not been answered yet. Send it again after the time in Retry-After, or look at {JobLinks.Path(job.Id)}.",
             KeyInUse);
     }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Events;
 using PoolApi.JobRoutes;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Running;
@@ -135,6 +136,7 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     /// <summary>The job as soon as it is so, or as it was last seen when there is no time left. A store that is away for a while is waited for.</summary>
     private async Task<Job> FollowAsync(Job job, Predicate<Job> isSo, CancellationToken over)
     {
+        ConnectionLiveness.Probe(context);
         var watch = context.RequestServices.GetRequiredService<JobWatch>();
         while (!isSo(job) && !over.IsCancellationRequested)
         {

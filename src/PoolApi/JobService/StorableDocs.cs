@@ -21,7 +21,7 @@ internal static class StorableDocs
             Description = "With Prefer: respond-async: the job has been committed to the disk, and is found at Location.",
             Headers = new Dictionary<string, IOpenApiHeader>
             {
-                ["Location"] = new OpenApiHeader { Description = "The job: /v1/jobs/{id}.", Schema = new OpenApiSchema { Type = JsonSchemaType.String } },
+                ["Location"] = new OpenApiHeader { Description = "The job, /v1/jobs/{id}, relative to the URL of the request.", Schema = new OpenApiSchema { Type = JsonSchemaType.String } },
                 ["Retry-After"] = new OpenApiHeader
                 {
                     Description = "Seconds after which it is worth asking for the job.",

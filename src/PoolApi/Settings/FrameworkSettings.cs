@@ -16,7 +16,7 @@ internal static class FrameworkSettings
 
     private const int MaxLength = 128; // of a key that is compared with the known ones
 
-    private static readonly string[] Sections = ["AllowedHosts", "Kestrel", "Logging"];
+    private static readonly string[] Sections = ["AllowedHosts", "ForwardedHeaders", "Kestrel", "Logging"];
 
     public static IReadOnlyList<FrameworkSetting> All { get; } =
         [.. HostSettings.All, .. KestrelSettings.All, .. LoggingSettings.All, .. OpenTelemetrySettings.All];

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 
 namespace PoolApi.Settings;
 
@@ -34,6 +36,15 @@ internal sealed record ValueRule(string MayBe, Func<string, bool> Accepts)
         static text => text.Split(';', StringSplitOptions.RemoveEmptyEntries) is { Length: > 0 } hosts
             && hosts.All(static host => host == "*" || IsHost(host.StartsWith("*.", StringComparison.Ordinal) ? host[2..] : host)));
 
+    /// <summary>A prefix of paths. What needs an escape, and segments of dots, are left out.</summary>
+    public static ValueRule Prefix { get; } = new(
+        "a path such as /thumbs, without a slash at its end, of letters, digits, '-', '.', '_' and '~'",
+        static text => text.StartsWith('/') && text[1..].Split('/').All(static segment => segment is not ("" or "." or "..")
+            && segment.All(static c => char.IsAsciiLetterOrDigit(c) || "-._~".Contains(c))));
+
+    public static ValueRule Networks { get; } = new(
+        "one or more IP addresses, or networks such as 10.0.0.0/8, separated by ';'", static text => NetworksOf(text) is not null);
+
     public static ValueRule OneOf(params string[] values) => new(
         values.Length == 1 ? values[0] : $"{string.Join(", ", values[..^1])} or {values[^1]}",
         text => values.Contains(text, StringComparer.OrdinalIgnoreCase));
@@ -62,6 +73,15 @@ internal sealed record ValueRule(string MayBe, Func<string, bool> Accepts)
         string[] parts = text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         int[] ports = [.. parts.Select(static part => ushort.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out ushort port) ? port : -1)];
         return ports.Length > 0 && !ports.Contains(-1) ? ports : null;
+    }
+
+    public static IReadOnlyList<IPNetwork>? NetworksOf(string text)
+    {
+        string[] parts = text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        IPNetwork?[] networks = [.. parts.Select(static part =>
+            IPAddress.TryParse(part, out IPAddress? address) ? new IPNetwork(address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128)
+            : IPNetwork.TryParse(part, out IPNetwork network) ? network : (IPNetwork?)null)];
+        return networks.Length == 0 || Array.Exists(networks, static network => network is null) ? null : [.. networks.Select(static network => network!.Value)];
     }
 
     private static bool IsHost(string host) => host.StartsWith('[') && host.EndsWith(']')

@@ -1,5 +1,6 @@
 using PoolApi.Auth;
 using PoolApi.Management;
+using PoolApi.Requests;
 
 namespace PoolApi.Welcome;
 
@@ -9,7 +10,7 @@ internal static class WelcomeEndpoint
     public static void MapWelcome(this IEndpointRouteBuilder endpoints, bool diagnostics, bool jobs, bool keys) => endpoints
         .MapGet("/", (HttpContext context, ServerUrls urls) =>
         {
-            string api = $"{context.Request.Scheme}://{context.Request.Host}";
+            string api = $"{context.Request.Scheme}://{context.Request.Host}{context.Request.PathBase}";
             BindingAddress address = BindingAddress.Parse(urls.Management[0]);
             // Listening everywhere, it is found under the name that led here.
             string host = ListenHost.IsWildcard(address.Host) ? context.Request.Host.Host : address.Host;
@@ -18,11 +19,15 @@ internal static class WelcomeEndpoint
             string curl = keys ? $"curl -H '{ApiKeys.Header}: YOUR-KEY'" : "curl";
             bool html = context.Request.GetTypedHeaders().Accept.Any(static a => a.MediaType == "text/html");
             return html
-                ? TypedResults.Content(Page(curl, api, management, diagnostics, jobs), "text/html; charset=utf-8")
+                ? TypedResults.Content(Page(curl, api, management, diagnostics, jobs, DocumentFrom(context.Request)), "text/html; charset=utf-8")
                 : TypedResults.Content(Text(curl, api, management, diagnostics, jobs), "text/plain; charset=utf-8");
         })
         .WithMetadata(new YieldsToManagementMetadata())
         .ExcludeFromDescription();
+
+    /// <summary>By <c>PathBase</c> the page is found without a slash at its end too.</summary>
+    private static string DocumentFrom(HttpRequest request) =>
+        RelativeReference.Of((request.PathBase + request.Path).Value, request.PathBase.Add("/openapi/v1.json").Value!);
 
     private static string Text(string curl, string api, string management, bool diagnostics, bool jobs) => $"""
         PoolApi: HTTP work on its own fixed threads, with a bounded queue in front.
@@ -38,7 +43,7 @@ internal static class WelcomeEndpoint
 
         """;
 
-    private static string Page(string curl, string api, string management, bool diagnostics, bool jobs)
+    private static string Page(string curl, string api, string management, bool diagnostics, bool jobs, string document)
     {
         static string Encode(string text) => System.Net.WebUtility.HtmlEncode(text);
         return $$"""
@@ -61,7 +66,7 @@ internal static class WelcomeEndpoint
             {{(jobs ? $"<pre>{Encode(curl)} -i -H 'Prefer: respond-async' --data-binary @photo.jpg '{Encode(api)}/v1/thumbnails?width=320'</pre>" : "")}}
             <h2>Look around</h2>
             <ul>
-            <li><a href="openapi/v1.json">/openapi/v1.json</a>: every route, parameter and problem</li>
+            <li><a href="{{Encode(document)}}">/openapi/v1.json</a>: every route, parameter and problem</li>
             <li><a href="{{Encode(management)}}/">{{Encode(management)}}/</a>: the workers, live</li>
             <li><a href="{{Encode(management)}}/metrics">{{Encode(management)}}/metrics</a>: for Prometheus</li>
             </ul>

@@ -25,6 +25,12 @@ internal sealed record Answer(int Status, IReadOnlyDictionary<string, string> He
     /// <summary>One header field, or null.</summary>
     public string? Header(string name) => Headers.GetValueOrDefault(name);
 
+    /// <summary>The URL that was asked for.</summary>
+    public Uri? Url { get; init; }
+
+    /// <summary>Path and query that a link of this answer leads to.</summary>
+    public string Follow(string link) => new Uri(Url!, link).PathAndQuery;
+
     /// <summary>The body as JSON.</summary>
     public JsonElement Json()
     {
@@ -74,6 +80,6 @@ internal sealed record Answer(int Status, IReadOnlyDictionary<string, string> He
         byte[] body = await response.Content.ReadAsByteArrayAsync(cancellation);
         var headers = response.Headers.NonValidated.Concat(response.Content.Headers.NonValidated)
             .ToDictionary(field => field.Key, field => string.Join(", ", field.Value.ToArray()), StringComparer.OrdinalIgnoreCase);
-        return new Answer((int)response.StatusCode, headers, body);
+        return new Answer((int)response.StatusCode, headers, body) { Url = response.RequestMessage?.RequestUri };
     }
 }

@@ -13,13 +13,13 @@ internal sealed class Endpoint : IDisposable
 
     /// <summary>A client that follows no redirect and waits for its own time-outs only. It speaks HTTP/1.1, or HTTP/2 without
     /// TLS from the first byte.</summary>
-    public Endpoint(int port, bool http2 = false)
+    public Endpoint(int port, bool http2 = false, string host = "127.0.0.1")
     {
-        Port = port;
+        (Port, Host) = (port, host);
         _http2 = http2;
         _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
         {
-            BaseAddress = new Uri($"http://127.0.0.1:{port}"),
+            BaseAddress = new Uri(Url),
             Timeout = Timeout.InfiniteTimeSpan,
         };
     }
@@ -27,8 +27,11 @@ internal sealed class Endpoint : IDisposable
     /// <summary>The port.</summary>
     public int Port { get; }
 
+    /// <summary>The address of this machine.</summary>
+    public string Host { get; }
+
     /// <summary>The address, without a slash at the end.</summary>
-    public string Url => $"http://127.0.0.1:{Port}";
+    public string Url => $"http://{Host}:{Port}";
 
     /// <summary>GET.</summary>
     public Task<Answer> GetAsync(string path) => SendAsync(new HttpRequestMessage(HttpMethod.Get, path));

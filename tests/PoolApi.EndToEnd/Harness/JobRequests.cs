@@ -35,7 +35,8 @@ internal static class JobRequests
     {
         accepted.MustBe(202).MustSayRetryAfter();
         var job = JobView.Read(accepted.Json());
-        Assert.Equal($"{Jobs}/{job.Id}", accepted.Header("Location"));
+        Assert.Equal($"{Jobs}/{job.Id}", accepted.Follow(accepted.Header("Location")!));
+        Assert.Equal($"{Jobs}/{job.Id}", accepted.Follow(job.Json.GetProperty("links").GetProperty("self").GetString()!));
         return job.Id;
     }
 
@@ -64,9 +65,10 @@ internal static class JobRequests
         var jobs = new List<JobView>();
         for (string? next = $"{Jobs}?{query}&limit=1000"; next is not null;)
         {
-            var page = (await api.GetAsync(next)).MustBe(200).Json();
+            var answer = (await api.GetAsync(next)).MustBe(200);
+            var page = answer.Json();
             jobs.AddRange(page.GetProperty("jobs").EnumerateArray().Select(JobView.Read));
-            next = page.GetProperty("next").GetString();
+            next = page.GetProperty("next").GetString() is { } link ? answer.Follow(link) : null;
         }
 
         return jobs;

@@ -26,7 +26,7 @@ internal sealed record JobView(Guid Id, string Kind, string State, int Attempt, 
         foreach (string member in (string[])["priority", "tags", "createdAt", "startedAt", "finishedAt", "progress", "worker", "error", "links"])
             Assert.True(json.TryGetProperty(member, out _), $"no '{member}' in {json.GetRawText()}");
         var id = Guid.ParseExact(json.GetProperty("id").GetString()!, "D");
-        Assert.Equal($"/v1/jobs/{id}", json.GetProperty("links").GetProperty("self").GetString());
+        Assert.EndsWith($"{id}", json.GetProperty("links").GetProperty("self").GetString(), StringComparison.Ordinal);
         return new JobView(
             id,
             json.GetProperty("kind").GetString()!,

@@ -58,6 +58,10 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public static Task<PoolApiProcess> StartWithinAsync(string[] wrapper, ServiceForm form, params string[] settings) =>
         ReadyAsync(LaunchWithinAsync(wrapper, form, settings));
 
+    /// <summary>Starts the service on these ports of a loopback address, and waits until it is ready.</summary>
+    public static Task<PoolApiProcess> StartAtAsync(ServiceForm form, string host, int api, int management, params string[] settings) =>
+        ReadyAsync(LaunchAsync(form, new Endpoint(api, host: host), new Endpoint(management, host: host), environment: null, settings, wrapper: []));
+
     private static async Task<PoolApiProcess> ReadyAsync(Task<PoolApiProcess> launch)
     {
         var service = await launch;
@@ -85,10 +89,16 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     private static async Task<PoolApiProcess> LaunchAsync(
         ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, string[] settings, string[] wrapper)
     {
-        var folder = new TemporaryFolder();
         bool http2 = environment?.GetValueOrDefault(ProtocolsVariable) == "Http2";
         var api = new Endpoint(FreePorts.Next(), http2);
         var management = new Endpoint(onePort ? api.Port : FreePorts.Next(), http2 && onePort);
+        return await LaunchAsync(form, api, management, environment, settings, wrapper);
+    }
+
+    private static async Task<PoolApiProcess> LaunchAsync(
+        ServiceForm form, Endpoint api, Endpoint management, IReadOnlyDictionary<string, string>? environment, string[] settings, string[] wrapper)
+    {
+        var folder = new TemporaryFolder();
         // Jobs of its own: what is said later, by a test, wins.
         string jobs = $"--Jobs:Path {Path.Combine(folder.Path, "jobs", "jobs.db")}";
         var start = await ServiceCommand.CreateAsync(

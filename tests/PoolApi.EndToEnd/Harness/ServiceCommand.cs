@@ -8,7 +8,7 @@ internal static class ServiceCommand
     private static readonly string[] SettingPrefixes =
     [
         "ASPNETCORE_", "DOTNET_ENVIRONMENT", "DOTNET_URLS", "URLS", "POOL__", "SHUTDOWN__", "MANAGEMENT__", "WORKLOADS__", "JOBS__",
-        "AUTH__", "CORS__", "LOGGING__", "KESTREL__", "OTEL_",
+        "AUTH__", "CORS__", "LOGGING__", "KESTREL__", "OTEL_", "PATHBASE", "FORWARDEDHEADERS__",
     ];
 
     /// <summary>The start of the service. A setting is written as on a command line: "--Pool:Workers 2".</summary>

@@ -1,9 +1,13 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.ServerSentEvents;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.AspNetCore.Events;
 using PoolApi.Jobs;
 using PoolApi.Tests.JobRoutes.Support;
 
@@ -13,6 +17,9 @@ namespace PoolApi.Tests.JobRoutes;
 public class JobEventsTests
 {
     private const int Watchers = 50;
+    private const int Buffers = 4096;
+
+    private static readonly string[] LongTags = [.. Enumerable.Range(0, 16).Select(static i => $"{i:D2}" + new string('x', 62))];
 
     [Fact]
     public async Task Fifty_watchers_see_the_job_grow_and_its_end_and_then_their_streams_end()
@@ -65,7 +72,9 @@ public class JobEventsTests
         Assert.EndsWith("}\nid: 7\n\n", text, StringComparison.Ordinal);
         Assert.Equal(events, text.Split("event: ").Length - 1);
         using HttpResponseMessage plain = await app.GetAsync($"/v1/jobs/{job.Id}");
-        Assert.Equal(await plain.Content.ReadAsStringAsync(JobApp.Token), text.Split('\n')[1]["data: ".Length..]);
+        // The links are relative to another URL here.
+        string data = text.Split('\n')[1]["data: ".Length..].Replace("\"../", "\"", StringComparison.Ordinal);
+        Assert.Equal(await plain.Content.ReadAsStringAsync(JobApp.Token), data);
     }
 
     [Fact]
@@ -92,6 +101,81 @@ public class JobEventsTests
         using HttpResponseMessage response = await app.SendAsync(method, $"/v1/jobs/{job.Id}/events");
         Assert.Equal("no", JobApp.Header(response, "X-Accel-Buffering"));
         Assert.True(response.Headers.CacheControl is { NoCache: true, NoStore: true }, response.Headers.CacheControl?.ToString());
+    }
+
+    [Fact]
+    public async Task A_comment_comes_every_fifteen_seconds_beside_the_events()
+    {
+        var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
+        Job job = app.Store.Put(FakeJobStore.New());
+        using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}/events", ("Last-Event-ID", "1"));
+        using var stream = new StreamReader(await response.Content.ReadAsStreamAsync(JobApp.Token));
+        for (int i = 0; i < 3; i++)
+        {
+            clock.Advance(TimeSpan.FromSeconds(15));
+            Assert.Equal(":", await stream.ReadLineAsync(JobApp.Token));
+            Assert.Equal("", await stream.ReadLineAsync(JobApp.Token));
+        }
+        clock.Advance(TimeSpan.FromSeconds(14));
+        app.Store.Change(job.Id, JobState.Succeeded);
+        Assert.Equal("event: job", await stream.ReadLineAsync(JobApp.Token));
+        string rest = await stream.ReadToEndAsync(JobApp.Token);
+        Assert.EndsWith("\nid: 2\n\n", rest, StringComparison.Ordinal);
+        await app.UntilWatched(0);
+    }
+
+    [Fact]
+    public async Task A_watcher_that_takes_nothing_for_thirty_seconds_is_cut_off()
+    {
+        var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: builder =>
+        {
+            builder.Services.AddSingleton<TimeProvider>(clock);
+            UseSmallBuffers(builder);
+        });
+        Job job = app.Store.Put(FakeJobStore.New() with { Tags = LongTags });
+        using Socket lazy = await DeafWatcherAsync(app, job.Id);
+        // While there is room in the buffers, each event goes into them. Then one stays, and the time counts.
+        await JobApp.Until(
+            () =>
+            {
+                app.Store.Change(job.Id, static j => j with { State = JobState.Running });
+                clock.Advance(EventStreamWriter.WriteTimeout);
+                return app.Store.Watch.Count == 0;
+            },
+            "the watcher forgotten");
+        await using var rest = new NetworkStream(lazy);
+        using var reader = new StreamReader(rest);
+        try
+        {
+            string text = await reader.ReadToEndAsync(JobApp.Token);
+            Assert.DoesNotContain("\r\n0\r\n", text, StringComparison.Ordinal); // a stream that ends whole is not asked for again
+        }
+        catch (IOException)
+        {
+            // Reset.
+        }
+    }
+
+    /// <summary>A client that waits for the end of a job may vanish as well as one that watches it. There is nothing to send to it.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("/events")]
+    public async Task The_kernel_probes_the_connection_of_a_client_that_waits(string route)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The options of the socket are those of Linux.");
+        var sockets = new ConcurrentQueue<Socket>();
+        await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: builder =>
+            builder.Services.AddSingleton<IStartupFilter>(new SocketObserver(sockets)));
+        Job job = app.Store.Put(FakeJobStore.New());
+        Task<HttpResponseMessage> request = app.GetAsync($"/v1/jobs/{job.Id}{route}", ("Prefer", "wait=60"));
+        await app.UntilWatched(1);
+        Socket socket = Assert.Single(sockets);
+        Assert.NotEqual(0, socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive));
+        Assert.Equal(15, socket.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime));
+        app.Store.Change(job.Id, JobState.Succeeded);
+        (await request).Dispose();
     }
 
     [Theory]
@@ -160,26 +244,11 @@ public class JobEventsTests
     [Fact]
     public async Task A_watcher_that_does_not_read_gets_the_latest_and_not_all_that_it_missed()
     {
-        const int Buffers = 4096;
         const int Versions = 600;
-        await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: static builder =>
-        {
-            builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Limits.MinResponseDataRate = null);
-            builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
-            {
-                Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
-                socket.SendBufferSize = Buffers; // what it accepts inherits it
-                return socket;
-            });
-        });
-        string[] tags = [.. Enumerable.Range(0, 16).Select(static i => $"{i:D2}" + new string('x', 62))];
-        Job job = app.Store.Put(FakeJobStore.New() with { Tags = tags });
+        await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: UseSmallBuffers);
+        Job job = app.Store.Put(FakeJobStore.New() with { Tags = LongTags });
 
-        using var lazy = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        lazy.ReceiveBufferSize = Buffers;
-        await lazy.ConnectAsync(IPAddress.Loopback, app.Address!.Port, JobApp.Token);
-        await lazy.SendAsync(Encoding.ASCII.GetBytes($"GET /v1/jobs/{job.Id}/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), JobApp.Token);
-        await app.UntilWatched(1);
+        using Socket lazy = await DeafWatcherAsync(app, job.Id);
         using EventStream eager = await EventStream.OpenAsync(app, job.Id);
         Assert.Equal((1, "queued"), await eager.NextAsync());
         for (int i = 2; i < Versions; i++)
@@ -195,6 +264,39 @@ public class JobEventsTests
         int events = text.Split("event: job\n").Length - 1;
         Assert.InRange(events, 2, Versions / 2);
         Assert.Contains($"\nid: {Versions}\n\n", text, StringComparison.Ordinal);
+    }
+
+    private static void UseSmallBuffers(WebApplicationBuilder builder)
+    {
+        builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Limits.MinResponseDataRate = null);
+        builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
+        {
+            Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+            socket.SendBufferSize = Buffers; // what it accepts inherits it
+            return socket;
+        });
+    }
+
+    private static async Task<Socket> DeafWatcherAsync(JobApp app, Guid job)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = Buffers };
+        await socket.ConnectAsync(IPAddress.Loopback, app.Address!.Port, JobApp.Token);
+        await socket.SendAsync(Encoding.ASCII.GetBytes($"GET /v1/jobs/{job}/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), JobApp.Token);
+        await app.UntilWatched(1);
+        return socket;
+    }
+
+    private sealed class SocketObserver(ConcurrentQueue<Socket> sockets) : IStartupFilter
+    {
+        public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+        {
+            app.Use(rest => context =>
+            {
+                sockets.Enqueue(context.Features.Get<IConnectionSocketFeature>()!.Socket);
+                return rest(context);
+            });
+            next(app);
+        };
     }
 
     /// <summary>One client's stream.</summary>

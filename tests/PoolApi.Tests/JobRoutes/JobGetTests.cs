@@ -22,9 +22,9 @@ public class JobGetTests
         const string Expected = """
             {"id":"0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11","kind":"thumbnails","state":"queued","attempt":0,"priority":"normal","tags":[],
             "createdAt":"2030-01-31T08:09:10.123Z","startedAt":null,"finishedAt":null,"progress":null,"worker":null,"error":null,
-            "links":{"self":"/v1/jobs/0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11",
-            "result":"/v1/jobs/0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11/result",
-            "events":"/v1/jobs/0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11/events"},
+            "links":{"self":"0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11",
+            "result":"0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11/result",
+            "events":"0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11/events"},
             "maxAttempts":1,"runAt":"2030-01-31T08:09:10.123Z","deadline":null,"cancelRequested":false,"version":1}
             """;
         Assert.Equal(

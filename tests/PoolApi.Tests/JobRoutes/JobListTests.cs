@@ -23,14 +23,14 @@ public class JobListTests
         string? next = "/v1/jobs?state=queued&kind=thumbnails&tag=a%2Fb&limit=3";
         for (int page = 0; next is not null; page++)
         {
-            using HttpResponseMessage response = await app.GetAsync(next);
+            using HttpResponseMessage response = await app.GetAsync(new Uri(new Uri("http://here/v1/jobs"), next).PathAndQuery);
             JsonNode list = await JobApp.JsonOf(response, 200);
             Assert.Equal("no-store", JobApp.Header(response, "Cache-Control"));
             Assert.Equal(["jobs", "next"], list.AsObject().Select(static p => p.Key));
             Assert.Equal(page == 2 ? 1 : 3, list["jobs"]!.AsArray().Count);
             seen.AddRange(list["jobs"]!.AsArray().Select(static job => (string)job!["id"]!));
             next = (string?)list["next"];
-            if (next is not null) Assert.StartsWith("/v1/jobs?state=queued&kind=thumbnails&tag=a%2Fb&limit=3&cursor=", next, StringComparison.Ordinal);
+            if (next is not null) Assert.StartsWith("jobs?state=queued&kind=thumbnails&tag=a%2Fb&limit=3&cursor=", next, StringComparison.Ordinal);
             app.Store.Put(FakeJobStore.New() with { Tags = ["a/b"] });
         }
         Assert.Equal(wanted, seen);
@@ -46,7 +46,7 @@ public class JobListTests
         using HttpResponseMessage response = await app.GetAsync("/v1/jobs");
         JsonNode list = await JobApp.JsonOf(response, 200);
         Assert.Equal(50, list["jobs"]!.AsArray().Count);
-        Assert.Matches("^/v1/jobs\\?cursor=[A-Za-z0-9_-]{28}$", (string?)list["next"]);
+        Assert.Matches("^jobs\\?cursor=[A-Za-z0-9_-]{28}$", (string?)list["next"]);
         using HttpResponseMessage all = await app.GetAsync("/v1/jobs?limit=1000&state=QUEUED");
         Assert.Equal(51, (await JobApp.JsonOf(all, 200))["jobs"]!.AsArray().Count);
     }

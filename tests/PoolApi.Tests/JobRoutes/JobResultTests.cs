@@ -51,7 +51,7 @@ public class JobResultTests
         await using JobApp app = await JobApp.StartAsync(configure: static builder => builder.Services.AddSingleton<IStartupFilter, OtherRoute>());
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "text/plain", "done"u8.ToArray()));
         using HttpResponseMessage response = await app.GetAsync($"/other?id={job.Id}");
-        Assert.Equal((200, $"/v1/jobs/{job.Id}/result"), ((int)response.StatusCode, JobApp.Header(response, "Content-Location")));
+        Assert.Equal((200, $"v1/jobs/{job.Id}/result"), ((int)response.StatusCode, JobApp.Header(response, "Content-Location")));
         Assert.Equal("done", await response.Content.ReadAsStringAsync(JobApp.Token));
         Job queued = app.Store.Put(FakeJobStore.New());
         using HttpResponseMessage none = await app.GetAsync($"/other?id={queued.Id}");

@@ -6,10 +6,11 @@ namespace PoolApi.Tests.JobRoutes;
 /// <summary>The same request has the same fingerprint, and no other request has it.</summary>
 public class RequestFingerprintTests
 {
-    private static string Of(string method, string path, string query, string? type, string body)
+    private static string Of(string method, string path, string query, string? type, string body, string prefix = "")
     {
         var context = new DefaultHttpContext();
         context.Request.Method = method;
+        context.Request.PathBase = prefix;
         context.Request.Path = path;
         context.Request.QueryString = new QueryString(query);
         context.Request.ContentType = type;
@@ -21,6 +22,10 @@ public class RequestFingerprintTests
     [Fact]
     public void It_is_the_same_for_the_same_request() =>
         Assert.Equal(Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"), Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"));
+
+    [Fact]
+    public void It_is_the_same_under_every_prefix_of_a_proxy() =>
+        Assert.Equal(Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"), Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x", prefix: "/thumbs"));
 
     [Fact]
     public void It_is_another_for_any_other_request_however_the_parts_are_cut()

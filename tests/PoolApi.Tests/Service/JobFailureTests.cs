@@ -94,13 +94,13 @@ public class JobFailureTests
             using HttpResponseMessage answer = await client.SendAsync(request, ServiceApp.Token);
 
             JsonNode problem = await ServiceApp.AssertProblem(answer, 500, "work-failed");
-            using HttpResponseMessage again = await client.GetAsync(answer.Content.Headers.ContentLocation, ServiceApp.Token);
+            using HttpResponseMessage again = await client.GetAsync(new Uri(request.RequestUri!, answer.Content.Headers.ContentLocation!), ServiceApp.Token);
             Assert.Equal(problem.ToJsonString(), (await ServiceApp.AssertProblem(again, 500, "work-failed")).ToJsonString());
             string trace = (string)problem["traceId"]!;
             string line = Assert.Single(log.All, line => line.Contains($"in attempt {attempts} of {attempts} (trace {trace})", StringComparison.Ordinal));
             Assert.Contains("the secret", line, StringComparison.Ordinal);
             Assert.DoesNotContain("secret", problem.ToJsonString(), StringComparison.Ordinal);
-            string job = await client.GetStringAsync(answer.Content.Headers.ContentLocation!.ToString().Replace("/result", "", StringComparison.Ordinal), ServiceApp.Token);
+            string job = await client.GetStringAsync(new Uri(request.RequestUri!, answer.Content.Headers.ContentLocation!).ToString().Replace("/result", "", StringComparison.Ordinal), ServiceApp.Token);
             Assert.Contains(trace, (string?)JsonNode.Parse(job)!["error"]!["detail"], StringComparison.Ordinal);
             await app.StopAsync(ServiceApp.Token);
         }

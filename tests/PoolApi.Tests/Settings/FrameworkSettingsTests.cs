@@ -47,6 +47,7 @@ public class FrameworkSettingsTests
     [InlineData("Logging:SomewhereElse:LogLevel:Default", "docs/settings.md has the list.")]
     [InlineData("Logging:Consol:FormatterName", "did you mean Logging:Console:FormatterName?")]
     [InlineData("AllowedHosts:0", "did you mean AllowedHosts?")]
+    [InlineData("ForwardedHeaders:KnownProxy", "did you mean ForwardedHeaders:KnownProxies?")]
     [InlineData("OTEL_EXPORTER_OTLP_ENDPIONT", "did you mean OTEL_EXPORTER_OTLP_ENDPOINT?")]
     public void An_unknown_key_of_a_framework_section_is_a_fault(string key, string hint) =>
         Assert.Equal($"{key} is not a setting; {hint}", Assert.Single(Faults((key, "1"))));

@@ -58,6 +58,24 @@ internal static class ServerEffects
                 await service.ApiAsync("GET / HTTP/1.1\r\nHost: pool.example\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n"),
                 StringComparison.Ordinal);
         },
+        ["ForwardedHeaders:KnownProxies"] = async () =>
+        {
+            await using RunningService service = RunningService.With(("ForwardedHeaders:KnownProxies", "127.0.0.1"));
+            Assert.Contains(
+                "https://pool.example/thumbs/v1/thumbnails",
+                await service.ApiAsync("GET / HTTP/1.1\r\nHost: pool.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Prefix: /thumbs\r\nConnection: close\r\n\r\n"),
+                StringComparison.Ordinal);
+        },
+        ["PathBase"] = async () =>
+        {
+            await using RunningService service = RunningService.With(("PathBase", "/thumbs"));
+            foreach (string prefix in (string[])["", "/thumbs"])
+            {
+                string request = Get.Replace("/v1", prefix + "/v1", StringComparison.Ordinal) + "Connection: close\r\n\r\n";
+                Assert.Contains(" 200 ", await service.ApiAsync(request), StringComparison.Ordinal);
+                Assert.StartsWith("HTTP/1.1 200", await service.GetAsync(prefix + "/readyz"), StringComparison.Ordinal);
+            }
+        },
         ["HostBuilder:ReloadConfigOnChange"] = async () =>
         {
             await using RunningService service = RunningService.With(("hostBuilder:reloadConfigOnChange", "false"));

@@ -1,0 +1,126 @@
+using System.Net.ServerSentEvents;
+using System.Net.Sockets;
+using System.Threading.Channels;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.AspNetCore.Events;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Server-sent events: their form, the comments between them, and clients that vanish.</summary>
+public class EventStreamWriterTests
+{
+    private const int TcpLevel = 6;
+    private const int TcpUserTimeout = 18;
+
+    [Fact]
+    public async Task Events_are_written_as_the_standard_has_them()
+    {
+        SseItem<string>[] items =
+        [
+            new("plain"),
+            new("two\nlines\r\nor three", "named") { EventId = "7", ReconnectionInterval = TimeSpan.FromSeconds(2) },
+            new("", "ü"),
+        ];
+        await using TestApp app = await TestApp.StartAsync(app => app.MapGet("/", context => EventStreamWriter.WriteAsync(context, items.ToAsyncEnumerable())));
+        using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.ToString());
+        Assert.Equal(["no"], response.Headers.GetValues("X-Accel-Buffering"));
+        string text = await response.Content.ReadAsStringAsync(TestApp.Token);
+        Assert.Equal("data: plain\n\nevent: named\ndata: two\ndata: lines\ndata: or three\nid: 7\nretry: 2000\n\nevent: ü\ndata: \n\n", text);
+    }
+
+    [Fact]
+    public async Task The_workers_are_told_once_a_second_and_a_comment_comes_every_fifteen()
+    {
+        var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapPoolWorkers(), configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
+        using HttpResponseMessage response = await app.Client.GetAsync(
+            new Uri("/v1/workers/stream", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
+        using var stream = new StreamReader(await response.Content.ReadAsStreamAsync(TestApp.Token));
+        await ReadViewAsync();
+        for (int second = 1; second <= 14; second++)
+        {
+            clock.Advance(TimeSpan.FromSeconds(1));
+            await ReadViewAsync();
+        }
+        clock.Advance(TimeSpan.FromSeconds(1));
+        // Both are due; either may come first.
+        string?[] lines = [await LineAsync(), await LineAsync(), await LineAsync(), await LineAsync(), await LineAsync()];
+        Assert.Single(lines, ":");
+        Assert.Single(lines, "event: workers");
+
+        Task<string?> LineAsync() => stream.ReadLineAsync(TestApp.Token).AsTask();
+
+        async Task ReadViewAsync()
+        {
+            Assert.Equal("event: workers", await LineAsync());
+            Assert.StartsWith("data: {", await LineAsync(), StringComparison.Ordinal);
+            Assert.Equal("", await LineAsync());
+        }
+    }
+
+    [Fact]
+    public async Task Unacknowledged_bytes_are_limited_for_as_long_as_the_stream_lasts()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The options of the socket are those of Linux.");
+        var events = Channel.CreateUnbounded<SseItem<string>>();
+        Socket? socket = null;
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/events", context =>
+                {
+                    socket = context.Features.Get<IConnectionSocketFeature>()!.Socket;
+                    return EventStreamWriter.WriteAsync(context, events.Reader.ReadAllAsync(context.RequestAborted));
+                });
+                app.MapGet("/limit", static context => context.Response.WriteAsync(
+                    $"{Limit(context.Features.Get<IConnectionSocketFeature>()!.Socket)}", TestApp.Token));
+            },
+            kestrel: true);
+        using RawConnection connection = await app.ConnectAsync();
+        await connection.SendAsync("GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
+        await TestApp.Until(() => socket is not null && Limit(socket) == 40_000, "a limit");
+        Assert.NotEqual(0, socket!.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive));
+        events.Writer.Complete();
+        await connection.ReadResponseAsync();
+        await connection.SendAsync("GET /limit HTTP/1.1\r\nHost: x\r\n\r\n");
+        Assert.EndsWith("\r\n0", (await connection.ReadResponseAsync()).Replace("\r\n0\r\n\r\n", "", StringComparison.Ordinal), StringComparison.Ordinal);
+
+        static int Limit(Socket socket)
+        {
+            var bytes = new byte[sizeof(int)];
+            socket.GetRawSocketOption(TcpLevel, TcpUserTimeout, bytes);
+            return BitConverter.ToInt32(bytes);
+        }
+    }
+
+    [Fact]
+    public async Task A_client_that_leaves_ends_the_events_and_they_are_disposed_of()
+    {
+        var ended = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", context => EventStreamWriter.WriteAsync(context, UntilCancelledAsync(context.RequestAborted))), kestrel: true);
+        RawConnection connection = await app.ConnectAsync();
+        await connection.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        await connection.ReadResponseAsync(hasBody: false);
+        connection.Reset();
+        Assert.True(await ended.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token));
+        Assert.DoesNotContain(app.Log.Lines, static line => line.Text.Contains("nhandled", StringComparison.Ordinal));
+
+        async IAsyncEnumerable<SseItem<string>> UntilCancelledAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken client)
+        {
+            try
+            {
+                yield return new SseItem<string>("first");
+                await Task.Delay(Timeout.InfiniteTimeSpan, client);
+            }
+            finally
+            {
+                ended.SetResult(client.IsCancellationRequested);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+namespace PoolApi.EndToEnd;
+
+/// <summary>The configurations that we ship for reverse proxies: links and streams pass, also under a prefix that the proxy strips, and a
+/// rolling stop of one of two instances loses no request.</summary>
+public abstract class ReverseProxyTests
+{
+    private const int Clients = 8;
+
+    // Two loopback addresses, as two machines have one each: the ports are the same on both.
+    private const string One = "127.0.0.2";
+    private const string Two = "127.0.0.3";
+
+    private static readonly string[] Work = ["/v1/diagnostics/noop", "/thumbs/v1/diagnostics/noop", "/v1/diagnostics/sleep?ms=20"];
+
+    /// <summary>How the instances stop: behind a proxy that asks for their health, it must have the time to notice.</summary>
+    private protected abstract string LameDuck { get; }
+
+    /// <summary>The proxy, before the addresses of the instances are put in.</summary>
+    private protected abstract ProxyServer.Configuration Configure(int port, int management);
+
+    [Fact]
+    public async Task Links_and_streams_pass_with_and_without_a_prefix_and_a_rolling_stop_loses_no_request()
+    {
+        using var folder = new TemporaryFolder();
+        int api = FreePorts.Next();
+        int management = FreePorts.Next();
+        await using var proxy = await ProxyServer.StartAsync(
+            Configure(FreePorts.Next(), management).With("10.0.0.11:8080", $"{One}:{api}").With("10.0.0.12:8080", $"{Two}:{api}"));
+        string[] settings =
+        [
+            $"--Shutdown:LameDuck {LameDuck}", $"--Jobs:Path {Path.Combine(folder.Path, "jobs.db")}", "--Pool:Workers 2",
+            "--ForwardedHeaders:KnownProxies 127.0.0.0/8", PoolApiProcess.Diagnostics,
+        ];
+        var starting = (string[])[One, Two];
+        var instances = await Task.WhenAll(starting.Select(host =>
+            PoolApiProcess.StartAtAsync(ServiceForm.FrameworkDependent, host, api, management, settings)));
+        await using var one = instances[0];
+        await using var two = instances[1];
+        // A proxy that has seen them start may still think that they are down.
+        await Eventually.SeesAsync(
+            () => proxy.Web.PostAsync("/v1/diagnostics/noop"), answer => answer.Status == 200, "the proxy to find an instance", seconds: 30);
+
+        foreach (string prefix in (string[])["", "/thumbs"])
+            await FollowLinksAsync(proxy.Web, prefix);
+        await StopOneAsync(proxy, one);
+    }
+
+    private static async Task FollowLinksAsync(Endpoint proxy, string prefix)
+    {
+        Assert.Contains($"'{proxy.Url}{prefix}/v1/thumbnails?", (await proxy.GetAsync($"{prefix}/")).MustBe(200).Text, StringComparison.Ordinal);
+
+        var image = new ByteArrayContent(Png.Gradient(300, 200));
+        var quick = (await proxy.PostWithAsync($"{prefix}/v1/thumbnails?width=16", image, "Prefer: respond-async, wait=60")).MustBe(200);
+        string location = quick.Follow(quick.Header("Content-Location")!);
+        Assert.StartsWith($"{prefix}/v1/jobs/", location, StringComparison.Ordinal);
+        Assert.Equal(quick.Body, (await proxy.GetAsync(location)).MustBe(200).Body);
+
+        var accepted = (await proxy.PostWithAsync($"{prefix}/v1/diagnostics/sleep?ms=600000", null, "Prefer: respond-async")).MustBe(202);
+        string self = accepted.Follow(accepted.Header("Location")!);
+        Assert.StartsWith($"{prefix}/v1/jobs/", self, StringComparison.Ordinal);
+        var job = (await proxy.GetAsync(self)).MustBe(200);
+        var links = job.Json().GetProperty("links");
+        Assert.Equal(self, job.Follow(links.GetProperty("self").GetString()!));
+
+        // The first event comes while the stream goes on: nothing on the way waits for more.
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var stream = proxy.ReadToEndAsync(job.Follow(links.GetProperty("events").GetString()!), begun.SetResult);
+        await begun.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        Assert.False(stream.IsCompleted);
+        Assert.InRange((await proxy.SendAsync(new HttpRequestMessage(HttpMethod.Delete, self))).Status, 202, 204);
+        Assert.Contains("\"state\":\"cancelled\"", await stream.WaitAsync(TimeSpan.FromSeconds(30)), StringComparison.Ordinal);
+        (await proxy.GetAsync(job.Follow(links.GetProperty("result").GetString()!))).MustBeProblem(409, "job-cancelled");
+
+        var list = (await proxy.GetAsync($"{prefix}/v1/jobs?limit=1")).MustBe(200);
+        Assert.Equal(self, list.Follow(list.Json().GetProperty("jobs")[0].GetProperty("links").GetProperty("self").GetString()!));
+        var next = (await proxy.GetAsync(list.Follow(list.Json().GetProperty("next").GetString()!))).MustBe(200);
+        Assert.Equal(1, next.Json().GetProperty("jobs").GetArrayLength());
+    }
+
+    private static async Task StopOneAsync(ProxyServer proxy, PoolApiProcess stopped)
+    {
+        int answered = 0;
+        int afterwards = 0;
+        var lost = new List<string>();
+        using var end = new CancellationTokenSource();
+        bool isStopped = false;
+        var clients = Enumerable.Range(0, Clients).Select(ClientAsync).ToArray();
+        await Eventually.SeesAsync(() => Task.FromResult(Volatile.Read(ref answered)), count => count > 10 * Clients, "some answers", seconds: 60);
+
+        var summary = await stopped.StopAsync();
+        Volatile.Write(ref isStopped, true);
+        await Eventually.SeesAsync(() => Task.FromResult(Volatile.Read(ref afterwards)), count => count > 10 * Clients, "answers after the stop", seconds: 60);
+        await end.CancelAsync();
+        await Task.WhenAll(clients);
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"{answered} requests, {afterwards} after the stop of one instance; {lost.Count} lost");
+        Assert.True(lost.Count == 0, $"{lost.Count} of {answered + lost.Count} lost: {string.Join('\n', lost.Take(5))}\n{proxy.Log}");
+        Assert.Equal(0, summary.Exit);
+
+        async Task ClientAsync(int index)
+        {
+            using var client = new KeepAliveClient(proxy.Web.Port);
+            for (int i = index; !end.IsCancellationRequested; i++)
+            {
+                bool after = Volatile.Read(ref isStopped);
+                var answer = await client.PostAsync(Work[i % Work.Length]);
+                if (answer?.Status == 200)
+                {
+                    Interlocked.Increment(ref answered);
+                    if (after)
+                        Interlocked.Increment(ref afterwards);
+                }
+                else
+                {
+                    lock (lost)
+                        lost.Add(answer is null ? "no answer" : $"{answer.Status} {answer.Text}");
+                }
+
+                await Task.Delay(10, TestContext.Current.CancellationToken);
+            }
+        }
+    }
+}
+
+/// <summary>deploy/nginx. It has no health checks, and needs no lame duck: it sends again what a stopping instance refuses.</summary>
+public sealed class NginxTests : ReverseProxyTests
+{
+    private protected override string LameDuck => "00:00:00";
+
+    private protected override ProxyServer.Configuration Configure(int port, int management) =>
+        new ProxyServer.Configuration("nginx", "nginx/poolapi.conf", port, Arguments).With("listen 80;", $"listen 127.0.0.1:{port};");
+
+    private static string[] Arguments(string folder, string file)
+    {
+        string main = Path.Combine(folder, "nginx.conf");
+        string temporary = string.Join(' ', ((string[])["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]).Select(what => $"{what}_temp_path {folder}/{what};"));
+        // Root's worker would be nobody, who has no access to the folder; without root the line has no effect.
+        File.WriteAllText(main, $$"""
+            user root root;
+            daemon off;
+            worker_processes 1;
+            pid {{folder}}/nginx.pid;
+            error_log stderr;
+            events { }
+            http { access_log off; {{temporary}} include {{file}}; }
+            """);
+        return ["-p", folder, "-c", main, "-e", "stderr"];
+    }
+}
+
+/// <summary>deploy/haproxy. It asks for the instances' health twice a second.</summary>
+public sealed class HAProxyTests : ReverseProxyTests
+{
+    private protected override string LameDuck => "00:00:08";
+
+    private protected override ProxyServer.Configuration Configure(int port, int management) =>
+        new ProxyServer.Configuration("haproxy", "haproxy/haproxy.cfg", port, static (_, file) => ["-db", "-f", file])
+            .With("bind :80", $"bind 127.0.0.1:{port}").With("port 8081", $"port {management}");
+}
+
+/// <summary>deploy/caddy. It asks for the instances' health twice a second.</summary>
+public sealed class CaddyTests : ReverseProxyTests
+{
+    private protected override string LameDuck => "00:00:08";
+
+    private protected override ProxyServer.Configuration Configure(int port, int management) =>
+        new ProxyServer.Configuration("caddy", "caddy/Caddyfile", port, static (_, file) => ["run", "--adapter", "caddyfile", "--config", file])
+            // Its own port for administration would be the same for every Caddy of this machine.
+            .With("(poolapi) {", "{\n\tadmin off\n}\n\n(poolapi) {").With(":80 {", $"http://127.0.0.1:{port} {{\n\tbind 127.0.0.1")
+            .With("health_port 8081", $"health_port {management}");
+}
