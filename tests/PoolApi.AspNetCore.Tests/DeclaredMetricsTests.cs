@@ -16,7 +16,7 @@ public sealed class DeclaredMetricsTests
             app =>
             {
                 app.MapPost("/v1/render", static () => "done").RunOnPool(name);
-                app.MapGroup("/v1/sums").RunOnPool(name, kind: "sum").MapPost("/{a:int}", static (int a) => a);
+                app.MapGroup("/v1/sums").RunOnPool(name, static o => o.Kind = "sum").MapPost("/{a:int}", static (int a) => a);
             },
             new() { ["Declared:Workers"] = "1" },
             builder => builder.Services.AddFixedThreadPool(name, "Declared"));

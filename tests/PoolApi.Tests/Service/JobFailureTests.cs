@@ -42,8 +42,8 @@ public class JobFailureTests
 
         JsonNode problem = await ServiceApp.AssertProblem(answer, status, name);
         if (status == 500) Assert.Contains("before its work began", (string?)problem["detail"], StringComparison.Ordinal);
-        string job = await app.GetTestClient().GetStringAsync(
-            answer.Content.Headers.ContentLocation!.ToString().Replace("/result", "", StringComparison.Ordinal), ServiceApp.Token);
+        var result = new Uri(answer.RequestMessage!.RequestUri!, answer.Content.Headers.ContentLocation!);
+        string job = await app.GetTestClient().GetStringAsync(new Uri(result, "../" + result.Segments[^2].TrimEnd('/')), ServiceApp.Token);
         Assert.Equal((attempts, name), ((int)JsonNode.Parse(job)!["attempt"]!, (string?)JsonNode.Parse(job)!["error"]!["name"]));
         await app.StopAsync(ServiceApp.Token);
     }

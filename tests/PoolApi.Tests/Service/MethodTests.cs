@@ -138,7 +138,7 @@ public class MethodTests
         using var request = new HttpRequestMessage(HttpMethod.Post, $"http://{Api}:{api}/v1/diagnostics/noop");
         request.Headers.Add("Prefer", "respond-async, wait=300");
         using HttpResponseMessage response = await http.SendAsync(request, ServiceApp.Token);
-        return response.Content.Headers.ContentLocation!.OriginalString.Replace("/result", "", StringComparison.Ordinal);
+        return new Uri(request.RequestUri!, response.Content.Headers.ContentLocation!).AbsolutePath.Replace("/result", "", StringComparison.Ordinal);
     }
 
     private static async Task<string> HeadersAsync(HttpClient http, HttpMethod method, string url)
