@@ -19,7 +19,7 @@ internal static class ThumbnailEndpoints
         {
             try
             {
-                byte[] thumbnail = Thumbnailer.Make(request.Image, request.Spec, context.RequestServices.GetRequiredService<DecodeLimits>(), cancellation);
+                byte[] thumbnail = Thumbnailer.Make(request.Image!, request.Spec, cancellation);
                 return TypedResults.Bytes(thumbnail, request.Spec.Format.ContentType());
             }
             catch (UnprocessableImageException e)
@@ -60,7 +60,7 @@ internal static class ThumbnailEndpoints
                 + "Send the image's bytes as the body: with curl, --data-binary @FILE in place of -F.")
             : null;
 
-    internal sealed record ThumbnailRequest(ReadOnlyMemory<byte> Image, ThumbnailSpec Spec, IResult? Refusal) : IValidatedRequest
+    internal sealed record ThumbnailRequest(InspectedImage? Image, ThumbnailSpec Spec, IResult? Refusal) : IValidatedRequest
     {
         public static ValueTask<ThumbnailRequest?> BindAsync(HttpContext context)
         {
@@ -69,12 +69,12 @@ internal static class ThumbnailEndpoints
             int? height = query.OptionalWholeNumber("height", 1, ThumbnailSpec.MaxSide);
             ThumbnailFormat? format = query.OptionalOneOf(FormatQuery, Formats, ("jpg", ThumbnailFormat.Jpeg));
             ThumbnailFit fit = query.OneOf("fit", [("inside", ThumbnailFit.Inside), ("cover", ThumbnailFit.Cover)]);
-            ReadOnlyMemory<byte> image = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
+            InspectedImage? image = null;
             IResult? refusal = query.Refusal ?? (format ??= Negotiate(context)) switch
             {
                 null => Problem.NotAcceptable(
                     context, "Accept may have image/webp, image/jpeg, image/png or image/avif, or a wildcard, with a quality above 0. Or say the format in the query."),
-                _ => RefuseBody(context, image.Span),
+                _ => RefuseBody(context, out image),
             };
             var spec = new ThumbnailSpec(width, height, format ?? default, fit);
             return ValueTask.FromResult<ThumbnailRequest?>(new ThumbnailRequest(image, spec, refusal));
@@ -92,18 +92,21 @@ internal static class ThumbnailEndpoints
             return format;
         }
 
-        private static ProblemHttpResult? RefuseBody(HttpContext context, ReadOnlySpan<byte> image)
+        private static ProblemHttpResult? RefuseBody(HttpContext context, out InspectedImage? image)
         {
-            if (image.IsEmpty)
+            image = null;
+            ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
+            if (body.IsEmpty)
             {
                 return Problem.InvalidRequest(context, new Dictionary<string, string[]>
                 {
                     ["body"] = [$"The body is empty; it may be an image: {ImageSniffer.Accepted}. Send the image's bytes as the body."],
                 });
             }
-            if (!ImageSniffer.TryRecognise(image, out ImageKind? kind))
-                return Problem.UnsupportedMedia(context, "body", UnsupportedBody.Explain(image));
-            return ImageInspection.Refusal(image, kind.Value, context.RequestServices.GetRequiredService<DecodeLimits>()) is { } refusal
+            if (!ImageSniffer.TryRecognise(body.Span, out ImageKind? kind))
+                return Problem.UnsupportedMedia(context, "body", UnsupportedBody.Explain(body.Span));
+            image = InspectedImage.Inspect(body, kind.Value, context.RequestServices.GetRequiredService<DecodeLimits>());
+            return image.Refusal is { } refusal
                 ? Problem.Unprocessable(context, "unprocessable-image", "body", refusal)
                 : null;
         }

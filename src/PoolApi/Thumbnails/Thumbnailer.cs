@@ -21,6 +21,8 @@ public static class Thumbnailer
 
     // Chosen so that neither shows at thumbnail size; AVIF's effort so that the largest result takes seconds, not a minute.
     private const int LossyQuality = 80;
+    private const int WebpEffort = 4;
+    private const int WebpEffortOfLarge = 2;
     private const int AvifQuality = 55;
     private const int AvifEffort = 1;
 
@@ -75,17 +77,24 @@ public static class Thumbnailer
     public static byte[] Make(ReadOnlyMemory<byte> image, ThumbnailSpec spec, DecodeLimits limits, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(limits);
-        if (spec.Width == 0)
-            throw new ArgumentException("the spec is empty", nameof(spec));
         if (!ImageSniffer.TryRecognise(image.Span, out var kind))
             throw new UnprocessableImageException($"the body is not an image of a known kind; it may be {ImageSniffer.Accepted}");
+        return Make(InspectedImage.Inspect(image, kind.Value, limits), spec, cancellationToken);
+    }
 
+    /// <summary>Makes the thumbnail of an image that was inspected.</summary>
+    /// <inheritdoc cref="Make(ReadOnlyMemory{byte}, ThumbnailSpec, CancellationToken)"/>
+    internal static byte[] Make(InspectedImage image, ThumbnailSpec spec, CancellationToken cancellationToken)
+    {
+        if (spec.Width == 0)
+            throw new ArgumentException("the spec is empty", nameof(spec));
         cancellationToken.ThrowIfCancellationRequested();
-        image = ImageInspection.Admit(image, kind.Value, limits);
+        if (image.Refusal is { } refusal)
+            throw new UnprocessableImageException(refusal);
         try
         {
-            using var reader = ImageReader.Open(image, kind.Value);
-            using var pixels = Render(reader, spec, cancellationToken);
+            using var reader = ImageReader.Open(image);
+            using var pixels = Render(image, reader, spec, cancellationToken);
             return Encode(pixels, spec.Format, cancellationToken);
         }
         catch (VipsException e) when (cancellationToken.IsCancellationRequested)
@@ -96,11 +105,11 @@ public static class Thumbnailer
 
     // Everything that reads the client's bytes happens in here: what libvips throws here is the image's fault, later it is ours,
     // and so is a lack of memory or of a place for a file.
-    private static Image Render(ImageReader reader, ThumbnailSpec spec, CancellationToken cancellationToken)
+    private static Image Render(InspectedImage image, ImageReader reader, ThumbnailSpec spec, CancellationToken cancellationToken)
     {
         try
         {
-            var geometry = ReadHeader(reader, spec);
+            var geometry = ReadHeader(image, reader, spec);
             using var decoded = reader.Load(geometry.Shrink);
             using var kill = KillOnCancel(decoded, cancellationToken);
 
@@ -131,7 +140,7 @@ public static class Thumbnailer
             && !line.Contains("security limit", StringComparison.OrdinalIgnoreCase)
             && Array.Exists(OurFaults, fault => line.Contains(fault, StringComparison.OrdinalIgnoreCase)));
 
-    private static ThumbnailGeometry ReadHeader(ImageReader reader, ThumbnailSpec spec)
+    private static ThumbnailGeometry ReadHeader(InspectedImage image, ImageReader reader, ThumbnailSpec spec)
     {
         using var header = reader.Load(shrink: 1);
 
@@ -151,7 +160,10 @@ public static class Thumbnailer
 
         // EXIF orientations 5 to 8 lie on their side.
         var sideways = header.Contains(Orientation) && header.Get(Orientation) is int and >= 5 and <= 8;
-        return ThumbnailGeometry.Plan(header.Width, header.Height, sideways, spec);
+        var geometry = ThumbnailGeometry.Plan(header.Width, header.Height, sideways, spec);
+        if (ResultCost.Refusal(image.Cost, geometry, header.Bands, spec.Format, image.Limits) is { } refusal)
+            throw new UnprocessableImageException(refusal);
+        return geometry;
     }
 
     private static int BytesPerSample(Enums.BandFormat format) => format switch
@@ -213,7 +225,7 @@ public static class Thumbnailer
         using var kill = KillOnCancel(pixels, cancellationToken);
         var result = format switch
         {
-            ThumbnailFormat.Webp => pixels.WebpsaveBuffer(q: LossyQuality, keep: Enums.ForeignKeep.None),
+            ThumbnailFormat.Webp => pixels.WebpsaveBuffer(q: LossyQuality, effort: IsThorough(pixels) ? WebpEffort : WebpEffortOfLarge, keep: Enums.ForeignKeep.None),
             ThumbnailFormat.Jpeg => EncodeJpeg(pixels),
             ThumbnailFormat.Png => pixels.PngsaveBuffer(keep: Enums.ForeignKeep.None),
             ThumbnailFormat.Avif => pixels.HeifsaveBuffer(
@@ -234,5 +246,7 @@ public static class Thumbnailer
     }
 
     private static byte[] SaveJpeg(Image pixels) =>
-        pixels.JpegsaveBuffer(q: LossyQuality, optimizeCoding: true, keep: Enums.ForeignKeep.None);
+        pixels.JpegsaveBuffer(q: LossyQuality, optimizeCoding: IsThorough(pixels), keep: Enums.ForeignKeep.None);
+
+    private static bool IsThorough(Image pixels) => ResultCost.IsThorough((long)pixels.Width * pixels.Height);
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using PoolApi.Thumbnails.Tiff;
 
 namespace PoolApi.Thumbnails.Inspection;
 
@@ -42,7 +43,8 @@ internal static class TiffInspection
             page.Read(entry);
             kept++;
         }
-        changes |= dropped > 64 * 1024;
+        // Of a fax the decoder's warnings are heeded: it must not warn of a tag.
+        changes |= dropped > 64 * 1024 || (kept < directory.Count && page.IsFax);
         if (changes) Rewrite(directory, kept, count, ref excerpt);
         return page.Cost(image.Length);
     }
@@ -81,6 +83,8 @@ internal static class TiffInspection
         private double _photometric;
         private Entry _offsets;
         private Entry _lengths;
+
+        public readonly bool IsFax => TiffLayout.IsFaxCompression((long)_compression);
 
         public void Read(Entry entry)
         {
