@@ -26,10 +26,6 @@ public static class Thumbnailer
     private const int AvifQuality = 55;
     private const int AvifEffort = 1;
 
-    // What libvips and its decoders say when memory, threads or files run out.
-    private static readonly string[] OurFaults =
-        ["out of memory", "insufficient memory", "cannot allocate memory", "memory allocation error", "unable to write to", "unable to create thread"];
-
     private const string IccProfile = "icc-profile-data";
     private const string Orientation = "orientation";
 
@@ -125,20 +121,11 @@ public static class Thumbnailer
             var (width, height) = (geometry.Width, geometry.Height);
             return whole.Crop((whole.Width - width) / 2, (whole.Height - height) / 2, width, height);
         }
-        catch (VipsException e) when (!cancellationToken.IsCancellationRequested && !IsOurs(e))
+        catch (VipsException e) when (!cancellationToken.IsCancellationRequested && !VipsFault.IsOurs(e.Message))
         {
             throw new UnprocessableImageException(reader.Undecodable, e);
         }
     }
-
-    // libvips has one buffer of messages for the whole process, so the words of another call may be among them. Better to blame us
-    // for a corrupt image than to call an image corrupt that is not. Not so where a file claims a size: libtiff says that it is out of
-    // memory when a tag claims more than there can be, libheif when an item is beyond its limits.
-    private static bool IsOurs(VipsException e) => Array.Exists(
-        e.Message.Split('\n'),
-        static line => !line.StartsWith("tiff2vips:", StringComparison.Ordinal)
-            && !line.Contains("security limit", StringComparison.OrdinalIgnoreCase)
-            && Array.Exists(OurFaults, fault => line.Contains(fault, StringComparison.OrdinalIgnoreCase)));
 
     private static ThumbnailGeometry ReadHeader(InspectedImage image, ImageReader reader, ThumbnailSpec spec)
     {
@@ -161,7 +148,7 @@ public static class Thumbnailer
         // EXIF orientations 5 to 8 lie on their side.
         var sideways = header.Contains(Orientation) && header.Get(Orientation) is int and >= 5 and <= 8;
         var geometry = ThumbnailGeometry.Plan(header.Width, header.Height, sideways, spec);
-        if (ResultCost.Refusal(image.Cost, geometry, header.Bands, spec.Format, image.Limits) is { } refusal)
+        if (ResultCost.Refusal(image, geometry, header.Bands, spec.Format) is { } refusal)
             throw new UnprocessableImageException(refusal);
         return geometry;
     }

@@ -53,7 +53,8 @@ public class AnimationTests
         }
 
         using var opaque = Samples.Decode(Thumbnailer.Make(animation, new ThumbnailSpec(16, format: ThumbnailFormat.Jpeg), Token));
-        Samples.AssertColour([255, 255, 255], opaque, 15, 15);
+        // Loose: the red pixels are in the same block of the JPEG.
+        Samples.AssertColour([255, 255, 255], opaque, 15, 15, tolerance: 70);
     }
 
     [Theory]

@@ -113,6 +113,36 @@ public class ImageCostTests
         Assert.InRange(Vp8lStream.CountGroups(image.AsSpan(at), 1200, 600), 2, 2600);
     }
 
+    [Theory]
+    [InlineData(ThumbnailFormat.Avif, true)]
+    [InlineData(ThumbnailFormat.Png, true)]
+    [InlineData(ThumbnailFormat.Webp, false)]
+    [InlineData(ThumbnailFormat.Jpeg, false)]
+    public void The_result_counts_too(ThumbnailFormat format, bool isRefused)
+    {
+        // 4096 × 8192 pixels of a small image. The header decides: nothing is decoded.
+        InspectedImage image = Inspect(PngFile.Blank(64, 128), ImageKind.Png);
+        var geometry = ThumbnailGeometry.Plan(64, 128, sideways: false, new ThumbnailSpec(4096, format: format));
+
+        string? refusal = ResultCost.Refusal(image, geometry, bands: 3, format);
+
+        Assert.Equal(isRefused, refusal is not null);
+        if (isRefused) Assert.Matches("the thumbnail would have 33.55 megapixels: making it as (AVIF|PNG) takes an estimated .* s of CPU time; at most 3 s", refusal!);
+    }
+
+    [Theory]
+    [InlineData(ThumbnailFormat.Webp)]
+    [InlineData(ThumbnailFormat.Jpeg)]
+    [InlineData(ThumbnailFormat.Png)]
+    [InlineData(ThumbnailFormat.Avif)]
+    public void A_large_result_that_is_accepted_stays_within_the_limits(ThumbnailFormat format)
+    {
+        (double seconds, long bytes, string? refusal) = Measure(Samples.Encode("jpeg", 256, 192), new ThumbnailSpec(3000, format: format));
+        Assert.Null(refusal);
+        Assert.InRange(seconds, 0, 6); // CPU time, which a busy machine inflates
+        Assert.InRange(bytes, long.MinValue, 300 * MiB);
+    }
+
     [Fact]
     public void The_limits_decide()
     {
@@ -193,7 +223,7 @@ public class ImageCostTests
     private static InspectedImage Inspect(byte[] image, ImageKind kind) => InspectedImage.Inspect(image, kind, DecodeLimits.Default);
 
     // What the whole process took for it; nothing else runs beside these tests.
-    private static (double Seconds, long Bytes, string? Refusal) Measure(byte[] image)
+    private static (double Seconds, long Bytes, string? Refusal) Measure(byte[] image, ThumbnailSpec? spec = null)
     {
         Thumbnailer.Make(Png, new ThumbnailSpec(8), Token);
         GC.Collect();
@@ -203,7 +233,7 @@ public class ImageCostTests
         string? refusal = null;
         try
         {
-            Thumbnailer.Make(image, Small, Token);
+            Thumbnailer.Make(image, spec ?? Small, Token);
         }
         catch (UnprocessableImageException e)
         {

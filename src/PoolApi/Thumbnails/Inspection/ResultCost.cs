@@ -7,19 +7,23 @@ internal static class ResultCost
     private const int MaxThoroughPixels = 4_000_000;
 
     private const double MiB = 1024 * 1024;
+    private const double ResizeSecondsPerPixel = 30e-9;
 
     /// <summary>Whether a result is small enough to be compressed as well as its encoder can.</summary>
     public static bool IsThorough(long pixels) => pixels <= MaxThoroughPixels;
 
     /// <summary>Why the thumbnail is not made, in words for the client; <see langword="null"/> if it may be.</summary>
-    public static string? Refusal(DecodeCost decoding, ThumbnailGeometry geometry, int bands, ThumbnailFormat format, DecodeLimits limits)
+    public static string? Refusal(InspectedImage image, ThumbnailGeometry geometry, int bands, ThumbnailFormat format)
     {
-        // The pixels in between are more where the sides are cut off.
-        double pixels = Math.Max((double)geometry.Width * geometry.Height, (double)geometry.WholeWidth * geometry.WholeHeight);
-        double raw = pixels * Math.Clamp(bands, 1, 4);
-        double seconds = decoding.Seconds + pixels * SecondsPerPixel(format, pixels, bands);
-        // The decoder is gone before the encoder starts.
-        double bytes = raw + Math.Max(decoding.Bytes, EncoderBytes(format, pixels, raw));
+        (DecodeCost decoding, DecodeLimits limits) = (image.Cost, image.Limits);
+        double pixels = (double)geometry.Width * geometry.Height;
+        // Where the sides are cut off, more pixels are made than are encoded.
+        double whole = Math.Max(pixels, (double)geometry.WholeWidth * geometry.WholeHeight);
+        double bytesPerPixel = Math.Clamp(bands, 1, 4);
+        double seconds = decoding.Seconds + whole * ResizeSecondsPerPixel + pixels * SecondsPerPixel(format, pixels, bands);
+        // WebP is shrunk while it is decoded, and then held as a whole. The decoder is gone before the encoder starts.
+        double decoded = image.Kind == ImageKind.Webp ? Math.Min(decoding.Pixels, whole) * bytesPerPixel : 0;
+        double bytes = whole * bytesPerPixel + Math.Max(decoding.Bytes + decoded, EncoderBytes(format, pixels, pixels * bytesPerPixel));
         if (seconds > limits.MaxTime.TotalSeconds)
         {
             return FormattableString.Invariant(
@@ -33,13 +37,13 @@ internal static class ResultCost
         return null;
     }
 
-    // Measured with libvips and the encoders on pictures between a photo and noise, rounded up; 30 ns of it for resizing.
+    // Measured with libvips and the encoders on pictures between a photo and noise, rounded up.
     private static double SecondsPerPixel(ThumbnailFormat format, double pixels, int bands) => (bands is 2 or 4 ? 30e-9 : 0) + format switch
     {
-        ThumbnailFormat.Webp => pixels <= MaxThoroughPixels ? 300e-9 : 80e-9,
-        ThumbnailFormat.Jpeg => 45e-9,
-        ThumbnailFormat.Png => 100e-9,
-        _ => 200e-9,
+        ThumbnailFormat.Webp => pixels <= MaxThoroughPixels ? 280e-9 : 50e-9,
+        ThumbnailFormat.Jpeg => 15e-9,
+        ThumbnailFormat.Png => 70e-9,
+        _ => 170e-9,
     };
 
     private static double EncoderBytes(ThumbnailFormat format, double pixels, double raw) => format switch
