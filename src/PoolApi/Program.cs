@@ -21,7 +21,7 @@ using PoolApi.Welcome;
 
 // First of all: as PID 1 of a container the process does not get a signal that it has no handler for.
 if (CommandLine.Serves(args)) EarlyStopSignals.Register(LogFormat.WriteEarly);
-NativeHeap.LimitArenas();
+NativeHeap.Limit();
 if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
 
 try

@@ -88,4 +88,20 @@ public sealed class ThumbnailTests(SharedServices services)
 
         ServerTiming.MustBeComplete(answer, "cpu", workers: 2);
     }
+
+    [Fact]
+    public async Task No_file_is_needed_however_large_an_image_is_in_memory()
+    {
+        // More than 100 MiB once decoded, which libvips would put into a file by default.
+        var environment = new Dictionary<string, string> { ["TMPDIR"] = "/nonexistent" };
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, onePort: false, environment, "--Jobs:Store none", "--Thumbnails:MaxDecodeMegabytes 600", "--Thumbnails:MaxDecodeTime 00:00:10");
+
+        foreach (byte[] image in new[] { Png.Interlaced(6000, 6000), Webp.Lossless(4096, 7000) })
+        {
+            // As wide as the WebP is, so that it is not shrunk while it is decoded.
+            var answer = (await service.Api.PostImageAsync("/v1/thumbnails?width=4096&height=16&fit=cover&format=jpeg", image)).MustBe(200);
+            Assert.Equal(new ImageHeader("jpeg", 4096, 16), ImageHeader.Read(answer.Body));
+        }
+    }
 }

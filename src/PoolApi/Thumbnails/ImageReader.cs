@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using NetVips;
 using PoolApi.Thumbnails.Avif;
+using PoolApi.Thumbnails.Inspection;
 using PoolApi.Thumbnails.Jpeg;
 using PoolApi.Thumbnails.Tiff;
 
@@ -20,10 +21,14 @@ internal sealed class ImageReader : IDisposable
     private readonly bool _isInterlacedPng;
     private readonly bool _isCompletedJpeg;
 
-    private ImageReader(ReadOnlyMemory<byte> image, ImageKind kind)
+    private readonly FrameArea? _frame;
+
+    private ImageReader(InspectedImage inspected)
     {
-        _kind = kind;
-        switch (kind)
+        var image = inspected.ReadNeeded();
+        _kind = inspected.Kind;
+        _frame = inspected.Frame;
+        switch (_kind)
         {
             case ImageKind.Jpeg:
                 image = JpegEnd.Complete(image, out _isCompletedJpeg);
@@ -52,7 +57,7 @@ internal sealed class ImageReader : IDisposable
 
     /// <summary>Opens an image. Nothing is decoded yet.</summary>
     /// <exception cref="UnprocessableImageException">The image is of a variant that is not supported, or parts of it are missing.</exception>
-    public static ImageReader Open(ReadOnlyMemory<byte> image, ImageKind kind) => new(image, kind);
+    public static ImageReader Open(InspectedImage image) => new(image);
 
     /// <summary>
     /// Starts to decode: reads no more than the header. The pixels follow when they are asked for, top to bottom, with only a few lines
@@ -66,8 +71,10 @@ internal sealed class ImageReader : IDisposable
         return _kind switch
         {
             ImageKind.Jpeg => Image.JpegloadSource(_source, shrink: JpegShrink(shrink), access: TopToBottom, failOn: _isCompletedJpeg ? Enums.FailOn.Warning : Faults),
+            ImageKind.Webp when _frame is { } frame => PlaceOnCanvas(Image.WebploadSource(_source, memory: true, access: TopToBottom, failOn: Faults), frame),
             ImageKind.Webp => Image.WebploadSource(_source, scale: 1 / shrink, memory: true, access: TopToBottom, failOn: Faults),
             ImageKind.Png => Image.PngloadSource(_source, memory: _isInterlacedPng, access: TopToBottom, failOn: Faults),
+            ImageKind.Gif when _frame is { } frame => PlaceOnCanvas(Image.GifloadSource(_source, access: TopToBottom, failOn: Faults), frame),
             ImageKind.Gif => Image.GifloadSource(_source, access: TopToBottom, failOn: Faults),
             ImageKind.Tiff => LoadTiff(_tiff!),
             ImageKind.Avif => Image.HeifloadSource(_source, access: TopToBottom, failOn: Faults),
@@ -99,11 +106,24 @@ internal sealed class ImageReader : IDisposable
         return (layout, layout.IsByteLab ? ByteLab.ReadAsRgb(file, directory) : file);
     }
 
+    // The decoders hand out the whole canvas, and make black what the first frame of an opaque animation leaves uncovered.
+    private static Image PlaceOnCanvas(Image canvas, FrameArea frame)
+    {
+        using (canvas)
+        {
+            using var covered = canvas.Crop(frame.Left, frame.Top, frame.Width, frame.Height);
+            using var withAlpha = covered.HasAlpha() ? covered.Copy() : covered.Bandjoin(255);
+            return withAlpha.Embed(
+                frame.Left, frame.Top, canvas.Width, canvas.Height, extend: Enums.Extend.Background, background: new double[withAlpha.Bands]);
+        }
+    }
+
     private Image LoadTiff(TiffLayout layout)
     {
         // libvips ignores errors in a tile, and leaves its pixels black, unless warnings are errors. In strips it does not ignore them,
-        // and there a tag that libtiff does not know would be an error too.
-        var faults = layout.IsTiled ? Enums.FailOn.Warning : Enums.FailOn.Error;
+        // and there a tag that libtiff does not know would be an error too. A line of a fax that does not decode is only a warning; the
+        // inspection has cut out the tags that libtiff does not know.
+        var faults = layout.IsTiled || layout.IsFax ? Enums.FailOn.Warning : Enums.FailOn.Error;
         var image = Image.TiffloadSource(_source, access: TopToBottom, failOn: faults);
         if (layout.YCbCr is null && !layout.IsByteLab)
             return image;

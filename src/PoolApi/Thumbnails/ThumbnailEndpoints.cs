@@ -19,7 +19,7 @@ internal static class ThumbnailEndpoints
         {
             try
             {
-                byte[] thumbnail = Thumbnailer.Make(request.Image, request.Spec, context.RequestServices.GetRequiredService<DecodeLimits>(), cancellation);
+                byte[] thumbnail = Thumbnailer.Make(request.Image!, request.Spec, cancellation);
                 return TypedResults.Bytes(thumbnail, request.Spec.Format.ContentType());
             }
             catch (UnprocessableImageException e)
@@ -61,27 +61,31 @@ internal static class ThumbnailEndpoints
                 + "Send the image's bytes as the body: with curl, --data-binary @FILE in place of -F.")
             : null;
 
-    internal sealed record ThumbnailRequest(ReadOnlyMemory<byte> Image, ThumbnailSpec Spec, IResult? Refusal) : IValidatedRequest
+    internal sealed record ThumbnailRequest(InspectedImage? Image, ThumbnailSpec Spec, IResult? Refusal) : IValidatedRequest
     {
         public static ValueTask<ThumbnailRequest?> BindAsync(HttpContext context)
         {
             ThumbnailHead head = ThumbnailHead.Of(context);
-            ReadOnlyMemory<byte> image = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
-            return ValueTask.FromResult<ThumbnailRequest?>(new ThumbnailRequest(image, head.Spec, head.Refusal ?? RefuseBody(context, image.Span)));
+            InspectedImage? image = null;
+            IResult? refusal = head.Refusal ?? RefuseBody(context, out image);
+            return ValueTask.FromResult<ThumbnailRequest?>(new ThumbnailRequest(image, head.Spec, refusal));
         }
 
-        private static ProblemHttpResult? RefuseBody(HttpContext context, ReadOnlySpan<byte> image)
+        private static ProblemHttpResult? RefuseBody(HttpContext context, out InspectedImage? image)
         {
-            if (image.IsEmpty)
+            image = null;
+            ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
+            if (body.IsEmpty)
             {
                 return Problem.InvalidRequest(context, new Dictionary<string, string[]>
                 {
                     ["body"] = [$"The body is empty; it may be an image: {ImageSniffer.Accepted}. Send the image's bytes as the body."],
                 });
             }
-            if (!ImageSniffer.TryRecognise(image, out ImageKind? kind))
-                return Problem.UnsupportedMedia(context, "body", UnsupportedBody.Explain(image));
-            return ImageInspection.Refusal(image, kind.Value, context.RequestServices.GetRequiredService<DecodeLimits>()) is { } refusal
+            if (!ImageSniffer.TryRecognise(body.Span, out ImageKind? kind))
+                return Problem.UnsupportedMedia(context, "body", UnsupportedBody.Explain(body.Span));
+            image = InspectedImage.Inspect(body, kind.Value, context.RequestServices.GetRequiredService<DecodeLimits>());
+            return image.Refusal is { } refusal
                 ? Problem.Unprocessable(context, "unprocessable-image", "body", refusal)
                 : null;
         }

@@ -21,12 +21,10 @@ public static class Thumbnailer
 
     // Chosen so that neither shows at thumbnail size; AVIF's effort so that the largest result takes seconds, not a minute.
     private const int LossyQuality = 80;
+    private const int WebpEffort = 4;
+    private const int WebpEffortOfLarge = 2;
     private const int AvifQuality = 55;
     private const int AvifEffort = 1;
-
-    // What libvips and its decoders say when memory, threads or files run out.
-    private static readonly string[] OurFaults =
-        ["out of memory", "insufficient memory", "cannot allocate memory", "memory allocation error", "unable to write to", "unable to create thread"];
 
     private const string IccProfile = "icc-profile-data";
     private const string Orientation = "orientation";
@@ -75,17 +73,24 @@ public static class Thumbnailer
     public static byte[] Make(ReadOnlyMemory<byte> image, ThumbnailSpec spec, DecodeLimits limits, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(limits);
-        if (spec.Width == 0)
-            throw new ArgumentException("the spec is empty", nameof(spec));
         if (!ImageSniffer.TryRecognise(image.Span, out var kind))
             throw new UnprocessableImageException($"the body is not an image of a known kind; it may be {ImageSniffer.Accepted}");
+        return Make(InspectedImage.Inspect(image, kind.Value, limits), spec, cancellationToken);
+    }
 
+    /// <summary>Makes the thumbnail of an image that was inspected.</summary>
+    /// <inheritdoc cref="Make(ReadOnlyMemory{byte}, ThumbnailSpec, CancellationToken)"/>
+    internal static byte[] Make(InspectedImage image, ThumbnailSpec spec, CancellationToken cancellationToken)
+    {
+        if (spec.Width == 0)
+            throw new ArgumentException("the spec is empty", nameof(spec));
         cancellationToken.ThrowIfCancellationRequested();
-        image = ImageInspection.Admit(image, kind.Value, limits);
+        if (image.Refusal is { } refusal)
+            throw new UnprocessableImageException(refusal);
         try
         {
-            using var reader = ImageReader.Open(image, kind.Value);
-            using var pixels = Render(reader, spec, cancellationToken);
+            using var reader = ImageReader.Open(image);
+            using var pixels = Render(image, reader, spec, cancellationToken);
             return Encode(pixels, spec.Format, cancellationToken);
         }
         catch (VipsException e) when (cancellationToken.IsCancellationRequested)
@@ -96,11 +101,11 @@ public static class Thumbnailer
 
     // Everything that reads the client's bytes happens in here: what libvips throws here is the image's fault, later it is ours,
     // and so is a lack of memory or of a place for a file.
-    private static Image Render(ImageReader reader, ThumbnailSpec spec, CancellationToken cancellationToken)
+    private static Image Render(InspectedImage image, ImageReader reader, ThumbnailSpec spec, CancellationToken cancellationToken)
     {
         try
         {
-            var geometry = ReadHeader(reader, spec);
+            var geometry = ReadHeader(image, reader, spec);
             using var decoded = reader.Load(geometry.Shrink);
             using var kill = KillOnCancel(decoded, cancellationToken);
 
@@ -116,22 +121,13 @@ public static class Thumbnailer
             var (width, height) = (geometry.Width, geometry.Height);
             return whole.Crop((whole.Width - width) / 2, (whole.Height - height) / 2, width, height);
         }
-        catch (VipsException e) when (!cancellationToken.IsCancellationRequested && !IsOurs(e))
+        catch (VipsException e) when (!cancellationToken.IsCancellationRequested && !VipsFault.IsOurs(e.Message))
         {
             throw new UnprocessableImageException(reader.Undecodable, e);
         }
     }
 
-    // libvips has one buffer of messages for the whole process, so the words of another call may be among them. Better to blame us
-    // for a corrupt image than to call an image corrupt that is not. Not so where a file claims a size: libtiff says that it is out of
-    // memory when a tag claims more than there can be, libheif when an item is beyond its limits.
-    private static bool IsOurs(VipsException e) => Array.Exists(
-        e.Message.Split('\n'),
-        static line => !line.StartsWith("tiff2vips:", StringComparison.Ordinal)
-            && !line.Contains("security limit", StringComparison.OrdinalIgnoreCase)
-            && Array.Exists(OurFaults, fault => line.Contains(fault, StringComparison.OrdinalIgnoreCase)));
-
-    private static ThumbnailGeometry ReadHeader(ImageReader reader, ThumbnailSpec spec)
+    private static ThumbnailGeometry ReadHeader(InspectedImage image, ImageReader reader, ThumbnailSpec spec)
     {
         using var header = reader.Load(shrink: 1);
 
@@ -151,7 +147,10 @@ public static class Thumbnailer
 
         // EXIF orientations 5 to 8 lie on their side.
         var sideways = header.Contains(Orientation) && header.Get(Orientation) is int and >= 5 and <= 8;
-        return ThumbnailGeometry.Plan(header.Width, header.Height, sideways, spec);
+        var geometry = ThumbnailGeometry.Plan(header.Width, header.Height, sideways, spec);
+        if (ResultCost.Refusal(image, geometry, header.Bands, spec.Format) is { } refusal)
+            throw new UnprocessableImageException(refusal);
+        return geometry;
     }
 
     private static int BytesPerSample(Enums.BandFormat format) => format switch
@@ -213,7 +212,7 @@ public static class Thumbnailer
         using var kill = KillOnCancel(pixels, cancellationToken);
         var result = format switch
         {
-            ThumbnailFormat.Webp => pixels.WebpsaveBuffer(q: LossyQuality, keep: Enums.ForeignKeep.None),
+            ThumbnailFormat.Webp => pixels.WebpsaveBuffer(q: LossyQuality, effort: IsThorough(pixels) ? WebpEffort : WebpEffortOfLarge, keep: Enums.ForeignKeep.None),
             ThumbnailFormat.Jpeg => EncodeJpeg(pixels),
             ThumbnailFormat.Png => pixels.PngsaveBuffer(keep: Enums.ForeignKeep.None),
             ThumbnailFormat.Avif => pixels.HeifsaveBuffer(
@@ -234,5 +233,7 @@ public static class Thumbnailer
     }
 
     private static byte[] SaveJpeg(Image pixels) =>
-        pixels.JpegsaveBuffer(q: LossyQuality, optimizeCoding: true, keep: Enums.ForeignKeep.None);
+        pixels.JpegsaveBuffer(q: LossyQuality, optimizeCoding: IsThorough(pixels), keep: Enums.ForeignKeep.None);
+
+    private static bool IsThorough(Image pixels) => ResultCost.IsThorough((long)pixels.Width * pixels.Height);
 }

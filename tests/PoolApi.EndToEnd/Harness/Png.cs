@@ -46,14 +46,27 @@ internal static class Png
             stream.Write(row);
     });
 
-    private static byte[] File(int width, int height, byte bitDepth, byte colourType, Action<Stream> pixels)
+    /// <summary>An honest picture that a decoder must keep as a whole: black, in 8-bit RGB, interlaced.</summary>
+    public static byte[] Interlaced(int width, int height) => File(
+        width, height, bitDepth: 8, colourType: 2,
+        stream =>
+        {
+            // Each of the seven passes has lines of its own, with a filter byte each. What is too much is ignored.
+            byte[] line = new byte[1 + 3 * width];
+            for (int y = 0; y < height + 8; y++)
+                stream.Write(line);
+            stream.Write(new byte[4 * height]);
+        },
+        isInterlaced: true);
+
+    private static byte[] File(int width, int height, byte bitDepth, byte colourType, Action<Stream> pixels, bool isInterlaced = false)
     {
         var file = new MemoryStream();
         file.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A]);
         byte[] header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
-        (header[8], header[9]) = (bitDepth, colourType);
+        (header[8], header[9], header[12]) = (bitDepth, colourType, isInterlaced ? (byte)1 : (byte)0);
         Chunk(file, "IHDR"u8, header);
         var data = new MemoryStream();
         using (var zlib = new ZLibStream(data, CompressionLevel.Fastest, leaveOpen: true))

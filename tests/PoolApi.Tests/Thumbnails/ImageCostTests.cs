@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using CsCheck;
+using NetVips;
 using PoolApi.Tests.Service;
 using PoolApi.Tests.Thumbnails.Containers;
 using PoolApi.Thumbnails;
@@ -20,7 +21,7 @@ public class ImageCostTests
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static TheoryData<string> Expensive => ["avif-grid", "avif-frames", "jpeg-scans", "png-interlaced", "gif-canvas", "webp-canvas", "tiff-tile", "tiff-tiles"];
+    public static TheoryData<string> Expensive => ["avif-grid", "avif-frames", "jpeg-scans", "png-interlaced", "gif-canvas", "webp-canvas", "webp-groups", "webp-alpha-groups", "tiff-tile", "tiff-tiles"];
 
     public static TheoryData<string> Cheap =>
         ["png-ztxt", "png-itxt", "png-iccp", "webp-frames", "jpeg-app2", "jpeg-com", "tiff-pages", "bigtiff-pages", "tiff-tags", "gif-frames", "webp-chunks"];
@@ -37,6 +38,9 @@ public class ImageCostTests
             "png-interlaced" => (PngFile.Blank(10_000, 10_000, interlaced: true), "interlaced"),
             "gif-canvas" => (GifFile.Animated(10_000, 10_000, 1), "100 megapixels"),
             "webp-canvas" => (WebpFile.Animated(Still, 1, 1, 10_000, 10_000, 2), "100 megapixels"),
+            "webp-groups" => (WebpFile.Lossless(1024, 1024, 65_536), "65536 groups of prefix codes"),
+            "webp-alpha-groups" => (
+                WebpFile.WithAlphaGroups(Samples.Encode(Samples.Solid(1024, 1024, Samples.Red), "webp"), 1024, 1024, 65_536), "65536 groups of prefix codes"),
             "tiff-tile" => (TiffContainer.SharedTiles(1, 1, 32_000), "1024 megapixels"),
             "tiff-tiles" => (TiffContainer.SharedTiles(9_984, 9_984, 16), "389376 tiles"),
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
@@ -81,15 +85,69 @@ public class ImageCostTests
     [Fact]
     public void A_progressive_photo_of_ten_scans_is_taken()
     {
-        Assert.Null(ImageInspection.Refusal(JpegFile.Progressive(10_000, 10_000, 10), ImageKind.Jpeg, DecodeLimits.Default));
+        Assert.Null(Inspect(JpegFile.Progressive(10_000, 10_000, 10), ImageKind.Jpeg).Refusal);
         Assert.NotEmpty(Thumbnailer.Make(JpegFile.Progressive(1_000, 1_000, 10), Small, Token));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(300)]
+    [InlineData(2600)]
+    public void The_groups_of_a_lossless_webp_are_counted_and_as_many_as_encoders_write_are_taken(int groups)
+    {
+        byte[] image = WebpFile.Lossless(512, 512, groups);
+        Assert.Equal(groups, Vp8lStream.CountGroups(image.AsSpan(25), 512, 512));
+        Assert.NotEmpty(Thumbnailer.Make(image, Small, Token));
+    }
+
+    [Fact]
+    public void The_groups_that_an_encoder_writes_behind_its_transforms_are_counted()
+    {
+        // Noise on one side and one colour on the other: the encoder predicts, and has more than one group.
+        using Image noise = Samples.Noise(600, 600);
+        using Image flat = Samples.Solid(600, 600, Samples.Red);
+        using Image both = Image.Arrayjoin([noise, flat]);
+        byte[] image = both.WebpsaveBuffer(lossless: true, effort: 0, keep: Enums.ForeignKeep.None);
+        int at = image.AsSpan().IndexOf("VP8L"u8) + 8 + 5;
+        Assert.InRange(Vp8lStream.CountGroups(image.AsSpan(at), 1200, 600), 2, 2600);
+    }
+
+    [Theory]
+    [InlineData(ThumbnailFormat.Avif, true)]
+    [InlineData(ThumbnailFormat.Png, true)]
+    [InlineData(ThumbnailFormat.Webp, false)]
+    [InlineData(ThumbnailFormat.Jpeg, false)]
+    public void The_result_counts_too(ThumbnailFormat format, bool isRefused)
+    {
+        // 4096 × 8192 pixels of a small image. The header decides: nothing is decoded.
+        InspectedImage image = Inspect(PngFile.Blank(64, 128), ImageKind.Png);
+        var geometry = ThumbnailGeometry.Plan(64, 128, sideways: false, new ThumbnailSpec(4096, format: format));
+
+        string? refusal = ResultCost.Refusal(image, geometry, bands: 3, format);
+
+        Assert.Equal(isRefused, refusal is not null);
+        if (isRefused) Assert.Matches("the thumbnail would have 33.55 megapixels: making it as (AVIF|PNG) takes an estimated .* s of CPU time; at most 3 s", refusal!);
+    }
+
+    [Theory]
+    [InlineData(ThumbnailFormat.Webp)]
+    [InlineData(ThumbnailFormat.Jpeg)]
+    [InlineData(ThumbnailFormat.Png)]
+    [InlineData(ThumbnailFormat.Avif)]
+    public void A_large_result_that_is_accepted_stays_within_the_limits(ThumbnailFormat format)
+    {
+        (double seconds, long bytes, string? refusal) = Measure(Samples.Encode("jpeg", 256, 192), new ThumbnailSpec(3000, format: format));
+        Assert.Null(refusal);
+        Assert.InRange(seconds, 0, 6); // CPU time, which a busy machine inflates
+        Assert.InRange(bytes, long.MinValue, 300 * MiB);
     }
 
     [Fact]
     public void The_limits_decide()
     {
         byte[] scans = JpegFile.Progressive(1024, 1024, 100);
-        Assert.Null(ImageInspection.Refusal(scans, ImageKind.Jpeg, DecodeLimits.Default));
+        Assert.Null(Inspect(scans, ImageKind.Jpeg).Refusal);
         var strict = DecodeLimits.Default with { MaxTime = TimeSpan.FromMilliseconds(10) };
         var refused = Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(scans, Small, strict, Token));
         Assert.Contains("at most 0.01 s are accepted", refused.Reason, StringComparison.Ordinal);
@@ -132,8 +190,9 @@ public class ImageCostTests
                 byte[] bytes = (byte[])original.Clone();
                 foreach ((int at, byte value) in mutation.Changes) bytes[12 + at % Math.Min(bytes.Length - 12, 700)] = value;
                 if (mutation.Cut < bytes.Length) bytes = bytes[..Math.Max(mutation.Cut, 12)];
-                if (ImageInspection.Refusal(bytes, kind, DecodeLimits.Default) is not null) return;
-                Assert.InRange(ImageInspection.Admit(bytes, kind, DecodeLimits.Default).Length, 1, bytes.Length + 1);
+                InspectedImage image = Inspect(bytes, kind);
+                if (image.Refusal is not null) return;
+                Assert.InRange(image.ReadNeeded().Length, 1, bytes.Length + 1);
             },
             iter: 10_000,
             threads: 1);
@@ -161,8 +220,10 @@ public class ImageCostTests
             iter: 25,
             threads: 1);
 
+    private static InspectedImage Inspect(byte[] image, ImageKind kind) => InspectedImage.Inspect(image, kind, DecodeLimits.Default);
+
     // What the whole process took for it; nothing else runs beside these tests.
-    private static (double Seconds, long Bytes, string? Refusal) Measure(byte[] image)
+    private static (double Seconds, long Bytes, string? Refusal) Measure(byte[] image, ThumbnailSpec? spec = null)
     {
         Thumbnailer.Make(Png, new ThumbnailSpec(8), Token);
         GC.Collect();
@@ -172,7 +233,7 @@ public class ImageCostTests
         string? refusal = null;
         try
         {
-            Thumbnailer.Make(image, Small, Token);
+            Thumbnailer.Make(image, spec ?? Small, Token);
         }
         catch (UnprocessableImageException e)
         {

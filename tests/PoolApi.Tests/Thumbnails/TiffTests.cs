@@ -1,3 +1,4 @@
+using PoolApi.Tests.Thumbnails.Containers;
 using PoolApi.Thumbnails;
 
 namespace PoolApi.Tests.Thumbnails;
@@ -113,6 +114,50 @@ public class TiffTests
                 Bits = 16,
                 Pixel = [BitConverter.GetBytes((ushort)34891), BitConverter.GetBytes((short)20503), BitConverter.GetBytes((short)17203)],
             });
+    }
+
+    [Theory]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    [InlineData(3, true)]
+    [InlineData(4, false)]
+    [InlineData(32771, false)]
+    public void A_fax_is_taken_and_one_of_garbage_is_refused(int compression, bool twoDimensional)
+    {
+        // A tag that the decoder does not know is no damage.
+        foreach (var unknownTag in new[] { false, true })
+        {
+            using var fax = Samples.Decode(Thumbnailer.Make(
+                FaxTiff.Write(compression, twoDimensional, unknownTag: unknownTag), new ThumbnailSpec(FaxTiff.Side, format: ThumbnailFormat.Png), Token));
+            Assert.Equal((255.0, 0.0), (fax[16, 50][0], fax[48, 50][0]));
+        }
+
+        for (var seed = 0; seed < 40; seed++)
+        {
+            var random = new Random(seed);
+            var garbage = FaxTiff.Write(compression, twoDimensional, damage: lines => random.NextBytes(lines.AsSpan(lines.Length / 4, lines.Length / 2)));
+            Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(garbage, new ThumbnailSpec(16), Token));
+        }
+    }
+
+    [Fact]
+    public void A_fax_in_tiles_is_refused_by_name() => Assert.StartsWith(
+        "a TIFF of tiles of CCITT Group 4 compression is not supported; strips are",
+        Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(FaxTiff.Write(4, tiled: true), new ThumbnailSpec(16), Token)).Reason,
+        StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_block_of_JPEG_with_a_marker_amid_its_pixels_is_refused(bool tiled)
+    {
+        using var image = Samples.Noise(128, 128);
+        var tiff = image.TiffsaveBuffer(compression: NetVips.Enums.ForeignTiffCompression.Jpeg, tile: tiled, tileWidth: 64, tileHeight: 64);
+        Assert.NotEmpty(Thumbnailer.Make(tiff, new ThumbnailSpec(16), Token));
+
+        // The decoder stops at the marker, and makes up the pixels behind it.
+        new byte[] { 0x12, 0xFF, 0x37, 0x12 }.CopyTo(tiff, tiff.Length / 2);
+        Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(tiff, new ThumbnailSpec(16), Token));
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

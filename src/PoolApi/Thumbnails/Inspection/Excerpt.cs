@@ -19,6 +19,9 @@ internal ref struct Excerpt(Span<byte> target)
     /// <summary>How many bytes were kept.</summary>
     public int Length { get; private set; }
 
+    /// <summary>Where the first frame of an animation lies.</summary>
+    public FrameArea? Frame { get; set; }
+
     /// <summary>Whether the decoder is to see the excerpt in place of the whole.</summary>
     public readonly bool IsWorthCopying => _mustApply || _droppedBytes > WorthBytes || _droppedPieces > WorthPieces;
 

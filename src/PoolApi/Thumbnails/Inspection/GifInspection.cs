@@ -45,6 +45,13 @@ internal static class GifInspection
                 // A frame that sticks out makes the canvas larger.
                 width = Math.Max(width, BinaryPrimitives.ReadUInt16LittleEndian(descriptor[1..]) + BinaryPrimitives.ReadUInt16LittleEndian(descriptor[5..]));
                 height = Math.Max(height, BinaryPrimitives.ReadUInt16LittleEndian(descriptor[3..]) + BinaryPrimitives.ReadUInt16LittleEndian(descriptor[7..]));
+                excerpt.Frame = new FrameArea(
+                    BinaryPrimitives.ReadUInt16LittleEndian(descriptor[1..]),
+                    BinaryPrimitives.ReadUInt16LittleEndian(descriptor[3..]),
+                    BinaryPrimitives.ReadUInt16LittleEndian(descriptor[5..]),
+                    BinaryPrimitives.ReadUInt16LittleEndian(descriptor[7..]),
+                    width,
+                    height);
                 int end = SkipSubBlocks(image, at + DescriptorLength + ColourTable(descriptor[9]) + 1);
                 if (end < 0) break;
                 excerpt.Keep(image[at..end]);

@@ -92,6 +92,25 @@ internal static class JpegInspection
         return scans;
     }
 
+    /// <summary>
+    /// Whether a stream goes from its start to its end marker without a marker that does not belong there. Behind such a marker the
+    /// decoder makes up the pixels. Some writers fill up to an even length.
+    /// </summary>
+    public static bool IsWhole(ReadOnlySpan<byte> stream)
+    {
+        if (!stream.StartsWith<byte>([0xFF, 0xD8])) return false;
+        int at = 2;
+        while (TryNextMarker(stream, at, out int start, out int marker))
+        {
+            at = start + 2;
+            if (marker == 0xD9) return stream[at..].TrimEnd<byte>([0x00, 0xFF]).IsEmpty;
+            if (marker is >= 0xD0 and <= 0xD7) continue;
+            if (marker is < 0xC0 or 0xD8 or (> 0xEF and not 0xFE) || stream.Length - at < 2) return false;
+            at += BinaryPrimitives.ReadUInt16BigEndian(stream[at..]);
+        }
+        return false;
+    }
+
     // The last 0xFF of a run and the byte behind it. 0xFF 0x00 is data.
     private static bool TryNextMarker(ReadOnlySpan<byte> image, int from, out int start, out int marker)
     {

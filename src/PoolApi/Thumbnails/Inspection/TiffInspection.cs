@@ -1,4 +1,4 @@
-using System.Buffers.Binary;
+using PoolApi.Thumbnails.Tiff;
 
 namespace PoolApi.Thumbnails.Inspection;
 
@@ -24,7 +24,7 @@ internal static class TiffInspection
     public static DecodeCost Walk(ReadOnlySpan<byte> image, ref Excerpt excerpt)
     {
         excerpt.Keep(image);
-        if (!Directory.TryRead(image, out Directory directory)) return DecodeCost.Unknown;
+        if (!TiffDirectory.TryRead(image, out TiffDirectory directory)) return DecodeCost.Unknown;
 
         var page = new Page();
         Span<byte> count = stackalloc byte[8];
@@ -33,8 +33,8 @@ internal static class TiffInspection
         double dropped = 0;
         for (int n = 0; n < directory.Count; n++)
         {
-            Entry entry = directory.EntryAt(n);
-            if (!IsNeeded(entry.Tag))
+            TiffEntry entry = directory.EntryAt(n);
+            if (!IsNeeded((int)entry.Tag))
             {
                 dropped += entry.ByteCount;
                 continue;
@@ -42,25 +42,26 @@ internal static class TiffInspection
             page.Read(entry);
             kept++;
         }
-        changes |= dropped > 64 * 1024;
+        // Of a fax the decoder's warnings are heeded: it must not warn of a tag.
+        changes |= dropped > 64 * 1024 || (kept < directory.Count && page.IsFax);
         if (changes) Rewrite(directory, kept, count, ref excerpt);
         return page.Cost(image.Length);
     }
 
     // The entries that are needed move to the front, the number of entries says so, and no directory follows.
-    private static void Rewrite(scoped Directory directory, int kept, scoped Span<byte> number, ref Excerpt excerpt)
+    private static void Rewrite(scoped TiffDirectory directory, int kept, scoped Span<byte> number, ref Excerpt excerpt)
     {
         int at = directory.EntriesAt;
         for (int n = 0; n < directory.Count; n++)
         {
-            Entry entry = directory.EntryAt(n);
-            if (!IsNeeded(entry.Tag)) continue;
+            TiffEntry entry = directory.EntryAt(n);
+            if (!IsNeeded((int)entry.Tag)) continue;
             excerpt.Patch(at, entry.Bytes);
             at += entry.Bytes.Length;
         }
         number.Clear();
         excerpt.Patch(at, number[..directory.PointerLength]);
-        directory.Number(number, kept);
+        directory.WriteCount(number, kept);
         excerpt.Patch(directory.At, number[..directory.CountLength]);
     }
 
@@ -79,12 +80,14 @@ internal static class TiffInspection
         private double _tileHeight;
         private double _compression;
         private double _photometric;
-        private Entry _offsets;
-        private Entry _lengths;
+        private TiffEntry _offsets;
+        private TiffEntry _lengths;
 
-        public void Read(Entry entry)
+        public readonly bool IsFax => TiffLayout.IsFaxCompression((long)_compression);
+
+        public void Read(TiffEntry entry)
         {
-            switch (entry.Tag)
+            switch ((int)entry.Tag)
             {
                 case 256: _width = entry.ValueAt(0); break;
                 case 257: _height = entry.ValueAt(0); break;
@@ -151,114 +154,5 @@ internal static class TiffInspection
             }
             return sum;
         }
-    }
-
-    /// <summary>The first directory.</summary>
-    private ref struct Directory
-    {
-        private ReadOnlySpan<byte> _file;
-        private bool _bigEndian;
-        private bool _big;
-
-        public int At { get; private set; }
-
-        public int Count { get; private set; }
-
-        public readonly int CountLength => _big ? 8 : 2;
-
-        public readonly int PointerLength => _big ? 8 : 4;
-
-        public readonly int EntriesAt => At + CountLength;
-
-        public ulong Next { get; private set; }
-
-        private readonly int EntryLength => _big ? 20 : 12;
-
-        public static bool TryRead(ReadOnlySpan<byte> file, out Directory directory)
-        {
-            directory = default;
-            if (file.Length < 16) return false;
-            directory._file = file;
-            directory._bigEndian = file[0] == (byte)'M';
-            directory._big = file[directory._bigEndian ? 3 : 2] == 43;
-
-            ulong at = directory._big ? directory.Number(file[8..], 8) : directory.Number(file[4..], 4);
-            if (at > (ulong)(file.Length - directory.CountLength)) return false;
-            directory.At = (int)at;
-            ulong count = directory.Number(file[directory.At..], directory.CountLength);
-            int room = file.Length - directory.EntriesAt - directory.PointerLength;
-            if (count > ushort.MaxValue || room < 0 || count * (ulong)directory.EntryLength > (ulong)room) return false;
-            directory.Count = (int)count;
-            directory.Next = directory.Number(file[(directory.EntriesAt + directory.Count * directory.EntryLength)..], directory.PointerLength);
-            return true;
-        }
-
-        public readonly Entry EntryAt(int n) => new(_file, _file.Slice(EntriesAt + n * EntryLength, EntryLength), this);
-
-        public readonly ulong Number(ReadOnlySpan<byte> bytes, int length) => (length, _bigEndian) switch
-        {
-            (1, _) => bytes[0],
-            (2, true) => BinaryPrimitives.ReadUInt16BigEndian(bytes),
-            (2, false) => BinaryPrimitives.ReadUInt16LittleEndian(bytes),
-            (4, true) => BinaryPrimitives.ReadUInt32BigEndian(bytes),
-            (4, false) => BinaryPrimitives.ReadUInt32LittleEndian(bytes),
-            (_, true) => BinaryPrimitives.ReadUInt64BigEndian(bytes),
-            (_, false) => BinaryPrimitives.ReadUInt64LittleEndian(bytes),
-        };
-
-        // How many entries there are, as this file writes it.
-        public readonly void Number(Span<byte> bytes, int count)
-        {
-            if (_big && _bigEndian) BinaryPrimitives.WriteInt64BigEndian(bytes, count);
-            else if (_big) BinaryPrimitives.WriteInt64LittleEndian(bytes, count);
-            else if (_bigEndian) BinaryPrimitives.WriteUInt16BigEndian(bytes, (ushort)count);
-            else BinaryPrimitives.WriteUInt16LittleEndian(bytes, (ushort)count);
-        }
-    }
-
-    /// <summary>One entry: a tag, and numbers in the entry or where it says.</summary>
-    private readonly ref struct Entry
-    {
-        private readonly ReadOnlySpan<byte> _file;
-        private readonly ReadOnlySpan<byte> _values;
-        private readonly Directory _directory;
-        private readonly int _size;
-
-        public Entry(ReadOnlySpan<byte> file, ReadOnlySpan<byte> bytes, Directory directory)
-        {
-            _file = file;
-            _directory = directory;
-            Bytes = bytes;
-            Tag = (int)directory.Number(bytes, 2);
-            _size = directory.Number(bytes[2..], 2) switch { 3 or 8 => 2, 4 or 9 or 11 or 13 => 4, 5 or 10 or 12 or 16 or 17 or 18 => 8, _ => 1 };
-            int pointer = directory.PointerLength;
-            ulong count = directory.Number(bytes[4..], pointer);
-            ByteCount = (double)count * _size;
-            ReadOnlySpan<byte> inline = bytes.Slice(4 + pointer, pointer);
-            if (ByteCount <= pointer)
-            {
-                _values = inline[..(int)ByteCount];
-            }
-            else if (directory.Number(inline, pointer) is var at && at <= (ulong)file.Length)
-            {
-                int room = file.Length - (int)at;
-                _values = file.Slice((int)at, ByteCount <= room ? (int)ByteCount : room - room % _size);
-            }
-        }
-
-        public ReadOnlySpan<byte> Bytes { get; }
-
-        public int Tag { get; }
-
-        /// <summary>How many bytes it says its values have.</summary>
-        public double ByteCount { get; }
-
-        /// <summary>How many of its values the file has.</summary>
-        public int Count => _size == 0 ? 0 : _values.Length / _size;
-
-        public double ValueAt(int n) => n < Count ? _directory.Number(_values[(n * _size)..], _size) : 0;
-
-        public ReadOnlySpan<byte> FileAt(double offset, double length) =>
-            offset < 0 || offset > _file.Length ? default : _file.Slice((int)offset, (int)Math.Min(length, _file.Length - offset));
     }
 }

@@ -14,6 +14,8 @@ internal static class WebpInspection
     private const double LosslessSecondsPerPixel = 30e-9;
     private const double AlphaSecondsPerPixel = 18e-9;
     private const double CanvasSecondsPerPixel = 15e-9;
+    private const double SecondsPerGroup = 30e-6;
+    private const double BytesPerGroup = 20_000;
     private const double LossyBytes = 0.1;
     private const double LosslessBytes = 4.1;
     private const double RawAlphaBytes = 1.1;
@@ -27,8 +29,9 @@ internal static class WebpInspection
     public static DecodeCost Walk(ReadOnlySpan<byte> image, ref Excerpt excerpt)
     {
         excerpt.Keep(image[..HeaderLength]);
-        var picture = default(Picture);
+        var picture = new Picture();
         double canvas = 0;
+        (int Width, int Height) area = default;
         int frames = 0;
         uint seen = 0;
         int at = HeaderLength;
@@ -42,7 +45,12 @@ internal static class WebpInspection
                 if (frames++ == 0)
                 {
                     excerpt.Keep(chunk);
-                    if (data.Length > FrameHeader) picture.ReadAll(data[FrameHeader..]);
+                    if (data.Length > FrameHeader)
+                    {
+                        picture.ReadAll(data[FrameHeader..]);
+                        excerpt.Frame = new FrameArea(
+                            2 * UInt24(data), 2 * UInt24(data[3..]), UInt24(data[6..]) + 1, UInt24(data[9..]) + 1, area.Width, area.Height);
+                    }
                 }
                 else
                 {
@@ -58,26 +66,31 @@ internal static class WebpInspection
             excerpt.Keep(chunk);
             if (type.SequenceEqual("VP8X"u8) && data.Length >= 10)
             {
-                if ((data[0] & AnimationFlag) != 0) canvas = (UInt24(data[4..]) + 1.0) * (UInt24(data[7..]) + 1.0);
+                area = (UInt24(data[4..]) + 1, UInt24(data[7..]) + 1);
+                if ((data[0] & AnimationFlag) != 0) canvas = (double)area.Width * area.Height;
             }
             else
             {
                 picture.Read(type, data);
             }
         }
-        excerpt.Keep(image[at..]);
-        if (excerpt.IsWorthCopying)
+        // Behind the first frame an animation may be cut: what it lacks is not shown.
+        bool isCut = frames > 0 && image.Length - ChunkHeader < BinaryPrimitives.ReadUInt32LittleEndian(image[4..]);
+        if (isCut) excerpt.DropAlways(image.Length - at);
+        else excerpt.Keep(image[at..]);
+        if (excerpt.IsWorthCopying || isCut)
         {
             Span<byte> size = stackalloc byte[4];
             BinaryPrimitives.WriteInt32LittleEndian(size, excerpt.Length - ChunkHeader);
             excerpt.Patch(4, size);
         }
+        picture.Finish();
         return new DecodeCost(
             picture.Seconds + canvas * CanvasSecondsPerPixel,
             picture.Bytes + canvas * CanvasBytes,
             canvas > 0
                 ? $"an animation of {DecodeCost.Megapixels(canvas)}"
-                : $"{(picture.IsLossless ? "lossless " : "")}{DecodeCost.Megapixels(picture.Pixels)}{(picture.HasAlpha ? " with alpha" : "")}",
+                : $"{(picture.IsLossless ? "lossless " : "")}{DecodeCost.Megapixels(picture.Pixels)}{(picture.HasAlpha ? " with alpha" : "")}{picture.GroupsInWords}",
             Math.Max(canvas, picture.Pixels));
     }
 
@@ -113,10 +126,14 @@ internal static class WebpInspection
     private static int UInt24(ReadOnlySpan<byte> bytes) => bytes[0] | bytes[1] << 8 | bytes[2] << 16;
 
     /// <summary>The coded picture and its alpha.</summary>
-    private struct Picture
+    private ref struct Picture
     {
         private bool _packedAlpha;
+        private ReadOnlySpan<byte> _alpha;
         private int _length;
+        private int _width;
+        private int _height;
+        private double _groups;
 
         public double Pixels { get; private set; }
 
@@ -124,12 +141,15 @@ internal static class WebpInspection
 
         public bool HasAlpha { get; private set; }
 
-        public readonly double Seconds => IsLossless
+        /// <summary>Its prefix codes, where they are more than encoders write.</summary>
+        public readonly string GroupsInWords => _groups > 4096 ? FormattableString.Invariant($" with {_groups:0} groups of prefix codes") : "";
+
+        public readonly double Seconds => _groups * SecondsPerGroup + (IsLossless
             ? Pixels * LosslessSecondsPerPixel
-            : Pixels * (LossySecondsPerPixel + (HasAlpha ? AlphaSecondsPerPixel : 0)) + _length * LossySecondsPerByte;
+            : Pixels * (LossySecondsPerPixel + (HasAlpha ? AlphaSecondsPerPixel : 0)) + _length * LossySecondsPerByte);
 
         // Packed alpha is a lossless picture of its own.
-        public readonly double Bytes => Pixels * (IsLossless ? LosslessBytes : LossyBytes
+        public readonly double Bytes => _groups * BytesPerGroup + Pixels * (IsLossless ? LosslessBytes : LossyBytes
             + (!HasAlpha ? 0 : _packedAlpha ? LosslessBytes + RawAlphaBytes : RawAlphaBytes));
 
         public void ReadAll(ReadOnlySpan<byte> chunks)
@@ -143,21 +163,36 @@ internal static class WebpInspection
             if (type.SequenceEqual("ALPH"u8) && data.Length > 0)
             {
                 HasAlpha = true;
-                _packedAlpha |= (data[0] & 3) != 0;
+                if (!_packedAlpha && (data[0] & 3) != 0)
+                {
+                    _packedAlpha = true;
+                    _alpha = data[1..];
+                }
             }
             else if (type.SequenceEqual("VP8 "u8) && data.Length >= 10)
             {
                 _length = data.Length;
-                Pixels = Math.Max(
-                    Pixels,
-                    (double)(BinaryPrimitives.ReadUInt16LittleEndian(data[6..]) & 0x3FFF) * (BinaryPrimitives.ReadUInt16LittleEndian(data[8..]) & 0x3FFF));
+                Measure(BinaryPrimitives.ReadUInt16LittleEndian(data[6..]) & 0x3FFF, BinaryPrimitives.ReadUInt16LittleEndian(data[8..]) & 0x3FFF);
             }
             else if (type.SequenceEqual("VP8L"u8) && data.Length >= 5)
             {
                 IsLossless = true;
                 uint sizes = BinaryPrimitives.ReadUInt32LittleEndian(data[1..]);
-                Pixels = Math.Max(Pixels, ((sizes & 0x3FFF) + 1.0) * ((sizes >> 14 & 0x3FFF) + 1.0));
+                Measure((int)(sizes & 0x3FFF) + 1, (int)(sizes >> 14 & 0x3FFF) + 1);
+                _groups += Vp8lStream.CountGroups(data[5..], _width, _height);
             }
+        }
+
+        /// <summary>Reads what waited for the size of the picture: packed alpha comes before it.</summary>
+        public void Finish()
+        {
+            if (_packedAlpha && Pixels > 0) _groups += Vp8lStream.CountGroups(_alpha, _width, _height);
+        }
+
+        private void Measure(int width, int height)
+        {
+            Pixels = Math.Max(Pixels, (double)width * height);
+            (_width, _height) = (width, height);
         }
     }
 }

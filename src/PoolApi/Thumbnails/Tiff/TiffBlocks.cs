@@ -1,3 +1,5 @@
+using PoolApi.Thumbnails.Inspection;
+
 namespace PoolApi.Thumbnails.Tiff;
 
 /// <summary>
@@ -32,7 +34,7 @@ internal static class TiffBlocks
                 throw new UnprocessableImageException($"the TIFF's {name} {block} is missing");
             if (offset > file.Length || size > file.Length - offset)
                 throw new UnprocessableImageException($"the TIFF's {name} {block} lies beyond the end of the file");
-            if (layout.IsJpeg && !IsWholeJpeg(file.Slice((int)offset, (int)size)))
+            if (layout.IsJpeg && !JpegInspection.IsWhole(file.Slice((int)offset, (int)size)))
                 throw new UnprocessableImageException($"the TIFF's {name} {block} is a truncated or corrupt JPEG");
         }
     }
@@ -62,10 +64,6 @@ internal static class TiffBlocks
         var bits = layout.Width * layout.Bits * (layout.IsSeparate ? 1 : layout.Samples);
         return CeilingDivide(bits, 8) * Math.Min(rows, layout.Height - first);
     }
-
-    // The decoder makes up the rest of one that ends early. Some writers fill up to an even length.
-    private static bool IsWholeJpeg(ReadOnlySpan<byte> jpeg) =>
-        jpeg.StartsWith<byte>([0xFF, 0xD8]) && jpeg.TrimEnd<byte>([0x00, 0xFF]).EndsWith<byte>([0xFF, 0xD9]);
 
     private static long CeilingDivide(long number, long by) => (number / by) + (number % by == 0 ? 0 : 1);
 }

@@ -5,6 +5,7 @@ internal sealed record TiffLayout
 {
     private const int None = 1;
     private const int Jpeg = 7;
+    private const int FaxWords = 32771;
     private const int Ycc = 6;
     private const int Lab = 8;
 
@@ -32,7 +33,7 @@ internal sealed record TiffLayout
         [Jpeg] = "JPEG",
         [8] = "Deflate",
         [32766] = "NeXT",
-        [32771] = "CCITT RLE",
+        [FaxWords] = "CCITT RLE",
         [32773] = "PackBits",
         [32809] = "ThunderScan",
         [32946] = "Deflate",
@@ -98,6 +99,9 @@ internal sealed record TiffLayout
     /// <summary>Whether each strip or tile is a JPEG.</summary>
     public required bool IsJpeg { get; init; }
 
+    /// <summary>Whether lines are coded as fax machines do: the decoder calls a line that it cannot read a warning, and goes on.</summary>
+    public required bool IsFax { get; init; }
+
     /// <summary>Whether several pixels share their chroma, so that a row is not a whole number of samples.</summary>
     public required bool IsSubsampled { get; init; }
 
@@ -125,6 +129,8 @@ internal sealed record TiffLayout
             throw Refuse($"JPEG-compressed samples of {bits} bits", "8 bits are");
         if (isTiled && directory.Number(TiffTag.PlanarConfiguration) == 2)
             throw Refuse("tiles with a plane for each sample", "tiles of whole pixels, and strips, are");
+        if (isTiled && IsFaxCompression(compression))
+            throw Refuse($"tiles of {Compressions[compression]} compression", "strips are: the decoder cannot tell that such a tile is damaged");
         if (!isSeparate && bits < 8 && directory.Number(TiffTag.PlanarConfiguration) == 2)
             throw Refuse($"planes of {bits}-bit samples", "planes of 8 or 16 bits are");
 
@@ -158,11 +164,15 @@ internal sealed record TiffLayout
             IsTiled = isTiled,
             IsUncompressed = compression == None,
             IsJpeg = compression == Jpeg,
+            IsFax = IsFaxCompression(compression),
             IsSubsampled = isSubsampled,
             YCbCr = conversion,
             IsByteLab = photometric == Lab && bits == 8,
         };
     }
+
+    /// <summary>Whether a compression is one of those of fax machines.</summary>
+    public static bool IsFaxCompression(long compression) => compression is 2 or 3 or 4 or FaxWords;
 
     private static void CheckCompression(long compression)
     {

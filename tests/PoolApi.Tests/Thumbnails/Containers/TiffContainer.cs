@@ -46,6 +46,16 @@ internal static class TiffContainer
         return tiff.Raw(new byte[tileSide * tileSide]).ToArray();
     }
 
+    /// <summary>A page of any kind, whose data starts at offset 8.</summary>
+    public static byte[] Behind(ReadOnlySpan<byte> data, Entry[] entries)
+    {
+        int padded = data.Length + data.Length % 2;
+        var tiff = new ByteWriter(false).Text("II").U16(42).U32(8 + padded).Raw(data);
+        if (padded > data.Length) tiff.U8(0);
+        Directory(tiff, entries, false, 0);
+        return tiff.ToArray();
+    }
+
     private static Entry[] Grey(int width, int height, Entry[] data) =>
         [new(256, Long, 1, width), new(257, Long, 1, height), new(258, Short, 1, 8), new(259, Short, 1, 1), new(262, Short, 1, 1), .. data];
 

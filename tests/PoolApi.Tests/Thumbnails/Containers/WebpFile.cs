@@ -11,13 +11,14 @@ internal static class WebpFile
     /// <summary>
     /// An animation on a canvas: <paramref name="still"/>, a simple WebP of the given size, as each frame.
     /// </summary>
-    public static byte[] Animated(byte[] still, int frameWidth, int frameHeight, int canvasWidth, int canvasHeight, int frames)
+    public static byte[] Animated(
+        byte[] still, int frameWidth, int frameHeight, int canvasWidth, int canvasHeight, int frames, int left = 0, int top = 0, bool hasAlpha = true)
     {
         byte[] image = Picture(still);
         byte[] frame = Chunk("ANMF", new ByteWriter(false)
-            .U24(0).U24(0).U24(frameWidth - 1).U24(frameHeight - 1).U24(100).U8(0).Raw(image).ToArray());
+            .U24(left / 2).U24(top / 2).U24(frameWidth - 1).U24(frameHeight - 1).U24(100).U8(0).Raw(image).ToArray());
         var body = new ByteWriter(false).Text("WEBP")
-            .Raw(Chunk("VP8X", new ByteWriter(false).U32(Animation | Alpha).U24(canvasWidth - 1).U24(canvasHeight - 1).ToArray()))
+            .Raw(Chunk("VP8X", new ByteWriter(false).U32(hasAlpha ? Animation | Alpha : Animation).U24(canvasWidth - 1).U24(canvasHeight - 1).ToArray()))
             .Raw(Chunk("ANIM", new byte[6]));
         for (int n = 0; n < frames; n++) body.Raw(frame);
         return Riff(body);
@@ -32,6 +33,72 @@ internal static class WebpFile
         byte[] chunk = Chunk(type, new byte[length]);
         for (int n = 0; n < count; n++) body.Raw(chunk);
         return Riff(body);
+    }
+
+    /// <summary>
+    /// A lossless picture of pixels that take no bits, in blocks of 4 × 4 pixels that have a group of prefix codes each, up to the given
+    /// number. A group takes 20 bits, and two bytes for its block.
+    /// </summary>
+    public static byte[] Lossless(int width, int height, int groups, bool asAlpha = false)
+    {
+        var bits = new BitWriter();
+        if (!asAlpha) bits.Write(0x2F, 8).Write(width - 1, 14).Write(height - 1, 14).Write(0, 4);
+        // No transform, no cache, groups in blocks of 4 × 4.
+        bits.Write(0, 1).Write(0, 1).Write(1, 1).Write(0, 3);
+        // The image of the groups' indices: no cache; green and red have all values in 8 bits, blue, alpha and distance are 0.
+        bits.Write(0, 1);
+        AllBytes(bits, hasMore: true);
+        AllBytes(bits, hasMore: false);
+        for (int n = 0; n < 3; n++) bits.Write(1, 4);
+        int blocks = (width + 3) / 4 * ((height + 3) / 4);
+        for (int block = 0; block < blocks; block++)
+        {
+            int index = Math.Min(block, groups - 1);
+            bits.WriteReversed(index & 0xFF, 8).WriteReversed(index >> 8, 8);
+        }
+        for (int n = 0; n < 5 * groups; n++) bits.Write(1, 4);
+        byte[] stream = [.. bits.ToArray(), .. new byte[8]];
+        return asAlpha ? stream : Riff(new ByteWriter(false).Text("WEBP").Raw(Chunk("VP8L", stream)));
+
+        // A prefix code of 256 symbols of 8 bits each.
+        static void AllBytes(BitWriter bits, bool hasMore)
+        {
+            bits.Write(0, 1).Write(8, 4);
+            for (int n = 0; n < 11; n++) bits.Write(0, 3);
+            bits.Write(1, 3);
+            if (hasMore) bits.Write(1, 1).Write(3, 3).Write(254, 8);
+            else bits.Write(0, 1);
+        }
+    }
+
+    /// <summary>A lossy picture with packed alpha of so many groups.</summary>
+    public static byte[] WithAlphaGroups(byte[] still, int width, int height, int groups) => Riff(new ByteWriter(false).Text("WEBP")
+        .Raw(Chunk("VP8X", new ByteWriter(false).U32(Alpha).U24(width - 1).U24(height - 1).ToArray()))
+        .Raw(Chunk("ALPH", [1, .. Lossless(width, height, groups, asAlpha: true)]))
+        .Raw(Picture(still)));
+
+    private sealed class BitWriter
+    {
+        private readonly List<byte> _bytes = [];
+        private int _count;
+
+        public BitWriter Write(int value, int bits)
+        {
+            for (int n = 0; n < bits; n++, _count++)
+            {
+                if (_count % 8 == 0) _bytes.Add(0);
+                _bytes[^1] |= (byte)((value >> n & 1) << (_count % 8));
+            }
+            return this;
+        }
+
+        public BitWriter WriteReversed(int value, int bits)
+        {
+            for (int n = bits - 1; n >= 0; n--) Write(value >> n & 1, 1);
+            return this;
+        }
+
+        public byte[] ToArray() => [.. _bytes];
     }
 
     // The coded picture, without what libvips writes around it.

@@ -1,0 +1,64 @@
+namespace PoolApi.Thumbnails.Inspection;
+
+/// <summary>What resizing to a thumbnail and encoding it takes. It adds to what decoding takes.</summary>
+internal static class ResultCost
+{
+    // Up to here encoders may take their time; beyond, a little less compression saves seconds and much memory.
+    private const int MaxThoroughPixels = 4_000_000;
+
+    private const double MiB = 1024 * 1024;
+    private const double ResizeSecondsPerPixel = 30e-9;
+
+    /// <summary>Whether a result is small enough to be compressed as well as its encoder can.</summary>
+    public static bool IsThorough(long pixels) => pixels <= MaxThoroughPixels;
+
+    /// <summary>Why the thumbnail is not made, in words for the client; <see langword="null"/> if it may be.</summary>
+    public static string? Refusal(InspectedImage image, ThumbnailGeometry geometry, int bands, ThumbnailFormat format)
+    {
+        (DecodeCost decoding, DecodeLimits limits) = (image.Cost, image.Limits);
+        double pixels = (double)geometry.Width * geometry.Height;
+        // Where the sides are cut off, more pixels are made than are encoded.
+        double whole = Math.Max(pixels, (double)geometry.WholeWidth * geometry.WholeHeight);
+        double bytesPerPixel = Math.Clamp(bands, 1, 4);
+        double seconds = decoding.Seconds + whole * ResizeSecondsPerPixel + pixels * SecondsPerPixel(format, pixels, bands);
+        // WebP is shrunk while it is decoded, and then held as a whole. The decoder is gone before the encoder starts.
+        double decoded = image.Kind == ImageKind.Webp ? Math.Min(decoding.Pixels, whole) * bytesPerPixel : 0;
+        double bytes = whole * bytesPerPixel + Math.Max(decoding.Bytes + decoded, EncoderBytes(format, pixels, pixels * bytesPerPixel));
+        if (seconds > limits.MaxTime.TotalSeconds)
+        {
+            return FormattableString.Invariant(
+                $"the thumbnail would have {DecodeCost.Megapixels(pixels)}: making it as {Name(format)} takes an estimated {seconds:0.0} s of CPU time; at most {limits.MaxTime.TotalSeconds:0.###} s are accepted");
+        }
+        if (bytes / MiB > limits.MaxMegabytes)
+        {
+            return FormattableString.Invariant(
+                $"the thumbnail would have {DecodeCost.Megapixels(pixels)}: making it as {Name(format)} takes an estimated {bytes / MiB:0} MiB of memory; at most {limits.MaxMegabytes} are accepted");
+        }
+        return null;
+    }
+
+    // Measured with libvips and the encoders on pictures between a photo and noise, rounded up.
+    private static double SecondsPerPixel(ThumbnailFormat format, double pixels, int bands) => (bands is 2 or 4 ? 30e-9 : 0) + format switch
+    {
+        ThumbnailFormat.Webp => pixels <= MaxThoroughPixels ? 280e-9 : 50e-9,
+        ThumbnailFormat.Jpeg => 15e-9,
+        ThumbnailFormat.Png => 70e-9,
+        _ => 170e-9,
+    };
+
+    private static double EncoderBytes(ThumbnailFormat format, double pixels, double raw) => format switch
+    {
+        ThumbnailFormat.Webp => raw + 3 * pixels,
+        ThumbnailFormat.Jpeg => raw / 2 + (pixels <= MaxThoroughPixels ? 6 * pixels : 0),
+        ThumbnailFormat.Png => 1.5 * raw,
+        _ => 20 * pixels,
+    };
+
+    private static string Name(ThumbnailFormat format) => format switch
+    {
+        ThumbnailFormat.Webp => "WebP",
+        ThumbnailFormat.Jpeg => "JPEG",
+        ThumbnailFormat.Png => "PNG",
+        _ => "AVIF",
+    };
+}
