@@ -80,6 +80,26 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
+    public async Task The_answer_of_work_that_a_stop_cancelled_is_written_with_the_clients_own_token()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", (HttpContext context, CancellationToken work) =>
+            {
+                Assert.Equal(work, context.RequestAborted);
+                gate.Pass(work);
+                return "";
+            }).RunOnPool(),
+            new() { ["Shutdown:Drain"] = "00:00:00.010" }, kestrel: true);
+        Task<HttpResponseMessage> running = app.Client.GetAsync(Root, TestApp.Token);
+        await gate.Arrival();
+        Task stop = app.App.StopAsync(TestApp.Token);
+        using HttpResponseMessage answer = await running;
+        await AdmissionTests.AssertProblem(answer, "state-unknown");
+        await stop;
+    }
+
+    [Fact]
     public async Task A_lazy_result_is_enumerated_on_the_worker_and_its_answer_is_the_same()
     {
         var threads = new System.Collections.Concurrent.ConcurrentQueue<bool>();

@@ -225,6 +225,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         try
         {
             _ended.Reset();
+            _lifetime.IsWorkOver = false;
             (_next, _invocation, _result, _error) = (next, invocation, null, null);
             if (Submit() is { } refused) return refused;
             CancellationToken outer = _lifetime.Outer;
@@ -237,6 +238,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         finally
         {
             Volatile.Write(ref _isInPool, false);
+            _lifetime.IsWorkOver = true;
             GiveBackQuota(); // the outcome is known
         }
     }
