@@ -5,7 +5,7 @@ namespace PoolApi.Jobs.Tests;
 /// <summary>Bounded waits. The bound is a guard against hanging for ever, never what decides a test.</summary>
 internal static class Patience
 {
-    public static readonly TimeSpan Long = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Long = TimeSpan.FromMinutes(3);
 
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 
