@@ -42,6 +42,21 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
         return app;
     }
 
+    /// <summary>What a start fails with.</summary>
+    /// <remarks>
+    /// The factory waits for the start through the host's services. If the program has disposed of them before the factory asks, the factory
+    /// fails with that instead: then the start is tried again.
+    /// </remarks>
+    public static Exception FailedStart(params ReadOnlySpan<(string Key, string Value)> settings)
+    {
+        for (int tries = 1; ; tries++)
+        {
+            using ServiceApp app = With(settings);
+            Exception fault = Assert.ThrowsAny<Exception>(() => app.Server);
+            if (fault is not ObjectDisposedException || tries == 20) return fault;
+        }
+    }
+
     public static async Task<JsonNode> AssertProblem(HttpResponseMessage response, int status, string name, string? field = null, string? says = null)
     {
         string text = await response.Content.ReadAsStringAsync(Token);
