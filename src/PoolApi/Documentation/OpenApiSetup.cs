@@ -16,7 +16,7 @@ internal static class OpenApiSetup
         {
             SharedSchemas.KeepNumbers(schema);
             if (context.JsonTypeInfo.Type == typeof(ProblemDetails)) RouteDocs.AddProblemMembers(schema);
-            if (context.JsonTypeInfo.Type == typeof(JobView)) JobDocs.CompleteJob(schema, context.Document!);
+            if (context.JsonTypeInfo.Type == typeof(JobView)) JobDocs.CompleteJob(schema);
             return Task.CompletedTask;
         });
         options.AddOperationTransformer(static (operation, context, _) =>
@@ -35,6 +35,7 @@ internal static class OpenApiSetup
             };
             document.Servers = [Server(document.Servers)];
             foreach (OpenApiTag tag in document.Tags ?? new HashSet<OpenApiTag>()) tag.Description = TagDescription(tag.Name);
+            if (document.Components?.Schemas?.TryGetValue(nameof(JobView), out IOpenApiSchema? job) == true) JobDocs.ShareChoices(job, document);
             // Where there is HEAD, it is GET without the body: nobody has to read that twice.
             foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations?.Remove(HttpMethod.Head);
             // Here and not in an operation transformer: those of the routes themselves come after it.

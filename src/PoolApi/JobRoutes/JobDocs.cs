@@ -99,16 +99,22 @@ internal static class JobDocs
         .WithMeaning(503, StoreAway);
 
     /// <summary>What the schema of a job cannot know from its type.</summary>
-    public static void CompleteJob(OpenApiSchema schema, OpenApiDocument document)
+    public static void CompleteJob(OpenApiSchema schema)
     {
-        schema.Properties!["state"] = States(document, schema.Properties["state"].Description);
-        schema.Properties["priority"] = Priorities(document, schema.Properties["priority"].Description);
-        foreach ((string name, IOpenApiSchema each) in schema.Properties)
+        foreach ((string name, IOpenApiSchema each) in schema.Properties ?? new Dictionary<string, IOpenApiSchema>())
         {
             if (each is not OpenApiSchema property) continue;
             if (name is "createdAt" or "startedAt" or "finishedAt" or "runAt" or "deadline") property.Format = "date-time";
             if (name == "progress") (property.Minimum, property.Maximum) = ("0", "1");
         }
+    }
+
+    /// <summary>A state is the same type wherever it stands, and a priority too. To be said when the document is whole.</summary>
+    public static void ShareChoices(IOpenApiSchema job, OpenApiDocument document)
+    {
+        IDictionary<string, IOpenApiSchema> members = job.Properties!;
+        members["state"] = States(document, members["state"].Description);
+        members["priority"] = Priorities(document, members["priority"].Description);
     }
 
     /// <summary>Which job goes first.</summary>

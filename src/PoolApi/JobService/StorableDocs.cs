@@ -13,10 +13,10 @@ internal static class StorableDocs
     private const string Json = "application/json";
     private const string RunAtExample = "2030-01-31T08:00:00Z";
 
-    public static async Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellation)
+    public static Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellation)
     {
         // Without a store there are no jobs, and these headers mean nothing.
-        if (context.ApplicationServices.GetService<JobSettings>() is null) return;
+        if (context.ApplicationServices.GetService<JobSettings>() is null) return Task.CompletedTask;
         RouteDocs.AddLast(operation, Parameters(context.Document!));
 
         OpenApiResponses responses = operation.Responses ??= [];
@@ -25,7 +25,7 @@ internal static class StorableDocs
             Description = "With Prefer: respond-async: the job has been committed to the disk, and is found at Location. The body is the job as it is now.",
             Content = new Dictionary<string, OpenApiMediaType>
             {
-                [Json] = new() { Schema = JobBytes(await context.GetOrCreateSchemaAsync(typeof(JobView), cancellationToken: cancellation)) },
+                [Json] = new() { Schema = JobBytes(context.Document!) },
             },
             Headers = new Dictionary<string, IOpenApiHeader>
             {
@@ -46,14 +46,20 @@ internal static class StorableDocs
         responses["410"] = Problem(responses, $"With Idempotency-Key. {JobProblems.ResultGone}: its job is past its retention");
         if (!responses.ContainsKey("422")) responses["422"] = Problem(responses, $"{IntakeProblems.KeyOfAnother}: this Idempotency-Key belongs to another request");
         if (responses.TryGetValue("200", out IOpenApiResponse? result)) MakeBytes(result);
+        return Task.CompletedTask;
     }
 
     /// <summary>
     /// The JSON of a job, described as bytes. Generators give a method one type for all its successes: for an image and a job,
     /// NSwag takes the job for an exception and Kiota the image for a job. Both give bytes for both, with the status beside them.
     /// </summary>
-    private static OpenApiSchema JobBytes(IOpenApiSchema job) =>
-        new() { Type = JsonSchemaType.String, Format = "binary", ContentMediaType = Json, ContentSchema = job };
+    private static OpenApiSchema JobBytes(OpenApiDocument document) => new()
+    {
+        Type = JsonSchemaType.String,
+        Format = "binary",
+        ContentMediaType = Json,
+        ContentSchema = new OpenApiSchemaReference(nameof(JobView), document),
+    };
 
     /// <summary>An answer of text is bytes too, where the other success is.</summary>
     private static void MakeBytes(IOpenApiResponse result)
@@ -78,7 +84,7 @@ internal static class StorableDocs
         const string RunAt = "With respond-async. Not before this moment (RFC 3339), at most a year ahead.";
         const string Timeout = "For a job. Seconds after it is due in which it must end, or it expires.";
         const string Tags = "For a job. Words to find it by.";
-        yield return Header(JobParameters.PriorityHeader, $"{Priority} high, normal or low. Or in the query.", "low");
+        yield return Header(JobParameters.PriorityHeader, $"{Priority} One of high, normal, low. Or in the query.", "low");
         yield return Header(JobParameters.RunAtHeader, $"{RunAt} Or in the query.", RunAtExample);
         yield return Header(JobParameters.TimeoutHeader, $"{Timeout} 1 to {JobParameters.MaxTimeout}. Or in the query.", "600");
         yield return Header(JobParameters.TagsHeader, $"{Tags} Separated by commas, up to {JobTags.MaxCount}. Or in the query.", "nightly, customer-7");
