@@ -72,11 +72,9 @@ public sealed class ClientTests(SharedServices services) : IDisposable
             await SaveDocumentAsync(withKeys, "with-keys.json"),
         ];
 
-        var lint = await NodeTools.RunAsync(
-            NodeTools.Folder, "redocly", ["lint", .. documents, "--config", "redocly.yaml", "--format", "github-actions", "--max-problems", "100"]);
-
-        lint.MustSucceed();
-        Assert.DoesNotContain("::warning", lint.Text, StringComparison.Ordinal);
+        // In its strict set, what is a warning otherwise is an error.
+        (await NodeTools.RunAsync(
+            NodeTools.Folder, "redocly", ["lint", .. documents, "--config", "redocly.yaml", "--format", "stylish", "--max-problems", "100"])).MustSucceed();
     }
 
     [Fact]
