@@ -10,6 +10,7 @@ namespace PoolApi.Diagnostics;
 /// <summary>Work of known cost, to try the pool and to measure it. Only with <c>Workloads:Diagnostics</c>.</summary>
 internal static class DiagnosticsEndpoints
 {
+    public const string Tag = "diagnostics";
     private const int MaxSleepMs = 3_600_000;
     private const int MaxIterations = 10_000_000;
     private const int ProgressMs = 100;
@@ -17,16 +18,18 @@ internal static class DiagnosticsEndpoints
 
     public static void MapDiagnostics(this IEndpointRouteBuilder endpoints)
     {
-        RouteGroupBuilder group = endpoints.MapGroup("/v1/diagnostics").WithTags("diagnostics");
+        RouteGroupBuilder group = endpoints.MapGroup("/v1/diagnostics").WithTags(Tag);
 
         group.MapMethods("/noop", Methods, static () => TypedResults.Text("done\n"))
             .Storable()
             .RunOnPool()
             .WithTextAnswer()
+            .WithOperationId("runNoop", byPost: "runNoopByPost")
             .WithSummary("Nothing, on the pool: what the way through the queue costs.");
 
         group.MapMethods("/inline", Methods, static () => TypedResults.Text("done\n"))
             .WithTextAnswer()
+            .WithOperationId("runInline", byPost: "runInlineByPost")
             .WithSummary("The same nothing, not on the pool: what noop is compared with.");
 
         group.MapMethods("/sleep", Methods, static (SleepRequest request, HttpContext context, CancellationToken cancellation) =>
@@ -43,6 +46,7 @@ internal static class DiagnosticsEndpoints
             .WithFlag("uncooperative", "Do not wake on cancellation.")
             .WithProblems(400)
             .WithTextAnswer()
+            .WithOperationId("runSleep", byPost: "runSleepByPost")
             .WithSummary("Blocks a worker for a time.");
 
         group.MapMethods("/hash", Methods, static (HashRequest request, CancellationToken cancellation) =>
@@ -60,6 +64,7 @@ internal static class DiagnosticsEndpoints
             .WithNumber("iterations", "How many.", 1, MaxIterations, required: true, example: 25_000)
             .WithProblems(400)
             .WithTextAnswer()
+            .WithOperationId("runHash", byPost: "runHashByPost")
             .WithSummary("Uses the CPU: PBKDF2-HMAC-SHA256 of a fixed text.");
     }
 

@@ -1,6 +1,9 @@
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.OpenApi;
+using PoolApi.Diagnostics;
 using PoolApi.JobRoutes;
+using PoolApi.Passwords;
+using PoolApi.Thumbnails;
 
 namespace PoolApi.Documentation;
 
@@ -11,6 +14,7 @@ internal static class OpenApiSetup
     {
         options.AddSchemaTransformer(static (schema, context, _) =>
         {
+            SharedSchemas.KeepNumbers(schema);
             if (context.JsonTypeInfo.Type == typeof(ProblemDetails)) RouteDocs.AddProblemMembers(schema);
             if (context.JsonTypeInfo.Type == typeof(JobView)) JobDocs.CompleteJob(schema);
             return Task.CompletedTask;
@@ -29,17 +33,42 @@ internal static class OpenApiSetup
                 Description = "HTTP work on its own fixed threads, with a bounded queue in front. Errors are problem details (RFC 9457) "
                     + "whose type is urn:poolapi:problem:NAME.",
             };
-            // The document does not depend on who asks for it, or how.
-            document.Servers = null;
+            document.Servers = [Server(document.Servers)];
+            foreach (OpenApiTag tag in document.Tags ?? new HashSet<OpenApiTag>()) tag.Description = TagDescription(tag.Name);
+            if (document.Components?.Schemas?.TryGetValue(nameof(JobView), out IOpenApiSchema? job) == true) JobDocs.ShareChoices(job, document);
             // Where there is HEAD, it is GET without the body: nobody has to read that twice.
             foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations?.Remove(HttpMethod.Head);
             // Here and not in an operation transformer: those of the routes themselves come after it.
             foreach (OpenApiOperation operation in document.Paths.Values.SelectMany(static path => path.Operations ?? []).Select(static o => o.Value))
             {
+                // An empty list says that no key is needed; without any, a reader of the document would have to guess.
+                operation.Security = [];
                 if (asksForKeys) KeyDocs.AddTo(operation, document);
                 RouteDocs.AddCommon(operation);
             }
             return Task.CompletedTask;
         });
     });
+
+    /// <summary>
+    /// Where the service is, as seen from the document: on the same host, below the same prefix. The host that the request names is
+    /// left out, so that the document does not depend on who asks for it.
+    /// </summary>
+    private static OpenApiServer Server(IList<OpenApiServer>? asAsked) => new()
+    {
+        Url = asAsked is [{ Url: { } url }, ..]
+            && Uri.TryCreate(url, UriKind.Absolute, out Uri? address)
+            && address.AbsolutePath.TrimEnd('/') is { Length: > 0 } prefix
+                ? prefix
+                : "/",
+    };
+
+    private static string? TagDescription(string? tag) => tag switch
+    {
+        ThumbnailEndpoints.Tag => "Smaller images of images.",
+        PasswordEndpoints.Tag => "Password hashes, made and verified.",
+        DiagnosticsEndpoints.Tag => "Work of known cost, to try the pool and to measure it.",
+        JobRouteEndpoints.Tag => "What was accepted for later: find it, wait for it, read its result, cancel it, run it again.",
+        _ => null,
+    };
 }

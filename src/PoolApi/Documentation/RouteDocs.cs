@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.OpenApi;
 using PoolApi.AspNetCore.Endpoints;
@@ -12,6 +11,18 @@ internal static class RouteDocs
 {
     private const string PoolMark = "poolapi-runs-on-pool";
     private const string KeyMark = "poolapi-needs-key";
+    private const string LastParametersMark = "poolapi-last-parameters";
+
+    /// <summary>The operation's id: what generators name the method of a client after.</summary>
+    /// <param name="builder">The route.</param>
+    /// <param name="id">The id. No other operation has it.</param>
+    /// <param name="byPost">The id of the same route's POST, where the route has two methods.</param>
+    public static RouteHandlerBuilder WithOperationId(this RouteHandlerBuilder builder, string id, string? byPost = null) =>
+        builder.AddOpenApiOperationTransformer((operation, context, _) =>
+        {
+            operation.OperationId = byPost is not null && context.Description.HttpMethod == HttpMethods.Post ? byPost : id;
+            return Task.CompletedTask;
+        });
 
     /// <summary>Problems that the route may answer, beside those of the pool.</summary>
     public static RouteHandlerBuilder WithProblems(this RouteHandlerBuilder builder, params ReadOnlySpan<int> statuses)
@@ -32,14 +43,16 @@ internal static class RouteDocs
         });
 
     /// <summary>A query parameter that is one of a few words.</summary>
+    /// <param name="builder">The route.</param>
+    /// <param name="name">The parameter.</param>
+    /// <param name="type">The name of the words' type in clients.</param>
+    /// <param name="description">What it is for.</param>
+    /// <param name="isFirstDefault">Whether the first word is the default.</param>
+    /// <param name="words">The words.</param>
     public static RouteHandlerBuilder WithChoice(
-        this RouteHandlerBuilder builder, string name, string description, bool isFirstDefault, params string[] words) =>
-        builder.WithQuery(name, description, required: false, new OpenApiSchema
-        {
-            Type = JsonSchemaType.String,
-            Enum = [.. words.Select(static w => (JsonNode)w)],
-            Default = isFirstDefault ? words[0] : null,
-        });
+        this RouteHandlerBuilder builder, string name, string type, string description, bool isFirstDefault, params string[] words) =>
+        builder.WithQuery(
+            name, description, required: false, document => SharedSchemas.Choice(document, type, words, isFirstDefault ? words[0] : null));
 
     /// <summary>A query parameter that is true or false, false by default.</summary>
     public static RouteHandlerBuilder WithFlag(this RouteHandlerBuilder builder, string name, string description) =>
@@ -70,7 +83,11 @@ internal static class RouteDocs
             Required = true,
             Content = new Dictionary<string, OpenApiMediaType>
             {
-                ["application/json"] = new() { Schema = await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellation) },
+                ["application/json"] = new()
+                {
+                    Schema = SharedSchemas.Share(
+                        context.Document!, typeof(T).Name, await context.GetOrCreateSchemaAsync(typeof(T), cancellationToken: cancellation)),
+                },
             },
         });
 
@@ -116,6 +133,13 @@ internal static class RouteDocs
         if (onPool || metadata.Any(static m => m is NeedsKeyMetadata)) operation.Metadata[KeyMark] = true;
     }
 
+    /// <summary>
+    /// Adds parameters behind all that the route itself has, however late that says so: generators keep the order for the parameters
+    /// of a method.
+    /// </summary>
+    public static void AddLast(OpenApiOperation operation, IEnumerable<IOpenApiParameter> parameters) =>
+        (operation.Metadata ??= new Dictionary<string, object>())[LastParametersMark] = parameters.ToArray();
+
     /// <summary>Whether it is a request for work.</summary>
     public static bool RunsOnPool(OpenApiOperation operation) => operation.Metadata?.ContainsKey(PoolMark) == true;
 
@@ -125,6 +149,8 @@ internal static class RouteDocs
     /// <summary>Adds to every answer what all have in common: the timing of a success, the Retry-After of a 503, the shape of problems.</summary>
     public static void AddCommon(OpenApiOperation operation)
     {
+        if (operation.Metadata?.TryGetValue(LastParametersMark, out object? last) == true)
+            operation.Parameters = [.. operation.Parameters ?? [], .. (IOpenApiParameter[])last];
         foreach ((string status, IOpenApiResponse response) in operation.Responses ?? [])
         {
             if (response is not OpenApiResponse answer) continue;
@@ -169,6 +195,9 @@ internal static class RouteDocs
     public static void AddProblemMembers(OpenApiSchema schema)
     {
         schema.Properties ??= new Dictionary<string, IOpenApiSchema>();
+        // Kiota makes the message of its exception of this member.
+        if (schema.Properties.TryGetValue("detail", out IOpenApiSchema? detail) && detail is OpenApiSchema message)
+            (message.Extensions ??= new Dictionary<string, IOpenApiExtension>())["x-ms-primary-error-message"] = new JsonNodeExtension(true);
         schema.Properties["traceId"] = new OpenApiSchema
         {
             Type = JsonSchemaType.String,
@@ -188,16 +217,22 @@ internal static class RouteDocs
 
     /// <summary>A header of the request that may be left out.</summary>
     public static RouteHandlerBuilder WithHeader(this RouteHandlerBuilder builder, string name, string description, OpenApiSchema schema) =>
-        builder.WithParameter(ParameterLocation.Header, name, description, required: false, schema);
+        builder.WithParameter(ParameterLocation.Header, name, description, required: false, _ => schema);
 
     /// <summary>A query parameter. Requests with another than those that are said so are refused.</summary>
     public static RouteHandlerBuilder WithQuery(
         this RouteHandlerBuilder builder, string name, string description, bool required, OpenApiSchema schema) =>
+        builder.WithQuery(name, description, required, _ => schema);
+
+    /// <summary>A query parameter whose schema is, or refers to, a part of the document.</summary>
+    public static RouteHandlerBuilder WithQuery(
+        this RouteHandlerBuilder builder, string name, string description, bool required, Func<OpenApiDocument, IOpenApiSchema> schema) =>
         builder.WithMetadata(new QueryParameterMetadata(name)).WithParameter(ParameterLocation.Query, name, description, required, schema);
 
     private static RouteHandlerBuilder WithParameter(
-        this RouteHandlerBuilder builder, ParameterLocation place, string name, string description, bool required, OpenApiSchema schema) =>
-        builder.AddOpenApiOperationTransformer((operation, _, _) =>
+        this RouteHandlerBuilder builder, ParameterLocation place, string name, string description, bool required,
+        Func<OpenApiDocument, IOpenApiSchema> schema) =>
+        builder.AddOpenApiOperationTransformer((operation, context, _) =>
         {
             (operation.Parameters ??= []).Add(new OpenApiParameter
             {
@@ -205,10 +240,11 @@ internal static class RouteDocs
                 In = place,
                 Required = required,
                 Description = description,
-                Schema = schema,
+                Schema = schema(context.Document!),
             });
             return Task.CompletedTask;
         });
 
-    private static OpenApiSchema Binary() => new() { Type = JsonSchemaType.String, Format = "binary" };
+    /// <summary>Any bytes.</summary>
+    public static OpenApiSchema Binary() => new() { Type = JsonSchemaType.String, Format = "binary" };
 }

@@ -14,9 +14,10 @@ internal static class JobDocs
     private static readonly (string, string) RetryAfterHeader = ("Retry-After", "Seconds after which it is worth asking again.");
 
     public static RouteHandlerBuilder DescribeList(this RouteHandlerBuilder route) => route
+        .WithOperationId("listJobs")
         .WithSummary("Lists jobs, the newest first.")
         .WithDescription("A page says in `next` where the one behind it is. Whatever comes or ends in between, no job is skipped or seen twice.")
-        .WithQuery(JobListRequest.StateQuery, "Only jobs in this state.", required: false, Choice(States()))
+        .WithQuery(JobListRequest.StateQuery, "Only jobs in this state.", required: false, States)
         .WithQuery(JobListRequest.KindQuery, "Only jobs of this kind: a route without /v1/.", required: false, Text("thumbnails"))
         .WithQuery(JobListRequest.TagQuery, "Only jobs with this tag.", required: false, Tag())
         .WithQuery(JobListRequest.CursorQuery, "Where the page before ended, as its `next` says it.", required: false, Text())
@@ -28,6 +29,7 @@ internal static class JobDocs
         .WithExample(200, static () => new JsonObject { ["jobs"] = new JsonArray(ExampleJob("jobs/")), ["next"] = null });
 
     public static RouteHandlerBuilder DescribeGet(this RouteHandlerBuilder route) => route
+        .WithOperationId("getJob")
         .WithSummary("Says how a job is, or waits until it is otherwise.")
         .WithDescription(
             "With `Prefer: wait=N` the answer comes when the job has ended; with `If-None-Match` as well, when its version is none of those; "
@@ -45,6 +47,7 @@ internal static class JobDocs
         .WithExample(200, static () => ExampleJob());
 
     public static RouteHandlerBuilder DescribeResult(this RouteHandlerBuilder route) => route
+        .WithOperationId("getJobResult")
         .WithSummary("Answers what the work of a job answered.")
         .WithDescription("With the status and the media type that the work gave: a job that failed with a problem of its own, such as 422, answers that problem.")
         .WithJobId()
@@ -58,31 +61,34 @@ internal static class JobDocs
         .WithMeaning(503, StoreAway);
 
     public static RouteHandlerBuilder DescribeEvents(this RouteHandlerBuilder route) => route
+        .WithOperationId("watchJob")
         .WithSummary("Sends the job at once and whenever it changes, as server-sent events, until it has ended.")
         .WithDescription("Each event is named `job`, has the job as its data and its version as its id. Of several changes at once only the latest is sent. A comment comes every 15 seconds.")
         .WithJobId()
         .WithHeader(JobEvents.LastSeenHeader, "The id of the last event that the client has: only newer ones are sent.", Text("7"))
-        .Produces<string>(StatusCodes.Status200OK, "text/event-stream")
-        .Produces(StatusCodes.Status204NoContent)
+        .WithBinaryAnswer("The events.", "text/event-stream")
         .WithProblems(400, 404, 503)
-        .WithMeaning(200, "The events.")
-        .WithMeaning(204, "It has ended, and the client has its last event: there is nothing to come again for.")
+        // 204 is told of in words alone: beside an answer of it, Kiota makes a method that throws the events away.
+        .WithMeaning(200, "The events. Or 204 without a body: the job has ended, and the client has its last event. There is nothing to come again for.")
         .WithMeaning(404, NoJob)
         .WithMeaning(503, StoreAway);
 
     public static RouteHandlerBuilder DescribeCancel(this RouteHandlerBuilder route) => route
+        .WithOperationId("cancelJob")
         .WithSummary("Cancels a job.")
         .WithJobId()
         .Produces(StatusCodes.Status204NoContent)
-        .Produces<JobView>(StatusCodes.Status202Accepted)
         .WithProblems(404, 409, 503)
-        .WithMeaning(202, "It runs, and is being cancelled. The job as it is now.", RetryAfterHeader, LocationHeader())
+        // Its body is told of in words alone: with a type beside the 204, NSwag makes a method that throws at one of the two.
+        .WithMeaning(
+            202, "It runs, and is being cancelled. The body is the job as it is now, the same JSON that getJob answers.", RetryAfterHeader, LocationHeader())
         .WithMeaning(204, "It was queued, and is never run.")
         .WithMeaning(404, NoJob)
         .WithMeaning(409, "job-finished: it has ended already")
         .WithMeaning(503, StoreAway);
 
     public static RouteHandlerBuilder DescribeRetry(this RouteHandlerBuilder route) => route
+        .WithOperationId("retryJob")
         .WithSummary("Queues a job again that failed, was cancelled or has expired.")
         .WithJobId()
         .Produces<JobView>(StatusCodes.Status202Accepted)
@@ -99,11 +105,21 @@ internal static class JobDocs
         {
             if (each is not OpenApiSchema property) continue;
             if (name is "createdAt" or "startedAt" or "finishedAt" or "runAt" or "deadline") property.Format = "date-time";
-            if (name == "state") property.Enum = States();
-            if (name == "priority") property.Enum = Words(JobPriorities.Words);
             if (name == "progress") (property.Minimum, property.Maximum) = ("0", "1");
         }
     }
+
+    /// <summary>A state is the same type wherever it stands, and a priority too. To be said when the document is whole.</summary>
+    public static void ShareChoices(IOpenApiSchema job, OpenApiDocument document)
+    {
+        IDictionary<string, IOpenApiSchema> members = job.Properties!;
+        members["state"] = States(document, members["state"].Description);
+        members["priority"] = Priorities(document, members["priority"].Description);
+    }
+
+    /// <summary>Which job goes first.</summary>
+    public static IOpenApiSchema Priorities(OpenApiDocument document, string? description = null) =>
+        SharedSchemas.Choice(document, "JobPriority", JobPriorities.Words, description: description);
 
     private static RouteHandlerBuilder WithJobId(this RouteHandlerBuilder route) => route.AddOpenApiOperationTransformer(static (operation, _, _) =>
     {
@@ -160,11 +176,10 @@ internal static class JobDocs
 
     private static (string, string) LocationHeader() => ("Location", "Where the job is, relative to the URL of the request.");
 
-    private static List<JsonNode> States() => Words(JobStates.All.Select(static state => state.ToWord()));
+    private static IOpenApiSchema States(OpenApiDocument document) => States(document, description: null);
 
-    private static List<JsonNode> Words(IEnumerable<string> words) => [.. words.Select(static word => (JsonNode)word)];
-
-    private static OpenApiSchema Choice(List<JsonNode> words) => new() { Type = JsonSchemaType.String, Enum = words };
+    private static IOpenApiSchema States(OpenApiDocument document, string? description) =>
+        SharedSchemas.Choice(document, "JobState", JobStates.All.Select(static state => state.ToWord()), description: description);
 
     private static OpenApiSchema Tag() => new() { Type = JsonSchemaType.String, Pattern = JobTags.Pattern };
 

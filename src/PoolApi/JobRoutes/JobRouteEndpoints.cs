@@ -14,6 +14,8 @@ namespace PoolApi.JobRoutes;
 /// <remarks>Any instance answers for any job: nothing here is known but by the store. Nothing here runs on the pool.</remarks>
 internal static class JobRouteEndpoints
 {
+    public const string Tag = "jobs";
+
     /// <summary>Whoever may read something may also ask for no more than its headers (RFC 9110, 9.1).</summary>
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
 
@@ -21,7 +23,7 @@ internal static class JobRouteEndpoints
     public static void MapJobs(this IEndpointRouteBuilder endpoints)
     {
         RouteGroupBuilder jobs = endpoints.MapGroup(JobLinks.Jobs);
-        jobs.WithMetadata(new NeedsKeyMetadata()).WithTags("jobs").AnswerStoreUnavailable();
+        jobs.WithMetadata(new NeedsKeyMetadata()).WithTags(Tag).AnswerStoreUnavailable();
 
         jobs.MapMethods("", Reading, ListAsync).RefuseInvalid().DescribeList();
         jobs.MapMethods("/{id}", Reading, GetAsync).DescribeGet();

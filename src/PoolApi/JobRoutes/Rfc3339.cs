@@ -5,6 +5,9 @@ namespace PoolApi.JobRoutes;
 /// <summary>Times as programs write them to each other (RFC 3339).</summary>
 internal static class Rfc3339
 {
+    /// <summary>What such a time looks like, as a regular expression.</summary>
+    public const string Pattern = @"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$";
+
     private const int SecondsEnd = 19; // 2026-01-31T23:59:59
     private const int OffsetLength = 6; // +02:00
     private const int FinestDigits = 7;

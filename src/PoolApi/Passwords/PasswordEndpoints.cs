@@ -11,6 +11,8 @@ namespace PoolApi.Passwords;
 /// <summary>Password hashes, made and verified. Passwords are never stored and never logged.</summary>
 internal static class PasswordEndpoints
 {
+    public const string Tag = "passwords";
+
     public static void MapPasswords(this IEndpointRouteBuilder endpoints)
     {
         endpoints.MapPost("/v1/password-hashes", static (HashPassword request, HttpContext context) =>
@@ -22,7 +24,8 @@ internal static class PasswordEndpoints
             .RunOnPool()
             .WithJsonBody<HashPasswordBody>()
             .Produces<PasswordHash>()
-            .WithTags("passwords")
+            .WithTags(Tag)
+            .WithOperationId("hashPassword")
             .WithSummary("Hashes a password with Argon2id; the answer is a PHC string.")
             .WithProblems(400, 408, 415);
 
@@ -36,7 +39,8 @@ internal static class PasswordEndpoints
             .RunOnPool()
             .WithJsonBody<VerifyPasswordBody>()
             .Produces<PasswordVerification>()
-            .WithTags("passwords")
+            .WithTags(Tag)
+            .WithOperationId("verifyPassword")
             .WithSummary("Says whether a password belongs to an Argon2id hash. The cost that the hash may ask for is limited.")
             .WithProblems(400, 408, 415, 422);
     }

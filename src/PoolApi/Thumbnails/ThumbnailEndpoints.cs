@@ -12,6 +12,7 @@ namespace PoolApi.Thumbnails;
 /// <summary>An image in, a smaller image out.</summary>
 internal static class ThumbnailEndpoints
 {
+    public const string Tag = "thumbnails";
     private const string FormatQuery = "format";
 
     public static void MapThumbnails(this IEndpointRouteBuilder endpoints) => endpoints
@@ -31,16 +32,18 @@ internal static class ThumbnailEndpoints
         .RefuseInvalid()
         .Storable()
         .RunOnPool()
-        .WithTags("thumbnails")
+        .WithTags(Tag)
+        .WithOperationId("createThumbnail")
         .WithSummary("Makes a thumbnail of an image.")
         .WithNumber("width", "The width, in pixels.", 1, ThumbnailSpec.MaxSide, required: true, example: 320)
         .WithNumber("height", "The height, in pixels; by the image's own proportions if not given.", 1, ThumbnailSpec.MaxSide, required: false)
         .WithChoice(
             FormatQuery,
+            "ThumbnailFormat",
             "The format of the answer; jpg is jpeg. If it is not given, the header Accept chooses, by its qualities; webp where that leaves it open.",
             isFirstDefault: false,
             [.. Formats.Select(static f => f.Word)])
-        .WithChoice("fit", "inside: within width and height, uncut; cover: exactly width and height, cut in the middle.", isFirstDefault: true, "inside", "cover")
+        .WithChoice("fit", "ThumbnailFit", "inside: within width and height, uncut; cover: exactly width and height, cut in the middle.", isFirstDefault: true, "inside", "cover")
         .WithBinaryBody($"The image: {ImageSniffer.Accepted}.", RefuseType, "image/*", "application/octet-stream")
         .WithBinaryAnswer("The thumbnail.", "image/webp", "image/jpeg", "image/png", "image/avif")
         .WithProblems(400, 406, 408, 415, 422)

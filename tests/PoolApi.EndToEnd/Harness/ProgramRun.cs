@@ -10,6 +10,13 @@ internal sealed record ProgramRun(int ExitCode, IReadOnlyList<string> Lines)
     /// <summary>All that it wrote.</summary>
     public string Text => string.Join('\n', Lines);
 
+    /// <summary>It must have ended with 0.</summary>
+    public ProgramRun MustSucceed()
+    {
+        Assert.True(ExitCode == 0, $"it ended with {ExitCode}:\n{Text}");
+        return this;
+    }
+
     /// <summary>Starts a program, feeds it, and waits for its end; kills it when the time is over.</summary>
     public static async Task<ProgramRun> ToEndAsync(ProcessStartInfo start, TimeSpan timeout, string? input = null)
     {

@@ -16,7 +16,7 @@ public class JobDocsTests
     [InlineData("/v1/jobs", "get", "200,400,503", "query:state,query:kind,query:tag,query:cursor,query:limit")]
     [InlineData("/v1/jobs/{id}", "get", "200,304,400,404,503", "path:id,header:Prefer,header:If-None-Match")]
     [InlineData("/v1/jobs/{id}/result", "get", "200,404,409,410,500,503", "path:id")]
-    [InlineData("/v1/jobs/{id}/events", "get", "200,204,400,404,503", "path:id,header:Last-Event-ID")]
+    [InlineData("/v1/jobs/{id}/events", "get", "200,400,404,503", "path:id,header:Last-Event-ID")]
     [InlineData("/v1/jobs/{id}", "delete", "202,204,404,409,503", "path:id")]
     [InlineData("/v1/jobs/{id}:retry", "post", "202,404,409,503", "path:id")]
     public async Task Every_route_tells_its_parameters_and_answers(string path, string method, string statuses, string parameters)
@@ -34,7 +34,7 @@ public class JobDocsTests
         }
         Assert.Contains("store-unavailable", (string?)responses["503"]!["description"], StringComparison.Ordinal);
         Assert.NotNull(responses["503"]!["headers"]!["Retry-After"]);
-        Assert.Null(operation["security"]);
+        Assert.Empty(operation["security"]!.AsArray());
     }
 
     [Fact]
@@ -47,7 +47,7 @@ public class JobDocsTests
         Assert.Equal(properties.Select(static p => p.Key), answer["example"]!.AsObject().Select(static p => p.Key));
         Assert.Equal(
             ["queued", "running", "succeeded", "failed", "cancelled", "expired"],
-            properties["state"]!["enum"]!.AsArray().Select(static s => (string?)s));
+            document["components"]!["schemas"]!["JobState"]!["enum"]!.AsArray().Select(static s => (string?)s));
         Assert.Equal("date-time", (string?)properties["createdAt"]!["format"]);
         Assert.Equal("integer", (string?)properties["attempt"]!["type"]);
         Assert.All(properties.Where(static p => p.Value!["$ref"] is null && p.Key is not ("error" or "links")), static p => Assert.NotEmpty((string?)p.Value!["description"] ?? ""));

@@ -5,8 +5,99 @@ namespace PoolApi.Tests.Service;
 /// <summary>The document names every parameter, body, answer and problem.</summary>
 public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
 {
-    private async Task<JsonObject> Operation(string path, string method) =>
-        JsonNode.Parse(await app.CreateClient().GetStringAsync("/openapi/v1.json", ServiceApp.Token))!["paths"]![path]![method]!.AsObject();
+    private async Task<JsonNode> Document() => JsonNode.Parse(await app.CreateClient().GetStringAsync("/openapi/v1.json", ServiceApp.Token))!;
+
+    private async Task<JsonObject> Operation(string path, string method) => (await Document())["paths"]![path]![method]!.AsObject();
+
+    /// <summary>An id is a method's name in the clients that users have made: it never changes.</summary>
+    [Theory]
+    [InlineData("/v1/thumbnails", "post", "createThumbnail")]
+    [InlineData("/v1/password-hashes", "post", "hashPassword")]
+    [InlineData("/v1/password-verifications", "post", "verifyPassword")]
+    [InlineData("/v1/jobs", "get", "listJobs")]
+    [InlineData("/v1/jobs/{id}", "get", "getJob")]
+    [InlineData("/v1/jobs/{id}", "delete", "cancelJob")]
+    [InlineData("/v1/jobs/{id}/result", "get", "getJobResult")]
+    [InlineData("/v1/jobs/{id}/events", "get", "watchJob")]
+    [InlineData("/v1/jobs/{id}:retry", "post", "retryJob")]
+    [InlineData("/v1/diagnostics/noop", "get", "runNoop")]
+    [InlineData("/v1/diagnostics/noop", "post", "runNoopByPost")]
+    [InlineData("/v1/diagnostics/inline", "get", "runInline")]
+    [InlineData("/v1/diagnostics/inline", "post", "runInlineByPost")]
+    [InlineData("/v1/diagnostics/sleep", "get", "runSleep")]
+    [InlineData("/v1/diagnostics/sleep", "post", "runSleepByPost")]
+    [InlineData("/v1/diagnostics/hash", "get", "runHash")]
+    [InlineData("/v1/diagnostics/hash", "post", "runHashByPost")]
+    public async Task Each_operation_keeps_its_id(string path, string method, string id) =>
+        Assert.Equal(id, (string?)(await Operation(path, method))["operationId"]);
+
+    [Fact]
+    public async Task Every_operation_has_an_id_of_its_own_and_says_that_it_needs_no_key()
+    {
+        JsonNode[] operations = [.. (await Document())["paths"]!.AsObject().SelectMany(static path => path.Value!.AsObject()).Select(static o => o.Value!)];
+        Assert.All(operations, static o => Assert.Matches("^[a-z][A-Za-z]+$", (string?)o["operationId"]));
+        Assert.Equal(operations.Length, operations.Select(static o => (string?)o["operationId"]).Distinct().Count());
+        Assert.All(operations, static o => Assert.Empty(o["security"]!.AsArray()));
+    }
+
+    /// <summary>Generators give a method one type for all its successes: two that differ become an exception or a lost answer.</summary>
+    [Fact]
+    public async Task The_successes_of_an_operation_have_one_type()
+    {
+        foreach (var (path, item) in (await Document())["paths"]!.AsObject())
+        {
+            foreach (var (method, operation) in item!.AsObject())
+            {
+                var successes = operation!["responses"]!.AsObject().Where(static r => r.Key[0] == '2').ToArray();
+                string[] types = [.. successes.SelectMany(static r => r.Value!["content"]?.AsObject().Select(static c => TypeOf(c.Value!["schema"]!)) ?? ["none"]).Distinct()];
+                Assert.True(types.Length == 1, $"{method} {path}: {string.Join(", ", types)}");
+            }
+        }
+
+        static string TypeOf(JsonNode schema) => (string?)schema["$ref"] ?? $"{schema["type"]} {schema["format"]}";
+    }
+
+    [Theory]
+    [InlineData("/v1/thumbnails", "post")]
+    [InlineData("/v1/diagnostics/sleep", "get")]
+    public async Task The_202_has_a_job_as_its_body(string path, string method)
+    {
+        JsonNode schema = (await Operation(path, method))["responses"]!["202"]!["content"]!["application/json"]!["schema"]!;
+        Assert.Equal(("binary", "application/json"), ((string?)schema["format"], (string?)schema["contentMediaType"]));
+        Assert.Equal("#/components/schemas/JobView", (string?)schema["contentSchema"]!["$ref"]);
+    }
+
+    [Fact]
+    public async Task Numbers_are_numbers_and_words_of_a_job_are_shared_types()
+    {
+        JsonNode schemas = (await Document())["components"]!["schemas"]!;
+        Assert.All(
+            schemas.AsObject().SelectMany(static s => s.Value!["properties"]?.AsObject().Select(static p => p.Value!["type"]) ?? []).OfType<JsonArray>(),
+            static types => Assert.Equal(2, types.Count)); // null, and one other
+        JsonNode job = schemas["JobView"]!["properties"]!;
+        Assert.Equal("#/components/schemas/JobState", (string?)job["state"]!["$ref"]);
+        Assert.Equal("#/components/schemas/JobPriority", (string?)job["priority"]!["$ref"]);
+    }
+
+    /// <summary>A generator that knows the format date-time may send it without its offset.</summary>
+    [Fact]
+    public async Task A_time_in_a_query_is_a_text_with_an_offset()
+    {
+        JsonNode schema = (await Operation("/v1/thumbnails", "post"))["parameters"]!.AsArray().Single(static p => (string?)p!["name"] == "runAt")!["schema"]!;
+        Assert.Null(schema["format"]);
+        string pattern = (string)schema["pattern"]!;
+        Assert.Matches(pattern, "2030-01-31T08:00:00Z");
+        Assert.Matches(pattern, "2030-01-31t08:00:00.1234+05:30");
+        Assert.DoesNotMatch(pattern, "2030-01-31T08:00:00");
+    }
+
+    [Fact]
+    public async Task What_a_route_is_about_comes_before_what_all_have()
+    {
+        string[] own = ["width", "height", "format", "fit"];
+        string?[] names = [.. (await Operation("/v1/thumbnails", "post"))["parameters"]!.AsArray().Select(static p => (string?)p!["name"])];
+        Assert.All(own, name => Assert.True(Array.IndexOf(names, name) < Array.IndexOf(names, "Prefer")));
+    }
 
     [Theory]
     [InlineData("/v1/thumbnails", "post", "200,202,400,406,408,409,410,413,415,422,500,503")]
@@ -48,7 +139,9 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     {
         JsonObject thumbnails = await Operation("/v1/thumbnails", "post");
         JsonNode format = thumbnails["parameters"]!.AsArray().Single(static p => (string?)p!["name"] == "format")!;
-        Assert.Equal(["webp", "jpeg", "png", "avif"], format["schema"]!["enum"]!.AsArray().Select(static v => (string?)v));
+        Assert.Equal("#/components/schemas/ThumbnailFormat", (string?)format["schema"]!["$ref"]);
+        JsonNode formats = (await Document())["components"]!["schemas"]!["ThumbnailFormat"]!;
+        Assert.Equal(["webp", "jpeg", "png", "avif"], formats["enum"]!.AsArray().Select(static v => (string?)v));
         Assert.Null(format["schema"]!["default"]); // the header Accept chooses
         Assert.Contains("Accept", (string?)format["description"], StringComparison.Ordinal);
         Assert.NotNull(thumbnails["responses"]!["200"]!["headers"]!["Vary"]);
@@ -74,6 +167,18 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
             (string?)schema["$ref"] is { } name ? document["components"]!["schemas"]![name.Split('/')[^1]]! : schema;
     }
 
+    [Theory]
+    [InlineData("", "/")]
+    [InlineData("/images", "/images")]
+    [InlineData("/a/b", "/a/b")]
+    public async Task The_server_is_where_the_document_is_below_the_same_prefix(string prefix, string server)
+    {
+        HttpContext context = await app.Server.SendAsync(
+            c => (c.Request.Method, c.Request.PathBase, c.Request.Path) = ("GET", prefix, "/openapi/v1.json"), ServiceApp.Token);
+        JsonNode document = (await JsonNode.ParseAsync(context.Response.Body, cancellationToken: ServiceApp.Token))!;
+        Assert.Equal(server, (string?)Assert.Single(document["servers"]!.AsArray())!["url"]);
+    }
+
     [Fact]
     public async Task It_does_not_depend_on_who_asks()
     {
@@ -82,6 +187,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
         using HttpResponseMessage response = await app.CreateClient().SendAsync(request, ServiceApp.Token);
         string text = await response.Content.ReadAsStringAsync(ServiceApp.Token);
         Assert.DoesNotContain("evil.example", text, StringComparison.Ordinal);
+        Assert.Equal("/", (string?)Assert.Single(JsonNode.Parse(text)!["servers"]!.AsArray())!["url"]);
         Assert.DoesNotContain("/metrics", text, StringComparison.Ordinal);
         Assert.DoesNotContain("/livez", text, StringComparison.Ordinal);
     }

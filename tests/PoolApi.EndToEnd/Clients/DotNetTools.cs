@@ -1,0 +1,22 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Clients;
+
+/// <summary>The generators of .config/dotnet-tools.json.</summary>
+internal static class DotNetTools
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    /// <summary>Runs one to its end, which must be a success. One that is not restored skips the test.</summary>
+    public static async Task RunAsync(string tool, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Repository.DotNet, ["tool", "run", tool, "--", .. arguments]) { WorkingDirectory = Repository.Root };
+        // Kiota asks the network for a newer version of itself otherwise.
+        start.Environment["KIOTA_OFFLINE_ENABLED"] = "true";
+        start.Environment["KIOTA_TUTORIAL_ENABLED"] = "false";
+        var run = await ProgramRun.ToEndAsync(start, Patience);
+        if (run.ExitCode != 0 && run.Text.Contains("dotnet tool restore", StringComparison.Ordinal))
+            Tool.Missing(tool, "dotnet tool restore");
+        run.MustSucceed();
+    }
+}

@@ -1,0 +1,71 @@
+// What a user does with a client that NSwag has made: a thumbnail, a job, its result, a problem, a cancellation.
+using System;
+using System.IO;
+using System.Linq;
+using System.Net.Http;
+using System.Text.Json;
+using System.Threading.Tasks;
+using Made;
+
+public static class ClientProgram
+{
+    public static async Task<string> RunAsync(string address, byte[] image, string later)
+    {
+        using var http = new HttpClient();
+        var client = new PoolClient(http) { BaseUrl = address };
+
+        byte[] thumbnail;
+        using (FileResponse answer = await client.CreateThumbnailAsync(width: 320, body: Body(), fit: ThumbnailFit.Inside)) thumbnail = await ReadAsync(answer.Stream);
+
+        JobView job;
+        using (FileResponse answer = await client.CreateThumbnailAsync(width: 320, body: Body(), prefer: "respond-async", tag: ["made-by-a-client"]))
+        {
+            // 200 would be the thumbnail itself.
+            if (answer.StatusCode != 202) throw new InvalidOperationException($"expected 202, got {answer.StatusCode}");
+            job = JsonSerializer.Deserialize<JobView>(answer.Stream);
+        }
+        JobView ended = await client.GetJobAsync(job.Id, prefer: "wait=60");
+        byte[] result;
+        using (FileResponse answer = await client.GetJobResultAsync(job.Id)) result = await ReadAsync(answer.Stream);
+
+        ProblemDetails problem = null;
+        try
+        {
+            using (await client.CreateThumbnailAsync(width: 0, body: Body())) { }
+        }
+        catch (ApiException<ProblemDetails> e)
+        {
+            problem = e.Result;
+        }
+
+        JobView cancelled;
+        using (FileResponse answer = await client.CreateThumbnailAsync(width: 320, body: Body(), prefer: "respond-async", runAt: later))
+            cancelled = JsonSerializer.Deserialize<JobView>(answer.Stream);
+        await client.CancelJobAsync(cancelled.Id);
+
+        return JsonSerializer.Serialize(new
+        {
+            thumbnail,
+            createdAt = job.CreatedAt,
+            endedState = ended.State.ToString().ToLowerInvariant(),
+            tags = ended.Tags,
+            progress = ended.Progress,
+            result,
+            problemStatus = problem?.Status,
+            problemType = problem?.Type,
+            problemDetail = problem?.Detail,
+            problemField = problem?.Errors["width"].First(),
+            cancelledRunAt = cancelled.RunAt,
+            cancelledState = (await client.GetJobAsync(cancelled.Id)).State.ToString().ToLowerInvariant(),
+        });
+
+        FileParameter Body() => new(new MemoryStream(image), "photo.jpg", "image/jpeg");
+    }
+
+    private static async Task<byte[]> ReadAsync(Stream stream)
+    {
+        using var all = new MemoryStream();
+        await stream.CopyToAsync(all);
+        return all.ToArray();
+    }
+}

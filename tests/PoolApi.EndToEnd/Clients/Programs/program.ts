@@ -1,0 +1,60 @@
+// What a user does with types that openapi-typescript has made: a thumbnail, a job, its result, a problem, a cancellation.
+import { readFileSync } from "node:fs";
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema.js";
+
+type JobView = components["schemas"]["JobView"];
+
+const [address, file, later] = process.argv.slice(2);
+const image = readFileSync(file);
+const client = createClient<paths>({ baseUrl: address });
+
+// The body is bytes, which the types call a string. It is sent as it is.
+const bytes = {
+  body: image as unknown as string,
+  bodySerializer: (body: unknown) => body as BodyInit,
+  headers: { "Content-Type": "image/jpeg" },
+  parseAs: "arrayBuffer",
+} as const;
+
+async function makeJob(query: { tag?: string[]; runAt?: string }): Promise<JobView> {
+  const { data, response } = await client.POST("/v1/thumbnails", {
+    ...bytes,
+    params: { query: { width: 320, ...query }, header: { Prefer: "respond-async" } },
+  });
+  if (response.status !== 202) throw new Error(`expected 202, got ${response.status}`);
+  return JSON.parse(new TextDecoder().decode(data));
+}
+
+async function getJob(id: string, header: { Prefer?: string }): Promise<JobView> {
+  const { data, error } = await client.GET("/v1/jobs/{id}", { params: { path: { id }, header } });
+  if (error) throw new Error(error.detail ?? "");
+  return data;
+}
+
+const thumbnail = await client.POST("/v1/thumbnails", { ...bytes, params: { query: { width: 320, fit: "inside" } } });
+
+const job = await makeJob({ tag: ["made-by-a-client"] });
+const ended = await getJob(job.id, { Prefer: "wait=60" });
+const result = await client.GET("/v1/jobs/{id}/result", { params: { path: { id: job.id } }, parseAs: "arrayBuffer" });
+
+const { error: problem } = await client.POST("/v1/thumbnails", { ...bytes, params: { query: { width: 0 } } });
+
+const cancelled = await makeJob({ runAt: later });
+const cancellation = await client.DELETE("/v1/jobs/{id}", { params: { path: { id: cancelled.id } } });
+if (cancellation.error) throw new Error(cancellation.error.detail ?? "");
+
+console.log(JSON.stringify({
+  thumbnail: Buffer.from(thumbnail.data!).toString("base64"),
+  createdAt: new Date(job.createdAt).toISOString(),
+  endedState: ended.state,
+  tags: ended.tags,
+  progress: ended.progress,
+  result: Buffer.from(result.data!).toString("base64"),
+  problemStatus: problem?.status,
+  problemType: problem?.type,
+  problemDetail: problem?.detail,
+  problemField: problem?.errors?.["width"]?.[0],
+  cancelledRunAt: new Date(cancelled.runAt).toISOString(),
+  cancelledState: (await getJob(cancelled.id, {})).state,
+}));
