@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 
@@ -7,8 +8,10 @@ namespace PoolApi.AspNetCore;
 /// <summary>What the app adds to the pools' own instruments, under the same meter name.</summary>
 internal sealed class AppInstruments
 {
-    public AppInstruments(IMeterFactory meters, AppPools pools, ShutdownCoordinator shutdown)
+    public AppInstruments(
+        IMeterFactory meters, AppPools pools, AnswerBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown)
     {
+        IMeasuredBudget[] budgets = [.. others];
         // Not disposed here: the factory owns it and disposes it with the host.
         Meter meter = meters.Create(FixedThreadPool.MeterName);
         meter.CreateObservableGauge(
@@ -17,10 +20,28 @@ internal sealed class AppInstruments
             "By",
             "Bytes that the bodies of waiting requests hold.");
         meter.CreateObservableGauge(
+            "poolapi.budget.usage",
+            () => Measure(static pool => pool.Used, static answers => answers.Used, static budget => budget.Used),
+            "By",
+            "Bytes that are held of a budget.");
+        meter.CreateObservableGauge(
+            "poolapi.budget.limit",
+            () => Measure(static pool => pool.Limit, static answers => answers.Limit, static budget => budget.Limit),
+            "By",
+            "Bytes that may be held of a budget.");
+        meter.CreateObservableGauge(
             "poolapi.shutdown.state",
             () => Enum.GetValues<ShutdownState>().Select(state => new Measurement<long>(
                 shutdown.State == state ? 1 : 0, new KeyValuePair<string, object?>("state", state.ToWord()))),
             null,
             "1 for the state that the app is in, 0 for the others.");
+
+        IEnumerable<Measurement<long>> Measure(Func<ByteBudget, long> queue, Func<AnswerBudget, long> answer, Func<IMeasuredBudget, long> other) =>
+            pools.All.Select(pool => new Measurement<long>(
+                queue(pool.Bodies), Name("queue"), new KeyValuePair<string, object?>("pool", pool.Threads.Name)))
+            .Append(new Measurement<long>(answer(answers), Name("answers")))
+            .Concat(budgets.Select(budget => new Measurement<long>(other(budget), Name(budget.Name))));
+
+        static KeyValuePair<string, object?> Name(string budget) => new("budget", budget);
     }
 }

@@ -5,6 +5,9 @@ internal sealed class ByteBudget(long limit)
 {
     private long _used;
 
+    /// <summary>How many there are.</summary>
+    public long Limit => limit;
+
     /// <summary>What could be taken now; out of date as soon as it is read.</summary>
     public long Free => limit - Used;
 
