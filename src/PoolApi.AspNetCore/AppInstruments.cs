@@ -12,13 +12,15 @@ internal sealed class AppInstruments
 {
     private readonly AppPools _pools;
 
-    public AppInstruments(IMeterFactory meters, AppPools pools, ShutdownCoordinator shutdown)
+    public AppInstruments(
+        IMeterFactory meters, AppPools pools, AnswerBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown)
     {
         _pools = pools;
         foreach (AppPool pool in pools.All)
         {
             foreach (string reason in Rejection.Reasons(pool)) pool.Threads.DeclareRejection(reason);
         }
+        IMeasuredBudget[] budgets = [.. others];
         // Not disposed here: the factory owns it and disposes it with the host.
         Meter meter = meters.Create(FixedThreadPool.MeterName);
         meter.CreateObservableGauge(
@@ -29,11 +31,29 @@ internal sealed class AppInstruments
         double start = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0;
         meter.CreateObservableGauge("poolapi.start.time", () => start, "s", "When the app started, in seconds since 1970.");
         meter.CreateObservableGauge(
+            "poolapi.budget.usage",
+            () => Measure(static pool => pool.Used, static answers => answers.Used, static budget => budget.Used),
+            "By",
+            "Bytes that are held of a budget.");
+        meter.CreateObservableGauge(
+            "poolapi.budget.limit",
+            () => Measure(static pool => pool.Limit, static answers => answers.Limit, static budget => budget.Limit),
+            "By",
+            "Bytes that may be held of a budget.");
+        meter.CreateObservableGauge(
             "poolapi.shutdown.state",
             () => Enum.GetValues<ShutdownState>().Select(state => new Measurement<long>(
                 shutdown.State == state ? 1 : 0, new KeyValuePair<string, object?>("state", state.ToWord()))),
             null,
             "1 for the state that the app is in, 0 for the others.");
+
+        IEnumerable<Measurement<long>> Measure(Func<ByteBudget, long> queue, Func<AnswerBudget, long> answer, Func<IMeasuredBudget, long> other) =>
+            pools.All.Select(pool => new Measurement<long>(
+                queue(pool.Bodies), Name("queue"), new KeyValuePair<string, object?>("pool", pool.Threads.Name)))
+            .Append(new Measurement<long>(answer(answers), Name("answers")))
+            .Concat(budgets.Select(budget => new Measurement<long>(other(budget), Name(budget.Name))));
+
+        static KeyValuePair<string, object?> Name(string budget) => new("budget", budget);
     }
 
     /// <summary>Declares the kind of every endpoint to its pool, so that its counters begin at 0.</summary>

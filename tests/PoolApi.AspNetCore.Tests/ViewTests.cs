@@ -62,7 +62,10 @@ public class ViewTests
     public async Task The_bytes_that_wait_and_the_state_of_the_app_are_measured()
     {
         using var gate = new Gate();
-        await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => gate.Pass()).RunOnPool());
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapPost("/", () => gate.Pass()).RunOnPool(),
+            new Dictionary<string, string?> { ["Pool:QueueBytes"] = "9000" },
+            static builder => builder.Services.AddSingleton<IMeasuredBudget>(new OwnBudget()));
         var seen = new ConcurrentDictionary<string, long>();
         // Other apps in this process report under the same name: only this app's own meter is listened to.
         Meter own = app.App.Services.GetRequiredService<IMeterFactory>().Create("PoolApi");
@@ -84,6 +87,14 @@ public class ViewTests
         await app.UntilQueued(1);
         listener.RecordObservableInstruments();
         Assert.Equal(8, seen["poolapi.queue.bytes[By] pool=cpu"]);
+        AssertBudget("queue", 8, 9000);
+        AssertBudget("answers", 0, 9000);
+        AssertBudget("own", 3, 7);
+        using (app.AppPool().Answers.TryTake(new DefaultHttpContext(), 5000))
+        {
+            listener.RecordObservableInstruments();
+            AssertBudget("answers", 5000, 9000);
+        }
         AssertState("running");
 
         Task stop = app.App.StopAsync(TestApp.Token);
@@ -97,10 +108,22 @@ public class ViewTests
         listener.RecordObservableInstruments();
         Assert.Equal(0, seen["poolapi.queue.bytes[By] pool=cpu"]);
 
+        void AssertBudget(string name, long used, long limit) => Assert.Equal(
+            (used, limit), (seen[$"poolapi.budget.usage[By] budget={name}"], seen[$"poolapi.budget.limit[By] budget={name}"]));
+
         void AssertState(string state)
         {
             foreach (string each in (string[])["starting", "running", "lameduck", "draining", "cancelling", "joining"])
                 Assert.Equal(each == state ? 1 : 0, seen[$"poolapi.shutdown.state[] state={each}"]);
         }
+    }
+
+    private sealed class OwnBudget : IMeasuredBudget
+    {
+        public string Name => "own";
+
+        public long Used => 3;
+
+        public long Limit => 7;
     }
 }

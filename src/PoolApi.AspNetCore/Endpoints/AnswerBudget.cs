@@ -27,8 +27,26 @@ public sealed class AnswerBudget
     /// <summary>How long a client may take for each 64 KiB of an answer; then its connection is cut. Default: 15 seconds.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>
+    /// The bytes per second that a client must take on average, once it has had the time of one piece more. So an answer of n bytes is
+    /// held for <c>StallTimeout + n / MinimumRate</c> at most. Default: 32 KiB.
+    /// </summary>
+    public double MinimumRate { get; init; } = 32 * 1024;
+
     /// <summary>How many bytes are held now.</summary>
     public long Used => _bytes.Used;
+
+    /// <summary>How many bytes may be held at a time.</summary>
+    public long Limit => _bytes.Limit;
+
+    internal TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>The stream that an answer of this budget is written to.</summary>
+    internal PacedStream Pace(HttpContext context) => new(context.Response.Body, context, StallTimeout, MinimumRate, Time);
+
+    internal void Return(long bytes) => _bytes.Return(bytes);
+
+    internal bool TryTake(long bytes) => _bytes.TryTake(bytes);
 
     /// <summary>Takes bytes for the answer to a request. The request's end gives them back, if nobody does before.</summary>
     /// <returns><see langword="null"/>: there is no room.</returns>
@@ -36,8 +54,8 @@ public sealed class AnswerBudget
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        if (!_bytes.TryTake(bytes)) return null;
-        var lease = new AnswerLease(_bytes, bytes, StallTimeout);
+        if (!TryTake(bytes)) return null;
+        var lease = new AnswerLease(this, bytes);
         context.Response.RegisterForDispose(lease);
         return lease;
     }

@@ -5,12 +5,11 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <summary>What one answer has of the <see cref="AnswerBudget"/>. Of the request's own flow.</summary>
 public sealed class AnswerLease : IDisposable
 {
-    private readonly ByteBudget _budget;
-    private readonly TimeSpan _stall;
+    private readonly AnswerBudget _budget;
     private long _bytes;
     private bool _isDisposed;
 
-    internal AnswerLease(ByteBudget budget, long bytes, TimeSpan stall) => (_budget, _bytes, _stall) = (budget, bytes, stall);
+    internal AnswerLease(AnswerBudget budget, long bytes) => (_budget, _bytes) = (budget, bytes);
 
     /// <summary>How many bytes it has taken.</summary>
     public long Bytes => _bytes;
@@ -28,14 +27,14 @@ public sealed class AnswerLease : IDisposable
     }
 
     /// <summary>
-    /// Writes the answer's body piece by piece, and gives its bytes back. A client that does not take a piece in time is cut off. The
+    /// Writes the answer's body piece by piece, and gives its bytes back. A client that is too slow is cut off. The
     /// request's own body, if it is still held, is given up before.
     /// </summary>
     public async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
     {
         ArgumentNullException.ThrowIfNull(context);
         context.Features.Get<IBufferedBodyFeature>()?.Release();
-        using (this) await new PacedStream(context.Response.Body, context, _stall).WriteAsync(body, context.RequestAborted);
+        using (this) await _budget.Pace(context).WriteAsync(body, context.RequestAborted);
     }
 
     /// <summary>The same for an answer that writes itself.</summary>
@@ -45,7 +44,7 @@ public sealed class AnswerLease : IDisposable
         Stream body = context.Response.Body;
         using (this)
         {
-            context.Response.Body = new PacedStream(body, context, _stall);
+            context.Response.Body = _budget.Pace(context);
             try
             {
                 await answer.ExecuteAsync(context);

@@ -2,15 +2,29 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>A response's body that is written in pieces, each of which the client must take in time; otherwise its connection is cut.</summary>
+/// <summary>
+/// A response's body that is written in pieces. The client must take each piece in time, and all of them at an average rate; otherwise its
+/// connection is cut.
+/// </summary>
 /// <remarks>
+/// <para>The answer stays in memory until its last byte is taken. The time for one piece alone lets a client that takes each piece just in
+/// time hold it for hours. So the piece that ends at byte n must be taken within <c>stall + n / rate</c> of the start.</para>
+/// <para>
 /// The server's own <c>MinResponseDataRate</c> does not do that. It gives a write the time that all of its bytes take at 240 bytes a second,
 /// which is more than a day for 24 MiB; and one large write is copied into the server's buffers at once, so that the answer is held twice.
-/// A piece fits into the buffer of a connection, and ends when most of what was before it has been taken.
+/// A piece fits into the buffer of a connection, and ends when most of what was before it has been taken.</para>
 /// </remarks>
-internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan stall) : Stream
+/// <param name="inner">The server's own stream.</param>
+/// <param name="context">The request, which is aborted if its client is too slow.</param>
+/// <param name="stall">How long one piece may take.</param>
+/// <param name="minimumRate">Bytes per second, on average since the start.</param>
+/// <param name="time">The clock.</param>
+internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan stall, double minimumRate, TimeProvider time) : Stream
 {
-    private const int Piece = 64 * 1024;
+    public const int Piece = 64 * 1024;
+
+    private readonly long _start = time.GetTimestamp();
+    private long _sent;
 
     public override bool CanRead => false;
 
@@ -28,20 +42,22 @@ internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan st
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, context.RequestAborted);
+        using var late = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        using var any = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, context.RequestAborted, late.Token);
         try
         {
             while (!buffer.IsEmpty)
             {
                 int count = Math.Min(Piece, buffer.Length);
-                late.CancelAfter(stall);
-                await inner.WriteAsync(buffer[..count], late.Token);
+                late.CancelAfter(TimeFor(count));
+                await inner.WriteAsync(buffer[..count], any.Token);
+                _sent += count;
                 buffer = buffer[count..];
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // It has left, or reads nothing: nobody is there to be told.
+            // It has left, or reads too slowly: nobody is there to be told.
             context.Abort();
         }
     }
@@ -54,6 +70,13 @@ internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan st
     public override void Flush() => inner.Flush();
 
     public override void Write(byte[] buffer, int offset, int count) => inner.Write(buffer, offset, count);
+
+    /// <summary>How long the next piece may take: 0 if the time is over.</summary>
+    private TimeSpan TimeFor(int count)
+    {
+        TimeSpan left = stall + TimeSpan.FromSeconds((_sent + count) / minimumRate) - time.GetElapsedTime(_start);
+        return left < TimeSpan.Zero ? TimeSpan.Zero : left < stall ? left : stall;
+    }
 
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 

@@ -73,8 +73,6 @@ public sealed partial class JobDispatcher
             _share.Rest();
             return _queue.ExpectedIn;
         }
-        // Before the workers are counted: one that becomes idle after the count is told.
-        Task idle = _pool.NextIdleAsync();
         int room = Room();
         // Those wait in the pool, like requests; but no more of them than there are workers, with all that they carry.
         int mayWait = _pool.IsFullGuess ? 0 : Math.Min(hurried, _pool.Workers - Volatile.Read(ref _waiting));
@@ -90,8 +88,9 @@ public sealed partial class JobDispatcher
             TimeSpan? wait = FirstIn(hurried > 0);
             if (wait != TimeSpan.Zero)
             {
-                WakeWhen(idle);
-                return wait;
+                // Asked for before the workers are counted again: one that becomes idle after the count is told.
+                WakeWhen(_pool.NextIdleAsync());
+                return Room() > 0 ? TimeSpan.Zero : wait;
             }
             room = 1;
             first = true;

@@ -76,6 +76,12 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     /// <summary>How many attempts are in hand.</summary>
     public int Running => _runs.Count;
 
+    /// <summary>The bytes of the bodies and results of the jobs in hand.</summary>
+    public long BytesInHand => _bytes.Used;
+
+    /// <summary>How many of them there may be; see <see cref="JobOptions.MemoryBytes"/>.</summary>
+    public long MaxBytesInHand => _options.MemoryBytes;
+
     /// <summary>What is wrong with the store, as of the last time it was asked; <see langword="null"/> if nothing is.</summary>
     public string? StoreFault { get; private set; }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.JobRoutes;
 using PoolApi.Jobs.Running;
@@ -33,6 +34,7 @@ internal static class JobServices
             s.GetRequiredService<JobInstruments>(),
             Clock(s),
             s.GetRequiredService<ILogger<JobDispatcher>>()));
+        services.AddSingleton<IMeasuredBudget>(static s => new JobBudget(s.GetRequiredService<JobDispatcher>()));
         services.AddSingleton<JobHosting>();
         services.AddHostedService(static s => s.GetRequiredService<JobHosting>());
         services.AddSingleton<IUnfinishedWork>(static s => s.GetRequiredService<JobHosting>());

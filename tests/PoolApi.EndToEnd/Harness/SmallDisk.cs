@@ -6,6 +6,7 @@ namespace PoolApi.EndToEnd.Harness;
 internal sealed class SmallDisk : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
+    private readonly List<string> _fillers = [];
     private bool _isMounted;
 
     public string Path => _folder.Path;
@@ -24,6 +25,30 @@ internal sealed class SmallDisk : IDisposable
 
         return disk;
     }
+
+    /// <summary>Fills it to the last byte.</summary>
+    public void Fill()
+    {
+        for (int size = 1 << 20; size > 0; size = size > 4096 ? size / 4 : 0)
+        {
+            for (bool fits = true; fits;)
+            {
+                string filler = System.IO.Path.Combine(Path, $"filler-{_fillers.Count}");
+                _fillers.Add(filler);
+                try
+                {
+                    File.WriteAllBytes(filler, new byte[size]);
+                }
+                catch (IOException)
+                {
+                    fits = false;
+                }
+            }
+        }
+    }
+
+    /// <summary>Takes away what filled it.</summary>
+    public void Empty() => _fillers.ForEach(File.Delete);
 
     public void Dispose()
     {

@@ -36,9 +36,96 @@ public sealed class FullDiskTests
         await using var next = await PoolApiProcess.StartAsync(form, "--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {path}");
         Assert.Equal(accepted.Skip(1).Order(), (await next.Api.JobsAsync("state=queued")).Select(job => job.Id).Order());
 
-        Task<Answer> PostAsync() => service.Api.PostWithAsync(
-            "/v1/thumbnails?width=8",
-            new ByteArrayContent(Png.OfSize(200_000)) { Headers = { ContentType = new MediaTypeHeaderValue("image/png") } },
-            "Prefer: respond-async", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
+        Task<Answer> PostAsync() => PostLargeAsync(service);
     }
+
+    [Theory]
+    [InlineData(ServiceForm.FrameworkDependent, false)]
+    [InlineData(ServiceForm.NativeAot, true)]
+    public async Task A_service_that_starts_on_a_full_disk_answers_for_what_it_has_and_takes_jobs_when_there_is_room(ServiceForm form, bool isKilled)
+    {
+        using var disk = await SmallDisk.MountAsync(megabytes: 8);
+        var (settings, ended, queued) = await LeaveJobsAsync(form, disk, isKilled);
+        disk.Fill();
+
+        await using var service = await PoolApiProcess.StartAsync(form, settings);
+
+        Assert.Equal("done\n", (await service.Api.ResultAsync(ended)).MustBe(200).Text);
+        Assert.Equal(new[] { ended, queued }.Order(), (await service.Api.JobsAsync("kind=diagnostics/noop")).Select(job => job.Id).Order());
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+        for (int i = 0; i < 3; i++)
+        {
+            var refused = await PostLargeAsync(service);
+            refused.MustBeProblem(503, "store-unavailable");
+            refused.MustSayRetryAfter();
+        }
+
+        (await service.Management.GetAsync("/readyz")).MustBe(200);
+
+        disk.Empty();
+
+        await Eventually.SeesAsync(() => PostLargeAsync(service), again => again.Status == 202, "it to go on");
+        Assert.Equal("succeeded", (await service.Api.JobEndsAsync(await service.Api.AcceptJobAsync("/v1/diagnostics/noop"))).State);
+        Assert.Equal("queued", (await service.Api.JobAsync(queued)).State);
+    }
+
+    [Fact]
+    public async Task A_service_that_cannot_even_read_its_jobs_is_not_ready_answers_the_rest_and_goes_on_when_there_is_room()
+    {
+        using var disk = await SmallDisk.MountAsync(megabytes: 8);
+        var (settings, ended, queued) = await LeaveJobsAsync(ServiceForm.NativeAot, disk, isKilled: false);
+        await File.WriteAllBytesAsync(Path.Combine(disk.Path, "jobs.db-owner"), [], TestContext.Current.CancellationToken); // the room that it keeps
+        disk.Fill();
+
+        await using var service = await PoolApiProcess.LaunchAsync(ServiceForm.NativeAot, onePort: false, environment: null, settings);
+        await service.WaitForLineAsync("the disk is full");
+        await Eventually.SeesAsync(() => TryAsync(() => service.Management.GetAsync("/livez")), answer => answer?.Status == 200, "it to live");
+
+        Assert.Contains("the disk is full", (await service.Management.GetAsync("/readyz")).MustBe(503).Text, StringComparison.Ordinal);
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+        foreach (var refused in new[] { await service.Api.ResultAsync(ended), await service.Api.GetAsync("/v1/jobs"), await PostLargeAsync(service) })
+        {
+            refused.MustBeProblem(503, "store-unavailable");
+            refused.MustSayRetryAfter();
+        }
+
+        disk.Empty();
+
+        await Eventually.SeesAsync(() => service.Management.GetAsync("/readyz"), answer => answer.Status == 200, "it to be ready");
+        Assert.Equal("done\n", (await service.Api.ResultAsync(ended)).MustBe(200).Text);
+        Assert.Equal("queued", (await service.Api.JobAsync(queued)).State);
+        (await PostLargeAsync(service)).MustBe(202);
+        Assert.Equal("succeeded", (await service.Api.JobEndsAsync(await service.Api.AcceptJobAsync("/v1/diagnostics/noop"))).State);
+
+        static async Task<Answer?> TryAsync(Func<Task<Answer>> ask)
+        {
+            try
+            {
+                return await ask();
+            }
+            catch (HttpRequestException)
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>A service that has run a job and keeps another.</summary>
+    private static async Task<(string[] Settings, Guid Ended, Guid Queued)> LeaveJobsAsync(ServiceForm form, SmallDisk disk, bool isKilled)
+    {
+        string[] settings = ["--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(disk.Path, "jobs.db")}"];
+        await using var service = await PoolApiProcess.StartAsync(form, settings);
+        var ended = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
+        await service.Api.JobEndsAsync(ended);
+        var queued = await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
+        if (isKilled) await service.KillAsync();
+        else Assert.Equal(0, (await service.StopAsync()).Exit);
+        return (settings, ended, queued);
+    }
+
+    /// <summary>A job for later, whose body needs room.</summary>
+    private static Task<Answer> PostLargeAsync(PoolApiProcess service) => service.Api.PostWithAsync(
+        "/v1/thumbnails?width=8",
+        new ByteArrayContent(Png.OfSize(200_000)) { Headers = { ContentType = new MediaTypeHeaderValue("image/png") } },
+        "Prefer: respond-async", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
 }

@@ -31,6 +31,9 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
         Assert.Equal(1, metrics.Sum("poolapi_job_accepted_total", "kind=\"diagnostics/sleep\""));
         Assert.Equal(3, metrics.Sum("poolapi_work_finished_total", "kind=\"diagnostics/noop\"", "outcome=\"completed\""));
         Assert.InRange(metrics.Sum("poolapi_store_operation_duration_seconds_count"), 10, double.MaxValue);
+        Assert.All((string[])["queue", "jobs", "answers"], budget => Assert.Equal(
+            268435456, metrics.Sum("poolapi_budget_limit_bytes", $"budget=\"{budget}\"")));
+        Assert.Equal((3, 0), (metrics.Count("poolapi_budget_usage_bytes"), metrics.Sum("poolapi_budget_usage_bytes")));
         string scrape = (await service.Management.GetAsync("/metrics")).MustBe(200).Text;
         var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["check", "metrics"]), TimeSpan.FromSeconds(20), scrape);
         Assert.True(run.ExitCode == 0 && run.Text.Length == 0, $"promtool ended with {run.ExitCode}:\n{run.Text}");

@@ -87,6 +87,43 @@ public sealed class KilledTests
         await last.SeeWorkersAsync(view => view.AllIdle, "idle workers");
     }
 
+    [Fact]
+    public async Task A_job_that_kills_its_process_each_time_ends_as_poison_and_those_beside_it_succeed()
+    {
+        const int Redeliveries = 1;
+        string[] settings = ["--Pool:Workers 3", $"--Jobs:MaxRedeliveries {Redeliveries}"];
+        using var data = new TemporaryFolder();
+        Guid? killer = null;
+        int deaths = 0;
+        while (true)
+        {
+            await using var service = await StartAsync(data, settings);
+            if (killer is null)
+            {
+                for (int i = 0; i < 10; i++)
+                    await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=300", "Job-Tags: innocent");
+                killer = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000", "Job-Priority: high");
+            }
+
+            var job = await service.Api.SeeJobAsync(killer.Value, job => job.HasEnded || (job.State == "running" && job.IsOf(service)), "the killer to run or to end");
+            if (job.HasEnded)
+            {
+                Assert.Equal(("failed", "poison", deaths), (job.State, job.Error, job.Attempt));
+                var innocent = await service.Api.AllJobsEndAsync("innocent");
+                Assert.Equal(10, innocent.Count);
+                Assert.All(innocent, each => Assert.Equal("succeeded", each.State));
+                // At least one of them was beside the killer when it died; none counts as its accomplice.
+                Assert.Contains(innocent, each => each.Attempt > 1);
+                return;
+            }
+
+            await service.KillAsync();
+            deaths++;
+            // One death beside any job, one as the suspect beside others, and then alone until it is known.
+            Assert.InRange(deaths, 1, Redeliveries + 3);
+        }
+    }
+
     /// <summary>What can be in hand at a kill: a job on each worker, and those whose ends wait for their commit.</summary>
     private const int MostAtOnce = 4 * Workers;
 

@@ -19,7 +19,9 @@ public sealed class PostgresCluster : IAsyncLifetime
 
     private static readonly string? Programs = Find();
 
+    private string[] _wrapper = [];
     private string _folder = "";
+    private string _clock = "";
     private int _port;
     private Process? _server;
 
@@ -32,7 +34,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     /// <summary>Ends the test where there is no PostgreSQL: skipped, or failed under CI.</summary>
     public static void Require()
     {
-        if (Programs is null) Missing();
+        if (Programs is null) Missing("PostgreSQL 15 or newer: apt-get install --no-install-recommends postgresql");
     }
 
     /// <inheritdoc/>
@@ -60,6 +62,35 @@ public sealed class PostgresCluster : IAsyncLifetime
         return standby;
     }
 
+    /// <summary>Makes and starts a server whose clock the test sets. The test disposes of it.</summary>
+    /// <remarks>Where faketime is not installed, the test is skipped with the words that install it; with CI=true it fails.</remarks>
+    public static async Task<PostgresCluster> StartWithOwnClockAsync()
+    {
+        Require();
+        string library = Directory.GetDirectories("/usr/lib", "*-linux-gnu*").Select(static d => Path.Combine(d, "faketime", "libfaketime.so.1")).FirstOrDefault(File.Exists)
+            ?? Missing("faketime: apt-get install --no-install-recommends faketime");
+        string clock = Directory.CreateTempSubdirectory("poolapi-clock-").FullName;
+        // PostgreSQL runs as another user.
+        if (Environment.IsPrivilegedProcess) await RunAsync("chmod", "755", clock);
+        var cluster = new PostgresCluster
+        {
+            _clock = clock,
+            _wrapper = ["env", $"LD_PRELOAD={library}", $"FAKETIME_TIMESTAMP_FILE={clock}/offset", "FAKETIME_NO_CACHE=1", "DONT_FAKE_MONOTONIC=1"],
+        };
+        await cluster.SetClockAsync(TimeSpan.Zero);
+        await cluster.InitializeAsync();
+        return cluster;
+    }
+
+    /// <summary>Sets the server's clock, as of its next look at it.</summary>
+    /// <param name="offset">How far it is ahead of the machine's.</param>
+    public async Task SetClockAsync(TimeSpan offset)
+    {
+        string file = Path.Combine(_clock, "offset");
+        await File.WriteAllTextAsync(file + ".new", offset.TotalSeconds.ToString("+0;-0;+0", CultureInfo.InvariantCulture), Patience.Token);
+        File.Move(file + ".new", file, overwrite: true);
+    }
+
     /// <summary>Runs a statement, on a connection of its own.</summary>
     public async Task<object?> ExecuteAsync(string sql, string database = "postgres")
     {
@@ -75,7 +106,7 @@ public sealed class PostgresCluster : IAsyncLifetime
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true, WorkingDirectory = _folder };
         string[] arguments =
         [
-            "-c", Script, "sh", Path.Combine(_folder, "log"), .. AsUser(), $"{Programs}/postgres", "-D", Data, "-p", $"{_port}", "-k", _folder,
+            "-c", Script, "sh", Path.Combine(_folder, "log"), .. AsUser(), .. _wrapper, $"{Programs}/postgres", "-D", Data, "-p", $"{_port}", "-k", _folder,
             "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=on", "-c", "autovacuum_naptime=15s",
         ];
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
@@ -125,6 +156,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     {
         if (_server is not null) await StopAsync();
         if (_folder.Length > 0) Directory.Delete(_folder, recursive: true);
+        if (_clock.Length > 0) Directory.Delete(_clock, recursive: true);
     }
 
     private string Data => Path.Combine(_folder, "data");
@@ -167,10 +199,11 @@ public sealed class PostgresCluster : IAsyncLifetime
             .FirstOrDefault(static d => File.Exists(Path.Combine(d, "initdb")) && File.Exists(Path.Combine(d, "postgres")));
 
     [DoesNotReturn]
-    private static void Missing()
+    private static string Missing(string what)
     {
-        const string Words = "needs PostgreSQL 15 or newer: apt-get install --no-install-recommends postgresql";
-        if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase)) Assert.Fail(Words);
-        Assert.Skip(Words);
+        string words = "needs " + what;
+        if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase)) Assert.Fail(words);
+        Assert.Skip(words);
+        throw new UnreachableException();
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.Stores.Postgres;
 using static PoolApi.Jobs.Tests.Patience;
@@ -80,5 +81,68 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
             Job told = (await other.CancelAsync(job.Id, Token))!.After;
             await ears.HearAsync(told.Id, told.Version);
         }
+    }
+
+    [Fact]
+    public async Task A_host_that_goes_mute_leaves_the_next_host_its_time()
+    {
+        PostgresCluster.Require();
+        await Task.WhenAll(
+            from muteAt in Enum.GetValues<MuteAt>()
+            where muteAt != MuteAt.Nowhere
+            from mutes in (int[])[1, 2]
+            from balanced in (bool[])[false, true]
+            select StartAsync(muteAt, mutes, balanced));
+
+        async Task StartAsync(MuteAt muteAt, int mutes, bool balanced)
+        {
+            MuteProxy[] hosts = [.. Enumerable.Range(0, mutes).Select(_ => new MuteProxy(cluster.Port, muteAt))];
+            string what = $"{muteAt}, {mutes}, {balanced}";
+            try
+            {
+                await using var store = new PostgresJobStore(
+                    $"Host={string.Concat(hosts.Select(static h => $"127.0.0.1:{h.Port},"))}127.0.0.1:{cluster.Port};Username=poolapi;"
+                    + $"Database=postgres;SSL Mode=Prefer;Load Balance Hosts={balanced}",
+                    PostgresTests.NewSchema(), connectSeconds: 1);
+
+                Exception? failure = await Record.ExceptionAsync(() => store.OpenAsync(Token).Patiently());
+                Assert.True(failure is null, $"{what}: {failure}");
+                // The pool knows what the first opening has learnt.
+                await UntilAsync(async () => await Record.ExceptionAsync(async () => await store.AcceptAsync(Jobs.New(), Token)) is null, $"{what}: a job");
+
+                // The mute host is well again, and the other connections break: all goes on.
+                foreach (MuteProxy host in hosts) host.MuteAt = MuteAt.Nowhere;
+                await UntilAsync(() => hosts.All(static h => h.Mute == 0), $"{what}: that connections that were given up are closed");
+                store.Database.Interrupted();
+                Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+                Assert.NotNull(await store.GetAsync(job.Id, Token));
+            }
+            finally
+            {
+                foreach (MuteProxy host in hosts) await host.DisposeAsync();
+            }
+        }
+    }
+
+    [Fact]
+    public void Another_host_is_tried_first_for_a_minute_and_then_one_opening_tries_the_given_order()
+    {
+        var time = new FakeTimeProvider();
+        var order = new HostOrder(time);
+        Assert.Equal(0, order.First());
+
+        order.Opened(2);
+        Assert.Equal(2, order.First());
+        time.Advance(HostOrder.Detour);
+        Assert.Equal([0, 2, 2], [order.First(), order.First(), order.First()]);
+        order.Opened(2);
+        time.Advance(HostOrder.Detour);
+        Assert.Equal(0, order.First());
+        order.Opened(0);
+        Assert.Equal([0, 0], [order.First(), order.First()]);
+
+        order.Opened(1);
+        order.Reset();
+        Assert.Equal(0, order.First());
     }
 }

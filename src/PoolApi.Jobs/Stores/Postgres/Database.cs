@@ -7,7 +7,7 @@ namespace PoolApi.Jobs.Stores.Postgres;
 /// <summary>The connections to the database, and what is made of their failures.</summary>
 /// <remarks>
 /// <para>Every wait has an end: to connect takes <see cref="ConnectSeconds"/> at most, an answer <see cref="CommandSeconds"/>. Npgsql's
-/// own timeout does not cover the TLS handshake, so an opening has a limit of its own (<see cref="OpenAsync"/>). A command that is late is given up with its connection. Npgsql asks the server to cancel it first, on one more connection, which
+/// own timeout does not cover the TLS handshake, so an opening has a limit of its own (<see cref="HostSources"/>). A command that is late is given up with its connection. Npgsql asks the server to cancel it first, on one more connection, which
 /// takes <see cref="ConnectSeconds"/> more if the server is out of reach; so who asked is told after <see cref="Patience"/>.</para>
 /// <para>What failed because the connection did is tried once more if that is safe and there is time: after a restart of the
 /// server, connections in the pool are dead without anybody knowing.</para>
@@ -32,10 +32,9 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>Sessions that only read are replaced this often at most, so a database that stays read-only is not flooded with connections.</summary>
     private static readonly TimeSpan ReadOnlyPause = TimeSpan.FromSeconds(1);
 
-    private readonly NpgsqlDataSource _pool;
-    private readonly NpgsqlDataSource _single;
+    private readonly HostSources _pool;
+    private readonly HostSources _single;
     private readonly string _place;
-    private readonly TimeSpan _openingLimit;
     private readonly string _closed;
     private long _interruptions;
     private long _renewedAt; // a timestamp
@@ -49,9 +48,9 @@ internal sealed class Database : IAsyncDisposable
         var given = new NpgsqlConnectionStringBuilder(connectionString);
         _place = PlaceOf(given);
         _closed = $"The job store in {_place} is closed.";
-        // One host after the other, and a second for the pool and the last host's handshake.
-        int hosts = 1 + (given.Host ?? "").Count(static c => c == ',');
-        _openingLimit = TimeSpan.FromSeconds((connectSeconds * hosts) + 1);
+        // A second for the pool and the handshake.
+        TimeSpan limit = TimeSpan.FromSeconds(connectSeconds + 1);
+        var order = new HostOrder(TimeProvider.System);
         given.Timeout = connectSeconds;
         given.CommandTimeout = CommandSeconds;
         given.CancellationTimeout = -1; // nothing is waited for on a connection that is given up
@@ -63,12 +62,12 @@ internal sealed class Database : IAsyncDisposable
         given.ApplicationName ??= "poolapi";
         // Many instances share one server: 100 each, Npgsql's default, would be all that a server has by default.
         if (given.MaxPoolSize == 100) given.MaxPoolSize = 16;
-        _pool = Build(given, statementSeconds);
+        _pool = new HostSources(given, order, limit, settings => Build(settings, statementSeconds));
         // The listener's: it only waits, so that only the kernel can find out that the other side is gone.
         given.Pooling = false;
         given.TcpKeepAliveTime = 3;
         given.TcpKeepAliveInterval = 1;
-        _single = Build(given, statementSeconds);
+        _single = new HostSources(given, order, limit, settings => Build(settings, statementSeconds));
     }
 
     /// <summary>How often a connection was broken so far. One that is only late may be well: there is much to do.</summary>
@@ -131,7 +130,7 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>A connection of its own, that is in no pool.</summary>
     /// <exception cref="NpgsqlException">It cannot be opened.</exception>
     /// <exception cref="TimeoutException">It is not open in time.</exception>
-    public ValueTask<NpgsqlConnection> OpenSingleAsync(CancellationToken cancellation) => OpenAsync(_single, cancellation);
+    public ValueTask<NpgsqlConnection> OpenSingleAsync(CancellationToken cancellation) => _single.OpenAsync(cancellation);
 
     /// <summary>Refuses a pooler that does not keep sessions.</summary>
     /// <exception cref="JobStoreException">There is one.</exception>
@@ -213,7 +212,7 @@ internal sealed class Database : IAsyncDisposable
             bool again;
             try
             {
-                await using NpgsqlConnection connection = await OpenAsync(_pool, cancellation);
+                await using NpgsqlConnection connection = await _pool.OpenAsync(cancellation);
                 isOpen = true;
                 return await work(connection);
             }
@@ -237,21 +236,6 @@ internal sealed class Database : IAsyncDisposable
                 failure = ExceptionDispatchInfo.Capture(Translate(e, error));
             }
             if (!again) failure.Throw();
-        }
-    }
-
-    /// <summary>Opens a connection within a limit. One that takes longer is closed, and its place in the pool is free again.</summary>
-    private async ValueTask<NpgsqlConnection> OpenAsync(NpgsqlDataSource source, CancellationToken cancellation)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(_openingLimit);
-        try
-        {
-            return await source.OpenConnectionAsync(limit.Token);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw new TimeoutException($"The server accepts the connection, and has opened no session after {_openingLimit.TotalSeconds} seconds");
         }
     }
 
