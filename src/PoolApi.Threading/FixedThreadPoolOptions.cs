@@ -40,10 +40,13 @@ public sealed class FixedThreadPoolOptions
     public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// How many further threads may stand in for workers that are stuck, 0 to 64. A stand-in leaves when a stuck worker
-    /// comes back. Default: 0, none.
+    /// How many further threads may stand in for workers that are blocked or stuck, 0 to 64. While every worker is blocked and
+    /// a continuation or an item waits that their own items caused, a stand-in runs that and nothing else, and leaves when it has had
+    /// nothing to run for a second. For a worker that is stuck (<see cref="StuckAfter"/>), a stand-in runs whatever waits, and leaves
+    /// when that worker comes back. Default: <see langword="null"/>, as many as workers (64 at most) for blocked workers,
+    /// and none for stuck ones.
     /// </summary>
-    public int MaxStandIns { get; set; }
+    public int? MaxStandIns { get; set; }
 
     /// <summary>
     /// How far the workers' threads let the other threads of the machine go first, so that a server's own threads answer
@@ -68,6 +71,8 @@ public sealed class FixedThreadPoolOptions
     /// <summary>The clock for ages, limits and deadlines. Default: the system's.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
+    internal const int MostStandIns = 64;
+
     /// <summary>Starts a thread; a test makes it fail.</summary>
     internal Action<Thread> StartThread { get; set; } = static thread => thread.UnsafeStart();
 
@@ -90,7 +95,7 @@ public sealed class FixedThreadPoolOptions
         Check(QueueCapacity is >= 1 and <= MaxQueueCapacity, QueueCapacity, $"1 to {MaxQueueCapacity}");
         Check(MaxQueueTime > TimeSpan.Zero || MaxQueueTime == Timeout.InfiniteTimeSpan, MaxQueueTime, "more than zero, or infinite");
         Check(StuckAfter > TimeSpan.Zero || StuckAfter == Timeout.InfiniteTimeSpan, StuckAfter, "more than zero, or infinite");
-        Check(MaxStandIns is >= 0 and <= 64, MaxStandIns, "0 to 64");
+        Check(MaxStandIns is null or (>= 0 and <= MostStandIns), MaxStandIns, $"0 to {MostStandIns}, or null");
         Check(Nice is null or (>= 0 and <= 19), Nice, "0 to 19, or null");
         ArgumentNullException.ThrowIfNull(TimeProvider);
     }

@@ -121,6 +121,7 @@ internal sealed class PoolShutdown(PoolCore core)
         Task over = Task.WhenAny(core.Stop.Exited, _enoughWaited.Task);
         if (!await CompletesWithin(over, timeout).ConfigureAwait(false) || !core.Stop.Exited.IsCompleted) running = core.Stop.Abandon();
 
+        core.Workers.AwaitStarts();
         var tally = new ShutdownTally();
         long joinStarted = core.Clock.Time.GetTimestamp();
         foreach (Worker worker in core.Workers.All)

@@ -15,7 +15,13 @@ internal struct Aftermath
     /// <summary>Something waits that the timer for limits on waiting does not cover.</summary>
     public bool NeedsTimer;
 
-    public readonly bool IsNothing => _wake is null && _ended is null && !IsDrained && !NeedsTimer;
+    /// <summary>Something waits that a blocked worker may wait for, no worker is free, and the timer for looking at that is not set.</summary>
+    public bool NeedsLook;
+
+    /// <summary>A stand-in rests, and the timer for dismissing it is not set.</summary>
+    public bool NeedsDismissal;
+
+    public readonly bool IsNothing => _wake is null && _ended is null && !IsDrained && !NeedsTimer && !NeedsLook && !NeedsDismissal;
 
     public void Wake(QueueWorker worker)
     {
