@@ -7,6 +7,33 @@ namespace PoolApi.Threading.Tests;
 public class StopTests
 {
     [Fact]
+    public async Task The_report_reads_as_one_line()
+    {
+        FixedThreadPool pool = Pools.Make(2, time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
+        await pool.RunAsync(static () => 1).Patiently();
+        Assert.Equal("Drain in 0.0 s: 1 of 1 completed; 2 of 2 threads joined", (await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently()).ToString());
+
+        pool = Pools.Make(1, time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
+        using var started = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        pool.Accepted(new TestItem(_ =>
+        {
+            started.Set();
+            release.WaitPatiently();
+        })
+        { KindIs = "report", OriginIs = "/v1/report" });
+        started.WaitPatiently();
+        foreach (string kind in new[] { "hash", "thumbnail", "hash" }) pool.Accepted(new TestItem { KindIs = kind });
+        pool.CancelAll();
+        string report = (await pool.JoinAsync(TimeSpan.Zero).Patiently()).ToString();
+        Assert.Equal(
+            "Join in 0.0 s: 0 of 4 completed, 3 never ran (2 hash, 1 thumbnail), 1 abandoned; "
+            + $"0 of 1 threads joined, {pool.Name}-0 is on report for /v1/report since 0.0 s", report);
+        release.Set();
+        pool.Dispose();
+    }
+
+    [Fact]
     public void Dispose_finishes_everything_accepted_and_then_ends_every_thread()
     {
         var observer = new RecordingObserver();

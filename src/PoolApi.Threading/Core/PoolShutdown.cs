@@ -11,6 +11,7 @@ internal sealed class PoolShutdown(PoolCore core)
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(40);
 
     private long _startedAt;
+    private ShutdownMode? _mode;
     private TaskCompletionSource<ShutdownReport>? _shutdown;
     private TaskCompletionSource<ShutdownReport>? _join;
     private readonly TaskCompletionSource _enoughWaited = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -32,6 +33,7 @@ internal sealed class PoolShutdown(PoolCore core)
     {
         Close();
         if (!IsFirst(ref _shutdown, out TaskCompletionSource<ShutdownReport> shutdown)) return shutdown.Task;
+        _mode = mode;
         // Not forgotten: its end is the end of the task that is returned.
         _ = CompleteAsync(shutdown, RunAsync(mode, deadline));
         return shutdown.Task;
@@ -155,6 +157,7 @@ internal sealed class PoolShutdown(PoolCore core)
         (PoolWorkItem[] notStarted, bool cutShort) = core.Stop.GivenUp();
         return new ShutdownReport
         {
+            Mode = _mode,
             Drained = !cutShort,
             WorkersJoined = tally.Joined,
             NotJoined = tally.NotJoined,
