@@ -28,8 +28,9 @@ public interface IFixedThreadPoolObserver
     void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) { }
 
     /// <summary>
-    /// Code that belongs to no caller threw: an <see langword="async"/> <see langword="void"/> method inside an item, or
-    /// an item's own <see cref="PoolWorkItem.OnEnded"/>. The worker goes on.
+    /// Code that belongs to no caller threw: an <see langword="async"/> <see langword="void"/> method inside an item,
+    /// an item's own <see cref="PoolWorkItem.OnEnded"/>, or work that was posted
+    /// (<see cref="FixedThreadPool.Post(Action, WorkOptions)"/>). The worker goes on.
     /// </summary>
     /// <param name="item">The item it belonged to.</param>
     /// <param name="exception">What was thrown.</param>

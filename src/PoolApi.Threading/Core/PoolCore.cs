@@ -96,13 +96,17 @@ internal sealed class PoolCore
     }
 
     /// <summary>Takes an item in, unless the pool is closed or full. Accepted means that it will end.</summary>
-    public SubmitResult Submit(PoolWorkItem item, in SubmitOptions options)
+    /// <param name="item">The item.</param>
+    /// <param name="options">What its submitter says about it.</param>
+    /// <param name="waits">Whether the submitter waits for room if there is none: then a full queue refuses nothing.</param>
+    public SubmitResult Submit(PoolWorkItem item, in SubmitOptions options, bool waits = false)
     {
         if (_queue.IsClosed) return _listeners.Refused(SubmitResult.Closed, 1);
         WorkItemState was = Claim(item, options, SubmissionTime(item, options), out bool urgent);
         if (_queue.Reserve(1, out long last) == 0)
         {
             item.Unclaim(was);
+            if (waits && !_queue.IsClosed) return SubmitResult.QueueFull;
             return _listeners.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, 1);
         }
         Aftermath after = default;
