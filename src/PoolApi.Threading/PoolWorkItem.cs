@@ -148,7 +148,7 @@ public abstract partial class PoolWorkItem
             StartedAt = 0;
             LastWorker = null;
         }
-        if (Depth != 0) SetCause(null, 0);
+        if (Depth != 0) Depth = 0;
         SubmittedAt = now;
         ExpiresAt = expiresAt;
         Priority = priority;
@@ -161,8 +161,10 @@ public abstract partial class PoolWorkItem
     /// <param name="depth">How many items, each caused by the one before, led to it.</param>
     internal void SetCause(Worker? worker, int depth)
     {
-        CausedBy = worker;
         Depth = (byte)Math.Min(depth, CausedItems.MaxDepth);
+        if (depth == 0) return;
+        Cause ??= new Cause(this);
+        Cause.By = worker;
     }
 
     /// <summary>It was refused, and is as it was before.</summary>
@@ -184,7 +186,7 @@ public abstract partial class PoolWorkItem
     {
         Holder = null;
         LastWorker = null;
-        CausedBy = null;
+        if (Cause is not null) Cause.By = null;
         _cancellation = null;
         _watch = null;
         _asked = 0;

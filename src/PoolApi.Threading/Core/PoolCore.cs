@@ -205,6 +205,13 @@ internal sealed class PoolCore
         return true;
     }
 
+    private bool NoteCause(PoolWorkItem item, Worker worker)
+    {
+        if (!HasItemInHand(worker)) return false;
+        item.SetCause(worker, worker.Ledger.Item!.Depth + 1);
+        return true;
+    }
+
     /// <summary>Whether the pool, though it drains, cannot have drained yet.</summary>
     private bool HasItemInHand(Worker? worker) => worker?.Core == this && worker.Ledger.Item is not null;
 
@@ -307,11 +314,7 @@ internal sealed class PoolCore
         // sorted in at once.
         urgent = ownLimit || options.Priority != WorkPriority.Normal;
         // So is what an item submits while it holds a worker, which may wait for it; see CausedItems.
-        if (Worker.Current is { } worker && HasItemInHand(worker))
-        {
-            item.SetCause(worker, worker.Ledger.Item!.Depth + 1);
-            urgent = true;
-        }
+        if (Worker.Current is { } worker) urgent |= NoteCause(item, worker);
         return was;
     }
 

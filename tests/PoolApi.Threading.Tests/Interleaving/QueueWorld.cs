@@ -121,6 +121,7 @@ internal sealed class QueueWorld : World
     {
         WorkItemState was = Claim(item, priority, expiresAt, ownLimit);
         item.Depth = (byte)depth;
+        if (depth > 0) item.Cause = new Cause(item);
         if (Queue.Reserve(1, out long last) == 0)
         {
             Unclaim(item, was);

@@ -9,7 +9,7 @@ internal struct CausedItems
     /// <summary>Items are told apart by the length of the chain that caused them, up to this.</summary>
     public const int MaxDepth = 7;
 
-    private readonly PoolWorkItem?[] _newest = new PoolWorkItem?[MaxDepth + 1]; // by depth, linked to the older
+    private readonly Cause?[] _newest = new Cause?[MaxDepth + 1]; // by depth, linked to the older
 
     public CausedItems()
     {
@@ -19,19 +19,21 @@ internal struct CausedItems
 
     public void Add(PoolWorkItem item)
     {
-        ref PoolWorkItem? newest = ref _newest[item.Depth];
-        item.OlderCaused = newest;
-        if (newest is not null) newest.NewerCaused = item;
-        newest = item;
+        ref Cause? newest = ref _newest[item.Depth];
+        Cause cause = item.Cause!;
+        cause.Older = newest;
+        if (newest is not null) newest.Newer = cause;
+        newest = cause;
         Count++;
     }
 
     public void Remove(PoolWorkItem item)
     {
-        if (item.NewerCaused is { } newer) newer.OlderCaused = item.OlderCaused;
-        else _newest[item.Depth] = item.OlderCaused;
-        if (item.OlderCaused is { } older) older.NewerCaused = item.NewerCaused;
-        item.OlderCaused = item.NewerCaused = null;
+        Cause cause = item.Cause!;
+        if (cause.Newer is { } newer) newer.Older = cause.Older;
+        else _newest[item.Depth] = cause.Older;
+        if (cause.Older is { } older) older.Newer = cause.Newer;
+        cause.Older = cause.Newer = null;
         Count--;
     }
 
@@ -43,7 +45,17 @@ internal struct CausedItems
             if (Count == 0) return null;
             int depth = MaxDepth;
             while (_newest[depth] is null) depth--;
-            return _newest[depth];
+            return _newest[depth]!.Item;
         }
     }
+}
+
+/// <summary>Who caused an item, and its place in the index. Apart from the item, which is smaller without: few are caused.</summary>
+internal sealed class Cause(PoolWorkItem item)
+{
+    internal QueueWorker? By; // whose thread submitted it; null: the item that did is suspended, or nobody knows
+    internal Cause? Newer; // guarded by the gate, as the next
+    internal Cause? Older;
+
+    public PoolWorkItem Item => item;
 }

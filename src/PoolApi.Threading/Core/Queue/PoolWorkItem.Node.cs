@@ -14,10 +14,7 @@ public abstract partial class PoolWorkItem
     internal long ExpiresAt; // a time stamp; long.MaxValue for never. Once it has ended: when it did
     internal int ExpiryIndex; // its place in the heap of own limits, from 1; 0: not there; -1: to be put there
 
-    // Of an item that another item of the same pool submitted while it held a worker; see CausedItems.
-    internal PoolWorkItem? NewerCaused;
-    internal PoolWorkItem? OlderCaused;
-    internal QueueWorker? CausedBy; // whose thread submitted it
+    internal Cause? Cause; // made when another item of the same pool first submits it while that holds a worker, and kept
 
     // Claimed by Claim, given up by whoever tells the item its end, each in one step.
     internal int StateWord;
