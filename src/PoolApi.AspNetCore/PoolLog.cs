@@ -13,6 +13,13 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger) : IFixedT
     public void WorkerStuck(WorkerSnapshot worker) =>
         Stuck(worker.Id, worker.Name, worker.Kind, worker.Origin, worker.Elapsed?.TotalSeconds ?? 0);
 
+    public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn)
+    {
+        double seconds = worker.Elapsed?.TotalSeconds ?? 0;
+        if (hasStandIn) Blocked(worker.Id, worker.Name, worker.Kind, worker.Origin, seconds);
+        else BlockedForGood(worker.Id, worker.Name, worker.Kind, worker.Origin, seconds);
+    }
+
     public void WorkerRecovered(int workerId) => Recovered(workerId);
 
     public void WorkerStateFailed(int workerId, Exception exception) => StateFailed(exception, workerId);
@@ -52,4 +59,10 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger) : IFixedT
 
     [LoggerMessage(9, LogLevel.Error, "The state of worker {id} could not be made or disposed of")]
     private partial void StateFailed(Exception exception, int id);
+
+    [LoggerMessage(10, LogLevel.Warning, "Worker {id} ({name}) is blocked by work of its own pool, and a stand-in runs that work: it runs {kind} for {origin}, since {seconds:F1} s. Await instead of blocking; told once for each kind")]
+    private partial void Blocked(int id, string name, string? kind, string? origin, double seconds);
+
+    [LoggerMessage(11, LogLevel.Error, "Worker {id} ({name}) is blocked by work of its own pool, and every stand-in is in use: it runs {kind} for {origin}, since {seconds:F1} s. Nothing moves until a worker comes back; told once for each kind")]
+    private partial void BlockedForGood(int id, string name, string? kind, string? origin, double seconds);
 }

@@ -25,6 +25,8 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
 
     internal sealed override bool IsAsync => true;
 
+    internal sealed override bool HoldsWorker => ActiveRuns > 0;
+
     internal sealed override void TakenLocked(object owner, bool isStart) => ((PoolCore)owner).Async.TakenLocked(this, isStart);
 
     internal sealed override void Start(PoolCore core, Worker worker)

@@ -304,8 +304,8 @@ public sealed partial class FixedThreadPool
     {
         if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(options.CancellationToken);
         Call<TWork, TResult> call = Submit<TWork, TResult>(work, options, out short version, out SubmitResult result);
-        return result == SubmitResult.Accepted
-            ? new ValueTask<TResult>(call.Source, version)
+        return result == SubmitResult.Accepted ? new ValueTask<TResult>(call.Source, version)
+            : Waits(options, result) ? StartWhenThereIsSpaceAsync<TWork, TResult>(work, options)
             : ValueTask.FromException<TResult>(new WorkRejectedException(Name, result));
     }
 
@@ -314,8 +314,8 @@ public sealed partial class FixedThreadPool
     {
         if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(options.CancellationToken);
         Call<TWork, Nothing> call = Submit<TWork, Nothing>(work, options, out short version, out SubmitResult result);
-        return result == SubmitResult.Accepted
-            ? new ValueTask(call.Source, version)
+        return result == SubmitResult.Accepted ? new ValueTask(call.Source, version)
+            : Waits(options, result) ? WithoutResultAsync(StartWhenThereIsSpaceAsync<TWork, Nothing>(work, options))
             : ValueTask.FromException(new WorkRejectedException(Name, result));
     }
 
@@ -325,9 +325,29 @@ public sealed partial class FixedThreadPool
         Check(options.Priority, options.MaxQueueTime);
         Call<TWork, TResult> call = Call<TWork, TResult>.Rent(_core, work, options);
         version = call.Source.Version; // before it is submitted: afterwards it may be anybody's
-        result = _core.Submit(call, options.Submit);
+        result = _core.Submit(call, options.Submit, options.WaitForSpace);
         if (result != SubmitResult.Accepted) call.Consumed();
         return call;
+    }
+
+    private async ValueTask<TResult> StartWhenThereIsSpaceAsync<TWork, TResult>(TWork work, WorkOptions options)
+        where TWork : struct, IWork<TResult>
+    {
+        Accepted<TResult> call = await SubmitWhenThereIsSpaceAsync<TWork, TResult>(work, options).ConfigureAwait(false);
+        return await call.Result.ConfigureAwait(false);
+    }
+
+    /// <summary>The call, once it has been accepted.</summary>
+    private async ValueTask<Accepted<TResult>> SubmitWhenThereIsSpaceAsync<TWork, TResult>(TWork work, WorkOptions options)
+        where TWork : struct, IWork<TResult>
+    {
+        while (true)
+        {
+            options.CancellationToken.ThrowIfCancellationRequested();
+            Call<TWork, TResult> call = Submit<TWork, TResult>(work, options, out short version, out SubmitResult result);
+            if (result == SubmitResult.Accepted) return new Accepted<TResult>(call.Source, version);
+            await WaitForSpaceOrThrowAsync(options).ConfigureAwait(false);
+        }
     }
 
     private ValueTask<TResult> StartTask<TWork, TResult>(in TWork work, in WorkOptions options)
@@ -341,9 +361,9 @@ public sealed partial class FixedThreadPool
         Check(options.Priority, options.MaxQueueTime);
         var call = new AsyncCall<TWork, TResult>(_core, work, options);
         ResultSource<TResult> source = call.Source;
-        SubmitResult result = _core.Submit(call, options.Submit);
-        return result == SubmitResult.Accepted
-            ? new ValueTask<TResult>(source, source.Version)
+        SubmitResult result = _core.Submit(call, options.Submit, options.WaitForSpace);
+        return result == SubmitResult.Accepted ? new ValueTask<TResult>(source, source.Version)
+            : Waits(options, result) ? StartAsyncWhenThereIsSpaceAsync(call, options)
             : ValueTask.FromException<TResult>(new WorkRejectedException(Name, result));
     }
 
@@ -354,9 +374,38 @@ public sealed partial class FixedThreadPool
         Check(options.Priority, options.MaxQueueTime);
         var call = new AsyncCall<TWork, Nothing>(_core, work, options);
         ResultSource<Nothing> source = call.Source;
-        SubmitResult result = _core.Submit(call, options.Submit);
-        return result == SubmitResult.Accepted
-            ? new ValueTask(source, source.Version)
+        SubmitResult result = _core.Submit(call, options.Submit, options.WaitForSpace);
+        return result == SubmitResult.Accepted ? new ValueTask(source, source.Version)
+            : Waits(options, result) ? WithoutResultAsync(StartAsyncWhenThereIsSpaceAsync(call, options))
             : ValueTask.FromException(new WorkRejectedException(Name, result));
+    }
+
+    private async ValueTask<TResult> StartAsyncWhenThereIsSpaceAsync<TWork, TResult>(AsyncCall<TWork, TResult> call, WorkOptions options)
+        where TWork : struct, IWork<ValueTask<TResult>>
+    {
+        SubmitResult result;
+        do
+        {
+            await WaitForSpaceOrThrowAsync(options).ConfigureAwait(false);
+            options.CancellationToken.ThrowIfCancellationRequested();
+            result = _core.Submit(call, options.Submit, waits: true);
+        }
+        while (result != SubmitResult.Accepted);
+        return await new ValueTask<TResult>(call.Source, call.Source.Version).ConfigureAwait(false);
+    }
+
+    private async ValueTask WaitForSpaceOrThrowAsync(WorkOptions options)
+    {
+        if (!await _core.Space.WaitAsync(options.CancellationToken).ConfigureAwait(false)) throw new WorkRejectedException(Name, SubmitResult.Closed);
+    }
+
+    private static bool Waits(in WorkOptions options, SubmitResult result) => options.WaitForSpace && result == SubmitResult.QueueFull;
+
+    private static async ValueTask WithoutResultAsync(ValueTask<Nothing> call) => await call.ConfigureAwait(false);
+
+    /// <summary>A call that has been accepted. (A task of a task would be awaited as one.)</summary>
+    private readonly struct Accepted<TResult>(ResultSource<TResult> source, short version)
+    {
+        public ValueTask<TResult> Result => new(source, version);
     }
 }

@@ -155,6 +155,11 @@ public sealed partial class FixedThreadPool
         options.CancellationToken.ThrowIfCancellationRequested();
         if (Worker.Current?.Core == _core) return InPlace<TResult>.Invoke(work, options.CancellationToken);
         Call<TWork, TResult> call = Submit<TWork, TResult>(work, options, out _, out SubmitResult result);
+        while (Waits(options, result))
+        {
+            WaitForSpaceOrThrowAsync(options).AsTask().GetAwaiter().GetResult(); // blocks the caller, as documented
+            call = Submit<TWork, TResult>(work, options, out _, out result);
+        }
         if (result != SubmitResult.Accepted) throw new WorkRejectedException(Name, result);
         return call.Source.Wait();
     }

@@ -22,14 +22,6 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <summary>The name of the meter under which every pool in the process reports: <c>PoolApi</c>.</summary>
     public const string MeterName = "PoolApi";
 
-    /// <summary>
-    /// How long <see cref="ShutdownAsync"/> waits, once it has missed its deadline, for cancelled work to end: 2 seconds.
-    /// </summary>
-    public static readonly TimeSpan CancelGrace = TimeSpan.FromSeconds(2);
-
-    /// <summary>How long <see cref="ShutdownAsync"/> waits for the threads to end: 2 seconds.</summary>
-    public static readonly TimeSpan JoinGrace = TimeSpan.FromSeconds(2);
-
     private readonly PoolCore _core;
     private readonly PoolShutdown _shutdown;
 
@@ -42,7 +34,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     {
         options = (options ?? new FixedThreadPoolOptions()).ToValid();
         _core = new PoolCore(options, this);
-        _shutdown = new PoolShutdown(_core);
+        _shutdown = new PoolShutdown(_core, options);
         TaskScheduler = new PoolTaskScheduler(_core);
         SynchronizationContext = new PoolSynchronizationContext(_core);
         _core.Workers.Start();
@@ -255,9 +247,9 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
 
     /// <summary>
     /// Stops the pool: closes; with <see cref="ShutdownMode.Drain"/> finishes what was accepted until the deadline, then
-    /// hands back what waits and cancels what runs, which has <see cref="CancelGrace"/> to end; with
+    /// hands back what waits and cancels what runs, which has <see cref="FixedThreadPoolOptions.CancelGrace"/> to end; with
     /// <see cref="ShutdownMode.Cancel"/> does that at once, with the deadline for it to end; then joins the threads for at
-    /// most <see cref="JoinGrace"/>. Only the first call counts; every call returns its report.
+    /// most <see cref="FixedThreadPoolOptions.JoinGrace"/>. Only the first call counts; every call returns its report.
     /// </summary>
     /// <param name="mode">What to do with work that has not ended.</param>
     /// <param name="deadline">How long, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
@@ -274,23 +266,25 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Finishes everything that was accepted, without a deadline, then joins every thread. Blocks the caller. If the pool
-    /// is being stopped already, waits for that; if it has been, does nothing more.
+    /// Finishes everything that was accepted, for at most <see cref="FixedThreadPoolOptions.ShutdownTimeout"/>, then stops as
+    /// <see cref="ShutdownAsync"/> does after its deadline. Blocks the caller. If the pool is being stopped already, waits for that; if it
+    /// has been, does nothing more.
     /// </summary>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public void Dispose()
     {
         ThrowIfOnWorker();
         _shutdown.Close();
-        _core.Stop.Drained.GetAwaiter().GetResult(); // blocks the caller, as documented
-        _shutdown.JoinDrained();
+        // Blocks the caller, as documented.
+        if (_shutdown.WaitUntilDrained()) _shutdown.JoinDrained();
+        else _shutdown.ShutdownAsync(ShutdownMode.Drain, TimeSpan.Zero).GetAwaiter().GetResult();
         PoolInstruments.Remove(_core);
     }
 
     /// <summary>As <see cref="Dispose"/>, without blocking the caller.</summary>
     public async ValueTask DisposeAsync()
     {
-        await ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).ConfigureAwait(false);
+        await ShutdownAsync(ShutdownMode.Drain, _shutdown.Timeout).ConfigureAwait(false);
         PoolInstruments.Remove(_core);
     }
 

@@ -40,10 +40,32 @@ public sealed class FixedThreadPoolOptions
     public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// How many further threads may stand in for workers that are stuck, 0 to 64. A stand-in leaves when a stuck worker
-    /// comes back. Default: 0, none.
+    /// How many further threads may stand in for workers that are blocked or stuck, 0 to 64. While every worker is blocked and
+    /// a continuation or an item waits that their own items caused, a stand-in runs that and nothing else, and leaves when it has had
+    /// nothing to run for a second. For a worker that is stuck (<see cref="StuckAfter"/>), a stand-in runs whatever waits, and leaves
+    /// when that worker comes back. Default: <see langword="null"/>, as many as workers (64 at most) for blocked workers,
+    /// and none for stuck ones.
     /// </summary>
-    public int MaxStandIns { get; set; }
+    public int? MaxStandIns { get; set; }
+
+    /// <summary>
+    /// How long <see cref="FixedThreadPool.Dispose"/> and <see cref="FixedThreadPool.DisposeAsync"/> finish what was accepted, zero or
+    /// more, or <see cref="Timeout.InfiniteTimeSpan"/> for as long as it takes. Then what waits is handed back and what runs is
+    /// cancelled. Default: 30 seconds.
+    /// </summary>
+    public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How long a shutdown that has missed its deadline waits for cancelled work to end, zero or more, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/>. Default: 2 seconds.
+    /// </summary>
+    public TimeSpan CancelGrace { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// How long a shutdown then waits for the workers' threads to end, zero or more, or <see cref="Timeout.InfiniteTimeSpan"/>; those
+    /// that have not are left behind. Default: 2 seconds.
+    /// </summary>
+    public TimeSpan JoinGrace { get; set; } = TimeSpan.FromSeconds(2);
 
     /// <summary>
     /// How far the workers' threads let the other threads of the machine go first, so that a server's own threads answer
@@ -68,6 +90,8 @@ public sealed class FixedThreadPoolOptions
     /// <summary>The clock for ages, limits and deadlines. Default: the system's.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
+    internal const int MostStandIns = 64;
+
     /// <summary>Starts a thread; a test makes it fail.</summary>
     internal Action<Thread> StartThread { get; set; } = static thread => thread.UnsafeStart();
 
@@ -90,7 +114,10 @@ public sealed class FixedThreadPoolOptions
         Check(QueueCapacity is >= 1 and <= MaxQueueCapacity, QueueCapacity, $"1 to {MaxQueueCapacity}");
         Check(MaxQueueTime > TimeSpan.Zero || MaxQueueTime == Timeout.InfiniteTimeSpan, MaxQueueTime, "more than zero, or infinite");
         Check(StuckAfter > TimeSpan.Zero || StuckAfter == Timeout.InfiniteTimeSpan, StuckAfter, "more than zero, or infinite");
-        Check(MaxStandIns is >= 0 and <= 64, MaxStandIns, "0 to 64");
+        Check(MaxStandIns is null or (>= 0 and <= MostStandIns), MaxStandIns, $"0 to {MostStandIns}, or null");
+        Check(IsTimeout(ShutdownTimeout), ShutdownTimeout, "zero or more, or infinite");
+        Check(IsTimeout(CancelGrace), CancelGrace, "zero or more, or infinite");
+        Check(IsTimeout(JoinGrace), JoinGrace, "zero or more, or infinite");
         Check(Nice is null or (>= 0 and <= 19), Nice, "0 to 19, or null");
         ArgumentNullException.ThrowIfNull(TimeProvider);
     }
@@ -99,6 +126,8 @@ public sealed class FixedThreadPoolOptions
     /// <param name="name">The text.</param>
     public static bool IsName(string? name) =>
         name is { Length: >= 1 and <= 32 } && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
+
+    private static bool IsTimeout(TimeSpan time) => time >= TimeSpan.Zero || time == Timeout.InfiniteTimeSpan;
 
     private static void Check<T>(bool ok, T value, string allowed, [CallerArgumentExpression(nameof(value))] string name = "")
     {

@@ -28,8 +28,9 @@ public interface IFixedThreadPoolObserver
     void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) { }
 
     /// <summary>
-    /// Code that belongs to no caller threw: an <see langword="async"/> <see langword="void"/> method inside an item, or
-    /// an item's own <see cref="PoolWorkItem.OnEnded"/>. The worker goes on.
+    /// Code that belongs to no caller threw: an <see langword="async"/> <see langword="void"/> method inside an item,
+    /// an item's own <see cref="PoolWorkItem.OnEnded"/>, or work that was posted
+    /// (<see cref="FixedThreadPool.Post(Action, WorkOptions)"/>). The worker goes on.
     /// </summary>
     /// <param name="item">The item it belonged to.</param>
     /// <param name="exception">What was thrown.</param>
@@ -49,6 +50,17 @@ public interface IFixedThreadPoolObserver
     /// </summary>
     /// <param name="worker">The worker, what it runs, and for how long it has.</param>
     void WorkerStuck(WorkerSnapshot worker) { }
+
+    /// <summary>
+    /// Every worker is blocked, and this one by work of its own pool: it waits for a continuation or an item that no worker is
+    /// free to run. Told once for each kind of work and each answer, on a timer's thread.
+    /// </summary>
+    /// <param name="worker">The worker, what it runs, and for how long it has.</param>
+    /// <param name="hasStandIn">
+    /// <see langword="true"/>: a stand-in runs what it waits for. <see langword="false"/>: there may be no more of them
+    /// (<see cref="FixedThreadPoolOptions.MaxStandIns"/>); nothing has moved for a second, and nothing will until a worker comes back.
+    /// </param>
+    void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) { }
 
     /// <summary>A worker that was stuck has come back. Called on it.</summary>
     /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>

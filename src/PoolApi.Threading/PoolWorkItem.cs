@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PoolApi.Threading.Core;
+using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading;
 
@@ -147,11 +148,23 @@ public abstract partial class PoolWorkItem
             StartedAt = 0;
             LastWorker = null;
         }
+        if (Depth != 0) Depth = 0;
         SubmittedAt = now;
         ExpiresAt = expiresAt;
         Priority = priority;
         if (!ReferenceEquals(Holder, core)) Volatile.Write(ref Holder, core);
         return was;
+    }
+
+    /// <summary>Between the claim and the push: another item of the same pool, which holds a worker, caused it.</summary>
+    /// <param name="worker">The worker; null: the item is suspended, or nobody knows.</param>
+    /// <param name="depth">How many items, each caused by the one before, led to it.</param>
+    internal void SetCause(Worker? worker, int depth)
+    {
+        Depth = (byte)Math.Min(depth, CausedItems.MaxDepth);
+        if (depth == 0) return;
+        Cause ??= new Cause(this);
+        Cause.By = worker;
     }
 
     /// <summary>It was refused, and is as it was before.</summary>
@@ -173,6 +186,7 @@ public abstract partial class PoolWorkItem
     {
         Holder = null;
         LastWorker = null;
+        if (Cause is not null) Cause.By = null;
         _cancellation = null;
         _watch = null;
         _asked = 0;

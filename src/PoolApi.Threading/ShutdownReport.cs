@@ -1,8 +1,14 @@
+using System.Globalization;
+using System.Text;
+
 namespace PoolApi.Threading;
 
 /// <summary>How a pool's shutdown went.</summary>
 public sealed record ShutdownReport
 {
+    /// <summary>What the shutdown was to do with work that had not ended; <see langword="null"/> after a <see cref="FixedThreadPool.JoinAsync"/> alone.</summary>
+    public ShutdownMode? Mode { get; init; }
+
     /// <summary>Everything accepted had ended by itself before anything had to be handed back or cancelled.</summary>
     public required bool Drained { get; init; }
 
@@ -33,4 +39,50 @@ public sealed record ShutdownReport
 
     /// <summary>How long the shutdown took.</summary>
     public required TimeSpan Elapsed { get; init; }
+
+    /// <summary>One line for a log: how the shutdown went, what became of the work, what never ran, and which thread is stuck on what.</summary>
+    public override string ToString()
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{Mode?.ToString() ?? "Join"} in {Elapsed.TotalSeconds:F1} s: ");
+        text.Append(CultureInfo.InvariantCulture, $"{Counts.Completed} of {Counts.Accepted} completed");
+        Append(text, Counts.Failed, "failed");
+        Append(text, Counts.Cancelled, "cancelled");
+        Append(text, Counts.Expired, "expired");
+        Append(text, Counts.Shed, "shed");
+        Append(text, Counts.ClientGone, "without a client");
+        Append(text, Counts.NotStarted, "never ran");
+        if (NotStarted.Count > 0)
+        {
+            IEnumerable<string> kinds = NotStarted.GroupBy(KindOf, StringComparer.Ordinal).Select(static g => $"{g.Count()} {g.Key}");
+            text.Append(CultureInfo.InvariantCulture, $" ({string.Join(", ", kinds)})");
+        }
+        Append(text, Counts.Abandoned, "abandoned");
+        text.Append(CultureInfo.InvariantCulture, $"; {WorkersJoined} of {WorkersJoined + NotJoined.Count} threads joined");
+        foreach (WorkerSnapshot worker in NotJoined)
+        {
+            text.Append(CultureInfo.InvariantCulture, $", {worker.Name} is on {worker.Kind ?? "nothing"}");
+            if (worker.Origin is not null) text.Append(CultureInfo.InvariantCulture, $" for {worker.Origin}");
+            if (worker.Elapsed is { } since) text.Append(CultureInfo.InvariantCulture, $" since {since.TotalSeconds:F1} s");
+        }
+        return text.ToString();
+    }
+
+    private static void Append(StringBuilder text, long count, string what)
+    {
+        if (count > 0) text.Append(CultureInfo.InvariantCulture, $", {count} {what}");
+    }
+
+    /// <summary>A caller's code: if it throws, the report can be read all the same.</summary>
+    private static string KindOf(PoolWorkItem item)
+    {
+        try
+        {
+            return item.Kind;
+        }
+        catch (Exception)
+        {
+            return "work";
+        }
+    }
 }

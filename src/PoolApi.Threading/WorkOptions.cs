@@ -30,6 +30,13 @@ public readonly record struct WorkOptions
     public CancellationToken CancellationToken { get; init; }
 
     /// <summary>
+    /// If the queue is full, the call waits until there is room, instead of being refused: <c>RunAsync</c> without blocking, <c>Run</c>
+    /// blocking its caller. The wait ends when the token is cancelled or the pool is closed, and does not count towards
+    /// <see cref="MaxQueueTime"/>. Default: <see langword="false"/>, a full queue refuses at once.
+    /// </summary>
+    public bool WaitForSpace { get; init; }
+
+    /// <summary>
     /// The work runs outside of the caller's <see cref="ExecutionContext"/>: it sees none of its AsyncLocals, and not its
     /// <see cref="Activity"/>. Default: <see langword="false"/>, the context flows, as it does with <c>Task.Run</c>.
     /// </summary>

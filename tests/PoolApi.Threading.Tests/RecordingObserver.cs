@@ -17,6 +17,8 @@ internal sealed class RecordingObserver(bool throws = false) : IFixedThreadPoolO
 
     public ConcurrentQueue<WorkerSnapshot> Stuck { get; } = new();
 
+    public ConcurrentQueue<(WorkerSnapshot Worker, bool HasStandIn)> Blocked { get; } = new();
+
     public ConcurrentQueue<int> Recovered { get; } = new();
 
     public ConcurrentQueue<(int Worker, Exception Error)> StateFailed { get; } = new();
@@ -40,6 +42,8 @@ internal sealed class RecordingObserver(bool throws = false) : IFixedThreadPoolO
     public void WorkerStopped(int workerId) => Told(WorkersStopped, (workerId, Thread.CurrentThread));
 
     public void WorkerStuck(WorkerSnapshot worker) => Told(Stuck, worker);
+
+    public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) => Told(Blocked, (worker, hasStandIn));
 
     public void WorkerRecovered(int workerId) => Told(Recovered, workerId);
 

@@ -6,6 +6,121 @@ namespace PoolApi.Threading.Tests;
 /// <summary>P4: a stop finishes what was accepted, within its deadline, and then joins every thread.</summary>
 public class StopTests
 {
+    [Theory]
+    [InlineData(300, 0, 0)]
+    [InlineData(0, 200, 50)]
+    [InlineData(300, 200, 50)]
+    public async Task Each_step_of_a_shutdown_takes_the_time_it_may_and_no_more(int deadline, int cancelGrace, int joinGrace)
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        using var release = new ManualResetEventSlim();
+        FixedThreadPool pool = Pools.Make(1, time: time, more: o =>
+        {
+            o.CancelGrace = TimeSpan.FromMilliseconds(cancelGrace);
+            o.JoinGrace = TimeSpan.FromMilliseconds(joinGrace);
+        });
+        using var started = new ManualResetEventSlim();
+        pool.Accepted(new TestItem(_ =>
+        {
+            started.Set();
+            release.WaitPatiently();
+        }));
+        started.WaitPatiently();
+        Task<ShutdownReport> shutdown = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromMilliseconds(deadline));
+        Patience.Until(() =>
+        {
+            time.Advance(TimeSpan.FromMilliseconds(1));
+            return shutdown.IsCompleted;
+        });
+        ShutdownReport report = await shutdown;
+        Assert.True(report.Elapsed >= TimeSpan.FromMilliseconds(deadline + cancelGrace + joinGrace));
+        Assert.Equal((false, 1, 1L), (report.Drained, report.NotJoined.Count, report.Counts.Abandoned));
+        release.Set();
+        Pools.NoThreadIsLeft(pool);
+        pool.Dispose();
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task Disposing_of_a_pool_ends_though_the_work_does_not(bool fakeClock, bool asynchronously)
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        using var release = new ManualResetEventSlim();
+        FixedThreadPool pool = Pools.Make(1, time: fakeClock ? time : null, more: o =>
+        {
+            o.ShutdownTimeout = fakeClock ? TimeSpan.FromMinutes(1) : TimeSpan.FromMilliseconds(20);
+            o.CancelGrace = o.JoinGrace = TimeSpan.Zero;
+        });
+        using Occupation busy = pool.Occupy();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        Task disposed = Task.Factory.StartNew(
+            () => asynchronously ? pool.DisposeAsync().AsTask() : Disposed(pool),
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+        if (fakeClock)
+        {
+            Patience.Until(() =>
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                return disposed.IsCompleted;
+            });
+        }
+        await disposed.Patiently();
+        Assert.Equal([WorkOutcome.NotStarted], waiting.Endings.Outcomes);
+        Assert.Equal([WorkOutcome.Abandoned], busy.Items[0].Endings.Outcomes);
+        Pools.AddsUp(pool.GetSnapshot());
+        busy.Dispose();
+        Pools.NoThreadIsLeft(pool);
+
+        static Task Disposed(FixedThreadPool pool)
+        {
+            pool.Dispose();
+            return Task.CompletedTask;
+        }
+    }
+
+    [Fact]
+    public void The_times_of_a_stop_are_zero_or_more_or_infinite()
+    {
+        foreach (Action<FixedThreadPoolOptions, TimeSpan> set in new Action<FixedThreadPoolOptions, TimeSpan>[]
+            { static (o, t) => o.ShutdownTimeout = t, static (o, t) => o.CancelGrace = t, static (o, t) => o.JoinGrace = t })
+        {
+            var error = Assert.Throws<ArgumentOutOfRangeException>(() => Pools.Make(more: o => set(o, TimeSpan.FromSeconds(-1))));
+            Assert.Contains("may be zero or more, or infinite", error.Message, StringComparison.Ordinal);
+            Pools.Make(more: o => set(o, Timeout.InfiniteTimeSpan)).Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task The_report_reads_as_one_line()
+    {
+        FixedThreadPool pool = Pools.Make(2, time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
+        await pool.RunAsync(static () => 1).Patiently();
+        Assert.Equal("Drain in 0.0 s: 1 of 1 completed; 2 of 2 threads joined", (await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently()).ToString());
+
+        pool = Pools.Make(1, time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
+        using var started = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        pool.Accepted(new TestItem(_ =>
+        {
+            started.Set();
+            release.WaitPatiently();
+        })
+        { KindIs = "report", OriginIs = "/v1/report" });
+        started.WaitPatiently();
+        foreach (string kind in new[] { "hash", "thumbnail", "hash" }) pool.Accepted(new TestItem { KindIs = kind });
+        pool.CancelAll();
+        string report = (await pool.JoinAsync(TimeSpan.Zero).Patiently()).ToString();
+        Assert.Equal(
+            "Join in 0.0 s: 0 of 4 completed, 3 never ran (2 hash, 1 thumbnail), 1 abandoned; "
+            + $"0 of 1 threads joined, {pool.Name}-0 is on report for /v1/report since 0.0 s", report);
+        release.Set();
+        pool.Dispose();
+    }
+
     [Fact]
     public void Dispose_finishes_everything_accepted_and_then_ends_every_thread()
     {

@@ -44,6 +44,66 @@ public class TokenTests
         Assert.IsType<OperationCanceledException>(item.Endings.Error);
     }
 
+    public static TheoryData<string> RunningForms => [.. Running.Keys];
+
+    private static readonly Dictionary<string, Func<FixedThreadPool, Action<CancellationToken>, CancellationToken, Task>> Running = new()
+    {
+        ["an action"] = static (pool, work, token) => pool.RunAsync(work, token).AsTask(),
+        ["a function of a state"] = static (pool, work, token) => pool.RunAsync(static (work, token) => { work(token); return 1; }, work, token).AsTask(),
+        ["an asynchronous function"] = static (pool, work, token) => pool.RunAsync(async token =>
+        {
+            await Task.Yield();
+            work(token);
+        }, token).AsTask(),
+        ["a blocking call"] = static (pool, work, token) => Task.Factory.StartNew(
+            () => pool.Run(work, token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default),
+        ["a call in place"] = static (pool, work, token) => pool.RunAsync(() => pool.Run(work, token)).AsTask(),
+    };
+
+    [Theory]
+    [MemberData(nameof(RunningForms))]
+    public async Task Whoever_cancels_what_runs_is_told_of_its_own_token(string form)
+    {
+        using FixedThreadPool pool = Pools.Make();
+        foreach (bool linked in new[] { false, true })
+        {
+            using var cts = new CancellationTokenSource();
+            using var started = new ManualResetEventSlim();
+            Task call = Running[form](pool, token =>
+            {
+                using var own = CancellationTokenSource.CreateLinkedTokenSource(token);
+                CancellationToken mine = linked ? own.Token : token;
+                started.Set();
+                mine.WaitHandle.WaitOne(Patience.Long);
+                mine.ThrowIfCancellationRequested();
+            }, cts.Token);
+            started.WaitPatiently();
+            cts.Cancel();
+            var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
+            Assert.Equal(cts.Token, error.CancellationToken);
+            Assert.IsAssignableFrom<OperationCanceledException>(error.InnerException); // what the work threw, and where
+        }
+    }
+
+    [Fact]
+    public async Task A_cancellation_that_the_caller_did_not_ask_for_names_no_token_of_the_callers()
+    {
+        FixedThreadPool pool = Pools.Make();
+        using var cts = new CancellationTokenSource();
+        using var started = new ManualResetEventSlim();
+        Task call = pool.RunAsync(token =>
+        {
+            started.Set();
+            token.WaitHandle.WaitOne(Patience.Long);
+            token.ThrowIfCancellationRequested();
+        }, cts.Token).AsTask();
+        started.WaitPatiently();
+        pool.CancelAll();
+        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
+        Assert.NotEqual(cts.Token, error.CancellationToken);
+        pool.Dispose();
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

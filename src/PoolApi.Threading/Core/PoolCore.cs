@@ -16,7 +16,7 @@ namespace PoolApi.Threading.Core;
 ///   ExpiryTimer (limits) ◄────┘ │  │ └─────► PoolListeners (told)
 ///                               ▼  ▼
 ///        WorkQueue ◄── WorkerSet    AsyncItems (suspended, and back)
-///                      (threads; StuckWatch)
+///                      (threads; StuckWatch, StandInWatch)
 /// </code>
 /// <para>Invariant, at every moment that a view can see: accepted = ended + waiting + in flight. What waits is guarded by the
 /// queue's gate; a worker's hand and its counts change together (<see cref="WorkerLedger"/>).</para>
@@ -31,6 +31,7 @@ internal sealed class PoolCore
     private readonly PoolClock _clock;
     private readonly PoolListeners _listeners;
     private readonly StuckWatch _watch;
+    private readonly StandInWatch _standIns;
     private readonly ExpiryTimer _expiry;
     private readonly long _tiny; // 1 µs: an item that takes less is not worth a visit to the gate
     private readonly bool _hasShortLimit; // so short that the coarse clock would cut it
@@ -56,6 +57,7 @@ internal sealed class PoolCore
             Space = new SpaceWaiters(this);
             _expiry = new ExpiryTimer(this);
             _watch = new StuckWatch(this);
+            _standIns = new StandInWatch(this);
         }
         Workers = new WorkerSet(this, options);
     }
@@ -96,13 +98,17 @@ internal sealed class PoolCore
     }
 
     /// <summary>Takes an item in, unless the pool is closed or full. Accepted means that it will end.</summary>
-    public SubmitResult Submit(PoolWorkItem item, in SubmitOptions options)
+    /// <param name="item">The item.</param>
+    /// <param name="options">What its submitter says about it.</param>
+    /// <param name="waits">Whether the submitter waits for room if there is none: then a full queue refuses nothing.</param>
+    public SubmitResult Submit(PoolWorkItem item, in SubmitOptions options, bool waits = false)
     {
         if (_queue.IsClosed) return _listeners.Refused(SubmitResult.Closed, 1);
         WorkItemState was = Claim(item, options, SubmissionTime(item, options), out bool urgent);
         if (_queue.Reserve(1, out long last) == 0)
         {
             item.Unclaim(was);
+            if (waits && !_queue.IsClosed) return SubmitResult.QueueFull;
             return _listeners.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, 1);
         }
         Aftermath after = default;
@@ -170,14 +176,24 @@ internal sealed class PoolCore
 
     /// <summary>
     /// Takes an item in past the capacity, because its submitter cannot be refused: a task of the pool's scheduler, a callback
-    /// of its context. After closing only from the pool's own workers, whose item it then belongs to.
+    /// of its context. After closing only what belongs to an item in a worker's hand.
     /// </summary>
-    public bool TryForce(PoolWorkItem item)
+    /// <param name="item">The item.</param>
+    /// <param name="cause">The item whose continuation it is; null: it is none, or nobody knows.</param>
+    /// <param name="isContinuation">Whether it follows something that began before.</param>
+    public bool TryForce(PoolWorkItem item, PoolWorkItem? cause = null, bool isContinuation = false)
     {
         WorkItemState was = Claim(item, default, _clock.Now, out _);
+        if (!HasItemInHand(Worker.Current))
+        {
+            if (cause is not null) item.SetCause(cause.LastWorker, cause.Depth + (cause.State == WorkItemState.InFlight ? 1 : 0));
+            else if (isContinuation) item.SetCause(null, 1);
+        }
         Aftermath after = default;
         _queue.Enter();
-        bool taken = _queue.State == QueueState.Open || (_queue.State != QueueState.Stopped && HasItemInHand(Worker.Current));
+        // As long as such an item is in a worker's hand, the pool has not drained.
+        bool taken = _queue.State == QueueState.Open
+            || (_queue.State != QueueState.Stopped && (HasItemInHand(Worker.Current) || cause?.State == WorkItemState.InFlight));
         if (taken) _queue.ForceLocked(item, ref after);
         _queue.Exit();
         if (!taken)
@@ -188,6 +204,13 @@ internal sealed class PoolCore
         }
         CarryOut(ref after);
         _listeners.Accepted(item);
+        return true;
+    }
+
+    private bool NoteCause(PoolWorkItem item, Worker worker)
+    {
+        if (!HasItemInHand(worker)) return false;
+        item.SetCause(worker, worker.Ledger.Item!.Depth + 1);
         return true;
     }
 
@@ -205,6 +228,7 @@ internal sealed class PoolCore
             double mean = worker.Ledger.MeanTicks;
             worker.CarriesTinyItems = mean > 0 && mean < _tiny;
             if (!worker.CarriesTinyItems) _listeners.Record(worker.Measured);
+            if (worker.IsStandIn) worker.MayStandIn = _standIns.AreOthersBlocked(worker);
             step = _queue.Next(worker, now, worker.CarriesTinyItems ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
             if (step != NextStep.Run) _listeners.Record(worker.Measured);
@@ -291,6 +315,8 @@ internal sealed class PoolCore
         // A limit of its own has to be noted down; and what is not normal has its turn among what workers take next, so it is
         // sorted in at once.
         urgent = ownLimit || options.Priority != WorkPriority.Normal;
+        // So is what an item submits while it holds a worker, which may wait for it; see CausedItems.
+        if (Worker.Current is { } worker) urgent |= NoteCause(item, worker);
         return was;
     }
 
@@ -313,6 +339,8 @@ internal sealed class PoolCore
             _expiry.Set(ref after);
             Wake(ref after);
         }
+        if (after.NeedsLook) _standIns.SetLook();
+        if (after.NeedsDismissal) _standIns.SetDismissal();
         if (after.IsDrained) Stop.HasDrained();
         for (bool first = true; after.TryTakeEnded(out PoolWorkItem? item); first = false)
         {
@@ -333,5 +361,6 @@ internal sealed class PoolCore
         _expiry.Stop();
         Space.Stop();
         _watch.Stop();
+        _standIns.Stop();
     }
 }

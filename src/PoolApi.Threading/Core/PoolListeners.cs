@@ -115,6 +115,11 @@ internal sealed class PoolListeners(PoolCore core, IFixedThreadPoolObserver? obs
         Tell((o, _, _, _) => o.WorkerStuck(snapshot), worker.Id, null, null);
     }
 
+    public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) =>
+        Tell((o, _, _, _) => o.WorkerBlocked(worker, hasStandIn), worker.Id, null, null);
+
+    public void StandInStarted() => CountReplaced("blocked");
+
     public void WorkerRecovered(Worker worker) => Tell(static (o, w, _, _) => o.WorkerRecovered(w), worker.Id, null, null);
 
     public void WorkerLost(Worker worker, Exception error) =>

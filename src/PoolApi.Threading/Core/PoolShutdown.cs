@@ -5,15 +5,21 @@ namespace PoolApi.Threading.Core;
 /// No lock is held while anything is waited for or code of a caller runs: an item that is told its end may well close the
 /// pool that another thread is just stopping.
 /// </remarks>
-internal sealed class PoolShutdown(PoolCore core)
+internal sealed class PoolShutdown(PoolCore core, FixedThreadPoolOptions options)
 {
     /// <summary>Longer than this is for ever: a timer cannot count it.</summary>
-    private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(40);
+    private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(20);
 
+    private readonly TimeSpan _cancelGrace = options.CancelGrace;
+    private readonly TimeSpan _joinGrace = options.JoinGrace;
     private long _startedAt;
+    private ShutdownMode? _mode;
     private TaskCompletionSource<ShutdownReport>? _shutdown;
     private TaskCompletionSource<ShutdownReport>? _join;
     private readonly TaskCompletionSource _enoughWaited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>How long a pool that is disposed of finishes what was accepted.</summary>
+    public TimeSpan Timeout { get; } = options.ShutdownTimeout;
 
     public void Close()
     {
@@ -32,6 +38,7 @@ internal sealed class PoolShutdown(PoolCore core)
     {
         Close();
         if (!IsFirst(ref _shutdown, out TaskCompletionSource<ShutdownReport> shutdown)) return shutdown.Task;
+        _mode = mode;
         // Not forgotten: its end is the end of the task that is returned.
         _ = CompleteAsync(shutdown, RunAsync(mode, deadline));
         return shutdown.Task;
@@ -47,6 +54,15 @@ internal sealed class PoolShutdown(PoolCore core)
         }
         _ = CompleteAsync(join, JoinOnceAsync(timeout)); // as above
         return join.Task;
+    }
+
+    /// <summary>Blocks the caller until the pool has drained, or for as long as it may take.</summary>
+    public bool WaitUntilDrained()
+    {
+        Task drained = core.Stop.Drained;
+        // By the system's clock without a timer, whose callback would need a thread of the .NET ThreadPool.
+        if (core.Clock.Time == TimeProvider.System) return drained.Wait(Limited(Timeout));
+        return CompletesWithin(drained, Timeout).GetAwaiter().GetResult();
     }
 
     /// <summary>
@@ -67,7 +83,7 @@ internal sealed class PoolShutdown(PoolCore core)
             core.Stop.Exited.GetAwaiter().GetResult(); // likewise
             foreach (Worker worker in core.Workers.All)
             {
-                worker.Join(Timeout.InfiniteTimeSpan);
+                worker.Join(System.Threading.Timeout.InfiniteTimeSpan);
                 Joined(worker, tally);
             }
         }
@@ -109,9 +125,9 @@ internal sealed class PoolShutdown(PoolCore core)
         else if (!await CompletesWithin(core.Stop.Drained, deadline).ConfigureAwait(false))
         {
             CancelAll();
-            await CompletesWithin(core.Stop.Drained, FixedThreadPool.CancelGrace).ConfigureAwait(false);
+            await CompletesWithin(core.Stop.Drained, _cancelGrace).ConfigureAwait(false);
         }
-        return await JoinAsync(FixedThreadPool.JoinGrace).ConfigureAwait(false);
+        return await JoinAsync(_joinGrace).ConfigureAwait(false);
     }
 
     private async Task<ShutdownReport> JoinOnceAsync(TimeSpan timeout)
@@ -121,6 +137,7 @@ internal sealed class PoolShutdown(PoolCore core)
         Task over = Task.WhenAny(core.Stop.Exited, _enoughWaited.Task);
         if (!await CompletesWithin(over, timeout).ConfigureAwait(false) || !core.Stop.Exited.IsCompleted) running = core.Stop.Abandon();
 
+        core.Workers.AwaitStarts();
         var tally = new ShutdownTally();
         long joinStarted = core.Clock.Time.GetTimestamp();
         foreach (Worker worker in core.Workers.All)
@@ -154,6 +171,7 @@ internal sealed class PoolShutdown(PoolCore core)
         (PoolWorkItem[] notStarted, bool cutShort) = core.Stop.GivenUp();
         return new ShutdownReport
         {
+            Mode = _mode,
             Drained = !cutShort,
             WorkersJoined = tally.Joined,
             NotJoined = tally.NotJoined,
@@ -168,7 +186,7 @@ internal sealed class PoolShutdown(PoolCore core)
     {
         try
         {
-            await task.WaitAsync(timeout > LongestTimeout ? Timeout.InfiniteTimeSpan : timeout, core.Clock.Time).ConfigureAwait(false);
+            await task.WaitAsync(Limited(timeout), core.Clock.Time).ConfigureAwait(false);
             return true;
         }
         catch (TimeoutException)
@@ -176,6 +194,8 @@ internal sealed class PoolShutdown(PoolCore core)
             return false;
         }
     }
+
+    private static TimeSpan Limited(TimeSpan timeout) => timeout > LongestTimeout ? System.Threading.Timeout.InfiniteTimeSpan : timeout;
 
     private sealed class ShutdownTally
     {

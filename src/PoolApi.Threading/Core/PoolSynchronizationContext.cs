@@ -7,65 +7,74 @@ internal sealed class PoolSynchronizationContext(PoolCore core) : Synchronizatio
 {
     public override void Post(SendOrPostCallback d, object? state)
     {
-        if (!core.TryForce(new CallbackItem(this, d, state))) throw new WorkRejectedException(core.Name, SubmitResult.Closed);
+        if (!core.TryForce(new CallbackItem(core, d, state))) throw new WorkRejectedException(core.Name, SubmitResult.Closed);
     }
 
     /// <summary>On a worker of the same pool the callback runs in place: waiting for another worker could deadlock.</summary>
     public override void Send(SendOrPostCallback d, object? state)
     {
         if (Worker.Current?.Core == core) d(state);
-        else SendFromOutside(d, state);
+        else SentItem.Send(core, null, d, state);
     }
 
     public override SynchronizationContext CreateCopy() => this;
+}
 
-    private void SendFromOutside(SendOrPostCallback d, object? state)
+/// <summary>A callback that runs on the pool, in its caller's flow.</summary>
+internal class CallbackItem(PoolCore core, SendOrPostCallback callback, object? state) : ForcedItem
+{
+    private readonly ExecutionContext? _flow = ExecutionContext.Capture();
+
+    public override string Kind => "callback";
+
+    protected override void Execute()
     {
-        var item = new SentItem(this, d, state, core);
-        if (!core.TryForce(item)) throw new WorkRejectedException(core.Name, SubmitResult.Closed);
-        item.Ended.GetAwaiter().GetResult(); // blocks the caller, as Send must
+        // What follows an await in the callback comes back too. (A context is the thread's, and no part of the flow.)
+        SynchronizationContext.SetSynchronizationContext(new CallbackContext(core, this));
+        InFlow();
     }
 
-    /// <summary>A callback whose sender waits.</summary>
-    private sealed class SentItem(PoolSynchronizationContext context, SendOrPostCallback callback, object? state, PoolCore core)
-        : CallbackItem(context, callback, state)
+    protected override void Elsewhere() => InFlow();
+
+    private void InFlow()
     {
-        private readonly TaskCompletionSource _ended = new();
-
-        public Task Ended => _ended.Task;
-
-        protected override void OnEnded(WorkOutcome outcome, Exception? exception)
-        {
-            if (outcome == WorkOutcome.Completed) _ended.SetResult();
-            else _ended.SetException(default(CallLabels).ToException(core, outcome, exception, default));
-        }
+        if (_flow is null) callback(state);
+        else ExecutionContext.Run(_flow, static self => ((CallbackItem)self!).Invoke(), this);
     }
 
-    private class CallbackItem(PoolSynchronizationContext context, SendOrPostCallback callback, object? state) : PoolWorkItem
+    private void Invoke() => callback(state);
+
+    private sealed class CallbackContext(PoolCore core, PoolWorkItem cause) : WorkContext(core, cause)
     {
-        private readonly ExecutionContext? _flow = ExecutionContext.Capture();
+        private readonly PoolCore _core = core;
 
-        public override string Kind => "callback";
+        protected override ForcedItem ToItem(SendOrPostCallback d, object? state) => new CallbackItem(_core, d, state);
+    }
+}
 
-        protected override void Execute()
-        {
-            SetSynchronizationContext(context); // what follows an await in the callback comes back too
-            if (_flow is null) callback(state);
-            else ExecutionContext.Run(_flow, static self => ((CallbackItem)self!).Invoke(), this); // SetSynchronizationContext is per thread, not part of the flow
-        }
+/// <summary>A callback whose sender waits.</summary>
+internal sealed class SentItem : CallbackItem
+{
+    private readonly PoolCore _core;
+    private readonly TaskCompletionSource _ended = new();
 
-        /// <summary>As a task of the pool's scheduler.</summary>
-        protected override void OnEnded(WorkOutcome outcome, Exception? exception)
-        {
-            if (StartedAt == 0 && outcome != WorkOutcome.Abandoned) ThreadPool.UnsafeQueueUserWorkItem(static item => item.Elsewhere(), this, preferLocal: false);
-        }
+    private SentItem(PoolCore core, SendOrPostCallback callback, object? state)
+        : base(core, callback, state) => _core = core;
 
-        private void Invoke() => callback(state);
+    /// <param name="core">The pool.</param>
+    /// <param name="cause">The item from whose context it is sent; null: from outside.</param>
+    /// <param name="callback">What to run.</param>
+    /// <param name="state">What it is given.</param>
+    public static void Send(PoolCore core, PoolWorkItem? cause, SendOrPostCallback callback, object? state)
+    {
+        var item = new SentItem(core, callback, state);
+        if (!core.TryForce(item, cause)) throw new WorkRejectedException(core.Name, SubmitResult.Closed);
+        item._ended.Task.GetAwaiter().GetResult(); // blocks the caller, as Send must
+    }
 
-        private void Elsewhere()
-        {
-            if (_flow is null) callback(state);
-            else ExecutionContext.Run(_flow, static self => ((CallbackItem)self!).Invoke(), this);
-        }
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception)
+    {
+        if (outcome == WorkOutcome.Completed) _ended.SetResult();
+        else _ended.SetException(default(CallLabels).ToException(_core, outcome, exception, default));
     }
 }

@@ -33,6 +33,9 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
 
     public PoolCore Core => core;
 
+    /// <summary>Whether its thread is in a managed wait; out of date as soon as it is read.</summary>
+    internal bool IsBlockedGuess => Volatile.Read(ref _thread) is { } thread && (thread.ThreadState & ThreadState.WaitSleepJoin) != 0;
+
     /// <summary>The worker that the calling thread is, if it is one.</summary>
     public static Worker? Current => s_current;
 
@@ -49,7 +52,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         using (new Hold(_starting))
         {
             core.Workers.StartThread(thread);
-            _thread = thread; // only now: a thread that has not started cannot be joined
+            Volatile.Write(ref _thread, thread); // only now: a thread that has not started cannot be joined
         }
     }
 

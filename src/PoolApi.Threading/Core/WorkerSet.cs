@@ -12,7 +12,8 @@ namespace PoolApi.Threading.Core;
 ///     │   no thread to be had    │ │  └─ on one item for too long ──► stuck (live; perhaps somebody stands in) ──┐
 ///     └──────────────────────────┘ └──── comes back, or dies and is replaced ────────────────────────────────────┘
 /// </code>
-/// There shall be <see cref="Size"/> workers, and one more for each that is stuck while options allow. The queue lets a surplus
+/// There shall be <see cref="Size"/> workers, and one more for each that is stuck while options allow; and stand-ins, while all
+/// are blocked by work of their own pool (<see cref="StandInWatch"/>). The queue lets a surplus
 /// worker leave when it next has nothing in hand; its number is free then, and the next to start takes it up again.
 /// <para>One resize, recovery or stuck worker at a time, under this object's lock, which is never taken under the gate; and no
 /// code of a caller runs under it.</para>
@@ -23,7 +24,7 @@ internal sealed class WorkerSet
     public static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
 
     private readonly PoolCore _core;
-    private readonly int _maxStandIns;
+    private readonly int? _maxStandIns; // null: as many as workers, and none for stuck ones
     private ImmutableArray<Worker> _all; // by id; only grows
     private int _size;
     private int _stuck; // workers found stuck that have not come back; guarded by the lock
@@ -41,6 +42,7 @@ internal sealed class WorkerSet
         Aftermath after = default;
         core.Queue.Enter();
         core.Queue.ResizeLocked(_size, ref after);
+        core.Queue.LimitStandInsLocked(MostStandIns);
         foreach (Worker worker in _all) core.Queue.AddLocked(worker); // on their way from the first moment
         core.Queue.Exit();
     }
@@ -173,6 +175,42 @@ internal sealed class WorkerSet
         static TimeSpan Sooner(TimeSpan? a, TimeSpan b) => a < b ? a.Value : b;
     }
 
+    /// <summary>One more worker, for what blocked workers wait for alone. It leaves by itself.</summary>
+    /// <returns>False: there is no thread.</returns>
+    public bool StartStandIn()
+    {
+        Loss loss = default;
+        using (new Hold(this))
+        {
+            Worker worker = VacantWorkerLocked();
+            _core.Queue.Enter();
+            bool added = _core.Queue.TryAddStandInLocked(worker);
+            _core.Queue.Exit();
+            if (!added) return true; // it is not needed any more
+            try
+            {
+                worker.Start();
+            }
+            catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+            {
+                Leave(worker);
+                loss = new Loss(worker, e, WasLast: false);
+            }
+        }
+        if (loss.Worker is null) _core.Listeners.StandInStarted();
+        Tell(loss);
+        _core.Space.TellIfAwaited(); // a worker more is a place more
+        return loss.Worker is null;
+    }
+
+    /// <summary>Waits until a thread that is being started has been.</summary>
+    public void AwaitStarts()
+    {
+        using (new Hold(this))
+        {
+        }
+    }
+
     /// <summary>On a worker that was found stuck and has come back.</summary>
     public void Recovered(Worker worker)
     {
@@ -205,7 +243,7 @@ internal sealed class WorkerSet
                 return;
             }
             _stuck++;
-            hasStandIn = _stuck <= _maxStandIns && !_core.IsClosed;
+            hasStandIn = _stuck <= (_maxStandIns ?? 0) && !_core.IsClosed;
             loss = ApplyTargetLocked();
         }
         Tell(loss);
@@ -217,11 +255,13 @@ internal sealed class WorkerSet
     private Loss ApplyTargetLocked()
     {
         Loss loss = default;
-        int target = _size + Math.Min(_stuck, _maxStandIns);
+        int forStuck = Math.Min(_stuck, _maxStandIns ?? 0);
+        int target = _size + forStuck;
         Aftermath after = default;
         _core.Queue.Enter();
         _core.Queue.ResizeLocked(target, ref after);
-        int missing = _core.IsClosed ? 0 : target - _core.Queue.LiveWorkers;
+        _core.Queue.LimitStandInsLocked(MostStandIns - forStuck);
+        int missing = _core.IsClosed ? 0 : target - (_core.Queue.LiveWorkers - _core.Queue.StandInCount);
         _core.Queue.Exit();
         _core.CarryOut(ref after); // wakes, and nothing else
         for (; missing > 0; missing--)
@@ -273,6 +313,9 @@ internal sealed class WorkerSet
         }
     }
 
+    /// <summary>How many workers there may be beyond <see cref="Size"/>.</summary>
+    private int MostStandIns => _maxStandIns ?? Math.Min(_size, FixedThreadPoolOptions.MostStandIns);
+
     private Worker NewWorker(int id) => new(_core, id, $"{_core.Name}-{id}");
 
     /// <summary>On a worker's own thread, which ends: the worker gets no other.</summary>
@@ -304,7 +347,7 @@ internal sealed class WorkerSet
         Aftermath after = default;
         _core.Queue.Enter();
         _core.Queue.LeaveLocked(worker, ref after);
-        int live = _core.Queue.LiveWorkers;
+        int live = _core.Queue.LiveWorkers - _core.Queue.StandInCount;
         _core.Queue.Exit();
         _core.CarryOut(ref after); // wakes, or says that the pool has drained
         _core.Stop.WorkerLeft();

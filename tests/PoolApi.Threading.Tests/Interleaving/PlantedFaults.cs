@@ -39,7 +39,7 @@ internal static class PlantedFaults
         ],
         ["a searcher that leaves tells nobody"] =
         [
-            new(Queue, "        _idle.Remove(worker);\n        FoundLocked(worker, ref after);\n", "        _idle.Remove(worker);\n"),
+            new(Queue, "        _crew.Remove(worker);\n        FoundLocked(worker, ref after);\n", "        _crew.Remove(worker);\n"),
         ],
         ["a submitter who was asked to look in wakes nobody"] =
         [
@@ -92,7 +92,7 @@ internal static class PlantedFaults
         ],
         ["the last worker with something in hand wakes nobody when all may leave"] =
         [
-            new(Queue, "        if (State >= QueueState.Stopping) _idle.WakeAll(ref after);\n", ""),
+            new(Queue, "        if (State >= QueueState.Stopping) WakeAllLocked(ref after);\n", ""),
         ],
 
         // --- items ---
@@ -134,6 +134,26 @@ internal static class PlantedFaults
         ["an item with a limit of its own is pushed like any other"] =
         [
             new(Queue, "if (_attention.IsWanted || urgent)", "if (_attention.IsWanted)"),
+        ],
+
+        // --- stand-ins ---
+        ["a worker that takes something else leaves what a blocked one waits for to nobody"] =
+        [
+            new(Queue, "                NoteCausedLocked(ref after); // it may have taken something else\n", ""),
+        ],
+        ["a look that finds a worker at work is the last"] =
+        [
+            new(Queue, "        if (!areBlocked || !_crew.AreAllBusy) return StandInNeed.LookAgain;\n",
+                "        if (!areBlocked || !_crew.AreAllBusy)\n        {\n            _isLookSet = false;\n            return StandInNeed.None;\n        }\n"),
+        ],
+        ["a continuation that comes while no worker is free sets no look"] =
+        [
+            new(Queue, "            _backlog.Add(resumption);\n            _idle.Notify(ref after);\n            NoteCausedLocked(ref after);\n",
+                "            _backlog.Add(resumption);\n            _idle.Notify(ref after);\n"),
+        ],
+        ["an item that a worker submits is pushed like any other"] =
+        [
+            new(Pool, "priority == WorkPriority.High || depth > 0;\n        if (_schedule", "priority == WorkPriority.High;\n        if (_schedule"),
         ],
 
         // --- the gate and the parker ---

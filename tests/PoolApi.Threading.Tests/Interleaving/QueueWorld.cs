@@ -34,6 +34,7 @@ internal sealed class QueueWorld : World
     private int _ended;
     private bool _isStopping;
     private bool _isDrained;
+    private int _blocked; // workers inside an item that waits
     private bool _isChanging; // a worker is in the middle of changing its ledger
 
     public QueueWorld(Schedule schedule, int workers, int capacity, bool limitsWaiting = false, int dormant = 0)
@@ -45,6 +46,7 @@ internal sealed class QueueWorld : World
         Queue.Enter();
         Aftermath after = default;
         Queue.ResizeLocked(workers, ref after);
+        Queue.LimitStandInsLocked(1);
         for (int i = 0; i < workers; i++)
         {
             QueueWorker worker = MakeWorker();
@@ -57,6 +59,9 @@ internal sealed class QueueWorld : World
     public WorkQueue<ScheduledOps> Queue { get; }
 
     public long Now { get; set; }
+
+    /// <summary>Called when somebody should set the timer for looking at blocked workers.</summary>
+    public Action? WhenLookIsNeeded { get; set; }
 
     /// <summary>Called when somebody should set the timer; it has not been set yet.</summary>
     public Action? WhenTimerIsNeeded { get; set; }
@@ -100,20 +105,30 @@ internal sealed class QueueWorld : World
 
     public void Unpark(int word) => Parker<ScheduledOps>.Unpark(ref _words.Int(word));
 
+    /// <summary>What an item does that is blocked.</summary>
+    public void Block(int word)
+    {
+        _blocked++;
+        Park(word);
+        _blocked--;
+    }
+
     public void Fail(string what) => _schedule.Fail(what);
 
     // --- what the pool does ---------------------------------------------------------------------------------------------
 
-    public Submitted Submit(ScheduledItem item, WorkPriority priority = WorkPriority.Normal, long expiresAt = long.MaxValue, bool ownLimit = false)
+    public Submitted Submit(ScheduledItem item, WorkPriority priority = WorkPriority.Normal, long expiresAt = long.MaxValue, bool ownLimit = false, int depth = 0)
     {
         WorkItemState was = Claim(item, priority, expiresAt, ownLimit);
+        item.Depth = (byte)depth;
+        if (depth > 0) item.Cause = new Cause(item);
         if (Queue.Reserve(1, out long last) == 0)
         {
             Unclaim(item, was);
             return Submitted.Full;
         }
         Enter(item);
-        bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High;
+        bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High || depth > 0;
         if (_schedule.Random.OneIn(8)) last = 0; // a number at which a submitter sorts out the inbox
         Aftermath after = default;
         if (!Queue.TryPush(item, item, last, urgent, ref after))
@@ -240,6 +255,43 @@ internal sealed class QueueWorld : World
         return posted;
     }
 
+    /// <summary>The timer for looking has fired.</summary>
+    /// <param name="hired">Who may be made a stand-in, if one is needed and has not been.</param>
+    /// <param name="isHired">Whether it has been made one now.</param>
+    /// <returns>Whether the timer is set again.</returns>
+    public bool Look(QueueWorker hired, out bool isHired)
+    {
+        Aftermath after = default;
+        Queue.Enter();
+        StandInNeed need = Queue.LookLocked(AreBlocked(null), isUnreserved: false, out PoolWorkItem? waitsFor, ref after);
+        if (need != StandInNeed.None && need != StandInNeed.LookAgain && waitsFor is null) Fail("a stand-in for nothing");
+        isHired = need == StandInNeed.Start;
+        if (isHired && !Queue.TryAddStandInLocked(hired)) Fail("no stand-in may be added");
+        Queue.Exit();
+        CarryOut(ref after);
+        return need != StandInNeed.None;
+    }
+
+    public void DismissStandIns()
+    {
+        Aftermath after = default;
+        Queue.Enter();
+        Queue.DismissLocked(Now, ref after);
+        Queue.Exit();
+        CarryOut(ref after);
+    }
+
+    /// <summary>Whether all workers but this one that have something in hand are blocked.</summary>
+    private bool AreBlocked(QueueWorker? but)
+    {
+        int busy = 0;
+        foreach (QueueWorker worker in _workers)
+        {
+            if (!ReferenceEquals(worker, but) && worker.Ledger.Item is not null) busy++;
+        }
+        return busy == _blocked;
+    }
+
     /// <summary>Looks at everything at one moment.</summary>
     public void Observe()
     {
@@ -308,6 +360,7 @@ internal sealed class QueueWorld : World
             Tell(ended);
         }
         if (after.NeedsTimer) WhenTimerIsNeeded?.Invoke();
+        if (after.NeedsLook) WhenLookIsNeeded?.Invoke();
     }
 
     // --- the workers ----------------------------------------------------------------------------------------------------
@@ -327,6 +380,7 @@ internal sealed class QueueWorld : World
             if (!Queue.TryTakeFromBag(worker, Now, out Assignment assignment))
             {
                 Aftermath after = default;
+                worker.MayStandIn = AreBlocked(worker);
                 step = Queue.Next(worker, Now, _carry, out assignment, ref after);
                 CarryOut(ref after);
             }
@@ -364,6 +418,7 @@ internal sealed class QueueWorld : World
                 CountUnderWay(-1);
                 item.IsDone = true;
             }
+            item.WhenResumed?.Invoke();
         }
         else
         {

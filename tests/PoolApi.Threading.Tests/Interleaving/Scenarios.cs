@@ -38,6 +38,10 @@ internal static class Scenarios
         new("a worker's thread dies while the queue is stopped", 4, WorkerDiesWhileStopping),
         new("limits on waiting, and the timer", 4, Expiry),
         new("own limits on waiting, and the timer", 4, OwnLimits),
+        new("a worker that is blocked by an item of its own, one worker", 4, BlockedByAnItem),
+        new("two workers that are blocked by an item of one of them", 5, BothBlockedByAnItem),
+        new("a worker that is blocked by a continuation of what it runs", 4, BlockedByAContinuation),
+        new("a worker that is blocked by an item of its own while the queue is stopped", 5, BlockedWhileStopping),
         new("looking at everything while items come", 4, Observing),
     ];
 
@@ -488,6 +492,114 @@ internal static class Scenarios
         ScheduledItem third = world.Item("third");
         world.AddParty("submitter 3", () => MustBe(world, Submitted.Accepted, world.Submit(third, expiresAt: 30, ownLimit: true)));
         return world;
+    }
+
+    private static QueueWorld BlockedByAnItem(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
+        (ScheduledItem outer, ScheduledItem nested) = OuterAndNested(world);
+        AddSubmitter(world, "submitter", outer, world.Item("b"));
+        AddLooker(world, schedule, nested);
+        return world;
+    }
+
+    private static QueueWorld BothBlockedByAnItem(Schedule schedule)
+    {
+        // Whoever takes "b" is blocked until the nested item has ended.
+        var world = new QueueWorld(schedule, workers: 2, capacity: 3, dormant: 1);
+        int other = world.Word();
+        (ScheduledItem outer, ScheduledItem nested) = OuterAndNested(world, alsoWakes: other);
+        AddSubmitter(world, "submitter", outer, world.Item("b", () => world.Block(other)));
+        AddLooker(world, schedule, nested);
+        return world;
+    }
+
+    private static QueueWorld BlockedByAContinuation(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
+        int resumed = world.Word();
+        ScheduledItem? outer = null;
+        outer = world.Item("outer", () =>
+        {
+            if (!world.Resume(outer!)) world.Fail("nobody is left to resume it");
+            world.Block(resumed);
+        }, suspends: true);
+        outer.WhenResumed = () => world.Unpark(resumed);
+        AddSubmitter(world, "submitter", outer, world.Item("b"));
+        AddLooker(world, schedule, outer);
+        return world;
+    }
+
+    private static QueueWorld BlockedWhileStopping(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
+        int resumed = world.Word();
+        ScheduledItem? outer = null;
+        outer = world.Item("outer", () =>
+        {
+            if (!world.Resume(outer!)) world.Fail("nobody is left to resume it");
+            world.Block(resumed);
+        }, suspends: true);
+        outer.WhenResumed = () => world.Unpark(resumed);
+        bool refused = false;
+        world.AddParty("submitter", () =>
+        {
+            refused = world.Submit(outer) == Submitted.Closed;
+            if (refused) world.WhenLookIsNeeded!();
+        });
+        AddCloser(world);
+        AddLooker(world, schedule, outer, () => refused);
+        return world;
+    }
+
+    private static (ScheduledItem Outer, ScheduledItem Nested) OuterAndNested(QueueWorld world, int? alsoWakes = null)
+    {
+        int ended = world.Word();
+        ScheduledItem nested = world.Item("nested");
+        nested.WhenEnded = _ =>
+        {
+            world.Unpark(ended);
+            if (alsoWakes is { } other) world.Unpark(other);
+        };
+        ScheduledItem outer = world.Item("outer", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.Submit(nested, depth: 1));
+            world.Block(ended);
+        });
+        return (outer, nested);
+    }
+
+    /// <summary>A timer as a thread, which looks when it has been set, and a thread for the stand-in; until the item has ended, or was refused.</summary>
+    private static void AddLooker(QueueWorld world, Schedule schedule, ScheduledItem item, Func<bool>? isRefused = null)
+    {
+        int set = world.Word();
+        int hired = world.Word();
+        Core.Queue.QueueWorker standIn = world.AddDormant("stand-in", hired);
+        bool isHired = false;
+        world.WhenLookIsNeeded = () => world.Unpark(set);
+        Action<ScheduledItem>? whenEnded = item.WhenEnded;
+        item.WhenEnded = ended =>
+        {
+            whenEnded?.Invoke(ended);
+            world.Unpark(set); // the timer need not wait any more
+        };
+        world.AddParty("timer", () =>
+        {
+            world.Park(set);
+            while (item.Ends == 0 && isRefused?.Invoke() != true)
+            {
+                if (world.Look(standIn, out bool now))
+                {
+                    if (now) world.Unpark(hired);
+                    isHired |= now;
+                    ScheduledOps.Yield();
+                    continue;
+                }
+                world.Park(set);
+            }
+            if (schedule.Random.OneIn(2)) world.DismissStandIns();
+            if (!isHired) world.Unpark(hired);
+        });
     }
 
     private static QueueWorld Observing(Schedule schedule)

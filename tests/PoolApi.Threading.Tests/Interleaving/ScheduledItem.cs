@@ -12,6 +12,10 @@ internal sealed partial class ScheduledItem(string name) : PoolWorkItem
     /// <summary>How often it is resumed before its code has come to its end.</summary>
     public int ResumptionsLeft { get; set; } = 1;
 
+    public Action? WhenResumed { get; set; }
+
+    internal override bool HoldsWorker => Active > 0;
+
     /// <summary>The thread that has run it dies afterwards.</summary>
     public bool IsDeadly { get; set; }
 

@@ -30,8 +30,8 @@ internal readonly struct CallLabels
     /// <summary>The exception by which the caller is told of an end that is no result.</summary>
     public Exception ToException(PoolCore core, WorkOutcome outcome, Exception? error, CancellationToken itemToken) => outcome switch
     {
-        WorkOutcome.Failed or WorkOutcome.Cancelled when error is not null => error,
-        // The caller is told of its own token, not of the item's.
+        WorkOutcome.Cancelled when error is OperationCanceledException ended => ForCaller(ended, CancellationToken),
+        WorkOutcome.Failed when error is not null => error,
         WorkOutcome.Cancelled => new OperationCanceledException(
             CancellationToken.IsCancellationRequested ? CancellationToken : itemToken),
         WorkOutcome.Abandoned => new WorkAbandonedException(core.Name),
@@ -40,4 +40,13 @@ internal readonly struct CallLabels
         WorkOutcome.ClientGone => new WorkNotRunException(core.Name, NotRunReason.ClientGone),
         _ => new WorkNotRunException(core.Name, NotRunReason.NotStarted),
     };
+
+    /// <summary>
+    /// The caller is told of its own token, by which it knows that it has cancelled the work itself. What the work threw names the
+    /// item's token, or one that the work made of it.
+    /// </summary>
+    public static OperationCanceledException ForCaller(OperationCanceledException error, CancellationToken caller) =>
+        caller.IsCancellationRequested && error.CancellationToken != caller
+            ? new OperationCanceledException(error.Message, error, caller)
+            : error;
 }

@@ -13,6 +13,13 @@ internal static class InPlace<TResult>
         if (Worker.Current!.Ledger.Item is not { } item) return work.Invoke(new WorkToken(caller));
         if (!caller.CanBeCanceled) return work.Invoke(new WorkToken(item));
         using var either = CancellationTokenSource.CreateLinkedTokenSource(item.CancellationToken, caller);
-        return work.Invoke(new WorkToken(either.Token));
+        try
+        {
+            return work.Invoke(new WorkToken(either.Token));
+        }
+        catch (OperationCanceledException e) when (caller.IsCancellationRequested && e.CancellationToken != caller)
+        {
+            throw CallLabels.ForCaller(e, caller);
+        }
     }
 }

@@ -76,7 +76,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     public TResult GetResult(short token)
     {
         Check(token);
-        if (!IsCompleted) throw new InvalidOperationException("The call has not ended. (A ValueTask is awaited, not blocked on.)");
+        if (!IsCompleted) Block(); // as with a Task: somebody took the result without having awaited it
         TResult result = _result!;
         ExceptionDispatchInfo? error = _error;
         Reset();
@@ -88,19 +88,21 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     void IValueTaskSource.GetResult(short token) => GetResult(token);
 
     /// <summary>Blocks until the call has ended, and takes its result: looks for a few microseconds, then sleeps.</summary>
-    public TResult Wait()
+    public TResult Wait() => GetResult(_version);
+
+    private void Block()
     {
         Atomics.Looking looking = default;
         while (!IsCompleted)
         {
             if (Atomics.ProcessorOps.KeepLooking(ref looking)) continue;
+            if (Volatile.Read(ref _continuation) is { } other && !ReferenceEquals(other, CompletedMark)) throw new InvalidOperationException("Somebody awaits the call already.");
             ManualResetEventSlim waiter = s_waiter ??= new ManualResetEventSlim(false, spinCount: 0);
             waiter.Reset();
             _state = waiter;
             if (Interlocked.CompareExchange(ref _continuation, Unblock, null) is null) WaitFor(waiter);
-            break;
+            return;
         }
-        return GetResult(_version);
     }
 
     /// <summary>The hop: on a ThreadPool thread.</summary>

@@ -9,13 +9,37 @@ internal struct Aftermath
     private QueueWorker? _wake;
     private PoolWorkItem? _ended;
 
+    private Needs _needs;
+
+    public readonly bool IsNothing => _wake is null && _ended is null && _needs == 0;
+
     /// <summary>Everything accepted has ended, and nothing more is accepted.</summary>
-    public bool IsDrained;
+    public bool IsDrained
+    {
+        readonly get => Has(Needs.Drained);
+        set => Set(Needs.Drained, value);
+    }
 
     /// <summary>Something waits that the timer for limits on waiting does not cover.</summary>
-    public bool NeedsTimer;
+    public bool NeedsTimer
+    {
+        readonly get => Has(Needs.Timer);
+        set => Set(Needs.Timer, value);
+    }
 
-    public readonly bool IsNothing => _wake is null && _ended is null && !IsDrained && !NeedsTimer;
+    /// <summary>Something waits that a blocked worker may wait for, no worker is free, and the timer for looking at that is not set.</summary>
+    public bool NeedsLook
+    {
+        readonly get => Has(Needs.Look);
+        set => Set(Needs.Look, value);
+    }
+
+    /// <summary>A stand-in rests, and the timer for dismissing it is not set.</summary>
+    public bool NeedsDismissal
+    {
+        readonly get => Has(Needs.Dismissal);
+        set => Set(Needs.Dismissal, value);
+    }
 
     public void Wake(QueueWorker worker)
     {
@@ -47,5 +71,18 @@ internal struct Aftermath
         _ended = item.Next;
         item.Next = null;
         return true;
+    }
+
+    private readonly bool Has(Needs need) => (_needs & need) != 0;
+
+    private void Set(Needs need, bool isNeeded) => _needs = isNeeded ? _needs | need : _needs & ~need;
+
+    [Flags]
+    private enum Needs : byte
+    {
+        Drained = 1,
+        Timer = 2,
+        Look = 4,
+        Dismissal = 8,
     }
 }

@@ -13,7 +13,8 @@ internal struct Backlog<TOps>
 
     private readonly object _owner; // what items that wait here name as their holder
     private readonly ExpiryHeap _ownLimits = new();
-    private readonly Queue<Resumption> _resumptions = new();
+    private readonly ResumptionQueue _resumptions = new();
+    private CausedItems _caused = new();
     private Lanes _lanes;
     private Bags<TOps> _bags;
     private int _resumptionTurn;
@@ -42,6 +43,9 @@ internal struct Backlog<TOps>
             _lanes.TakesNewestFirst = value;
         }
     }
+
+    /// <summary>Whether anything waits that a stand-in might run; of continuations, only <see cref="DeepestCaused"/> can tell.</summary>
+    public readonly bool MayHaveCaused => _caused.Count > 0 || _resumptions.Count > 0;
 
     /// <summary>Whether to look into the inbox before the next item is taken.</summary>
     public readonly bool WantDrain => _lanes.WantDrain;
@@ -99,6 +103,7 @@ internal struct Backlog<TOps>
             current.State = WorkItemState.Waiting;
             batch[Lanes.LaneOf(current.Priority)].AddFirst(current);
             if (current.ExpiryIndex < 0) _ownLimits.Add(current);
+            if (current.Depth != 0) _caused.Add(current);
         }
         _accepted += count + cancelled;
         // What is not normal has a turn among them, so none of them may be out of reach.
@@ -133,14 +138,13 @@ internal struct Backlog<TOps>
         while (_lanes.TryTake(out PoolWorkItem? item))
         {
             if (item.ExpiryIndex != 0) _ownLimits.Remove(item);
+            if (item.Depth != 0) _caused.Remove(item);
             if (item.ExpiresAt <= now)
             {
                 EndUnrun(item, WorkOutcome.Expired, ref after);
                 continue;
             }
-            item.State = WorkItemState.InFlight;
-            assignment = new Assignment(item, null, null);
-            worker.TakeInHand(item, _owner, now, isStart: true);
+            StartOn(worker, item, now, out assignment);
             return true;
         }
         // The items whose turn it was may all have expired: a resumption that stayed behind would be slept through.
@@ -154,8 +158,60 @@ internal struct Backlog<TOps>
             assignment = default;
             return false;
         }
+        ResumeOn(worker, resumption, now, out assignment);
+        return true;
+    }
+
+    private readonly void StartOn(QueueWorker worker, PoolWorkItem item, long now, out Assignment assignment)
+    {
+        item.State = WorkItemState.InFlight;
+        assignment = new Assignment(item, null, null);
+        worker.TakeInHand(item, _owner, now, isStart: true);
+    }
+
+    private readonly void ResumeOn(QueueWorker worker, in Resumption resumption, long now, out Assignment assignment)
+    {
         assignment = new Assignment(resumption.Item, resumption.Callback, resumption.State);
         worker.TakeInHand(resumption.Item, _owner, now, isStart: false);
+    }
+
+    // --- for stand-ins ------------------------------------------------------------------------------------------------
+
+    /// <summary>The length of the longest chain of items that waits for something here; 0: there is none.</summary>
+    /// <param name="by">The item that is at its end: the one that waits here, or whose continuation does.</param>
+    public readonly int DeepestCaused(out PoolWorkItem? by)
+    {
+        int depth = _resumptions.FindDeepest(out int place);
+        by = _caused.Deepest;
+        if (by is not null && by.Depth > depth) return by.Depth;
+        by = depth == 0 ? null : _resumptions.PeekAt(place).Item;
+        return depth;
+    }
+
+    /// <summary>A stand-in takes what the longest chain of items waits for. There is something.</summary>
+    /// <returns>False: it had expired.</returns>
+    public bool TryTakeCaused(QueueWorker standIn, long now, out Assignment assignment, ref Aftermath after)
+    {
+        assignment = default;
+        int depth = _resumptions.FindDeepest(out int place);
+        if (_caused.Deepest is { } item && item.Depth > depth)
+        {
+            if (item.ExpiresAt <= now)
+            {
+                End(item, WorkOutcome.Expired, ref after);
+                return false;
+            }
+            _lanes.Remove(item);
+            _ownLimits.Remove(item);
+            _caused.Remove(item);
+            standIn.StandInDepth = item.Depth;
+            StartOn(standIn, item, now, out assignment);
+        }
+        else
+        {
+            standIn.StandInDepth = depth;
+            ResumeOn(standIn, _resumptions.TakeAt(place), now, out assignment);
+        }
         return true;
     }
 
@@ -175,6 +231,7 @@ internal struct Backlog<TOps>
     {
         _lanes.Remove(item);
         _ownLimits.Remove(item);
+        if (item.Depth != 0) _caused.Remove(item);
         EndUnrun(item, outcome, ref after);
     }
 

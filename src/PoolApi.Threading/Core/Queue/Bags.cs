@@ -67,7 +67,8 @@ internal struct Bags<TOps>(Crew crew)
         {
             PoolWorkItem item = lanes.TakeNormal();
             // An asynchronous item's start is counted under the queue's gate; one with a limit of its own is in the heap.
-            if (item.IsAsync || item.ExpiryIndex != 0)
+            // One that blocked workers may wait for must not wait in the bag of a worker that blocks.
+            if (item.IsAsync || item.ExpiryIndex != 0 || item.Depth != 0)
             {
                 lanes.PutBackNormal(item);
                 break;

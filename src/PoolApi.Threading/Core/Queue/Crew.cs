@@ -9,17 +9,21 @@ internal sealed class Crew
 {
     private QueueWorker[] _all = []; // replaced, never changed
     private int _live;
+    private int _standIns;
 
     /// <summary>Whoever was ever added. One that has left keeps its ledger, and may be added again.</summary>
     public ReadOnlySpan<QueueWorker> All => Volatile.Read(ref _all);
 
-    /// <summary>Workers whose loop has not ended.</summary>
+    /// <summary>Workers whose loop has not ended, stand-ins included.</summary>
     public int Live => Volatile.Read(ref _live);
 
-    /// <summary>How many there shall be; more leave when they next have nothing in hand.</summary>
+    /// <summary>Of these, the ones that run only what blocked workers wait for.</summary>
+    public int StandIns => _standIns;
+
+    /// <summary>How many there shall be, stand-ins apart; more leave when they next have nothing in hand.</summary>
     public int Target { get; set; }
 
-    public bool IsSurplus => _live > Target;
+    public bool IsSurplus => _live - _standIns > Target;
 
     /// <summary>How many places its workers have freed.</summary>
     public long Released
@@ -46,9 +50,26 @@ internal sealed class Crew
         }
     }
 
-    public void Add(QueueWorker worker)
+    /// <summary>Whether every worker has something in hand, but for stand-ins that rest.</summary>
+    public bool AreAllBusy
+    {
+        get
+        {
+            foreach (QueueWorker worker in All)
+            {
+                if (worker.IsLive && !(worker.IsStandIn && worker.Sleeps) && Volatile.Read(ref worker.Ledger.Item) is null) return false;
+            }
+            return true;
+        }
+    }
+
+    public void Add(QueueWorker worker, bool asStandIn)
     {
         worker.IsLive = true;
+        worker.IsStandIn = asStandIn;
+        worker.IsDismissed = false;
+        worker.StandInDepth = 0;
+        if (asStandIn) _standIns++;
         worker.HasLooked = false;
         if (Array.IndexOf(_all, worker) < 0) Volatile.Write(ref _all, [.. _all, worker]);
         Volatile.Write(ref _live, _live + 1);
@@ -57,6 +78,8 @@ internal sealed class Crew
     public void Remove(QueueWorker worker)
     {
         worker.IsLive = false;
+        if (worker.IsStandIn) _standIns--;
+        worker.IsStandIn = false;
         Volatile.Write(ref _live, _live - 1);
     }
 }

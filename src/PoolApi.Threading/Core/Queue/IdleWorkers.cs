@@ -28,6 +28,9 @@ internal struct IdleWorkers<TOps>
 
     private readonly ref int SearchHint => ref _lines.Int(0); // 1: the spinning searcher shall look under the gate
 
+    /// <summary>Whether no worker sleeps, nor searches.</summary>
+    public readonly bool IsNobodyFree => _sleepers.Count == 0 && _searcher is null;
+
     /// <summary>Spinning is for cores that nothing else can use: not while the other workers use all of them but one.</summary>
     private readonly bool HasCoreToSpare => _crew.Live - _sleepers.Count - 1 < _cores - 1;
 

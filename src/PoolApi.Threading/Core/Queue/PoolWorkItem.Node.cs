@@ -1,3 +1,5 @@
+using PoolApi.Threading.Core.Queue;
+
 namespace PoolApi.Threading;
 
 /// <content>The item as the queue sees it: its own links, its place in its life, and until when it may wait.</content>
@@ -12,9 +14,12 @@ public abstract partial class PoolWorkItem
     internal long ExpiresAt; // a time stamp; long.MaxValue for never. Once it has ended: when it did
     internal int ExpiryIndex; // its place in the heap of own limits, from 1; 0: not there; -1: to be put there
 
+    internal Cause? Cause; // made when another item of the same pool first submits it while that holds a worker, and kept
+
     // Claimed by Claim, given up by whoever tells the item its end, each in one step.
     internal int StateWord;
 
+    internal byte Depth; // how many items, each caused by the one before, led to this one; 0: it came from outside
     private sbyte _priority;
     private byte _outcome;
     private byte _cancelReason;
@@ -46,6 +51,9 @@ public abstract partial class PoolWorkItem
         get => (WorkItemState)Volatile.Read(ref StateWord);
         set => Volatile.Write(ref StateWord, (int)value);
     }
+
+    /// <summary>Under the gate: whether a worker runs code of it right now, so that another continuation of it may be what that worker waits for.</summary>
+    internal virtual bool HoldsWorker => false;
 
     /// <summary>Work that may suspend itself in an await, and come back.</summary>
     internal virtual bool IsAsync => false;

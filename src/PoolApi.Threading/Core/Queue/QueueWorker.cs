@@ -15,6 +15,13 @@ internal class QueueWorker
     internal bool HasLooked; // it has spun since it last had work: next it sleeps
     internal bool IsLive; // it has a thread whose loop has not ended
 
+    internal bool IsStandIn; // it runs only what blocked workers wait for
+    internal int StandInDepth; // of what it runs as a stand-in; 0: it runs nothing
+    internal bool IsDismissed; // a stand-in that shall leave
+    internal long RestsSince;
+
+    internal bool MayStandIn; // set by a stand-in itself: the others are blocked still
+
     internal long BagNumber; // of all bags ever filled; guarded by the gate
 
     // Guarded by the bag's own gate; whoever holds that of the queue may take it too, and in this order.
@@ -85,6 +92,9 @@ internal sealed class WorkerLedger
         Item = null;
         Volatile.Write(ref _released, _released + 1);
     }
+
+    /// <summary>Goes on with each change; out of date as soon as it is read.</summary>
+    public int VersionGuess => Volatile.Read(ref _version);
 
     /// <summary>Takes note of a run time. Outside the sequence lock: an estimate is made of it, and no sum.</summary>
     public void AddToMean(long ticks) => MeanTicks += (ticks - MeanTicks) / (MeanTicks == 0 ? 1 : 16);

@@ -33,6 +33,9 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private Backlog<TOps> _backlog;
     private IdleWorkers<TOps> _idle;
     private ExpiryCover<TOps> _timer;
+    private StandIns _standIns;
+    private bool _isLookSet;
+    private bool _isDismissalSet;
 
     public WorkQueue(int capacity, bool limitsWaiting, int cores, object? owner = null)
     {
@@ -41,6 +44,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         _backlog = new Backlog<TOps>(_owner, _crew);
         _idle = new IdleWorkers<TOps>(_inbox, _crew, _attention, cores);
         _timer = new ExpiryCover<TOps>(_attention, limitsWaiting);
+        _standIns = new StandIns(_crew);
     }
 
     /// <summary>Closed, Stopping or Stopped as far as workers go; only forward. Guarded by the gate.</summary>
@@ -114,6 +118,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             _inbox.ReserveBeyondLimit();
             _backlog.Add(resumption);
             _idle.Notify(ref after);
+            NoteCausedLocked(ref after);
         }
         Exit();
         return posted;
@@ -129,6 +134,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         _inbox.ReserveBeyondLimit();
         SortLocked(item, ref after);
         _idle.Notify(ref after);
+        NoteCausedLocked(ref after);
         NoteTimerLocked(ref after);
     }
 
@@ -160,6 +166,12 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     {
         NextStep step;
         Enter();
+        if (worker.IsStandIn)
+        {
+            step = NextOfStandInLocked(worker, now, out assignment, ref after);
+            Exit();
+            return step;
+        }
         _backlog.EmptyBagOf(worker);
         _idle.Remove(worker); // it woke for no reason of ours
         while (true)
@@ -175,6 +187,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             if (_backlog.TryTake(worker, now, carry, out assignment, ref after))
             {
                 FoundLocked(worker, ref after);
+                NoteCausedLocked(ref after); // it may have taken something else
                 step = NextStep.Run;
                 break;
             }
@@ -264,7 +277,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     {
         if (State < state) State = state;
         NothingLeftLocked(ref after);
-        _idle.WakeAll(ref after);
+        WakeAllLocked(ref after);
     }
 
     /// <summary>Drops the continuations that wait: their items have been abandoned, or nobody is left to run them.</summary>
@@ -305,16 +318,18 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     // --- workers that come and go -------------------------------------------------------------------------------------
 
     /// <summary>Makes a worker one of the queue's; its thread is about to call <see cref="Next"/>. It counts as on its way.</summary>
-    public void AddLocked(QueueWorker worker) => _crew.Add(worker);
+    public void AddLocked(QueueWorker worker) => _crew.Add(worker, asStandIn: false);
 
     /// <summary>The worker leaves: its loop ends. If it was on its way to work, somebody else goes.</summary>
     public void LeaveLocked(QueueWorker worker, ref Aftermath after)
     {
         if (!worker.IsLive) return;
         _backlog.EmptyBagOf(worker);
+        if (worker.IsStandIn) _standIns.Remove(worker);
+        else _idle.Remove(worker);
         _crew.Remove(worker);
-        _idle.Remove(worker);
         FoundLocked(worker, ref after);
+        NoteCausedLocked(ref after);
         NothingLeftLocked(ref after);
     }
 
@@ -322,6 +337,95 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     {
         _crew.Target = workers;
         if (_crew.IsSurplus) _idle.WakeAll(ref after);
+    }
+
+    // --- stand-ins ----------------------------------------------------------------------------------------------------
+
+    /// <summary>How many workers there may be beyond the others, for what blocked workers wait for alone.</summary>
+    public void LimitStandInsLocked(int most) => _standIns.Most = most;
+
+    /// <summary>
+    /// The timer for looking has fired: whether a stand-in is needed. Whatever this returns but None, the caller sets the timer again.
+    /// </summary>
+    /// <param name="areBlocked">Whether every worker that has something in hand is blocked.</param>
+    /// <param name="isUnreserved">Whether that has been so for so long that no stand-in is to be held back for what may come.</param>
+    /// <param name="waitsFor">What they wait for: an item, or one whose continuation waits.</param>
+    /// <param name="after">What to do then.</param>
+    public StandInNeed LookLocked(bool areBlocked, bool isUnreserved, out PoolWorkItem? waitsFor, ref Aftermath after)
+    {
+        waitsFor = null;
+        _isLookSet = false;
+        DrainLocked(ref after);
+        if (State == QueueState.Stopped || !_backlog.MayHaveCaused || !_idle.IsNobodyFree) return StandInNeed.None;
+        _isLookSet = true;
+        _standIns.IsUnreserved = isUnreserved;
+        if (!areBlocked || !_crew.AreAllBusy) return StandInNeed.LookAgain;
+        int depth = _backlog.DeepestCaused(out waitsFor);
+        if (depth == 0) return StandInNeed.LookAgain;
+        if (_standIns.Resting == 0 && _crew.StandIns >= _standIns.Most) return StandInNeed.UsedUp;
+        if (!_standIns.MayRun(depth)) return StandInNeed.LookAgain;
+        return _standIns.TryWake(ref after) ? StandInNeed.Woken : StandInNeed.Start;
+    }
+
+    /// <summary>Makes a worker one of the queue's stand-ins; its thread is about to call <see cref="Next"/>.</summary>
+    /// <returns>False: there may be no more.</returns>
+    public bool TryAddStandInLocked(QueueWorker worker)
+    {
+        if (State == QueueState.Stopped || _crew.StandIns >= _standIns.Most) return false;
+        _crew.Add(worker, asStandIn: true);
+        return true;
+    }
+
+    /// <summary>The timer for dismissing has fired: stand-ins that have rested since then, or longer, leave.</summary>
+    /// <returns>Whether to set it again.</returns>
+    public bool DismissLocked(long since, ref Aftermath after)
+    {
+        _standIns.Dismiss(since, ref after);
+        return _isDismissalSet = _standIns.Resting > 0;
+    }
+
+    public int StandInCount => _crew.StandIns;
+
+    private NextStep NextOfStandInLocked(QueueWorker worker, long now, out Assignment assignment, ref Aftermath after)
+    {
+        worker.StandInDepth = 0;
+        _standIns.Remove(worker); // it woke for no reason of ours
+        assignment = default;
+        DrainLocked(ref after);
+        if (!worker.IsDismissed && worker.MayStandIn)
+        {
+            while (_backlog.DeepestCaused(out _) is > 0 and int depth && _standIns.MayRun(depth))
+            {
+                if (_backlog.TryTakeCaused(worker, now, out assignment, ref after)) return NextStep.Run;
+            }
+        }
+        NothingLeftLocked(ref after);
+        if (worker.IsDismissed || MayExitLocked || _crew.StandIns > _standIns.Most)
+        {
+            LeaveLocked(worker, ref after);
+            return NextStep.Exit;
+        }
+        _standIns.Rest(worker, now);
+        after.NeedsDismissal |= !_isDismissalSet;
+        _isDismissalSet = true;
+        return NextStep.Sleep;
+    }
+
+    /// <summary>
+    /// While something waits that a blocked worker may wait for, and no worker is free, a look is set. Called whenever one of the
+    /// two may have come about.
+    /// </summary>
+    private void NoteCausedLocked(ref Aftermath after)
+    {
+        if (!_backlog.MayHaveCaused || _isLookSet || !_idle.IsNobodyFree || State == QueueState.Stopped) return;
+        _isLookSet = true;
+        after.NeedsLook = true;
+    }
+
+    private void WakeAllLocked(ref Aftermath after)
+    {
+        _idle.WakeAll(ref after);
+        _standIns.WakeAll(ref after);
     }
 
     // --- what can be seen ---------------------------------------------------------------------------------------------
@@ -353,7 +457,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     {
         if (State == QueueState.Open || !IsEmptyLocked) return;
         after.IsDrained = true;
-        if (State >= QueueState.Stopping) _idle.WakeAll(ref after);
+        if (State >= QueueState.Stopping) WakeAllLocked(ref after);
     }
 
     public long CountReleased() => _backlog.Removed + _crew.Released;
@@ -379,6 +483,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     {
         DrainLocked(ref after);
         if (HasWorkLocked) _idle.Notify(ref after);
+        NoteCausedLocked(ref after);
         NoteTimerLocked(ref after);
     }
 

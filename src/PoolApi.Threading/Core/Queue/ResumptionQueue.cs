@@ -1,0 +1,90 @@
+namespace PoolApi.Threading.Core.Queue;
+
+/// <summary>
+/// The continuations that wait, first in, first out; a stand-in may take one from the middle. A ring whose slots may be empty.
+/// Guarded by the gate.
+/// </summary>
+internal sealed class ResumptionQueue
+{
+    private Resumption[] _ring = new Resumption[16]; // a power of two
+    private int _first;
+    private int _span; // slots in use, the emptied ones among them included
+
+    public int Count { get; private set; }
+
+    public void Enqueue(in Resumption resumption)
+    {
+        if (_span == _ring.Length) Rebuild();
+        Slot(_span++) = resumption;
+        Count++;
+    }
+
+    public bool TryDequeue(out Resumption resumption)
+    {
+        while (_span > 0)
+        {
+            resumption = _ring[_first];
+            Slot(0) = default;
+            _first = (_first + 1) & (_ring.Length - 1);
+            _span--;
+            if (resumption.Item is null) continue; // a stand-in took it
+            Count--;
+            return true;
+        }
+        resumption = default;
+        return false;
+    }
+
+    /// <summary>
+    /// The continuation that the longest chain of items waits for. One of an item that holds no worker, and that no item
+    /// caused, is waited for by nobody as far as the queue knows.
+    /// </summary>
+    /// <param name="place">Its place, for <see cref="TakeAt"/>.</param>
+    /// <returns>How long the chain is; 0: there is no such continuation.</returns>
+    public int FindDeepest(out int place)
+    {
+        int deepest = 0;
+        place = -1;
+        for (int i = 0; i < _span; i++)
+        {
+            if (Slot(i).Item is not { } item) continue;
+            int depth = Math.Min(CausedItems.MaxDepth, item.Depth + (item.HoldsWorker ? 1 : 0));
+            if (depth <= deepest) continue;
+            deepest = depth;
+            place = i;
+        }
+        return deepest;
+    }
+
+    public Resumption PeekAt(int place) => Slot(place);
+
+    public Resumption TakeAt(int place)
+    {
+        Resumption taken = Slot(place);
+        Slot(place) = default;
+        if (--Count == 0) _span = 0;
+        return taken;
+    }
+
+    public void Clear()
+    {
+        Array.Clear(_ring);
+        _span = Count = 0;
+    }
+
+    private ref Resumption Slot(int place) => ref _ring[(_first + place) & (_ring.Length - 1)];
+
+    /// <summary>Without the empty slots, and with room for as many again.</summary>
+    private void Rebuild()
+    {
+        var ring = new Resumption[Count * 2 > _ring.Length ? _ring.Length * 2 : _ring.Length];
+        int count = 0;
+        for (int i = 0; i < _span; i++)
+        {
+            if (Slot(i).Item is not null) ring[count++] = Slot(i);
+        }
+        _ring = ring;
+        _first = 0;
+        _span = count;
+    }
+}

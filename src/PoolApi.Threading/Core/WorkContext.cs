@@ -1,0 +1,26 @@
+namespace PoolApi.Threading.Core;
+
+/// <summary>
+/// Brings what follows an <see langword="await"/> inside a task of the pool's scheduler, or inside a callback of its context, back
+/// to the pool, and says whose continuation it is: the pool runs it even if that item blocks every worker.
+/// </summary>
+internal abstract class WorkContext(PoolCore core, PoolWorkItem cause) : SynchronizationContext
+{
+    public override void Post(SendOrPostCallback d, object? state)
+    {
+        ForcedItem item = ToItem(d, state);
+        // A pool that has closed takes no continuation of what it does not hold. But somebody may wait for it.
+        if (!core.TryForce(item, cause)) item.RunElsewhere();
+    }
+
+    /// <summary>On a worker of the same pool the callback runs in place: waiting for another worker could deadlock.</summary>
+    public override void Send(SendOrPostCallback d, object? state)
+    {
+        if (Worker.Current?.Core == core) d(state);
+        else SentItem.Send(core, cause, d, state);
+    }
+
+    public override SynchronizationContext CreateCopy() => this;
+
+    protected abstract ForcedItem ToItem(SendOrPostCallback d, object? state);
+}

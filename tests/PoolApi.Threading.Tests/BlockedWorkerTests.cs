@@ -1,0 +1,285 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>A worker that blocks on work of its own pool is answered, however many do so at once.</summary>
+public class BlockedWorkerTests
+{
+    private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
+
+    private static readonly Dictionary<string, Func<FixedThreadPool, Task<int>>> Shapes = new()
+    {
+        ["an asynchronous item blocks on an await before its own first"] = static pool => pool.RunAsync(static () => Task.FromResult(SlowAsync().Result)).AsTask(),
+        ["an asynchronous item blocks on an await after its own first"] = static pool => pool.RunAsync(static async () =>
+        {
+            await Task.Delay(Millisecond);
+            return SlowAsync().Result;
+        }).AsTask(),
+        ["a task of the scheduler blocks on an await"] = static pool => OnScheduler(pool, static () => SlowAsync().Result),
+        ["a task of the scheduler blocks on an await after its own first"] = static pool => OnScheduler(pool, static async () =>
+        {
+            await Task.Delay(Millisecond);
+            return SlowAsync().Result;
+        }).Unwrap(),
+        ["a task of the scheduler waits for another that it started"] = static pool => OnScheduler(pool, () => Waited(OnScheduler(pool, static () => 1))),
+        ["a task of the scheduler blocks on what continues another"] = static pool =>
+            OnScheduler(pool, () => Task.Delay(Millisecond).ContinueWith(static _ => 1, pool.TaskScheduler).Result),
+        ["an item blocks on a task of the scheduler that blocks on an await"] = static pool =>
+            pool.RunAsync(() => OnScheduler(pool, static () => SlowAsync().Result).Result).AsTask(),
+        ["an item blocks on a call"] = static pool => pool.RunAsync(() => Result(pool.RunAsync(static () => 1))).AsTask(),
+        ["an item blocks on an asynchronous call"] = static pool => pool.RunAsync(() => pool.RunAsync(SlowAsync).AsTask().Result).AsTask(),
+        ["an item blocks on a call that blocks on a call"] = static pool => pool.RunAsync(() => Levels(pool, 2, TimeSpan.Zero)).AsTask(),
+        ["an item blocks on a call that sleeps, and then blocks on a call"] = static pool => pool.RunAsync(() => Levels(pool, 2, Millisecond * 10)).AsTask(),
+        ["an item blocks on a callback that it posted"] = static pool => pool.RunAsync(() =>
+        {
+            var posted = new TaskCompletionSource<int>();
+            pool.SynchronizationContext.Post(_ => posted.SetResult(1), null);
+            return posted.Task.Result;
+        }).AsTask(),
+        ["a callback blocks on an await"] = static pool =>
+        {
+            var done = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+            pool.SynchronizationContext.Post(_ => done.SetResult(SlowAsync().Result), null);
+            return done.Task;
+        },
+        ["a callback blocks on somebody who sends to its context"] = static pool =>
+        {
+            var done = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+            pool.SynchronizationContext.Post(_ => done.SetResult(Sent(SynchronizationContext.Current!)), null);
+            return done.Task;
+        },
+        ["an asynchronous item blocks on somebody who sends to its context"] = static pool =>
+            pool.RunAsync(static () => Task.FromResult(Sent(SynchronizationContext.Current!))).AsTask(),
+    };
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly RecordingObserver _observer = new();
+
+    public static TheoryData<string, int> AllShapes
+    {
+        get
+        {
+            var all = new TheoryData<string, int>();
+            foreach (string shape in Shapes.Keys)
+            {
+                all.Add(shape, 2);
+                all.Add(shape, 8);
+            }
+            return all;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(AllShapes))]
+    public async Task All_are_answered(string shape, int calls)
+    {
+        using FixedThreadPool pool = Pools.Make(2);
+        Task<int>[] answers = [.. Enumerable.Range(0, calls).Select(_ => Shapes[shape](pool))];
+        Assert.All(await Task.WhenAll(answers).Patiently(), static answer => Assert.Equal(1, answer));
+        Pools.AddsUp(pool.GetSnapshot());
+        Assert.InRange(pool.GetSnapshot().Workers.Count, 2, 4);
+    }
+
+    [Theory]
+    [MemberData(nameof(AllShapes))]
+    public async Task A_drain_ends_too(string shape, int calls)
+    {
+        FixedThreadPool pool = Pools.Make(2);
+        Task<int>[] answers = [.. Enumerable.Range(0, calls).Select(_ => Shapes[shape](pool))];
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        Assert.True(report is { Drained: true, Joined: true, Counts.Abandoned: 0 });
+        // What a call starts after an await, once the pool has closed, is refused; whoever waits is told.
+        await Task.WhenAll(answers).ContinueWith(static _ => { }, TaskScheduler.Default).Patiently();
+        Pools.NoThreadIsLeft(pool);
+    }
+
+    [Fact]
+    public async Task A_stand_in_comes_when_all_are_blocked_runs_only_what_they_caused_is_told_of_once_for_each_kind_and_leaves()
+    {
+        using FixedThreadPool pool = Pools.Make(2, time: _time, observer: _observer, more: static o => o.MaxStandIns = 1);
+        for (int round = 0; round < 2; round++)
+        {
+            using var inner = new ManualResetEventSlim();
+            Task slow = pool.RunAsync(inner.WaitPatiently, new WorkOptions { Kind = "slow" }).AsTask();
+            Task<int> outer = pool.RunAsync(() => Result(pool.RunAsync(() =>
+            {
+                inner.WaitPatiently();
+                return 1;
+            })), new WorkOptions { Kind = "outer", Origin = "/outer" }).AsTask();
+            Patience.Until(() => pool.GetSnapshot() is { InFlight: 2, QueueLength: 1 });
+            Task<int> other = pool.RunAsync(static () => 2).AsTask();
+            AdvanceUntil(() => pool.GetSnapshot() is { InFlight: 3, QueueLength: 1 });
+            (WorkerSnapshot worker, bool hasStandIn) = Assert.Single(_observer.Blocked);
+            Assert.Equal(("outer", "/outer", true), (worker.Kind, worker.Origin, hasStandIn));
+            Assert.False(other.IsCompleted);
+            inner.Set();
+            Assert.Equal(1, await outer.Patiently());
+            Assert.Equal(2, await other.Patiently());
+            await slow.Patiently();
+        }
+        Assert.Equal(3, _observer.WorkersStarted.Count); // it had not left
+        AdvanceUntil(() => _observer.WorkersStopped.Count == 1);
+        Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 2);
+    }
+
+    [Fact]
+    public void A_worker_that_computes_gets_none()
+    {
+        using FixedThreadPool pool = Pools.Make(2, time: _time, observer: _observer);
+        using var computing = new ManualResetEventSlim();
+        bool over = false;
+        var nested = new TestItem();
+        var blocked = new TestItem(_ =>
+        {
+            pool.Accepted(nested);
+            Assert.Equal(WorkOutcome.Completed, nested.Endings.First.Result);
+        });
+        pool.Accepted(new TestItem(_ =>
+        {
+            computing.Set();
+            while (!Volatile.Read(ref over)) Thread.SpinWait(100); // SpinUntil would sleep in between
+        }));
+        computing.WaitPatiently();
+        pool.Accepted(blocked);
+        Patience.Until(() => pool.GetSnapshot() is { InFlight: 2, QueueLength: 1 });
+        try
+        {
+            for (int i = 0; i < 100; i++) _time.Advance(Millisecond * 10);
+            Assert.Equal(0, nested.Endings.Count);
+            Assert.Empty(_observer.Blocked);
+        }
+        finally
+        {
+            Volatile.Write(ref over, true);
+        }
+        Patience.Until(() => blocked.Endings.Count == 1);
+        Assert.Equal(2, _observer.WorkersStarted.Count);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task When_there_may_be_no_more_that_is_told_and_nobody_else_is_harmed(int standIns)
+    {
+        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o => o.MaxStandIns = standIns);
+        using var release = new ManualResetEventSlim();
+        Task<int> outer = pool.RunAsync(() => Levels(pool, standIns + 1, TimeSpan.Zero, release)).AsTask();
+        AdvanceUntil(() => _observer.Blocked.Any(static b => !b.HasStandIn));
+        for (int i = 0; i < 100; i++) _time.Advance(Millisecond * 10);
+        Assert.Single(_observer.Blocked, static b => !b.HasStandIn);
+        Assert.Equal(1 + standIns, _observer.WorkersStarted.Count);
+        release.Set();
+        AdvanceUntil(() => outer.IsCompleted);
+        Assert.Equal(1, await outer);
+        Pools.AddsUp(pool.GetSnapshot());
+    }
+
+    [Fact]
+    public async Task A_stand_in_that_gets_no_thread_is_tried_for_again()
+    {
+        bool refuse = false;
+        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o => o.StartThread = thread =>
+        {
+#pragma warning disable CA2201 // what the runtime throws then
+            if (Volatile.Read(ref refuse)) throw new OutOfMemoryException("on purpose");
+#pragma warning restore CA2201
+            thread.UnsafeStart();
+        });
+        Volatile.Write(ref refuse, true);
+        Task<int> outer = pool.RunAsync(() => Result(pool.RunAsync(static () => 1))).AsTask();
+        AdvanceUntil(() => _observer.Lost.Count == 1);
+        Volatile.Write(ref refuse, false);
+        AdvanceUntil(() => outer.IsCompleted);
+        Assert.Equal(1, await outer);
+    }
+
+    [Fact]
+    public async Task Items_that_wait_for_each_others_calls_get_every_stand_in_there_is()
+    {
+        using FixedThreadPool pool = Pools.Make(2);
+        using var both = new CountdownEvent(2);
+        Task<int>[] outer = [.. Enumerable.Range(0, 2).Select(_ => pool.RunAsync(() => Result(pool.RunAsync(() =>
+        {
+            both.Signal();
+            return both.Wait(Patience.Long) ? 1 : 0;
+        }))).AsTask())];
+        Assert.All(await Task.WhenAll(outer).Patiently(), static answer => Assert.Equal(1, answer));
+    }
+
+    [Fact]
+    public async Task What_an_item_submits_keeps_its_place_among_the_others()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var order = new List<string>();
+        using var submitted = new ManualResetEventSlim();
+        pool.Accepted(new TestItem(_ =>
+        {
+            submitted.WaitPatiently();
+            foreach ((string name, WorkPriority priority) in new[] { ("a", WorkPriority.Low), ("b", WorkPriority.Normal), ("c", WorkPriority.High) })
+                pool.Accepted(new TestItem(_ => order.Add(name)), new SubmitOptions { Priority = priority });
+        }));
+        Task last = pool.RunAsync(() => order.Add("d"), new WorkOptions { Priority = WorkPriority.Low }).AsTask();
+        submitted.Set();
+        await last.Patiently();
+        Patience.Until(() => pool.GetSnapshot().Counts.Completed == 5);
+        Assert.Equal(["c", "b", "d", "a"], order);
+    }
+
+    [Fact]
+    public async Task A_call_may_be_blocked_on_from_anywhere()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Assert.Equal(1, Result(pool.RunAsync(static () =>
+        {
+            Thread.Sleep(Millisecond);
+            return 1;
+        })));
+        Assert.Throws<InvalidDataException>(() => Result(pool.RunAsync<int>(static () => throw new InvalidDataException("on purpose"))));
+        using Occupation busy = pool.Occupy();
+        ValueTask<int> awaited = pool.RunAsync(static () => 1);
+        Task<int> first = awaited.AsTask();
+        Assert.Throws<InvalidOperationException>(() => Result(awaited));
+        busy.Dispose();
+        Assert.Equal(1, await first.Patiently());
+    }
+
+    private void AdvanceUntil(Func<bool> condition) => Patience.Until(() =>
+    {
+        _time.Advance(Millisecond);
+        return condition();
+    });
+
+    private static async Task<int> SlowAsync()
+    {
+        await Task.Delay(Millisecond * 5);
+        return 1;
+    }
+
+    private static int Levels(FixedThreadPool pool, int levels, TimeSpan sleep, ManualResetEventSlim? release = null)
+    {
+        if (levels == 0) return 1;
+        Thread.Sleep(sleep);
+        Task<int> inner = pool.RunAsync(() => Levels(pool, levels - 1, sleep, release)).AsTask();
+        if (release is null) return inner.Result;
+        WaitHandle.WaitAny([release.WaitHandle, ((IAsyncResult)inner).AsyncWaitHandle]);
+        return 1;
+    }
+
+    private static int Sent(SynchronizationContext context)
+    {
+        int sent = 0;
+        Task.Factory.StartNew(
+            () => context.Send(_ => sent = 1, null), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Wait(Patience.Long);
+        return sent;
+    }
+
+    /// <summary>With a time limit, a task is not run in place.</summary>
+    private static int Waited(Task<int> task) => task.Wait(Patience.Long) ? task.Result : 0;
+
+#pragma warning disable CA2012 // on purpose: what people write
+    private static int Result(ValueTask<int> call) => call.Result;
+#pragma warning restore CA2012
+
+    private static Task<T> OnScheduler<T>(FixedThreadPool pool, Func<T> work) =>
+        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
+}
