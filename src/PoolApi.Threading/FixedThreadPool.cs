@@ -19,7 +19,10 @@ namespace PoolApi.Threading;
 /// </remarks>
 public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
 {
-    /// <summary>The name of the meter under which every pool in the process reports: <c>PoolApi</c>.</summary>
+    /// <summary>
+    /// The name of the meter under which every pool reports: <c>PoolApi</c>. Its meter is the process's own, or one of
+    /// <see cref="FixedThreadPoolOptions.MeterFactory"/>.
+    /// </summary>
     public const string MeterName = "PoolApi";
 
     /// <summary>
@@ -46,7 +49,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         TaskScheduler = new PoolTaskScheduler(_core);
         SynchronizationContext = new PoolSynchronizationContext(_core);
         _core.Workers.Start();
-        PoolInstruments.Add(_core);
+        _core.Instruments.Add(_core);
     }
 
     /// <summary>The pool whose worker the calling thread is; <see langword="null"/> on any other thread.</summary>
@@ -207,7 +210,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     public void CountRejected(string reason)
     {
         ArgumentNullException.ThrowIfNull(reason);
-        PoolInstruments.Rejected(_core, reason);
+        _core.Instruments.Rejected(_core, reason);
     }
 
     /// <summary>Says that items of this kind may come. Their counters are exported from now on, at 0, and not from the first item on.</summary>
@@ -284,14 +287,14 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         _shutdown.Close();
         _core.Stop.Drained.GetAwaiter().GetResult(); // blocks the caller, as documented
         _shutdown.JoinDrained();
-        PoolInstruments.Remove(_core);
+        _core.Instruments.Remove(_core);
     }
 
     /// <summary>As <see cref="Dispose"/>, without blocking the caller.</summary>
     public async ValueTask DisposeAsync()
     {
         await ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).ConfigureAwait(false);
-        PoolInstruments.Remove(_core);
+        _core.Instruments.Remove(_core);
     }
 
     private static void ThrowIfNoTimeout(TimeSpan value, [CallerArgumentExpression(nameof(value))] string name = "")
