@@ -5,11 +5,18 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore;
 
 /// <summary>A pool in the app: the threads, and what bounds the requests in front of them.</summary>
-internal sealed class AppPool(FixedThreadPool threads, PoolOptions options, AnswerBudget answers, TimeProvider time)
+internal sealed class AppPool(
+    FixedThreadPool threads, PoolOptions options, TimeSpan maxQueueTime, PoolRegistration registration, AnswerBudget answers, TimeProvider time)
 {
     public FixedThreadPool Threads => threads;
 
     public PoolOptions Options => options;
+
+    /// <summary>The longest time a request may wait, as the threads have it; or infinite.</summary>
+    public TimeSpan MaxQueueTime => maxQueueTime;
+
+    /// <summary>What the app adds in code.</summary>
+    public PoolRegistration Registration => registration;
 
     /// <summary>The bytes that the bodies of waiting requests hold.</summary>
     public ByteBudget Bodies { get; } = new(options.QueueBytes);

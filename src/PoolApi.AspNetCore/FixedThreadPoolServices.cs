@@ -4,7 +4,6 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
@@ -24,44 +23,57 @@ public static class FixedThreadPoolServices
     /// threads start with the host, and the host's stop drains and joins them. The settings are validated at the start.
     /// </summary>
     /// <param name="services">The app's services.</param>
-    /// <param name="name">The pool's name; its threads are named <c>{name}-{id}</c>.</param>
-    /// <param name="section">The configuration section of its settings (<see cref="PoolOptions"/>).</param>
+    /// <param name="name">The pool's name; its threads are named <c>{name}-{id}</c>, its settings are in the section <c>Pools:{name}</c>.</param>
     /// <param name="configure">Changes the settings in code, after the configuration was read.</param>
+    /// <returns>A builder for what is not a setting.</returns>
     /// <exception cref="ArgumentException">A pool of that name has been added already.</exception>
-    public static IServiceCollection AddFixedThreadPool(
-        this IServiceCollection services, string name = "cpu", string section = "Pool", Action<PoolOptions>? configure = null)
+    public static FixedThreadPoolBuilder AddFixedThreadPool(
+        this IServiceCollection services, string name = "cpu", Action<PoolOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(name);
-        ArgumentException.ThrowIfNullOrEmpty(section);
         if (services.Any(s => s.ImplementationInstance is PoolRegistration other && other.Name == name))
             throw new ArgumentException($"A pool named '{name}' has been added already.", nameof(name));
 
         AddCommon(services);
-        var registration = new PoolRegistration(name, section);
+        var registration = new PoolRegistration(name);
         services.AddSingleton(registration);
-        services.AddSingleton<IConfigureOptions<PoolOptions>>(s => new PoolOptionsSetup(s.GetRequiredService<IConfiguration>(), registration));
-        services.AddSingleton<IValidateOptions<PoolOptions>>(s => new PoolOptionsSetup(s.GetRequiredService<IConfiguration>(), registration));
+        services.AddSingleton<IConfigureOptions<PoolOptions>>(s => Setup(s, registration));
+        services.AddSingleton<IValidateOptions<PoolOptions>>(s => Setup(s, registration));
         OptionsBuilder<PoolOptions> options = services.AddOptions<PoolOptions>(name);
         if (configure is not null) options.Configure(configure);
         options.ValidateOnStart();
 
-        services.AddKeyedSingleton(name, (s, _) =>
-        {
-            FixedThreadPoolOptions threads = s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name).ToPool(name);
-            threads.Observer = new PoolLog(s.GetRequiredService<ILoggerFactory>().CreateLogger<FixedThreadPool>());
-            threads.TimeProvider = s.GetService<TimeProvider>() ?? TimeProvider.System;
-            return new FixedThreadPool(threads);
-        });
+        services.AddKeyedSingleton(name, (s, _) => PoolThreads.Options(s, registration));
+        services.AddKeyedSingleton(name, (s, _) => PoolThreads.Start(name, s.GetRequiredKeyedService<FixedThreadPoolOptions>(name)));
         services.AddKeyedSingleton(name, (s, _) => new AppPool(
             s.GetRequiredKeyedService<FixedThreadPool>(name),
             s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name),
+            s.GetRequiredKeyedService<FixedThreadPoolOptions>(name).MaxQueueTime,
+            registration,
             s.GetRequiredService<AnswerBudget>(),
             s.GetService<TimeProvider>() ?? TimeProvider.System));
         services.TryAddSingleton(s => new AnswerBudget(s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name).QueueBytes));
         services.TryAddSingleton(s => s.GetRequiredKeyedService<FixedThreadPool>(name));
-        return services;
+        return new FixedThreadPoolBuilder(services, registration);
     }
+
+    /// <summary>Reads the settings of the stop (<see cref="ShutdownOptions"/>) from another section than <c>PoolShutdown</c>.</summary>
+    /// <param name="services">The app's services.</param>
+    /// <param name="section">The section's path.</param>
+    /// <param name="isShared">
+    /// Whether the section has keys of the app too. Then a key that is no setting of the stop is left alone; otherwise it fails the start.
+    /// </param>
+    public static IServiceCollection ConfigurePoolShutdown(this IServiceCollection services, string section, bool isShared = false)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(section);
+        return services.Replace(ServiceDescriptor.Singleton(new ShutdownSection(new SettingsSection(section, isShared))));
+    }
+
+    private static PoolOptionsSetup Setup(IServiceProvider services, PoolRegistration registration) => new(
+        services.GetRequiredService<IConfiguration>(), registration, services.GetServices<PoolRegistration>(),
+        services.GetRequiredService<ShutdownSection>());
 
     private static void AddCommon(IServiceCollection services)
     {
@@ -77,17 +89,20 @@ public static class FixedThreadPoolServices
         services.AddHostedService<PoolHostedService>();
         services.AddSingleton<IStartupFilter, RequestTracking>();
 
+        services.TryAddSingleton(ShutdownSection.Default);
         services.AddSingleton<ShutdownOptionsSetup>();
         services.AddSingleton<IConfigureOptions<ShutdownOptions>>(static s => s.GetRequiredService<ShutdownOptionsSetup>());
         services.AddSingleton<IValidateOptions<ShutdownOptions>>(static s => s.GetRequiredService<ShutdownOptionsSetup>());
         services.AddOptions<ShutdownOptions>().ValidateOnStart();
-        services.AddOptions<HostOptions>().PostConfigure<IOptions<ShutdownOptions>>(ShutdownOptionsSetup.GiveTime);
+        services.AddSingleton<HostTime>();
+        services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<HostOptions>>(HostTime.Unset));
+        services.AddOptions<HostOptions>().PostConfigure<HostTime>(static (host, time) => time.Give(host));
 
         services.AddProblemDetails();
         services.AddHealthChecks()
             .Add(new HealthCheckRegistration(
-                "shutdown", static s => new ReadinessCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]))
+                PoolHealth.ShutdownCheck, static s => new ReadinessCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]))
             .Add(new HealthCheckRegistration(
-                "startup", static s => new StartupCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.StartupTag]));
+                PoolHealth.StartupCheck, static s => new StartupCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.StartupTag]));
     }
 }

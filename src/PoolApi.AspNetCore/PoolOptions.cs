@@ -4,7 +4,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;
 
-/// <summary>The settings of one pool in an app, read from its configuration section (<c>Pool</c> unless said otherwise).</summary>
+/// <summary>The settings of one pool in an app, read from its configuration section (<c>Pools:{name}</c> unless said otherwise).</summary>
 public sealed class PoolOptions
 {
     private const long MaxDefaultQueueBytes = 256 * 1024 * 1024;
@@ -18,7 +18,10 @@ public sealed class PoolOptions
     /// <summary>The number of requests that may wait while every worker is busy, 1 to 16,777,216. Default: 1024.</summary>
     public int QueueCapacity { get; set; } = 1024;
 
-    /// <summary>The longest time a request may wait for a worker, 1 ms to 1 day. Default: 30 seconds.</summary>
+    /// <summary>
+    /// The longest time a request may wait for a worker, 1 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/> (as a setting
+    /// <c>-00:00:00.0010000</c>) for no limit. Default: 30 seconds.
+    /// </summary>
     public TimeSpan MaxQueueTime { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>The largest body of one request, in bytes, 1 to 1 GiB. Default: 32 MiB.</summary>

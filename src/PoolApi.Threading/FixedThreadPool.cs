@@ -19,7 +19,10 @@ namespace PoolApi.Threading;
 /// </remarks>
 public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
 {
-    /// <summary>The name of the meter under which every pool in the process reports: <c>PoolApi</c>.</summary>
+    /// <summary>
+    /// The name of the meter under which every pool reports: <c>PoolApi</c>. Its meter is the process's own, or one of
+    /// <see cref="FixedThreadPoolOptions.MeterFactory"/>.
+    /// </summary>
     public const string MeterName = "PoolApi";
 
     private readonly PoolCore _core;
@@ -38,7 +41,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         TaskScheduler = new PoolTaskScheduler(_core);
         SynchronizationContext = new PoolSynchronizationContext(_core);
         _core.Workers.Start();
-        PoolInstruments.Add(_core);
+        _core.Instruments.Add(_core);
     }
 
     /// <summary>The pool whose worker the calling thread is; <see langword="null"/> on any other thread.</summary>
@@ -199,7 +202,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     public void CountRejected(string reason)
     {
         ArgumentNullException.ThrowIfNull(reason);
-        PoolInstruments.Rejected(_core, reason);
+        _core.Instruments.Rejected(_core, reason);
     }
 
     /// <summary>Says that items of this kind may come. Their counters are exported from now on, at 0, and not from the first item on.</summary>
@@ -278,14 +281,14 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         // Blocks the caller, as documented.
         if (_shutdown.WaitUntilDrained()) _shutdown.JoinDrained();
         else _shutdown.ShutdownAsync(ShutdownMode.Drain, TimeSpan.Zero).GetAwaiter().GetResult();
-        PoolInstruments.Remove(_core);
+        _core.Instruments.Remove(_core);
     }
 
     /// <summary>As <see cref="Dispose"/>, without blocking the caller.</summary>
     public async ValueTask DisposeAsync()
     {
         await ShutdownAsync(ShutdownMode.Drain, _shutdown.Timeout).ConfigureAwait(false);
-        PoolInstruments.Remove(_core);
+        _core.Instruments.Remove(_core);
     }
 
     private static void ThrowIfNoTimeout(TimeSpan value, [CallerArgumentExpression(nameof(value))] string name = "")

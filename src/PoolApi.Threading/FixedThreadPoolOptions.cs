@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 
 namespace PoolApi.Threading;
@@ -89,6 +90,12 @@ public sealed class FixedThreadPoolOptions
 
     /// <summary>The clock for ages, limits and deadlines. Default: the system's.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    /// <summary>
+    /// Makes the meter under which the pool reports, so that two hosts in one process do not share series. Default:
+    /// <see langword="null"/>, one meter of the process for all pools without a factory.
+    /// </summary>
+    public IMeterFactory? MeterFactory { get; set; }
 
     internal const int MostStandIns = 64;
 

@@ -37,7 +37,8 @@ try
     builder.Services.AddReverseProxy(builder.Configuration);
     builder.Logging.AddLogFormat(builder.Configuration);
 
-    builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", configure: settings.Auth.AddTo);
+    builder.Services.ConfigurePoolShutdown("Shutdown");
+    builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", settings.Auth.AddTo).FromSection("Pool");
     bool jobs = settings.Jobs.Store != JobStoreKind.None;
     if (jobs) builder.Services.AddJobs(settings.Jobs);
     builder.Services.AddProblems();

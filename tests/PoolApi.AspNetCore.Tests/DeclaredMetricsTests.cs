@@ -19,7 +19,7 @@ public sealed class DeclaredMetricsTests
                 app.MapGroup("/v1/sums").RunOnPool(name, static o => o.Kind = "sum").MapPost("/{a:int}", static (int a) => a);
             },
             new() { ["Declared:Workers"] = "1" },
-            builder => builder.Services.AddFixedThreadPool(name, "Declared"));
+            builder => builder.Services.AddFixedThreadPool(name).FromSection("Declared"));
         var series = new ConcurrentBag<string>();
         using var listener = new MeterListener();
         listener.InstrumentPublished = static (instrument, listener) =>

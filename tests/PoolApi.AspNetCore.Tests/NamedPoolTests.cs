@@ -8,7 +8,7 @@ namespace PoolApi.AspNetCore.Tests;
 public class NamedPoolTests
 {
     private static Task<TestApp> StartAsync(Action<WebApplication> map) => TestApp.StartAsync(
-        map, new() { ["Pool:Workers"] = "1", ["Io:Workers"] = "3" }, b => b.Services.AddFixedThreadPool("io", "Io"));
+        map, new() { ["Pool:Workers"] = "1", ["Io:Workers"] = "3" }, b => b.Services.AddFixedThreadPool("io").FromSection("Io"));
 
     private static string Where() => Thread.CurrentThread.Name ?? "";
 
@@ -74,7 +74,7 @@ public class NamedPoolTests
     {
         var services = new ServiceCollection();
         services.AddFixedThreadPool("cpu");
-        Assert.Contains("'cpu'", Assert.Throws<ArgumentException>(() => services.AddFixedThreadPool("cpu", "Other")).Message, StringComparison.Ordinal);
+        Assert.Contains("'cpu'", Assert.Throws<ArgumentException>(() => services.AddFixedThreadPool("cpu")).Message, StringComparison.Ordinal);
     }
 
     [Theory]

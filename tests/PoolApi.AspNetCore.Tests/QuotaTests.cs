@@ -270,7 +270,7 @@ public sealed class QuotaTests : IDisposable
             configure: b =>
             {
                 SetQuota(b, _oneEach);
-                b.Services.AddFixedThreadPool("io", "Io");
+                b.Services.AddFixedThreadPool("io").FromSection("Io");
             });
         var endpoints = app.App.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>();
         Assert.Equal(

@@ -14,11 +14,10 @@ public class SettingsTests
     [InlineData("Pool:Workers", "", "a whole number from 1 to 1024")]
     [InlineData("Pool:QueueCapacity", "many", "a whole number from 1 to 16777216")]
     [InlineData("Pool:QueueCapacity", "99999999999999999999", "a whole number from 1 to 16777216")]
-    [InlineData("Pool:MaxQueueTime", "30", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
-    [InlineData("Pool:MaxQueueTime", "-00:00:01", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
+    [InlineData("Pool:MaxQueueTime", "30", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
+    [InlineData("Pool:MaxQueueTime", "-00:00:01", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
     [InlineData("Pool:MaxBodyBytes", "0", "a whole number from 1 to 1073741824")]
     [InlineData("Pool:QueueBytes", "1.5", "a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456")]
-    [InlineData("Pool:MaxQueueTime", "-00:00:00.0010000", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
     [InlineData("Pool:StuckAfter", "00:00:00", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
     [InlineData("Pool:StuckAfter", "-00:00:00.0020000", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
     [InlineData("Pool:StuckAfter", "-1", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
@@ -52,7 +51,7 @@ public class SettingsTests
     {
         string[] faults = await FaultsAsync(
             new() { ["Pool:Workers"] = "0", ["Pool:Colour"] = "red", ["Io:Workers"] = "none", ["Shutdown:Drain"] = "soon" },
-            b => b.Services.AddFixedThreadPool("io", "Io"));
+            b => b.Services.AddFixedThreadPool("io").FromSection("Io"));
         Assert.Equal(4, faults.Length);
         Assert.Contains(faults, static f => f.StartsWith("Io:Workers is 'none'", StringComparison.Ordinal));
     }
@@ -61,14 +60,14 @@ public class SettingsTests
     public async Task What_code_sets_out_of_range_is_told_too()
     {
         string[] faults = await FaultsAsync([], b => b.Services
-            .AddFixedThreadPool("code", "Code", static o =>
+            .AddFixedThreadPool("code", static o =>
             {
                 o.Workers = 0;
                 o.QueueBytes = -1;
                 o.MaxQueueTime = TimeSpan.Zero;
                 o.StuckAfter = TimeSpan.FromMilliseconds(-2);
-            })
-            .AddFixedThreadPool("a name with blanks", "Blank")
+            }).FromSection("Code").Services
+            .AddFixedThreadPool("a name with blanks").FromSection("Blank").Services
             .Configure<ShutdownOptions>(static o => o.Drain = TimeSpan.FromDays(2)));
         Assert.Equal(
             [
@@ -88,7 +87,7 @@ public class SettingsTests
         await using TestApp app = await TestApp.StartAsync(
             static _ => { },
             new() { ["pool:WORKERS"] = "3", ["Pool:MaxQueueTime"] = "0:0:5", ["Pool:StuckAfter"] = "1.00:00:00", ["More:Workers"] = "3" },
-            b => b.Services.AddFixedThreadPool("more", "More", static o => o.Workers++));
+            b => b.Services.AddFixedThreadPool("more", static o => o.Workers++).FromSection("More"));
         Assert.Equal(3, app.Pool.Workers);
         Assert.Equal(TimeSpan.FromSeconds(5), app.AppPool().Options.MaxQueueTime);
         Assert.Equal(TimeSpan.FromDays(1), app.AppPool().Options.StuckAfter);
@@ -104,7 +103,7 @@ public class SettingsTests
         await using TestApp app = await TestApp.StartAsync(
             static _ => { },
             new() { ["More:StuckAfter"] = setting },
-            b => b.Services.AddFixedThreadPool("more", "More", o => o.StuckAfter = inCode ? Timeout.InfiniteTimeSpan : o.StuckAfter));
+            b => b.Services.AddFixedThreadPool("more", o => o.StuckAfter = inCode ? Timeout.InfiniteTimeSpan : o.StuckAfter).FromSection("More"));
         Assert.Equal(Timeout.InfiniteTimeSpan, app.AppPool("more").Options.StuckAfter);
         Assert.Equal(1, app.AppPool("more").Threads.Run(static () => 1));
     }

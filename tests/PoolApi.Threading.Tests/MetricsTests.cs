@@ -252,6 +252,50 @@ public class MetricsTests
     }
 
     /// <summary>Everything that the meter says of one pool. Observed values are those of the last look.</summary>
+    [Fact]
+    public void Pools_with_meter_factories_of_their_own_share_no_series_though_they_have_one_name()
+    {
+        using var oneHost = new MeterFactory();
+        using var otherHost = new MeterFactory();
+        string name = "hosted-" + Guid.NewGuid().ToString("N")[..8];
+        using var one = new FixedThreadPool(new() { Name = name, Workers = 1, MeterFactory = oneHost });
+        using var beside = new FixedThreadPool(new() { Name = name + "-io", Workers = 1, MeterFactory = oneHost });
+        using var other = new FixedThreadPool(new() { Name = name, Workers = 1, MeterFactory = otherHost });
+        using var collectedOfOne = new Collected(name, oneHost);
+        using var collectedOfOther = new Collected(name, otherHost);
+        using var collectedOfProcess = new Collected(name, meters: null);
+
+        one.Run(static () => 1);
+        one.Run(static () => 2);
+        other.CountRejected("quota");
+        beside.Run(static () => 3);
+        foreach (Collected collected in (Collected[])[collectedOfOne, collectedOfOther, collectedOfProcess]) collected.Observe();
+
+        Assert.Equal((2, 2), (collectedOfOne.Sum("poolapi.work.accepted"), collectedOfOne.Sum("poolapi.work.finished")));
+        Assert.Equal((0, 0), (collectedOfOther.Sum("poolapi.work.accepted"), collectedOfOther.Sum("poolapi.work.finished")));
+        Assert.Equal((0, 1), (collectedOfOne.Sum("poolapi.work.rejected", ("reason", "quota")), collectedOfOther.Sum("poolapi.work.rejected", ("reason", "quota"))));
+        Assert.Equal(0, collectedOfProcess.Count("poolapi.queue.capacity"));
+        Assert.Single(collectedOfOne.Instruments, static i => i.Name == "poolapi.work.accepted"); // both pools of a host share it
+    }
+
+    /// <summary>As the one of a host: its meters go with it.</summary>
+    private sealed class MeterFactory : IMeterFactory
+    {
+        private readonly Dictionary<string, Meter> _meters = [];
+
+        public Meter Create(MeterOptions options)
+        {
+            options.Scope = this;
+            if (!_meters.TryGetValue(options.Name, out Meter? meter)) _meters.Add(options.Name, meter = new Meter(options));
+            return meter;
+        }
+
+        public void Dispose()
+        {
+            foreach (Meter meter in _meters.Values) meter.Dispose();
+        }
+    }
+
     private sealed class Collected : IDisposable
     {
         private readonly MeterListener _listener = new();
@@ -259,11 +303,21 @@ public class MetricsTests
         private ConcurrentQueue<(Instrument Instrument, double Value, Dictionary<string, string?> Tags)> _all = new();
 
         public Collected(string pool)
+            : this(pool, static _ => true)
+        {
+        }
+
+        public Collected(string pool, IMeterFactory? meters)
+            : this(pool, instrument => instrument.Meter.Scope == meters)
+        {
+        }
+
+        private Collected(string pool, Func<Instrument, bool> isWanted)
         {
             _pool = pool;
             _listener.InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Meter.Name != FixedThreadPool.MeterName) return;
+                if (instrument.Meter.Name != FixedThreadPool.MeterName || !isWanted(instrument)) return;
                 Instruments.Enqueue(instrument);
                 listener.EnableMeasurementEvents(instrument);
             };

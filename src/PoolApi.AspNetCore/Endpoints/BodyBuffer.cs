@@ -61,14 +61,14 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         // What a refused client goes on sending, the server reads away for some seconds only.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server) server.MaxRequestBodySize = null;
         long? declared = context.Request.ContentLength;
-        if (declared > limit) return Rejection.PayloadTooLarge(limit);
+        if (declared > limit) return Rejection.PayloadTooLarge(pool, limit);
 
         // What does not fit now is refused before it is read. What can is reserved piece by piece, each before it is read: a client that
         // announces much and sends little must not keep out those that do send.
-        if (declared > pool.Bodies.Free) return Rejection.Overloaded(pool);
+        if (declared > pool.Bodies.Free) return Rejection.NoRoomForBody(pool);
         long end = declared ?? limit;
         int size = (int)Math.Min(FirstChunk, end);
-        if (!reservation.TryGrow(size)) return Rejection.Overloaded(pool);
+        if (!reservation.TryGrow(size)) return Rejection.NoRoomForBody(pool);
         byte[] bytes = size == 0 ? [] : GC.AllocateUninitializedArray<byte>(size);
         int length = 0;
         while (true)
@@ -78,11 +78,11 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
                 if (length == end)
                 {
                     // One byte more than is allowed must be seen to be refused. It is not kept, so it needs no room in the budget.
-                    if (declared is null && await context.Request.Body.ReadAsync(new byte[1], cancellation) > 0) return Rejection.PayloadTooLarge(limit);
+                    if (declared is null && await context.Request.Body.ReadAsync(new byte[1], cancellation) > 0) return Rejection.PayloadTooLarge(pool, limit);
                     break;
                 }
                 int grown = (int)Math.Min(bytes.Length * 2L, end);
-                if (!reservation.TryGrow(grown - bytes.Length)) return Rejection.Overloaded(pool);
+                if (!reservation.TryGrow(grown - bytes.Length)) return Rejection.NoRoomForBody(pool);
                 byte[] larger = GC.AllocateUninitializedArray<byte>(grown);
                 bytes.CopyTo(larger, 0);
                 bytes = larger;

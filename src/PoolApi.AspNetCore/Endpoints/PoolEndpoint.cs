@@ -63,8 +63,10 @@ internal sealed class PoolEndpoint
     /// <summary>What the endpoint has learned of its clients; <see langword="null"/>: it is switched off.</summary>
     public OverloadControl? Overload => _services.Value.Overload;
 
-    /// <summary>How long its requests may wait.</summary>
-    public TimeSpan MaxQueueTime => Options.MaxQueueTime is { } own && own < Pool.Options.MaxQueueTime ? own : Pool.Options.MaxQueueTime;
+    /// <summary>How long its requests may wait, or infinite.</summary>
+    public TimeSpan MaxQueueTime => Options.MaxQueueTime is { } own && (own < Pool.MaxQueueTime || Pool.MaxQueueTime == Timeout.InfiniteTimeSpan)
+        ? own
+        : Pool.MaxQueueTime;
 
     /// <summary>The author names a pool, or nothing but options; the last to name one wins.</summary>
     public void Configure(string? pool, Action<RunOnPoolOptions>? configure)

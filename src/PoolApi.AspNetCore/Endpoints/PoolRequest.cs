@@ -188,7 +188,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         }
         catch (Exception e) when (IsMalformed(e))
         {
-            return Rejection.MalformedBody(Context);
+            return Rejection.MalformedBody(Pool, Context);
         }
     }
 
@@ -349,7 +349,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             case WorkOutcome.Expired:
                 return Rejection.Expired(Pool, _endpoint.MaxQueueTime);
             case WorkOutcome.Shed:
-                return Rejection.Overloaded(Pool);
+                return Rejection.Shed(Pool);
             case WorkOutcome.NotStarted:
                 return Rejection.NotStarted(Pool);
             case WorkOutcome.ClientGone or WorkOutcome.Cancelled when IsClientGone:
@@ -358,7 +358,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
                 // Middleware has cancelled it, such as a request timeout: it has its own status, and writes its own answer.
                 throw new OperationCanceledException(outer);
             default:
-                return Rejection.StateUnknown();
+                return Rejection.StateUnknown(Pool);
         }
     }
 

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.OutputCaching;
+using Microsoft.AspNetCore.ResponseCaching;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -11,10 +13,26 @@ internal static class ServerTiming
     /// <summary>For an endpoint that writes its own response on the worker: the header must be there before it starts.</summary>
     public static void Announce(PoolRequest request, PoolOptions options)
     {
-        if (options.ServerTiming) request.Context.Response.OnStarting(static request => AppendAsync((PoolRequest)request), request);
+        if (options.ServerTiming) request.Context.Response.OnStarting(static request => AppendQueueAsync((PoolRequest)request), request);
     }
 
-    private static Task AppendAsync(PoolRequest request)
+    /// <summary>The request's work has ended; its answer is about to be written.</summary>
+    public static void Set(PoolRequest request, PoolOptions options)
+    {
+        HttpContext context = request.Context;
+        if (!options.ServerTiming || context.Response.HasStarted) return;
+        if (IsUnderCache(context)) context.Response.OnStarting(static request => AppendAsync((PoolRequest)request), request);
+        else Append(request);
+    }
+
+    /// <summary>
+    /// Whether one of the framework's caches may store the answer. It copies the headers before the server starts the response, so that
+    /// what is added then is sent and not stored.
+    /// </summary>
+    private static bool IsUnderCache(HttpContext context) =>
+        context.Features.Get<IOutputCacheFeature>() is not null || context.Features.Get<IResponseCachingFeature>() is not null;
+
+    private static Task AppendQueueAsync(PoolRequest request)
     {
         // A refusal is written by nobody's worker.
         if (request.WorkerName is { } worker)
@@ -26,14 +44,17 @@ internal static class ServerTiming
         return Task.CompletedTask;
     }
 
-    /// <summary>The request's work has ended; its answer is about to be written.</summary>
-    public static void Set(PoolRequest request, PoolOptions options)
+    private static Task AppendAsync(PoolRequest request)
     {
-        HttpResponse response = request.Context.Response;
-        if (!options.ServerTiming || response.HasStarted) return;
+        Append(request);
+        return Task.CompletedTask;
+    }
+
+    private static void Append(PoolRequest request)
+    {
         var (queueMs, queueFraction) = Milliseconds(request.QueueTime);
         var (runMs, runFraction) = Milliseconds(request.RunTime);
-        response.Headers.Append(Name, string.Create(
+        request.Context.Response.Headers.Append(Name, string.Create(
             CultureInfo.InvariantCulture,
             $"queue;dur={queueMs}.{queueFraction:000}, run;dur={runMs}.{runFraction:000}, worker;desc=\"{request.WorkerName}\""));
     }

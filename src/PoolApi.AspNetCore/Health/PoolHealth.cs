@@ -14,7 +14,12 @@ public static class PoolHealth
     /// <summary>Health checks with this tag decide readiness: <c>ready</c>.</summary>
     public const string ReadyTag = "ready";
 
-    internal const string StartupTag = "startup";
+    // Tags and names are the app's too. Only the probe of the start looks for this tag.
+    internal const string StartupTag = "pool-startup";
+
+    internal const string StartupCheck = "pool-startup";
+
+    internal const string ShutdownCheck = "pool-shutdown";
 
     /// <summary>
     /// Maps <c>/livez</c> (200 as long as the process answers), <c>/readyz</c> (200 while the app runs and every check

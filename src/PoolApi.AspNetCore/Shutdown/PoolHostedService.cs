@@ -1,6 +1,9 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Settings;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
@@ -9,7 +12,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// The stop runs in <see cref="StoppingAsync"/>: that is before any hosted service's StopAsync, and so while Kestrel still
 /// listens, answers probes and enforces its time limits. From its StopAsync on it does none of these.
 /// </remarks>
-internal sealed class PoolHostedService(IServiceProvider services) : IHostedLifecycleService, IDisposable
+internal sealed partial class PoolHostedService(IServiceProvider services, ILogger<PoolHostedService> logger) : IHostedLifecycleService, IDisposable
 {
     private StopSignals? _signals;
     private ShutdownCoordinator? _coordinator;
@@ -24,6 +27,8 @@ internal sealed class PoolHostedService(IServiceProvider services) : IHostedLife
         lifetime.ApplicationStarted.Register(coordinator.Started);
         // The routes are all there when the server has started.
         lifetime.ApplicationStarted.Register(() => instruments.DeclareKinds(services.GetService<EndpointDataSource>()));
+        if (services.GetRequiredService<HostTime>().Replaced is { } tooShort)
+            LogHostTime(services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout, tooShort);
         _signals = new StopSignals(First, signal => coordinator.ForceEnd(signal.Name, signal.ExitCode));
         return Task.CompletedTask;
 
@@ -57,4 +62,10 @@ internal sealed class PoolHostedService(IServiceProvider services) : IHostedLife
     }
 
     public void Dispose() => _signals?.Dispose();
+
+    [LoggerMessage(
+        16, LogLevel.Warning,
+        "The host waits for a stop for {given}, not for the {set} of HostOptions.ShutdownTimeout: the phases of the stop may take that long. "
+        + "Set it to that or longer, or shorten them")]
+    private partial void LogHostTime(TimeSpan given, TimeSpan set);
 }

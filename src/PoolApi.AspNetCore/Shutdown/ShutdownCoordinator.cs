@@ -48,6 +48,10 @@ internal sealed class ShutdownCoordinator(
     private bool _flushed = true;
     private bool _isForced;
 
+    /// <summary>How long the watchdog waits; <see langword="null"/>: the app lets its stop take any time.</summary>
+    public static TimeSpan? WatchdogTime(HostOptions host) =>
+        host.ShutdownTimeout == Timeout.InfiniteTimeSpan ? null : host.ShutdownTimeout + ShutdownOptions.HostCut;
+
     public ShutdownState State => _state;
 
     public OpenRequests Requests { get; } = new();
@@ -95,7 +99,7 @@ internal sealed class ShutdownCoordinator(
             _reason = reason;
             _sinceStop.Start();
             ShutdownOptions times = options.Value;
-            if (times.Watchdog) _watchdog = Watchdog.Start(host.Value.ShutdownTimeout + ShutdownOptions.HostCut, End);
+            if (times.Watchdog && WatchdogTime(host.Value) is { } time) _watchdog = Watchdog.Start(time, End);
             if (lameDuck && times.LameDuck > TimeSpan.Zero && _state == ShutdownState.Running) Enter(ShutdownState.LameDuck);
             else BeginDraining();
         }

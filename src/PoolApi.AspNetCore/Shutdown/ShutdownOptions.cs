@@ -1,6 +1,7 @@
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>How an app with pools stops, read from the configuration section <c>Shutdown</c>.</summary>
+/// <summary>How an app with pools stops, read from the configuration section <c>PoolShutdown</c>
+/// unless said otherwise.</summary>
 public sealed class ShutdownOptions
 {
     /// <summary>

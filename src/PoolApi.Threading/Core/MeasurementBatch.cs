@@ -42,7 +42,7 @@ internal sealed class MeasurementBatch
         Span<Measured> items = _items.AsSpan(0, count);
         try
         {
-            PoolInstruments.Ended(pool, items);
+            pool.Instruments.Ended(pool, items);
         }
         finally
         {

@@ -48,6 +48,7 @@ internal sealed class PoolCore
         _maxQueueTicks = _clock.ToTicks(options.MaxQueueTime);
         _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
         _queue = new WorkQueue<ProcessorOps>(Capacity, _maxQueueTicks != long.MaxValue, Environment.ProcessorCount, this);
+        Instruments = PoolInstruments.Of(options.MeterFactory);
         _listeners = new PoolListeners(this, options.Observer);
         Async = new AsyncItems(this);
         Stop = new PoolStop(this);
@@ -67,6 +68,8 @@ internal sealed class PoolCore
     public string Name { get; }
 
     public int Capacity { get; }
+
+    public PoolInstruments Instruments { get; }
 
     public PoolClock Clock => _clock;
 
@@ -238,7 +241,7 @@ internal sealed class PoolCore
         if (step == NextStep.Run)
         {
             PoolWorkItem item = assignment.Item;
-            worker.IsTimed = item.IsTimed || worker.IsSample() || PoolInstruments.MeasureTimes;
+            worker.IsTimed = item.IsTimed || worker.IsSample() || Instruments.MeasureTimes;
             if (assignment.Callback is null) item.StartedAt = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : _clock.Now);
             item.LastWorker = worker;
             _watch.WorkerIsBusy();
@@ -297,7 +300,7 @@ internal sealed class PoolCore
 
     /// <summary>Precise where it matters: for who wants to know, and for short limits.</summary>
     private long SubmissionTime(PoolWorkItem item, in SubmitOptions options) =>
-        item.IsTimed || _hasShortLimit || options.MaxQueueTime is not null || PoolInstruments.MeasureTimes ? _clock.Now : _clock.Coarse;
+        item.IsTimed || _hasShortLimit || options.MaxQueueTime is not null || Instruments.MeasureTimes ? _clock.Now : _clock.Coarse;
 
     private WorkItemState Claim(PoolWorkItem item, in SubmitOptions options, long now, out bool urgent)
     {

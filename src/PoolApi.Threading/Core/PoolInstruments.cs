@@ -1,21 +1,27 @@
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
 
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// The instruments of every pool in the process, under one meter. What a pool already counts is observed when somebody
+/// The instruments of the pools that share one meter. What a pool already counts is observed when somebody
 /// collects and costs nothing otherwise; only what a pool does not keep (times, outcomes by kind) is recorded as it happens.
 /// </summary>
 /// <remarks>
-/// A pool is observed from its start until it is disposed of, and not only until it has stopped: who collects every few seconds
-/// would otherwise never see its final counts.
+/// The pools of one <see cref="IMeterFactory"/> share a meter of that factory, so the listeners of one host do not see the pools of
+/// another. The pools without a factory share the process's own meter.
+/// <para>A pool is observed from its start until it is disposed of, and not only until it has stopped: who collects every few seconds
+/// would otherwise never see its final counts.</para>
 /// <para>A recorded counter has no series until something is added to it, and an alert on its increase does not see the first
 /// occurrence. So 0 is added for every declared label value whenever somebody collects: to whoever began to listen since, too.</para>
 /// </remarks>
-internal static class PoolInstruments
+internal sealed class PoolInstruments
 {
-    private static readonly Meter Meter = new(FixedThreadPool.MeterName, typeof(PoolInstruments).Assembly.GetName().Version?.ToString(3));
+    private static readonly string? Version = typeof(PoolInstruments).Assembly.GetName().Version?.ToString(3);
+
+    // The factory holds its meter, and the meter's instruments hold this object. So an entry lives as long as its factory.
+    private static readonly ConditionalWeakTable<IMeterFactory, PoolInstruments> ByFactory = [];
 
     // 1 ms to 300 s: a queue time of a fast pool at one end, the longest work anyone waits for at the other.
     private static readonly InstrumentAdvice<double> Durations = new()
@@ -23,62 +29,64 @@ internal static class PoolInstruments
         HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
     };
 
-    private static readonly Counter<long> FinishedCounter = Meter.CreateCounter<long>(
-        "poolapi.work.finished", "{item}", "Accepted items that have ended, by how they ended.");
+    private readonly Counter<long> _finished;
+    private readonly Counter<long> _rejected;
+    private readonly Counter<long> _replaced;
+    private readonly Histogram<double> _queueDuration;
+    private readonly Histogram<double> _executionDuration;
+    private ImmutableArray<PoolCore> _pools = [];
 
-    private static readonly Counter<long> RejectedCounter = Meter.CreateCounter<long>(
-        "poolapi.work.rejected", "{item}", "Items that were refused, by reason; they were never accepted.");
-
-    private static readonly Counter<long> ReplacedCounter = Meter.CreateCounter<long>(
-        "poolapi.worker.replaced", "{worker}", "Worker threads that were replaced, by reason.");
-
-    private static readonly Histogram<double> QueueDuration = Meter.CreateHistogram(
-        "poolapi.work.queue.duration", "s", "Time from acceptance to the start or, if it never ran, to the end.", null, Durations);
-
-    private static readonly Histogram<double> ExecutionDuration = Meter.CreateHistogram(
-        "poolapi.work.execution.duration", "s", "Time from the start to the end, awaits included.", null, Durations);
-
-    private static ImmutableArray<PoolCore> s_pools = [];
-
-    static PoolInstruments()
+    private PoolInstruments(Meter meter)
     {
-        Meter.CreateObservableGauge(
-            "poolapi.pool.workers", static () => Observe(WorkersByState), "{worker}", "Workers, by what they do.");
-        Meter.CreateObservableGauge(
-            "poolapi.worker.state", static () => Observe(WorkerStates), null, "1 for the state that the worker is in, 0 for the others.");
-        Meter.CreateObservableCounter(
-            "poolapi.worker.busy.time", static () => Observe(BusyTimes), "s", "Time the worker has spent running items.");
-        Meter.CreateObservableCounter(
-            "poolapi.worker.work", static () => Observe(WorkerItems), "{item}", "Items that ran on the worker and have ended.");
-        Meter.CreateObservableGauge(
-            "poolapi.queue.length", static () => Observe(QueueLength), "{item}", "Items that wait.");
-        Meter.CreateObservableGauge(
-            "poolapi.queue.capacity", static () => Observe(QueueCapacity), "{item}", "Items that may wait.");
-        Meter.CreateObservableGauge(
-            "poolapi.queue.oldest.age", static () => Observe(OldestAge), "s", "For how long the oldest waiting item has waited.");
-        Meter.CreateObservableCounter(
-            "poolapi.work.accepted", static () => Observe(AcceptedBesideZeros), "{item}", "Items accepted.");
+        _finished = meter.CreateCounter<long>("poolapi.work.finished", "{item}", "Accepted items that have ended, by how they ended.");
+        _rejected = meter.CreateCounter<long>("poolapi.work.rejected", "{item}", "Items that were refused, by reason; they were never accepted.");
+        _replaced = meter.CreateCounter<long>("poolapi.worker.replaced", "{worker}", "Worker threads that were replaced, by reason.");
+        _queueDuration = meter.CreateHistogram(
+            "poolapi.work.queue.duration", "s", "Time from acceptance to the start or, if it never ran, to the end.", null, Durations);
+        _executionDuration = meter.CreateHistogram(
+            "poolapi.work.execution.duration", "s", "Time from the start to the end, awaits included.", null, Durations);
+        meter.CreateObservableGauge(
+            "poolapi.pool.workers", () => Observe(WorkersByState), "{worker}", "Workers, by what they do.");
+        meter.CreateObservableGauge(
+            "poolapi.worker.state", () => Observe(WorkerStates), null, "1 for the state that the worker is in, 0 for the others.");
+        meter.CreateObservableCounter(
+            "poolapi.worker.busy.time", () => Observe(BusyTimes), "s", "Time the worker has spent running items.");
+        meter.CreateObservableCounter(
+            "poolapi.worker.work", () => Observe(WorkerItems), "{item}", "Items that ran on the worker and have ended.");
+        meter.CreateObservableGauge(
+            "poolapi.queue.length", () => Observe(QueueLength), "{item}", "Items that wait.");
+        meter.CreateObservableGauge(
+            "poolapi.queue.capacity", () => Observe(QueueCapacity), "{item}", "Items that may wait.");
+        meter.CreateObservableGauge(
+            "poolapi.queue.oldest.age", () => Observe(OldestAge), "s", "For how long the oldest waiting item has waited.");
+        meter.CreateObservableCounter(
+            "poolapi.work.accepted", () => Observe(AcceptedBesideZeros), "{item}", "Items accepted.");
     }
+
+    /// <summary>The instruments of the pools of one factory, or of the pools without a factory.</summary>
+    public static PoolInstruments Of(IMeterFactory? factory) => factory is null
+        ? OfProcess.Instruments
+        : ByFactory.GetValue(factory, static f => new PoolInstruments(f.Create(FixedThreadPool.MeterName, Version)));
 
     /// <summary>Whether somebody listens to what items take.</summary>
-    public static bool MeasureTimes => QueueDuration.Enabled || ExecutionDuration.Enabled;
+    public bool MeasureTimes => _queueDuration.Enabled || _executionDuration.Enabled;
 
-    public static void Add(PoolCore pool) => ImmutableInterlocked.Update(ref s_pools, static (pools, p) => pools.Add(p), pool);
+    public void Add(PoolCore pool) => ImmutableInterlocked.Update(ref _pools, static (pools, p) => pools.Add(p), pool);
 
-    public static void Remove(PoolCore pool) => ImmutableInterlocked.Update(ref s_pools, static (pools, p) => pools.Remove(p), pool);
+    public void Remove(PoolCore pool) => ImmutableInterlocked.Update(ref _pools, static (pools, p) => pools.Remove(p), pool);
 
-    public static void Rejected(PoolCore pool, string reason, int items = 1)
+    public void Rejected(PoolCore pool, string reason, int items = 1)
     {
-        if (RejectedCounter.Enabled) RejectedCounter.Add(items, Pool(pool.Name), new("reason", reason));
+        if (_rejected.Enabled) _rejected.Add(items, Pool(pool.Name), new("reason", reason));
     }
 
-    public static void Replaced(PoolCore pool, string reason)
+    public void Replaced(PoolCore pool, string reason)
     {
-        if (ReplacedCounter.Enabled) ReplacedCounter.Add(1, Pool(pool.Name), new("reason", reason));
+        if (_replaced.Enabled) _replaced.Add(1, Pool(pool.Name), new("reason", reason));
     }
 
     /// <summary>Whether somebody listens to what becomes of items.</summary>
-    public static bool MeasureItems => FinishedCounter.Enabled || QueueDuration.Enabled || ExecutionDuration.Enabled;
+    public bool MeasureItems => _finished.Enabled || _queueDuration.Enabled || _executionDuration.Enabled;
 
     public static Measured Measure(PoolWorkItem item, WorkOutcome outcome)
     {
@@ -89,7 +97,7 @@ internal static class PoolInstruments
     }
 
     /// <summary>Items that have ended, in the order in which they did. Runs of the same kind and outcome are counted at once.</summary>
-    public static void Ended(PoolCore pool, ReadOnlySpan<Measured> items)
+    public void Ended(PoolCore pool, ReadOnlySpan<Measured> items)
     {
         KeyValuePair<string, object?> name = Pool(pool.Name);
         double seconds = 1.0 / pool.Clock.Time.TimestampFrequency;
@@ -100,17 +108,17 @@ internal static class PoolInstruments
             while (alike < items.Length && items[alike].Outcome == first.Outcome && items[alike].Kind == first.Kind) alike++;
             KeyValuePair<string, object?> kind = new("kind", first.Kind);
             KeyValuePair<string, object?> how = new("outcome", Word(first.Outcome));
-            FinishedCounter.Add(alike, name, kind, how);
+            _finished.Add(alike, name, kind, how);
             // One instrument after the other, so that each has its cache lines together.
-            if (QueueDuration.Enabled)
+            if (_queueDuration.Enabled)
             {
-                foreach (ref readonly Measured item in items[..alike]) QueueDuration.Record(item.QueueTicks * seconds, name, kind);
+                foreach (ref readonly Measured item in items[..alike]) _queueDuration.Record(item.QueueTicks * seconds, name, kind);
             }
-            if (ExecutionDuration.Enabled)
+            if (_executionDuration.Enabled)
             {
                 foreach (ref readonly Measured item in items[..alike])
                 {
-                    if (item.RunTicks >= 0) ExecutionDuration.Record(item.RunTicks * seconds, name, kind, how);
+                    if (item.RunTicks >= 0) _executionDuration.Record(item.RunTicks * seconds, name, kind, how);
                 }
             }
             items = items[alike..];
@@ -153,18 +161,18 @@ internal static class PoolInstruments
 
     private static readonly WorkOutcome[] Outcomes = Enum.GetValues<WorkOutcome>();
 
-    private static readonly string[] Replacements = ["died", "stuck"];
+    private static readonly string[] Replacements = ["blocked", "died", "stuck"];
 
     private static readonly WorkerState[] States = [WorkerState.Idle, WorkerState.Busy, WorkerState.Stuck];
 
-    private static List<Measurement<T>> Observe<T>(Func<PoolSnapshot, IEnumerable<Measurement<T>>> view)
+    private List<Measurement<T>> Observe<T>(Func<PoolSnapshot, IEnumerable<Measurement<T>>> view)
         where T : struct => Observe((_, snapshot) => view(snapshot));
 
-    private static List<Measurement<T>> Observe<T>(Func<PoolCore, PoolSnapshot, IEnumerable<Measurement<T>>> view)
+    private List<Measurement<T>> Observe<T>(Func<PoolCore, PoolSnapshot, IEnumerable<Measurement<T>>> view)
         where T : struct
     {
         var all = new List<Measurement<T>>();
-        foreach (PoolCore pool in s_pools)
+        foreach (PoolCore pool in _pools)
         {
             pool.Views.RecordMeasured(); // before the collector takes what has been recorded
             all.AddRange(view(pool, pool.Views.GetSnapshot()));
@@ -172,15 +180,15 @@ internal static class PoolInstruments
         return all;
     }
 
-    private static IEnumerable<Measurement<long>> AcceptedBesideZeros(PoolCore pool, PoolSnapshot snapshot)
+    private IEnumerable<Measurement<long>> AcceptedBesideZeros(PoolCore pool, PoolSnapshot snapshot)
     {
         KeyValuePair<string, object?> name = Pool(pool.Name);
         foreach (string kind in pool.Labels.Kinds)
         {
-            foreach (WorkOutcome outcome in Outcomes) FinishedCounter.Add(0, name, new("kind", kind), new("outcome", Word(outcome)));
+            foreach (WorkOutcome outcome in Outcomes) _finished.Add(0, name, new("kind", kind), new("outcome", Word(outcome)));
         }
-        foreach (string reason in pool.Labels.Reasons) RejectedCounter.Add(0, name, new("reason", reason));
-        foreach (string reason in Replacements) ReplacedCounter.Add(0, name, new("reason", reason));
+        foreach (string reason in pool.Labels.Reasons) _rejected.Add(0, name, new("reason", reason));
+        foreach (string reason in Replacements) _replaced.Add(0, name, new("reason", reason));
         return [new(snapshot.Counts.Accepted, name)];
     }
 
@@ -207,4 +215,10 @@ internal static class PoolInstruments
 
     private static IEnumerable<Measurement<double>> OldestAge(PoolSnapshot pool) =>
         [new(pool.OldestAge?.TotalSeconds ?? 0, Pool(pool.Name))];
+
+    /// <summary>Made for the first pool without a factory: where every pool has one, the process's own meter is never published.</summary>
+    private static class OfProcess
+    {
+        public static readonly PoolInstruments Instruments = new(new Meter(FixedThreadPool.MeterName, Version));
+    }
 }

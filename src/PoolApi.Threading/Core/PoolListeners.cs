@@ -22,7 +22,7 @@ internal sealed class PoolListeners(PoolCore core, IFixedThreadPoolObserver? obs
     {
         try
         {
-            PoolInstruments.Rejected(core, result == SubmitResult.Closed ? "draining" : "queue_full", items);
+            core.Instruments.Rejected(core, result == SubmitResult.Closed ? "draining" : "queue_full", items);
         }
         catch (Exception)
         {
@@ -45,10 +45,10 @@ internal sealed class PoolListeners(PoolCore core, IFixedThreadPoolObserver? obs
     {
         try
         {
-            if (PoolInstruments.MeasureItems)
+            if (core.Instruments.MeasureItems)
             {
                 Measured measured = PoolInstruments.Measure(item, outcome);
-                if (batch is null) PoolInstruments.Ended(core, [measured]);
+                if (batch is null) core.Instruments.Ended(core, [measured]);
                 else batch.Add(core, measured);
             }
         }
@@ -136,7 +136,7 @@ internal sealed class PoolListeners(PoolCore core, IFixedThreadPoolObserver? obs
     {
         try
         {
-            PoolInstruments.Replaced(core, reason);
+            core.Instruments.Replaced(core, reason);
         }
         catch (Exception)
         {

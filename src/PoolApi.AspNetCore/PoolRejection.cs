@@ -1,0 +1,28 @@
+using Microsoft.AspNetCore.Http;
+
+namespace PoolApi.AspNetCore;
+
+/// <summary>Why a request gets a problem in place of its work's answer. For <c>OnRejected</c>.</summary>
+public sealed class PoolRejection
+{
+    internal PoolRejection(string pool, string problem, int status, string title, string detail, TimeSpan? retryAfter) =>
+        (Pool, Problem, Status, Title, Detail, RetryAfter) = (pool, problem, status, title, detail, retryAfter);
+
+    /// <summary>The pool's name.</summary>
+    public string Pool { get; }
+
+    /// <summary>The problem's name, such as <c>queue-full</c>; its type is <c>urn:poolapi:problem:</c> and this.</summary>
+    public string Problem { get; }
+
+    /// <summary>The status of the answer, such as <see cref="StatusCodes.Status503ServiceUnavailable"/>.</summary>
+    public int Status { get; }
+
+    /// <summary>What is wrong, in a few words.</summary>
+    public string Title { get; }
+
+    /// <summary>What is wrong and what the client may do, for people.</summary>
+    public string Detail { get; }
+
+    /// <summary>When the client may try again; <see langword="null"/> where the answer does not say so.</summary>
+    public TimeSpan? RetryAfter { get; }
+}

@@ -1,0 +1,211 @@
+using System.Collections.Concurrent;
+using System.Threading.RateLimiting;
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>What an app says of a pool in code, beside its settings.</summary>
+public sealed class BuilderTests
+{
+    [Fact]
+    public void The_builder_knows_its_pool_and_the_services()
+    {
+        var services = new ServiceCollection();
+        FixedThreadPoolBuilder builder = services.AddFixedThreadPool("io", static o => o.Workers = 2);
+        Assert.Equal("io", builder.Name);
+        Assert.Same(services, builder.Services);
+    }
+
+    [Fact]
+    public async Task Every_option_of_the_threads_can_be_set_with_the_services_at_hand()
+    {
+        await using TestApp app = await StartAsync(
+            static pool => pool
+                .ConfigureThreads(static o => o.MaxStandIns = 3)
+                .ConfigureThreads(static (services, o) => o.CreateWorkerState = id => $"{services.GetRequiredService<Greeting>().Text} {id}"),
+            static app => app.MapGet("/", static () => (string?)FixedThreadPool.CurrentWorkerState).RunOnPool());
+        Assert.Equal("hello 0", await app.Client.GetStringAsync("/", TestApp.Token));
+        Assert.Equal(3, app.App.Services.GetRequiredKeyedService<FixedThreadPoolOptions>("cpu").MaxStandIns);
+    }
+
+    [Fact]
+    public async Task Observers_are_told_beside_the_log_and_beside_each_other_though_one_throws()
+    {
+        var one = new Observer(throws: true);
+        var other = new Observer();
+        await using TestApp app = await StartAsync(
+            pool => pool.ConfigureThreads(o => o.Observer = one).ConfigureThreads(o =>
+            {
+                Assert.Null(o.Observer);
+                o.Observer = other;
+            }));
+        Assert.Equal("ran", await app.Client.GetStringAsync("/", TestApp.Token));
+        await app.App.StopAsync(TestApp.Token);
+        Assert.Equal(["started 0", "finished Completed", "joined 0"], one.Told);
+        Assert.Equal(["started 0", "finished Completed", "joined 0"], other.Told);
+        Assert.Equal(["Shutting down worker 0"], app.Log.With("Shutting down worker"));
+    }
+
+    [Fact]
+    public void Several_observers_are_told_of_everything_that_one_is()
+    {
+        System.Reflection.InterfaceMapping map = typeof(PoolObservers).GetInterfaceMap(typeof(IFixedThreadPoolObserver));
+        Assert.All(map.TargetMethods, static method => Assert.Equal(typeof(PoolObservers), method.DeclaringType));
+    }
+
+    [Theory]
+    [InlineData("MaxStandIns")]
+    [InlineData("Nice")]
+    [InlineData("Name")]
+    public async Task An_option_of_the_threads_out_of_its_range_fails_the_start_and_names_the_pool(string option)
+    {
+        var fault = await Assert.ThrowsAsync<OptionsValidationException>(() => StartAsync(pool => pool.ConfigureThreads(o =>
+        {
+            if (option == "Name") o.Name = "other";
+            if (option == "Nice") o.Nice = 20;
+            if (option == "MaxStandIns") o.MaxStandIns = -1;
+        })));
+        Assert.StartsWith($"The pool 'cpu': {option} ", Assert.Single(fault.Failures), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("setting")]
+    [InlineData("code")]
+    [InlineData("threads")]
+    public async Task A_request_may_wait_without_a_limit_and_an_endpoint_may_have_its_own(string how)
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/held", () => gate.Pass()).RunOnPool();
+                app.MapGet("/own", static () => "ran").RunOnPool(configure: static o => o.MaxQueueTime = TimeSpan.FromMilliseconds(20));
+            },
+            new() { ["Pools:cpu:Workers"] = "1", ["Pools:cpu:MaxQueueTime"] = how == "setting" ? "-00:00:00.0010000" : null },
+            b =>
+            {
+                FixedThreadPoolBuilder pool = b.Services.AddFixedThreadPool("cpu", o => o.MaxQueueTime = how == "code" ? Timeout.InfiniteTimeSpan : o.MaxQueueTime);
+                if (how == "threads") pool.ConfigureThreads(static o => o.MaxQueueTime = Timeout.InfiniteTimeSpan);
+            },
+            pool: false);
+        Assert.Equal(Timeout.InfiniteTimeSpan, app.AppPool().MaxQueueTime);
+        Task<string> held = app.Client.GetStringAsync("/held", TestApp.Token);
+        await gate.Arrival();
+        using HttpResponseMessage expired = await app.Client.GetAsync(new Uri("/own", UriKind.Relative), TestApp.Token);
+        Assert.Contains("waited for 0.02 s", await expired.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        gate.Open();
+        await held;
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_quota_is_the_makers_or_made_and_disposed_of_by_the_app(bool byApp)
+    {
+        var made = new List<Limiter>();
+        Limiter Make()
+        {
+            var limiter = new Limiter();
+            made.Add(limiter);
+            return limiter;
+        }
+
+        await using (TestApp app = await StartAsync(pool => _ = byApp ? pool.WithQuota(_ => Make()) : pool.WithQuota(Make())))
+        {
+            using HttpResponseMessage refused = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+            Assert.Equal(429, (int)refused.StatusCode);
+        }
+        Assert.Equal(byApp, Assert.Single(made).IsDisposed);
+    }
+
+    [Fact]
+    public async Task Overload_control_can_be_switched_off()
+    {
+        await using TestApp with = await StartAsync(static _ => { });
+        await using TestApp without = await StartAsync(static pool => pool.WithoutOverloadControl());
+        Assert.NotNull(with.AppPool().NewOverloadControl());
+        Assert.Null(without.AppPool().NewOverloadControl());
+    }
+
+    [Fact]
+    public async Task In_an_app_with_several_pools_each_line_of_the_log_names_its_pool()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static () => "ran").RunOnPool("io"),
+            configure: static b =>
+            {
+                b.Services.AddFixedThreadPool("cpu", static o => o.Workers = 1);
+                b.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
+            },
+            pool: false);
+        await app.Client.GetStringAsync("/", TestApp.Token);
+        await app.App.StopAsync(TestApp.Token);
+        Assert.Equal(["Worker 0 got a job; executing (pool io)"], app.Log.With("Worker 0 got a job"));
+        Assert.Equal(
+            ["Shutting down worker 0 (pool cpu)", "Shutting down worker 0 (pool io)"],
+            app.Log.With("Shutting down worker").Order(StringComparer.Ordinal));
+    }
+
+    private static Task<TestApp> StartAsync(Action<FixedThreadPoolBuilder> configure, Action<WebApplication>? map = null) => TestApp.StartAsync(
+        map ?? (static app => app.MapGet("/", static () => "ran").RunOnPool()),
+        new() { ["Pools:cpu:Workers"] = "1" },
+        b =>
+        {
+            b.Services.AddSingleton(new Greeting("hello"));
+            configure(b.Services.AddFixedThreadPool());
+        },
+        pool: false);
+
+    private sealed record Greeting(string Text);
+
+    private sealed class Observer(bool throws = false) : IFixedThreadPoolObserver
+    {
+        public ConcurrentQueue<string> Told { get; } = new();
+
+        public void WorkStarted(int workerId, PoolWorkItem item) => Tell($"started {workerId}");
+
+        public void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) => Tell($"finished {outcome}");
+
+        public void WorkerJoined(int workerId) => Tell($"joined {workerId}");
+
+        private void Tell(string what)
+        {
+            Told.Enqueue(what);
+            if (throws) throw new InvalidOperationException("on purpose");
+        }
+    }
+
+    /// <summary>Refuses everybody.</summary>
+    private sealed class Limiter : PartitionedRateLimiter<HttpContext>
+    {
+        public bool IsDisposed { get; private set; }
+
+        public override RateLimiterStatistics? GetStatistics(HttpContext resource) => null;
+
+        protected override RateLimitLease AttemptAcquireCore(HttpContext resource, int permitCount) => new Refused();
+
+        protected override ValueTask<RateLimitLease> AcquireAsyncCore(HttpContext resource, int permitCount, CancellationToken cancellationToken) =>
+            new(new Refused());
+
+        protected override void Dispose(bool disposing)
+        {
+            IsDisposed = true;
+            base.Dispose(disposing);
+        }
+
+        private sealed class Refused : RateLimitLease
+        {
+            public override bool IsAcquired => false;
+
+            public override IEnumerable<string> MetadataNames => [];
+
+            public override bool TryGetMetadata(string metadataName, out object? metadata)
+            {
+                metadata = null;
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>An app has settings, health checks and metrics of its own, and may have several pools: no name of theirs is another's.</summary>
+public sealed class NeighbourNamesTests
+{
+    [Fact]
+    public async Task The_settings_of_each_pool_are_in_a_section_of_its_name_and_the_apps_own_do_not_matter()
+    {
+        await using TestApp app = await StartAsync(
+            new()
+            {
+                ["Pool:Size"] = "olympic",
+                ["Pool:Workers"] = "many",
+                ["Shutdown:Command"] = "now",
+                ["Shutdown:Drain"] = "the pool",
+                ["Pools:garden:Depth"] = "2 m",
+                ["Pools:cpu:Workers"] = "2",
+                ["Pools:io:Workers"] = "3",
+                ["PoolShutdown:Drain"] = "00:00:07",
+            },
+            static services => services.AddFixedThreadPool("cpu").Services.AddFixedThreadPool("io"));
+        Assert.Equal((2, 3), (app.AppPool().Threads.Workers, app.AppPool("io").Threads.Workers));
+        Assert.Equal(TimeSpan.FromSeconds(7), app.App.Services.GetRequiredService<IOptions<ShutdownOptions>>().Value.Drain);
+    }
+
+    [Theory]
+    [InlineData("Pools:cpu:Wrokers", "Pools:cpu:Wrokers is not a setting")]
+    [InlineData("PoolShutdown:Drian", "PoolShutdown:Drian is not a setting")]
+    [InlineData("Pools:cpu:Workers", "Pools:cpu:Workers is 'x'")]
+    [InlineData("PoolShutdown:Drain", "PoolShutdown:Drain is 'x'")]
+    public async Task A_key_in_a_section_of_ours_alone_that_is_no_setting_fails_the_start(string key, string fault) =>
+        Assert.StartsWith(
+            fault, Assert.Single(await FaultsAsync(new() { [key] = "x" }, static services => services.AddFixedThreadPool())), StringComparison.Ordinal);
+
+    [Fact]
+    public async Task A_section_may_be_shared_with_the_app()
+    {
+        static void Add(IServiceCollection services)
+        {
+            services.AddFixedThreadPool().FromSection("Pool", isShared: true);
+            services.ConfigurePoolShutdown("Shutdown", isShared: true);
+        }
+
+        await using TestApp app = await StartAsync(
+            new() { ["Pool:Size"] = "olympic", ["Pool:Workers"] = "2", ["Shutdown:Command"] = "now", ["Shutdown:Drain"] = "00:00:07" }, Add);
+        Assert.Equal(2, app.AppPool().Threads.Workers);
+        Assert.Equal(TimeSpan.FromSeconds(7), app.App.Services.GetRequiredService<IOptions<ShutdownOptions>>().Value.Drain);
+        Assert.Equal(
+            ["Pool:Workers is 'two'", "Shutdown:Drain is 'soon'"],
+            (await FaultsAsync(new() { ["Pool:Workers"] = "two", ["Shutdown:Drain"] = "soon" }, Add)).Select(static f => f[..f.IndexOf(';', StringComparison.Ordinal)]));
+    }
+
+    [Theory]
+    [InlineData("Pool", "pool", "The pools 'one' and 'two' both have the section pool")]
+    [InlineData("Pools:two", null, "The pools 'one' and 'two' both have the section Pools:two")]
+    [InlineData(null, "Pools:One", "The pools 'one' and 'two' both have the section Pools:One")]
+    [InlineData("PoolShutdown", null, "The pool 'one' and the stop both have the section PoolShutdown")]
+    public async Task A_section_is_of_one_pool_only(string? sectionOfOne, string? sectionOfTwo, string fault) => Assert.StartsWith(
+        fault,
+        Assert.Single(await FaultsAsync([], services =>
+        {
+            FixedThreadPoolBuilder one = services.AddFixedThreadPool("one");
+            if (sectionOfOne is not null) one.FromSection(sectionOfOne);
+            FixedThreadPoolBuilder two = services.AddFixedThreadPool("two");
+            if (sectionOfTwo is not null) two.FromSection(sectionOfTwo);
+        })),
+        StringComparison.Ordinal);
+
+    [Fact]
+    public async Task The_app_may_have_health_checks_and_tags_of_any_plain_name()
+    {
+        await using TestApp app = await StartAsync(
+            [],
+            static services => services.AddFixedThreadPool().Services.AddHealthChecks()
+                .AddCheck("shutdown", static () => HealthCheckResult.Unhealthy(), ["startup"])
+                .AddCheck("startup", static () => HealthCheckResult.Unhealthy(), ["shutdown"]),
+            static app => app.MapPoolHealth());
+        foreach (string path in (string[])["/readyz", "/startupz"])
+        {
+            using HttpResponseMessage probe = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+            Assert.Equal(HttpStatusCode.OK, probe.StatusCode);
+        }
+    }
+
+    [Theory]
+    [InlineData(null, 28.5, false)]
+    [InlineData(5.0, 28.5, true)]
+    [InlineData(28.5, 28.5, false)]
+    [InlineData(30.0, 30.0, false)] // the framework's default, said by the app
+    [InlineData(300.0, 300.0, false)]
+    [InlineData(-0.001, -0.001, false)] // no limit
+    public async Task The_time_that_the_app_gives_a_stop_is_kept_or_the_log_says_that_it_is_too_short(double? set, double expected, bool isTold)
+    {
+        await using TestApp app = await StartAsync(
+            new() { ["PoolShutdown:Watchdog"] = "false" },
+            services =>
+            {
+                services.AddFixedThreadPool();
+                if (set is { } seconds) services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(seconds));
+            });
+        Assert.Equal(TimeSpan.FromSeconds(expected), app.App.Services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout);
+        string[] told = app.Log.With("The host waits for a stop");
+        if (isTold) Assert.StartsWith("The host waits for a stop for 00:00:28.5000000, not for the 00:00:05 of HostOptions.ShutdownTimeout", Assert.Single(told), StringComparison.Ordinal);
+        else Assert.Empty(told);
+    }
+
+    [Theory]
+    [InlineData(30.0, 33.0)]
+    [InlineData(-0.001, null)]
+    public void A_stop_that_may_take_any_time_has_no_watchdog(double timeout, double? watchdog) => Assert.Equal(
+        watchdog, ShutdownCoordinator.WatchdogTime(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(timeout) })?.TotalSeconds);
+
+    [Fact]
+    public async Task Two_hosts_in_one_process_do_not_share_series()
+    {
+        static void Map(WebApplication app) => app.MapGet("/", static () => "ran").RunOnPool();
+        await using TestApp one = await StartAsync([], static services => services.AddFixedThreadPool(), Map);
+        await using TestApp two = await StartAsync([], static services => services.AddFixedThreadPool(), Map);
+        using var listener = new MeterListener();
+        object? scope = one.App.Services.GetRequiredService<IMeterFactory>();
+        long accepted = 0, ofOthers = 0;
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Meter.Scope == scope && instrument is { Meter.Name: FixedThreadPool.MeterName, Name: "poolapi.work.accepted" }) l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+        {
+            if (tags is [{ Key: "pool", Value: "cpu" }]) accepted += value;
+            else ofOthers++;
+        });
+        listener.Start();
+
+        await one.Client.GetStringAsync("/", TestApp.Token);
+        for (int i = 0; i < 3; i++) await two.Client.GetStringAsync("/", TestApp.Token);
+        listener.RecordObservableInstruments();
+
+        Assert.Equal((1, 0), (accepted, ofOthers));
+    }
+
+    private static Task<TestApp> StartAsync(
+        Dictionary<string, string?> settings, Action<IServiceCollection> add, Action<WebApplication>? map = null) =>
+        TestApp.StartAsync(map ?? (static _ => { }), Own(settings), b => add(b.Services), pool: false);
+
+    private static async Task<string[]> FaultsAsync(Dictionary<string, string?> settings, Action<IServiceCollection> add)
+    {
+        Exception thrown = await Assert.ThrowsAnyAsync<Exception>(() => StartAsync(settings, add));
+        return [.. Flat(thrown).Order(StringComparer.Ordinal)];
+
+        static IEnumerable<string> Flat(Exception e) => e switch
+        {
+            AggregateException many => many.InnerExceptions.SelectMany(Flat),
+            OptionsValidationException faults => faults.Failures,
+            _ => [e.ToString()],
+        };
+    }
+
+    /// <summary>Without what the test's app has for other tests.</summary>
+    private static Dictionary<string, string?> Own(Dictionary<string, string?> settings)
+    {
+        settings.TryAdd("Pool:Workers", null);
+        settings.TryAdd("Shutdown:Drain", null);
+        return settings;
+    }
+}

@@ -1,0 +1,264 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using System.Threading.RateLimiting;
+using Microsoft.AspNetCore.Mvc;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>A request that is refused gets an answer that nobody keeps, everybody can read, and that says what is so.</summary>
+public sealed class RefusalTests
+{
+    private static readonly string[] CacheHeaders = ["Cache-Control", "ETag", "Expires", "Last-Modified", "CDN-Cache-Control", "Surrogate-Control"];
+
+    [Theory]
+    [InlineData("/filter")]
+    [InlineData("/delegate")]
+    [InlineData("/starting")]
+    [InlineData("/refusals/cached")]
+    [InlineData("/refusals/api/cached")]
+    public async Task A_refusal_is_not_kept_whatever_was_said_of_the_answer_before(string path)
+    {
+        await using FullApp full = await FullApp.StartAsync();
+        using HttpResponseMessage refused = await full.App.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal(
+            ["Cache-Control: no-store"],
+            refused.Headers.Concat(refused.Content.Headers).Where(static h => CacheHeaders.Contains(h.Key, StringComparer.OrdinalIgnoreCase))
+                .Select(static h => $"{h.Key}: {string.Join(", ", h.Value)}"));
+    }
+
+    [Fact]
+    public async Task An_answer_keeps_the_headers_that_the_app_gave_it()
+    {
+        await using FullApp full = await FullApp.StartAsync();
+        await full.EmptyAsync();
+        using HttpResponseMessage answer = await full.App.Client.GetAsync(new Uri("/filter", UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("public, max-age=60", answer.Headers.CacheControl?.ToString());
+        Assert.NotNull(answer.Headers.ETag);
+    }
+
+    public static TheoryData<string, string> ClientsOfAllKinds() => new(
+        from path in (string[])["/filter", "/delegate", "/refusals/cached", "/refusals/api/cached"]
+        from accept in (string[])["text/html", "image/avif,image/webp", "application/xml", "*/*", "application/json", "text/html;q=0.9, nonsense"]
+        select (path, accept));
+
+    [Theory]
+    [MemberData(nameof(ClientsOfAllKinds))]
+    public async Task Every_client_gets_the_problem_whatever_it_accepts(string path, string accept)
+    {
+        await using FullApp full = await FullApp.StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.TryAddWithoutValidation("Accept", accept);
+        using HttpResponseMessage refused = await full.App.Client.SendAsync(request, TestApp.Token);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal("application/problem+json", refused.Content.Headers.ContentType?.MediaType);
+        JsonNode problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal("urn:poolapi:problem:queue-full", (string?)problem["type"]);
+        Assert.Equal(503, (int?)problem["status"]);
+        Assert.Equal("cpu", (string?)problem["pool"]);
+        Assert.NotNull((string?)problem["traceId"]);
+        Assert.StartsWith("The queue", (string?)problem["title"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_body_without_room_and_a_queue_that_is_too_long_are_told_apart()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapPost("/", static (HttpRequest _) => "ran").RunOnPool(), new() { ["Pool:QueueBytes"] = "100" });
+        Assert.True(app.AppPool().Bodies.TryTake(90));
+        using HttpResponseMessage refused = await app.Client.PostAsync(new Uri("/", UriKind.Relative), new ByteArrayContent(new byte[50]), TestApp.Token);
+        app.AppPool().Bodies.Return(90);
+        JsonNode problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal("urn:poolapi:problem:overloaded", (string?)problem["type"]);
+        Assert.Equal(
+            "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.",
+            (string?)problem["detail"]);
+        string[] others = [.. new[] { Endpoints.Rejection.Overloaded(app.AppPool()), Endpoints.Rejection.Shed(app.AppPool()) }.Select(static r => r.Told.Detail)];
+        Assert.Equal(2, others.Distinct().Count());
+        Assert.All(others, static detail => Assert.DoesNotContain("bod", detail, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("/cpu", "cpu")]
+    [InlineData("/io", "io")]
+    public async Task A_problem_names_the_pool_that_refused(string path, string pool)
+    {
+        using PartitionedRateLimiter<HttpContext> nothing = NoPermits();
+        await using TestApp app = await TestApp.StartAsync(
+            static app =>
+            {
+                app.MapGet("/cpu", static () => "").RunOnPool();
+                app.MapGet("/io", static () => "").RunOnPool("io");
+            },
+            configure: b =>
+            {
+                b.Services.AddFixedThreadPool("cpu").WithQuota(nothing);
+                b.Services.AddFixedThreadPool("io").WithQuota(nothing);
+            },
+            pool: false);
+        using HttpResponseMessage refused = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.Equal(pool, (string?)JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestApp.Token))!["pool"]);
+    }
+
+    [Theory]
+    [InlineData("/filter")]
+    [InlineData("/delegate")]
+    [InlineData("/refusals/cached")]
+    public async Task The_app_may_write_the_answer_itself(string path)
+    {
+        await using FullApp full = await FullApp.StartAsync(static pool => pool.OnRejected(static async (context, rejection) =>
+        {
+            context.Response.ContentType = "text/html";
+            await context.Response.WriteAsync($"<p>{rejection.Pool}: {rejection.Problem}, {rejection.Title}, {rejection.RetryAfter is not null}</p>");
+            return true;
+        }));
+        using HttpResponseMessage refused = await full.App.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        Assert.Equal("<p>cpu: queue-full, The queue is full, True</p>", await refused.Content.ReadAsStringAsync(TestApp.Token));
+        Assert.Equal("text/html", refused.Content.Headers.ContentType?.MediaType);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal("no-store", refused.Headers.CacheControl?.ToString());
+        Assert.NotNull(refused.Headers.RetryAfter);
+    }
+
+    [Fact]
+    public async Task The_app_may_send_the_client_elsewhere()
+    {
+        await using FullApp full = await FullApp.StartAsync(static pool => pool.OnRejected(static (context, _) =>
+        {
+            context.Response.Redirect("/busy");
+            return new ValueTask<bool>(true);
+        }));
+        using HttpResponseMessage refused = await full.App.Client.GetAsync(new Uri("/filter", UriKind.Relative), TestApp.Token);
+        Assert.Equal((HttpStatusCode.Found, "/busy"), (refused.StatusCode, refused.Headers.Location?.OriginalString));
+        Assert.Equal("", await refused.Content.ReadAsStringAsync(TestApp.Token));
+    }
+
+    [Fact]
+    public async Task Each_hook_is_asked_until_one_has_written_the_answer_and_without_any_the_problem_is()
+    {
+        var asked = new List<string>();
+        await using FullApp full = await FullApp.StartAsync(pool => pool
+            .OnRejected((_, rejection) =>
+            {
+                asked.Add("first " + rejection.Status);
+                return new ValueTask<bool>(false);
+            })
+            .OnRejected((context, _) =>
+            {
+                asked.Add("second");
+                return new ValueTask<bool>(context.Request.Path == "/delegate");
+            })
+            .OnRejected((_, _) =>
+            {
+                asked.Add("third");
+                return new ValueTask<bool>(false);
+            }));
+        Assert.Contains("queue-full", await ReadAsync("/filter"), StringComparison.Ordinal);
+        Assert.Equal("", await ReadAsync("/delegate"));
+        Assert.Equal(["first 503", "second", "third", "first 503", "second"], asked);
+
+        async Task<string> ReadAsync(string path)
+        {
+            using HttpResponseMessage refused = await full.App.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+            return await refused.Content.ReadAsStringAsync(TestApp.Token);
+        }
+    }
+
+    private static PartitionedRateLimiter<HttpContext> NoPermits() => PartitionedRateLimiter.Create<HttpContext, string>(static _ =>
+        RateLimitPartition.GetConcurrencyLimiter("all", static _ => new ConcurrencyLimiterOptions { PermitLimit = 1, QueueLimit = 0 })) is { } one
+        && one.AttemptAcquire(new DefaultHttpContext()).IsAcquired ? one : throw new InvalidOperationException();
+
+    /// <summary>An app whose one worker is busy and whose queue is full. Nothing refuses before the filters and attributes have run.</summary>
+    private sealed class FullApp(TestApp app, Gate gate, Task<string>[] held) : IAsyncDisposable
+    {
+        public TestApp App => app;
+
+        public static async Task<FullApp> StartAsync(Action<FixedThreadPoolBuilder>? configure = null)
+        {
+            var gate = new Gate();
+            TestApp app = await TestApp.StartAsync(
+                app =>
+                {
+                    app.MapGet("/held", () => gate.Pass()).RunOnPool();
+                    app.MapGet("/filter", static () => "ran").AddEndpointFilter(static (invocation, next) =>
+                    {
+                        MakeCacheable(invocation.HttpContext.Response.Headers);
+                        return next(invocation);
+                    }).RunOnPool();
+                    app.Use(static (context, next) =>
+                    {
+                        if (context.Request.Path == "/delegate") MakeCacheable(context.Response.Headers);
+                        if (context.Request.Path != "/starting") return next(context);
+                        context.Response.OnStarting(() =>
+                        {
+                            MakeCacheable(context.Response.Headers);
+                            return Task.CompletedTask;
+                        });
+                        return next(context);
+                    });
+                    app.UseRouting();
+                    app.MapGet("/delegate", static context => context.Response.WriteAsync("ran")).RunOnPool();
+                    app.MapGet("/starting", static () => "ran").RunOnPool();
+                    app.MapControllers().RunOnPool();
+                },
+                new() { ["Pools:cpu:Workers"] = "1", ["Pools:cpu:QueueCapacity"] = "1" },
+                b =>
+                {
+                    configure?.Invoke(b.Services.AddFixedThreadPool());
+                    if (configure is null) b.Services.AddFixedThreadPool();
+                    b.Services.AddControllersWithViews().AddApplicationPart(typeof(RefusalTests).Assembly);
+                },
+                pool: false);
+            var held = new Task<string>[2];
+            held[0] = app.Client.GetStringAsync("/held", TestApp.Token);
+            await gate.Arrival();
+            held[1] = app.Client.GetStringAsync("/held", TestApp.Token);
+            await app.UntilQueued(1);
+            return new FullApp(app, gate, held);
+        }
+
+        public async Task EmptyAsync()
+        {
+            gate.Open();
+            await Task.WhenAll(held);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await EmptyAsync();
+            await app.DisposeAsync();
+            gate.Dispose();
+        }
+    }
+
+    internal static void MakeCacheable(IHeaderDictionary headers)
+    {
+        headers.CacheControl = "public, max-age=60";
+        headers.ETag = "\"7\"";
+        headers.Expires = "Fri, 01 Jan 2100 00:00:00 GMT";
+        headers.LastModified = "Thu, 01 Jan 2026 00:00:00 GMT";
+        headers["CDN-Cache-Control"] = "max-age=60";
+        headers["Surrogate-Control"] = "max-age=60";
+    }
+}
+
+[Route("refusals")]
+public sealed class RefusedController : Controller
+{
+    [HttpGet("cached")]
+    [ResponseCache(Duration = 60)]
+    [Produces("text/html")]
+    public string Cached() => "ran";
+}
+
+[ApiController]
+[Route("refusals/api")]
+public sealed class RefusedApiController : ControllerBase
+{
+    [HttpGet("cached")]
+    [ResponseCache(Duration = 60)]
+    public string Cached() => "ran";
+}
