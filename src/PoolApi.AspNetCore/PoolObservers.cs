@@ -21,6 +21,8 @@ internal sealed class PoolObservers(IReadOnlyList<IFixedThreadPoolObserver> obse
 
     public void WorkerStuck(WorkerSnapshot worker) => Tell(worker, static (o, w) => o.WorkerStuck(w));
 
+    public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) => Tell((worker, hasStandIn), static (o, e) => o.WorkerBlocked(e.worker, e.hasStandIn));
+
     public void WorkerRecovered(int workerId) => Tell(workerId, static (o, id) => o.WorkerRecovered(id));
 
     public void WorkerStateFailed(int workerId, Exception exception) =>

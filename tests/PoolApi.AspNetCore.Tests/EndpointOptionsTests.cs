@@ -100,6 +100,30 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
+    public async Task A_filter_that_waits_in_front_of_the_handler_is_told_that_the_client_has_left()
+    {
+        var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var waits = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", static () => "").AddEndpointFilter(async (invocation, next) =>
+            {
+                using CancellationTokenRegistration left = invocation.HttpContext.RequestAborted.Register(told.SetResult);
+                waits.SetResult();
+                await told.Task;
+                return await next(invocation);
+            }).RunOnPool(),
+            kestrel: true);
+        using (RawConnection client = await app.ConnectAsync())
+        {
+            await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+            await waits.Task.WaitAsync(TestApp.Token);
+        }
+        await told.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token);
+        await TestApp.Until(() => app.Pool.GetSnapshot().Counts.Ended == app.Pool.GetSnapshot().Counts.Accepted, "everything has ended");
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Completed);
+    }
+
+    [Fact]
     public async Task A_lazy_result_is_enumerated_on_the_worker_and_its_answer_is_the_same()
     {
         var threads = new System.Collections.Concurrent.ConcurrentQueue<bool>();

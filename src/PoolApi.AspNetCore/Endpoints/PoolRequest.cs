@@ -144,6 +144,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         Context.Features.Set(this);
         _lifetime.Enter(this);
+        // From now on: what is bound, and filters that wait in front of the handler, have the work's token.
+        await using CancellationTokenRegistration cancellation = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
         try
         {
             if (hasBody && await BufferAsync() is { } refused)
@@ -229,11 +231,9 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             (_next, _invocation, _result, _error) = (next, invocation, null, null);
             if (Submit() is { } refused) return refused;
             CancellationToken outer = _lifetime.Outer;
-            WorkOutcome outcome;
-            // The pool forgets what was asked of an item before it took it in; a token that is cancelled already calls back at once.
-            await using (outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this))
-                outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
-            return Conclude(outcome, outer);
+            // The pool forgets what was asked of an item that it takes in again.
+            if (outer.IsCancellationRequested) Cancel();
+            return Conclude(await new ValueTask<WorkOutcome>(this, _ended.Version), outer);
         }
         finally
         {
