@@ -114,9 +114,19 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             : RefuseAsync(endpoint, context, quota, refused);
     }
 
-    /// <summary>And for one that was stored: all that could refuse it had its say when it came.</summary>
-    public static Task RunStoredAsync(PoolEndpoint endpoint, HttpContext context) =>
-        new PoolRequest(endpoint, context, quota: null, context.Features.GetRequiredFeature<IAcceptedWorkFeature>()).PassAsync(hasBody: false);
+    /// <summary>And for one that was stored: all that could refuse it had its say when it came. A stop waits for it as for any request.</summary>
+    public static async Task RunStoredAsync(PoolEndpoint endpoint, HttpContext context)
+    {
+        OpenRequests.Epoch requests = endpoint.Shutdown.Requests.Enter();
+        try
+        {
+            await new PoolRequest(endpoint, context, quota: null, context.Features.GetRequiredFeature<IAcceptedWorkFeature>()).PassAsync(hasBody: false);
+        }
+        finally
+        {
+            requests.Exit();
+        }
+    }
 
     private static bool HasBody(HttpContext context) =>
         context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
@@ -246,6 +256,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         RequestGate gate = _endpoint.Gate;
         bool isCounted = _accepted is null; // what was accepted before is not among the MaxRequests
+        // The pool takes work of the app's own services for longer than requests. A request that sees the app open is waited for.
+        if (_endpoint.Shutdown.IsClosed) return Counted(Pool, Rejection.Draining(Pool));
         if (isCounted && !gate.TryReserve()) return Counted(Pool, Rejection.Draining(Pool));
 
         SubmitResult? submitted = null;
