@@ -51,6 +51,10 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     private object? _result;
     private Exception? _error;
 
+    // Stage 5.
+    private bool _isAnswering;
+    private LongAnswer? _answer; // null: a short one
+
     private PoolRequest(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, IAcceptedWorkFeature? accepted)
     {
         _endpoint = endpoint;
@@ -72,8 +76,11 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     public ActivityTraceId TraceId { get; }
 
-    /// <summary>What a handler binds as its CancellationToken. Its source is made when somebody asks for it.</summary>
-    public CancellationToken WorkToken => _item.CancellationToken;
+    /// <summary>
+    /// What a handler binds as its CancellationToken, and a streamed answer sees. Its source is made when somebody asks for it.
+    /// <see langword="null"/>: the work has ended, and nothing but a short answer is left.
+    /// </summary>
+    public CancellationToken? WorkToken => _isAnswering && _answer is not { IsStream: true } ? null : _item.CancellationToken;
 
     /// <summary>Whether its work waits or runs.</summary>
     public bool IsInPool => Volatile.Read(ref _isInPool);
@@ -154,6 +161,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         Context.Features.Set(this);
         _lifetime.Enter(this);
+        // Through all stages: the token that the handler has bound is also what the answer of its stream goes by.
+        CancellationTokenRegistration leaving = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
         try
         {
             if (hasBody && await BufferAsync() is { } refused)
@@ -164,6 +173,12 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             }
             if (_endpoint.HasHandler) await _endpoint.Handler(Context); // binds, comes back by RunAsync, and writes the answer
             else await RunDelegateAsync();
+            // What the framework writes as JSON ends without a word when its token is cancelled.
+            if (IsCutOff) await CutOffAsync();
+        }
+        catch (OperationCanceledException) when (IsCutOff && _answer!.IsOverdue)
+        {
+            await CutOffAsync();
         }
         catch (OutOfMemoryException) when (!HasStarted && !Context.Response.HasStarted)
         {
@@ -174,6 +189,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         }
         finally
         {
+            leaving.Unregister(); // not waited for: of a request that is over nothing is left to be cancelled
+            _answer?.End();
             _body?.Release();
             GiveBackQuota();
             _lifetime.Leave();
@@ -235,14 +252,14 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         try
         {
             _ended.Reset();
+            _answer?.End(); // of an earlier run, which an endpoint filter has dropped
+            (_answer, _isAnswering) = (null, false);
             (_next, _invocation, _result, _error) = (next, invocation, null, null);
             if (Submit() is { } refused) return refused;
             CancellationToken outer = _lifetime.Outer;
-            WorkOutcome outcome;
-            // The pool forgets what was asked of an item before it took it in; a token that is cancelled already calls back at once.
-            await using (outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this))
-                outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
-            return Conclude(outcome, outer);
+            // The pool forgets what was asked of an item before it took it in for another time.
+            if (outer.IsCancellationRequested) Cancel();
+            return Conclude(await new ValueTask<WorkOutcome>(this, _ended.Version), outer);
         }
         finally
         {
@@ -379,6 +396,12 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         object? result = _result;
         _result = null;
+        _isAnswering = true;
+        if (StreamedResult.Is(result))
+        {
+            _answer = new LongAnswer(_endpoint.Shutdown, isStream: true, Cancel);
+            return result;
+        }
         // The answer of work that was accepted before has no client yet.
         long length = result switch
         {
@@ -388,8 +411,26 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             _ => 0,
         };
         if (length <= AnswerBudget.Small) return result;
-        return Pool.Answers.TryTake(Context, length) is { } lease ? new HeldAnswer((IResult)result!, lease) : Rejection.AnswersFull(Pool);
+        if (Pool.Answers.TryTake(Context, length) is not { } lease) return Rejection.AnswersFull(Pool);
+        _answer = new LongAnswer(_endpoint.Shutdown, isStream: false, Cancel);
+        return new HeldAnswer((IResult)result!, lease);
     }
+
+    /// <summary>Whether a stream was told to end before its end.</summary>
+    private bool IsCutOff => _answer is { IsStream: true } && _item.IsCancellationRequested;
+
+    /// <summary>Cut off in the middle, a response must not look as if it were whole; nor must the result of a job.</summary>
+    private Task CutOffAsync()
+    {
+        if (_accepted is not null) _accepted.Ended(WorkOutcome.Cancelled);
+        // Events have no end that could be missed.
+        else if (Context.Response.HasStarted && !IsEventStream(Context.Response)) Context.Abort();
+        else if (!Context.Response.HasStarted && _answer!.IsOverdue) return Rejection.StateUnknown().ExecuteAsync(Context);
+        return Task.CompletedTask;
+    }
+
+    private static bool IsEventStream(HttpResponse response) =>
+        response.ContentType?.StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase) == true;
 
     /// <summary>Stages 3 to 5 of a plain RequestDelegate, which writes its answer on the worker.</summary>
     private async Task RunDelegateAsync()

@@ -9,7 +9,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <remarks>
 /// <code>
 ///   outside the pool:  what middleware has set, or else the server's
-///   in the pool:       what was set since, or else the work's own token
+///   in the pool:       what was set since, or else the work's own token; once only a short answer is left, as outside
 /// </code>
 /// One for each request, made before any other middleware runs. Of the request's own flow.
 /// </remarks>
@@ -27,7 +27,7 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server) : IHt
 
     CancellationToken IHttpRequestLifetimeFeature.RequestAborted
     {
-        get => _set ?? _request?.WorkToken ?? Departure;
+        get => _set ?? _request?.WorkToken ?? Outer;
         set => _set = value;
     }
 

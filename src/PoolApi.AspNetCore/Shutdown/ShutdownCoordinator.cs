@@ -62,6 +62,9 @@ internal sealed class ShutdownCoordinator(
 
     public OpenConnections Connections { get; } = new();
 
+    /// <summary>Answers that are being written after the work on the pool has ended.</summary>
+    public OpenAnswers Answers { get; } = new();
+
     /// <summary>New requests are refused. The pools themselves may still be open.</summary>
     public bool IsClosed => _state >= ShutdownState.Draining;
 
@@ -309,6 +312,6 @@ internal sealed class ShutdownCoordinator(
     private void Enter(ShutdownState state)
     {
         _state = state;
-        account.Entered(state, _reason, _sinceStop.Elapsed);
+        account.Entered(state, _reason, Answers.Count, _sinceStop.Elapsed);
     }
 }
