@@ -59,11 +59,13 @@ public class ShutdownTests
         Assert.StartsWith("Shutdown complete: exit 143, ", Assert.Single(app.Log.With("Shutdown")), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task What_misses_the_deadline_is_handed_back_or_cancelled_and_the_counts_add_up()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_misses_the_deadline_is_handed_back_or_cancelled_and_the_counts_add_up(bool kestrel)
     {
         using var gate = new Gate();
-        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:Drain"] = "00:00:00.010" });
+        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:Drain"] = "00:00:00.010" }, kestrel);
         Task<HttpResponseMessage> running = app.Client.GetAsync(Root, TestApp.Token);
         await gate.Arrival();
         Task<HttpResponseMessage> waiting = app.Client.GetAsync(Root, TestApp.Token);

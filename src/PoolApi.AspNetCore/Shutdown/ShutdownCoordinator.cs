@@ -31,7 +31,7 @@ internal sealed class ShutdownCoordinator(
     IOptions<ShutdownOptions> options,
     IOptions<HostOptions> host,
     IHostApplicationLifetime lifetime,
-    ShutdownAccount account) : IPoolLifetime, IDisposable
+    ShutdownAccount account) : IPoolLifetime, IDisposable, IAsyncDisposable
 {
     /// <summary>The watchdog had to end the process. (EX_SOFTWARE of sysexits.h.)</summary>
     public const int WatchdogExitCode = 70;
@@ -219,7 +219,30 @@ internal sealed class ShutdownCoordinator(
         }
     }
 
+    /// <summary>
+    /// As <see cref="DisposeAsync"/>. Blocks the caller, as disposing of a pool does.
+    /// </summary>
     public void Dispose()
+    {
+        StopPoolsOfNoStopAsync().GetAwaiter().GetResult();
+        DisposeOwn();
+    }
+
+    /// <summary>
+    /// The container disposes of this before the pools. Without a stop before it, as in a test, the pools have the deadline of a stop, all
+    /// of them together.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopPoolsOfNoStopAsync().ConfigureAwait(false);
+        DisposeOwn();
+    }
+
+    /// <summary>After a stop this is nothing: the pools have ended.</summary>
+    private Task<ShutdownReport[]> StopPoolsOfNoStopAsync() =>
+        Task.WhenAll(pools.All.Select(pool => pool.Threads.ShutdownAsync(ShutdownMode.Drain, options.Value.Drain)));
+
+    private void DisposeOwn()
     {
         _watchdog?.Over();
         _leaving.Dispose();
