@@ -87,6 +87,31 @@ public class ShutdownTests
     }
 
     [Fact]
+    public async Task The_answer_to_cancelled_work_is_not_cancelled_itself()
+    {
+        using var gate = new Gate();
+        bool? isCancelled = null;
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation))
+                .AddEndpointFilter(async (invocation, next) =>
+                {
+                    object? answer = await next(invocation);
+                    isCancelled = invocation.HttpContext.RequestAborted.IsCancellationRequested;
+                    return answer;
+                })
+                .RunOnPool(),
+            new() { ["Shutdown:Drain"] = "00:00:00.010" });
+        Task<HttpResponseMessage> running = app.Client.GetAsync(Root, TestApp.Token);
+        await gate.Arrival();
+
+        await app.App.StopAsync(TestApp.Token);
+
+        using HttpResponseMessage unknown = await running;
+        await AdmissionTests.AssertProblem(unknown, "state-unknown");
+        Assert.False(isCancelled);
+    }
+
+    [Fact]
     public async Task Work_that_does_not_listen_is_left_behind_answered_and_counted()
     {
         using var gate = new Gate();

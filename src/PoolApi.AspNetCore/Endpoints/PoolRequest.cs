@@ -52,7 +52,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     private Exception? _error;
 
     // Stage 5.
-    private bool _isAnswering;
+    private bool _isAnswering; // the work has ended, or was refused
     private LongAnswer? _answer; // null: a short one
 
     private PoolRequest(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, IAcceptedWorkFeature? accepted)
@@ -263,6 +263,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         }
         finally
         {
+            _isAnswering = true; // also if the work was refused or cancelled: the answer that says so is written
             Volatile.Write(ref _isInPool, false);
             GiveBackQuota(); // the outcome is known
         }
@@ -396,7 +397,6 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         object? result = _result;
         _result = null;
-        _isAnswering = true;
         if (StreamedResult.Is(result))
         {
             _answer = new LongAnswer(_endpoint.Shutdown, isStream: true, Cancel);
