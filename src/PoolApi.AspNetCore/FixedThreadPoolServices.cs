@@ -22,6 +22,10 @@ public static class FixedThreadPoolServices
     /// added is also the <see cref="FixedThreadPool"/> service, and what <c>RunOnPool()</c> without a name uses. Its
     /// threads start with the host, and the host's stop drains and joins them. The settings are validated at the start.
     /// </summary>
+    /// <remarks>
+    /// A stop refuses new requests at once. The pool itself closes when the hosted services that were added after it have stopped, so that
+    /// they can use it to the end: add a service that works on the pool after the pool. At the deadline of the drain it closes in any case.
+    /// </remarks>
     /// <param name="services">The app's services.</param>
     /// <param name="name">The pool's name; its threads are named <c>{name}-{id}</c>, its settings are in the section <c>Pools:{name}</c>.</param>
     /// <param name="configure">Changes the settings in code, after the configuration was read.</param>
@@ -102,6 +106,9 @@ public static class FixedThreadPoolServices
         services.AddHealthChecks()
             .Add(new HealthCheckRegistration(
                 PoolHealth.ShutdownCheck, static s => new ReadinessCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]))
+            .Add(new HealthCheckRegistration(
+                "pool-workers", static s => new PoolsCheck(s.GetRequiredService<AppPools>(), s.GetRequiredService<ShutdownCoordinator>()),
+                HealthStatus.Unhealthy, [PoolHealth.ReadyTag]))
             .Add(new HealthCheckRegistration(
                 PoolHealth.StartupCheck, static s => new StartupCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.StartupTag]));
     }

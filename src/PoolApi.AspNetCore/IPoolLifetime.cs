@@ -4,8 +4,9 @@ namespace PoolApi.AspNetCore;
 public interface IPoolLifetime
 {
     /// <summary>
-    /// Cancelled when the pools take no more work. That is later than <c>IHostApplicationLifetime.ApplicationStopping</c>, at which
-    /// a lame duck may begin that still takes work.
+    /// Cancelled when no more requests are taken. That is later than <c>IHostApplicationLifetime.ApplicationStopping</c>, at which
+    /// a lame duck may begin that still takes them. The pools themselves close when the hosted services that were registered after
+    /// them have stopped, or at the deadline of the drain.
     /// </summary>
     CancellationToken Draining { get; }
 }

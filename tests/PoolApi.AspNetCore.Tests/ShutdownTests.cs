@@ -59,11 +59,13 @@ public class ShutdownTests
         Assert.StartsWith("Shutdown complete: exit 143, ", Assert.Single(app.Log.With("Shutdown")), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task What_misses_the_deadline_is_handed_back_or_cancelled_and_the_counts_add_up()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_misses_the_deadline_is_handed_back_or_cancelled_and_the_counts_add_up(bool kestrel)
     {
         using var gate = new Gate();
-        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:Drain"] = "00:00:00.010" });
+        await using TestApp app = await StartAsync(gate, new() { ["Shutdown:Drain"] = "00:00:00.010" }, kestrel);
         Task<HttpResponseMessage> running = app.Client.GetAsync(Root, TestApp.Token);
         await gate.Arrival();
         Task<HttpResponseMessage> waiting = app.Client.GetAsync(Root, TestApp.Token);
@@ -82,6 +84,31 @@ public class ShutdownTests
             Text: "Shutdown complete: exit 3, accepted 2, completed 0, failed 0, cancelled 1, expired 0, shed 0, client gone 0, not started 1, abandoned 0, joined 1/1",
         });
         Assert.Single(app.Log.With("Shutdown: Cancelling"));
+    }
+
+    [Fact]
+    public async Task The_answer_to_cancelled_work_is_not_cancelled_itself()
+    {
+        using var gate = new Gate();
+        bool? isCancelled = null;
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation))
+                .AddEndpointFilter(async (invocation, next) =>
+                {
+                    object? answer = await next(invocation);
+                    isCancelled = invocation.HttpContext.RequestAborted.IsCancellationRequested;
+                    return answer;
+                })
+                .RunOnPool(),
+            new() { ["Shutdown:Drain"] = "00:00:00.010" });
+        Task<HttpResponseMessage> running = app.Client.GetAsync(Root, TestApp.Token);
+        await gate.Arrival();
+
+        await app.App.StopAsync(TestApp.Token);
+
+        using HttpResponseMessage unknown = await running;
+        await AdmissionTests.AssertProblem(unknown, "state-unknown");
+        Assert.False(isCancelled);
     }
 
     [Fact]

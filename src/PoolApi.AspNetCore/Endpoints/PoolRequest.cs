@@ -51,6 +51,10 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     private object? _result;
     private Exception? _error;
 
+    // Stage 5.
+    private bool _isAnswering; // the work has ended, or was refused
+    private LongAnswer? _answer; // null: a short one
+
     private PoolRequest(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, IAcceptedWorkFeature? accepted)
     {
         _endpoint = endpoint;
@@ -72,8 +76,11 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     public ActivityTraceId TraceId { get; }
 
-    /// <summary>What a handler binds as its CancellationToken. Its source is made when somebody asks for it.</summary>
-    public CancellationToken WorkToken => _item.CancellationToken;
+    /// <summary>
+    /// What a handler binds as its CancellationToken, and a streamed answer sees. Its source is made when somebody asks for it.
+    /// <see langword="null"/>: the work has ended, and nothing but a short answer is left.
+    /// </summary>
+    public CancellationToken? WorkToken => _isAnswering && _answer is not { IsStream: true } ? null : _item.CancellationToken;
 
     /// <summary>Whether its work waits or runs.</summary>
     public bool IsInPool => Volatile.Read(ref _isInPool);
@@ -114,9 +121,19 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             : RefuseAsync(endpoint, context, quota, refused);
     }
 
-    /// <summary>And for one that was stored: all that could refuse it had its say when it came.</summary>
-    public static Task RunStoredAsync(PoolEndpoint endpoint, HttpContext context) =>
-        new PoolRequest(endpoint, context, quota: null, context.Features.GetRequiredFeature<IAcceptedWorkFeature>()).PassAsync(hasBody: false);
+    /// <summary>And for one that was stored: all that could refuse it had its say when it came. A stop waits for it as for any request.</summary>
+    public static async Task RunStoredAsync(PoolEndpoint endpoint, HttpContext context)
+    {
+        OpenRequests.Epoch requests = endpoint.Shutdown.Requests.Enter();
+        try
+        {
+            await new PoolRequest(endpoint, context, quota: null, context.Features.GetRequiredFeature<IAcceptedWorkFeature>()).PassAsync(hasBody: false);
+        }
+        finally
+        {
+            requests.Exit();
+        }
+    }
 
     private static bool HasBody(HttpContext context) =>
         context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
@@ -144,8 +161,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         Context.Features.Set(this);
         _lifetime.Enter(this);
-        // From now on: what is bound, and filters that wait in front of the handler, have the work's token.
-        await using CancellationTokenRegistration cancellation = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
+        // Through all stages: the token that the handler has bound is also what the answer of its stream goes by.
+        CancellationTokenRegistration leaving = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
         try
         {
             if (hasBody && await BufferAsync() is { } refused)
@@ -156,6 +173,12 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             }
             if (_endpoint.HasHandler) await _endpoint.Handler(Context); // binds, comes back by RunAsync, and writes the answer
             else await RunDelegateAsync();
+            // What the framework writes as JSON ends without a word when its token is cancelled.
+            if (IsCutOff) await CutOffAsync();
+        }
+        catch (OperationCanceledException) when (IsCutOff && _answer!.IsOverdue)
+        {
+            await CutOffAsync();
         }
         catch (OutOfMemoryException) when (!HasStarted && !Context.Response.HasStarted)
         {
@@ -166,6 +189,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         }
         finally
         {
+            leaving.Unregister(); // not waited for: of a request that is over nothing is left to be cancelled
+            _answer?.End();
             _body?.Release();
             GiveBackQuota();
             _lifetime.Leave();
@@ -227,18 +252,19 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         try
         {
             _ended.Reset();
-            _lifetime.IsWorkOver = false;
+            _answer?.End(); // of an earlier run, which an endpoint filter has dropped
+            (_answer, _isAnswering) = (null, false);
             (_next, _invocation, _result, _error) = (next, invocation, null, null);
             if (Submit() is { } refused) return refused;
             CancellationToken outer = _lifetime.Outer;
-            // The pool forgets what was asked of an item that it takes in again.
+            // The pool forgets what was asked of an item before it took it in for another time.
             if (outer.IsCancellationRequested) Cancel();
             return Conclude(await new ValueTask<WorkOutcome>(this, _ended.Version), outer);
         }
         finally
         {
+            _isAnswering = true; // also if the work was refused or cancelled: the answer that says so is written
             Volatile.Write(ref _isInPool, false);
-            _lifetime.IsWorkOver = true;
             GiveBackQuota(); // the outcome is known
         }
     }
@@ -248,6 +274,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         RequestGate gate = _endpoint.Gate;
         bool isCounted = _accepted is null; // what was accepted before is not among the MaxRequests
+        // The pool takes work of the app's own services for longer than requests. A request that sees the app open is waited for.
+        if (_endpoint.Shutdown.IsClosed) return Counted(Pool, Rejection.Draining(Pool));
         if (isCounted && !gate.TryReserve()) return Counted(Pool, Rejection.Draining(Pool));
 
         SubmitResult? submitted = null;
@@ -369,6 +397,11 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         object? result = _result;
         _result = null;
+        if (StreamedResult.Is(result))
+        {
+            _answer = new LongAnswer(_endpoint.Shutdown, isStream: true, Cancel);
+            return result;
+        }
         // The answer of work that was accepted before has no client yet.
         long length = result switch
         {
@@ -378,8 +411,26 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             _ => 0,
         };
         if (length <= AnswerBudget.Small) return result;
-        return Pool.Answers.TryTake(Context, length) is { } lease ? new HeldAnswer((IResult)result!, lease) : Rejection.AnswersFull(Pool);
+        if (Pool.Answers.TryTake(Context, length) is not { } lease) return Rejection.AnswersFull(Pool);
+        _answer = new LongAnswer(_endpoint.Shutdown, isStream: false, Cancel);
+        return new HeldAnswer((IResult)result!, lease);
     }
+
+    /// <summary>Whether a stream was told to end before its end.</summary>
+    private bool IsCutOff => _answer is { IsStream: true } && _item.IsCancellationRequested;
+
+    /// <summary>Cut off in the middle, a response must not look as if it were whole; nor must the result of a job.</summary>
+    private Task CutOffAsync()
+    {
+        if (_accepted is not null) _accepted.Ended(WorkOutcome.Cancelled);
+        // Events have no end that could be missed.
+        else if (Context.Response.HasStarted && !IsEventStream(Context.Response)) Context.Abort();
+        else if (!Context.Response.HasStarted && _answer!.IsOverdue) return Rejection.StateUnknown(Pool).ExecuteAsync(Context);
+        return Task.CompletedTask;
+    }
+
+    private static bool IsEventStream(HttpResponse response) =>
+        response.ContentType?.StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase) == true;
 
     /// <summary>Stages 3 to 5 of a plain RequestDelegate, which writes its answer on the worker.</summary>
     private async Task RunDelegateAsync()

@@ -9,7 +9,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <remarks>
 /// <code>
 ///   outside the pool:  what middleware has set, or else the server's
-///   in the pool:       what was set since, or else the work's own token; once the work is over, as outside
+///   in the pool:       what was set since, or else the work's own token; once only a short answer is left, as outside
 /// </code>
 /// One for each request, made before any other middleware runs. Of the request's own flow.
 /// </remarks>
@@ -27,19 +27,15 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server) : IHt
 
     CancellationToken IHttpRequestLifetimeFeature.RequestAborted
     {
-        get => _set ?? (IsWorkOver ? null : _request?.WorkToken) ?? Outer;
+        get => _set ?? _request?.WorkToken ?? Outer;
         set => _set = value;
     }
-
-    /// <summary>Whether the work has ended: its answer is written for the client, although a stop may have cancelled the work.</summary>
-    public bool IsWorkOver { get; set; }
 
     /// <summary>From here on the work's token is seen.</summary>
     public void Enter(PoolRequest request)
     {
         (_setBefore, _set) = (_set, null);
         _request = request;
-        IsWorkOver = false;
     }
 
     /// <summary>From here on the outer one is seen again.</summary>

@@ -22,8 +22,9 @@ public static class PoolHealth
     internal const string ShutdownCheck = "pool-shutdown";
 
     /// <summary>
-    /// Maps <c>/livez</c> (200 as long as the process answers), <c>/readyz</c> (200 while the app runs and every check
-    /// tagged <see cref="ReadyTag"/> is healthy, otherwise 503) and <c>/startupz</c> (200 once the app has started).
+    /// Maps <c>/livez</c> (200 as long as the process answers), <c>/readyz</c> (200 while the app runs and no check
+    /// tagged <see cref="ReadyTag"/> is unhealthy, otherwise 503) and <c>/startupz</c> (200 once the app has started).
+    /// A pool that is closed, or all of whose workers are stuck, is unhealthy; it is degraded, which is 200, while some are.
     /// </summary>
     /// <param name="endpoints">Where to map them.</param>
     /// <returns>A builder for all three.</returns>
@@ -51,7 +52,7 @@ public static class PoolHealth
         context.Response.ContentType = "application/json";
         using var json = new Utf8JsonWriter(context.Response.BodyWriter);
         json.WriteStartObject();
-        json.WriteString("status", report.Status == HealthStatus.Healthy ? "healthy" : "unhealthy");
+        json.WriteString("status", Word(report.Status));
         json.WriteStartObject("checks");
         foreach ((string name, HealthReportEntry entry) in report.Entries) json.WriteString(name, entry.Description ?? "");
         json.WriteEndObject();
@@ -59,4 +60,11 @@ public static class PoolHealth
         json.Flush();
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }
+
+    private static string Word(HealthStatus status) => status switch
+    {
+        HealthStatus.Healthy => "healthy",
+        HealthStatus.Degraded => "degraded",
+        _ => "unhealthy",
+    };
 }

@@ -13,10 +13,10 @@ internal sealed partial class ReadinessLog(ShutdownCoordinator shutdown, ILogger
     {
         // The start and the stop have lines of their own.
         if (shutdown.State != ShutdownState.Running) return;
-        bool isReady = report.Status == HealthStatus.Healthy;
+        bool isReady = report.Status != HealthStatus.Unhealthy;
         if (Interlocked.Exchange(ref _isNotReady, isReady ? 0 : 1) == (isReady ? 0 : 1)) return;
         if (isReady) LogReady();
-        else LogNotReady(string.Join("; ", report.Entries.Where(static e => e.Value.Status != HealthStatus.Healthy).Select(static e => $"{e.Key}: {Why(e.Value)}")));
+        else LogNotReady(string.Join("; ", report.Entries.Where(static e => e.Value.Status == HealthStatus.Unhealthy).Select(static e => $"{e.Key}: {Why(e.Value)}")));
     }
 
     private static string Why(HealthReportEntry entry) => entry.Description ?? entry.Exception?.Message ?? entry.Status.ToString();

@@ -9,8 +9,11 @@ namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>Starts the pools with the host and stops them with it.</summary>
 /// <remarks>
-/// The stop runs in <see cref="StoppingAsync"/>: that is before any hosted service's StopAsync, and so while Kestrel still
-/// listens, answers probes and enforces its time limits. From its StopAsync on it does none of these.
+/// <para>The requests are drained in <see cref="StoppingAsync"/>: that is before any hosted service's StopAsync, and so while Kestrel still
+/// listens, answers probes and enforces its time limits. From its StopAsync on it does none of these.</para>
+/// <para>The pools are drained in <see cref="StopAsync"/>: the host stops its services in the reverse order of their registration, so those
+/// that were registered after the pool, and may use it, have stopped by then. Where the host stops all of them concurrently, the pools
+/// are drained in <see cref="StoppedAsync"/>, which comes after all of them.</para>
 /// </remarks>
 internal sealed partial class PoolHostedService(IServiceProvider services, ILogger<PoolHostedService> logger) : IHostedLifecycleService, IDisposable
 {
@@ -50,11 +53,16 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 
     public Task StoppingAsync(CancellationToken cancellationToken) => _coordinator?.StopAsync() ?? Task.CompletedTask;
 
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (_coordinator is null || services.GetRequiredService<IOptions<HostOptions>>().Value.ServicesStopConcurrently) return Task.CompletedTask;
+        return _coordinator.StopPoolsAsync();
+    }
 
     public async Task StoppedAsync(CancellationToken cancellationToken)
     {
         if (_coordinator is null) return;
+        await _coordinator.StopPoolsAsync();
         await _coordinator.FlushAsync();
         int code = _coordinator.Complete();
         // A code that the app has set for a reason of its own is not cleaned away.

@@ -32,11 +32,15 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
     }
 
     /// <summary>The stop has entered a state.</summary>
-    public void Entered(ShutdownState state, string reason, TimeSpan sinceStop)
+    /// <param name="state">The state.</param>
+    /// <param name="reason">Why the app stops.</param>
+    /// <param name="answers">Answers that are being written after their work has ended: they are in flight too.</param>
+    /// <param name="sinceStop">The time since the stop began.</param>
+    public void Entered(ShutdownState state, string reason, int answers, TimeSpan sinceStop)
     {
         PoolSnapshot[] snapshots = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
         Say(() => LogState(
-            state, reason, snapshots.Sum(static s => s.InFlight), snapshots.Sum(static s => s.QueueLength), (long)sinceStop.TotalMilliseconds));
+            state, reason, snapshots.Sum(static s => s.InFlight) + answers, snapshots.Sum(static s => s.QueueLength), (long)sinceStop.TotalMilliseconds));
     }
 
     /// <summary>The stop does not take its course.</summary>

@@ -15,9 +15,14 @@ namespace PoolApi.AspNetCore.Shutdown;
 ///                   │      (after a signal, if set)     ▲ │                                    ▲
 ///                   └───────────────────────────────────┘ └─deadline missed──► Cancelling ─────┘
 /// </code>
-/// <para>The first state of a stop is entered by whoever asks for it, the rest by one thread of control
-/// (<see cref="PoolHostedService"/>); anyone may read the state. Draining waits for the pools, and for every request that was
-/// let in to have its answer; Joining ends with the server's own stop, since it needs the server's timers until then.</para>
+/// <para>The first state of a stop is entered by whoever asks for it, the rest by one thread of control; anyone may read the state.</para>
+/// <para>Draining has two parts, under one deadline:</para>
+/// <list type="number">
+/// <item>The requests (<see cref="StopAsync"/>). New ones are refused. Each request that was let in, and each job that runs, ends; then the
+/// server stops. The pools stay open: the app's own services use them.</item>
+/// <item>The pools (<see cref="StopPoolsAsync"/>). When those services have stopped, the pools close and finish what they accepted.</item>
+/// </list>
+/// <para>At the deadline the pools close, whatever has not stopped yet, and what has not ended is cancelled.</para>
 /// <para>A second signal (<see cref="ForceEnd"/>) and the watchdog end the process from any state.</para>
 /// </remarks>
 internal sealed class ShutdownCoordinator(
@@ -26,7 +31,7 @@ internal sealed class ShutdownCoordinator(
     IOptions<ShutdownOptions> options,
     IOptions<HostOptions> host,
     IHostApplicationLifetime lifetime,
-    ShutdownAccount account) : IPoolLifetime, IDisposable
+    ShutdownAccount account) : IPoolLifetime, IDisposable, IAsyncDisposable
 {
     /// <summary>The watchdog had to end the process. (EX_SOFTWARE of sysexits.h.)</summary>
     public const int WatchdogExitCode = 70;
@@ -35,9 +40,12 @@ internal sealed class ShutdownCoordinator(
     private readonly Stopwatch _sinceStop = new();
     private readonly CancellationTokenSource _leaving = new();
     private readonly CancellationTokenSource _closed = new();
+    private readonly CancellationTokenSource _overdue = new();
+    private readonly TaskCompletionSource _servicesStopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _draining = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ILoggerProvider[] _logs = [.. services.GetServices<ILoggerProvider>()]; // asked for while they can be
     private OpenRequests.Epoch? _letIn; // the requests that came before the app was closed
+    private Task _poolsEnd = Task.CompletedTask; // set when the requests' part of the stop begins
     private Task? _flush;
     private List<ShutdownReport> _reports = [];
     private IUnfinishedWork[] _unfinished = [];
@@ -58,7 +66,10 @@ internal sealed class ShutdownCoordinator(
 
     public OpenConnections Connections { get; } = new();
 
-    /// <summary>New work is refused.</summary>
+    /// <summary>Answers that are being written after the work on the pool has ended.</summary>
+    public OpenAnswers Answers { get; } = new();
+
+    /// <summary>New requests are refused. The pools themselves may still be open.</summary>
     public bool IsClosed => _state >= ShutdownState.Draining;
 
     /// <summary>A connection that is used now should not be used for long.</summary>
@@ -67,8 +78,11 @@ internal sealed class ShutdownCoordinator(
     /// <summary>Cancelled when the stop begins: what would go on for ever, such as a stream of events, ends.</summary>
     public CancellationToken Leaving => _leaving.Token;
 
-    /// <summary>Cancelled when new work is refused: to read a body to its end would be in vain.</summary>
+    /// <summary>Cancelled when new requests are refused: to read a body to its end would be in vain.</summary>
     public CancellationToken Closed => _closed.Token;
+
+    /// <summary>Cancelled when the stop has missed its deadline: what is left has to end.</summary>
+    public CancellationToken Overdue => _overdue.Token;
 
     CancellationToken IPoolLifetime.Draining => Closed;
 
@@ -108,13 +122,20 @@ internal sealed class ShutdownCoordinator(
     }
 
     /// <summary>
-    /// Everything up to the joined threads and the stopped server. Once: the host stops twice at the same time if the app
+    /// The requests' part of the stop, up to the stopped server. Once: the host stops twice at the same time if the app
     /// calls StopAsync while it waits for its shutdown.
     /// </summary>
     public Task StopAsync()
     {
         if (!IsStopping) Begin(_reason, lameDuck: false);
         lock (_once) return _stop ??= StopOnceAsync(options.Value);
+    }
+
+    /// <summary>The pools' part of the stop, up to the joined threads. After <see cref="StopAsync"/>, when nobody submits any more.</summary>
+    public Task StopPoolsAsync()
+    {
+        _servicesStopped.TrySetResult();
+        return Volatile.Read(ref _poolsEnd);
     }
 
     /// <summary>Sends what telemetry is left. After the server's stop: it includes the last requests. Once, as the stop.</summary>
@@ -202,11 +223,35 @@ internal sealed class ShutdownCoordinator(
         }
     }
 
+    /// <summary>
+    /// As <see cref="DisposeAsync"/>. Blocks the caller, as disposing of a pool does.
+    /// </summary>
     public void Dispose()
+    {
+        StopPoolsOfNoStopAsync().GetAwaiter().GetResult();
+        DisposeOwn();
+    }
+
+    /// <summary>
+    /// The container disposes of this before the pools. Without a stop before it, as in a test, the pools have the deadline of a stop, all
+    /// of them together.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopPoolsOfNoStopAsync().ConfigureAwait(false);
+        DisposeOwn();
+    }
+
+    /// <summary>After a stop this is nothing: the pools have ended.</summary>
+    private Task<ShutdownReport[]> StopPoolsOfNoStopAsync() =>
+        Task.WhenAll(pools.All.Select(pool => pool.Threads.ShutdownAsync(ShutdownMode.Drain, options.Value.Drain)));
+
+    private void DisposeOwn()
     {
         _watchdog?.Over();
         _leaving.Dispose();
         _closed.Dispose();
+        _overdue.Dispose();
     }
 
     private async Task StopOnceAsync(ShutdownOptions times)
@@ -222,25 +267,22 @@ internal sealed class ShutdownCoordinator(
         {
             TimeSpan left = times.LameDuck - _sinceStop.Elapsed;
             if (left > TimeSpan.Zero) await _draining.Task.WaitAsync(left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            lock (_once)
-            {
-                if (!IsClosed) BeginDraining();
-            }
+        }
+        Task answered;
+        lock (_once)
+        {
+            if (!IsClosed) BeginDraining();
+            answered = _letIn!.NoneAsync();
         }
         TimeSpan deadline = _sinceStop.Elapsed + times.Drain;
+        Task poolsEnd = StopPoolsOnceAsync(answered, deadline, times.Cancel);
+        Volatile.Write(ref _poolsEnd, poolsEnd);
         await _closed.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-        if (!await NothingLeftWithinAsync(deadline - _sinceStop.Elapsed).ConfigureAwait(false))
-        {
-            Enter(ShutdownState.Cancelling);
-            foreach (AppPool pool in pools.All) pool.Threads.CancelAll();
-            await NothingLeftWithinAsync(times.Cancel).ConfigureAwait(false);
-        }
-
-        Enter(ShutdownState.Joining);
-        _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.Threads.JoinAsync(ShutdownOptions.Join))).ConfigureAwait(false)];
+        // At the deadline the pools are stopped, which ends the requests that are left.
+        await Task.WhenAny(answered, poolsEnd).ConfigureAwait(false);
         // Those whose thread could not be joined have been told; their answers, and the ends of their connections, take a moment.
-        await LetInAreAnswered().WaitAsync(ShutdownOptions.LastAnswers).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await answered.WaitAsync(ShutdownOptions.LastAnswers).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Connections.CloseAsync(ShutdownOptions.LastConnections).ConfigureAwait(false);
         // The host would give it all of its own time, for a client that has sent half a header. Stopped twice, it stops once.
         if (services.GetService<IServer>() is not { } server) return;
@@ -248,23 +290,44 @@ internal sealed class ShutdownCoordinator(
         await server.StopAsync(cut.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Closes the pools: under the lock, because nothing may be accepted once this state can be seen.</summary>
+    /// <summary>Stops the pools as soon as nobody submits any more, and at the deadline in any case.</summary>
+    /// <param name="answered">Completes when every request that was let in has its answer.</param>
+    /// <param name="deadline">As a time since the beginning of the stop.</param>
+    /// <param name="cancel">How long what is cancelled has to end.</param>
+    private async Task StopPoolsOnceAsync(Task answered, TimeSpan deadline, TimeSpan cancel)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the requests' part goes on meanwhile
+        await CompletesWithin(_servicesStopped.Task, deadline - _sinceStop.Elapsed).ConfigureAwait(false);
+        foreach (AppPool pool in pools.All) pool.Threads.Close();
+        Task nothingLeft = Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.Drained), answered]);
+        if (!await CompletesWithin(nothingLeft, deadline - _sinceStop.Elapsed).ConfigureAwait(false))
+        {
+            Enter(ShutdownState.Cancelling);
+            foreach (AppPool pool in pools.All) pool.Threads.CancelAll();
+            await _overdue.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await CompletesWithin(nothingLeft, cancel).ConfigureAwait(false);
+        }
+
+        Enter(ShutdownState.Joining);
+        _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.Threads.JoinAsync(ShutdownOptions.Join))).ConfigureAwait(false)];
+    }
+
+    /// <summary>
+    /// Refuses new requests from here on. Under the lock. A request that is counted after this finds the app closed; one that was counted
+    /// before may still be accepted, and is waited for.
+    /// </summary>
     private void BeginDraining()
     {
-        foreach (AppPool pool in pools.All) pool.Threads.Close();
         Enter(ShutdownState.Draining);
         _letIn = Requests.Turn();
         _draining.TrySetResult();
     }
 
-    private Task LetInAreAnswered() => _letIn?.NoneAsync() ?? Task.CompletedTask;
-
-    private async Task<bool> NothingLeftWithinAsync(TimeSpan time)
+    private static async Task<bool> CompletesWithin(Task task, TimeSpan time)
     {
         try
         {
-            await Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.Drained), LetInAreAnswered()])
-                .WaitAsync(time > TimeSpan.Zero ? time : TimeSpan.Zero).ConfigureAwait(false);
+            await task.WaitAsync(time > TimeSpan.Zero ? time : TimeSpan.Zero).ConfigureAwait(false);
             return true;
         }
         catch (TimeoutException)
@@ -276,6 +339,6 @@ internal sealed class ShutdownCoordinator(
     private void Enter(ShutdownState state)
     {
         _state = state;
-        account.Entered(state, _reason, _sinceStop.Elapsed);
+        account.Entered(state, _reason, Answers.Count, _sinceStop.Elapsed);
     }
 }

@@ -7,8 +7,10 @@ namespace PoolApi.JobService;
 
 /// <summary>Opens the store before the server listens, runs jobs while the app runs, and sees the last of them off.</summary>
 /// <remarks>
-/// In Draining no job is claimed any more, and what no worker has taken goes back to the store; the pool's own drain is for what runs.
-/// The ends of those are written in <see cref="StopAsync"/>, when the pool has been joined and no request is left.
+/// In Draining no job is claimed any more, and what no worker has taken goes back to the store. The stop waits for the attempts that run as
+/// it does for requests, within the same deadline, and before it stops any hosted service. So when <see cref="StopAsync"/> comes, no
+/// attempt and no request is left, and only the ends of the last attempts remain to be written. The pool may still be open: other hosted
+/// services use it.
 /// </remarks>
 internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobHosting> logger) : IHostedLifecycleService, IUnfinishedWork
 {

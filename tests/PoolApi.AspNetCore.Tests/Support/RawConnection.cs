@@ -47,10 +47,16 @@ internal sealed class RawConnection(Socket socket) : IDisposable
         }
     }
 
-    /// <summary>Reads until the server closes the connection.</summary>
+    /// <summary>Reads until the server closes the connection, or resets it: a close with unread bytes of the client is a reset.</summary>
     public async Task<string> ReadToEndAsync()
     {
-        while (await ReceiveAsync() > 0) { }
+        try
+        {
+            while (await ReceiveAsync() > 0) { }
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset)
+        {
+        }
         return Take(_seen.Length);
     }
 

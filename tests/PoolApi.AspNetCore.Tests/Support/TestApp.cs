@@ -87,7 +87,7 @@ internal sealed class TestApp : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
-        await App.StopAsync(CancellationToken.None);
+        if (!App.Lifetime.ApplicationStopped.IsCancellationRequested) await App.StopAsync(CancellationToken.None);
         await App.DisposeAsync();
     }
 }

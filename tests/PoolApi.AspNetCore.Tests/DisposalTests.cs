@@ -1,0 +1,72 @@
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>An app that is disposed of without a stop, as in a test, does not wait for ever for what its pools still run.</summary>
+public sealed class DisposalTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_pools_have_the_deadline_of_a_stop_all_at_once(bool blocking)
+    {
+        var cancelled = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var log = new CapturingLog();
+        WebApplication app = TestApp.Build(
+            static _ => { }, new() { ["Shutdown:Drain"] = "00:00:00.100" },
+            static builder => builder.Services.AddFixedThreadPool("io").FromSection("Io"), kestrel: false, pool: true, log);
+        await app.StartAsync(TestApp.Token);
+        FixedThreadPool cpu = app.Services.GetRequiredKeyedService<FixedThreadPool>("cpu");
+        FixedThreadPool io = app.Services.GetRequiredKeyedService<FixedThreadPool>("io");
+        using var begun = new CountdownEvent(2);
+        Task[] endless = [.. new[] { cpu, io }.Select(pool => pool.RunAsync(token =>
+        {
+            begun.Signal();
+            token.WaitHandle.WaitOne();
+            token.ThrowIfCancellationRequested();
+        }).AsTask())];
+        Assert.True(begun.Wait(TimeSpan.FromSeconds(60), TestApp.Token));
+
+        // A thread of its own: disposing of a host may block.
+        var disposal = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (blocking)
+        {
+            var thread = new Thread(() =>
+            {
+                ((IDisposable)app).Dispose();
+                disposal.SetResult();
+            });
+            thread.Start();
+        }
+        else
+        {
+            await app.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
+            disposal.SetResult();
+        }
+        await disposal.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
+
+        Assert.All(endless, static work => Assert.True(work.IsCanceled));
+        Assert.Equal(PoolState.Stopped, cpu.GetSnapshot().State);
+        Assert.Equal(PoolState.Stopped, io.GetSnapshot().State);
+    }
+
+    [Fact]
+    public async Task What_was_accepted_is_finished_within_it()
+    {
+        using var gate = new Gate();
+        WebApplication app = TestApp.Build(static _ => { }, null, null, kestrel: false, pool: true, new CapturingLog());
+        await app.StartAsync(TestApp.Token);
+        FixedThreadPool pool = app.Services.GetRequiredService<FixedThreadPool>();
+        Task<string> running = pool.RunAsync(() => gate.Pass()).AsTask();
+        Task<string> waiting = pool.RunAsync(static () => "waited").AsTask();
+        await gate.Arrival();
+
+        ValueTask disposal = app.DisposeAsync();
+        await TestApp.Until(() => pool.GetSnapshot().State != PoolState.Running, "the pool is closed");
+        gate.Open();
+        await disposal;
+
+        Assert.Equal(("passed", "waited"), (await running, await waiting));
+    }
+}

@@ -1,0 +1,115 @@
+using System.Text.Json.Nodes;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>An app is ready only while its pools can take work.</summary>
+public sealed class PoolReadinessTests
+{
+    [Fact]
+    public async Task It_is_degraded_while_some_workers_are_stuck_and_not_ready_while_all_are()
+    {
+        using var first = new Gate();
+        using var second = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapPoolHealth();
+                app.MapGet("/first", () => first.Pass()).RunOnPool();
+                app.MapGet("/second", () => second.Pass()).RunOnPool();
+            },
+            new() { ["Pool:Workers"] = "2", ["Pool:StuckAfter"] = "00:00:00.001" });
+        Assert.Equal((200, "healthy"), await StatusAsync(app));
+
+        Task<string> one = app.Client.GetStringAsync("/first", TestApp.Token);
+        await first.Arrival();
+        await UntilAsync(app, 200, "degraded");
+        Assert.Equal("1 of 2 workers of the pool 'cpu' are stuck", await ReasonAsync(app));
+        Assert.Empty(app.Log.With("Not ready"));
+
+        Task<string> two = app.Client.GetStringAsync("/second", TestApp.Token);
+        await second.Arrival();
+        await UntilAsync(app, 503, "unhealthy");
+        Assert.Equal("all 2 workers of the pool 'cpu' are stuck", await ReasonAsync(app));
+        Assert.Contains("all 2 workers of the pool 'cpu' are stuck", Assert.Single(app.Log.With("Not ready")), StringComparison.Ordinal);
+
+        first.Open();
+        await one;
+        await UntilAsync(app, 200, "degraded");
+        second.Open();
+        await two;
+        await UntilAsync(app, 200, "healthy");
+    }
+
+    [Fact]
+    public async Task It_is_not_ready_when_a_pool_was_closed_although_the_app_goes_on()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapPoolHealth(),
+            configure: static builder => builder.Services.AddFixedThreadPool("io").FromSection("Io"));
+        Assert.Equal((200, "healthy"), await StatusAsync(app));
+
+        app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").Close();
+
+        Assert.Equal((503, "unhealthy"), await StatusAsync(app));
+        Assert.Equal("the pool 'io' is closed", await ReasonAsync(app));
+    }
+
+    [Fact]
+    public async Task Several_faults_are_told_together_and_the_worst_decides()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapPoolHealth();
+                app.MapGet("/", () => gate.Pass()).RunOnPool();
+            },
+            new() { ["Pool:Workers"] = "2", ["Pool:StuckAfter"] = "00:00:00.001" },
+            static builder => builder.Services.AddFixedThreadPool("io").FromSection("Io"));
+        Task<string> one = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.Arrival();
+        await UntilAsync(app, 200, "degraded");
+        app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").Close();
+
+        Assert.Equal((503, "unhealthy"), await StatusAsync(app));
+        Assert.Equal("1 of 2 workers of the pool 'cpu' are stuck; the pool 'io' is closed", await ReasonAsync(app));
+        gate.Open();
+        await one;
+    }
+
+    [Fact]
+    public async Task A_stop_is_told_as_a_stop_and_not_as_a_fault_of_the_pools()
+    {
+        await using TestApp app = await TestApp.StartAsync(static app => app.MapPoolHealth());
+        app.Shutdown.Begin("test", lameDuck: false);
+        app.Pool.Close();
+
+        (int status, JsonNode body) = await ProbeAsync(app);
+
+        Assert.Equal(503, status);
+        Assert.Equal("draining", (string)body["checks"]!["pool-shutdown"]!);
+        Assert.Equal("", (string)body["checks"]!["pool-workers"]!);
+    }
+
+    private static async Task UntilAsync(TestApp app, int status, string word)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await StatusAsync(app) != (status, word)) await Task.Delay(2, patience.Token);
+    }
+
+    private static async Task<(int, string)> StatusAsync(TestApp app)
+    {
+        (int status, JsonNode body) = await ProbeAsync(app);
+        return (status, (string)body["status"]!);
+    }
+
+    private static async Task<string> ReasonAsync(TestApp app) => (string)(await ProbeAsync(app)).Body["checks"]!["pool-workers"]!;
+
+    private static async Task<(int Status, JsonNode Body)> ProbeAsync(TestApp app)
+    {
+        using HttpResponseMessage answer = await app.Client.GetAsync("/readyz", TestApp.Token);
+        return ((int)answer.StatusCode, JsonNode.Parse(await answer.Content.ReadAsStringAsync(TestApp.Token))!);
+    }
+}

@@ -1,0 +1,204 @@
+using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Mvc;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>A streamed answer is work under way: its handler has ended, and the answer is still being written.</summary>
+public class StreamStopTests
+{
+    public static TheoryData<string> Forms => [.. Streams.Forms];
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public async Task A_stream_without_an_end_is_in_flight_and_is_cancelled_at_the_deadline(string form)
+    {
+        var streams = new Streams();
+        await using TestApp app = await StartAsync(streams, "00:00:00.100");
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync($"GET /{form} HTTP/1.1\r\nHost: x\r\n\r\n");
+        await streams.HasBegun.Task.WaitAsync(TestApp.Token);
+
+        await app.App.StopAsync(TestApp.Token);
+
+        Assert.True(streams.HasBeenCancelled.Task.IsCompleted, "the stream's token was not cancelled before the stop was over");
+        Assert.Matches("^Shutdown: Draining, reason application, 1 in flight, 0 queued, ", Assert.Single(app.Log.With("Shutdown: Draining")));
+        Assert.Matches("^Shutdown: Cancelling, reason application, 1 in flight, 0 queued, ", Assert.Single(app.Log.With("Shutdown: Cancelling")));
+        Assert.Matches("^Shutdown: Joining, reason application, 0 in flight, 0 queued, ", Assert.Single(app.Log.With("Shutdown: Joining")));
+        Assert.Contains("accepted 1, completed 1,", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+        Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Error && !line.Text.StartsWith("Shutdown", StringComparison.Ordinal));
+        // An array that is cut off must not look as if it were whole.
+        if (form.StartsWith("json", StringComparison.Ordinal)) Assert.DoesNotContain("\r\n0\r\n", await ReadToTheCutAsync(client), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public async Task A_stream_that_ends_before_the_deadline_is_written_to_its_end(string form)
+    {
+        var streams = new Streams();
+        await using TestApp app = await StartAsync(streams, "00:01:00");
+        Task<string> answer = app.Client.GetStringAsync($"/{form}", TestApp.Token);
+        await streams.HasBegun.Task.WaitAsync(TestApp.Token);
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+
+        streams.End.SetResult();
+
+        Assert.Contains("last", await answer, StringComparison.Ordinal);
+        await stop;
+        Assert.False(streams.HasBeenCancelled.Task.IsCompleted);
+        Assert.Empty(app.Log.With("Shutdown: Cancelling"));
+        Assert.Equal(0, app.Shutdown.Answers.Count);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public async Task The_token_of_a_stream_is_cancelled_when_its_client_leaves(string form)
+    {
+        var streams = new Streams();
+        await using TestApp app = await StartAsync(streams, "00:01:00");
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync($"GET /{form} HTTP/1.1\r\nHost: x\r\n\r\n");
+        await streams.HasBegun.Task.WaitAsync(TestApp.Token);
+
+        client.Reset();
+
+        await streams.HasBeenCancelled.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.Answers.Count == 0, "it is over");
+    }
+
+    [Fact]
+    public async Task A_stream_that_does_not_listen_is_left_to_the_servers_own_stop()
+    {
+        var streams = new Streams { Listens = false };
+        await using TestApp app = await StartAsync(streams, "00:00:00.050", cancel: "00:00:00.050");
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+        await streams.HasBegun.Task.WaitAsync(TestApp.Token);
+
+        await app.App.StopAsync(TestApp.Token);
+
+        Assert.Single(app.Log.With("Shutdown complete"));
+        streams.End.SetResult();
+    }
+
+    [Fact]
+    public async Task An_answer_of_many_bytes_that_nobody_reads_is_in_flight_and_is_cut_at_the_deadline()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static () => TypedResults.Bytes(new byte[24 << 20])).RunOnPool(),
+            new() { ["Shutdown:Drain"] = "00:00:00.100" }, kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        await TestApp.Until(() => app.AppPool().Answers.Used > 0, "the answer is held");
+
+        await app.App.StopAsync(TestApp.Token);
+
+        Assert.Contains(" 1 in flight,", Assert.Single(app.Log.With("Shutdown: Draining")), StringComparison.Ordinal);
+        Assert.Equal(0, app.AppPool().Answers.Used);
+    }
+
+    private static Task<TestApp> StartAsync(Streams streams, string drain, string cancel = "00:00:20") => TestApp.StartAsync(
+        app =>
+        {
+            // The token that is a parameter.
+            app.MapGet("/json", (CancellationToken cancellation) => streams.Read(cancellation)).RunOnPool();
+            // The token that the framework hands to the sequence.
+            app.MapGet("/json-value", () => TypedResults.Ok(streams.Read())).RunOnPool();
+            // The token of the request, as the answer sees it.
+            app.MapGet("/stream", (HttpContext context) => Results.Stream(body => streams.WriteAsync(body, context.RequestAborted), "text/plain")).RunOnPool();
+            app.MapGet("/events", (CancellationToken cancellation) => TypedResults.ServerSentEvents(streams.Read(cancellation))).RunOnPool();
+            app.MapGet("/own", () => new OwnResult(streams)).RunOnPool();
+            app.MapGet("/awaited", async (CancellationToken cancellation) =>
+            {
+                await Task.Yield();
+                return streams.Read(cancellation);
+            }).RunOnPool();
+            app.MapControllers().RunOnPool();
+        },
+        new() { ["Shutdown:Drain"] = drain, ["Shutdown:Cancel"] = cancel },
+        builder =>
+        {
+            builder.Services.AddSingleton(streams);
+            builder.Services.AddControllers().AddApplicationPart(typeof(StreamController).Assembly);
+        },
+        kestrel: true);
+
+    private static async Task<string> ReadToTheCutAsync(RawConnection client)
+    {
+        try
+        {
+            return await client.ReadToEndAsync();
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            return ""; // reset
+        }
+    }
+
+    /// <summary>A result of the app's own.</summary>
+    private sealed class OwnResult(Streams streams) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext) => streams.WriteAsync(httpContext.Response.Body, httpContext.RequestAborted);
+    }
+}
+
+/// <summary>One stream: an item, then nothing until it is told to end or its token is cancelled.</summary>
+public sealed class Streams
+{
+    public static readonly string[] Forms = ["json", "json-value", "stream", "events", "own", "awaited", "json-action", "file-action"];
+
+    public TaskCompletionSource HasBegun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public TaskCompletionSource HasBeenCancelled { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public TaskCompletionSource End { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public bool Listens { get; init; } = true;
+
+    public async IAsyncEnumerable<string> Read([EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        yield return "first";
+        await UntilEndAsync(cancellation);
+        yield return "last";
+    }
+
+    public async Task WriteAsync(Stream body, CancellationToken cancellation)
+    {
+        await body.WriteAsync("first\n"u8.ToArray(), cancellation);
+        await body.FlushAsync(cancellation);
+        await UntilEndAsync(cancellation);
+        await body.WriteAsync("last\n"u8.ToArray(), CancellationToken.None);
+    }
+
+    private async Task UntilEndAsync(CancellationToken cancellation)
+    {
+        HasBegun.TrySetResult();
+        try
+        {
+            await End.Task.WaitAsync(Listens ? cancellation : CancellationToken.None);
+        }
+        catch (OperationCanceledException)
+        {
+            HasBeenCancelled.TrySetResult();
+            throw;
+        }
+    }
+}
+
+/// <summary>The same from actions of a controller.</summary>
+[ApiController]
+public sealed class StreamController(Streams streams) : ControllerBase
+{
+    [HttpGet("/json-action")]
+    public IAsyncEnumerable<string> Json(CancellationToken cancellation) => streams.Read(cancellation);
+
+    [HttpGet("/file-action")]
+    public IActionResult Own() => new Writing(streams);
+
+    private sealed class Writing(Streams streams) : IActionResult
+    {
+        public Task ExecuteResultAsync(ActionContext context) => streams.WriteAsync(context.HttpContext.Response.Body, context.HttpContext.RequestAborted);
+    }
+}
