@@ -12,7 +12,7 @@ public enum ShutdownState
     /// <summary>A stop was asked for; not ready, but work is still accepted, for load balancers that have not noticed.</summary>
     LameDuck,
 
-    /// <summary>No new work; what was accepted is being finished.</summary>
+    /// <summary>No new requests; what was accepted is being finished. The pools close when the hosted services have stopped.</summary>
     Draining,
 
     /// <summary>The drain's time is over: what waits is handed back, what runs is cancelled.</summary>

@@ -115,7 +115,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         }
     }
 
-    /// <summary>Closes, and waits until every attempt has ended and its end is written. The pool is drained by somebody else.</summary>
+    /// <summary>Closes, and waits until every attempt has ended and its end is written. The host's stop drains what runs.</summary>
     /// <param name="cancellation">Gives up: what is still in hand loses its lease in time, and is run elsewhere.</param>
     public async Task StopAsync(CancellationToken cancellation)
     {

@@ -1,0 +1,133 @@
+using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Http.Features;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Work that was accepted before, such as a job, is drained with the requests: before any hosted service stops, within the same deadline.</summary>
+public sealed class StoredWorkStopTests
+{
+    [Fact]
+    public async Task What_runs_has_ended_before_a_hosted_service_is_stopped()
+    {
+        using var gate = new Gate();
+        var keeper = new Keeper();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", () => gate.Pass()).RunOnPool(),
+            configure: builder => builder.Services.AddSingleton<IHostedService>(keeper));
+        var work = new Work(CancellationToken.None);
+        Task attempt = RunAsync(app, work);
+        keeper.HasEnded = () => work.Outcomes is [WorkOutcome.Completed];
+        await gate.Arrival();
+
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        var late = new Work(CancellationToken.None);
+        await RunAsync(app, late);
+        gate.Open();
+        await stop;
+
+        Assert.True(keeper.WasEndedAtItsStop);
+        Assert.Equal([WorkOutcome.Completed], work.Outcomes);
+        Assert.Empty(late.Outcomes);
+        await attempt;
+    }
+
+    [Fact]
+    public async Task A_result_that_is_cut_off_by_the_deadline_is_no_result()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static (CancellationToken cancellation) => Endless(cancellation)).RunOnPool(),
+            new() { ["Shutdown:Drain"] = "00:00:00.050" });
+        var work = new Work(CancellationToken.None);
+        Task attempt = RunAsync(app, work);
+        await TestApp.Until(() => work.Outcomes is [WorkOutcome.Completed], "the handler has ended");
+
+        await app.App.StopAsync(TestApp.Token);
+        await attempt;
+
+        Assert.Equal([WorkOutcome.Completed, WorkOutcome.Cancelled], work.Outcomes);
+    }
+
+    [Fact]
+    public async Task A_result_that_is_cut_off_by_its_own_cancellation_is_no_result()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static (CancellationToken cancellation) => Endless(cancellation)).RunOnPool());
+        using var cancellation = new CancellationTokenSource();
+        var work = new Work(cancellation.Token);
+        Task attempt = RunAsync(app, work);
+        await TestApp.Until(() => work.Outcomes is [WorkOutcome.Completed], "the handler has ended");
+
+        await cancellation.CancelAsync();
+        await attempt;
+
+        Assert.Equal([WorkOutcome.Completed, WorkOutcome.Cancelled], work.Outcomes);
+    }
+
+    private static async IAsyncEnumerable<int> Endless([EnumeratorCancellation] CancellationToken cancellation)
+    {
+        yield return 1;
+        await Task.Delay(Timeout.InfiniteTimeSpan, cancellation);
+    }
+
+    private static async Task RunAsync(TestApp app, Work work)
+    {
+        Endpoint endpoint = app.App.Services.GetRequiredService<EndpointDataSource>().Endpoints
+            .Single(static e => e.Metadata.GetMetadata<StoredRequestDelegates>() is not null);
+        await using AsyncServiceScope scope = app.App.Services.CreateAsyncScope();
+        var context = new DefaultHttpContext { RequestServices = scope.ServiceProvider };
+        context.Request.Method = "GET";
+        context.Request.Path = "/";
+        context.Response.Body = new MemoryStream();
+        context.Features.Set<IHttpRequestLifetimeFeature>(work);
+        context.Features.Set<IAcceptedWorkFeature>(work);
+        context.SetEndpoint(endpoint);
+        await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(context);
+    }
+
+    private sealed class Work(CancellationToken cancellation) : IAcceptedWorkFeature, IHttpRequestLifetimeFeature
+    {
+        private readonly List<WorkOutcome> _outcomes = [];
+
+        public WorkPriority Priority => WorkPriority.Normal;
+
+        public WorkOutcome[] Outcomes
+        {
+            get
+            {
+                lock (_outcomes) return [.. _outcomes];
+            }
+        }
+
+        public CancellationToken RequestAborted { get; set; } = cancellation;
+
+        public void Abort() { }
+
+        public void Started() { }
+
+        public void Ended(WorkOutcome outcome)
+        {
+            lock (_outcomes) _outcomes.Add(outcome);
+        }
+    }
+
+    /// <summary>Keeps what becomes of the work, as a store does.</summary>
+    private sealed class Keeper : IHostedService
+    {
+        public Func<bool>? HasEnded { get; set; }
+
+        public bool WasEndedAtItsStop { get; private set; }
+
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken)
+        {
+            WasEndedAtItsStop = HasEnded!();
+            return Task.CompletedTask;
+        }
+    }
+}
