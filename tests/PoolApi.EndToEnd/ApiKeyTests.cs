@@ -157,7 +157,7 @@ public sealed class ApiKeyTests
         foreach (string status in new[] { "401", "429" })
             Assert.True(work.GetProperty("responses").GetProperty(status).GetProperty("content").TryGetProperty("application/problem+json", out _));
         var inline = paths.GetProperty("/v1/diagnostics/inline").GetProperty("get");
-        Assert.False(inline.TryGetProperty("security", out _));
+        Assert.Equal(0, inline.GetProperty("security").GetArrayLength()); // none, in so many words: linters ask for them
         Assert.False(inline.GetProperty("responses").TryGetProperty("401", out _));
     }
 

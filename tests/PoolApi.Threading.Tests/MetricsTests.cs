@@ -157,7 +157,7 @@ public class MetricsTests
             ((string[])["a", "b"]).SelectMany(kind => outcomes.Select(outcome => $"{kind} {outcome}")).Order(StringComparer.Ordinal),
             collected.Zeros("poolapi.work.finished", "kind", "outcome"));
         Assert.Equal(["draining", "overloaded", "queue_full"], collected.Zeros("poolapi.work.rejected", "reason"));
-        Assert.Equal(["died", "stuck"], collected.Zeros("poolapi.worker.replaced", "reason"));
+        Assert.Equal(["blocked", "died", "stuck"], collected.Zeros("poolapi.worker.replaced", "reason"));
         Assert.Equal([""], collected.Zeros("poolapi.work.accepted"));
         Assert.Equal([""], collected.Zeros("poolapi.worker.work"));
         Assert.Equal([""], collected.Zeros("poolapi.worker.busy.time"));
