@@ -55,7 +55,7 @@ internal static class WelcomeEndpoint
             <style>
             :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
             body { max-width: 46rem; margin: 3rem auto; padding: 0 1rem; }
-            pre { padding: .8rem 1rem; border: 1px solid #8886; border-radius: .4rem; overflow-x: auto; white-space: pre-wrap; }
+            pre { padding: .8rem 1rem; border: 1px solid #8886; border-radius: .4rem; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
             </style>
             <h1>PoolApi</h1>
             <p>HTTP work on its own fixed threads, with a bounded queue in front.</p>
