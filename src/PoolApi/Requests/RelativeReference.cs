@@ -17,6 +17,9 @@ internal static class RelativeReference
         string[] there = to.Split('/')[1..];
         int shared = 0;
         while (shared < here.Length && shared < there.Length - 1 && here[shared].Equals(there[shared], StringComparison.OrdinalIgnoreCase)) shared++;
-        return string.Concat(Enumerable.Repeat("../", here.Length - shared)) + string.Join('/', there[shared..]);
+        string reference = string.Concat(Enumerable.Repeat("../", here.Length - shared)) + string.Join('/', there[shared..]);
+        // An empty reference means the very URL that was asked for, query included; and a colon in the first segment would end a scheme.
+        string first = reference.Split('/')[0];
+        return first.Length == 0 || first.Contains(':', StringComparison.Ordinal) ? "./" + reference : reference;
     }
 }
