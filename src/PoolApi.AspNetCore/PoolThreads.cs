@@ -2,7 +2,6 @@ using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;
@@ -18,11 +17,6 @@ internal static class PoolThreads
         FixedThreadPoolOptions options = services.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name).ToPool(name);
         options.TimeProvider = services.GetService<TimeProvider>() ?? TimeProvider.System;
         options.MeterFactory = services.GetService<IMeterFactory>();
-        // For a pool that is disposed of without a stop of its host: the same times.
-        ShutdownOptions stop = services.GetRequiredService<IOptions<ShutdownOptions>>().Value;
-        options.ShutdownTimeout = stop.Drain;
-        options.CancelGrace = stop.Cancel;
-        options.JoinGrace = ShutdownOptions.Join;
 
         bool isAlone = services.GetServices<PoolRegistration>().Count() == 1;
         List<IFixedThreadPoolObserver> observers =
