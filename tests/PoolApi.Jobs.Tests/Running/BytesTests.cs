@@ -69,7 +69,8 @@ public class BytesTests
         Job second = await rig.AcceptAsync(WithBody(10));
         await rig.Store.GetAsync(second.Id, Token);
         Assert.Equal(JobState.Queued, rig.Look(second.Id).State);
-        Assert.InRange(rig.Store.Calls("claim") - claims, 0, 1);
+        // One for the worker that is free, and one for the job that came, each of which may be looked at twice.
+        Assert.InRange(rig.Store.Calls("claim") - claims, 0, 4);
 
         written.SetResult();
 
