@@ -9,7 +9,7 @@ internal static class RelativeReference
 {
     /// <summary>The reference that leads a client from the path that it asked for to another path of this service.</summary>
     /// <param name="from">The path of the request. A slash at its end counts: <c>/v1/jobs/</c> is one level below <c>/v1/jobs</c>.</param>
-    /// <param name="to">An absolute path, which may have a query.</param>
+    /// <param name="to">An absolute path, which may have a query. If it ends with a slash, the reference is to be continued, and may be empty.</param>
     public static string Of(string? from, string to)
     {
         // A client drops what follows the last slash before it resolves a reference.
@@ -17,9 +17,6 @@ internal static class RelativeReference
         string[] there = to.Split('/')[1..];
         int shared = 0;
         while (shared < here.Length && shared < there.Length - 1 && here[shared].Equals(there[shared], StringComparison.OrdinalIgnoreCase)) shared++;
-        string reference = string.Concat(Enumerable.Repeat("../", here.Length - shared)) + string.Join('/', there[shared..]);
-        // An empty reference means the very URL that was asked for, query included; and a colon in the first segment would end a scheme.
-        string first = reference.Split('/')[0];
-        return first.Length == 0 || first.Contains(':', StringComparison.Ordinal) ? "./" + reference : reference;
+        return string.Concat(Enumerable.Repeat("../", here.Length - shared)) + string.Join('/', there[shared..]);
     }
 }

@@ -40,9 +40,9 @@ internal sealed partial class ConnectionLimit(string port, int max, ILogger log)
                 await next(connection);
                 return;
             }
-            connection.Abort();
-            // Once, not for each: a client must not be able to fill the log.
+            // Once, not for each: a client must not be able to fill the log. Before the client can see it.
             if (Interlocked.Exchange(ref _isTold, 1) == 0) LogFull(log, port, max);
+            connection.Abort();
         }
         finally
         {
