@@ -21,7 +21,7 @@ internal sealed class BufferedResult : IResult
     /// <summary>Executes what a minimal API's handler returned, as the framework would, but into memory. On the pool.</summary>
     public static async ValueTask<object?> ExecuteAsync(HttpContext context, object? result)
     {
-        if (result is null || ReferenceEquals(result, EmptyHttpResult)) return result;
+        if (result is null || ReferenceEquals(result, Results.Empty)) return result;
         var body = new MemoryStream();
         IHttpResponseBodyFeature response = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
         context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(body));
@@ -44,8 +44,6 @@ internal sealed class BufferedResult : IResult
         httpContext.Response.ContentLength ??= _body.Length;
         await httpContext.Response.Body.WriteAsync(_body.GetBuffer().AsMemory(0, (int)_body.Length), httpContext.RequestAborted);
     }
-
-    private static IResult EmptyHttpResult => Results.Empty;
 
     private static Task WriteAsync(HttpContext context, object result)
     {

@@ -142,14 +142,22 @@ internal sealed class PoolEndpoint
         return kind.Length == 0 ? "work" : kind;
     }
 
-    private sealed class Services(PoolEndpoint endpoint, IServiceProvider services)
+    private sealed class Services
     {
-        public AppPool Pool { get; } = services.GetRequiredService<AppPools>().Get(endpoint.PoolName);
+        public Services(PoolEndpoint endpoint, IServiceProvider services)
+        {
+            Pool = services.GetRequiredService<AppPools>().Get(endpoint.PoolName);
+            Overload = Pool.NewOverloadControl();
+            Gate = services.GetRequiredService<RequestGate>();
+            Shutdown = services.GetRequiredService<ShutdownCoordinator>();
+        }
 
-        public RequestGate Gate { get; } = services.GetRequiredService<RequestGate>();
+        public AppPool Pool { get; }
 
-        public ShutdownCoordinator Shutdown { get; } = services.GetRequiredService<ShutdownCoordinator>();
+        public OverloadControl? Overload { get; }
 
-        public OverloadControl? Overload { get; } = services.GetRequiredService<AppPools>().Get(endpoint.PoolName).NewOverloadControl();
+        public RequestGate Gate { get; }
+
+        public ShutdownCoordinator Shutdown { get; }
     }
 }

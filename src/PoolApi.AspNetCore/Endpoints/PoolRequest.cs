@@ -102,24 +102,10 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     // --- 1 admit ------------------------------------------------------------------------------------------------------
 
     /// <summary>Takes a request through all stages.</summary>
-    public static Task ServeAsync(PoolEndpoint endpoint, HttpContext context)
-    {
-        bool hasBody = HasBody(context);
-        QuotaLease? quota = TakeQuota(endpoint, context, out Rejection? refused);
-        refused ??= endpoint.Overload?.ShouldRefuse() == true ? Rejection.Overloaded(endpoint.Pool)
-            : hasBody && endpoint.Pool.Threads.IsFullGuess ? Rejection.QueueFull(endpoint.Pool)
-            : null;
-        return refused is null ? new PoolRequest(endpoint, context, quota, null).PassAsync(hasBody) : RefuseAsync(endpoint, context, quota, refused);
-    }
+    public static Task ServeAsync(PoolEndpoint endpoint, HttpContext context) => AdmitAsync(endpoint, context, needsRoom: true);
 
     /// <summary>The same for a request that is stored, and run later: it needs no room in the pool.</summary>
-    public static Task StoreAsync(PoolEndpoint endpoint, HttpContext context)
-    {
-        QuotaLease? quota = TakeQuota(endpoint, context, out Rejection? refused);
-        return refused is null
-            ? new PoolRequest(endpoint, context, quota, null).PassAsync(HasBody(context))
-            : RefuseAsync(endpoint, context, quota, refused);
-    }
+    public static Task StoreAsync(PoolEndpoint endpoint, HttpContext context) => AdmitAsync(endpoint, context, needsRoom: false);
 
     /// <summary>And for one that was stored: all that could refuse it had its say when it came. A stop waits for it as for any request.</summary>
     public static async Task RunStoredAsync(PoolEndpoint endpoint, HttpContext context)
@@ -134,6 +120,19 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             requests.Exit();
         }
     }
+
+    private static Task AdmitAsync(PoolEndpoint endpoint, HttpContext context, bool needsRoom)
+    {
+        bool hasBody = HasBody(context);
+        QuotaLease? quota = TakeQuota(endpoint, context, out Rejection? refused);
+        if (needsRoom) refused ??= FindRoom(endpoint, hasBody);
+        return refused is null ? new PoolRequest(endpoint, context, quota, accepted: null).PassAsync(hasBody) : RefuseAsync(endpoint, context, quota, refused);
+    }
+
+    private static Rejection? FindRoom(PoolEndpoint endpoint, bool hasBody) =>
+        endpoint.Overload?.ShouldRefuse() == true ? Rejection.Overloaded(endpoint.Pool)
+        : hasBody && endpoint.Pool.Threads.IsFullGuess ? Rejection.QueueFull(endpoint.Pool)
+        : null;
 
     private static bool HasBody(HttpContext context) =>
         context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
@@ -328,19 +327,16 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         if (_next is null) return CallDelegateAsync();
         ValueTask<object?> handler = _next(_invocation!);
-        if (handler.IsCompletedSuccessfully && !_endpoint.Options.ExecuteResult)
-        {
-            object? result = handler.Result;
-            return LazyResult.IsLazy(result) ? LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction) : ValueTask.FromResult(result);
-        }
-        return FinishAsync(handler);
+        return handler.IsCompletedSuccessfully ? FinishAsync(handler.Result) : AwaitAsync(handler);
     }
 
-    private async ValueTask<object?> FinishAsync(ValueTask<object?> handler)
+    private async ValueTask<object?> AwaitAsync(ValueTask<object?> handler) => await FinishAsync(await handler);
+
+    /// <summary>What of a handler's result is work is done on the pool too.</summary>
+    private ValueTask<object?> FinishAsync(object? result)
     {
-        object? result = await handler;
-        if (_endpoint.Options.ExecuteResult && !_endpoint.IsAction) return await BufferedResult.ExecuteAsync(Context, result);
-        return LazyResult.IsLazy(result) ? await LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction) : result;
+        if (_endpoint.Options.ExecuteResult && !_endpoint.IsAction) return BufferedResult.ExecuteAsync(Context, result);
+        return LazyResult.IsLazy(result) ? LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction) : ValueTask.FromResult(result);
     }
 
     private async ValueTask<object?> CallDelegateAsync()

@@ -8,11 +8,19 @@ namespace PoolApi.AspNetCore.Overload;
 internal sealed class OrderArbiter(Action<bool> setNewestFirst)
 {
     private readonly Lock _lock = new();
-    private readonly Action<bool> _setNewestFirst = setNewestFirst;
     private volatile int _wanting; // seats that want the newest first
+    private bool _isNewestFirst; // guarded by the lock
 
     /// <summary>One more endpoint has a say.</summary>
     public Seat Join() => new(this);
+
+    /// <summary>Tells the pool only what is new to it: its order is set under the lock of its queue.</summary>
+    private void SetLocked(bool newestFirst)
+    {
+        if (newestFirst == _isNewestFirst) return;
+        _isNewestFirst = newestFirst;
+        setNewestFirst(newestFirst);
+    }
 
     /// <summary>What one endpoint says. Its calls come one at a time.</summary>
     internal sealed class Seat(OrderArbiter arbiter)
@@ -27,7 +35,7 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
                 if (newestFirst == _wants) return;
                 _wants = newestFirst;
                 arbiter._wanting += newestFirst ? 1 : -1;
-                arbiter._setNewestFirst(arbiter._wanting > 0);
+                arbiter.SetLocked(arbiter._wanting > 0);
             }
         }
 
@@ -37,7 +45,7 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
             if (arbiter._wanting == 0) return;
             lock (arbiter._lock)
             {
-                if (!_wants) arbiter._setNewestFirst(false);
+                if (!_wants) arbiter.SetLocked(false);
             }
         }
     }

@@ -24,12 +24,10 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
     {
         // Not in the constructor: hosted services are made before the settings are validated.
         ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
-        var instruments = services.GetRequiredService<AppInstruments>();
+        services.GetRequiredService<AppInstruments>();
         // Not in StartedAsync: this service's comes before those of services that were added later.
         var lifetime = services.GetRequiredService<IHostApplicationLifetime>();
         lifetime.ApplicationStarted.Register(coordinator.Started);
-        // The routes are all there when the server has started.
-        lifetime.ApplicationStarted.Register(() => instruments.DeclareKinds(services.GetService<EndpointDataSource>()));
         if (services.GetRequiredService<HostTime>().Replaced is { } tooShort)
             LogHostTime(services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout, tooShort);
         _signals = new StopSignals(First, signal => coordinator.ForceEnd(signal.Name, signal.ExitCode));
@@ -46,8 +44,9 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        // Builds every endpoint, if nobody has yet: one that names a pool that does not exist fails now, not at its first request.
-        _ = services.GetService<EndpointDataSource>()?.Endpoints;
+        // The server has started, so all routes are there. To ask for them builds every endpoint, if nobody has yet: one that names a pool
+        // that does not exist fails now, not at its first request.
+        services.GetRequiredService<AppInstruments>().DeclareKinds(services.GetService<EndpointDataSource>());
         return Task.CompletedTask;
     }
 
