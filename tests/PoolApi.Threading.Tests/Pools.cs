@@ -62,12 +62,22 @@ internal static class Pools
     /// <summary>Waits until every thread of the pool sleeps, as the kernel sees it.</summary>
     public static void AllSleep(FixedThreadPool pool)
     {
-        var core = (PoolCore)typeof(FixedThreadPool).GetField("_core", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(pool)!;
+        PoolCore core = CoreOf(pool);
         // The kernel's word alone does not do: a thread that looks for work may be held up, by a collection or the compiler.
         Patience.Until(() => core.Workers.All.All(static worker => !worker.IsLive || Volatile.Read(ref worker.Sleeps))
             && ThreadsNamed($"{pool.Name}-") is { Count: > 0 } threads
             && threads.TrueForAll(static thread => ThreadStat(thread)[0] == "S"));
     }
+
+    /// <summary>Every worker that ever was, stand-ins that have left included; a snapshot shows those up to the last live one.</summary>
+    public static IEnumerable<WorkerSnapshot> EveryWorker(FixedThreadPool pool)
+    {
+        PoolCore core = CoreOf(pool);
+        return core.Workers.All.Select(core.Views.Snapshot);
+    }
+
+    private static PoolCore CoreOf(FixedThreadPool pool) =>
+        (PoolCore)typeof(FixedThreadPool).GetField("_core", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(pool)!;
 
     /// <summary>The fields of /proc/self/task/TID/stat from the state on; the name before it may hold anything.</summary>
     public static string[] ThreadStat(string thread)

@@ -57,7 +57,7 @@ public class StormTests
 
         var resizing = new Random(seed);
         while (!half.Wait(1, TestContext.Current.CancellationToken)) pool.Resize(resizing.Next(1, MostWorkers + 1));
-        pool.Resize(MostWorkers); // so that the view shows every worker there was
+        pool.Resize(MostWorkers);
         Task<ShutdownReport> stop = pool.ShutdownAsync(mode, Timeout.InfiniteTimeSpan);
         foreach (Thread submitter in submitters) submitter.JoinPatiently();
         // Nothing advances the clock any more, so no grace can run out: the stop ends only because everything has ended.
@@ -83,7 +83,7 @@ public class StormTests
         Assert.Equal(report.Counts.ClientGone, Told(WorkOutcome.ClientGone));
         int failedCalls = calls.Count(c => c.Exception?.InnerException is InvalidOperationException);
         Assert.Equal(report.Counts.Failed, Told(WorkOutcome.Failed) + failedCalls);
-        Assert.Equal(report.Counts.Completed + report.Counts.Failed, pool.GetSnapshot().Workers.Sum(w => w.Completed + w.Failed));
+        Assert.Equal(report.Counts.Completed + report.Counts.Failed, Pools.EveryWorker(pool).Sum(w => w.Completed + w.Failed));
         Assert.True(report.Joined);
         Pools.NoThreadIsLeft(pool);
 

@@ -63,7 +63,9 @@ public sealed partial class JobDispatcher
         try
         {
             await run.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await EndAsync(run, EndOf(run, attempt, why, isLate));
+            JobEnd? end = EndOf(run, attempt, why, isLate);
+            // There is nothing to hand back of what another instance has.
+            if (end is not null || why != StopReason.LeaseLost) await EndAsync(run, end);
         }
         catch (Exception e)
         {
@@ -114,12 +116,16 @@ public sealed partial class JobDispatcher
     }
 
     /// <summary>Writes down how an attempt ended, however long the store is away: work that was done must not be done again.</summary>
+    /// <remarks>
+    /// Only the store's answer says whether the lease was lost. A renewal cannot: a job whose end is written, while the answer is on its way
+    /// or lost, has no lease any more either.
+    /// </remarks>
     /// <param name="run">The attempt.</param>
     /// <param name="end"><see langword="null"/>: it is handed back.</param>
     private async Task EndAsync(JobRun run, JobEnd? end)
     {
         RetryPause pause = default;
-        while (run.Why != StopReason.LeaseLost)
+        while (true)
         {
             try
             {

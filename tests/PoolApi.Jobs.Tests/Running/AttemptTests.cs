@@ -365,6 +365,24 @@ public sealed class AttemptTests
     }
 
     [Fact]
+    public async Task A_renewal_that_finds_no_lease_does_not_end_the_writing_of_an_end()
+    {
+        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(300) });
+        rig.Store.LosesAnswersOf["finish"] = true;
+        Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        int renewals = rig.Store.Calls("renew");
+        await UntilAsync(() => rig.Store.Calls("renew") >= renewals + 2);
+
+        int finishes = rig.Store.Calls("finish");
+        await UntilAsync(() => rig.Store.Calls("finish") > finishes);
+        rig.Store.LosesAnswersOf.Clear();
+
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        Assert.Equal(job, rig.Look(job.Id));
+        Assert.Equal([job.Id], rig.Script.Begun);
+    }
+
+    [Fact]
     public async Task An_unexpected_exception_of_the_store_does_not_end_the_dispatcher()
     {
         await using Rig rig = await Rig.StartAsync();
