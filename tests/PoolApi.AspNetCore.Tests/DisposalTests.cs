@@ -52,6 +52,25 @@ public sealed class DisposalTests
     }
 
     [Fact]
+    public async Task A_second_stop_that_comes_after_the_disposal_finds_nothing_to_do()
+    {
+        WebApplication app = TestApp.Build(static _ => { }, null, null, kestrel: false, pool: true, new CapturingLog());
+        await app.StartAsync(TestApp.Token);
+        IHostedLifecycleService[] lifecycles = [.. app.Services.GetServices<IHostedService>().OfType<IHostedLifecycleService>()];
+        await app.StopAsync(TestApp.Token);
+        await app.DisposeAsync();
+
+        foreach (IHostedLifecycleService service in lifecycles)
+        {
+            await service.StoppingAsync(TestApp.Token);
+            await service.StopAsync(TestApp.Token);
+            await service.StoppedAsync(TestApp.Token);
+        }
+
+        Assert.NotEmpty(lifecycles);
+    }
+
+    [Fact]
     public async Task What_was_accepted_is_finished_within_it()
     {
         using var gate = new Gate();

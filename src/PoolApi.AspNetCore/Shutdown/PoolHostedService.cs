@@ -19,11 +19,13 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 {
     private StopSignals? _signals;
     private ShutdownCoordinator? _coordinator;
+    private bool _stopConcurrently; // read at the start: who stops the host once more may come after its services are disposed of
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         // Not in the constructor: hosted services are made before the settings are validated.
         ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
+        _stopConcurrently = services.GetRequiredService<IOptions<HostOptions>>().Value.ServicesStopConcurrently;
         services.GetRequiredService<AppInstruments>();
         // Not in StartedAsync: this service's comes before those of services that were added later.
         var lifetime = services.GetRequiredService<IHostApplicationLifetime>();
@@ -52,11 +54,8 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 
     public Task StoppingAsync(CancellationToken cancellationToken) => _coordinator?.StopAsync() ?? Task.CompletedTask;
 
-    public Task StopAsync(CancellationToken cancellationToken)
-    {
-        if (_coordinator is null || services.GetRequiredService<IOptions<HostOptions>>().Value.ServicesStopConcurrently) return Task.CompletedTask;
-        return _coordinator.StopPoolsAsync();
-    }
+    public Task StopAsync(CancellationToken cancellationToken) =>
+        _coordinator is null || _stopConcurrently ? Task.CompletedTask : _coordinator.StopPoolsAsync();
 
     public async Task StoppedAsync(CancellationToken cancellationToken)
     {
