@@ -46,6 +46,8 @@ public sealed class DisposalTests
         }
         await disposal.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
 
+        // The caller of a work item hears of its end by the .NET ThreadPool, a moment after the pool has stopped.
+        foreach (Task work in endless) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => work.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token));
         Assert.All(endless, static work => Assert.True(work.IsCanceled));
         Assert.Equal(PoolState.Stopped, cpu.GetSnapshot().State);
         Assert.Equal(PoolState.Stopped, io.GetSnapshot().State);
