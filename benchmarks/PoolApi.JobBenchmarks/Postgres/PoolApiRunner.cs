@@ -5,7 +5,7 @@ using PoolApi.JobBenchmarks.Load;
 using PoolApi.JobBenchmarks.Stores;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Running;
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 using PoolApi.Threading;
 
 namespace PoolApi.JobBenchmarks.Postgres;
@@ -19,7 +19,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
     private static readonly TimeSpan JoinTime = TimeSpan.FromSeconds(10), LongestStart = TimeSpan.FromSeconds(30);
 
     private readonly Meter _meter = new("benchmark");
-    private readonly PostgresJobStore _store;
+    private readonly PostgreSqlJobStore _store;
     private readonly FixedThreadPool _pool;
     private readonly JobDispatcher _dispatcher;
     private int _accepted, _executed;
@@ -28,7 +28,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
 
     private PoolApiRunner(string connectionString, int workers)
     {
-        _store = new PostgresJobStore(connectionString);
+        _store = new PostgreSqlJobStore(connectionString);
         _pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = workers });
         _dispatcher = new JobDispatcher(
             _store, this, _pool, new JobWatch(_store), new JobOptions(),

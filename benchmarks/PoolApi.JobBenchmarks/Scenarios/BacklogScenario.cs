@@ -3,7 +3,7 @@ using PoolApi.HttpBenchmarks.Load;
 using PoolApi.JobBenchmarks.Load;
 using PoolApi.JobBenchmarks.Stores;
 using PoolApi.Jobs;
-using PoolApi.Jobs.Stores.Sqlite;
+using PoolApi.Jobs.Sqlite;
 
 namespace PoolApi.JobBenchmarks.Scenarios;
 

@@ -1,7 +1,7 @@
 using PoolApi.JobBenchmarks.Load;
 using PoolApi.JobBenchmarks.Peers;
 using PoolApi.JobBenchmarks.Stores;
-using PoolApi.Jobs.Stores.Sqlite;
+using PoolApi.Jobs.Sqlite;
 
 namespace PoolApi.JobBenchmarks.Scenarios;
 

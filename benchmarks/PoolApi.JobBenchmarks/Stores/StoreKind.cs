@@ -1,7 +1,7 @@
 using PoolApi.JobBenchmarks.Postgres;
 using PoolApi.Jobs.Stores;
-using PoolApi.Jobs.Stores.Postgres;
-using PoolApi.Jobs.Stores.Sqlite;
+using PoolApi.Jobs.PostgreSql;
+using PoolApi.Jobs.Sqlite;
 
 namespace PoolApi.JobBenchmarks.Stores;
 
@@ -25,7 +25,7 @@ internal sealed record StoreKind(string Name, Func<Task<NewStore>> OpenNewAsync)
     public static StoreKind Postgres(PostgresServer server) => new("PostgreSQL", async () =>
     {
         PostgresDatabase database = await server.CreateDatabaseAsync();
-        var store = new PostgresJobStore(database.ConnectionString);
+        var store = new PostgreSqlJobStore(database.ConnectionString);
         await store.OpenAsync(CancellationToken.None);
         return new NewStore(store, database.SettleAsync, database.DisposeAsync);
     });

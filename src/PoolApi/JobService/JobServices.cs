@@ -5,8 +5,8 @@ using PoolApi.AspNetCore.Shutdown;
 using PoolApi.JobRoutes;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
-using PoolApi.Jobs.Stores.Postgres;
-using PoolApi.Jobs.Stores.Sqlite;
+using PoolApi.Jobs.PostgreSql;
+using PoolApi.Jobs.Sqlite;
 using PoolApi.Threading;
 
 namespace PoolApi.JobService;
@@ -43,7 +43,7 @@ internal static class JobServices
             "jobs", static s => new JobStoreCheck(s.GetRequiredService<IJobStore>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]));
 
         IJobStore Store(IServiceProvider services) => settings.Store == JobStoreKind.Postgres
-            ? new PostgresJobStore(settings.ConnectionString)
+            ? new PostgreSqlJobStore(settings.ConnectionString)
             : new SqliteJobStore(settings.Path, Clock(services), services.GetRequiredService<ILogger<SqliteJobStore>>());
 
         static TimeProvider Clock(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;

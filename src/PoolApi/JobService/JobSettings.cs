@@ -2,7 +2,7 @@ using System.Globalization;
 using Npgsql;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.Jobs.Running;
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 
 namespace PoolApi.JobService;
 
@@ -25,7 +25,7 @@ internal sealed class JobSettings
 
     /// <summary>Where jobs are, in words for the operator. Without secrets.</summary>
     public string Place =>
-        Store == JobStoreKind.Postgres ? PostgresJobStore.PlaceOf(ConnectionString) : $"the file {System.IO.Path.GetFullPath(Path)}";
+        Store == JobStoreKind.Postgres ? PostgreSqlJobStore.PlaceOf(ConnectionString) : $"the file {System.IO.Path.GetFullPath(Path)}";
 
     /// <summary>How many attempts a job has, unless its failure rules out a second.</summary>
     public required int MaxAttempts { get; init; }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using Npgsql;
 using PoolApi.Jobs.Stores;
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 using static PoolApi.Jobs.Tests.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
@@ -24,7 +24,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
     {
         await using Bouncer bouncer = await Bouncer.StartAsync(cluster, mode, size, inTurn);
         await bouncer.WarmUpAsync(idle);
-        await using var store = new PostgresJobStore(bouncer.ConnectionString, PostgresTests.NewSchema());
+        await using var store = new PostgreSqlJobStore(bouncer.ConnectionString, PostgresTests.NewSchema());
 
         var refused = await Assert.ThrowsAsync<JobStoreException>(() => store.OpenAsync(Token)).Patiently();
 
@@ -39,8 +39,8 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         await bouncer.WarmUpAsync(5);
         string schema = PostgresTests.NewSchema();
         Ears ears = new();
-        await using var store = new PostgresJobStore(bouncer.ConnectionString + ";Maximum Pool Size=3", schema) { Listener = ears };
-        await using var other = new PostgresJobStore(cluster.ConnectionString, schema);
+        await using var store = new PostgreSqlJobStore(bouncer.ConnectionString + ";Maximum Pool Size=3", schema) { Listener = ears };
+        await using var other = new PostgreSqlJobStore(cluster.ConnectionString, schema);
         await store.OpenAsync(Token);
         await other.OpenAsync(Token);
 

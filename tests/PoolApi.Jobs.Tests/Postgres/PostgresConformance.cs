@@ -1,5 +1,5 @@
 using PoolApi.Jobs.Stores;
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 using PoolApi.Jobs.Tests.Conformance;
 
 namespace PoolApi.Jobs.Tests.Postgres;
@@ -13,7 +13,7 @@ public sealed class PostgresConformance(PostgresCluster cluster) : JobStoreConfo
     protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null)
     {
         PostgresCluster.Require();
-        var store = new PostgresJobStore(cluster.ConnectionString, _schema) { Listener = listener };
+        var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema) { Listener = listener };
         await store.OpenAsync(Patience.Token);
         return store;
     }

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Npgsql;
 using PoolApi.Jobs.Stores;
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 using static PoolApi.Jobs.Tests.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
@@ -112,7 +112,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         await primary.InitializeAsync();
         await using PostgresCluster standby = await primary.StartStandbyAsync();
         await using var address = new MuteProxy(primary.Port);
-        await using var store = new PostgresJobStore($"{primary.ConnectionString};Port={address.Port}");
+        await using var store = new PostgreSqlJobStore($"{primary.ConnectionString};Port={address.Port}");
         await store.OpenAsync(Token);
         Job job = (await store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token)).Job;
         await UntilAsync(
@@ -132,7 +132,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     /// <summary>Runs a statement on each of many sessions of a store.</summary>
-    private static async Task EverySessionAsync(PostgresJobStore store, string sql)
+    private static async Task EverySessionAsync(PostgreSqlJobStore store, string sql)
     {
         const int Sessions = 8;
         int there = 0;
@@ -150,7 +150,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
             mayRepeat: true, Token))).Patiently();
     }
 
-    private static async Task UseSoonAsync(PostgresJobStore store)
+    private static async Task UseSoonAsync(PostgreSqlJobStore store)
     {
         long since = Stopwatch.GetTimestamp();
         Exception? failure = null;
@@ -164,7 +164,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     /// <summary>Each method once, and the check.</summary>
-    private static async Task UseAsync(PostgresJobStore store)
+    private static async Task UseAsync(PostgreSqlJobStore store)
     {
         Guid id = (await store.AcceptAsync(Jobs.New(priority: Threading.WorkPriority.High), Token)).Job.Id;
         JobClaim? claim = null;
@@ -186,9 +186,9 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     /// <summary>A database of its own, and a store in it.</summary>
-    private sealed class Place(PostgresCluster cluster, string name, PostgresJobStore store) : IAsyncDisposable
+    private sealed class Place(PostgresCluster cluster, string name, PostgreSqlJobStore store) : IAsyncDisposable
     {
-        public PostgresJobStore Store => store;
+        public PostgreSqlJobStore Store => store;
 
         public static async Task<Place> CreateAsync(PostgresCluster cluster, string? settings = null)
         {
@@ -196,7 +196,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
             string name = PostgresTests.NewSchema();
             await cluster.ExecuteAsync($"create database {name}");
             if (settings is not null) await cluster.ExecuteAsync(settings.Replace(Database, name, StringComparison.Ordinal));
-            var store = new PostgresJobStore($"{cluster.ConnectionString};Database={name}");
+            var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Database={name}");
             await store.OpenAsync(Token);
             return new Place(cluster, name, store);
         }

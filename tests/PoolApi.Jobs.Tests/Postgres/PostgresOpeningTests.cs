@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Stores;
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 using static PoolApi.Jobs.Tests.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
@@ -29,7 +29,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
         static async Task StartAsync(MuteAt muteAt, string mode)
         {
             await using var server = new MuteProxy(muteAt: muteAt);
-            await using var store = new PostgresJobStore(
+            await using var store = new PostgreSqlJobStore(
                 $"Host=127.0.0.1;Port={server.Port};Username=poolapi;Database=postgres;SSL Mode={mode}", "poolapi", connectSeconds: 1);
 
             long since = Stopwatch.GetTimestamp();
@@ -53,10 +53,10 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
             string schema = PostgresTests.NewSchema();
             Ears ears = new();
             await using var proxy = new MuteProxy(cluster.Port);
-            await using var store = new PostgresJobStore(
+            await using var store = new PostgreSqlJobStore(
                 $"{cluster.ConnectionString};Port={proxy.Port};SSL Mode=Prefer", schema, connectSeconds: 1)
             { Listener = ears };
-            await using var other = new PostgresJobStore(cluster.ConnectionString, schema);
+            await using var other = new PostgreSqlJobStore(cluster.ConnectionString, schema);
             await store.OpenAsync(Token);
             await other.OpenAsync(Token);
             Job job = (await store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token)).Job;
@@ -100,7 +100,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
             string what = $"{muteAt}, {mutes}, {balanced}";
             try
             {
-                await using var store = new PostgresJobStore(
+                await using var store = new PostgreSqlJobStore(
                     $"Host={string.Concat(hosts.Select(static h => $"127.0.0.1:{h.Port},"))}127.0.0.1:{cluster.Port};Username=poolapi;"
                     + $"Database=postgres;SSL Mode=Prefer;Load Balance Hosts={balanced}",
                     PostgresTests.NewSchema(), connectSeconds: 4); // the host that works needs some of it on a busy machine

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using PoolApi.Jobs.Stores;
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 using static PoolApi.Jobs.Tests.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
@@ -23,7 +23,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     {
         PostgresCluster.Require();
         Ears ears = new();
-        await using var store = new PostgresJobStore(_cluster.ConnectionString) { Listener = ears };
+        await using var store = new PostgreSqlJobStore(_cluster.ConnectionString) { Listener = ears };
         await store.OpenAsync(Token);
         Job finished = (await store.AcceptAsync(Jobs.New(), Token)).Job;
         JobClaim done = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
@@ -72,7 +72,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     public async Task A_claim_that_a_crash_has_undone_can_still_be_renewed_and_finished()
     {
         PostgresCluster.Require();
-        await using var store = new PostgresJobStore(_cluster.ConnectionString);
+        await using var store = new PostgreSqlJobStore(_cluster.ConnectionString);
         await store.OpenAsync(Token);
         await store.AcceptAsync(Jobs.New(), Token);
         JobClaim first = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
@@ -93,7 +93,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         PostgresCluster.Require();
         Ears ears = new();
         await using var proxy = new CutOff(_cluster.Port);
-        await using var store = new PostgresJobStore($"{_cluster.ConnectionString};Port={proxy.Port}") { Listener = ears };
+        await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}") { Listener = ears };
         await store.OpenAsync(Token);
         Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
 
@@ -129,7 +129,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     {
         PostgresCluster.Require();
         await using var proxy = new CutOff(_cluster.Port);
-        await using var store = new PostgresJobStore($"{_cluster.ConnectionString};Port={proxy.Port}");
+        await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}");
         await store.OpenAsync(Token);
         Assert.Empty((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
 
@@ -142,7 +142,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
             Assert.Empty(none.Claims);
             await store.AcceptAsync(Jobs.New(), Token);
         }
-        await using var watcher = new PostgresJobStore(_cluster.ConnectionString);
+        await using var watcher = new PostgreSqlJobStore(_cluster.ConnectionString);
         await watcher.OpenAsync(Token);
         await UntilAsync(
             async () => (await watcher.ListAsync(new JobQuery { State = JobState.Running }, Token)).Jobs.Count == 1, "That the late claim takes the job");
@@ -160,7 +160,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     {
         PostgresCluster.Require();
         await using var proxy = new CutOff(_cluster.Port);
-        await using var store = new PostgresJobStore($"{_cluster.ConnectionString};Port={proxy.Port}");
+        await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}");
         await store.OpenAsync(Token);
         // One connection is open now, the statement is prepared on it, and nobody uses it.
         Assert.NotNull((await store.AcceptAndClaimAsync(Jobs.New(), "me", Jobs.LongLease, Token)).Claim);
@@ -181,9 +181,9 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     public async Task Nobody_claims_what_another_runs_though_a_crash_has_undone_its_claim()
     {
         PostgresCluster.Require();
-        await using var runs = new PostgresJobStore(_cluster.ConnectionString);
+        await using var runs = new PostgreSqlJobStore(_cluster.ConnectionString);
         await runs.OpenAsync(Token);
-        await using var other = new PostgresJobStore(_cluster.ConnectionString);
+        await using var other = new PostgreSqlJobStore(_cluster.ConnectionString);
         await other.OpenAsync(Token);
         Job job = (await runs.AcceptAsync(Jobs.New(), Token)).Job;
         JobClaim claim = Assert.Single((await runs.ClaimAsync("runs", 1, Jobs.LongLease, Token)).Claims);
@@ -194,7 +194,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         await _cluster.StartAsync();
 
         List<string> claimers = [];
-        async Task ClaimAsync(PostgresJobStore store, string owner)
+        async Task ClaimAsync(PostgreSqlJobStore store, string owner)
         {
             try
             {

@@ -1,5 +1,5 @@
 using Npgsql;
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 using static PoolApi.Jobs.Tests.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
@@ -25,7 +25,7 @@ public sealed class SchemaUpdateTests(PostgresCluster cluster)
             await InsertAsync(old, succeeded, JobState.Succeeded, "now()", attempt: 1);
         }
 
-        await using var store = new PostgresJobStore(cluster.ConnectionString, _schema);
+        await using var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema);
         await store.OpenAsync(Token);
 
         Assert.Equal(5, (await store.ListAsync(new JobQuery { Limit = 10 }, Token)).Jobs.Count);

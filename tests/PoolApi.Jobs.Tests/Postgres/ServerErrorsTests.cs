@@ -1,4 +1,4 @@
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Npgsql;
-using PoolApi.Jobs.Stores.Postgres;
+using PoolApi.Jobs.PostgreSql;
 using static PoolApi.Jobs.Tests.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
@@ -17,7 +17,7 @@ public sealed class SlowLinkTests(PostgresCluster cluster)
     public async Task Jobs_are_claimed_at_once_and_their_bodies_and_results_read_however_long_that_takes()
     {
         PostgresCluster.Require();
-        await using var near = new PostgresJobStore(cluster.ConnectionString, _schema);
+        await using var near = new PostgreSqlJobStore(cluster.ConnectionString, _schema);
         await near.OpenAsync(Token);
         var body = new byte[Length];
         Random.Shared.NextBytes(body);
@@ -29,7 +29,7 @@ public sealed class SlowLinkTests(PostgresCluster cluster)
         var server = new NpgsqlConnectionStringBuilder(cluster.ConnectionString);
         await using var link = new CutOff(server.Port) { BytesPerSecond = BytesPerSecond };
         (server.Host, server.Port) = ("127.0.0.1", link.Port);
-        await using var far = new PostgresJobStore(server.ConnectionString, _schema, statementSeconds: StatementSeconds);
+        await using var far = new PostgreSqlJobStore(server.ConnectionString, _schema, statementSeconds: StatementSeconds);
         await far.OpenAsync(Token);
 
         long since = Stopwatch.GetTimestamp();

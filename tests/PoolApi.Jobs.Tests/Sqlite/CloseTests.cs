@@ -1,6 +1,6 @@
 using Microsoft.Data.Sqlite;
 using PoolApi.Jobs.Stores;
-using PoolApi.Jobs.Stores.Sqlite;
+using PoolApi.Jobs.Sqlite;
 using static PoolApi.Jobs.Tests.Patience;
 
 namespace PoolApi.Jobs.Tests.Sqlite;

@@ -1,5 +1,5 @@
 using PoolApi.Jobs.Stores;
-using PoolApi.Jobs.Stores.Sqlite;
+using PoolApi.Jobs.Sqlite;
 using static PoolApi.Jobs.Tests.Patience;
 
 namespace PoolApi.Jobs.Tests.Sqlite;

@@ -1,4 +1,4 @@
-using PoolApi.Jobs.Stores.Sqlite;
+using PoolApi.Jobs.Sqlite;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
 

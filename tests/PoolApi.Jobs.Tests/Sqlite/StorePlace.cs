@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Logging;
-using PoolApi.Jobs.Stores.Sqlite;
+using PoolApi.Jobs.Sqlite;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
 

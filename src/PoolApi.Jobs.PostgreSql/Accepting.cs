@@ -1,0 +1,257 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.PostgreSql;
+
+/// <summary>Accepts jobs, many in one statement.</summary>
+/// <remarks>
+/// A job that is there already, by its id or its key, is not inserted, and does not keep the others from it; it is looked up
+/// afterwards. Since its id names it, a job can be accepted again without harm if the answer was lost. Rows go in in the order of
+/// their keys, so that two batches with the same keys cannot wait for one another.
+/// <para>One that is claimed at once goes in as running. If its caller does not get the claim, since the answer was lost or the call
+/// failed later, the claim is undone and made anew like any other (<see cref="UndeliveredClaims"/>, <see cref="LostClaims"/>).</para>
+/// </remarks>
+internal sealed class Accepting : IAsyncDisposable
+{
+    /// <summary>A job whose key's job is swept away between the two looks is tried again; more often than this cannot be by chance.</summary>
+    private const int Tries = 5;
+
+    private readonly Database _database;
+    private readonly JobChanges _changes;
+    private readonly LostClaims _lost;
+    private readonly Batcher<Row, JobAcceptance> _batcher;
+    private readonly string _insert;
+    private readonly string _find;
+
+    public Accepting(Database database, string schema, JobChanges changes, LostClaims lost)
+    {
+        (_database, _changes, _lost) = (database, changes, lost);
+        _batcher = new Batcher<Row, JobAcceptance>(AcceptAsync, lanes: 2, maxItems: 128, maxWeight: Batches.MostBytes);
+        _insert =
+            $"""
+            with input as materialized (
+              select i.*,
+                i.owner is not null and coalesce(i.run_at, now()) <= now() and not {Suspects.Exist(schema)} as is_claimed
+              from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                as i (id, kind, client, max_attempts, priority, tags, run_at, timeout_us, key, fingerprint,
+                      method, path, query, content_type, body, trace_parent, owner, lease_us)
+            ), created as (
+              insert into {schema}.jobs (
+                id, kind, client, max_attempts, priority, tags, created_at, run_at, timeout, deadline, key, fingerprint,
+                state, version, attempt, started_at, worker, claim, claim_call, lease_until, lease_length, turn)
+              select id, kind, client, max_attempts, priority, tags::text[], now(), coalesce(run_at, now()),
+                timeout_us * interval '1 microsecond', coalesce(run_at, now()) + timeout_us * interval '1 microsecond', key, fingerprint,
+                case when is_claimed then 1 else 0 end, case when is_claimed then {JobVersion.First} else 1 end,
+                case when is_claimed then 1 else 0 end, case when is_claimed then now() end, case when is_claimed then owner end,
+                case when is_claimed then {JobVersion.First} else 0 end, case when is_claimed then $19::bigint end,
+                case when is_claimed then now() + lease_us * interval '1 microsecond' end,
+                case when is_claimed then lease_us * interval '1 microsecond' end,
+                case when run_at is null then nextval('{schema}.turns') end
+              from input order by key, id
+              on conflict do nothing
+              returning id, tags, created_at, run_at, deadline, state, version, claim
+            ), stored as (
+              insert into {schema}.payloads (job_id, method, path, query, content_type, body, trace_parent)
+              select i.id, i.method, i.path, i.query, i.content_type, i.body, i.trace_parent
+              from input i where i.id in (select id from created)
+            ), tagged as (
+              insert into {schema}.tags (tag, job_id)
+              select t.tag, c.id from created c cross join lateral unnest(c.tags) as t (tag)
+              on conflict do nothing
+            )
+            select id, created_at, run_at, deadline, state, version, claim from created
+            """;
+        _find =
+            $"""
+            select {JobRow.Of("j")}, j.key, j.fingerprint from {schema}.jobs j where j.id = any($1)
+            union all
+            select {JobRow.Of("j")}, j.key, j.fingerprint from {schema}.jobs j where j.key = any($2) and j.id <> all($1)
+            """;
+    }
+
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) =>
+        _batcher.AddAsync(new Row(job, null, default), cancellation, job.Payload.Body.Length);
+
+    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation) =>
+        _batcher.AddAsync(new Row(job, owner, lease), cancellation, job.Payload.Body.Length);
+
+    public ValueTask DisposeAsync() => _batcher.DisposeAsync();
+
+    private async Task<JobAcceptance[]> AcceptAsync(IReadOnlyList<Row> rows)
+    {
+        foreach (Row row in rows) row.Acceptance = null; // after a fault each is tried again alone
+        var claims = new UndeliveredClaims(_lost, _changes.MayBeDue);
+        try
+        {
+            for (int tries = 1; tries <= Tries; tries++)
+            {
+                Row[] open = [.. rows.Where(static r => r.Acceptance is null)];
+                if (open.Length == 0) break;
+                await _database.RunAsync(
+                    connection => AcceptAsync(connection, open, claims), mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(open)));
+            }
+            if (rows.Any(static r => r.Acceptance is null)) throw new JobStoreUnavailableException("Jobs come and go under the same key.");
+        }
+        catch
+        {
+            claims.GiveUp();
+            throw;
+        }
+        if (rows.Any(static r => r.Acceptance is { Outcome: AcceptOutcome.Created, Claim: null })) _changes.MayBeDue();
+        return [.. rows.Select(static r => r.Acceptance!.Value)];
+    }
+
+    private async Task<bool> AcceptAsync(NpgsqlConnection connection, Row[] rows, UndeliveredClaims claims)
+    {
+        foreach (Row row in rows) row.Acceptance = null; // it may be the second try
+        // Each try by a number of its own: what one has lost must not be taken for what the next has made.
+        long call = Random.Shared.NextInt64();
+        bool mayClaim = rows.Any(static r => r.Owner is not null), isInserted = false;
+        try
+        {
+            await InsertAsync(connection, rows, call);
+            isInserted = true;
+            Row[] others = [.. rows.Where(static r => r.Acceptance is null)];
+            if (others.Length > 0) await FindAsync(connection, others);
+        }
+        catch (Exception e) when (mayClaim && (isInserted || e is not PostgresException)) // what the server refuses, it has rolled back
+        {
+            claims.Lost(call);
+            throw;
+        }
+        if (mayClaim) claims.Made(call);
+        return true;
+    }
+
+    private async Task InsertAsync(NpgsqlConnection connection, Row[] rows, long call)
+    {
+        await using var command = new NpgsqlCommand(_insert, connection);
+        await Database.ExtendAsync(command, Weight(rows));
+        command.Parameters
+            .WithColumn(NpgsqlDbType.Uuid, rows, static r => r.Job.Id)
+            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Kind))
+            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Client))
+            .WithColumn(NpgsqlDbType.Integer, rows, static r => r.Job.MaxAttempts)
+            .WithColumn(NpgsqlDbType.Smallint, rows, static r => (short)r.Job.Priority)
+            .WithColumn(NpgsqlDbType.Text, rows, static r => ArrayLiteral(r.Job.Tags))
+            .WithColumn(NpgsqlDbType.TimestampTz, rows, static r => NpgsqlValues.Storable(r.Job.RunAt))
+            .WithColumn(NpgsqlDbType.Bigint, rows, static r => r.Job.Timeout is { } t ? NpgsqlValues.Microseconds(t) : (long?)null)
+            .WithColumn(NpgsqlDbType.Bytea, rows, static r => r.Key)
+            .WithColumn(NpgsqlDbType.Bytea, rows, static r => r.Job.Idempotency?.Fingerprint.ToArray())
+            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.Method))
+            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.Path))
+            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.Query))
+            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.ContentType))
+            .WithColumn(NpgsqlDbType.Bytea, rows, static r => NpgsqlValues.Bytes(r.Job.Payload.Body))
+            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.TraceParent))
+            .WithColumn(NpgsqlDbType.Text, rows, static r => r.Owner)
+            .WithColumn(NpgsqlDbType.Bigint, rows, static r => NpgsqlValues.Microseconds(r.Lease))
+            .With(NpgsqlDbType.Bigint, call);
+        await command.PrepareAsync();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        // Usually they come in the order in which they were sent.
+        int next = 0;
+        while (await reader.ReadAsync())
+        {
+            Guid id = reader.GetGuid(0);
+            while (rows[next % rows.Length].Job.Id != id || rows[next % rows.Length].Acceptance is not null) next++;
+            rows[next % rows.Length].Created(reader);
+        }
+        await reader.CloseAsync();
+        await Database.EndExtensionAsync(command, Weight(rows));
+    }
+
+    private async Task FindAsync(NpgsqlConnection connection, Row[] rows)
+    {
+        await using var command = new NpgsqlCommand(_find, connection);
+        command.Parameters
+            .WithColumn(NpgsqlDbType.Uuid, rows, static r => r.Job.Id)
+            .With(NpgsqlDbType.Array | NpgsqlDbType.Bytea, rows.Where(static r => r.Key is not null).Select(static r => r.Key!).ToArray());
+        await command.PrepareAsync();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            Job job = JobRow.Read(reader);
+            byte[]? key = reader.IsDBNull(JobRow.Count) ? null : reader.GetFieldValue<byte[]>(JobRow.Count);
+            byte[]? fingerprint = reader.IsDBNull(JobRow.Count + 1) ? null : reader.GetFieldValue<byte[]>(JobRow.Count + 1);
+            foreach (Row row in rows) row.Found(job, key, fingerprint);
+        }
+    }
+
+    private static long Weight(Row[] rows) => rows.Sum(static r => (long)r.Job.Payload.Body.Length);
+
+    /// <summary>An array as PostgreSQL writes it: <c>{"a","b \"c\""}</c>.</summary>
+    private static string ArrayLiteral(IReadOnlyList<string> items) => items.Count == 0
+        ? "{}"
+        : $"{{{string.Join(',', items.Select(static t => $"\"{NpgsqlValues.Storable(t)!.Replace("\\", @"\\").Replace("\"", "\\\"")}\""))}}}";
+
+    /// <summary>A client's key as one short value, whatever it is made of. No client is a client, too.</summary>
+    private static byte[] KeyOf(string? client, string key)
+    {
+        Span<byte> length = stackalloc byte[4];
+        BinaryPrimitives.WriteInt32LittleEndian(length, client?.Length ?? -1);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(length);
+        hash.AppendData(MemoryMarshal.AsBytes(client.AsSpan()));
+        hash.AppendData(MemoryMarshal.AsBytes(key.AsSpan()));
+        return hash.GetHashAndReset();
+    }
+
+    /// <summary>A job on its way in.</summary>
+    private sealed class Row(NewJob job, string? owner, TimeSpan lease)
+    {
+        public NewJob Job => job;
+
+        /// <summary>Who claims it as well; <see langword="null"/>: nobody.</summary>
+        public string? Owner => owner;
+
+        public TimeSpan Lease => lease;
+
+        public byte[]? Key { get; } = job.Idempotency is { } given ? KeyOf(job.Client, given.Key) : null;
+
+        public JobAcceptance? Acceptance { get; set; }
+
+        /// <summary>Reads what the database has made of it.</summary>
+        public void Created(NpgsqlDataReader row)
+        {
+            DateTimeOffset createdAt = JobRow.Time(row, 1)!.Value;
+            var accepted = new Job
+            {
+                Id = job.Id,
+                Kind = job.Kind,
+                Client = job.Client,
+                State = JobState.Queued,
+                Version = 1,
+                MaxAttempts = job.MaxAttempts,
+                Priority = job.Priority,
+                Tags = job.Tags,
+                CreatedAt = createdAt,
+                RunAt = JobRow.Time(row, 2)!.Value,
+                Deadline = JobRow.Time(row, 3),
+            };
+            JobClaim? claim = (JobState)row.GetInt16(4) != JobState.Running ? null : new JobClaim(
+                accepted with { State = JobState.Running, Version = row.GetInt64(5), Attempt = 1, StartedAt = createdAt, Worker = owner },
+                job.Payload, row.GetInt64(6), Redeliveries: 0, IsFirst: true)
+            { TimeLeft = accepted.Deadline - createdAt };
+            Acceptance = new JobAcceptance(AcceptOutcome.Created, accepted, claim);
+        }
+
+        public void Found(Job found, byte[]? key, byte[]? fingerprint)
+        {
+            if (Acceptance is not null) return;
+            // Its own, from a try whose answer was lost.
+            if (found.Id == job.Id)
+            {
+                Acceptance = new JobAcceptance(AcceptOutcome.Created, found);
+            }
+            else if (Key is not null && key is not null && key.AsSpan().SequenceEqual(Key))
+            {
+                bool isSame = job.Idempotency!.Fingerprint.Span.SequenceEqual(fingerprint);
+                Acceptance = new JobAcceptance(isSame ? AcceptOutcome.Existing : AcceptOutcome.OtherRequest, found);
+            }
+        }
+    }
+}

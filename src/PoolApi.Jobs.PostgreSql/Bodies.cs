@@ -1,0 +1,102 @@
+using System.Data;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.PostgreSql;
+
+/// <summary>Reads large bodies piece by piece, each by a short statement.</summary>
+/// <remarks>
+/// <para>So the time that a body may take grows with its length, whatever the server's limit for one statement is: a piece must come within
+/// <see cref="PieceSeconds"/>, which a link of some 50 kB/s manages. One that fails is tried again; what has been read before it is kept.
+/// The column is stored uncompressed, so that the server reads of it what is asked for.</para>
+/// <para>One body at a time for claims, and two for results: together they would only make each other slow. A connection is taken for
+/// a piece, so that everything else finds one.</para>
+/// </remarks>
+internal sealed class Bodies(Database database, string schema) : IDisposable
+{
+    private const int Piece = 512 * 1024;
+    private const int Tries = 5;
+
+    /// <summary>How long one piece may take: as long as the server lets a statement run.</summary>
+    private const int PieceSeconds = 10;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(PieceSeconds + 1);
+
+    private readonly string _payload = $"select substring(p.body from $2 for $3) from {schema}.payloads p where p.job_id = $1";
+
+    // A result that is replaced meanwhile is another: its job has another version then.
+    private readonly string _result =
+        $"""
+        select substring(r.body from $2 for $3) from {schema}.results r join {schema}.jobs j on j.id = r.job_id where r.job_id = $1 and j.version = $4
+        """;
+
+    private readonly SemaphoreSlim _payloads = new(1);
+    private readonly SemaphoreSlim _results = new(2);
+
+    /// <summary>The body that a job is to run with.</summary>
+    /// <returns><see langword="null"/> if it is gone.</returns>
+    public Task<byte[]?> PayloadAsync(Guid job, long length, CancellationToken cancellation) =>
+        ReadAsync(_payloads, _payload, job, null, length, cancellation);
+
+    /// <summary>The body of a job's result.</summary>
+    /// <returns><see langword="null"/> if it is gone, or the job has changed.</returns>
+    public Task<byte[]?> ResultAsync(Guid job, long version, long length, CancellationToken cancellation) =>
+        ReadAsync(_results, _result, job, version, length, cancellation);
+
+    public void Dispose()
+    {
+        _payloads.Dispose();
+        _results.Dispose();
+    }
+
+    private async Task<byte[]?> ReadAsync(SemaphoreSlim lane, string sql, Guid job, long? version, long length, CancellationToken cancellation)
+    {
+        await lane.WaitAsync(cancellation);
+        try
+        {
+            byte[] body = GC.AllocateUninitializedArray<byte>(checked((int)length));
+            for (int read = 0; read < body.Length;)
+            {
+                int count = Math.Min(Piece, body.Length - read);
+                if (!await ReadPieceAsync(sql, job, version, body.AsMemory(read, count), read, cancellation)) return null;
+                read += count;
+            }
+            return body;
+        }
+        finally
+        {
+            lane.Release();
+        }
+    }
+
+    private async Task<bool> ReadPieceAsync(string sql, Guid job, long? version, Memory<byte> into, int from, CancellationToken cancellation)
+    {
+        RetryPause pause = default;
+        for (int tries = 1; ; tries++)
+        {
+            try
+            {
+                // Into a buffer of its own: a try that was given up may still be reading.
+                byte[]? piece = await database.RunAsync(
+                    connection => PieceAsync(connection, sql, job, version, from, into.Length), mayRepeat: true, cancellation, Patience);
+                if (piece?.Length != into.Length) return false;
+                piece.CopyTo(into);
+                return true;
+            }
+            catch (JobStoreUnavailableException) when (tries < Tries)
+            {
+                await Task.Delay(pause.Next(), cancellation);
+            }
+        }
+    }
+
+    private static async Task<byte[]?> PieceAsync(NpgsqlConnection connection, string sql, Guid job, long? version, int from, int count)
+    {
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = PieceSeconds };
+        command.Parameters.With(NpgsqlDbType.Uuid, job).With(NpgsqlDbType.Integer, from + 1).With(NpgsqlDbType.Integer, count);
+        if (version is { } known) command.Parameters.With(NpgsqlDbType.Bigint, known);
+        await command.PrepareAsync();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow);
+        return await reader.ReadAsync() && !reader.IsDBNull(0) ? reader.GetFieldValue<byte[]>(0) : null;
+    }
+}

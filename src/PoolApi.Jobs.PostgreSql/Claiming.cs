@@ -1,0 +1,212 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.PostgreSql;
+
+/// <summary>Takes on jobs that are due.</summary>
+/// <remarks>
+/// <para>One statement, and no waiting: what another instance is just taking is passed over. Nor is the disk waited for: a claim
+/// that a crash of the database undoes is a job that is queued again, and its number will never be another claim's; whoever runs
+/// it takes it back (<see cref="ClaimGrace"/>).</para>
+/// <para>The answer is bounded: small bodies come with it, <see cref="BodyLimits"/>; of a large one only the length, and that is known
+/// without reading it. Jobs are locked in order, and those are claimed whose bodies fit together; the locks of the others end with the
+/// statement.</para>
+/// <para>If the answer is lost, jobs may have been claimed that nobody runs: see <see cref="LostClaims"/>.</para>
+/// </remarks>
+internal sealed class Claiming
+{
+    private readonly Database _database;
+    private readonly JobChanges _changes;
+    private readonly LostClaims _lost;
+    private readonly ClaimGrace _grace;
+    private readonly Waiting _waiting;
+    private readonly string _claim;
+    private readonly Suspects _suspects;
+    private readonly string _claimOne;
+
+    public Claiming(Database database, string schema, JobChanges changes, LostClaims lost, Suspects suspects)
+    {
+        (_database, _changes, _lost, _suspects) = (database, changes, lost, suspects);
+        _waiting = new Waiting(schema);
+        _grace = new ClaimGrace(database, schema);
+        // Priority by priority, each by its range of the index. While there are suspects, others are claimed only by who says so.
+        _claim = Sql(
+            schema,
+            $"""
+              select d.id, d.claim, d.priority, d.turn
+              from (values (1::smallint), (0::smallint), (-1::smallint)) as p (priority)
+              cross join lateral (
+                select j.id, j.claim, j.priority, j.turn from {schema}.jobs j
+                where j.state = 0 and j.suspicion = 0 and j.priority = p.priority and j.turn is not null and (j.deadline is null or j.deadline > now())
+                order by j.turn limit $1 for update skip locked) d
+              where $5 or not {Suspects.Exist(schema)}
+              limit $1
+            """,
+            "null");
+        _claimOne = Sql(schema, $"select j.id, j.claim, j.priority, j.turn from {schema}.jobs j where j.id = $1 and j.state = 0 for update skip locked", "$5 * interval '1 microsecond'");
+    }
+
+    /// <param name="schema">The schema.</param>
+    /// <param name="due">Which jobs: id, claim, priority and turn.</param>
+    /// <param name="alone">How long the instance claims no other job.</param>
+    private static string Sql(string schema, string due, string alone) =>
+            $"""
+            with due as materialized (
+            {due}
+            ), sized as materialized (
+              select d.id, d.claim, b.bytes, sum(b.bytes) over before as total, count(*) over () as due,
+                sum(case when b.bytes <= {BodyLimits.Inline} then b.bytes else 0 end) over before as inline
+              from due d
+              cross join lateral (
+                select coalesce((select octet_length(p.body) from {schema}.payloads p where p.job_id = d.id), 0) as bytes) b
+              window before as (order by d.priority desc, d.turn, d.id rows unbounded preceding)
+            )
+            update {schema}.jobs j set
+              state = 1, version = {JobVersion.Next}, attempt = j.attempt + 1, started_at = now(), progress = null, worker = $2,
+              claim = greatest(j.claim + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint), ended_claim = null, claim_call = $3,
+              lease_until = now() + $4 * interval '1 microsecond', lease_length = $4 * interval '1 microsecond',
+              accompanied = false, alone_until = now() + {alone}
+            from sized s cross join {WithoutDisk.Row} left join {schema}.payloads p on p.job_id = s.id
+            where j.id = s.id and s.total <= $6
+            returning {JobRow.Of("j")}, j.claim, j.redeliveries, s.claim = 0, p.method, p.path, p.query, p.content_type,
+              case when s.bytes <= {BodyLimits.Inline} and s.inline <= {BodyLimits.InlineTogether} then p.body end, p.trace_parent, s.bytes, s.due,
+              extract(epoch from least(j.deadline - now(), j.timeout))::double precision
+            """;
+
+    public async ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation)
+    {
+        TimeSpan grace = await _grace.LeftAsync(cancellation);
+        if (grace > TimeSpan.Zero) return new JobClaims([], grace, IsPaused: true);
+        foreach (JobChange change in await _lost.UndoAsync(owner, cancellation)) _changes.Changed(change);
+        long call = Random.Shared.NextInt64();
+        JobClaims claimed;
+        try
+        {
+            claimed = await _database.RunAsync(
+                connection => ClaimAsync(connection, owner, call, max, maxBytes, lease), mayRepeat: false, cancellation,
+                Database.PatienceFor(BodyLimits.InlineTogether));
+        }
+        catch (Exception e) when (e is JobStoreException or OperationCanceledException)
+        {
+            _lost.Add(call);
+            throw;
+        }
+        foreach (JobClaim claim in claimed.Claims) _changes.Changed(new JobChange(claim.Job.Id, claim.Job.Version, false));
+        // What arrives late is queued again by the next call, which must come.
+        return _lost.MayArrive && claimed.Claims.Count == 0 && !(claimed.NextDue < LostClaims.Pause)
+            ? claimed with { NextDue = LostClaims.Pause }
+            : claimed;
+    }
+
+    private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, string owner, long call, int max, long maxBytes, TimeSpan lease)
+    {
+        // What comes to be due gets its turn in time, also while claims never come up empty.
+        if (_waiting.MayHaveCome) await _waiting.ReleaseAsync(connection);
+        var taking = new Taking(owner, call, lease, maxBytes);
+        await TakeAsync(connection, taking, max, despiteSuspects: false);
+        if (taking.Claims.Count > 0) return taking.ToClaims(null); // whoever waits for a job waits for one statement, and no more
+        (int released, bool suspects, TimeSpan? next) = await _waiting.ReleaseAsync(connection);
+        _suspects.MayWait = suspects;
+        if (suspects) return await ClaimBesideSuspectsAsync(connection, taking, max, next);
+        if (released > 0) await TakeAsync(connection, taking, max, despiteSuspects: false);
+        return taking.ToClaims(next);
+    }
+
+    /// <summary>Claims while there are suspects, on whatever instance: one of them, or others, or both.</summary>
+    private async Task<JobClaims> ClaimBesideSuspectsAsync(NpgsqlConnection connection, Taking taking, int max, TimeSpan? next)
+    {
+        SuspectTurn turn = await _suspects.LookAsync(connection, taking.Owner);
+        if (turn.Pause is { } pause) return new JobClaims([], pause, IsPaused: true);
+        if (turn.First is { } first) await TakeAsync(connection, taking, first, turn.IsAlone);
+        if (taking.Claims.Count < max && !(turn.IsAlone && taking.Claims.Count > 0))
+            await TakeAsync(connection, taking, max - taking.Claims.Count, despiteSuspects: true);
+        if (taking.Claims.Count == 0 && turn.Otherwise is { } other) await TakeAsync(connection, taking, other, isAlone: true);
+        return taking.ToClaims(turn.First is null ? next : TimeSpan.Zero);
+    }
+
+    private async Task TakeAsync(NpgsqlConnection connection, Taking taking, int max, bool despiteSuspects)
+    {
+        await using var command = new NpgsqlCommand(_claim, connection);
+        command.Parameters.With(NpgsqlDbType.Integer, max).With(NpgsqlDbType.Text, taking.Owner).With(NpgsqlDbType.Bigint, taking.Call)
+            .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(taking.Lease)).With(NpgsqlDbType.Boolean, despiteSuspects)
+            .With(NpgsqlDbType.Bigint, taking.BytesLeft);
+        await ReadAsync(command, taking);
+    }
+
+    private async Task TakeAsync(NpgsqlConnection connection, Taking taking, Suspect suspect, bool isAlone)
+    {
+        int before = taking.Claims.Count;
+        await using var command = new NpgsqlCommand(_claimOne, connection);
+        command.Parameters.With(NpgsqlDbType.Uuid, suspect.Id).With(NpgsqlDbType.Text, taking.Owner).With(NpgsqlDbType.Bigint, taking.Call)
+            .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(taking.Lease))
+            .With(NpgsqlDbType.Bigint, isAlone ? NpgsqlValues.Microseconds(ExclusiveTurns.AloneFor(suspect.Suspicion)) : (long?)null)
+            .With(NpgsqlDbType.Bigint, taking.BytesLeft);
+        await ReadAsync(command, taking);
+        if (isAlone && taking.Claims.Count > before) _suspects.BeganAlone();
+    }
+
+    private static async Task ReadAsync(NpgsqlCommand command, Taking taking)
+    {
+        List<JobClaim> claims = [];
+        long due = 0;
+        await command.PrepareAsync();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            claims.Add(Read(reader));
+            due = reader.GetInt64(JobRow.Count + 10);
+        }
+        claims.Sort(static (a, b) =>
+            a.Job.Priority != b.Job.Priority ? b.Job.Priority.CompareTo(a.Job.Priority)
+            : a.Job.RunAt != b.Job.RunAt ? a.Job.RunAt.CompareTo(b.Job.RunAt)
+            : a.Job.Id.CompareTo(b.Job.Id));
+        taking.Add(claims, areAll: due == claims.Count);
+    }
+
+    private static JobClaim Read(NpgsqlDataReader reader)
+    {
+        const int Then = JobRow.Count;
+        JobPayload payload = reader.IsDBNull(Then + 3)
+            ? new JobPayload("", "", "", null, default, null)
+            : new JobPayload(
+                reader.GetString(Then + 3), reader.GetString(Then + 4), reader.GetString(Then + 5), JobRow.Text(reader, Then + 6),
+                reader.IsDBNull(Then + 7) ? default : reader.GetFieldValue<byte[]>(Then + 7), JobRow.Text(reader, Then + 8));
+        return new JobClaim(JobRow.Read(reader), payload, reader.GetInt64(Then), reader.GetInt32(Then + 1), reader.GetBoolean(Then + 2))
+        {
+            UnreadBytes = reader.GetInt32(Then + 9) - payload.Body.Length,
+            TimeLeft = reader.IsDBNull(Then + 11) ? null : TimeSpan.FromSeconds(reader.GetDouble(Then + 11)),
+        };
+    }
+
+    /// <summary>A call's claims, and the bytes that are left for more of them.</summary>
+    private sealed class Taking(string owner, long call, TimeSpan lease, long maxBytes)
+    {
+        private readonly bool _isLimited = maxBytes < long.MaxValue;
+        private bool _didNotFit;
+
+        public string Owner => owner;
+
+        public long Call => call;
+
+        public TimeSpan Lease => lease;
+
+        public long BytesLeft { get; private set; } = maxBytes;
+
+        public List<JobClaim> Claims { get; } = [];
+
+        /// <param name="claims">What a statement has claimed.</param>
+        /// <param name="areAll">Nothing else that it found was too large.</param>
+        public void Add(List<JobClaim> claims, bool areAll)
+        {
+            Claims.AddRange(claims);
+            if (_isLimited) BytesLeft = Math.Max(0, BytesLeft - claims.Sum(static c => c.BodyBytes));
+            _didNotFit |= !areAll;
+        }
+
+        /// <param name="next">How long until the next is due; zero: one is due, and was not claimed.</param>
+        public JobClaims ToClaims(TimeSpan? next) => Claims.Count > 0
+            ? new JobClaims(Claims, null, IsOutOfBytes: _didNotFit)
+            // It did not fit, or another instance is just claiming it, which comes to the same.
+            : new JobClaims([], next, IsOutOfBytes: _isLimited && next <= TimeSpan.Zero);
+    }
+}

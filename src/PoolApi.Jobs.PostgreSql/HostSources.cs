@@ -1,0 +1,76 @@
+using Npgsql;
+
+namespace PoolApi.Jobs.PostgreSql;
+
+/// <summary>Opens connections to a server of one host or more, each of which gets its own time.</summary>
+/// <remarks>
+/// Npgsql tries the hosts of a connection string in order. It goes on to the next one when a host refuses, is not the wanted one, or
+/// exceeds Npgsql's own timeout. That timeout does not cover the TLS handshake: a host that goes mute there keeps the whole opening.
+/// So an opening has a limit of its own. After it the opening is cancelled, which frees its place in the pool, and the next one begins with
+/// the next host: there is a data source for each host to begin with.
+/// </remarks>
+internal sealed class HostSources : IAsyncDisposable
+{
+    private readonly NpgsqlDataSource[] _sources;
+    private readonly HostOrder _order;
+    private readonly TimeSpan _limit;
+
+    /// <param name="settings">The connection string; changed meanwhile, and as it was afterwards.</param>
+    /// <param name="order">Which host is tried first; others may share it.</param>
+    /// <param name="limit">The time that one host has.</param>
+    /// <param name="build">Makes a data source.</param>
+    public HostSources(
+        NpgsqlConnectionStringBuilder settings, HostOrder order, TimeSpan limit, Func<NpgsqlConnectionStringBuilder, NpgsqlDataSource> build)
+    {
+        (_order, _limit) = (order, limit);
+        string? given = settings.Host;
+        string[] hosts = (given ?? "").Split(',');
+        _sources = new NpgsqlDataSource[hosts.Length];
+        for (int i = 0; i < hosts.Length; i++)
+        {
+            if (i > 0) settings.Host = string.Join(',', [.. hosts[i..], .. hosts[..i]]);
+            // Otherwise it would begin with any.
+            var of = i == 0 ? settings : new NpgsqlConnectionStringBuilder(settings.ConnectionString) { LoadBalanceHosts = false };
+            _sources[i] = build(of);
+        }
+        settings.Host = given;
+    }
+
+    /// <summary>Opens a connection.</summary>
+    /// <exception cref="TimeoutException">No host has opened one in its time.</exception>
+    public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellation)
+    {
+        int first = _order.First();
+        for (int tried = 1; ; tried++)
+        {
+            int host = (first + tried - 1) % _sources.Length;
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            limit.CancelAfter(_limit);
+            try
+            {
+                NpgsqlConnection connection = await _sources[host].OpenConnectionAsync(limit.Token);
+                _order.Opened(host);
+                return connection;
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                if (tried < _sources.Length) continue;
+                throw new TimeoutException(
+                    $"The server accepts the connection, and has opened no session after {_limit.TotalSeconds * _sources.Length} seconds");
+            }
+        }
+    }
+
+    /// <summary>Closes the connections that are not in use, and the others when they are given back.</summary>
+    public void Clear()
+    {
+        _order.Reset();
+        foreach (NpgsqlDataSource source in _sources) source.Clear();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (NpgsqlDataSource source in _sources) await source.DisposeAsync();
+    }
+}

@@ -1,0 +1,153 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.PostgreSql;
+
+/// <summary>What an instance says of its claims while it has them: that it is alive, how far it is, that it gives them back.</summary>
+/// <remarks>
+/// Renewals and progress do not wait for the disk: a crash of the database may take them back, and the next ones make up for it.
+/// A renewal also takes back a job whose claim was lost in a crash (<see cref="Finishing"/>).
+/// </remarks>
+internal sealed class Leases : IAsyncDisposable
+{
+    /// <summary>
+    /// Whether a job j is a claim i's, or was until a crash of the database undid that. A case, so that no index of states is
+    /// taken for it: the job is found by its id.
+    /// </summary>
+    public const string IsClaims =
+        "case j.state when 1 then j.claim = i.claim and j.worker = i.owner when 0 then j.claim < i.claim else false end";
+
+    private readonly Database _database;
+    private readonly JobChanges _changes;
+    private readonly Batcher<JobClaim, bool> _handBacks;
+    private readonly Batcher<(JobClaim Claim, double Progress), bool> _progress;
+    private readonly Suspects _suspects;
+    private readonly string _renew;
+    private readonly string _handBack;
+    private readonly string _report;
+
+    public Leases(Database database, string schema, JobChanges changes, Suspects suspects)
+    {
+        (_database, _changes, _suspects) = (database, changes, suspects);
+        _handBacks = new Batcher<JobClaim, bool>(HandBackAsync, lanes: 1, maxItems: 256, maxWeight: 1);
+        _progress = new Batcher<(JobClaim, double), bool>(ReportAsync, lanes: 1, maxItems: 256, maxWeight: 1);
+        const string Input = "unnest($1, $2, $3)";
+        const string Held = "j.id = i.id and case j.state when 1 then j.claim = i.claim and j.worker = i.owner else false end";
+        _renew =
+            $"""
+            update {schema}.jobs j set
+              lease_until = now() + $6 * interval '1 microsecond', lease_length = $6 * interval '1 microsecond',
+              version = case j.state when 0 then {JobVersion.Next} else j.version end,
+              state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim
+            from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at) cross join {WithoutDisk.Row}
+            where j.id = i.id and {IsClaims}
+            returning j.id, j.claim, j.cancel_requested
+            """;
+        _handBack =
+            $"""
+            update {schema}.jobs j set
+              state = case when j.cancel_requested then 4 else 0 end, version = {JobVersion.Next},
+              attempt = case when j.cancel_requested then j.attempt else j.attempt - 1 end,
+              started_at = case when j.cancel_requested or j.attempt > 1 then j.started_at end,
+              finished_at = case when j.cancel_requested then now() end,
+              cancel_requested = false, progress = null, lease_until = null, alone_until = null
+            from {Input} as i (id, claim, owner)
+            where {Held}
+            returning j.id, j.version
+            """;
+        _report =
+            $"""
+            update {schema}.jobs j set progress = i.progress, version = {JobVersion.Next}
+            from unnest($1, $2, $3, $4) as i (id, claim, owner, progress) cross join {WithoutDisk.Row}
+            where {Held}
+            returning j.id, j.version
+            """;
+    }
+
+    public async ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation)
+    {
+        if (claims.Count == 0) return [];
+        JobClaim[] sorted = Sorted(claims);
+        Dictionary<(Guid, long), bool> held = await _database.RunAsync(
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(_renew, connection);
+                AddClaims(command.Parameters, sorted)
+                    .WithColumn(NpgsqlDbType.Integer, sorted, static c => c.Job.Attempt)
+                    .WithColumn(NpgsqlDbType.TimestampTz, sorted, static c => NpgsqlValues.Storable(c.Job.StartedAt))
+                    .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(lease));
+                await command.PrepareAsync();
+                var states = new Dictionary<(Guid, long), bool>();
+                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+                while (await reader.ReadAsync()) states[(reader.GetGuid(0), reader.GetInt64(1))] = reader.GetBoolean(2);
+                return states;
+            },
+            mayRepeat: true, cancellation);
+        await _suspects.AcquitAsync([.. sorted.Where(c => !held.ContainsKey((c.Job.Id, c.Number)))], cancellation);
+        return [.. claims.Select(c => !held.TryGetValue((c.Job.Id, c.Number), out bool isCancelled) ? LeaseState.Lost
+            : isCancelled ? LeaseState.CancelRequested : LeaseState.Held)];
+    }
+
+    public async ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) =>
+        await Task.WhenAll(claims.Select(c => _handBacks.AddAsync(c, cancellation).AsTask()));
+
+    public async ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation) =>
+        await _progress.AddAsync((claim, progress), cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _progress.DisposeAsync();
+        await _handBacks.DisposeAsync();
+    }
+
+    /// <summary>Reads what has changed: id and version.</summary>
+    public static async Task<List<JobChange>> ReadChangesAsync(NpgsqlCommand command)
+    {
+        var changes = new List<JobChange>();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync()) changes.Add(new JobChange(reader.GetGuid(0), reader.GetInt64(1), false));
+        return changes;
+    }
+
+    private async Task<bool[]> HandBackAsync(IReadOnlyList<JobClaim> claims)
+    {
+        JobClaim[] sorted = Sorted(claims);
+        List<JobChange> changes = await _database.RunAsync(
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(_handBack, connection);
+                AddClaims(command.Parameters, sorted);
+                await command.PrepareAsync();
+                return await ReadChangesAsync(command);
+            },
+            mayRepeat: true, CancellationToken.None);
+        foreach (JobChange change in changes) _changes.Changed(change);
+        if (changes.Count > 0 || _suspects.MayWait) _changes.MayBeDue();
+        return new bool[claims.Count];
+    }
+
+    private async Task<bool[]> ReportAsync(IReadOnlyList<(JobClaim Claim, double Progress)> reports)
+    {
+        (JobClaim Claim, double Progress)[] sorted = [.. reports.OrderBy(static r => r.Claim.Job.Id)];
+        List<JobChange> changes = await _database.RunAsync(
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(_report, connection);
+                AddClaims(command.Parameters, [.. sorted.Select(static r => r.Claim)])
+                    .WithColumn(NpgsqlDbType.Double, sorted, static r => r.Progress);
+                await command.PrepareAsync();
+                return await ReadChangesAsync(command);
+            },
+            mayRepeat: true, CancellationToken.None);
+        foreach (JobChange change in changes) _changes.Changed(change);
+        return new bool[reports.Count];
+    }
+
+    private static NpgsqlParameterCollection AddClaims(NpgsqlParameterCollection parameters, JobClaim[] claims) => parameters
+        .WithColumn(NpgsqlDbType.Uuid, claims, static c => c.Job.Id)
+        .WithColumn(NpgsqlDbType.Bigint, claims, static c => c.Number)
+        .WithColumn(NpgsqlDbType.Text, claims, static c => NpgsqlValues.Storable(c.Job.Worker));
+
+    /// <summary>In one order everywhere, so that two statements that touch the same jobs cannot wait for one another.</summary>
+    private static JobClaim[] Sorted(IReadOnlyList<JobClaim> claims) => [.. claims.OrderBy(static c => c.Job.Id)];
+}

@@ -1,0 +1,277 @@
+using System.Text.RegularExpressions;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.PostgreSql;
+
+/// <summary>
+/// Jobs in a PostgreSQL database, 15 or newer, shared by any number of instances. The database is all that they share: it hands
+/// out the jobs, keeps the time, and carries what instances tell one another.
+/// </summary>
+/// <remarks>
+/// <para>Thread-safe. Each operation is one short transaction; what can be done together (to accept, to finish, to hand back, to
+/// report) shares one with what others ask for at the same time (<see cref="Batcher{TItem, TResult}"/>).</para>
+/// <para>A database that is gone, or that the network has cut off, is noticed within about five seconds at each call.</para>
+/// <para>Uses LISTEN and named statements: a pooler between must pool sessions, not transactions, and is refused otherwise.</para>
+/// </remarks>
+public sealed partial class PostgreSqlJobStore : IJobStore
+{
+    private readonly string _schema;
+    private readonly string _name = Guid.NewGuid().ToString("N")[..12];
+    private readonly Database _database;
+    private readonly JobChanges _changes;
+    private readonly ChangeListener _listener;
+    private readonly Accepting _accepting;
+    private readonly Claiming _claiming;
+    private readonly Finishing _finishing;
+    private readonly Leases _leases;
+    private readonly Transitions _transitions;
+    private readonly Bodies _bodies;
+    private readonly Reading _reading;
+    private readonly Tending _tending;
+    private readonly WriteCheck _check;
+    private readonly Disposal _disposal;
+
+    /// <summary>Makes a store; it does nothing until it is opened.</summary>
+    /// <param name="connectionString">As Npgsql has it. Timeouts are the store's own.</param>
+    /// <param name="schema">The schema that the tables are in: small letters, digits and underscores, 40 at most.</param>
+    /// <exception cref="ArgumentException">It is no connection string, or no name for a schema.</exception>
+    public PostgreSqlJobStore(string connectionString, string schema = "poolapi")
+        : this(connectionString, schema, Database.ConnectSeconds, Database.StatementSeconds)
+    {
+    }
+
+    /// <summary>For tests: a store that waits less long for a connection, or whose statements may take less time at the server.</summary>
+    internal PostgreSqlJobStore(
+        string connectionString, string schema, int connectSeconds = Database.ConnectSeconds, int statementSeconds = Database.StatementSeconds)
+    {
+        if (!SchemaName().IsMatch(schema)) throw new ArgumentException("Small letters, digits and underscores, 40 at most.", nameof(schema));
+        _schema = schema;
+        _database = new Database(connectionString, connectSeconds, statementSeconds);
+        _changes = new JobChanges(_name, NotifyAsync);
+        _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
+        _database.Failed = _listener.Doubt;
+        var lost = new LostClaims(_database, schema);
+        var suspects = new Suspects(_database, schema);
+        _accepting = new Accepting(_database, schema, _changes, lost);
+        _claiming = new Claiming(_database, schema, _changes, lost, suspects);
+        _finishing = new Finishing(_database, schema, _changes, suspects);
+        _leases = new Leases(_database, schema, _changes, suspects);
+        _transitions = new Transitions(_database, schema, _changes);
+        _bodies = new Bodies(_database, schema);
+        _reading = new Reading(_database, schema, _bodies);
+        _tending = new Tending(_database, schema, _changes);
+        _check = new WriteCheck(_database, schema);
+        _disposal = new Disposal(CloseAsync);
+    }
+
+    /// <inheritdoc/>
+    public IJobStoreListener? Listener
+    {
+        get => _changes.Listener;
+        set => _changes.Listener = value;
+    }
+
+    /// <inheritdoc/>
+    public bool IsShared => true;
+
+    /// <summary>Where a connection string leads, in words for the operator, without secrets: a database, host and port.</summary>
+    /// <param name="connectionString">As Npgsql has it.</param>
+    /// <exception cref="ArgumentException">It is no connection string.</exception>
+    public static string PlaceOf(string connectionString) => Database.PlaceOf(new NpgsqlConnectionStringBuilder(connectionString));
+
+    private string Channel => $"{_schema}_jobs";
+
+    /// <inheritdoc/>
+    public async Task OpenAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            await using (NpgsqlConnection connection = await _database.OpenSingleAsync(cancellation))
+            {
+                await _database.RequireSessionsAsync(connection, cancellation);
+                await Schema.MigrateAsync(connection, _schema, cancellation);
+            }
+            await _listener.StartAsync(cancellation);
+        }
+        catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException)
+        {
+            throw _database.CannotOpen(e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(job);
+        return _accepting.AcceptAsync(job, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(job);
+        ArgumentException.ThrowIfNullOrEmpty(owner);
+        return _accepting.AcceptAndClaimAsync(job, owner, lease, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentException.ThrowIfNullOrEmpty(owner);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(max);
+        ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
+        return _claiming.ClaimAsync(owner, max, maxBytes, lease, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(claim);
+        return await _bodies.PayloadAsync(claim.Job.Id, claim.UnreadBytes, cancellation) is { } body ? new ReadOnlyMemory<byte>(body) : (ReadOnlyMemory<byte>?)null;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(claim);
+        ArgumentNullException.ThrowIfNull(ending);
+        return _finishing.FinishAsync(claim, ending, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(claims);
+        return _leases.HandBackAsync(claims, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(claims);
+        return _leases.RenewAsync(claims, lease, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(claim);
+        return _leases.ReportProgressAsync(claim, progress, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _reading.GetAsync(id, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _reading.GetResultAsync(id, maxBytes, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(query);
+        return _reading.ListAsync(query, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _transitions.CancelAsync(id, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _transitions.RetryAsync(id, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(rules);
+        return _tending.MaintainAsync(rules, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _reading.CountAsync(cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask CheckAsync(CancellationToken cancellation)
+    {
+        await GetAsync(Guid.Empty, cancellation);
+        await _check.RunAsync(cancellation);
+    }
+
+    /// <summary>Does what was asked for, tells the other instances of it, and closes the connections.</summary>
+    public ValueTask DisposeAsync() => _disposal.RunAsync();
+
+    private async Task CloseAsync()
+    {
+        await _accepting.DisposeAsync();
+        await _finishing.DisposeAsync();
+        await _leases.DisposeAsync();
+        await _changes.DisposeAsync();
+        await _listener.DisposeAsync();
+        _reading.Dispose();
+        _bodies.Dispose();
+        await _database.DisposeAsync();
+    }
+
+    /// <summary>For tests: its sessions.</summary>
+    internal Database Database => _database;
+
+    private void ThrowIfClosed()
+    {
+        if (_disposal.HasBegun) throw _database.Closed();
+    }
+
+    private async Task NotifyAsync(string[] messages) => await _database.RunAsync(
+        async connection =>
+        {
+            // It need not be on the disk: after a crash nobody listens any more.
+            await using var command = new NpgsqlCommand($"select pg_notify($1, m) from unnest($2) as m cross join {WithoutDisk.Row}", connection);
+            command.Parameters.With(NpgsqlDbType.Text, Channel).With(NpgsqlDbType.Array | NpgsqlDbType.Text, messages);
+            await command.PrepareAsync();
+            await command.ExecuteNonQueryAsync();
+            return true;
+        },
+        mayRepeat: true, CancellationToken.None);
+
+    private void Heard(string message)
+    {
+        if (Listener is { } listener) ChangeMessage.Read(message, _name, listener);
+    }
+
+    private void MayHaveMissed()
+    {
+        Listener?.MayHaveMissed();
+        Listener?.MayBeDue();
+    }
+
+    [GeneratedRegex("^[a-z_][a-z0-9_]{0,39}$")]
+    private static partial Regex SchemaName();
+}

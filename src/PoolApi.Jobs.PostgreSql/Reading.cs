@@ -1,0 +1,179 @@
+using System.Diagnostics;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.PostgreSql;
+
+/// <summary>Looks jobs up.</summary>
+/// <remarks>
+/// A list walks an index from the newest, and stops when the page is full; a filter by kind or client walks one range for each
+/// state, and merges them. Only where filters go together that have no index in common, which one is best depends on the values:
+/// such a list is planned anew each time, though to plan it takes longer than to run it.
+/// </remarks>
+internal sealed class Reading(Database database, string schema, Bodies bodies) : IDisposable
+{
+    /// <summary>To count walks an index from end to end. It may take one part in so many of the time.</summary>
+    private const int CountPause = 20;
+
+    /// <summary>Longer than the server lets it run.</summary>
+    private const int CountSeconds = 12;
+
+    /// <summary>A result that is replaced while it is read is read again; more often than this cannot be by chance.</summary>
+    private const int ResultTries = 3;
+
+    private static readonly TimeSpan LongestCountPause = TimeSpan.FromSeconds(15);
+
+    private readonly string _get = $"select {JobRow.Of("j")} from {schema}.jobs j where j.id = $1";
+    private readonly string _getResult =
+        $"""
+        select {JobRow.Of("j")}, j.swept, r.status, r.content_type, octet_length(r.body), case when octet_length(r.body) <= $2 then r.body end
+        from {schema}.jobs j left join {schema}.results r on r.job_id = j.id where j.id = $1
+        """;
+
+    private readonly SemaphoreSlim _counting = new(1);
+    private Dictionary<JobState, long>? _counts;
+    private long _countedAt;
+    private TimeSpan _countFor;
+
+    public async ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => await database.RunAsync(
+        async connection =>
+        {
+            await using var command = new NpgsqlCommand(_get, connection);
+            command.Parameters.With(NpgsqlDbType.Uuid, id);
+            await command.PrepareAsync();
+            await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+            return await reader.ReadAsync() ? JobRow.Read(reader) : null;
+        },
+        mayRepeat: true, cancellation);
+
+    public async ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation)
+    {
+        JobWithResult? found = await GetResultAsync(id, (int)Math.Min(maxBytes, BodyLimits.Inline), cancellation);
+        for (int tries = 1; found is { UnreadBytes: > 0 and var length } && length <= maxBytes; tries++)
+        {
+            if (await bodies.ResultAsync(id, found.Job.Version, length, cancellation) is { } body)
+                return found with { Result = found.Result! with { Body = body }, UnreadBytes = 0 };
+            if (tries == ResultTries) throw new JobStoreUnavailableException("The result changes while it is read.");
+            found = await GetResultAsync(id, (int)Math.Min(maxBytes, BodyLimits.Inline), cancellation);
+        }
+        return found;
+    }
+
+    private async Task<JobWithResult?> GetResultAsync(Guid id, int inlineBytes, CancellationToken cancellation) => await database.RunAsync(
+        async connection =>
+        {
+            await using var command = new NpgsqlCommand(_getResult, connection);
+            command.Parameters.With(NpgsqlDbType.Uuid, id).With(NpgsqlDbType.Integer, inlineBytes);
+            await command.PrepareAsync();
+            await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+            if (!await reader.ReadAsync()) return null;
+            const int Then = JobRow.Count;
+            bool isSwept = reader.GetBoolean(Then);
+            if (reader.IsDBNull(Then + 1)) return new JobWithResult(JobRow.Read(reader), null, isSwept);
+            byte[] body = reader.IsDBNull(Then + 4) ? [] : reader.GetFieldValue<byte[]>(Then + 4);
+            return new JobWithResult(
+                JobRow.Read(reader), new JobResult(reader.GetInt32(Then + 1), JobRow.Text(reader, Then + 2), body), isSwept)
+            {
+                UnreadBytes = reader.GetInt32(Then + 3) - body.Length,
+            };
+        },
+        mayRepeat: true, cancellation, Database.PatienceFor(BodyLimits.Inline));
+
+    public async ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
+    {
+        List<Job> jobs = await database.RunAsync(
+            async connection =>
+            {
+                await using var batch = new NpgsqlBatch(connection);
+                NpgsqlBatchCommand list = ListCommand(query);
+                bool dependsOnValues = query.Tag is null ? query.Kind is not null && query.Client is not null : query.Kind is not null || query.Client is not null;
+                // A batch is one transaction, at whose end the session is as it was.
+                if (dependsOnValues) batch.BatchCommands.Add(new NpgsqlBatchCommand("select set_config('plan_cache_mode', 'force_custom_plan', true)"));
+                batch.BatchCommands.Add(list);
+                if (!dependsOnValues) await batch.PrepareAsync();
+                await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync();
+                if (dependsOnValues) await reader.NextResultAsync();
+                var found = new List<Job>(query.Limit + 1);
+                while (await reader.ReadAsync()) found.Add(JobRow.Read(reader));
+                return found;
+            },
+            mayRepeat: true, cancellation);
+        bool hasMore = jobs.Count > query.Limit;
+        if (hasMore) jobs.RemoveAt(jobs.Count - 1);
+        return new JobPage(jobs, hasMore);
+    }
+
+    public async ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation)
+    {
+        await _counting.WaitAsync(cancellation);
+        try
+        {
+            if (Stopwatch.GetElapsedTime(_countedAt) < _countFor)
+                return _counts ?? throw new JobStoreUnavailableException("The jobs could not be counted a moment ago.");
+            long since = Stopwatch.GetTimestamp();
+            try
+            {
+                // Who does not wait for it does not end it: it is not begun anew all the time.
+                return _counts = await database.RunAsync(CountAsync, mayRepeat: true, CancellationToken.None, Database.PatienceForBodies);
+            }
+            finally
+            {
+                _countedAt = Stopwatch.GetTimestamp();
+                TimeSpan pause = Stopwatch.GetElapsedTime(since) * CountPause;
+                _countFor = pause < LongestCountPause ? pause : LongestCountPause;
+            }
+        }
+        finally
+        {
+            _counting.Release();
+        }
+    }
+
+    public void Dispose() => _counting.Dispose();
+
+    private async Task<Dictionary<JobState, long>> CountAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand($"select state, count(*) from {schema}.jobs group by state", connection) { CommandTimeout = CountSeconds };
+        var counts = JobStates.All.ToDictionary(static s => s, static _ => 0L);
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync()) counts[(JobState)reader.GetInt16(0)] = reader.GetInt64(1);
+        return counts;
+    }
+
+    private NpgsqlBatchCommand ListCommand(JobQuery query)
+    {
+        var command = new NpgsqlBatchCommand();
+        NpgsqlParameterCollection parameters = command.Parameters;
+        string Parameter<T>(NpgsqlDbType type, T value) => $"${parameters.With(type, value).Count}";
+
+        string limit = Parameter(NpgsqlDbType.Integer, query.Limit + 1);
+        List<string> where = [];
+        if (query.Kind is { } kind) where.Add($"j.kind = {Parameter(NpgsqlDbType.Text, NpgsqlValues.Storable(kind)!)}");
+        if (query.Client is { } client) where.Add($"j.client = {Parameter(NpgsqlDbType.Text, NpgsqlValues.Storable(client)!)}");
+        if (query.After is { } after) where.Add($"{(query.Tag is null ? "j.id" : "t.job_id")} < {Parameter(NpgsqlDbType.Uuid, after)}");
+        if (query.Tag is { } tag)
+        {
+            where.Add($"t.tag = {Parameter(NpgsqlDbType.Text, NpgsqlValues.Storable(tag)!)}");
+            if (query.State is { } only) where.Add($"j.state = {(int)only}");
+            command.CommandText =
+                $"""
+                select {JobRow.Of("j")} from {schema}.tags t join {schema}.jobs j on j.id = t.job_id
+                where {string.Join(" and ", where)} order by t.job_id desc limit {limit}
+                """;
+        }
+        else if (query.State is null && query.Kind is null && query.Client is null)
+        {
+            string all = where.Count == 0 ? "" : $"where {where[0]}";
+            command.CommandText = $"select {JobRow.Of("j")} from {schema}.jobs j {all} order by j.id desc limit {limit}";
+        }
+        else
+        {
+            IEnumerable<JobState> states = query.State is { } one ? [one] : JobStates.All;
+            string Of(JobState state) =>
+                $"(select {JobRow.Of("j")} from {schema}.jobs j where {string.Join(" and ", where.Prepend($"j.state = {(int)state}"))} "
+                + $"order by j.id desc limit {limit})";
+            command.CommandText = $"select * from ({string.Join(" union all ", states.Select(Of))}) as found order by id desc limit {limit}";
+        }
+        return command;
+    }
+}

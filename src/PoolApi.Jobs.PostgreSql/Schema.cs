@@ -1,0 +1,87 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace PoolApi.Jobs.PostgreSql;
+
+/// <summary>The tables, and how they come to be. Migrations go forward only; what was released is never changed, only added to.</summary>
+/// <remarks>
+/// All migrations that are missing run in one transaction, under an advisory lock: of several instances that start at once, one
+/// does it, and the others find it done.
+/// </remarks>
+internal static class Schema
+{
+    private const int OldestServer = 15;
+
+    /// <summary>How long a migration may take.</summary>
+    private const int MigrationSeconds = 3600;
+
+    private static readonly Func<string, string>[] Migrations = [Migration1.Sql, Migration2.Sql];
+
+    /// <summary>Brings the schema up to date.</summary>
+    /// <exception cref="JobStoreException">The server is too old, or the schema too new.</exception>
+    /// <exception cref="NpgsqlException">The database says no.</exception>
+    public static Task MigrateAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation) =>
+        MigrateAsync(connection, schema, Migrations.Length, cancellation);
+
+    /// <summary>Brings the schema to a version, for tests of how it gets from there to the next.</summary>
+    internal static async Task MigrateAsync(NpgsqlConnection connection, string schema, int to, CancellationToken cancellation)
+    {
+        if (connection.PostgreSqlVersion.Major < OldestServer)
+            throw new JobStoreException($"The server is PostgreSQL {connection.PostgreSqlVersion}; jobs need {OldestServer} or newer.");
+        if (await VersionAsync(connection, schema, cancellation) >= to) return;
+
+        await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancellation);
+        await ExecuteAsync(
+            connection,
+            $"set local statement_timeout = 0; select pg_advisory_xact_lock(hashtextextended('poolapi.jobs {schema}', 0))", cancellation);
+        int version = await VersionAsync(connection, schema, cancellation);
+        if (version == 0)
+        {
+            // Not "if not exists": that asks for the right to create one even if it is there.
+            if (!await ExistsAsync(connection, schema, cancellation)) await ExecuteAsync(connection, $"create schema {schema}", cancellation);
+            await ExecuteAsync(
+                connection,
+                $"create table {schema}.schema_version (version int primary key, applied_at timestamptz not null default now())", cancellation);
+        }
+        for (; version < to; version++)
+        {
+            await ExecuteAsync(connection, Migrations[version](schema), cancellation);
+            await ExecuteAsync(connection, $"insert into {schema}.schema_version (version) values ({version + 1})", cancellation);
+        }
+        await transaction.CommitAsync(cancellation);
+    }
+
+    private static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation)
+    {
+        // From the catalog itself. What to_regclass says is remembered by the session, from before it waited for the lock.
+        await using var exists = new NpgsqlCommand(
+            """
+            select exists (
+              select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+              where n.nspname = $1 and c.relname = 'schema_version')
+            """,
+            connection);
+        exists.Parameters.With(NpgsqlDbType.Text, schema);
+        if (await exists.ExecuteScalarAsync(cancellation) is not true) return 0;
+        await using var command = new NpgsqlCommand($"select coalesce(max(version), 0) from {schema}.schema_version", connection);
+        int version = (int)(await command.ExecuteScalarAsync(cancellation))!;
+        return version <= Migrations.Length
+            ? version
+            : throw new JobStoreException(
+                $"The schema '{schema}' of the database is of version {version}; this program knows up to {Migrations.Length}. "
+                + "A newer program has been here: start that one, or give this one a database of its own (Jobs:ConnectionString).");
+    }
+
+    private static async Task<bool> ExistsAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand("select exists (select from pg_namespace where nspname = $1)", connection);
+        command.Parameters.With(NpgsqlDbType.Text, schema);
+        return await command.ExecuteScalarAsync(cancellation) is true;
+    }
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = MigrationSeconds };
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+}

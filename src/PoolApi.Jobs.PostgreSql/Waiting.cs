@@ -1,0 +1,49 @@
+using System.Diagnostics;
+using Npgsql;
+
+namespace PoolApi.Jobs.PostgreSql;
+
+/// <summary>Jobs that are not due yet: gives those whose time has come their turn, after all that are due already.</summary>
+/// <remarks>The server's clock decides. From then on no clock is asked: a job that has a turn is due.</remarks>
+internal sealed class Waiting(string schema)
+{
+    /// <summary>How late a job may be given its turn while others are claimed all the time.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private readonly string _release =
+        $"""
+        with come as materialized (
+          select id from {schema}.jobs where state = 0 and turn is null and run_at <= now() order by run_at limit 500 for update skip locked
+        ), turned as materialized (
+          select id, nextval('{schema}.turns') as turn from come
+        ), released as (
+          update {schema}.jobs j set turn = t.turn, waits_from = null from turned t where j.id = t.id returning 1
+        )
+        select
+          (select count(*)::int from released),
+          {Suspects.Exist(schema)},
+          exists (select from {schema}.jobs where state = 0 and suspicion = 0 and turn is not null and (deadline is null or deadline > now())),
+          (select extract(epoch from min(w.run_at) - clock_timestamp())::double precision
+           from (select run_at from {schema}.jobs j
+                 where state = 0 and turn is null and (deadline is null or deadline > now()) and not exists (select from come c where c.id = j.id)
+                 order by run_at limit 1) w)
+        """;
+
+    private long _lookedAt; // a timestamp
+
+    /// <summary>It was not looked just now.</summary>
+    public bool MayHaveCome => Stopwatch.GetElapsedTime(Volatile.Read(ref _lookedAt)) > Pause;
+
+    /// <returns>How many have their turn now, whether there are suspects, and how long until the next job's time.</returns>
+    public async Task<(int Released, bool HasSuspects, TimeSpan? Next)> ReleaseAsync(NpgsqlConnection connection)
+    {
+        Volatile.Write(ref _lookedAt, Stopwatch.GetTimestamp());
+        await using var command = new NpgsqlCommand(_release, connection);
+        await command.PrepareAsync();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        // One that is due and was not claimed: another instance has it in hand, and may yet leave it.
+        TimeSpan? next = reader.GetBoolean(2) ? TimeSpan.Zero : reader.IsDBNull(3) ? null : TimeSpan.FromSeconds(Math.Max(0, reader.GetDouble(3)));
+        return (reader.GetInt32(0), reader.GetBoolean(1), next);
+    }
+}

@@ -1,0 +1,64 @@
+using System.Security.Cryptography;
+using Microsoft.Data.Sqlite;
+using Microsoft.Win32.SafeHandles;
+using static SQLitePCL.raw;
+
+namespace PoolApi.Jobs.Sqlite;
+
+/// <summary>Tells a disk without room from one that fails: bytes, inodes or a quota are used up.</summary>
+internal static class DiskRoom
+{
+    /// <summary>The room that one region of the log's index (<c>-shm</c>) takes: without it SQLite cannot read the store.</summary>
+    public const int OfIndex = 32 * 1024;
+
+    private const int NoSpace = 28, QuotaExceeded = 122; // ENOSPC, EDQUOT
+
+    /// <summary>Whether a fault means that the disk of a store has no room.</summary>
+    /// <param name="fault">What was thrown.</param>
+    /// <param name="path">The store.</param>
+    public static bool IsOut(Exception fault, string path) => fault switch
+    {
+        SqliteException { SqliteErrorCode: SQLITE_FULL } => true,
+        // SQLite does not tell why a file could not be made, nor why the index could not grow; and of a quota it says "disk I/O error".
+        SqliteException { SqliteErrorCode: SQLITE_IOERR or SQLITE_CANTOPEN } => IsOutBeside(path),
+        IOException e => e.HResult is NoSpace or QuotaExceeded,
+        _ => false,
+    };
+
+    /// <summary>Gives a file so many bytes of the disk, which nobody else can take then. Without effect where there is no room.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="bytes">Its length.</param>
+    public static void Reserve(SafeFileHandle file, int bytes)
+    {
+        try
+        {
+            if (RandomAccess.GetLength(file) == bytes) return;
+            // Random: a file system that compresses would keep nothing for zeros.
+            RandomAccess.Write(file, RandomNumberGenerator.GetBytes(bytes), 0);
+        }
+        catch (IOException)
+        {
+            RandomAccess.SetLength(file, 0);
+        }
+    }
+
+    /// <summary>Tries: whether a new file of the index's size does not fit.</summary>
+    private static bool IsOutBeside(string path)
+    {
+        string trial = $"{path}-room-{Guid.NewGuid():N}";
+        try
+        {
+            using SafeFileHandle file = File.OpenHandle(trial, FileMode.CreateNew, FileAccess.Write, options: FileOptions.DeleteOnClose);
+            RandomAccess.Write(file, RandomNumberGenerator.GetBytes(OfIndex), 0);
+            return false;
+        }
+        catch (IOException e)
+        {
+            return e.HResult is NoSpace or QuotaExceeded;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using PoolApi.Threading;
+
+namespace PoolApi.Jobs.Sqlite;
+
+/// <summary>The columns of a job, in one order for all statements that read or write it.</summary>
+internal static partial class JobColumns
+{
+    /// <summary>Those that never change.</summary>
+    private const string Fixed = "id, kind, client, max_attempts, priority, tags, created_at, timeout, idempotency_key";
+
+    /// <summary>Those that change.</summary>
+    private const string Changing =
+        "state, version, attempt, run_at, deadline, started_at, finished_at, progress, worker, error_name, error_detail, cancel, claim, " +
+        "ended_claim, redeliveries, lease, payload, result, swept, " +
+        "due, expires, ended, suspicion, deaths, accompanied, alone_until, lost_claim, lost_alone";
+
+    /// <summary>All, for a query; <see cref="Read"/> reads them.</summary>
+    public const string All = Fixed + ", " + Changing;
+
+    public const string Insert = $"INSERT INTO jobs ({All}) VALUES ({FixedValues}, {ChangingValues})";
+    public const string Update = $"UPDATE jobs SET ({Changing}) = ({ChangingValues}) WHERE id = ?";
+
+    private const string FixedValues = "?, ?, ?, ?, ?, ?, ?, ?, ?";
+    private const string ChangingValues = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
+
+    /// <summary>Adds what never changes.</summary>
+    public static Statement AddFixed(this Statement statement, JobRow row) => statement
+        .Add(row.Id).Add(row.Kind).Add(row.Client).Add(row.MaxAttempts).Add((int)row.Priority)
+        .Add(row.Tags.Count == 0 ? null : JsonSerializer.Serialize(row.Tags, TagsJson.Default.IReadOnlyListString))
+        .Add(row.CreatedAt).Add((long?)row.Timeout?.TotalMicroseconds).Add(row.IdempotencyKey);
+
+    /// <summary>Adds what changes.</summary>
+    public static Statement AddChanging(this Statement statement, JobRow row) => statement
+        .Add((int)row.State).Add(row.Version).Add(row.Attempt).Add(row.RunAt).Add(row.Deadline).Add(row.StartedAt).Add(row.FinishedAt)
+        .Add(row.Progress).Add(row.Worker).Add(row.Error?.Name).Add(row.Error?.Detail).Add(row.IsCancelRequested).Add(row.Claim)
+        .Add(row.EndedClaim).Add(row.Redeliveries).Add(row.Lease).Add(row.Payload).Add(row.Result).Add(row.IsSwept)
+        .Add(row.Due).Add(row.Expires).Add(row.Ended).Add(row.Suspicion).Add(row.Deaths).Add(row.IsAccompanied).Add(row.AloneUntil)
+        .Add(row.LostClaim).Add(row.WasLostAlone);
+
+    /// <summary>Reads the current row of a query.</summary>
+    public static JobRow Read(Statement from)
+    {
+        // In the order of the columns: an initializer runs from top to bottom.
+        var row = new JobRow
+        {
+            Id = from.ReadGuid(),
+            Kind = from.ReadText(),
+            Client = from.ReadTextOrNull(),
+            MaxAttempts = from.ReadInt(),
+            Priority = (WorkPriority)from.ReadInt(),
+            Tags = from.ReadTextOrNull() is { } tags ? JsonSerializer.Deserialize(tags, TagsJson.Default.IReadOnlyListString)! : [],
+            CreatedAt = from.ReadTime(),
+            Timeout = from.ReadLongOrNull() is { } timeout ? TimeSpan.FromMicroseconds(timeout) : null,
+            IdempotencyKey = from.ReadTextOrNull(),
+            State = (JobState)from.ReadInt(),
+            Version = from.ReadLong(),
+            Attempt = from.ReadInt(),
+            RunAt = from.ReadTime(),
+            Deadline = from.ReadTimeOrNull(),
+            StartedAt = from.ReadTimeOrNull(),
+            FinishedAt = from.ReadTimeOrNull(),
+            Progress = from.ReadDoubleOrNull(),
+            Worker = from.ReadTextOrNull(),
+            Error = from.ReadTextOrNull() is { } name ? new JobError(name, from.ReadText()) : from.Skip<JobError?>(),
+            IsCancelRequested = from.ReadBool(),
+            Claim = from.ReadLong(),
+            EndedClaim = from.ReadLong(),
+            Redeliveries = from.ReadInt(),
+            Lease = from.ReadTimeOrNull(),
+            Payload = from.ReadLongOrNull(),
+            Result = from.ReadLongOrNull(),
+            IsSwept = from.ReadBool(),
+            Due = from.ReadTimeOrNull(),
+            Expires = from.ReadTimeOrNull(),
+            Ended = from.ReadTimeOrNull(),
+            Suspicion = from.ReadInt(),
+            Deaths = from.ReadInt(),
+            IsAccompanied = from.ReadBool(),
+            AloneUntil = from.ReadTimeOrNull(),
+            LostClaim = from.ReadLong(),
+            WasLostAlone = from.ReadBool(),
+        };
+        row.StoredState = row.State;
+        return row;
+    }
+
+    [JsonSerializable(typeof(IReadOnlyList<string>))]
+    private sealed partial class TagsJson : JsonSerializerContext;
+}

@@ -1,0 +1,90 @@
+namespace PoolApi.Jobs.Sqlite;
+
+/// <summary>What is read of single jobs, and of all together.</summary>
+internal sealed class JobReads(Database database)
+{
+    private readonly Statement _find = database.Prepare($"SELECT {JobColumns.All} FROM jobs WHERE id = ?");
+
+    private readonly Statement _payload = database.Prepare(
+        "SELECT method, path, query, content_type, trace_parent, body FROM payloads WHERE row = ?");
+
+    // Without the body: its length is in the row's header, and what of it lies on other pages is not read for that.
+    private readonly Statement _payloadHead = database.Prepare(
+        "SELECT method, path, query, content_type, trace_parent, length(body) FROM payloads WHERE row = ?");
+
+    private readonly Statement _payloadLength = database.Prepare("SELECT length(body) FROM payloads WHERE row = ?");
+    private readonly Statement _resultHead = database.Prepare("SELECT status, content_type, length(body) FROM results WHERE row = ?");
+    private readonly Statement _result = database.Prepare("SELECT status, content_type, body FROM results WHERE row = ?");
+    private readonly Statement _counts = database.Prepare("SELECT state, jobs FROM counts WHERE state >= 0");
+
+    /// <summary>The job.</summary>
+    public JobRow? Find(Guid id)
+    {
+        using Statement.Rows rows = _find.Add(id).Query();
+        return rows.Next() ? JobColumns.Read(_find) : null;
+    }
+
+    /// <summary>What a job is to run. One that has not ended has it.</summary>
+    public JobPayload Payload(JobRow row)
+    {
+        using Statement.Rows rows = _payload.Add(row.Payload).Query();
+        if (!rows.Next()) throw new JobStoreException($"The job store is damaged: job {row.Id} has no payload.");
+        string method = _payload.ReadText(), path = _payload.ReadText(), query = _payload.ReadText();
+        string? contentType = _payload.ReadTextOrNull(), traceParent = _payload.ReadTextOrNull();
+        return new JobPayload(method, path, query, contentType, _payload.ReadBytes(), traceParent);
+    }
+
+    /// <summary>The length of the body that a job is to run with.</summary>
+    public long BodyLength(JobRow row)
+    {
+        using Statement.Rows rows = _payloadLength.Add(row.Payload).Query();
+        return rows.Next() ? _payloadLength.ReadLong() : 0;
+    }
+
+    /// <summary>What a job is to run, without its body.</summary>
+    public JobPayload PayloadHead(JobRow row)
+    {
+        using Statement.Rows rows = _payloadHead.Add(row.Payload).Query();
+        if (!rows.Next()) throw new JobStoreException($"The job store is damaged: job {row.Id} has no payload.");
+        string method = _payloadHead.ReadText(), path = _payloadHead.ReadText(), query = _payloadHead.ReadText();
+        return new JobPayload(method, path, query, _payloadHead.ReadTextOrNull(), default, _payloadHead.ReadTextOrNull());
+    }
+
+    /// <summary>The body of a claim, unless it is gone.</summary>
+    public ReadOnlyMemory<byte>? Body(Guid id) => Find(id) is { Payload: not null } row ? Payload(row).Body : (ReadOnlyMemory<byte>?)null;
+
+    /// <summary>A job and its result.</summary>
+    /// <param name="id">The job.</param>
+    /// <param name="maxBytes">A larger body is left out.</param>
+    public JobWithResult? WithResult(Guid id, long maxBytes)
+    {
+        if (Find(id) is not { } row) return null;
+        if (row.Result is not null)
+        {
+            using Statement.Rows rows = _resultHead.Add(row.Result).Query();
+            if (rows.Next())
+            {
+                var head = new JobResult(_resultHead.ReadInt(), _resultHead.ReadTextOrNull(), default);
+                if (_resultHead.ReadLong() is var length && length > maxBytes)
+                    return new JobWithResult(row.ToJob(), head, row.IsSwept) { UnreadBytes = length };
+            }
+        }
+        return new JobWithResult(row.ToJob(), Result(row), row.IsSwept);
+    }
+
+    /// <summary>A job's result, if it has one.</summary>
+    public JobResult? Result(JobRow row)
+    {
+        if (row.Result is null) return null;
+        using Statement.Rows rows = _result.Add(row.Result).Query();
+        return rows.Next() ? new JobResult(_result.ReadInt(), _result.ReadTextOrNull(), _result.ReadBytes()) : null;
+    }
+
+    public IReadOnlyDictionary<JobState, long> Counts()
+    {
+        var counts = new Dictionary<JobState, long>();
+        using Statement.Rows rows = _counts.Query();
+        while (rows.Next()) counts.Add((JobState)_counts.ReadInt(), _counts.ReadLong());
+        return counts;
+    }
+}

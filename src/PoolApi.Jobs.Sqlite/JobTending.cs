@@ -1,0 +1,133 @@
+namespace PoolApi.Jobs.Sqlite;
+
+/// <summary>What tending the store does. Each method is a small transaction, at most so many jobs, and answers how many there were.</summary>
+internal sealed class JobTending(Database database, JobTable table, Suspects suspects, Batch batch)
+{
+    private readonly Statement _late = database.Prepare(
+        $"SELECT {JobColumns.All} FROM jobs WHERE state = 0 AND expires <= ? ORDER BY expires LIMIT ?");
+
+    private readonly Statement _lost = database.Prepare(
+        $"SELECT {JobColumns.All} FROM jobs WHERE state = 1 AND lease <= ? ORDER BY lease LIMIT ?");
+
+    private readonly Statement _scheduled = database.Prepare(
+        $"SELECT {JobColumns.All} FROM jobs WHERE state = 0 AND due IS NULL AND run_at <= ? ORDER BY run_at LIMIT ?");
+
+    private readonly Statement _ended = database.Prepare(
+        $"SELECT {JobColumns.All} FROM jobs WHERE swept = ? AND ended <= ? ORDER BY ended LIMIT ?");
+
+    private readonly Statement _orphan = database.Prepare("UPDATE jobs SET lease = ? WHERE state = 1");
+
+    private readonly Statement _running = database.Prepare("SELECT id, claim FROM jobs WHERE state = 1");
+
+    private readonly Statement _orphanOf = database.Prepare("UPDATE jobs SET lease = ? WHERE id = ? AND state = 1 AND claim = ?");
+
+    /// <summary>Ends the leases of all that run: there is nobody who could renew them.</summary>
+    public void EndLeases() => _orphan.Add(batch.Steady).Run();
+
+    /// <summary>Lets jobs be due whose time the machine's clock shows. From now on that clock is nothing to them.</summary>
+    public int Release(int limit)
+    {
+        List<JobRow> rows = Read(_scheduled.Add(batch.Now).Add(limit));
+        foreach (JobRow row in rows)
+        {
+            row.Due = Moments.Before(batch.Steady, batch.Now - row.RunAt);
+            row.Expires = row.Timeout is { } timeout ? Moments.After(row.Due.Value, timeout) : null;
+            table.SaveUnseen(row);
+        }
+        return rows.Count;
+    }
+
+    /// <summary>Which claims run by the file.</summary>
+    public IReadOnlyList<ClaimKey> Running()
+    {
+        var claims = new List<ClaimKey>();
+        using Statement.Rows found = _running.Query();
+        while (found.Next()) claims.Add(new ClaimKey(_running.ReadGuid(), _running.ReadLong()));
+        return claims;
+    }
+
+    /// <summary>Ends the leases of these claims, as far as they run still.</summary>
+    public void EndLeases(IReadOnlyList<ClaimKey> claims)
+    {
+        foreach (ClaimKey claim in claims) _orphanOf.Add(batch.Steady).Add(claim.Job).Add(claim.Number).Run();
+    }
+
+    /// <summary>Expires what is queued past its deadline.</summary>
+    public int Expire(int limit)
+    {
+        if (Release(limit) > 0) batch.MayBeDue();
+        List<JobRow> rows = Read(_late.Add(batch.Steady).Add(limit));
+        foreach (JobRow row in rows)
+        {
+            row.End(JobState.Expired, batch, JobError.Expired);
+            table.Save(row);
+        }
+        return rows.Count;
+    }
+
+    /// <summary>Queues again what has lost its instance, unless that has happened too often, or somebody wants it cancelled.</summary>
+    public Lost Redeliver(int maxRedeliveries, int limit)
+    {
+        List<JobRow> rows = Read(_lost.Add(batch.Steady).Add(limit));
+        suspects.MarkAccompanied(rows);
+        var redelivered = new Dictionary<string, int>();
+        int poisoned = 0;
+        foreach (JobRow row in rows)
+        {
+            if (row.IsCancelRequested)
+            {
+                row.End(JobState.Cancelled, batch, row.Error);
+            }
+            else if (!row.IsAccompanied && row.Deaths >= maxRedeliveries)
+            {
+                row.End(JobState.Failed, batch, JobError.Poison);
+                poisoned++;
+            }
+            else
+            {
+                row.Lose();
+                redelivered[row.Kind] = redelivered.GetValueOrDefault(row.Kind) + 1;
+            }
+            table.Save(row);
+        }
+        return new Lost(redelivered, poisoned, rows.Count);
+    }
+
+    /// <summary>Removes jobs that ended twice as long ago as they keep their results, with their keys and tags.</summary>
+    public int Remove(TimeSpan retention, int limit)
+    {
+        DateTimeOffset before = Moments.Before(Moments.Before(batch.Steady, retention), retention);
+        List<JobRow> rows = Read(_ended.Add(true).Add(before).Add(limit));
+        // Those that nobody has swept in between, as after a long stop.
+        rows.AddRange(Read(_ended.Add(false).Add(before).Add(limit - rows.Count)));
+        foreach (JobRow row in rows) table.Delete(row);
+        return rows.Count;
+    }
+
+    /// <summary>Drops payloads and results of jobs that ended long ago.</summary>
+    public int Sweep(TimeSpan retention, int limit)
+    {
+        List<JobRow> rows = Read(_ended.Add(false).Add(Moments.Before(batch.Steady, retention)).Add(limit));
+        foreach (JobRow row in rows)
+        {
+            table.DropContent(row);
+            row.IsSwept = true;
+            table.Save(row);
+        }
+        return rows.Count;
+    }
+
+    private static List<JobRow> Read(Statement statement)
+    {
+        var rows = new List<JobRow>();
+        using Statement.Rows found = statement.Query();
+        while (found.Next()) rows.Add(JobColumns.Read(statement));
+        return rows;
+    }
+
+    /// <summary>A claim, by its job and its number.</summary>
+    internal readonly record struct ClaimKey(Guid Job, long Number);
+
+    /// <summary>What became of jobs that had lost their instance.</summary>
+    internal readonly record struct Lost(IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Count);
+}

@@ -1,0 +1,217 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace PoolApi.Jobs.Sqlite;
+
+/// <summary>Keeps jobs in a file, by SQLite: nothing to install, for one machine.</summary>
+/// <remarks>
+/// <code>
+///   callers ──► inbox ──► jobs-writer: all that waits, one transaction, one COMMIT ──► callers
+///   callers ──► inbox ──► jobs-reader-0, -1: each with a connection of its own ──► callers
+/// </code>
+/// <para>Beside the file lie SQLite's own <c>-wal</c> and <c>-shm</c>, and <c>-owner</c>, by whose lock processes on the same file
+/// know of each other. Several may use it, on one machine, never over a network's file system. They do not tell each other of
+/// changes: a listener hears only of this process's.</para>
+/// <para>If the disk is full or fails, callers get <see cref="JobStoreUnavailableException"/>; the store works again as soon as
+/// the disk does; a disk that is full when the store is opened is no fault of the opening. The same if the file is deleted or moved under it: nothing is accepted that nobody would find again.</para>
+/// </remarks>
+public sealed class SqliteJobStore : IJobStore
+{
+    private const int Readers = 2;
+
+    private readonly StoreFile _file;
+    private readonly Writer _writer;
+    private readonly Inbox<Operation<ReaderSession>> _reads = new();
+    private readonly StoreThread _writing;
+    private readonly List<StoreThread> _reading = [];
+    private readonly Disposal _disposal;
+    private int _isOpening;
+
+    /// <summary>Makes a store; it does nothing until it is opened.</summary>
+    /// <param name="path">The file. It is made if it is not there, with its directory.</param>
+    /// <param name="time">The clock by which jobs are due.</param>
+    /// <param name="logger">The log: a start on a full disk, and a stop that could not put all into one file, are told there.</param>
+    public SqliteJobStore(string path, TimeProvider time, ILogger<SqliteJobStore>? logger = null)
+        : this(path, time, maxPages: null, logger: logger)
+    {
+    }
+
+    /// <summary>A store for tests.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="maxPages">The file may not grow beyond so many pages of 4 KiB: then it is as if the disk were full.</param>
+    /// <param name="observer">Is told of each step that decides about durability, on the thread that does it.</param>
+    /// <param name="logger">The log.</param>
+    internal SqliteJobStore(
+        string path, TimeProvider time, int? maxPages, Action<StoreStep, string>? observer = null, ILogger<SqliteJobStore>? logger = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        _file = new StoreFile(Path.GetFullPath(path), maxPages, observer);
+        _writer = new Writer(_file, time, logger ?? NullLogger<SqliteJobStore>.Instance);
+        _writing = new StoreThread("jobs-writer", _writer.Open, _writer.Work);
+        _disposal = new Disposal(CloseAsync);
+    }
+
+    /// <inheritdoc/>
+    public IJobStoreListener? Listener
+    {
+        get => _writer.Listener;
+        set => _writer.Listener = value;
+    }
+
+    /// <summary>Other processes had the file open when this one opened it, or have written to it since.</summary>
+    public bool IsShared => _file.IsShared;
+
+    /// <inheritdoc/>
+    public bool TellsOfOthers => false;
+
+    /// <summary>How many transactions were committed: fewer than the operations that were done in them.</summary>
+    internal long Commits => _writer.Commits;
+
+    /// <inheritdoc/>
+    public async Task OpenAsync(CancellationToken cancellation)
+    {
+        if (Interlocked.Exchange(ref _isOpening, 1) != 0) throw new InvalidOperationException("The store is opened once.");
+        _writing.Start();
+        await _writing.Opened.WaitAsync(cancellation);
+        for (int i = 0; i < Readers; i++)
+        {
+            var reader = new Reader(_file, _reads);
+            var thread = new StoreThread($"jobs-reader-{i}", reader.Open, reader.Work);
+            _reading.Add(thread);
+            thread.Start();
+            try
+            {
+                await thread.Opened.WaitAsync(cancellation);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                throw StoreFaults.AtOpen(e, _file.Path);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        return WriteAsync(static (session, job) => session.Writes.Accept(job, null, default), job, cancellation, job.Payload.Body.Length);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        return WriteAsync(
+            static (session, of) => session.Writes.Accept(of.job, of.owner, of.lease), (job, owner, lease), cancellation, job.Payload.Body.Length);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
+        return WriteAsync(
+            static (session, of) => session.Writes.Claim(of.owner, of.max, of.maxBytes, of.lease, session.Tending.Release), (owner, max, maxBytes, lease), cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        return ReadAsync(static (session, id) => session.Jobs.Body(id), claim.Job.Id, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(ending);
+        return WriteAsync(
+            static (session, of) => session.Writes.Finish(of.claim, of.ending), (claim, ending), cancellation, ending.Result?.Body.Length ?? 0);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) =>
+        await WriteAsync(static (session, claims) => session.Writes.HandBack(claims), claims, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<LeaseState>> RenewAsync(IReadOnlyList<JobClaim> claims, TimeSpan lease, CancellationToken cancellation) =>
+        WriteAsync(static (session, of) => session.Writes.Renew(of.claims, of.lease), (claims, lease), cancellation);
+
+    /// <inheritdoc/>
+    public async ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation) =>
+        await WriteAsync(static (session, of) => session.Writes.Report(of.claim, of.progress), (claim, progress), cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) =>
+        ReadAsync(static (session, id) => session.Jobs.Find(id)?.ToJob(), id, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<int>> FindChangedAsync(IReadOnlyList<KnownVersion> known, CancellationToken cancellation) =>
+        ReadAsync(static (session, known) => session.Changes.Find(known), known, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation) =>
+        ReadAsync(static (session, of) => session.Jobs.WithResult(of.id, of.maxBytes), (id, maxBytes), cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) =>
+        ReadAsync(static (session, query) => session.Lists.List(query), query, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) =>
+        WriteAsync(static (session, id) => session.Writes.Cancel(id), id, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) =>
+        WriteAsync(static (session, id) => session.Writes.Retry(id), id, cancellation);
+
+    /// <inheritdoc/>
+    public async ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
+    {
+        int limit = rules.Limit;
+        int expired = await WriteAsync(static (session, rules) => session.Tending.Expire(rules.Limit), rules, cancellation);
+        JobTending.Lost lost = await WriteAsync(
+            static (session, rules) => session.Tending.Redeliver(rules.MaxRedeliveries, rules.Limit), rules, cancellation);
+        int removed = await WriteAsync(static (session, rules) => session.Tending.Remove(rules.Retention, rules.Limit), rules, cancellation);
+        int swept = await WriteAsync(static (session, rules) => session.Tending.Sweep(rules.Retention, rules.Limit), rules, cancellation);
+        bool more = expired == limit || lost.Count == limit || swept == limit || removed == limit;
+        return new MaintenanceReport(expired, lost.Redelivered, lost.Poisoned, swept + removed, more);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation) =>
+        ReadAsync(static (session, _) => session.Jobs.Counts(), 0, cancellation);
+
+    /// <summary>Does what it was given, and closes the file.</summary>
+    public ValueTask DisposeAsync() => _disposal.RunAsync();
+
+    private async Task CloseAsync()
+    {
+        _reads.Close();
+        _writer.Refuse();
+        // Nothing to join if it was never opened.
+        if (Interlocked.Exchange(ref _isOpening, 1) == 0) return;
+        // The writer last: only the last connection can move the log into the file. Two that close at once would both leave it.
+        foreach (StoreThread thread in _reading) await thread.JoinAsync();
+        _writer.Close();
+        await _writing.JoinAsync();
+        _file.Dispose();
+    }
+
+    private ValueTask<TAnswer> WriteAsync<TState, TAnswer>(
+        Func<WriterSession, TState, TAnswer> work, TState state, CancellationToken cancellation, long bytes = 0)
+    {
+        var operation = new Operation<WriterSession, TState, TAnswer>(work, state, cancellation) { Bytes = bytes };
+        return _writer.TryAdd(operation) ? operation.Answer : throw Closed();
+    }
+
+    private ValueTask<TAnswer> ReadAsync<TState, TAnswer>(
+        Func<ReaderSession, TState, TAnswer> work, TState state, CancellationToken cancellation)
+    {
+        var operation = new Operation<ReaderSession, TState, TAnswer>(work, state, cancellation);
+        return _reads.TryAdd(operation) ? operation.Answer : throw Closed();
+    }
+
+    private JobStoreUnavailableException Closed() => new($"The job store '{_file.Path}' is closed.");
+}

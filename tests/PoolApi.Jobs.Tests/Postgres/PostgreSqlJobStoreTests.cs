@@ -1,0 +1,168 @@
+using Npgsql;
+using PoolApi.Jobs.Stores;
+using PoolApi.Jobs.PostgreSql;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>What only a store has that several instances share.</summary>
+[Collection(PostgresTests.Name)]
+public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDisposable
+{
+    private readonly string _schema = PostgresTests.NewSchema();
+    private readonly List<PostgreSqlJobStore> _stores = [];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (PostgreSqlJobStore store in _stores) await store.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Instances_that_start_at_once_make_one_schema_and_all_work()
+    {
+        PostgreSqlJobStore[] stores = [.. Enumerable.Range(0, 8).Select(_ => New())];
+
+        await Task.WhenAll(stores.Select(s => s.OpenAsync(Token))).Patiently();
+
+        foreach (PostgreSqlJobStore store in stores)
+        {
+            Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+            Assert.NotNull(await stores[0].GetAsync(job.Id, Token));
+        }
+        Assert.Equal(1L, await ScalarAsync($"select count(*) from {_schema}.schema_version where version = 1"));
+    }
+
+    [Fact]
+    public async Task A_schema_of_a_newer_program_is_refused_with_its_version()
+    {
+        await OpenAsync();
+        await ScalarAsync($"insert into {_schema}.schema_version (version) values (99) returning version");
+
+        var refused = await Assert.ThrowsAsync<JobStoreException>(() => New().OpenAsync(Token));
+
+        Assert.Contains("99", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("newer", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Host=127.0.0.1;Port=1;Username=poolapi;Password=very-secret", "127.0.0.1:1")]
+    [InlineData("Database=no_such_database;Password=very-secret", "no_such_database")]
+    [InlineData("Username=nobody_at_all;Password=very-secret", "nobody_at_all")]
+    public async Task A_database_that_cannot_be_used_is_named_without_its_password(string change, string named)
+    {
+        PostgresCluster.Require();
+        await using var store = new PostgreSqlJobStore($"{cluster.ConnectionString};{change}", _schema);
+
+        var refused = await Assert.ThrowsAsync<JobStoreException>(() => store.OpenAsync(Token));
+
+        Assert.Contains(named, refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("very-secret", refused.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_change_through_one_instance_is_told_to_another_and_not_twice_to_itself()
+    {
+        Ears own = new(), others = new();
+        PostgreSqlJobStore one = await OpenAsync(own);
+        PostgreSqlJobStore two = await OpenAsync(others);
+
+        Job job = (await one.AcceptAsync(Jobs.New(), Token)).Job;
+        await UntilAsync(() => others.Due > 0, "That a job is due");
+        JobClaim claim = Assert.Single((await one.ClaimAsync("one", 1, Jobs.LongLease, Token)).Claims);
+        await others.HearAsync(job.Id, claim.Job.Version);
+        Job cancelled = (await two.CancelAsync(job.Id, Token))!.After;
+        await own.HearAsync(job.Id, cancelled.Version);
+
+        Assert.Contains(own.Changes, c => c == new JobChange(job.Id, cancelled.Version, true));
+        Assert.Single(own.Changes, c => c.Version == claim.Job.Version);
+    }
+
+    [Fact]
+    public async Task Many_changes_at_once_are_all_told()
+    {
+        Ears others = new();
+        PostgreSqlJobStore one = await OpenAsync();
+        await OpenAsync(others);
+
+        Guid[] ids = await Task.WhenAll(Enumerable.Range(0, 2000).Select(async _ => (await one.AcceptAsync(Jobs.New(), Token)).Job.Id)).Patiently();
+        await one.ClaimAsync("one", ids.Length, Jobs.LongLease, Token);
+
+        await UntilAsync(() => ids.ToHashSet().IsSubsetOf(others.Changes.Select(static c => c.Id)), "That all are told");
+    }
+
+    [Fact]
+    public async Task One_key_through_three_instances_at_once_is_one_job()
+    {
+        PostgreSqlJobStore[] stores = [await OpenAsync(), await OpenAsync(), await OpenAsync()];
+
+        JobAcceptance[] answers = await Task.WhenAll(Enumerable.Range(0, 120).Select(i => Task.Run(
+            async () => await stores[i % 3].AcceptAsync(Jobs.New(key: "the-key", client: i % 2 == 0 ? null : "client"), Token)))).Patiently();
+
+        Assert.Equal(2, answers.Count(static a => a.Outcome == AcceptOutcome.Created));
+        Assert.All(answers, static a => Assert.NotEqual(AcceptOutcome.OtherRequest, a.Outcome));
+        Assert.Equal(2, answers.Select(static a => a.Job.Id).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task What_the_database_does_not_store_fails_alone()
+    {
+        PostgreSqlJobStore store = await OpenAsync();
+        string tooLong = string.Concat(Enumerable.Range(0, 4000).Select(static _ => (char)Random.Shared.Next('!', '~')));
+
+        Task<JobAcceptance>[] accepts =
+            [.. Enumerable.Range(0, 20).Select(i => store.AcceptAsync(Jobs.New(tags: i == 7 ? [tooLong] : ["ok"]), Token).AsTask())];
+
+        await Assert.ThrowsAnyAsync<JobStoreException>(() => accepts[7]);
+        foreach (Task<JobAcceptance> accept in accepts.Where((_, i) => i != 7))
+            Assert.Equal(AcceptOutcome.Created, (await accept.Patiently()).Outcome);
+    }
+
+    [Fact]
+    public async Task Texts_that_PostgreSQL_does_not_know_do_no_harm()
+    {
+        PostgreSqlJobStore store = await OpenAsync();
+
+        Job job = (await store.AcceptAsync(Jobs.New(tags: ["a\0b", "\ud800", "q\"uo\\te{,}", "😀"]), Token)).Job;
+
+        Assert.Equal(["a\uFFFDb", "\uFFFD", "q\"uo\\te{,}", "😀"], (await store.GetAsync(job.Id, Token))!.Tags);
+        Assert.Equal(job.Id, Assert.Single((await store.ListAsync(new JobQuery { Tag = "a\0b" }, Token)).Jobs).Id);
+    }
+
+    [Fact]
+    public async Task A_payload_of_many_megabytes_comes_back_whole()
+    {
+        PostgreSqlJobStore store = await OpenAsync();
+        var body = new byte[20 << 20];
+        Random.Shared.NextBytes(body);
+
+        await store.AcceptAsync(Jobs.New() with { Payload = Jobs.Payload() with { Body = body } }, Token);
+        JobClaim claim = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+        await store.FinishAsync(claim, new JobEnd(JobState.Succeeded, new JobResult(200, null, body)), Token);
+
+        Assert.True((await store.ReadBodyAsync(claim, Token))!.Value.Span.SequenceEqual(body));
+        Assert.True((await store.GetResultAsync(claim.Job.Id, Token))!.Result!.Body.Span.SequenceEqual(body));
+    }
+
+    private PostgreSqlJobStore New(IJobStoreListener? listener = null)
+    {
+        PostgresCluster.Require();
+        var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema) { Listener = listener };
+        _stores.Add(store);
+        return store;
+    }
+
+    private async Task<PostgreSqlJobStore> OpenAsync(IJobStoreListener? listener = null)
+    {
+        PostgreSqlJobStore store = New(listener);
+        await store.OpenAsync(Token);
+        return store;
+    }
+
+    private async Task<object?> ScalarAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection(cluster.ConnectionString);
+        await connection.OpenAsync(Token);
+        await using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync(Token);
+    }
+}
