@@ -21,6 +21,12 @@ internal static partial class NativeHeap
     // What a heap may keep free at its end.
     private const int TrimThreshold = 4 * 1024 * 1024;
 
+    // So many bytes of decoded pixels are worth the milliseconds that a trim takes.
+    private const long TrimAfter = 64 * 1024 * 1024;
+
+    private static bool s_isGlibc;
+    private static long s_decoded; // bytes of pixels since the last trim
+
     /// <summary>
     /// To be called before other native threads allocate. Does nothing where the C library is not glibc, and leaves alone what an
     /// environment variable of glibc sets.
@@ -33,11 +39,23 @@ internal static partial class NativeHeap
             Set(MaxArenasParameter, MaxArenas, "MALLOC_ARENA_MAX");
             Set(MapThresholdParameter, MapThreshold, "MALLOC_MMAP_THRESHOLD_");
             Set(TrimThresholdParameter, TrimThreshold, "MALLOC_TRIM_THRESHOLD_");
+            s_isGlibc = true;
         }
         catch (Exception e) when (e is EntryPointNotFoundException or DllNotFoundException)
         {
             // musl: its heap has neither.
         }
+    }
+
+    /// <summary>
+    /// A decoder has freed so many bytes of pixels. Now and then the heaps give back the pages between the blocks that are still in
+    /// use: by themselves they give back what is free at their ends only. Thread-safe; a trim takes one to a few milliseconds.
+    /// </summary>
+    public static void Freed(long bytes)
+    {
+        if (!s_isGlibc || Interlocked.Add(ref s_decoded, bytes) < TrimAfter) return;
+        // Of several threads that see the number, one trims.
+        if (Interlocked.Exchange(ref s_decoded, 0) >= TrimAfter) _ = Trim(0);
     }
 
     private static void Set(int parameter, int value, string variable)
@@ -47,4 +65,7 @@ internal static partial class NativeHeap
 
     [LibraryImport("libc", EntryPoint = "mallopt")]
     private static partial int SetMallocOption(int parameter, int value);
+
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int Trim(nuint pad);
 }

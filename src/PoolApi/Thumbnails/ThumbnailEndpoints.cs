@@ -27,6 +27,10 @@ internal static class ThumbnailEndpoints
             {
                 return Problem.Unprocessable(context, "unprocessable-image", "body", e.Reason);
             }
+            finally
+            {
+                NativeHeap.Freed((long)request.Image!.Cost.Bytes);
+            }
         })
         .RefuseHead(static context => ThumbnailHead.Of(context).Refusal)
         .RefuseInvalid()
