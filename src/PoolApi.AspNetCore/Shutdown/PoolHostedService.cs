@@ -1,8 +1,10 @@
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Mvc;
 using PoolApi.AspNetCore.Settings;
 
 namespace PoolApi.AspNetCore.Shutdown;
@@ -47,7 +49,8 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
     public Task StartedAsync(CancellationToken cancellationToken)
     {
         // Builds every endpoint, if nobody has yet: one that names a pool that does not exist fails now, not at its first request.
-        _ = services.GetService<EndpointDataSource>()?.Endpoints;
+        var attributes = services.GetRequiredService<AttributeEndpoints>();
+        foreach (Endpoint endpoint in services.GetService<EndpointDataSource>()?.Endpoints ?? []) _ = attributes.Resolve(endpoint);
         return Task.CompletedTask;
     }
 
