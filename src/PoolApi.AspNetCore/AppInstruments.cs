@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Mvc;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 
@@ -11,11 +12,14 @@ namespace PoolApi.AspNetCore;
 internal sealed class AppInstruments
 {
     private readonly AppPools _pools;
+    private readonly AttributeEndpoints _attributes;
 
     public AppInstruments(
-        IMeterFactory meters, AppPools pools, AnswerBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown)
+        IMeterFactory meters, AppPools pools, AnswerBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown,
+        AttributeEndpoints attributes)
     {
         _pools = pools;
+        _attributes = attributes;
         foreach (AppPool pool in pools.All)
         {
             foreach (string reason in Rejection.Reasons(pool)) pool.Threads.DeclareRejection(reason);
@@ -62,7 +66,7 @@ internal sealed class AppInstruments
     {
         foreach (Endpoint endpoint in endpoints?.Endpoints ?? [])
         {
-            if (endpoint.Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Threads.DeclareKind(pooled.Kind);
+            if (_attributes.Resolve(endpoint).Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Threads.DeclareKind(pooled.Kind);
         }
     }
 }
