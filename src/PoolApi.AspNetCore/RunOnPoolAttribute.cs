@@ -6,13 +6,15 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore;
 
 /// <summary>
-/// Runs a controller's actions, or a Razor Page's handlers, on a fixed thread pool, as <c>RunOnPool</c> does: the request is admitted, read
-/// and bound before the queue, and its result is written after the pool.
+/// Runs a controller's actions, a Razor Page's handlers or a minimal API's handler on a fixed thread pool, as <c>RunOnPool</c> does: the
+/// request is admitted and read before the queue.
 /// </summary>
 /// <remarks>
 /// On an action it counts more than on its controller, and on both more than <c>MapControllers().RunOnPool()</c>, whose options hold where
-/// the attribute says nothing. <c>RunOffPool()</c> counts more than any attribute. A handler of a minimal API is not reached by it: the
-/// start fails, and says what to write.
+/// the attribute says nothing. <c>RunOffPool()</c> counts more than any attribute.
+/// <para>Only the action or the page's handler runs on the pool; binding, filters and the result do not. On a minimal API's handler the
+/// attribute alone puts all of the endpoint on the pool, as <c>RunOnPool()</c> does for a plain <c>RequestDelegate</c>: the request is
+/// bound and its answer is written on the worker. Where the endpoint is mapped with <c>.RunOnPool()</c> too, only the handler runs there.</para>
 /// </remarks>
 /// <param name="pool">The pool's name; the first that was added if not given.</param>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
@@ -55,8 +57,10 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
     IFilterMetadata IFilterFactory.CreateInstance(IServiceProvider serviceProvider) => HandlerFilter.Instance;
 
     /// <summary>What it says, and nothing else, becomes the endpoint's.</summary>
-    internal void Apply(PoolEndpoint endpoint)
+    /// <exception cref="InvalidOperationException">An option is out of its range.</exception>
+    internal void Apply(PoolEndpoint endpoint, string? name)
     {
+        if (_maxQueueTime is < 1 or > 86_400_000) throw Fault(name, $"{nameof(MaxQueueTimeMilliseconds)} may be 1 to 86,400,000; it is {_maxQueueTime}.");
         if (pool is not null) endpoint.Configure(pool);
         RunOnPoolOptions options = endpoint.Options;
         if (_priority is { } priority) options.Priority = priority;
@@ -64,5 +68,16 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
         if (_maxBodyBytes is { } bytes) options.MaxBodyBytes = bytes;
         if (Kind is not null) options.Kind = Kind;
         if (_executeResult is { } executeResult) options.ExecuteResult = executeResult;
+        try
+        {
+            options.Validate();
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw Fault(name, e.Message, e);
+        }
     }
+
+    private static InvalidOperationException Fault(string? name, string message, Exception? inner = null) =>
+        new($"The attribute RunOnPool of the endpoint '{name}' is not valid. {message}", inner);
 }

@@ -29,6 +29,8 @@ internal sealed class PoolEndpoint
 {
     private readonly Lazy<Services> _services;
     private IServiceProvider? _app;
+    private bool _isHandlerSynchronous;
+    private bool _isComplete;
 
     public PoolEndpoint() => _services = new Lazy<Services>(() => new Services(this, _app!));
 
@@ -53,7 +55,7 @@ internal sealed class PoolEndpoint
     /// <summary>The endpoint's own delegate: binds, comes back by the filter, writes; or, without a handler, all of it.</summary>
     public RequestDelegate Handler { get; private set; } = null!;
 
-    /// <summary>Whether a filter stands in front of a handler, so that it alone runs on the pool.</summary>
+    /// <summary>Whether a filter stands in front of a handler, so that only the handler runs on the pool.</summary>
     public bool HasHandler { get; private set; }
 
     /// <summary>Whether that filter is MVC's own (<see cref="HandlerFilter"/>) instead of an endpoint filter.</summary>
@@ -85,7 +87,7 @@ internal sealed class PoolEndpoint
     /// <summary>The author names a pool, or nothing but options; the last to name one wins.</summary>
     public void Configure(string? pool, Action<RunOnPoolOptions>? configure)
     {
-        PoolName = pool;
+        PoolName = pool ?? PoolName;
         IsOff = false;
         configure?.Invoke(Options);
     }
@@ -99,25 +101,43 @@ internal sealed class PoolEndpoint
     public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, MethodInfo method)
     {
         if (IsOff) return next;
-        IsSynchronous = isInnermost && !Options.ExecuteResult && !Awaitable.Is(method.ReturnType);
+        _isHandlerSynchronous = isInnermost && !Awaitable.Is(method.ReturnType);
         return invocation =>
         {
             HttpContext context = invocation.HttpContext;
-            // What a minimal API could not bind is refused behind the filters, without calling the handler: no reason to queue for that.
-            // (A controller's action would be called, whatever the status is.)
-            if (!IsAction && context.Response.StatusCode == StatusCodes.Status400BadRequest) return next(invocation);
             PoolRequest request = context.Features.Get<PoolRequest>()
                 ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
-            return request.IsAtHandlerOf(this) ? request.RunAsync(next, invocation) : next(invocation);
+            if (!request.IsAtHandlerOf(this)) return next(invocation);
+            // Behind filters, the framework does not call a minimal API's handler if the response has an error's status: binding has failed,
+            // and there is no reason to queue for that. (A controller's action is called, whatever the status is.)
+            int status = context.Response.StatusCode;
+            if (IsAction || status < StatusCodes.Status400BadRequest) return request.RunAsync(next, invocation);
+            return request.StatusBefore == status && !IsOfBinding(status) ? request.RunAsync(WithoutStatus(next), invocation) : next(invocation);
         };
     }
+
+    /// <summary>The statuses that the framework gives a response if binding fails.</summary>
+    private static bool IsOfBinding(int status) => status is StatusCodes.Status400BadRequest or StatusCodes.Status408RequestTimeout
+        or StatusCodes.Status413PayloadTooLarge or StatusCodes.Status415UnsupportedMediaType;
+
+    /// <summary>Calls the handler of an error page: its response has the status of the request that has failed, and keeps it.</summary>
+    private static EndpointFilterDelegate WithoutStatus(EndpointFilterDelegate next) => async invocation =>
+    {
+        HttpResponse response = invocation.HttpContext.Response;
+        int status = response.StatusCode;
+        response.StatusCode = StatusCodes.Status200OK;
+        object? result = await next(invocation);
+        if (response.StatusCode == StatusCodes.Status200OK) response.StatusCode = status;
+        return result;
+    };
 
     /// <summary>The last of the conventions: the endpoint is built, unless it was taken off the pool.</summary>
     /// <exception cref="InvalidOperationException">It cannot run on a pool, or there is none.</exception>
     public static void Complete(EndpointBuilder endpoint)
     {
         // Said twice, the convention runs twice: the first time is enough.
-        if (Find(endpoint) is not { IsOff: false } poolEndpoint || endpoint.Metadata.OfType<RunOnPoolMetadata>().Any()) return;
+        if (Find(endpoint) is not { IsOff: false, _isComplete: false } poolEndpoint) return;
+        poolEndpoint._isComplete = true;
         poolEndpoint.ApplyAttributes(endpoint);
         poolEndpoint.Build(endpoint);
         foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503]) endpoint.Metadata.Add(Problem(status));
@@ -146,19 +166,17 @@ internal sealed class PoolEndpoint
     }
 
     /// <summary>Attributes count more than conventions, an action's more than its controller's.</summary>
+    /// <exception cref="InvalidOperationException">An option of an attribute is out of its range.</exception>
     public void ApplyAttributes(EndpointBuilder endpoint)
     {
-        foreach (RunOnPoolAttribute attribute in Attributes(endpoint)) attribute.Apply(this);
+        foreach (RunOnPoolAttribute attribute in endpoint.Metadata.OfType<RunOnPoolAttribute>()) attribute.Apply(this, endpoint.DisplayName);
     }
-
-    private static IEnumerable<RunOnPoolAttribute> Attributes(EndpointBuilder endpoint) => endpoint.Metadata.OfType<RunOnPoolAttribute>();
 
     /// <summary>The endpoint is complete: its delegate is replaced by the way through the stages.</summary>
     /// <exception cref="InvalidOperationException">It cannot run on a pool, or there is none.</exception>
     private void Build(EndpointBuilder endpoint)
     {
         Name = endpoint.DisplayName;
-        ValidateAttributes(endpoint);
         ActionDescriptor? action = endpoint.Metadata.OfType<ActionDescriptor>().LastOrDefault();
         Attach(endpoint.ApplicationServices, action, (endpoint as RouteEndpointBuilder)?.RoutePattern.RawText);
         UnsupportedEndpoint.ThrowIfAny(endpoint);
@@ -168,8 +186,9 @@ internal sealed class PoolEndpoint
         // MVC executes the result behind all of its filters: where that is to be on the pool too, so is all of MVC.
         bool isWhole = IsAction && Options.ExecuteResult;
         HasMvcFilter = !isWhole && IsAction && !HasEndpointFilter;
-        HasHandler = !isWhole && (HasMvcFilter || CanFilter(endpoint));
-        if (HasMvcFilter) IsSynchronous = PutFilter(action!);
+        HasHandler = !isWhole && (HasMvcFilter || HasEndpointFilter);
+        if (HasMvcFilter) _isHandlerSynchronous = PutFilter(action!);
+        IsSynchronous = HasHandler && _isHandlerSynchronous && !Options.ExecuteResult;
         endpoint.RequestDelegate = context => PoolRequest.ServeAsync(this, context);
     }
 
@@ -179,22 +198,8 @@ internal sealed class PoolEndpoint
         _app = services;
         Route = route;
         Kind = Options.Kind ?? KindOf(action, route);
-        ThrowIfNoPool(services);
+        ThrowIfNoPool(services, PoolName, $"The endpoint '{Name}'");
         Submission = new SubmitOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime };
-    }
-
-    /// <summary>Those of conventions were validated where they are written. Of attributes the endpoint is the first to know.</summary>
-    private void ValidateAttributes(EndpointBuilder endpoint)
-    {
-        if (!Attributes(endpoint).Any()) return;
-        try
-        {
-            Options.Validate();
-        }
-        catch (ArgumentOutOfRangeException e)
-        {
-            throw new InvalidOperationException($"The attribute RunOnPool of the endpoint '{Name}' is not valid. {e.Message}", e);
-        }
     }
 
     /// <summary>The filter stands in front of the handler. An attribute is that filter already.</summary>
@@ -220,13 +225,17 @@ internal sealed class PoolEndpoint
         endpoint.Metadata.OfType<ControllerActionDescriptor>().LastOrDefault()?.MethodInfo ?? endpoint.Metadata.OfType<MethodInfo>().Last();
 
     /// <summary>Asks for the registration, not for the pool, which is made when the host starts, after the settings were found right.</summary>
-    private void ThrowIfNoPool(IServiceProvider services)
+    /// <param name="services">The app's.</param>
+    /// <param name="pool">The pool's name; <see langword="null"/>: the first that was added.</param>
+    /// <param name="subject">What is to run there.</param>
+    /// <exception cref="InvalidOperationException">There is no such pool.</exception>
+    public static void ThrowIfNoPool(IServiceProvider services, string? pool, string subject)
     {
         string[] names = [.. services.GetServices<PoolRegistration>().Select(static r => r.Name)];
-        if (PoolName is null ? names.Length > 0 : names.Contains(PoolName, StringComparer.Ordinal)) return;
+        if (pool is null ? names.Length > 0 : names.Contains(pool, StringComparer.Ordinal)) return;
         throw new InvalidOperationException(
-            $"The endpoint '{Name}' runs on {(PoolName is null ? "a pool, and there is none" : $"the pool '{PoolName}', which does not exist")}: "
-            + $"call services.AddFixedThreadPool({(PoolName is null ? "" : $"\"{PoolName}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
+            $"{subject} runs on {(pool is null ? "a pool, and there is none" : $"the pool '{pool}', which does not exist")}: "
+            + $"call services.AddFixedThreadPool({(pool is null ? "" : $"\"{pool}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
     }
 
     /// <summary><c>/v1/diagnostics/sleep</c> is of the kind <c>diagnostics/sleep</c>; a conventional route says nothing, its action does.</summary>

@@ -59,6 +59,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         _endpoint = endpoint;
         Context = context;
+        StatusBefore = context.Response.StatusCode;
         _quota = quota;
         _accepted = accepted;
         TraceId = Activity.Current?.TraceId ?? default;
@@ -69,6 +70,9 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     }
 
     public HttpContext Context { get; }
+
+    /// <summary>The response's status when the request came: that of an error, if the endpoint is the error page of another.</summary>
+    public int StatusBefore { get; }
 
     public string Kind => _endpoint.Kind;
 
@@ -104,7 +108,11 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     /// <summary>The request that enters the pool in front of an action or a page's handler, and not by an endpoint filter.</summary>
     public static PoolRequest? InFrontOfMvcHandler(HttpContext context) =>
-        context.Features.Get<PoolRequest>() is { IsInPool: false, _endpoint.HasMvcFilter: true } request ? request : null;
+        context.Features.Get<PoolRequest>() is { IsInPool: false, _endpoint.HasMvcFilter: true } request
+        // An error page has the same context, and in it the request that has failed.
+        && ReferenceEquals(request._endpoint, context.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>())
+            ? request
+            : null;
 
     // --- 1 admit ------------------------------------------------------------------------------------------------------
 

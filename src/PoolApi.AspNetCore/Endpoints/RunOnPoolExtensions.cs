@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
 
@@ -16,15 +17,17 @@ public static class RunOnPoolExtensions
     /// <remarks>
     /// For minimal APIs, controller actions and page handlers only the handler runs on the pool. An endpoint that is a plain
     /// <see cref="RequestDelegate"/> reads and writes by itself, so all of it does; its body too is read before the queue.
-    /// Said twice (on a group and on an endpoint), the last one names the pool, and the options add up.
+    /// Said twice (on a group and on an endpoint), the last one that names a pool counts, and the options add up.
     /// <para>A hub, a gRPC service and whatever else is a connection instead of a request cannot run on a pool: such an endpoint fails
     /// while it is built. A pool's name that was not added fails at the start.</para>
+    /// <para>An app without any pool runs nothing of this library when it starts: there, the first request fails with the same sentence.</para>
     /// </remarks>
     /// <param name="builder">The endpoint, or a group of them.</param>
     /// <param name="pool">The pool's name; the first that was added if not given.</param>
     /// <param name="configure">What the endpoint asks of the pool.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">This is a group of endpoints, and there is no such pool.</exception>
     public static TBuilder RunOnPool<TBuilder>(this TBuilder builder, string? pool = null, Action<RunOnPoolOptions>? configure = null)
         where TBuilder : IEndpointConventionBuilder
     {
@@ -36,6 +39,8 @@ public static class RunOnPoolExtensions
             configure(trial);
             trial.Validate();
         }
+        // A group knows the app's services already. For a single endpoint, the pool's name is looked up when the app starts.
+        if (builder is IEndpointRouteBuilder group) PoolEndpoint.ThrowIfNoPool(group.ServiceProvider, pool, "The group of endpoints");
         builder.Add(endpoint =>
         {
             PoolEndpoint poolEndpoint = FindOrAdd(endpoint);

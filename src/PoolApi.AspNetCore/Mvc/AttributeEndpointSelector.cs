@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Routing.Matching;
 namespace PoolApi.AspNetCore.Mvc;
 
 /// <summary>
-/// As routing selects an endpoint: in the place of an action or a page with <see cref="RunOnPoolAttribute"/> comes the endpoint that takes
+/// As routing selects an endpoint: in the place of one with <see cref="RunOnPoolAttribute"/> comes the endpoint that takes
 /// the way through the pool. So the request is admitted and read before any of MVC's filters reads its form.
 /// </summary>
 internal sealed class AttributeEndpointSelector(AttributeEndpoints endpoints) : MatcherPolicy, IEndpointSelectorPolicy

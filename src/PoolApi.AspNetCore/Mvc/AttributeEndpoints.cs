@@ -1,27 +1,45 @@
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Mvc.Abstractions;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+using Microsoft.AspNetCore.Mvc.RazorPages.Infrastructure;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using PoolApi.AspNetCore.Endpoints;
 
 namespace PoolApi.AspNetCore.Mvc;
 
 /// <summary>
-/// The endpoints of actions and pages that name their pool by <see cref="RunOnPoolAttribute"/>. An attribute cannot change the endpoint that
-/// MVC makes of it, so each has a second one here, with the same metadata, that takes the way through the pool.
+/// The endpoints that name their pool by <see cref="RunOnPoolAttribute"/> alone. An attribute cannot change the endpoint that the framework
+/// makes of it, so each has a second one here, with the same metadata, that takes the way through the pool.
 /// </summary>
+/// <remarks>For actions and pages a filter of MVC is the attribute itself. For everything else there is none, and all of the endpoint is the work.</remarks>
 internal sealed class AttributeEndpoints(IServiceProvider services)
 {
     private readonly ConditionalWeakTable<Endpoint, Endpoint> _pooled = [];
 
-    /// <summary>The endpoint that runs on the pool, in the place of MVC's own.</summary>
+    /// <summary>The endpoint that runs on the pool, in the place of the framework's.</summary>
     /// <returns>The endpoint itself, if it has no attribute, or conventions have put it on a pool or taken it off.</returns>
     /// <exception cref="InvalidOperationException">It cannot run on the pool, or there is none of that name.</exception>
     public Endpoint Resolve(Endpoint endpoint) =>
         endpoint.Metadata.GetMetadata<RunOnPoolAttribute>() is null || endpoint.Metadata.GetMetadata<PoolEndpoint>() is not null
             ? endpoint
             : _pooled.GetValue(endpoint, Make);
+
+    /// <summary>Loads all Razor Pages of an app: what their attributes say is known only then.</summary>
+    /// <returns>The endpoints, with those of pages in the place of the framework's, which stand for a page that is not loaded.</returns>
+    public async ValueTask<IReadOnlyList<Endpoint>> LoadPagesAsync(IReadOnlyList<Endpoint> endpoints)
+    {
+        if (services.GetService<PageLoader>() is not { } loader) return endpoints;
+        Endpoint[] loaded = [.. endpoints];
+        for (int i = 0; i < loaded.Length; i++)
+        {
+            EndpointMetadataCollection metadata = loaded[i].Metadata;
+            if (metadata.GetMetadata<PageActionDescriptor>() is { } page and not CompiledPageActionDescriptor)
+                loaded[i] = (await loader.LoadAsync(page, metadata)).Endpoint ?? loaded[i];
+        }
+        return loaded;
+    }
 
     private Endpoint Make(Endpoint endpoint)
     {
@@ -30,13 +48,6 @@ internal sealed class AttributeEndpoints(IServiceProvider services)
             : new PlainEndpointBuilder { ApplicationServices = services, RequestDelegate = endpoint.RequestDelegate };
         builder.DisplayName = endpoint.DisplayName;
         foreach (object metadata in endpoint.Metadata) builder.Metadata.Add(metadata);
-        if (endpoint.Metadata.GetMetadata<ActionDescriptor>() is null)
-        {
-            string? pool = endpoint.Metadata.GetMetadata<RunOnPoolAttribute>()!.Pool;
-            throw new InvalidOperationException(
-                $"The endpoint '{endpoint.DisplayName}' has the attribute RunOnPool, which reaches controllers and Razor Pages only: "
-                + $"write .RunOnPool({(pool is null ? "" : $"\"{pool}\"")}) where the endpoint is mapped.");
-        }
         builder.Metadata.Add(new PoolEndpoint());
         PoolEndpoint.Complete(builder);
         return builder.Build();

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
+using Microsoft.Extensions.DependencyInjection;
 using PoolApi.AspNetCore.Endpoints;
 
 namespace PoolApi.AspNetCore.Mvc;
@@ -21,6 +22,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
     {
         if (PoolRequest.InFrontOfMvcHandler(context.HttpContext) is not { } request)
         {
+            ThrowIfNoPool(context);
             await next();
             return;
         }
@@ -46,6 +48,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
         // A page without a handler for this method has nothing to run.
         if (context.HandlerMethod is null || PoolRequest.InFrontOfMvcHandler(context.HttpContext) is not { } request)
         {
+            ThrowIfNoPool(context);
             await next();
             return;
         }
@@ -61,6 +64,13 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
         if (answer is not IResult refusal) return;
         if (executed is null) context.Result = new Refusal(refusal);
         else (executed.Result, executed.ExceptionHandled) = (new Refusal(refusal), true);
+    }
+
+    /// <summary>In an app without any pool nothing of this library runs at the start, and no endpoint leads to a pool.</summary>
+    private static void ThrowIfNoPool(FilterContext context)
+    {
+        if (context.HttpContext.RequestServices.GetService<AttributeEndpoints>() is null)
+            PoolEndpoint.ThrowIfNoPool(context.HttpContext.RequestServices, pool: null, $"'{context.ActionDescriptor.DisplayName}'");
     }
 
     /// <summary>The answer in the place of the action's own.</summary>
