@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 
 namespace PoolApi.Consumers.Tests;
@@ -44,6 +45,37 @@ public sealed class ApiControllerTests
         Assert.Equal(["before: io", "after: io"], app.Trail.Take());
         Assert.Equal("[1,2]", (await app.GetAsync("/on/lazy")).Ok());
         Assert.Equal(["item: io", "item: io"], app.Trail.Take());
+    }
+
+    /// <summary>MVC wraps what an action returns: a filter sees the wrapping.</summary>
+    [Fact]
+    public async Task A_lazy_sequence_is_read_on_the_pool_whatever_it_is_wrapped_in()
+    {
+        await using ConsumerApp app = await StartAsync(static routes => routes.RunOnPool("cpu"));
+        foreach (string path in (string[])["lazy", "lazy-value", "lazy-object", "lazy-json", "lazy-result", "lazy-typed", "lazy-union"])
+        {
+            // One endpoint with the attribute, one without it, by the convention.
+            Assert.Equal((path, "[1,2]"), (path, (await app.GetAsync("/on/" + path)).Ok()));
+            Assert.Equal([path, "item: io", "item: io"], [path, .. app.Trail.Take()]);
+            Assert.Equal((path, "[1,2]"), (path, (await app.GetAsync("/off/" + path)).Ok()));
+            Assert.Equal([path, "item: cpu", "item: cpu"], [path, .. app.Trail.Take()]);
+        }
+    }
+
+    [Fact]
+    public async Task A_file_is_uploaded_whole_and_the_limits_of_its_form_hold()
+    {
+        await using ConsumerApp app = await StartAsync();
+        foreach (int bytes in (int[])[1900, 2100])
+        {
+            Reply off = await app.PostAsync("/off/upload", Form(bytes));
+            app.Trail.Take();
+            Reply.AssertSame(off, await app.PostAsync("/on/upload", Form(bytes)));
+            Assert.Equal(bytes < 2000 ? ["uploaded: io"] : [], app.Trail.Take());
+            Assert.Equal(bytes < 2000 ? (HttpStatusCode.OK, "a.bin 1900") : (HttpStatusCode.BadRequest, off.Body), (off.Status, off.Body));
+        }
+
+        static MultipartFormDataContent Form(int bytes) => new() { { new ByteArrayContent(new byte[bytes]), "file", "a.bin" } };
     }
 
     [Fact]
@@ -91,19 +123,19 @@ public sealed class ApiControllerTests
     public async Task An_option_out_of_its_range_fails_the_start_by_the_actions_name()
     {
         InvalidOperationException fault = await FailAsync<WrongOptionController>();
-        Assert.Contains("MaxQueueTime may be 1 ms to 1 day.", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("MaxQueueTimeMilliseconds may be 1 to 86,400,000; it is -1.", fault.Message, StringComparison.Ordinal);
         Assert.Contains(nameof(WrongOptionController.Get), fault.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Nothing of the library runs at the start of such an app.</summary>
     [Fact]
-    public async Task An_attribute_on_a_minimal_api_fails_the_start_and_says_what_to_write()
+    public async Task An_attribute_in_an_app_without_any_pool_fails_the_request_by_the_actions_name()
     {
-        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
-            null, static app => app.MapGet("/x", [RunOnPool("cpu")] static () => "")));
-        Assert.Equal(
-            "The endpoint 'HTTP: GET /x' has the attribute RunOnPool, which reaches controllers and Razor Pages only: "
-            + "write .RunOnPool(\"cpu\") where the endpoint is mapped.",
-            fault.Message);
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b => b.Services.AddControllers().Only(typeof(OnController)), static app => app.MapControllers(), pool: false);
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(() => app.GetAsync("/on/text"));
+        Assert.Contains(nameof(OnController.Text), fault.Message, StringComparison.Ordinal);
+        Assert.Contains("call services.AddFixedThreadPool()", fault.Message, StringComparison.Ordinal);
     }
 
     private static Task<InvalidOperationException> FailAsync<TController>() => Assert.ThrowsAsync<InvalidOperationException>(static () =>
@@ -127,6 +159,34 @@ public sealed class ApiControllerTests
                 Trail.Add("item");
                 yield return i;
             }
+        }
+
+        [HttpGet("lazy-value")]
+        public ActionResult<IEnumerable<int>> LazyValue() => new(Lazy());
+
+        [HttpGet("lazy-object")]
+        public IActionResult LazyObject() => Ok(Lazy());
+
+        [HttpGet("lazy-json")]
+        public IActionResult LazyJson() => new JsonResult(Lazy());
+
+        [HttpGet("lazy-result")]
+        public IResult LazyResult() => Results.Ok(Lazy());
+
+        [HttpGet("lazy-typed")]
+        public Ok<IEnumerable<int>> LazyTyped() => TypedResults.Ok(Lazy());
+
+        [HttpGet("lazy-union")]
+        public Results<Ok<IEnumerable<int>>, NotFound> LazyUnion() => TypedResults.Ok(Lazy());
+
+        [HttpPost("upload")]
+        [RequestFormLimits(MultipartBodyLengthLimit = 2000)]
+        public async Task<string> Upload(IFormFile file)
+        {
+            using var copy = new MemoryStream();
+            await file.CopyToAsync(copy);
+            Trail.Add("uploaded");
+            return $"{file.FileName} {copy.Length}";
         }
 
         [HttpGet("later")]

@@ -94,7 +94,7 @@ public sealed class LimitTests
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
             static b => b.Services.AddSignalR(), static app => app.MapGroup("/all").RunOnPool().MapHub<Chat>("/chat")));
         Assert.Contains("/all/chat", fault.Message, StringComparison.Ordinal);
-        Assert.Contains("call pool.RunAsync(…) in the method", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("call pool.RunAsync(…) in the hub's method", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -103,13 +103,13 @@ public sealed class LimitTests
         Assert.Empty(typeof(RunOnPoolMetadata).GetConstructors());
         await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
         {
+            app.MapGet("/other", static () => Trail.Here).RunOnPool("cpu");
+            RunOnPoolMetadata others = ((IEndpointRouteBuilder)app).DataSources.Single().Endpoints[0].Metadata.GetRequiredMetadata<RunOnPoolMetadata>();
             // Metadata of the app's own, and of another endpoint, change nothing.
-            app.MapGet("/", static () => Trail.Here).WithMetadata(new RunOnPoolAttribute("cpu"), "words").RunOnPool("cpu");
+            app.MapGet("/", static () => Trail.Here).WithMetadata(others, "words").RunOnPool();
         });
         Assert.Equal("cpu", (await app.GetAsync("/")).Ok());
-        RunOnPoolMetadata metadata = Assert.Single(app.Services.GetRequiredService<EndpointDataSource>().Endpoints).Metadata
-            .GetRequiredMetadata<RunOnPoolMetadata>();
-        Assert.Equal("cpu", metadata.Pool);
-        await app.StopAsync();
+        RunOnPoolMetadata metadata = app.Services.GetRequiredService<EndpointDataSource>().Endpoints[1].Metadata.GetRequiredMetadata<RunOnPoolMetadata>();
+        Assert.Null(metadata.Pool);
     }
 }

@@ -243,10 +243,18 @@ public sealed class MiddlewareTests
         {
             app.UseExceptionHandler("/error");
             app.MapGet("/", string () => throw new InvalidOperationException("thrown on purpose")).RunOnPool();
+            app.UseStatusCodePagesWithReExecute("/status/{0}");
             app.Map("/error", static () => Trail.Here).RunOnPool();
+            app.Map("/status/{code:int}", static (int code) => TypedResults.Text($"{Trail.Here} {code}")).RunOnPool();
+            app.Map("/status/410", static () => TypedResults.Ok(Trail.Here)).RunOnPool();
+            app.MapGet("/{code:int}", static (int code) => TypedResults.StatusCode(code)).RunOnPool();
         });
-        Reply reply = await app.GetAsync("/");
-        Assert.Equal((HttpStatusCode.InternalServerError, "cpu"), (reply.Status, reply.Body));
+        foreach (var (path, status, body) in ((string, int, string)[])
+            [("/", 500, "cpu"), ("/missing", 404, "cpu 404"), ("/403", 403, "cpu 403"), ("/410", 200, "\"cpu\"")])
+        {
+            Reply reply = await app.GetAsync(path);
+            Assert.Equal((path, (HttpStatusCode)status, body), (path, reply.Status, reply.Body));
+        }
     }
 
     private static async Task UntilAsync(Func<bool> isSo)

@@ -14,6 +14,7 @@ public sealed class MinimalApiTests
     {
         Map(app.MapGroup("/off"));
         Map(app.MapGroup("/on").RunOnPool());
+        Map(app.MapGroup("/attribute").WithMetadata(new RunOnPoolAttribute("cpu")));
     });
 
     private static void Map(RouteGroupBuilder group)
@@ -40,6 +41,7 @@ public sealed class MinimalApiTests
             trail.Add("after");
             return 7;
         });
+        group.MapGet("/count", static (int count) => count);
         group.MapPost("/orders", static (Order order) => TypedResults.Ok(order));
         group.MapPost("/echo", static async (Stream body) =>
         {
@@ -80,7 +82,12 @@ public sealed class MinimalApiTests
             "text", "json/1", "json/2", "json/x", "nothing", "null", "created", "redirect", "problem", "bytes", "stream", "lazy", "later",
             "filtered/go", "filtered/stop", "missing",
         ];
-        foreach (string path in paths) Reply.AssertSame(await app.GetAsync("/off/" + path), await app.GetAsync("/on/" + path));
+        foreach (string path in paths)
+        {
+            Reply off = await app.GetAsync("/off/" + path);
+            Reply.AssertSame(off, await app.GetAsync("/on/" + path));
+            Reply.AssertSame(off, await app.GetAsync("/attribute/" + path));
+        }
         foreach (var content in (Func<HttpContent>[])
             [
                 static () => JsonContent.Create(new Order(3, "three")), // good
@@ -88,7 +95,9 @@ public sealed class MinimalApiTests
                 static () => new StringContent("text"), // 415
             ])
         {
-            Reply.AssertSame(await app.PostAsync("/off/orders", content()), await app.PostAsync("/on/orders", content()));
+            Reply off = await app.PostAsync("/off/orders", content());
+            Reply.AssertSame(off, await app.PostAsync("/on/orders", content()));
+            Reply.AssertSame(off, await app.PostAsync("/attribute/orders", content()));
         }
         Reply.AssertSame(await app.PostAsync("/off/echo", new StringContent(Text)), await app.PostAsync("/on/echo", new StringContent(Text)));
     }
@@ -117,6 +126,80 @@ public sealed class MinimalApiTests
         Assert.Equal(HttpStatusCode.BadRequest, refused.Status);
         Assert.Contains("Count", refused.Body, StringComparison.Ordinal);
         Reply.AssertSame(await app.PostAsync("/off/orders", JsonContent.Create(new Order(1000, "many"))), refused);
+        Assert.Equal(HttpStatusCode.UnsupportedMediaType, (await app.PostAsync("/on/orders", new StringContent("text"))).Status);
+        Assert.Equal(HttpStatusCode.BadRequest, (await app.GetAsync("/on/count?count=x")).Status);
+        Assert.Equal(0, app.Pool().GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task An_attribute_alone_puts_all_of_the_endpoint_on_the_pool_and_with_RunOnPool_only_its_handler()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(static b => b.Services.AddFixedThreadPool("io", static o => o.Workers = 1), static app =>
+        {
+            app.MapPost("/alone", [RunOnPool("io")] async static (Bound bound, Trail trail) =>
+            {
+                trail.Add("before");
+                await Task.Delay(1);
+                trail.Add("after");
+                return new Answer(trail);
+            });
+            app.MapPost("/both", [RunOnPool("io")] static (Bound bound, Trail trail) => new Answer(trail)).RunOnPool("cpu");
+            app.MapPost("/off", [RunOnPool("io")] static (Bound bound, Trail trail) => new Answer(trail)).RunOffPool();
+            RouteGroupBuilder group = app.MapGroup("/group").RunOnPool("io");
+            group.MapPost("/options", static (Bound bound, Trail trail) => new Answer(trail)).RunOnPool(configure: static o => o.Priority = WorkPriority.Low);
+            group.MapPost("/result", [RunOnPool("cpu", ExecuteResult = true)] static (Bound bound, Trail trail) => new Answer(trail));
+        });
+        foreach (var (path, steps) in ((string, string[])[])
+            [
+                ("/alone", ["bound: io", "before: io", "after: io", "written: io"]),
+                ("/both", ["bound: server", "written: server"]),
+                ("/off", ["bound: server", "written: server"]),
+                ("/group/options", ["bound: server", "written: server"]),
+                ("/group/result", ["bound: server", "written: cpu"]),
+            ])
+        {
+            Assert.Equal((path, "done"), (path, (await app.PostAsync(path, new StringContent("text"))).Ok()));
+            Assert.Equal([path, .. steps], [path, .. app.Trail.Take()]);
+        }
+        Assert.Equal((3, 1), (app.Pool("io").GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Accepted));
+    }
+
+    private sealed record Bound(string Text)
+    {
+        public static async ValueTask<Bound?> BindAsync(HttpContext context)
+        {
+            context.RequestServices.GetRequiredService<Trail>().Add("bound");
+            using var reader = new StreamReader(context.Request.Body);
+            return new Bound(await reader.ReadToEndAsync());
+        }
+    }
+
+    private sealed record Answer(Trail Trail) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            Trail.Add("written");
+            return httpContext.Response.WriteAsync("done", ConsumerApp.Token);
+        }
+    }
+
+    [Fact]
+    public async Task A_pool_that_does_not_exist_fails_the_start_by_the_endpoints_name()
+    {
+        foreach (var (map, subject) in ((Action<WebApplication>, string)[])
+            [
+                (static app => app.MapGet("/x", static () => "").RunOnPool("gpu"), "The endpoint 'HTTP: GET /x'"),
+                (static app => app.MapGet("/x", [RunOnPool("gpu")] static () => ""), "The endpoint 'HTTP: GET /x'"),
+                (static app => app.MapGroup("/y").RunOnPool("gpu"), "The group of endpoints"),
+            ])
+        {
+            InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(() => ConsumerApp.StartAsync(null, map));
+            Assert.Equal(
+                subject + " runs on the pool 'gpu', which does not exist: call services.AddFixedThreadPool(\"gpu\"). The pools are: cpu.", fault.Message);
+        }
+        InvalidOperationException none = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
+            null, static app => app.MapGroup("/y").RunOnPool(), pool: false));
+        Assert.Equal("The group of endpoints runs on a pool, and there is none: call services.AddFixedThreadPool(). The pools are: none.", none.Message);
     }
 
     [Fact]

@@ -81,6 +81,31 @@ public sealed class MvcTests
         Assert.Equal(1, app.Pool("io").GetSnapshot().Counts.Failed);
     }
 
+    /// <summary>An error page has the context of the request that has failed on the pool, and in it what led that request there.</summary>
+    [Fact]
+    public async Task An_error_page_off_the_pool_stays_off_it()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b => b.Services.AddControllersWithViews().Only(typeof(FailingController)),
+            static app =>
+            {
+                app.UseExceptionHandler("/error");
+                app.MapControllerRoute("fails", "fails", new { controller = "Failing", action = "Fail" });
+                app.MapControllerRoute("error", "error", new { controller = "Failing", action = "Where" }).RunOffPool();
+            });
+        Reply reply = await app.GetAsync("/fails");
+        Assert.Equal((HttpStatusCode.InternalServerError, "server"), (reply.Status, reply.Body));
+        Assert.Equal((1, 1), (app.Pool().GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Failed));
+    }
+
+    [RunOnPool("cpu")]
+    public sealed class FailingController : Controller
+    {
+        public string Fail() => throw new InvalidOperationException("thrown on purpose");
+
+        public string Where() => Trail.Here;
+    }
+
     [Fact]
     public async Task A_form_with_an_antiforgery_token_comes_through_and_one_without_is_refused()
     {

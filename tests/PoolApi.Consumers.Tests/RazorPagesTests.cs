@@ -39,6 +39,15 @@ public sealed class RazorPagesTests
     }
 
     [Fact]
+    public async Task An_attribute_that_names_no_pool_of_the_app_fails_the_start_by_the_pages_name()
+    {
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
+            static b => b.Services.AddRazorPages(), static app => app.MapRazorPages()));
+        Assert.Contains("/OnPool", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("runs on the pool 'io', which does not exist", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_a_handler_throws_is_the_apps_to_answer_and_counts_as_failed()
     {
         await using ConsumerApp app = await StartAsync();

@@ -27,7 +27,9 @@ internal sealed class ConsumerApp : IAsyncDisposable
     /// <param name="add">The app's services.</param>
     /// <param name="map">Its middleware and endpoints.</param>
     /// <param name="kestrel">A real server, whose limits hold; otherwise one in memory.</param>
-    public static async Task<ConsumerApp> StartAsync(Action<WebApplicationBuilder>? add, Action<WebApplication> map, bool kestrel = false)
+    /// <param name="pool">Whether the app adds the pool.</param>
+    public static async Task<ConsumerApp> StartAsync(
+        Action<WebApplicationBuilder>? add, Action<WebApplication> map, bool kestrel = false, bool pool = true)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
@@ -39,7 +41,7 @@ internal sealed class ConsumerApp : IAsyncDisposable
         if (kestrel) builder.WebHost.UseUrls("http://127.0.0.1:0");
         else builder.WebHost.UseTestServer();
         builder.Services.AddSingleton<Trail>();
-        builder.Services.AddFixedThreadPool("cpu", static o => o.Workers = 2);
+        if (pool) builder.Services.AddFixedThreadPool("cpu", static o => o.Workers = 2);
         add?.Invoke(builder);
         WebApplication app = builder.Build();
         try
