@@ -63,9 +63,9 @@ internal sealed class AppInstruments
     /// <summary>Declares the kind of every endpoint to its pool, so that its counters begin at 0.</summary>
     /// <param name="endpoints">The app's endpoints, when all are there; none in an app without routes.</param>
     /// <exception cref="InvalidOperationException">An attribute names a pool that does not exist, or asks for what is not possible.</exception>
-    public async ValueTask DeclareKindsAsync(EndpointDataSource? endpoints)
+    public void DeclareKinds(EndpointDataSource? endpoints)
     {
-        foreach (Endpoint endpoint in await _attributes.LoadPagesAsync(endpoints?.Endpoints ?? []))
+        foreach (Endpoint endpoint in endpoints?.Endpoints ?? [])
         {
             if (_attributes.Resolve(endpoint).Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Threads.DeclareKind(pooled.Kind);
         }

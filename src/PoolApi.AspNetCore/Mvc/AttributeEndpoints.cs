@@ -1,10 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Mvc.RazorPages;
-using Microsoft.AspNetCore.Mvc.RazorPages.Infrastructure;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
 using PoolApi.AspNetCore.Endpoints;
 
 namespace PoolApi.AspNetCore.Mvc;
@@ -25,21 +22,6 @@ internal sealed class AttributeEndpoints(IServiceProvider services)
         endpoint.Metadata.GetMetadata<RunOnPoolAttribute>() is null || endpoint.Metadata.GetMetadata<PoolEndpoint>() is not null
             ? endpoint
             : _pooled.GetValue(endpoint, Make);
-
-    /// <summary>Loads all Razor Pages of an app: what their attributes say is known only then.</summary>
-    /// <returns>The endpoints, with those of pages in the place of the framework's, which stand for a page that is not loaded.</returns>
-    public async ValueTask<IReadOnlyList<Endpoint>> LoadPagesAsync(IReadOnlyList<Endpoint> endpoints)
-    {
-        if (services.GetService<PageLoader>() is not { } loader) return endpoints;
-        Endpoint[] loaded = [.. endpoints];
-        for (int i = 0; i < loaded.Length; i++)
-        {
-            EndpointMetadataCollection metadata = loaded[i].Metadata;
-            if (metadata.GetMetadata<PageActionDescriptor>() is { } page and not CompiledPageActionDescriptor)
-                loaded[i] = (await loader.LoadAsync(page, metadata)).Endpoint ?? loaded[i];
-        }
-        return loaded;
-    }
 
     private Endpoint Make(Endpoint endpoint)
     {

@@ -42,11 +42,12 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public async Task StartedAsync(CancellationToken cancellationToken)
+    public Task StartedAsync(CancellationToken cancellationToken)
     {
         // The server has started, so all routes are there. To ask for them builds every endpoint, if nobody has yet: one that names a pool
         // that does not exist fails now, not at its first request.
-        await services.GetRequiredService<AppInstruments>().DeclareKindsAsync(services.GetService<EndpointDataSource>());
+        services.GetRequiredService<AppInstruments>().DeclareKinds(services.GetService<EndpointDataSource>());
+        return Task.CompletedTask;
     }
 
     public Task StoppingAsync(CancellationToken cancellationToken) => _coordinator?.StopAsync() ?? Task.CompletedTask;
