@@ -238,6 +238,37 @@ public sealed class MinimalApiTests
         Assert.Equal(["outer: server", "inner: cpu", "handler: cpu", "inner again: cpu", "outer again: server"], app.Trail.Take());
     }
 
+    /// <summary>A result of the app's own, which is executed on the pool because its value is lazy, and does not end there.</summary>
+    private sealed record Lines(IEnumerable<int> Numbers, Func<Task> First) : IResult, IValueHttpResult
+    {
+        object IValueHttpResult.Value => Numbers;
+
+        public async Task ExecuteAsync(HttpContext httpContext)
+        {
+            foreach (int number in Numbers)
+            {
+                await First();
+                await httpContext.Response.WriteAsync($"{number}.", ConsumerApp.Token);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_lazy_result_of_the_apps_own_may_await_as_it_writes()
+    {
+        TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously), first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, app => app.MapGet("/", (Trail trail) => new Lines(Lazy(trail), () =>
+        {
+            reached.TrySetResult();
+            return first.Task;
+        })).RunOnPool());
+        Task<Reply> reply = app.GetAsync("/");
+        await reached.Task.WaitAsync(ConsumerApp.Token);
+        first.SetResult();
+        Assert.Equal("0.1.2.", (await reply).Ok());
+        Assert.Equal("item: cpu", app.Trail.Take()[0]);
+    }
+
     [Fact]
     public async Task Synchronous_handlers_that_block_on_asynchronous_code_are_all_answered()
     {

@@ -329,9 +329,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         StartWork();
         ValueTask<object?> work = CallAsync();
-        // A handler that returns no task has ended, and so has the writing of its result into memory.
-        Debug.Assert(work.IsCompleted, "A synchronous handler went on asynchronously.");
-        _result = work.IsCompleted ? work.Result : work.AsTask();
+        // A handler that returns no task has ended. A result of the app's own may go on.
+        _result = work.IsCompleted ? work.Result : new PendingResult(work.AsTask());
     }
 
     /// <summary>The work of an asynchronous handler. Begins on the worker, and comes back to the pool after each await.</summary>

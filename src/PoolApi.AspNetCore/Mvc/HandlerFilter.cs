@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
@@ -20,25 +21,15 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
 
     public async Task OnActionExecutionAsync(ActionExecutingContext context, ActionExecutionDelegate next)
     {
-        if (PoolRequest.InFrontOfMvcHandler(context.HttpContext) is not { } request)
-        {
-            ThrowIfNoPool(context);
-            await next();
-            return;
-        }
         ActionExecutedContext? executed = null;
-        object? answer = await request.RunAsync(
-            async _ =>
-            {
-                ActionExecutedContext ran = executed = await next();
-                // The pool is told of a failure, and so are the filters around this one.
-                if (!ran.ExceptionHandled) ran.ExceptionDispatchInfo?.Throw();
-                return ran.Result;
-            },
-            invocation: null);
-        if (answer is not IResult refusal) return;
-        if (executed is null) context.Result = new Refusal(refusal);
-        else (executed.Result, executed.ExceptionHandled) = (new Refusal(refusal), true);
+        IActionResult? answer = await RunAsync(context, async () =>
+        {
+            executed = await next();
+            return (executed.Result, executed.ExceptionHandled ? null : executed.ExceptionDispatchInfo);
+        });
+        if (answer is null) return;
+        if (executed is null) context.Result = answer;
+        else (executed.Result, executed.ExceptionHandled) = (answer, true);
     }
 
     public Task OnPageHandlerSelectionAsync(PageHandlerSelectedContext context) => Task.CompletedTask;
@@ -46,24 +37,42 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
     public async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
     {
         // A page without a handler for this method has nothing to run.
-        if (context.HandlerMethod is null || PoolRequest.InFrontOfMvcHandler(context.HttpContext) is not { } request)
+        if (context.HandlerMethod is null)
         {
-            ThrowIfNoPool(context);
             await next();
             return;
         }
         PageHandlerExecutedContext? executed = null;
+        IActionResult? answer = await RunAsync(context, async () =>
+        {
+            executed = await next();
+            return (executed.Result, executed.ExceptionHandled ? null : executed.ExceptionDispatchInfo);
+        });
+        if (answer is null) return;
+        if (executed is null) context.Result = answer;
+        else (executed.Result, executed.ExceptionHandled) = (answer, true);
+    }
+
+    /// <summary>Runs the handler, and the filters behind this one, on the pool if the request is on its way there.</summary>
+    /// <returns>The answer that takes the place of the handler's own; <see langword="null"/>: the handler's own.</returns>
+    private static async Task<IActionResult?> RunAsync(FilterContext context, Func<Task<(IActionResult? Result, ExceptionDispatchInfo? Fault)>> next)
+    {
+        if (PoolRequest.InFrontOfMvcHandler(context.HttpContext) is not { } request)
+        {
+            ThrowIfNoPool(context);
+            await next();
+            return null;
+        }
         object? answer = await request.RunAsync(
             async _ =>
             {
-                PageHandlerExecutedContext ran = executed = await next();
-                if (!ran.ExceptionHandled) ran.ExceptionDispatchInfo?.Throw();
-                return ran.Result;
+                var (result, fault) = await next();
+                // The pool is told of a failure, and so are the filters around this one.
+                fault?.Throw();
+                return result;
             },
             invocation: null);
-        if (answer is not IResult refusal) return;
-        if (executed is null) context.Result = new Refusal(refusal);
-        else (executed.Result, executed.ExceptionHandled) = (new Refusal(refusal), true);
+        return answer is IResult own ? new PoolAnswer(own) : null;
     }
 
     /// <summary>In an app without any pool nothing of this library runs at the start, and no endpoint leads to a pool.</summary>
@@ -73,8 +82,8 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
             PoolEndpoint.ThrowIfNoPool(context.HttpContext.RequestServices, pool: null, $"'{context.ActionDescriptor.DisplayName}'");
     }
 
-    /// <summary>The answer in the place of the action's own.</summary>
-    private sealed class Refusal(IResult answer) : IActionResult
+    /// <summary>A refusal of the pool, or what the action returned, executed there.</summary>
+    private sealed class PoolAnswer(IResult answer) : IActionResult
     {
         public Task ExecuteResultAsync(ActionContext context) => answer.ExecuteAsync(context.HttpContext);
     }
