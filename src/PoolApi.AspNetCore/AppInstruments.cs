@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Mvc;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 
@@ -11,11 +12,14 @@ namespace PoolApi.AspNetCore;
 internal sealed class AppInstruments
 {
     private readonly AppPools _pools;
+    private readonly AttributeEndpoints _attributes;
 
     public AppInstruments(
-        IMeterFactory meters, AppPools pools, AnswerBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown)
+        IMeterFactory meters, AppPools pools, AnswerBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown,
+        AttributeEndpoints attributes)
     {
         _pools = pools;
+        _attributes = attributes;
         foreach (AppPool pool in pools.All)
         {
             foreach (string reason in Rejection.Reasons(pool)) pool.Threads.DeclareRejection(reason);
@@ -58,11 +62,12 @@ internal sealed class AppInstruments
 
     /// <summary>Declares the kind of every endpoint to its pool, so that its counters begin at 0.</summary>
     /// <param name="endpoints">The app's endpoints, when all are there; none in an app without routes.</param>
+    /// <exception cref="InvalidOperationException">An attribute names a pool that does not exist, or asks for what is not possible.</exception>
     public void DeclareKinds(EndpointDataSource? endpoints)
     {
         foreach (Endpoint endpoint in endpoints?.Endpoints ?? [])
         {
-            if (endpoint.Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Threads.DeclareKind(pooled.Kind);
+            if (_attributes.Resolve(endpoint).Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Threads.DeclareKind(pooled.Kind);
         }
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -8,6 +9,7 @@ using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Health;
+using PoolApi.AspNetCore.Mvc;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
@@ -92,6 +94,8 @@ public static class FixedThreadPoolServices
         services.AddSingleton<ReadinessLog>();
         services.AddHostedService<PoolHostedService>();
         services.AddSingleton<IStartupFilter, RequestTracking>();
+        services.AddSingleton<AttributeEndpoints>();
+        services.AddSingleton<MatcherPolicy, AttributeEndpointSelector>();
 
         services.TryAddSingleton(ShutdownSection.Default);
         services.AddSingleton<ShutdownOptionsSetup>();

@@ -23,6 +23,6 @@ public sealed class PoolRejection
     /// <summary>What is wrong and what the client may do, for people.</summary>
     public string Detail { get; }
 
-    /// <summary>When the client may try again; <see langword="null"/> where the answer does not say so.</summary>
+    /// <summary>In how many whole seconds the client may try again, as <c>Retry-After</c> says; <see langword="null"/> where the answer does not.</summary>
     public TimeSpan? RetryAfter { get; }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Http.Timeouts;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Tests.Support;
@@ -132,13 +133,14 @@ public sealed class EndpointOptionsTests
             app.MapGet("/iterator", () => Numbers()).RunOnPool();
             app.MapGet("/query", () => Numbers().AsQueryable().Where(static n => n != 2)).RunOnPool();
             app.MapGet("/value", () => TypedResults.Ok(Numbers())).RunOnPool();
+            app.MapGet("/union", Results<Ok<IEnumerable<int>>, NotFound> () => TypedResults.Ok(Numbers())).RunOnPool();
             app.MapGet("/late", async () =>
             {
                 await Task.Yield();
                 return Numbers();
             }).RunOnPool();
         });
-        foreach (var (path, json) in ((string, string)[])[("/iterator", "[1,2,3]"), ("/query", "[1,3]"), ("/value", "[1,2,3]"), ("/late", "[1,2,3]")])
+        foreach (var (path, json) in ((string, string)[])[("/iterator", "[1,2,3]"), ("/query", "[1,3]"), ("/value", "[1,2,3]"), ("/union", "[1,2,3]"), ("/late", "[1,2,3]")])
         {
             using HttpResponseMessage response = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
             Assert.Equal("application/json", response.Content.Headers.ContentType!.MediaType);

@@ -22,12 +22,18 @@ internal sealed class BufferedResult : IResult
     public static async ValueTask<object?> ExecuteAsync(HttpContext context, object? result)
     {
         if (result is null || ReferenceEquals(result, Results.Empty)) return result;
+        return await ExecuteAsync(context, context => WriteAsync(context, result));
+    }
+
+    /// <summary>The same for whatever writes a response by itself.</summary>
+    public static async ValueTask<object?> ExecuteAsync(HttpContext context, RequestDelegate write)
+    {
         var body = new MemoryStream();
         IHttpResponseBodyFeature response = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
         context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(body));
         try
         {
-            await WriteAsync(context, result);
+            await write(context);
             await context.Response.BodyWriter.FlushAsync();
         }
         finally

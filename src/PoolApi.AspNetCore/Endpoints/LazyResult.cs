@@ -3,6 +3,8 @@ using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Infrastructure;
+using PoolApi.AspNetCore.Mvc;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -18,9 +20,13 @@ internal static class LazyResult
     public static bool IsLazy([NotNullWhen(true)] object? result) => result switch
     {
         null or string => false,
-        IValueHttpResult { Value: { } value } => IsSequence(value),
-        ObjectResult { Value: { } value } => IsSequence(value),
-        IResult or IActionResult => false,
+        INestedHttpResult nested => IsLazy(nested.Result),
+        IValueHttpResult value => IsSequence(value.Value),
+        ObjectResult value => IsSequence(value.Value),
+        JsonResult value => IsSequence(value.Value),
+        IResult => false,
+        IActionResult action => IsLazy(WrappedHttpResult.Of(action)),
+        IConvertToActionResult convertible => IsLazy(convertible.Convert()),
         _ => IsSequence(result),
     };
 
@@ -28,29 +34,40 @@ internal static class LazyResult
     /// <returns>A result with the same outcome that has no work left.</returns>
     public static ValueTask<object?> ExecuteAsync(HttpContext context, object result, bool isAction)
     {
-        if (!isAction) return BufferedResult.ExecuteAsync(context, result);
-        // Formatters and filters of MVC want the value itself.
-        if (result is not ObjectResult action) return ValueTask.FromResult<object?>(ToList((IEnumerable)result));
-        action.Value = ToList((IEnumerable)action.Value!);
-        action.DeclaredType = null;
-        return ValueTask.FromResult<object?>(action);
+        switch (result)
+        {
+            case IConvertToActionResult convertible:
+                return ExecuteAsync(context, convertible.Convert(), isAction);
+            // Formatters and filters of MVC want the value itself.
+            case ObjectResult action:
+                action.Value = ToList((IEnumerable)action.Value!);
+                action.DeclaredType = null;
+                return ValueTask.FromResult<object?>(action);
+            case JsonResult action:
+                action.Value = ToList((IEnumerable)action.Value!);
+                return ValueTask.FromResult<object?>(action);
+            case IActionResult wrapper:
+                return BufferedResult.ExecuteAsync(context, WrappedHttpResult.Of(wrapper));
+            case not IResult when isAction:
+                return ValueTask.FromResult<object?>(ToList((IEnumerable)result));
+            default:
+                return BufferedResult.ExecuteAsync(context, result);
+        }
     }
 
-    private static bool IsSequence(object value) =>
+    private static bool IsSequence(object? value) =>
         value is IEnumerable and not (string or ICollection) && Known.GetOrAdd(value.GetType(), static type => !IsCollection(type));
 
-    /// <summary>A collection has its elements already.</summary>
-    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "Without the interface a collection is buffered in vain, and nothing else changes.")]
-    private static bool IsCollection(Type type) => type.GetInterfaces().Any(static i =>
-        i.IsGenericType && i.GetGenericTypeDefinition() is { } definition && (definition == typeof(ICollection<>) || definition == typeof(IReadOnlyCollection<>)));
+    /// <summary>A collection has its elements already. One whose interface was trimmed away is buffered in vain, and nothing else changes.</summary>
+    private static bool IsCollection(Type type) =>
+        GenericInterface.Find(type, typeof(ICollection<>)) is not null || GenericInterface.Find(type, typeof(IReadOnlyCollection<>)) is not null;
 
     /// <summary>A list of the sequence's own element type, since formatters go by it.</summary>
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "MVC only, which needs reflection itself.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "MVC only, which needs dynamic code itself.")]
     private static IList ToList(IEnumerable sequence)
     {
-        Type element = sequence.GetType().GetInterfaces()
-            .FirstOrDefault(static i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IEnumerable<>))?.GetGenericArguments()[0] ?? typeof(object);
+        Type element = GenericInterface.Find(sequence.GetType(), typeof(IEnumerable<>))?.GetGenericArguments()[0] ?? typeof(object);
         var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(element))!;
         foreach (object? each in sequence) list.Add(each);
         return list;

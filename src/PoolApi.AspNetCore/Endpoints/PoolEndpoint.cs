@@ -1,10 +1,15 @@
 using System.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Abstractions;
 using Microsoft.AspNetCore.Mvc.Controllers;
+using Microsoft.AspNetCore.Mvc.Filters;
+using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Mvc;
 using PoolApi.AspNetCore.Overload;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
@@ -24,6 +29,8 @@ internal sealed class PoolEndpoint
 {
     private readonly Lazy<Services> _services;
     private IServiceProvider? _app;
+    private bool _isHandlerSynchronous;
+    private bool _isComplete;
 
     public PoolEndpoint() => _services = new Lazy<Services>(() => new Services(this, _app!));
 
@@ -39,13 +46,22 @@ internal sealed class PoolEndpoint
 
     public string? Route { get; private set; }
 
+    /// <summary>Whether an endpoint filter of this library stands in front of its handler.</summary>
+    public bool HasEndpointFilter { get; set; }
+
+    /// <summary>As messages call it.</summary>
+    private string? Name { get; set; }
+
     /// <summary>The endpoint's own delegate: binds, comes back by the filter, writes; or, without a handler, all of it.</summary>
     public RequestDelegate Handler { get; private set; } = null!;
 
-    /// <summary>Whether endpoint filters stand in front of a handler, so that it alone runs on the pool.</summary>
+    /// <summary>Whether a filter stands in front of a handler, so that only the handler runs on the pool.</summary>
     public bool HasHandler { get; private set; }
 
-    /// <summary>Whether the handler is a controller's action.</summary>
+    /// <summary>Whether that filter is MVC's own (<see cref="HandlerFilter"/>) instead of an endpoint filter.</summary>
+    public bool HasMvcFilter { get; private set; }
+
+    /// <summary>Whether the handler is a controller's action or a page's handler.</summary>
     public bool IsAction { get; private set; }
 
     /// <summary>Whether the handler returns no task, and nothing asynchronous stands between it and the pool.</summary>
@@ -71,10 +87,13 @@ internal sealed class PoolEndpoint
     /// <summary>The author names a pool, or nothing but options; the last to name one wins.</summary>
     public void Configure(string? pool, Action<RunOnPoolOptions>? configure)
     {
-        PoolName = pool;
+        PoolName = pool ?? PoolName;
         IsOff = false;
         configure?.Invoke(Options);
     }
+
+    /// <summary>An attribute names the pool.</summary>
+    public void Configure(string pool) => PoolName = pool;
 
     public void RunOff() => IsOff = true;
 
@@ -82,35 +101,120 @@ internal sealed class PoolEndpoint
     public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, MethodInfo method)
     {
         if (IsOff) return next;
-        IsSynchronous = isInnermost && !Options.ExecuteResult && !Awaitable.Is(method.ReturnType);
+        _isHandlerSynchronous = isInnermost && !Awaitable.Is(method.ReturnType);
         return invocation =>
         {
             HttpContext context = invocation.HttpContext;
-            // What a minimal API could not bind is refused behind the filters, without calling the handler: no reason to queue for that.
-            // (A controller's action would be called, whatever the status is.)
-            if (!IsAction && context.Response.StatusCode == StatusCodes.Status400BadRequest) return next(invocation);
             PoolRequest request = context.Features.Get<PoolRequest>()
                 ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
-            return request.RunAsync(next, invocation);
+            if (!request.IsAtHandlerOf(this)) return next(invocation);
+            // Behind filters, the framework does not call a minimal API's handler if the response has an error's status: binding has failed,
+            // and there is no reason to queue for that. (A controller's action is called, whatever the status is.)
+            int status = context.Response.StatusCode;
+            if (IsAction || status < StatusCodes.Status400BadRequest) return request.RunAsync(next, invocation);
+            return request.StatusBefore == status && !IsOfBinding(status) ? request.RunAsync(WithoutStatus(next), invocation) : next(invocation);
         };
+    }
+
+    /// <summary>The statuses that the framework gives a response if binding fails.</summary>
+    private static bool IsOfBinding(int status) => status is StatusCodes.Status400BadRequest or StatusCodes.Status408RequestTimeout
+        or StatusCodes.Status413PayloadTooLarge or StatusCodes.Status415UnsupportedMediaType;
+
+    /// <summary>Calls the handler of an error page: its response has the status of the request that has failed, and keeps it.</summary>
+    private static EndpointFilterDelegate WithoutStatus(EndpointFilterDelegate next) => async invocation =>
+    {
+        HttpResponse response = invocation.HttpContext.Response;
+        int status = response.StatusCode;
+        response.StatusCode = StatusCodes.Status200OK;
+        object? result = await next(invocation);
+        if (response.StatusCode == StatusCodes.Status200OK) response.StatusCode = status;
+        return result;
+    };
+
+    /// <summary>The last of the conventions: the endpoint is built, unless it was taken off the pool.</summary>
+    /// <exception cref="InvalidOperationException">It cannot run on a pool, or there is none.</exception>
+    public static void Complete(EndpointBuilder endpoint)
+    {
+        // Said twice, the convention runs twice: the first time is enough.
+        if (Find(endpoint) is not { IsOff: false, _isComplete: false } poolEndpoint) return;
+        poolEndpoint._isComplete = true;
+        poolEndpoint.ApplyAttributes(endpoint);
+        poolEndpoint.Build(endpoint);
+        foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503]) endpoint.Metadata.Add(Problem(status));
+        if (HasQuota(endpoint.ApplicationServices, poolEndpoint.PoolName)) endpoint.Metadata.Add(Problem(StatusCodes.Status429TooManyRequests));
+        endpoint.Metadata.Add(new RunOnPoolMetadata(poolEndpoint.PoolName, poolEndpoint.Kind));
+        endpoint.Metadata.Add(new StoredRequestDelegates(
+            poolEndpoint.Kind, context => PoolRequest.StoreAsync(poolEndpoint, context), context => PoolRequest.RunStoredAsync(poolEndpoint, context)));
+    }
+
+    /// <summary>What conventions have said of an endpoint so far.</summary>
+    public static PoolEndpoint? Find(EndpointBuilder endpoint) => endpoint.Metadata.OfType<PoolEndpoint>().FirstOrDefault();
+
+    /// <summary>The rest of a pipeline, for requests under a path.</summary>
+    /// <exception cref="InvalidOperationException">There is no such pool.</exception>
+    public static PoolEndpoint ForBranch(
+        IServiceProvider services, string path, string? pool, Action<RunOnPoolOptions>? configure, RequestDelegate rest)
+    {
+        var branch = new PoolEndpoint();
+        branch.Configure(pool, configure);
+        branch.Name = $"UseFixedThreadPool(\"{path}\")";
+        branch.Attach(services, action: null, route: path);
+        branch.Handler = rest;
+        // The pools are made before the pipeline is.
+        branch.Pool.Threads.DeclareKind(branch.Kind);
+        return branch;
+    }
+
+    /// <summary>Attributes count more than conventions, an action's more than its controller's.</summary>
+    /// <exception cref="InvalidOperationException">An option of an attribute is out of its range.</exception>
+    public void ApplyAttributes(EndpointBuilder endpoint)
+    {
+        foreach (RunOnPoolAttribute attribute in endpoint.Metadata.OfType<RunOnPoolAttribute>()) attribute.Apply(this, endpoint.DisplayName);
     }
 
     /// <summary>The endpoint is complete: its delegate is replaced by the way through the stages.</summary>
     /// <exception cref="InvalidOperationException">It cannot run on a pool, or there is none.</exception>
-    public void Build(EndpointBuilder endpoint)
+    private void Build(EndpointBuilder endpoint)
     {
-        _app = endpoint.ApplicationServices;
-        Route = (endpoint as RouteEndpointBuilder)?.RoutePattern.RawText;
+        Name = endpoint.DisplayName;
         ActionDescriptor? action = endpoint.Metadata.OfType<ActionDescriptor>().LastOrDefault();
-        Kind = Options.Kind ?? KindOf(action, Route);
-        ThrowIfNoPool(endpoint);
+        Attach(endpoint.ApplicationServices, action, (endpoint as RouteEndpointBuilder)?.RoutePattern.RawText);
         UnsupportedEndpoint.ThrowIfAny(endpoint);
         Handler = endpoint.RequestDelegate
-            ?? throw new InvalidOperationException($"RunOnPool needs an endpoint with a handler; '{endpoint.DisplayName}' has none.");
-        HasHandler = CanFilter(endpoint);
-        IsAction = action is ControllerActionDescriptor;
-        Submission = new SubmitOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime };
+            ?? throw new InvalidOperationException($"RunOnPool needs an endpoint with a handler; '{Name}' has none.");
+        IsAction = action is ControllerActionDescriptor or CompiledPageActionDescriptor;
+        // MVC executes the result behind all of its filters: where that is to be on the pool too, so is all of MVC.
+        bool isWhole = IsAction && Options.ExecuteResult;
+        HasMvcFilter = !isWhole && IsAction && !HasEndpointFilter;
+        HasHandler = !isWhole && (HasMvcFilter || HasEndpointFilter);
+        if (HasMvcFilter) _isHandlerSynchronous = PutFilter(action!);
+        IsSynchronous = HasHandler && _isHandlerSynchronous && !Options.ExecuteResult;
         endpoint.RequestDelegate = context => PoolRequest.ServeAsync(this, context);
+    }
+
+    /// <summary>What is the same for all: the pool, the words for the work, and what each request says to the pool.</summary>
+    private void Attach(IServiceProvider services, ActionDescriptor? action, string? route)
+    {
+        _app = services;
+        Route = route;
+        Kind = Options.Kind ?? KindOf(action, route);
+        ThrowIfNoPool(services, PoolName, $"The endpoint '{Name}'");
+        Submission = new SubmitOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime };
+    }
+
+    /// <summary>The filter stands in front of the handler. An attribute is that filter already.</summary>
+    /// <returns>Whether no handler is asynchronous, nor anything between the filter and it.</returns>
+    private static bool PutFilter(ActionDescriptor action)
+    {
+        if (!action.FilterDescriptors.Any(static f => f.Filter is HandlerFilter or RunOnPoolAttribute))
+            action.FilterDescriptors = [.. action.FilterDescriptors, new FilterDescriptor(HandlerFilter.Instance, FilterScope.Action)];
+        bool isInnermost = action.FilterDescriptors.All(static f => f.Order < HandlerFilter.Innermost || f.Filter is HandlerFilter or RunOnPoolAttribute);
+        return isInnermost && action switch
+        {
+            ControllerActionDescriptor { MethodInfo: { } method } => !Awaitable.Is(method.ReturnType),
+            CompiledPageActionDescriptor page => page.HandlerMethods.All(static handler => !Awaitable.Is(handler.MethodInfo.ReturnType)),
+            _ => false,
+        };
     }
 
     /// <summary>A minimal API's handler or a controller's action: something that endpoint filters stand in front of.</summary>
@@ -121,13 +225,17 @@ internal sealed class PoolEndpoint
         endpoint.Metadata.OfType<ControllerActionDescriptor>().LastOrDefault()?.MethodInfo ?? endpoint.Metadata.OfType<MethodInfo>().Last();
 
     /// <summary>Asks for the registration, not for the pool, which is made when the host starts, after the settings were found right.</summary>
-    private void ThrowIfNoPool(EndpointBuilder endpoint)
+    /// <param name="services">The app's.</param>
+    /// <param name="pool">The pool's name; <see langword="null"/>: the first that was added.</param>
+    /// <param name="subject">What is to run there.</param>
+    /// <exception cref="InvalidOperationException">There is no such pool.</exception>
+    public static void ThrowIfNoPool(IServiceProvider services, string? pool, string subject)
     {
-        string[] names = [.. endpoint.ApplicationServices.GetServices<PoolRegistration>().Select(static r => r.Name)];
-        if (PoolName is null ? names.Length > 0 : names.Contains(PoolName, StringComparer.Ordinal)) return;
+        string[] names = [.. services.GetServices<PoolRegistration>().Select(static r => r.Name)];
+        if (pool is null ? names.Length > 0 : names.Contains(pool, StringComparer.Ordinal)) return;
         throw new InvalidOperationException(
-            $"The endpoint '{endpoint.DisplayName}' runs on {(PoolName is null ? "a pool, and there is none" : $"the pool '{PoolName}', which does not exist")}: "
-            + $"call services.AddFixedThreadPool({(PoolName is null ? "" : $"\"{PoolName}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
+            $"{subject} runs on {(pool is null ? "a pool, and there is none" : $"the pool '{pool}', which does not exist")}: "
+            + $"call services.AddFixedThreadPool({(pool is null ? "" : $"\"{pool}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
     }
 
     /// <summary><c>/v1/diagnostics/sleep</c> is of the kind <c>diagnostics/sleep</c>; a conventional route says nothing, its action does.</summary>
@@ -140,6 +248,15 @@ internal sealed class PoolEndpoint
         bool versioned = slash > 1 && kind[0] == 'v' && kind.AsSpan(1, slash - 1).IndexOfAnyExceptInRange('0', '9') < 0;
         if (versioned) kind = kind[(slash + 1)..];
         return kind.Length == 0 ? "work" : kind;
+    }
+
+    private static ProducesResponseTypeMetadata Problem(int status) => new(status, typeof(ProblemDetails), ["application/problem+json"]);
+
+    /// <summary>Asks the settings, not the pool, which is made when the host starts.</summary>
+    private static bool HasQuota(IServiceProvider services, string? pool)
+    {
+        pool ??= services.GetServices<PoolRegistration>().FirstOrDefault()?.Name;
+        return pool is not null && services.GetService<IOptionsMonitor<PoolOptions>>()?.Get(pool).Quota is not null;
     }
 
     private sealed class Services

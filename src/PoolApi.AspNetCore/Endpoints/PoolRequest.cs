@@ -59,6 +59,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         _endpoint = endpoint;
         Context = context;
+        StatusBefore = context.Response.StatusCode;
         _quota = quota;
         _accepted = accepted;
         TraceId = Activity.Current?.TraceId ?? default;
@@ -69,6 +70,9 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     }
 
     public HttpContext Context { get; }
+
+    /// <summary>The response's status when the request came: that of an error, if the endpoint is the error page of another.</summary>
+    public int StatusBefore { get; }
 
     public string Kind => _endpoint.Kind;
 
@@ -99,10 +103,24 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     /// <summary>Whether the client has left: a token that middleware cancels, such as a request timeout's, is no departure.</summary>
     private bool IsClientGone => _lifetime.Departure.IsCancellationRequested;
 
+    /// <summary>Whether the request has come to the handler of this endpoint, and enters the pool there.</summary>
+    public bool IsAtHandlerOf(PoolEndpoint endpoint) => ReferenceEquals(_endpoint, endpoint) && endpoint.HasHandler;
+
+    /// <summary>The request that enters the pool in front of an action or a page's handler, and not by an endpoint filter.</summary>
+    public static PoolRequest? InFrontOfMvcHandler(HttpContext context) =>
+        context.Features.Get<PoolRequest>() is { IsInPool: false, _endpoint.HasMvcFilter: true } request
+        // An error page has the same context, and in it the request that has failed.
+        && ReferenceEquals(request._endpoint, context.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>())
+            ? request
+            : null;
+
     // --- 1 admit ------------------------------------------------------------------------------------------------------
 
     /// <summary>Takes a request through all stages.</summary>
-    public static Task ServeAsync(PoolEndpoint endpoint, HttpContext context) => AdmitAsync(endpoint, context, needsRoom: true);
+    public static Task ServeAsync(PoolEndpoint endpoint, HttpContext context) =>
+        context.Features.Get<PoolRequest>() is { IsInPool: true }
+            ? endpoint.Handler(context) // all of the pipeline runs on a pool already
+            : AdmitAsync(endpoint, context, needsRoom: true);
 
     /// <summary>The same for a request that is stored, and run later: it needs no room in the pool.</summary>
     public static Task StoreAsync(PoolEndpoint endpoint, HttpContext context) => AdmitAsync(endpoint, context, needsRoom: false);
@@ -311,9 +329,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         StartWork();
         ValueTask<object?> work = CallAsync();
-        // A handler that returns no task has ended, and so has the writing of its result into memory.
-        Debug.Assert(work.IsCompleted, "A synchronous handler went on asynchronously.");
-        _result = work.IsCompleted ? work.Result : work.AsTask();
+        // A handler that returns no task has ended. A result of the app's own may go on.
+        _result = work.IsCompleted ? work.Result : new PendingResult(work.AsTask());
     }
 
     /// <summary>The work of an asynchronous handler. Begins on the worker, and comes back to the pool after each await.</summary>
@@ -341,6 +358,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     private async ValueTask<object?> CallDelegateAsync()
     {
+        if (_endpoint.Options.ExecuteResult) return await BufferedResult.ExecuteAsync(Context, _endpoint.Handler);
         await _endpoint.Handler(Context);
         return null;
     }
@@ -363,10 +381,10 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         switch (outcome)
         {
             case WorkOutcome.Completed:
-                ServerTiming.Set(this, Pool.Options);
+                SetServerTiming();
                 return Answer();
             case WorkOutcome.Failed:
-                ServerTiming.Set(this, Pool.Options);
+                SetServerTiming();
                 // A handler that has no token of its own may find out by another way that the request was cancelled.
                 ExceptionDispatchInfo.Throw(_error!);
                 return null;
@@ -384,6 +402,11 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             default:
                 return Rejection.StateUnknown(Pool);
         }
+    }
+
+    private void SetServerTiming()
+    {
+        if (!WritesItself) ServerTiming.Set(this, Pool.Options);
     }
 
     // --- 5 answer -----------------------------------------------------------------------------------------------------
@@ -428,14 +451,17 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     private static bool IsEventStream(HttpResponse response) =>
         response.ContentType?.StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase) == true;
 
+    /// <summary>Whether the work itself writes the response, and not into memory.</summary>
+    private bool WritesItself => !_endpoint.HasHandler && !_endpoint.Options.ExecuteResult;
+
     /// <summary>Stages 3 to 5 of a plain RequestDelegate, which writes its answer on the worker.</summary>
     private async Task RunDelegateAsync()
     {
-        ServerTiming.Announce(this, Pool.Options);
-        if (await RunAsync(next: null, invocation: null) is not IResult refusal) return;
+        if (WritesItself) ServerTiming.Announce(this, Pool.Options);
+        if (await RunAsync(next: null, invocation: null) is not IResult answer) return;
         // Cut off in the middle, a response must not look as if it were whole.
         if (Context.Response.HasStarted) Context.Abort();
-        else await refusal.ExecuteAsync(Context);
+        else await answer.ExecuteAsync(Context);
     }
 
     /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>

@@ -15,7 +15,9 @@ internal sealed class Rejection : IResult
     {
         _pool = pool;
         _field = field;
-        Told = new PoolRejection(pool.Threads.Name, name, status, title, detail, retryAfter);
+        // Whole seconds, as the header has them.
+        TimeSpan? after = retryAfter is { } time ? TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(time.TotalSeconds))) : null;
+        Told = new PoolRejection(pool.Threads.Name, name, status, title, detail, after);
     }
 
     /// <summary>What the app is told.</summary>
@@ -113,11 +115,7 @@ internal sealed class Rejection : IResult
         HttpResponse response = httpContext.Response;
         response.StatusCode = Told.Status;
         NotStored.Set(httpContext);
-        if (Told.RetryAfter is { } time)
-        {
-            long seconds = Math.Max(1, (long)Math.Ceiling(time.TotalSeconds));
-            response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
-        }
+        if (Told.RetryAfter is { } time) response.Headers.RetryAfter = ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         // Work that was accepted before has no client here to write an answer for.
         if (httpContext.Features.Get<IAcceptedWorkFeature>() is null)
         {

@@ -1,7 +1,5 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Mvc;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
+using Microsoft.AspNetCore.Routing;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
 
@@ -17,17 +15,19 @@ public static class RunOnPoolExtensions
     /// the pool has a <c>Quota</c> and the client has used it up) before anything has run. Endpoint filters added before this run off the pool, those added after it on the pool.
     /// </summary>
     /// <remarks>
-    /// For minimal APIs and controller actions only the handler runs on the pool. An endpoint that is a plain
+    /// For minimal APIs, controller actions and page handlers only the handler runs on the pool. An endpoint that is a plain
     /// <see cref="RequestDelegate"/> reads and writes by itself, so all of it does; its body too is read before the queue.
-    /// Said twice (on a group and on an endpoint), the last one names the pool, and the options add up.
+    /// Said twice (on a group and on an endpoint), the last one that names a pool counts, and the options add up.
     /// <para>A hub, a gRPC service and whatever else is a connection instead of a request cannot run on a pool: such an endpoint fails
     /// while it is built. A pool's name that was not added fails at the start.</para>
+    /// <para>An app without any pool runs nothing of this library when it starts: there, the first request fails with the same sentence.</para>
     /// </remarks>
     /// <param name="builder">The endpoint, or a group of them.</param>
     /// <param name="pool">The pool's name; the first that was added if not given.</param>
     /// <param name="configure">What the endpoint asks of the pool.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">This is a group of endpoints, and there is no such pool.</exception>
     public static TBuilder RunOnPool<TBuilder>(this TBuilder builder, string? pool = null, Action<RunOnPoolOptions>? configure = null)
         where TBuilder : IEndpointConventionBuilder
     {
@@ -39,57 +39,45 @@ public static class RunOnPoolExtensions
             configure(trial);
             trial.Validate();
         }
+        // A group knows the app's services already. For a single endpoint, the pool's name is looked up when the app starts.
+        if (builder is IEndpointRouteBuilder group) PoolEndpoint.ThrowIfNoPool(group.ServiceProvider, pool, "The group of endpoints");
         builder.Add(endpoint =>
         {
-            PoolEndpoint? known = Find(endpoint);
-            PoolEndpoint poolEndpoint = known ?? new PoolEndpoint();
+            PoolEndpoint poolEndpoint = FindOrAdd(endpoint);
             poolEndpoint.Configure(pool, configure);
-            if (known is not null) return;
-            endpoint.Metadata.Add(poolEndpoint);
-            if (PoolEndpoint.CanFilter(endpoint)) AddFilter(endpoint, poolEndpoint);
+            poolEndpoint.ApplyAttributes(endpoint);
+            if (!poolEndpoint.HasEndpointFilter && PoolEndpoint.CanFilter(endpoint)) AddFilter(endpoint, poolEndpoint);
         });
-        builder.Finally(Build);
+        builder.Finally(PoolEndpoint.Complete);
         return builder;
     }
 
-    /// <summary>Takes one endpoint of a group off the pool again, wherever <c>RunOnPool</c> was said before.</summary>
+    /// <summary>
+    /// Takes one endpoint of a group off the pool again, wherever <c>RunOnPool</c> was said before, and whatever attribute it has.
+    /// </summary>
     /// <param name="builder">The endpoint, or a group of them.</param>
     /// <returns>The builder.</returns>
     public static TBuilder RunOffPool<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder
     {
         ArgumentNullException.ThrowIfNull(builder);
-        builder.Add(static endpoint => Find(endpoint)?.RunOff());
+        builder.Add(static endpoint => FindOrAdd(endpoint).RunOff());
         return builder;
     }
 
-    private static PoolEndpoint? Find(EndpointBuilder endpoint) => endpoint.Metadata.OfType<PoolEndpoint>().FirstOrDefault();
+    private static PoolEndpoint FindOrAdd(EndpointBuilder endpoint)
+    {
+        if (PoolEndpoint.Find(endpoint) is { } known) return known;
+        var added = new PoolEndpoint();
+        endpoint.Metadata.Add(added);
+        return added;
+    }
 
     private static void AddFilter(EndpointBuilder endpoint, PoolEndpoint poolEndpoint)
     {
+        poolEndpoint.HasEndpointFilter = true;
         IList<Func<EndpointFilterFactoryContext, EndpointFilterDelegate, EndpointFilterDelegate>> filters = endpoint.FilterFactories;
         int place = filters.Count;
         filters.Add((_, next) => poolEndpoint.Filter(next, isInnermost: filters.Count == place + 1, PoolEndpoint.MethodOf(endpoint)));
-    }
-
-    private static void Build(EndpointBuilder endpoint)
-    {
-        // Said twice, this convention runs twice: the first time is enough.
-        if (Find(endpoint) is not { IsOff: false } poolEndpoint || endpoint.Metadata.OfType<RunOnPoolMetadata>().Any()) return;
-        poolEndpoint.Build(endpoint);
-        foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503]) endpoint.Metadata.Add(Problem(status));
-        if (HasQuota(endpoint.ApplicationServices, poolEndpoint.PoolName)) endpoint.Metadata.Add(Problem(StatusCodes.Status429TooManyRequests));
-        endpoint.Metadata.Add(new RunOnPoolMetadata(poolEndpoint.PoolName, poolEndpoint.Kind));
-        endpoint.Metadata.Add(new StoredRequestDelegates(
-            poolEndpoint.Kind, context => PoolRequest.StoreAsync(poolEndpoint, context), context => PoolRequest.RunStoredAsync(poolEndpoint, context)));
-    }
-
-    private static ProducesResponseTypeMetadata Problem(int status) => new(status, typeof(ProblemDetails), ["application/problem+json"]);
-
-    /// <summary>Asks the settings, not the pool, which is made when the host starts.</summary>
-    private static bool HasQuota(IServiceProvider services, string? pool)
-    {
-        pool ??= services.GetServices<PoolRegistration>().FirstOrDefault()?.Name;
-        return pool is not null && services.GetService<IOptionsMonitor<PoolOptions>>()?.Get(pool).Quota is not null;
     }
 }

@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Infrastructure;
+using PoolApi.AspNetCore.Mvc;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -20,10 +21,11 @@ internal static class StreamedResult
         null or string => false,
         INestedHttpResult nested => Is(nested.Result),
         IValueHttpResult value => IsAsyncSequence(value.Value),
-        IResult => !IsShort((IResult)result),
+        IResult http => !IsShort(http),
         ObjectResult value => IsAsyncSequence(value.Value),
         JsonResult value => IsAsyncSequence(value.Value),
-        IActionResult => !IsShort((IActionResult)result),
+        IActionResult action => WrappedHttpResult.Of(action) is { } wrapped ? Is(wrapped) : !IsShort(action),
+        IConvertToActionResult convertible => Is(convertible.Convert()),
         _ => IsAsyncSequence(result),
     };
 
@@ -44,10 +46,7 @@ internal static class StreamedResult
     {
         null or string => false,
         IAsyncEnumerable<object> => true,
-        _ => Known.GetOrAdd(value.GetType(), IsAsyncSequence), // of value types
+        // Of value types:
+        _ => Known.GetOrAdd(value.GetType(), static type => GenericInterface.Find(type, typeof(IAsyncEnumerable<>)) is not null),
     };
-
-    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "Whoever enumerates it has kept the interface.")]
-    private static bool IsAsyncSequence(Type type) => type.GetInterfaces().Any(static i =>
-        i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IAsyncEnumerable<>));
 }

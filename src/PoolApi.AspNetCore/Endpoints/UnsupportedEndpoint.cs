@@ -15,7 +15,7 @@ internal static class UnsupportedEndpoint
             {
                 "Microsoft.AspNetCore.SignalR.HubMetadata" => "A hub's methods run while its connection stays open; call pool.RunAsync(…) in the method",
                 "Grpc.AspNetCore.Server.GrpcMethodMetadata" => "A gRPC call streams in both directions; call pool.RunAsync(…) in the method",
-                "Microsoft.AspNetCore.Http.Connections.NegotiateMetadata" => "It negotiates a connection, and does no work",
+                "Microsoft.AspNetCore.Http.Connections.NegotiateMetadata" => "It negotiates a connection, whose work runs while it stays open; call pool.RunAsync(…) in the hub's method",
                 _ => null,
             };
             if (instead is not null) throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' cannot run on a pool. {instead}.");

@@ -1,0 +1,15 @@
+using Microsoft.AspNetCore.Http;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>
+/// The result of a synchronous handler that is still being executed into memory: a result of the app's own that has a lazy value, and awaits as
+/// it writes. The worker does not wait for it.
+/// </summary>
+internal sealed class PendingResult(Task<object?> result) : IResult
+{
+    public async Task ExecuteAsync(HttpContext httpContext)
+    {
+        if (await result is IResult executed) await executed.ExecuteAsync(httpContext);
+    }
+}

@@ -1,0 +1,90 @@
+using System.Runtime.ExceptionServices;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Filters;
+using Microsoft.Extensions.DependencyInjection;
+using PoolApi.AspNetCore.Endpoints;
+
+namespace PoolApi.AspNetCore.Mvc;
+
+/// <summary>
+/// Where a request enters the pool that has come through MVC and not through endpoint filters: innermost in front of a controller's action
+/// that has the attribute, and of a page's handler. Passes on every other request, such as one that is on a pool already.
+/// </summary>
+internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrderedFilter
+{
+    public const int Innermost = int.MaxValue;
+
+    public static HandlerFilter Instance { get; } = new();
+
+    public int Order => Innermost;
+
+    public async Task OnActionExecutionAsync(ActionExecutingContext context, ActionExecutionDelegate next)
+    {
+        ActionExecutedContext? executed = null;
+        IActionResult? answer = await RunAsync(context, async () =>
+        {
+            executed = await next();
+            return (executed.Result, executed.ExceptionHandled ? null : executed.ExceptionDispatchInfo);
+        });
+        if (answer is null) return;
+        if (executed is null) context.Result = answer;
+        else (executed.Result, executed.ExceptionHandled) = (answer, true);
+    }
+
+    public Task OnPageHandlerSelectionAsync(PageHandlerSelectedContext context) => Task.CompletedTask;
+
+    public async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
+    {
+        // A page without a handler for this method has nothing to run.
+        if (context.HandlerMethod is null)
+        {
+            await next();
+            return;
+        }
+        PageHandlerExecutedContext? executed = null;
+        IActionResult? answer = await RunAsync(context, async () =>
+        {
+            executed = await next();
+            return (executed.Result, executed.ExceptionHandled ? null : executed.ExceptionDispatchInfo);
+        });
+        if (answer is null) return;
+        if (executed is null) context.Result = answer;
+        else (executed.Result, executed.ExceptionHandled) = (answer, true);
+    }
+
+    /// <summary>Runs the handler, and the filters behind this one, on the pool if the request is on its way there.</summary>
+    /// <returns>The answer that takes the place of the handler's own; <see langword="null"/>: the handler's own.</returns>
+    private static async Task<IActionResult?> RunAsync(FilterContext context, Func<Task<(IActionResult? Result, ExceptionDispatchInfo? Fault)>> next)
+    {
+        if (PoolRequest.InFrontOfMvcHandler(context.HttpContext) is not { } request)
+        {
+            ThrowIfNoPool(context);
+            await next();
+            return null;
+        }
+        object? answer = await request.RunAsync(
+            async _ =>
+            {
+                var (result, fault) = await next();
+                // The pool is told of a failure, and so are the filters around this one.
+                fault?.Throw();
+                return result;
+            },
+            invocation: null);
+        return answer is IResult own ? new PoolAnswer(own) : null;
+    }
+
+    /// <summary>In an app without any pool nothing of this library runs at the start, and no endpoint leads to a pool.</summary>
+    private static void ThrowIfNoPool(FilterContext context)
+    {
+        if (context.HttpContext.RequestServices.GetService<AttributeEndpoints>() is null)
+            PoolEndpoint.ThrowIfNoPool(context.HttpContext.RequestServices, pool: null, $"'{context.ActionDescriptor.DisplayName}'");
+    }
+
+    /// <summary>A refusal of the pool, or what the action returned, executed there.</summary>
+    private sealed class PoolAnswer(IResult answer) : IActionResult
+    {
+        public Task ExecuteResultAsync(ActionContext context) => answer.ExecuteAsync(context.HttpContext);
+    }
+}

@@ -1,0 +1,16 @@
+using System.Reflection;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+
+namespace PoolApi.AspNetCore.Mvc;
+
+/// <summary>What an action returned as <see cref="IResult"/>: MVC wraps it in a type of its own, which is not public.</summary>
+internal static class WrappedHttpResult
+{
+    private static readonly PropertyInfo? Property =
+        Type.GetType("Microsoft.AspNetCore.Mvc.HttpActionResult, Microsoft.AspNetCore.Mvc.Core")?.GetProperty("Result");
+
+    /// <returns>The result of a minimal API; <see langword="null"/> if this is a result of MVC.</returns>
+    public static IResult? Of(IActionResult result) =>
+        result.GetType() == Property?.DeclaringType ? (IResult?)Property.GetValue(result) : null;
+}

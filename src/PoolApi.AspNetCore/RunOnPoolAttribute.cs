@@ -1,0 +1,83 @@
+using Microsoft.AspNetCore.Mvc.Filters;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Mvc;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore;
+
+/// <summary>
+/// Runs a controller's actions, a Razor Page's handlers or a minimal API's handler on a fixed thread pool, as <c>RunOnPool</c> does: the
+/// request is admitted and read before the queue.
+/// </summary>
+/// <remarks>
+/// On an action it counts more than on its controller, and on both more than <c>MapControllers().RunOnPool()</c>, whose options hold where
+/// the attribute says nothing. <c>RunOffPool()</c> counts more than any attribute.
+/// <para>Only the action or the page's handler runs on the pool; binding, filters and the result do not. On a minimal API's handler the
+/// attribute alone puts all of the endpoint on the pool, as <c>RunOnPool()</c> does for a plain <c>RequestDelegate</c>: the request is
+/// bound and its answer is written on the worker. Where the endpoint is mapped with <c>.RunOnPool()</c> too, only the handler runs there.</para>
+/// </remarks>
+/// <param name="pool">The pool's name; the first that was added if not given.</param>
+[AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
+public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilterFactory, IOrderedFilter
+{
+    private WorkPriority? _priority;
+    private int? _maxQueueTime;
+    private long? _maxBodyBytes;
+    private bool? _executeResult;
+
+    /// <summary>The pool's name; <see langword="null"/>: the first that was added.</summary>
+    public string? Pool => pool;
+
+    /// <inheritdoc cref="RunOnPoolOptions.Priority"/>
+    public WorkPriority Priority { get => _priority ?? WorkPriority.Normal; set => _priority = value; }
+
+    /// <summary>
+    /// The longest time a request may wait for a worker, in milliseconds, 1 to 86,400,000 (1 day); the pool's own limit holds too. Default:
+    /// 0, no limit of its own.
+    /// </summary>
+    public int MaxQueueTimeMilliseconds { get => _maxQueueTime ?? 0; set => _maxQueueTime = value; }
+
+    /// <summary>
+    /// The largest body, in bytes, 1 to 1 GiB. The smallest of this, the pool's <see cref="PoolOptions.MaxBodyBytes"/> and the server's own
+    /// limit holds. Default: 0, the other two.
+    /// </summary>
+    public long MaxBodyBytes { get => _maxBodyBytes ?? 0; set => _maxBodyBytes = value; }
+
+    /// <inheritdoc cref="RunOnPoolOptions.Kind"/>
+    public string? Kind { get; set; }
+
+    /// <inheritdoc cref="RunOnPoolOptions.ExecuteResult"/>
+    public bool ExecuteResult { get => _executeResult ?? false; set => _executeResult = value; }
+
+    // Innermost: only the action or the handler runs on the pool, and filters do not.
+    int IOrderedFilter.Order => HandlerFilter.Innermost;
+
+    bool IFilterFactory.IsReusable => true;
+
+    IFilterMetadata IFilterFactory.CreateInstance(IServiceProvider serviceProvider) => HandlerFilter.Instance;
+
+    /// <summary>What it says, and nothing else, becomes the endpoint's.</summary>
+    /// <exception cref="InvalidOperationException">An option is out of its range.</exception>
+    internal void Apply(PoolEndpoint endpoint, string? name)
+    {
+        if (_maxQueueTime is < 1 or > 86_400_000) throw Fault(name, $"{nameof(MaxQueueTimeMilliseconds)} may be 1 to 86,400,000; it is {_maxQueueTime}.");
+        if (pool is not null) endpoint.Configure(pool);
+        RunOnPoolOptions options = endpoint.Options;
+        if (_priority is { } priority) options.Priority = priority;
+        if (_maxQueueTime is { } milliseconds) options.MaxQueueTime = TimeSpan.FromMilliseconds(milliseconds);
+        if (_maxBodyBytes is { } bytes) options.MaxBodyBytes = bytes;
+        if (Kind is not null) options.Kind = Kind;
+        if (_executeResult is { } executeResult) options.ExecuteResult = executeResult;
+        try
+        {
+            options.Validate();
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw Fault(name, e.Message, e);
+        }
+    }
+
+    private static InvalidOperationException Fault(string? name, string message, Exception? inner = null) =>
+        new($"The attribute RunOnPool of the endpoint '{name}' is not valid. {message}", inner);
+}

@@ -1,0 +1,276 @@
+using System.ComponentModel.DataAnnotations;
+using System.Net;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+
+namespace PoolApi.Consumers.Tests;
+
+/// <summary>Controllers of an API, which name their pool by an attribute.</summary>
+public sealed class ApiControllerTests
+{
+    private static Task<ConsumerApp> StartAsync(Action<ControllerActionEndpointConventionBuilder>? routes = null, bool kestrel = false) =>
+        ConsumerApp.StartAsync(
+            static b =>
+            {
+                b.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
+                b.Services.AddControllers().Only(typeof(OffController), typeof(OnController));
+            },
+            app =>
+            {
+                ControllerActionEndpointConventionBuilder builder = app.MapControllers();
+                routes?.Invoke(builder);
+            },
+            kestrel);
+
+    [Fact]
+    public async Task Every_answer_is_the_same_with_the_attribute_and_without_it()
+    {
+        await using ConsumerApp app = await StartAsync();
+        foreach (string path in (string[])["text", "item/1", "item/2", "item/x", "lazy", "later", "nothing", "file", "result", "needs"])
+            Reply.AssertSame(await app.GetAsync("/off/" + path), await app.GetAsync("/on/" + path));
+        foreach (string body in (string[])["""{"name":"a","count":3}""", """{"name":"","count":300}""", "{", ""])
+        {
+            Reply.AssertSame(
+                await app.PostAsync("/off/items", new StringContent(body, null, "application/json")),
+                await app.PostAsync("/on/items", new StringContent(body, null, "application/json")));
+        }
+    }
+
+    [Fact]
+    public async Task The_action_runs_on_the_pool_and_so_do_its_continuations_and_its_lazy_result()
+    {
+        await using ConsumerApp app = await StartAsync();
+        Assert.Equal("io", (await app.GetAsync("/on/text")).Ok());
+        Assert.True((await app.GetAsync("/on/later")).IsFromPool);
+        Assert.Equal(["before: io", "after: io"], app.Trail.Take());
+        Assert.Equal("[1,2]", (await app.GetAsync("/on/lazy")).Ok());
+        Assert.Equal(["item: io", "item: io"], app.Trail.Take());
+    }
+
+    /// <summary>MVC wraps what an action returns: a filter sees the wrapping.</summary>
+    [Fact]
+    public async Task A_lazy_sequence_is_read_on_the_pool_whatever_it_is_wrapped_in()
+    {
+        await using ConsumerApp app = await StartAsync(static routes => routes.RunOnPool("cpu"));
+        foreach (string path in (string[])["lazy", "lazy-value", "lazy-object", "lazy-json", "lazy-result", "lazy-typed", "lazy-union"])
+        {
+            // One endpoint with the attribute, one without it, by the convention.
+            Assert.Equal((path, "[1,2]"), (path, (await app.GetAsync("/on/" + path)).Ok()));
+            Assert.Equal([path, "item: io", "item: io"], [path, .. app.Trail.Take()]);
+            Assert.Equal((path, "[1,2]"), (path, (await app.GetAsync("/off/" + path)).Ok()));
+            Assert.Equal([path, "item: cpu", "item: cpu"], [path, .. app.Trail.Take()]);
+        }
+    }
+
+    [Fact]
+    public async Task A_file_is_uploaded_whole_and_the_limits_of_its_form_hold()
+    {
+        await using ConsumerApp app = await StartAsync();
+        foreach (int bytes in (int[])[1900, 2100])
+        {
+            Reply off = await app.PostAsync("/off/upload", Form(bytes));
+            app.Trail.Take();
+            Reply.AssertSame(off, await app.PostAsync("/on/upload", Form(bytes)));
+            Assert.Equal(bytes < 2000 ? ["uploaded: io"] : [], app.Trail.Take());
+            Assert.Equal(bytes < 2000 ? (HttpStatusCode.OK, "a.bin 1900") : (HttpStatusCode.BadRequest, off.Body), (off.Status, off.Body));
+        }
+
+        static MultipartFormDataContent Form(int bytes) => new() { { new ByteArrayContent(new byte[bytes]), "file", "a.bin" } };
+    }
+
+    [Fact]
+    public async Task An_actions_attribute_counts_more_than_its_controllers()
+    {
+        await using ConsumerApp app = await StartAsync();
+        Assert.Equal("cpu", (await app.GetAsync("/on/other")).Ok());
+        Assert.Equal((1, 0), (app.Pool().GetSnapshot().Counts.Accepted, app.Pool("io").GetSnapshot().Counts.Accepted));
+    }
+
+    [Fact]
+    public async Task RunOffPool_counts_more_than_an_attribute()
+    {
+        await using ConsumerApp app = await StartAsync(static routes => routes.RunOffPool());
+        Assert.Equal("server", (await app.GetAsync("/on/text")).Ok());
+    }
+
+    [Fact]
+    public async Task Actions_that_block_on_asynchronous_code_are_all_answered()
+    {
+        await using ConsumerApp app = await StartAsync();
+        Reply[] replies = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => app.GetAsync("/on/blocks")));
+        Assert.All(replies, static reply => Assert.Equal("1", reply.Ok()));
+    }
+
+    [Theory]
+    [InlineData("/on/limited")]
+    [InlineData("/on/unlimited")]
+    public async Task The_smallest_limit_on_a_body_holds(string path)
+    {
+        await using ConsumerApp app = await StartAsync(kestrel: true);
+        Assert.Equal("900", (await app.PostAsync(path, new ByteArrayContent(new byte[900]))).Ok());
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await app.PostAsync(path, new ByteArrayContent(new byte[5000]))).Status);
+    }
+
+    [Fact]
+    public async Task A_pool_that_does_not_exist_fails_the_start_by_the_actions_name()
+    {
+        InvalidOperationException fault = await FailAsync<WrongPoolController>();
+        Assert.Contains("runs on the pool 'gpu', which does not exist", fault.Message, StringComparison.Ordinal);
+        Assert.Contains(nameof(WrongPoolController.Get), fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_option_out_of_its_range_fails_the_start_by_the_actions_name()
+    {
+        InvalidOperationException fault = await FailAsync<WrongOptionController>();
+        Assert.Contains("MaxQueueTimeMilliseconds may be 1 to 86,400,000; it is -1.", fault.Message, StringComparison.Ordinal);
+        Assert.Contains(nameof(WrongOptionController.Get), fault.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Nothing of the library runs at the start of such an app.</summary>
+    [Fact]
+    public async Task An_attribute_in_an_app_without_any_pool_fails_the_request_by_the_actions_name()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b => b.Services.AddControllers().Only(typeof(OnController)), static app => app.MapControllers(), pool: false);
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(() => app.GetAsync("/on/text"));
+        Assert.Contains(nameof(OnController.Text), fault.Message, StringComparison.Ordinal);
+        Assert.Contains("call services.AddFixedThreadPool()", fault.Message, StringComparison.Ordinal);
+    }
+
+    private static Task<InvalidOperationException> FailAsync<TController>() => Assert.ThrowsAsync<InvalidOperationException>(static () =>
+        ConsumerApp.StartAsync(static b => b.Services.AddControllers().Only(typeof(TController)), static app => app.MapControllers()));
+
+    [ApiController]
+    public abstract class ItemsController : ControllerBase
+    {
+        public sealed record Item([Required] string Name, [Range(1, 100)] int Count);
+
+        private Trail Trail => HttpContext.RequestServices.GetRequiredService<Trail>();
+
+        [HttpGet("item/{id}")]
+        public ActionResult<Item> Get(int id) => id == 1 ? new Item("one", 1) : NotFound();
+
+        [HttpGet("lazy")]
+        public IEnumerable<int> Lazy()
+        {
+            for (int i = 1; i <= 2; i++)
+            {
+                Trail.Add("item");
+                yield return i;
+            }
+        }
+
+        [HttpGet("lazy-value")]
+        public ActionResult<IEnumerable<int>> LazyValue() => new(Lazy());
+
+        [HttpGet("lazy-object")]
+        public IActionResult LazyObject() => Ok(Lazy());
+
+        [HttpGet("lazy-json")]
+        public IActionResult LazyJson() => new JsonResult(Lazy());
+
+        [HttpGet("lazy-result")]
+        public IResult LazyResult() => Results.Ok(Lazy());
+
+        [HttpGet("lazy-typed")]
+        public Ok<IEnumerable<int>> LazyTyped() => TypedResults.Ok(Lazy());
+
+        [HttpGet("lazy-union")]
+        public Results<Ok<IEnumerable<int>>, NotFound> LazyUnion() => TypedResults.Ok(Lazy());
+
+        [HttpPost("upload")]
+        [RequestFormLimits(MultipartBodyLengthLimit = 2000)]
+        public async Task<string> Upload(IFormFile file)
+        {
+            using var copy = new MemoryStream();
+            await file.CopyToAsync(copy);
+            Trail.Add("uploaded");
+            return $"{file.FileName} {copy.Length}";
+        }
+
+        [HttpGet("later")]
+        public async Task<ActionResult<int>> Later()
+        {
+            Trail.Add("before");
+            await Task.Delay(1);
+            Trail.Add("after");
+            return 5;
+        }
+
+        [HttpGet("nothing")]
+        public void Nothing() { }
+
+        [HttpGet("file")]
+        public FileContentResult Download() => File(new byte[100_000], "application/octet-stream", "zeros.bin");
+
+        [HttpGet("result")]
+        public IResult Result() => TypedResults.Conflict("no");
+
+        [HttpGet("needs")]
+        public string Needs([FromQuery, Required] string what) => what;
+
+        [HttpPost("items")]
+        public ActionResult<Item> Post(Item item) => Created("/somewhere", item);
+    }
+
+    [Route("off")]
+    public sealed class OffController : ItemsController
+    {
+        [HttpGet("text")]
+        public string Text() => "io"; // the same words
+    }
+
+    [Route("on")]
+    [RunOnPool("io")]
+    public sealed class OnController : ItemsController
+    {
+        [HttpGet("text")]
+        public string Text() => Trail.Here;
+
+        [HttpGet("other")]
+        [RunOnPool("cpu")]
+        public string Other() => Trail.Here;
+
+        [HttpGet("blocks")]
+        public int Blocks() => SlowAsync().Result;
+
+        [HttpPost("limited")]
+        [RequestSizeLimit(1000)]
+        public Task<long> Limited() => LengthAsync();
+
+        [HttpPost("unlimited")]
+        [DisableRequestSizeLimit]
+        [RunOnPool("io", MaxBodyBytes = 1000)]
+        public Task<long> Unlimited() => LengthAsync();
+
+        private async Task<long> LengthAsync()
+        {
+            using var copy = new MemoryStream();
+            await Request.Body.CopyToAsync(copy);
+            return copy.Length;
+        }
+
+        private static async Task<int> SlowAsync()
+        {
+            await Task.Delay(5);
+            return 1;
+        }
+    }
+
+    [Route("wrong")]
+    public sealed class WrongPoolController : ControllerBase
+    {
+        [HttpGet]
+        [RunOnPool("gpu")]
+        public string Get() => "";
+    }
+
+    [Route("wrong")]
+    public sealed class WrongOptionController : ControllerBase
+    {
+        [HttpGet]
+        [RunOnPool(MaxQueueTimeMilliseconds = -1)]
+        public string Get() => "";
+    }
+}

@@ -1,0 +1,146 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Microsoft.AspNetCore.Mvc.Testing;
+
+namespace PoolApi.Consumers.Tests;
+
+/// <summary>Several pools in an app, and several apps in a process.</summary>
+public sealed class HostsTests
+{
+    /// <summary>An app of which tests start as many as they like.</summary>
+    internal sealed class Startup
+    {
+        public void ConfigureServices(IServiceCollection services)
+        {
+            services.AddRouting();
+            services.AddFixedThreadPool("cpu", static o => o.Workers = 1);
+        }
+
+        public void Configure(IApplicationBuilder app)
+        {
+            app.UseRouting();
+            app.UseEndpoints(static endpoints => endpoints.MapGet("/", static () => Trail.Here).RunOnPool());
+        }
+    }
+
+    private sealed class Factory : WebApplicationFactory<Startup>
+    {
+        protected override IHostBuilder CreateHostBuilder() =>
+            new HostBuilder().ConfigureWebHost(static web => web.UseStartup<Startup>());
+
+        protected override void ConfigureWebHost(IWebHostBuilder builder) => builder.UseContentRoot(AppContext.BaseDirectory);
+    }
+
+    [Fact]
+    public async Task Hosts_in_parallel_have_pools_of_their_own()
+    {
+        await Task.WhenAll(Enumerable.Range(1, 6).Select(static async requests =>
+        {
+            await using var factory = new Factory();
+            using HttpClient client = factory.CreateClient();
+            for (int i = 0; i < requests; i++) Assert.Equal("cpu", await client.GetStringAsync(new Uri("/", UriKind.Relative), ConsumerApp.Token));
+            FixedThreadPool pool = factory.Services.GetRequiredService<FixedThreadPool>();
+            Assert.Equal((requests, 1), (pool.GetSnapshot().Counts.Completed, pool.Workers));
+        }));
+    }
+
+    [Fact]
+    public async Task The_end_of_one_host_is_nothing_to_another()
+    {
+        await using var staying = new Factory();
+        using HttpClient client = staying.CreateClient();
+        await using (var leaving = new Factory())
+        {
+            using HttpClient other = leaving.CreateClient();
+            Assert.Equal("cpu", await other.GetStringAsync(new Uri("/", UriKind.Relative), ConsumerApp.Token));
+        }
+        Assert.Equal("cpu", await client.GetStringAsync(new Uri("/", UriKind.Relative), ConsumerApp.Token));
+    }
+
+    [Fact]
+    public async Task Series_name_their_pool_and_those_of_another_host_are_not_among_them()
+    {
+        await using ConsumerApp one = await StartAsync(), two = await StartAsync();
+        using MeasuredApp seenOfOne = new(one), seenOfTwo = new(two);
+        await one.GetAsync("/cpu");
+        await one.GetAsync("/io");
+        await one.GetAsync("/io");
+
+        Assert.Equal(1, seenOfOne.Accepted("cpu"));
+        Assert.Equal(2, seenOfOne.Accepted("io"));
+        Assert.Equal(0, seenOfTwo.Accepted("cpu") + seenOfTwo.Accepted("io"));
+
+        static Task<ConsumerApp> StartAsync() => ConsumerApp.StartAsync(
+            static b => b.Services.AddFixedThreadPool("io", static o => o.Workers = 1),
+            static app =>
+            {
+                app.MapGet("/cpu", static () => "").RunOnPool("cpu");
+                app.MapGet("/io", static () => "").RunOnPool("io");
+            });
+    }
+
+    [Fact]
+    public async Task A_full_pool_refuses_by_its_own_name_and_does_not_stop_another()
+    {
+        using var open = new ManualResetEventSlim();
+        using var arrived = new SemaphoreSlim(0);
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b => b.Services.AddFixedThreadPool("io", static o => (o.Workers, o.QueueCapacity) = (1, 1)),
+            app =>
+            {
+                app.MapGet("/io", () =>
+                {
+                    arrived.Release();
+                    Assert.True(open.Wait(TimeSpan.FromSeconds(60)));
+                    return Trail.Here;
+                }).RunOnPool("io");
+                app.MapGet("/cpu", static () => Trail.Here).RunOnPool("cpu");
+            });
+        Task<Reply> running = app.GetAsync("/io");
+        Assert.True(await arrived.WaitAsync(TimeSpan.FromSeconds(60), ConsumerApp.Token));
+        // Of two more, the queue has room for one: the other is refused at once.
+        Task<Reply>[] more = [app.GetAsync("/io"), app.GetAsync("/io")];
+        Reply refused = await await Task.WhenAny(more);
+        Assert.Contains("urn:poolapi:problem:queue-full", refused.Body, StringComparison.Ordinal);
+        Assert.Contains("\"pool\":\"io\"", refused.Body, StringComparison.Ordinal);
+        Assert.Equal("cpu", (await app.GetAsync("/cpu")).Ok());
+        open.Set();
+        Assert.Equal("io", (await running).Ok());
+        await Task.WhenAll(more);
+    }
+
+    /// <summary>The counters of one app: its instruments belong to its own meter factory.</summary>
+    private sealed class MeasuredApp : IDisposable
+    {
+        private readonly ConcurrentDictionary<string, long> _accepted = new();
+        private readonly MeterListener _listener = new();
+
+        public MeasuredApp(ConsumerApp app)
+        {
+            IMeterFactory factory = app.Services.GetRequiredService<IMeterFactory>();
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == FixedThreadPool.MeterName && ReferenceEquals(instrument.Meter.Scope, factory))
+                    listener.EnableMeasurementEvents(instrument);
+            };
+            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+            {
+                if (instrument.Name != "poolapi.work.accepted") return;
+                foreach (var tag in tags)
+                {
+                    if (tag.Key == "pool") _accepted.AddOrUpdate((string)tag.Value!, value, (_, sum) => sum + value);
+                }
+            });
+            _listener.Start();
+        }
+
+        public long Accepted(string pool)
+        {
+            _accepted.Clear();
+            _listener.RecordObservableInstruments();
+            return _accepted.GetValueOrDefault(pool);
+        }
+
+        public void Dispose() => _listener.Dispose();
+    }
+}

@@ -1,0 +1,145 @@
+using System.Net;
+
+namespace PoolApi.Consumers.Tests;
+
+/// <summary>An old app's middleware, which blocks: a whole branch of the pipeline on a pool.</summary>
+public sealed class LegacyMiddlewareTests
+{
+    /// <summary>Answers by itself, as such middleware does, from a body that it reads while it blocks.</summary>
+    private static async Task LegacyAsync(HttpContext context)
+    {
+        context.RequestServices.GetRequiredService<Trail>().Add("legacy");
+        using var reader = new StreamReader(context.Request.Body);
+        string body = await reader.ReadToEndAsync(ConsumerApp.Token);
+        Thread.Sleep(1);
+        context.RequestServices.GetRequiredService<Trail>().Add("legacy again");
+        context.Response.Headers["X-Legacy"] = "yes";
+        await context.Response.WriteAsync($"{context.Request.PathBase}|{context.Request.Path}|{body}", ConsumerApp.Token);
+    }
+
+    [Fact]
+    public async Task Everything_under_the_path_runs_on_the_pool_and_nothing_else_does()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
+        {
+            app.UseFixedThreadPool("/legacy");
+            app.Map("/legacy", static legacy => legacy.Run(LegacyAsync));
+            app.Map("/modern", static modern => modern.Run(LegacyAsync));
+        });
+        Reply reply = await app.PostAsync("/legacy/a", new StringContent("hello"));
+        Assert.Equal("/legacy|/a|hello", reply.Ok());
+        Assert.Contains("X-Legacy: yes", reply.Headers, StringComparison.Ordinal);
+        Assert.True(reply.IsFromPool);
+        Assert.Equal(["legacy: cpu", "legacy again: cpu"], app.Trail.Take());
+
+        Assert.False((await app.PostAsync("/modern/a", new StringContent("hello"))).IsFromPool);
+        Assert.Equal(["legacy: server", "legacy again: server"], app.Trail.Take());
+        Assert.Equal(HttpStatusCode.NotFound, (await app.GetAsync("/legacyish")).Status);
+        Assert.Equal(1, app.Pool().GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task Inside_of_a_branch_the_branch_runs_on_the_pool()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b => b.Services.AddFixedThreadPool("io", static o => o.Workers = 1),
+            static app =>
+            {
+                app.Map("/mapped", static branch => branch.UseFixedThreadPool("/", "io").Run(LegacyAsync));
+                app.UseWhen(
+                    static context => context.Request.Headers.ContainsKey("X-Slow"),
+                    static branch => branch.UseFixedThreadPool("/", "io"));
+                app.Run(LegacyAsync);
+            });
+        Assert.Equal("/mapped|/x|", (await app.GetAsync("/mapped/x")).Ok());
+        Assert.Equal(["legacy: io", "legacy again: io"], app.Trail.Take());
+        (await app.GetAsync("/", ("X-Slow", "1"))).Ok();
+        Assert.Equal(["legacy: io", "legacy again: io"], app.Trail.Take());
+        (await app.GetAsync("/")).Ok();
+        Assert.Equal(["legacy: server", "legacy again: server"], app.Trail.Take());
+    }
+
+    [Fact]
+    public async Task The_limits_of_the_branch_hold_before_its_middleware_runs()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
+        {
+            app.UseFixedThreadPool("/legacy", configure: static o => (o.MaxBodyBytes, o.Kind) = (1000, "old"));
+            app.Run(LegacyAsync);
+        });
+        Reply refused = await app.PostAsync("/legacy", new ByteArrayContent(new byte[1001]));
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, refused.Status);
+        Assert.Contains("urn:poolapi:problem:payload-too-large", refused.Body, StringComparison.Ordinal);
+        Assert.Empty(app.Trail.Take());
+        (await app.PostAsync("/legacy", new ByteArrayContent(new byte[1000]))).Ok();
+    }
+
+    [Fact]
+    public async Task An_endpoint_on_a_pool_under_the_path_enters_only_the_pool_of_the_branch()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b => b.Services.AddFixedThreadPool("io", static o => o.Workers = 1),
+            static app =>
+            {
+                app.UseFixedThreadPool("/legacy", "io");
+                app.MapGet("/legacy/handler", static () => Trail.Here).RunOnPool("cpu");
+                app.MapGet("/legacy/delegate", static context => context.Response.WriteAsync(Trail.Here, ConsumerApp.Token)).RunOnPool("io");
+                app.MapGet("/handler", static () => Trail.Here).RunOnPool("cpu");
+            });
+        Assert.Equal("io", (await app.GetAsync("/legacy/handler")).Ok());
+        Assert.Equal("io", (await app.GetAsync("/legacy/delegate")).Ok());
+        Assert.Equal("cpu", (await app.GetAsync("/handler")).Ok());
+        Assert.Equal((2, 1), (app.Pool("io").GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Accepted));
+    }
+
+    [Fact]
+    public async Task A_fault_of_the_middleware_reaches_the_apps_own_handler()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
+        {
+            app.UseExceptionHandler(static errors => errors.Run(static context =>
+            {
+                context.RequestServices.GetRequiredService<Trail>().Add("error");
+                return context.Response.WriteAsync("sorry", ConsumerApp.Token);
+            }));
+            app.UseFixedThreadPool("/");
+            app.Run(static _ => throw new InvalidOperationException("thrown on purpose"));
+        });
+        Reply reply = await app.GetAsync("/any");
+        Assert.Equal((HttpStatusCode.InternalServerError, "sorry"), (reply.Status, reply.Body));
+        Assert.Equal(["error: server"], app.Trail.Take());
+        Assert.Equal(1, app.Pool().GetSnapshot().Counts.Failed);
+    }
+
+    [Fact]
+    public async Task An_answer_in_memory_is_written_off_the_pool_and_is_the_same()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
+        {
+            app.UseFixedThreadPool("/on", configure: static o => o.ExecuteResult = true);
+            app.Run(static async context =>
+            {
+                context.Response.ContentType = "text/plain";
+                context.Response.StatusCode = 203;
+                await context.Response.WriteAsync(new string('x', 200_000), ConsumerApp.Token);
+                await context.Response.Body.FlushAsync(ConsumerApp.Token);
+            });
+        });
+        Reply off = await app.GetAsync("/off"), on = await app.GetAsync("/on");
+        Assert.Equal((off.Status, off.ContentType, off.Body), (on.Status, on.ContentType, on.Body));
+        Assert.True(on.IsFromPool);
+    }
+
+    [Fact]
+    public async Task Faults_are_told_at_the_start()
+    {
+        InvalidOperationException unknown = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
+            null, static app => app.UseFixedThreadPool("/legacy", "gpu")));
+        Assert.Contains("runs on the pool 'gpu', which does not exist", unknown.Message, StringComparison.Ordinal);
+        ArgumentException path = await Assert.ThrowsAsync<ArgumentException>(static () => ConsumerApp.StartAsync(
+            null, static app => app.UseFixedThreadPool("io")));
+        Assert.Contains("starts with a slash", path.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(static () => ConsumerApp.StartAsync(
+            null, static app => app.UseFixedThreadPool("/legacy", configure: static o => o.MaxBodyBytes = 0)));
+    }
+}

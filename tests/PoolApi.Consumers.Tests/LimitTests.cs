@@ -1,0 +1,115 @@
+using System.Net;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.SignalR;
+using PoolApi.AspNetCore.Endpoints;
+
+namespace PoolApi.Consumers.Tests;
+
+/// <summary>Limits that an app has set hold on the pool, and what cannot run on a pool says so.</summary>
+public sealed class LimitTests
+{
+    private static Task<ConsumerApp> StartAsync() => ConsumerApp.StartAsync(
+        static b =>
+        {
+            b.WebHost.ConfigureKestrel(static o => o.Limits.MaxRequestBodySize = 3000);
+            b.Services.Configure<FormOptions>(static o => o.MultipartBodyLengthLimit = 2000);
+        },
+        static app =>
+        {
+            Map(app.MapGroup("/off"));
+            Map(app.MapGroup("/on").RunOnPool());
+            Map(app.MapGroup("/small").RunOnPool(configure: static o => o.MaxBodyBytes = 500));
+        },
+        kestrel: true);
+
+    private static void Map(RouteGroupBuilder group)
+    {
+        group.MapPost("/server", static Task<long> (Stream body) => LengthAsync(body));
+        group.MapPost("/lowered", static Task<long> (Stream body) => LengthAsync(body)).WithMetadata(new RequestSizeLimitAttribute(1000));
+        group.MapPost("/lifted", static Task<long> (Stream body) => LengthAsync(body)).WithMetadata(new DisableRequestSizeLimitAttribute());
+        group.MapPost("/form", static (IFormFile file) => file.Length).DisableAntiforgery();
+    }
+
+    private static async Task<long> LengthAsync(Stream body)
+    {
+        using var copy = new MemoryStream();
+        await body.CopyToAsync(copy, ConsumerApp.Token);
+        return copy.Length;
+    }
+
+    [Theory]
+    [InlineData("server", 3000)]
+    [InlineData("lowered", 1000)]
+    public async Task The_servers_limit_holds_as_it_does_without_the_pool(string path, int limit)
+    {
+        await using ConsumerApp app = await StartAsync();
+        foreach (string group in (string[])["off", "on"])
+        {
+            foreach (bool chunked in (bool[])[false, true])
+            {
+                Assert.Equal($"{limit}", (await PostAsync(app, $"/{group}/{path}", limit, chunked: false)).Ok());
+                Reply refused = await PostAsync(app, $"/{group}/{path}", limit + 2000, chunked);
+                Assert.Equal(HttpStatusCode.RequestEntityTooLarge, refused.Status);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_lifted_limit_is_lifted_on_the_pool_too_up_to_the_pools_own()
+    {
+        await using ConsumerApp app = await StartAsync();
+        Assert.Equal("5000", (await PostAsync(app, "/off/lifted", 5000, chunked: false)).Ok());
+        Assert.Equal("5000", (await PostAsync(app, "/on/lifted", 5000, chunked: false)).Ok());
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await PostAsync(app, "/small/lifted", 501, chunked: false)).Status);
+    }
+
+    [Fact]
+    public async Task The_limits_of_forms_hold()
+    {
+        await using ConsumerApp app = await StartAsync();
+        foreach (string group in (string[])["off", "on"])
+        {
+            using var good = new MultipartFormDataContent { { new ByteArrayContent(new byte[1900]), "file", "a.bin" } };
+            Assert.Equal("1900", (await app.PostAsync($"/{group}/form", good)).Ok());
+            using var large = new MultipartFormDataContent { { new ByteArrayContent(new byte[2100]), "file", "a.bin" } };
+            Assert.Equal(HttpStatusCode.BadRequest, (await app.PostAsync($"/{group}/form", large)).Status);
+        }
+    }
+
+    private static async Task<Reply> PostAsync(ConsumerApp app, string path, int bytes, bool chunked)
+    {
+        using var content = new ByteArrayContent(new byte[bytes]);
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(path, UriKind.Relative)) { Content = content };
+        request.Headers.TransferEncodingChunked = chunked;
+        using HttpResponseMessage response = await app.Client.SendAsync(request, ConsumerApp.Token);
+        return await Reply.ReadAsync(response);
+    }
+
+    private sealed class Chat : Hub;
+
+    [Fact]
+    public async Task A_connection_cannot_run_on_a_pool_and_the_start_says_what_to_do()
+    {
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
+            static b => b.Services.AddSignalR(), static app => app.MapGroup("/all").RunOnPool().MapHub<Chat>("/chat")));
+        Assert.Contains("/all/chat", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("call pool.RunAsync(…) in the hub's method", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_says_of_an_endpoint_that_it_runs_on_a_pool_comes_from_RunOnPool_alone()
+    {
+        Assert.Empty(typeof(RunOnPoolMetadata).GetConstructors());
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
+        {
+            app.MapGet("/other", static () => Trail.Here).RunOnPool("cpu");
+            RunOnPoolMetadata others = ((IEndpointRouteBuilder)app).DataSources.Single().Endpoints[0].Metadata.GetRequiredMetadata<RunOnPoolMetadata>();
+            // Metadata of the app's own, and of another endpoint, change nothing.
+            app.MapGet("/", static () => Trail.Here).WithMetadata(others, "words").RunOnPool();
+        });
+        Assert.Equal("cpu", (await app.GetAsync("/")).Ok());
+        RunOnPoolMetadata metadata = app.Services.GetRequiredService<EndpointDataSource>().Endpoints[1].Metadata.GetRequiredMetadata<RunOnPoolMetadata>();
+        Assert.Null(metadata.Pool);
+    }
+}

@@ -1,0 +1,222 @@
+using System.Net;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Filters;
+
+namespace PoolApi.Consumers.Tests;
+
+/// <summary>MVC with views, filters of every kind, forms and a conventional route.</summary>
+public sealed class MvcTests
+{
+    private static Task<ConsumerApp> StartAsync(Action<ControllerActionEndpointConventionBuilder>? routes = null) => ConsumerApp.StartAsync(
+        static b =>
+        {
+            b.Services.AddFixedThreadPool("io", static o => o.Workers = 2);
+            b.Services.AddControllersWithViews().Only(typeof(ShopController), typeof(PlainController));
+        },
+        app =>
+        {
+            ControllerActionEndpointConventionBuilder builder = app.MapControllerRoute("default", "{controller}/{action}/{id?}");
+            routes?.Invoke(builder);
+        });
+
+    [Fact]
+    public async Task Only_the_action_runs_on_the_pool_and_filters_and_the_view_do_not()
+    {
+        await using ConsumerApp app = await StartAsync();
+        Assert.Contains("<ul><li>pear</li><li>fig</li></ul>", (await app.GetAsync("/shop/list")).Ok(), StringComparison.Ordinal);
+        Assert.Equal(
+            [
+                "authorization filter: server", "resource filter: server", "action filter: server", "action: io", "action filter again: server",
+                "result filter: server", "view: server",
+            ],
+            app.Trail.Take());
+    }
+
+    /// <summary>As documented: a view is written as its model is read, and so off the pool, unless the endpoint says otherwise.</summary>
+    [Fact]
+    public async Task A_lazy_model_is_read_by_the_view_and_so_off_the_pool()
+    {
+        await using ConsumerApp app = await StartAsync();
+        Assert.Contains("<li>lazy</li>", (await app.GetAsync("/shop/lazy")).Ok(), StringComparison.Ordinal);
+        Assert.Equal(["view: server", "item: server"], app.Trail.Take().TakeLast(2));
+    }
+
+    [Fact]
+    public async Task A_view_is_executed_on_the_pool_where_the_action_says_so()
+    {
+        await using ConsumerApp app = await StartAsync();
+        Reply whole = await app.GetAsync("/shop/whole");
+        Assert.Contains("<li>lazy</li>", whole.Ok(), StringComparison.Ordinal);
+        Assert.True(whole.IsFromPool);
+        Assert.Equal(["view: io", "item: io"], app.Trail.Take().TakeLast(2));
+        Assert.Equal(1, app.Pool("io").GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public async Task A_view_is_executed_on_the_pool_where_the_routes_say_so()
+    {
+        await using ConsumerApp app = await StartAsync(static routes => routes.RunOnPool(configure: static o => o.ExecuteResult = true));
+        Assert.Contains("<li>lazy</li>", (await app.GetAsync("/plain/lazy")).Ok(), StringComparison.Ordinal);
+        Assert.Equal(["view: cpu", "item: cpu"], app.Trail.Take());
+    }
+
+    [Fact]
+    public async Task Said_by_the_routes_and_by_an_attribute_the_attribute_names_the_pool_and_the_request_enters_once()
+    {
+        await using ConsumerApp app = await StartAsync(static routes => routes.RunOnPool("cpu"));
+        Reply reply = await app.GetAsync("/shop/where");
+        Assert.Equal("io", reply.Ok());
+        Assert.Equal("cpu", (await app.GetAsync("/plain/where")).Ok());
+        Assert.Equal((1, 1), (app.Pool("io").GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Accepted));
+    }
+
+    [Fact]
+    public async Task An_exception_filter_answers_what_the_action_threw_on_the_pool()
+    {
+        await using ConsumerApp app = await StartAsync();
+        Reply reply = await app.GetAsync("/shop/throws");
+        Assert.Equal((HttpStatusCode)418, reply.Status);
+        Assert.Equal(["throws: io", "action filter again: server", "exception filter: server"], app.Trail.Take().TakeLast(3));
+        Assert.Equal(1, app.Pool("io").GetSnapshot().Counts.Failed);
+    }
+
+    /// <summary>An error page has the context of the request that has failed on the pool, and in it what led that request there.</summary>
+    [Fact]
+    public async Task An_error_page_off_the_pool_stays_off_it()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b => b.Services.AddControllersWithViews().Only(typeof(FailingController)),
+            static app =>
+            {
+                app.UseExceptionHandler("/error");
+                app.MapControllerRoute("fails", "fails", new { controller = "Failing", action = "Fail" });
+                app.MapControllerRoute("error", "error", new { controller = "Failing", action = "Where" }).RunOffPool();
+            });
+        Reply reply = await app.GetAsync("/fails");
+        Assert.Equal((HttpStatusCode.InternalServerError, "server"), (reply.Status, reply.Body));
+        Assert.Equal((1, 1), (app.Pool().GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Failed));
+    }
+
+    [RunOnPool("cpu")]
+    public sealed class FailingController : Controller
+    {
+        public string Fail() => throw new InvalidOperationException("thrown on purpose");
+
+        public string Where() => Trail.Here;
+    }
+
+    [Fact]
+    public async Task A_form_with_an_antiforgery_token_comes_through_and_one_without_is_refused()
+    {
+        await using ConsumerApp app = await StartAsync();
+        using HttpResponseMessage page = await app.Client.GetAsync(new Uri("/shop/form", UriKind.Relative), ConsumerApp.Token);
+        string token = Regex.Match(await page.Content.ReadAsStringAsync(ConsumerApp.Token), "value=\"([^\"]+)\"").Groups[1].Value;
+        string cookie = page.Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+        app.Trail.Take();
+
+        Reply sent = await app.SendAsync(HttpMethod.Post, "/shop/send", Form(token), ("Cookie", cookie));
+        Assert.Equal("hello", sent.Ok());
+        Assert.Contains("sent: io", app.Trail.Take());
+        Reply refused = await app.SendAsync(HttpMethod.Post, "/shop/send", Form("wrong"), ("Cookie", cookie));
+        Assert.Equal(HttpStatusCode.BadRequest, refused.Status);
+        Assert.DoesNotContain("sent: io", app.Trail.Take());
+
+        static FormUrlEncodedContent Form(string token) => new([new("__RequestVerificationToken", token), new("text", "hello")]);
+    }
+
+    /// <summary>The antiforgery filter reads the form before any other filter could count it.</summary>
+    [Fact]
+    public async Task A_form_is_limited_and_counted_before_any_filter_reads_it()
+    {
+        await using ConsumerApp app = await StartAsync();
+        using var content = new FormUrlEncodedContent([new("text", new string('x', 2000))]);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await app.PostAsync("/shop/send", content)).Status);
+        Assert.Empty(app.Trail.Take());
+    }
+
+    [Fact]
+    public async Task Work_on_a_conventional_route_is_named_after_its_action()
+    {
+        await using ConsumerApp app = await StartAsync(static routes => routes.RunOnPool("cpu"));
+        string[] kinds = [.. app.Services.GetRequiredService<EndpointDataSource>().Endpoints
+            .Select(static e => e.Metadata.GetMetadata<AspNetCore.Endpoints.RunOnPoolMetadata>()?.Kind).OfType<string>()];
+        Assert.Contains("shop/list", kinds);
+        Assert.Contains("plain/where", kinds);
+    }
+
+    [NotingFilter]
+    [RunOnPool("io", MaxBodyBytes = 1000)]
+    public sealed class ShopController : Controller
+    {
+        private Trail Trail => HttpContext.RequestServices.GetRequiredService<Trail>();
+
+        public IActionResult List()
+        {
+            Trail.Add("action");
+            return View((List<string>)["pear", "fig"]);
+        }
+
+        public IActionResult Lazy() => View("List", Items(Trail));
+
+        [RunOnPool("io", ExecuteResult = true)]
+        public IActionResult Whole() => View("List", Items(Trail));
+
+        public string Where() => Trail.Here;
+
+        public IActionResult Throws()
+        {
+            Trail.Add("throws");
+            throw new InvalidOperationException("thrown on purpose");
+        }
+
+        public IActionResult Form() => View();
+
+        [HttpPost]
+        [ValidateAntiForgeryToken]
+        public string Send(string text)
+        {
+            Trail.Add("sent");
+            return text;
+        }
+    }
+
+    public sealed class PlainController : Controller
+    {
+        public string Where() => Trail.Here;
+
+        public IActionResult Lazy() => View("~/Views/Shop/List.cshtml", Items(HttpContext.RequestServices.GetRequiredService<Trail>()));
+    }
+
+    private static IEnumerable<string> Items(Trail trail)
+    {
+        trail.Add("item");
+        yield return "lazy";
+    }
+
+    [AttributeUsage(AttributeTargets.Class)]
+    private sealed class NotingFilterAttribute : Attribute, IAuthorizationFilter, IResourceFilter, IActionFilter, IResultFilter, IExceptionFilter
+    {
+        public void OnAuthorization(AuthorizationFilterContext context) => Add(context, "authorization filter");
+
+        public void OnResourceExecuting(ResourceExecutingContext context) => Add(context, "resource filter");
+
+        public void OnResourceExecuted(ResourceExecutedContext context) { }
+
+        public void OnActionExecuting(ActionExecutingContext context) => Add(context, "action filter");
+
+        public void OnActionExecuted(ActionExecutedContext context) => Add(context, "action filter again");
+
+        public void OnResultExecuting(ResultExecutingContext context) => Add(context, "result filter");
+
+        public void OnResultExecuted(ResultExecutedContext context) { }
+
+        public void OnException(ExceptionContext context)
+        {
+            Add(context, "exception filter");
+            context.Result = new StatusCodeResult(418);
+        }
+
+        private static void Add(FilterContext context, string step) => context.HttpContext.RequestServices.GetRequiredService<Trail>().Add(step);
+    }
+}

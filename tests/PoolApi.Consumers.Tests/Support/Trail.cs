@@ -1,0 +1,31 @@
+namespace PoolApi.Consumers.Tests.Support;
+
+/// <summary>What ran on which threads, in order.</summary>
+internal sealed class Trail
+{
+    private readonly List<string> _steps = [];
+
+    /// <summary>The pool whose worker runs this, or <c>server</c> for the .NET ThreadPool.</summary>
+    public static string Here => Thread.CurrentThread switch
+    {
+        { IsThreadPoolThread: true } => "server",
+        { Name: { } name } when name.IndexOf('-', StringComparison.Ordinal) is > 0 and var dash => name[..dash],
+        _ => "elsewhere",
+    };
+
+    public void Add(string step)
+    {
+        lock (_steps) _steps.Add($"{step}: {Here}");
+    }
+
+    /// <summary>The steps so far. The next ones begin anew.</summary>
+    public string[] Take()
+    {
+        lock (_steps)
+        {
+            string[] taken = [.. _steps];
+            _steps.Clear();
+            return taken;
+        }
+    }
+}

@@ -1,0 +1,3 @@
+global using PoolApi.AspNetCore;
+global using PoolApi.Consumers.Tests.Support;
+global using PoolApi.Threading;
