@@ -97,6 +97,7 @@ internal sealed record StoredMetadata
     public int CapturedBytes(string text) => User is null && Headers?.Keys.Any(static n => !IsUsualHeader(n)) != true ? 0 : Encoding.UTF8.GetByteCount(text);
 
     /// <summary>The cultures, unless they are not known.</summary>
+    [JsonIgnore]
     public (CultureInfo Culture, CultureInfo UICulture)? Cultures
     {
         get
@@ -118,7 +119,7 @@ internal sealed record StoredMetadata
 
     private static Dictionary<string, string?>? RouteOf(RouteValueDictionary values) => values.Count == 0
         ? null
-        : values.ToDictionary(static v => v.Key, static v => Convert.ToString(v.Value, CultureInfo.InvariantCulture), StringComparer.OrdinalIgnoreCase);
+        : values.ToDictionary(static v => v.Key, static v => v.Value is null ? null : Convert.ToString(v.Value, CultureInfo.InvariantCulture), StringComparer.OrdinalIgnoreCase);
 
     private static Dictionary<string, string?[]>? HeadersOf(IHeaderDictionary headers, RequestCapture capture)
     {
