@@ -9,8 +9,9 @@ namespace PoolApi.JobRoutes;
 internal static class RequestFingerprint
 {
     /// <summary>
-    /// The SHA-256 of method, path without the prefix of a proxy (<see cref="HttpRequest.PathBase"/>), query string, content type, body, and the headers that an endpoint keeps. Each goes in with its length before it, so that no
-    /// part can borrow from the next; a part that is not there differs from an empty one.
+    /// The SHA-256 of method, path without the prefix of a proxy (<see cref="HttpRequest.PathBase"/>), query string, content type, body, and
+    /// the headers that an endpoint keeps. Each goes in with its length before it, so that no part can borrow from the next; a part that is
+    /// not there differs from an empty one.
     /// </summary>
     /// <param name="request">The request.</param>
     /// <param name="body">Its body, whole.</param>

@@ -43,13 +43,9 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     private async Task<IResult> CommitAsync()
     {
         var settings = context.RequestServices.GetRequiredService<JobSettings>();
-        long length = context.Features.Get<IBufferedBodyFeature>()?.Body.Length ?? 0;
-        if (RefuseBody(context, length) is { } refusal) return refusal;
-        RequestCapture capture = StorableMetadata.CaptureOf(context);
-        var metadata = StoredMetadata.Of(context, capture);
-        string text = metadata.ToText();
-        if (RefuseCaptured(settings, length, metadata.CapturedBytes(text)) is { } tooMuch) return tooMuch;
-        JobAcceptance acceptance = await StoreAsync(settings, text, capture);
+        if (RefuseBody(context, context.Features.Get<IBufferedBodyFeature>()?.Body.Length) is { } refusal) return refusal;
+        (IResult? tooMuch, JobAcceptance acceptance) = await StoreAsync(settings);
+        if (tooMuch is not null) return tooMuch;
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeProblems.KeyReused(context);
         if (acceptance.Outcome == AcceptOutcome.Created)
             context.RequestServices.GetRequiredService<JobInstruments>().Accepted(acceptance.Job.Kind);
@@ -91,18 +87,23 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
             context, StatusCodes.Status413PayloadTooLarge, together, errors: new Dictionary<string, string[]> { ["body"] = [together] });
     }
 
-    /// <summary>Commits the job, and gives the body up: what waits for the job's end holds nothing of it.</summary>
+    /// <summary>Commits the job, and gives the body up: what waits for the job's end holds nothing of it, nor a copy of what else is kept.</summary>
     /// <remarks>
     /// In a method of its own, since an async method keeps its variables while it waits. An attempt that has been claimed with the job
     /// has the body in its own budget.
     /// </remarks>
-    private async Task<JobAcceptance> StoreAsync(JobSettings settings, string metadata, RequestCapture capture)
+    /// <returns>An answer, if more would be kept than may be.</returns>
+    private async Task<(IResult? Refusal, JobAcceptance Acceptance)> StoreAsync(JobSettings settings)
     {
-        IBufferedBodyFeature? buffered = context.Features.Get<IBufferedBodyFeature>();
-        NewJob job = ToJob(buffered?.Body ?? default, metadata, capture, settings.MaxAttempts);
+        ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
+        RequestCapture capture = StorableMetadata.CaptureOf(context);
+        var metadata = StoredMetadata.Of(context, capture);
+        string text = metadata.ToText();
+        if (RefuseCaptured(settings, body.Length, metadata.CapturedBytes(text)) is { } refusal) return (refusal, default);
+        NewJob job = ToJob(body, text, capture, settings.MaxAttempts);
         JobAcceptance acceptance = await AcceptAsync(context.RequestServices.GetRequiredService<JobDispatcher>(), job);
         StoredRequestDelegates.Committed(context);
-        return acceptance with { Claim = acceptance.Claim?.WithoutBody() };
+        return (null, acceptance with { Claim = acceptance.Claim?.WithoutBody() });
     }
 
     /// <summary>A store that does not answer is given up, and what has not begun is taken back.</summary>

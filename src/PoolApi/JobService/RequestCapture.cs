@@ -23,7 +23,10 @@ internal sealed class RequestCapture
         "Connection", "Expect", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
     };
 
-    private static readonly HashSet<string> Usual = new(StringComparer.OrdinalIgnoreCase) { "Content-Encoding", "Content-Length", "Content-Type", "Host" };
+    private static readonly HashSet<string> Usual = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Content-Encoding", "Content-Length", "Content-Type", "Host",
+    };
 
     private readonly SortedSet<string> _headers = new(StringComparer.OrdinalIgnoreCase);
 

@@ -78,9 +78,7 @@ internal sealed record StoredMetadata
     public static StoredMetadata Parse(string? text)
     {
         if (text is null) return None;
-        int start = text.StartsWith('{') ? 0
-            : text.Length > TraceParentLength + 1 && text[TraceParentLength] == ' ' && ActivityContext.TryParse(text[..TraceParentLength], null, out _) ? TraceParentLength + 1
-            : -1;
+        int start = StartOfRest(text);
         if (start < 0) return None with { TraceParent = text };
         StoredMetadata read = JsonSerializer.Deserialize(text.AsSpan(start), StoredMetadataJson.Compact.StoredMetadata)
             ?? throw new JsonException("There is null in the place of what was kept of the request.");
@@ -94,7 +92,8 @@ internal sealed record StoredMetadata
     }
 
     /// <summary>The bytes of a text that has headers or a user which an endpoint keeps; 0 of one that has only the usual.</summary>
-    public int CapturedBytes(string text) => User is null && Headers?.Keys.Any(static n => !IsUsualHeader(n)) != true ? 0 : Encoding.UTF8.GetByteCount(text);
+    public int CapturedBytes(string text) =>
+        User is null && Headers?.Keys.Any(static n => !IsUsualHeader(n)) != true ? 0 : Encoding.UTF8.GetByteCount(text);
 
     /// <summary>The cultures, unless they are not known.</summary>
     [JsonIgnore]
@@ -114,12 +113,24 @@ internal sealed record StoredMetadata
         }
     }
 
+    /// <returns>-1: there is nothing but the trace.</returns>
+    private static int StartOfRest(string text)
+    {
+        if (text.StartsWith('{')) return 0;
+        bool isTraced = text.Length > TraceParentLength + 1 && text[TraceParentLength] == ' '
+            && ActivityContext.TryParse(text[..TraceParentLength], null, out _);
+        return isTraced ? TraceParentLength + 1 : -1;
+    }
+
     /// <summary>The body is stored as it came, so it needs its coding.</summary>
     private static bool IsUsualHeader(string name) => name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase);
 
     private static Dictionary<string, string?>? RouteOf(RouteValueDictionary values) => values.Count == 0
         ? null
-        : values.ToDictionary(static v => v.Key, static v => v.Value is null ? null : Convert.ToString(v.Value, CultureInfo.InvariantCulture), StringComparer.OrdinalIgnoreCase);
+        : values.ToDictionary(
+            static v => v.Key,
+            static v => v.Value is null ? null : Convert.ToString(v.Value, CultureInfo.InvariantCulture),
+            StringComparer.OrdinalIgnoreCase);
 
     private static Dictionary<string, string?[]>? HeadersOf(IHeaderDictionary headers, RequestCapture capture)
     {
