@@ -146,7 +146,7 @@ internal sealed class Accepting : IAsyncDisposable
             .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.Query))
             .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.ContentType))
             .WithColumn(NpgsqlDbType.Bytea, rows, static r => NpgsqlValues.Bytes(r.Job.Payload.Body))
-            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.TraceParent))
+            .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Payload.Metadata))
             .WithColumn(NpgsqlDbType.Text, rows, static r => r.Owner)
             .WithColumn(NpgsqlDbType.Bigint, rows, static r => NpgsqlValues.Microseconds(r.Lease))
             .With(NpgsqlDbType.Bigint, call);

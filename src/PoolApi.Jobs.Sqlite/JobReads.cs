@@ -30,8 +30,8 @@ internal sealed class JobReads(Database database)
         using Statement.Rows rows = _payload.Add(row.Payload).Query();
         if (!rows.Next()) throw new JobStoreException($"The job store is damaged: job {row.Id} has no payload.");
         string method = _payload.ReadText(), path = _payload.ReadText(), query = _payload.ReadText();
-        string? contentType = _payload.ReadTextOrNull(), traceParent = _payload.ReadTextOrNull();
-        return new JobPayload(method, path, query, contentType, _payload.ReadBytes(), traceParent);
+        string? contentType = _payload.ReadTextOrNull(), metadata = _payload.ReadTextOrNull();
+        return new JobPayload(method, path, query, contentType, _payload.ReadBytes(), metadata);
     }
 
     /// <summary>The length of the body that a job is to run with.</summary>

@@ -42,7 +42,7 @@ internal sealed class JobTable(Database database, Batch batch)
 
     public void Insert(JobRow row, JobPayload payload, IdempotencyKey? key)
     {
-        _insertPayload.Add(payload.Method).Add(payload.Path).Add(payload.Query).Add(payload.ContentType).Add(payload.TraceParent)
+        _insertPayload.Add(payload.Method).Add(payload.Path).Add(payload.Query).Add(payload.ContentType).Add(payload.Metadata)
             .Add(payload.Body.Span).Run();
         row.Payload = database.LastRow;
         _insert.AddFixed(row).AddChanging(row).Run();

@@ -6,8 +6,11 @@ namespace PoolApi.Jobs;
 /// <param name="Query">The query string with its <c>?</c>, or empty.</param>
 /// <param name="ContentType">The body's media type, if it had one.</param>
 /// <param name="Body">The body.</param>
-/// <param name="TraceParent">The W3C traceparent of the request, if it was traced.</param>
-public sealed record JobPayload(string Method, string Path, string Query, string? ContentType, ReadOnlyMemory<byte> Body, string? TraceParent);
+/// <param name="Metadata">
+/// What else the executor keeps of the request, as it likes: the store does not look into it. The first version kept the W3C traceparent and
+/// nothing else, so the stores' column is named after it.
+/// </param>
+public sealed record JobPayload(string Method, string Path, string Query, string? ContentType, ReadOnlyMemory<byte> Body, string? Metadata);
 
 /// <summary>The answer of a job that has run.</summary>
 /// <param name="Status">The HTTP status.</param>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.AspNetCore;
@@ -45,7 +44,8 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     {
         var settings = context.RequestServices.GetRequiredService<JobSettings>();
         if (RefuseBody(context, context.Features.Get<IBufferedBodyFeature>()?.Body.Length) is { } refusal) return refusal;
-        JobAcceptance acceptance = await StoreAsync(settings);
+        (IResult? tooMuch, JobAcceptance acceptance) = await StoreAsync(settings);
+        if (tooMuch is not null) return tooMuch;
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeProblems.KeyReused(context);
         if (acceptance.Outcome == AcceptOutcome.Created)
             context.RequestServices.GetRequiredService<JobInstruments>().Accepted(acceptance.Job.Kind);
@@ -68,18 +68,42 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
             context, StatusCodes.Status413PayloadTooLarge, fault, errors: new Dictionary<string, string[]> { ["body"] = [fault] });
     }
 
-    /// <summary>Commits the job, and gives the body up: what waits for the job's end holds nothing of it.</summary>
+    /// <summary>431 for headers and a user that are more than may be kept; 413 if they leave no room for the body.</summary>
+    private ProblemHttpResult? RefuseCaptured(JobSettings settings, long body, int captured)
+    {
+        if (captured > StoredMetadata.MaxCaptured)
+        {
+            string fault = string.Create(
+                CultureInfo.InvariantCulture,
+                $"What a job keeps of the headers and the user of its request may have up to {StoredMetadata.MaxCaptured} bytes; here it has {captured}.");
+            return Problem.Of(
+                context, StatusCodes.Status431RequestHeaderFieldsTooLarge, fault, errors: new Dictionary<string, string[]> { ["headers"] = [fault] });
+        }
+        if (body + captured <= settings.MaxPayloadBytes) return null;
+        string together = string.Create(
+            CultureInfo.InvariantCulture,
+            $"The body of a job may have up to {settings.MaxPayloadBytes} bytes, together with the {captured} bytes of its headers and its user that are kept.");
+        return Problem.Of(
+            context, StatusCodes.Status413PayloadTooLarge, together, errors: new Dictionary<string, string[]> { ["body"] = [together] });
+    }
+
+    /// <summary>Commits the job, and gives the body up: what waits for the job's end holds nothing of it, nor a copy of what else is kept.</summary>
     /// <remarks>
     /// In a method of its own, since an async method keeps its variables while it waits. An attempt that has been claimed with the job
     /// has the body in its own budget.
     /// </remarks>
-    private async Task<JobAcceptance> StoreAsync(JobSettings settings)
+    /// <returns>An answer, if more would be kept than may be.</returns>
+    private async Task<(IResult? Refusal, JobAcceptance Acceptance)> StoreAsync(JobSettings settings)
     {
-        IBufferedBodyFeature? buffered = context.Features.Get<IBufferedBodyFeature>();
-        NewJob job = ToJob(buffered?.Body ?? default, settings.MaxAttempts);
+        ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
+        RequestCapture capture = StorableMetadata.CaptureOf(context);
+        var metadata = StoredMetadata.Of(context, capture);
+        string text = metadata.ToText();
+        if (RefuseCaptured(settings, body.Length, metadata.CapturedBytes(text)) is { } refusal) return (refusal, default);
+        NewJob job = ToJob(body, text, capture, settings.MaxAttempts);
         JobAcceptance acceptance = await AcceptAsync(context.RequestServices.GetRequiredService<JobDispatcher>(), job);
         StoredRequestDelegates.Committed(context);
-        return acceptance with { Claim = acceptance.Claim?.WithoutBody() };
+        return (null, acceptance with { Claim = acceptance.Claim?.WithoutBody() });
     }
 
     /// <summary>A store that does not answer is given up, and what has not begun is taken back.</summary>
@@ -165,7 +189,7 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
     private Task<IResult> AnswerAsync(Job job) =>
         JobResults.ReadAsync(context, context.RequestServices.GetRequiredService<IJobStore>(), job.Id, withLocation: true);
 
-    private NewJob ToJob(ReadOnlyMemory<byte> body, int maxAttempts)
+    private NewJob ToJob(ReadOnlyMemory<byte> body, string metadata, RequestCapture capture, int maxAttempts)
     {
         HttpRequest request = context.Request;
         return new NewJob
@@ -179,8 +203,8 @@ internal sealed class JobIntake(HttpContext context, string kind, Preference pre
             Timeout = parameters.Timeout,
             MaxAttempts = maxAttempts,
             Payload = new JobPayload(
-                request.Method, request.Path.Value ?? "", request.QueryString.Value ?? "", request.ContentType, body, Activity.Current?.Id),
-            Idempotency = idempotencyKey is null ? null : new IdempotencyKey(idempotencyKey, RequestFingerprint.Of(request, body.Span)),
+                request.Method, request.Path.Value ?? "", request.QueryString.Value ?? "", request.ContentType, body, metadata),
+            Idempotency = idempotencyKey is null ? null : new IdempotencyKey(idempotencyKey, RequestFingerprint.Of(request, body.Span, capture.HeaderNames)),
         };
     }
 }

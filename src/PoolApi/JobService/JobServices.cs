@@ -14,8 +14,15 @@ namespace PoolApi.JobService;
 /// <summary>Puts the parts of jobs together.</summary>
 internal static class JobServices
 {
-    public static void AddJobs(this IServiceCollection services, JobSettings settings)
+    /// <param name="services">The services.</param>
+    /// <param name="settings">Where jobs are kept and how they run.</param>
+    /// <param name="configure">How every endpoint's requests are stored.</param>
+    /// <exception cref="ArgumentException">Something is to be kept that must not be.</exception>
+    public static void AddJobs(this IServiceCollection services, JobSettings settings, Action<StorableOptions>? configure = null)
     {
+        var storable = new StorableOptions();
+        configure?.Invoke(storable);
+        services.AddSingleton(storable);
         services.AddSingleton(settings);
         services.AddSingleton<JobKinds>();
         services.AddSingleton<IJobKinds>(static s => s.GetRequiredService<JobKinds>());

@@ -13,7 +13,8 @@ namespace PoolApi.JobService;
 /// bound the same way, on a worker of the same pool, its answer kept instead of sent.
 /// </summary>
 internal sealed partial class StoredRequestRunner(
-    JobKinds kinds, IServiceScopeFactory scopes, JobSettings settings, ILogger<StoredRequestRunner> logger) : IJobExecutor
+    JobKinds kinds, IServiceScopeFactory scopes, JobSettings settings, ILogger<StoredRequestRunner> logger, IHttpContextFactory? contexts = null)
+    : IJobExecutor
 {
     /// <summary>The name of the spans' source.</summary>
     public const string ActivitySourceName = "PoolApi.Jobs";
@@ -23,16 +24,16 @@ internal sealed partial class StoredRequestRunner(
     public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
     {
         Job job = run.Claim.Job;
-        if (kinds.Find(job.Kind) is not { } endpoint)
+        if (kinds.Find(job.Kind, run.Claim.Payload.Method) is not { } endpoint)
             return Failed(JobProblems.UnknownKind, "This instance has no such work. It may have been switched off since.");
 
-        using Activity span = StartSpan(run.Claim);
-        await using AsyncServiceScope scope = scopes.CreateAsyncScope();
-        using var stored = new StoredRequestContext(run, endpoint, scope.ServiceProvider, settings.MaxResultBytes, cancellation);
+        var metadata = StoredMetadata.Parse(run.Claim.Payload.Metadata);
+        using Activity span = StartSpan(run.Claim, metadata.TraceParent);
+        await using var stored = new StoredRequestContext(run, metadata, endpoint, scopes, contexts, settings.MaxResultBytes, logger, cancellation);
         try
         {
             await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(stored.Http);
-            await stored.Http.Response.CompleteAsync();
+            await stored.EndAsync();
         }
         catch (ResultTooLargeException e)
         {
@@ -55,10 +56,15 @@ internal sealed partial class StoredRequestRunner(
         {
             return JobAttempt.Stopped;
         }
+        if (stored is { IsAborted: true, Outcome: WorkOutcome.Completed }) return Aborted;
         // What the endpoint refuses before its work begins, such as an image that the settings allow no more, is refused the next time too.
         bool isRefused = stored is { Outcome: null, Http.Response.StatusCode: >= 400 and < 500 };
         return isRefused || stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result) : JobAttempt.Stopped;
     }
+
+    /// <summary>The work has called <see cref="HttpContext.Abort"/>. A client would have been told that what it has is not whole.</summary>
+    private static JobAttempt Aborted { get; } = new(
+        AttemptOutcome.Failed, null, new JobError(JobProblems.WorkFailed, "The work has cut its answer off."), MayRetry: true);
 
     /// <summary>What the work has answered by itself: a success, or that it cannot be done.</summary>
     private static JobAttempt Answered(JobResult result)
@@ -92,16 +98,16 @@ internal sealed partial class StoredRequestRunner(
 
     /// <summary>The first attempt is part of the trace of the request that made the job; a further one has a trace of its own, with a link.</summary>
     /// <remarks>There is a trace also where nobody records it: the log and the client have its id.</remarks>
-    private static Activity StartSpan(JobClaim claim)
+    private static Activity StartSpan(JobClaim claim, string? traceParent)
     {
         Job job = claim.Job;
-        bool traced = ActivityContext.TryParse(claim.Payload.TraceParent, null, isRemote: true, out ActivityContext request);
+        bool traced = ActivityContext.TryParse(traceParent, null, isRemote: true, out ActivityContext request);
         string name = "job " + job.Kind;
         Activity span = Spans.StartActivity(
             ActivityKind.Consumer,
             parentContext: traced && claim.IsFirst ? request : default,
             links: traced && !claim.IsFirst ? [new ActivityLink(request)] : null,
-            name: name) ?? StartUnrecorded(name, traced && claim.IsFirst ? claim.Payload.TraceParent : null);
+            name: name) ?? StartUnrecorded(name, traced && claim.IsFirst ? traceParent : null);
         span.SetTag("job.id", job.Id.ToString());
         span.SetTag("job.kind", job.Kind);
         span.SetTag("job.attempt", job.Attempt);

@@ -94,7 +94,8 @@ public abstract partial class JobStoreConformance
         byte[] body = new byte[bytes], answer = new byte[bytes];
         new Random(bytes).NextBytes(body);
         new Random(bytes + 1).NextBytes(answer);
-        var payload = new JobPayload("POST", "/v1/thumbnails", "?width=1", "image/jpeg", body, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        string metadata = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 {\"h\":\"\u00e4\ud83d\ude00\\u0000" + new string('x', 32 * 1024) + "\"}";
+        var payload = new JobPayload("POST", "/v1/thumbnails", "?width=1", "image/jpeg", body, metadata);
         await AcceptAsync(store, Jobs.New() with { Payload = payload });
 
         JobClaim claim = await ClaimOneAsync(store);

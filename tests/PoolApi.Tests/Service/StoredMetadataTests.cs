@@ -1,0 +1,171 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Security.Claims;
+using CsCheck;
+using PoolApi.Jobs;
+using PoolApi.JobService;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>What is kept of a request beside its line and its body, how it lies in the store, and how much of it there may be.</summary>
+public sealed class StoredMetadataTests
+{
+    private const string Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    [Theory]
+    [InlineData("Authorization", "secret")]
+    [InlineData("authorization", "secret")]
+    [InlineData("Proxy-Authorization", "secret")]
+    [InlineData("COOKIE", "secret")]
+    [InlineData("X-API-Key", "secret")]
+    [InlineData("Transfer-Encoding", "connection")]
+    [InlineData("Upgrade", "connection")]
+    [InlineData("X Tenant", "not the name of a header")]
+    [InlineData("X-Tenant:", "not the name of a header")]
+    [InlineData("", "empty")]
+    public void A_header_that_must_not_be_kept_is_refused_where_its_author_sees_it(string name, string says)
+    {
+        ArgumentException ofEndpoint = Assert.ThrowsAny<ArgumentException>(
+            () => WebApplication.Create().MapPost("/", static () => "").Storable(o => o.Capture.Headers("X-Tenant", name)));
+        ArgumentException ofApp = Assert.ThrowsAny<ArgumentException>(() => new ServiceCollection().AddJobs(null!, o => o.Capture.Headers(name)));
+        Assert.All([ofEndpoint.Message, ofApp.Message], message => Assert.Contains(says, message, StringComparison.Ordinal));
+        if (says == "secret") Assert.Contains("Capture.User()", ofApp.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_written_is_read_again_whatever_the_client_and_the_app_put_there()
+    {
+        Gen<string> text = Gen.String[Gen.Char.Where(static c => !char.IsSurrogate(c)), 0, 20];
+        Gen<string[]> values = text.Array[1, 3];
+        Gen<Claim> claim = Gen.Select(text, text, text, text, static (type, value, valueType, issuer) =>
+            new Claim(type, value, valueType, issuer, issuer + value));
+        Gen<ClaimsIdentity> identity = Gen.Select(claim.Array[0, 3], text, text, text, static (claims, type, name, role) =>
+            new ClaimsIdentity(claims, type, name.Length == 0 ? null : name, role.Length == 0 ? null : role));
+        Gen<string> hosts = Gen.OneOf(Gen.Const(""), Gen.Const("a.example"), Gen.Const("a.example:81"), Gen.Const("[::1]:5"));
+        Gen.Select(values, values, text, hosts, identity.Array[0, 3], Gen.OneOf(Gen.Const(""), Gen.Const("de-AT"), Gen.Const("fr"))).Sample((a, b, route, host, identities, culture) =>
+        {
+            var context = new DefaultHttpContext { User = new ClaimsPrincipal(identities) };
+            context.Request.Headers["X-A"] = a;
+            context.Request.Headers["X-B"] = b;
+            context.Request.Headers["X-Other"] = a;
+            context.Request.RouteValues = new() { ["id"] = route, ["number"] = 7, ["none"] = null };
+            context.Request.Host = new HostString(host);
+            (CultureInfo.CurrentCulture, CultureInfo.CurrentUICulture) = (CultureInfo.GetCultureInfo(culture), CultureInfo.InvariantCulture);
+            var metadata = StoredMetadata.Of(context, new RequestCapture().User().Headers("x-a", "X-B")) with { TraceParent = Trace };
+
+            var read = StoredMetadata.Parse(metadata.ToText());
+
+            Assert.Equal((Trace, false, host.Length == 0 ? null : host), (read.TraceParent, read.IsTraceOnly, read.Host));
+            Assert.Equal(new Dictionary<string, string?> { ["id"] = route, ["number"] = "7", ["none"] = null }, read.Route);
+            Assert.Equal(new Dictionary<string, string?[]> { ["x-a"] = a, ["X-B"] = b }, read.Headers);
+            Assert.Equal((culture, ""), (read.Cultures!.Value.Culture.Name, read.Cultures.Value.UICulture.Name));
+            ClaimsPrincipal user = read.User is null ? new ClaimsPrincipal([]) : StoredIdentity.ToUser(read.User);
+            if (identities.Any(static i => i.IsAuthenticated || i.Claims.Any())) Assert.Equal(Facts(context.User), Facts(user));
+            else Assert.Null(read.User);
+        });
+
+        static IEnumerable<string> Facts(ClaimsPrincipal user) => user.Identities.SelectMany(static i => i.Claims.Select(static c =>
+            $"{c.Type} {c.Value} {c.ValueType} {c.Issuer} {c.OriginalIssuer}").Prepend($"{i.IsAuthenticated} {i.AuthenticationType} {i.Name} {i.NameClaimType} {i.RoleClaimType}"));
+    }
+
+    [Theory]
+    [InlineData(null, null)]
+    [InlineData(Trace, Trace)]
+    [InlineData("|7e1c.a.b.", "|7e1c.a.b.")] // a hierarchical id, which an app may ask for
+    [InlineData("|x {\"user\":[{\"type\":\"forged\"}]}.1.", "|x {\"user\":[{\"type\":\"forged\"}]}.1.")] // one whose beginning a client has sent
+    public void The_version_before_kept_the_trace_and_no_more(string? text, string? trace)
+    {
+        var read = StoredMetadata.Parse(text);
+        Assert.Equal(StoredMetadata.None with { TraceParent = trace }, read);
+        Assert.Null(read.Cultures);
+    }
+
+    [Fact]
+    public void The_version_before_finds_no_trace_in_what_this_one_writes_and_a_later_one_may_add_to_it()
+    {
+        string text = new StoredMetadata { TraceParent = Trace, Host = "a" }.ToText();
+        Assert.Equal($"{Trace} {{\"host\":\"a\"}}", text);
+        Assert.False(ActivityContext.TryParse(text, null, isRemote: true, out _));
+        var read = StoredMetadata.Parse($"{Trace} {{\"later\":{{\"a\":[1]}},\"host\":\"a\"}}");
+        Assert.Equal((Trace, "a"), (read.TraceParent, read.Host));
+    }
+
+    [Fact]
+    public async Task A_job_that_the_version_before_has_accepted_runs_as_it_did_then()
+    {
+        await using StorableApp app = await StorableApp.StartAsync(static app =>
+        {
+            app.UseJobIntake();
+            app.MapPost("/old", static (HttpContext context, [Microsoft.AspNetCore.Mvc.FromQuery] int x) =>
+                $"{x} {context.Request.Scheme} {context.Request.Host} {context.Request.ContentType} {context.Request.ContentLength} {Activity.Current!.TraceId} {CultureInfo.CurrentCulture.Name}")
+                .Storable().RunOnPool();
+        });
+        var ids = new List<Guid>();
+        foreach (string? metadata in (string?[])[null, Trace])
+        {
+            var job = new NewJob { Kind = "old", Payload = new JobPayload("POST", "/old", "?x=3", "text/plain", "body"u8.ToArray(), metadata) };
+            ids.Add((await app.Store.AcceptAsync(job, ServiceApp.Token)).Job.Id);
+        }
+        using var wake = new HttpRequestMessage(HttpMethod.Post, "/old?x=1");
+        using HttpResponseMessage woken = await app.SendAsync(wake, asJob: true);
+
+        foreach (Guid id in ids)
+        {
+            using var wait = new HttpRequestMessage(HttpMethod.Get, $"/v1/jobs/{id}") { Headers = { { "Prefer", "wait=60" } } };
+            (await app.Client.SendAsync(wait, ServiceApp.Token)).Dispose();
+            string answer = await app.Client.GetStringAsync($"/v1/jobs/{id}/result", ServiceApp.Token);
+            Assert.StartsWith("3 http  text/plain 4 ", answer, StringComparison.Ordinal);
+            if (id == ids[1]) Assert.Contains(Trace.Split('-')[1], answer, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task What_is_kept_counts_as_the_bodys_bytes_do_and_has_a_limit_of_its_own()
+    {
+        await using StorableApp app = await StorableApp.StartAsync(
+            static app =>
+            {
+                app.Use(static (context, next) =>
+                {
+                    if (context.Request.Headers.ContainsKey("X-Many"))
+                        context.User = new ClaimsPrincipal(new ClaimsIdentity(Enumerable.Range(0, 2000).Select(static i => new Claim("role", $"role number {i}")), "x"));
+                    return next(context);
+                });
+                app.UseJobIntake();
+                app.MapPost("/", static () => "done").Storable(static o => o.Capture.User().Headers("X-Tenant")).RunOnPool();
+            },
+            settings: ("Jobs:MaxPayloadBytes", "1000"));
+
+        foreach (var (body, tenant, status, field, says) in ((int, int, int, string, string)[])[
+            (1000, 0, 200, "", ""), (600, 200, 200, "", ""), (1000, 1, 413, "body", "together with the"), (600, 400, 413, "body", "together with the"),
+            (1001, 0, 413, "body", "up to 1000 bytes"), (0, -1, 431, "headers", "32768 bytes")])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/") { Content = new ByteArrayContent(new byte[body]) };
+            if (tenant > 0) request.Headers.Add("X-Tenant", new string('t', tenant));
+            if (tenant < 0) request.Headers.Add("X-Many", "yes");
+            request.Headers.Add("Prefer", "respond-async, wait=60");
+            using HttpResponseMessage answer = await app.Client.SendAsync(request, ServiceApp.Token);
+            if (status == 200) Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            else await ServiceApp.AssertProblem(answer, status, status == 413 ? "payload-too-large" : "invalid-request", field, says);
+        }
+    }
+
+    [Fact]
+    public async Task Under_one_key_another_header_that_is_kept_is_another_request()
+    {
+        await using StorableApp app = await StorableApp.StartAsync(static app =>
+        {
+            app.UseJobIntake();
+            app.MapPost("/", static ([Microsoft.AspNetCore.Mvc.FromHeader(Name = "X-Tenant")] string tenant) => tenant)
+                .Storable(static o => o.Capture.Headers("X-Tenant")).RunOnPool();
+        });
+        foreach (var (tenant, other, status) in ((string, string, int)[])[("a", "1", 200), ("a", "2", 200), ("b", "1", 422)])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/") { Headers = { { "Idempotency-Key", "k" }, { "X-Tenant", tenant }, { "X-Other", other } } };
+            using HttpResponseMessage answer = await app.Client.SendAsync(request, ServiceApp.Token);
+            Assert.Equal((HttpStatusCode)status, answer.StatusCode);
+            if (status == 200) Assert.Equal("a", await answer.Content.ReadAsStringAsync(ServiceApp.Token));
+        }
+    }
+}

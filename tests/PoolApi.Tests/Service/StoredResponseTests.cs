@@ -1,0 +1,76 @@
+using System.Buffers;
+using System.Text;
+using PoolApi.JobService;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>The answer to a stored request starts and ends as one that is sent, and nobody waits for it synchronously.</summary>
+public sealed class StoredResponseTests
+{
+    private static string Text(StoredResponse response) => Encoding.UTF8.GetString(response.Written.Span);
+
+    [Fact]
+    public async Task A_synchronous_write_waits_for_no_callback_and_the_end_waits_for_all()
+    {
+        using var response = new StoredResponse(100);
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        response.OnStarting(async _ =>
+        {
+            await gate.Task;
+            response.StatusCode = 201;
+            response.Headers.ContentType = "text/late";
+        }, response);
+        response.Body.Stream.Write("at once"u8);
+        Assert.Equal(("at once", false), (Text(response), response.HasStarted));
+
+        Task end = response.EndAsync();
+        Assert.False(end.IsCompleted);
+        gate.SetResult();
+        await end;
+
+        Assert.Equal((true, 201, "text/late"), (response.HasStarted, response.StatusCode, (string?)response.Headers.ContentType));
+    }
+
+    [Fact]
+    public async Task A_callback_that_writes_does_not_wait_for_itself()
+    {
+        using var response = new StoredResponse(100);
+        response.OnStarting(async _ =>
+        {
+            await Task.Yield();
+            await response.Body.Stream.WriteAsync("first "u8.ToArray(), ServiceApp.Token);
+        }, response);
+
+        await response.Body.Writer.WriteAsync("second"u8.ToArray(), ServiceApp.Token);
+        await response.EndAsync();
+
+        Assert.Equal("first second", Text(response));
+    }
+
+    [Fact]
+    public async Task What_was_not_flushed_is_taken_at_the_end_and_what_is_too_much_is_refused_either_way()
+    {
+        using var response = new StoredResponse(6);
+        response.Body.Writer.Write("123456"u8);
+        await response.EndAsync();
+        Assert.Equal("123456", Text(response));
+
+        Assert.Throws<ResultTooLargeException>(() => response.Body.Stream.WriteByte(7));
+        await Assert.ThrowsAsync<ResultTooLargeException>(() => response.Body.Stream.WriteAsync("7"u8.ToArray(), ServiceApp.Token).AsTask());
+        using var late = new StoredResponse(5);
+        late.Body.Writer.Write("123456"u8);
+        await Assert.ThrowsAsync<ResultTooLargeException>(late.EndAsync);
+    }
+
+    [Fact]
+    public async Task A_callback_that_fails_fails_every_write_and_the_end()
+    {
+        using var response = new StoredResponse(100);
+        response.OnStarting(static _ => throw new InvalidOperationException("mine"), response);
+
+        Assert.Throws<InvalidOperationException>(() => response.Body.Stream.Write("x"u8));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => response.Body.Stream.WriteAsync("x"u8.ToArray(), ServiceApp.Token).AsTask());
+        await Assert.ThrowsAsync<InvalidOperationException>(response.EndAsync);
+        Assert.Empty(response.Written.ToArray());
+    }
+}
