@@ -68,6 +68,13 @@ internal sealed class PoolEndpoint
         ? own
         : Pool.MaxQueueTime;
 
+    /// <summary>How long the work of its requests may run, or infinite.</summary>
+    public TimeSpan MaxRunTime => Options.MaxRunTime is { } own && (own < Pool.MaxRunTime || Pool.MaxRunTime == Timeout.InfiniteTimeSpan)
+        ? own
+        : Pool.MaxRunTime;
+
+    public bool LimitsRunTime => MaxRunTime != Timeout.InfiniteTimeSpan;
+
     /// <summary>The author names a pool, or nothing but options; the last to name one wins.</summary>
     public void Configure(string? pool, Action<RunOnPoolOptions>? configure)
     {
@@ -109,7 +116,7 @@ internal sealed class PoolEndpoint
             ?? throw new InvalidOperationException($"RunOnPool needs an endpoint with a handler; '{endpoint.DisplayName}' has none.");
         HasHandler = CanFilter(endpoint);
         IsAction = action is ControllerActionDescriptor;
-        Submission = new SubmitOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime };
+        Submission = new SubmitOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime, MaxRunTime = Options.MaxRunTime };
         endpoint.RequestDelegate = context => PoolRequest.ServeAsync(this, context);
     }
 

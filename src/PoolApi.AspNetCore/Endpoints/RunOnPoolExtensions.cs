@@ -78,7 +78,10 @@ public static class RunOnPoolExtensions
         if (Find(endpoint) is not { IsOff: false } poolEndpoint || endpoint.Metadata.OfType<RunOnPoolMetadata>().Any()) return;
         poolEndpoint.Build(endpoint);
         foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503]) endpoint.Metadata.Add(Problem(status));
-        if (HasQuota(endpoint.ApplicationServices, poolEndpoint.PoolName)) endpoint.Metadata.Add(Problem(StatusCodes.Status429TooManyRequests));
+        PoolOptions? pool = OptionsOf(endpoint.ApplicationServices, poolEndpoint.PoolName);
+        if (pool?.Quota is not null) endpoint.Metadata.Add(Problem(StatusCodes.Status429TooManyRequests));
+        if (poolEndpoint.Options.MaxRunTime is not null || (pool is not null && pool.MaxRunTime != Timeout.InfiniteTimeSpan))
+            endpoint.Metadata.Add(Problem(StatusCodes.Status504GatewayTimeout));
         endpoint.Metadata.Add(new RunOnPoolMetadata(poolEndpoint.PoolName, poolEndpoint.Kind));
         endpoint.Metadata.Add(new StoredRequestDelegates(
             poolEndpoint.Kind, context => PoolRequest.StoreAsync(poolEndpoint, context), context => PoolRequest.RunStoredAsync(poolEndpoint, context)));
@@ -87,9 +90,9 @@ public static class RunOnPoolExtensions
     private static ProducesResponseTypeMetadata Problem(int status) => new(status, typeof(ProblemDetails), ["application/problem+json"]);
 
     /// <summary>Asks the settings, not the pool, which is made when the host starts.</summary>
-    private static bool HasQuota(IServiceProvider services, string? pool)
+    private static PoolOptions? OptionsOf(IServiceProvider services, string? pool)
     {
         pool ??= services.GetServices<PoolRegistration>().FirstOrDefault()?.Name;
-        return pool is not null && services.GetService<IOptionsMonitor<PoolOptions>>()?.Get(pool).Quota is not null;
+        return pool is null ? null : services.GetService<IOptionsMonitor<PoolOptions>>()?.Get(pool);
     }
 }

@@ -13,7 +13,7 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
 {
     /// <summary>The last line of a process that never had a pool.</summary>
     public const string NothingAccepted = "Shutdown complete: exit 0, accepted 0, completed 0, failed 0, cancelled 0, "
-        + "expired 0, shed 0, client gone 0, not started 0, abandoned 0, joined 0/0";
+        + "expired 0, shed 0, client gone 0, not started 0, abandoned 0, timed out 0, joined 0/0";
 
     private readonly Lock _lines = new();
     private int? _exitCode;
@@ -68,7 +68,7 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
             int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
             Say(() => LogComplete(
                 code == 0 ? LogLevel.Information : LogLevel.Error, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed,
-                n.ClientGone, n.NotStarted, n.Abandoned, joined, workers));
+                n.ClientGone, n.NotStarted, n.Abandoned, n.TimedOut, joined, workers));
             _exitCode = code;
             return code;
         }
@@ -100,10 +100,10 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
     private partial void LogState(ShutdownState state, string reason, int inflight, int queued, long elapsed);
 
     [LoggerMessage(EventId = 11, Message = "Shutdown complete: exit {code}, accepted {accepted}, completed {completed}, failed {failed}, cancelled {cancelled}, "
-        + "expired {expired}, shed {shed}, client gone {clientGone}, not started {notStarted}, abandoned {abandoned}, joined {joined}/{workers}")]
+        + "expired {expired}, shed {shed}, client gone {clientGone}, not started {notStarted}, abandoned {abandoned}, timed out {timedOut}, joined {joined}/{workers}")]
     private partial void LogComplete(
         LogLevel level, int code, long accepted, long completed, long failed, long cancelled, long expired, long shed, long clientGone,
-        long notStarted, long abandoned, int joined, int workers);
+        long notStarted, long abandoned, long timedOut, int joined, int workers);
 
     [LoggerMessage(12, LogLevel.Error, "The stop is cut short: {reason}")]
     private partial void LogForced(string reason);

@@ -6,11 +6,11 @@ namespace PoolApi.EndToEnd.Harness;
 /// <summary>The last line of the log: what became of everything that was accepted.</summary>
 internal sealed partial record ShutdownSummary(
     int Exit, int Accepted, int Completed, int Failed, int Cancelled, int Expired, int Shed, int ClientGone, int NotStarted, int Abandoned,
-    int Joined, int Workers)
+    int TimedOut, int Joined, int Workers)
 {
     /// <summary>P1: everything that was accepted ended in exactly one way.</summary>
     public void MustAddUp() =>
-        Assert.Equal(Accepted, Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned);
+        Assert.Equal(Accepted, Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned + TimedOut);
 
     /// <summary>Reads the line, in exactly the promised words; null if it is another line.</summary>
     public static ShutdownSummary? Parse(string line)
@@ -19,11 +19,11 @@ internal sealed partial record ShutdownSummary(
         if (!match.Success)
             return null;
         int[] n = [.. match.Groups.Values.Skip(1).Select(group => int.Parse(group.Value, CultureInfo.InvariantCulture))];
-        return new ShutdownSummary(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11]);
+        return new ShutdownSummary(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11], n[12]);
     }
 
     [GeneratedRegex(
         @"Shutdown complete: exit (\d+), accepted (\d+), completed (\d+), failed (\d+), cancelled (\d+), expired (\d+), shed (\d+), " +
-        @"client gone (\d+), not started (\d+), abandoned (\d+), joined (\d+)/(\d+)\s*$")]
+        @"client gone (\d+), not started (\d+), abandoned (\d+), timed out (\d+), joined (\d+)/(\d+)\s*$")]
     private static partial Regex Line();
 }
