@@ -4,6 +4,7 @@ using PoolApi.JobRoutes;
 using PoolApi.JobService;
 using PoolApi.Problems;
 using PoolApi.Requests;
+using PoolApi.Threading;
 
 namespace PoolApi.Tests.Service;
 
@@ -59,6 +60,45 @@ public class JobFailureTests
         public static ValueTask<UnbindableLater?> BindAsync(HttpContext context) => context.Features.Get<JobIntake>() is null
             ? throw new InvalidOperationException("the secret")
             : ValueTask.FromResult<UnbindableLater?>(new());
+    }
+
+    [Fact]
+    public async Task An_attempt_that_runs_too_long_has_failed_although_its_code_still_runs_and_is_tried_again()
+    {
+        using var folder = new TemporaryFolder();
+        using var release = new ManualResetEventSlim();
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Production" });
+        builder.WebHost.UseTestServer();
+        builder.Logging.ClearProviders();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Jobs:Path"] = folder.File("jobs.db"),
+            ["Jobs:MaxAttempts"] = "2",
+            ["Jobs:RetryDelay"] = "00:00:00.001",
+        });
+        builder.Services.AddFixedThreadPool(configure: static o => o.Workers = 3);
+        builder.Services.AddProblems();
+        builder.Services.AddJobs(JobSettings.Read(builder.Configuration, folder.File(""), []));
+        await using WebApplication app = builder.Build();
+        app.UseJobIntake();
+        app.MapPost("/v1/slow", string () =>
+        {
+            Assert.True(release.Wait(TimeSpan.FromSeconds(60)));
+            return "late";
+        }).Storable().RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50));
+        app.MapJobs();
+        await app.StartAsync(ServiceApp.Token);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/slow") { Headers = { { "Prefer", "respond-async, wait=30" } } };
+
+        using HttpResponseMessage answer = await app.GetTestClient().SendAsync(request, ServiceApp.Token);
+
+        await ServiceApp.AssertProblem(answer, 504, "run-timeout");
+        var result = new Uri(answer.RequestMessage!.RequestUri!, answer.Content.Headers.ContentLocation!);
+        string job = await app.GetTestClient().GetStringAsync(new Uri(result, "../" + result.Segments[^2].TrimEnd('/')), ServiceApp.Token);
+        Assert.Equal((2, "failed", "run-timeout"), ((int)JsonNode.Parse(job)!["attempt"]!, (string?)JsonNode.Parse(job)!["state"], (string?)JsonNode.Parse(job)!["error"]!["name"]));
+        Assert.Equal(2, app.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Counts.TimedOut);
+        release.Set();
+        await app.StopAsync(ServiceApp.Token);
     }
 
     [Theory]
