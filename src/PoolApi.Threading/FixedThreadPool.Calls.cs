@@ -22,7 +22,8 @@ public sealed partial class FixedThreadPool
     /// <returns>
     /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if it was not accepted,
     /// <see cref="WorkNotRunException"/> if it was accepted and did not run, <see cref="OperationCanceledException"/> if it
-    /// was cancelled, <see cref="WorkAbandonedException"/> if the pool stopped without it. The caller's continuation does
+    /// was cancelled, <see cref="WorkTimedOutException"/> if it ran for longer than it may,
+    /// <see cref="WorkAbandonedException"/> if the pool stopped without it. The caller's continuation does
     /// not run on a worker of the pool, unless the caller does.
     /// </returns>
     /// <remarks>Allocates the token's source, and what the delegate itself captures.</remarks>

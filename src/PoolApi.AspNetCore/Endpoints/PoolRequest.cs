@@ -26,7 +26,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <item><term>run</term><description>takes a place of the gate (MaxRequests) and of the queue. The worker gives the body's bytes back
 /// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the outcome is known.</description></item>
 /// <item><term>answer</term><description>is the framework's again, off the pool. A large answer takes bytes of the budget for
-/// answers (<see cref="AnswerLease"/>).</description></item>
+/// answers (<see cref="AnswerLease"/>). Work that has run too long is answered while its handler still runs, and the request
+/// ends after that (<see cref="AnswerInPlaceAsync"/>).</description></item>
 /// </list>
 /// For minimal APIs, controllers and page handlers stage 4 is the handler alone. A plain RequestDelegate binds and writes by itself: all
 /// of it is stage 4. Whatever a stage has not given back when the request is over, <see cref="PassAsync"/> does.
