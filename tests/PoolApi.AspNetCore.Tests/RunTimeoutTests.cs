@@ -73,6 +73,27 @@ public sealed class RunTimeoutTests
     }
 
     [Fact]
+    public async Task The_answer_goes_to_the_client_whatever_body_the_handler_has_put_in_the_place_of_the_responses()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", (HttpContext context) =>
+            {
+                context.Response.Body = new MemoryStream();
+                return gate.Pass();
+            }).RunOnPool(configure: static o =>
+            {
+                Short(o);
+                o.ExecuteResult = true;
+            }),
+            kestrel: true);
+        using HttpResponseMessage answer = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
+        Assert.Contains("run-timeout", await answer.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        gate.Open();
+    }
+
+    [Fact]
     public async Task An_answer_that_the_handler_has_begun_is_cut_off()
     {
         using var gate = new Gate();
@@ -116,6 +137,7 @@ public sealed class RunTimeoutTests
     [InlineData("started", 200)]
     [InlineData("throws", 500)]
     [InlineData("stream", 200)]
+    [InlineData("wrapped", 200)]
     [InlineData("file", 200)]
     public async Task A_handler_within_its_limit_is_answered_as_one_without(string what, int status)
     {
@@ -186,6 +208,17 @@ public sealed class RunTimeoutTests
             {
                 response.Headers["X-Own"] = "1";
                 throw new InvalidOperationException("on purpose");
+            }).RunOnPool(configure: options);
+            group.MapGet("/wrapped", static (HttpContext context) =>
+            {
+                context.Response.Body = new System.IO.BufferedStream(context.Response.Body);
+                context.Response.OnStarting(() => Task.CompletedTask);
+                return TypedResults.Text("wrapped");
+            }).AddEndpointFilter(static async (invocation, next) =>
+            {
+                await ((IResult)(await next(invocation))!).ExecuteAsync(invocation.HttpContext);
+                await invocation.HttpContext.Response.Body.FlushAsync();
+                return Results.Empty;
             }).RunOnPool(configure: options);
             group.MapGet("/stream", static () => Numbers()).RunOnPool(configure: options);
             group.MapGet("/file", static () => TypedResults.File("bytes"u8.ToArray(), "text/plain", "a.txt")).RunOnPool(configure: options);

@@ -76,8 +76,9 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     {
         if (isWhole && _writer is { UnflushedBytes: > 0 }) await _writer.FlushAsync();
         Pass();
-        context.Features.Set(_server);
-        context.Features.Set(_serverBody);
+        // What the handler has put in their place stays there, and leads through here.
+        if (ReferenceEquals(context.Features.Get<IHttpResponseFeature>(), this)) context.Features.Set(_server);
+        if (ReferenceEquals(context.Features.Get<IHttpResponseBodyFeature>(), this)) context.Features.Set(_serverBody);
     }
 
     /// <summary>From here on nothing that the handler does reaches the client.</summary>
@@ -93,12 +94,17 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     }
 
     /// <summary>Sends an answer in the handler's place, the whole of it.</summary>
-    public async Task AnswerAsync(Func<Task> write)
+    /// <param name="context">The request, which the handler has.</param>
+    /// <param name="write">Writes the answer, to a context that has the server's response, whatever the handler has put in its place.</param>
+    public async Task AnswerAsync(HttpContext context, Func<HttpContext, Task> write)
     {
+        var features = new FeatureCollection(context.Features);
+        features.Set(_server);
+        features.Set(_serverBody);
         Answering.Value = this; // until this method's end
         try
         {
-            await write();
+            await write(new DefaultHttpContext(features));
             await _serverBody.CompleteAsync();
         }
         finally

@@ -430,7 +430,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         GiveBackQuota();
         try
         {
-            if (_response!.TryDetach()) await _response.AnswerAsync(WriteRunTimeoutAsync);
+            if (_response!.TryDetach()) await _response.AnswerAsync(Context, WriteRunTimeoutAsync);
             else Context.Abort(); // cut off in the middle, a response must not look as if it were whole
         }
         finally
@@ -441,11 +441,12 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         return _endpoint.HasHandler ? Results.Empty : null;
     }
 
-    private Task WriteRunTimeoutAsync()
+    private Task WriteRunTimeoutAsync(HttpContext context)
     {
+        NotStored.Set(Context); // for who looks for that as the response starts
         // The connection takes its next request when this one ends, which may be late. (Other versions of HTTP have streams for that.)
-        if (_accepted is null && HttpProtocol.IsHttp11(Context.Request.Protocol)) Context.Response.Headers.Connection = "close";
-        return Rejection.RunTimeout(Pool, _endpoint.MaxRunTime).ExecuteAsync(Context);
+        if (_accepted is null && HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
+        return Rejection.RunTimeout(Pool, _endpoint.MaxRunTime).ExecuteAsync(context);
     }
 
     /// <summary>What the work returned. If that is many bytes, they count until the client has read them.</summary>
