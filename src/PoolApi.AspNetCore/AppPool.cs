@@ -6,7 +6,7 @@ namespace PoolApi.AspNetCore;
 
 /// <summary>A pool in the app: the threads, and what bounds the requests in front of them.</summary>
 internal sealed class AppPool(
-    FixedThreadPool threads, PoolOptions options, TimeSpan maxQueueTime, PoolRegistration registration, AnswerBudget answers, TimeProvider time)
+    FixedThreadPool threads, PoolOptions options, TimeSpan maxQueueTime, TimeSpan maxRunTime, PoolRegistration registration, AnswerBudget answers, TimeProvider time)
 {
     public FixedThreadPool Threads => threads;
 
@@ -14,6 +14,9 @@ internal sealed class AppPool(
 
     /// <summary>The longest time a request may wait, as the threads have it; or infinite.</summary>
     public TimeSpan MaxQueueTime => maxQueueTime;
+
+    /// <summary>The longest time a request's work may run, as the threads have it; or infinite.</summary>
+    public TimeSpan MaxRunTime => maxRunTime;
 
     /// <summary>What the app adds in code.</summary>
     public PoolRegistration Registration => registration;

@@ -56,6 +56,7 @@ public static class FixedThreadPoolServices
             s.GetRequiredKeyedService<FixedThreadPool>(name),
             s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name),
             s.GetRequiredKeyedService<FixedThreadPoolOptions>(name).MaxQueueTime,
+            s.GetRequiredKeyedService<FixedThreadPoolOptions>(name).MaxRunTime,
             registration,
             s.GetRequiredService<AnswerBudget>(),
             s.GetService<TimeProvider>() ?? TimeProvider.System));

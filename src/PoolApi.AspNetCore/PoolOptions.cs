@@ -24,6 +24,13 @@ public sealed class PoolOptions
     /// </summary>
     public TimeSpan MaxQueueTime { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// The longest time a request's work may run, 1 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/> (as a setting
+    /// <c>-00:00:00.0010000</c>) for no limit. Then its token is cancelled and the client gets 504 <c>run-timeout</c>, whether the work
+    /// listens or not; see <see cref="RunOnPoolOptions.MaxRunTime"/>. Default: no limit.
+    /// </summary>
+    public TimeSpan MaxRunTime { get; set; } = Timeout.InfiniteTimeSpan;
+
     /// <summary>The largest body of one request, in bytes, 1 to 1 GiB. Default: 32 MiB.</summary>
     public long MaxBodyBytes { get; set; } = 32 * 1024 * 1024;
 
@@ -82,6 +89,7 @@ public sealed class PoolOptions
         Workers = Workers,
         QueueCapacity = QueueCapacity,
         MaxQueueTime = MaxQueueTime,
+        MaxRunTime = MaxRunTime,
         StuckAfter = StuckAfter,
         Nice = Nice == 0 ? null : Nice,
     };

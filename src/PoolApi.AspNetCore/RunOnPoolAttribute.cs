@@ -22,6 +22,7 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
 {
     private WorkPriority? _priority;
     private int? _maxQueueTime;
+    private int? _maxRunTime;
     private long? _maxBodyBytes;
     private bool? _executeResult;
 
@@ -36,6 +37,12 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
     /// 0, no limit of its own.
     /// </summary>
     public int MaxQueueTimeMilliseconds { get => _maxQueueTime ?? 0; set => _maxQueueTime = value; }
+
+    /// <summary>
+    /// The longest time the work of a request may run, in milliseconds, 1 to 86,400,000 (1 day); the pool's own limit holds too. Default:
+    /// 0, no limit of its own.
+    /// </summary>
+    public int MaxRunTimeMilliseconds { get => _maxRunTime ?? 0; set => _maxRunTime = value; }
 
     /// <summary>
     /// The largest body, in bytes, 1 to 1 GiB. The smallest of this, the pool's <see cref="PoolOptions.MaxBodyBytes"/> and the server's own
@@ -60,11 +67,13 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
     /// <exception cref="InvalidOperationException">An option is out of its range.</exception>
     internal void Apply(PoolEndpoint endpoint, string? name)
     {
-        if (_maxQueueTime is < 1 or > 86_400_000) throw Fault(name, $"{nameof(MaxQueueTimeMilliseconds)} may be 1 to 86,400,000; it is {_maxQueueTime}.");
+        Check(_maxQueueTime, nameof(MaxQueueTimeMilliseconds), name);
+        Check(_maxRunTime, nameof(MaxRunTimeMilliseconds), name);
         if (pool is not null) endpoint.Configure(pool);
         RunOnPoolOptions options = endpoint.Options;
         if (_priority is { } priority) options.Priority = priority;
         if (_maxQueueTime is { } milliseconds) options.MaxQueueTime = TimeSpan.FromMilliseconds(milliseconds);
+        if (_maxRunTime is { } longest) options.MaxRunTime = TimeSpan.FromMilliseconds(longest);
         if (_maxBodyBytes is { } bytes) options.MaxBodyBytes = bytes;
         if (Kind is not null) options.Kind = Kind;
         if (_executeResult is { } executeResult) options.ExecuteResult = executeResult;
@@ -76,6 +85,11 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
         {
             throw Fault(name, e.Message, e);
         }
+    }
+
+    private static void Check(int? milliseconds, string option, string? name)
+    {
+        if (milliseconds is < 1 or > 86_400_000) throw Fault(name, $"{option} may be 1 to 86,400,000; it is {milliseconds}.");
     }
 
     private static InvalidOperationException Fault(string? name, string message, Exception? inner = null) =>

@@ -22,7 +22,8 @@ public sealed partial class FixedThreadPool
     /// <returns>
     /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if it was not accepted,
     /// <see cref="WorkNotRunException"/> if it was accepted and did not run, <see cref="OperationCanceledException"/> if it
-    /// was cancelled, <see cref="WorkAbandonedException"/> if the pool stopped without it. The caller's continuation does
+    /// was cancelled, <see cref="WorkTimedOutException"/> if it ran for longer than it may,
+    /// <see cref="WorkAbandonedException"/> if the pool stopped without it. The caller's continuation does
     /// not run on a worker of the pool, unless the caller does.
     /// </returns>
     /// <remarks>Allocates the token's source, and what the delegate itself captures.</remarks>
@@ -322,7 +323,7 @@ public sealed partial class FixedThreadPool
     private Call<TWork, TResult> Submit<TWork, TResult>(in TWork work, in WorkOptions options, out short version, out SubmitResult result)
         where TWork : struct, IWork<TResult>
     {
-        Check(options.Priority, options.MaxQueueTime);
+        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
         Call<TWork, TResult> call = Call<TWork, TResult>.Rent(_core, work, options);
         version = call.Source.Version; // before it is submitted: afterwards it may be anybody's
         result = _core.Submit(call, options.Submit, options.WaitForSpace);
@@ -358,7 +359,7 @@ public sealed partial class FixedThreadPool
         where TWork : struct, IWork<ValueTask<TResult>>
     {
         if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(options.CancellationToken);
-        Check(options.Priority, options.MaxQueueTime);
+        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
         var call = new AsyncCall<TWork, TResult>(_core, work, options);
         ResultSource<TResult> source = call.Source;
         SubmitResult result = _core.Submit(call, options.Submit, options.WaitForSpace);
@@ -371,7 +372,7 @@ public sealed partial class FixedThreadPool
         where TWork : struct, IWork<ValueTask<Nothing>>
     {
         if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(options.CancellationToken);
-        Check(options.Priority, options.MaxQueueTime);
+        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
         var call = new AsyncCall<TWork, Nothing>(_core, work, options);
         ResultSource<Nothing> source = call.Source;
         SubmitResult result = _core.Submit(call, options.Submit, options.WaitForSpace);

@@ -49,7 +49,7 @@ public sealed partial class FixedThreadPool
     {
         ArgumentNullException.ThrowIfNull(inputs);
         ArgumentNullException.ThrowIfNull(work);
-        Check(options.Priority, options.MaxQueueTime);
+        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
         return SubmitEachAsync(inputs, work, options with { WaitForSpace = true }).Unwrap();
     }
 
@@ -81,7 +81,7 @@ public sealed partial class FixedThreadPool
     private SubmitResult PostWork<TWork>(in TWork work, in WorkOptions options)
         where TWork : struct, IWork<Nothing>
     {
-        Check(options.Priority, options.MaxQueueTime);
+        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
         if (options.WaitForSpace) throw new ArgumentException("WaitForSpace may be set where the caller waits, and not with Post.", nameof(options));
         return _core.Submit(new PostedWork<TWork>(_core, work, options), options.Submit);
     }

@@ -23,6 +23,7 @@ public sealed partial class FixedThreadPool
     /// <exception cref="WorkRejectedException">It was not accepted: the queue is full, or the pool closed.</exception>
     /// <exception cref="WorkNotRunException">It was accepted and did not run.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="WorkTimedOutException">It ran for longer than it may.</exception>
     /// <exception cref="WorkAbandonedException">The pool stopped without it.</exception>
     /// <remarks>
     /// <para>Blocking on the ValueTask of <c>RunAsync</c> instead has no such escape: where every worker does that, each waits

@@ -127,7 +127,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     public SubmitResult TrySubmit(PoolWorkItem item, in SubmitOptions options)
     {
         ArgumentNullException.ThrowIfNull(item);
-        Check(options.Priority, options.MaxQueueTime);
+        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
         return _core.Submit(item, options);
     }
 
@@ -141,7 +141,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <exception cref="InvalidOperationException">One of them has been submitted and has not ended; none was accepted.</exception>
     public int TrySubmit(ReadOnlySpan<PoolWorkItem> items, in SubmitOptions options = default)
     {
-        Check(options.Priority, options.MaxQueueTime);
+        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
         return _core.Submit(items, options, out _);
     }
 
@@ -297,12 +297,14 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
             throw new ArgumentOutOfRangeException(name, value, $"{name} may be zero or more, or infinite.");
     }
 
-    private static void Check(WorkPriority priority, TimeSpan? maxQueueTime)
+    private static void Check(WorkPriority priority, TimeSpan? maxQueueTime, TimeSpan? maxRunTime)
     {
         if (priority is < WorkPriority.Low or > WorkPriority.High)
             throw new ArgumentOutOfRangeException(nameof(priority), priority, "Priority may be Low, Normal or High.");
         if (maxQueueTime is { } limit && limit < TimeSpan.Zero && limit != Timeout.InfiniteTimeSpan)
             throw new ArgumentOutOfRangeException(nameof(maxQueueTime), limit, "MaxQueueTime may be zero or more, or infinite.");
+        if (maxRunTime is { } run && run <= TimeSpan.Zero && run != Timeout.InfiniteTimeSpan)
+            throw new ArgumentOutOfRangeException(nameof(maxRunTime), run, "MaxRunTime may be more than zero, or infinite.");
     }
 
     private void ThrowIfOnWorker(string what = "stop")

@@ -34,6 +34,14 @@ public sealed class FixedThreadPoolOptions
     public TimeSpan MaxQueueTime { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
+    /// The longest time an item may run, more than zero, awaits included, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit. An item
+    /// that runs longer ends as <see cref="WorkOutcome.TimedOut"/>, at once, and its token is cancelled. Its worker stays with it until
+    /// its code returns; it is shown as stuck meanwhile, and may get a stand-in (<see cref="MaxStandIns"/>). Applies to
+    /// everything that the pool runs, what <see cref="FixedThreadPool.TaskScheduler"/> brings included. Default: no limit.
+    /// </summary>
+    public TimeSpan MaxRunTime { get; set; } = Timeout.InfiniteTimeSpan;
+
+    /// <summary>
     /// A worker on one item for longer than this is stuck, more than zero, or <see cref="Timeout.InfiniteTimeSpan"/> for never:
     /// it is shown and reported as such, with what it runs and since when, and may get a stand-in (<see cref="MaxStandIns"/>).
     /// Nothing happens to the item. Default: 1 minute.
@@ -120,6 +128,7 @@ public sealed class FixedThreadPoolOptions
         Check(Workers is >= 1 and <= MaxWorkers, Workers, $"1 to {MaxWorkers}");
         Check(QueueCapacity is >= 1 and <= MaxQueueCapacity, QueueCapacity, $"1 to {MaxQueueCapacity}");
         Check(MaxQueueTime > TimeSpan.Zero || MaxQueueTime == Timeout.InfiniteTimeSpan, MaxQueueTime, "more than zero, or infinite");
+        Check(MaxRunTime > TimeSpan.Zero || MaxRunTime == Timeout.InfiniteTimeSpan, MaxRunTime, "more than zero, or infinite");
         Check(StuckAfter > TimeSpan.Zero || StuckAfter == Timeout.InfiniteTimeSpan, StuckAfter, "more than zero, or infinite");
         Check(MaxStandIns is null or (>= 0 and <= MostStandIns), MaxStandIns, $"0 to {MostStandIns}, or null");
         Check(IsTimeout(ShutdownTimeout), ShutdownTimeout, "zero or more, or infinite");

@@ -20,11 +20,13 @@ public interface IFixedThreadPoolObserver
 
     /// <summary>
     /// An accepted item has ended, run or not: exactly once for each, before the item itself is told. Called on a worker, or on
-    /// the thread that cancelled, expired or handed back the item.
+    /// the thread that cancelled, expired, timed out or handed back the item.
     /// </summary>
     /// <param name="item">What has ended.</param>
     /// <param name="outcome">How.</param>
-    /// <param name="exception">What it threw, if it failed or was cancelled while running.</param>
+    /// <param name="exception">
+    /// What it threw, if it failed or was cancelled while running; a <see cref="WorkTimedOutException"/> if it timed out.
+    /// </param>
     void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) { }
 
     /// <summary>
@@ -45,8 +47,9 @@ public interface IFixedThreadPoolObserver
     void WorkerStopped(int workerId) { }
 
     /// <summary>
-    /// A worker has been on one item for longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>. Told once for each time,
-    /// on a timer's thread.
+    /// A worker has been on one item for longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>, or its item has timed out
+    /// (<see cref="FixedThreadPoolOptions.MaxRunTime"/>) and has not returned a tenth of a second later. Told once for each time, on a
+    /// timer's thread.
     /// </summary>
     /// <param name="worker">The worker, what it runs, and for how long it has.</param>
     void WorkerStuck(WorkerSnapshot worker) { }

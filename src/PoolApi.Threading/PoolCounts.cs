@@ -33,8 +33,11 @@ public readonly record struct PoolCounts
     /// <summary>Items that were left behind by a stop.</summary>
     public long Abandoned { get; init; }
 
+    /// <summary>Items that ran for longer than they may.</summary>
+    public long TimedOut { get; init; }
+
     /// <summary>Items that have ended, whatever their outcome.</summary>
-    public long Ended => Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned;
+    public long Ended => Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned + TimedOut;
 
     /// <summary>These and those together, for several pools at once.</summary>
     /// <param name="other">Those.</param>
@@ -49,5 +52,6 @@ public readonly record struct PoolCounts
         ClientGone = ClientGone + other.ClientGone,
         NotStarted = NotStarted + other.NotStarted,
         Abandoned = Abandoned + other.Abandoned,
+        TimedOut = TimedOut + other.TimedOut,
     };
 }

@@ -14,13 +14,13 @@ namespace PoolApi.Threading;
 ///   Created ───────► Claimed ───────────────────────► Waiting ───────────────────► InFlight ──────────────► Ending ──► Ended
 ///      ▲                │ refused: full or closed         │                            │                      ▲
 ///      └────────────────┘                                 │ cancelled, expired,        │ the pool stopped     │
-///                                                         │ handed back                ▼ without it           │
-///                                                         │                        Abandoned                  │
+///                                                         │ handed back                ▼ without it, or it ran too long
+///                                                         │                   Abandoned, TimedOut             │
 ///                                                         └───────────────────────────────────────────────────┘
 /// </code>
 /// Each arrow is one atomic step, under the pool's gate or by one compare-and-swap, so an accepted item ends exactly once;
 /// and <see cref="OnEnded"/> is called exactly once, outside the gate, by whoever ended it. From then on (in OnEnded
-/// already) it may be submitted again, to any pool, unless it was abandoned: its code may still be running.
+/// already) it may be submitted again, to any pool, unless it was abandoned or timed out: its code may still be running.
 /// </remarks>
 public abstract partial class PoolWorkItem
 {
@@ -61,7 +61,7 @@ public abstract partial class PoolWorkItem
     public bool IsTimed { get; protected init; } = true;
 
     /// <summary>
-    /// Cancelled when <see cref="Cancel"/> is called or the pool, stopping, has missed its deadline. Made when first
+    /// Cancelled when <see cref="Cancel"/> is called, the pool, stopping, has missed its deadline, or the item has run too long. Made when first
     /// asked for, a source of its own for each submission; safe from any thread.
     /// </summary>
     public CancellationToken CancellationToken
@@ -119,10 +119,12 @@ public abstract partial class PoolWorkItem
 
     /// <summary>
     /// Called exactly once for each accepted submission, when it has ended, run or not; on a worker, or on the thread
-    /// that cancelled, expired or handed back the item. Must return fast. Does nothing by default.
+    /// that cancelled, expired, timed out or handed back the item. Must return fast. Does nothing by default.
     /// </summary>
     /// <param name="outcome">How it ended.</param>
-    /// <param name="exception">What it threw, if it failed or was cancelled while running.</param>
+    /// <param name="exception">
+    /// What it threw, if it failed or was cancelled while running; a <see cref="WorkTimedOutException"/> if it timed out.
+    /// </param>
     protected virtual void OnEnded(WorkOutcome outcome, Exception? exception) { }
 
     /// <summary>Takes the item for a submission, in one step: two threads, or two pools, may be offered it at once.</summary>
@@ -134,9 +136,12 @@ public abstract partial class PoolWorkItem
         if (was is not (WorkItemState.Created or WorkItemState.Ended)
             || Interlocked.CompareExchange(ref StateWord, (int)WorkItemState.Claimed, (int)was) != (int)was)
         {
-            throw new InvalidOperationException(was == WorkItemState.Abandoned
-                ? "The work item was left behind by a pool that stopped; its code may still be running."
-                : "The work item has been submitted already and has not ended yet.");
+            throw new InvalidOperationException(was switch
+            {
+                WorkItemState.Abandoned => "The work item was left behind by a pool that stopped; its code may still be running.",
+                WorkItemState.TimedOut => "The work item has run for longer than it may; its code may still be running.",
+                _ => "The work item has been submitted already and has not ended yet.",
+            });
         }
         if (was == WorkItemState.Ended)
         {
@@ -146,6 +151,7 @@ public abstract partial class PoolWorkItem
             if (_watch is not null) _watch = null;
             if (StopSignalled) StopSignalled = false;
             StartedAt = 0;
+            if (Cause is not null) Cause.RunLimit = 0;
             LastWorker = null;
         }
         if (Depth != 0) Depth = 0;
@@ -167,11 +173,19 @@ public abstract partial class PoolWorkItem
         Cause.By = worker;
     }
 
+    /// <summary>Between the claim and the push: it may run for so many ticks, more than none.</summary>
+    internal void LimitRun(long ticks)
+    {
+        Cause ??= new Cause(this);
+        Cause.RunLimit = Math.Max(ticks, 1);
+    }
+
     /// <summary>It was refused, and is as it was before.</summary>
     internal void Unclaim(WorkItemState was)
     {
         Previous = null;
         ExpiryIndex = 0;
+        if (Cause is not null) Cause.RunLimit = 0;
         if (_watch is { } watch)
         {
             watch.End();
@@ -186,7 +200,11 @@ public abstract partial class PoolWorkItem
     {
         Holder = null;
         LastWorker = null;
-        if (Cause is not null) Cause.By = null;
+        if (Cause is not null)
+        {
+            Cause.By = null;
+            Cause.RunLimit = 0;
+        }
         _cancellation = null;
         _watch = null;
         _asked = 0;
@@ -219,7 +237,7 @@ public abstract partial class PoolWorkItem
     {
         _watch?.End();
         // Only now may it be submitted again; until here the pool still needed its links and its times.
-        if (outcome != WorkOutcome.Abandoned) State = WorkItemState.Ended;
+        if (outcome is not (WorkOutcome.Abandoned or WorkOutcome.TimedOut)) State = WorkItemState.Ended;
         OnEnded(outcome, error);
         // Nothing of the item is touched from here on: it may be somebody else's.
     }
@@ -297,6 +315,12 @@ public abstract partial class PoolWorkItem
     internal CancellationTokenSource? AskToStop()
     {
         StopSignalled = true;
+        return AskToEnd();
+    }
+
+    /// <summary>The same for an item that has run too long.</summary>
+    internal CancellationTokenSource? AskToEnd()
+    {
         CancelRequested = true;
         Interlocked.MemoryBarrier(); // as in SignalRunning
         return CurrentSource;

@@ -57,6 +57,7 @@ public sealed record ShutdownReport
             IEnumerable<string> kinds = NotStarted.GroupBy(KindOf, StringComparer.Ordinal).Select(static g => $"{g.Count()} {g.Key}");
             text.Append(CultureInfo.InvariantCulture, $" ({string.Join(", ", kinds)})");
         }
+        Append(text, Counts.TimedOut, "timed out");
         Append(text, Counts.Abandoned, "abandoned");
         text.Append(CultureInfo.InvariantCulture, $"; {WorkersJoined} of {WorkersJoined + NotJoined.Count} threads joined");
         foreach (WorkerSnapshot worker in NotJoined)

@@ -15,6 +15,14 @@ public readonly record struct SubmitOptions
     public TimeSpan? MaxQueueTime { get; init; }
 
     /// <summary>
+    /// The longest time it may run, more than zero, awaits included; it then ends as <see cref="WorkOutcome.TimedOut"/>, at once, and
+    /// its token is cancelled. Its worker stays with it until its code returns, and is shown as stuck. Never longer than the pool's own
+    /// <see cref="FixedThreadPoolOptions.MaxRunTime"/>. Default: <see langword="null"/>, the pool's. Costs one small object for each
+    /// item, and two readings of the clock.
+    /// </summary>
+    public TimeSpan? MaxRunTime { get; init; }
+
+    /// <summary>
     /// Cancels the item: while it waits it is removed at once and its slot is free; while it runs its own token is cancelled.
     /// Default: none. Costs one small object and a registration.
     /// </summary>

@@ -35,4 +35,11 @@ public enum WorkOutcome
     /// <see langword="await"/> that did not come back.
     /// </summary>
     Abandoned,
+
+    /// <summary>
+    /// It ran for longer than it may, by its own limit (<see cref="SubmitOptions.MaxRunTime"/>,
+    /// <see cref="WorkOptions.MaxRunTime"/>) or the pool's (<see cref="FixedThreadPoolOptions.MaxRunTime"/>). Its token is
+    /// cancelled; its code may still be running.
+    /// </summary>
+    TimedOut,
 }

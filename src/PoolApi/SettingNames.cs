@@ -13,7 +13,7 @@ internal static class SettingNames
         ["Cors"] = ["Origins"],
         ["Jobs"] = ["ConnectionString", "Lease", "MaxAttempts", "MaxPayloadBytes", "MaxRedeliveries", "MaxResultBytes", "MemoryBytes", "Path", "Retention", "RetryDelay", "Share", "Store"],
         ["Management"] = ["AllowedHosts", "Urls"],
-        ["Pool"] = ["MaxBodyBytes", "MaxQueueTime", "Name", "Nice", "OverloadControl", "QueueBytes", "QueueCapacity", "ServerTiming", "StuckAfter", "Workers"],
+        ["Pool"] = ["MaxBodyBytes", "MaxQueueTime", "MaxRunTime", "Name", "Nice", "OverloadControl", "QueueBytes", "QueueCapacity", "ServerTiming", "StuckAfter", "Workers"],
         ["Shutdown"] = ["Cancel", "Drain", "LameDuck", "MaxRequests", "Watchdog"],
         ["Thumbnails"] = ["MaxDecodeMegabytes", "MaxDecodeTime"],
         ["Workloads"] = ["Diagnostics"],

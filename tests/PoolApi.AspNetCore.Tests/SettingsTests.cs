@@ -16,6 +16,7 @@ public class SettingsTests
     [InlineData("Pool:QueueCapacity", "99999999999999999999", "a whole number from 1 to 16777216")]
     [InlineData("Pool:MaxQueueTime", "30", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
     [InlineData("Pool:MaxQueueTime", "-00:00:01", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
+    [InlineData("Pool:MaxRunTime", "00:00:00", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
     [InlineData("Pool:MaxBodyBytes", "0", "a whole number from 1 to 1073741824")]
     [InlineData("Pool:QueueBytes", "1.5", "a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456")]
     [InlineData("Pool:StuckAfter", "00:00:00", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
@@ -30,9 +31,9 @@ public class SettingsTests
         Assert.Equal([$"{key} is '{value}'; it may be {allowed}."], await FaultsAsync(new() { [key] = value }));
 
     [Theory]
-    [InlineData("Pool:Worker", "Pool:Worker is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers. (Its value is '1'.)")]
-    [InlineData("Pool:Nested:Key", "Pool:Nested is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers.")]
-    [InlineData("Pool:0", "Pool:0 is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers. (Its value is '1'.)")]
+    [InlineData("Pool:Worker", "Pool:Worker is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, MaxRunTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers. (Its value is '1'.)")]
+    [InlineData("Pool:Nested:Key", "Pool:Nested is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, MaxRunTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers.")]
+    [InlineData("Pool:0", "Pool:0 is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, MaxRunTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers. (Its value is '1'.)")]
     [InlineData("Shutdown:drains", "Shutdown:drains is not a setting; the settings under Shutdown are: Cancel, Drain, LameDuck, MaxRequests, Watchdog. (Its value is '1'.)")]
     [InlineData("Pool:QueueBytes:0", "Pool:QueueBytes has settings under it; it may be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
     [InlineData("Pool:Name:First", "Pool:Name has settings under it; it may be 'cpu', the name that the app registered.")]
@@ -65,6 +66,7 @@ public class SettingsTests
                 o.Workers = 0;
                 o.QueueBytes = -1;
                 o.MaxQueueTime = TimeSpan.Zero;
+                o.MaxRunTime = TimeSpan.FromDays(2);
                 o.StuckAfter = TimeSpan.FromMilliseconds(-2);
             }).FromSection("Code").Services
             .AddFixedThreadPool("a name with blanks").FromSection("Blank").Services
@@ -73,6 +75,7 @@ public class SettingsTests
             [
                 "Blank:Name is 'a name with blanks'; it may be 1 to 32 ASCII letters, digits, '-', '_' or '.'.",
                 "Code:MaxQueueTime was set to 00:00:00 in code, which is out of its range.",
+                "Code:MaxRunTime was set to 2.00:00:00 in code, which is out of its range.",
                 "Code:QueueBytes was set to -1 in code, which is out of its range.",
                 "Code:StuckAfter was set to -00:00:00.0020000 in code, which is out of its range.",
                 "Code:Workers was set to 0 in code, which is out of its range.",

@@ -112,6 +112,19 @@ public sealed class ApiControllerTests
     }
 
     [Fact]
+    public async Task An_action_that_runs_for_longer_than_its_attribute_allows_is_answered_504_whether_it_listens_or_not()
+    {
+        await using ConsumerApp app = await StartAsync();
+        foreach (string path in (string[])["/on/listens", "/on/ignores"])
+        {
+            Reply reply = await app.GetAsync(path);
+            Assert.Equal((path, HttpStatusCode.GatewayTimeout), (path, reply.Status));
+            Assert.Contains("urn:poolapi:problem:run-timeout", reply.Body, StringComparison.Ordinal);
+        }
+        Assert.Equal("io", (await app.GetAsync("/on/text")).Ok()); // the worker goes on
+    }
+
+    [Fact]
     public async Task A_pool_that_does_not_exist_fails_the_start_by_the_actions_name()
     {
         InvalidOperationException fault = await FailAsync<WrongPoolController>();
@@ -231,6 +244,24 @@ public sealed class ApiControllerTests
         [HttpGet("other")]
         [RunOnPool("cpu")]
         public string Other() => Trail.Here;
+
+        [HttpGet("listens")]
+        [RunOnPool("io", MaxRunTimeMilliseconds = 100)]
+        public string Listens(CancellationToken cancellation)
+        {
+            cancellation.WaitHandle.WaitOne();
+            cancellation.ThrowIfCancellationRequested();
+            return "never";
+        }
+
+        [HttpGet("ignores")]
+        [RunOnPool("io", MaxRunTimeMilliseconds = 100)]
+        public string Ignores(CancellationToken cancellation)
+        {
+            cancellation.WaitHandle.WaitOne();
+            Thread.Sleep(300); // the client has its answer meanwhile
+            return "late";
+        }
 
         [HttpGet("blocks")]
         public int Blocks() => SlowAsync().Result;

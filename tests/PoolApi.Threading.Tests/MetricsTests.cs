@@ -49,6 +49,17 @@ public class MetricsTests
         pool.Accepted(new TestItem { KindIs = "a" });
         pool.Accepted(new TestItem(_ => throw new InvalidOperationException("on purpose")) { KindIs = "b" });
         Patience.Until(() => pool.GetSnapshot().Counts.Ended == 2);
+        using (var started = new ManualResetEventSlim())
+        {
+            var late = new TestItem(self =>
+            {
+                started.Set();
+                self.CancellationToken.WaitHandle.WaitOne(Patience.Long);
+            });
+            pool.Accepted(late, new SubmitOptions { MaxRunTime = TimeSpan.FromSeconds(1) });
+            started.WaitPatiently();
+            time.Advance(TimeSpan.FromSeconds(1));
+        }
         Occupation busy = pool.Occupy();
         for (int reason = 0; reason < 5; reason++)
         {
@@ -66,12 +77,13 @@ public class MetricsTests
         foreach (string outcome in NotRun) Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "c"), ("outcome", outcome)));
         Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "d"), ("outcome", "expired")));
         Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "test"), ("outcome", "abandoned")));
+        Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "test"), ("outcome", "timed_out")));
         collected.Observe();
-        Assert.Equal(9, report.Counts.Accepted);
-        Assert.Equal(9, collected.Sum("poolapi.work.finished"));
-        Assert.Equal(9, collected.Sum("poolapi.work.accepted"));
-        Assert.Equal(9, collected.Count("poolapi.work.queue.duration"));
-        Assert.Equal(3, collected.Count("poolapi.work.execution.duration")); // completed, failed, abandoned
+        Assert.Equal(10, report.Counts.Accepted);
+        Assert.Equal(10, collected.Sum("poolapi.work.finished"));
+        Assert.Equal(10, collected.Sum("poolapi.work.accepted"));
+        Assert.Equal(10, collected.Count("poolapi.work.queue.duration"));
+        Assert.Equal(4, collected.Count("poolapi.work.execution.duration")); // completed, failed, abandoned, timed out
         Assert.Equal(["kind", "outcome", "pool"], collected.Keys("poolapi.work.finished"));
         Assert.Equal(["pool"], collected.Keys("poolapi.work.accepted"));
         Assert.Equal(["kind", "pool"], collected.Keys("poolapi.work.queue.duration"));
@@ -152,7 +164,7 @@ public class MetricsTests
         // One who listens only since then has missed nothing.
         using var collected = new Collected(pool.Name);
         collected.Observe();
-        string[] outcomes = ["completed", "failed", "abandoned", .. NotRun];
+        string[] outcomes = ["completed", "failed", "abandoned", "timed_out", .. NotRun];
         Assert.Equal(
             ((string[])["a", "b"]).SelectMany(kind => outcomes.Select(outcome => $"{kind} {outcome}")).Order(StringComparer.Ordinal),
             collected.Zeros("poolapi.work.finished", "kind", "outcome"));

@@ -12,6 +12,8 @@ public class OptionsTests
         { "QueueCapacity", "1 to 16777216", static o => o.QueueCapacity = 16_777_217 },
         { "MaxQueueTime", "more than zero, or infinite", static o => o.MaxQueueTime = TimeSpan.Zero },
         { "MaxQueueTime", "more than zero, or infinite", static o => o.MaxQueueTime = TimeSpan.FromSeconds(-1) },
+        { "MaxRunTime", "more than zero, or infinite", static o => o.MaxRunTime = TimeSpan.Zero },
+        { "MaxRunTime", "more than zero, or infinite", static o => o.MaxRunTime = TimeSpan.FromMilliseconds(-2) },
         { "StuckAfter", "more than zero, or infinite", static o => o.StuckAfter = TimeSpan.Zero },
         { "StuckAfter", "more than zero, or infinite", static o => o.StuckAfter = TimeSpan.FromMilliseconds(-2) },
         { "Name", "1 to 32 ASCII letters", static o => o.Name = "" },
@@ -45,6 +47,7 @@ public class OptionsTests
         var options = new FixedThreadPoolOptions();
         Assert.Equal(("cpu", Environment.ProcessorCount, 1024), (options.Name, options.Workers, options.QueueCapacity));
         Assert.Equal((TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(1)), (options.MaxQueueTime, options.StuckAfter));
+        Assert.Equal(Timeout.InfiniteTimeSpan, options.MaxRunTime);
         using var pool = new FixedThreadPool();
         Assert.Equal(("cpu", Environment.ProcessorCount), (pool.Name, pool.Workers));
     }

@@ -81,6 +81,8 @@ public class StormTests
         Assert.Equal(report.Counts.Expired, Told(WorkOutcome.Expired) + NotRunCalls(NotRunReason.Expired));
         Assert.Equal(report.Counts.NotStarted, Told(WorkOutcome.NotStarted) + NotRunCalls(NotRunReason.NotStarted));
         Assert.Equal(report.Counts.ClientGone, Told(WorkOutcome.ClientGone));
+        int timedOutCalls = calls.Count(c => c.Exception?.InnerException is WorkTimedOutException);
+        Assert.Equal(report.Counts.TimedOut, Told(WorkOutcome.TimedOut) + timedOutCalls);
         int failedCalls = calls.Count(c => c.Exception?.InnerException is InvalidOperationException);
         Assert.Equal(report.Counts.Failed, Told(WorkOutcome.Failed) + failedCalls);
         Assert.Equal(report.Counts.Completed + report.Counts.Failed, Pools.EveryWorker(pool).Sum(w => w.Completed + w.Failed));
@@ -140,6 +142,7 @@ public class StormTests
             {
                 Priority = (WorkPriority)random.Next(-1, 2),
                 MaxQueueTime = random.Next(4) == 0 ? TimeSpan.FromMilliseconds(random.Next(30)) : null,
+                MaxRunTime = random.Next(4) == 0 ? TimeSpan.FromMilliseconds(random.Next(1, 10)) : null,
                 CancellationToken = cts?.Token ?? default,
             };
             if (random.Next(8) == 0) SubmitBatch(random, options, spins, mine);
@@ -187,7 +190,12 @@ public class StormTests
         void Call(Random random, int dice, int spins)
         {
             var cts = new CancellationTokenSource();
-            var options = new WorkOptions { CancellationToken = cts.Token, Priority = (WorkPriority)random.Next(-1, 2) };
+            var options = new WorkOptions
+            {
+                CancellationToken = cts.Token,
+                Priority = (WorkPriority)random.Next(-1, 2),
+                MaxRunTime = random.Next(4) == 0 ? TimeSpan.FromMilliseconds(random.Next(1, 10)) : null,
+            };
             Task call = dice switch
             {
                 < 80 => pool.RunAsync(() => Thread.SpinWait(spins), options).AsTask(),

@@ -84,6 +84,13 @@ internal sealed class PoolEndpoint
         ? own
         : Pool.MaxQueueTime;
 
+    /// <summary>How long the work of its requests may run, or infinite.</summary>
+    public TimeSpan MaxRunTime => Options.MaxRunTime is { } own && (own < Pool.MaxRunTime || Pool.MaxRunTime == Timeout.InfiniteTimeSpan)
+        ? own
+        : Pool.MaxRunTime;
+
+    public bool LimitsRunTime => MaxRunTime != Timeout.InfiniteTimeSpan;
+
     /// <summary>The author names a pool, or nothing but options; the last to name one wins.</summary>
     public void Configure(string? pool, Action<RunOnPoolOptions>? configure)
     {
@@ -141,7 +148,10 @@ internal sealed class PoolEndpoint
         poolEndpoint.ApplyAttributes(endpoint);
         poolEndpoint.Build(endpoint);
         foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503]) endpoint.Metadata.Add(Problem(status));
-        if (HasQuota(endpoint.ApplicationServices, poolEndpoint.PoolName)) endpoint.Metadata.Add(Problem(StatusCodes.Status429TooManyRequests));
+        PoolOptions? pool = OptionsOf(endpoint.ApplicationServices, poolEndpoint.PoolName);
+        if (pool?.Quota is not null) endpoint.Metadata.Add(Problem(StatusCodes.Status429TooManyRequests));
+        if (poolEndpoint.Options.MaxRunTime is not null || (pool is not null && pool.MaxRunTime != Timeout.InfiniteTimeSpan))
+            endpoint.Metadata.Add(Problem(StatusCodes.Status504GatewayTimeout));
         endpoint.Metadata.Add(new RunOnPoolMetadata(poolEndpoint.PoolName, poolEndpoint.Kind));
         endpoint.Metadata.Add(new StoredRequestDelegates(
             poolEndpoint.Kind, context => PoolRequest.StoreAsync(poolEndpoint, context), context => PoolRequest.RunStoredAsync(poolEndpoint, context)));
@@ -199,7 +209,7 @@ internal sealed class PoolEndpoint
         Route = route;
         Kind = Options.Kind ?? KindOf(action, route);
         ThrowIfNoPool(services, PoolName, $"The endpoint '{Name}'");
-        Submission = new SubmitOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime };
+        Submission = new SubmitOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime, MaxRunTime = Options.MaxRunTime };
     }
 
     /// <summary>The filter stands in front of the handler. An attribute is that filter already.</summary>
@@ -253,10 +263,10 @@ internal sealed class PoolEndpoint
     private static ProducesResponseTypeMetadata Problem(int status) => new(status, typeof(ProblemDetails), ["application/problem+json"]);
 
     /// <summary>Asks the settings, not the pool, which is made when the host starts.</summary>
-    private static bool HasQuota(IServiceProvider services, string? pool)
+    private static PoolOptions? OptionsOf(IServiceProvider services, string? pool)
     {
         pool ??= services.GetServices<PoolRegistration>().FirstOrDefault()?.Name;
-        return pool is not null && services.GetService<IOptionsMonitor<PoolOptions>>()?.Get(pool).Quota is not null;
+        return pool is null ? null : services.GetService<IOptionsMonitor<PoolOptions>>()?.Get(pool);
     }
 
     private sealed class Services

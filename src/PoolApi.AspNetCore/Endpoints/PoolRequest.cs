@@ -26,7 +26,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <item><term>run</term><description>takes a place of the gate (MaxRequests) and of the queue. The worker gives the body's bytes back
 /// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the outcome is known.</description></item>
 /// <item><term>answer</term><description>is the framework's again, off the pool. A large answer takes bytes of the budget for
-/// answers (<see cref="AnswerLease"/>).</description></item>
+/// answers (<see cref="AnswerLease"/>). Work that has run too long is answered while its handler still runs, and the request
+/// ends after that (<see cref="AnswerInPlaceAsync"/>).</description></item>
 /// </list>
 /// For minimal APIs, controllers and page handlers stage 4 is the handler alone. A plain RequestDelegate binds and writes by itself: all
 /// of it is stage 4. Whatever a stage has not given back when the request is over, <see cref="PassAsync"/> does.
@@ -45,6 +46,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     private EndpointFilterDelegate? _next; // null: a plain RequestDelegate
     private EndpointFilterInvocationContext? _invocation;
     private ExecutionContext? _flow;
+    private HandlerResponse? _response; // null: the handler's run time is not limited
+    private TaskCompletionSource? _hasLeft; // likewise; completes when the handler has returned
     private bool _isInPool;
     private bool _hasStarted;
     private WorkOutcome _outcome;
@@ -84,7 +87,10 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     /// What a handler binds as its CancellationToken, and a streamed answer sees. Its source is made when somebody asks for it.
     /// <see langword="null"/>: the work has ended, and nothing but a short answer is left.
     /// </summary>
-    public CancellationToken? WorkToken => _isAnswering && _answer is not { IsStream: true } ? null : _item.CancellationToken;
+    public CancellationToken? WorkToken =>
+        _response is { IsDetached: true } late ? (late.IsAnswering ? null : _item.CancellationToken)
+        : _isAnswering && _answer is not { IsStream: true } ? null
+        : _item.CancellationToken;
 
     /// <summary>Whether its work waits or runs.</summary>
     public bool IsInPool => Volatile.Read(ref _isInPool);
@@ -272,11 +278,19 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             _answer?.End(); // of an earlier run, which an endpoint filter has dropped
             (_answer, _isAnswering) = (null, false);
             (_next, _invocation, _result, _error) = (next, invocation, null, null);
-            if (Submit() is { } refused) return refused;
+            if (_endpoint.LimitsRunTime) (_response, _hasLeft) = (HandlerResponse.Attach(Context), new(TaskCreationOptions.RunContinuationsAsynchronously));
+            if (Submit() is { } refused)
+            {
+                if (_response is not null) await _response.PassAsync(Context, isWhole: false);
+                return refused;
+            }
             CancellationToken outer = _lifetime.Outer;
             // The pool forgets what was asked of an item before it took it in for another time.
             if (outer.IsCancellationRequested) Cancel();
-            return Conclude(await new ValueTask<WorkOutcome>(this, _ended.Version), outer);
+            WorkOutcome outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
+            if (outcome == WorkOutcome.TimedOut) return await AnswerInPlaceAsync();
+            if (_response is not null) await _response.PassAsync(Context, isWhole: outcome == WorkOutcome.Completed);
+            return Conclude(outcome, outer);
         }
         finally
         {
@@ -299,7 +313,9 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         try
         {
             _flow = ExecutionContext.Capture();
-            submitted = Pool.Threads.TrySubmit(_item, _accepted is null ? _endpoint.Submission : new SubmitOptions { Priority = _accepted.Priority });
+            submitted = Pool.Threads.TrySubmit(_item, _accepted is null
+                ? _endpoint.Submission
+                : new SubmitOptions { Priority = _accepted.Priority, MaxRunTime = _endpoint.Options.MaxRunTime });
         }
         finally
         {
@@ -327,17 +343,31 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     /// <summary>The work of a synchronous handler. On the worker.</summary>
     public void Execute()
     {
-        StartWork();
-        ValueTask<object?> work = CallAsync();
-        // A handler that returns no task has ended. A result of the app's own may go on.
-        _result = work.IsCompleted ? work.Result : new PendingResult(work.AsTask());
+        try
+        {
+            StartWork();
+            ValueTask<object?> work = CallAsync();
+            // A handler that returns no task has ended. A result of the app's own may go on.
+            _result = work.IsCompleted ? work.Result : new PendingResult(work.AsTask());
+        }
+        finally
+        {
+            _hasLeft?.TrySetResult();
+        }
     }
 
     /// <summary>The work of an asynchronous handler. Begins on the worker, and comes back to the pool after each await.</summary>
     public async ValueTask ExecuteAsync()
     {
-        StartWork(); // inside the method's own flow, so that it is what every continuation captures
-        _result = await CallAsync();
+        try
+        {
+            StartWork(); // inside the method's own flow, so that it is what every continuation captures
+            _result = await CallAsync();
+        }
+        finally
+        {
+            _hasLeft?.TrySetResult();
+        }
     }
 
     private ValueTask<object?> CallAsync()
@@ -410,6 +440,37 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     }
 
     // --- 5 answer -----------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// The handler has run too long, and may not listen to its token: the client is told at once. The context is the handler's until it
+    /// returns, so the request ends after that. Of what a job was stored for, the context is its own, and nobody waits.
+    /// </summary>
+    /// <returns>A result that writes nothing.</returns>
+    private async ValueTask<object?> AnswerInPlaceAsync()
+    {
+        _accepted?.Ended(WorkOutcome.TimedOut);
+        _isAnswering = true;
+        GiveBackQuota();
+        try
+        {
+            if (_response!.TryDetach()) await _response.AnswerAsync(Context, WriteRunTimeoutAsync);
+            else Context.Abort(); // cut off in the middle, a response must not look as if it were whole
+        }
+        finally
+        {
+            // A stop that misses its deadline does not wait for the handler, nor does the process.
+            if (_accepted is null) await _hasLeft!.Task.WaitAsync(_endpoint.Shutdown.Overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        return _endpoint.HasHandler ? Results.Empty : null;
+    }
+
+    private Task WriteRunTimeoutAsync(HttpContext context)
+    {
+        NotStored.Set(Context); // for who looks for that as the response starts
+        // The connection takes its next request when this one ends, which may be late. (Other versions of HTTP have streams for that.)
+        if (_accepted is null && HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
+        return Rejection.RunTimeout(Pool, _endpoint.MaxRunTime).ExecuteAsync(context);
+    }
 
     /// <summary>What the work returned. If that is many bytes, they count until the client has read them.</summary>
     private object? Answer()

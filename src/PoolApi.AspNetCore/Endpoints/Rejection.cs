@@ -79,6 +79,12 @@ internal sealed class Rejection : IResult
         pool, StatusCodes.Status503ServiceUnavailable, "state-unknown", "Interrupted",
         "This instance had to stop while the work was under way. It may have taken effect: find out before you try again.");
 
+    /// <summary>No Retry-After, for the same reason.</summary>
+    public static Rejection RunTimeout(AppPool pool, TimeSpan limit) => new(
+        pool, StatusCodes.Status504GatewayTimeout, "run-timeout", "Ran too long",
+        $"The work ran for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may, and was told to stop. "
+        + "It may have taken effect: find out before you try again.");
+
     public static Rejection PayloadTooLarge(AppPool pool, long limit) => new(
         pool, StatusCodes.Status413PayloadTooLarge, "payload-too-large", "The body is too large",
         $"The body may have up to {limit.ToString(CultureInfo.InvariantCulture)} bytes.", field: "body");

@@ -16,6 +16,17 @@ public sealed class RunOnPoolOptions
     public TimeSpan? MaxQueueTime { get; set; }
 
     /// <summary>
+    /// The longest time a request's work may run, 1 ms to 1 day; the pool's own limit holds too. Then the work's token is cancelled and
+    /// the client gets 504 <c>run-timeout</c> at once. The worker, and the request's context, stay with the handler until it returns;
+    /// what it writes then reaches nobody. Default: <see langword="null"/>, the pool's <see cref="PoolOptions.MaxRunTime"/>.
+    /// </summary>
+    /// <remarks>
+    /// The time ends with the handler: an answer that is streamed afterwards has no limit. Over HTTP/1.1 the connection is closed after
+    /// such an answer. Middleware that keeps the response back until the request ends keeps this answer back too.
+    /// </remarks>
+    public TimeSpan? MaxRunTime { get; set; }
+
+    /// <summary>
     /// The largest body, in bytes, 1 to 1 GiB. The smallest of this, the pool's <see cref="PoolOptions.MaxBodyBytes"/> and the
     /// server's own limit holds. Default: <see langword="null"/>, the other two.
     /// </summary>
@@ -39,10 +50,13 @@ public sealed class RunOnPoolOptions
     internal void Validate()
     {
         Check(Enum.IsDefined(Priority), Priority, "High, Normal or Low");
-        Check(MaxQueueTime is null || (MaxQueueTime >= TimeSpan.FromMilliseconds(1) && MaxQueueTime <= TimeSpan.FromDays(1)), MaxQueueTime, "1 ms to 1 day");
+        Check(IsLimit(MaxQueueTime), MaxQueueTime, "1 ms to 1 day");
+        Check(IsLimit(MaxRunTime), MaxRunTime, "1 ms to 1 day");
         Check(MaxBodyBytes is null or (>= 1 and <= 1L << 30), MaxBodyBytes, "1 to 1,073,741,824 bytes");
         Check(Kind is null || !string.IsNullOrWhiteSpace(Kind), Kind, "a word");
     }
+
+    private static bool IsLimit(TimeSpan? time) => time is null || (time >= TimeSpan.FromMilliseconds(1) && time <= TimeSpan.FromDays(1));
 
     private static void Check<T>(bool ok, T value, string allowed, [CallerArgumentExpression(nameof(value))] string name = "")
     {

@@ -24,6 +24,7 @@ internal sealed class PoolOptionsSetup(
         options.Workers = (int)reader.WholeNumber("Workers", options.Workers, 1, FixedThreadPoolOptions.MaxWorkers);
         options.QueueCapacity = (int)reader.WholeNumber("QueueCapacity", options.QueueCapacity, 1, FixedThreadPoolOptions.MaxQueueCapacity);
         options.MaxQueueTime = reader.Time("MaxQueueTime", options.MaxQueueTime, Shortest, Longest, orInfinite: true);
+        options.MaxRunTime = reader.Time("MaxRunTime", options.MaxRunTime, Shortest, Longest, orInfinite: true);
         options.MaxBodyBytes = reader.WholeNumber("MaxBodyBytes", options.MaxBodyBytes, 1, 1L << 30);
         options.QueueBytes = reader.WholeNumber("QueueBytes", options.QueueBytes, 1, 1L << 40, PoolOptions.DefaultQueueBytes);
         options.StuckAfter = reader.Time("StuckAfter", options.StuckAfter, Shortest, Longest, orInfinite: true);
@@ -47,6 +48,7 @@ internal sealed class PoolOptionsSetup(
         Check(options.Workers is >= 1 and <= FixedThreadPoolOptions.MaxWorkers, "Workers", options.Workers);
         Check(options.QueueCapacity is >= 1 and <= FixedThreadPoolOptions.MaxQueueCapacity, "QueueCapacity", options.QueueCapacity);
         Check(IsLimit(options.MaxQueueTime), "MaxQueueTime", options.MaxQueueTime);
+        Check(IsLimit(options.MaxRunTime), "MaxRunTime", options.MaxRunTime);
         Check(options.MaxBodyBytes is >= 1 and <= 1L << 30, "MaxBodyBytes", options.MaxBodyBytes);
         Check(options.QueueBytes is >= 1 and <= 1L << 40, "QueueBytes", options.QueueBytes);
         Check(IsLimit(options.StuckAfter), "StuckAfter", options.StuckAfter);

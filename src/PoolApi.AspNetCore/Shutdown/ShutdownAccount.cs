@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using PoolApi.Threading;
 
@@ -68,7 +69,9 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
             int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
             Say(() => LogComplete(
                 code == 0 ? LogLevel.Information : LogLevel.Error, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed,
-                n.ClientGone, n.NotStarted, n.Abandoned, joined, workers));
+                n.ClientGone, n.NotStarted, n.Abandoned,
+                // The line of an app without limits on running is the same as before there were any.
+                n.TimedOut == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", timed out {n.TimedOut}"), joined, workers));
             _exitCode = code;
             return code;
         }
@@ -100,10 +103,10 @@ internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCo
     private partial void LogState(ShutdownState state, string reason, int inflight, int queued, long elapsed);
 
     [LoggerMessage(EventId = 11, Message = "Shutdown complete: exit {code}, accepted {accepted}, completed {completed}, failed {failed}, cancelled {cancelled}, "
-        + "expired {expired}, shed {shed}, client gone {clientGone}, not started {notStarted}, abandoned {abandoned}, joined {joined}/{workers}")]
+        + "expired {expired}, shed {shed}, client gone {clientGone}, not started {notStarted}, abandoned {abandoned}{timedOut}, joined {joined}/{workers}")]
     private partial void LogComplete(
         LogLevel level, int code, long accepted, long completed, long failed, long cancelled, long expired, long shed, long clientGone,
-        long notStarted, long abandoned, int joined, int workers);
+        long notStarted, long abandoned, string timedOut, int joined, int workers);
 
     [LoggerMessage(12, LogLevel.Error, "The stop is cut short: {reason}")]
     private partial void LogForced(string reason);

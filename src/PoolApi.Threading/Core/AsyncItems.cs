@@ -25,7 +25,7 @@ internal sealed class AsyncItems(PoolCore core)
 
     public int SuspendedLocked => _suspended;
 
-    /// <summary>What ended on none of the pool's workers.</summary>
+    /// <summary>What ended on none of the pool's workers, or apart from its worker.</summary>
     public OutcomeCounts EndedElsewhereLocked => _endedElsewhere;
 
     public PoolWorkItem[] UnderWayLocked() => _underWay.ToArray();
@@ -60,12 +60,16 @@ internal sealed class AsyncItems(PoolCore core)
     {
         if (worker.Ledger.Item is not AsyncPoolWorkItem item) return;
         long now = core.Clock.Now;
+        Aftermath after = default;
         core.Queue.Enter();
         ReleaseLocked(worker, item, now);
+        // The drain waits for the workers of items that have timed out.
+        if (item.State == WorkItemState.TimedOut) core.Queue.NothingLeftLocked(ref after);
         core.Queue.Exit();
+        core.CarryOut(ref after);
     }
 
-    /// <summary>An asynchronous item has ended. Only the first call counts: it may have been abandoned meanwhile.</summary>
+    /// <summary>An asynchronous item has ended. Only the first call counts: it may have been abandoned or timed out meanwhile.</summary>
     public void End(AsyncPoolWorkItem item, WorkOutcome outcome, Exception? error, Worker? worker)
     {
         long now = core.Clock.Now;
@@ -96,6 +100,13 @@ internal sealed class AsyncItems(PoolCore core)
         core.Queue.Exit();
         core.CarryOut(ref after);
         if (wasListed) core.Listeners.Ended(item, outcome, error);
+    }
+
+    /// <summary>An item has ended apart from its worker, synchronous or not.</summary>
+    public void TimedOutLocked(PoolWorkItem item)
+    {
+        _endedElsewhere.Add(WorkOutcome.TimedOut);
+        if (item is AsyncPoolWorkItem { IsListed: true } listed) Unlist(listed);
     }
 
     /// <summary>Gives up all of them.</summary>

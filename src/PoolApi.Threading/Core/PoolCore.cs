@@ -13,7 +13,7 @@ namespace PoolApi.Threading.Core;
 ///                                 │                           │
 ///   PoolViews (seen)              ▼                           ▼
 ///   SpaceWaiters (room) ◄──── PoolCore ────► PoolStop (its steps)
-///   ExpiryTimer (limits) ◄────┘ │  │ └─────► PoolListeners (told)
+///   ExpiryTimer, RunWatch ◄───┘ │  │ └─────► PoolListeners (told)
 ///                               ▼  ▼
 ///        WorkQueue ◄── WorkerSet    AsyncItems (suspended, and back)
 ///                      (threads; StuckWatch, StandInWatch)
@@ -33,10 +33,13 @@ internal sealed class PoolCore
     private readonly StuckWatch _watch;
     private readonly StandInWatch _standIns;
     private readonly ExpiryTimer _expiry;
+    private readonly RunWatch _runs;
     private readonly long _tiny; // 1 µs: an item that takes less is not worth a visit to the gate
     private readonly bool _hasShortLimit; // so short that the coarse clock would cut it
     private readonly long _maxQueueTicks; // of the clock; long.MaxValue: no limit
-    private volatile bool _isClosing;
+    private readonly long _maxRunTicks; // likewise
+    private volatile bool _limitsRuns; // the pool, or an item that it has taken in, has a limit on running
+    private volatile int _pins; // PinReason
 
     public PoolCore(FixedThreadPoolOptions options, FixedThreadPool owner)
     {
@@ -46,6 +49,8 @@ internal sealed class PoolCore
         _clock = new PoolClock(options.TimeProvider);
         _tiny = _clock.Microseconds(1);
         _maxQueueTicks = _clock.ToTicks(options.MaxQueueTime);
+        _maxRunTicks = _clock.ToTicks(options.MaxRunTime);
+        _limitsRuns = _maxRunTicks != long.MaxValue;
         _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
         _queue = new WorkQueue<ProcessorOps>(Capacity, _maxQueueTicks != long.MaxValue, Environment.ProcessorCount, this);
         Instruments = PoolInstruments.Of(options.MeterFactory);
@@ -57,6 +62,7 @@ internal sealed class PoolCore
         {
             Space = new SpaceWaiters(this);
             _expiry = new ExpiryTimer(this);
+            _runs = new RunWatch(this);
             _watch = new StuckWatch(this);
             _standIns = new StandInWatch(this);
         }
@@ -94,11 +100,25 @@ internal sealed class PoolCore
     public bool IsClosed => _queue.IsClosed;
 
     /// <summary>True from just before the pool is closed. Cheaper to read: submitters do not write beside it.</summary>
-    public bool IsClosing
+    public bool IsClosing => (Pins & PinReason.Closing) != 0;
+
+    /// <summary>
+    /// While there is a reason, an item that the gate's holder sees in a worker's hand stays that submission for as long as he holds it:
+    /// its worker, having let go of it, sees this (<see cref="End"/>) and comes by the gate before the item is told its end, and
+    /// only then may it be submitted again.
+    /// </summary>
+    public PinReason Pins => (PinReason)_pins;
+
+    /// <summary>Before the gate is taken.</summary>
+    public void Pin(PinReason reason)
     {
-        get => _isClosing;
-        set => _isClosing = value;
+        Interlocked.Or(ref _pins, (int)reason);
+        // A fence on every thread of the process, so that the workers need none for each item. Pairs with End.
+        Interlocked.MemoryBarrierProcessWide();
     }
+
+    /// <summary>After the gate.</summary>
+    public void Unpin(PinReason reason) => Interlocked.And(ref _pins, ~(int)reason);
 
     /// <summary>Takes an item in, unless the pool is closed or full. Accepted means that it will end.</summary>
     /// <param name="item">The item.</param>
@@ -241,10 +261,12 @@ internal sealed class PoolCore
         if (step == NextStep.Run)
         {
             PoolWorkItem item = assignment.Item;
-            worker.IsTimed = item.IsTimed || worker.IsSample() || Instruments.MeasureTimes;
+            bool limited = _limitsRuns;
+            worker.IsTimed = limited || item.IsTimed || worker.IsSample() || Instruments.MeasureTimes;
             if (assignment.Callback is null) item.StartedAt = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : _clock.Now);
             item.LastWorker = worker;
             _watch.WorkerIsBusy();
+            if (limited && assignment.Callback is null) Limit(item);
         }
         else if (step == NextStep.Exit)
         {
@@ -253,10 +275,42 @@ internal sealed class PoolCore
         return step;
     }
 
+    private void Limit(PoolWorkItem item)
+    {
+        if (item.StartedAt == 0) item.StartedAt = 1; // of a clock that begins at 0
+        Interlocked.MemoryBarrier(); // the start before it is read until when the timer is set; pairs with RunWatch
+        long limit = RunLimitOf(item);
+        if (limit != long.MaxValue) _runs.Started(item.StartedAt + limit);
+    }
+
+    /// <summary>How long an item of this pool may run, in ticks of the clock; long.MaxValue: for ever.</summary>
+    public long RunLimitOf(PoolWorkItem item) => Math.Min(_maxRunTicks, item.OwnRunLimit);
+
+    /// <summary>Under the gate, pinned: ends an item that runs, and whose code may go on running.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="source">What is to be cancelled after the gate. A source made later cancels itself.</param>
+    /// <returns>False: it is ending by itself.</returns>
+    public bool TryTimeOutLocked(PoolWorkItem item, long now, out CancellationTokenSource? source)
+    {
+        source = null;
+        // Decides between this end and the worker's own, in End.
+        if (Interlocked.CompareExchange(ref item.StateWord, (int)WorkItemState.TimedOut, (int)WorkItemState.InFlight)
+            != (int)WorkItemState.InFlight)
+        {
+            return false;
+        }
+        item.EndedAt = now;
+        source = item.AskToEnd();
+        Stop.CountIfInterrupted(item, WorkOutcome.TimedOut);
+        Async.TimedOutLocked(item);
+        return true;
+    }
+
     /// <summary>A searching worker watches for work for a moment.</summary>
     public void Look() => _queue.Look();
 
-    /// <summary>A synchronous item that ran has ended. (If it was abandoned meanwhile, it has ended already.)</summary>
+    /// <summary>A synchronous item that ran has ended. (If it was abandoned or timed out meanwhile, it has ended already.)</summary>
     public void End(PoolWorkItem item, WorkOutcome outcome, Exception? error, Worker worker)
     {
         WorkerLedger ledger = worker.Ledger;
@@ -265,7 +319,7 @@ internal sealed class PoolCore
         long now = timed ? _clock.Now : Math.Max(_clock.Coarse, ledger.ItemSince);
         worker.LastStamp = now;
         worker.LastStampIsPrecise = timed;
-        // Decides between this end and Abandon.
+        // Decides between this end, Abandon and TryTimeOutLocked.
         bool mine = Interlocked.CompareExchange(ref item.StateWord, (int)WorkItemState.Ending, (int)WorkItemState.InFlight)
             == (int)WorkItemState.InFlight;
         if (mine)
@@ -279,9 +333,9 @@ internal sealed class PoolCore
         ledger.EndChange();
         worker.LastTook = timed ? now - item.StartedAt : 0;
         if (timed) ledger.AddToMean(worker.LastTook);
-        // After the release; pairs with the barrier in PoolStop.Close: either this sees that the pool closes, or Close sees the
-        // release. And before the item is told its end; see PoolStop.
-        if (_isClosing) Stop.TellIfNothingLeft();
+        // After the release; pairs with the barrier in Pin: either this sees the reason, or who pins sees the release. And before
+        // the item is told its end; see Pins.
+        if (_pins != 0) Stop.TellIfNothingLeft();
         if (mine) _listeners.Ended(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
     }
 
@@ -314,6 +368,11 @@ internal sealed class PoolCore
         }
         WorkItemState was = item.Claim(this, options.Priority, now, limit == long.MaxValue ? limit : now + limit);
         if (ownLimit) item.ExpiryIndex = -1;
+        if (options.MaxRunTime is { } run && run != Timeout.InfiniteTimeSpan)
+        {
+            item.LimitRun(_clock.ToTicks(run));
+            if (!_limitsRuns) _limitsRuns = true; // published with the item
+        }
         if (options.CancellationToken.CanBeCanceled) item.Watch(options.CancellationToken);
         // A limit of its own has to be noted down; and what is not normal has its turn among what workers take next, so it is
         // sorted in at once.
@@ -362,8 +421,17 @@ internal sealed class PoolCore
     public void StopTimers()
     {
         _expiry.Stop();
+        _runs.Stop();
         Space.Stop();
         _watch.Stop();
         _standIns.Stop();
     }
+}
+
+/// <summary>Why items are pinned; see <see cref="PoolCore.Pins"/>.</summary>
+[Flags]
+internal enum PinReason
+{
+    Closing = 1,
+    Looking = 2, // the run watch looks for what has run too long
 }

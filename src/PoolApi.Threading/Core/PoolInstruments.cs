@@ -149,6 +149,7 @@ internal sealed class PoolInstruments
         WorkOutcome.Shed => "shed",
         WorkOutcome.ClientGone => "client_gone",
         WorkOutcome.NotStarted => "not_started",
+        WorkOutcome.TimedOut => "timed_out",
         _ => "abandoned",
     };
 

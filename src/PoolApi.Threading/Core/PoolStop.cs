@@ -9,9 +9,7 @@ namespace PoolApi.Threading.Core;
 /// </code>
 /// <para>A worker exits when the pool is stopping and nothing waits or is in flight (an item suspended in an await may still
 /// need it), or when the pool has stopped.</para>
-/// <para>Once the pool is closed, an item that the gate's holder sees in a worker's hand stays that submission for as long as
-/// he holds it: its worker, having let go of it, sees that the pool is closing (<see cref="PoolCore.End"/>) and comes by the
-/// gate before the item is told its end, and only then may it be submitted again.</para>
+/// <para>Once the pool is closed, what runs is pinned (<see cref="PoolCore.Pins"/>).</para>
 /// </remarks>
 internal sealed class PoolStop(PoolCore core)
 {
@@ -61,9 +59,7 @@ internal sealed class PoolStop(PoolCore core)
     /// <summary>From here on nothing more is accepted.</summary>
     public void Close()
     {
-        core.IsClosing = true;
-        // A fence on every thread of the process, so that the workers need none for each item. Pairs with PoolCore.End.
-        Interlocked.MemoryBarrierProcessWide();
+        core.Pin(PinReason.Closing);
         Aftermath after = default;
         core.Queue.Enter();
         bool first = core.Queue.CloseLocked(ref after);
@@ -98,7 +94,7 @@ internal sealed class PoolStop(PoolCore core)
         // its own failure.
         foreach ((PoolWorkItem item, CancellationTokenSource? source) in asked)
         {
-            if (source is not null) _ = CancelAsync(item, source);
+            _ = CancelAsync(core, item, source);
         }
     }
 
@@ -125,6 +121,12 @@ internal sealed class PoolStop(PoolCore core)
             if (item is null || !worker.IsLive) continue;
             // If a synchronous item is ending right now, its worker is about to leave, and counts it.
             if (item is not AsyncPoolWorkItem && TryAbandon(item)) items.Add(item);
+            if (item.State == WorkItemState.TimedOut)
+            {
+                // It has ended. Its worker was waited for in vain.
+                item.State = WorkItemState.Abandoned;
+                _cutShort = true;
+            }
             if (item is AsyncPoolWorkItem || item.State == WorkItemState.Abandoned) running.Add(worker);
         }
         foreach (PoolWorkItem item in items)
@@ -173,7 +175,7 @@ internal sealed class PoolStop(PoolCore core)
         if (item.StopSignalled && outcome != WorkOutcome.Completed) Interlocked.Increment(ref _interrupted);
     }
 
-    /// <summary>A worker has let go of an item in a pool that closes: it may have been the last.</summary>
+    /// <summary>A worker has let go of an item that was pinned: in a pool that closes it may have been the last.</summary>
     public void TellIfNothingLeft()
     {
         Aftermath after = default;
@@ -200,8 +202,12 @@ internal sealed class PoolStop(PoolCore core)
 
     /// <summary>The token is cancelled when this returns; its callbacks run elsewhere: one that does not come back must not hold
     /// up a stop with a deadline.</summary>
-    private async Task CancelAsync(PoolWorkItem item, CancellationTokenSource source)
+    /// <param name="core">The pool.</param>
+    /// <param name="item">The item.</param>
+    /// <param name="source">The source of the submission that is meant; null: nobody asked for its token.</param>
+    public static async Task CancelAsync(PoolCore core, PoolWorkItem item, CancellationTokenSource? source)
     {
+        if (source is null) return;
         try
         {
             await source.CancelAsync().ConfigureAwait(false);

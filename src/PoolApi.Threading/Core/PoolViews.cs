@@ -138,6 +138,7 @@ internal sealed class PoolViews(PoolCore core)
             ClientGone = ended[(int)WorkOutcome.ClientGone],
             NotStarted = ended[(int)WorkOutcome.NotStarted],
             Abandoned = core.Stop.AbandonedLocked,
+            TimedOut = ended[(int)WorkOutcome.TimedOut],
         };
     }
 }

@@ -226,7 +226,8 @@ internal sealed class WorkerSet
         _core.Listeners.WorkerRecovered(worker);
     }
 
-    private void NoteStuck(Worker worker, long since)
+    /// <summary>A worker that holds since then what it should have let go of. It is told of once, and may get a stand-in, within the bound.</summary>
+    public void NoteStuck(Worker worker, long since)
     {
         bool hasStandIn;
         Loss loss;

@@ -29,8 +29,9 @@ internal readonly struct WorkerView
 
     public bool IsLive { get; }
 
-    /// <summary>One that has not been given up by a stop.</summary>
-    public bool HoldsSynchronousItem => _item is not (null or AsyncPoolWorkItem) && _item.State != WorkItemState.Abandoned;
+    /// <summary>One that has not ended apart from the worker.</summary>
+    public bool HoldsSynchronousItem =>
+        _item is not (null or AsyncPoolWorkItem) && _item.State is not (WorkItemState.Abandoned or WorkItemState.TimedOut);
 
     public static WorkerView Read(Worker worker)
     {
@@ -54,7 +55,7 @@ internal readonly struct WorkerView
             Name = _worker.Name,
             State = !IsLive ? WorkerState.Stopped
                 : elapsed is null ? WorkerState.Idle
-                : elapsed > stuckAfter ? WorkerState.Stuck
+                : elapsed > stuckAfter || _item!.State == WorkItemState.TimedOut ? WorkerState.Stuck
                 : WorkerState.Busy,
             Kind = kind,
             Origin = origin,

@@ -186,6 +186,7 @@ internal static class RouteDocs
                 "500" => "work-failed: the work had begun, and failed; internal-error: the request failed before its work began; the details are in the log, under the trace id",
                 "503" => "queue-full, overloaded, expired, draining, not-started: nothing has run, try again after Retry-After; "
                     + "state-unknown: it was interrupted and may have taken effect; store-unavailable: the job was not accepted",
+                "504" => "run-timeout: the work ran for longer than Pool:MaxRunTime, and may have taken effect",
                 _ => answer.Description,
             };
         }

@@ -59,7 +59,9 @@ internal sealed partial class StoredRequestRunner(
         if (stored is { IsAborted: true, Outcome: WorkOutcome.Completed }) return Aborted;
         // What the endpoint refuses before its work begins, such as an image that the settings allow no more, is refused the next time too.
         bool isRefused = stored is { Outcome: null, Http.Response.StatusCode: >= 400 and < 500 };
-        return isRefused || stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result) : JobAttempt.Stopped;
+        return isRefused || stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result)
+            : stored.Outcome == WorkOutcome.TimedOut ? TimedOut(stored.Result)
+            : JobAttempt.Stopped;
     }
 
     /// <summary>The work has called <see cref="HttpContext.Abort"/>. A client would have been told that what it has is not whole.</summary>
@@ -72,6 +74,14 @@ internal sealed partial class StoredRequestRunner(
         if (result.Status < 400) return new JobAttempt(AttemptOutcome.Succeeded, result, null, MayRetry: false);
         // What is wrong with the request will be wrong the next time too.
         return new JobAttempt(AttemptOutcome.Failed, result, ErrorOf(result), MayRetry: result.Status >= 500);
+    }
+
+    /// <summary>It has run for longer than it may. What the work had written of an answer by then is none.</summary>
+    private static JobAttempt TimedOut(JobResult result)
+    {
+        const string Name = "run-timeout";
+        JobAttempt answered = Answered(result);
+        return answered.Error?.Name == Name ? answered : Failed(Name, "The work ran for longer than it may.") with { MayRetry = true };
     }
 
     private static JobError ErrorOf(JobResult result)

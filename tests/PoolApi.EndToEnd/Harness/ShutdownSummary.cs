@@ -8,9 +8,12 @@ internal sealed partial record ShutdownSummary(
     int Exit, int Accepted, int Completed, int Failed, int Cancelled, int Expired, int Shed, int ClientGone, int NotStarted, int Abandoned,
     int Joined, int Workers)
 {
+    /// <summary>The line names them only where there are any.</summary>
+    public int TimedOut { get; init; }
+
     /// <summary>P1: everything that was accepted ended in exactly one way.</summary>
     public void MustAddUp() =>
-        Assert.Equal(Accepted, Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned);
+        Assert.Equal(Accepted, Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned + TimedOut);
 
     /// <summary>Reads the line, in exactly the promised words; null if it is another line.</summary>
     public static ShutdownSummary? Parse(string line)
@@ -18,12 +21,12 @@ internal sealed partial record ShutdownSummary(
         var match = Line().Match(line);
         if (!match.Success)
             return null;
-        int[] n = [.. match.Groups.Values.Skip(1).Select(group => int.Parse(group.Value, CultureInfo.InvariantCulture))];
-        return new ShutdownSummary(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11]);
+        int[] n = [.. match.Groups.Values.Skip(1).Select(group => group.Success ? int.Parse(group.Value, CultureInfo.InvariantCulture) : 0)];
+        return new ShutdownSummary(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[11], n[12]) { TimedOut = n[10] };
     }
 
     [GeneratedRegex(
         @"Shutdown complete: exit (\d+), accepted (\d+), completed (\d+), failed (\d+), cancelled (\d+), expired (\d+), shed (\d+), " +
-        @"client gone (\d+), not started (\d+), abandoned (\d+), joined (\d+)/(\d+)\s*$")]
+        @"client gone (\d+), not started (\d+), abandoned (\d+)(?:, timed out (\d+))?, joined (\d+)/(\d+)\s*$")]
     private static partial Regex Line();
 }

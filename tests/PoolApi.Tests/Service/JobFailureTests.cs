@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using PoolApi.JobService;
 using PoolApi.Problems;
 using PoolApi.Requests;
+using PoolApi.Threading;
 
 namespace PoolApi.Tests.Service;
 
@@ -41,6 +42,30 @@ public class JobFailureTests
         public static ValueTask<UnbindableLater?> BindAsync(HttpContext context) => context.Features.Get<JobIntake>() is null
             ? throw new InvalidOperationException("the secret")
             : ValueTask.FromResult<UnbindableLater?>(new());
+    }
+
+    [Fact]
+    public async Task An_attempt_that_runs_too_long_has_failed_although_its_code_still_runs_and_is_tried_again()
+    {
+        using var release = new ManualResetEventSlim();
+        await using StorableApp app = await StorableApp.StartAsync(app =>
+        {
+            app.UseJobIntake();
+            app.MapPost("/v1/slow", string () =>
+            {
+                Assert.True(release.Wait(TimeSpan.FromSeconds(60)));
+                return "late";
+            }).Storable().RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50));
+        });
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/slow");
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        await ServiceApp.AssertProblem(answer, 504, "run-timeout");
+        JsonNode job = await app.JobOfAsync(answer);
+        Assert.Equal((2, "failed", "run-timeout"), ((int)job["attempt"]!, (string?)job["state"], (string?)job["error"]!["name"]));
+        Assert.Equal(2, app.App.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Counts.TimedOut);
+        release.Set();
     }
 
     [Theory]

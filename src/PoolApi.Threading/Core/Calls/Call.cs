@@ -41,9 +41,9 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
     /// <summary>Its result has been taken, or it was refused: nobody holds it any more.</summary>
     public void Consumed()
     {
-        // An abandoned one's delegate may still be running, and would run into the next call; and a pool that stops may be
-        // about to cancel or abandon what it has just seen in a worker's hand.
-        if (State == WorkItemState.Abandoned || _core!.IsClosing) return;
+        // The delegate of one that was abandoned or timed out may still be running, and would run into the next call; and a pool that
+        // stops may be about to cancel or abandon what it has just seen in a worker's hand.
+        if (State is WorkItemState.Abandoned or WorkItemState.TimedOut || _core!.IsClosing) return;
         _work = default;
         _labels = default;
         _result = default;

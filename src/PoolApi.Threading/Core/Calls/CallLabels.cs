@@ -31,7 +31,7 @@ internal readonly struct CallLabels
     public Exception ToException(PoolCore core, WorkOutcome outcome, Exception? error, CancellationToken itemToken) => outcome switch
     {
         WorkOutcome.Cancelled when error is OperationCanceledException ended => ForCaller(ended, CancellationToken),
-        WorkOutcome.Failed when error is not null => error,
+        WorkOutcome.Failed or WorkOutcome.TimedOut when error is not null => error,
         WorkOutcome.Cancelled => new OperationCanceledException(
             CancellationToken.IsCancellationRequested ? CancellationToken : itemToken),
         WorkOutcome.Abandoned => new WorkAbandonedException(core.Name),

@@ -50,12 +50,16 @@ internal struct CausedItems
     }
 }
 
-/// <summary>Who caused an item, and its place in the index. Apart from the item, which is smaller without: few are caused.</summary>
+/// <summary>
+/// Who caused an item, and its place in the index; and how long it may run. Apart from the item, which is smaller without: few are
+/// caused, or have a limit of their own.
+/// </summary>
 internal sealed class Cause(PoolWorkItem item)
 {
     internal QueueWorker? By; // whose thread submitted it; null: the item that did is suspended, or nobody knows
     internal Cause? Newer; // guarded by the gate, as the next
     internal Cause? Older;
+    internal long RunLimit; // in ticks; 0: none of its own. Written by the submitter
 
     public PoolWorkItem Item => item;
 }

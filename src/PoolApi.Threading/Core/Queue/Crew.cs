@@ -43,8 +43,10 @@ internal sealed class Crew
         {
             foreach (QueueWorker worker in All)
             {
-                // A continuation left over from an abandoned item is nothing to wait for.
-                if (Volatile.Read(ref worker.Ledger.Item) is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;
+                if (Volatile.Read(ref worker.Ledger.Item) is not { } item) continue;
+                // A continuation left over from an abandoned item is nothing to wait for; code of an item that has timed out is.
+                if (item is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;
+                if (item.State == WorkItemState.TimedOut) return true;
             }
             return false;
         }

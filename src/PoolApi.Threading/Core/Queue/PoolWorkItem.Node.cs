@@ -14,7 +14,7 @@ public abstract partial class PoolWorkItem
     internal long ExpiresAt; // a time stamp; long.MaxValue for never. Once it has ended: when it did
     internal int ExpiryIndex; // its place in the heap of own limits, from 1; 0: not there; -1: to be put there
 
-    internal Cause? Cause; // made when another item of the same pool first submits it while that holds a worker, and kept
+    internal Cause? Cause; // made when another item of the same pool first submits it while that holds a worker, or with a limit on running, and kept
 
     // Claimed by Claim, given up by whoever tells the item its end, each in one step.
     internal int StateWord;
@@ -39,6 +39,9 @@ public abstract partial class PoolWorkItem
         get => (WorkOutcome)_outcome;
         set => _outcome = (byte)value;
     }
+
+    /// <summary>How long it may run, in ticks of its pool's clock, by what its submitter said; long.MaxValue: nothing.</summary>
+    internal long OwnRunLimit => Cause is { RunLimit: > 0 and long limit } ? limit : long.MaxValue;
 
     internal NotRunReason CancelReason
     {
@@ -74,4 +77,5 @@ internal enum WorkItemState
     Ending, // it has its outcome, and is about to be told
     Ended,
     Abandoned,
+    TimedOut, // it has ended, and its code may still be running
 }

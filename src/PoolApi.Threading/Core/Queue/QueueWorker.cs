@@ -116,9 +116,11 @@ internal sealed class WorkerLedger
 }
 
 /// <summary>How many ended how.</summary>
-[InlineArray(8)]
+[InlineArray(Count)]
 internal struct OutcomeCounts
 {
+    private const int Count = 9; // of WorkOutcome
+
     private long _first;
 
     public void Add(WorkOutcome outcome) => this[(int)outcome]++;
@@ -135,6 +137,6 @@ internal struct OutcomeCounts
 
     public void Add(in OutcomeCounts other)
     {
-        for (int i = 0; i < 8; i++) this[i] += other[i];
+        for (int i = 0; i < Count; i++) this[i] += other[i];
     }
 }

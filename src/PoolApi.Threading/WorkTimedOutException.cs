@@ -1,0 +1,25 @@
+using System.Globalization;
+
+namespace PoolApi.Threading;
+
+/// <summary>
+/// The work ran for longer than it may. Its token is cancelled, but its code may still be running, and may still take effect.
+/// </summary>
+public sealed class WorkTimedOutException : TimeoutException
+{
+    /// <summary>Creates the exception for a pool.</summary>
+    /// <param name="poolName">The name of the pool.</param>
+    /// <param name="maxRunTime">How long the work may run.</param>
+    public WorkTimedOutException(string poolName, TimeSpan maxRunTime)
+        : base(string.Create(CultureInfo.InvariantCulture, $"The work ran for {maxRunTime.TotalSeconds:0.###} s on the pool '{poolName}', which is as long as it may; its code may still be running."))
+    {
+        PoolName = poolName;
+        MaxRunTime = maxRunTime;
+    }
+
+    /// <summary>The pool.</summary>
+    public string PoolName { get; }
+
+    /// <summary>How long the work may run.</summary>
+    public TimeSpan MaxRunTime { get; }
+}

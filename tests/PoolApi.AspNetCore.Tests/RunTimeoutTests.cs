@@ -1,0 +1,343 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>A handler that runs for longer than it may: the client is told at once, and what the handler does later reaches nobody.</summary>
+public sealed class RunTimeoutTests
+{
+    private static readonly Action<RunOnPoolOptions> Short = static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50);
+
+    [Theory]
+    [InlineData("/synchronous")]
+    [InlineData("/asynchronous")]
+    [InlineData("/delegate")]
+    [InlineData("/late/action")]
+    public async Task The_client_has_its_answer_while_the_handler_still_runs_and_nothing_of_what_that_writes(string path)
+    {
+        using var late = new LateHandler();
+        await using TestApp app = await StartAsync(late);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+
+        string answer = await client.ReadResponseAsync();
+
+        string[] headers = answer[..answer.IndexOf("\r\n\r\n", StringComparison.Ordinal)].Split("\r\n");
+        Assert.Equal("HTTP/1.1 504 Gateway Timeout", headers[0]);
+        Assert.Contains("Connection: close", headers);
+        Assert.Contains("Cache-Control: no-store", headers);
+        Assert.Contains("X-Starting: yes", headers); // middleware outside of the pool adds it as the response starts
+        Assert.DoesNotContain(headers, static h => h.StartsWith("Retry-After", StringComparison.Ordinal) || h.StartsWith("X-Early", StringComparison.Ordinal));
+        string json = answer[answer.IndexOf('{', StringComparison.Ordinal)..(answer.LastIndexOf('}') + 1)];
+        Assert.Equal("urn:poolapi:problem:run-timeout", (string?)JsonNode.Parse(json)!["type"]);
+        PoolSnapshot snapshot = app.Pool.GetSnapshot();
+        Assert.Equal((1, 0), (snapshot.Counts.TimedOut, snapshot.InFlight));
+        Assert.False(late.HasReturned);
+        if (path != "/asynchronous") Assert.Equal(1, snapshot.Workers.Count(static w => w.State == WorkerState.Stuck));
+        Assert.Equal("pong", await app.Client.GetStringAsync("/ping", TestApp.Token)); // on the other worker
+
+        late.Gate.Open();
+        Exception? wrote = await late.Wrote;
+        Assert.IsType<OperationCanceledException>(wrote, exactMatch: false);
+        Assert.Equal("", await client.ReadToEndAsync());
+        Assert.True(late.SawCancellation);
+        Assert.Equal(504, await late.StatusSeenOutside);
+    }
+
+    [Fact]
+    public async Task Over_HTTP_2_what_a_late_handler_writes_reaches_no_other_request_of_the_connection()
+    {
+        using var late = new LateHandler();
+        await using TestApp app = await StartAsync(late, HttpProtocols.Http2);
+        using HttpResponseMessage timedOut = await SendAsync("/delegate");
+        Assert.Equal(HttpStatusCode.GatewayTimeout, timedOut.StatusCode);
+        Assert.Contains("run-timeout", await timedOut.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        for (int i = 0; i < 40; i++)
+        {
+            if (i == 20)
+            {
+                late.Gate.Open();
+                await late.Wrote;
+            }
+            using HttpResponseMessage next = await SendAsync("/ping");
+            Assert.Equal((HttpStatusCode.OK, "pong"), (next.StatusCode, await next.Content.ReadAsStringAsync(TestApp.Token)));
+            Assert.DoesNotContain(next.Headers, static h => h.Key.StartsWith("X-Late", StringComparison.Ordinal));
+        }
+
+        Task<HttpResponseMessage> SendAsync(string path) => app.Client.SendAsync(
+            new HttpRequestMessage(HttpMethod.Get, path) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact }, TestApp.Token);
+    }
+
+    [Fact]
+    public async Task The_answer_goes_to_the_client_whatever_body_the_handler_has_put_in_the_place_of_the_responses()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", (HttpContext context) =>
+            {
+                context.Response.Body = new MemoryStream();
+                return gate.Pass();
+            }).RunOnPool(configure: static o =>
+            {
+                Short(o);
+                o.ExecuteResult = true;
+            }),
+            kestrel: true);
+        using HttpResponseMessage answer = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
+        Assert.Contains("run-timeout", await answer.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        gate.Open();
+    }
+
+    [Fact]
+    public async Task An_answer_that_the_handler_has_begun_is_cut_off()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", new RequestDelegate(async context =>
+            {
+                await context.Response.WriteAsync("the beginning");
+                await context.Response.Body.FlushAsync();
+                gate.Pass();
+            })).RunOnPool(configure: Short),
+            kestrel: true);
+        using HttpResponseMessage answer = await app.Client.GetAsync(new Uri("/", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await Assert.ThrowsAsync<HttpRequestException>(() => answer.Content.ReadAsStringAsync(TestApp.Token));
+        gate.Open();
+    }
+
+    [Fact]
+    public async Task Requests_that_time_out_teach_nothing_about_the_clients()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/{slow}", (bool slow, CancellationToken cancellation) => slow ? gate.Pass(cancellation) : "done")
+                .RunOnPool(configure: Short),
+            new() { ["Pool:Workers"] = "1" });
+        for (int i = 0; i < 20; i++)
+        {
+            using HttpResponseMessage timedOut = await app.Client.GetAsync(new Uri("/true", UriKind.Relative), TestApp.Token);
+            Assert.Equal(HttpStatusCode.GatewayTimeout, timedOut.StatusCode);
+        }
+        Task<string[]> patient = Task.WhenAll(Enumerable.Range(0, 50).Select(_ => app.Client.GetStringAsync("/false", TestApp.Token)));
+        Assert.All(await patient, static answer => Assert.Equal("done", answer));
+        Assert.Equal(20, app.Pool.GetSnapshot().Counts.TimedOut);
+    }
+
+    /// <summary>Until its limit is over, an endpoint with one is as any other.</summary>
+    [Theory]
+    [InlineData("value", 200)]
+    [InlineData("written", 201)]
+    [InlineData("unflushed", 200)]
+    [InlineData("started", 200)]
+    [InlineData("throws", 500)]
+    [InlineData("stream", 200)]
+    [InlineData("wrapped", 200)]
+    [InlineData("file", 200)]
+    public async Task A_handler_within_its_limit_is_answered_as_one_without(string what, int status)
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.UseExceptionHandler(static error => error.Run(static context => context.Response.WriteAsync("it failed")));
+                app.Use(async (context, next) =>
+                {
+                    context.Response.Headers["X-Before"] = "1";
+                    context.Response.Headers["X-Removed"] = "1";
+                    context.Response.OnStarting(() =>
+                    {
+                        context.Response.Headers["X-Starting"] = $"{context.Response.StatusCode}";
+                        return Task.CompletedTask;
+                    });
+                    await next(context);
+                });
+                Map(app.MapGroup("/limited"), true);
+                Map(app.MapGroup("/free"), false);
+            },
+            new() { ["Pool:ServerTiming"] = "false" },
+            static b => b.Services.AddProblemDetails(),
+            kestrel: true);
+
+        (string limited, string free) = (await Seen("/limited/"), await Seen("/free/"));
+        Assert.Equal(free, limited);
+
+        async Task<string> Seen(string prefix)
+        {
+            using HttpResponseMessage answer = await app.Client.GetAsync(new Uri(prefix + what, UriKind.Relative), TestApp.Token);
+            Assert.Equal(status, (int)answer.StatusCode);
+            IEnumerable<string> headers = answer.Headers.Concat(answer.Content.Headers).Where(static h => h.Key != "Date")
+                .Select(static h => $"{h.Key}: {string.Join(", ", h.Value)}").Order(StringComparer.Ordinal);
+            return $"{string.Join('\n', headers)}\n\n{await answer.Content.ReadAsStringAsync(TestApp.Token)}";
+        }
+
+        static void Map(RouteGroupBuilder group, bool limited)
+        {
+            Action<RunOnPoolOptions> options = o => o.MaxRunTime = limited ? TimeSpan.FromHours(1) : null;
+            group.MapGet("/value", static (HttpResponse response) =>
+            {
+                response.Headers["X-Own"] = "1";
+                response.Headers.Remove("X-Removed");
+                return "value";
+            }).RunOnPool(configure: options);
+            group.MapGet("/written", new RequestDelegate(static async context =>
+            {
+                context.Response.StatusCode = 201;
+                context.Response.Headers["X-Own"] = "1";
+                await context.Response.WriteAsync("written ");
+                await context.Response.Body.WriteAsync("twice"u8.ToArray());
+                await context.Response.CompleteAsync();
+            })).RunOnPool(configure: options);
+            group.MapGet("/unflushed", new RequestDelegate(static context =>
+            {
+                context.Response.ContentLength = 2;
+                "ok"u8.CopyTo(context.Response.BodyWriter.GetSpan(2));
+                context.Response.BodyWriter.Advance(2);
+                return Task.CompletedTask;
+            })).RunOnPool(configure: options);
+            group.MapGet("/started", static async (HttpResponse response) =>
+            {
+                await response.StartAsync();
+                await response.WriteAsync(response.HasStarted ? "started" : "not started");
+            }).RunOnPool(configure: options);
+            group.MapGet("/throws", static string (HttpResponse response) =>
+            {
+                response.Headers["X-Own"] = "1";
+                throw new InvalidOperationException("on purpose");
+            }).RunOnPool(configure: options);
+            group.MapGet("/wrapped", static (HttpContext context) =>
+            {
+                context.Response.Body = new System.IO.BufferedStream(context.Response.Body);
+                context.Response.OnStarting(() => Task.CompletedTask);
+                return TypedResults.Text("wrapped");
+            }).AddEndpointFilter(static async (invocation, next) =>
+            {
+                await ((IResult)(await next(invocation))!).ExecuteAsync(invocation.HttpContext);
+                await invocation.HttpContext.Response.Body.FlushAsync();
+                return Results.Empty;
+            }).RunOnPool(configure: options);
+            group.MapGet("/stream", static () => Numbers()).RunOnPool(configure: options);
+            group.MapGet("/file", static () => TypedResults.File("bytes"u8.ToArray(), "text/plain", "a.txt")).RunOnPool(configure: options);
+        }
+
+        static async IAsyncEnumerable<int> Numbers()
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                await Task.Yield();
+                yield return i;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_stop_waits_for_the_handler_and_counts_it_once()
+    {
+        using var late = new LateHandler();
+        await using TestApp app = await StartAsync(late);
+        using HttpResponseMessage timedOut = await app.Client.GetAsync(new Uri("/synchronous", UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, timedOut.StatusCode);
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.IsClosed, "the stop has begun");
+        Assert.False(stop.IsCompleted);
+        late.Gate.Open();
+        await stop;
+        Assert.Contains(app.Log.Lines, static l => l.Text.Contains("exit 0, accepted 1, completed 0", StringComparison.Ordinal)
+            && l.Text.Contains("timed out 1, joined 2/2", StringComparison.Ordinal));
+    }
+
+    private static Task<TestApp> StartAsync(LateHandler late, HttpProtocols protocols = HttpProtocols.Http1) => TestApp.StartAsync(
+        app =>
+        {
+            app.Use(next => context => late.Watch(context, next));
+            app.MapGet("/synchronous", string (HttpContext context) => late.Run(context).GetAwaiter().GetResult()).RunOnPool(configure: Short);
+            app.MapGet("/asynchronous", Task<string> (HttpContext context, CancellationToken _) => late.RunAsync(context)).RunOnPool(configure: Short);
+            app.MapGet("/delegate", new RequestDelegate(async context => await late.Run(context))).RunOnPool(configure: Short);
+            app.MapControllers().RunOnPool(configure: Short);
+            app.MapGet("/ping", static () => "pong").RunOnPool();
+        },
+        new() { ["Pool:Workers"] = "2" },
+        b =>
+        {
+            b.WebHost.ConfigureKestrel(o => o.ConfigureEndpointDefaults(l => l.Protocols = protocols));
+            b.Services.AddSingleton(late).AddControllers().AddApplicationPart(typeof(RunTimeoutTests).Assembly);
+        },
+        kestrel: true);
+
+    /// <summary>Sets a header, does not listen, and writes a response when it is let go.</summary>
+    internal sealed class LateHandler : IDisposable
+    {
+        private readonly TaskCompletionSource<Exception?> _wrote = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<int> _statusSeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Gate Gate { get; } = new();
+
+        public bool SawCancellation { get; private set; }
+
+        public bool HasReturned => _wrote.Task.IsCompleted;
+
+        /// <summary>What became of the attempt to write.</summary>
+        public Task<Exception?> Wrote => _wrote.Task.WaitAsync(TimeSpan.FromSeconds(60));
+
+        public Task<int> StatusSeenOutside => _statusSeen.Task.WaitAsync(TimeSpan.FromSeconds(60));
+
+        public async Task Watch(HttpContext context, RequestDelegate next)
+        {
+            context.Response.OnStarting(() =>
+            {
+                context.Response.Headers["X-Starting"] = "yes";
+                return Task.CompletedTask;
+            });
+            await next(context);
+            if (context.Request.Path != "/ping") _statusSeen.TrySetResult(context.Response.StatusCode);
+        }
+
+        public async Task<string> Run(HttpContext context)
+        {
+            context.Response.Headers["X-Early"] = "yes";
+            Gate.Pass();
+            return await WriteAsync(context);
+        }
+
+        public async Task<string> RunAsync(HttpContext context)
+        {
+            context.Response.Headers["X-Early"] = "yes";
+            await Task.Run(() => Gate.Pass());
+            return await WriteAsync(context);
+        }
+
+        public void Dispose() => Gate.Dispose();
+
+        private async Task<string> WriteAsync(HttpContext context)
+        {
+            SawCancellation = context.RequestAborted.IsCancellationRequested;
+            Exception? fault = null;
+            try
+            {
+                context.Response.StatusCode = 200;
+                context.Response.Headers["X-Late"] = "yes";
+                await context.Response.WriteAsync("late");
+                await context.Response.Body.FlushAsync();
+            }
+            catch (Exception e)
+            {
+                fault = e;
+            }
+            _wrote.TrySetResult(fault);
+            return "late";
+        }
+    }
+}
+
+/// <summary>A controller whose action does not listen.</summary>
+[Route("late")]
+public sealed class LateController : ControllerBase
+{
+    /// <summary>Runs too long.</summary>
+    [HttpGet("action")]
+    public string Action() => HttpContext.RequestServices.GetRequiredService<RunTimeoutTests.LateHandler>().Run(HttpContext).GetAwaiter().GetResult();
+}

@@ -1,0 +1,378 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Time.Testing;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>A limit on running: who runs too long ends at once, and its worker stays with it.</summary>
+public class RunLimitTests
+{
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly RecordingObserver _observer = new();
+
+    [Theory]
+    [InlineData(2, null, 2)]
+    [InlineData(null, 2, 2)]
+    [InlineData(2, 5, 2)]
+    [InlineData(5, 2, 2)]
+    public async Task Work_that_does_not_listen_ends_at_the_smaller_limit_and_its_worker_when_it_returns(int? own, int? pools, int seconds)
+    {
+        using FixedThreadPool pool = Make(limit: pools * Second);
+        using var held = new Held();
+        pool.Accepted(held.Item, new SubmitOptions { MaxRunTime = own * Second });
+        held.Started.WaitPatiently();
+        CancellationToken token = held.Item.CancellationToken;
+        _time.Advance((seconds * Second) - Millisecond);
+        Assert.Equal(0, held.Item.Endings.Count);
+        Assert.False(token.IsCancellationRequested);
+        Assert.Equal(WorkerState.Busy, pool.GetSnapshot().Workers[0].State);
+        _time.Advance(2 * Millisecond);
+        Assert.Equal(WorkOutcome.TimedOut, await held.Item.Endings.First);
+        Assert.True(token.IsCancellationRequested);
+        var error = Assert.IsType<WorkTimedOutException>(held.Item.Endings.Error);
+        Assert.Equal((pool.Name, seconds * Second), (error.PoolName, error.MaxRunTime));
+        Assert.InRange(held.Item.RunTime, seconds * Second, (seconds * Second) + (2 * Millisecond));
+        var counts = new PoolCounts { Accepted = 1, TimedOut = 1 };
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((counts, 0, WorkerState.Stuck), (snapshot.Counts, snapshot.InFlight, snapshot.Workers[0].State));
+        Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(held.Item)); // its code is still running
+        held.Release.Set();
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently()); // the worker goes on
+        Assert.Equal(1, held.Item.Endings.Count);
+        Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(held.Item));
+        Assert.Equal(counts with { Accepted = 2, Completed = 1 }, pool.GetSnapshot().Counts);
+    }
+
+    [Fact]
+    public async Task Work_that_listens_frees_its_worker_and_is_no_report_worth()
+    {
+        using FixedThreadPool pool = Make(limit: Second);
+        using var started = new ManualResetEventSlim();
+        Task call = pool.RunAsync(token =>
+        {
+            started.Set();
+            token.WaitHandle.WaitOne(Patience.Long);
+            token.ThrowIfCancellationRequested();
+        }).AsTask();
+        started.WaitPatiently();
+        _time.Advance(Second + Millisecond);
+        var error = await Assert.ThrowsAsync<WorkTimedOutException>(() => call.Patiently());
+        Assert.Contains("ran for 1 s", error.Message, StringComparison.Ordinal);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        _time.Advance(10 * Second);
+        Assert.Empty(_observer.Stuck);
+        Assert.Equal(new PoolCounts { Accepted = 2, Completed = 1, TimedOut = 1 }, pool.GetSnapshot().Counts);
+    }
+
+    [Fact]
+    public async Task A_worker_whose_work_does_not_listen_is_reported_as_stuck_and_gets_a_stand_in()
+    {
+        using FixedThreadPool pool = Make(limit: Second, more: o =>
+        {
+            o.StuckAfter = Timeout.InfiniteTimeSpan;
+            o.MaxStandIns = 1;
+        });
+        using var held = new Held();
+        pool.Accepted(held.Item);
+        held.Started.WaitPatiently();
+        var waiting = new TestItem();
+        pool.Accepted(waiting);
+        _time.Advance(Second + Millisecond);
+        Assert.Equal(WorkOutcome.TimedOut, await held.Item.Endings.First);
+        Assert.Empty(_observer.Stuck); // it may be listening
+        _time.Advance(Second);
+        Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
+        Assert.Equal((0, "test", WorkerState.Stuck), _observer.Stuck.Select(w => (w.Id, w.Kind, w.State)).Single());
+        Assert.Equal(1, waiting.WorkerName![^1] - '0');
+        held.Release.Set();
+        Patience.Until(() => _observer.Recovered.Count == 1 && _observer.WorkersStopped.Count == 1);
+    }
+
+    [Fact]
+    public async Task Awaits_are_run_time_and_what_follows_comes_back_to_the_pool()
+    {
+        FixedThreadPool pool = Make();
+        var gate = new TaskCompletionSource();
+        string? cameBackOn = null;
+        bool wasCancelled = false;
+        var options = new WorkOptions { MaxRunTime = 3 * Second };
+        Task call = pool.RunAsync(
+            async token =>
+            {
+                await gate.Task;
+                cameBackOn = Thread.CurrentThread.Name;
+                wasCancelled = token.IsCancellationRequested;
+            },
+            options).AsTask();
+        Task inTime = pool.RunAsync(async () => await Task.Yield(), options).AsTask();
+        await inTime.Patiently();
+        Patience.Until(() => pool.GetSnapshot().Suspended == 1);
+        _time.Advance((3 * Second) + Millisecond);
+        await Assert.ThrowsAsync<WorkTimedOutException>(() => call.Patiently());
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal((0, 0), (snapshot.InFlight, snapshot.Suspended));
+        gate.SetResult();
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        Assert.Equal(($"{pool.Name}-0", true), (cameBackOn, wasCancelled));
+        Assert.Equal(new PoolCounts { Accepted = 2, Completed = 1, TimedOut = 1 }, report.Counts);
+        Assert.True(report is { Drained: true, Joined: true, NothingLost: true });
+        pool.Dispose();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_drain_waits_for_the_thread_of_work_that_has_timed_out(bool isAsync)
+    {
+        FixedThreadPool pool = Make(limit: Second);
+        using var held = new Held();
+        pool.Accepted(isAsync ? held.AsyncItem : held.Item);
+        held.Started.WaitPatiently();
+        Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+        _time.Advance(Second + Millisecond);
+        Assert.Equal(WorkOutcome.TimedOut, await held.First);
+        Assert.Equal(new PoolCounts { Accepted = 1, TimedOut = 1 }, pool.GetSnapshot().Counts);
+        Assert.False(pool.Drained.IsCompleted);
+        held.Release.Set();
+        ShutdownReport report = await stop.Patiently();
+        Assert.True(report is { Drained: true, Joined: true, NothingLost: true, Counts.TimedOut: 1 });
+        Assert.Contains("1 timed out", report.ToString(), StringComparison.Ordinal);
+        pool.Dispose();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_stop_that_misses_its_deadline_leaves_its_thread_behind_and_counts_nothing_twice(bool isAsync)
+    {
+        FixedThreadPool pool = Make(limit: Second);
+        using var held = new Held();
+        pool.Accepted(isAsync ? held.AsyncItem : held.Item);
+        held.Started.WaitPatiently();
+        _time.Advance(Second + Millisecond);
+        Assert.Equal(WorkOutcome.TimedOut, await held.First);
+        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        var counts = new PoolCounts { Accepted = 1, TimedOut = 1 };
+        Assert.Equal((counts, 0, false, false), (report.Counts, report.Interrupted, report.Drained, report.Joined));
+        Assert.Equal(pool.Name + "-0", Assert.Single(report.NotJoined).Name);
+        await pool.Drained.Patiently();
+        held.Release.Set();
+        Pools.NoThreadIsLeft(pool);
+        Assert.Equal(counts, pool.GetSnapshot().Counts);
+        Assert.Equal(1, held.Endings);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task What_a_stop_has_asked_to_end_may_still_time_out_and_counts_as_interrupted()
+    {
+        FixedThreadPool pool = Make(limit: Second);
+        using var held = new Held();
+        pool.Accepted(held.Item);
+        held.Started.WaitPatiently();
+        Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Cancel, Timeout.InfiniteTimeSpan);
+        _time.Advance(Second + Millisecond);
+        Assert.Equal(WorkOutcome.TimedOut, await held.Item.Endings.First);
+        held.Release.Set();
+        ShutdownReport report = await stop.Patiently();
+        Assert.Equal((1, false, true), (report.Interrupted, report.Drained, report.Joined));
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task A_limit_belongs_to_one_submission()
+    {
+        using FixedThreadPool pool = Make();
+        using var started = new SemaphoreSlim(0);
+        using var release = new SemaphoreSlim(0);
+        var item = new TestItem(_ =>
+        {
+            started.Release();
+            release.Wait(Patience.Long);
+        });
+        foreach (TimeSpan? limit in (TimeSpan?[])[Second, null])
+        {
+            int before = item.Endings.Count;
+            pool.Accepted(item, new SubmitOptions { MaxRunTime = limit });
+            Assert.True(await started.WaitAsync(Patience.Long, TestContext.Current.CancellationToken));
+            _time.Advance(limit is null ? 10 * Second : Millisecond);
+            release.Release();
+            Patience.Until(() => item.Endings.Count == before + 1);
+        }
+        Assert.Equal([WorkOutcome.Completed, WorkOutcome.Completed], item.Endings.Outcomes);
+        Assert.Equal(0, pool.GetSnapshot().Counts.TimedOut);
+    }
+
+    [Fact]
+    public async Task A_call_that_has_timed_out_is_nobody_elses_afterwards()
+    {
+        using FixedThreadPool pool = Make(workers: 2);
+        for (int round = 0; round < 20; round++)
+        {
+            using var started = new ManualResetEventSlim();
+            using var release = new ManualResetEventSlim();
+            ValueTask<int> call = pool.RunAsync(
+                static gates =>
+                {
+                    gates.started.Set();
+                    gates.release.WaitPatiently();
+                    return -1;
+                },
+                (started, release),
+                new WorkOptions { MaxRunTime = Second });
+            started.WaitPatiently();
+            _time.Advance(Second + Millisecond);
+            await Assert.ThrowsAsync<WorkTimedOutException>(async () => await call);
+            Task<int> next = pool.RunAsync(static gates => gates.release.IsSet ? -2 : 7, (started, release)).AsTask();
+            Assert.Equal(7, await next.Patiently());
+            release.Set();
+        }
+    }
+
+    [Fact]
+    public void A_limit_that_is_none_is_refused_by_name()
+    {
+        using FixedThreadPool pool = Make();
+        foreach (TimeSpan wrong in (TimeSpan[])[TimeSpan.Zero, TimeSpan.FromMilliseconds(-2)])
+        {
+            var error = Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(new TestItem(), new SubmitOptions { MaxRunTime = wrong }));
+            Assert.StartsWith("MaxRunTime may be more than zero, or infinite", error.Message, StringComparison.Ordinal);
+            Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => { }, new WorkOptions { MaxRunTime = wrong }));
+        }
+        pool.Run(() => { }, new WorkOptions { MaxRunTime = Timeout.InfiniteTimeSpan });
+    }
+
+    [Fact]
+    public async Task A_task_that_runs_too_long_is_counted_so_and_is_run_once()
+    {
+        using FixedThreadPool pool = Make(limit: Second);
+        using var held = new Held();
+        int runs = 0;
+        Task task = Task.Factory.StartNew(
+            () =>
+            {
+                runs++;
+                held.Started.Set();
+                held.Release.WaitPatiently();
+            },
+            CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
+        held.Started.WaitPatiently();
+        _time.Advance(Second + Millisecond);
+        Assert.Equal(1, pool.GetSnapshot().Counts.TimedOut);
+        held.Release.Set();
+        await task.Patiently();
+        Assert.Equal(1, runs);
+    }
+
+    /// <summary>Ends at the very moment of the limit, again and again: one outcome each, and no other submission of the same item.</summary>
+    [Fact]
+    public async Task Work_that_ends_at_the_moment_of_its_limit_ends_once_whoever_wins()
+    {
+        using FixedThreadPool pool = Make(workers: 2);
+        var outcomes = new ConcurrentBag<WorkOutcome>();
+        var faults = new ConcurrentBag<Exception>();
+        using var over = new ManualResetEventSlim();
+        Thread clock = Patience.OnOwnThread(() =>
+        {
+            while (!over.IsSet)
+            {
+                _time.Advance(Millisecond);
+                Thread.Yield();
+            }
+        });
+        Thread watcher = Patience.OnOwnThread(() =>
+        {
+            while (!over.IsSet)
+            {
+                if (Record.Exception(() => Pools.AddsUp(pool.GetSnapshot())) is { } fault) faults.Add(fault);
+                Thread.Yield();
+            }
+        });
+        var random = new Random(7);
+        long submissions = 0;
+        for (int i = 0; i < 400; i++)
+        {
+            bool again = false; // at once, from its end: the next submission must not inherit the last one's limit
+            int spins = random.Next(3000);
+            using var ended = new CountdownEvent(2);
+            var item = new TestItem(_ => Thread.SpinWait(spins))
+            {
+                WhenEnded = (self, outcome) =>
+                {
+                    outcomes.Add(outcome);
+                    if (outcome == WorkOutcome.Completed && !again)
+                    {
+                        again = true;
+                        pool.Accepted(self);
+                        Interlocked.Increment(ref submissions);
+                    }
+                    else if (outcome == WorkOutcome.TimedOut && !again)
+                    {
+                        ended.Signal(); // there is no second
+                    }
+                    else if (outcome != WorkOutcome.Completed)
+                    {
+                        faults.Add(new InvalidOperationException($"A submission without a limit has ended as {outcome}."));
+                    }
+                    ended.Signal();
+                },
+            };
+            pool.Accepted(item, new SubmitOptions { MaxRunTime = random.Next(1, 4) * Millisecond });
+            submissions++;
+            if (!ended.Wait(Patience.Long, TestContext.Current.CancellationToken)) throw new TimeoutException("An item did not end.");
+            Assert.InRange(item.Endings.Count, 1, 2);
+        }
+        over.Set();
+        clock.JoinPatiently();
+        watcher.JoinPatiently();
+        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        Assert.Empty(faults);
+        Assert.Equal((submissions, submissions), (report.Counts.Accepted, report.Counts.Ended));
+        Assert.Equal(report.Counts.TimedOut, outcomes.Count(o => o == WorkOutcome.TimedOut));
+        Assert.Equal(report.Counts.Completed, outcomes.Count(o => o == WorkOutcome.Completed));
+        Assert.InRange(report.Counts.TimedOut, 1, submissions - 1); // or nothing was raced for
+    }
+
+    private FixedThreadPool Make(int workers = 1, TimeSpan? limit = null, Action<FixedThreadPoolOptions>? more = null) =>
+        Pools.Make(workers, time: _time, observer: _observer, more: o =>
+        {
+            o.MaxRunTime = limit ?? Timeout.InfiniteTimeSpan;
+            more?.Invoke(o);
+        });
+
+    /// <summary>An item that does not listen.</summary>
+    private sealed class Held : IDisposable
+    {
+        public Held()
+        {
+            Item = new TestItem(_ => Body());
+            AsyncItem = new AsyncTestItem(_ =>
+            {
+                Body();
+                return Task.CompletedTask;
+            });
+        }
+
+        public ManualResetEventSlim Started { get; } = new();
+
+        public ManualResetEventSlim Release { get; } = new();
+
+        public TestItem Item { get; }
+
+        public AsyncTestItem AsyncItem { get; }
+
+        public Task<WorkOutcome> First => Task.WhenAny(Item.Endings.First, AsyncItem.Endings.First).Unwrap();
+
+        public int Endings => Item.Endings.Count + AsyncItem.Endings.Count;
+
+        public void Dispose() => Release.Set();
+
+        private void Body()
+        {
+            Started.Set();
+            Release.WaitPatiently();
+        }
+    }
+}
