@@ -6,8 +6,10 @@ namespace PoolApi.EndToEnd.Harness;
 /// <summary>The last line of the log: what became of everything that was accepted.</summary>
 internal sealed partial record ShutdownSummary(
     int Exit, int Accepted, int Completed, int Failed, int Cancelled, int Expired, int Shed, int ClientGone, int NotStarted, int Abandoned,
-    int TimedOut, int Joined, int Workers)
+    int Joined, int Workers)
 {
+    public int TimedOut { get; init; }
+
     /// <summary>P1: everything that was accepted ended in exactly one way.</summary>
     public void MustAddUp() =>
         Assert.Equal(Accepted, Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned + TimedOut);
@@ -19,7 +21,7 @@ internal sealed partial record ShutdownSummary(
         if (!match.Success)
             return null;
         int[] n = [.. match.Groups.Values.Skip(1).Select(group => int.Parse(group.Value, CultureInfo.InvariantCulture))];
-        return new ShutdownSummary(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11], n[12]);
+        return new ShutdownSummary(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[11], n[12]) { TimedOut = n[10] };
     }
 
     [GeneratedRegex(
