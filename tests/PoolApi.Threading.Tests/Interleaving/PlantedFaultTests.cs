@@ -8,7 +8,7 @@ namespace PoolApi.Threading.Tests.Interleaving;
 public sealed class PlantedFaultTests
 {
     private const long Most = 1_500_000;
-    private const long Clean = 300_000;
+    private const long Clean = 300_000; // InterleavingTests count on them
 
     public static TheoryData<string> Names => [.. PlantedFaults.All.Keys];
 
