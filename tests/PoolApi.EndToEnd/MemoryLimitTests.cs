@@ -3,7 +3,7 @@ using System.Globalization;
 namespace PoolApi.EndToEnd;
 
 /// <summary>P3 and P9: more bodies than the memory of the process has room for are refused as overload, and the process lives.</summary>
-[Collection(Quiet.Name)]
+[Collection(Heavy.Name)]
 public sealed class MemoryLimitTests
 {
     /// <summary>What the runtime may use in a container of 160 MiB: three quarters of it.</summary>

@@ -3,7 +3,7 @@ using System.Text;
 namespace PoolApi.EndToEnd;
 
 /// <summary>P9: a hundred bad images later the process is as it was.</summary>
-[Collection(Quiet.Name)]
+[Collection(Heavy.Name)]
 public sealed class MemoryTests
 {
     // Loose on purpose: the collector keeps what it likes. A leaked 1 MB body per bad request would be 100 MB, a drawn bomb gigabytes.

@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 namespace PoolApi.EndToEnd;
 
 /// <summary>A real Prometheus understands the metrics, and every panel of the dashboards we ship has something to show.</summary>
-[Collection(Quiet.Name)]
+[Collection(Heavy.Name)]
 public sealed partial class PrometheusTests
 {
     [Fact]

@@ -1,7 +1,7 @@
 namespace PoolApi.EndToEnd;
 
 /// <summary>Many at once on two workers: every one is answered rightly, and two workers are all that work.</summary>
-[Collection(Quiet.Name)]
+[Collection(Heavy.Name)]
 public sealed class ThumbnailLoadTests
 {
     private const int Requests = 200;

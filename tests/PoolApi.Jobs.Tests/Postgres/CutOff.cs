@@ -20,7 +20,11 @@ internal sealed class CutOff : IAsyncDisposable
     /// <summary>How many bytes a second come from the database, on all connections together; 0: as many as can.</summary>
     public int BytesPerSecond { get; set; }
 
+    /// <summary>How many bytes have come from the database, on all connections together.</summary>
+    public long BytesFromServer => Volatile.Read(ref _bytesFromServer);
+
     private readonly SemaphoreSlim _pace = new(1);
+    private long _bytesFromServer;
 
     public CutOff(int target)
     {
@@ -96,6 +100,7 @@ internal sealed class CutOff : IAsyncDisposable
             while ((count = await from.ReceiveAsync(buffer)) > 0)
             {
                 await gate.OpenAsync();
+                if (isPaced) Interlocked.Add(ref _bytesFromServer, count);
                 if (isPaced && BytesPerSecond > 0) await PaceAsync(count);
                 for (int sent = 0; sent < count;) sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
             }

@@ -8,7 +8,7 @@ using static PoolApi.Jobs.Tests.Patience;
 namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>A pooler between the store and its database. Where PgBouncer is not installed, skipped; with CI=true, failed.</summary>
-[Collection(PostgresTests.Name)]
+[Collection(PostgresTimeoutTests.Name)]
 public sealed class PgBouncerTests(PostgresCluster cluster)
 {
     private const string Program = "/usr/sbin/pgbouncer";

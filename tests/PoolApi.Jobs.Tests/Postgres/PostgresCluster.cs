@@ -31,6 +31,9 @@ public sealed class PostgresCluster : IAsyncLifetime
     /// <summary>Where it listens.</summary>
     public int Port => _port;
 
+    /// <summary>Whether it was killed, and not started since.</summary>
+    public bool IsKilled => _folder.Length > 0 && _server is null;
+
     /// <summary>Ends the test where there is no PostgreSQL: skipped, or failed under CI.</summary>
     public static void Require()
     {

@@ -7,7 +7,7 @@ using static PoolApi.Jobs.Tests.Patience;
 namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>Faults of sessions and of the database that break no connection. When the fault is over, the store works again by itself.</summary>
-[Collection(PostgresTests.Name)]
+[Collection(PostgresTimeoutTests.Name)]
 public sealed class PostgresFaultTests(PostgresCluster cluster)
 {
     /// <summary>Stands for the name of a test's database.</summary>

@@ -9,3 +9,13 @@ public sealed class PostgresTests : ICollectionFixture<PostgresCluster>
     /// <summary>A name for a schema that no other test has.</summary>
     public static string NewSchema() => $"t_{Guid.NewGuid():N}";
 }
+
+/// <summary>
+/// The tests of faults and limits. They share a second PostgreSQL: most of their time they wait for a timeout, while the tests of the
+/// first one compute.
+/// </summary>
+[CollectionDefinition(Name)]
+public sealed class PostgresTimeoutTests : ICollectionFixture<PostgresCluster>
+{
+    public const string Name = "PostgreSQL, timeouts";
+}

@@ -14,8 +14,6 @@ public class HostileImageTests
 {
     private const int MiB = 1 << 20;
 
-    public static TheoryData<string> Kinds => [.. Samples.Names];
-
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -55,45 +53,10 @@ public class HostileImageTests
         Assert.NotEmpty(Thumbnailer.Make(Png(10_000, 10_000, false, new byte[10_001 * 10_000]), new ThumbnailSpec(16), Token));
     }
 
-    [Theory]
-    [MemberData(nameof(Kinds))]
-    public void No_flipped_bytes_do_more_than_make_an_image_unprocessable(string name)
-    {
-        const int Runs = 1000;
-        var original = Samples.Encode(name, 24, 20);
-        var random = new Random(20_260_101);
-        var (made, refused) = (0, 0);
-
-        // About 4500 flipped bytes.
-        for (var run = 0; run < Runs; run++)
-        {
-            var bytes = (byte[])original.Clone();
-            for (var flips = random.Next(1, 9); flips > 0; flips--)
-            {
-                // Half of them in the header, where they matter most.
-                var end = random.Next(2) == 0 ? Math.Min(96, bytes.Length) : bytes.Length;
-                bytes[random.Next(end)] ^= (byte)random.Next(1, 256);
-            }
-
-            try
-            {
-                Thumbnailer.Make(bytes, new ThumbnailSpec(12, 10, ThumbnailFormat.Png), Token);
-                made++;
-            }
-            catch (UnprocessableImageException)
-            {
-                refused++;
-            }
-        }
-
-        Assert.Equal(Runs, made + refused);
-        Assert.True(refused > Runs / 20, $"only {refused} of {Runs} were refused: the flips did nothing");
-    }
-
     [Fact]
     public void Memory_returns_after_many_thumbnails()
     {
-        var good = Samples.Encode("jpeg", 600, 450);
+        var good = Samples.Encode("jpeg", 400, 300);
         var bad = good[..(good.Length / 2)];
         Run(30);
         var before = Settled();
@@ -146,7 +109,7 @@ public class HostileImageTests
     private static byte[] Deflate(byte[] data)
     {
         using var packed = new MemoryStream();
-        using (var zlib = new ZLibStream(packed, CompressionLevel.SmallestSize))
+        using (var zlib = new ZLibStream(packed, CompressionLevel.Optimal))
         {
             zlib.Write(data);
         }

@@ -14,6 +14,7 @@ namespace PoolApi.Threading.Tests.Interleaving;
 [Collection(nameof(InterleavingTests))]
 public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : IClassFixture<InterleavingTests.Explorers>
 {
+    // 60,000 of each scenario; those of PlantedFaultTests, on a kernel with more steps, come on top.
     private const long Fixed = 15_000;
     private const long Fresh = 45_000;
 

@@ -44,36 +44,46 @@ internal static class PatchedKernel
         global using System.Threading.Tasks;
         """;
 
-    private static readonly Lazy<MetadataReference[]> References = new(static () =>
-    [
-        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!)
+    private static readonly CSharpParseOptions Parsing = new(LanguageVersion.Latest, DocumentationMode.None);
+
+    // What all patches share is read and parsed once.
+    private static readonly Lazy<(CSharpCompilation Compilation, IReadOnlyDictionary<string, string> Sources)> Unpatched = new(static () =>
+    {
+        IEnumerable<MetadataReference> references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!)
             .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .Where(static path => Path.GetFileName(path).StartsWith("System.", StringComparison.Ordinal))
-            .Select(static path => MetadataReference.CreateFromFile(path)),
-    ]);
+            .Select(static path => MetadataReference.CreateFromFile(path));
+        Dictionary<string, string> sources = Sources();
+        var compilation = CSharpCompilation.Create(
+            "PatchedKernel",
+            sources.Append(new("Volatile.cs", VolatileSteps)).Append(new("GlobalUsings.cs", GlobalUsings)).Select(static s => Parse(s.Key, s.Value)),
+            references,
+            new CSharpCompilationOptions(
+                OutputKind.DynamicallyLinkedLibrary,
+                optimizationLevel: OptimizationLevel.Release,
+                allowUnsafe: true,
+                nullableContextOptions: NullableContextOptions.Annotations)); // the build has checked the flow of nulls
+        return (compilation, sources);
+    });
 
     /// <summary>Compiles the sources, patched, and explores until something fails or so many schedules have been run.</summary>
-    public static (string? Failure, long Schedules) Explore(IEnumerable<Patch> patches, ulong seed, long schedules)
+    public static (string? Failure, long Schedules) Explore(IEnumerable<Patch> patches, ulong seed, long schedules, long slice)
     {
         using MemoryStream image = Compile(patches);
-        var context = new AssemblyLoadContext("patched kernel", isCollectible: true);
-        try
-        {
-            MethodInfo find = context.LoadFromStream(image).GetType(typeof(Exploration).FullName!, throwOnError: true)!
-                .GetMethod(nameof(Exploration.Find), BindingFlags.Public | BindingFlags.Static)!;
-            object?[] arguments = [seed, schedules, 0L];
-            var failure = (string?)find.Invoke(null, arguments);
-            return (failure, (long)arguments[2]!);
-        }
-        finally
-        {
-            context.Unload();
-        }
+        // It stays loaded until the process ends: what can be unloaded is always compiled with all optimizations, and takes longer for
+        // that than for most explorations.
+        var context = new AssemblyLoadContext("patched kernel");
+        MethodInfo find = context.LoadFromStream(image).GetType(typeof(Exploration).FullName!, throwOnError: true)!
+            .GetMethod(nameof(Exploration.Find), BindingFlags.Public | BindingFlags.Static)!;
+        object?[] arguments = [seed, schedules, slice, 0L];
+        var failure = (string?)find.Invoke(null, arguments);
+        return (failure, (long)arguments[3]!);
     }
 
     private static MemoryStream Compile(IEnumerable<Patch> patches)
     {
-        Dictionary<string, string> sources = Sources();
+        (CSharpCompilation compilation, IReadOnlyDictionary<string, string> unpatched) = Unpatched.Value;
+        var sources = new Dictionary<string, string>(unpatched);
         foreach (Patch patch in patches)
         {
             string source = sources[patch.File];
@@ -82,16 +92,11 @@ internal static class PatchedKernel
                 throw new InvalidOperationException($"Not once in {patch.File}: {patch.Old}");
             sources[patch.File] = source.Replace(patch.Old, patch.New, StringComparison.Ordinal);
         }
-        var parsing = new CSharpParseOptions(LanguageVersion.Latest, DocumentationMode.None);
-        var compilation = CSharpCompilation.Create(
-            "PatchedKernel",
-            sources.Values.Append(VolatileSteps).Append(GlobalUsings).Select(text => CSharpSyntaxTree.ParseText(text, parsing)),
-            References.Value,
-            new CSharpCompilationOptions(
-                OutputKind.DynamicallyLinkedLibrary,
-                optimizationLevel: OptimizationLevel.Release,
-                allowUnsafe: true,
-                nullableContextOptions: NullableContextOptions.Enable));
+        foreach (SyntaxTree tree in compilation.SyntaxTrees)
+        {
+            if (sources.TryGetValue(tree.FilePath, out string? source) && !ReferenceEquals(source, unpatched[tree.FilePath]))
+                compilation = compilation.ReplaceSyntaxTree(tree, Parse(tree.FilePath, source));
+        }
         var image = new MemoryStream();
         var result = compilation.Emit(image);
         if (!result.Success)
@@ -102,6 +107,8 @@ internal static class PatchedKernel
         image.Position = 0;
         return image;
     }
+
+    private static SyntaxTree Parse(string file, string source) => CSharpSyntaxTree.ParseText(source, Parsing, file);
 
     private static Dictionary<string, string> Sources()
     {

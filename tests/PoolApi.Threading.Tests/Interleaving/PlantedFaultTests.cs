@@ -8,7 +8,7 @@ namespace PoolApi.Threading.Tests.Interleaving;
 public sealed class PlantedFaultTests
 {
     private const long Most = 1_500_000;
-    private const long Clean = 300_000;
+    private const long Clean = 300_000; // InterleavingTests count on them
 
     public static TheoryData<string> Names => [.. PlantedFaults.All.Keys];
 
@@ -16,7 +16,7 @@ public sealed class PlantedFaultTests
     [MemberData(nameof(Names))]
     public void The_explorer_finds_that(string fault)
     {
-        (string? failure, long schedules) = PatchedKernel.Explore(PlantedFaults.All[fault], seed: 1, Most);
+        (string? failure, long schedules) = PatchedKernel.Explore(PlantedFaults.All[fault], seed: 1, Most, slice: 50);
         Assert.True(failure is not null, $"not found in {schedules} schedules");
         TestContext.Current.TestOutputHelper?.WriteLine($"found after {schedules} schedules: {failure.Split('\n')[0]}");
     }
@@ -25,12 +25,12 @@ public sealed class PlantedFaultTests
     public void The_explorer_finds_nothing_in_the_kernel_as_it_is()
     {
         ulong seed = (ulong)Random.Shared.NextInt64();
-        (string? failure, long schedules) = PatchedKernel.Explore([], seed, Clean);
+        (string? failure, long schedules) = PatchedKernel.Explore([], seed, Clean, slice: Clean / Scenarios.All.Count);
         TestContext.Current.TestOutputHelper?.WriteLine($"{schedules} schedules, base seed {seed}");
         Assert.True(failure is null, failure);
     }
 
     [Fact]
     public void A_patch_whose_place_has_gone_is_no_patch() =>
-        Assert.Throws<InvalidOperationException>(static () => PatchedKernel.Explore([new Patch("Gate.cs", "not there", "")], 1, 1));
+        Assert.Throws<InvalidOperationException>(static () => PatchedKernel.Explore([new Patch("Gate.cs", "not there", "")], 1, 1, 1));
 }

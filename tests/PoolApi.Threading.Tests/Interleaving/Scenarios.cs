@@ -517,14 +517,7 @@ internal static class Scenarios
     private static QueueWorld BlockedByAContinuation(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
-        int resumed = world.Word();
-        ScheduledItem? outer = null;
-        outer = world.Item("outer", () =>
-        {
-            if (!world.Resume(outer!)) world.Fail("nobody is left to resume it");
-            world.Block(resumed);
-        }, suspends: true);
-        outer.WhenResumed = () => world.Unpark(resumed);
+        ScheduledItem outer = BlockedByItsContinuation(world);
         AddSubmitter(world, "submitter", outer, world.Item("b"));
         AddLooker(world, schedule, outer);
         return world;
@@ -533,14 +526,7 @@ internal static class Scenarios
     private static QueueWorld BlockedWhileStopping(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
-        int resumed = world.Word();
-        ScheduledItem? outer = null;
-        outer = world.Item("outer", () =>
-        {
-            if (!world.Resume(outer!)) world.Fail("nobody is left to resume it");
-            world.Block(resumed);
-        }, suspends: true);
-        outer.WhenResumed = () => world.Unpark(resumed);
+        ScheduledItem outer = BlockedByItsContinuation(world);
         bool refused = false;
         world.AddParty("submitter", () =>
         {
@@ -550,6 +536,20 @@ internal static class Scenarios
         AddCloser(world);
         AddLooker(world, schedule, outer, () => refused);
         return world;
+    }
+
+    /// <summary>An item that resumes itself, and blocks its worker until the continuation has run.</summary>
+    private static ScheduledItem BlockedByItsContinuation(QueueWorld world)
+    {
+        int resumed = world.Word();
+        ScheduledItem? outer = null;
+        outer = world.Item("outer", () =>
+        {
+            if (!world.Resume(outer!)) world.Fail("nobody is left to resume it");
+            world.Block(resumed);
+        }, suspends: true);
+        outer.WhenResumed = () => world.Unpark(resumed);
+        return outer;
     }
 
     private static (ScheduledItem Outer, ScheduledItem Nested) OuterAndNested(QueueWorld world, int? alsoWakes = null)

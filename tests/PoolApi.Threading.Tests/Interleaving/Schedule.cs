@@ -22,6 +22,8 @@ internal sealed unsafe class Schedule : IDisposable
     private const int MostSteps = 20_000;
 
     private readonly VirtualThread[] _threads = new VirtualThread[MostThreads];
+    private readonly Carrier[] _carriers = new Carrier[MostThreads];
+    private readonly Stack<Carrier> _free = new(MostThreads); // touched only by whoever holds the baton
     private readonly int[] _priorities = new int[MostThreads];
     private readonly int[] _changes = new int[MostChanges + 1]; // the last is never reached
     private readonly ManualResetEventSlim _done = new();
@@ -52,7 +54,12 @@ internal sealed unsafe class Schedule : IDisposable
 
     public Schedule(int core)
     {
-        for (int i = 0; i < MostThreads; i++) _threads[i] = new VirtualThread(this, i, core);
+        for (int i = 0; i < MostThreads; i++)
+        {
+            _threads[i] = new VirtualThread(this, i);
+            _carriers[i] = new Carrier(this, i, core);
+            _free.Push(_carriers[i]);
+        }
     }
 
     /// <summary>Whether steps are steps of a schedule, and not of setting up or checking one.</summary>
@@ -107,10 +114,10 @@ internal sealed unsafe class Schedule : IDisposable
     public void Dispose()
     {
         IsOver = true;
-        foreach (VirtualThread thread in _threads)
+        foreach (Carrier carrier in _carriers)
         {
-            thread.Give();
-            thread.Join();
+            carrier.Give();
+            carrier.Join();
         }
         _done.Dispose();
     }
@@ -183,10 +190,15 @@ internal sealed unsafe class Schedule : IDisposable
 
     public void RunBody(VirtualThread thread) => _world.Threads[thread.Index].Body();
 
+    /// <summary>A carrier for a thread that starts. There is one: no more threads are under way than there are carriers.</summary>
+    public Carrier Assign(VirtualThread thread) => Assign(thread, _free.Pop());
+
     /// <summary>The thread's body has ended: hands on.</summary>
-    /// <returns>True if this thread goes on itself, in the next schedule.</returns>
-    public bool PassOnAtEnd(VirtualThread thread)
+    /// <returns>What its carrier runs next, in this schedule or in the next one; null if another carrier goes on.</returns>
+    public VirtualThread? PassOnAtEnd(VirtualThread thread)
     {
+        Carrier carrier = thread.Carrier!;
+        thread.Carrier = null;
         thread.FlushAll();
         _live &= ~(1u << thread.Index);
         _ready &= ~(1u << thread.Index);
@@ -194,36 +206,51 @@ internal sealed unsafe class Schedule : IDisposable
         if (_live != 0)
         {
             if (_ready == 0 && Failure is null) NoteAllAsleep();
-            ChooseNext(Failure is null ? _ready : _live).Give();
-            SwitchesDone++;
-            return false;
+            return PassOn(carrier, ChooseNext(Failure is null ? _ready : _live));
         }
         IsRunning = false;
         SchedulesDone++;
         StepsDone += _steps;
         if (Failure is null) Check();
-        if (Failure is not null || _left == 0)
-        {
-            _done.Set();
-            return false;
-        }
-        VirtualThread next;
+        if (Failure is not null || _left == 0) return End(carrier);
         try
         {
-            next = StartNext(_seeds.Next());
+            return PassOn(carrier, StartNext(_seeds.Next()));
         }
 #pragma warning disable CA1031 // a scenario that cannot be made: whoever explores must hear of it
         catch (Exception e)
 #pragma warning restore CA1031
         {
             Note(e.ToString());
-            _done.Set();
-            return false;
+            return End(carrier);
         }
-        if (ReferenceEquals(next, thread)) return true;
-        next.Give();
+    }
+
+    private static Carrier Assign(VirtualThread thread, Carrier carrier)
+    {
+        thread.Carrier = carrier;
+        carrier.Runs = thread;
+        return carrier;
+    }
+
+    private VirtualThread? PassOn(Carrier carrier, VirtualThread next)
+    {
+        if (next.Carrier is null)
+        {
+            Assign(next, carrier);
+            return next;
+        }
+        _free.Push(carrier);
         SwitchesDone++;
-        return false;
+        next.Give();
+        return null;
+    }
+
+    private VirtualThread? End(Carrier carrier)
+    {
+        _free.Push(carrier);
+        _done.Set();
+        return null;
     }
 
     /// <summary>Something is wrong: ends the schedule, and with it the exploration.</summary>

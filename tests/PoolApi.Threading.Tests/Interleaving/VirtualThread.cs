@@ -1,17 +1,13 @@
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>
-/// One thread of a scenario: an operating system's thread that runs only while it holds the baton, and its store buffer.
+/// One thread of a scenario: its state and its store buffer. While it is under way, a <see cref="Carrier"/> runs it.
 /// It lives through all schedules of its explorer.
 /// </summary>
-internal sealed unsafe class VirtualThread
+internal sealed unsafe class VirtualThread(Schedule schedule, int index)
 {
     [ThreadStatic]
     private static VirtualThread? s_current;
-
-    private readonly Schedule _schedule;
-    private readonly Baton _baton = new();
-    private readonly Thread _thread;
 
     // What it has stored and nobody else sees yet, in order. The words are pinned.
     private readonly nint[] _places = new nint[64];
@@ -19,15 +15,10 @@ internal sealed unsafe class VirtualThread
     private int _first;
     private int _end;
 
-    public VirtualThread(Schedule schedule, int index, int core)
-    {
-        _schedule = schedule;
-        Index = index;
-        _thread = new Thread(() => Main(core), 256 * 1024) { IsBackground = true, Name = $"explorer {core}.{index}" };
-        _thread.UnsafeStart();
-    }
+    public int Index { get; } = index;
 
-    public int Index { get; }
+    /// <summary>The operating system's thread that runs it; null before its first step and after its last.</summary>
+    public Carrier? Carrier { get; set; }
 
     /// <summary>The word it sleeps on; 0: it does not.</summary>
     public nint SleepsOn { get; set; }
@@ -37,22 +28,24 @@ internal sealed unsafe class VirtualThread
     public bool HasStores => _first != _end;
 
     /// <summary>The calling thread, if it is one, while a schedule runs.</summary>
-    public static VirtualThread? Current => s_current is { } current && current._schedule.IsRunning ? current : null;
+    public static VirtualThread? Current => s_current is { } current && current.Schedule.IsRunning ? current : null;
 
-    public Schedule Schedule => _schedule;
+    public Schedule Schedule { get; } = schedule;
 
-    public void Give() => _baton.Give();
+    /// <summary>It goes on, or starts on a carrier that is free.</summary>
+    public void Give() => (Carrier ?? Schedule.Assign(this)).Give();
 
-    public void Await() => _baton.Await();
+    public void Await() => Carrier!.Await();
 
-    public void Join() => _thread.Join();
+    /// <summary>The calling thread is its carrier from now on.</summary>
+    public void Enter() => s_current = this;
 
     public void Store(int* place, int value)
     {
         if (_end == _places.Length) FlushAll();
         _places[_end] = (nint)place;
         _values[_end++] = value;
-        _schedule.NoteStores(this);
+        Schedule.NoteStores(this);
     }
 
     /// <summary>A thread sees its own stores at once: the newest to that place.</summary>
@@ -80,36 +73,7 @@ internal sealed unsafe class VirtualThread
     public void Forget()
     {
         _first = _end = 0;
-        _schedule.NoteStores(this);
-    }
-
-    private void Main(int core)
-    {
-        Baton.KeepOnCore(core);
-        s_current = this;
-        while (true)
-        {
-            _baton.Await();
-            if (_schedule.IsOver) return;
-            do
-            {
-                try
-                {
-                    _schedule.RunBody(this);
-                }
-                catch (ScheduleAbortedException)
-                {
-                    // Its failure is known already.
-                }
-#pragma warning disable CA1031 // whatever it is, it is the finding
-                catch (Exception e)
-#pragma warning restore CA1031
-                {
-                    _schedule.Note($"{_schedule.NameOf(this)} threw {e}");
-                }
-            }
-            while (_schedule.PassOnAtEnd(this));
-        }
+        Schedule.NoteStores(this);
     }
 }
 

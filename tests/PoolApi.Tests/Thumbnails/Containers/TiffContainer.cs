@@ -43,7 +43,10 @@ internal static class TiffContainer
             new(324, Long, tiles, tiles == 1 ? data : table), new(325, Long, tiles, tiles == 1 ? tileSide * tileSide : table + 4 * tiles)]), false, 0);
         for (int n = 0; n < tiles; n++) tiff.U32(data);
         for (int n = 0; n < tiles; n++) tiff.U32(tileSide * tileSide);
-        return tiff.Raw(new byte[tileSide * tileSide]).ToArray();
+        // The pixels are zero, as a new array is: a gigabyte of them is neither written nor copied.
+        var file = new byte[data + tileSide * tileSide];
+        tiff.ToArray().CopyTo(file, 0);
+        return file;
     }
 
     /// <summary>A page of any kind, whose data starts at offset 8.</summary>
