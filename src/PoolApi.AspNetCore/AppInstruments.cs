@@ -11,16 +11,16 @@ namespace PoolApi.AspNetCore;
 /// <summary>What the app adds to the pools' own instruments, under the same meter name.</summary>
 internal sealed class AppInstruments
 {
-    private readonly AppPools _pools;
+    private readonly PoolContexts _pools;
     private readonly AttributeEndpoints _attributes;
 
     public AppInstruments(
-        IMeterFactory meters, AppPools pools, AnswerBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown,
+        IMeterFactory meters, PoolContexts pools, AnswerBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown,
         AttributeEndpoints attributes)
     {
         _pools = pools;
         _attributes = attributes;
-        foreach (AppPool pool in pools.All)
+        foreach (PoolContext pool in pools.All)
         {
             foreach (string reason in Rejection.Reasons(pool)) pool.Threads.DeclareRejection(reason);
         }

@@ -52,7 +52,7 @@ public static class FixedThreadPoolServices
 
         services.AddKeyedSingleton(name, (s, _) => PoolThreads.Options(s, registration));
         services.AddKeyedSingleton(name, (s, _) => PoolThreads.Start(name, s.GetRequiredKeyedService<FixedThreadPoolOptions>(name)));
-        services.AddKeyedSingleton(name, (s, _) => new AppPool(
+        services.AddKeyedSingleton(name, (s, _) => new PoolContext(
             s.GetRequiredKeyedService<FixedThreadPool>(name),
             s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name),
             s.GetRequiredKeyedService<FixedThreadPoolOptions>(name).MaxQueueTime,
@@ -84,11 +84,11 @@ public static class FixedThreadPoolServices
 
     private static void AddCommon(IServiceCollection services)
     {
-        if (services.Any(static s => s.ServiceType == typeof(AppPools))) return;
+        if (services.Any(static s => s.ServiceType == typeof(PoolContexts))) return;
 
-        services.AddSingleton<AppPools>();
+        services.AddSingleton<PoolContexts>();
         services.AddSingleton<RequestGate>();
-        services.AddSingleton<ShutdownAccount>();
+        services.AddSingleton<ShutdownLog>();
         services.AddSingleton<ShutdownCoordinator>();
         services.AddSingleton<IPoolLifetime>(static s => s.GetRequiredService<ShutdownCoordinator>());
         services.AddSingleton<AppInstruments>();
@@ -112,7 +112,7 @@ public static class FixedThreadPoolServices
             .Add(new HealthCheckRegistration(
                 PoolHealth.ShutdownCheck, static s => new ReadinessCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]))
             .Add(new HealthCheckRegistration(
-                "pool-workers", static s => new PoolsCheck(s.GetRequiredService<AppPools>(), s.GetRequiredService<ShutdownCoordinator>()),
+                "pool-workers", static s => new PoolsCheck(s.GetRequiredService<PoolContexts>(), s.GetRequiredService<ShutdownCoordinator>()),
                 HealthStatus.Unhealthy, [PoolHealth.ReadyTag]))
             .Add(new HealthCheckRegistration(
                 PoolHealth.StartupCheck, static s => new StartupCheck(s.GetRequiredService<ShutdownCoordinator>()), HealthStatus.Unhealthy, [PoolHealth.StartupTag]));

@@ -66,7 +66,7 @@ internal sealed class Claiming
               claim = greatest(j.claim + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint), ended_claim = null, claim_call = $3,
               lease_until = now() + $4 * interval '1 microsecond', lease_length = $4 * interval '1 microsecond',
               accompanied = false, alone_until = now() + {alone}
-            from sized s cross join {WithoutDisk.Row} left join {schema}.payloads p on p.job_id = s.id
+            from sized s cross join {AsynchronousCommit.Row} left join {schema}.payloads p on p.job_id = s.id
             where j.id = s.id and s.total <= $6
             returning {JobRow.Of("j")}, j.claim, j.redeliveries, s.claim = 0, p.method, p.path, p.query, p.content_type,
               case when s.bytes <= {BodyLimits.Inline} and s.inline <= {BodyLimits.InlineTogether} then p.body end, p.trace_parent, s.bytes, s.due,

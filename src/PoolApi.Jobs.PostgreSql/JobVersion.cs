@@ -5,7 +5,7 @@ internal static class JobVersion
 {
     /// <summary>
     /// Greater than all that anybody can have seen of job j: by the clock, in microseconds, since a crash may undo changes that did
-    /// not wait for the disk (<see cref="WithoutDisk"/>). Their numbers must not come again, for a client that has seen one would
+    /// not wait for the disk (<see cref="AsynchronousCommit"/>). Their numbers must not come again, for a client that has seen one would
     /// take what is new for what it knows.
     /// </summary>
     public const string Next = $"greatest(j.version + 1, {First})";

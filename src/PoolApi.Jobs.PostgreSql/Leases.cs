@@ -39,7 +39,7 @@ internal sealed class Leases : IAsyncDisposable
               lease_until = now() + $6 * interval '1 microsecond', lease_length = $6 * interval '1 microsecond',
               version = case j.state when 0 then {JobVersion.Next} else j.version end,
               state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim
-            from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at) cross join {WithoutDisk.Row}
+            from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at) cross join {AsynchronousCommit.Row}
             where j.id = i.id and {IsClaims}
             returning j.id, j.claim, j.cancel_requested
             """;
@@ -58,7 +58,7 @@ internal sealed class Leases : IAsyncDisposable
         _report =
             $"""
             update {schema}.jobs j set progress = i.progress, version = {JobVersion.Next}
-            from unnest($1, $2, $3, $4) as i (id, claim, owner, progress) cross join {WithoutDisk.Row}
+            from unnest($1, $2, $3, $4) as i (id, claim, owner, progress) cross join {AsynchronousCommit.Row}
             where {Held}
             returning j.id, j.version
             """;

@@ -28,7 +28,7 @@ public sealed partial class PostgreSqlJobStore : IJobStore
     private readonly Transitions _transitions;
     private readonly Bodies _bodies;
     private readonly Reading _reading;
-    private readonly Tending _tending;
+    private readonly Maintenance _maintenance;
     private readonly WriteCheck _check;
     private readonly Disposal _disposal;
 
@@ -60,7 +60,7 @@ public sealed partial class PostgreSqlJobStore : IJobStore
         _transitions = new Transitions(_database, schema, _changes);
         _bodies = new Bodies(_database, schema);
         _reading = new Reading(_database, schema, _bodies);
-        _tending = new Tending(_database, schema, _changes);
+        _maintenance = new Maintenance(_database, schema, _changes);
         _check = new WriteCheck(_database, schema);
         _disposal = new Disposal(CloseAsync);
     }
@@ -209,7 +209,7 @@ public sealed partial class PostgreSqlJobStore : IJobStore
     {
         ThrowIfClosed();
         ArgumentNullException.ThrowIfNull(rules);
-        return _tending.MaintainAsync(rules, cancellation);
+        return _maintenance.MaintainAsync(rules, cancellation);
     }
 
     /// <inheritdoc/>
@@ -253,7 +253,7 @@ public sealed partial class PostgreSqlJobStore : IJobStore
         async connection =>
         {
             // It need not be on the disk: after a crash nobody listens any more.
-            await using var command = new NpgsqlCommand($"select pg_notify($1, m) from unnest($2) as m cross join {WithoutDisk.Row}", connection);
+            await using var command = new NpgsqlCommand($"select pg_notify($1, m) from unnest($2) as m cross join {AsynchronousCommit.Row}", connection);
             command.Parameters.With(NpgsqlDbType.Text, Channel).With(NpgsqlDbType.Array | NpgsqlDbType.Text, messages);
             await command.PrepareAsync();
             await command.ExecuteNonQueryAsync();

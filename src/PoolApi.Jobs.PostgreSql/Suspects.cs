@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <remarks>
 /// An instance has one suspect at a time, beside other jobs. One that has been beside a second death runs as its instance's only job,
 /// in turn with all others (<see cref="ExclusiveTurns"/>). Only who was alone when the instance died is counted as dangerous; that is
-/// found when the death is (<see cref="Tending"/>), so it is right even where two calls have claimed more than they should.
+/// found when the death is (<see cref="Maintenance"/>), so it is right even where two calls have claimed more than they should.
 /// </remarks>
 internal sealed class Suspects(Database database, string schema)
 {

@@ -112,7 +112,7 @@ public sealed class SqliteJobStore : IJobStore
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
         return WriteAsync(
-            static (session, of) => session.Writes.Claim(of.owner, of.max, of.maxBytes, of.lease, session.Tending.Release), (owner, max, maxBytes, lease), cancellation);
+            static (session, of) => session.Writes.Claim(of.owner, of.max, of.maxBytes, of.lease, session.Maintenance.Release), (owner, max, maxBytes, lease), cancellation);
     }
 
     /// <inheritdoc/>
@@ -170,11 +170,11 @@ public sealed class SqliteJobStore : IJobStore
     public async ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
     {
         int limit = rules.Limit;
-        int expired = await WriteAsync(static (session, rules) => session.Tending.Expire(rules.Limit), rules, cancellation);
-        JobTending.Lost lost = await WriteAsync(
-            static (session, rules) => session.Tending.Redeliver(rules.MaxRedeliveries, rules.Limit), rules, cancellation);
-        int removed = await WriteAsync(static (session, rules) => session.Tending.Remove(rules.Retention, rules.Limit), rules, cancellation);
-        int swept = await WriteAsync(static (session, rules) => session.Tending.Sweep(rules.Retention, rules.Limit), rules, cancellation);
+        int expired = await WriteAsync(static (session, rules) => session.Maintenance.Expire(rules.Limit), rules, cancellation);
+        JobMaintenance.Lost lost = await WriteAsync(
+            static (session, rules) => session.Maintenance.Redeliver(rules.MaxRedeliveries, rules.Limit), rules, cancellation);
+        int removed = await WriteAsync(static (session, rules) => session.Maintenance.Remove(rules.Retention, rules.Limit), rules, cancellation);
+        int swept = await WriteAsync(static (session, rules) => session.Maintenance.Sweep(rules.Retention, rules.Limit), rules, cancellation);
         bool more = expired == limit || lost.Count == limit || swept == limit || removed == limit;
         return new MaintenanceReport(expired, lost.Redelivered, lost.Poisoned, swept + removed, more);
     }

@@ -20,7 +20,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     private OwnerLock? _lock;
     private volatile bool _isShared;
     private volatile JobStoreException? _closed = new JobStoreUnavailableException($"The job store '{path}' is not open.");
-    private IReadOnlyList<JobTending.ClaimKey> _orphans = [];
+    private IReadOnlyList<JobMaintenance.ClaimKey> _orphans = [];
     private bool _isClockUnsaved;
 
     public string Path => path;
@@ -106,7 +106,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
             session.Commit(clock.Read(), () =>
             {
                 if (_isClockUnsaved) session.SaveClock(clock);
-                session.Tending.EndLeases(_orphans);
+                session.Maintenance.EndLeases(_orphans);
             });
             _orphans = [];
             _isClockUnsaved = false;
@@ -169,18 +169,18 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         }
     }
 
-    /// <summary>Whoever ran the jobs is dead: they are lost, however long their lease. Tending finds them at once.</summary>
+    /// <summary>Whoever ran the jobs is dead: they are lost, however long their lease. Maintenance finds them at once.</summary>
     private void EndLeases(WriterSession session, StoreClock clock)
     {
         try
         {
-            session.Commit(clock.Read(), session.Tending.EndLeases);
+            session.Commit(clock.Read(), session.Maintenance.EndLeases);
             _orphans = [];
         }
         catch (Exception e) when (DiskRoom.IsOut(e, path) && !session.IsBroken)
         {
             // With the first commit for which there is room.
-            _orphans = session.Tending.Running();
+            _orphans = session.Maintenance.Running();
         }
     }
 

@@ -37,7 +37,7 @@ internal sealed class WriterSession : IDisposable
         _table = new JobTable(database, _batch);
         var suspects = new Suspects(database, _batch);
         Writes = new JobWrites(database, reads, _table, suspects, _batch);
-        Tending = new JobTending(database, _table, suspects, _batch);
+        Maintenance = new JobMaintenance(database, _table, suspects, _batch);
     }
 
     /// <summary>The file's path as the library has it.</summary>
@@ -45,7 +45,7 @@ internal sealed class WriterSession : IDisposable
 
     public JobWrites Writes { get; }
 
-    public JobTending Tending { get; }
+    public JobMaintenance Maintenance { get; }
 
     /// <summary>After a fault the connection is in a transaction that it cannot leave: it is of no use any more.</summary>
     public bool IsBroken { get; private set; }

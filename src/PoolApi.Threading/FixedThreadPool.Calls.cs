@@ -311,12 +311,12 @@ public sealed partial class FixedThreadPool
     }
 
     private ValueTask StartAction<TWork>(in TWork work, in WorkOptions options)
-        where TWork : struct, IWork<Nothing>
+        where TWork : struct, IWork<Unit>
     {
         if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(options.CancellationToken);
-        Call<TWork, Nothing> call = Submit<TWork, Nothing>(work, options, out short version, out SubmitResult result);
+        Call<TWork, Unit> call = Submit<TWork, Unit>(work, options, out short version, out SubmitResult result);
         return result == SubmitResult.Accepted ? new ValueTask(call.Source, version)
-            : Waits(options, result) ? WithoutResultAsync(StartWhenThereIsSpaceAsync<TWork, Nothing>(work, options))
+            : Waits(options, result) ? WithoutResultAsync(StartWhenThereIsSpaceAsync<TWork, Unit>(work, options))
             : ValueTask.FromException(new WorkRejectedException(Name, result));
     }
 
@@ -369,12 +369,12 @@ public sealed partial class FixedThreadPool
     }
 
     private ValueTask StartAsyncAction<TWork>(in TWork work, in WorkOptions options)
-        where TWork : struct, IWork<ValueTask<Nothing>>
+        where TWork : struct, IWork<ValueTask<Unit>>
     {
         if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(options.CancellationToken);
         Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
-        var call = new AsyncCall<TWork, Nothing>(_core, work, options);
-        ResultSource<Nothing> source = call.Source;
+        var call = new AsyncCall<TWork, Unit>(_core, work, options);
+        ResultSource<Unit> source = call.Source;
         SubmitResult result = _core.Submit(call, options.Submit, options.WaitForSpace);
         return result == SubmitResult.Accepted ? new ValueTask(source, source.Version)
             : Waits(options, result) ? WithoutResultAsync(StartAsyncWhenThereIsSpaceAsync(call, options))
@@ -402,7 +402,7 @@ public sealed partial class FixedThreadPool
 
     private static bool Waits(in WorkOptions options, SubmitResult result) => options.WaitForSpace && result == SubmitResult.QueueFull;
 
-    private static async ValueTask WithoutResultAsync(ValueTask<Nothing> call) => await call.ConfigureAwait(false);
+    private static async ValueTask WithoutResultAsync(ValueTask<Unit> call) => await call.ConfigureAwait(false);
 
     /// <summary>A call that has been accepted. (A task of a task would be awaited as one.)</summary>
     private readonly struct Accepted<TResult>(ResultSource<TResult> source, short version)

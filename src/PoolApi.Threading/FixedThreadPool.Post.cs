@@ -79,7 +79,7 @@ public sealed partial class FixedThreadPool
     }
 
     private SubmitResult PostWork<TWork>(in TWork work, in WorkOptions options)
-        where TWork : struct, IWork<Nothing>
+        where TWork : struct, IWork<Unit>
     {
         Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
         if (options.WaitForSpace) throw new ArgumentException("WaitForSpace may be set where the caller waits, and not with Post.", nameof(options));

@@ -97,7 +97,7 @@ public sealed partial class FixedThreadPool
     public void Run(Action<CancellationToken> work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        RunBlocking<ActionWithToken, Nothing>(new(work), options);
+        RunBlocking<ActionWithToken, Unit>(new(work), options);
     }
 
     /// <summary>
@@ -112,7 +112,7 @@ public sealed partial class FixedThreadPool
     public void Run(Action work, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        RunBlocking<PlainAction, Nothing>(new(work), options);
+        RunBlocking<PlainAction, Unit>(new(work), options);
     }
 
     /// <summary>
@@ -128,7 +128,7 @@ public sealed partial class FixedThreadPool
     public void Run<TState>(Action<TState> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        RunBlocking<ActionWithState<TState>, Nothing>(new(work, state), options);
+        RunBlocking<ActionWithState<TState>, Unit>(new(work, state), options);
     }
 
     /// <summary>
@@ -147,7 +147,7 @@ public sealed partial class FixedThreadPool
     public void Run<TState>(Action<TState, CancellationToken> work, TState state, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        RunBlocking<ActionWithStateAndToken<TState>, Nothing>(new(work, state), options);
+        RunBlocking<ActionWithStateAndToken<TState>, Unit>(new(work, state), options);
     }
 
     private TResult RunBlocking<TWork, TResult>(in TWork work, in WorkOptions options)

@@ -96,7 +96,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// Whether the next submission would be refused as full. Out of date as soon as it is read: good for refusing early
     /// what is expensive to prepare, not for deciding whether to submit.
     /// </summary>
-    public bool IsFullGuess => !_core.Views.HasRoomGuess;
+    public bool IsLikelyFull => !_core.Views.HasRoomGuess;
 
     /// <summary>
     /// Completes when the pool is closed and everything it accepted has ended; the last item may be about to be told so. Never

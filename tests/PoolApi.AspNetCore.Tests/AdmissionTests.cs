@@ -45,7 +45,7 @@ public class AdmissionTests
         using HttpResponseMessage expired = await app.Client.PostAsync(Root, new StringContent("body"), TestApp.Token);
         await AssertProblem(expired, "expired");
         Assert.NotNull(expired.Headers.RetryAfter);
-        Assert.Equal(0, app.AppPool().Bodies.Used);
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
         gate.Open();
         Assert.Equal("passed", await running);
         Assert.Equal((1, 1), (app.Pool.GetSnapshot().Counts.Completed, app.Pool.GetSnapshot().Counts.Expired));
@@ -72,7 +72,7 @@ public class AdmissionTests
         }
         await app.UntilQueued(0);
         Assert.Equal(1, app.Pool.GetSnapshot().Counts.ClientGone);
-        await TestApp.Until(() => app.AppPool().Bodies.Used == 0, "the budget is back");
+        await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
         gate.Open();
         Assert.Equal("passed", await running);
         Assert.Equal(1, runs);

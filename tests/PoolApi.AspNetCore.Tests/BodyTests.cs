@@ -56,7 +56,7 @@ public class BodyTests
         using HttpRequestMessage request = Post(length, chunked);
         using HttpResponseMessage response = await app.Client.SendAsync(request, TestApp.Token);
         Assert.Equal(answer, await response.Content.ReadAsStringAsync(TestApp.Token));
-        Assert.Equal(0, app.AppPool().Bodies.Used);
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
     }
 
     [Fact]
@@ -70,17 +70,17 @@ public class BodyTests
             slow.Add(await app.ConnectAsync());
             await slow[^1].SendAsync("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nab");
             long atLeast = i * 64 * 1024;
-            await TestApp.Until(() => app.AppPool().Bodies.Used >= atLeast, $"{i} bodies begun");
+            await TestApp.Until(() => app.PoolContext().Bodies.Used >= atLeast, $"{i} bodies begun");
         }
 
         // Eight megabytes are announced and two may be held; what is taken is what has come, in steps of 64 KiB.
-        Assert.Equal(8 * 64 * 1024, app.AppPool().Bodies.Used);
+        Assert.Equal(8 * 64 * 1024, app.PoolContext().Bodies.Used);
         using HttpRequestMessage honest = Post(1_000_000, chunked: false);
         using HttpResponseMessage response = await app.Client.SendAsync(honest, TestApp.Token);
         Assert.Equal("1000000", await response.Content.ReadAsStringAsync(TestApp.Token));
 
         foreach (RawConnection connection in slow) connection.Reset();
-        await TestApp.Until(() => app.AppPool().Bodies.Used == 0, "everything given back");
+        await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "everything given back");
     }
 
     [Theory]
@@ -98,7 +98,7 @@ public class BodyTests
         Assert.Equal("urn:poolapi:problem:payload-too-large", (string?)problem["type"]);
         Assert.Equal("The body may have up to 40000 bytes.", (string?)problem["detail"]);
         Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
-        Assert.Equal(0, app.AppPool().Bodies.Used);
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
     }
 
     [Fact]
@@ -182,11 +182,11 @@ public class BodyTests
         await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => gate.Pass()).RunOnPool(), Settings, kestrel: true);
         Task<HttpResponseMessage> running = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
         await gate.Arrival();
-        Assert.Equal(0, app.AppPool().Bodies.Used); // what runs does not count
+        Assert.Equal(0, app.PoolContext().Bodies.Used); // what runs does not count
         Task<HttpResponseMessage> first = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
         Task<HttpResponseMessage> second = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
         await app.UntilQueued(2);
-        Assert.Equal(2 * Limit, app.AppPool().Bodies.Used);
+        Assert.Equal(2 * Limit, app.PoolContext().Bodies.Used);
 
         foreach (bool chunked in (bool[])[false, true])
         {
@@ -194,7 +194,7 @@ public class BodyTests
             Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
             Assert.NotNull(refused.Headers.RetryAfter);
             Assert.Contains("urn:poolapi:problem:overloaded", await refused.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
-            Assert.Equal(2 * Limit, app.AppPool().Bodies.Used);
+            Assert.Equal(2 * Limit, app.PoolContext().Bodies.Used);
         }
         gate.Open();
         foreach (Task<HttpResponseMessage> task in (Task<HttpResponseMessage>[])[running, first, second])
@@ -202,7 +202,7 @@ public class BodyTests
             using HttpResponseMessage response = await task;
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         }
-        Assert.Equal(0, app.AppPool().Bodies.Used);
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
     }
 
     [Theory]
@@ -213,9 +213,9 @@ public class BodyTests
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\n" + rest);
-        await TestApp.Until(() => app.AppPool().Bodies.Used > 0, "the body is being read");
+        await TestApp.Until(() => app.PoolContext().Bodies.Used > 0, "the body is being read");
         client.Reset();
-        await TestApp.Until(() => app.AppPool().Bodies.Used == 0, "the budget is back");
+        await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
         Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
     }
 
@@ -226,7 +226,7 @@ public class BodyTests
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk\r\n");
         Assert.StartsWith("HTTP/1.1 400", await client.ReadToEndAsync(), StringComparison.Ordinal);
-        Assert.Equal(0, app.AppPool().Bodies.Used);
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
     }
 
     [Theory]
@@ -249,7 +249,7 @@ public class BodyTests
         Assert.Contains("urn:poolapi:problem:invalid-request", answer, StringComparison.Ordinal);
         Assert.Contains("\"errors\":{\"body\":[\"The body is malformed or was cut off", answer, StringComparison.Ordinal);
         Assert.DoesNotContain("HTTP/1.1", answer[1..], StringComparison.Ordinal); // what follows is no request
-        Assert.Equal((0, 0L), (app.AppPool().Bodies.Used, app.Pool.GetSnapshot().Counts.Accepted));
+        Assert.Equal((0, 0L), (app.PoolContext().Bodies.Used, app.Pool.GetSnapshot().Counts.Accepted));
         Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
     }
 
@@ -265,7 +265,7 @@ public class BodyTests
         client.EndSending();
         string answer = await client.ReadToEndAsync();
         Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 400", StringComparison.Ordinal), answer);
-        await TestApp.Until(() => app.AppPool().Bodies.Used == 0, "the budget is back");
+        await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
         Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
         Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
     }
@@ -309,7 +309,7 @@ public class BodyTests
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\n\r\nslow");
         Assert.StartsWith("HTTP/1.1 408", await client.ReadToEndAsync(), StringComparison.Ordinal);
-        Assert.Equal(0, app.AppPool().Bodies.Used);
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
     }
 
     [Fact]
@@ -317,7 +317,7 @@ public class BodyTests
     {
         long most = 0;
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
-        ByteBudget budget = app.AppPool().Bodies;
+        ByteBudget budget = app.PoolContext().Bodies;
         HttpResponseMessage[] responses = await Task.WhenAll(Enumerable.Range(0, 60).Select(async i =>
         {
             HttpResponseMessage response = await app.Client.SendAsync(Post(Limit / 2 + i, i % 2 == 0), TestApp.Token);

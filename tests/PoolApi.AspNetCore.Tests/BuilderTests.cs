@@ -90,7 +90,7 @@ public sealed class BuilderTests
                 if (how == "threads") pool.ConfigureThreads(static o => o.MaxQueueTime = Timeout.InfiniteTimeSpan);
             },
             pool: false);
-        Assert.Equal(Timeout.InfiniteTimeSpan, app.AppPool().MaxQueueTime);
+        Assert.Equal(Timeout.InfiniteTimeSpan, app.PoolContext().MaxQueueTime);
         Task<string> held = app.Client.GetStringAsync("/held", TestApp.Token);
         await gate.Arrival();
         using HttpResponseMessage expired = await app.Client.GetAsync(new Uri("/own", UriKind.Relative), TestApp.Token);
@@ -125,8 +125,8 @@ public sealed class BuilderTests
     {
         await using TestApp with = await StartAsync(static _ => { });
         await using TestApp without = await StartAsync(static pool => pool.WithoutOverloadControl());
-        Assert.NotNull(with.AppPool().NewOverloadControl());
-        Assert.Null(without.AppPool().NewOverloadControl());
+        Assert.NotNull(with.PoolContext().NewOverloadControl());
+        Assert.Null(without.PoolContext().NewOverloadControl());
     }
 
     [Fact]

@@ -139,7 +139,7 @@ public class MinimalApiTests
         using HttpResponseMessage response = await app.Client.PostAsync(new Uri("/", UriKind.Relative), new StringContent("body"), TestApp.Token);
         Assert.Equal("refused", await response.Content.ReadAsStringAsync(TestApp.Token));
         Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
-        Assert.Equal(0, app.AppPool().Bodies.Used);
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
     }
 
     [Fact]

@@ -27,7 +27,7 @@ public sealed class NeighbourNamesTests
                 ["PoolShutdown:Drain"] = "00:00:07",
             },
             static services => services.AddFixedThreadPool("cpu").Services.AddFixedThreadPool("io"));
-        Assert.Equal((2, 3), (app.AppPool().Threads.Workers, app.AppPool("io").Threads.Workers));
+        Assert.Equal((2, 3), (app.PoolContext().Threads.Workers, app.PoolContext("io").Threads.Workers));
         Assert.Equal(TimeSpan.FromSeconds(7), app.App.Services.GetRequiredService<IOptions<ShutdownOptions>>().Value.Drain);
     }
 
@@ -51,7 +51,7 @@ public sealed class NeighbourNamesTests
 
         await using TestApp app = await StartAsync(
             new() { ["Pool:Size"] = "olympic", ["Pool:Workers"] = "2", ["Shutdown:Command"] = "now", ["Shutdown:Drain"] = "00:00:07" }, Add);
-        Assert.Equal(2, app.AppPool().Threads.Workers);
+        Assert.Equal(2, app.PoolContext().Threads.Workers);
         Assert.Equal(TimeSpan.FromSeconds(7), app.App.Services.GetRequiredService<IOptions<ShutdownOptions>>().Value.Drain);
         Assert.Equal(
             ["Pool:Workers is 'two'", "Shutdown:Drain is 'soon'"],

@@ -67,15 +67,15 @@ public sealed class RefusalTests
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapPost("/", static (HttpRequest _) => "ran").RunOnPool(), new() { ["Pool:QueueBytes"] = "100" });
-        Assert.True(app.AppPool().Bodies.TryTake(90));
+        Assert.True(app.PoolContext().Bodies.TryTake(90));
         using HttpResponseMessage refused = await app.Client.PostAsync(new Uri("/", UriKind.Relative), new ByteArrayContent(new byte[50]), TestApp.Token);
-        app.AppPool().Bodies.Return(90);
+        app.PoolContext().Bodies.Return(90);
         JsonNode problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestApp.Token))!;
         Assert.Equal("urn:poolapi:problem:overloaded", (string?)problem["type"]);
         Assert.Equal(
             "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.",
             (string?)problem["detail"]);
-        string[] others = [.. new[] { Endpoints.Rejection.Overloaded(app.AppPool()), Endpoints.Rejection.Shed(app.AppPool()) }.Select(static r => r.Told.Detail)];
+        string[] others = [.. new[] { Endpoints.Rejection.Overloaded(app.PoolContext()), Endpoints.Rejection.Shed(app.PoolContext()) }.Select(static r => r.Told.Detail)];
         Assert.Equal(2, others.Distinct().Count());
         Assert.All(others, static detail => Assert.DoesNotContain("bod", detail, StringComparison.Ordinal));
     }

@@ -92,9 +92,9 @@ public class SettingsTests
             new() { ["pool:WORKERS"] = "3", ["Pool:MaxQueueTime"] = "0:0:5", ["Pool:StuckAfter"] = "1.00:00:00", ["More:Workers"] = "3" },
             b => b.Services.AddFixedThreadPool("more", static o => o.Workers++).FromSection("More"));
         Assert.Equal(3, app.Pool.Workers);
-        Assert.Equal(TimeSpan.FromSeconds(5), app.AppPool().Options.MaxQueueTime);
-        Assert.Equal(TimeSpan.FromDays(1), app.AppPool().Options.StuckAfter);
-        Assert.Equal(4, app.AppPool("more").Threads.Workers);
+        Assert.Equal(TimeSpan.FromSeconds(5), app.PoolContext().Options.MaxQueueTime);
+        Assert.Equal(TimeSpan.FromDays(1), app.PoolContext().Options.StuckAfter);
+        Assert.Equal(4, app.PoolContext("more").Threads.Workers);
     }
 
     [Theory]
@@ -107,8 +107,8 @@ public class SettingsTests
             static _ => { },
             new() { ["More:StuckAfter"] = setting },
             b => b.Services.AddFixedThreadPool("more", o => o.StuckAfter = inCode ? Timeout.InfiniteTimeSpan : o.StuckAfter).FromSection("More"));
-        Assert.Equal(Timeout.InfiniteTimeSpan, app.AppPool("more").Options.StuckAfter);
-        Assert.Equal(1, app.AppPool("more").Threads.Run(static () => 1));
+        Assert.Equal(Timeout.InfiniteTimeSpan, app.PoolContext("more").Options.StuckAfter);
+        Assert.Equal(1, app.PoolContext("more").Threads.Run(static () => 1));
     }
 
     [Fact]

@@ -49,7 +49,7 @@ public class ShutdownTests
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate);
-        var account = app.App.Services.GetRequiredService<ShutdownAccount>();
+        var account = app.App.Services.GetRequiredService<ShutdownLog>();
 
         // As a second signal does while the stop is on its way.
         Assert.Equal(143, account.Close([], flushed: true, cut: 143));
@@ -221,7 +221,7 @@ public class ShutdownTests
         await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => "ran").RunOnPool(), kestrel: true);
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel");
-        await TestApp.Until(() => app.AppPool().Bodies.Used == 5, "the body is being read");
+        await TestApp.Until(() => app.PoolContext().Bodies.Used == 5, "the body is being read");
         Task stop = app.App.StopAsync(TestApp.Token);
         await TestApp.Until(() => app.Shutdown.State >= ShutdownState.Draining, "draining");
         await client.SendAsync("lo");

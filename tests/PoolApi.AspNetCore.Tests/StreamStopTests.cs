@@ -91,12 +91,12 @@ public class StreamStopTests
             new() { ["Shutdown:Drain"] = "00:00:00.100", ["Shutdown:Cancel"] = "00:00:00" }, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-        await TestApp.Until(() => app.AppPool().Answers.Used > 0, "the answer is held");
+        await TestApp.Until(() => app.PoolContext().Answers.Used > 0, "the answer is held");
 
         await app.App.StopAsync(TestApp.Token);
 
         Assert.Contains(" 1 in flight,", Assert.Single(app.Log.With("Shutdown: Draining")), StringComparison.Ordinal);
-        Assert.Equal(0, app.AppPool().Answers.Used);
+        Assert.Equal(0, app.PoolContext().Answers.Used);
     }
 
     private static Task<TestApp> StartAsync(Streams streams, string drain, string cancel = "00:00:20", bool kestrel = true) => TestApp.StartAsync(

@@ -166,7 +166,7 @@ internal sealed class PoolModel
         Assert.Equal(
             (_waiting.Count, _waiting.Count(static e => e.Priority == WorkPriority.High), _waiting.Count(static e => e.Priority == WorkPriority.Low)),
             (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
-        Assert.Equal(Room == 0, _pool.IsFullGuess);
+        Assert.Equal(Room == 0, _pool.IsLikelyFull);
         PoolCounts counts = snapshot.Counts;
         Assert.Equal(_all.Count, counts.Accepted);
         Assert.Equal(

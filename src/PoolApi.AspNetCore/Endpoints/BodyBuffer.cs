@@ -35,7 +35,7 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
     /// The most bytes that the body may have: the smallest of the pool's limit, the endpoint's, the server's (which attributes and middleware
     /// may have changed), and of the whole budget, since trying again would not make room for more.
     /// </summary>
-    private static int Limit(HttpContext context, AppPool pool, long? ownLimit)
+    private static int Limit(HttpContext context, PoolContext pool, long? ownLimit)
     {
         long limit = Math.Min(Math.Min(pool.Options.MaxBodyBytes, pool.Bodies.Limit), ownLimit ?? long.MaxValue);
         long? server = context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize;
@@ -54,7 +54,7 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
     /// <param name="reservation">What the body takes of the budget.</param>
     /// <param name="cancellation">Gives up.</param>
     public static async ValueTask<Rejection?> ReadAsync(
-        HttpContext context, AppPool pool, long? ownLimit, BodyReservation reservation, CancellationToken cancellation)
+        HttpContext context, PoolContext pool, long? ownLimit, BodyReservation reservation, CancellationToken cancellation)
     {
         int limit = Limit(context, pool, ownLimit);
         // The limit is kept here: the server counts the framing of chunks too, and cuts the connection before the client has read why.

@@ -70,7 +70,7 @@ internal sealed class PoolEndpoint
     /// <summary>What each request says to the pool.</summary>
     public SubmitOptions Submission { get; private set; }
 
-    public AppPool Pool => _services.Value.Pool;
+    public PoolContext Pool => _services.Value.Pool;
 
     public RequestGate Gate => _services.Value.Gate;
 
@@ -273,13 +273,13 @@ internal sealed class PoolEndpoint
     {
         public Services(PoolEndpoint endpoint, IServiceProvider services)
         {
-            Pool = services.GetRequiredService<AppPools>().Get(endpoint.PoolName);
+            Pool = services.GetRequiredService<PoolContexts>().Get(endpoint.PoolName);
             Overload = Pool.NewOverloadControl();
             Gate = services.GetRequiredService<RequestGate>();
             Shutdown = services.GetRequiredService<ShutdownCoordinator>();
         }
 
-        public AppPool Pool { get; }
+        public PoolContext Pool { get; }
 
         public OverloadControl? Overload { get; }
 

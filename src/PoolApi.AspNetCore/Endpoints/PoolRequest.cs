@@ -104,7 +104,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     public string? WorkerName => _item.WorkerName;
 
-    private AppPool Pool => _endpoint.Pool;
+    private PoolContext Pool => _endpoint.Pool;
 
     /// <summary>Whether the client has left: a token that middleware cancels, such as a request timeout's, is no departure.</summary>
     private bool IsClientGone => _lifetime.Departure.IsCancellationRequested;
@@ -155,7 +155,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     private static Rejection? FindRoom(PoolEndpoint endpoint, bool hasBody) =>
         endpoint.Overload?.ShouldRefuse() == true ? Rejection.Overloaded(endpoint.Pool)
-        : hasBody && endpoint.Pool.Threads.IsFullGuess ? Rejection.QueueFull(endpoint.Pool)
+        : hasBody && endpoint.Pool.Threads.IsLikelyFull ? Rejection.QueueFull(endpoint.Pool)
         : null;
 
     private static bool HasBody(HttpContext context) =>
@@ -526,7 +526,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     }
 
     /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>
-    private static Rejection Counted(AppPool pool, Rejection rejection)
+    private static Rejection Counted(PoolContext pool, Rejection rejection)
     {
         pool.Threads.CountRejected(rejection.Reason);
         return rejection;

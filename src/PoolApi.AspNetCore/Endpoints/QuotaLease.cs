@@ -25,7 +25,7 @@ internal sealed class QuotaLease : IDisposable
     /// <param name="context">The request.</param>
     /// <param name="refusal">The answer, if the quota is used up.</param>
     /// <returns>What must be disposed of; <see langword="null"/> if there is no quota or it is used up.</returns>
-    public static QuotaLease? Take(AppPool pool, HttpContext context, out Rejection? refusal)
+    public static QuotaLease? Take(PoolContext pool, HttpContext context, out Rejection? refusal)
     {
         refusal = null;
         if (pool.Options.Quota is not { } quota) return null;

@@ -8,10 +8,10 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <summary>The answer to a request whose work was refused or not finished: problem details that say what to do.</summary>
 internal sealed class Rejection : IResult
 {
-    private readonly AppPool _pool;
+    private readonly PoolContext _pool;
     private readonly string? _field;
 
-    private Rejection(AppPool pool, int status, string name, string title, string detail, TimeSpan? retryAfter = null, string? field = null)
+    private Rejection(PoolContext pool, int status, string name, string title, string detail, TimeSpan? retryAfter = null, string? field = null)
     {
         _pool = pool;
         _field = field;
@@ -23,33 +23,33 @@ internal sealed class Rejection : IResult
     /// <summary>What the app is told.</summary>
     public PoolRejection Told { get; }
 
-    public static Rejection QueueFull(AppPool pool) => new(
+    public static Rejection QueueFull(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "queue-full", "The queue is full",
         "The queue has as many items as it may hold. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
 
     /// <summary>The client would leave before its turn: the queue is longer than the endpoint's clients are seen to wait.</summary>
-    public static Rejection Overloaded(AppPool pool) => new(
+    public static Rejection Overloaded(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
         "The queue is longer than clients of this endpoint wait. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
 
     /// <summary>The queue would take the request, and the budget for bodies does not.</summary>
-    public static Rejection NoRoomForBody(AppPool pool) => new(
+    public static Rejection NoRoomForBody(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
         "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.",
         RetryAfter(pool));
 
     /// <summary>The pool took the request, and dropped it from its queue.</summary>
-    public static Rejection Shed(AppPool pool) => new(
+    public static Rejection Shed(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
         "The request was dropped from the queue in favour of others. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
 
     /// <summary>The process has no memory left for what comes before the work: the body, or what is bound of it.</summary>
-    public static Rejection OutOfMemory(AppPool pool) => new(
+    public static Rejection OutOfMemory(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
         "There is no memory for this request now. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
 
     /// <summary>The work has run, but its answer cannot be kept for as long as the client may take to read it.</summary>
-    public static Rejection AnswersFull(AppPool pool) => new(
+    public static Rejection AnswersFull(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
         "The work is done, but there is no room for its answer: other clients have not read theirs yet. "
         + "Try again after the time in Retry-After.", RetryAfter(pool));
@@ -57,40 +57,40 @@ internal sealed class Rejection : IResult
     /// <summary>This client's own share is used up.</summary>
     /// <param name="pool">The pool.</param>
     /// <param name="retryAfter">When the quota itself says to come back; what the pool estimates if it does not say.</param>
-    public static Rejection Quota(AppPool pool, TimeSpan? retryAfter) => new(
+    public static Rejection Quota(PoolContext pool, TimeSpan? retryAfter) => new(
         pool, StatusCodes.Status429TooManyRequests, "quota", "The quota is used up",
         "This client has used up its share of the pool. Nothing has run. Try again after the time in Retry-After.", retryAfter ?? RetryAfter(pool));
 
-    public static Rejection Expired(AppPool pool, TimeSpan limit) => new(
+    public static Rejection Expired(PoolContext pool, TimeSpan limit) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "expired", "Waited too long",
         $"The request waited for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may. Nothing has run. "
         + "Try again after the time in Retry-After.", RetryAfter(pool));
 
-    public static Rejection Draining(AppPool pool) => new(
+    public static Rejection Draining(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "draining", "Shutting down",
         "This instance finishes what it has accepted and takes nothing more. Nothing has run. Try again on a new connection.", RetryAfter(pool));
 
-    public static Rejection NotStarted(AppPool pool) => new(
+    public static Rejection NotStarted(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "not-started", "Not started",
         "This instance had to stop before a worker was free. Nothing has run. Try again on a new connection.", RetryAfter(pool));
 
     /// <summary>No Retry-After: it may have taken effect, so that trying again is not known to be safe.</summary>
-    public static Rejection StateUnknown(AppPool pool) => new(
+    public static Rejection StateUnknown(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "state-unknown", "Interrupted",
         "This instance had to stop while the work was under way. It may have taken effect: find out before you try again.");
 
     /// <summary>No Retry-After, for the same reason.</summary>
-    public static Rejection RunTimeout(AppPool pool, TimeSpan limit) => new(
+    public static Rejection RunTimeout(PoolContext pool, TimeSpan limit) => new(
         pool, StatusCodes.Status504GatewayTimeout, "run-timeout", "Ran too long",
         $"The work ran for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may, and was told to stop. "
         + "It may have taken effect: find out before you try again.");
 
-    public static Rejection PayloadTooLarge(AppPool pool, long limit) => new(
+    public static Rejection PayloadTooLarge(PoolContext pool, long limit) => new(
         pool, StatusCodes.Status413PayloadTooLarge, "payload-too-large", "The body is too large",
         $"The body may have up to {limit.ToString(CultureInfo.InvariantCulture)} bytes.", field: "body");
 
     /// <summary>The server could not make out the body. What follows on the connection cannot be told from it.</summary>
-    public static Rejection MalformedBody(AppPool pool, HttpContext context)
+    public static Rejection MalformedBody(PoolContext pool, HttpContext context)
     {
         if (HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
         return new(
@@ -107,7 +107,7 @@ internal sealed class Rejection : IResult
 
     /// <summary>Every <see cref="Reason"/> that a pool's counter can have.</summary>
     /// <param name="pool">The pool.</param>
-    public static IEnumerable<string> Reasons(AppPool pool)
+    public static IEnumerable<string> Reasons(PoolContext pool)
     {
         string[] names = ["queue-full", "overloaded", "draining", "payload-too-large"];
         return (pool.Options.Quota is null ? names : names.Append("quota")).Select(ReasonOf);
@@ -141,5 +141,5 @@ internal sealed class Rejection : IResult
         await AnyClientProblem.WriteAsync(httpContext, problem);
     }
 
-    private static TimeSpan RetryAfter(AppPool pool) => pool.Threads.EstimateQueueTime();
+    private static TimeSpan RetryAfter(PoolContext pool) => pool.Threads.EstimateQueueTime();
 }

@@ -9,13 +9,13 @@ namespace PoolApi.AspNetCore.Health;
 /// and it may recover, so it is not dead either. Degraded while some workers are stuck.
 /// </summary>
 /// <remarks>A closed pool is no fault during a stop, which <see cref="ReadinessCheck"/> tells of.</remarks>
-internal sealed class PoolsCheck(AppPools pools, ShutdownCoordinator shutdown) : IHealthCheck
+internal sealed class PoolsCheck(PoolContexts pools, ShutdownCoordinator shutdown) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         HealthStatus worst = HealthStatus.Healthy;
         var faults = new List<string>();
-        foreach (AppPool pool in pools.All)
+        foreach (PoolContext pool in pools.All)
         {
             (HealthStatus status, string? fault) = Judge(pool.Threads.GetSnapshot());
             if (status < worst) worst = status; // the worst is the least

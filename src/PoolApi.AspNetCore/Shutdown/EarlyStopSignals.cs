@@ -56,8 +56,8 @@ public static class EarlyStopSignals
             {
                 try
                 {
-                    write(ShutdownAccount.StoppedBeforeStart(signal.Name));
-                    write(ShutdownAccount.NothingAccepted);
+                    write(ShutdownLog.StoppedBeforeStart(signal.Name));
+                    write(ShutdownLog.NothingAccepted);
                 }
                 catch (Exception)
                 {

@@ -4,7 +4,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// <remarks>
 /// <para>A request is counted before anything asks whether the app is closing. So once the stop has closed the app and then
 /// sees none, none is left that found it open.</para>
-/// <para>Those that come after that are counted apart (<see cref="Turn"/>): they are refused or have nothing to do with the
+/// <para>Those that come after that are counted apart (<see cref="StartNewEpoch"/>): they are refused or have nothing to do with the
 /// pools, and as long as the server listens there may always be some.</para>
 /// </remarks>
 internal sealed class OpenRequests
@@ -22,7 +22,7 @@ internal sealed class OpenRequests
 
     /// <summary>From here on requests are counted apart. The app is closed already.</summary>
     /// <returns>Those that came before; one that is counted only now finds the app closed.</returns>
-    public Epoch Turn() => Interlocked.Exchange(ref _current, new Epoch());
+    public Epoch StartNewEpoch() => Interlocked.Exchange(ref _current, new Epoch());
 
     /// <summary>Requests that came in the same time.</summary>
     internal sealed class Epoch

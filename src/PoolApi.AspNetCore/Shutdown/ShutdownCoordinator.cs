@@ -26,12 +26,12 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// <para>A second signal (<see cref="ForceEnd"/>) and the watchdog end the process from any state.</para>
 /// </remarks>
 internal sealed class ShutdownCoordinator(
-    AppPools pools,
+    PoolContexts pools,
     IServiceProvider services,
     IOptions<ShutdownOptions> options,
     IOptions<HostOptions> host,
     IHostApplicationLifetime lifetime,
-    ShutdownAccount account) : IPoolLifetime, IDisposable, IAsyncDisposable
+    ShutdownLog account) : IPoolLifetime, IDisposable, IAsyncDisposable
 {
     /// <summary>The watchdog had to end the process. (EX_SOFTWARE of sysexits.h.)</summary>
     public const int WatchdogExitCode = 70;
@@ -169,7 +169,7 @@ internal sealed class ShutdownCoordinator(
     }
 
     /// <summary>The last answers are out: says what became of everything.</summary>
-    /// <returns>The exit code (<see cref="ShutdownAccount.Close"/>).</returns>
+    /// <returns>The exit code (<see cref="ShutdownLog.Close"/>).</returns>
     public int Complete()
     {
         lock (_once)
@@ -195,7 +195,7 @@ internal sealed class ShutdownCoordinator(
             {
                 if (!account.IsClosed)
                 {
-                    foreach (AppPool pool in pools.All) pool.Threads.CancelAll();
+                    foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
                     // Done at once, on this thread; or by whoever joins already, who waits no longer.
                     Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
                     Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
@@ -298,12 +298,12 @@ internal sealed class ShutdownCoordinator(
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the requests' part goes on meanwhile
         await CompletesWithin(_servicesStopped.Task, deadline - _sinceStop.Elapsed).ConfigureAwait(false);
-        foreach (AppPool pool in pools.All) pool.Threads.Close();
+        foreach (PoolContext pool in pools.All) pool.Threads.Close();
         Task nothingLeft = Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.Drained), answered]);
         if (!await CompletesWithin(nothingLeft, deadline - _sinceStop.Elapsed).ConfigureAwait(false))
         {
             Enter(ShutdownState.Cancelling);
-            foreach (AppPool pool in pools.All) pool.Threads.CancelAll();
+            foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
             await _overdue.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await CompletesWithin(nothingLeft, cancel).ConfigureAwait(false);
         }
@@ -319,7 +319,7 @@ internal sealed class ShutdownCoordinator(
     private void BeginDraining()
     {
         Enter(ShutdownState.Draining);
-        _letIn = Requests.Turn();
+        _letIn = Requests.StartNewEpoch();
         _draining.TrySetResult();
     }
 

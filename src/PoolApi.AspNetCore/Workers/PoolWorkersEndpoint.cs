@@ -29,7 +29,7 @@ public static class PoolWorkersEndpoint
         {
             context.Response.Headers.CacheControl = "no-store";
             WorkersView view = WorkersView.Of(
-                context.RequestServices.GetRequiredService<ShutdownCoordinator>(), context.RequestServices.GetRequiredService<AppPools>());
+                context.RequestServices.GetRequiredService<ShutdownCoordinator>(), context.RequestServices.GetRequiredService<PoolContexts>());
             return context.Response.WriteAsJsonAsync(view, WorkersJson.Default.WorkersView, cancellationToken: context.RequestAborted);
         });
         group.MapMethods("/stream", Reading, static context =>
@@ -38,7 +38,7 @@ public static class PoolWorkersEndpoint
             {
                 return EventStreamWriter.WriteAsync(context, WorkersStream.ReadAsync(
                     context.RequestServices.GetRequiredService<ShutdownCoordinator>(),
-                    context.RequestServices.GetRequiredService<AppPools>(),
+                    context.RequestServices.GetRequiredService<PoolContexts>(),
                     context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System,
                     context.RequestAborted));
             }

@@ -17,7 +17,7 @@ internal static class WorkersStream
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
     public static async IAsyncEnumerable<SseItem<string>> ReadAsync(
-        ShutdownCoordinator shutdown, AppPools pools, TimeProvider clock, [EnumeratorCancellation] CancellationToken client)
+        ShutdownCoordinator shutdown, PoolContexts pools, TimeProvider clock, [EnumeratorCancellation] CancellationToken client)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(client, shutdown.Leaving);
         using var timer = new PeriodicTimer(Period, clock);
@@ -37,6 +37,6 @@ internal static class WorkersStream
         if (!client.IsCancellationRequested) yield return View(shutdown, pools, LastEvent);
     }
 
-    private static SseItem<string> View(ShutdownCoordinator shutdown, AppPools pools, string type) =>
+    private static SseItem<string> View(ShutdownCoordinator shutdown, PoolContexts pools, string type) =>
         new(JsonSerializer.Serialize(WorkersView.Of(shutdown, pools), WorkersJson.Default.WorkersView), type);
 }

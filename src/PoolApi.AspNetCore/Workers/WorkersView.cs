@@ -8,12 +8,12 @@ namespace PoolApi.AspNetCore.Workers;
 /// <summary>Every pool and worker of the app at one moment, as JSON shows them.</summary>
 internal sealed record WorkersView(string State, IReadOnlyList<WorkersView.PoolView> Pools)
 {
-    public static WorkersView Of(ShutdownCoordinator shutdown, AppPools pools) =>
+    public static WorkersView Of(ShutdownCoordinator shutdown, PoolContexts pools) =>
         new(shutdown.State.ToWord(), [.. pools.All.Select(static pool => PoolView.Of(pool))]);
 
     internal sealed record PoolView(string Name, QueueView Queue, int Suspended, IReadOnlyList<WorkerView> Workers)
     {
-        public static PoolView Of(AppPool pool)
+        public static PoolView Of(PoolContext pool)
         {
             PoolSnapshot now = pool.Threads.GetSnapshot();
             var queue = new QueueView(now.QueueLength, now.QueueCapacity, Ms(now.OldestAge), pool.Bodies.Used);

@@ -17,7 +17,7 @@ public sealed partial class JobDispatcher
     /// its attempt begins before this returns: it need not be looked for first.
     /// </summary>
     /// <param name="job">The job. Its body must stay as it is while the attempt runs.</param>
-    /// <param name="isWaitedFor">Its client waits for it as for any request: see <see cref="Hurry"/>, which this does.</param>
+    /// <param name="isWaitedFor">Its client waits for it as for any request: see <see cref="RequestPromptClaim"/>, which this does.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="JobStoreUnavailableException">As <see cref="IJobStore.AcceptAsync"/>.</exception>
     public async ValueTask<JobAcceptance> AcceptAsync(NewJob job, bool isWaitedFor, CancellationToken cancellation)
@@ -26,13 +26,13 @@ public sealed partial class JobDispatcher
         JobAcceptance acceptance = job.RunAt is null && TryReserve(job.Payload.Body.Length)
             ? await AcceptReservedAsync(job, isWaitedFor, cancellation)
             : await _store.AcceptAsync(job, cancellation);
-        if (isWaitedFor && acceptance is { Outcome: AcceptOutcome.Created, Claim: null }) Hurry();
+        if (isWaitedFor && acceptance is { Outcome: AcceptOutcome.Created, Claim: null }) RequestPromptClaim();
         return acceptance;
     }
 
     private async Task<JobAcceptance> AcceptReservedAsync(NewJob job, bool isWaitedFor, CancellationToken cancellation)
     {
-        _early.ClaimBegins();
+        _pendingCancellations.ClaimBegins();
         try
         {
             JobAcceptance acceptance = await _store.AcceptAndClaimAsync(job, Owner, LeaseTime, cancellation);
@@ -46,7 +46,7 @@ public sealed partial class JobDispatcher
         }
         finally
         {
-            _early.ClaimEnded();
+            _pendingCancellations.ClaimEnded();
             _bytes.Return(job.Payload.Body.Length); // the attempt has taken its own
             Release(); // and has a place of its own
         }
@@ -67,7 +67,7 @@ public sealed partial class JobDispatcher
         Release();
         return false;
 
-        bool IsTaken() => _isLooking || _queue.IsSuspected || Volatile.Read(ref _hurried) > 0 || _closed.IsCancellationRequested;
+        bool IsTaken() => _isLooking || _queue.IsSuspected || Volatile.Read(ref _promptClaims) > 0 || _closed.IsCancellationRequested;
     }
 
     private void Release()

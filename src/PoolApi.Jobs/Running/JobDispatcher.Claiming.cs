@@ -67,15 +67,15 @@ public sealed partial class JobDispatcher
 
     private async Task<TimeSpan?> LookAsync()
     {
-        int hurried = Volatile.Read(ref _hurried);
-        if (hurried == 0 && !_queue.IsSuspected)
+        int prompt = Volatile.Read(ref _promptClaims);
+        if (prompt == 0 && !_queue.IsSuspected)
         {
             _share.Rest();
             return _queue.ExpectedIn;
         }
         int room = Room();
         // Those wait in the pool, like requests; but no more of them than there are workers, with all that they carry.
-        int mayWait = _pool.IsFullGuess ? 0 : Math.Min(hurried, _pool.Workers - Volatile.Read(ref _waiting));
+        int mayWait = _pool.IsLikelyFull ? 0 : Math.Min(prompt, _pool.Workers - Volatile.Read(ref _waiting));
         bool first = false;
         if (Math.Max(room, mayWait) is > 0 and var more)
         {
@@ -84,8 +84,8 @@ public sealed partial class JobDispatcher
         }
         else
         {
-            if (_queue.IsKnown) TendOften(); // what waits may expire
-            TimeSpan? wait = FirstIn(hurried > 0);
+            if (_queue.IsKnown) MaintainOften(); // what waits may expire
+            TimeSpan? wait = FirstIn(prompt > 0);
             if (wait != TimeSpan.Zero)
             {
                 // Asked for before the workers are counted again: one that becomes idle after the count is told.
@@ -96,18 +96,18 @@ public sealed partial class JobDispatcher
             first = true;
         }
         // With high priority a job goes before the requests that wait, with low priority after all of them.
-        WorkPriority priority = first ? WorkPriority.High : hurried > 0 ? WorkPriority.Normal : WorkPriority.Low;
+        WorkPriority priority = first ? WorkPriority.High : prompt > 0 ? WorkPriority.Normal : WorkPriority.Low;
         JobClaims claimed;
         bool wasKnown = _queue.IsKnown;
         try
         {
             _queue.BeginClaim();
-            _early.ClaimBegins();
+            _pendingCancellations.ClaimBegins();
             claimed = await ClaimWithinBytesAsync(room);
             StoreWorks();
-            // If fewer were due than there is room for, those that hurried are gone: cancelled, or run elsewhere.
+            // If fewer were due than there is room for, those that were to be claimed promptly are gone: cancelled, or run elsewhere.
             bool areAll = claimed.Claims.Count < room && !claimed.IsOutOfBytes;
-            if (!claimed.IsPaused) Interlocked.Add(ref _hurried, -(areAll ? hurried : Math.Min(hurried, claimed.Claims.Count)));
+            if (!claimed.IsPaused) Interlocked.Add(ref _promptClaims, -(areAll ? prompt : Math.Min(prompt, claimed.Claims.Count)));
             foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
         }
         catch
@@ -117,7 +117,7 @@ public sealed partial class JobDispatcher
         }
         finally
         {
-            _early.ClaimEnded();
+            _pendingCancellations.ClaimEnded();
         }
         if (claimed.IsPaused) _queue.Tell(); // what waits comes before what is accepted meanwhile
         if (claimed.IsOutOfBytes)
@@ -189,7 +189,7 @@ public sealed partial class JobDispatcher
                 due = leave > wait ? leave : wait;
             }
         }
-        if (!_pool.IsFullGuess) return due;
+        if (!_pool.IsLikelyFull) return due;
         return hurries || due < WhileFull ? WhileFull : due;
     }
 }

@@ -49,7 +49,7 @@ public sealed partial class JobDispatcher
             // The pool had no room for it after all: not to be offered it again at once.
             if (attempt.Outcome == AttemptOutcome.Stopped)
             {
-                if (run is { Priority: WorkPriority.Normal, Why: StopReason.None }) Interlocked.Increment(ref _hurried);
+                if (run is { Priority: WorkPriority.Normal, Why: StopReason.None }) Interlocked.Increment(ref _promptClaims);
                 await Task.Delay(RetryPause.First, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             Interlocked.Decrement(ref _waiting);

@@ -31,7 +31,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly ILogger<JobDispatcher> _logger;
 
     private readonly ConcurrentDictionary<JobRun, bool> _runs = new(); // and whether it went first
-    private readonly EarlyCancellations _early = new();
+    private readonly PendingCancellations _pendingCancellations = new();
     private readonly Signal _due = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly CancellationTokenSource _stopped = new();
@@ -44,10 +44,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private int _waiting; // runs that no worker has taken yet
     private int _holding; // runs that a worker has taken
     private long _leftAt; // a timestamp: when a job that went first was left to others, since no worker was free
-    private int _hurried; // jobs whose clients wait for them as for a request
+    private int _promptClaims; // jobs whose clients wait for them as for a request
     private volatile bool _isLooking; // whether there are is being found out, and workers are kept for them
     private Task _claiming = Task.CompletedTask;
-    private Task _tending = Task.CompletedTask;
+    private Task _maintenance = Task.CompletedTask;
 
     /// <summary>Makes a dispatcher; it does nothing until it is started.</summary>
     /// <param name="store">The store, not yet opened: the dispatcher listens to it.</param>
@@ -89,16 +89,16 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     public void Start()
     {
         _claiming = ClaimAsync();
-        _tending = TendAsync();
+        _maintenance = MaintainAsync();
     }
 
     /// <summary>
     /// A job of high priority has been accepted whose client waits for it as for any request: it need not wait for a worker that
     /// nobody else wants, but goes into the pool behind the requests that wait already.
     /// </summary>
-    public void Hurry()
+    public void RequestPromptClaim()
     {
-        Interlocked.Increment(ref _hurried);
+        Interlocked.Increment(ref _promptClaims);
         _due.Set();
     }
 
@@ -125,7 +125,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         // The leases are renewed to the end.
         await Task.WhenAll(_runs.Keys.Select(static r => r.Running)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopped.CancelAsync();
-        await _tending.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _maintenance.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <inheritdoc/>
@@ -133,14 +133,14 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     {
         await _closed.CancelAsync();
         await _stopped.CancelAsync();
-        await Task.WhenAll(_claiming, _tending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_claiming, _maintenance).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     void IJobStoreListener.Changed(JobChange change)
     {
         _watch.Changed(change);
         if (!change.IsCancelRequested) return;
-        _early.Tell(change.Id, change.Version);
+        _pendingCancellations.Tell(change.Id, change.Version);
         foreach (JobRun run in _runs.Keys)
         {
             if (IsOf(run, change.Version) && run.Claim.Job.Id == change.Id) run.Stop(StopReason.Cancelled);
@@ -159,8 +159,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         _queue.Suspect();
         _due.Set();
         // A round also tells which running jobs somebody wants cancelled.
-        Interlocked.Exchange(ref _tendNow, 1);
-        _tend.Set();
+        Interlocked.Exchange(ref _maintainNow, 1);
+        _maintain.Set();
     }
 
     /// <summary>Whether a cancellation is of this attempt: one that is told late may be of an earlier one.</summary>
@@ -175,10 +175,10 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         if (claim.TimeLeft is { } left) run.StopIn(left, _time);
         _runs[run] = first;
         Interlocked.Increment(ref _waiting); // a full fence; see Pace
-        TendOften();
+        MaintainOften();
         // Whoever closes or tells of a cancellation notes it before looking for the run: one of the two sees the other.
         if (_closed.IsCancellationRequested) run.Stop(StopReason.Draining);
-        else if (claim.Job.IsCancelRequested || (_early.TryGet(claim.Job.Id, out long version) && IsOf(run, version))) run.Stop(StopReason.Cancelled);
+        else if (claim.Job.IsCancelRequested || (_pendingCancellations.TryGet(claim.Job.Id, out long version) && IsOf(run, version))) run.Stop(StopReason.Cancelled);
         run.Running = RunAsync(run, first);
     }
 
@@ -188,7 +188,7 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
         Interlocked.Decrement(ref _waiting);
         if (_runs.GetValueOrDefault(run)) _share.Started();
         // While it waited for its worker, no other might.
-        if (_queue.IsSuspected || Volatile.Read(ref _hurried) > 0) _due.Set();
+        if (_queue.IsSuspected || Volatile.Read(ref _promptClaims) > 0) _due.Set();
     }
 
     /// <summary>What the store grants: less than <see cref="JobOptions.Lease"/>, so that the time it takes others to look is within it.</summary>

@@ -131,9 +131,9 @@ public interface IJobStore : IAsyncDisposable
     ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation);
 
     /// <summary>
-    /// One round of tending: expires what is queued past its deadline, queues again what has lost its instance (or fails it
+    /// One round of maintenance: expires what is queued past its deadline, queues again what has lost its instance (or fails it
     /// as poison, or cancels it where that was asked for), and sweeps what is past its retention. In small transactions; what
-    /// other instances tend at the same time is left to them.
+    /// other instances maintain at the same time is left to them.
     /// </summary>
     ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation);
 

@@ -34,7 +34,7 @@ internal sealed class AsyncItems(PoolCore core)
     /// <returns><see langword="false"/> if the pool has stopped: nobody is left to run it.</returns>
     public bool Post(PoolWorkItem item, SendOrPostCallback callback, object? state)
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         bool posted = core.Queue.Post(new Resumption(item, callback, state), ref after);
         core.CarryOut(ref after);
         return posted;
@@ -60,7 +60,7 @@ internal sealed class AsyncItems(PoolCore core)
     {
         if (worker.Ledger.Item is not AsyncPoolWorkItem item) return;
         long now = core.Clock.Now;
-        Aftermath after = default;
+        DeferredActions after = default;
         core.Queue.Enter();
         ReleaseLocked(worker, item, now);
         // The drain waits for the workers of items that have timed out.
@@ -73,7 +73,7 @@ internal sealed class AsyncItems(PoolCore core)
     public void End(AsyncPoolWorkItem item, WorkOutcome outcome, Exception? error, Worker? worker)
     {
         long now = core.Clock.Now;
-        Aftermath after = default;
+        DeferredActions after = default;
         core.Queue.Enter();
         if (worker?.Core != core) worker = null;
         bool wasListed = item.IsListed;

@@ -29,10 +29,10 @@ internal sealed class ExpiryTimer
     public void Stop() => _timer.Dispose();
 
     /// <summary>Sets it for the next to expire, if it is not set so early.</summary>
-    public void Set(ref Aftermath after)
+    public void Set(ref DeferredActions after)
     {
         after.NeedsTimer = false;
-        using (new Hold(this)) // so that of two who set it the one who looked last has the last word
+        using (new UninterruptibleLock(this)) // so that of two who set it the one who looked last has the last word
         {
             _core.Queue.Enter();
             long? due = _core.Queue.TimerDueLocked(ref after);
@@ -43,7 +43,7 @@ internal sealed class ExpiryTimer
 
     private void Expire()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         long now = _core.Clock.Now; // never read under the gate: a clock that a test moves may run timers there, this one too
         _core.Queue.Enter();
         _core.Queue.ExpireLocked(now, ref after);

@@ -21,7 +21,7 @@ internal sealed class MeasurementBatch
 
     public void Add(PoolCore pool, in Measured measured)
     {
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             _items[_count] = measured;
             Volatile.Write(ref _count, _count + 1);
@@ -32,7 +32,7 @@ internal sealed class MeasurementBatch
     public void Record(PoolCore pool)
     {
         if (IsEmptyGuess) return;
-        using (new Hold(this)) RecordLocked(pool);
+        using (new UninterruptibleLock(this)) RecordLocked(pool);
     }
 
     private void RecordLocked(PoolCore pool)

@@ -12,8 +12,8 @@ namespace PoolApi.Threading.Core;
 ///                          FixedThreadPool ────────────► PoolShutdown (the order of a stop)
 ///                                 │                           │
 ///   PoolViews (seen)              ▼                           ▼
-///   SpaceWaiters (room) ◄──── PoolCore ────► PoolStop (its steps)
-///   ExpiryTimer, RunWatch ◄───┘ │  │ └─────► PoolListeners (told)
+///   CapacityWaiters (room) ◄──── PoolCore ────► PoolStop (its steps)
+///   ExpiryTimer, RunWatch ◄───┘ │  │ └─────► ObserverNotifier (told)
 ///                               ▼  ▼
 ///        WorkQueue ◄── WorkerSet    AsyncItems (suspended, and back)
 ///                      (threads; StuckWatch, StandInWatch)
@@ -21,15 +21,15 @@ namespace PoolApi.Threading.Core;
 /// <para>Invariant, at every moment that a view can see: accepted = ended + waiting + in flight. What waits is guarded by the
 /// queue's gate; a worker's hand and its counts change together (<see cref="WorkerLedger"/>).</para>
 /// <para>No code of a caller runs under the gate: what was decided there is carried out after it
-/// (<see cref="Aftermath"/>).</para>
+/// (<see cref="DeferredActions"/>).</para>
 /// </remarks>
 internal sealed class PoolCore
 {
-    private static readonly Carry TinyItems = new(Most: 64, LeaveForEach: 32);
+    private static readonly BatchPolicy TinyItems = new(Most: 64, LeaveForEach: 32);
 
     private readonly WorkQueue<ProcessorOps> _queue;
     private readonly PoolClock _clock;
-    private readonly PoolListeners _listeners;
+    private readonly ObserverNotifier _listeners;
     private readonly StuckWatch _watch;
     private readonly StandInWatch _standIns;
     private readonly ExpiryTimer _expiry;
@@ -54,13 +54,13 @@ internal sealed class PoolCore
         _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
         _queue = new WorkQueue<ProcessorOps>(Capacity, _maxQueueTicks != long.MaxValue, Environment.ProcessorCount, this);
         Instruments = PoolInstruments.Of(options.MeterFactory);
-        _listeners = new PoolListeners(this, options.Observer);
+        _listeners = new ObserverNotifier(this, options.Observer);
         Async = new AsyncItems(this);
         Stop = new PoolStop(this);
         Views = new PoolViews(this);
         using (ExecutionContext.SuppressFlow())
         {
-            Space = new SpaceWaiters(this);
+            Space = new CapacityWaiters(this);
             _expiry = new ExpiryTimer(this);
             _runs = new RunWatch(this);
             _watch = new StuckWatch(this);
@@ -91,9 +91,9 @@ internal sealed class PoolCore
 
     public DeclaredLabels Labels { get; } = new();
 
-    public PoolListeners Listeners => _listeners;
+    public ObserverNotifier Listeners => _listeners;
 
-    public SpaceWaiters Space { get; }
+    public CapacityWaiters Space { get; }
 
     public IdleSignal Idle { get; } = new();
 
@@ -134,7 +134,7 @@ internal sealed class PoolCore
             if (waits && !_queue.IsClosed) return SubmitResult.QueueFull;
             return _listeners.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, 1);
         }
-        Aftermath after = default;
+        DeferredActions after = default;
         // Read after the reservation, which is a full fence: pairs with Cancel.
         if (!_queue.TryPush(item, item, last, urgent || item.CancelRequested, ref after))
         {
@@ -183,7 +183,7 @@ internal sealed class PoolCore
         Interlocked.MemoryBarrier();
         foreach (PoolWorkItem item in items[..count]) urgent |= item.CancelRequested;
 
-        Aftermath after = default;
+        DeferredActions after = default;
         if (!_queue.TryPush(items[0], items[count - 1], 0, urgent, ref after))
         {
             for (int i = 0; i < count; i++) items[i].Unclaim(was[i]);
@@ -212,7 +212,7 @@ internal sealed class PoolCore
             if (cause is not null) item.SetCause(cause.LastWorker, cause.Depth + (cause.State == WorkItemState.InFlight ? 1 : 0));
             else if (isContinuation) item.SetCause(null, 1);
         }
-        Aftermath after = default;
+        DeferredActions after = default;
         _queue.Enter();
         // As long as such an item is in a worker's hand, the pool has not drained.
         bool taken = _queue.State == QueueState.Open
@@ -245,9 +245,9 @@ internal sealed class PoolCore
     {
         if (worker.StuckSince != 0) Workers.Recovered(worker);
         NextStep step = NextStep.Run;
-        if (!_queue.TryTakeFromBag(worker, now, out assignment))
+        if (!_queue.TryTakeFromBatch(worker, now, out assignment))
         {
-            Aftermath after = default;
+            DeferredActions after = default;
             double mean = worker.Ledger.MeanTicks;
             worker.CarriesTinyItems = mean > 0 && mean < _tiny;
             if (!worker.CarriesTinyItems) _listeners.Record(worker.Measured);
@@ -255,7 +255,7 @@ internal sealed class PoolCore
             step = _queue.Next(worker, now, worker.CarriesTinyItems ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
             if (step != NextStep.Run) _listeners.Record(worker.Measured);
-            // The worker's last release came before the gate, a full fence; pairs with SpaceWaiters.Enlist.
+            // The worker's last release came before the gate, a full fence; pairs with CapacityWaiters.Enlist.
             Space.TellIfAwaited();
         }
         if (step == NextStep.Run)
@@ -342,14 +342,14 @@ internal sealed class PoolCore
     /// <summary>Ends an item if it waits here.</summary>
     public bool EndWaiting(PoolWorkItem item, NotRunReason reason)
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         bool removed = TryEndWaiting(item, reason, ref after);
         CarryOut(ref after);
         return removed;
     }
 
     /// <summary>As <see cref="EndWaiting"/>, for who holds a lock: whatever it decides is carried out by the caller, later.</summary>
-    public bool TryEndWaiting(PoolWorkItem item, NotRunReason reason, ref Aftermath after) =>
+    public bool TryEndWaiting(PoolWorkItem item, NotRunReason reason, ref DeferredActions after) =>
         _queue.TryRemove(item, reason.ToOutcome(), ref after);
 
     /// <summary>Precise where it matters: for who wants to know, and for short limits.</summary>
@@ -392,7 +392,7 @@ internal sealed class PoolCore
     /// Does what was decided under the gate. What runs code of a caller comes last: that may take its time, or be struck by an
     /// interrupt of its own making.
     /// </summary>
-    public void CarryOut(ref Aftermath after)
+    public void CarryOut(ref DeferredActions after)
     {
         if (after.IsNothing) return;
         Wake(ref after);
@@ -411,7 +411,7 @@ internal sealed class PoolCore
             _listeners.Ended(item, item.Outcome, null);
         }
 
-        static void Wake(ref Aftermath after)
+        static void Wake(ref DeferredActions after)
         {
             while (after.TryTakeWoken(out QueueWorker? worker)) WorkQueue<ProcessorOps>.Wake(worker!);
         }

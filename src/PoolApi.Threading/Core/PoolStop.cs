@@ -60,7 +60,7 @@ internal sealed class PoolStop(PoolCore core)
     public void Close()
     {
         core.Pin(PinReason.Closing);
-        Aftermath after = default;
+        DeferredActions after = default;
         core.Queue.Enter();
         bool first = core.Queue.CloseLocked(ref after);
         core.Queue.Exit();
@@ -71,7 +71,7 @@ internal sealed class PoolStop(PoolCore core)
     /// <summary>Ends everything that waits as not started. The highest priority first, in each the oldest first.</summary>
     public void HandBackWaiting()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         core.Queue.Enter();
         HandBackLocked(ref after);
         core.Queue.Exit();
@@ -109,7 +109,7 @@ internal sealed class PoolStop(PoolCore core)
     {
         long now = core.Clock.Now;
         var running = new List<Worker>();
-        Aftermath after = default;
+        DeferredActions after = default;
         core.Queue.Enter();
         core.Queue.StopLocked(QueueState.Stopped, ref after);
         HandBackLocked(ref after);
@@ -178,14 +178,14 @@ internal sealed class PoolStop(PoolCore core)
     /// <summary>A worker has let go of an item that was pinned: in a pool that closes it may have been the last.</summary>
     public void TellIfNothingLeft()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         core.Queue.Enter();
         core.Queue.NothingLeftLocked(ref after);
         core.Queue.Exit();
         core.CarryOut(ref after);
     }
 
-    private void HandBackLocked(ref Aftermath after)
+    private void HandBackLocked(ref DeferredActions after)
     {
         core.Queue.HandBackLocked(_notStarted, ref after);
         _cutShort |= _notStarted.Count > 0;
@@ -193,7 +193,7 @@ internal sealed class PoolStop(PoolCore core)
 
     private void StopAs(QueueState state)
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         core.Queue.Enter();
         core.Queue.StopLocked(state, ref after);
         core.Queue.Exit();

@@ -12,13 +12,13 @@ internal sealed class PoolViews(PoolCore core)
     public bool HasRoomGuess => RoomGuess > 0;
 
     /// <summary>Whether some worker runs through tiny items that it took along.</summary>
-    public bool CarriesGuess => core.Queue.AnyBagGuess;
+    public bool CarriesGuess => core.Queue.AnyBatchGuess;
 
     public PoolCounts Counts
     {
         get
         {
-            Aftermath after = default;
+            DeferredActions after = default;
             core.Queue.Enter();
             core.Queue.GatherLocked(ref after);
             PoolCounts counts = CountsLocked(ReadWorkers());
@@ -69,7 +69,7 @@ internal sealed class PoolViews(PoolCore core)
 
     public PoolSnapshot GetSnapshot()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         long now = core.Clock.Now; // never read under the gate
         core.Queue.Enter();
         core.Queue.GatherLocked(ref after);

@@ -48,7 +48,7 @@ internal sealed class RunWatch
 
     private void Set(long due, long now)
     {
-        using (new Hold(this)) SetLocked(due, now);
+        using (new UninterruptibleLock(this)) SetLocked(due, now);
     }
 
     private void SetLocked(long due, long now)
@@ -65,8 +65,8 @@ internal sealed class RunWatch
         long now = _core.Clock.Now; // never read under the gate
         var ended = new List<TimedOutItem>();
         var stuck = new List<(Worker Worker, long Since)>();
-        Aftermath after = default;
-        using (new Hold(this))
+        DeferredActions after = default;
+        using (new UninterruptibleLock(this))
         {
             _due = long.MaxValue;
             _core.Pin(PinReason.Looking);

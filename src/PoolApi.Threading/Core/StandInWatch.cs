@@ -88,7 +88,7 @@ internal sealed class StandInWatch
             if (!still) _blockedSince = now;
             _seen = seen;
             TimeSpan blockedFor = still ? _core.Clock.Time.GetElapsedTime(_blockedSince, now) : TimeSpan.Zero;
-            Aftermath after = default;
+            DeferredActions after = default;
             _core.Queue.Enter();
             need = _core.Queue.LookLocked(still, blockedFor >= Patience, out PoolWorkItem? waitsFor, ref after);
             Worker? waits = waitsFor is null ? null : WaitsFor(waitsFor);
@@ -109,7 +109,7 @@ internal sealed class StandInWatch
     private void Dismiss()
     {
         long since = _core.Clock.Now - _core.Clock.ToTicks(Rest);
-        Aftermath after = default;
+        DeferredActions after = default;
         _core.Queue.Enter();
         bool again = _core.Queue.DismissLocked(since, ref after);
         _core.Queue.Exit();

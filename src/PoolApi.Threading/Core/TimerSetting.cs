@@ -2,7 +2,7 @@ namespace PoolApi.Threading.Core;
 
 /// <summary>
 /// Sets a timer, in a step that must not be skipped: the runtime takes a lock for it, where a <see cref="Thread.Interrupt"/>
-/// may strike. As with <see cref="Hold"/>, that is put off until the thread next waits.
+/// may strike. As with <see cref="UninterruptibleLock"/>, that is put off until the thread next waits.
 /// </summary>
 internal static class TimerSetting
 {

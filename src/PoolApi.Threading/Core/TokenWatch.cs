@@ -35,15 +35,15 @@ internal sealed class TokenWatch
     /// <summary>The submission is over.</summary>
     public void End()
     {
-        using (new Hold(this)) _isOver = true;
+        using (new UninterruptibleLock(this)) _isOver = true;
         _registration.Unregister();
     }
 
     private void Fire()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         PoolCore? core;
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             if (_isOver) return;
             HasMarked = _item.MarkByToken();

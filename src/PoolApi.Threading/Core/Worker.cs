@@ -49,7 +49,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         // Background, so that a stuck one cannot keep the process alive; the pool joins it explicitly. UnsafeStart: the
         // context of whoever makes the pool is nobody's business here.
         var thread = new Thread(() => ThreadMain(ready)) { IsBackground = true, Name = name };
-        using (new Hold(_starting))
+        using (new UninterruptibleLock(_starting))
         {
             core.Workers.StartThread(thread);
             Volatile.Write(ref _thread, thread); // only now: a thread that has not started cannot be joined
@@ -60,7 +60,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     public bool Join(TimeSpan timeout)
     {
         Thread? thread;
-        using (new Hold(_starting)) thread = _thread;
+        using (new UninterruptibleLock(_starting)) thread = _thread;
         return thread is null || thread.Join(timeout);
     }
 

@@ -39,7 +39,7 @@ internal sealed class WorkerSet
         StuckAfter = options.StuckAfter;
         _size = options.Workers;
         _all = [.. Enumerable.Range(0, _size).Select(NewWorker)];
-        Aftermath after = default;
+        DeferredActions after = default;
         core.Queue.Enter();
         core.Queue.ResizeLocked(_size, ref after);
         core.Queue.LimitStandInsLocked(MostStandIns);
@@ -92,7 +92,7 @@ internal sealed class WorkerSet
     public void Resize(int workers)
     {
         Loss loss;
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             if (_core.IsClosed) return;
             _size = workers;
@@ -180,7 +180,7 @@ internal sealed class WorkerSet
     public bool StartStandIn()
     {
         Loss loss = default;
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             Worker worker = VacantWorkerLocked();
             _core.Queue.Enter();
@@ -206,7 +206,7 @@ internal sealed class WorkerSet
     /// <summary>Waits until a thread that is being started has been.</summary>
     public void AwaitStarts()
     {
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
         }
     }
@@ -215,7 +215,7 @@ internal sealed class WorkerSet
     public void Recovered(Worker worker)
     {
         Loss loss;
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             if (worker.StuckSince == 0) return;
             worker.StuckSince = 0;
@@ -231,7 +231,7 @@ internal sealed class WorkerSet
     {
         bool hasStandIn;
         Loss loss;
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             if (worker.StuckSince != 0) return;
             Volatile.Write(ref worker.StuckSince, since == 0 ? 1 : since);
@@ -258,7 +258,7 @@ internal sealed class WorkerSet
         Loss loss = default;
         int forStuck = Math.Min(_stuck, _maxStandIns ?? 0);
         int target = _size + forStuck;
-        Aftermath after = default;
+        DeferredActions after = default;
         _core.Queue.Enter();
         _core.Queue.ResizeLocked(target, ref after);
         _core.Queue.LimitStandInsLocked(MostStandIns - forStuck);
@@ -322,7 +322,7 @@ internal sealed class WorkerSet
     /// <summary>On a worker's own thread, which ends: the worker gets no other.</summary>
     private void Lose(Worker worker, Exception error)
     {
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             if (worker.StuckSince != 0) _stuck--;
             worker.StuckSince = 0;
@@ -345,7 +345,7 @@ internal sealed class WorkerSet
 
     private int Leave(Worker worker)
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         _core.Queue.Enter();
         _core.Queue.LeaveLocked(worker, ref after);
         int live = _core.Queue.LiveWorkers - _core.Queue.StandInCount;

@@ -33,7 +33,7 @@ internal sealed class TestApp : IAsyncDisposable
 
     public ShutdownCoordinator Shutdown => App.Services.GetRequiredService<ShutdownCoordinator>();
 
-    public AppPool AppPool(string name = "cpu") => App.Services.GetRequiredKeyedService<AppPool>(name);
+    public PoolContext PoolContext(string name = "cpu") => App.Services.GetRequiredKeyedService<PoolContext>(name);
 
     public static WebApplication Build(
         Action<WebApplication> map, Dictionary<string, string?>? settings, Action<WebApplicationBuilder>? configure, bool kestrel, bool pool, CapturingLog log)

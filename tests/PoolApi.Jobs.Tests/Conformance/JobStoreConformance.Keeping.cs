@@ -13,7 +13,7 @@ public abstract partial class JobStoreConformance
         Job ended = await EndedAsync(store, state);
         JobResult? result = (await store.GetResultAsync(ended.Id, Token))!.Result;
 
-        Assert.Equal((0, 0, 0, 0), await TendAsync(store, new MaintenanceRules(TimeSpan.FromMinutes(10), 3)));
+        Assert.Equal((0, 0, 0, 0), await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromMinutes(10), 3)));
 
         JobWithResult read = (await store.GetResultAsync(ended.Id, Token))!;
         Assert.Equivalent(ended, read.Job, strict: true);
@@ -59,7 +59,7 @@ public abstract partial class JobStoreConformance
 
         await UntilAsync(async () =>
         {
-            await TendAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(20), 3));
+            await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(20), 3));
             return await store.GetAsync(ended.Id, Token) is null && await store.GetAsync(young.Id, Token) is null;
         });
 
@@ -82,7 +82,7 @@ public abstract partial class JobStoreConformance
         Job queued = await AcceptAsync(store, Jobs.New(body: "body"));
         await Task.Delay(50, Token);
 
-        Assert.Equal((0, 0, 0, 0), await TendAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3)));
+        Assert.Equal((0, 0, 0, 0), await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3)));
 
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
         Assert.Equal("body"u8.ToArray(), (await ClaimOneAsync(store)).Payload.Body.ToArray());
@@ -97,11 +97,11 @@ public abstract partial class JobStoreConformance
         await Task.Delay(50, Token);
         await store.RetryAsync(ended.Id, Token);
 
-        await TendAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3));
+        await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3));
 
         Assert.Equal(JobState.Queued, (await GetAsync(store, ended.Id)).State);
         Assert.True(await store.FinishAsync(await ClaimOneAsync(store), Jobs.Success("new"), Token));
-        await TendAsync(store, new MaintenanceRules(TimeSpan.FromMinutes(10), 3));
+        await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromMinutes(10), 3));
         Assert.Equal("new"u8.ToArray(), (await store.GetResultAsync(ended.Id, Token))!.Result!.Body.ToArray());
     }
 
@@ -118,7 +118,7 @@ public abstract partial class JobStoreConformance
         Assert.True(first.MayBeMore);
         Assert.InRange(first.Swept, 1, 20); // ten lose their results, ten are gone
         Assert.NotEmpty((await store.ListAsync(new JobQuery(), Token)).Jobs);
-        await TendAsync(store, rules);
+        await MaintainAsync(store, rules);
         Assert.Empty((await store.ListAsync(new JobQuery(), Token)).Jobs);
     }
 
@@ -131,7 +131,7 @@ public abstract partial class JobStoreConformance
             Job ended = await EndedAsync(store, state, job with { Idempotency = new IdempotencyKey($"{job.Id}", "same"u8.ToArray()) });
             await Task.Delay(TimeSpan.FromSeconds(1), Token);
             TimeSpan age = DateTimeOffset.UtcNow - ended.FinishedAt!.Value;
-            await TendAsync(store, new MaintenanceRules(age * 0.65, 3));
+            await MaintainAsync(store, new MaintenanceRules(age * 0.65, 3));
             if (await store.GetResultAsync(ended.Id, Token) is { } swept) return swept;
         }
         throw new TimeoutException("Every job was gone before it could be looked at.");

@@ -12,7 +12,7 @@ public abstract partial class JobStoreConformance
         Job job = await AcceptAsync(store);
         JobClaim claim = await ClaimOneAsync(store);
 
-        Assert.Equal((0, 0, 0, 0), await TendAsync(store));
+        Assert.Equal((0, 0, 0, 0), await MaintainAsync(store));
 
         Assert.Equivalent(claim.Job, await GetAsync(store, job.Id), strict: true);
         Assert.Empty((await store.ClaimAsync("other", 1, Jobs.LongLease, Token)).Claims);
@@ -41,7 +41,7 @@ public abstract partial class JobStoreConformance
         Assert.Equal((job.Id, 2, 1, "alive"), (second.Job.Id, second.Job.Attempt, second.Redeliveries, second.Job.Worker));
         Assert.True(second.Number > dead.Number);
         Assert.Equal("body"u8.ToArray(), second.Payload.Body.ToArray());
-        Assert.Equal((0, 0, 0, 0), await TendAsync(store));
+        Assert.Equal((0, 0, 0, 0), await MaintainAsync(store));
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public abstract partial class JobStoreConformance
         Assert.Equal([LeaseState.Held], await store.RenewAsync([claim], Jobs.LongLease, Token));
 
         await Task.Delay(200, Token);
-        Assert.Equal((0, 0, 0, 0), await TendAsync(store));
+        Assert.Equal((0, 0, 0, 0), await MaintainAsync(store));
         Assert.Equal(JobState.Running, (await GetAsync(store, job.Id)).State);
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
     }
@@ -81,7 +81,7 @@ public abstract partial class JobStoreConformance
 
         Assert.Equal([LeaseState.Held], await store.RenewAsync([renewed], Jobs.LongLease, Token));
         Assert.True(await store.FinishAsync(finished, Jobs.Success(), Token));
-        Assert.Equal((0, 0, 0, 0), await TendAsync(store));
+        Assert.Equal((0, 0, 0, 0), await MaintainAsync(store));
     }
 
     [Fact]
@@ -232,8 +232,8 @@ public abstract partial class JobStoreConformance
             Assert.Equal(100, (await one.ClaimAsync("dead", 100, TimeSpan.FromMilliseconds(50), Token)).Claims.Count);
             await Task.Delay(200, Token);
 
-            var tended = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => Task.Run(() => TendAsync(i % 2 == 0 ? one : two)))).Patiently();
-            int rest = (await TendAsync(one)).Redelivered; // what all left to the others
+            var tended = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => Task.Run(() => MaintainAsync(i % 2 == 0 ? one : two)))).Patiently();
+            int rest = (await MaintainAsync(one)).Redelivered; // what all left to the others
 
             Assert.Equal(100, tended.Sum(static t => t.Redelivered) + rest);
             List<JobClaim> claims = await ClaimSuspectsAsync(one);
@@ -274,7 +274,7 @@ public abstract partial class JobStoreConformance
         Job free = await AcceptAsync(store, Jobs.New());
         await Task.Delay(200, Token);
 
-        Assert.Equal((1, 0, 0, 0), await TendAsync(store));
+        Assert.Equal((1, 0, 0, 0), await MaintainAsync(store));
 
         Job ended = await GetAsync(store, late.Id);
         Assert.Equal((JobState.Expired, "expired", 0), (ended.State, ended.Error?.Name, ended.Attempt));
@@ -282,7 +282,7 @@ public abstract partial class JobStoreConformance
         Assert.True(ended.Version > late.Version);
         Assert.Equal(JobState.Queued, (await GetAsync(store, good.Id)).State);
         Assert.Equal(JobState.Queued, (await GetAsync(store, free.Id)).State);
-        Assert.Equal((0, 0, 0, 0), await TendAsync(store));
+        Assert.Equal((0, 0, 0, 0), await MaintainAsync(store));
     }
 
     [Fact]
@@ -294,7 +294,7 @@ public abstract partial class JobStoreConformance
         if (claims.Claims.Count == 0) Assert.Skip("The machine was held up for a second.");
         await Task.Delay(TimeSpan.FromSeconds(1.1), Token);
 
-        Assert.Equal((0, 0, 0, 0), await TendAsync(store));
+        Assert.Equal((0, 0, 0, 0), await MaintainAsync(store));
 
         Assert.Equal(JobState.Running, (await GetAsync(store, job.Id)).State);
         Assert.True(await store.FinishAsync(claims.Claims[0], Jobs.Success(), Token));
@@ -307,6 +307,6 @@ public abstract partial class JobStoreConformance
         for (int i = 0; i < 25; i++) await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromMilliseconds(1)));
         await Task.Delay(50, Token);
 
-        Assert.Equal((25, 0, 0, 0), await TendAsync(store, new MaintenanceRules(TimeSpan.FromDays(1), 3, Limit: 10)));
+        Assert.Equal((25, 0, 0, 0), await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromDays(1), 3, Limit: 10)));
     }
 }

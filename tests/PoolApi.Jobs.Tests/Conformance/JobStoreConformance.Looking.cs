@@ -13,7 +13,7 @@ public abstract partial class JobStoreConformance
         Assert.Empty(page.Jobs);
         Assert.False(page.HasMore);
         Assert.Equal(0, (await store.CountAsync(Token)).Values.Sum());
-        Assert.Equal((0, 0, 0, 0), await TendAsync(store));
+        Assert.Equal((0, 0, 0, 0), await MaintainAsync(store));
     }
 
     [Fact]
@@ -161,7 +161,7 @@ public abstract partial class JobStoreConformance
         await store.ReportProgressAsync(claim, 0.5, Token);
         await GrowsAsync();
         await store.RenewAsync([claim], Jobs.LongLease, Token);
-        await TendAsync(store);
+        await MaintainAsync(store);
         await store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token);
         Assert.Equal(version, (await GetAsync(store, job.Id)).Version);
         await store.HandBackAsync([claim], Token);

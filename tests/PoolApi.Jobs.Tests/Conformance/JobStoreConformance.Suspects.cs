@@ -40,7 +40,7 @@ public abstract partial class JobStoreConformance
         for (int i = 0; i < 2; i++) Assert.Equal(3, (await store.ClaimAsync($"dead {i}", 3, ShortLease, Token)).Claims.Count);
         await Task.Delay(60, Token);
 
-        Assert.Equal((0, 6, 0, 0), await TendAsync(store, new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 0)));
+        Assert.Equal((0, 6, 0, 0), await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 0)));
 
         Assert.Equal(6, (await ClaimSuspectsAsync(store)).Count);
     }
@@ -73,7 +73,7 @@ public abstract partial class JobStoreConformance
         Assert.Equal(2, second.Claims.Count);
         Guid twice = second.Claims.Single(static c => c.Redeliveries == 1).Job.Id;
         await Task.Delay(60, Token);
-        await TendAsync(store);
+        await MaintainAsync(store);
         others.Remove(twice);
         foreach (Guid other in others) await store.CancelAsync(other, Token);
         for (int i = 0; i < 5; i++) await AcceptAsync(store, Jobs.New("newer"));
@@ -113,7 +113,7 @@ public abstract partial class JobStoreConformance
         IReadOnlyList<JobClaim> claims = (await store.ClaimAsync("dead", count, ShortLease, Token)).Claims;
         Assert.Equal(count, claims.Count);
         await Task.Delay(60, Token);
-        Assert.Equal((0, count, 0, 0), await TendAsync(store));
+        Assert.Equal((0, count, 0, 0), await MaintainAsync(store));
         return [.. claims.Select(static c => c.Job.Id)];
     }
 
@@ -134,7 +134,7 @@ public abstract partial class JobStoreConformance
             }
             deaths++;
             await Task.Delay(60, Token);
-            await TendAsync(store, rules);
+            await MaintainAsync(store, rules);
         }
         throw new TimeoutException("The crash loop does not end.");
     }

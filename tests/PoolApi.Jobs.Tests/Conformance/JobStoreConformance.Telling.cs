@@ -127,7 +127,7 @@ public abstract partial class JobStoreConformance
             await TellsAsync("a retry", () => two.RetryAsync(job.Id, Token));
             await ClaimOneAsync(one, "dead", TimeSpan.FromMilliseconds(50));
             await Task.Delay(200, Token);
-            await TellsAsync("a redelivery", async () => await TendAsync(two));
+            await TellsAsync("a redelivery", async () => await MaintainAsync(two));
             await TellsAsync("an accept for later", async () => await AcceptAsync(two, Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1))));
         }
         finally
@@ -169,7 +169,7 @@ public abstract partial class JobStoreConformance
         await store.ClaimAsync("me", 1, Jobs.LongLease, Token);
         await store.CancelAsync(job.Id, Token);
         await store.RetryAsync(job.Id, Token);
-        await TendAsync(store);
+        await MaintainAsync(store);
         await Task.Delay(200, Token);
 
         Assert.Equal((changes, due), (ears.Changes.Count, ears.Due));

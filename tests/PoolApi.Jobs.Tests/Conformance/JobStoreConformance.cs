@@ -73,7 +73,7 @@ public abstract partial class JobStoreConformance
     }
 
     /// <summary>Rounds of tending until no more is to be done.</summary>
-    private static async Task<(int Expired, int Redelivered, int Poisoned, int Swept)> TendAsync(IJobStore store, MaintenanceRules? rules = null)
+    private static async Task<(int Expired, int Redelivered, int Poisoned, int Swept)> MaintainAsync(IJobStore store, MaintenanceRules? rules = null)
     {
         (int expired, int redelivered, int poisoned, int swept) = (0, 0, 0, 0);
         for (int round = 0; ; round++)
@@ -95,7 +95,7 @@ public abstract partial class JobStoreConformance
         await UntilAsync(
             async () =>
             {
-                await TendAsync(store, rules);
+                await MaintainAsync(store, rules);
                 job = await store.GetAsync(id, Token);
                 return job?.State == state;
             },

@@ -431,7 +431,7 @@ public sealed class JobDispatcherTests
         await first.ArrivalAsync();
         ValueTask<JobAttempt> waiting = rig.Pool.RunAsync(() => second.Pass());
         Job job = await rig.AcceptAsync(Jobs.New(priority: WorkPriority.High));
-        rig.Dispatcher.Hurry();
+        rig.Dispatcher.RequestPromptClaim();
         await rig.UntilAsync(job.Id, JobState.Running); // it is in the pool's queue, though no worker is free
         ValueTask<JobAttempt> later = rig.Pool.RunAsync(() => second.Pass());
         Assert.Empty(rig.Script.Begun);
@@ -477,7 +477,7 @@ public sealed class JobDispatcherTests
         for (int i = 0; i < 5; i++)
         {
             jobs.Add(await rig.AcceptAsync(Jobs.New(priority: WorkPriority.High)));
-            rig.Dispatcher.Hurry();
+            rig.Dispatcher.RequestPromptClaim();
         }
 
         foreach (Job job in jobs) await rig.UntilAsync(job.Id, JobState.Succeeded);

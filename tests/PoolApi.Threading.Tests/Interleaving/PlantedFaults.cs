@@ -6,9 +6,9 @@ internal static class PlantedFaults
     private const string Queue = "WorkQueue.cs";
     private const string Idle = "IdleWorkers.cs";
     private const string Backlog = "Backlog.cs";
-    private const string Bags = "Bags.cs";
-    private const string Crew = "Crew.cs";
-    private const string Timer = "ExpiryCover.cs";
+    private const string LocalBatches = "LocalBatches.cs";
+    private const string WorkerRegistry = "WorkerRegistry.cs";
+    private const string Timer = "TimerArming.cs";
     private const string Inbox = "Inbox.cs";
     private const string Gate = "Gate.cs";
     private const string Parker = "Parker.cs";
@@ -39,7 +39,7 @@ internal static class PlantedFaults
         ],
         ["a searcher that leaves tells nobody"] =
         [
-            new(Queue, "        _crew.Remove(worker);\n        FoundLocked(worker, ref after);\n", "        _crew.Remove(worker);\n"),
+            new(Queue, "        _registry.Remove(worker);\n        FoundLocked(worker, ref after);\n", "        _registry.Remove(worker);\n"),
         ],
         ["a submitter who was asked to look in wakes nobody"] =
         [
@@ -51,12 +51,12 @@ internal static class PlantedFaults
         ],
         ["a worker that finds the lanes empty rests, whatever the others carry"] =
         [
-            new(Queue, "            if (_backlog.AnyBagGuess)\n", "            if (false)\n"),
+            new(Queue, "            if (_backlog.AnyBatchGuess)\n", "            if (false)\n"),
         ],
-        ["what a worker takes out of its bag is in its hand only after the bag's gate has opened"] =
+        ["what a worker takes out of its local batch is in its hand only after the local batch's gate has opened"] =
         [
-            new(Bags, "                worker.TakeInHand(item, owner, now, isStart: true);\n", ""),
-            new(Bags, "                assignment = new Assignment(item, null, null);\n                return true;\n",
+            new(LocalBatches, "                worker.TakeInHand(item, owner, now, isStart: true);\n", ""),
+            new(LocalBatches, "                assignment = new Assignment(item, null, null);\n                return true;\n",
                 "                worker.TakeInHand(item, owner, now, isStart: true);\n                assignment = new Assignment(item, null, null);\n                return true;\n"),
         ],
         ["a resumption wakes nobody"] =
@@ -70,8 +70,8 @@ internal static class PlantedFaults
         ["a submitter looks whether somebody sleeps before it pushes"] =
         [
             new(Queue, "        if (!_inbox.TryPush(oldest, newest)) return false;\n",
-                "        bool attend = _attention.IsWanted;\n        if (!_inbox.TryPush(oldest, newest)) return false;\n"),
-            new(Queue, "if (_attention.IsWanted || urgent)", "if (attend || urgent)"),
+                "        bool attend = _flags.IsWanted;\n        if (!_inbox.TryPush(oldest, newest)) return false;\n"),
+            new(Queue, "if (_flags.IsWanted || urgent)", "if (attend || urgent)"),
         ],
 
         // --- closing and stopping ---
@@ -87,7 +87,7 @@ internal static class PlantedFaults
         ],
         ["what a worker has in hand does not count when it is asked whether everything has ended"] =
         [
-            new(Crew, "is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;",
+            new(WorkerRegistry, "is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;",
                 "is { IsAsync: false, State: WorkItemState.Abandoned }) return true;"),
         ],
         ["the last worker with something in hand wakes nobody when all may leave"] =
@@ -133,7 +133,7 @@ internal static class PlantedFaults
         ],
         ["an item with a limit of its own is pushed like any other"] =
         [
-            new(Queue, "if (_attention.IsWanted || urgent)", "if (_attention.IsWanted)"),
+            new(Queue, "if (_flags.IsWanted || urgent)", "if (_flags.IsWanted)"),
         ],
 
         // --- stand-ins ---
@@ -143,8 +143,8 @@ internal static class PlantedFaults
         ],
         ["a look that finds a worker at work is the last"] =
         [
-            new(Queue, "        if (!areBlocked || !_crew.AreAllBusy) return StandInNeed.LookAgain;\n",
-                "        if (!areBlocked || !_crew.AreAllBusy)\n        {\n            _isLookSet = false;\n            return StandInNeed.None;\n        }\n"),
+            new(Queue, "        if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.LookAgain;\n",
+                "        if (!areBlocked || !_registry.AreAllBusy)\n        {\n            _isLookSet = false;\n            return StandInNeed.None;\n        }\n"),
         ],
         ["a continuation that comes while no worker is free sets no look"] =
         [

@@ -23,7 +23,7 @@ internal enum Submitted
 internal sealed class QueueWorld : World
 {
     private readonly Schedule _schedule;
-    private readonly Carry _carry; // for each schedule: workers take nothing along, or as much as there is
+    private readonly BatchPolicy _batchPolicy; // for each schedule: workers take nothing along, or as much as there is
     private readonly int _mostPending;
     private readonly List<ScheduledItem> _items = [];
     private readonly List<QueueWorker> _workers = [];
@@ -40,11 +40,11 @@ internal sealed class QueueWorld : World
     public QueueWorld(Schedule schedule, int workers, int capacity, bool limitsWaiting = false, int dormant = 0)
     {
         _schedule = schedule;
-        _carry = new Carry(schedule.Random.Below(3), LeaveForEach: 0);
+        _batchPolicy = new BatchPolicy(schedule.Random.Below(3), LeaveForEach: 0);
         _mostPending = capacity + workers + dormant;
         Queue = new WorkQueue<ScheduledOps>(capacity, limitsWaiting, cores: 1 + schedule.Random.Below(4));
         Queue.Enter();
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.ResizeLocked(workers, ref after);
         Queue.LimitStandInsLocked(1);
         for (int i = 0; i < workers; i++)
@@ -130,7 +130,7 @@ internal sealed class QueueWorld : World
         Enter(item);
         bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High || depth > 0;
         if (_schedule.Random.OneIn(8)) last = 0; // a number at which a submitter sorts out the inbox
-        Aftermath after = default;
+        DeferredActions after = default;
         if (!Queue.TryPush(item, item, last, urgent, ref after))
         {
             Leave(item);
@@ -159,7 +159,7 @@ internal sealed class QueueWorld : World
             if (i > 0) items[i].Previous = items[i - 1];
             urgent |= items[i].CancelRequested || priorities[i] == WorkPriority.High;
         }
-        Aftermath after = default;
+        DeferredActions after = default;
         if (!Queue.TryPush(items[0], items[got - 1], last, urgent, ref after))
         {
             Queue.GiveBack(got);
@@ -185,14 +185,14 @@ internal sealed class QueueWorld : World
         ScheduledOps.Fence();
         if (!ReferenceEquals(item.Holder, Queue)) return;
         ScheduledOps.Spot();
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.TryRemove(item, WorkOutcome.Cancelled, ref after);
         CarryOut(ref after);
     }
 
     public void Close()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         Queue.CloseLocked(ref after);
         Queue.Exit();
@@ -201,7 +201,7 @@ internal sealed class QueueWorld : World
 
     public void Stop(QueueState state = QueueState.Stopping)
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         Queue.StopLocked(state, ref after);
         Queue.Exit();
@@ -210,7 +210,7 @@ internal sealed class QueueWorld : World
 
     public void HandBack()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         Queue.HandBackLocked([], ref after);
         Queue.Exit();
@@ -219,7 +219,7 @@ internal sealed class QueueWorld : World
 
     public void Resize(int workers, QueueWorker? hired = null)
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         Queue.ResizeLocked(workers, ref after);
         if (hired is not null) Queue.AddLocked(hired);
@@ -229,7 +229,7 @@ internal sealed class QueueWorld : World
 
     public void Expire()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         Queue.ExpireLocked(Now, ref after);
         Queue.Exit();
@@ -238,7 +238,7 @@ internal sealed class QueueWorld : World
 
     public long? TimerDue()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         long? due = Queue.TimerDueLocked(ref after);
         Queue.Exit();
@@ -249,7 +249,7 @@ internal sealed class QueueWorld : World
     /// <summary>A suspended item goes on.</summary>
     public bool Resume(ScheduledItem item)
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         bool posted = Queue.Post(new Resumption(item, _ => { }, null), ref after);
         CarryOut(ref after);
         return posted;
@@ -261,7 +261,7 @@ internal sealed class QueueWorld : World
     /// <returns>Whether the timer is set again.</returns>
     public bool Look(QueueWorker hired, out bool isHired)
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         StandInNeed need = Queue.LookLocked(AreBlocked(null), isUnreserved: false, out PoolWorkItem? waitsFor, ref after);
         if (need != StandInNeed.None && need != StandInNeed.LookAgain && waitsFor is null) Fail("a stand-in for nothing");
@@ -274,7 +274,7 @@ internal sealed class QueueWorld : World
 
     public void DismissStandIns()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         Queue.DismissLocked(Now, ref after);
         Queue.Exit();
@@ -295,7 +295,7 @@ internal sealed class QueueWorld : World
     /// <summary>Looks at everything at one moment.</summary>
     public void Observe()
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         Queue.GatherLocked(ref after);
         if (!_isChanging)
@@ -349,7 +349,7 @@ internal sealed class QueueWorld : World
 
     private static void Leave(ScheduledItem item) => item.IsInside = false;
 
-    private void CarryOut(ref Aftermath after)
+    private void CarryOut(ref DeferredActions after)
     {
         while (after.TryTakeWoken(out QueueWorker? worker)) WorkQueue<ScheduledOps>.Wake(worker!);
         if (after.IsDrained) NoteDrained();
@@ -377,11 +377,11 @@ internal sealed class QueueWorld : World
         while (true)
         {
             NextStep step = NextStep.Run;
-            if (!Queue.TryTakeFromBag(worker, Now, out Assignment assignment))
+            if (!Queue.TryTakeFromBatch(worker, Now, out Assignment assignment))
             {
-                Aftermath after = default;
+                DeferredActions after = default;
                 worker.MayStandIn = AreBlocked(worker);
-                step = Queue.Next(worker, Now, _carry, out assignment, ref after);
+                step = Queue.Next(worker, Now, _batchPolicy, out assignment, ref after);
                 CarryOut(ref after);
             }
             switch (step)
@@ -436,7 +436,7 @@ internal sealed class QueueWorld : World
     /// <summary>The worker's thread has died, and another takes its place.</summary>
     private void Replace(QueueWorker worker)
     {
-        Aftermath after = default;
+        DeferredActions after = default;
         Queue.Enter();
         Queue.LeaveLocked(worker, ref after);
         Queue.Exit();

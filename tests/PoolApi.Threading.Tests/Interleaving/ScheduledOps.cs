@@ -148,11 +148,11 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         thread.Schedule.Step(thread);
     }
 
-    public static bool KeepLooking(ref Looking looking)
+    public static bool KeepSpinning(ref SpinState spin)
     {
         if (VirtualThread.Current is not { } thread) return false;
         thread.Schedule.StepAside(thread);
-        return ++looking.Yields <= thread.Schedule.Looks;
+        return ++spin.Yields <= thread.Schedule.Looks;
     }
 
     /// <summary>A place between two plain accesses of shared memory where another thread may go on.</summary>

@@ -55,6 +55,6 @@ internal interface IAtomicOps
     static abstract void Wake(ref int word);
 
     /// <summary>Between two looks of a worker that spins: a moment passes. False when it has spun for long enough.</summary>
-    /// <param name="looking">New at the first look; kept by this method.</param>
-    static abstract bool KeepLooking(ref Looking looking);
+    /// <param name="spin">New at the first look; kept by this method.</param>
+    static abstract bool KeepSpinning(ref SpinState spin);
 }

@@ -68,17 +68,17 @@ internal readonly struct ProcessorOps : IAtomicOps
 
     public static void Wake(ref int word) => ThreadSleep.Wake(ref word);
 
-    public static bool KeepLooking(ref Looking looking)
+    public static bool KeepSpinning(ref SpinState spin)
     {
         long now = Stopwatch.GetTimestamp();
-        if (looking.Since == 0) looking.Since = now;
-        long spent = now - looking.Since;
+        if (spin.Since == 0) spin.Since = now;
+        long spent = now - spin.Since;
         if (spent < SpinTicks)
         {
             Thread.SpinWait(2);
             return true;
         }
         Thread.Yield();
-        return ++looking.Yields < FewestYields || spent < LookTicks;
+        return ++spin.Yields < FewestYields || spent < LookTicks;
     }
 }

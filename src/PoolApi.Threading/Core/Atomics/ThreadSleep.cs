@@ -46,7 +46,7 @@ internal static unsafe partial class ThreadSleep
         }
         object monitor = MonitorOf(address);
         bool interrupted = false;
-        using (new Hold(monitor))
+        using (new UninterruptibleLock(monitor))
         {
             try
             {
@@ -70,7 +70,7 @@ internal static unsafe partial class ThreadSleep
             return;
         }
         object monitor = MonitorOf(address);
-        using (new Hold(monitor)) Monitor.PulseAll(monitor);
+        using (new UninterruptibleLock(monitor)) Monitor.PulseAll(monitor);
     }
 
     private static object MonitorOf(int* address) => Monitors[(int)(((ulong)address >> 6) % (uint)Monitors.Length)];

@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Core.Calls;
 
 /// <summary>Synchronous work from a delegate, for which nobody waits.</summary>
 internal sealed class PostedWork<TWork>(PoolCore core, TWork work, in WorkOptions options) : PoolWorkItem
-    where TWork : struct, IWork<Nothing>
+    where TWork : struct, IWork<Unit>
 {
     private readonly CallLabels _labels = CallLabels.Of(options);
 

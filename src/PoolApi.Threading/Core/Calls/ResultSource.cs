@@ -92,10 +92,10 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
 
     private void Block()
     {
-        Atomics.Looking looking = default;
+        Atomics.SpinState spin = default;
         while (!IsCompleted)
         {
-            if (Atomics.ProcessorOps.KeepLooking(ref looking)) continue;
+            if (Atomics.ProcessorOps.KeepSpinning(ref spin)) continue;
             if (Volatile.Read(ref _continuation) is { } other && !ReferenceEquals(other, CompletedMark)) throw new InvalidOperationException("Somebody awaits the call already.");
             ManualResetEventSlim waiter = s_waiter ??= new ManualResetEventSlim(false, spinCount: 0);
             waiter.Reset();

@@ -47,42 +47,42 @@ internal readonly struct WithStateAndToken<TState, TResult>(Func<TState, Cancell
 }
 
 /// <summary>What a call without a result returns.</summary>
-internal readonly struct Nothing;
+internal readonly struct Unit;
 
-internal readonly struct PlainAction(Action work) : IWork<Nothing>
+internal readonly struct PlainAction(Action work) : IWork<Unit>
 {
-    public Nothing Invoke(WorkToken token)
+    public Unit Invoke(WorkToken token)
     {
         work();
         return default;
     }
 }
 
-internal readonly struct ActionWithToken(Action<CancellationToken> work) : IWork<Nothing>
+internal readonly struct ActionWithToken(Action<CancellationToken> work) : IWork<Unit>
 {
     public static bool TakesToken => true;
 
-    public Nothing Invoke(WorkToken token)
+    public Unit Invoke(WorkToken token)
     {
         work(token.Value);
         return default;
     }
 }
 
-internal readonly struct ActionWithState<TState>(Action<TState> work, TState state) : IWork<Nothing>
+internal readonly struct ActionWithState<TState>(Action<TState> work, TState state) : IWork<Unit>
 {
-    public Nothing Invoke(WorkToken token)
+    public Unit Invoke(WorkToken token)
     {
         work(state);
         return default;
     }
 }
 
-internal readonly struct ActionWithStateAndToken<TState>(Action<TState, CancellationToken> work, TState state) : IWork<Nothing>
+internal readonly struct ActionWithStateAndToken<TState>(Action<TState, CancellationToken> work, TState state) : IWork<Unit>
 {
     public static bool TakesToken => true;
 
-    public Nothing Invoke(WorkToken token)
+    public Unit Invoke(WorkToken token)
     {
         work(state, token.Value);
         return default;
@@ -97,10 +97,10 @@ internal readonly struct FromTask<TWork, TResult>(TWork work) : IWork<ValueTask<
 }
 
 /// <summary>Asynchronous work without a result, as work whose result is nothing.</summary>
-internal readonly struct FromTask<TWork>(TWork work) : IWork<ValueTask<Nothing>>
+internal readonly struct FromTask<TWork>(TWork work) : IWork<ValueTask<Unit>>
     where TWork : struct, IWork<Task>
 {
-    public async ValueTask<Nothing> Invoke(WorkToken token)
+    public async ValueTask<Unit> Invoke(WorkToken token)
     {
         await work.Invoke(token);
         return default;
@@ -108,10 +108,10 @@ internal readonly struct FromTask<TWork>(TWork work) : IWork<ValueTask<Nothing>>
 }
 
 /// <inheritdoc cref="FromTask{TWork}"/>
-internal readonly struct FromValueTask<TWork>(TWork work) : IWork<ValueTask<Nothing>>
+internal readonly struct FromValueTask<TWork>(TWork work) : IWork<ValueTask<Unit>>
     where TWork : struct, IWork<ValueTask>
 {
-    public async ValueTask<Nothing> Invoke(WorkToken token)
+    public async ValueTask<Unit> Invoke(WorkToken token)
     {
         await work.Invoke(token);
         return default;

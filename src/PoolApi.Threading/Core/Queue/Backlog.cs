@@ -3,7 +3,7 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// What waits, once it is out of the inbox: items in lanes and bags, continuations, and the order in which they are taken;
+/// What waits, once it is out of the inbox: items in lanes and local batches, continuations, and the order in which they are taken;
 /// and the counts of what has ended without a worker. Guarded by the gate.
 /// </summary>
 internal struct Backlog<TOps>
@@ -16,22 +16,22 @@ internal struct Backlog<TOps>
     private readonly ResumptionQueue _resumptions = new();
     private CausedItems _caused = new();
     private Lanes _lanes;
-    private Bags<TOps> _bags;
+    private LocalBatches<TOps> _batches;
     private int _resumptionTurn;
     private long _accepted;
     private long _removed;
     private OutcomeCounts _endedUnrun;
 
-    public Backlog(object owner, Crew crew)
+    public Backlog(object owner, WorkerRegistry registry)
     {
         _owner = owner;
-        _bags = new Bags<TOps>(crew);
+        _batches = new LocalBatches<TOps>(registry);
     }
 
-    public readonly bool IsEmpty => _lanes.Count == 0 && _resumptions.Count == 0 && !_bags.AnyGuess;
+    public readonly bool IsEmpty => _lanes.Count == 0 && _resumptions.Count == 0 && !_batches.AnyGuess;
 
     /// <summary>Whether a worker carries anything; may be asked by anybody.</summary>
-    public readonly bool AnyBagGuess => _bags.AnyGuess;
+    public readonly bool AnyBatchGuess => _batches.AnyGuess;
 
     /// <summary>Whether of each priority the newest item is next, not the oldest.</summary>
     public bool TakesNewestFirst
@@ -39,7 +39,7 @@ internal struct Backlog<TOps>
         readonly get => _lanes.TakesNewestFirst;
         set
         {
-            EmptyBags();
+            EmptyLocalBatches();
             _lanes.TakesNewestFirst = value;
         }
     }
@@ -83,7 +83,7 @@ internal struct Backlog<TOps>
 
     /// <summary>Sorts items into their lanes, given newest first and linked by Previous. What was cancelled meanwhile ends here.</summary>
     /// <returns>How many wait now.</returns>
-    public int Sort(PoolWorkItem newest, ref Aftermath after)
+    public int Sort(PoolWorkItem newest, ref DeferredActions after)
     {
         Lanes.ThreeLists batch = default;
         int count = 0;
@@ -107,7 +107,7 @@ internal struct Backlog<TOps>
         }
         _accepted += count + cancelled;
         // What is not normal has a turn among them, so none of them may be out of reach.
-        if (batch[Lanes.LaneOf(WorkPriority.Normal)].Count != count) EmptyBags();
+        if (batch[Lanes.LaneOf(WorkPriority.Normal)].Count != count) EmptyLocalBatches();
         _lanes.Append(ref batch);
         return count;
     }
@@ -115,22 +115,22 @@ internal struct Backlog<TOps>
     public void Add(in Resumption resumption)
     {
         _resumptions.Enqueue(resumption);
-        EmptyBags(); // it goes first
+        EmptyLocalBatches(); // it goes first
     }
 
     // --- taking -------------------------------------------------------------------------------------------------------
 
     /// <summary>The worker takes what is next in hand, and a few more along.</summary>
     /// <returns>False if nothing is here; then workers may still carry something.</returns>
-    public bool TryTake(QueueWorker worker, long now, Carry carry, out Assignment assignment, ref Aftermath after)
+    public bool TryTake(QueueWorker worker, long now, BatchPolicy batchPolicy, out Assignment assignment, ref DeferredActions after)
     {
-        if (_lanes.IsLowTurn) EmptyBags(); // so that a bag whose worker came upon a long item is not passed by for ever
+        if (_lanes.IsLowTurn) EmptyLocalBatches(); // so that a local batch whose worker came upon a long item is not passed by for ever
         if (!TryDequeue(worker, now, out assignment, ref after)) return false;
-        if (_resumptions.Count == 0) _bags.Fill(worker, carry, ref _lanes);
+        if (_resumptions.Count == 0) _batches.Fill(worker, batchPolicy, ref _lanes);
         return true;
     }
 
-    private bool TryDequeue(QueueWorker worker, long now, out Assignment assignment, ref Aftermath after)
+    private bool TryDequeue(QueueWorker worker, long now, out Assignment assignment, ref DeferredActions after)
     {
         // Resumptions first: finishing what was started frees memory and callers sooner than starting more.
         bool itemsTurn = _resumptions.Count > 0 && ++_resumptionTurn % ResumptionTurns == 0;
@@ -190,7 +190,7 @@ internal struct Backlog<TOps>
 
     /// <summary>A stand-in takes what the longest chain of items waits for. There is something.</summary>
     /// <returns>False: it had expired.</returns>
-    public bool TryTakeCaused(QueueWorker standIn, long now, out Assignment assignment, ref Aftermath after)
+    public bool TryTakeCaused(QueueWorker standIn, long now, out Assignment assignment, ref DeferredActions after)
     {
         assignment = default;
         int depth = _resumptions.FindDeepest(out int place);
@@ -215,19 +215,19 @@ internal struct Backlog<TOps>
         return true;
     }
 
-    // --- bags ---------------------------------------------------------------------------------------------------------
+    // --- local batches ---------------------------------------------------------------------------------------------------------
 
-    public void EmptyBags() => _bags.EmptyAll(ref _lanes);
+    public void EmptyLocalBatches() => _batches.EmptyAll(ref _lanes);
 
-    public void EmptyBagOf(QueueWorker worker)
+    public void EmptyLocalBatchOf(QueueWorker worker)
     {
-        if (worker.HasBagGuess) Bags<TOps>.Empty(worker, ref _lanes);
+        if (worker.HasBatchGuess) LocalBatches<TOps>.Empty(worker, ref _lanes);
     }
 
     // --- ending what waits --------------------------------------------------------------------------------------------
 
     /// <summary>Ends an item that waits in its lane.</summary>
-    public void End(PoolWorkItem item, WorkOutcome outcome, ref Aftermath after)
+    public void End(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
     {
         _lanes.Remove(item);
         _ownLimits.Remove(item);
@@ -236,9 +236,9 @@ internal struct Backlog<TOps>
     }
 
     /// <summary>Ends what has waited too long.</summary>
-    public void EndExpired(long now, ref Aftermath after)
+    public void EndExpired(long now, ref DeferredActions after)
     {
-        EmptyBags();
+        EmptyLocalBatches();
         while (_ownLimits.Top is { } item && item.ExpiresAt <= now) End(item, WorkOutcome.Expired, ref after);
         for (int priority = (int)WorkPriority.Low; priority <= (int)WorkPriority.High; priority++)
         {
@@ -247,9 +247,9 @@ internal struct Backlog<TOps>
     }
 
     /// <summary>Ends every item as not started: the highest priority first, in each the oldest first.</summary>
-    public void HandBack(List<PoolWorkItem> handedBack, ref Aftermath after)
+    public void HandBack(List<PoolWorkItem> handedBack, ref DeferredActions after)
     {
-        EmptyBags();
+        EmptyLocalBatches();
         for (WorkPriority priority = WorkPriority.High; priority >= WorkPriority.Low; priority--)
         {
             while (OldestOf(priority) is { } item)
@@ -269,7 +269,7 @@ internal struct Backlog<TOps>
         return count;
     }
 
-    private void EndUnrun(PoolWorkItem item, WorkOutcome outcome, ref Aftermath after)
+    private void EndUnrun(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
     {
         item.ExpiryIndex = 0;
         item.Outcome = outcome;

@@ -11,18 +11,18 @@ internal struct IdleWorkers<TOps>
     where TOps : struct, IAtomicOps
 {
     private readonly Inbox<TOps> _inbox;
-    private readonly Crew _crew;
-    private readonly Attention<TOps> _attention;
+    private readonly WorkerRegistry _registry;
+    private readonly SubmitterFlags<TOps> _flags;
     private readonly int _cores;
     private readonly CacheLines _lines = new(1);
     private SleeperStack _sleepers;
     private QueueWorker? _searcher; // awake and about to look, or spinning
 
-    public IdleWorkers(Inbox<TOps> inbox, Crew crew, Attention<TOps> attention, int cores)
+    public IdleWorkers(Inbox<TOps> inbox, WorkerRegistry registry, SubmitterFlags<TOps> flags, int cores)
     {
         _inbox = inbox;
-        _crew = crew;
-        _attention = attention;
+        _registry = registry;
+        _flags = flags;
         _cores = cores;
     }
 
@@ -32,7 +32,7 @@ internal struct IdleWorkers<TOps>
     public readonly bool IsNobodyFree => _sleepers.Count == 0 && _searcher is null;
 
     /// <summary>Spinning is for cores that nothing else can use: not while the other workers use all of them but one.</summary>
-    private readonly bool HasCoreToSpare => _crew.Live - _sleepers.Count - 1 < _cores - 1;
+    private readonly bool HasCoreToSpare => _registry.Live - _sleepers.Count - 1 < _cores - 1;
 
     /// <summary>
     /// Nothing to do for the worker: it looks for a moment, as the one searcher, or it sleeps. Null: something has come.
@@ -62,8 +62,8 @@ internal struct IdleWorkers<TOps>
     /// <summary>The searcher spins for a moment. Not under the gate.</summary>
     public readonly void Look()
     {
-        Looking looking = default;
-        while (TOps.KeepLooking(ref looking))
+        SpinState spin = default;
+        while (TOps.KeepSpinning(ref spin))
         {
             if (_inbox.HasItems || TOps.Read(ref SearchHint) != 0) return;
         }
@@ -92,7 +92,7 @@ internal struct IdleWorkers<TOps>
     }
 
     /// <summary>There is work that the searcher does not see in the inbox: see that somebody comes for it.</summary>
-    public void Notify(ref Aftermath after)
+    public void Notify(ref DeferredActions after)
     {
         if (_searcher is null) WakeOne(ref after);
         else Hint();
@@ -105,7 +105,7 @@ internal struct IdleWorkers<TOps>
     }
 
     /// <summary>Wakes the one that fell asleep last, if any sleeps: it searches.</summary>
-    public void WakeOne(ref Aftermath after)
+    public void WakeOne(ref DeferredActions after)
     {
         if (!_sleepers.TryPop(out QueueWorker? sleeper)) return;
         _searcher = sleeper;
@@ -114,12 +114,12 @@ internal struct IdleWorkers<TOps>
     }
 
     /// <summary>Everybody shall look: some leave, or all.</summary>
-    public void WakeAll(ref Aftermath after)
+    public void WakeAll(ref DeferredActions after)
     {
         while (_sleepers.TryPop(out QueueWorker? sleeper)) after.Wake(sleeper);
         TOps.Write(ref SearchHint, 1);
         Publish();
     }
 
-    private readonly void Publish() => _attention.Set(Attention<TOps>.WakeSomebody, _sleepers.Count > 0 && _searcher is null);
+    private readonly void Publish() => _flags.Set(SubmitterFlags<TOps>.WakeSomebody, _sleepers.Count > 0 && _searcher is null);
 }

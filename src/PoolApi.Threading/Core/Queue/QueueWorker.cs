@@ -22,10 +22,10 @@ internal class QueueWorker
 
     internal bool MayStandIn; // set by a stand-in itself: the others are blocked still
 
-    internal long BagNumber; // of all bags ever filled; guarded by the gate
+    internal long BatchNumber; // of all local batches ever filled; guarded by the gate
 
-    // Guarded by the bag's own gate; whoever holds that of the queue may take it too, and in this order.
-    internal WorkItemList Bag; // tiny items that it took along, to run next
+    // Guarded by the local batch's own gate; whoever holds that of the queue may take it too, and in this order.
+    internal WorkItemList LocalBatch; // tiny items that it took along, to run next
 
     /// <summary>What it has in hand and has done.</summary>
     internal WorkerLedger Ledger { get; } = new();
@@ -33,13 +33,13 @@ internal class QueueWorker
     /// <summary>Its parker's word.</summary>
     internal ref int ParkWord => ref _lines.Int(0);
 
-    /// <summary>The gate of its bag.</summary>
-    internal ref int BagGate => ref _lines.Int(1);
+    /// <summary>The gate of its local batch.</summary>
+    internal ref int BatchGate => ref _lines.Int(1);
 
-    /// <summary>Whether its bag holds anything; out of date as soon as it is read, unless its gate is held.</summary>
-    internal bool HasBagGuess => Bag.HasItemsGuess;
+    /// <summary>Whether its local batch holds anything; out of date as soon as it is read, unless its gate is held.</summary>
+    internal bool HasBatchGuess => LocalBatch.HasItemsGuess;
 
-    /// <summary>Under the gate, or that of its bag: it is about to run an item that waited with the owner, or a continuation of it.</summary>
+    /// <summary>Under the gate, or that of its local batch: it is about to run an item that waited with the owner, or a continuation of it.</summary>
     internal void TakeInHand(PoolWorkItem item, object owner, long now, bool isStart)
     {
         Ledger.BeginChange();

@@ -8,7 +8,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// none would be left for a second link, and no chain would end. So half of the stand-ins (rounded up) may run what is one
 /// deep, half of the rest what is two deep or less, and so on; until nothing has moved for a while.
 /// </remarks>
-internal struct StandIns(Crew crew)
+internal struct StandIns(WorkerRegistry registry)
 {
     private SleeperStack _resting;
 
@@ -25,7 +25,7 @@ internal struct StandIns(Crew crew)
     {
         if (IsUnreserved) return true;
         int busy = 0;
-        foreach (QueueWorker worker in crew.All)
+        foreach (QueueWorker worker in registry.All)
         {
             if (worker.IsStandIn && worker.StandInDepth > 0 && worker.StandInDepth <= depth) busy++;
         }
@@ -40,14 +40,14 @@ internal struct StandIns(Crew crew)
 
     public void Remove(QueueWorker standIn) => _resting.Remove(standIn);
 
-    public bool TryWake(ref Aftermath after)
+    public bool TryWake(ref DeferredActions after)
     {
         if (!_resting.TryPop(out QueueWorker? standIn)) return false;
         after.Wake(standIn);
         return true;
     }
 
-    public void WakeAll(ref Aftermath after)
+    public void WakeAll(ref DeferredActions after)
     {
         while (TryWake(ref after))
         {
@@ -55,7 +55,7 @@ internal struct StandIns(Crew crew)
     }
 
     /// <summary>Those that have rested since then, or longer, leave.</summary>
-    public void Dismiss(long since, ref Aftermath after)
+    public void Dismiss(long since, ref DeferredActions after)
     {
         SleeperStack stay = default;
         while (_resting.TryPop(out QueueWorker? standIn))

@@ -4,8 +4,8 @@ namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
 /// The queue as others use it: submitting, taking, ending what waits, closing. It has the gate, and puts together what is
-/// guarded by it: what waits (<see cref="Backlog{TOps}"/>), who there is (<see cref="Crew"/>), who sleeps
-/// (<see cref="IdleWorkers{TOps}"/>), until when the timer is set (<see cref="ExpiryCover{TOps}"/>). The protocol, and why no
+/// guarded by it: what waits (<see cref="Backlog{TOps}"/>), who there is (<see cref="WorkerRegistry"/>), who sleeps
+/// (<see cref="IdleWorkers{TOps}"/>), until when the timer is set (<see cref="TimerArming{TOps}"/>). The protocol, and why no
 /// wake-up and no item is lost, stands in README.md beside this file.
 /// </summary>
 /// <remarks>
@@ -15,7 +15,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// <para><b>Open → Closed → Stopping → Stopped</b>, only forward. Closed: nothing is accepted. Stopping: a worker that finds
 /// the queue empty and nothing in flight leaves. Stopped: every worker leaves.</para>
 /// <para>Methods named …Locked are called under the gate. What must be done after it is collected in an
-/// <see cref="Aftermath"/>.</para>
+/// <see cref="DeferredActions"/>.</para>
 /// </remarks>
 internal sealed class WorkQueue<TOps> : IReleasedCount
     where TOps : struct, IAtomicOps
@@ -24,15 +24,15 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     private readonly CacheLines _lines = new(1);
     private readonly Inbox<TOps> _inbox = new();
-    private readonly Crew _crew = new();
-    private readonly Attention<TOps> _attention = new();
+    private readonly WorkerRegistry _registry = new();
+    private readonly SubmitterFlags<TOps> _flags = new();
     private readonly int _capacity;
     private readonly object _owner; // what items that wait here name as their holder
 
     // Guarded by the gate.
     private Backlog<TOps> _backlog;
     private IdleWorkers<TOps> _idle;
-    private ExpiryCover<TOps> _timer;
+    private TimerArming<TOps> _timer;
     private StandIns _standIns;
     private bool _isLookSet;
     private bool _isDismissalSet;
@@ -41,10 +41,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     {
         _capacity = capacity;
         _owner = owner ?? this;
-        _backlog = new Backlog<TOps>(_owner, _crew);
-        _idle = new IdleWorkers<TOps>(_inbox, _crew, _attention, cores);
-        _timer = new ExpiryCover<TOps>(_attention, limitsWaiting);
-        _standIns = new StandIns(_crew);
+        _backlog = new Backlog<TOps>(_owner, _registry);
+        _idle = new IdleWorkers<TOps>(_inbox, _registry, _flags, cores);
+        _timer = new TimerArming<TOps>(_flags, limitsWaiting);
+        _standIns = new StandIns(_registry);
     }
 
     /// <summary>Closed, Stopping or Stopped as far as workers go; only forward. Guarded by the gate.</summary>
@@ -67,7 +67,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public long PendingGuess => _inbox.Reserved - CountReleased();
 
     /// <summary>How many may wait or run: the capacity, and one for each live worker.</summary>
-    public int Limit => _capacity + _crew.Live;
+    public int Limit => _capacity + _registry.Live;
 
     /// <summary>
     /// Places for up to so many items, in one step. A place is taken by an item that waits or runs, so a worker that is
@@ -87,12 +87,12 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <param name="urgent">Something about the items needs the gate at once: a limit of their own, a cancellation.</param>
     /// <param name="after">What to do then.</param>
     /// <returns>False if the queue is closed.</returns>
-    public bool TryPush(PoolWorkItem oldest, PoolWorkItem newest, long last, bool urgent, ref Aftermath after)
+    public bool TryPush(PoolWorkItem oldest, PoolWorkItem newest, long last, bool urgent, ref DeferredActions after)
     {
         if (!_inbox.TryPush(oldest, newest)) return false;
         // After the push, which is a full fence: pairs with the fences in IdleWorkers. Either this sees that somebody sleeps,
         // or the worker that falls asleep sees the item.
-        if (_attention.IsWanted || urgent)
+        if (_flags.IsWanted || urgent)
         {
             Enter();
             AttendLocked(ref after);
@@ -109,10 +109,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     /// <summary>Adds a continuation of an item that is under way: past the limit and past closing.</summary>
     /// <returns>False if nobody is left to run it.</returns>
-    public bool Post(in Resumption resumption, ref Aftermath after)
+    public bool Post(in Resumption resumption, ref DeferredActions after)
     {
         Enter();
-        bool posted = State != QueueState.Stopped && _crew.Live > 0;
+        bool posted = State != QueueState.Stopped && _registry.Live > 0;
         if (posted)
         {
             _inbox.ReserveBeyondLimit();
@@ -128,7 +128,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// Adds an item past the limit, and past closing if nothing has to keep it out: what cannot be refused because it belongs
     /// to something that was accepted.
     /// </summary>
-    public void ForceLocked(PoolWorkItem item, ref Aftermath after)
+    public void ForceLocked(PoolWorkItem item, ref DeferredActions after)
     {
         DrainLocked(ref after); // what was pushed before goes before
         _inbox.ReserveBeyondLimit();
@@ -141,8 +141,8 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     // --- taking -------------------------------------------------------------------------------------------------------
 
     /// <summary>Called by a worker that has nothing in hand, before <see cref="Next"/>: an item that it carries, if any is to be run.</summary>
-    public bool TryTakeFromBag(QueueWorker worker, long now, out Assignment assignment) =>
-        Bags<TOps>.TryTake(worker, _owner, now, out assignment);
+    public bool TryTakeFromBatch(QueueWorker worker, long now, out Assignment assignment) =>
+        LocalBatches<TOps>.TryTake(worker, _owner, now, out assignment);
 
     /// <summary>Whether of each priority the newest item is next, not the oldest.</summary>
     public bool TakesNewestFirst
@@ -159,10 +159,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
     /// <param name="worker">The worker.</param>
     /// <param name="now">The time.</param>
-    /// <param name="carry">How many items more it may take along; see <see cref="Bags{TOps}"/>.</param>
+    /// <param name="batchPolicy">How many items more it may take along; see <see cref="LocalBatches{TOps}"/>.</param>
     /// <param name="assignment">What to run.</param>
     /// <param name="after">What to do then.</param>
-    public NextStep Next(QueueWorker worker, long now, Carry carry, out Assignment assignment, ref Aftermath after)
+    public NextStep Next(QueueWorker worker, long now, BatchPolicy batchPolicy, out Assignment assignment, ref DeferredActions after)
     {
         NextStep step;
         Enter();
@@ -172,11 +172,11 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             Exit();
             return step;
         }
-        _backlog.EmptyBagOf(worker);
+        _backlog.EmptyLocalBatchOf(worker);
         _idle.Remove(worker); // it woke for no reason of ours
         while (true)
         {
-            if (_crew.IsSurplus)
+            if (_registry.IsSurplus)
             {
                 assignment = default;
                 LeaveLocked(worker, ref after);
@@ -184,16 +184,16 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
                 break;
             }
             if (_backlog.WantDrain) DrainLocked(ref after);
-            if (_backlog.TryTake(worker, now, carry, out assignment, ref after))
+            if (_backlog.TryTake(worker, now, batchPolicy, out assignment, ref after))
             {
                 FoundLocked(worker, ref after);
                 NoteCausedLocked(ref after); // it may have taken something else
                 step = NextStep.Run;
                 break;
             }
-            if (_backlog.AnyBagGuess)
+            if (_backlog.AnyBatchGuess)
             {
-                _backlog.EmptyBags();
+                _backlog.EmptyLocalBatches();
                 continue;
             }
             NothingLeftLocked(ref after);
@@ -225,7 +225,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     // --- ending what waits --------------------------------------------------------------------------------------------
 
     /// <summary>Takes an item out of the queue, if it still waits here, and ends it.</summary>
-    public bool TryRemove(PoolWorkItem item, WorkOutcome outcome, ref Aftermath after)
+    public bool TryRemove(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
     {
         const int Patience = 1000;
         Enter();
@@ -263,7 +263,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>From here on nothing more is accepted; in one step with every push.</summary>
-    public bool CloseLocked(ref Aftermath after)
+    public bool CloseLocked(ref DeferredActions after)
     {
         if (State != QueueState.Open) return false;
         State = QueueState.Closed;
@@ -273,7 +273,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>Workers leave as soon as nothing is left for them, or at once.</summary>
-    public void StopLocked(QueueState state, ref Aftermath after)
+    public void StopLocked(QueueState state, ref DeferredActions after)
     {
         if (State < state) State = state;
         NothingLeftLocked(ref after);
@@ -284,7 +284,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public void DropResumptionsLocked() => _inbox.GiveBack(_backlog.DropResumptions());
 
     /// <summary>Ends everything that waits as not started: the highest priority first, in each the oldest first.</summary>
-    public void HandBackLocked(List<PoolWorkItem> handedBack, ref Aftermath after)
+    public void HandBackLocked(List<PoolWorkItem> handedBack, ref DeferredActions after)
     {
         DrainLocked(ref after);
         _backlog.HandBack(handedBack, ref after);
@@ -294,7 +294,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     // --- limits on waiting --------------------------------------------------------------------------------------------
 
     /// <summary>The timer has fired, or was never set: ends what has waited too long.</summary>
-    public void ExpireLocked(long now, ref Aftermath after)
+    public void ExpireLocked(long now, ref DeferredActions after)
     {
         _timer.Fired(); // before the inbox is looked into: it passes the fence that pairs with the push
         DrainLocked(ref after);
@@ -304,7 +304,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>For when to set the timer, if it must be; the caller sets it.</summary>
-    public long? TimerDueLocked(ref Aftermath after)
+    public long? TimerDueLocked(ref DeferredActions after)
     {
         GatherLocked(ref after);
         long due = _backlog.NextExpiry;
@@ -313,30 +313,30 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         return due;
     }
 
-    private void NoteTimerLocked(ref Aftermath after) => after.NeedsTimer |= !_timer.Covers(_backlog.NextExpiry);
+    private void NoteTimerLocked(ref DeferredActions after) => after.NeedsTimer |= !_timer.Covers(_backlog.NextExpiry);
 
     // --- workers that come and go -------------------------------------------------------------------------------------
 
     /// <summary>Makes a worker one of the queue's; its thread is about to call <see cref="Next"/>. It counts as on its way.</summary>
-    public void AddLocked(QueueWorker worker) => _crew.Add(worker, asStandIn: false);
+    public void AddLocked(QueueWorker worker) => _registry.Add(worker, asStandIn: false);
 
     /// <summary>The worker leaves: its loop ends. If it was on its way to work, somebody else goes.</summary>
-    public void LeaveLocked(QueueWorker worker, ref Aftermath after)
+    public void LeaveLocked(QueueWorker worker, ref DeferredActions after)
     {
         if (!worker.IsLive) return;
-        _backlog.EmptyBagOf(worker);
+        _backlog.EmptyLocalBatchOf(worker);
         if (worker.IsStandIn) _standIns.Remove(worker);
         else _idle.Remove(worker);
-        _crew.Remove(worker);
+        _registry.Remove(worker);
         FoundLocked(worker, ref after);
         NoteCausedLocked(ref after);
         NothingLeftLocked(ref after);
     }
 
-    public void ResizeLocked(int workers, ref Aftermath after)
+    public void ResizeLocked(int workers, ref DeferredActions after)
     {
-        _crew.Target = workers;
-        if (_crew.IsSurplus) _idle.WakeAll(ref after);
+        _registry.Target = workers;
+        if (_registry.IsSurplus) _idle.WakeAll(ref after);
     }
 
     // --- stand-ins ----------------------------------------------------------------------------------------------------
@@ -351,7 +351,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <param name="isUnreserved">Whether that has been so for so long that no stand-in is to be held back for what may come.</param>
     /// <param name="waitsFor">What they wait for: an item, or one whose continuation waits.</param>
     /// <param name="after">What to do then.</param>
-    public StandInNeed LookLocked(bool areBlocked, bool isUnreserved, out PoolWorkItem? waitsFor, ref Aftermath after)
+    public StandInNeed LookLocked(bool areBlocked, bool isUnreserved, out PoolWorkItem? waitsFor, ref DeferredActions after)
     {
         waitsFor = null;
         _isLookSet = false;
@@ -359,10 +359,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         if (State == QueueState.Stopped || !_backlog.MayHaveCaused || !_idle.IsNobodyFree) return StandInNeed.None;
         _isLookSet = true;
         _standIns.IsUnreserved = isUnreserved;
-        if (!areBlocked || !_crew.AreAllBusy) return StandInNeed.LookAgain;
+        if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.LookAgain;
         int depth = _backlog.DeepestCaused(out waitsFor);
         if (depth == 0) return StandInNeed.LookAgain;
-        if (_standIns.Resting == 0 && _crew.StandIns >= _standIns.Most) return StandInNeed.UsedUp;
+        if (_standIns.Resting == 0 && _registry.StandIns >= _standIns.Most) return StandInNeed.UsedUp;
         if (!_standIns.MayRun(depth)) return StandInNeed.LookAgain;
         return _standIns.TryWake(ref after) ? StandInNeed.Woken : StandInNeed.Start;
     }
@@ -371,22 +371,22 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <returns>False: there may be no more.</returns>
     public bool TryAddStandInLocked(QueueWorker worker)
     {
-        if (State == QueueState.Stopped || _crew.StandIns >= _standIns.Most) return false;
-        _crew.Add(worker, asStandIn: true);
+        if (State == QueueState.Stopped || _registry.StandIns >= _standIns.Most) return false;
+        _registry.Add(worker, asStandIn: true);
         return true;
     }
 
     /// <summary>The timer for dismissing has fired: stand-ins that have rested since then, or longer, leave.</summary>
     /// <returns>Whether to set it again.</returns>
-    public bool DismissLocked(long since, ref Aftermath after)
+    public bool DismissLocked(long since, ref DeferredActions after)
     {
         _standIns.Dismiss(since, ref after);
         return _isDismissalSet = _standIns.Resting > 0;
     }
 
-    public int StandInCount => _crew.StandIns;
+    public int StandInCount => _registry.StandIns;
 
-    private NextStep NextOfStandInLocked(QueueWorker worker, long now, out Assignment assignment, ref Aftermath after)
+    private NextStep NextOfStandInLocked(QueueWorker worker, long now, out Assignment assignment, ref DeferredActions after)
     {
         worker.StandInDepth = 0;
         _standIns.Remove(worker); // it woke for no reason of ours
@@ -400,7 +400,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             }
         }
         NothingLeftLocked(ref after);
-        if (worker.IsDismissed || MayExitLocked || _crew.StandIns > _standIns.Most)
+        if (worker.IsDismissed || MayExitLocked || _registry.StandIns > _standIns.Most)
         {
             LeaveLocked(worker, ref after);
             return NextStep.Exit;
@@ -415,14 +415,14 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// While something waits that a blocked worker may wait for, and no worker is free, a look is set. Called whenever one of the
     /// two may have come about.
     /// </summary>
-    private void NoteCausedLocked(ref Aftermath after)
+    private void NoteCausedLocked(ref DeferredActions after)
     {
         if (!_backlog.MayHaveCaused || _isLookSet || !_idle.IsNobodyFree || State == QueueState.Stopped) return;
         _isLookSet = true;
         after.NeedsLook = true;
     }
 
-    private void WakeAllLocked(ref Aftermath after)
+    private void WakeAllLocked(ref DeferredActions after)
     {
         _idle.WakeAll(ref after);
         _standIns.WakeAll(ref after);
@@ -430,7 +430,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     // --- what can be seen ---------------------------------------------------------------------------------------------
 
-    public int LiveWorkers => _crew.Live;
+    public int LiveWorkers => _registry.Live;
 
     public long Accepted => _backlog.Accepted;
 
@@ -443,43 +443,43 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public PoolWorkItem? OldestOf(WorkPriority priority) => _backlog.OldestOf(priority);
 
     /// <summary>Whether a worker carries items; out of date as soon as it is read.</summary>
-    public bool AnyBagGuess => _backlog.AnyBagGuess;
+    public bool AnyBatchGuess => _backlog.AnyBatchGuess;
 
-    /// <summary>Brings everything that waits to where it can be seen: out of the inbox and the bags, into the lanes.</summary>
-    public void GatherLocked(ref Aftermath after)
+    /// <summary>Brings everything that waits to where it can be seen: out of the inbox and the local batches, into the lanes.</summary>
+    public void GatherLocked(ref DeferredActions after)
     {
         DrainLocked(ref after);
-        _backlog.EmptyBags();
+        _backlog.EmptyLocalBatches();
     }
 
     /// <summary>Says so once, when the queue is closed and everything accepted has ended.</summary>
-    public void NothingLeftLocked(ref Aftermath after)
+    public void NothingLeftLocked(ref DeferredActions after)
     {
         if (State == QueueState.Open || !IsEmptyLocked) return;
         after.IsDrained = true;
         if (State >= QueueState.Stopping) WakeAllLocked(ref after);
     }
 
-    public long CountReleased() => _backlog.Removed + _crew.Released;
+    public long CountReleased() => _backlog.Removed + _registry.Released;
 
     // --- under the gate -----------------------------------------------------------------------------------------------
 
     private bool HasWorkLocked => !_backlog.IsEmpty || _inbox.HasItems;
 
-    private bool IsEmptyLocked => AsyncInFlight == 0 && !HasWorkLocked && !_crew.HasItemInHand;
+    private bool IsEmptyLocked => AsyncInFlight == 0 && !HasWorkLocked && !_registry.HasItemInHand;
 
     private bool MayExitLocked => State == QueueState.Stopped || (State == QueueState.Stopping && IsEmptyLocked);
 
     /// <summary>
     /// The worker has work, or leaves. If it was the searcher, nobody searches now, and the wake is passed on.
     /// </summary>
-    private void FoundLocked(QueueWorker worker, ref Aftermath after)
+    private void FoundLocked(QueueWorker worker, ref DeferredActions after)
     {
         if (_idle.EndSearch(worker) && HasWorkLocked) _idle.WakeOne(ref after);
     }
 
     /// <summary>A submitter was asked to look in.</summary>
-    private void AttendLocked(ref Aftermath after)
+    private void AttendLocked(ref DeferredActions after)
     {
         DrainLocked(ref after);
         if (HasWorkLocked) _idle.Notify(ref after);
@@ -488,12 +488,12 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>Sorts what was pushed into the lanes. What was cancelled meanwhile ends here.</summary>
-    private void DrainLocked(ref Aftermath after)
+    private void DrainLocked(ref DeferredActions after)
     {
         if (_inbox.TakeAll() is { } newest) SortLocked(newest, ref after);
     }
 
-    private void SortLocked(PoolWorkItem newest, ref Aftermath after)
+    private void SortLocked(PoolWorkItem newest, ref DeferredActions after)
     {
         // The searcher watches the inbox, where these are no more.
         if (_backlog.Sort(newest, ref after) > 0) _idle.Hint();

@@ -5,7 +5,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// under the gate, rarely; read by anybody.
 /// </summary>
 /// <remarks>A class of its own, so that what submitters read of it is not on a line that each taking writes.</remarks>
-internal sealed class Crew
+internal sealed class WorkerRegistry
 {
     private QueueWorker[] _all = []; // replaced, never changed
     private int _live;

@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>What tending the store does. Each method is a small transaction, at most so many jobs, and answers how many there were.</summary>
-internal sealed class JobTending(Database database, JobTable table, Suspects suspects, Batch batch)
+/// <summary>The steps of maintaining the store. Each method is a small transaction, at most so many jobs, and answers how many there were.</summary>
+internal sealed class JobMaintenance(Database database, JobTable table, Suspects suspects, Batch batch)
 {
     private readonly Statement _late = database.Prepare(
         $"SELECT {JobColumns.All} FROM jobs WHERE state = 0 AND expires <= ? ORDER BY expires LIMIT ?");

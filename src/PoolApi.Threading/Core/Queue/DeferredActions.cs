@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// What was decided under the gate and is to be done after it: waking a thread takes microseconds, and telling an item its
 /// end runs code of a caller.
 /// </summary>
-internal struct Aftermath
+internal struct DeferredActions
 {
     private QueueWorker? _wake;
     private PoolWorkItem? _ended;

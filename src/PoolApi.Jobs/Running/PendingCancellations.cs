@@ -9,7 +9,7 @@ namespace PoolApi.Jobs.Running;
 /// looks here. One of the two sees the other. They are forgotten when no claim is under way; or when there are very many, since a
 /// renewal of the lease tells of a cancellation as well.
 /// </remarks>
-internal sealed class EarlyCancellations
+internal sealed class PendingCancellations
 {
     private const int Most = 10_000;
 

@@ -7,10 +7,10 @@ namespace PoolApi.Threading.Core.Queue;
 /// costs it no lock, and no line that workers write.
 /// </summary>
 /// <remarks>
-/// Each bit has one writer, under the gate: <see cref="IdleWorkers{TOps}"/> and <see cref="ExpiryCover{TOps}"/>. A copy of
+/// Each bit has one writer, under the gate: <see cref="IdleWorkers{TOps}"/> and <see cref="TimerArming{TOps}"/>. A copy of
 /// this struct is the same word.
 /// </remarks>
-internal readonly struct Attention<TOps>
+internal readonly struct SubmitterFlags<TOps>
     where TOps : struct, IAtomicOps
 {
     public const int WakeSomebody = 1; // a worker sleeps, and none searches
@@ -18,7 +18,7 @@ internal readonly struct Attention<TOps>
 
     private readonly CacheLines _lines = new(1);
 
-    public Attention()
+    public SubmitterFlags()
     {
     }
 

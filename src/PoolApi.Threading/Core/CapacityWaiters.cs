@@ -10,7 +10,7 @@ namespace PoolApi.Threading.Core;
 /// Whoever is not told though there is room is told by a timer: nobody else may ever come. By the real clock, as waking is.
 /// </remarks>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
-internal sealed class SpaceWaiters
+internal sealed class CapacityWaiters
 #pragma warning restore CA1001
 {
     /// <summary>About twice what it takes to wake a thread.</summary>
@@ -27,10 +27,10 @@ internal sealed class SpaceWaiters
     private volatile int _count;
     private bool _isAgainSet; // guarded by this object's lock, as the list is
 
-    public SpaceWaiters(PoolCore core)
+    public CapacityWaiters(PoolCore core)
     {
         _core = core;
-        _again = new Timer(static self => ((SpaceWaiters)self!).TellAgain(), this, Timeout.Infinite, Timeout.Infinite);
+        _again = new Timer(static self => ((CapacityWaiters)self!).TellAgain(), this, Timeout.Infinite, Timeout.Infinite);
     }
 
     public void Stop() => _again.Dispose();
@@ -85,7 +85,7 @@ internal sealed class SpaceWaiters
     private Waiter Enlist()
     {
         var waiter = new Waiter(Stopwatch.GetTimestamp());
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             _waiters.AddLast(waiter);
             _count = _waiters.Count;
@@ -98,7 +98,7 @@ internal sealed class SpaceWaiters
 
     private void Delist(Waiter waiter)
     {
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             _waiters.Remove(waiter);
             _count = _waiters.Count;
@@ -109,7 +109,7 @@ internal sealed class SpaceWaiters
 
     private void Tell()
     {
-        using (new Hold(this))
+        using (new UninterruptibleLock(this))
         {
             if (_waiters.First is not { } longest) return;
             bool closed = _core.IsClosed;
@@ -148,7 +148,7 @@ internal sealed class SpaceWaiters
 
     private void TellAgain()
     {
-        using (new Hold(this)) _isAgainSet = false;
+        using (new UninterruptibleLock(this)) _isAgainSet = false;
         Tell();
     }
 

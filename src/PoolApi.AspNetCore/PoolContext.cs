@@ -5,7 +5,7 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore;
 
 /// <summary>A pool in the app: the threads, and what bounds the requests in front of them.</summary>
-internal sealed class AppPool(
+internal sealed class PoolContext(
     FixedThreadPool threads, PoolOptions options, TimeSpan maxQueueTime, TimeSpan maxRunTime, PoolRegistration registration, AnswerBudget answers, TimeProvider time)
 {
     public FixedThreadPool Threads => threads;

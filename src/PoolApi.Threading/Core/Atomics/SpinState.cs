@@ -1,7 +1,7 @@
 namespace PoolApi.Threading.Core.Atomics;
 
 /// <summary>How long and how often somebody has looked for what he waits for; made anew for each wait.</summary>
-internal struct Looking
+internal struct SpinState
 {
     internal long Since;
     internal int Yields;

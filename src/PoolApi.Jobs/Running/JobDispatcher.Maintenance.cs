@@ -10,17 +10,17 @@ public sealed partial class JobDispatcher
 {
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 
-    private readonly Signal _tend = new();
-    private volatile bool _tendsSlowly; // nothing is queued and nothing runs, as far as is known
-    private int _tendNow; // 1: a round is wanted at once
+    private readonly Signal _maintain = new();
+    private volatile bool _maintainsSlowly; // nothing is queued and nothing runs, as far as is known
+    private int _maintainNow; // 1: a round is wanted at once
 
     /// <summary>Jobs wait or run: maintenance looks at them more often. Called after what makes it so can be seen.</summary>
-    private void TendOften()
+    private void MaintainOften()
     {
-        if (_tendsSlowly) _tend.Set();
+        if (_maintainsSlowly) _maintain.Set();
     }
 
-    private async Task TendAsync()
+    private async Task MaintainAsync()
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var rules = new MaintenanceRules(_options.Retention, _options.MaxRedeliveries);
@@ -57,22 +57,22 @@ public sealed partial class JobDispatcher
     {
         while (!_stopped.IsCancellationRequested)
         {
-            if (Interlocked.Exchange(ref _tendNow, 0) != 0) break;
+            if (Interlocked.Exchange(ref _maintainNow, 0) != 0) break;
             TimeSpan left = Pace() - _time.GetElapsedTime(round);
             if (left <= TimeSpan.Zero) break;
-            await _tend.WaitAsync(left, _time, _stopped.Token);
+            await _maintain.WaitAsync(left, _time, _stopped.Token);
         }
-        _tendsSlowly = false;
+        _maintainsSlowly = false;
     }
 
     /// <summary>How far apart the rounds are.</summary>
     private TimeSpan Pace()
     {
-        _tendsSlowly = true;
+        _maintainsSlowly = true;
         Interlocked.MemoryBarrier(); // said before it is looked: whoever makes it busy afterwards wakes this
         // Another instance may come that nobody tells of, and die: that cannot be known otherwise than by looking.
         bool isBusy = !_runs.IsEmpty || _queue.IsKnown || _store.IsShared;
-        _tendsSlowly = !isBusy;
+        _maintainsSlowly = !isBusy;
         TimeSpan quiet = _options.Lease / 3 < Quiet ? _options.Lease / 3 : Quiet;
         TimeSpan pace = isBusy ? _options.Lease / 6 : quiet;
         // A retention of seconds is kept to the second, or nearly.

@@ -4,11 +4,11 @@ namespace PoolApi.Threading.Core;
 /// Holds a monitor, as <see langword="lock"/> does, but is not turned away by a <see cref="Thread.Interrupt"/>: that is
 /// put off until the thread next waits. For steps that must not be skipped, such as counting an item's end.
 /// </summary>
-internal readonly ref struct Hold : IDisposable
+internal readonly ref struct UninterruptibleLock : IDisposable
 {
     private readonly object _monitor;
 
-    public Hold(object monitor)
+    public UninterruptibleLock(object monitor)
     {
         bool interrupted = false;
         while (true)

@@ -10,7 +10,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// after the last line is not said. A log that cannot be written to must not stop the stop, nor end the process by way of a
 /// signal's thread: what it throws is dropped.
 /// </remarks>
-internal sealed partial class ShutdownAccount(AppPools pools, ILogger<ShutdownCoordinator> logger)
+internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCoordinator> logger)
 {
     /// <summary>The last line of a process that never had a pool.</summary>
     public const string NothingAccepted = "Shutdown complete: exit 0, accepted 0, completed 0, failed 0, cancelled 0, "

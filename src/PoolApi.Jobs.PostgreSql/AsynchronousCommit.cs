@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>Statements whose commit does not wait for the disk: a crash of the database may undo them.</summary>
-internal static class WithoutDisk
+internal static class AsynchronousCommit
 {
     /// <summary>
     /// A row for the from clause of a statement that is a transaction of its own. The setting is looked at when it is committed, so

@@ -10,17 +10,17 @@ namespace PoolApi.Threading.Core.Queue;
 /// Where there is a common limit, submitters are asked for their attention while the timer is not set; an item with a limit
 /// of its own has its submitter come in anyway.
 /// </remarks>
-internal struct ExpiryCover<TOps>
+internal struct TimerArming<TOps>
     where TOps : struct, IAtomicOps
 {
-    private readonly Attention<TOps> _attention;
+    private readonly SubmitterFlags<TOps> _flags;
     private readonly bool _limitsWaiting;
     private bool _isSet;
     private long _due;
 
-    public ExpiryCover(Attention<TOps> attention, bool limitsWaiting)
+    public TimerArming(SubmitterFlags<TOps> flags, bool limitsWaiting)
     {
-        _attention = attention;
+        _flags = flags;
         _limitsWaiting = limitsWaiting;
         Publish();
     }
@@ -43,5 +43,5 @@ internal struct ExpiryCover<TOps>
         TOps.Fence(); // pairs with the push: whoever pushes after this sets the timer, whoever pushed before is found in the inbox
     }
 
-    private readonly void Publish() => _attention.Set(Attention<TOps>.SetTimer, _limitsWaiting && !_isSet);
+    private readonly void Publish() => _flags.Set(SubmitterFlags<TOps>.SetTimer, _limitsWaiting && !_isSet);
 }

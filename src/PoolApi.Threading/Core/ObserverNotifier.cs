@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Core;
 /// Whom the pool tells: its observer, who listens to its metrics, and an item that has ended. All of it is code of a caller, so
 /// whatever it throws stays here, and it is called under no lock but a batch's own (<see cref="MeasurementBatch"/>).
 /// </summary>
-internal sealed class PoolListeners(PoolCore core, IFixedThreadPoolObserver? observer)
+internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? observer)
 {
     public void Accepted(PoolWorkItem item)
     {

@@ -4,7 +4,7 @@ using NpgsqlTypes;
 namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>Expires, redelivers, sweeps: each in a transaction of its own, over rows that nobody else has locked.</summary>
-internal sealed class Tending
+internal sealed class Maintenance
 {
     private readonly Database _database;
     private readonly JobChanges _changes;
@@ -14,7 +14,7 @@ internal sealed class Tending
     private readonly string _sweep;
     private readonly string _remove;
 
-    public Tending(Database database, string schema, JobChanges changes)
+    public Maintenance(Database database, string schema, JobChanges changes)
     {
         (_database, _changes) = (database, changes);
         _clock = new DatabaseClock(schema);
@@ -29,7 +29,7 @@ internal sealed class Tending
             returning j.id, j.version, j.kind, j.state
             """;
         // Whoever ran beside one that is lost is noted as well, its lease may last a little longer. All by what was when the statement
-        // began, so that two who tend at once do not take each other's jobs for lone ones.
+        // began, so that two instances that maintain at once do not take each other's jobs for lone ones.
         _redeliver =
             $"""
             with lost as materialized (
