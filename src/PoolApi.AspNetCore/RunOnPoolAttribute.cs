@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Mvc.Filters;
 using PoolApi.AspNetCore.Endpoints;
-using PoolApi.AspNetCore.Mvc;
 using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;

@@ -9,7 +9,6 @@ using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
-using PoolApi.AspNetCore.Mvc;
 using PoolApi.AspNetCore.Overload;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Running;
 

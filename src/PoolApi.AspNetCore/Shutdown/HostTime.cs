@@ -1,8 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
-using PoolApi.AspNetCore.Shutdown;
 
-namespace PoolApi.AspNetCore.Settings;
+namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>
 /// Gives the host the time that the phases of a stop need: with less, the host would cut connections in the middle of them. A time that

@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
 
-namespace PoolApi.Jobs.Stores;
+namespace PoolApi.Jobs.Running;
 
 /// <summary>A store that measures what each operation of another takes: <c>poolapi.store.operation.duration</c>. Owns the other.</summary>
 /// <param name="store">The other.</param>

@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
-using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Settings;
 
-namespace PoolApi.AspNetCore.Settings;
+namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>Reads the settings of the stop, and judges what comes out, code that configured it included.</summary>
 internal sealed class ShutdownOptionsSetup(IConfiguration configuration, ShutdownSection section)

@@ -3,9 +3,8 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.Extensions.DependencyInjection;
-using PoolApi.AspNetCore.Endpoints;
 
-namespace PoolApi.AspNetCore.Mvc;
+namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
 /// Where a request enters the pool that has come through MVC and not through endpoint filters: innermost in front of a controller's action
@@ -78,7 +77,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
     /// <summary>In an app without any pool nothing of this library runs at the start, and no endpoint leads to a pool.</summary>
     private static void ThrowIfNoPool(FilterContext context)
     {
-        if (context.HttpContext.RequestServices.GetService<AttributeEndpoints>() is null)
+        if (context.HttpContext.RequestServices.GetService<PoolContexts>() is null)
             PoolEndpoint.ThrowIfNoPool(context.HttpContext.RequestServices, pool: null, $"'{context.ActionDescriptor.DisplayName}'");
     }
 

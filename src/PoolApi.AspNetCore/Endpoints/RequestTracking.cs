@@ -4,9 +4,9 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
-using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Shutdown;
 
-namespace PoolApi.AspNetCore.Shutdown;
+namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
 /// Around every request of the app: the stop knows of it and of its connection. While the app stops, every response asks its

@@ -2,7 +2,7 @@ using System.Reflection;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 
-namespace PoolApi.AspNetCore.Mvc;
+namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>What an action returned as <see cref="IResult"/>: MVC wraps it in a type of its own, which is not public.</summary>
 internal static class WrappedHttpResult
