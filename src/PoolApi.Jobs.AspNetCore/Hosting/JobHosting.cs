@@ -31,8 +31,6 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
 
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        if (services.GetService<IServiceProviderIsService>()?.IsService(typeof(IJobStore)) == false)
-            throw new InvalidOperationException("Jobs need a store: call UseSqlite(…), UsePostgreSql(…) or UseStore(…) on what AddJobs returns.");
         // Not in the constructor: hosted services are made before the settings are validated. The dispatcher first: it listens to the store.
         _dispatcher = services.GetRequiredService<JobDispatcher>();
         _store = services.GetRequiredService<IJobStore>();

@@ -47,7 +47,8 @@ public static class JobServices
             s.GetRequiredService<IMeterFactory>().Create(FixedThreadPool.MeterName), () => s.GetRequiredService<JobCounts>().Known));
         services.AddSingleton<IJobExecutor, StoredRequestRunner>();
         services.AddSingleton(static s => new JobDispatcher(
-            s.GetRequiredService<IJobStore>(),
+            s.GetService<IJobStore>() ?? throw new InvalidOperationException(
+                "Jobs need a store: call UseSqlite(…), UsePostgreSql(…) or UseStore(…) on what AddJobs returns."),
             s.GetRequiredService<IJobExecutor>(),
             s.GetRequiredService<JobPool>().Threads,
             s.GetRequiredService<JobWatch>(),
