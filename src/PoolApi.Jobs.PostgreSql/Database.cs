@@ -34,7 +34,6 @@ internal sealed class Database : IAsyncDisposable
 
     private readonly HostSources _pool;
     private readonly HostSources _single;
-    private readonly string _place;
     private readonly string _closed;
     private long _interruptions;
     private long _renewedAt; // a timestamp
@@ -46,8 +45,8 @@ internal sealed class Database : IAsyncDisposable
     public Database(string connectionString, int connectSeconds = ConnectSeconds, int statementSeconds = StatementSeconds)
     {
         var given = new NpgsqlConnectionStringBuilder(connectionString);
-        _place = PlaceOf(given);
-        _closed = $"The job store in {_place} is closed.";
+        Place = PlaceOf(given);
+        _closed = $"The job store in {Place} is closed.";
         // A second for the pool and the handshake.
         TimeSpan limit = TimeSpan.FromSeconds(connectSeconds + 1);
         var order = new HostOrder(TimeProvider.System);
@@ -69,6 +68,9 @@ internal sealed class Database : IAsyncDisposable
         given.TcpKeepAliveInterval = 1;
         _single = new HostSources(given, order, limit, settings => Build(settings, statementSeconds));
     }
+
+    /// <summary>Where the connection string leads, in words for the operator. Without secrets.</summary>
+    public string Place { get; }
 
     /// <summary>How often a connection was broken so far. One that is only late may be well: there is much to do.</summary>
     public long Interruptions => Volatile.Read(ref _interruptions);
@@ -108,7 +110,7 @@ internal sealed class Database : IAsyncDisposable
     }
 
     /// <summary>Where a connection string leads, in words for the operator. Without secrets.</summary>
-    public static string PlaceOf(NpgsqlConnectionStringBuilder settings) =>
+    private static string PlaceOf(NpgsqlConnectionStringBuilder settings) =>
         $"the PostgreSQL database {settings.Database ?? settings.Username} on {settings.Host}:{settings.Port}";
 
     /// <summary><see cref="Patience"/> for what takes bodies along: a MiB takes a second at worst.</summary>
@@ -137,7 +139,7 @@ internal sealed class Database : IAsyncDisposable
     public async Task RequireSessionsAsync(NpgsqlConnection connection, CancellationToken cancellation)
     {
         await using NpgsqlConnection other = await OpenSingleAsync(cancellation);
-        await SessionPooling.RequireAsync(connection, other, _place, cancellation);
+        await SessionPooling.RequireAsync(connection, other, Place, cancellation);
     }
 
     /// <summary>The store is closed.</summary>
@@ -152,7 +154,7 @@ internal sealed class Database : IAsyncDisposable
     }
 
     /// <summary>The failure of the first connection, in words for the operator.</summary>
-    public JobStoreException CannotOpen(Exception e) => new($"Cannot use {_place}: {Reason(e)}. {Remedy(e)}", e);
+    public JobStoreException CannotOpen(Exception e) => new($"Cannot use {Place}: {Reason(e)}. {Remedy(e)}", e);
 
     public async ValueTask DisposeAsync()
     {
@@ -270,7 +272,7 @@ internal sealed class Database : IAsyncDisposable
     };
 
     private JobStoreUnavailableException Unavailable(string reason, Exception e) =>
-        new($"{char.ToUpperInvariant(_place[0])}{_place[1..]} cannot be used: {reason}", e);
+        new($"{char.ToUpperInvariant(Place[0])}{Place[1..]} cannot be used: {reason}", e);
 
     /// <summary>Nobody asks any more how it ends.</summary>
     private static void Observe(Task left) => left.ContinueWith(

@@ -66,6 +66,9 @@ public sealed partial class PostgreSqlJobStore : IJobStore
     }
 
     /// <inheritdoc/>
+    public string Place => _database.Place;
+
+    /// <inheritdoc/>
     public IJobStoreListener? Listener
     {
         get => _changes.Listener;
@@ -74,11 +77,6 @@ public sealed partial class PostgreSqlJobStore : IJobStore
 
     /// <inheritdoc/>
     public bool IsShared => true;
-
-    /// <summary>Where a connection string leads, in words for the operator, without secrets: a database, host and port.</summary>
-    /// <param name="connectionString">As Npgsql has it.</param>
-    /// <exception cref="ArgumentException">It is no connection string.</exception>
-    public static string PlaceOf(string connectionString) => Database.PlaceOf(new NpgsqlConnectionStringBuilder(connectionString));
 
     private string Channel => $"{_schema}_jobs";
 

@@ -53,6 +53,9 @@ public sealed class SqliteJobStore : IJobStore
     }
 
     /// <inheritdoc/>
+    public string Place => $"the file {_file.Path}";
+
+    /// <inheritdoc/>
     public IJobStoreListener? Listener
     {
         get => _writer.Listener;

@@ -6,8 +6,7 @@ using PoolApi.Auth;
 using PoolApi.Cors;
 using PoolApi.Diagnostics;
 using PoolApi.Documentation;
-using PoolApi.JobRoutes;
-using PoolApi.JobService;
+using PoolApi.JobSetup;
 using PoolApi.Listening;
 using PoolApi.Management;
 using PoolApi.Passwords;
@@ -40,7 +39,7 @@ try
     builder.Services.ConfigurePoolShutdown("Shutdown");
     builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", settings.Auth.AddTo).FromSection("Pool");
     bool jobs = settings.Jobs.Store != JobStoreKind.None;
-    if (jobs) builder.Services.AddJobs(settings.Jobs);
+    if (jobs) builder.Services.AddServiceJobs(settings.Jobs, hasKeys: settings.Auth.Keys is not null);
     builder.Services.AddProblems();
     builder.Services.AddTelemetry(builder.Configuration);
     builder.Services.AddDocumentation(asksForKeys: settings.Auth.Keys is not null);
@@ -58,15 +57,14 @@ try
     app.UseCorsPolicy(settings.Cors);
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
     app.UseRequestChecks();
-    if (jobs) app.UseJobIntake();
     RouteGroupBuilder routes = app.MapReadable();
     routes.MapWelcome(settings.Diagnostics, jobs, settings.Auth.Keys is not null);
     routes.MapOpenApi();
-    RouteGroupBuilder api = routes.MapChecked();
-    api.MapThumbnails();
+    RouteGroupBuilder api = routes.MapChecked().KnowJobParameters();
+    api.MapThumbnails(jobs);
     api.MapPasswords();
-    if (settings.Diagnostics) api.MapDiagnostics();
-    if (jobs) api.MapJobs();
+    if (settings.Diagnostics) api.MapDiagnostics(jobs);
+    if (jobs) api.MapServiceJobs();
     routes.MapManagement();
 
     try

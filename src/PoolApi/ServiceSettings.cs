@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.Auth;
 using PoolApi.Cors;
-using PoolApi.JobService;
+using PoolApi.JobSetup;
 using PoolApi.Management;
 using PoolApi.Settings;
 using PoolApi.Thumbnails;

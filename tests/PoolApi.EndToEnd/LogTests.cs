@@ -139,7 +139,7 @@ public sealed partial class LogTests
     private static void MustBeUsual(PoolApiProcess service) =>
         Assert.All(service.Log.Lines, line => Assert.True(Usual().IsMatch(line), $"a line of the log: {line}"));
 
-    [GeneratedRegex(@"^\S+ (info: PoolApi\.JobService\.JobHosting\[42\] Jobs are kept|info: Microsoft\.Hosting\.Lifetime|info: PoolApi\.Threading\.FixedThreadPool\[2\] Shutting down worker|info: PoolApi\.AspNetCore\.Shutdown\.\S+ Shutdown)")]
+    [GeneratedRegex(@"^\S+ (info: PoolApi\.Jobs\.AspNetCore\.Hosting\.JobHosting\[42\] Jobs are kept|info: Microsoft\.Hosting\.Lifetime|info: PoolApi\.Threading\.FixedThreadPool\[2\] Shutting down worker|info: PoolApi\.AspNetCore\.Shutdown\.\S+ Shutdown)")]
     private static partial Regex Usual();
 
     /// <summary>Makes lines until some are dropped.</summary>

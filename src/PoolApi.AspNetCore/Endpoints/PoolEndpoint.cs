@@ -29,6 +29,7 @@ internal sealed class PoolEndpoint
     private readonly Lazy<Services> _services;
     private IServiceProvider? _app;
     private bool _isHandlerSynchronous;
+    private bool _hasIntake;
     private bool _isComplete;
 
     public PoolEndpoint() => _services = new Lazy<Services>(() => new Services(this, _app!));
@@ -117,10 +118,13 @@ internal sealed class PoolEndpoint
             // Behind filters, the framework does not call a minimal API's handler if the response has an error's status: binding has failed,
             // and there is no reason to queue for that. (A controller's action is called, whatever the status is.)
             int status = context.Response.StatusCode;
-            if (IsAction || status < StatusCodes.Status400BadRequest) return request.RunAsync(next, invocation);
-            return request.StatusBefore == status && !IsOfBinding(status) ? request.RunAsync(WithoutStatus(next), invocation) : next(invocation);
+            if (IsAction || status < StatusCodes.Status400BadRequest) return RunOrStoreAsync(request, next, invocation);
+            return request.StatusBefore == status && !IsOfBinding(status) ? RunOrStoreAsync(request, WithoutStatus(next), invocation) : next(invocation);
         };
     }
+
+    private ValueTask<object?> RunOrStoreAsync(PoolRequest request, EndpointFilterDelegate next, EndpointFilterInvocationContext invocation) =>
+        _hasIntake && invocation.HttpContext.Features.Get<IRequestStoreFeature>() is { } store ? store.StoreAsync() : request.RunAsync(next, invocation);
 
     /// <summary>The statuses that the framework gives a response if binding fails.</summary>
     private static bool IsOfBinding(int status) => status is StatusCodes.Status400BadRequest or StatusCodes.Status408RequestTimeout
@@ -152,8 +156,10 @@ internal sealed class PoolEndpoint
         if (poolEndpoint.Options.MaxRunTime is not null || (pool is not null && pool.MaxRunTime != Timeout.InfiniteTimeSpan))
             endpoint.Metadata.Add(Problem(StatusCodes.Status504GatewayTimeout));
         endpoint.Metadata.Add(new RunOnPoolMetadata(poolEndpoint.PoolName, poolEndpoint.Kind));
-        endpoint.Metadata.Add(new StoredRequestDelegates(
-            poolEndpoint.Kind, context => PoolRequest.StoreAsync(poolEndpoint, context), context => PoolRequest.RunStoredAsync(poolEndpoint, context)));
+        var stored = new StoredRequestDelegates(
+            poolEndpoint.Kind, context => PoolRequest.StoreAsync(poolEndpoint, context), context => PoolRequest.RunStoredAsync(poolEndpoint, context));
+        endpoint.Metadata.Add(stored);
+        poolEndpoint.PutIntake(endpoint, stored);
     }
 
     /// <summary>What conventions have said of an endpoint so far.</summary>
@@ -232,6 +238,16 @@ internal sealed class PoolEndpoint
 
     public static MethodInfo MethodOf(EndpointBuilder endpoint) =>
         endpoint.Metadata.OfType<ControllerActionDescriptor>().LastOrDefault()?.MethodInfo ?? endpoint.Metadata.OfType<MethodInfo>().Last();
+
+    /// <summary>Whoever may keep the endpoint's requests sees them first.</summary>
+    private void PutIntake(EndpointBuilder endpoint, StoredRequestDelegates stored)
+    {
+        if (endpoint.Metadata.OfType<IRequestIntake>().LastOrDefault() is not { } intake) return;
+        if (!HasEndpointFilter) throw new InvalidOperationException($"The requests of '{Name}' cannot be stored: it is no handler of a minimal API.");
+        _hasIntake = true;
+        RequestDelegate serve = endpoint.RequestDelegate!;
+        endpoint.RequestDelegate = context => intake.TryTake(context, stored) ?? serve(context);
+    }
 
     /// <summary>Asks for the registration, not for the pool, which is made when the host starts, after the settings were found right.</summary>
     /// <param name="services">The app's.</param>

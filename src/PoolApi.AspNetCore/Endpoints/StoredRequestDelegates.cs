@@ -15,7 +15,7 @@ public sealed class StoredRequestDelegates
 
     /// <summary>
     /// For a request that is to be kept: its body is read within the pool's limits, it is bound, and goes through the endpoint
-    /// filters that were added before <c>RunOnPool</c>, one of which answers it in the work's place. That the pool is full or
+    /// filters that were added before <c>RunOnPool</c>. Its <see cref="IRequestStoreFeature"/> answers in the handler's place. That the pool is full or
     /// overloaded is no reason to refuse it; a stop, a quota and the bounds on bodies are.
     /// </summary>
     public RequestDelegate Store { get; }

@@ -29,6 +29,9 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
     public bool TellsOfOthers => store.TellsOfOthers;
 
     /// <inheritdoc/>
+    public string Place => store.Place;
+
+    /// <inheritdoc/>
     public Task OpenAsync(CancellationToken cancellation) => store.OpenAsync(cancellation);
 
     /// <inheritdoc/>

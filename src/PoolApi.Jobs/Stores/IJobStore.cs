@@ -33,6 +33,9 @@ public interface IJobStore : IAsyncDisposable
     /// <exception cref="JobStoreException">It cannot be opened: the message says what is wrong and what to do.</exception>
     Task OpenAsync(CancellationToken cancellation);
 
+    /// <summary>Where the jobs are, in words for the operator: "Jobs are kept in …". Without secrets.</summary>
+    string Place => GetType().Name;
+
     /// <summary>
     /// Accepts a job: when it returns <see cref="AcceptOutcome.Created"/>, the job is committed. Of any number of calls with
     /// the same client and key, at once or one after another, exactly one creates.

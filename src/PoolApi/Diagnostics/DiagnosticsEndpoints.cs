@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using PoolApi.Documentation;
 using PoolApi.Jobs.Running;
-using PoolApi.JobService;
+using PoolApi.JobSetup;
 using PoolApi.Requests;
 
 namespace PoolApi.Diagnostics;
@@ -16,12 +16,12 @@ internal static class DiagnosticsEndpoints
     private const int ProgressMs = 100;
     private static readonly string[] Methods = ["GET", "POST"];
 
-    public static void MapDiagnostics(this IEndpointRouteBuilder endpoints)
+    public static void MapDiagnostics(this IEndpointRouteBuilder endpoints, bool jobs)
     {
         RouteGroupBuilder group = endpoints.MapGroup("/v1/diagnostics").WithTags(Tag);
 
         group.MapMethods("/noop", Methods, static () => TypedResults.Text("done\n"))
-            .Storable()
+            .AllowJobsIf(jobs)
             .RunOnPool()
             .WithTextAnswer()
             .WithOperationId("runNoop", byPost: "runNoopByPost")
@@ -40,7 +40,7 @@ internal static class DiagnosticsEndpoints
             })
             .RefuseHead(static context => SleepRequest.Read(context).Refusal)
             .RefuseInvalid()
-            .Storable()
+            .AllowJobsIf(jobs)
             .RunOnPool()
             .WithNumber("ms", "How long, in milliseconds.", 0, MaxSleepMs, required: true, example: 100)
             .WithFlag("uncooperative", "Do not wake on cancellation.")
@@ -59,7 +59,7 @@ internal static class DiagnosticsEndpoints
             })
             .RefuseHead(static context => HashRequest.Read(context).Refusal)
             .RefuseInvalid()
-            .Storable()
+            .AllowJobsIf(jobs)
             .RunOnPool()
             .WithNumber("iterations", "How many.", 1, MaxIterations, required: true, example: 25_000)
             .WithProblems(400)

@@ -1,7 +1,6 @@
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.OpenApi;
 using PoolApi.Diagnostics;
-using PoolApi.JobRoutes;
 using PoolApi.Passwords;
 using PoolApi.Thumbnails;
 
@@ -16,7 +15,6 @@ internal static class OpenApiSetup
         {
             SharedSchemas.KeepNumbers(schema);
             if (context.JsonTypeInfo.Type == typeof(ProblemDetails)) RouteDocs.AddProblemMembers(schema);
-            if (context.JsonTypeInfo.Type == typeof(JobView)) JobDocs.CompleteJob(schema);
             return Task.CompletedTask;
         });
         options.AddOperationTransformer(static (operation, context, _) =>
@@ -34,8 +32,7 @@ internal static class OpenApiSetup
                     + "whose type is urn:poolapi:problem:NAME.",
             };
             document.Servers = [Server(document.Servers)];
-            foreach (OpenApiTag tag in document.Tags ?? new HashSet<OpenApiTag>()) tag.Description = TagDescription(tag.Name);
-            if (document.Components?.Schemas?.TryGetValue(nameof(JobView), out IOpenApiSchema? job) == true) JobDocs.ShareChoices(job, document);
+            foreach (OpenApiTag tag in document.Tags ?? new HashSet<OpenApiTag>()) tag.Description ??= TagDescription(tag.Name);
             // Where there is HEAD, it is GET without the body: nobody has to read that twice.
             foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations?.Remove(HttpMethod.Head);
             // Here and not in an operation transformer: those of the routes themselves come after it.
@@ -68,7 +65,6 @@ internal static class OpenApiSetup
         ThumbnailEndpoints.Tag => "Smaller images of images.",
         PasswordEndpoints.Tag => "Password hashes, made and verified.",
         DiagnosticsEndpoints.Tag => "Work of known cost, to try the pool and to measure it.",
-        JobRouteEndpoints.Tag => "What was accepted for later: find it, wait for it, read its result, cancel it, run it again.",
         _ => null,
     };
 }

@@ -11,25 +11,6 @@ internal static class RouteDocs
 {
     private const string PoolMark = "poolapi-runs-on-pool";
     private const string KeyMark = "poolapi-needs-key";
-    private const string LastParametersMark = "poolapi-last-parameters";
-
-    /// <summary>The operation's id: what generators name the method of a client after.</summary>
-    /// <param name="builder">The route.</param>
-    /// <param name="id">The id. No other operation has it.</param>
-    /// <param name="byPost">The id of the same route's POST, where the route has two methods.</param>
-    public static RouteHandlerBuilder WithOperationId(this RouteHandlerBuilder builder, string id, string? byPost = null) =>
-        builder.AddOpenApiOperationTransformer((operation, context, _) =>
-        {
-            operation.OperationId = byPost is not null && context.Description.HttpMethod == HttpMethods.Post ? byPost : id;
-            return Task.CompletedTask;
-        });
-
-    /// <summary>Problems that the route may answer, beside those of the pool.</summary>
-    public static RouteHandlerBuilder WithProblems(this RouteHandlerBuilder builder, params ReadOnlySpan<int> statuses)
-    {
-        foreach (int status in statuses) builder.ProducesProblem(status);
-        return builder;
-    }
 
     /// <summary>A query parameter that is a whole number.</summary>
     public static RouteHandlerBuilder WithNumber(
@@ -71,7 +52,7 @@ internal static class RouteDocs
             {
                 Description = description,
                 Required = true,
-                Content = contentTypes.ToDictionary(static type => type, static _ => new OpenApiMediaType { Schema = Binary() }),
+                Content = contentTypes.ToDictionary(static type => type, static _ => new OpenApiMediaType { Schema = OperationDocs.Binary() }),
             };
             return Task.CompletedTask;
         });
@@ -91,39 +72,6 @@ internal static class RouteDocs
             },
         });
 
-    /// <summary>A successful answer of raw bytes.</summary>
-    public static RouteHandlerBuilder WithBinaryAnswer(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
-        builder.AddOpenApiOperationTransformer((operation, _, _) =>
-        {
-            (operation.Responses ??= [])["200"] = new OpenApiResponse
-            {
-                Description = description,
-                Content = contentTypes.ToDictionary(static type => type, static _ => new OpenApiMediaType { Schema = Binary() }),
-            };
-            return Task.CompletedTask;
-        });
-
-    /// <summary>What an answer means on this route, where it is not what it means on all, and which headers it has.</summary>
-    public static RouteHandlerBuilder WithMeaning(
-        this RouteHandlerBuilder builder, int status, string description, params (string Name, string Description)[] headers) =>
-        builder.AddOpenApiOperationTransformer((operation, _, _) =>
-        {
-            string key = status.ToString(System.Globalization.CultureInfo.InvariantCulture);
-            OpenApiResponses responses = operation.Responses ??= [];
-            if (!responses.TryGetValue(key, out IOpenApiResponse? response)) responses[key] = response = new OpenApiResponse();
-            if (response is not OpenApiResponse answer) return Task.CompletedTask;
-            answer.Description = description;
-            foreach (var (name, meaning) in headers)
-            {
-                (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())[name] = new OpenApiHeader
-                {
-                    Description = meaning,
-                    Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-                };
-            }
-            return Task.CompletedTask;
-        });
-
     /// <summary>Notes what the endpoint says of itself, for what is added when the document is whole.</summary>
     public static void Mark(OpenApiOperation operation, IList<object> metadata)
     {
@@ -132,13 +80,6 @@ internal static class RouteDocs
         if (onPool) operation.Metadata[PoolMark] = true;
         if (onPool || metadata.Any(static m => m is NeedsKeyMetadata)) operation.Metadata[KeyMark] = true;
     }
-
-    /// <summary>
-    /// Adds parameters behind all that the route itself has, however late that says so: generators keep the order for the parameters
-    /// of a method.
-    /// </summary>
-    public static void AddLast(OpenApiOperation operation, IEnumerable<IOpenApiParameter> parameters) =>
-        (operation.Metadata ??= new Dictionary<string, object>())[LastParametersMark] = parameters.ToArray();
 
     /// <summary>Whether it is a request for work.</summary>
     public static bool RunsOnPool(OpenApiOperation operation) => operation.Metadata?.ContainsKey(PoolMark) == true;
@@ -149,8 +90,6 @@ internal static class RouteDocs
     /// <summary>Adds to every answer what all have in common: the timing of a success, the Retry-After of a 503, the shape of problems.</summary>
     public static void AddCommon(OpenApiOperation operation)
     {
-        if (operation.Metadata?.TryGetValue(LastParametersMark, out object? last) == true)
-            operation.Parameters = [.. operation.Parameters ?? [], .. (IOpenApiParameter[])last];
         foreach ((string status, IOpenApiResponse response) in operation.Responses ?? [])
         {
             if (response is not OpenApiResponse answer) continue;
@@ -216,10 +155,6 @@ internal static class RouteDocs
         };
     }
 
-    /// <summary>A header of the request that may be left out.</summary>
-    public static RouteHandlerBuilder WithHeader(this RouteHandlerBuilder builder, string name, string description, OpenApiSchema schema) =>
-        builder.WithParameter(ParameterLocation.Header, name, description, required: false, _ => schema);
-
     /// <summary>A query parameter. Requests with another than those that are said so are refused.</summary>
     public static RouteHandlerBuilder WithQuery(
         this RouteHandlerBuilder builder, string name, string description, bool required, OpenApiSchema schema) =>
@@ -229,23 +164,4 @@ internal static class RouteDocs
     public static RouteHandlerBuilder WithQuery(
         this RouteHandlerBuilder builder, string name, string description, bool required, Func<OpenApiDocument, IOpenApiSchema> schema) =>
         builder.WithMetadata(new QueryParameterMetadata(name)).WithParameter(ParameterLocation.Query, name, description, required, schema);
-
-    private static RouteHandlerBuilder WithParameter(
-        this RouteHandlerBuilder builder, ParameterLocation place, string name, string description, bool required,
-        Func<OpenApiDocument, IOpenApiSchema> schema) =>
-        builder.AddOpenApiOperationTransformer((operation, context, _) =>
-        {
-            (operation.Parameters ??= []).Add(new OpenApiParameter
-            {
-                Name = name,
-                In = place,
-                Required = required,
-                Description = description,
-                Schema = schema(context.Document!),
-            });
-            return Task.CompletedTask;
-        });
-
-    /// <summary>Any bytes.</summary>
-    public static OpenApiSchema Binary() => new() { Type = JsonSchemaType.String, Format = "binary" };
 }

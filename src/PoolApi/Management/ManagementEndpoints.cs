@@ -1,5 +1,4 @@
 using PoolApi.Dashboard;
-using PoolApi.JobService;
 using PoolApi.Requests;
 
 namespace PoolApi.Management;

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http.Json;
-using PoolApi.JobRoutes;
 using PoolApi.Passwords;
 
 namespace PoolApi.Problems;
@@ -19,7 +18,6 @@ internal static class ProblemsSetup
         {
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, ProblemJson.Default);
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, PasswordJson.Default);
-            options.SerializerOptions.TypeInfoResolverChain.Insert(0, JobJson.Default);
         });
     }
 }

@@ -13,15 +13,6 @@ internal static class OptionsAnswers
     public static void UseOptionsAnswers(this WebApplication app) => app.Use(static rest => context =>
         HttpMethods.IsOptions(context.Request.Method) ? AnswerAsync(context, rest) : rest(context));
 
-    /// <summary>The answer, for a route that has its own for methods that it does not have.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="methods">The methods of the route, as in <c>Allow</c>, without OPTIONS.</param>
-    public static IResult Answer(HttpContext context, string methods)
-    {
-        context.Response.Headers.Allow = WithOptions(methods);
-        return TypedResults.NoContent();
-    }
-
     private static async Task AnswerAsync(HttpContext context, RequestDelegate rest)
     {
         HttpResponse response = context.Response;

@@ -4,8 +4,8 @@ using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
+using PoolApi.Jobs.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
-using PoolApi.JobService;
 using PoolApi.Settings;
 using PoolApi.Threading;
 
@@ -90,7 +90,7 @@ internal static class TelemetrySetup
         if (traceSettings.IsEnabled)
         {
             int queue = Number("OTEL_BSP_MAX_QUEUE_SIZE", 2048);
-            telemetry.WithTracing(traces => traces.AddAspNetCoreInstrumentation().AddSource(StoredRequestRunner.ActivitySourceName).AddProcessor(
+            telemetry.WithTracing(traces => traces.AddAspNetCoreInstrumentation().AddSource(JobTelemetry.ActivitySourceName).AddProcessor(
                 services => new BatchActivityExportProcessor(
                     services.GetRequiredService<RecordedTraceExporter>(),
                     queue,

@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Net.Http.Headers;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Documentation;
-using PoolApi.JobService;
+using PoolApi.JobSetup;
 using PoolApi.Problems;
 using PoolApi.Requests;
 using PoolApi.Thumbnails.Inspection;
@@ -15,7 +15,7 @@ internal static class ThumbnailEndpoints
     public const string Tag = "thumbnails";
     private const string FormatQuery = "format";
 
-    public static void MapThumbnails(this IEndpointRouteBuilder endpoints) => endpoints
+    public static void MapThumbnails(this IEndpointRouteBuilder endpoints, bool jobs) => endpoints
         .MapPost("/v1/thumbnails", static IResult (ThumbnailRequest request, HttpContext context, CancellationToken cancellation) =>
         {
             try
@@ -34,7 +34,7 @@ internal static class ThumbnailEndpoints
         })
         .RefuseHead(static context => ThumbnailHead.Of(context).Refusal)
         .RefuseInvalid()
-        .Storable()
+        .AllowJobsIf(jobs)
         .RunOnPool()
         .WithTags(Tag)
         .WithOperationId("createThumbnail")

@@ -1,6 +1,5 @@
 using PoolApi.Auth;
 using PoolApi.Management;
-using PoolApi.Requests;
 
 namespace PoolApi.Welcome;
 
@@ -25,9 +24,12 @@ internal static class WelcomeEndpoint
         .WithMetadata(new YieldsToManagementMetadata())
         .ExcludeFromDescription();
 
-    /// <summary>By <c>PathBase</c> the page is found without a slash at its end too.</summary>
-    private static string DocumentFrom(HttpRequest request) =>
-        RelativeReference.Of((request.PathBase + request.Path).Value, request.PathBase.Add("/openapi/v1.json").Value!);
+    /// <summary>Relative, since a proxy may strip a prefix. By <c>PathBase</c> the page is found without a slash at its end too.</summary>
+    private static string DocumentFrom(HttpRequest request)
+    {
+        string path = (request.PathBase + request.Path).Value!;
+        return path[(path.LastIndexOf('/') + 1)..] is { Length: > 0 } last ? $"{last}/openapi/v1.json" : "openapi/v1.json";
+    }
 
     private static string Text(string curl, string api, string management, bool diagnostics, bool jobs) => $"""
         PoolApi: HTTP work on its own fixed threads, with a bounded queue in front.

@@ -1,4 +1,3 @@
-using PoolApi.JobRoutes;
 
 namespace PoolApi.Tests.JobRoutes;
 

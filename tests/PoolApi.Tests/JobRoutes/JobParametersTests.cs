@@ -1,4 +1,3 @@
-using PoolApi.JobRoutes;
 using PoolApi.Tests.JobRoutes.Support;
 using PoolApi.Threading;
 

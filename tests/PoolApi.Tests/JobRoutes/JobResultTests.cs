@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using PoolApi.JobRoutes;
 using PoolApi.Jobs;
 using PoolApi.Tests.JobRoutes.Support;
 using PoolApi.Tests.Service;

@@ -1,4 +1,3 @@
-using PoolApi.JobRoutes;
 using PoolApi.Jobs;
 using PoolApi.Tests.JobRoutes.Support;
 

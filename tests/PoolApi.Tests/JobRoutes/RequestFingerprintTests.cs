@@ -1,5 +1,4 @@
 using System.Text;
-using PoolApi.JobRoutes;
 
 namespace PoolApi.Tests.JobRoutes;
 

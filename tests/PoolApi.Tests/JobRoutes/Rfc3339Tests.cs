@@ -1,5 +1,4 @@
 using System.Globalization;
-using PoolApi.JobRoutes;
 
 namespace PoolApi.Tests.JobRoutes;
 

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using PoolApi.JobService;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Problems;
 using PoolApi.Requests;
 using PoolApi.Threading;
@@ -16,10 +16,9 @@ public class JobFailureTests
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
         {
-            app.UseJobIntake();
             // As it would be after a restart with other settings: right when it was accepted, and not when it is run.
-            app.MapPost("/v1/refused", static (RefusedLater request) => "done").RefuseInvalid().Storable().RunOnPool();
-            app.MapPost("/v1/unbindable", static (UnbindableLater request) => "done").Storable().RunOnPool();
+            app.MapPost("/v1/refused", static (RefusedLater request) => "done").RefuseInvalid().AllowJobs().RunOnPool();
+            app.MapPost("/v1/unbindable", static (UnbindableLater request) => "done").AllowJobs().RunOnPool();
         });
         using var request = new HttpRequestMessage(HttpMethod.Post, path);
 
@@ -34,12 +33,12 @@ public class JobFailureTests
     private sealed record RefusedLater(IResult? Refusal) : IValidatedRequest
     {
         public static ValueTask<RefusedLater?> BindAsync(HttpContext context) => ValueTask.FromResult<RefusedLater?>(new(
-            context.Features.Get<JobIntake>() is null ? Problem.Of(context, StatusCodes.Status422UnprocessableEntity) : null));
+            context.Features.Get<IRequestStoreFeature>() is null ? Problem.Of(context, StatusCodes.Status422UnprocessableEntity) : null));
     }
 
     private sealed record UnbindableLater
     {
-        public static ValueTask<UnbindableLater?> BindAsync(HttpContext context) => context.Features.Get<JobIntake>() is null
+        public static ValueTask<UnbindableLater?> BindAsync(HttpContext context) => context.Features.Get<IRequestStoreFeature>() is null
             ? throw new InvalidOperationException("the secret")
             : ValueTask.FromResult<UnbindableLater?>(new());
     }
@@ -50,12 +49,11 @@ public class JobFailureTests
         using var release = new ManualResetEventSlim();
         await using StorableApp app = await StorableApp.StartAsync(app =>
         {
-            app.UseJobIntake();
             app.MapPost("/v1/slow", string () =>
             {
                 Assert.True(release.Wait(TimeSpan.FromSeconds(60)));
                 return "late";
-            }).Storable().RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50));
+            }).AllowJobs().RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50));
         });
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/slow");
 
@@ -76,8 +74,7 @@ public class JobFailureTests
         await using StorableApp app = await StorableApp.StartAsync(
             static app =>
             {
-                app.UseJobIntake();
-                app.MapPost("/v1/boom", string () => throw new InvalidOperationException("the secret")).Storable().RunOnPool();
+                app.MapPost("/v1/boom", string () => throw new InvalidOperationException("the secret")).AllowJobs().RunOnPool();
             },
             settings: ("Jobs:MaxAttempts", $"{attempts}"));
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/boom");

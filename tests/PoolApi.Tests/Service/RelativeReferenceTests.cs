@@ -1,5 +1,4 @@
 using CsCheck;
-using PoolApi.Requests;
 
 namespace PoolApi.Tests.Service;
 

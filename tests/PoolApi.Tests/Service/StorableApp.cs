@@ -1,8 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.TestHost;
-using PoolApi.JobRoutes;
+using PoolApi.JobSetup;
 using PoolApi.Jobs.Stores;
-using PoolApi.JobService;
 using PoolApi.Problems;
 
 namespace PoolApi.Tests.Service;
@@ -34,7 +33,7 @@ internal sealed class StorableApp : IAsyncDisposable
     /// <param name="services">More services.</param>
     /// <param name="settings">More settings.</param>
     public static async Task<StorableApp> StartAsync(
-        Action<WebApplication> map, Action<StorableOptions>? storable = null, Action<IServiceCollection>? services = null,
+        Action<WebApplication> map, Action<JobsOptions>? storable = null, Action<IServiceCollection>? services = null,
         params (string Key, string Value)[] settings)
     {
         var folder = new TemporaryFolder();
@@ -53,12 +52,13 @@ internal sealed class StorableApp : IAsyncDisposable
             builder.Configuration.AddInMemoryCollection(settings.ToDictionary(static s => s.Key, static s => (string?)s.Value));
             builder.Services.AddFixedThreadPool("cpu", static o => o.Workers = 2);
             builder.Services.AddProblems();
-            builder.Services.AddJobs(JobSettings.Read(builder.Configuration, folder.File(""), []), storable);
+            var jobs = JobSettings.Read(builder.Configuration, folder.File(""), []);
+            builder.Services.AddJobs(jobs.Configure + storable).UseSqlite(jobs.Path);
             services?.Invoke(builder.Services);
             WebApplication app = builder.Build();
             app.UseExceptionHandler();
             map(app);
-            app.MapJobs();
+            app.MapJobs("/v1/jobs");
             await app.StartAsync(ServiceApp.Token);
             return new StorableApp(app, log, folder);
         }

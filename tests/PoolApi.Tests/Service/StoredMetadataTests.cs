@@ -4,7 +4,6 @@ using System.Net;
 using System.Security.Claims;
 using CsCheck;
 using PoolApi.Jobs;
-using PoolApi.JobService;
 
 namespace PoolApi.Tests.Service;
 
@@ -27,8 +26,8 @@ public sealed class StoredMetadataTests
     public void A_header_that_must_not_be_kept_is_refused_where_its_author_sees_it(string name, string says)
     {
         ArgumentException ofEndpoint = Assert.ThrowsAny<ArgumentException>(
-            () => WebApplication.Create().MapPost("/", static () => "").Storable(o => o.Capture.Headers("X-Tenant", name)));
-        ArgumentException ofApp = Assert.ThrowsAny<ArgumentException>(() => new ServiceCollection().AddJobs(null!, o => o.Capture.Headers(name)));
+            () => WebApplication.Create().MapPost("/", static () => "").AllowJobs(configure: o => o.Capture.Headers("X-Tenant", name)));
+        ArgumentException ofApp = Assert.ThrowsAny<ArgumentException>(() => new JobsOptions().Capture.Headers(name));
         Assert.All([ofEndpoint.Message, ofApp.Message], message => Assert.Contains(says, message, StringComparison.Ordinal));
         if (says == "secret") Assert.Contains("Capture.User()", ofApp.Message, StringComparison.Ordinal);
     }
@@ -96,10 +95,9 @@ public sealed class StoredMetadataTests
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
         {
-            app.UseJobIntake();
             app.MapPost("/old", static (HttpContext context, [Microsoft.AspNetCore.Mvc.FromQuery] int x) =>
                 $"{x} {context.Request.Scheme} {context.Request.Host} {context.Request.ContentType} {context.Request.ContentLength} {Activity.Current!.TraceId} {CultureInfo.CurrentCulture.Name}")
-                .Storable().RunOnPool();
+                .AllowJobs().RunOnPool();
         });
         var ids = new List<Guid>();
         foreach (string? metadata in (string?[])[null, Trace])
@@ -132,8 +130,7 @@ public sealed class StoredMetadataTests
                         context.User = new ClaimsPrincipal(new ClaimsIdentity(Enumerable.Range(0, 2000).Select(static i => new Claim("role", $"role number {i}")), "x"));
                     return next(context);
                 });
-                app.UseJobIntake();
-                app.MapPost("/", static () => "done").Storable(static o => o.Capture.User().Headers("X-Tenant")).RunOnPool();
+                app.MapPost("/", static () => "done").AllowJobs(configure: static o => o.Capture.User().Headers("X-Tenant")).RunOnPool();
             },
             settings: ("Jobs:MaxPayloadBytes", "1000"));
 
@@ -156,9 +153,8 @@ public sealed class StoredMetadataTests
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
         {
-            app.UseJobIntake();
             app.MapPost("/", static ([Microsoft.AspNetCore.Mvc.FromHeader(Name = "X-Tenant")] string tenant) => tenant)
-                .Storable(static o => o.Capture.Headers("X-Tenant")).RunOnPool();
+                .AllowJobs(configure: static o => o.Capture.Headers("X-Tenant")).RunOnPool();
         });
         foreach (var (tenant, other, status) in ((string, string, int)[])[("a", "1", 200), ("a", "2", 200), ("b", "1", 422)])
         {

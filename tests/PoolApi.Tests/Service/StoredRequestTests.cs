@@ -8,7 +8,6 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Localization;
 using Microsoft.AspNetCore.Mvc;
 using PoolApi.Jobs.Running;
-using PoolApi.JobService;
 
 namespace PoolApi.Tests.Service;
 
@@ -32,12 +31,12 @@ public sealed class StoredRequestTests
             static app =>
             {
                 UseEverything(app);
-                app.MapPost("/items/{id:int}/{name}", EchoWithBody).WithName("item").AddEndpointFilter(new Stamp()).Storable().RunOnPool()
+                app.MapPost("/items/{id:int}/{name}", EchoWithBody).WithName("item").AddEndpointFilter(new Stamp()).AllowJobs().RunOnPool()
                     .WithMetadata("the endpoint's own").AddEndpointFilter(new Stamp());
                 // The same kind of work, by another method: it must not be run in the place of the first.
-                app.MapPut("/items/{id:int}/{name}", EchoAsync).Storable(static o => o.Capture.Headers("X-Unused")).RunOnPool();
-                app.MapGet("/items/{id:int}/{name}", Echo).Storable().RunOnPool();
-                app.MapPost("/forms/{id:int}", EchoForm).DisableAntiforgery().Storable().RunOnPool();
+                app.MapPut("/items/{id:int}/{name}", EchoAsync).AllowJobs(configure: static o => o.Capture.Headers("X-Unused")).RunOnPool();
+                app.MapGet("/items/{id:int}/{name}", Echo).AllowJobs().RunOnPool();
+                app.MapPost("/forms/{id:int}", EchoForm).DisableAntiforgery().AllowJobs().RunOnPool();
             },
             static o => o.Capture.User().Headers("X-Tenant", "x-trace"),
             AddEverything);
@@ -68,7 +67,7 @@ public sealed class StoredRequestTests
             {
                 UseEverything(app);
                 app.MapPost("/seen", static (HttpContext context) => string.Join('\n', context.Request.Headers.Keys.Order(StringComparer.Ordinal))
-                    + $"\nuser {context.User.Identity?.IsAuthenticated} from {context.Connection.RemoteIpAddress}").Storable().RunOnPool();
+                    + $"\nuser {context.User.Identity?.IsAuthenticated} from {context.Connection.RemoteIpAddress}").AllowJobs().RunOnPool();
             },
             services: AddEverything);
         using HttpRequestMessage request = Make("POST", "http://localhost/seen", "json", user: true);
@@ -96,7 +95,6 @@ public sealed class StoredRequestTests
         await using StorableApp app = await StorableApp.StartAsync(
             app =>
             {
-                app.UseJobIntake();
                 app.MapPost("/events", (HttpContext context, IHttpContextAccessor accessor, OfRequest service) =>
                 {
                     service.Disposed = () =>
@@ -129,7 +127,7 @@ public sealed class StoredRequestTests
                         events.Enqueue(what);
                         return Task.CompletedTask;
                     }
-                }).Storable().RunOnPool();
+                }).AllowJobs().RunOnPool();
             },
             services: static services => services.AddHttpContextAccessor().AddScoped<OfRequest>());
 
@@ -168,8 +166,7 @@ public sealed class StoredRequestTests
         await using (StorableApp app = await StorableApp.StartAsync(
             static app =>
             {
-                app.UseJobIntake();
-                app.MapPost("/", static (HttpContext context, OfRequest service) => $"{context.Items["made"]} {service.IsDisposed}").Storable().RunOnPool();
+                app.MapPost("/", static (HttpContext context, OfRequest service) => $"{context.Items["made"]} {service.IsDisposed}").AllowJobs().RunOnPool();
             },
             services: services =>
             {
@@ -195,7 +192,6 @@ public sealed class StoredRequestTests
         var events = new ConcurrentQueue<string>();
         await using StorableApp app = await StorableApp.StartAsync(app =>
         {
-            app.UseJobIntake();
             app.MapPost("/{how}", (string how, HttpContext context) =>
             {
                 context.Response.RegisterForDispose(new Disposable(() => events.Enqueue("disposed")));
@@ -207,7 +203,7 @@ public sealed class StoredRequestTests
                 });
                 if (how == "abort") context.Abort();
                 return how == "throw" ? throw new InvalidOperationException("cannot run") : "done";
-            }).Storable().RunOnPool();
+            }).AllowJobs().RunOnPool();
         });
 
         foreach (var (how, status, expected) in ((string, int, string[])[])[
@@ -231,7 +227,6 @@ public sealed class StoredRequestTests
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
         {
-            app.UseJobIntake();
             app.MapPost("/", static async (HttpContext context, CancellationToken cancellation) =>
             {
                 ConnectionInfo connection = context.Connection;
@@ -250,7 +245,7 @@ public sealed class StoredRequestTests
                 };
                 context.Connection.RequestClose();
                 return string.Join(' ', facts.Select(static f => f ?? "null"));
-            }).Storable().RunOnPool();
+            }).AllowJobs().RunOnPool();
         });
         using var request = new HttpRequestMessage(HttpMethod.Post, "/");
 
@@ -271,14 +266,13 @@ public sealed class StoredRequestTests
         var aborted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using StorableApp app = await StorableApp.StartAsync(app =>
         {
-            app.UseJobIntake();
             app.MapPost("/", async (HttpContext context) =>
             {
                 CancellationTokenRegistration registered = context.RequestAborted.Register(aborted.SetResult); // for as long as the token lives
                 begun.SetResult();
                 await aborted.Task;
                 return $"{registered.Token.IsCancellationRequested}";
-            }).Storable().RunOnPool();
+            }).AllowJobs().RunOnPool();
         });
         using var request = new HttpRequestMessage(HttpMethod.Post, "/") { Headers = { { "Prefer", "respond-async" } } };
         using HttpResponseMessage accepted = await app.Client.SendAsync(request, ServiceApp.Token);
@@ -295,11 +289,11 @@ public sealed class StoredRequestTests
     {
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(() => StorableApp.StartAsync(static app =>
         {
-            app.MapPost("/a", static () => "a").Storable().RunOnPool(configure: static o => o.Kind = "same");
-            app.MapMethods("/b", ["PUT", "post"], static () => "b").Storable().RunOnPool(configure: static o => o.Kind = "same");
+            app.MapPost("/a", static () => "a").AllowJobs().RunOnPool(configure: static o => o.Kind = "same");
+            app.MapMethods("/b", ["PUT", "post"], static () => "b").AllowJobs().RunOnPool(configure: static o => o.Kind = "same");
         }));
 
-        foreach (string part in (string[])["/a", "/b", "'same'", "o.Kind"]) Assert.Contains(part, fault.Message, StringComparison.Ordinal);
+        foreach (string part in (string[])["/a", "/b", "'same'", "AllowJobs("]) Assert.Contains(part, fault.Message, StringComparison.Ordinal);
     }
 
     private static void AddEverything(IServiceCollection services) =>
@@ -326,7 +320,6 @@ public sealed class StoredRequestTests
             ]);
             return next(context);
         });
-        app.UseJobIntake();
     }
 
     private static HttpRequestMessage Make(string method, string url, string body, bool user)

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text;
-using PoolApi.JobService;
 
 namespace PoolApi.Tests.Service;
 

@@ -1,6 +1,3 @@
-using Microsoft.AspNetCore.Http.HttpResults;
-using PoolApi.JobRoutes;
-
 namespace PoolApi.Tests.JobRoutes.Support;
 
 /// <summary>A request that is read by hand, and the faults that were found in it.</summary>
@@ -17,15 +14,15 @@ internal sealed class HeaderCase
 
     public JobFaults Faults { get; }
 
-    public IReadOnlyDictionary<string, string[]> ByField => Faults.Refusal is ProblemHttpResult problem
-        ? Assert.IsType<Dictionary<string, string[]>>(problem.ProblemDetails.Extensions["errors"])
+    public IReadOnlyDictionary<string, string[]> ByField => Faults.Refusal is JobProblem problem
+        ? Assert.IsType<Dictionary<string, string[]>>(problem.Details.Extensions["errors"])
         : new Dictionary<string, string[]>();
 
     public void AssertRight() => Assert.Empty(ByField);
 
     public string AssertFault(string field)
     {
-        Assert.Equal(400, Assert.IsType<ProblemHttpResult>(Faults.Refusal).StatusCode);
+        Assert.Equal(400, Assert.IsType<JobProblem>(Faults.Refusal).StatusCode);
         var (name, faults) = Assert.Single(ByField);
         Assert.Equal(field, name);
         return Assert.Single(faults);

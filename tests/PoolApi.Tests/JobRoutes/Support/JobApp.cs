@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.TestHost;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Auth;
 using PoolApi.Documentation;
-using PoolApi.JobRoutes;
+using PoolApi.JobSetup;
 using PoolApi.Jobs.Stores;
 using PoolApi.Problems;
 using PoolApi.Tests.Service;
@@ -54,6 +54,8 @@ internal sealed class JobApp : IAsyncDisposable
         if (kestrel) builder.WebHost.UseUrls("http://127.0.0.1:0");
         else builder.WebHost.UseTestServer();
         builder.Services.AddProblems();
+        JobServices.AddRoutes(builder.Services);
+        if (keys) builder.Services.Configure<JobsOptions>(static o => o.Client = static context => context.Features.Get<ApiClient>()?.Name);
         builder.Services.AddDocumentation(asksForKeys: keys);
         var store = new FakeJobStore();
         builder.Services.AddSingleton<IJobStore>(store);
@@ -66,7 +68,7 @@ internal sealed class JobApp : IAsyncDisposable
         app.UseStatusCodePages();
         if (keys) app.UseApiKeys(new ApiKeys([new("alice", AliceKey), new("bob", BobKey)]));
         app.MapOpenApi();
-        app.MapJobs();
+        app.MapServiceJobs();
         await app.StartAsync(Token);
         string? address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault();
         return new JobApp(app, store, kestrel ? new Uri(address!) : null);

@@ -1,0 +1,92 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http.HttpResults;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Jobs.AspNetCore.Problems;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Jobs.AspNetCore.Answers;
+
+/// <summary>What a job came to, as the answer to whoever asks for it.</summary>
+internal static class JobResults
+{
+    private const string Overloaded = "overloaded";
+
+    /// <summary>
+    /// The answer that the work gave, if it gave one: of a success, and of a failure too. Otherwise a problem that says why
+    /// there is none. Its bytes count until the client has read them; if there is no room for them, they are not read from the store.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    /// <param name="store">The store.</param>
+    /// <param name="id">The job. One that is another client's is none.</param>
+    /// <param name="withLocation">Say where the result is found (<c>Content-Location</c>): for answers to other requests than for it.</param>
+    public static async Task<IResult> ReadAsync(HttpContext context, IJobStore store, Guid id, bool withLocation = false)
+    {
+        var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
+        // Room for a small one is taken before its length is known, so that it takes one look.
+        if (answers.TryTake(context, BodyLimits.Inline) is not { } lease) return NoRoom(context);
+        JobWithResult? outcome = await store.GetResultAsync(id, BodyLimits.Inline, context.RequestAborted);
+        // A job that was retried meanwhile may have a longer result by now.
+        while (outcome is { UnreadBytes: > 0 and var length } && outcome.Job.For(context) is not null && !HttpMethods.IsHead(context.Request.Method))
+        {
+            if (!lease.TryResize(length)) return NoRoom(context);
+            outcome = await store.GetResultAsync(id, length, context.RequestAborted);
+        }
+        if (outcome is null || outcome.Job.For(context) is null) return JobProblems.None(context);
+        lease.TryResize(Math.Min(outcome.Result?.Body.Length ?? 0, lease.Bytes));
+        return Of(context, outcome, lease, withLocation);
+    }
+
+    /// <summary>An answer of many bytes that was made here.</summary>
+    public static IResult Bytes(HttpContext context, string contentType, byte[] body) =>
+        context.RequestServices.GetRequiredService<AnswerBudget>().TryTake(context, body.Length) is { } lease
+            ? new StoredAnswer(new JobResult(StatusCodes.Status200OK, contentType, body), body.Length, lease)
+            : NoRoom(context);
+
+    private static IResult Of(HttpContext context, JobWithResult outcome, AnswerLease lease, bool withLocation)
+    {
+        var (job, result, isSwept) = outcome;
+        if (withLocation && job.State.IsFinal()) context.Response.Headers.ContentLocation = JobLinks.From(context.Request).Result(job.Id);
+        return job.State switch
+        {
+            JobState.Cancelled => JobProblems.WasCancelled(context, job),
+            JobState.Expired => JobProblems.HasExpired(context, job),
+            JobState.Succeeded or JobState.Failed when result is not null => new StoredAnswer(result, result.Body.Length + outcome.UnreadBytes, lease),
+            JobState.Succeeded => JobProblems.Gone(context),
+            JobState.Failed when isSwept => JobProblems.Gone(context),
+            JobState.Failed => JobProblems.HasFailed(context, job),
+            _ => JobProblems.NotYet(context, job),
+        };
+    }
+
+    private static JobProblem NoRoom(HttpContext context)
+    {
+        context.Response.Headers.RetryAfter = StoreUnavailable.RetryAfter.ToString(CultureInfo.InvariantCulture);
+        return JobProblem.Of(
+            context, StatusCodes.Status503ServiceUnavailable,
+            "There is no room for this answer: other clients have not read theirs yet. Try again after the time in Retry-After.", Overloaded);
+    }
+
+    /// <summary>202: where the job is, and how.</summary>
+    public static JsonHttpResult<JobView> Accepted(HttpContext context, Job job)
+    {
+        var links = JobLinks.From(context.Request);
+        context.Response.Headers.Location = links.Self(job.Id);
+        JobRetryAfter.Tell(context, job);
+        return TypedResults.Json(JobView.Of(job, links), JobJson.Readable.JobView, statusCode: StatusCodes.Status202Accepted);
+    }
+
+    /// <summary>Says once more what the work said when it ran.</summary>
+    private sealed class StoredAnswer(JobResult result, long length, AnswerLease lease) : IResult
+    {
+        public async Task ExecuteAsync(HttpContext httpContext)
+        {
+            HttpResponse response = httpContext.Response;
+            response.StatusCode = result.Status;
+            // Such have no body, and the server refuses to write one.
+            if (result.Status is StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified) return;
+            response.ContentType = result.ContentType;
+            response.ContentLength = length;
+            if (!HttpMethods.IsHead(httpContext.Request.Method)) await lease.SendAsync(httpContext, result.Body);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using System.Globalization;
+
+namespace PoolApi.Jobs.AspNetCore.Answers;
+
+/// <summary>When it is worth asking for a job again.</summary>
+/// <remarks>
+/// A job that waits for its time is asked for then. Any other soon at first and then ever more rarely, in proportion to how
+/// long it has taken so far: whoever has waited for minutes loses little by some seconds more.
+/// </remarks>
+internal static class JobRetryAfter
+{
+    private const double Proportion = 0.25;
+    private static readonly TimeSpan Soonest = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Latest = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Furthest = TimeSpan.FromHours(1);
+
+    /// <summary>Sets <c>Retry-After</c> of the answer.</summary>
+    public static void Tell(HttpContext context, Job job)
+    {
+        TimeProvider time = context.RequestServices?.GetService<TimeProvider>() ?? TimeProvider.System;
+        context.Response.Headers.RetryAfter = Of(job, time.GetUtcNow()).ToString(CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>The time, in whole seconds, 1 or more.</summary>
+    public static long Of(Job job, DateTimeOffset now)
+    {
+        DateTimeOffset due = job.RunAt;
+        TimeSpan wait = job.State == JobState.Queued && due > now
+            ? Clamp(due - now, Soonest, Furthest)
+            : Clamp((now - (job.StartedAt ?? due)) * Proportion, Soonest, Latest);
+        return (long)Math.Ceiling(wait.TotalSeconds);
+    }
+
+    private static TimeSpan Clamp(TimeSpan time, TimeSpan least, TimeSpan most) => time < least ? least : time > most ? most : time;
+}

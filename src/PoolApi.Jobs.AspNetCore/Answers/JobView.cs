@@ -1,0 +1,119 @@
+using System.ComponentModel;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using PoolApi.Jobs.AspNetCore.Requests;
+
+namespace PoolApi.Jobs.AspNetCore.Answers;
+
+/// <summary>A job as clients see it. The members are written in this order.</summary>
+[JsonNumberHandling(JsonNumberHandling.Strict)]
+[Description("A job as it is at one moment. Times are in UTC.")]
+internal sealed record JobView
+{
+    [Description("Its name for ever. Ids sort by when the jobs came.")]
+    public required Guid Id { get; init; }
+
+    [Description("What it runs: the route without /v1/.")]
+    public required string Kind { get; init; }
+
+    [Description("Where it is; succeeded, failed, cancelled and expired are final unless it is retried.")]
+    public required string State { get; init; }
+
+    [Description("How many attempts have begun, the running one included.")]
+    public required int Attempt { get; init; }
+
+    [Description("Which of those that are due goes first.")]
+    public required string Priority { get; init; }
+
+    [Description("The client's own words to find it by.")]
+    public required IReadOnlyList<string> Tags { get; init; }
+
+    [Description("When it was accepted.")]
+    public required string CreatedAt { get; init; }
+
+    [Description("When the latest attempt began.")]
+    public required string? StartedAt { get; init; }
+
+    [Description("When it came to a final state.")]
+    public required string? FinishedAt { get; init; }
+
+    [Description("How far the running attempt is, 0 to 1, if it says so.")]
+    public required double? Progress { get; init; }
+
+    [Description("The instance that has it, or had it last.")]
+    public required string? Worker { get; init; }
+
+    [Description("What went wrong in the latest attempt that failed.")]
+    public required JobErrorView? Error { get; init; }
+
+    [Description("Where else to look.")]
+    public required JobLinksView Links { get; init; }
+
+    [Description("How many attempts it has.")]
+    public required int MaxAttempts { get; init; }
+
+    [Description("It is not begun before.")]
+    public required string RunAt { get; init; }
+
+    [Description("It must have ended by then, or it expires; null: whenever.")]
+    public required string? Deadline { get; init; }
+
+    [Description("Somebody wants it cancelled, and it has not stopped yet.")]
+    public required bool CancelRequested { get; init; }
+
+    [Description("Grows with every change; the ETag, and the id of its event.")]
+    public required long Version { get; init; }
+
+    public static JobView Of(Job job, JobLinks links) => new()
+    {
+        Id = job.Id,
+        Kind = job.Kind,
+        State = job.State.ToWord(),
+        Attempt = job.Attempt,
+        Priority = job.Priority.ToWord(),
+        Tags = job.Tags,
+        CreatedAt = Rfc3339.ToText(job.CreatedAt),
+        StartedAt = ToText(job.StartedAt),
+        FinishedAt = ToText(job.FinishedAt),
+        Progress = job.Progress,
+        Worker = job.Worker,
+        Error = job.Error is { } error ? new JobErrorView(error.Name, error.Detail) : null,
+        Links = new JobLinksView(links.Self(job.Id), links.Result(job.Id), links.Events(job.Id)),
+        MaxAttempts = job.MaxAttempts,
+        RunAt = Rfc3339.ToText(job.RunAt),
+        Deadline = ToText(job.Deadline),
+        CancelRequested = job.IsCancelRequested,
+        Version = job.Version,
+    };
+
+    private static string? ToText(DateTimeOffset? time) => time is { } known ? Rfc3339.ToText(known) : null;
+}
+
+/// <summary>What went wrong, in words for the client.</summary>
+[Description("What went wrong.")]
+internal sealed record JobErrorView([property: Description("The problem's name.")] string Name, [property: Description("What to do.")] string Detail);
+
+/// <summary>Where what belongs to a job is.</summary>
+[Description("References relative to the URL of the request.")]
+internal sealed record JobLinksView(string Self, string Result, string Events);
+
+/// <summary>A page of the list.</summary>
+[Description("Jobs, the newest first.")]
+internal sealed record JobListView(
+    IReadOnlyList<JobView> Jobs,
+    [property: Description("Where the next page is, relative to the URL of the request; null: this is the last.")] string? Next);
+
+/// <summary>What the jobs routes write.</summary>
+[JsonSerializable(typeof(JobView))]
+[JsonSerializable(typeof(JobListView))]
+[JsonSerializable(typeof(Dictionary<string, string[]>))]
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+internal sealed partial class JobJson : JsonSerializerContext
+{
+    /// <summary>Quotes and signs as they are: people read this, and nothing puts it into HTML.</summary>
+    public static JobJson Readable { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}

@@ -1,0 +1,49 @@
+using PoolApi.AspNetCore.Endpoints;
+
+namespace PoolApi.Jobs.AspNetCore.Endpoints;
+
+/// <summary>The kinds of jobs there are: those of every endpoint that allows jobs.</summary>
+internal sealed class JobKinds : IJobKinds
+{
+    private readonly Lazy<Dictionary<string, List<RouteEndpoint>>> _byKind;
+
+    /// <param name="endpoints">The app's endpoints; read at the first question, when all are there.</param>
+    /// <param name="pool">Where jobs run.</param>
+    public JobKinds(IEnumerable<EndpointDataSource> endpoints, JobPool pool) => _byKind = new(() =>
+    {
+        var byKind = new Dictionary<string, List<RouteEndpoint>>(StringComparer.Ordinal);
+        foreach (RouteEndpoint endpoint in endpoints.SelectMany(static e => e.Endpoints).OfType<RouteEndpoint>())
+        {
+            if (endpoint.Metadata.GetMetadata<AllowJobsMetadata>() is null) continue;
+            pool.ThrowIfElsewhere(endpoint);
+            string kind = KindOf(endpoint);
+            if (!byKind.TryGetValue(kind, out List<RouteEndpoint>? same)) byKind.Add(kind, same = []);
+            if (same.Find(other => MayTakeTheSame(other, endpoint)) is { } twin)
+            {
+                throw new InvalidOperationException(
+                    $"The endpoints '{twin.DisplayName}' and '{endpoint.DisplayName}' take the same methods, and the work of both is of the kind "
+                    + $"'{kind}': a job could not tell whose it is. Name one of them: AllowJobs(\"…\").");
+            }
+            same.Add(endpoint);
+        }
+        return byKind;
+    });
+
+    public IReadOnlyList<string> All => [.. _byKind.Value.Keys.Order(StringComparer.Ordinal)];
+
+    public bool Exists(string kind) => _byKind.Value.ContainsKey(kind);
+
+    /// <summary>The kind of an endpoint's jobs: what <c>AllowJobs</c> says, or else the kind of the endpoint's work.</summary>
+    public static string KindOf(Endpoint endpoint) =>
+        AllowJobsMetadata.KindOf(endpoint) ?? endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Kind;
+
+    /// <summary>What runs jobs of a kind that came with a method.</summary>
+    public Endpoint? Find(string kind, string method) => _byKind.Value.GetValueOrDefault(kind)?.Find(
+        e => MethodsOf(e) is not { Count: > 0 } methods || methods.Contains(method, StringComparer.OrdinalIgnoreCase));
+
+    private static bool MayTakeTheSame(RouteEndpoint one, RouteEndpoint other) =>
+        MethodsOf(one) is not { Count: > 0 } methods || MethodsOf(other) is not { Count: > 0 } others
+        || methods.Intersect(others, StringComparer.OrdinalIgnoreCase).Any();
+
+    private static IReadOnlyList<string>? MethodsOf(RouteEndpoint endpoint) => endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods;
+}

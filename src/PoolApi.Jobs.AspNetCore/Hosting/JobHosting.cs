@@ -1,0 +1,71 @@
+using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Endpoints;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Jobs.AspNetCore.Hosting;
+
+/// <summary>Opens the store before the server listens, runs jobs while the app runs, and sees the last of them off.</summary>
+/// <remarks>
+/// In Draining no job is claimed any more, and what no worker has taken goes back to the store. The stop waits for the attempts that run as
+/// it does for requests, within the same deadline, and before it stops any hosted service. So when <see cref="StopAsync"/> comes, no
+/// attempt and no request is left, and only the ends of the last attempts remain to be written. The pool may still be open: other hosted
+/// services use it.
+/// </remarks>
+internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobHosting> logger) : IHostedLifecycleService, IUnfinishedWork
+{
+    /// <summary>How long the ends of the last attempts may take to be written. What is not leases out, and is run elsewhere or after the next start.</summary>
+    public static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long what the store did at its own end may take to be told.</summary>
+    private static readonly TimeSpan LastCount = TimeSpan.FromMilliseconds(200);
+
+    private CancellationTokenRegistration _draining;
+    private JobDispatcher? _dispatcher;
+    private IJobStore? _store;
+
+    /// <summary>How many attempts ended whose end could not be written: they are made again, although their work was done.</summary>
+    public int Count { get; private set; }
+
+    public async Task StartingAsync(CancellationToken cancellationToken)
+    {
+        // Not in the constructor: hosted services are made before the settings are validated. The dispatcher first: it listens to the store.
+        _dispatcher = services.GetRequiredService<JobDispatcher>();
+        _store = services.GetRequiredService<IJobStore>();
+        await _store.OpenAsync(cancellationToken);
+        LogOpened(_store.Place);
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> kinds = services.GetRequiredService<JobKinds>().All;
+        if (kinds.Count > 0) _ = services.GetRequiredService<JobsPath>().Value; // an app that has no routes for its jobs does not start
+        services.GetRequiredService<JobInstruments>().DeclareKinds(kinds);
+        _dispatcher!.Start();
+        _draining = services.GetRequiredService<IPoolLifetime>().Draining.Register(_dispatcher.Close);
+        return Task.CompletedTask;
+    }
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        late.CancelAfter(LastWrites);
+        if (_dispatcher is not null) await _dispatcher.StopAsync(late.Token);
+        await _draining.DisposeAsync();
+        if (_store is not null) await _store.DisposeAsync();
+        if (_dispatcher is null) return;
+        using var over = new CancellationTokenSource(LastCount);
+        Count = await _dispatcher.CountUnwrittenAsync(over.Token);
+    }
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    [LoggerMessage(42, LogLevel.Information, "Jobs are kept in {place}")]
+    private partial void LogOpened(string place);
+}

@@ -1,0 +1,49 @@
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Problems;
+using PoolApi.Jobs.AspNetCore.Requests;
+
+namespace PoolApi.Jobs.AspNetCore.Intake;
+
+/// <summary>
+/// Looks at requests to endpoints that allow jobs for <c>Prefer: respond-async</c> and <c>Idempotency-Key</c>, and leads those that are to
+/// become jobs into the endpoint by another way: a full pool is no reason to refuse what is to run later. Refuses others that ask for what
+/// only a job can have.
+/// </summary>
+internal sealed class RequestIntake : IRequestIntake
+{
+    private RequestIntake()
+    {
+    }
+
+    public static RequestIntake Instance { get; } = new();
+
+    public Task? TryTake(HttpContext context, StoredRequestDelegates stored)
+    {
+        if (!IsAsked(context.Request)) return null;
+        var faults = new JobFaults(context);
+        Preference preference = PreferHeader.Read(context.Request);
+        string? key = IdempotencyKeyHeader.Read(context.Request, faults);
+        bool isJob = preference.RespondAsync || key is not null;
+        JobParameters? parameters = isJob ? JobParameters.Read(context, faults) : null;
+        // Who forgets to say that it may be done later must not have it done at once, unseen.
+        if (!isJob) JobParameters.Refuse(context.Request, faults);
+        else if (!preference.RespondAsync) JobParameters.RefuseWhenWaitedFor(context.Request, faults);
+        if (faults.Refusal is { } refusal) return refusal.ExecuteAsync(context);
+        return parameters is null ? null : StoreAsync(context, stored, preference, key, parameters);
+    }
+
+    private static Task StoreAsync(HttpContext context, StoredRequestDelegates stored, Preference preference, string? key, JobParameters parameters)
+    {
+        JobsOptions options = context.RequestServices.GetRequiredService<IOptions<JobsOptions>>().Value;
+        if (JobAccess.RefuseUnknown(context) is { } unknown) return unknown.ExecuteAsync(context);
+        // Before the body is read. One that does not say its length is refused when it has been.
+        if (JobIntake.RefuseBody(context, options, context.Request.ContentLength) is { } tooLarge) return tooLarge.ExecuteAsync(context);
+        context.Features.Set<IRequestStoreFeature>(new JobIntake(context, context.GetEndpoint()!, options, preference, key, parameters));
+        return stored.Store(context);
+    }
+
+    private static bool IsAsked(HttpRequest request) =>
+        request.Headers.ContainsKey(PreferHeader.Name) || request.Headers.ContainsKey(IdempotencyKeyHeader.Name) || JobParameters.AreGiven(request);
+}

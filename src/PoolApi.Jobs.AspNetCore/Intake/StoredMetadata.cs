@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.Primitives;
+
+namespace PoolApi.Jobs.AspNetCore.Intake;
+
+/// <summary>What is kept of a request beside its method, path, query, content type and body. One line of text in the store.</summary>
+/// <remarks>
+/// <code>
+///   traceparent                of the version before: nothing else was kept
+///   traceparent {"host":…}     either part may be missing
+/// </code>
+/// An instance of the version before finds no trace in it, and runs the request without the rest. A later version may add members: those
+/// that are unknown are skipped. A client cannot write this text: an id that is made of what the client sent begins with a bar.
+/// </remarks>
+internal sealed record StoredMetadata
+{
+    /// <summary>The most bytes that the text may have with the headers and the user that an endpoint keeps: it comes along with every claim.</summary>
+    public const int MaxCaptured = 32 * 1024;
+
+    private const int TraceParentLength = 55;
+
+    /// <summary>Of a job that the version before has accepted, and of one that has no more to say.</summary>
+    public static StoredMetadata None { get; } = new() { IsTraceOnly = true };
+
+    /// <summary>The W3C traceparent of the request, if it was traced.</summary>
+    [JsonIgnore]
+    public string? TraceParent { get; init; }
+
+    /// <summary>Nothing was kept but the trace: what is missing here is not known.</summary>
+    [JsonIgnore]
+    public bool IsTraceOnly { get; init; }
+
+    /// <summary><see langword="null"/>: http.</summary>
+    public string? Scheme { get; init; }
+
+    public string? Host { get; init; }
+
+    public string? PathBase { get; init; }
+
+    /// <summary>The route's values, as text, which is what they are in a path.</summary>
+    public IReadOnlyDictionary<string, string?>? Route { get; init; }
+
+    public IReadOnlyDictionary<string, string?[]>? Headers { get; init; }
+
+    /// <summary><see langword="null"/>: the invariant one.</summary>
+    public string? Culture { get; init; }
+
+    /// <summary><see langword="null"/>: the invariant one.</summary>
+    public string? UICulture { get; init; }
+
+    public IReadOnlyList<StoredIdentity>? User { get; init; }
+
+    /// <summary>What is kept of a request. In its own flow, which has its culture.</summary>
+    public static StoredMetadata Of(HttpContext context, RequestCapture capture)
+    {
+        HttpRequest request = context.Request;
+        return new StoredMetadata
+        {
+            TraceParent = Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { Length: TraceParentLength } id } ? id : null,
+            Scheme = request.Scheme == "http" ? null : request.Scheme,
+            Host = request.Host.Value is { Length: > 0 } host ? host : null,
+            PathBase = request.PathBase.HasValue ? request.PathBase.Value : null,
+            Route = RouteOf(request.RouteValues),
+            Headers = HeadersOf(request.Headers, capture),
+            Culture = NameOf(CultureInfo.CurrentCulture),
+            UICulture = NameOf(CultureInfo.CurrentUICulture),
+            User = capture.HasUser ? StoredIdentity.Of(context.User) : null,
+        };
+    }
+
+    /// <summary>Reads what <see cref="ToText"/>, or the version before, has written.</summary>
+    /// <exception cref="JsonException">Neither has.</exception>
+    public static StoredMetadata Parse(string? text)
+    {
+        if (text is null) return None;
+        int start = StartOfRest(text);
+        if (start < 0) return None with { TraceParent = text };
+        StoredMetadata read = JsonSerializer.Deserialize(text.AsSpan(start), StoredMetadataJson.Compact.StoredMetadata)
+            ?? throw new JsonException("There is null in the place of what was kept of the request.");
+        return start == 0 ? read : read with { TraceParent = text[..TraceParentLength] };
+    }
+
+    public string ToText()
+    {
+        string rest = JsonSerializer.Serialize(this, StoredMetadataJson.Compact.StoredMetadata);
+        return TraceParent is null ? rest : $"{TraceParent} {rest}";
+    }
+
+    /// <summary>The bytes of a text that has headers or a user which an endpoint keeps; 0 of one that has only the usual.</summary>
+    public int CapturedBytes(string text) =>
+        User is null && Headers?.Keys.Any(static n => !IsUsualHeader(n)) != true ? 0 : Encoding.UTF8.GetByteCount(text);
+
+    /// <summary>The cultures, unless they are not known.</summary>
+    [JsonIgnore]
+    public (CultureInfo Culture, CultureInfo UICulture)? Cultures
+    {
+        get
+        {
+            try
+            {
+                return IsTraceOnly ? null : (CultureInfo.GetCultureInfo(Culture ?? ""), CultureInfo.GetCultureInfo(UICulture ?? ""));
+            }
+            catch (CultureNotFoundException)
+            {
+                // This machine has other cultures than the one that accepted the request.
+                return null;
+            }
+        }
+    }
+
+    /// <returns>-1: there is nothing but the trace.</returns>
+    private static int StartOfRest(string text)
+    {
+        if (text.StartsWith('{')) return 0;
+        bool isTraced = text.Length > TraceParentLength + 1 && text[TraceParentLength] == ' '
+            && ActivityContext.TryParse(text[..TraceParentLength], null, out _);
+        return isTraced ? TraceParentLength + 1 : -1;
+    }
+
+    /// <summary>The body is stored as it came, so it needs its coding.</summary>
+    private static bool IsUsualHeader(string name) => name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase);
+
+    private static Dictionary<string, string?>? RouteOf(RouteValueDictionary values) => values.Count == 0
+        ? null
+        : values.ToDictionary(
+            static v => v.Key,
+            static v => v.Value is null ? null : Convert.ToString(v.Value, CultureInfo.InvariantCulture),
+            StringComparer.OrdinalIgnoreCase);
+
+    private static Dictionary<string, string?[]>? HeadersOf(IHeaderDictionary headers, RequestCapture capture)
+    {
+        Dictionary<string, string?[]>? kept = null;
+        foreach (string name in capture.HeaderNames.Append("Content-Encoding"))
+        {
+            if (headers.TryGetValue(name, out StringValues values) && values.Count > 0) (kept ??= [])[name] = values.ToArray();
+        }
+        return kept;
+    }
+
+    private static string? NameOf(CultureInfo culture) => culture.Name.Length == 0 ? null : culture.Name;
+}
+
+/// <summary>The text is read by nobody but this program, so what HTML minds needs no escape.</summary>
+[JsonSerializable(typeof(StoredMetadata))]
+internal sealed partial class StoredMetadataJson : JsonSerializerContext
+{
+    public static StoredMetadataJson Compact { get; } = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}

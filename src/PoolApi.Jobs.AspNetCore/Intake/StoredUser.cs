@@ -1,0 +1,39 @@
+using System.Security.Claims;
+
+namespace PoolApi.Jobs.AspNetCore.Intake;
+
+/// <summary>One identity of a stored request's user. What is as usual is left out.</summary>
+/// <param name="Type">The authentication type; <see langword="null"/>: it is not authenticated.</param>
+/// <param name="NameType">The type of the claim that is its name.</param>
+/// <param name="RoleType">The type of the claims that are its roles.</param>
+/// <param name="Claims">Its claims.</param>
+internal sealed record StoredIdentity(string? Type, string? NameType, string? RoleType, IReadOnlyList<StoredClaim>? Claims)
+{
+    /// <summary>What is kept of a user. Not what it was authenticated with (<see cref="ClaimsIdentity.BootstrapContext"/>): that is a secret.</summary>
+    /// <returns><see langword="null"/>: there is nothing to be kept of nobody.</returns>
+    public static StoredIdentity[]? Of(ClaimsPrincipal user) =>
+        user.Identities.Any(static i => i.IsAuthenticated || i.Claims.Any()) ? [.. user.Identities.Select(Of)] : null;
+
+    public static ClaimsPrincipal ToUser(IEnumerable<StoredIdentity> identities) => new(identities.Select(static i => i.ToIdentity()));
+
+    private static StoredIdentity Of(ClaimsIdentity identity) => new(
+        identity.AuthenticationType,
+        identity.NameClaimType == ClaimsIdentity.DefaultNameClaimType ? null : identity.NameClaimType,
+        identity.RoleClaimType == ClaimsIdentity.DefaultRoleClaimType ? null : identity.RoleClaimType,
+        [.. identity.Claims.Select(StoredClaim.Of)]);
+
+    private ClaimsIdentity ToIdentity() => new((Claims ?? []).Select(static c => c.ToClaim()), Type, NameType, RoleType);
+}
+
+/// <summary>A claim. What is as usual is left out.</summary>
+internal sealed record StoredClaim(string Type, string Value, string? ValueType, string? Issuer, string? OriginalIssuer)
+{
+    public static StoredClaim Of(Claim claim) => new(
+        claim.Type,
+        claim.Value,
+        claim.ValueType == ClaimValueTypes.String ? null : claim.ValueType,
+        claim.Issuer == ClaimsIdentity.DefaultIssuer ? null : claim.Issuer,
+        claim.OriginalIssuer == claim.Issuer ? null : claim.OriginalIssuer);
+
+    public Claim ToClaim() => new(Type, Value, ValueType, Issuer, OriginalIssuer);
+}

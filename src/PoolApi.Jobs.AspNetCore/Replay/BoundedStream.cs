@@ -1,0 +1,45 @@
+namespace PoolApi.Jobs.AspNetCore.Replay;
+
+/// <summary>An answer is larger than may be stored.</summary>
+internal sealed class ResultTooLargeException(int limit) : Exception($"The answer is larger than {limit} bytes.");
+
+/// <summary>Keeps what is written to it, up to a limit.</summary>
+internal sealed class BoundedStream(int limit) : MemoryStream
+{
+    public ReadOnlyMemory<byte> Written => GetBuffer().AsMemory(0, (int)Length);
+
+    public override void Write(byte[] buffer, int offset, int count)
+    {
+        Check(count);
+        base.Write(buffer, offset, count);
+    }
+
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        Check(buffer.Length);
+        base.Write(buffer);
+    }
+
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
+    {
+        Check(count);
+        return base.WriteAsync(buffer, offset, count, cancellationToken);
+    }
+
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        Check(buffer.Length);
+        return base.WriteAsync(buffer, cancellationToken);
+    }
+
+    public override void WriteByte(byte value)
+    {
+        Check(1);
+        base.WriteByte(value);
+    }
+
+    private void Check(int more)
+    {
+        if (Length + more > limit) throw new ResultTooLargeException(limit);
+    }
+}

@@ -1,0 +1,133 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Features.Authentication;
+using Microsoft.AspNetCore.Localization;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Jobs.AspNetCore.Intake;
+using PoolApi.Jobs.Running;
+using PoolApi.Threading;
+
+namespace PoolApi.Jobs.AspNetCore.Replay;
+
+/// <summary>
+/// A request made of what was stored of one, and a place for its answer: what an endpoint sees of an attempt. There is no connection behind
+/// it: what is of a connection is absent (upgrades, trailers, resets) or empty (addresses, certificates).
+/// </summary>
+/// <remarks>
+/// To be made in the attempt's own flow, whose culture it sets, and which the app's <see cref="IHttpContextAccessor"/> goes by. At the end
+/// the callbacks of the response run, the last of which disposes of the request's services; then the context is given back.
+/// </remarks>
+internal sealed class StoredRequestContext
+    : IAcceptedWorkFeature, IBufferedBodyFeature, IHttpRequestBodyDetectionFeature, IHttpRequestLifetimeFeature, IAsyncDisposable
+{
+    private readonly JobRun _run;
+    private readonly Guid _job;
+    private readonly StoredResponse _response;
+    private readonly IHttpContextFactory? _contexts;
+    private readonly ILogger _log;
+
+    public StoredRequestContext(
+        JobRun run, StoredMetadata metadata, Endpoint endpoint, IServiceScopeFactory scopes, IHttpContextFactory? contexts, int maxResultBytes,
+        ILogger log, CancellationToken cancellation)
+    {
+        (_run, _job, _contexts, _log) = (run, run.Claim.Job.Id, contexts, log);
+        _response = new StoredResponse(maxResultBytes);
+        RequestAborted = cancellation;
+
+        var features = new FeatureCollection();
+        features.Set<IHttpRequestFeature>(ToRequest(run.Claim.Payload, metadata));
+        features.Set<IHttpRequestBodyDetectionFeature>(this);
+        features.Set<IHttpRequestLifetimeFeature>(this);
+        features.Set<IHttpRequestIdentifierFeature>(new HttpRequestIdentifierFeature { TraceIdentifier = _job.ToString() });
+        features.Set<IHttpConnectionFeature>(new HttpConnectionFeature { ConnectionId = _job.ToString() });
+        features.Set<IHttpResponseFeature>(_response);
+        features.Set(_response.Body);
+        features.Set<IHttpBodyControlFeature>(_response);
+        features.Set<IRouteValuesFeature>(new RouteValuesFeature { RouteValues = new RouteValueDictionary(metadata.Route) });
+        if (metadata.User is { } user) features.Set<IHttpAuthenticationFeature>(new HttpAuthenticationFeature { User = StoredIdentity.ToUser(user) });
+        features.Set<IAcceptedWorkFeature>(this);
+        if (CanHaveBody) features.Set<IBufferedBodyFeature>(this);
+        features.Set(run);
+        SetCultures(metadata, features);
+        Http = contexts?.Create(features) ?? new DefaultHttpContext(features) { ServiceScopeFactory = scopes };
+        Http.SetEndpoint(endpoint);
+    }
+
+    public HttpContext Http { get; }
+
+    /// <summary>How the work ended; <see langword="null"/> if the pool did not take it.</summary>
+    public WorkOutcome? Outcome { get; private set; }
+
+    /// <summary>The endpoint has cut its answer off: there is no client to be told so, and the answer is not whole.</summary>
+    public bool IsAborted { get; private set; }
+
+    public WorkPriority Priority => _run.Priority;
+
+    public ReadOnlyMemory<byte> Body => _run.Claim.Payload.Body;
+
+    public bool CanHaveBody => _run.Claim.Payload.Body.Length > 0;
+
+    public CancellationToken RequestAborted { get; set; }
+
+    /// <summary>The answer that was written.</summary>
+    public JobResult Result => new(_response.StatusCode, _response.Headers.ContentType, _response.Written);
+
+    /// <summary>Whether a worker has begun with the work.</summary>
+    public bool HasStarted => PoolWork.HasStarted(Http);
+
+    /// <summary>The endpoint has ended, and well: its answer is made whole.</summary>
+    /// <exception cref="ResultTooLargeException">It is larger than may be.</exception>
+    public Task EndAsync() => _response.EndAsync();
+
+    /// <summary>The attempt's end releases it.</summary>
+    public void Release()
+    {
+        // The work may still run, and it has its own reference.
+    }
+
+    public void Started() => _run.Started();
+
+    public void Ended(WorkOutcome outcome) => Outcome = outcome;
+
+    public void Abort() => IsAborted = true;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _response.CompleteAsync(_job, _log);
+        _contexts?.Dispose(Http);
+        _response.Dispose();
+    }
+
+    private static HttpRequestFeature ToRequest(JobPayload payload, StoredMetadata metadata)
+    {
+        var request = new HttpRequestFeature
+        {
+            Method = payload.Method,
+            Scheme = metadata.Scheme ?? "http",
+            Protocol = "HTTP/1.1",
+            PathBase = metadata.PathBase ?? "",
+            Path = payload.Path,
+            QueryString = payload.Query,
+            RawTarget = new PathString(metadata.PathBase).Add(payload.Path).ToUriComponent() + payload.Query,
+            Body = Readable(payload.Body),
+        };
+        foreach (var (name, values) in metadata.Headers ?? new Dictionary<string, string?[]>()) request.Headers[name] = values;
+        request.Headers.ContentType = payload.ContentType;
+        request.Headers.ContentLength = payload.Body.Length;
+        request.Headers.Host = metadata.Host;
+        return request;
+    }
+
+    private static void SetCultures(StoredMetadata metadata, FeatureCollection features)
+    {
+        if (metadata.Cultures is not { } cultures) return;
+        (CultureInfo.CurrentCulture, CultureInfo.CurrentUICulture) = cultures;
+        features.Set<IRequestCultureFeature>(new RequestCultureFeature(new RequestCulture(cultures.Culture, cultures.UICulture), provider: null));
+    }
+
+    /// <summary>The body as a stream: over the bytes as they are, which may be many.</summary>
+    private static MemoryStream Readable(ReadOnlyMemory<byte> body) => MemoryMarshal.TryGetArray(body, out ArraySegment<byte> bytes)
+        ? new MemoryStream(bytes.Array!, bytes.Offset, bytes.Count, writable: false)
+        : new MemoryStream(body.ToArray(), writable: false);
+}

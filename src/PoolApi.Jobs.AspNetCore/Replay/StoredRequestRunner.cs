@@ -1,0 +1,135 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Endpoints;
+using PoolApi.Jobs.AspNetCore.Intake;
+using PoolApi.Jobs.AspNetCore.Problems;
+using PoolApi.Jobs.Running;
+using PoolApi.Threading;
+
+namespace PoolApi.Jobs.AspNetCore.Replay;
+
+/// <summary>
+/// Runs a stored request through the very endpoint that it came to, so that a job does what the request would have done:
+/// bound the same way, on a worker of the same pool, its answer kept instead of sent.
+/// </summary>
+internal sealed partial class StoredRequestRunner(
+    JobKinds kinds, IServiceScopeFactory scopes, IOptions<JobsOptions> options, ILogger<StoredRequestRunner> logger, IHttpContextFactory? contexts = null)
+    : IJobExecutor
+{
+    private static readonly ActivitySource Spans = new(JobTelemetry.ActivitySourceName);
+
+    public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
+    {
+        Job job = run.Claim.Job;
+        if (kinds.Find(job.Kind, run.Claim.Payload.Method) is not { } endpoint)
+            return Failed(JobProblems.UnknownKind, "This instance has no such work. It may have been switched off since.");
+
+        var metadata = StoredMetadata.Parse(run.Claim.Payload.Metadata);
+        using Activity span = StartSpan(run.Claim, metadata.TraceParent);
+        await using var stored = new StoredRequestContext(run, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
+        try
+        {
+            await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(stored.Http);
+            await stored.EndAsync();
+        }
+        catch (ResultTooLargeException e)
+        {
+            span.SetStatus(ActivityStatusCode.Error);
+            return Failed(JobProblems.ResultTooLarge, e.Message + " Ask for a smaller one.");
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
+        {
+            if (stored.Outcome is WorkOutcome.Cancelled or WorkOutcome.Abandoned) return JobAttempt.Stopped;
+            span.SetStatus(ActivityStatusCode.Error);
+            string trace = span.TraceId.ToString();
+            LogFailed(e, job.Id, job.Kind, job.Attempt, job.MaxAttempts, trace);
+            return new JobAttempt(
+                AttemptOutcome.Failed,
+                JobProblems.FailedIn(stored.Http, job, stored.HasStarted, trace),
+                JobProblems.FailedIn(stored.HasStarted, trace),
+                MayRetry: true);
+        }
+        catch (OperationCanceledException)
+        {
+            return JobAttempt.Stopped;
+        }
+        if (stored is { IsAborted: true, Outcome: WorkOutcome.Completed }) return Aborted;
+        // What the endpoint refuses before its work begins, such as an image that the settings allow no more, is refused the next time too.
+        bool isRefused = stored is { Outcome: null, Http.Response.StatusCode: >= 400 and < 500 };
+        return isRefused || stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result)
+            : stored.Outcome == WorkOutcome.TimedOut ? TimedOut(stored.Result)
+            : JobAttempt.Stopped;
+    }
+
+    /// <summary>The work has called <see cref="HttpContext.Abort"/>. A client would have been told that what it has is not whole.</summary>
+    private static JobAttempt Aborted { get; } = new(
+        AttemptOutcome.Failed, null, new JobError(JobProblems.WorkFailed, "The work has cut its answer off."), MayRetry: true);
+
+    /// <summary>What the work has answered by itself: a success, or that it cannot be done.</summary>
+    private static JobAttempt Answered(JobResult result)
+    {
+        if (result.Status < 400) return new JobAttempt(AttemptOutcome.Succeeded, result, null, MayRetry: false);
+        // What is wrong with the request will be wrong the next time too.
+        return new JobAttempt(AttemptOutcome.Failed, result, ErrorOf(result), MayRetry: result.Status >= 500);
+    }
+
+    /// <summary>It has run for longer than it may. What the work had written of an answer by then is none.</summary>
+    private static JobAttempt TimedOut(JobResult result)
+    {
+        const string Name = "run-timeout";
+        JobAttempt answered = Answered(result);
+        return answered.Error?.Name == Name ? answered : Failed(Name, "The work ran for longer than it may.") with { MayRetry = true };
+    }
+
+    private static JobError ErrorOf(JobResult result)
+    {
+        if (result.ContentType?.StartsWith("application/problem+json", StringComparison.OrdinalIgnoreCase) == true)
+        {
+            try
+            {
+                using JsonDocument problem = JsonDocument.Parse(result.Body);
+                string? type = problem.RootElement.TryGetProperty("type", out JsonElement t) ? t.GetString() : null;
+                string? detail = problem.RootElement.TryGetProperty("detail", out JsonElement d) ? d.GetString() : null;
+                if (type?.StartsWith(JobProblem.TypePrefix, StringComparison.Ordinal) == true) return new JobError(type[JobProblem.TypePrefix.Length..], detail ?? "");
+            }
+            catch (JsonException)
+            {
+                // Then it says nothing that could be passed on.
+            }
+        }
+        return new JobError("work-failed", $"The work answered {result.Status}.");
+    }
+
+    private static JobAttempt Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);
+
+    /// <summary>The first attempt is part of the trace of the request that made the job; a further one has a trace of its own, with a link.</summary>
+    /// <remarks>There is a trace also where nobody records it: the log and the client have its id.</remarks>
+    private static Activity StartSpan(JobClaim claim, string? traceParent)
+    {
+        Job job = claim.Job;
+        bool traced = ActivityContext.TryParse(traceParent, null, isRemote: true, out ActivityContext request);
+        string name = "job " + job.Kind;
+        Activity span = Spans.StartActivity(
+            ActivityKind.Consumer,
+            parentContext: traced && claim.IsFirst ? request : default,
+            links: traced && !claim.IsFirst ? [new ActivityLink(request)] : null,
+            name: name) ?? StartUnrecorded(name, traced && claim.IsFirst ? traceParent : null);
+        span.SetTag("job.id", job.Id.ToString());
+        span.SetTag("job.kind", job.Kind);
+        span.SetTag("job.attempt", job.Attempt);
+        return span;
+    }
+
+    private static Activity StartUnrecorded(string name, string? parent)
+    {
+        var span = new Activity(name);
+        if (parent is not null) span.SetParentId(parent);
+        return span.Start();
+    }
+
+    [LoggerMessage(40, LogLevel.Error, "Job {id} ({kind}) failed in attempt {attempt} of {attempts} (trace {traceId})")]
+    private partial void LogFailed(Exception exception, Guid id, string kind, int attempt, int attempts, string traceId);
+}

@@ -1,0 +1,185 @@
+using Microsoft.AspNetCore.Http.Features;
+
+namespace PoolApi.Jobs.AspNetCore.Replay;
+
+/// <summary>
+/// The answer to a stored request: kept, up to a limit, where a server would send it. It starts, and completes, as a server's does, and tells
+/// those who asked to be told. Of the request's own flow.
+/// </summary>
+/// <remarks>
+/// <code>
+///   open ──first write, flush or the end──► OnStarting callbacks ──► started: the headers stay ──► completed: OnCompleted callbacks
+/// </code>
+/// Callbacks run in the reverse of the order in which they were registered. A body that is written synchronously waits for no callback: those
+/// that have not ended by then are awaited at the end.
+/// </remarks>
+internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFeature, IDisposable
+{
+    private readonly HeaderDictionary _headers = [];
+    private readonly Stack<(Func<object, Task> Callback, object State)> _starting = new();
+    private readonly Stack<(Func<object, Task> Callback, object State)> _completed = new();
+    private readonly BoundedStream _kept;
+    private readonly AnswerStream _stream;
+    private readonly StreamResponseBodyFeature _body;
+    private Task? _start;
+    private bool _isStarting;
+    private int _status = StatusCodes.Status200OK;
+
+    public StoredResponse(int maxBytes)
+    {
+        _kept = new BoundedStream(maxBytes);
+        _stream = new AnswerStream(this, _kept);
+        _body = new StreamResponseBodyFeature(_stream);
+    }
+
+    public IHttpResponseBodyFeature Body => _body;
+
+    public bool HasStarted { get; private set; }
+
+    public int StatusCode
+    {
+        get => _status;
+        set
+        {
+            ThrowIfStarted(nameof(StatusCode));
+            _status = value;
+        }
+    }
+
+    public string? ReasonPhrase { get; set; }
+
+    public IHeaderDictionary Headers
+    {
+        get => _headers;
+        set => throw new NotSupportedException("The headers of a stored request's response cannot be replaced; change them.");
+    }
+
+    Stream IHttpResponseFeature.Body
+    {
+        get => _stream;
+        set => throw new NotSupportedException("Set HttpResponse.Body.");
+    }
+
+    /// <summary>The body is written into memory, which makes nobody wait.</summary>
+    bool IHttpBodyControlFeature.AllowSynchronousIO { get; set; } = true;
+
+    /// <summary>The body that was written, or too much of one.</summary>
+    public ReadOnlyMemory<byte> Written => _kept.Written;
+
+    public void OnStarting(Func<object, Task> callback, object state)
+    {
+        ThrowIfStarted(nameof(OnStarting));
+        _starting.Push((callback, state));
+    }
+
+    public void OnCompleted(Func<object, Task> callback, object state) => _completed.Push((callback, state));
+
+    /// <summary>The endpoint has ended, and well: the rest of the body is taken, and the response starts if it has not.</summary>
+    public async Task EndAsync()
+    {
+        await _body.CompleteAsync();
+        await (_start ??= RunStartingAsync());
+    }
+
+    /// <summary>Nothing of the request runs any more, however it went.</summary>
+    public async Task CompleteAsync(Guid job, ILogger log)
+    {
+        while (_completed.TryPop(out (Func<object, Task> Callback, object State) registered))
+        {
+            try
+            {
+                await registered.Callback(registered.State);
+            }
+            catch (Exception e)
+            {
+                StoredResponseLog.CallbackFailed(log, job, e); // and no more, as a server does: the answer stands
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _body.Dispose();
+        _kept.Dispose();
+    }
+
+    /// <summary>A callback that writes must not wait for itself.</summary>
+    private Task StartAsync() => _isStarting ? Task.CompletedTask : _start ??= RunStartingAsync();
+
+    private async Task RunStartingAsync()
+    {
+        _isStarting = true;
+        try
+        {
+            while (_starting.TryPop(out (Func<object, Task> Callback, object State) registered)) await registered.Callback(registered.State);
+        }
+        finally
+        {
+            _isStarting = false;
+        }
+        HasStarted = true;
+        _headers.IsReadOnly = true;
+    }
+
+    private void ThrowIfStarted(string what)
+    {
+        if (HasStarted) throw new InvalidOperationException($"{what} cannot be set because the response has already started.");
+    }
+
+    /// <summary>Where the body goes. As a server's, it cannot be read or rewound.</summary>
+    private sealed class AnswerStream(StoredResponse response, BoundedStream kept) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            Flush();
+            kept.Write(buffer);
+        }
+
+        public override async Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            await WriteAsync(buffer.AsMemory(offset, count), cancellationToken);
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await response.StartAsync();
+            kept.Write(buffer.Span);
+        }
+
+        public override void Flush()
+        {
+            Task start = response.StartAsync();
+            if (start.IsFaulted) start.GetAwaiter().GetResult(); // it has ended: this throws, and does not wait
+        }
+
+        public override Task FlushAsync(CancellationToken cancellationToken) => response.StartAsync();
+    }
+}
+
+/// <summary>What is logged of a stored request's response.</summary>
+internal static partial class StoredResponseLog
+{
+    [LoggerMessage(43, LogLevel.Error, "A callback failed that job {id} had registered for the end of its response")]
+    public static partial void CallbackFailed(ILogger logger, Guid id, Exception exception);
+}

@@ -1,0 +1,81 @@
+using System.Buffers;
+
+namespace PoolApi.Jobs.AspNetCore;
+
+/// <summary>
+/// What a stored request keeps beside the usual: headers by name, and the user. Said of an endpoint, or of the app. Not thread-safe while
+/// it is being said.
+/// </summary>
+/// <remarks>A secret is never kept: a job outlives the request, and who reads the store could act as the client.</remarks>
+public sealed class RequestCapture
+{
+    private static readonly SearchValues<char> TokenChars =
+        SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
+    private static readonly HashSet<string> Secrets = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key",
+    };
+
+    /// <summary>They say something of one connection, and mean nothing on another.</summary>
+    private static readonly HashSet<string> OfConnection = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Connection", "Expect", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
+    };
+
+    private static readonly HashSet<string> Usual = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Content-Encoding", "Content-Length", "Content-Type", "Host",
+    };
+
+    private readonly SortedSet<string> _headers = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Whether the user is kept.</summary>
+    public bool HasUser { get; private set; }
+
+    /// <summary>The headers that are kept, in a fixed order, whatever the order in which they were named.</summary>
+    public IReadOnlyCollection<string> HeaderNames => _headers;
+
+    /// <summary>
+    /// Keeps the user: of each identity the authentication type, the claims, and which of them are its name and roles. The claims are stored
+    /// as they are, not encrypted. The user is not checked again when the job runs.
+    /// </summary>
+    /// <returns>This.</returns>
+    public RequestCapture User()
+    {
+        HasUser = true;
+        return this;
+    }
+
+    /// <summary>Keeps headers. Two requests that differ in one of them are two requests under one Idempotency-Key.</summary>
+    /// <param name="names">Their names.</param>
+    /// <returns>This.</returns>
+    /// <exception cref="ArgumentException">A name is none, or of a header that must not or cannot be kept.</exception>
+    public RequestCapture Headers(params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(name);
+            if (name.AsSpan().ContainsAnyExcept(TokenChars)) throw new ArgumentException($"'{name}' is not the name of a header.", nameof(names));
+            if (Secrets.Contains(name))
+            {
+                throw new ArgumentException(
+                    $"The header {name} is a secret of the client, and is not stored with a job. Keep the user (Capture.User()), "
+                    + "or a header that names the client and proves nothing.",
+                    nameof(names));
+            }
+            if (OfConnection.Contains(name))
+                throw new ArgumentException($"The header {name} is of one connection, and means nothing when a job runs.", nameof(names));
+            if (!Usual.Contains(name)) _headers.Add(name);
+        }
+        return this;
+    }
+
+    /// <summary>Keeps what another one keeps, too.</summary>
+    public RequestCapture Add(RequestCapture other)
+    {
+        HasUser |= other.HasUser;
+        _headers.UnionWith(other._headers);
+        return this;
+    }
+}

@@ -1,0 +1,222 @@
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.OpenApi;
+using PoolApi.Documentation;
+using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Requests;
+
+namespace PoolApi.Jobs.AspNetCore.Routes;
+
+/// <summary>Tells OpenAPI what the jobs routes take and answer.</summary>
+internal static class JobDocs
+{
+    private const string ExampleId = "0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11";
+    private const string NoJob = "not-found: there is no such job for this client";
+    private const string StoreAway = "store-unavailable: the store of the jobs cannot be used for now; try again after Retry-After";
+    private static readonly (string, string) RetryAfterHeader = ("Retry-After", "Seconds after which it is worth asking again.");
+
+    /// <summary>Completes what the document says of jobs.</summary>
+    public static void AddTo(OpenApiOptions options)
+    {
+        options.AddSchemaTransformer(static (schema, context, _) =>
+        {
+            if (context.JsonTypeInfo.Type == typeof(JobView)) CompleteJob(schema);
+            return Task.CompletedTask;
+        });
+        options.AddDocumentTransformer(static (document, _, _) =>
+        {
+            if (document.Components?.Schemas?.TryGetValue(nameof(JobView), out IOpenApiSchema? job) == true) ShareChoices(job, document);
+            foreach (OpenApiTag tag in document.Tags?.Where(static t => t.Name == JobRouteEndpoints.Tag) ?? [])
+                tag.Description = "What was accepted for later: find it, wait for it, read its result, cancel it, run it again.";
+            return Task.CompletedTask;
+        });
+    }
+
+    public static RouteHandlerBuilder DescribeList(this RouteHandlerBuilder route) => route
+        .WithOperationId("listJobs")
+        .WithSummary("Lists jobs, the newest first.")
+        .WithDescription("A page says in `next` where the one behind it is. Whatever comes or ends in between, no job is skipped or seen twice.")
+        .WithJobQuery(JobListRequest.StateQuery, "Only jobs in this state.", States)
+        .WithJobQuery(JobListRequest.KindQuery, "Only jobs of this kind: a route without /v1/.", Text("thumbnails"))
+        .WithJobQuery(JobListRequest.TagQuery, "Only jobs with this tag.", Tag())
+        .WithJobQuery(JobListRequest.CursorQuery, "Where the page before ended, as its `next` says it.", Text())
+        .WithJobQuery(JobListRequest.LimitQuery, "How many jobs at most.", Number(1, JobListRequest.MaxLimit, JobListRequest.UsualLimit))
+        .Produces<JobListView>()
+        .WithProblems(400, 503)
+        .WithMeaning(200, "The jobs, and where there are more.")
+        .WithMeaning(503, StoreAway)
+        .WithExample(200, static () => new JsonObject { ["jobs"] = new JsonArray(ExampleJob("jobs/")), ["next"] = null });
+
+    public static RouteHandlerBuilder DescribeGet(this RouteHandlerBuilder route) => route
+        .WithOperationId("getJob")
+        .WithSummary("Says how a job is, or waits until it is otherwise.")
+        .WithDescription(
+            "With `Prefer: wait=N` the answer comes when the job has ended; with `If-None-Match` as well, when its version is none of those; "
+            + "after N seconds in any case, with the job as it is then.")
+        .WithJobId()
+        .WithHeader(PreferHeader.Name, $"`wait=N`: wait up to N seconds, 0 to {PreferHeader.MaxWait}. A longer wait counts as {PreferHeader.MaxWait}.", Text("wait=30"))
+        .WithHeader("If-None-Match", "The ETag of the version that the client has.", Text("\"7\""))
+        .Produces<JobView>()
+        .Produces(StatusCodes.Status304NotModified)
+        .WithProblems(400, 404, 503)
+        .WithMeaning(200, "The job.", ETagHeader(), AppliedHeader())
+        .WithMeaning(304, "The job is as the client has it.", ETagHeader(), AppliedHeader())
+        .WithMeaning(404, NoJob)
+        .WithMeaning(503, StoreAway)
+        .WithExample(200, static () => ExampleJob());
+
+    public static RouteHandlerBuilder DescribeResult(this RouteHandlerBuilder route) => route
+        .WithOperationId("getJobResult")
+        .WithSummary("Answers what the work of a job answered.")
+        .WithDescription("With the status and the media type that the work gave: a job that failed with a problem of its own, such as 422, answers that problem.")
+        .WithJobId()
+        .WithProblems(404, 409, 410, 500, 503)
+        .WithBinaryAnswer("The result, in the media type of the job's kind.", "*/*")
+        .WithMeaning(404, NoJob)
+        .WithMeaning(
+            409, "job-not-finished: it has not ended yet, ask again after Retry-After; job-cancelled, job-expired: it has no result", RetryAfterHeader)
+        .WithMeaning(410, "job-result-gone: it is past its retention")
+        .WithMeaning(500, "work-failed, result-too-large, poison, unknown-kind: the job failed, and why")
+        .WithMeaning(503, StoreAway);
+
+    public static RouteHandlerBuilder DescribeEvents(this RouteHandlerBuilder route) => route
+        .WithOperationId("watchJob")
+        .WithSummary("Sends the job at once and whenever it changes, as server-sent events, until it has ended.")
+        .WithDescription("Each event is named `job`, has the job as its data and its version as its id. Of several changes at once only the latest is sent. A comment comes every 15 seconds.")
+        .WithJobId()
+        .WithHeader(JobEvents.LastSeenHeader, "The id of the last event that the client has: only newer ones are sent.", Text("7"))
+        .WithBinaryAnswer("The events.", "text/event-stream")
+        .WithProblems(400, 404, 503)
+        // 204 is told of in words alone: beside an answer of it, Kiota makes a method that throws the events away.
+        .WithMeaning(200, "The events. Or 204 without a body: the job has ended, and the client has its last event. There is nothing to come again for.")
+        .WithMeaning(404, NoJob)
+        .WithMeaning(503, StoreAway);
+
+    public static RouteHandlerBuilder DescribeCancel(this RouteHandlerBuilder route) => route
+        .WithOperationId("cancelJob")
+        .WithSummary("Cancels a job.")
+        .WithJobId()
+        .Produces(StatusCodes.Status204NoContent)
+        .WithProblems(404, 409, 503)
+        // Its body is told of in words alone: with a type beside the 204, NSwag makes a method that throws at one of the two.
+        .WithMeaning(
+            202, "It runs, and is being cancelled. The body is the job as it is now, the same JSON that getJob answers.", RetryAfterHeader, LocationHeader())
+        .WithMeaning(204, "It was queued, and is never run.")
+        .WithMeaning(404, NoJob)
+        .WithMeaning(409, "job-finished: it has ended already")
+        .WithMeaning(503, StoreAway);
+
+    public static RouteHandlerBuilder DescribeRetry(this RouteHandlerBuilder route) => route
+        .WithOperationId("retryJob")
+        .WithSummary("Queues a job again that failed, was cancelled or has expired.")
+        .WithJobId()
+        .Produces<JobView>(StatusCodes.Status202Accepted)
+        .WithProblems(404, 409, 503)
+        .WithMeaning(202, "It is queued. The job as it is now.", RetryAfterHeader, LocationHeader())
+        .WithMeaning(404, NoJob)
+        .WithMeaning(409, "job-not-retryable: it has not ended yet, or has succeeded, or is past its retention")
+        .WithMeaning(503, StoreAway);
+
+    /// <summary>What the schema of a job cannot know from its type.</summary>
+    private static void CompleteJob(OpenApiSchema schema)
+    {
+        foreach ((string name, IOpenApiSchema each) in schema.Properties ?? new Dictionary<string, IOpenApiSchema>())
+        {
+            if (each is not OpenApiSchema property) continue;
+            if (name is "createdAt" or "startedAt" or "finishedAt" or "runAt" or "deadline") property.Format = "date-time";
+            if (name == "progress") (property.Minimum, property.Maximum) = ("0", "1");
+        }
+    }
+
+    /// <summary>A state is the same type wherever it stands, and a priority too. To be said when the document is whole.</summary>
+    private static void ShareChoices(IOpenApiSchema job, OpenApiDocument document)
+    {
+        IDictionary<string, IOpenApiSchema> members = job.Properties!;
+        members["state"] = States(document, members["state"].Description);
+        members["priority"] = Priorities(document, members["priority"].Description);
+    }
+
+    /// <summary>Which job goes first.</summary>
+    public static IOpenApiSchema Priorities(OpenApiDocument document, string? description = null) =>
+        SharedSchemas.Choice(document, "JobPriority", JobPriorities.Words, description: description);
+
+    private static RouteHandlerBuilder WithJobQuery(this RouteHandlerBuilder route, string name, string description, OpenApiSchema schema) =>
+        route.WithJobQuery(name, description, _ => schema);
+
+    private static RouteHandlerBuilder WithJobQuery(
+        this RouteHandlerBuilder route, string name, string description, Func<OpenApiDocument, IOpenApiSchema> schema) =>
+        route.WithMetadata(new JobQueryParameter(name)).WithParameter(ParameterLocation.Query, name, description, required: false, schema);
+
+    private static RouteHandlerBuilder WithJobId(this RouteHandlerBuilder route) => route.AddOpenApiOperationTransformer(static (operation, _, _) =>
+    {
+        foreach (OpenApiParameter id in (operation.Parameters ?? []).OfType<OpenApiParameter>().Where(static p => p.Name == "id"))
+        {
+            id.Description = "The job's id, as it was given in Location.";
+            id.Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid", Examples = [ExampleId] };
+        }
+        return Task.CompletedTask;
+    });
+
+    private static RouteHandlerBuilder WithExample(this RouteHandlerBuilder route, int status, Func<JsonNode> example) =>
+        route.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            string key = status.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            if (operation.Responses?.TryGetValue(key, out IOpenApiResponse? response) == true
+                && response.Content?.TryGetValue("application/json", out OpenApiMediaType? json) == true)
+            {
+                json.Example = example();
+            }
+            return Task.CompletedTask;
+        });
+
+    private static JsonObject ExampleJob(string below = "") => new JsonObject
+    {
+        ["id"] = ExampleId,
+        ["kind"] = "thumbnails",
+        ["state"] = "running",
+        ["attempt"] = 1,
+        ["priority"] = "normal",
+        ["tags"] = new JsonArray("invoice:17"),
+        ["createdAt"] = "2030-01-31T08:00:00.000Z",
+        ["startedAt"] = "2030-01-31T08:00:00.021Z",
+        ["finishedAt"] = null,
+        ["progress"] = 0.4,
+        ["worker"] = "pool-a-1-5f3c9e02",
+        ["error"] = null,
+        ["links"] = new JsonObject
+        {
+            ["self"] = below + ExampleId,
+            ["result"] = $"{below}{ExampleId}/result",
+            ["events"] = $"{below}{ExampleId}/events",
+        },
+        ["maxAttempts"] = 3,
+        ["runAt"] = "2030-01-31T08:00:00.000Z",
+        ["deadline"] = null,
+        ["cancelRequested"] = false,
+        ["version"] = 3,
+    };
+
+    private static (string, string) ETagHeader() => ("ETag", "The job's version.");
+
+    private static (string, string) AppliedHeader() => ("Preference-Applied", "Which preferences were heeded.");
+
+    private static (string, string) LocationHeader() => ("Location", "Where the job is, relative to the URL of the request.");
+
+    private static IOpenApiSchema States(OpenApiDocument document) => States(document, description: null);
+
+    private static IOpenApiSchema States(OpenApiDocument document, string? description) =>
+        SharedSchemas.Choice(document, "JobState", JobStates.All.Select(static state => state.ToWord()), description: description);
+
+    private static OpenApiSchema Tag() => new() { Type = JsonSchemaType.String, Pattern = JobTags.Pattern };
+
+    private static OpenApiSchema Text(string? example = null) =>
+        new() { Type = JsonSchemaType.String, Examples = example is null ? null : [example] };
+
+    private static OpenApiSchema Number(int min, int max, int usual) => new()
+    {
+        Type = JsonSchemaType.Integer,
+        Minimum = min.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        Maximum = max.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        Default = usual,
+    };
+}

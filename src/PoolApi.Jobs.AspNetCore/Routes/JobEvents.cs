@@ -1,0 +1,78 @@
+using System.Globalization;
+using System.Net.ServerSentEvents;
+using System.Text.Json;
+using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Problems;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Jobs.AspNetCore.Routes;
+
+/// <summary>A job's versions as server-sent events: how it is at once, then each change, the last when it has ended.</summary>
+/// <remarks>
+/// <para>The id of an event is the job's version, so that a client that comes again (<c>Last-Event-ID</c>) sees only what is newer.
+/// Nothing is kept for it in between: what changed meanwhile, it sees as one version, the latest.</para>
+/// <para>The same holds for a client that does not read: while an event is on its way to it, nothing is made for it.</para>
+/// </remarks>
+internal static class JobEvents
+{
+    public const string LastSeenHeader = "Last-Event-ID";
+    public const string EventType = "job";
+
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    /// <summary>The version that the client saw last, 0 if it has seen none.</summary>
+    public static long LastSeen(HttpRequest request, JobFaults faults)
+    {
+        if (!request.Headers.TryGetValue(LastSeenHeader, out var values)) return 0;
+        // An empty id is what a client has that has seen none.
+        if (values.Count == 1 && string.IsNullOrEmpty(values[0])) return 0;
+        if (values.Count == 1 && long.TryParse(values[0], NumberStyles.None, CultureInfo.InvariantCulture, out long version)) return version;
+        faults.Add(LastSeenHeader, $"{LastSeenHeader} may be the id of an event of this job, as it was sent: a whole number.");
+        return 0;
+    }
+
+    /// <summary>The events from here on.</summary>
+    /// <param name="follower">The job.</param>
+    /// <param name="seen">Only versions greater than this one.</param>
+    /// <param name="links">The links in the events.</param>
+    public static async IAsyncEnumerable<SseItem<string>> ReadAsync(JobFollower follower, long seen, JobLinks links)
+    {
+        bool goesOn = true;
+        while (goesOn)
+        {
+            if (follower.Job.Version > seen)
+            {
+                seen = follower.Job.Version;
+                yield return Event(follower.Job, links);
+            }
+            goesOn = !follower.Job.State.IsFinal() && await NextAsync(follower);
+        }
+    }
+
+    /// <summary>
+    /// Waits for the next version, however long the store is away: a client whose stream ends comes again, and would be told
+    /// 503, which a browser takes for the end.
+    /// </summary>
+    private static async Task<bool> NextAsync(JobFollower follower)
+    {
+        bool again = false;
+        while (!follower.Over.IsCancellationRequested)
+        {
+            try
+            {
+                return again ? await follower.AgainAsync() : await follower.NextAsync();
+            }
+            catch (JobStoreUnavailableException)
+            {
+                again = true;
+            }
+            await Task.Delay(Pause, follower.Over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        return false;
+    }
+
+    private static SseItem<string> Event(Job job, JobLinks links) => new(JsonSerializer.Serialize(JobView.Of(job, links), JobJson.Readable.JobView), EventType)
+    {
+        EventId = job.Version.ToString(CultureInfo.InvariantCulture),
+    };
+}

@@ -1,0 +1,96 @@
+using PoolApi.AspNetCore.Events;
+using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.Running;
+
+namespace PoolApi.Jobs.AspNetCore.Routes;
+
+/// <summary>One client's look at a job: as it is, then each newer version, until it has ended or there is no time left.</summary>
+/// <remarks>
+/// Without time are, from the first look on: a client that has gone, an app that stops, and whoever set a limit
+/// (<see cref="EndIn"/>). All of these end the waiting as the job's own end does, and not by an exception. For one caller at a time.
+/// </remarks>
+internal sealed class JobFollower : IAsyncDisposable
+{
+    private readonly JobWatch _watch;
+    private readonly CancellationTokenSource _over;
+    private IAsyncEnumerator<Job> _versions;
+    private CancellationTokenRegistration _leaving;
+
+    private JobFollower(JobWatch watch, Guid id, CancellationToken client)
+    {
+        _watch = watch;
+        _over = CancellationTokenSource.CreateLinkedTokenSource(client);
+        _versions = watch.WatchAsync(id, 0, _over.Token).GetAsyncEnumerator(CancellationToken.None);
+        Job = null!;
+    }
+
+    /// <summary>The job, as it was last read.</summary>
+    public Job Job { get; private set; }
+
+    /// <summary>Cancelled when there is no time left.</summary>
+    public CancellationToken Over => _over.Token;
+
+    /// <summary>Begins to follow a job.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="id">The job.</param>
+    /// <param name="watch">Tells of its changes.</param>
+    /// <param name="leaving">Cancelled when the app stops.</param>
+    /// <returns><see langword="null"/> if there is no such job, or it is another client's.</returns>
+    /// <exception cref="PoolApi.Jobs.Stores.JobStoreUnavailableException">The store cannot be read.</exception>
+    public static async Task<JobFollower?> BeginAsync(HttpContext context, Guid id, JobWatch watch, CancellationToken leaving)
+    {
+        ConnectionLiveness.Probe(context);
+        var follower = new JobFollower(watch, id, context.RequestAborted);
+        bool follows = false;
+        try
+        {
+            follows = await follower._versions.MoveNextAsync() && follower._versions.Current.For(context) is not null;
+            if (!follows) return null;
+            follower.Job = follower._versions.Current;
+            // Only now: an app that stops still says how the job is.
+            follower._leaving = leaving.UnsafeRegister(static over => ((CancellationTokenSource)over!).Cancel(), follower._over);
+            return follower;
+        }
+        finally
+        {
+            if (!follows) await follower.DisposeAsync();
+        }
+    }
+
+    /// <summary>Sets a limit. The time counts from now.</summary>
+    public void EndIn(TimeSpan time) => _over.CancelAfter(time);
+
+    /// <summary>Waits for a newer version of the job.</summary>
+    /// <returns>Whether there is one; otherwise there will be none, or there is no time left.</returns>
+    /// <exception cref="PoolApi.Jobs.Stores.JobStoreUnavailableException">The store cannot be read. <see cref="AgainAsync"/> may help.</exception>
+    public async Task<bool> NextAsync()
+    {
+        try
+        {
+            if (!await _versions.MoveNextAsync()) return false;
+            Job = _versions.Current;
+            return true;
+        }
+        catch (OperationCanceledException) when (_over.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Begins again where it was, after the store could not be read.</summary>
+    /// <returns>As <see cref="NextAsync"/>.</returns>
+    public async Task<bool> AgainAsync()
+    {
+        await _versions.DisposeAsync();
+        _versions = _watch.WatchAsync(Job.Id, Job.Version, _over.Token).GetAsyncEnumerator(CancellationToken.None);
+        return await NextAsync();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _leaving.DisposeAsync();
+        await _versions.DisposeAsync();
+        _over.Dispose();
+    }
+}

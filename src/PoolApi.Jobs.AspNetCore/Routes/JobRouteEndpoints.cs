@@ -1,0 +1,146 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Mvc;
+using PoolApi.AspNetCore.Events;
+using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Problems;
+using PoolApi.Jobs.AspNetCore.Requests;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Jobs.AspNetCore.Routes;
+
+/// <summary>What a client does with its jobs: find, look at, wait for, watch, cancel, retry them, and have their results.</summary>
+/// <remarks>Any instance answers for any job: nothing here is known but by the store. Nothing here runs on the pool.</remarks>
+internal static class JobRouteEndpoints
+{
+    public const string Tag = "jobs";
+
+    /// <summary>Whoever may read something may also ask for no more than its headers (RFC 9110, 9.1).</summary>
+    private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
+
+    /// <summary>Maps the routes. Needs <see cref="IJobStore"/>, <see cref="JobWatch"/> and <see cref="Endpoints.IJobKinds"/> among the services.</summary>
+    /// <returns>The routes, without the answer to methods that they do not have.</returns>
+    public static RouteGroupBuilder Map(IEndpointRouteBuilder endpoints, string prefix)
+    {
+        RouteGroupBuilder all = endpoints.MapGroup(prefix);
+        RouteGroupBuilder jobs = all.MapGroup("");
+        jobs.WithTags(Tag).AnswerStoreUnavailable();
+        jobs.AddEndpointFilter(static (invocation, next) =>
+            JobAccess.RefuseUnknown(invocation.HttpContext) is { } unknown ? ValueTask.FromResult<object?>(unknown) : next(invocation));
+
+        jobs.MapMethods("", Reading, ListAsync).WithMetadata(new JobsPath.ListMetadata()).DescribeList();
+        jobs.MapMethods("/{id}", Reading, GetAsync).DescribeGet();
+        jobs.MapMethods("/{id}/result", Reading, GetResultAsync).DescribeResult();
+        jobs.MapMethods("/{id}/events", Reading, WatchAsync).DescribeEvents();
+        jobs.MapDelete("/{id}", CancelAsync).DescribeCancel();
+        jobs.MapPost("/{id}:retry", RetryAsync).DescribeRetry();
+        // For every other method. Routing would mix the two routes that match one path, and answer 404 or the methods of both.
+        all.Map("/{id}", static IResult (string id, HttpContext context) =>
+        {
+            bool isRetry = id.EndsWith(":retry", StringComparison.Ordinal);
+            string methods = isRetry ? "POST" : "DELETE, GET, HEAD";
+            bool isOptions = HttpMethods.IsOptions(context.Request.Method);
+            context.Response.Headers.Allow = !isOptions ? methods : isRetry ? "OPTIONS, POST" : "DELETE, GET, HEAD, OPTIONS";
+            return isOptions
+                ? TypedResults.NoContent()
+                : JobProblem.Of(context, StatusCodes.Status405MethodNotAllowed, "The route exists, with another method: see the header Allow.");
+        }).ExcludeFromDescription();
+        return jobs;
+    }
+
+    private static async Task<IResult> ListAsync(JobListRequest request, HttpContext context, [FromServices] IJobStore store)
+    {
+        if (request.Refusal is { } refusal) return refusal;
+        JobPage page = await store.ListAsync(request.Query, context.RequestAborted);
+        context.Response.Headers.CacheControl = "no-store";
+        var links = JobLinks.From(context.Request);
+        var list = new JobListView([.. page.Jobs.Select(job => JobView.Of(job, links))], request.NextOf(page, links));
+        return JobResults.Bytes(context, "application/json; charset=utf-8", JsonSerializer.SerializeToUtf8Bytes(list, JobJson.Readable.JobListView));
+    }
+
+    private static async Task<IResult> GetAsync(
+        string id, HttpContext context, [FromServices] IJobStore store, [FromServices] JobWatch watch, [FromServices] IHostApplicationLifetime lifetime)
+    {
+        Preference preference = PreferHeader.Read(context.Request);
+        if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
+
+        var known = JobETag.Known(context.Request);
+        Job? now = preference.Wait is { } wait && wait > TimeSpan.Zero
+            ? await WaitAsync(context, job, wait, watch, lifetime)
+            : (await store.GetAsync(job, context.RequestAborted)).For(context);
+        if (now is null) return JobProblems.None(context);
+
+        // Of what it may prefer, only this is for a job that is there already.
+        new Preference(RespondAsync: false, preference.Wait).TellApplied(context.Response);
+        context.Response.Headers.ETag = JobETag.Of(now);
+        context.Response.Headers.CacheControl = "private, no-cache";
+        if (known.Matches(now)) return TypedResults.StatusCode(StatusCodes.Status304NotModified);
+        return TypedResults.Json(JobView.Of(now, JobLinks.From(context.Request)), JobJson.Readable.JobView);
+    }
+
+    /// <summary>Waits: for a version that the client does not have, if it says which it has; otherwise for the end.</summary>
+    private static async Task<Job?> WaitAsync(HttpContext context, Guid id, TimeSpan wait, JobWatch watch, IHostApplicationLifetime lifetime)
+    {
+        await using JobFollower? job = await JobFollower.BeginAsync(context, id, watch, lifetime.ApplicationStopping);
+        if (job is null) return null;
+        job.EndIn(wait);
+        var known = JobETag.Known(context.Request);
+        while (known.Count > 0 ? known.Matches(job.Job) : !job.Job.State.IsFinal())
+        {
+            if (!await job.NextAsync()) break;
+        }
+        return job.Job;
+    }
+
+    private static async Task<IResult> GetResultAsync(string id, HttpContext context, [FromServices] IJobStore store)
+    {
+        if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
+        IResult answer = await JobResults.ReadAsync(context, store, job);
+        context.Response.Headers.CacheControl = "private, no-cache";
+        return answer;
+    }
+
+    private static async Task<IResult> WatchAsync(
+        string id, HttpContext context, [FromServices] JobWatch watch, [FromServices] IHostApplicationLifetime lifetime)
+    {
+        var faults = new JobFaults(context);
+        long seen = JobEvents.LastSeen(context.Request, faults);
+        if (faults.Refusal is { } refusal) return refusal;
+        if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
+        await using JobFollower? follower = await JobFollower.BeginAsync(context, job, watch, lifetime.ApplicationStopping);
+        if (follower is null) return JobProblems.None(context);
+        // A stream that ends is asked for again by a browser; this is how it is told that there is no more (HTML, 9.2).
+        if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
+        if (HttpMethods.IsHead(context.Request.Method)) EventStreamWriter.SetHeaders(context.Response);
+        // Here and not by returning it: whoever follows a job must see to its end.
+        else await EventStreamWriter.WriteAsync(context, JobEvents.ReadAsync(follower, seen, JobLinks.From(context.Request)));
+        return TypedResults.Empty;
+    }
+
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, [FromServices] IJobStore store)
+    {
+        if (!JobAccess.TryParseId(id, out Guid job) || !await MayChangeAsync(job, context, store)) return JobProblems.None(context);
+        if (await store.CancelAsync(job, context.RequestAborted) is not { } cancelled) return JobProblems.None(context);
+        switch (cancelled.Before)
+        {
+            case JobState.Queued:
+                return TypedResults.NoContent();
+            case JobState.Running:
+                return JobResults.Accepted(context, cancelled.After);
+            default:
+                return JobProblems.HasEnded(context, cancelled.After);
+        }
+    }
+
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, [FromServices] IJobStore store)
+    {
+        if (!JobAccess.TryParseId(id, out Guid job) || !await MayChangeAsync(job, context, store)) return JobProblems.None(context);
+        if (await store.RetryAsync(job, context.RequestAborted) is not { } retried) return JobProblems.None(context);
+        bool isQueuedAgain = retried.Before is JobState.Failed or JobState.Cancelled or JobState.Expired && !retried.After.State.IsFinal();
+        return isQueuedAgain ? JobResults.Accepted(context, retried.After) : JobProblems.CannotRetry(context, retried.Before);
+    }
+
+    /// <summary>Whether there is such a job, and it is the client's. Where there are no clients to tell apart, the change itself will say.</summary>
+    private static async ValueTask<bool> MayChangeAsync(Guid job, HttpContext context, IJobStore store) =>
+        JobAccess.ClientOf(context) is null || (await store.GetAsync(job, context.RequestAborted)).For(context) is not null;
+}

@@ -1,0 +1,60 @@
+using PoolApi.Jobs.AspNetCore;
+using PoolApi.Jobs.AspNetCore.Endpoints;
+using PoolApi.Jobs.AspNetCore.Intake;
+using PoolApi.Jobs.AspNetCore.Requests;
+
+namespace Microsoft.AspNetCore.Builder;
+
+/// <summary>Lets the requests of an endpoint become jobs.</summary>
+public static class AllowJobsExtensions
+{
+    /// <summary>
+    /// Lets a client ask for a job instead of an answer: a request with <c>Prefer: respond-async</c> is stored and answered 202, and one with
+    /// an <c>Idempotency-Key</c> runs once, however often it is sent. Other requests are served as before. The endpoint runs on the pool of
+    /// the jobs (<c>RunOnPool</c>), before or after this call.
+    /// </summary>
+    /// <remarks>
+    /// A request is stored when it is bound, and when each endpoint filter that was added before <c>RunOnPool</c> has let it through: what is
+    /// wrong is refused, and no job. The job goes through the same filters.
+    /// </remarks>
+    /// <param name="endpoint">The endpoint.</param>
+    /// <param name="kind">The kind of its jobs, by which they are listed and found again: it may not change while there are any. The kind of the endpoint's work if not given.</param>
+    /// <param name="configure">How its requests become jobs.</param>
+    /// <returns>The endpoint.</returns>
+    /// <exception cref="ArgumentException">Something is to be kept that must not be, or an option is out of its range.</exception>
+    public static RouteHandlerBuilder AllowJobs(this RouteHandlerBuilder endpoint, string? kind = null, Action<AllowJobsOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        if (kind is not null) ArgumentException.ThrowIfNullOrWhiteSpace(kind);
+        var options = new AllowJobsOptions();
+        configure?.Invoke(options);
+        endpoint.WithMetadata(new AllowJobsMetadata(kind, options), RequestIntake.Instance);
+        endpoint.Finally(AddWhatJobsRead);
+        return endpoint;
+    }
+
+    /// <summary>Behind what the endpoint itself reads: generators keep the order for the parameters of a client's method.</summary>
+    private static void AddWhatJobsRead(EndpointBuilder endpoint)
+    {
+        if (endpoint.ApplicationServices.GetService<JobKinds>() is null)
+            throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' allows jobs, and the app has none: call services.AddJobs().");
+        if (endpoint.Metadata.Any(static m => m is JobQueryParameter)) return; // said twice
+        foreach (string name in JobParameters.QueryNames) endpoint.Metadata.Add(new JobQueryParameter(name));
+        var last = new LateConventions();
+        last.AddOpenApiOperationTransformer(AllowJobsDocs.DescribeAsync);
+        last.ApplyTo(endpoint);
+    }
+
+    /// <summary>Conventions that are applied by hand.</summary>
+    private sealed class LateConventions : IEndpointConventionBuilder
+    {
+        private readonly List<Action<EndpointBuilder>> _conventions = [];
+
+        public void Add(Action<EndpointBuilder> convention) => _conventions.Add(convention);
+
+        public void ApplyTo(EndpointBuilder endpoint)
+        {
+            foreach (Action<EndpointBuilder> convention in _conventions) convention(endpoint);
+        }
+    }
+}

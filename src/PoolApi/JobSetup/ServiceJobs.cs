@@ -1,0 +1,44 @@
+using PoolApi.Auth;
+using PoolApi.Jobs.AspNetCore;
+using PoolApi.Jobs.PostgreSql;
+using PoolApi.Requests;
+
+namespace PoolApi.JobSetup;
+
+/// <summary>The jobs of this service: where they are kept, whose they are, and where their routes are.</summary>
+internal static class ServiceJobs
+{
+    private const string Prefix = "/v1/jobs";
+
+    /// <param name="services">The services.</param>
+    /// <param name="settings">Where jobs are kept and how they run. Not <see cref="JobStoreKind.None"/>.</param>
+    /// <param name="hasKeys">Whether clients have keys, which tell them apart.</param>
+    public static void AddServiceJobs(this IServiceCollection services, JobSettings settings, bool hasKeys)
+    {
+        JobsBuilder jobs = services.AddJobs(options =>
+        {
+            settings.Configure(options);
+            if (hasKeys) options.Client = static context => context.Features.Get<ApiClient>()?.Name;
+        });
+        // Made when the app starts: what is wrong with the connection string is told there, with everything else that is wrong.
+        if (settings.Store == JobStoreKind.Postgres) jobs.UseStore(_ => new PostgreSqlJobStore(settings.ConnectionString));
+        else jobs.UseSqlite(settings.Path);
+    }
+
+    /// <summary>Needs a key where keys are asked for, although nothing of it runs on the pool.</summary>
+    public static void MapServiceJobs(this IEndpointRouteBuilder endpoints) => endpoints.MapJobs(Prefix).WithMetadata(new NeedsKeyMetadata());
+
+    /// <summary>Lets a request become a job, where there are jobs.</summary>
+    public static RouteHandlerBuilder AllowJobsIf(this RouteHandlerBuilder endpoint, bool jobs) => jobs ? endpoint.AllowJobs() : endpoint;
+
+    /// <summary>What jobs read of the query is known on a route of the group, and no mistake of the client's.</summary>
+    public static RouteGroupBuilder KnowJobParameters(this RouteGroupBuilder group)
+    {
+        ((IEndpointConventionBuilder)group).Finally(static endpoint =>
+        {
+            foreach (JobQueryParameter parameter in endpoint.Metadata.OfType<JobQueryParameter>().ToArray())
+                endpoint.Metadata.Add(new QueryParameterMetadata(parameter.Name));
+        });
+        return group;
+    }
+}

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+
+namespace PoolApi;
+
+/// <summary>
+/// Writes a problem to every client. The app's problem details service comes first, with what the app has customized. But the
+/// framework's writers leave the response empty for some clients, such as a browser that accepts <c>text/html</c> from an MVC app.
+/// </summary>
+internal static class AnyClientProblem
+{
+    public static async Task WriteAsync(Microsoft.AspNetCore.Http.HttpContext context, ProblemHttpResult problem)
+    {
+        await problem.ExecuteAsync(context);
+        Microsoft.AspNetCore.Http.HttpResponse response = context.Response;
+        if (response.HasStarted || response.ContentType is not null) return;
+        response.ContentType = "application/problem+json";
+        using var json = new Utf8JsonWriter(response.BodyWriter);
+        Write(json, problem.ProblemDetails);
+        json.Flush();
+        await response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    private static void Write(Utf8JsonWriter json, ProblemDetails problem)
+    {
+        json.WriteStartObject();
+        json.WriteString("type", problem.Type);
+        json.WriteString("title", problem.Title);
+        json.WriteNumber("status", problem.Status.GetValueOrDefault());
+        json.WriteString("detail", problem.Detail);
+        foreach ((string name, object? value) in problem.Extensions)
+        {
+            // A rejection has texts, and texts by field.
+            if (value is string text)
+            {
+                json.WriteString(name, text);
+            }
+            else if (value is Dictionary<string, string[]> byField)
+            {
+                json.WriteStartObject(name);
+                foreach ((string field, string[] faults) in byField)
+                {
+                    json.WriteStartArray(field);
+                    foreach (string fault in faults) json.WriteStringValue(fault);
+                    json.WriteEndArray();
+                }
+                json.WriteEndObject();
+            }
+        }
+        json.WriteEndObject();
+    }
+}

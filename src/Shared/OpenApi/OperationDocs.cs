@@ -1,0 +1,83 @@
+using Microsoft.OpenApi;
+
+namespace PoolApi.Documentation;
+
+// Tells OpenAPI what a route reads and answers, where the handler's signature does not show it.
+// No XML documentation here: the OpenAPI package reads that of referenced projects too, and fails where a member is in two of them.
+internal static class OperationDocs
+{
+    // The operation's id: what generators name the method of a client after.
+    // builder: The route.
+    // id: The id. No other operation has it.
+    // byPost: The id of the same route's POST, where the route has two methods.
+    public static RouteHandlerBuilder WithOperationId(this RouteHandlerBuilder builder, string id, string? byPost = null) =>
+        builder.AddOpenApiOperationTransformer((operation, context, _) =>
+        {
+            operation.OperationId = byPost is not null && context.Description.HttpMethod == HttpMethods.Post ? byPost : id;
+            return Task.CompletedTask;
+        });
+
+    // Problems that the route may answer, beside those of the pool.
+    public static RouteHandlerBuilder WithProblems(this RouteHandlerBuilder builder, params ReadOnlySpan<int> statuses)
+    {
+        foreach (int status in statuses) builder.ProducesProblem(status);
+        return builder;
+    }
+
+    // A successful answer of raw bytes.
+    public static RouteHandlerBuilder WithBinaryAnswer(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
+        builder.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            (operation.Responses ??= [])["200"] = new OpenApiResponse
+            {
+                Description = description,
+                Content = contentTypes.ToDictionary(static type => type, static _ => new OpenApiMediaType { Schema = Binary() }),
+            };
+            return Task.CompletedTask;
+        });
+
+    // What an answer means on this route, where it is not what it means on all, and which headers it has.
+    public static RouteHandlerBuilder WithMeaning(
+        this RouteHandlerBuilder builder, int status, string description, params (string Name, string Description)[] headers) =>
+        builder.AddOpenApiOperationTransformer((operation, _, _) =>
+        {
+            string key = status.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            OpenApiResponses responses = operation.Responses ??= [];
+            if (!responses.TryGetValue(key, out IOpenApiResponse? response)) responses[key] = response = new OpenApiResponse();
+            if (response is not OpenApiResponse answer) return Task.CompletedTask;
+            answer.Description = description;
+            foreach (var (name, meaning) in headers)
+            {
+                (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())[name] = new OpenApiHeader
+                {
+                    Description = meaning,
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                };
+            }
+            return Task.CompletedTask;
+        });
+
+    // A header of the request that may be left out.
+    public static RouteHandlerBuilder WithHeader(this RouteHandlerBuilder builder, string name, string description, OpenApiSchema schema) =>
+        builder.WithParameter(ParameterLocation.Header, name, description, required: false, _ => schema);
+
+    // A parameter whose schema is, or refers to, a part of the document.
+    public static RouteHandlerBuilder WithParameter(
+        this RouteHandlerBuilder builder, ParameterLocation place, string name, string description, bool required,
+        Func<OpenApiDocument, IOpenApiSchema> schema) =>
+        builder.AddOpenApiOperationTransformer((operation, context, _) =>
+        {
+            (operation.Parameters ??= []).Add(new OpenApiParameter
+            {
+                Name = name,
+                In = place,
+                Required = required,
+                Description = description,
+                Schema = schema(context.Document!),
+            });
+            return Task.CompletedTask;
+        });
+
+    // Any bytes.
+    public static OpenApiSchema Binary() => new() { Type = JsonSchemaType.String, Format = "binary" };
+}

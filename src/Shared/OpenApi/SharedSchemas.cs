@@ -1,0 +1,40 @@
+using System.Text.Json.Nodes;
+using Microsoft.OpenApi;
+
+namespace PoolApi.Documentation;
+
+// Schemas that stand once in the document, under a name. Generators name the types of a client after them.
+// No XML documentation here: the OpenAPI package reads that of referenced projects too, and fails where a member is in two of them.
+internal static class SharedSchemas
+{
+    // One of a few words.
+    // document: The document.
+    // name: The schema's name.
+    // words: The words.
+    // usual: The default where it is used, if it has one there.
+    // description: What it means where it is used, if that is not said elsewhere.
+    public static IOpenApiSchema Choice(
+        OpenApiDocument document, string name, IEnumerable<string> words, string? usual = null, string? description = null)
+    {
+        OpenApiSchemaReference shared = Share(
+            document, name, new OpenApiSchema { Type = JsonSchemaType.String, Enum = [.. words.Select(static w => (JsonNode)w)] });
+        if (usual is not null) shared.Default = usual;
+        if (description is not null) shared.Description = description;
+        return shared;
+    }
+
+    // A reference to a schema, which the document has from now on.
+    public static OpenApiSchemaReference Share(OpenApiDocument document, string name, IOpenApiSchema schema)
+    {
+        document.AddComponent(name, schema);
+        return new OpenApiSchemaReference(name, document);
+    }
+
+    // A number is written as a number, never as a text of digits.
+    public static void KeepNumbers(OpenApiSchema schema)
+    {
+        if (schema.Type is not { } type || (type & (JsonSchemaType.Integer | JsonSchemaType.Number)) == 0 || !type.HasFlag(JsonSchemaType.String)) return;
+        schema.Type = type & ~JsonSchemaType.String;
+        schema.Pattern = null;
+    }
+}

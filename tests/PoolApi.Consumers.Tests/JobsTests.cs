@@ -1,0 +1,129 @@
+using System.Net;
+using System.Security.Claims;
+using System.Text.Json;
+using PoolApi.Jobs.AspNetCore;
+
+namespace PoolApi.Consumers.Tests;
+
+/// <summary>Jobs in an app of somebody else's: where its routes are, whose jobs they are, and what is refused at the start.</summary>
+public sealed class JobsTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-jobs-");
+
+    private string File => Path.Combine(_folder.FullName, "jobs.db");
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Every_link_leads_below_the_prefix_of_the_routes(bool allowFirst)
+    {
+        await using ConsumerApp app = await StartAsync(app =>
+        {
+            RouteGroupBuilder group = app.MapGroup("/api/{version:int}");
+            RouteHandlerBuilder work = group.MapPost("/work/{id:int}", static (int id, JobContext? job) => $"{id} {Trail.Here} {job?.Attempt}/{job?.MaxAttempts}");
+            _ = allowFirst ? work.AllowJobs("work").RunOnPool() : work.RunOnPool().AllowJobs("work", static o => o.MaxAttempts = 7);
+            app.MapGroup("/my").MapJobs("/background");
+        });
+        Uri asked = new("http://localhost/api/1/work/7");
+
+        Reply accepted = await app.SendAsync(HttpMethod.Post, asked.AbsolutePath, null, ("Prefer", "respond-async"));
+        Assert.Equal(HttpStatusCode.Accepted, accepted.Status);
+        using JsonDocument job = JsonDocument.Parse(accepted.Body);
+        var self = new Uri(asked, job.RootElement.GetProperty("links").GetProperty("self").GetString()!);
+        Assert.Equal($"/my/background/{job.RootElement.GetProperty("id").GetString()}", self.AbsolutePath);
+
+        await app.GetAsync(self.AbsolutePath, ("Prefer", "wait=60"));
+        Assert.Equal(allowFirst ? "7 cpu 1/3" : "7 cpu 1/7", (await app.GetAsync(self.AbsolutePath + "/result")).Ok());
+        Assert.Equal("7 cpu /", (await app.SendAsync(HttpMethod.Post, asked.AbsolutePath)).Ok());
+        Assert.Contains("\"kind\":\"work\"", (await app.GetAsync("/my/background?kind=work")).Ok(), StringComparison.Ordinal);
+        Reply retried = await app.SendAsync(HttpMethod.Post, self.AbsolutePath + ":retry");
+        Assert.Equal(HttpStatusCode.Conflict, retried.Status);
+        Assert.Contains("urn:poolapi:problem:job-not-retryable", retried.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_client_sees_its_own_jobs_and_nobody_sees_any()
+    {
+        await using ConsumerApp app = await StartAsync(
+            app =>
+            {
+                app.Use(static (context, next) =>
+                {
+                    if (context.Request.Headers["User"] is [{ } user]) context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", user)], "test"));
+                    return next(context);
+                });
+                app.MapPost("/work", static () => "done").RunOnPool().AllowJobs();
+                app.MapJobs();
+            },
+            static o => o.Client = static context => context.User.FindFirstValue("sub"));
+
+        Reply accepted = await app.SendAsync(HttpMethod.Post, "/work", null, ("Prefer", "respond-async"), ("User", "ann"));
+        Assert.Equal(HttpStatusCode.Accepted, accepted.Status);
+        string job = "/jobs/" + JsonDocument.Parse(accepted.Body).RootElement.GetProperty("id").GetString();
+        foreach (var (path, user, status) in ((string, string?, HttpStatusCode)[])
+            [
+                (job, "ann", HttpStatusCode.OK), (job, "bob", HttpStatusCode.NotFound), (job, null, HttpStatusCode.Unauthorized),
+                ("/jobs", null, HttpStatusCode.Unauthorized), ("/jobs", "bob", HttpStatusCode.OK),
+            ])
+        {
+            Reply reply = user is null ? await app.GetAsync(path) : await app.GetAsync(path, ("User", user));
+            Assert.Equal((path, user, status), (path, user, reply.Status));
+        }
+        Assert.Equal("""{"jobs":[],"next":null}""", (await app.GetAsync("/jobs", ("User", "bob"))).Body);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await app.SendAsync(HttpMethod.Post, "/work", null, ("Prefer", "respond-async"))).Status);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_bound_or_is_refused_by_a_filter_is_no_job()
+    {
+        await using ConsumerApp app = await StartAsync(static app =>
+        {
+            app.MapPost("/bind", static (int number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture)).RunOnPool().AllowJobs();
+            app.MapPost("/filter", static () => "done")
+                .AddEndpointFilter(static (_, _) => ValueTask.FromResult<object?>(TypedResults.UnprocessableEntity())).RunOnPool().AllowJobs();
+            app.MapJobs();
+        });
+        Assert.Equal(HttpStatusCode.BadRequest, (await app.SendAsync(HttpMethod.Post, "/bind?number=x", null, ("Prefer", "respond-async"))).Status);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await app.SendAsync(HttpMethod.Post, "/filter", null, ("Prefer", "respond-async"))).Status);
+        Assert.Equal("""{"jobs":[],"next":null}""", (await app.GetAsync("/jobs")).Body);
+    }
+
+    [Theory]
+    [InlineData("store", "UseSqlite")]
+    [InlineData("options", "JobsOptions.MaxAttempts is 0; it may be 1 to 100.")]
+    [InlineData("routes", "app.MapJobs()")]
+    [InlineData("other pool", "runs on the pool 'io'")]
+    [InlineData("no pool", "does not run on a pool")]
+    [InlineData("pool of jobs", "the pool 'gpu', which does not exist")]
+    [InlineData("no jobs", "services.AddJobs()")]
+    [InlineData("twice", "more than once")]
+    [InlineData("parameter", "no route parameters")]
+    public async Task What_does_not_fit_together_fails_the_start(string what, string says)
+    {
+        Exception fault = await Assert.ThrowsAnyAsync<Exception>(() => ConsumerApp.StartAsync(
+            builder =>
+            {
+                builder.Services.AddFixedThreadPool("io");
+                if (what == "no jobs") return;
+                JobsBuilder jobs = builder.Services.AddJobs(o =>
+                {
+                    if (what == "options") o.MaxAttempts = 0;
+                    if (what == "pool of jobs") o.Pool = "gpu";
+                });
+                if (what != "store") jobs.UseSqlite(File);
+            },
+            app =>
+            {
+                RouteHandlerBuilder work = app.MapPost("/work", static () => "done").AllowJobs();
+                if (what != "no pool") work.RunOnPool(what == "other pool" ? "io" : null);
+                if (what is not ("routes" or "no jobs")) app.MapJobs(what == "parameter" ? "/{tenant}/jobs" : "/jobs");
+                if (what == "twice") app.MapJobs("/more");
+            }));
+        Assert.Contains(says, fault.Message, StringComparison.Ordinal);
+    }
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    private Task<ConsumerApp> StartAsync(Action<WebApplication> map, Action<JobsOptions>? configure = null) =>
+        ConsumerApp.StartAsync(builder => builder.Services.AddJobs(configure).UseSqlite(File), map);
+}
