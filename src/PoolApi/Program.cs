@@ -41,8 +41,13 @@ try
     bool jobs = settings.Jobs.Store != JobStoreKind.None;
     if (jobs) builder.Services.AddServiceJobs(settings.Jobs, hasKeys: settings.Auth.Keys is not null);
     builder.Services.AddProblems();
+    builder.Services.AddPasswords();
     builder.Services.AddTelemetry(builder.Configuration);
-    builder.Services.AddDocumentation(asksForKeys: settings.Auth.Keys is not null);
+    builder.Services.AddDocumentation(
+        asksForKeys: settings.Auth.Keys is not null,
+        (ThumbnailEndpoints.Tag, ThumbnailEndpoints.TagDescription),
+        (PasswordEndpoints.Tag, PasswordEndpoints.TagDescription),
+        (DiagnosticsEndpoints.Tag, DiagnosticsEndpoints.TagDescription));
     builder.Services.AddSingleton<Listeners>();
     builder.Services.AddSingleton<IConnectionListenerFactory, ConnectionListenerFactory>();
     builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerMatcherPolicy>());

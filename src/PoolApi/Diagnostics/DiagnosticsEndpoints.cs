@@ -11,6 +11,7 @@ namespace PoolApi.Diagnostics;
 internal static class DiagnosticsEndpoints
 {
     public const string Tag = "diagnostics";
+    public const string TagDescription = "Work of known cost, to try the pool and to measure it.";
     private const int MaxSleepMs = 3_600_000;
     private const int MaxIterations = 10_000_000;
     private const int ProgressMs = 100;

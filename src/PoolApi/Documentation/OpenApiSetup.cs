@@ -1,15 +1,16 @@
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.OpenApi;
-using PoolApi.Diagnostics;
-using PoolApi.Passwords;
-using PoolApi.Thumbnails;
 
 namespace PoolApi.Documentation;
 
 /// <summary><c>GET /openapi/v1.json</c>: every route with every answer.</summary>
 internal static class OpenApiSetup
 {
-    public static void AddDocumentation(this IServiceCollection services, bool asksForKeys) => services.AddOpenApi("v1", options =>
+    /// <param name="services">The services.</param>
+    /// <param name="asksForKeys">Whether requests for work need an API key.</param>
+    /// <param name="tags">What each tag of the routes stands for.</param>
+    public static void AddDocumentation(
+        this IServiceCollection services, bool asksForKeys, params (string Name, string Description)[] tags) => services.AddOpenApi("v1", options =>
     {
         options.AddSchemaTransformer(static (schema, context, _) =>
         {
@@ -32,7 +33,7 @@ internal static class OpenApiSetup
                     + "whose type is urn:poolapi:problem:NAME.",
             };
             document.Servers = [Server(document.Servers)];
-            foreach (OpenApiTag tag in document.Tags ?? new HashSet<OpenApiTag>()) tag.Description ??= TagDescription(tag.Name);
+            foreach (OpenApiTag tag in document.Tags ?? new HashSet<OpenApiTag>()) tag.Description ??= Array.Find(tags, t => t.Name == tag.Name).Description;
             // Where there is HEAD, it is GET without the body: nobody has to read that twice.
             foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations?.Remove(HttpMethod.Head);
             // Here and not in an operation transformer: those of the routes themselves come after it.
@@ -58,13 +59,5 @@ internal static class OpenApiSetup
             && address.AbsolutePath.TrimEnd('/') is { Length: > 0 } prefix
                 ? prefix
                 : "/",
-    };
-
-    private static string? TagDescription(string? tag) => tag switch
-    {
-        ThumbnailEndpoints.Tag => "Smaller images of images.",
-        PasswordEndpoints.Tag => "Password hashes, made and verified.",
-        DiagnosticsEndpoints.Tag => "Work of known cost, to try the pool and to measure it.",
-        _ => null,
     };
 }

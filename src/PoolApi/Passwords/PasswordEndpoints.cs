@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Http.Json;
 using PoolApi.Documentation;
 using PoolApi.Problems;
 using PoolApi.Requests;
@@ -12,6 +13,11 @@ namespace PoolApi.Passwords;
 internal static class PasswordEndpoints
 {
     public const string Tag = "passwords";
+    public const string TagDescription = "Password hashes, made and verified.";
+
+    /// <summary>How its bodies are read and written.</summary>
+    public static void AddPasswords(this IServiceCollection services) =>
+        services.Configure<JsonOptions>(static options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, PasswordJson.Default));
 
     public static void MapPasswords(this IEndpointRouteBuilder endpoints)
     {

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http.Json;
-using PoolApi.Passwords;
 
 namespace PoolApi.Problems;
 
@@ -14,10 +13,6 @@ internal static class ProblemsSetup
         services.AddExceptionHandler<ExceptionAnswers>();
         // Bad requests reach ExceptionAnswers, which says more than an empty 400.
         services.Configure<RouteHandlerOptions>(static options => options.ThrowOnBadRequest = true);
-        services.Configure<JsonOptions>(static options =>
-        {
-            options.SerializerOptions.TypeInfoResolverChain.Insert(0, ProblemJson.Default);
-            options.SerializerOptions.TypeInfoResolverChain.Insert(0, PasswordJson.Default);
-        });
+        services.Configure<JsonOptions>(static options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, ProblemJson.Default));
     }
 }

@@ -11,14 +11,12 @@ namespace PoolApi.Server;
 /// </remarks>
 internal static class ReverseProxy
 {
-    public const string PathBaseKey = "PathBase";
-    public const string KnownProxiesKey = "ForwardedHeaders:KnownProxies";
     private const string FrameworkKey = "ForwardedHeaders_Enabled";
 
     public static void AddReverseProxy(this IServiceCollection services, IConfiguration configuration)
     {
-        string? prefix = FrameworkSettings.Value(configuration, PathBaseKey);
-        string? proxies = FrameworkSettings.Value(configuration, KnownProxiesKey);
+        string? prefix = FrameworkSettings.Value(configuration, HostSettings.PathBaseKey);
+        string? proxies = FrameworkSettings.Value(configuration, HostSettings.KnownProxiesKey);
         if (proxies is not null) services.PostConfigure<ForwardedHeadersOptions>(options => Trust(options, ValueRule.NetworksOf(proxies)!));
         // The framework's own switch adds the middleware too. Twice, it would take two addresses off X-Forwarded-For.
         bool forwards = proxies is not null && !(FrameworkSettings.Value(configuration, FrameworkKey) is { } on && bool.Parse(on));

@@ -1,4 +1,3 @@
-using PoolApi.Server;
 using static PoolApi.Settings.FrameworkSetting;
 
 namespace PoolApi.Settings;
@@ -6,6 +5,9 @@ namespace PoolApi.Settings;
 /// <summary>Settings of the host. As environment variables they begin with <c>DOTNET_</c> or <c>ASPNETCORE_</c>.</summary>
 internal static class HostSettings
 {
+    public const string PathBaseKey = "PathBase";
+    public const string KnownProxiesKey = "ForwardedHeaders:KnownProxies";
+
     private const string Addresses = "Urls and Management:Urls say where the service listens";
     private const string Tls = "TLS belongs to the proxy in front";
     private const string Assemblies = "the service loads no assemblies that it was not built with";
@@ -17,8 +19,8 @@ internal static class HostSettings
         Used("HTTP_PORTS", "none", ValueRule.Ports, "without `Urls`: the API listens on these ports, on every address"),
         Used("AllowedHosts", "*", ValueRule.Hosts, "the Host headers that the API answers to, others get 400; the management routes answer to any of theirs"),
         Used("ForwardedHeaders_Enabled", "false", ValueRule.Boolean, "take the client's address and the scheme from X-Forwarded-For and X-Forwarded-Proto, whoever sends them; only behind a proxy that sets both"),
-        Used(ReverseProxy.KnownProxiesKey, "none", ValueRule.Networks, "the proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Prefix are used; those of anybody else are not. X-Forwarded-Host never is"),
-        Used(ReverseProxy.PathBaseKey, "none", ValueRule.Prefix, "the prefix of the paths that a proxy passes on without stripping it; requests without it are answered too"),
+        Used(KnownProxiesKey, "none", ValueRule.Networks, "the proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Prefix are used; those of anybody else are not. X-Forwarded-Host never is"),
+        Used(PathBaseKey, "none", ValueRule.Prefix, "the prefix of the paths that a proxy passes on without stripping it; requests without it are answered too"),
         Used("HostBuilder:ReloadConfigOnChange", "true", ValueRule.Boolean, "watch appsettings.json; a change has effect on the log levels, everything else is read at the start"),
         Refused("HTTPS_PORTS", Tls),
         Refused("HTTPS_PORT", Tls),

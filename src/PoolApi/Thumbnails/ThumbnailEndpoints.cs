@@ -13,6 +13,7 @@ namespace PoolApi.Thumbnails;
 internal static class ThumbnailEndpoints
 {
     public const string Tag = "thumbnails";
+    public const string TagDescription = "Smaller images of images.";
     private const string FormatQuery = "format";
 
     public static void MapThumbnails(this IEndpointRouteBuilder endpoints, bool jobs) => endpoints

@@ -1,6 +1,6 @@
-using PoolApi.Thumbnails.Inspection;
+using PoolApi.Thumbnails.Tiff;
 
-namespace PoolApi.Thumbnails.Tiff;
+namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
 /// Checks that every strip or tile of a page is there: libtiff reads on past one that is not, and the pixels stay black. Costs one
