@@ -1,3 +1,7 @@
+using System.Collections.Concurrent;
+using PoolApi.Jobs;
+using PoolApi.Jobs.AspNetCore;
+
 namespace PoolApi.Consumers.Tests;
 
 /// <summary>A worker service without HTTP: a generic host whose background service works on a pool.</summary>
@@ -40,5 +44,51 @@ public sealed class WorkerServiceTests
         Assert.Equal("own", await pool.RunAsync(static () => Trail.Here));
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromSeconds(30));
         Assert.Equal(1, report.Counts.Completed);
+    }
+
+    [Fact]
+    public async Task Jobs_from_code_run_once_on_the_pool_of_a_host_without_HTTP()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("poolapi-jobs-worker-");
+        try
+        {
+            HostApplicationBuilder builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+            builder.Services.AddFixedThreadPool("batch", static o => o.Workers = 1);
+            builder.Services.AddSingleton<Counts>();
+            builder.Services.AddJobs(static o => o.RetryDelay = TimeSpan.FromMilliseconds(1))
+                .UseSqlite(Path.Combine(folder.FullName, "jobs.db"))
+                .AddJob<Month>("report.monthly", static (Month month, Counts counts, JobContext job, CancellationToken cancellation) =>
+                {
+                    job.Progress.Report(0.5);
+                    if (job.Attempt == 1) throw new InvalidOperationException("the first attempt fails");
+                    counts.Ran.Enqueue($"{month.Year}-{month.Number} {Trail.Here} {job.Attempt}/{job.MaxAttempts}");
+                }, static o => o.MaxAttempts = 4);
+            using IHost host = builder.Build();
+            await host.StartAsync(ConsumerApp.Token);
+            IJobs jobs = host.Services.GetRequiredService<IJobs>();
+
+            Job first = await jobs.EnqueueAsync(new Month(2026, 11), new() { IdempotencyKey = "2026-11", Tags = ["nightly"] }, ConsumerApp.Token);
+            Job again = await jobs.EnqueueAsync(new Month(2026, 11), new() { IdempotencyKey = "2026-11" }, ConsumerApp.Token);
+            Assert.Equal((first.Id, "report.monthly"), (again.Id, again.Kind));
+            await Assert.ThrowsAsync<IdempotencyKeyReusedException>(
+                async () => await jobs.EnqueueAsync(new Month(2026, 12), new() { IdempotencyKey = "2026-11" }, ConsumerApp.Token));
+            await Assert.ThrowsAsync<InvalidOperationException>(async () => await jobs.EnqueueAsync("no handler", null, ConsumerApp.Token));
+
+            Job ended = (await jobs.WaitAsync(first.Id, ConsumerApp.Token))!;
+            Assert.Equal((JobState.Succeeded, 2, "nightly"), (ended.State, ended.Attempt, ended.Tags.Single()));
+            await host.StopAsync(ConsumerApp.Token);
+            Assert.Equal("2026-11 batch 2/4", Assert.Single(host.Services.GetRequiredService<Counts>().Ran));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private sealed record Month(int Year, int Number);
+
+    private sealed class Counts
+    {
+        public ConcurrentQueue<string> Ran { get; } = new();
     }
 }

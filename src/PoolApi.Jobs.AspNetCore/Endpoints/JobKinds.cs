@@ -5,17 +5,20 @@ namespace PoolApi.Jobs.AspNetCore.Endpoints;
 /// <summary>The kinds of jobs there are: those of every endpoint that allows jobs.</summary>
 internal sealed class JobKinds : IJobKinds
 {
+    private bool _isAsked; // set with the rest
     private readonly Lazy<Dictionary<string, List<RouteEndpoint>>> _byKind;
 
     /// <param name="endpoints">The app's endpoints; read at the first question, when all are there.</param>
+    /// <param name="others">Those that no request reaches.</param>
     /// <param name="pool">Where jobs run.</param>
-    public JobKinds(IEnumerable<EndpointDataSource> endpoints, JobPool pool) => _byKind = new(() =>
+    public JobKinds(IEnumerable<EndpointDataSource> endpoints, IJobEndpoints others, JobPool pool) => _byKind = new(() =>
     {
         var byKind = new Dictionary<string, List<RouteEndpoint>>(StringComparer.Ordinal);
-        foreach (RouteEndpoint endpoint in endpoints.SelectMany(static e => e.Endpoints).OfType<RouteEndpoint>())
+        foreach (RouteEndpoint endpoint in endpoints.SelectMany(static e => e.Endpoints).OfType<RouteEndpoint>().Concat(others.All))
         {
             if (endpoint.Metadata.GetMetadata<AllowJobsMetadata>() is null) continue;
             pool.ThrowIfElsewhere(endpoint);
+            _isAsked |= !others.All.Contains(endpoint);
             string kind = KindOf(endpoint);
             if (!byKind.TryGetValue(kind, out List<RouteEndpoint>? same)) byKind.Add(kind, same = []);
             if (same.Find(other => MayTakeTheSame(other, endpoint)) is { } twin)
@@ -30,6 +33,9 @@ internal sealed class JobKinds : IJobKinds
     });
 
     public IReadOnlyList<string> All => [.. _byKind.Value.Keys.Order(StringComparer.Ordinal)];
+
+    /// <summary>Whether requests become jobs, so that clients need routes to find them by.</summary>
+    public bool AreRequested => _byKind.Value.Count > 0 && _isAsked;
 
     public bool Exists(string kind) => _byKind.Value.ContainsKey(kind);
 

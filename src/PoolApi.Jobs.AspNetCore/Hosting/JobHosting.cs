@@ -42,9 +42,9 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<string> kinds = services.GetRequiredService<JobKinds>().All;
-        if (kinds.Count > 0) _ = services.GetRequiredService<JobsPath>().Value; // an app that has no routes for its jobs does not start
-        services.GetRequiredService<JobInstruments>().DeclareKinds(kinds);
+        JobKinds kinds = services.GetRequiredService<JobKinds>();
+        if (kinds.AreRequested) _ = services.GetRequiredService<JobsPath>().Value; // an app that has no routes for its jobs does not start
+        services.GetRequiredService<JobInstruments>().DeclareKinds(kinds.All);
         _dispatcher!.Start();
         _draining = services.GetRequiredService<IPoolLifetime>().Draining.Register(_dispatcher.Close);
         return Task.CompletedTask;

@@ -61,7 +61,7 @@ internal sealed record StoredMetadata
         HttpRequest request = context.Request;
         return new StoredMetadata
         {
-            TraceParent = Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { Length: TraceParentLength } id } ? id : null,
+            TraceParent = CurrentTrace,
             Scheme = request.Scheme == "http" ? null : request.Scheme,
             Host = request.Host.Value is { Length: > 0 } host ? host : null,
             PathBase = request.PathBase.HasValue ? request.PathBase.Value : null,
@@ -72,6 +72,14 @@ internal sealed record StoredMetadata
             User = capture.HasUser ? StoredIdentity.Of(context.User) : null,
         };
     }
+
+    /// <summary>What is kept of the code that makes a job: its trace and its culture.</summary>
+    public static StoredMetadata OfCode() => new()
+    {
+        TraceParent = CurrentTrace,
+        Culture = NameOf(CultureInfo.CurrentCulture),
+        UICulture = NameOf(CultureInfo.CurrentUICulture),
+    };
 
     /// <summary>Reads what <see cref="ToText"/>, or the version before, has written.</summary>
     /// <exception cref="JsonException">Neither has.</exception>
@@ -112,6 +120,9 @@ internal sealed record StoredMetadata
             }
         }
     }
+
+    private static string? CurrentTrace =>
+        Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { Length: TraceParentLength } id } ? id : null;
 
     /// <returns>-1: there is nothing but the trace.</returns>
     private static int StartOfRest(string text)

@@ -7,6 +7,7 @@ using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Jobs.AspNetCore;
 using PoolApi.Jobs.AspNetCore.Answers;
 using PoolApi.Jobs.AspNetCore.Endpoints;
+using PoolApi.Jobs.AspNetCore.Handlers;
 using PoolApi.Jobs.AspNetCore.Hosting;
 using PoolApi.Jobs.AspNetCore.Replay;
 using PoolApi.Jobs.AspNetCore.Routes;
@@ -39,6 +40,8 @@ public static class JobServices
         services.AddSingleton<IValidateOptions<JobsOptions>, JobsOptionsCheck>();
         AddRoutes(services);
         services.AddSingleton<JobPool>();
+        services.AddRoutingCore();
+        services.AddSingleton<IJobEndpoints, HandlerEndpoints>();
         services.AddSingleton<JobKinds>();
         services.AddSingleton<IJobKinds>(static s => s.GetRequiredService<JobKinds>());
         services.AddSingleton<JobWatch>();
@@ -56,6 +59,7 @@ public static class JobServices
             s.GetRequiredService<JobInstruments>(),
             s.GetService<TimeProvider>() ?? TimeProvider.System,
             s.GetRequiredService<ILogger<JobDispatcher>>()));
+        services.AddSingleton<IJobs, JobQueue>();
         services.AddSingleton<IMeasuredBudget>(static s => new JobBudget(s.GetRequiredService<JobDispatcher>()));
         services.AddSingleton<JobHosting>();
         services.AddHostedService(static s => s.GetRequiredService<JobHosting>());

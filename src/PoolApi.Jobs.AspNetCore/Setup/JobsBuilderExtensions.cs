@@ -1,0 +1,33 @@
+using System.Diagnostics.CodeAnalysis;
+using PoolApi.Jobs.AspNetCore;
+using PoolApi.Jobs.AspNetCore.Handlers;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Handlers of jobs that come from code.</summary>
+public static class JobsBuilderExtensions
+{
+    /// <summary>
+    /// Adds the handler of jobs that <see cref="IJobs.EnqueueAsync"/> makes. It runs on the pool of the jobs. Its parameters are the payload,
+    /// services of the app, <c>JobContext</c> and <c>CancellationToken</c>, in any order, as those of a minimal API's handler. What it returns
+    /// is the job's result.
+    /// </summary>
+    /// <typeparam name="T">The payload.</typeparam>
+    /// <param name="jobs">The app's jobs.</param>
+    /// <param name="kind">The kind of its jobs. It may not change while there are any.</param>
+    /// <param name="handler">What runs.</param>
+    /// <param name="configure">How its jobs run.</param>
+    [RequiresUnreferencedCode("The handler's parameters are found by reflection.")]
+    [RequiresDynamicCode("The handler is called by code that is generated as the app runs.")]
+    public static JobsBuilder AddJob<T>(this JobsBuilder jobs, string kind, Delegate handler, Action<AllowJobsOptions>? configure = null)
+        where T : notnull
+    {
+        ArgumentNullException.ThrowIfNull(jobs);
+        ArgumentException.ThrowIfNullOrWhiteSpace(kind);
+        ArgumentNullException.ThrowIfNull(handler);
+        if (!handler.Method.GetParameters().Any(static p => p.ParameterType == typeof(T)))
+            throw new ArgumentException($"The handler of the jobs '{kind}' has no parameter of the type {typeof(T).Name}.", nameof(handler));
+        jobs.Services.AddSingleton(new JobHandler(kind, typeof(T), handler, configure));
+        return jobs;
+    }
+}
