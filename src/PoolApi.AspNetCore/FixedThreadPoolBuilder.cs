@@ -79,7 +79,9 @@ public sealed class FixedThreadPoolBuilder
 
     /// <summary>
     /// Calls the app for each request that gets a problem in place of its work's answer: refused, expired, or interrupted by a stop. The
-    /// response has its status, <c>Retry-After</c> and <c>Cache-Control: no-store</c> by then. Not for a client that has left.
+    /// response has its status, <c>Retry-After</c> and <c>Cache-Control: no-store</c> by then. Not for a client that has left. Also for a
+    /// request whose work ran for longer than it may (504, <c>run-timeout</c>): then the handler may still run and the work may have taken
+    /// effect, and the context, its items and its services are not the handler's.
     /// </summary>
     /// <param name="onRejected">
     /// Returns whether it has written the answer. If not, the next one is asked; after the last one the problem is written.

@@ -15,7 +15,7 @@ namespace PoolApi.AspNetCore;
 /// attribute alone puts all of the endpoint on the pool, as <c>RunOnPool()</c> does for a plain <c>RequestDelegate</c>: the request is
 /// bound and its answer is written on the worker. Where the endpoint is mapped with <c>.RunOnPool()</c> too, only the handler runs there.</para>
 /// </remarks>
-/// <param name="pool">The pool's name; the first that was added if not given.</param>
+/// <param name="pool">The pool's name. Not given: the one that the controller, or <c>RunOnPool()</c>, names, or else the first that was added.</param>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
 public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilterFactory, IOrderedFilter
 {
@@ -25,7 +25,7 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
     private long? _maxBodyBytes;
     private bool? _executeResult;
 
-    /// <summary>The pool's name; <see langword="null"/>: the first that was added.</summary>
+    /// <summary>The pool's name; <see langword="null"/>: this attribute names none.</summary>
     public string? Pool => pool;
 
     /// <inheritdoc cref="RunOnPoolOptions.Priority"/>

@@ -6,7 +6,10 @@ namespace PoolApi.Jobs.AspNetCore;
 /// What a stored request keeps beside the usual: headers by name, and the user. Said of an endpoint, or of the app. Not thread-safe while
 /// it is being said.
 /// </summary>
-/// <remarks>A secret is never kept: a job outlives the request, and who reads the store could act as the client.</remarks>
+/// <remarks>
+/// Headers that are known to be secrets are refused: a job outlives the request, and who reads the store could act as the client. Other
+/// headers, the query string and the claims are stored as they are: keep no secret in them.
+/// </remarks>
 public sealed class RequestCapture
 {
     private static readonly SearchValues<char> TokenChars =
@@ -14,7 +17,8 @@ public sealed class RequestCapture
 
     private static readonly HashSet<string> Secrets = new(StringComparer.OrdinalIgnoreCase)
     {
-        "Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key",
+        "Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "X-Api-Key", "X-Access-Token", "X-Auth-Token", "X-CSRF-Token",
+        "X-XSRF-Token", "X-Amz-Security-Token",
     };
 
     /// <summary>They say something of one connection, and mean nothing on another.</summary>

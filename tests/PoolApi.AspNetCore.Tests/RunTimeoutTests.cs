@@ -1,5 +1,7 @@
 using System.Net;
+using System.Net.WebSockets;
 using System.Text.Json.Nodes;
+using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using PoolApi.AspNetCore.Tests.Support;
@@ -232,6 +234,55 @@ public sealed class RunTimeoutTests
                 yield return i;
             }
         }
+    }
+
+    [Fact]
+    public async Task A_client_whose_handler_still_runs_has_used_its_quota()
+    {
+        using var gate = new Gate();
+        using var limiter = PartitionedRateLimiter.Create<HttpContext, string>(static _ => RateLimitPartition.GetConcurrencyLimiter(
+            "one", static _ => new ConcurrencyLimiterOptions { PermitLimit = 1 }));
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/late", () => gate.Pass()).RunOnPool("limited", Short);
+                app.MapGet("/ping", static () => "pong").RunOnPool("limited");
+            },
+            configure: b => b.Services.AddFixedThreadPool("limited", static o => o.Workers = 2).WithQuota(limiter),
+            kestrel: true);
+        using HttpResponseMessage timedOut = await app.Client.GetAsync(new Uri("/late", UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, timedOut.StatusCode);
+        using HttpResponseMessage refused = await app.Client.GetAsync(new Uri("/ping", UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        gate.Open();
+        await TestApp.Until(() => limiter.GetStatistics(new DefaultHttpContext())!.CurrentAvailablePermits == 1, "the quota is given back");
+        Assert.Equal("pong", await app.Client.GetStringAsync("/ping", TestApp.Token));
+    }
+
+    [Fact]
+    public async Task A_WebSocket_is_opened_under_a_limit_as_without_one()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app =>
+            {
+                app.UseWebSockets();
+                app.MapGet("/echo", async context =>
+                {
+                    using WebSocket socket = await context.WebSockets.AcceptWebSocketAsync("echo");
+                    byte[] bytes = new byte[10];
+                    WebSocketReceiveResult received = await socket.ReceiveAsync(bytes, TestApp.Token);
+                    await socket.SendAsync(bytes.AsMemory(0, received.Count), WebSocketMessageType.Text, endOfMessage: true, TestApp.Token);
+                    await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, TestApp.Token);
+                }).RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMinutes(5));
+            },
+            kestrel: true);
+        using var client = new ClientWebSocket();
+        client.Options.AddSubProtocol("echo");
+        await client.ConnectAsync(new UriBuilder(app.Client.BaseAddress!) { Scheme = "ws", Path = "/echo" }.Uri, TestApp.Token);
+        await client.SendAsync("hello"u8.ToArray(), WebSocketMessageType.Text, true, TestApp.Token);
+        byte[] answer = new byte[10];
+        WebSocketReceiveResult echoed = await client.ReceiveAsync(answer, TestApp.Token);
+        Assert.Equal("hello"u8.ToArray(), answer[..echoed.Count]);
     }
 
     [Fact]

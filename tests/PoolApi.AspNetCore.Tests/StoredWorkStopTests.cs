@@ -91,6 +91,8 @@ public sealed class StoredWorkStopTests
 
     private sealed class Work(CancellationToken cancellation) : IAcceptedWorkFeature, IHttpRequestLifetimeFeature
     {
+        public void GoesOn(Task code) => throw new InvalidOperationException("Nothing has a limit on running here.");
+
         private readonly List<WorkOutcome> _outcomes = [];
 
         public WorkPriority Priority => WorkPriority.Normal;

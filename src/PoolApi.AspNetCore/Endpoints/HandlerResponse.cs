@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -66,6 +67,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         _ = context.RequestServices; // made when first asked for, which is not safe from two flows
         features.Set<IHttpResponseFeature>(response);
         features.Set<IHttpResponseBodyFeature>(response);
+        HandlerUpgrades.Attach(features, response.Pass);
         return response;
     }
 
@@ -87,7 +89,8 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     {
         lock (_lock)
         {
-            if (_state != State.Own) return false;
+            // Past this object a response begins too: an endpoint filter before the handler's may have done it.
+            if (_state != State.Own || _server.HasStarted) return false;
             _state = State.Detached;
             return true;
         }
@@ -101,6 +104,10 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         var features = new FeatureCollection(context.Features);
         features.Set(_server);
         features.Set(_serverBody);
+        // Not the handler's own, which it uses meanwhile.
+        await using AsyncServiceScope scope = context.RequestServices.GetRequiredService<IServiceScopeFactory>().CreateAsyncScope();
+        features.Set<IServiceProvidersFeature>(new ServiceProvidersFeature { RequestServices = scope.ServiceProvider });
+        features.Set<IItemsFeature>(new ItemsFeature());
         Answering.Value = this; // until this method's end
         try
         {
@@ -171,24 +178,32 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         if (!IsDetached || IsAnswering) _serverBody.DisableBuffering();
     }
 
-    Task IHttpResponseBodyFeature.StartAsync(CancellationToken cancellationToken)
+    async Task IHttpResponseBodyFeature.StartAsync(CancellationToken cancellationToken)
     {
+        await FlushWriterAsync(cancellationToken);
         Pass();
-        return _serverBody.StartAsync(cancellationToken);
+        await _serverBody.StartAsync(cancellationToken);
     }
 
-    Task IHttpResponseBodyFeature.SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken)
+    async Task IHttpResponseBodyFeature.SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken)
     {
+        await FlushWriterAsync(cancellationToken);
         Pass();
-        return _serverBody.SendFileAsync(path, offset, count, cancellationToken);
+        await _serverBody.SendFileAsync(path, offset, count, cancellationToken);
     }
 
     async Task IHttpResponseBodyFeature.CompleteAsync()
     {
         if (IsDetached && !IsAnswering) return; // it is complete, or about to be
-        if (_writer is { UnflushedBytes: > 0 } && !IsAnswering) await _writer.FlushAsync();
+        await FlushWriterAsync(CancellationToken.None);
         Pass();
         await _serverBody.CompleteAsync();
+    }
+
+    /// <summary>What the handler has written by its writer comes before what it sends by another way.</summary>
+    private async ValueTask FlushWriterAsync(CancellationToken cancellationToken)
+    {
+        if (_writer is { UnflushedBytes: > 0 } && !IsAnswering) await _writer.FlushAsync(cancellationToken);
     }
 
     private static HeaderDictionary Copy(IHeaderDictionary headers)

@@ -20,4 +20,11 @@ public interface IAcceptedWorkFeature
     /// </summary>
     /// <param name="outcome">How it ended.</param>
     void Ended(WorkOutcome outcome);
+
+    /// <summary>
+    /// It ends as <see cref="WorkOutcome.TimedOut"/>, and its code still runs: the request, its body and its services are that code's until
+    /// it has returned. Called before <see cref="Ended"/>.
+    /// </summary>
+    /// <param name="code">Completes when the code has returned. Never fails.</param>
+    void GoesOn(Task code);
 }

@@ -24,7 +24,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <item><term>bind</term><description>is the framework's, and so are the endpoint filters before RunOnPool. It comes back by
 /// <see cref="RunAsync"/>, or in the case of a job by a filter that stores the request and calls <see cref="Committed"/>.</description></item>
 /// <item><term>run</term><description>takes a place of the gate (MaxRequests) and of the queue. The worker gives the body's bytes back
-/// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the outcome is known.</description></item>
+/// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the handler has returned, or will not run.</description></item>
 /// <item><term>answer</term><description>is the framework's again, off the pool. A large answer takes bytes of the budget for
 /// answers (<see cref="AnswerLease"/>). Work that has run too long is answered while its handler still runs, and the request
 /// ends after that (<see cref="AnswerInPlaceAsync"/>).</description></item>
@@ -343,17 +343,27 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     /// <summary>The work of a synchronous handler. On the worker.</summary>
     public void Execute()
     {
+        Task<object?>? pending = null;
         try
         {
             StartWork();
             ValueTask<object?> work = CallAsync();
             // A handler that returns no task has ended. A result of the app's own may go on.
-            _result = work.IsCompleted ? work.Result : new PendingResult(work.AsTask());
+            if (work.IsCompleted) _result = work.Result;
+            else _result = new PendingResult(pending = work.AsTask());
         }
         finally
         {
-            _hasLeft?.TrySetResult();
+            if (pending is null) _hasLeft?.TrySetResult();
+            else if (_hasLeft is not null) _ = LeaveAfterAsync(pending);
         }
+    }
+
+    /// <summary>The context is in use until the app's own result has been executed. Not awaited: who waits for that waits for _hasLeft.</summary>
+    private async Task LeaveAfterAsync(Task result)
+    {
+        await result.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _hasLeft!.TrySetResult();
     }
 
     /// <summary>The work of an asynchronous handler. Begins on the worker, and comes back to the pool after each await.</summary>
@@ -448,9 +458,9 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     /// <returns>A result that writes nothing.</returns>
     private async ValueTask<object?> AnswerInPlaceAsync()
     {
+        _accepted?.GoesOn(_hasLeft!.Task);
         _accepted?.Ended(WorkOutcome.TimedOut);
-        _isAnswering = true;
-        GiveBackQuota();
+        _isAnswering = true; // the quota goes when the handler has returned: until then the client has a worker
         try
         {
             if (_response!.TryDetach()) await _response.AnswerAsync(Context, WriteRunTimeoutAsync);

@@ -201,7 +201,7 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
             MaxAttempts = maxAttempts,
             Payload = new JobPayload(
                 request.Method, request.Path.Value ?? "", request.QueryString.Value ?? "", request.ContentType, body, metadata),
-            Idempotency = idempotencyKey is null ? null : new IdempotencyKey(idempotencyKey, RequestFingerprint.Of(request, body.Span, capture.HeaderNames)),
+            Idempotency = idempotencyKey is null ? null : new IdempotencyKey(idempotencyKey, RequestFingerprint.Of(request, body.Span, capture.HeaderNames, capture.HasUser ? context.User : null)),
         };
     }
 }

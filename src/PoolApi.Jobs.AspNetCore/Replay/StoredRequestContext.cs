@@ -90,9 +90,28 @@ internal sealed class StoredRequestContext
 
     public void Ended(WorkOutcome outcome) => Outcome = outcome;
 
+    /// <summary>Completes when no code of the work runs any more: later than the attempt, if that ran for longer than it may.</summary>
+    public Task CodeEnds { get; private set; } = Task.CompletedTask;
+
+    public void GoesOn(Task code) => CodeEnds = code;
+
     public void Abort() => IsAborted = true;
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Code that still runs keeps its context and its services: they are disposed of when it has returned.</summary>
+    public ValueTask DisposeAsync()
+    {
+        if (CodeEnds.IsCompleted) return new ValueTask(DisposeNowAsync());
+        _ = DisposeLaterAsync(); // not awaited: the attempt has ended, and its job goes on
+        return default;
+    }
+
+    private async Task DisposeLaterAsync()
+    {
+        await CodeEnds;
+        await DisposeNowAsync();
+    }
+
+    private async Task DisposeNowAsync()
     {
         await _response.CompleteAsync(_job, _log);
         _contexts?.Dispose(Http);

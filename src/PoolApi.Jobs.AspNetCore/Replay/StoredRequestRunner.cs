@@ -27,7 +27,16 @@ internal sealed partial class StoredRequestRunner(
         if (kinds.Find(job.Kind, run.Claim.Payload.Method) is not { } endpoint)
             return Failed(JobProblems.UnknownKind, "This instance has no such work. It may have been switched off since.");
 
-        var metadata = StoredMetadata.Parse(run.Claim.Payload.Metadata);
+        StoredMetadata metadata;
+        try
+        {
+            metadata = StoredMetadata.Parse(run.Claim.Payload.Metadata);
+        }
+        catch (JsonException e)
+        {
+            LogUnreadable(e, job.Id, job.Kind);
+            return Failed("internal-error", "What was kept of the request cannot be read by this version. Nothing has run.");
+        }
         using Activity span = StartSpan(run.Claim, metadata.TraceParent);
         await using var stored = new StoredRequestContext(run, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
         try
@@ -60,7 +69,7 @@ internal sealed partial class StoredRequestRunner(
         // What the endpoint refuses before its work begins, such as an image that the settings allow no more, is refused the next time too.
         bool isRefused = stored is { Outcome: null, Http.Response.StatusCode: >= 400 and < 500 };
         return isRefused || stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result)
-            : stored.Outcome == WorkOutcome.TimedOut ? TimedOut(stored.Result)
+            : stored.Outcome == WorkOutcome.TimedOut ? TimedOut(stored.Result) with { CodeEnds = stored.CodeEnds }
             : JobAttempt.Stopped;
     }
 
@@ -132,4 +141,7 @@ internal sealed partial class StoredRequestRunner(
 
     [LoggerMessage(40, LogLevel.Error, "Job {id} ({kind}) failed in attempt {attempt} of {attempts} (trace {traceId})")]
     private partial void LogFailed(Exception exception, Guid id, string kind, int attempt, int attempts, string traceId);
+
+    [LoggerMessage(44, LogLevel.Error, "Job {id} ({kind}) cannot be run: what was kept of its request cannot be read")]
+    private partial void LogUnreadable(Exception exception, Guid id, string kind);
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Primitives;
@@ -10,14 +11,15 @@ internal static class RequestFingerprint
 {
     /// <summary>
     /// The SHA-256 of method, path without the prefix of a proxy (<see cref="HttpRequest.PathBase"/>), query string, content type, body, and
-    /// the headers that an endpoint keeps. Each goes in with its length before it, so that no part can borrow from the next; a part that is
+    /// the headers and the user that an endpoint keeps. Of the user only what names it: a token that was renewed has other claims. Each goes in with its length before it, so that no part can borrow from the next; a part that is
     /// not there differs from an empty one.
     /// </summary>
     /// <param name="request">The request.</param>
     /// <param name="body">Its body, whole.</param>
     /// <param name="headers">The headers that belong to the request, in a fixed order. Those that it does not have change nothing.</param>
+    /// <param name="user">The user, if it belongs to the request.</param>
     /// <returns>32 bytes.</returns>
-    public static byte[] Of(HttpRequest request, ReadOnlySpan<byte> body, IEnumerable<string> headers)
+    public static byte[] Of(HttpRequest request, ReadOnlySpan<byte> body, IEnumerable<string> headers, ClaimsPrincipal? user = null)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Append(hash, request.Method);
@@ -29,7 +31,19 @@ internal static class RequestFingerprint
         {
             if (request.Headers.TryGetValue(name, out StringValues values) && values.Count > 0) Append(hash, name.ToUpperInvariant(), values);
         }
+        if (user is not null) Append(hash, user);
         return hash.GetHashAndReset();
+    }
+
+    private static void Append(IncrementalHash hash, ClaimsPrincipal user)
+    {
+        Append(hash, "user"); // no header has this name in lower case
+        foreach (ClaimsIdentity identity in user.Identities.Where(static i => i.IsAuthenticated))
+        {
+            Append(hash, identity.AuthenticationType);
+            Append(hash, identity.Name);
+            Append(hash, (identity.FindFirst(ClaimTypes.NameIdentifier) ?? identity.FindFirst("sub"))?.Value);
+        }
     }
 
     private static void Append(IncrementalHash hash, string? text)

@@ -22,6 +22,12 @@ public interface IJobExecutor
 /// <param name="MayRetry">Whether to run it once more might help.</param>
 public sealed record JobAttempt(AttemptOutcome Outcome, JobResult? Result, JobError? Error, bool MayRetry)
 {
+    /// <summary>
+    /// Completes when no code of the work runs any more: later than the attempt has ended, if that ran for longer than it may. Until then the
+    /// job's body counts among the bytes in hand. Must not fail. Default: completed.
+    /// </summary>
+    public Task CodeEnds { get; init; } = Task.CompletedTask;
+
     /// <summary>It did not run to its end: it was cancelled, or the pool did not take it or stopped.</summary>
     public static JobAttempt Stopped { get; } = new(AttemptOutcome.Stopped, null, null, MayRetry: true);
 

@@ -38,6 +38,8 @@ public sealed partial class JobDispatcher
             // Memory that runs out before the work begins is no failure of the work, and is there again when others have ended.
             attempt = run.HasStarted ? JobAttempt.Failed : e is OutOfMemoryException ? JobAttempt.Stopped : JobAttempt.NotBegun;
         }
+        long leftBehind = attempt.CodeEnds.IsCompleted ? 0 : run.Held;
+        _bytes.Take(leftBehind);
         // Only its result is needed from here on.
         run.Claim = run.Claim.WithoutBody();
         Hold(run, attempt.Result?.Body.Length ?? 0);
@@ -56,10 +58,10 @@ public sealed partial class JobDispatcher
         }
         else
         {
-            Interlocked.Decrement(ref _holding);
-            if (first) _share.Ended();
+            if (attempt.CodeEnds.IsCompleted) LeaveWorker(first);
+            else _ = LeaveWorkerAsync(attempt.CodeEnds, leftBehind, first); // not awaited: the job goes on meanwhile
         }
-        _due.Set(); // a worker is free, before the end is written
+        _due.Set(); // a worker may be free, before the end is written
         try
         {
             await run.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -83,6 +85,21 @@ public sealed partial class JobDispatcher
             }
             run.Dispose();
         }
+    }
+
+    private void LeaveWorker(bool first)
+    {
+        Interlocked.Decrement(ref _holding);
+        if (first) _share.Ended();
+    }
+
+    /// <summary>An attempt that ran for longer than it may has ended, and its code still has a worker and the body.</summary>
+    private async Task LeaveWorkerAsync(Task codeEnds, long bytes, bool first)
+    {
+        await codeEnds.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        LeaveWorker(first);
+        _bytes.Return(bytes);
+        _due.Set();
     }
 
     /// <summary>

@@ -79,6 +79,28 @@ public class BytesTests
     }
 
     [Fact]
+    public async Task The_body_of_an_attempt_whose_code_goes_on_counts_until_that_has_returned()
+    {
+        var codeEnds = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int attempts = 0;
+        await using Rig rig = await Rig.StartAsync(
+            (_, _) => Interlocked.Increment(ref attempts) == 1
+                ? new JobAttempt(AttemptOutcome.Failed, null, new JobError("run-timeout", ""), MayRetry: false) { CodeEnds = codeEnds.Task }
+                : ScriptedExecutor.Success,
+            options: Options);
+
+        Job late = await rig.UntilAsync((await rig.AcceptAsync(WithBody(900))).Id, JobState.Failed);
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        Assert.Equal(900, rig.Dispatcher.BytesInHand);
+        Job waiting = await rig.AcceptAsync(WithBody(900));
+        codeEnds.SetResult();
+
+        await rig.UntilAsync(waiting.Id, JobState.Succeeded);
+        await UntilAsync(() => rig.Dispatcher.BytesInHand == 0);
+        Assert.Equal(JobState.Failed, rig.Look(late.Id).State);
+    }
+
+    [Fact]
     public async Task A_large_body_is_read_before_the_work_begins()
     {
         var body = new byte[BodyLimits.Inline + 7];

@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using System.Text;
 
 namespace PoolApi.Tests.JobRoutes;
@@ -33,6 +34,28 @@ public class RequestFingerprintTests
         const string Before = "8D9F3D8B3153418C493A6FA2C0BDC2E5B480133A8DBB9F0A147ADE0E30011834";
         Assert.Equal(Before, Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"));
         Assert.Equal(Before, Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x", "", ("X-C", ["1"])));
+    }
+
+    [Fact]
+    public void It_is_another_for_another_user_and_the_same_for_one_whose_token_was_renewed()
+    {
+        string[] prints =
+        [
+            OfUser(null),
+            OfUser(new ClaimsIdentity()),
+            OfUser(new ClaimsIdentity([new Claim("sub", "1"), new Claim("exp", "100")], "jwt")),
+            OfUser(new ClaimsIdentity([new Claim("sub", "2"), new Claim("exp", "100")], "jwt")),
+            OfUser(new ClaimsIdentity([new Claim("sub", "1")], "cookie")),
+            OfUser(new ClaimsIdentity([new Claim(ClaimTypes.Name, "1")], "jwt")),
+        ];
+        Assert.Equal(prints.Length, prints.Distinct().Count());
+        Assert.Equal(prints[2], OfUser(new ClaimsIdentity([new Claim("sub", "1"), new Claim("exp", "200")], "jwt")));
+
+        static string OfUser(ClaimsIdentity? user)
+        {
+            HttpRequest request = new DefaultHttpContext { Request = { Method = "POST", Path = "/a" } }.Request;
+            return Convert.ToHexString(RequestFingerprint.Of(request, "x"u8, [], user is null ? null : new ClaimsPrincipal(user)));
+        }
     }
 
     [Fact]

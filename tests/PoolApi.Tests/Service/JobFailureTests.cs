@@ -47,14 +47,21 @@ public class JobFailureTests
     public async Task An_attempt_that_runs_too_long_has_failed_although_its_code_still_runs_and_is_tried_again()
     {
         using var release = new ManualResetEventSlim();
+        using var returned = new CountdownEvent(2);
+        using var disposed = new CountdownEvent(2);
+        int disposedEarly = 0;
         await using StorableApp app = await StorableApp.StartAsync(app =>
         {
-            app.MapPost("/v1/slow", string () =>
+            app.MapPost("/v1/slow", string (OfScope service) =>
             {
+                service.Disposed = () => disposed.Signal();
                 Assert.True(release.Wait(TimeSpan.FromSeconds(60)));
+                if (disposed.CurrentCount < 2) Interlocked.Increment(ref disposedEarly);
+                returned.Signal();
+                Assert.True(returned.Wait(TimeSpan.FromSeconds(60))); // both have looked
                 return "late";
             }).AllowJobs().RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50));
-        });
+        }, services: static services => services.AddScoped<OfScope>());
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/slow");
 
         using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
@@ -64,6 +71,15 @@ public class JobFailureTests
         Assert.Equal((2, "failed", "run-timeout"), ((int)job["attempt"]!, (string?)job["state"], (string?)job["error"]!["name"]));
         Assert.Equal(2, app.App.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Counts.TimedOut);
         release.Set();
+        Assert.True(disposed.Wait(TimeSpan.FromSeconds(60), ServiceApp.Token));
+        Assert.Equal(0, disposedEarly);
+    }
+
+    private sealed class OfScope : IDisposable
+    {
+        public Action? Disposed { get; set; }
+
+        public void Dispose() => Disposed?.Invoke();
     }
 
     [Theory]

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Security.Claims;
+using System.Text.Json.Nodes;
 using CsCheck;
 using PoolApi.Jobs;
 
@@ -116,6 +117,20 @@ public sealed class StoredMetadataTests
             Assert.StartsWith("3 http  text/plain 4 ", answer, StringComparison.Ordinal);
             if (id == ids[1]) Assert.Contains(Trace.Split('-')[1], answer, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public async Task A_job_whose_metadata_cannot_be_read_fails_once_and_says_so()
+    {
+        await using StorableApp app = await StorableApp.StartAsync(static app => app.MapPost("/new", static () => "done").AllowJobs().RunOnPool());
+        var job = new NewJob { Kind = "new", MaxAttempts = 3, Payload = new JobPayload("POST", "/new", "", null, default, "{ of a later version") };
+        Guid id = (await app.Store.AcceptAsync(job, ServiceApp.Token)).Job.Id;
+        using var wait = new HttpRequestMessage(HttpMethod.Get, $"/v1/jobs/{id}") { Headers = { { "Prefer", "wait=60" } } };
+
+        using HttpResponseMessage answer = await app.Client.SendAsync(wait, ServiceApp.Token);
+
+        JsonNode view = JsonNode.Parse(await answer.Content.ReadAsStringAsync(ServiceApp.Token))!;
+        Assert.Equal(("failed", 1, "internal-error"), ((string?)view["state"], (int)view["attempt"]!, (string?)view["error"]!["name"]));
     }
 
     [Fact]
