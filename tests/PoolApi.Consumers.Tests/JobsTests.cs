@@ -88,6 +88,36 @@ public sealed class JobsTests : IDisposable
         Assert.Equal("""{"jobs":[],"next":null}""", (await app.GetAsync("/jobs")).Body);
     }
 
+    [Fact]
+    public async Task The_document_of_the_app_says_what_jobs_add()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            builder =>
+            {
+                builder.Services.AddOpenApi();
+                builder.Services.AddJobs().UseSqlite(File);
+            },
+            static app =>
+            {
+                app.MapOpenApi();
+                app.MapPost("/work", static (int size) => "done").AllowJobs().RunOnPool();
+                app.MapPost("/other", static () => "done").RunOnPool();
+                app.MapJobs("/my/jobs");
+            });
+        using JsonDocument document = JsonDocument.Parse((await app.GetAsync("/openapi/v1.json")).Ok());
+        JsonElement paths = document.RootElement.GetProperty("paths");
+        JsonElement work = paths.GetProperty("/work").GetProperty("post");
+        Assert.Equal(
+            ["size", "Prefer", "Idempotency-Key"],
+            work.GetProperty("parameters").EnumerateArray().Select(static p => p.GetProperty("name").GetString()!).Take(3));
+        Assert.Contains(
+            "/my/jobs/{id}",
+            work.GetProperty("responses").GetProperty("202").GetProperty("headers").GetProperty("Location").GetProperty("description").GetString(), StringComparison.Ordinal);
+        Assert.False(paths.GetProperty("/other").GetProperty("post").TryGetProperty("parameters", out _));
+        Assert.Equal("cancelJob", paths.GetProperty("/my/jobs/{id}").GetProperty("delete").GetProperty("operationId").GetString());
+        Assert.Equal("date-time", document.RootElement.GetProperty("components").GetProperty("schemas").GetProperty("JobView").GetProperty("properties").GetProperty("createdAt").GetProperty("format").GetString());
+    }
+
     [Theory]
     [InlineData("store", "UseSqlite")]
     [InlineData("options", "JobsOptions.MaxAttempts is 0; it may be 1 to 100.")]
