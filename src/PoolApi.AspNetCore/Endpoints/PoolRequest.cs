@@ -22,7 +22,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <item><term>admit</term><description>takes the client's quota (<see cref="QuotaLease"/>); refuses before anything of the request is read.</description></item>
 /// <item><term>buffer</term><description>takes bytes of the budget, piece by piece (<see cref="BodyBuffer"/>).</description></item>
 /// <item><term>bind</term><description>is the framework's, and so are the endpoint filters before RunOnPool. It comes back by
-/// <see cref="RunAsync"/>, or in the case of a job by a filter that stores the request and calls <see cref="Committed"/>.</description></item>
+/// <see cref="RunAsync"/>, or in the case of a job goes to the <see cref="IRequestStoreFeature"/>, which stores the request and calls <see cref="Committed"/>.</description></item>
 /// <item><term>run</term><description>takes a place of the gate (MaxRequests) and of the queue. The worker gives the body's bytes back
 /// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the handler has returned, or will not run.</description></item>
 /// <item><term>answer</term><description>is the framework's again, off the pool. A large answer takes bytes of the budget for

@@ -91,7 +91,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     public async Task A_session_may_be_idle_and_wait_for_a_lock_for_as_long_as_it_likes()
     {
         await using Place place = await Place.CreateAsync(
-            cluster, "alter database {0} set idle_session_timeout = '10ms'; alter database {0} set lock_timeout = '10ms'");
+            cluster, "alter database {0} set idle_session_timeout = '10s'; alter database {0} set lock_timeout = '10s'");
 
         string settings = await place.Store.Database.RunAsync(
             static async connection =>
