@@ -69,8 +69,9 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
                 async () => _ = i % 4 == 0 ? (await store.AcceptAsync(Jobs.New(), Token)).Job : await store.GetAsync(job.Id, Token)).AsTask())).Patiently();
             Assert.All(failures, f => Assert.True(f is JobStoreUnavailableException, $"{muteAt}: {f}"));
             Assert.InRange(Stopwatch.GetElapsedTime(since), TimeSpan.Zero, SoonEnough);
-            // Those of the pool (16), as many that ask to cancel a command, and the one that listens, with its own.
-            Assert.InRange(proxy.MostMute, 1, 34);
+            // Those of the pool (16), as many that ask to cancel a command, the one that listens, with its own, and a few that are closed
+            // and whose end the proxy has not seen yet. Each caller with a connection of its own would be 80.
+            Assert.InRange(proxy.MostMute, 1, 34 + 6);
 
             proxy.MuteAt = MuteAt.Nowhere;
             since = Stopwatch.GetTimestamp();
