@@ -186,11 +186,26 @@ public sealed class PostgresCluster : IAsyncLifetime
         if (process.ExitCode != 0) Assert.Fail($"{string.Join(' ', command)}: {await output}{await error}");
     }
 
+    /// <summary>
+    /// A free port that the kernel gives to nobody who asks for any: below its range for that (32768 and up). A server that is killed finds
+    /// its port free when it starts again, whatever other tests listen on meanwhile.
+    /// </summary>
     internal static int FreePort()
     {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
+        while (true)
+        {
+            int port = Random.Shared.Next(20_000, 32_000);
+            try
+            {
+                using var probe = new TcpListener(IPAddress.Loopback, port);
+                probe.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken: another one.
+            }
+        }
     }
 
     /// <summary>The folder of the newest PostgreSQL: Debian's is not in the PATH.</summary>
