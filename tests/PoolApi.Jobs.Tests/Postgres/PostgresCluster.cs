@@ -31,9 +31,6 @@ public sealed class PostgresCluster : IAsyncLifetime
     /// <summary>Where it listens.</summary>
     public int Port => _port;
 
-    /// <summary>Whether it was killed, and not started since.</summary>
-    public bool IsKilled => _folder.Length > 0 && _server is null;
-
     /// <summary>Ends the test where there is no PostgreSQL: skipped, or failed under CI.</summary>
     public static void Require()
     {
@@ -137,6 +134,8 @@ public sealed class PostgresCluster : IAsyncLifetime
     {
         string[] pid = await File.ReadAllLinesAsync(Path.Combine(Data, "postmaster.pid"));
         int server = int.Parse(pid[0], CultureInfo.InvariantCulture);
+        // Stopped, it starts no more processes: one that outlived it would keep the next server from starting.
+        await RunAsync("/bin/sh", "-c", $"kill -STOP {server}");
         string children = await File.ReadAllTextAsync($"/proc/{server}/task/{server}/children");
         // First the one that would otherwise bring the others down in an orderly way.
         foreach (string process in children.Split(' ', StringSplitOptions.RemoveEmptyEntries).Prepend($"{server}"))

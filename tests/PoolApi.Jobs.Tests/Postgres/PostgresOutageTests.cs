@@ -7,27 +7,23 @@ using static PoolApi.Jobs.Tests.Patience;
 namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>What happens while the database is gone, and afterwards. Has a PostgreSQL of its own, since it kills it.</summary>
-public sealed class PostgresOutageTests(PostgresCluster cluster) : IClassFixture<PostgresCluster>, IAsyncLifetime
+public sealed class PostgresOutageTests : IAsyncLifetime
 {
     /// <summary>An answer takes about five seconds at most; the rest is for a machine that is busy.</summary>
     private static readonly TimeSpan SoonEnough = TimeSpan.FromSeconds(20);
 
-    private readonly string _schema = PostgresTests.NewSchema();
+    private readonly PostgresCluster _cluster = new();
 
-    // A test that fails between killing and starting must not fail the tests after it.
-    public async ValueTask InitializeAsync()
-    {
-        if (cluster.IsKilled) await cluster.StartAsync();
-    }
+    public ValueTask InitializeAsync() => _cluster.InitializeAsync();
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
 
     [Fact]
     public async Task A_server_that_is_killed_is_unavailable_until_it_is_back_and_nothing_is_lost()
     {
         PostgresCluster.Require();
         Ears ears = new();
-        await using var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema) { Listener = ears };
+        await using var store = new PostgreSqlJobStore(_cluster.ConnectionString) { Listener = ears };
         await store.OpenAsync(Token);
         Job finished = (await store.AcceptAsync(Jobs.New(), Token)).Job;
         JobClaim done = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
@@ -53,11 +49,11 @@ public sealed class PostgresOutageTests(PostgresCluster cluster) : IClassFixture
         }))];
         await UntilAsync(() => accepted.Count > 100);
 
-        await cluster.KillAsync();
+        await _cluster.KillAsync();
         await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.GetAsync(finished.Id, Token));
         await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.FinishAsync(claim, Jobs.Success(), Token));
         int before = accepted.Count;
-        await cluster.StartAsync();
+        await _cluster.StartAsync();
 
         await UntilAsync(() => accepted.Count > before + 100, "That jobs are accepted again");
         await over.CancelAsync();
@@ -76,7 +72,7 @@ public sealed class PostgresOutageTests(PostgresCluster cluster) : IClassFixture
     public async Task A_claim_that_a_crash_has_undone_can_still_be_renewed_and_finished()
     {
         PostgresCluster.Require();
-        await using var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema);
+        await using var store = new PostgreSqlJobStore(_cluster.ConnectionString);
         await store.OpenAsync(Token);
         await store.AcceptAsync(Jobs.New(), Token);
         JobClaim first = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
@@ -96,8 +92,8 @@ public sealed class PostgresOutageTests(PostgresCluster cluster) : IClassFixture
     {
         PostgresCluster.Require();
         Ears ears = new();
-        await using var proxy = new CutOff(cluster.Port);
-        await using var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Port={proxy.Port}", _schema) { Listener = ears };
+        await using var proxy = new CutOff(_cluster.Port);
+        await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}") { Listener = ears };
         await store.OpenAsync(Token);
         Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
 
@@ -132,8 +128,8 @@ public sealed class PostgresOutageTests(PostgresCluster cluster) : IClassFixture
     public async Task A_claim_that_arrives_after_it_was_given_up_keeps_no_job_from_being_run()
     {
         PostgresCluster.Require();
-        await using var proxy = new CutOff(cluster.Port);
-        await using var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Port={proxy.Port}", _schema);
+        await using var proxy = new CutOff(_cluster.Port);
+        await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}");
         await store.OpenAsync(Token);
         Assert.Empty((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
 
@@ -146,7 +142,7 @@ public sealed class PostgresOutageTests(PostgresCluster cluster) : IClassFixture
             Assert.Empty(none.Claims);
             await store.AcceptAsync(Jobs.New(), Token);
         }
-        await using var watcher = new PostgreSqlJobStore(cluster.ConnectionString, _schema);
+        await using var watcher = new PostgreSqlJobStore(_cluster.ConnectionString);
         await watcher.OpenAsync(Token);
         await UntilAsync(
             async () => (await watcher.ListAsync(new JobQuery { State = JobState.Running }, Token)).Jobs.Count == 1, "That the late claim takes the job");
@@ -163,8 +159,8 @@ public sealed class PostgresOutageTests(PostgresCluster cluster) : IClassFixture
     public async Task A_job_that_is_accepted_and_claimed_by_a_call_that_was_given_up_is_run_all_the_same()
     {
         PostgresCluster.Require();
-        await using var proxy = new CutOff(cluster.Port);
-        await using var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Port={proxy.Port}", _schema);
+        await using var proxy = new CutOff(_cluster.Port);
+        await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}");
         await store.OpenAsync(Token);
         // One connection is open now, the statement is prepared on it, and nobody uses it.
         Assert.NotNull((await store.AcceptAndClaimAsync(Jobs.New(), "me", Jobs.LongLease, Token)).Claim);
@@ -185,17 +181,17 @@ public sealed class PostgresOutageTests(PostgresCluster cluster) : IClassFixture
     public async Task Nobody_claims_what_another_runs_though_a_crash_has_undone_its_claim()
     {
         PostgresCluster.Require();
-        await using var runs = new PostgreSqlJobStore(cluster.ConnectionString, _schema);
+        await using var runs = new PostgreSqlJobStore(_cluster.ConnectionString);
         await runs.OpenAsync(Token);
-        await using var other = new PostgreSqlJobStore(cluster.ConnectionString, _schema);
+        await using var other = new PostgreSqlJobStore(_cluster.ConnectionString);
         await other.OpenAsync(Token);
         Job job = (await runs.AcceptAsync(Jobs.New(), Token)).Job;
         JobClaim claim = Assert.Single((await runs.ClaimAsync("runs", 1, Jobs.LongLease, Token)).Claims);
         // Claimed as in a life of the database that it has forgotten.
         await runs.HandBackAsync([claim], Token);
         claim = claim with { Number = claim.Number + 1_000_000 };
-        await cluster.KillAsync();
-        await cluster.StartAsync();
+        await _cluster.KillAsync();
+        await _cluster.StartAsync();
 
         List<string> claimers = [];
         async Task ClaimAsync(PostgreSqlJobStore store, string owner)
