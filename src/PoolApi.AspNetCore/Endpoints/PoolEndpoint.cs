@@ -80,14 +80,10 @@ internal sealed class PoolEndpoint
     public OverloadControl? Overload => _services.Value.Overload;
 
     /// <summary>How long its requests may wait, or infinite.</summary>
-    public TimeSpan MaxQueueTime => Options.MaxQueueTime is { } own && (own < Pool.MaxQueueTime || Pool.MaxQueueTime == Timeout.InfiniteTimeSpan)
-        ? own
-        : Pool.MaxQueueTime;
+    public TimeSpan MaxQueueTime => Shorter(Options.MaxQueueTime, Pool.MaxQueueTime);
 
     /// <summary>How long the work of its requests may run, or infinite.</summary>
-    public TimeSpan MaxRunTime => Options.MaxRunTime is { } own && (own < Pool.MaxRunTime || Pool.MaxRunTime == Timeout.InfiniteTimeSpan)
-        ? own
-        : Pool.MaxRunTime;
+    public TimeSpan MaxRunTime => Shorter(Options.MaxRunTime, Pool.MaxRunTime);
 
     public bool LimitsRunTime => MaxRunTime != Timeout.InfiniteTimeSpan;
 
@@ -186,6 +182,9 @@ internal sealed class PoolEndpoint
     {
         foreach (RunOnPoolAttribute attribute in endpoint.Metadata.OfType<RunOnPoolAttribute>()) attribute.Apply(this, endpoint.DisplayName);
     }
+
+    /// <summary>The limit that holds, of the endpoint's own and the pool's, which may be infinite.</summary>
+    private static TimeSpan Shorter(TimeSpan? own, TimeSpan pool) => own is { } limit && (limit < pool || pool == Timeout.InfiniteTimeSpan) ? limit : pool;
 
     /// <summary>The endpoint is complete: its delegate is replaced by the way through the stages.</summary>
     /// <exception cref="InvalidOperationException">It cannot run on a pool, or there is none.</exception>

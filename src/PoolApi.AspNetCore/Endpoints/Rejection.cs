@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -132,12 +131,12 @@ internal sealed class Rejection : IResult
         }
         var extensions = new Dictionary<string, object?>
         {
-            ["traceId"] = Activity.Current?.TraceId.ToString() ?? httpContext.TraceIdentifier,
+            ["traceId"] = AnyClientProblem.TraceIdOf(httpContext),
             ["pool"] = Told.Pool,
         };
         if (_field is not null) extensions["errors"] = new Dictionary<string, string[]> { [_field] = [Told.Detail] };
         ProblemHttpResult problem = TypedResults.Problem(
-            Told.Detail, instance: null, Told.Status, Told.Title, type: "urn:poolapi:problem:" + Told.Problem, extensions);
+            Told.Detail, instance: null, Told.Status, Told.Title, type: AnyClientProblem.TypePrefix + Told.Problem, extensions);
         await AnyClientProblem.WriteAsync(httpContext, problem);
     }
 

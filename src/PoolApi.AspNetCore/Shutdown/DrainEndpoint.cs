@@ -35,7 +35,7 @@ public static class DrainEndpoint
             {
                 await TypedResults.Problem(
                     "A page of another site asked for it.", statusCode: StatusCodes.Status403Forbidden, title: "Not from another site",
-                    type: "urn:poolapi:problem:forbidden").ExecuteAsync(context);
+                    type: PoolApi.AnyClientProblem.TypePrefix + "forbidden").ExecuteAsync(context);
                 return;
             }
             // First the state: it can be seen from the moment of the answer. Then the answer; then the host, which leads the

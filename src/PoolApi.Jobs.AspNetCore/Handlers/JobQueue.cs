@@ -76,8 +76,8 @@ internal sealed class JobQueue(
 
     private static void Check(EnqueueOptions asked)
     {
-        if (asked.IdempotencyKey is { } key && (key.Length is < 1 or > IdempotencyKeyHeader.MaxLength || key.AsSpan().ContainsAnyExceptInRange('!', '~')))
-            throw new ArgumentException($"{nameof(EnqueueOptions.IdempotencyKey)} may be 1 to 255 visible ASCII characters.", nameof(asked));
+        if (asked.IdempotencyKey is { } key && !IdempotencyKeyHeader.IsKey(key))
+            throw new ArgumentException($"{nameof(EnqueueOptions.IdempotencyKey)} may be {IdempotencyKeyHeader.Rule}.", nameof(asked));
         if (asked.Timeout < TimeSpan.FromSeconds(1) || asked.Timeout > TimeSpan.FromSeconds(JobParameters.MaxTimeout))
             throw new ArgumentException($"{nameof(EnqueueOptions.Timeout)} may be 1 second to 7 days.", nameof(asked));
         if (asked.Tags.Count > JobTags.MaxCount || !asked.Tags.All(JobTags.IsTag))

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
 
 namespace PoolApi.Jobs.AspNetCore.Problems;
@@ -9,9 +8,6 @@ namespace PoolApi.Jobs.AspNetCore.Problems;
 /// </summary>
 internal sealed class JobProblem : IResult, IStatusCodeHttpResult
 {
-    /// <summary>What the type of every problem begins with. The problem's name follows.</summary>
-    public const string TypePrefix = "urn:poolapi:problem:";
-
     private JobProblem(ProblemDetails details) => Details = details;
 
     /// <summary>What is written.</summary>
@@ -38,8 +34,8 @@ internal sealed class JobProblem : IResult, IStatusCodeHttpResult
         HttpContext context, int status, string detail, string? name = null, IReadOnlyDictionary<string, string[]>? errors = null)
     {
         (string usualName, string title) = Usual(status);
-        var details = new ProblemDetails { Type = TypePrefix + (name ?? usualName), Title = title, Status = status, Detail = detail };
-        details.Extensions["traceId"] = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
+        var details = new ProblemDetails { Type = AnyClientProblem.TypePrefix + (name ?? usualName), Title = title, Status = status, Detail = detail };
+        details.Extensions["traceId"] = AnyClientProblem.TraceIdOf(context);
         if (errors is not null) details.Extensions["errors"] = errors.ToDictionary();
         return new JobProblem(details);
     }

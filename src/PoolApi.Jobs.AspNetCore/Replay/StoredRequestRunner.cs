@@ -5,7 +5,6 @@ using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Answers;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Intake;
-using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.Running;
 using PoolApi.Threading;
 
@@ -35,7 +34,7 @@ internal sealed partial class StoredRequestRunner(
         catch (JsonException e)
         {
             LogUnreadable(e, job.Id, job.Kind);
-            return Failed("internal-error", "What was kept of the request cannot be read by this version. Nothing has run.");
+            return Failed(JobProblems.NotBegun, "What was kept of the request cannot be read by this version. Nothing has run.");
         }
         using Activity span = StartSpan(run.Claim, metadata.TraceParent);
         await using var stored = new StoredRequestContext(run, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
@@ -102,14 +101,14 @@ internal sealed partial class StoredRequestRunner(
                 using JsonDocument problem = JsonDocument.Parse(result.Body);
                 string? type = problem.RootElement.TryGetProperty("type", out JsonElement t) ? t.GetString() : null;
                 string? detail = problem.RootElement.TryGetProperty("detail", out JsonElement d) ? d.GetString() : null;
-                if (type?.StartsWith(JobProblem.TypePrefix, StringComparison.Ordinal) == true) return new JobError(type[JobProblem.TypePrefix.Length..], detail ?? "");
+                if (type?.StartsWith(AnyClientProblem.TypePrefix, StringComparison.Ordinal) == true) return new JobError(type[AnyClientProblem.TypePrefix.Length..], detail ?? "");
             }
             catch (JsonException)
             {
                 // Then it says nothing that could be passed on.
             }
         }
-        return new JobError("work-failed", $"The work answered {result.Status}.");
+        return new JobError(JobProblems.WorkFailed, $"The work answered {result.Status}.");
     }
 
     private static JobAttempt Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);

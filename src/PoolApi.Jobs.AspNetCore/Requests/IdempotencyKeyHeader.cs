@@ -16,7 +16,13 @@ internal static class IdempotencyKeyHeader
     /// <summary>The longest key, in characters.</summary>
     public const int MaxLength = 255;
 
-    private const string Allowed = "it may be 1 to 255 visible ASCII characters, in double quotes or (without quotes, commas, semicolons and backslashes) bare, such as a UUID.";
+    /// <summary>What a key may be, in words.</summary>
+    public const string Rule = "1 to 255 visible ASCII characters";
+
+    private const string Allowed = $"it may be {Rule}, in double quotes or (without quotes, commas, semicolons and backslashes) bare, such as a UUID.";
+
+    /// <summary>Whether a text, without quotes, may be a key.</summary>
+    public static bool IsKey(string text) => text.Length is >= 1 and <= MaxLength && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 
     /// <summary>The key, without the quotes.</summary>
     /// <returns><see langword="null"/> if there is none, or it is a fault.</returns>
@@ -30,7 +36,7 @@ internal static class IdempotencyKeyHeader
         }
         string text = (values[0] ?? "").Trim(' ', '\t');
         string? key = text.StartsWith('"') ? Unquote(text) : IsBare(text) ? text : null;
-        if (key is { Length: >= 1 and <= MaxLength }) return key;
+        if (key is not null && IsKey(key)) return key;
         faults.Add(Name, text.Length switch
         {
             0 => $"{Name} is empty; {Allowed}",

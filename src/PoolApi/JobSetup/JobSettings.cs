@@ -27,16 +27,16 @@ internal sealed class JobSettings
     {
         IConfigurationSection section = configuration.GetSection(Section);
         var reader = new SettingsReader(section, faults);
-        var defaults = new JobOptions();
+        var defaults = new JobsOptions();
         TimeSpan day = TimeSpan.FromDays(1);
 
         string store = reader.Text("Store", "sqlite", static text => text is "sqlite" or "postgres" or "none", "sqlite, postgres or none");
         string path = reader.Text("Path", "data/jobs.db", static text => text.Trim().Length > 0, "the name of a file");
-        int attempts = (int)reader.WholeNumber("MaxAttempts", 3, 1, 100);
-        int payload = (int)reader.WholeNumber("MaxPayloadBytes", 32 * 1024 * 1024, 1, JobsOptions.MaxBytes);
-        int result = (int)reader.WholeNumber("MaxResultBytes", 32 * 1024 * 1024, 1, JobsOptions.MaxBytes);
+        int attempts = (int)reader.WholeNumber("MaxAttempts", defaults.MaxAttempts, 1, 100);
+        int payload = (int)reader.WholeNumber("MaxPayloadBytes", defaults.MaxPayloadBytes, 1, JobsOptions.MaxBytes);
+        int result = (int)reader.WholeNumber("MaxResultBytes", defaults.MaxResultBytes, 1, JobsOptions.MaxBytes);
         // The default leaves room for the largest job; what is set must do so itself.
-        long memory = reader.WholeNumber("MemoryBytes", Math.Max(defaults.MemoryBytes, payload), 1, 1L << 40, JobOptions.DefaultMemoryBytes);
+        long memory = reader.WholeNumber("MemoryBytes", Math.Max(new JobOptions().MemoryBytes, payload), 1, 1L << 40, JobOptions.DefaultMemoryBytes);
         TimeSpan lease = reader.Time("Lease", defaults.Lease, TimeSpan.FromSeconds(3), TimeSpan.FromHours(1));
         double share = Share(reader, defaults.Share);
         TimeSpan retention = reader.Time("Retention", defaults.Retention, TimeSpan.FromSeconds(1), day * 3650);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
@@ -10,6 +11,12 @@ namespace PoolApi;
 /// </summary>
 internal static class AnyClientProblem
 {
+    /// <summary>What the type of every problem begins with. The problem's name follows.</summary>
+    public const string TypePrefix = "urn:poolapi:problem:";
+
+    /// <summary>What a problem tells as its trace: the log names it too.</summary>
+    public static string TraceIdOf(Microsoft.AspNetCore.Http.HttpContext context) => Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
+
     public static async Task WriteAsync(Microsoft.AspNetCore.Http.HttpContext context, ProblemHttpResult problem)
     {
         await problem.ExecuteAsync(context);
