@@ -82,7 +82,8 @@ public static class FixedThreadPoolServices
         services.GetRequiredService<IConfiguration>(), registration, services.GetServices<PoolRegistration>(),
         services.GetRequiredService<ShutdownSection>());
 
-    private static void AddCommon(IServiceCollection services)
+    /// <summary>What all pools of an app share. Once.</summary>
+    internal static void AddCommon(IServiceCollection services)
     {
         if (services.Any(static s => s.ServiceType == typeof(PoolContexts))) return;
 

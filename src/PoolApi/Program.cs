@@ -36,7 +36,7 @@ try
     builder.Services.AddReverseProxy(builder.Configuration);
     builder.Logging.AddLogFormat(builder.Configuration);
 
-    builder.Services.ConfigurePoolShutdown("Shutdown");
+    builder.Services.AddPoolProcessLifetime().ConfigurePoolShutdown("Shutdown");
     builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", settings.Auth.AddTo).FromSection("Pool");
     bool jobs = settings.Jobs.Store != JobStoreKind.None;
     if (jobs) builder.Services.AddServiceJobs(settings.Jobs, hasKeys: settings.Auth.Keys is not null);

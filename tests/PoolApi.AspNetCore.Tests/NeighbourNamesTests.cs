@@ -116,7 +116,7 @@ public sealed class NeighbourNamesTests
     [InlineData(30.0, 33.0)]
     [InlineData(-0.001, null)]
     public void A_stop_that_may_take_any_time_has_no_watchdog(double timeout, double? watchdog) => Assert.Equal(
-        watchdog, ShutdownCoordinator.WatchdogTime(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(timeout) })?.TotalSeconds);
+        watchdog, ProcessLifetime.WatchdogTime(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(timeout) })?.TotalSeconds);
 
     [Fact]
     public async Task Two_hosts_in_one_process_do_not_share_series()

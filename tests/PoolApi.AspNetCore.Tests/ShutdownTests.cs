@@ -194,6 +194,58 @@ public class ShutdownTests
     }
 
     [Fact]
+    public async Task Where_signals_are_the_hosts_each_stop_of_the_host_has_the_lame_duck_and_the_last_line_names_no_exit_code()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static () => "ran").RunOnPool(),
+            new() { ["PoolShutdown:LameDuck"] = "00:10:00" },
+            static builder => builder.Services.AddFixedThreadPool(),
+            pool: false);
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await TestApp.Until(() => app.Shutdown.State == ShutdownState.LameDuck, "lame duck");
+        Assert.Equal("ran", await app.Client.GetStringAsync(Root, TestApp.Token));
+        app.Shutdown.Begin("enough", lameDuck: false); // ends it
+        await stop;
+        Assert.Matches(
+            "^Shutdown complete: accepted 1, completed 1, failed 0, cancelled 0, expired 0, shed 0, client gone 0, not started 0, abandoned 0, joined ([0-9]+)/\\1$",
+            Assert.Single(app.Log.With("Shutdown complete")));
+    }
+
+    [Theory]
+    [InlineData(false, "true", true)]
+    [InlineData(false, "false", false)]
+    [InlineData(true, "true", false)]
+    public async Task A_watchdog_that_nobody_would_start_fails_the_start(bool asks, string watchdog, bool fails)
+    {
+        WebApplication app = TestApp.Build(
+            static _ => { },
+            new() { ["PoolShutdown:Watchdog"] = watchdog },
+            builder =>
+            {
+                if (asks) builder.Services.AddPoolProcessLifetime();
+                builder.Services.AddFixedThreadPool();
+            },
+            kestrel: false, pool: false, new CapturingLog());
+        await using (app)
+        {
+            Exception? fault = await Record.ExceptionAsync(() => app.StartAsync(TestApp.Token));
+            Assert.Equal(
+                fails ? "PoolShutdown:Watchdog is set, but the process is not left to the pools: call AddPoolProcessLifetime() or remove the setting." : null,
+                fault?.Message);
+            if (!fails) await app.StopAsync(TestApp.Token);
+        }
+    }
+
+    [Fact]
+    public async Task A_process_cannot_be_left_to_pools_that_are_not_there()
+    {
+        await using WebApplication app = TestApp.Build(
+            static _ => { }, null, static builder => builder.Services.AddPoolProcessLifetime(), kestrel: false, pool: false, new CapturingLog());
+        var fault = await Assert.ThrowsAsync<InvalidOperationException>(() => app.StartAsync(TestApp.Token));
+        Assert.Equal("AddPoolProcessLifetime() leaves the process to the app's pools, and there is none: call services.AddFixedThreadPool().", fault.Message);
+    }
+
+    [Fact]
     public async Task From_the_beginning_of_the_stop_every_response_asks_to_close_also_those_under_way()
     {
         using var gate = new Gate();
@@ -315,11 +367,13 @@ public class ExitCodeGroup;
 public class ExitCodeTests
 {
     [Theory]
-    [InlineData(false, 0, 0)]
-    [InlineData(true, 0, 3)]
-    [InlineData(false, 9, 9)]
-    [InlineData(true, 9, 3)]
-    public async Task A_stop_leaves_the_code_of_what_it_lost_and_does_not_clear_one_of_the_apps_own(bool loses, int before, int after)
+    [InlineData(true, false, 0, 0)]
+    [InlineData(true, true, 0, 3)]
+    [InlineData(true, false, 9, 9)]
+    [InlineData(true, true, 9, 3)]
+    [InlineData(false, true, 0, 0)]
+    [InlineData(false, true, 9, 9)]
+    public async Task A_stop_leaves_the_code_of_what_it_lost_if_it_may_and_does_not_clear_one_of_the_apps_own(bool asks, bool loses, int before, int after)
     {
         int code = Environment.ExitCode;
         try
@@ -328,7 +382,13 @@ public class ExitCodeTests
             using var gate = new Gate();
             await using (TestApp app = await TestApp.StartAsync(
                 app => app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool(),
-                new() { ["Shutdown:Drain"] = loses ? "00:00:00" : "00:00:20" }))
+                new() { ["PoolShutdown:Drain"] = loses ? "00:00:00" : "00:00:20" },
+                builder =>
+                {
+                    builder.Services.AddFixedThreadPool();
+                    if (asks) builder.Services.AddPoolProcessLifetime();
+                },
+                pool: false))
             {
                 Task<HttpResponseMessage> running = app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
                 await gate.Arrival();

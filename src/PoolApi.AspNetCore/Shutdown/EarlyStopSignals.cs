@@ -14,9 +14,6 @@ public static class EarlyStopSignals
     private static PosixSignalRegistration[] _registrations = [];
     private static bool _isHandedOver;
 
-    /// <summary>The app leaves SIGHUP to its pools as well.</summary>
-    internal static bool IncludesHangUp { get; private set; }
-
     /// <summary>Takes SIGTERM, SIGINT, SIGQUIT and SIGHUP from now on; the host's pools take them over when they start.</summary>
     /// <param name="write">Writes a line to where the log goes.</param>
     public static void Register(Action<string> write)
@@ -25,7 +22,6 @@ public static class EarlyStopSignals
         lock (Gate)
         {
             if (_registrations.Length > 0) return;
-            IncludesHangUp = true;
             _registrations = [.. StopSignal.All.Where(static signal => signal.IsWanted).Select(signal => signal.Register(context => End(signal, context, write)))];
         }
     }
@@ -40,6 +36,9 @@ public static class EarlyStopSignals
             foreach (PosixSignalRegistration registration in _registrations) registration.Dispose();
         }
     }
+
+    /// <summary>The host has started, and signals are its own from now on.</summary>
+    internal static void End() => HandOver(static () => { });
 
     private static void End(StopSignal signal, PosixSignalContext context, Action<string> write)
     {

@@ -8,7 +8,7 @@ public interface ITelemetryFlush
 {
     /// <summary>Sends what is left. Must not block the caller: what blocks belongs on a thread of its own.</summary>
     /// <param name="cancellation">Cancelled when the time is over, 2 seconds after the call.</param>
-    /// <returns>Whether all of it was taken by who it was for. If not, or if it throws or is late, the exit code is 5.</returns>
+    /// <returns>Whether all of it was taken by who it was for. If not, or if it throws or is late, the log says so; with <c>AddPoolProcessLifetime</c> the exit code is 5.</returns>
     Task<bool> FlushAsync(CancellationToken cancellation);
 
     /// <summary>What was not sent, and why, for the log; asked for when it was not.</summary>

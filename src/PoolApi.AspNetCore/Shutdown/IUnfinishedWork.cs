@@ -6,6 +6,6 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// </summary>
 public interface IUnfinishedWork
 {
-    /// <summary>How much accepted work was left unfinished. If any was, the exit code is 3.</summary>
+    /// <summary>How much accepted work was left unfinished. If any was, the stop counts as unclean; with <c>AddPoolProcessLifetime</c> the exit code is 3.</summary>
     int Count { get; }
 }

@@ -14,14 +14,16 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// that were registered after the pool, and may use it, have stopped by then. Where the host stops all of them concurrently, the pools
 /// are drained in <see cref="StoppedAsync"/>, which comes after all of them.</para>
 /// </remarks>
-internal sealed partial class PoolHostedService(IServiceProvider services, ILogger<PoolHostedService> logger) : IHostedLifecycleService, IDisposable
+internal sealed partial class PoolHostedService(IServiceProvider services, ILogger<PoolHostedService> logger) : IHostedLifecycleService
 {
-    private StopSignals? _signals;
     private ShutdownCoordinator? _coordinator;
+    private ProcessLifetime? _process; // unless the process is the app's own
     private bool _stopConcurrently; // read at the start: who stops the host once more may come after its services are disposed of
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
+        if (services.GetRequiredService<PoolContexts>().Default is null)
+            throw new InvalidOperationException("AddPoolProcessLifetime() leaves the process to the app's pools, and there is none: call services.AddFixedThreadPool().");
         // Not in the constructor: hosted services are made before the settings are validated.
         ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
         _stopConcurrently = services.GetRequiredService<IOptions<HostOptions>>().Value.ServicesStopConcurrently;
@@ -31,14 +33,10 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
         lifetime.ApplicationStarted.Register(coordinator.Started);
         if (services.GetRequiredService<HostTime>().Replaced is { } tooShort)
             LogHostTime(services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout, tooShort);
-        _signals = new StopSignals(First, signal => coordinator.ForceEnd(signal.Name, signal.ExitCode));
+        _process = services.GetService<ProcessLifetime>();
+        if (_process is not null) _process.TakeSignals(coordinator, lifetime);
+        else EarlyStopSignals.End();
         return Task.CompletedTask;
-
-        void First(StopSignal signal)
-        {
-            coordinator.Begin(signal.Name, lameDuck: true);
-            if (signal == StopSignal.HangUp) lifetime.StopApplication();
-        }
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -62,11 +60,8 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
         await _coordinator.StopPoolsAsync();
         await _coordinator.FlushAsync();
         int code = _coordinator.Complete();
-        // A code that the app has set for a reason of its own is not cleaned away.
-        if (code != 0) Environment.ExitCode = code;
+        if (_process is not null) ProcessLifetime.SetExitCode(code);
     }
-
-    public void Dispose() => _signals?.Dispose();
 
     [LoggerMessage(
         16, LogLevel.Warning,

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using PoolApi.Threading;
 
@@ -23,7 +22,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// <item>The pools (<see cref="StopPoolsAsync"/>). When those services have stopped, the pools close and finish what they accepted.</item>
 /// </list>
 /// <para>At the deadline the pools close, whatever has not stopped yet, and what has not ended is cancelled.</para>
-/// <para>A second signal (<see cref="ForceEnd"/>) and the watchdog end the process from any state.</para>
+/// <para>If the process belongs to the pools (<see cref="ProcessLifetime"/>), a second signal and the watchdog cut this short from any state.</para>
 /// </remarks>
 internal sealed class ShutdownCoordinator(
     PoolContexts pools,
@@ -31,11 +30,9 @@ internal sealed class ShutdownCoordinator(
     IOptions<ShutdownOptions> options,
     IOptions<HostOptions> host,
     IHostApplicationLifetime lifetime,
-    ShutdownLog account) : IPoolLifetime, IDisposable, IAsyncDisposable
+    ShutdownLog account,
+    ProcessLifetime? process = null) : IPoolLifetime, IDisposable, IAsyncDisposable
 {
-    /// <summary>The watchdog had to end the process. (EX_SOFTWARE of sysexits.h.)</summary>
-    public const int WatchdogExitCode = 70;
-
     private readonly Lock _once = new();
     private readonly Stopwatch _sinceStop = new();
     private readonly CancellationTokenSource _leaving = new();
@@ -43,7 +40,6 @@ internal sealed class ShutdownCoordinator(
     private readonly CancellationTokenSource _overdue = new();
     private readonly TaskCompletionSource _servicesStopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _draining = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ILoggerProvider[] _logs = [.. services.GetServices<ILoggerProvider>()]; // asked for while they can be
     private OpenRequests.Epoch? _letIn; // the requests that came before the app was closed
     private Task _poolsEnd = Task.CompletedTask; // set when the requests' part of the stop begins
     private Task? _flush;
@@ -51,14 +47,8 @@ internal sealed class ShutdownCoordinator(
     private IUnfinishedWork[] _unfinished = [];
     private volatile ShutdownState _state = ShutdownState.Starting;
     private volatile string _reason = "application";
-    private Watchdog? _watchdog;
     private Task? _stop;
     private bool _flushed = true;
-    private bool _isForced;
-
-    /// <summary>How long the watchdog waits; <see langword="null"/>: the app lets its stop take any time.</summary>
-    public static TimeSpan? WatchdogTime(HostOptions host) =>
-        host.ShutdownTimeout == Timeout.InfiniteTimeSpan ? null : host.ShutdownTimeout + ShutdownOptions.HostCut;
 
     public ShutdownState State => _state;
 
@@ -113,21 +103,23 @@ internal sealed class ShutdownCoordinator(
             _reason = reason;
             _sinceStop.Start();
             ShutdownOptions times = options.Value;
-            if (times.Watchdog && WatchdogTime(host.Value) is { } time) _watchdog = Watchdog.Start(time, End);
+            process?.StopBegins(this, times, host.Value);
             if (lameDuck && times.LameDuck > TimeSpan.Zero && _state == ShutdownState.Running) Enter(ShutdownState.LameDuck);
             else BeginDraining();
         }
-
-        void End() => ForceEnd("watchdog", WatchdogExitCode);
     }
 
     /// <summary>
     /// The requests' part of the stop, up to the stopped server. Once: the host stops twice at the same time if the app
     /// calls StopAsync while it waits for its shutdown.
     /// </summary>
+    /// <remarks>
+    /// A stop that nobody has begun comes from the host. Where signals are the host's too, it may come from a signal, and then load balancers
+    /// need the lame duck.
+    /// </remarks>
     public Task StopAsync()
     {
-        if (!IsStopping) Begin(_reason, lameDuck: false);
+        if (!IsStopping) Begin(_reason, lameDuck: process is null);
         lock (_once) return _stop ??= StopOnceAsync(options.Value);
     }
 
@@ -174,52 +166,28 @@ internal sealed class ShutdownCoordinator(
     {
         lock (_once)
         {
-            _watchdog?.Over();
+            process?.StopEnds();
             return account.Close(_reports, _flushed, isUnfinished: Array.Exists(_unfinished, static work => work.Count > 0));
         }
     }
 
     /// <summary>
-    /// Ends the process within a second, whatever it is doing: what was accepted is handed back and counted, and the log has
-    /// its last line. Blocks the calling thread, which is nobody else's.
+    /// The process ends now: what was accepted is handed back and counted, and the log has its last line. Blocks the calling thread, which
+    /// is nobody else's, for at most <see cref="ShutdownOptions.ForcedJoin"/>, unless the stop itself hangs under its lock.
     /// </summary>
-    public void ForceEnd(string reason, int exitCode)
+    public void CutShort(string reason, int exitCode)
     {
-        if (Interlocked.Exchange(ref _isForced, true)) return;
-        ProcessEnd.At(ShutdownOptions.ForcedEnd, exitCode);
-        try
+        account.CutShort(reason);
+        // The stop may hold the lock for ever; then this end has no line, and the last resort gives the code.
+        lock (_once)
         {
-            account.CutShort(reason);
-            // Whoever runs the stop may hold the lock for ever; then this end has no line, and the last resort gives the code.
-            lock (_once)
-            {
-                if (!account.IsClosed)
-                {
-                    foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
-                    // Done at once, on this thread; or by whoever joins already, who waits no longer.
-                    Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
-                    Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
-                    _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
-                    account.Close(_reports, _flushed, exitCode);
-                }
-            }
-            // The log's last lines are written by a thread of its own; to dispose of that provider waits for them. To dispose of
-            // the factory would not: providers that are services are not its own.
-            foreach (ILoggerProvider provider in _logs)
-            {
-                try
-                {
-                    provider.Dispose();
-                }
-                catch (Exception)
-                {
-                    // The next one may still have something to write.
-                }
-            }
-        }
-        finally
-        {
-            ProcessEnd.Now(exitCode);
+            if (account.IsClosed) return;
+            foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
+            // Done at once, on this thread; or by a join that is under way, which waits no longer.
+            Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
+            Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
+            _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
+            account.Close(_reports, _flushed, exitCode);
         }
     }
 
@@ -248,7 +216,7 @@ internal sealed class ShutdownCoordinator(
 
     private void DisposeOwn()
     {
-        _watchdog?.Over();
+        process?.StopEnds();
         _leaving.Dispose();
         _closed.Dispose();
         _overdue.Dispose();

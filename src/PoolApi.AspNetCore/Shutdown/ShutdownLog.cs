@@ -10,7 +10,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// after the last line is not said. A log that cannot be written to must not stop the stop, nor end the process by way of a
 /// signal's thread: what it throws is dropped.
 /// </remarks>
-internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCoordinator> logger)
+internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCoordinator> logger, ProcessLifetime? process = null)
 {
     /// <summary>The last line of a process that never had a pool.</summary>
     public const string NothingAccepted = "Shutdown complete: exit 0, accepted 0, completed 0, failed 0, cancelled 0, "
@@ -67,11 +67,21 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
             PoolCounts n = pools.All.Aggregate(default(PoolCounts), static (sum, pool) => sum.Plus(pool.Threads.GetSnapshot().Counts));
             int joined = reports.Sum(static r => r.WorkersJoined);
             int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
-            Say(() => LogComplete(
-                code == 0 ? LogLevel.Information : LogLevel.Error, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed,
-                n.ClientGone, n.NotStarted, n.Abandoned,
-                // The line of an app without limits on running is the same as before there were any.
-                n.TimedOut == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", timed out {n.TimedOut}"), joined, workers));
+            LogLevel level = code == 0 ? LogLevel.Information : LogLevel.Error;
+            // The line of an app without limits on running is the same as before there were any.
+            string timedOut = n.TimedOut == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", timed out {n.TimedOut}");
+            Say(() =>
+            {
+                if (process is null)
+                {
+                    LogComplete(level, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed, n.ClientGone, n.NotStarted, n.Abandoned, timedOut, joined, workers);
+                }
+                else
+                {
+                    LogCompleteExit(
+                        level, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed, n.ClientGone, n.NotStarted, n.Abandoned, timedOut, joined, workers);
+                }
+            });
             _exitCode = code;
             return code;
         }
@@ -102,10 +112,18 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     [LoggerMessage(10, LogLevel.Information, "Shutdown: {state}, reason {reason}, {inflight} in flight, {queued} queued, {elapsed} ms")]
     private partial void LogState(ShutdownState state, string reason, int inflight, int queued, long elapsed);
 
-    [LoggerMessage(EventId = 11, Message = "Shutdown complete: exit {code}, accepted {accepted}, completed {completed}, failed {failed}, cancelled {cancelled}, "
-        + "expired {expired}, shed {shed}, client gone {clientGone}, not started {notStarted}, abandoned {abandoned}{timedOut}, joined {joined}/{workers}")]
-    private partial void LogComplete(
+    private const string Counts = "accepted {accepted}, completed {completed}, failed {failed}, cancelled {cancelled}, expired {expired}, "
+        + "shed {shed}, client gone {clientGone}, not started {notStarted}, abandoned {abandoned}{timedOut}, joined {joined}/{workers}";
+
+    [LoggerMessage(EventId = 11, Message = "Shutdown complete: exit {code}, " + Counts)]
+    private partial void LogCompleteExit(
         LogLevel level, int code, long accepted, long completed, long failed, long cancelled, long expired, long shed, long clientGone,
+        long notStarted, long abandoned, string timedOut, int joined, int workers);
+
+    /// <summary>The exit code is the app's own.</summary>
+    [LoggerMessage(EventId = 14, Message = "Shutdown complete: " + Counts)]
+    private partial void LogComplete(
+        LogLevel level, long accepted, long completed, long failed, long cancelled, long expired, long shed, long clientGone,
         long notStarted, long abandoned, string timedOut, int joined, int workers);
 
     [LoggerMessage(12, LogLevel.Error, "The stop is cut short: {reason}")]

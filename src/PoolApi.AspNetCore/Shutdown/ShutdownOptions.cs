@@ -6,7 +6,8 @@ public sealed class ShutdownOptions
 {
     /// <summary>
     /// After a signal, how long work is still accepted while readiness already says no, so that load balancers can move
-    /// away; 0 to 1 hour. Default: 0, none.
+    /// away; 0 to 1 hour. Default: 0, none. Without <c>AddPoolProcessLifetime</c> the host takes the signals, and each stop of the host counts
+    /// as one.
     /// </summary>
     public TimeSpan LameDuck { get; set; }
 
@@ -22,8 +23,8 @@ public sealed class ShutdownOptions
     public long MaxRequests { get; set; }
 
     /// <summary>
-    /// Whether the process is ended, with exit code 70, when its stop takes longer than all of its phases may. Default: true.
-    /// To be switched off where the app is not the process: in a test that hosts it.
+    /// Whether the process is ended, with exit code 70, when its stop takes longer than all of its phases may. Default: true. Only with
+    /// <c>AddPoolProcessLifetime</c>: without it nothing here ends the process.
     /// </summary>
     public bool Watchdog { get; set; } = true;
 

@@ -1,11 +1,12 @@
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Settings;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>Reads the settings of the stop, and judges what comes out, code that configured it included.</summary>
-internal sealed class ShutdownOptionsSetup(IConfiguration configuration, ShutdownSection section)
+internal sealed class ShutdownOptionsSetup(IConfiguration configuration, ShutdownSection section, IServiceProviderIsService registered)
     : IConfigureOptions<ShutdownOptions>, IValidateOptions<ShutdownOptions>
 {
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
@@ -18,6 +19,8 @@ internal sealed class ShutdownOptionsSetup(IConfiguration configuration, Shutdow
         options.Drain = reader.Time("Drain", options.Drain, TimeSpan.Zero, Day);
         options.Cancel = reader.Time("Cancel", options.Cancel, TimeSpan.Zero, Hour);
         options.Watchdog = reader.Boolean("Watchdog", options.Watchdog);
+        if (options.Watchdog && configuration.GetSection(section.Section.Path)["Watchdog"] is not null && !registered.IsService(typeof(ProcessLifetime)))
+            options.Faults.Add($"{section.Section.Path}:Watchdog is set, but the process is not left to the pools: call AddPoolProcessLifetime() or remove the setting.");
         options.MaxRequests = reader.WholeNumber("MaxRequests", options.MaxRequests, 0, long.MaxValue);
         if (!section.Section.IsShared) reader.RejectUnknownKeys();
     }

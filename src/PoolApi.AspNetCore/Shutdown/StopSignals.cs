@@ -20,7 +20,7 @@ internal sealed class StopSignals : IDisposable
     {
         (_first, _second) = (first, second);
         EarlyStopSignals.HandOver(() => _registrations.AddRange(StopSignal.All
-            .Where(static signal => signal.IsWanted && (signal != StopSignal.HangUp || EarlyStopSignals.IncludesHangUp))
+            .Where(static signal => signal.IsWanted)
             .Select(signal => signal.Register(context => On(signal, context)))));
     }
 

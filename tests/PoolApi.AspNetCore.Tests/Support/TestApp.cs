@@ -45,7 +45,7 @@ internal sealed class TestApp : IAsyncDisposable
         builder.Logging.ClearProviders().AddProvider(log).SetMinimumLevel(LogLevel.Debug);
         if (kestrel) builder.WebHost.UseUrls("http://127.0.0.1:0");
         else builder.WebHost.UseTestServer();
-        if (pool) builder.Services.ConfigurePoolShutdown("Shutdown").AddFixedThreadPool().FromSection("Pool");
+        if (pool) builder.Services.AddPoolProcessLifetime().ConfigurePoolShutdown("Shutdown").AddFixedThreadPool().FromSection("Pool");
         configure?.Invoke(builder);
         WebApplication app = builder.Build();
         map(app);

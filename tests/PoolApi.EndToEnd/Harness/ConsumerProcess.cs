@@ -1,0 +1,109 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>An app that uses the library, running as a process of its own: <c>PoolApi.EndToEnd.App</c>.</summary>
+internal sealed class ConsumerProcess : IAsyncDisposable
+{
+    private const string Listening = "Now listening on: ";
+    private readonly Process _process;
+    private readonly Task _exited;
+    private HttpClient? _client;
+
+    private ConsumerProcess(ProcessStartInfo start)
+    {
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, e) => Take(e.Data);
+        _process.ErrorDataReceived += (_, e) => Take(e.Data);
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        _exited = WatchAsync();
+    }
+
+    /// <summary>All it wrote.</summary>
+    public LineLog Log { get; } = new();
+
+    /// <summary>Its HTTP.</summary>
+    public HttpClient Client => _client!;
+
+    /// <summary>Starts the app on a port that the system chooses, and waits until it listens.</summary>
+    public static async Task<ConsumerProcess> StartAsync(params string[] settings)
+    {
+        string assembly = Path.Combine(
+            Repository.Root, "tests", "PoolApi.EndToEnd.App", "bin", Repository.Configuration, "net10.0", "PoolApi.EndToEnd.App.dll");
+        var app = new ConsumerProcess(new ProcessStartInfo(Repository.DotNet, ["exec", assembly, "--urls", "http://127.0.0.1:0", .. settings]));
+        try
+        {
+            string line = await app.WaitForLineAsync(Listening);
+            app._client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(line[(line.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..]) };
+            await app.WaitForLineAsync("Application started");
+            return app;
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Sends a request that holds the worker until it is released, and waits until the worker has it.</summary>
+    public async Task<Task<HttpResponseMessage>> HoldAsync()
+    {
+        Task<HttpResponseMessage> held = Client.GetAsync(new Uri("/held", UriKind.Relative));
+        await WaitForLineAsync("A worker is held");
+        return held;
+    }
+
+    /// <summary>Releases the worker.</summary>
+    public async Task ReleaseAsync()
+    {
+        using HttpResponseMessage response = await Client.GetAsync(new Uri("/release", UriKind.Relative));
+        response.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>Sends a signal.</summary>
+    public void Send(Signal signal) => Libc.Send(_process.Id, signal);
+
+    /// <summary>The process has ended.</summary>
+    public bool HasExited => _exited.IsCompleted;
+
+    /// <summary>The names of its threads; Linux cuts each to 15 characters.</summary>
+    public string[] Threads() =>
+        [.. Directory.GetDirectories($"/proc/{_process.Id}/task").Select(static task => File.ReadAllText(Path.Combine(task, "comm")).Trim())];
+
+    /// <summary>Waits for a line of the log that contains these words.</summary>
+    public Task<string> WaitForLineAsync(string words) =>
+        Log.WaitForAsync(line => line.Contains(words, StringComparison.Ordinal), TimeSpan.FromSeconds(60));
+
+    /// <summary>Waits for the end.</summary>
+    /// <returns>The exit code; 128 and the signal's number if a signal ended it.</returns>
+    public async Task<int> WaitForExitAsync()
+    {
+        await _exited.WaitAsync(TimeSpan.FromSeconds(60));
+        return _process.ExitCode;
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        if (!_exited.IsCompleted) _process.Kill();
+        await _exited;
+        TestContext.Current.TestOutputHelper?.WriteLine($"--- log of the app, exit {_process.ExitCode}\n{Log}");
+        _client?.Dispose();
+        _process.Dispose();
+    }
+
+    private async Task WatchAsync()
+    {
+        await _process.WaitForExitAsync();
+        Log.Complete();
+    }
+
+    private void Take(string? line)
+    {
+        if (line is not null) Log.Add(line);
+    }
+}

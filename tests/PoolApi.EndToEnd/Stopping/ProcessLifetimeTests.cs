@@ -1,0 +1,128 @@
+using System.Net;
+
+namespace PoolApi.EndToEnd.Stopping;
+
+/// <summary>The library leaves the process alone, unless the app asks for <c>AddPoolProcessLifetime()</c>.</summary>
+public sealed class ProcessLifetimeTests
+{
+    private const string Watchdog = "shutdown-watchd"; // the watchdog's thread, as Linux cuts its name
+    private static readonly string[] LosesAtOnce = ["--PoolShutdown:Drain", "00:00:00", "--PoolShutdown:Cancel", "00:00:05"];
+    private static readonly string[] AsksForIt = ["--AsksFor", "process"];
+
+    [Fact]
+    public async Task Without_it_a_signal_drains_and_joins_by_the_host_and_the_process_ends_as_the_app_says()
+    {
+        await using ConsumerProcess app = await ConsumerProcess.StartAsync("--ExitCode", "7");
+        Task<HttpResponseMessage> held = await app.HoldAsync();
+        app.Send(Signal.Terminate);
+        await app.WaitForLineAsync("Shutdown: Draining, reason application, 1 in flight, 0 queued");
+        Assert.DoesNotContain(Watchdog, app.Threads());
+
+        await app.ReleaseAsync();
+
+        using HttpResponseMessage answer = await held;
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(7, await app.WaitForExitAsync());
+        Assert.Contains(app.Log.Lines, static l => l.Contains("Shutdown complete: accepted 1, completed 1, ", StringComparison.Ordinal) && l.EndsWith("joined 1/1", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Without_it_a_second_signal_is_the_hosts_which_goes_on_with_its_stop()
+    {
+        await using ConsumerProcess app = await ConsumerProcess.StartAsync();
+        Task<HttpResponseMessage> held = await app.HoldAsync();
+        app.Send(Signal.Terminate);
+        await app.WaitForLineAsync("Shutdown: Draining");
+        // Longer than signals that count as one. The library would take the next ones as a second.
+        for (int i = 0; i < 3; i++)
+        {
+            await Task.Delay(200, TestContext.Current.CancellationToken);
+            app.Send(Signal.Terminate);
+        }
+
+        await app.ReleaseAsync();
+
+        using HttpResponseMessage answer = await held;
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(0, await app.WaitForExitAsync());
+        Assert.DoesNotContain(app.Log.Lines, static l => l.Contains("cut short", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("0", 0)]
+    [InlineData("7", 7)]
+    public async Task Without_it_work_that_is_lost_changes_no_exit_code(string set, int expected)
+    {
+        await using ConsumerProcess app = await ConsumerProcess.StartAsync(["--ExitCode", set, .. LosesAtOnce]);
+        Task<HttpResponseMessage> held = await app.HoldAsync();
+
+        app.Send(Signal.Terminate);
+
+        using HttpResponseMessage answer = await held;
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.Equal(expected, await app.WaitForExitAsync());
+        Assert.Contains(app.Log.Lines, static l => l.Contains("Shutdown complete: accepted 1, completed 0, failed 0, cancelled 1, ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Without_it_SIGHUP_ends_the_process_as_the_system_does()
+    {
+        await using ConsumerProcess app = await ConsumerProcess.StartAsync();
+
+        app.Send(Signal.HangUp);
+
+        Assert.Equal(128 + (int)Signal.HangUp, await app.WaitForExitAsync());
+        Assert.DoesNotContain(app.Log.Lines, static l => l.Contains("Shutdown", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(1, "SIGHUP")]
+    [InlineData(15, "SIGTERM")]
+    public async Task With_it_a_signal_is_the_reason_of_the_stop_the_watchdog_looks_on_and_the_exit_code_is_0(int signal, string name)
+    {
+        await using ConsumerProcess app = await ConsumerProcess.StartAsync(AsksForIt);
+        Task<HttpResponseMessage> held = await app.HoldAsync();
+        app.Send((Signal)signal);
+        await app.WaitForLineAsync($"Shutdown: Draining, reason {name}, 1 in flight, 0 queued");
+        Assert.Contains(Watchdog, app.Threads());
+
+        await app.ReleaseAsync();
+
+        using HttpResponseMessage answer = await held;
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(0, await app.WaitForExitAsync());
+        Assert.Contains(app.Log.Lines, static l => l.Contains("Shutdown complete: exit 0, accepted 1, completed 1, ", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("7")]
+    public async Task With_it_the_exit_code_says_that_work_was_lost(string set)
+    {
+        await using ConsumerProcess app = await ConsumerProcess.StartAsync(["--ExitCode", set, .. AsksForIt, .. LosesAtOnce]);
+        Task<HttpResponseMessage> held = await app.HoldAsync();
+
+        app.Send(Signal.Terminate);
+
+        using HttpResponseMessage answer = await held;
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.Equal(3, await app.WaitForExitAsync());
+        Assert.Contains(app.Log.Lines, static l => l.Contains("Shutdown complete: exit 3, accepted 1, ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task With_it_a_second_signal_ends_the_process()
+    {
+        await using ConsumerProcess app = await ConsumerProcess.StartAsync(AsksForIt);
+        Task<HttpResponseMessage> held = await app.HoldAsync();
+        app.Send(Signal.Terminate);
+        await app.WaitForLineAsync("Shutdown: Draining");
+        await Task.Delay(300, TestContext.Current.CancellationToken); // two that come together are one
+
+        app.Send(Signal.Terminate);
+
+        Assert.Equal(143, await app.WaitForExitAsync());
+        Assert.Contains(app.Log.Lines, static l => l.Contains("The stop is cut short: SIGTERM", StringComparison.Ordinal));
+        await Record.ExceptionAsync(() => held);
+    }
+}
