@@ -47,6 +47,8 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <summary>The pool whose worker the calling thread is; <see langword="null"/> on any other thread.</summary>
     public static FixedThreadPool? Current => Worker.Current?.Core.Owner;
 
+    internal PoolCore Core => _core;
+
     /// <summary>The pool's name.</summary>
     public string Name => _core.Name;
 
@@ -202,6 +204,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     public void CountRejected(string reason)
     {
         ArgumentNullException.ThrowIfNull(reason);
+        _core.Records.Refused(reason, 1);
         _core.Instruments.Rejected(_core, reason);
     }
 

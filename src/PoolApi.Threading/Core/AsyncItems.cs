@@ -1,4 +1,5 @@
 using PoolApi.Threading.Core.Queue;
+using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Threading.Core;
 
@@ -60,12 +61,14 @@ internal sealed class AsyncItems(PoolCore core)
     {
         if (worker.Ledger.Item is not AsyncPoolWorkItem item) return;
         long now = core.Clock.Now;
+        ItemRecord piece = WorkerRecorder.Piece(item, worker.Ledger.ItemSince, now, outcome: null);
         DeferredActions after = default;
         core.Queue.Enter();
         ReleaseLocked(worker, item, now);
         // The drain waits for the workers of items that have timed out.
         if (item.State == WorkItemState.TimedOut) core.Queue.NothingLeftLocked(ref after);
         core.Queue.Exit();
+        worker.Recorder.Ended(piece);
         core.CarryOut(ref after);
     }
 
@@ -73,9 +76,11 @@ internal sealed class AsyncItems(PoolCore core)
     public void End(AsyncPoolWorkItem item, WorkOutcome outcome, Exception? error, Worker? worker)
     {
         long now = core.Clock.Now;
+        if (worker?.Core != core) worker = null;
+        bool isInHand = worker is not null && ReferenceEquals(worker.Ledger.Item, item);
+        ItemRecord piece = isInHand ? WorkerRecorder.Piece(item, worker!.Ledger.ItemSince, now, outcome) : default;
         DeferredActions after = default;
         core.Queue.Enter();
-        if (worker?.Core != core) worker = null;
         bool wasListed = item.IsListed;
         if (wasListed)
         {
@@ -94,10 +99,12 @@ internal sealed class AsyncItems(PoolCore core)
                 worker.Ledger.EndChange();
             }
         }
-        if (worker is not null && ReferenceEquals(worker.Ledger.Item, item)) ReleaseLocked(worker, item, now);
+        if (isInHand) ReleaseLocked(worker!, item, now);
         if (wasListed) worker?.Ledger.AddToMean(item.BusyTicks);
         core.Queue.NothingLeftLocked(ref after);
         core.Queue.Exit();
+        if (isInHand) worker!.Recorder.Ended(wasListed ? piece : piece with { Form = RecordForm.Late });
+        else if (wasListed) core.Records.EndedElsewhere(item, outcome);
         core.CarryOut(ref after);
         if (wasListed) core.Listeners.Ended(item, outcome, error);
     }

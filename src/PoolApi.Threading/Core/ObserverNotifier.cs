@@ -20,9 +20,11 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
     /// <returns>The result, for the submitter.</returns>
     public SubmitResult Refused(SubmitResult result, int items)
     {
+        string reason = result == SubmitResult.Closed ? "draining" : "queue_full";
+        core.Records.Refused(reason, items);
         try
         {
-            core.Instruments.Rejected(core, result == SubmitResult.Closed ? "draining" : "queue_full", items);
+            core.Instruments.Rejected(core, reason, items);
         }
         catch (Exception)
         {

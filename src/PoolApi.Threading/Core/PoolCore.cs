@@ -1,5 +1,6 @@
 using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
+using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Threading.Core;
 
@@ -34,6 +35,8 @@ internal sealed class PoolCore
     private readonly StandInWatch _standIns;
     private readonly ExpiryTimer _expiry;
     private readonly RunWatch _runs;
+    private readonly long _long; // 20 µs: an item that takes longer has a record of its own
+    private readonly long _longUnmeasured; // 20 ms: the same by the coarse clock
     private readonly long _tiny; // 1 µs: an item that takes less is not worth a visit to the gate
     private readonly bool _hasShortLimit; // so short that the coarse clock would cut it
     private readonly long _maxQueueTicks; // of the clock; long.MaxValue: no limit
@@ -48,6 +51,8 @@ internal sealed class PoolCore
         Capacity = options.QueueCapacity;
         _clock = new PoolClock(options.TimeProvider);
         _tiny = _clock.Microseconds(1);
+        _long = _clock.Microseconds(20);
+        _longUnmeasured = _clock.Microseconds(20_000);
         _maxQueueTicks = _clock.ToTicks(options.MaxQueueTime);
         _maxRunTicks = _clock.ToTicks(options.MaxRunTime);
         _limitsRuns = _maxRunTicks != long.MaxValue;
@@ -66,6 +71,7 @@ internal sealed class PoolCore
             _watch = new StuckWatch(this);
             _standIns = new StandInWatch(this);
         }
+        Records = new PoolRecords(this);
         Workers = new WorkerSet(this, options);
     }
 
@@ -92,6 +98,8 @@ internal sealed class PoolCore
     public DeclaredLabels Labels { get; } = new();
 
     public ObserverNotifier Listeners => _listeners;
+
+    public PoolRecords Records { get; }
 
     public CapacityWaiters Space { get; }
 
@@ -255,6 +263,8 @@ internal sealed class PoolCore
             step = _queue.Next(worker, now, worker.CarriesTinyItems ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
             if (step != NextStep.Run) _listeners.Record(worker.Measured);
+            else Records.NoteWork();
+            worker.Recorder.AtGate(step == NextStep.Run ? assignment.Item : null, now);
             // The worker's last release came before the gate, a full fence; pairs with CapacityWaiters.Enlist.
             Space.TellIfAwaited();
         }
@@ -336,6 +346,8 @@ internal sealed class PoolCore
         // After the release; pairs with the barrier in Pin: either this sees the reason, or who pins sees the release. And before
         // the item is told its end; see Pins.
         if (_pins != 0) Stop.TellIfNothingLeft();
+        if (outcome != WorkOutcome.Completed || now - item.StartedAt > (timed ? _long : _longUnmeasured) || (item.IsTimed && !worker.CarriesTinyItems))
+            worker.Recorder.Ended(item, mine ? outcome : null, item.StartedAt, now);
         if (mine) _listeners.Ended(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
     }
 
@@ -408,6 +420,7 @@ internal sealed class PoolCore
         {
             if (first) Space.TellIfAwaited(); // all their places are free
             item!.EndedAt = _clock.Now; // it waited until now
+            Records.EndedElsewhere(item, item.Outcome);
             _listeners.Ended(item, item.Outcome, null);
         }
 
@@ -421,6 +434,7 @@ internal sealed class PoolCore
     public void StopTimers()
     {
         _expiry.Stop();
+        Records.Release();
         _runs.Stop();
         Space.Stop();
         _watch.Stop();

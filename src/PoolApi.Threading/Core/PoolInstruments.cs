@@ -126,7 +126,7 @@ internal sealed class PoolInstruments
     }
 
     /// <summary>A caller's code: if it throws, the item is counted all the same.</summary>
-    private static string KindOf(PoolWorkItem item)
+    internal static string KindOf(PoolWorkItem item)
     {
         try
         {

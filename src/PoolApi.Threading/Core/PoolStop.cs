@@ -140,6 +140,7 @@ internal sealed class PoolStop(PoolCore core)
         core.Queue.NothingLeftLocked(ref after);
         core.Queue.Exit();
         core.CarryOut(ref after); // wakes those who are to leave before any code of a caller can keep this thread
+        foreach (PoolWorkItem item in items) core.Records.EndedElsewhere(item, WorkOutcome.Abandoned);
         foreach (PoolWorkItem item in items) core.Listeners.Ended(item, WorkOutcome.Abandoned, null);
         return [.. running];
 

@@ -80,6 +80,7 @@ internal sealed class RunWatch
         _core.CarryOut(ref after);
         // Not awaited: a callback that does not come back must hold up nobody. Each reports its own failure.
         foreach (TimedOutItem one in ended) _ = PoolStop.CancelAsync(_core, one.Item, one.Source);
+        foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
         foreach (TimedOutItem one in ended) _core.Listeners.Ended(one.Item, WorkOutcome.TimedOut, new WorkTimedOutException(_core.Name, one.Limit));
         foreach ((Worker worker, long since) in stuck) _core.Workers.NoteStuck(worker, since);
     }

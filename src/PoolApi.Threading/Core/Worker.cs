@@ -1,5 +1,6 @@
 using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
+using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Threading.Core;
 
@@ -18,6 +19,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     private readonly long _worthMeasuring = core.Clock.Microseconds(10);
     private readonly long _worthForgetting = core.Clock.Microseconds(100);
     private int _samples;
+    private int _threadId;
 
     /// <summary>The start of the item it was found stuck on; 0: none. Written by the watch, cleared by the worker itself.</summary>
     internal long StuckSince;
@@ -26,6 +28,11 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     internal bool CarriesTinyItems { get; set; }
 
     internal MeasurementBatch Measured { get; } = new();
+
+    internal WorkerRecorder Recorder => field ??= new WorkerRecorder(core, Ledger);
+
+    /// <summary>The operating system's id of its thread; 0: it has none yet, or it is not Linux.</summary>
+    internal int ThreadId => Volatile.Read(ref _threadId);
 
     public int Id => id;
 
@@ -67,6 +74,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     private void ThreadMain(TaskCompletionSource? ready)
     {
         s_current = this;
+        Volatile.Write(ref _threadId, ThreadIds.OfCurrent());
         try
         {
             if (core.Workers.Nice is { } nice) ThreadPriorities.SetNice(nice);
@@ -136,19 +144,28 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     break;
                 case NextStep.Look:
                     core.Look();
-                    now = core.Clock.Coarse;
+                    now = Stamp();
                     break;
                 case NextStep.Sleep:
                     core.Idle.Tell();
                     WorkQueue<ProcessorOps>.Sleep(this);
                     ForgetInterrupt();
-                    now = core.Clock.Coarse;
+                    now = Stamp();
                     break;
                 default:
                     core.Idle.Tell(); // it is not busy any more either
                     return;
             }
         }
+    }
+
+    /// <summary>
+    /// After a rest. The worker is busy from here on if it finds work, so it is not read off the coarse clock, which may be 20 ms behind.
+    /// </summary>
+    private long Stamp()
+    {
+        LastStampIsPrecise = true;
+        return LastStamp = core.Clock.Now;
     }
 
     private void Run(in Assignment assignment)

@@ -1,0 +1,179 @@
+using PoolApi.AspNetCore;
+using PoolApi.Dashboard.Recording;
+using PoolApi.Threading;
+
+namespace PoolApi.Dashboard.History;
+
+/// <summary>A pool over the last five minutes by the second, and over the last hour by ten seconds. Fixed memory.</summary>
+/// <remarks>Written by the monitor's tick, under the monitor's lock; read under it.</remarks>
+internal sealed class PoolHistory
+{
+    public const int Seconds = 300;
+    public const int TensOfSeconds = 360;
+    private const int SecondsOfLong = 10;
+
+    private readonly PoolContext _pool;
+    private readonly TimeProvider _time;
+    private readonly SampleRing _short = new(Seconds);
+    private readonly SampleRing _long = new(TensOfSeconds);
+    private readonly RecordCursor _cursor = new();
+    private readonly KindTimes _times = new();
+    private readonly KindTimes _longTimes = new();
+    private readonly List<PoolSample> _sinceLong = [];
+    private readonly List<RecordedItem> _items = [];
+    private readonly Dictionary<string, long> _refused = new(StringComparer.Ordinal);
+
+    private PoolCounts _counts;
+    private double _busySeconds;
+    private long _sampledAt; // a time stamp
+
+    public PoolHistory(PoolContext pool, TimeProvider time)
+    {
+        _pool = pool;
+        _time = time;
+        Recorder = new FlightRecorder(pool.Threads);
+        Snapshot = pool.Threads.GetSnapshot();
+        _sampledAt = time.GetTimestamp();
+        // What was before is no news: it began with the process, and has no rate.
+        _counts = Snapshot.Counts;
+        _busySeconds = Busy(Snapshot);
+        foreach ((string reason, long count) in pool.Threads.Core.Records.Refusals) _refused[reason] = count;
+        Recorder.Read(_cursor, _items);
+        _items.Clear();
+    }
+
+    public string Name => _pool.Threads.Name;
+
+    public PoolContext Pool => _pool;
+
+    public FlightRecorder Recorder { get; }
+
+    /// <summary>As of the last tick.</summary>
+    public PoolSnapshot Snapshot { get; private set; }
+
+    /// <summary>The last tick's.</summary>
+    public PoolSample? Latest { get; private set; }
+
+    /// <summary>What was recorded in the last tick; replaced by the next.</summary>
+    public IReadOnlyList<RecordedItem> LatestItems => _items;
+
+    /// <summary>Whether nothing waits or is in flight.</summary>
+    public bool IsIdle
+    {
+        get
+        {
+            PoolSnapshot now = _pool.Threads.GetSnapshot();
+            return now.QueueLength == 0 && now.InFlight == 0 && now.Counts.Accepted == _counts.Accepted;
+        }
+    }
+
+    public PoolSample[] ByTheSecond() => _short.ToArray();
+
+    public PoolSample[] ByTenSeconds() => _long.ToArray();
+
+    /// <summary>Sampling begins again after a pause in which nothing happened.</summary>
+    /// <param name="resumedAt">A time stamp.</param>
+    public void FillGap(long resumedAt)
+    {
+        double gap = _time.GetElapsedTime(_sampledAt, resumedAt).TotalSeconds;
+        if (gap <= 0) return;
+        long end = UnixNow() - (long)_time.GetElapsedTime(resumedAt).TotalMilliseconds;
+        int missing = (int)Math.Min(gap, SecondsOfLong * TensOfSeconds);
+        for (int i = missing; i > 0; i--) Add(new PoolSample { At = end - ((i - 1) * 1000L), Seconds = 1, Workers = Snapshot.Workers.Count });
+        _sampledAt = resumedAt;
+    }
+
+    /// <summary>Takes the sample of the time since the last one.</summary>
+    public PoolSample Sample()
+    {
+        long now = _time.GetTimestamp();
+        double seconds = _time.GetElapsedTime(_sampledAt, now).TotalSeconds;
+        PoolSnapshot snapshot = _pool.Threads.GetSnapshot();
+        _items.Clear();
+        int unread = Recorder.Read(_cursor, _items);
+        PoolTime time = Recorder.Time;
+        foreach (RecordedItem item in _items) _times.Add(item, time);
+
+        double busy = Busy(snapshot);
+        int live = snapshot.Workers.Count(static w => w.State != WorkerState.Stopped);
+        var sample = new PoolSample
+        {
+            At = UnixNow(),
+            Seconds = seconds,
+            Utilization = seconds <= 0 || live == 0 ? 0 : Math.Clamp((busy - _busySeconds) / (seconds * live), 0, 1),
+            Workers = live,
+            Stuck = snapshot.Workers.Count(static w => w.State == WorkerState.Stuck),
+            QueueHigh = snapshot.QueueLengthHigh,
+            QueueNormal = snapshot.QueueLength - snapshot.QueueLengthHigh - snapshot.QueueLengthLow,
+            QueueLow = snapshot.QueueLengthLow,
+            OldestAgeMs = snapshot.OldestAge?.TotalMilliseconds ?? 0,
+            Suspended = snapshot.Suspended,
+            BodyBytes = _pool.Bodies.Used,
+            Accepted = snapshot.Counts.Accepted - _counts.Accepted,
+            Finished = Finished(snapshot.Counts) - Finished(_counts),
+            Refused = NewlyRefused(),
+            Kinds = _times.ToSamples(),
+            Unread = unread,
+        };
+        (_sampledAt, _counts, _busySeconds, Snapshot) = (now, snapshot.Counts, busy, snapshot);
+        _longTimes.Add(_times);
+        _times.Clear();
+        Add(sample);
+        Latest = sample;
+        return sample;
+    }
+
+    private void Add(PoolSample sample)
+    {
+        _short.Add(sample);
+        _sinceLong.Add(sample);
+        if (_sinceLong.Count < SecondsOfLong) return;
+        _long.Add(Merge(_sinceLong, _longTimes));
+        _longTimes.Clear();
+        _sinceLong.Clear();
+    }
+
+    private static PoolSample Merge(List<PoolSample> samples, KindTimes times)
+    {
+        double seconds = samples.Sum(static s => s.Seconds);
+        return new PoolSample
+        {
+            At = samples[^1].At,
+            Seconds = seconds,
+            Utilization = seconds <= 0 ? 0 : samples.Sum(static s => s.Utilization * s.Seconds) / seconds,
+            Workers = samples[^1].Workers,
+            Stuck = samples.Max(static s => s.Stuck),
+            QueueHigh = samples.Max(static s => s.QueueHigh),
+            QueueNormal = samples.Max(static s => s.QueueNormal),
+            QueueLow = samples.Max(static s => s.QueueLow),
+            OldestAgeMs = samples.Max(static s => s.OldestAgeMs),
+            Suspended = samples.Max(static s => s.Suspended),
+            BodyBytes = samples.Max(static s => s.BodyBytes),
+            Accepted = samples.Sum(static s => s.Accepted),
+            Finished = samples.Aggregate(default(FinishedCounts), static (sum, s) => sum + s.Finished),
+            Refused = samples.SelectMany(static s => s.Refused).GroupBy(static r => r.Key).ToDictionary(static g => g.Key, static g => g.Sum(static r => r.Value)),
+            Kinds = times.ToSamples(),
+            Unread = samples.Sum(static s => s.Unread),
+        };
+    }
+
+    private Dictionary<string, long> NewlyRefused()
+    {
+        Dictionary<string, long> refused = [];
+        foreach ((string reason, long count) in _pool.Threads.Core.Records.Refusals)
+        {
+            long before = _refused.GetValueOrDefault(reason);
+            if (count == before) continue;
+            refused[reason] = count - before;
+            _refused[reason] = count;
+        }
+        return refused;
+    }
+
+    private long UnixNow() => _time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    private static double Busy(PoolSnapshot snapshot) => snapshot.Workers.Sum(static w => w.BusyTime.TotalSeconds);
+
+    private static FinishedCounts Finished(in PoolCounts c) =>
+        new(c.Completed, c.Failed, c.Cancelled, c.Expired, c.Shed, c.ClientGone, c.NotStarted, c.Abandoned, c.TimedOut);
+}

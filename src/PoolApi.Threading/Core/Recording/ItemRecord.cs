@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace PoolApi.Threading.Core.Recording;
+
+/// <summary>
+/// Something that a worker did: an item that it ran, a piece of an asynchronous item, or a run of tiny items. Or an item that ended on no worker.
+/// </summary>
+/// <remarks>64 bytes; times are time stamps of the pool's clock.</remarks>
+internal readonly record struct ItemRecord
+{
+    /// <summary>The kind; of a run, that of its first item.</summary>
+    public required string Kind { get; init; }
+
+    public string? Origin { get; init; }
+
+    /// <summary>The trace, in two halves; both 0: none.</summary>
+    public (ulong First, ulong Second) Trace { get; init; }
+
+    /// <summary>Of an item, a first piece and an end: when it was submitted. Of a last piece: when its item started.</summary>
+    public long Mark { get; init; }
+
+    /// <summary>When the worker took it; 0: none has.</summary>
+    public long Started { get; init; }
+
+    /// <summary>When the worker let go of it; of what no worker had, when it ended.</summary>
+    public long Ended { get; init; }
+
+    /// <summary>How many items; more than 1 in a run.</summary>
+    public int Count { get; init; }
+
+    public RecordForm Form { get; init; }
+
+    /// <summary>How it ended, of what has ended.</summary>
+    public WorkOutcome Outcome
+    {
+        get => (WorkOutcome)_outcome;
+        init => _outcome = (byte)value;
+    }
+
+    private readonly byte _outcome;
+
+    public ActivityTraceId TraceId
+    {
+        get
+        {
+            if (Trace == default) return default;
+            ReadOnlySpan<ulong> halves = [Trace.First, Trace.Second];
+            return ActivityTraceId.CreateFromBytes(MemoryMarshal.AsBytes(halves));
+        }
+    }
+
+    public static (ulong First, ulong Second) Halves(ActivityTraceId trace)
+    {
+        if (trace == default) return default;
+        Span<ulong> halves = stackalloc ulong[2];
+        trace.CopyTo(MemoryMarshal.AsBytes(halves));
+        return (halves[0], halves[1]);
+    }
+
+    public static int Size => Unsafe.SizeOf<ItemRecord>();
+}
+
+/// <summary>What a record is of.</summary>
+internal enum RecordForm : byte
+{
+    /// <summary>An item from its start to its end.</summary>
+    Item,
+
+    /// <summary>The first piece of an asynchronous item that awaits.</summary>
+    FirstPiece,
+
+    /// <summary>A piece of an asynchronous item that is followed by another, or by an end elsewhere.</summary>
+    Piece,
+
+    /// <summary>The last piece of an asynchronous item.</summary>
+    LastPiece,
+
+    /// <summary>Tiny items, one after the other. All of them completed.</summary>
+    Run,
+
+    /// <summary>An item's end on no worker: it never ran, it was given up, or it ended outside of the pool.</summary>
+    End,
+
+    /// <summary>A worker's code returned from an item that had ended before.</summary>
+    Late,
+}

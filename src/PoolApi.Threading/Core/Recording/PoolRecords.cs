@@ -1,0 +1,114 @@
+using System.Collections.Concurrent;
+using PoolApi.Threading.Core.Atomics;
+using Ring = PoolApi.Threading.Core.Recording.RecordRing<PoolApi.Threading.Core.Atomics.ProcessorOps, PoolApi.Threading.Core.Recording.ArraySlots<PoolApi.Threading.Core.Recording.ItemRecord>, PoolApi.Threading.Core.Recording.ItemRecord>;
+
+namespace PoolApi.Threading.Core.Recording;
+
+/// <summary>What the pool remembers of its last moments beside what its workers do: ends on no worker, refusals, and who wants to know of work.</summary>
+internal sealed class PoolRecords(PoolCore core)
+{
+    // 16 large rings and 48 small ones are 7 MiB: what 64 workers have, of one pool or of several.
+    private const int LargeRing = 4096;
+    private const int SmallRing = 1024;
+    private const int MostLargeRings = 16;
+
+    private static int s_largeRings; // of the process
+
+    private readonly CacheLines _lines = new(1);
+    private readonly ConcurrentDictionary<string, RefusalCount> _refused = new(StringComparer.Ordinal);
+    private int _ownLargeRings;
+    private Ring? _elsewhere; // written under the lock
+    private Action? _onWork;
+
+    /// <summary>How many entries a worker's ring may have.</summary>
+    public int RingCapacity()
+    {
+        if (Interlocked.Increment(ref s_largeRings) <= MostLargeRings)
+        {
+            Interlocked.Increment(ref _ownLargeRings);
+            return LargeRing;
+        }
+        Interlocked.Decrement(ref s_largeRings);
+        return SmallRing;
+    }
+
+    /// <summary>The pool has stopped: another may have large rings. Its own are collected with it.</summary>
+    public void Release() => Interlocked.Add(ref s_largeRings, -Interlocked.Exchange(ref _ownLargeRings, 0));
+
+    /// <summary>Calls back once, on a worker's thread, as soon as a worker takes something. To be set again for the next time.</summary>
+    /// <remarks>
+    /// A worker takes something under the gate, a full fence, and then reads the callback. Who sets it passes a fence, and then looks at the
+    /// pool under the gate. So either the worker sees the callback, or the other the item.
+    /// </remarks>
+    public void OnWork(Action callback)
+    {
+        Volatile.Write(ref _onWork, callback);
+        Interlocked.MemoryBarrier(); // pairs with the gate before NoteWork
+    }
+
+    /// <summary>A worker has taken something at the gate.</summary>
+    public void NoteWork()
+    {
+        if (Volatile.Read(ref _onWork) is not null) Interlocked.Exchange(ref _onWork, null)?.Invoke();
+    }
+
+    /// <summary>An item has ended on no worker, and is about to be told. Not under the gate.</summary>
+    public void EndedElsewhere(PoolWorkItem item, WorkOutcome outcome)
+    {
+        var record = new ItemRecord
+        {
+            Kind = PoolInstruments.KindOf(item),
+            Origin = WorkerRecorder.OriginOf(item),
+            Trace = WorkerRecorder.TraceOf(item),
+            Mark = item.SubmittedAt,
+            Started = item.StartedAt,
+            Ended = item.EndedAt == 0 ? core.Clock.Now : item.EndedAt,
+            Count = 1,
+            Form = RecordForm.End,
+            Outcome = outcome,
+        };
+        Gate<ProcessorOps>.Enter(ref _lines.Int(0));
+        Ring? ring = _elsewhere;
+        if (ring is null)
+        {
+            ring = new Ring(new ArraySlots<ItemRecord>(SmallRing), SmallRing);
+            Volatile.Write(ref _elsewhere, ring);
+        }
+        ring.Write(record);
+        Gate<ProcessorOps>.Exit(ref _lines.Int(0));
+    }
+
+    /// <summary>The ends on no worker. By any thread.</summary>
+    /// <inheritdoc cref="RecordRing{TOps, TSlots, TEntry}.Read"/>
+    public int ReadElsewhere(ref int cursor, List<ItemRecord> into) => Volatile.Read(ref _elsewhere)?.Read(ref cursor, into) ?? 0;
+
+    public void Refused(string reason, int items)
+    {
+        RefusalCount count = _refused.GetOrAdd(reason, static _ => new RefusalCount());
+        count.Add(items);
+    }
+
+    /// <summary>How many were refused so far, by reason.</summary>
+    public IEnumerable<KeyValuePair<string, long>> Refusals => _refused.Select(static r => KeyValuePair.Create(r.Key, r.Value.Total));
+
+    /// <summary>A count that many submitters add to at once: a few words, each on lines of its own.</summary>
+    private sealed class RefusalCount
+    {
+        private const int Stripes = 4;
+        private const int Spacing = 16; // longs: 128 bytes
+
+        private readonly long[] _counts = new long[(Stripes + 1) * Spacing];
+
+        public long Total
+        {
+            get
+            {
+                long sum = 0;
+                for (int i = 1; i <= Stripes; i++) sum += Volatile.Read(ref _counts[i * Spacing]);
+                return sum;
+            }
+        }
+
+        public void Add(int items) => Interlocked.Add(ref _counts[((Thread.GetCurrentProcessorId() & (Stripes - 1)) + 1) * Spacing], items);
+    }
+}

@@ -1,0 +1,81 @@
+using PoolApi.Threading.Core.Atomics;
+
+namespace PoolApi.Threading.Core.Recording;
+
+/// <summary>
+/// The last entries that one thread wrote. The writer never waits and never fails: it overwrites the oldest. Readers are other threads;
+/// they copy entries, and then find out which of them may have been overwritten meanwhile.
+/// </summary>
+/// <remarks>
+/// <code>
+///   writer:  begun = n + 1 ──► the entry, in slot n ──► done = n + 1
+///   reader:  done ──► the entries below it ──► begun: those more than a lap below it do not count
+/// </code>
+/// <para>Invariant: a reader that copied any part of entry n reads begun &gt; n afterwards. So an entry counts only if no entry a lap above it
+/// had been begun when the copy was complete.</para>
+/// <para>One writer at a time. Who takes over (a worker's next thread, the next owner of a lock) sees what the one before wrote. The counts
+/// are 32 bits and go round: what is said of them is said of differences.</para>
+/// </remarks>
+/// <param name="slots">Where the entries are.</param>
+/// <param name="capacity">How many there are, a power of two.</param>
+internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacity)
+    where TOps : struct, IAtomicOps
+    where TSlots : IRingSlots<TEntry>
+{
+    private const int Begun = 0;
+    private const int Done = 1;
+
+    private readonly CacheLines _words = new(2);
+    private int _next; // the writer's own
+
+    public int Capacity => capacity;
+
+    /// <summary>By the writer.</summary>
+    public void Write(in TEntry entry)
+    {
+        int next = _next + 1;
+        TOps.Write(ref _words.Int(Begun), next);
+        Volatile.WriteBarrier(); // begun before any part of the entry; pairs with the ReadBarrier in Read
+        slots.Store(_next & (capacity - 1), entry);
+        TOps.Write(ref _words.Int(Done), next); // the entry before it: a release; pairs with the first Read in Read, an acquire
+        _next = next;
+    }
+
+    /// <summary>Adds the entries from the cursor on, oldest first. By any thread.</summary>
+    /// <param name="cursor">The number of the first entry to read, from 0; the next one afterwards.</param>
+    /// <param name="into">Where to add them.</param>
+    /// <returns>How many entries from the cursor on had been overwritten.</returns>
+    public int Read(ref int cursor, List<TEntry> into)
+    {
+        int done = TOps.Read(ref _words.Int(Done));
+        uint missed = (uint)(done - cursor);
+        int from = missed > (uint)capacity ? done - capacity : cursor;
+        int before = into.Count;
+        for (int i = from; i != done; i++) into.Add(slots.Load(i & (capacity - 1)));
+        Volatile.ReadBarrier(); // the entries before begun; pairs with the WriteBarrier in Write
+        int begun = TOps.Read(ref _words.Int(Begun));
+        int torn = Math.Clamp(begun - capacity - from, 0, done - from);
+        into.RemoveRange(before, torn);
+        int lost = (int)Math.Min((uint)(from - cursor) + (uint)torn, int.MaxValue);
+        cursor = done;
+        return lost;
+    }
+}
+
+/// <summary>The places of a ring's entries. An entry is stored and loaded piece by piece: a load may find two halves of two entries.</summary>
+internal interface IRingSlots<TEntry>
+{
+    void Store(int slot, in TEntry entry);
+
+    TEntry Load(int slot);
+}
+
+/// <summary>An array of entries.</summary>
+internal readonly struct ArraySlots<TEntry>(int capacity) : IRingSlots<TEntry>
+{
+    private readonly TEntry[] _entries = new TEntry[capacity];
+
+    public void Store(int slot, in TEntry entry) => _entries[slot] = entry;
+
+    public TEntry Load(int slot) => _entries[slot];
+}

@@ -1,0 +1,150 @@
+using PoolApi.Threading.Core.Queue;
+using Ring = PoolApi.Threading.Core.Recording.RecordRing<PoolApi.Threading.Core.Atomics.ProcessorOps, PoolApi.Threading.Core.Recording.ArraySlots<PoolApi.Threading.Core.Recording.ItemRecord>, PoolApi.Threading.Core.Recording.ItemRecord>;
+
+namespace PoolApi.Threading.Core.Recording;
+
+/// <summary>
+/// Writes down what a worker does, always. An item that is measured, fails, or takes long has a record of its own. Tiny items are counted
+/// by the worker's ledger anyway: a run of them has one record, so that an item of it costs nothing here.
+/// </summary>
+/// <remarks>
+/// All of it is called on the worker's own thread, but for <see cref="Read"/>. A run begins when the worker comes to the gate with everything
+/// recorded, and ends when it rests, when an item gets a record of its own, or after <see cref="LongestRun"/>.
+/// </remarks>
+internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
+{
+    private static readonly TimeSpan LongestRun = TimeSpan.FromMilliseconds(50);
+
+    private readonly long _longestRun = core.Clock.ToTicks(LongestRun);
+    private Ring? _ring; // made with the first record
+
+    private long _recorded; // of what the ledger has released
+    private long _busy; // the ledger's busy time then
+    private long _runSince;
+    private string _runKind = "work";
+
+    /// <summary>The worker has been to the gate. An item, if it is to run one, has not started.</summary>
+    public void AtGate(PoolWorkItem? next, long now)
+    {
+        if (ledger.Released != _recorded)
+        {
+            if (next is not null && now - _runSince < _longestRun) return;
+            EndRun(now, ledger.Released, ledger.BusyTicks);
+        }
+        if (next is null) return;
+        _runSince = now;
+        if (!next.IsTimed) _runKind = PoolInstruments.KindOf(next);
+    }
+
+    /// <summary>The worker has let go of a synchronous item.</summary>
+    /// <param name="item">The item, not told its end yet.</param>
+    /// <param name="outcome">How it ended; null: it had ended before.</param>
+    /// <param name="started">When it started.</param>
+    /// <param name="now">When it ended.</param>
+    public void Ended(PoolWorkItem item, WorkOutcome? outcome, long started, long now)
+    {
+        Write(new ItemRecord
+        {
+            Kind = PoolInstruments.KindOf(item),
+            Origin = OriginOf(item),
+            Trace = TraceOf(item),
+            Mark = item.SubmittedAt,
+            Started = started,
+            Ended = now,
+            Count = 1,
+            Form = outcome is null ? RecordForm.Late : RecordForm.Item,
+            Outcome = outcome ?? WorkOutcome.Completed,
+        });
+    }
+
+    /// <summary>The worker has let go of an asynchronous item, which ended or awaits something.</summary>
+    /// <param name="piece">What was read of it before it could be somebody else's.</param>
+    public void Ended(in ItemRecord piece) => Write(piece);
+
+    /// <summary>What is to be known of an asynchronous item that the worker is about to let go of. Runs code of a caller: not under the gate.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="since">Since when the worker has had it.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="outcome">How it ends; null: it awaits.</param>
+    public static ItemRecord Piece(AsyncPoolWorkItem item, long since, long now, WorkOutcome? outcome)
+    {
+        bool isFirst = since <= item.StartedAt;
+        return new ItemRecord
+        {
+            Kind = PoolInstruments.KindOf(item),
+            Origin = OriginOf(item),
+            Trace = TraceOf(item),
+            Mark = isFirst ? item.SubmittedAt : item.StartedAt,
+            Started = isFirst ? Math.Max(since, item.SubmittedAt) : since,
+            Ended = now,
+            Count = 1,
+            Form = outcome is null ? (isFirst ? RecordForm.FirstPiece : RecordForm.Piece) : isFirst ? RecordForm.Item : RecordForm.LastPiece,
+            Outcome = outcome ?? WorkOutcome.Completed,
+        };
+    }
+
+    public static string? OriginOf(PoolWorkItem item)
+    {
+        try
+        {
+            return item.Origin;
+        }
+        catch (Exception)
+        {
+            return null; // a caller's code: it is recorded without it
+        }
+    }
+
+    public static (ulong First, ulong Second) TraceOf(PoolWorkItem item)
+    {
+        try
+        {
+            return ItemRecord.Halves(item.TraceId);
+        }
+        catch (Exception)
+        {
+            return default; // likewise
+        }
+    }
+
+    /// <summary>By any thread.</summary>
+    /// <inheritdoc cref="RecordRing{TOps, TSlots, TEntry}.Read"/>
+    public int Read(ref int cursor, List<ItemRecord> into) => Volatile.Read(ref _ring)?.Read(ref cursor, into) ?? 0;
+
+    private void Write(in ItemRecord record)
+    {
+        long held = record.Ended - ledger.ItemSince;
+        // What was released before this item belongs to the run before it.
+        if (ledger.Released - 1 > _recorded) EndRun(record.Started, ledger.Released - 1, ledger.BusyTicks - held);
+        Ring ring = _ring ?? MakeRing();
+        ring.Write(record);
+        _recorded = ledger.Released;
+        _busy = ledger.BusyTicks;
+    }
+
+    private void EndRun(long now, long released, long busy)
+    {
+        long count = released - _recorded;
+        // The worker took no longer than this for them. Where the coarse clock did not go on, they took nothing that can be seen.
+        long started = Math.Max(_runSince, now - (busy - _busy));
+        Ring ring = _ring ?? MakeRing();
+        ring.Write(new ItemRecord
+        {
+            Kind = _runKind,
+            Started = started,
+            Ended = now,
+            Count = (int)Math.Min(count, int.MaxValue),
+            Form = RecordForm.Run,
+        });
+        _recorded = released;
+        _busy = busy;
+    }
+
+    private Ring MakeRing()
+    {
+        int capacity = core.Records.RingCapacity();
+        var ring = new Ring(new ArraySlots<ItemRecord>(capacity), capacity);
+        Volatile.Write(ref _ring, ring); // made before it can be seen; pairs with Read
+        return ring;
+    }
+}

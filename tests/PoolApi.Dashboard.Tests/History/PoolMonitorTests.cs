@@ -1,0 +1,117 @@
+using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.Dashboard.Tests.History;
+
+/// <summary>Samples once a second, while there is something to see.</summary>
+public class PoolMonitorTests
+{
+    [Fact]
+    public async Task An_idle_pool_that_nobody_watches_sets_no_timer()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync();
+        Assert.False(app.Monitor.IsTicking);
+        app.Tick(10);
+        Assert.Equal(0, app.Monitor.LastTick);
+    }
+
+    [Fact]
+    public async Task Work_begins_the_sampling_and_an_idle_second_ends_it()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync();
+        await app.Pool.RunAsync(static () => { });
+        Assert.True(app.Monitor.IsTicking);
+        app.Tick();
+        Assert.Equal(1, app.Monitor.LastTick);
+        Assert.True(app.Monitor.IsTicking);
+        app.Tick(5);
+        Assert.Equal(2, app.Monitor.LastTick);
+        Assert.False(app.Monitor.IsTicking);
+
+        await app.Pool.RunAsync(static () => { });
+        Assert.True(app.Monitor.IsTicking);
+    }
+
+    [Fact]
+    public async Task The_counts_of_the_samples_add_up_to_those_of_the_pool()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync(workers: 2);
+        for (int second = 0; second < 20; second++)
+        {
+            for (int i = 0; i <= second; i++) await app.Pool.RunAsync(static () => { });
+            await Assert.ThrowsAsync<InvalidOperationException>(
+                async () => await app.Pool.RunAsync(static () => throw new InvalidOperationException("as asked")));
+            app.Pool.CountRejected("quota");
+            app.Tick();
+        }
+        PoolCounts counts = app.Pool.GetSnapshot().Counts;
+        foreach (PoolSample[] samples in new[] { app.History.ByTheSecond(), app.History.ByTenSeconds() })
+        {
+            Assert.Equal(counts.Accepted, samples.Sum(static s => s.Accepted));
+            Assert.Equal(counts.Completed, samples.Sum(static s => s.Finished.Completed));
+            Assert.Equal(20, samples.Sum(static s => s.Finished.Failed));
+            Assert.Equal(20, samples.Sum(static s => s.Refused.GetValueOrDefault("quota")));
+        }
+        Assert.Equal(230, counts.Accepted);
+    }
+
+    [Fact]
+    public async Task A_pause_is_filled_with_seconds_in_which_nothing_happened()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync();
+        await app.Pool.RunAsync(static () => { });
+        app.Tick(2); // and at rest
+        app.Tick(60);
+        await app.Pool.RunAsync(static () => { });
+        app.Tick();
+
+        PoolSample[] samples = app.History.ByTheSecond();
+        Assert.Equal(63, samples.Length);
+        Assert.Equal([1, .. Enumerable.Repeat(0L, 61), 1], samples.Select(static s => s.Accepted));
+        Assert.All(samples.Zip(samples.Skip(1)), static pair => Assert.Equal(1000, pair.Second.At - pair.First.At));
+    }
+
+    [Fact]
+    public async Task Who_waits_for_a_tick_gets_the_next_and_keeps_the_ticks_coming()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync();
+        ValueTask<long> first = app.Monitor.WaitForTickAsync(0, TestContext.Current.CancellationToken);
+        app.Tick();
+        Assert.Equal(1, await first);
+        ValueTask<long> second = app.Monitor.WaitForTickAsync(1, TestContext.Current.CancellationToken);
+        app.Tick();
+        Assert.Equal(2, await second);
+        Assert.Equal(2, await app.Monitor.WaitForTickAsync(1, TestContext.Current.CancellationToken)); // it has come
+    }
+
+    [Fact]
+    public async Task A_watcher_that_leaves_holds_up_no_rest()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync();
+        using var gone = new CancellationTokenSource();
+        ValueTask<long> tick = app.Monitor.WaitForTickAsync(0, gone.Token);
+        Assert.True(app.Monitor.IsTicking);
+        await gone.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await tick);
+        app.Tick();
+        Assert.False(app.Monitor.IsTicking);
+    }
+
+    [Fact]
+    public async Task An_item_is_recorded_with_its_kind_its_route_its_times_and_its_outcome()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync(map: static app =>
+            app.MapGet("/work/{id}", static (int id) => id).RunOnPool());
+        using HttpClient client = app.Client();
+        Assert.Equal("7", await client.GetStringAsync("/work/7", TestContext.Current.CancellationToken));
+        app.Tick();
+
+        Recording.RecordedItem item = Assert.Single(app.History.LatestItems);
+        Assert.Equal(("cpu", 0, 1), (item.Pool, item.Worker, item.Count));
+        Assert.Equal("/work/{id}", item.Origin);
+        Assert.Equal(WorkOutcome.Completed, item.Outcome);
+        Assert.True(item.EnqueuedAt <= item.StartedAt && item.StartedAt <= item.EndedAt);
+        Assert.Equal(app.Clock!.GetUtcNow().ToUnixTimeMilliseconds() - 1000, app.History.Recorder.Time.ToUnixMilliseconds(item.EndedAt), 3.0);
+    }
+}
