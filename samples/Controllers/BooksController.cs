@@ -1,0 +1,32 @@
+using Microsoft.AspNetCore.Mvc;
+using PoolApi.AspNetCore;
+
+namespace Controllers;
+
+/// <summary>
+/// A controller whose actions block. The attribute puts all of them on the pool "io": the action runs there, MVC's filters and the
+/// formatting of the answer do not.
+/// </summary>
+[ApiController, Route("books"), RunOnPool("io")]
+public sealed class BooksController : ControllerBase
+{
+    private static readonly Book[] Shelf = [new(1, "The Art of Multiprocessor Programming"), new(2, "Java Concurrency in Practice")];
+
+    /// <summary>Every book.</summary>
+    [HttpGet]
+    public IEnumerable<Book> List() => Load();
+
+    /// <summary>One book. An action's attribute counts more than its controller's: here only the limit on waiting is another.</summary>
+    [HttpGet("{id:int}"), RunOnPool("io", MaxQueueTimeMilliseconds = 500)]
+    public ActionResult<Book> Get(int id) => Load().FirstOrDefault(book => book.Id == id) is { } book ? book : NotFound();
+
+    // As a driver for a database that blocks its caller would.
+    private static Book[] Load()
+    {
+        Thread.Sleep(5);
+        return [.. Shelf.Select(static book => book with { Thread = Thread.CurrentThread.Name })];
+    }
+}
+
+/// <summary>A book, and the thread that read it.</summary>
+public sealed record Book(int Id, string Title, string? Thread = null);

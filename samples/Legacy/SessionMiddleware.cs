@@ -1,0 +1,18 @@
+namespace Legacy;
+
+/// <summary>Middleware of an old app: it asks for the session and blocks until it has it.</summary>
+public sealed class SessionMiddleware(RequestDelegate next)
+{
+    /// <summary>Waits for the session in the way of the old code, on the thread that the request has.</summary>
+    public Task Invoke(HttpContext context)
+    {
+        context.Items["session"] = LoadAsync().Result;
+        return next(context);
+    }
+
+    private static async Task<string> LoadAsync()
+    {
+        await Task.Delay(5);
+        return "session-1";
+    }
+}

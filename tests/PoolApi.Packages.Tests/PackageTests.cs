@@ -1,0 +1,89 @@
+using System.Reflection.PortableExecutable;
+using System.Text;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+
+namespace PoolApi.Packages.Tests;
+
+/// <summary>What the packages contain and what they bring with them.</summary>
+public sealed partial class PackageTests(LocalFeed feed)
+{
+    /// <summary>Every package, and what it needs: no more.</summary>
+    private static readonly Dictionary<string, string[]> Needs = new()
+    {
+        ["PoolApi.Threading"] = [],
+        ["PoolApi.AspNetCore"] = ["Microsoft.AspNetCore.App", "PoolApi.Threading"],
+        ["PoolApi.Dashboard"] =
+            ["Microsoft.AspNetCore.App", "Microsoft.AspNetCore.OpenApi", "PoolApi.AspNetCore", "PoolApi.Jobs", "PoolApi.Jobs.AspNetCore", "PoolApi.Threading"],
+        ["PoolApi.Jobs"] = ["Microsoft.Extensions.Logging.Abstractions", "PoolApi.Threading"],
+        ["PoolApi.Jobs.AspNetCore"] = ["Microsoft.AspNetCore.App", "Microsoft.AspNetCore.OpenApi", "PoolApi.AspNetCore", "PoolApi.Jobs", "PoolApi.Threading"],
+        ["PoolApi.Jobs.PostgreSql"] = ["Microsoft.Extensions.Logging.Abstractions", "Npgsql", "PoolApi.Jobs"],
+        ["PoolApi.Jobs.Sqlite"] = ["Microsoft.Data.Sqlite", "Microsoft.Extensions.Logging.Abstractions", "PoolApi.Jobs"],
+    };
+
+    private IEnumerable<Package> Libraries => feed.Packages.Where(static package => package.Files.Any(static file => file.StartsWith("lib/", StringComparison.Ordinal)));
+
+    [Fact]
+    public void Each_package_depends_on_what_it_needs_and_no_more() => Assert.Equal(
+        Needs.Select(static pair => $"{pair.Key}: {string.Join(", ", pair.Value)}").Order(StringComparer.Ordinal),
+        Libraries.Select(static package => $"{package.Id}: {string.Join(", ", package.Dependencies)}").Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void Every_package_says_what_it_is_and_under_which_licence()
+    {
+        Assert.NotEmpty(feed.Packages);
+        foreach (Package package in feed.Packages)
+        {
+            Assert.Equal((package.Id, Repository.Version), (package.Id, package.Value("version")));
+            Assert.Equal((package.Id, "expression", "MIT"), (package.Id, package.Attribute("license", "type"), package.Value("license")));
+            Assert.NotEqual((package.Id, "Package Description"), (package.Id, package.Value("description")));
+            Assert.True(package.Value("description").Length > 40, package.Id);
+            Assert.True(package.Value("tags").Split(' ').Length >= 3, package.Id);
+            Assert.Equal((package.Id, LocalFeed.RepositoryUrl), (package.Id, package.Attribute("repository", "url")));
+            Assert.Matches("^[0-9a-f]{40}$", package.Attribute("repository", "commit"));
+            Assert.Equal((package.Id, "icon.png", "README.md"), (package.Id, package.Value("icon"), package.Value("readme")));
+            Assert.Contains("icon.png", package.Files);
+        }
+        Assert.StartsWith("MIT License", File.ReadAllText(Path.Combine(Repository.Root, "LICENSE")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_library_package_has_the_assembly_its_documentation_and_its_symbols()
+    {
+        foreach (Package package in Libraries)
+        {
+            string assembly = $"lib/net10.0/{package.Id}.dll";
+            Assert.Equal(
+                (IEnumerable<string>)new[] { $"{package.Id}.nuspec", "README.md", "icon.png", assembly, $"lib/net10.0/{package.Id}.xml" }.Order(StringComparer.Ordinal), package.Files);
+            Assert.NotEmpty(XDocument.Parse(Encoding.UTF8.GetString(package.Read($"lib/net10.0/{package.Id}.xml")).TrimStart('\uFEFF')).Descendants("summary"));
+
+            // Built the same way twice, it is the same to the last byte.
+            using var image = new PEReader(new MemoryStream(package.Read(assembly)));
+            Assert.Contains(image.ReadDebugDirectory(), static entry => entry.Type == DebugDirectoryEntryType.Reproducible);
+            Assert.NotEmpty(package.Read($"lib/net10.0/{package.Id}.pdb", Path.ChangeExtension(package.File, ".snupkg")));
+        }
+    }
+
+    [Fact]
+    public void The_release_notes_are_the_changelogs_section_of_this_version()
+    {
+        string changelog = File.ReadAllText(Path.Combine(Repository.Root, "CHANGELOG.md"));
+        Match section = Regex.Match(changelog, $@"(?ms)^## {Regex.Escape(Repository.Version)}\b[^\n]*\n(.*?)(?=^## |\z)");
+        Assert.True(section.Success, $"CHANGELOG.md has no section {Repository.Version}");
+        foreach (Package package in feed.Packages) Assert.Equal(section.Groups[1].Value.Trim(), package.Value("releaseNotes").ReplaceLineEndings("\n"));
+    }
+
+    [Fact]
+    public void No_link_of_a_packages_README_ends_at_the_package()
+    {
+        foreach (Package package in feed.Packages)
+        {
+            string readme = Encoding.UTF8.GetString(package.Read("README.md"));
+            Assert.StartsWith($"# {package.Id}", readme.TrimStart('\uFEFF'), StringComparison.Ordinal);
+            Assert.All(Link().Matches(readme).Select(static link => link.Groups[1].Value), static target => Assert.Matches("^(https://|#)", target));
+        }
+    }
+
+    [GeneratedRegex(@"\]\(([^)\s]+)\)")]
+    private static partial Regex Link();
+}

@@ -1,0 +1,133 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+
+namespace PoolApi.Packages.Tests;
+
+/// <summary>Each sample, outside of the repository, with the packages that an app gets: it builds, starts, does what it shows, and stops.</summary>
+public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<BuiltSamples>
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Endpoint_runs_its_handler_on_the_pool()
+    {
+        await using RunningApp app = await samples.ListenAsync("Endpoint");
+        JsonElement primes = Parse(await app.GetAsync("/primes/100"));
+        Assert.Equal(25, primes.GetProperty("count").GetInt32());
+        Assert.StartsWith("cpu-", primes.GetProperty("thread").GetString(), StringComparison.Ordinal);
+        await app.GetAsync("/readyz");
+        await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task Controllers_run_their_actions_on_the_pool()
+    {
+        await using RunningApp app = await samples.ListenAsync("Controllers");
+        Assert.All(Parse(await app.GetAsync("/books")).EnumerateArray(), static book => Assert.StartsWith("io-", book.GetProperty("thread").GetString(), StringComparison.Ordinal));
+        Assert.StartsWith("io-", Parse(await app.GetAsync("/books/1")).GetProperty("thread").GetString(), StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.NotFound, (await app.Client.GetAsync(new Uri("/books/9", UriKind.Relative), Token)).StatusCode);
+        await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task Legacy_runs_its_whole_pipeline_on_the_pool()
+    {
+        await using RunningApp app = await samples.ListenAsync("Legacy");
+        Assert.Matches(@"^cart of session-1, on legacy-\d$", await app.GetAsync("/shop/cart"));
+        await app.GetAsync("/readyz");
+        await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task TwoPools_keeps_waiting_work_off_the_threads_that_compute()
+    {
+        await using RunningApp app = await samples.ListenAsync("TwoPools");
+        Assert.StartsWith("cpu-", Parse(await app.GetAsync("/render/10")).GetProperty("thread").GetString(), StringComparison.Ordinal);
+        Assert.StartsWith("io-", Parse(await app.GetAsync("/books")).GetProperty("thread").GetString(), StringComparison.Ordinal);
+        Assert.Equal("pong", await app.GetAsync("/books/ping"));
+        string workers = await app.GetAsync("/v1/workers");
+        Assert.Equal(18, Regex.Count(workers, "\"id\":"));
+        await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task Worker_builds_each_report_on_the_pool_without_HTTP()
+    {
+        string file = Path.Combine(samples.Folder, "worker.db");
+        await using RunningApp app = RunningApp.Start(Path.Combine(samples.Folder, "Worker"), "dotnet", samples.Program("Worker"), "--JobsFile", file);
+        IReadOnlyList<Match> reports = await app.WaitForAsync(Report(), 12);
+        Assert.Equal(12, reports.Select(static report => report.Groups[1].Value).Distinct().Count());
+        Assert.DoesNotContain("Now listening", app.Log, StringComparison.Ordinal);
+        await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task Jobs_has_a_pool_and_jobs_and_their_routes_in_ten_lines()
+    {
+        string[] lines = [.. (await File.ReadAllLinesAsync(Path.Combine(samples.Folder, "Jobs", "Program.cs"), Token)).Where(static line => line.Length > 0 && !line.StartsWith("using ", StringComparison.Ordinal))];
+        Assert.InRange(lines.Length, 5, 10);
+
+        await using RunningApp app = await samples.ListenAsync("Jobs", "--JobsFile", Path.Combine(samples.Folder, "jobs.db"));
+        using var asks = new HttpRequestMessage(HttpMethod.Post, "/reports/2026") { Headers = { { "Prefer", "respond-async" } } };
+        using HttpResponseMessage accepted = await app.Client.SendAsync(asks, Token);
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+
+        var job = new Uri(accepted.RequestMessage!.RequestUri!, accepted.Headers.Location!);
+        using var waits = new HttpRequestMessage(HttpMethod.Get, job) { Headers = { { "Prefer", "wait=60" } } };
+        using HttpResponseMessage ended = await app.Client.SendAsync(waits, Token);
+        Assert.Equal("succeeded", Parse(await ended.Content.ReadAsStringAsync(Token)).GetProperty("state").GetString());
+        Assert.StartsWith("2026-01 31 days\n", await app.GetAsync($"{job.AbsolutePath}/result"), StringComparison.Ordinal);
+        await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task Dashboard_is_open_to_those_only_whom_the_app_lets_in()
+    {
+        await using RunningApp app = await samples.ListenAsync("Dashboard", "--OperatorPassword", "right");
+        Assert.Equal(HttpStatusCode.Found, (await app.Client.GetAsync(new Uri("/ops/pools", UriKind.Relative), Token)).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await SignInAsync(app, "wrong")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await SignInAsync(app, "right")).StatusCode);
+        Assert.Contains("<html", await app.GetAsync("/ops/pools"), StringComparison.Ordinal);
+        await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task NativeAot_is_one_program_without_the_runtime()
+    {
+        string folder = Path.Combine(samples.Folder, "NativeAot");
+        string[] compiler = File.Exists("/usr/bin/clang") ? [] : ["-p:CppCompilerAndLinker=gcc"];
+        await Command.RunAsync(folder, "dotnet", ["publish", "-c", "Release", "-r", "linux-x64", "-o", "published", "-v:q", "-nologo", "-warnaserror", .. compiler]);
+        Assert.False(File.Exists(Path.Combine(folder, "published", "NativeAot.dll")));
+        await using RunningApp app = await RunningApp.ListenAsync(folder, Path.Combine(folder, "published", "NativeAot"));
+        Assert.Matches("""^\{"id":7,"thread":"cpu-\d"\}$""", await app.GetAsync("/handler/7"));
+        Assert.Matches(@"^io-\d$", await app.GetAsync("/legacy/any"));
+        await app.StopAsync();
+    }
+
+    [Fact]
+    public void Every_sample_names_the_version_that_is_packed_and_stands_in_the_list()
+    {
+        string list = File.ReadAllText(Path.Combine(Repository.Root, "samples", "README.md"));
+        foreach (string name in BuiltSamples.Names)
+        {
+            Assert.Contains($"| [{name}]({name}) |", list, StringComparison.Ordinal);
+            Assert.Contains(typeof(SampleTests).GetMethods(), test => test.Name.StartsWith(name + "_", StringComparison.Ordinal));
+            IEnumerable<XElement> packages = XDocument.Load(Path.Combine(Repository.Root, "samples", name, $"{name}.csproj")).Descendants("PackageReference");
+            Assert.All(packages.Where(static package => ((string)package.Attribute("Include")!).StartsWith("PoolApi.", StringComparison.Ordinal)),
+                static package => Assert.Equal(Repository.Version, (string?)package.Attribute("Version")));
+        }
+    }
+
+    private static async Task<HttpResponseMessage> SignInAsync(RunningApp app, string password)
+    {
+        using var form = new FormUrlEncodedContent([new("password", password)]);
+        return await app.Client.PostAsync(new Uri("/sign-in", UriKind.Relative), form, Token);
+    }
+
+    private static JsonElement Parse(string json) => JsonDocument.Parse(json).RootElement;
+
+    [GeneratedRegex(@"Report (\d{4}-\d\d) built on reports-\d\n")]
+    private static partial Regex Report();
+}

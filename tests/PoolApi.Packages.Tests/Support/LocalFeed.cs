@@ -1,0 +1,51 @@
+using System.Xml.Linq;
+
+[assembly: AssemblyFixture(typeof(PoolApi.Packages.Tests.Support.LocalFeed))]
+
+namespace PoolApi.Packages.Tests.Support;
+
+/// <summary>A folder with everything that this repository packs, and the settings with which others restore from it. Made once for all tests.</summary>
+public sealed class LocalFeed : IAsyncLifetime
+{
+    /// <summary>Where the publisher of these packages says that the source is.</summary>
+    public const string RepositoryUrl = "https://example.org/poolapi";
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-packages-");
+
+    /// <summary>A folder outside of the repository, for apps that use the packages. It has the settings of NuGet, and nothing else.</summary>
+    public string Workspace => Directory.CreateDirectory(Path.Combine(_folder.FullName, "apps")).FullName;
+
+    internal IReadOnlyList<Package> Packages { get; private set; } = [];
+
+    private string Feed => Path.Combine(_folder.FullName, "feed");
+
+    public async ValueTask InitializeAsync()
+    {
+        string project = Path.Combine(_folder.FullName, "pack.proj");
+        new XElement("Project", new XElement("Target", new XAttribute("Name", "Pack"), new XElement(
+            "MSBuild",
+            new XAttribute("Projects", string.Join(';', Repository.PackableProjects)),
+            new XAttribute("Targets", "Pack"),
+            new XAttribute("BuildInParallel", true),
+            new XAttribute("Properties", string.Join(';',
+                "NoBuild=true", "_IsPacking=true", $"Configuration={Repository.Configuration}", $"PackageOutputPath={Feed}", $"RepositoryUrl={RepositoryUrl}"))))).Save(project);
+        await Command.RunAsync(Repository.Root, "dotnet", "msbuild", project, "-t:Pack", "-v:q", "-nologo", "-warnaserror");
+        Packages = [.. Directory.EnumerateFiles(Feed, "*.nupkg").Order(StringComparer.Ordinal).Select(static file => new Package(file))];
+
+        // The machine's own sources stay. What the machine has already is used from where it is, and nothing of this version is left behind in it.
+        string machine = (await Command.RunAsync(Repository.Root, "dotnet", "nuget", "locals", "global-packages", "--list")).Split(": ", 2)[1].Trim();
+        await File.WriteAllTextAsync(Path.Combine(Workspace, "nuget.config"), $"""
+            <configuration>
+              <config><add key="globalPackagesFolder" value="{_folder.FullName}/restored" /></config>
+              <fallbackPackageFolders><add key="machine" value="{machine}" /></fallbackPackageFolders>
+              <packageSources><add key="packed" value="{Feed}" /></packageSources>
+            </configuration>
+            """);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _folder.Delete(recursive: true);
+        return ValueTask.CompletedTask;
+    }
+}
