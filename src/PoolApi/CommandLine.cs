@@ -9,13 +9,21 @@ internal static class CommandLine
 {
     private const string Usage = """
         PoolApi                       serve; settings as --Key value, or by environment or appsettings.json
+        PoolApi check                 judge the settings as a start would, and exit: exit code 0 or 78
         PoolApi healthcheck           ask the service on this machine whether it is ready: exit code 0 or 1
         PoolApi --version             the version, and the commit if it is known
-        PoolApi --help                this
+        PoolApi --help                this, and every setting
 
         """;
 
-    private static readonly string[] Commands = [HealthcheckCommand.Name, "help", "version"];
+    private const string CheckName = "check";
+    private static readonly string[] Commands = [CheckName, HealthcheckCommand.Name, "help", "version"];
+
+    /// <summary>Whether the program is to judge its settings and exit.</summary>
+    public static bool Checks(string[] args) => args is [CheckName, ..];
+
+    /// <summary>The arguments that are settings.</summary>
+    public static string[] Settings(string[] args) => Checks(args) ? args[1..] : args;
 
     /// <summary>Whether the program is to serve, unless a setting is wrong. Decided at once, before anything else is.</summary>
     public static bool Serves(string[] args) =>
@@ -28,14 +36,16 @@ internal static class CommandLine
         switch (args)
         {
             case [var word, ..] when IsHelp(word):
-            case [HealthcheckCommand.Name, var topic, ..] when IsHelp(topic):
-                await Console.Out.WriteAsync(Usage);
+            case [HealthcheckCommand.Name or CheckName, var topic, ..] when IsHelp(topic):
+                await Console.Out.WriteAsync($"{Usage}\n{SettingHelp.Text()}");
                 return 0;
             case [var word, ..] when IsVersion(word):
                 await Console.Out.WriteLineAsync(Version);
                 return 0;
             case [HealthcheckCommand.Name, .. var rest]:
                 return await TellAsync(ArgumentFaults(rest)) ? 1 : await HealthcheckCommand.RunAsync(rest);
+            case [CheckName, .. var rest]:
+                return await TellAsync(ArgumentFaults(rest)) ? StartFaults.ExitCode : null;
             // A misspelt command must not start a server.
             case [var word, ..] when !Serves(args):
                 string meant = NearestName.Of(word, Commands) is { } command ? $" '{command}' may be meant." : "";

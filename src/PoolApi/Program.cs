@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi;
+using PoolApi.AspNetCore.Settings;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Auth;
 using PoolApi.Cors;
@@ -25,7 +26,7 @@ if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
 
 try
 {
-    WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(ContentRoot.Options(args));
+    WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(ContentRoot.Options(CommandLine.Settings(args)));
     var settings = ServiceSettings.Read(builder.Configuration, builder.Environment);
     settings.AddTo(builder.Services);
 
@@ -37,7 +38,7 @@ try
     builder.Logging.AddLogFormat(builder.Configuration);
 
     builder.Services.AddPoolProcessLifetime().ConfigurePoolShutdown("Shutdown");
-    builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? "cpu", settings.Auth.AddTo).FromSection("Pool");
+    builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? PoolSettings.Name.Fallback, settings.Auth.AddTo).FromSection("Pool");
     bool jobs = settings.Jobs.Store != JobStoreKind.None;
     if (jobs) builder.Services.AddServiceJobs(settings.Jobs, hasKeys: settings.Auth.Keys is not null);
     builder.Services.AddProblems();
@@ -72,6 +73,7 @@ try
     if (jobs) api.MapServiceJobs();
     routes.MapManagement();
 
+    if (CommandLine.Checks(args)) return SettingsCheck.Run(app);
     try
     {
         await app.StartAsync();

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Options;
-using PoolApi.AspNetCore.Settings;
 using PoolApi.Auth;
 using PoolApi.Cors;
+using PoolApi.Diagnostics;
 using PoolApi.JobSetup;
 using PoolApi.Management;
 using PoolApi.Settings;
@@ -56,15 +56,8 @@ internal sealed class ServiceSettings
 
         SettingNames.FindMisspelt(configuration, faults);
 
-        var management = new SettingsReader(configuration.GetSection("Management"), faults);
-        management.Known("Urls"); // judged above
-        var managementHosts = ManagementHosts.Read(management, urls);
-        management.RejectUnknownKeys();
-
-        var workloads = new SettingsReader(configuration.GetSection("Workloads"), faults);
-        bool diagnostics = workloads.Boolean("Diagnostics", environment.IsDevelopment());
-        workloads.RejectUnknownKeys();
-
+        ManagementHosts managementHosts = ManagementSettings.Read(configuration, urls, faults);
+        bool diagnostics = WorkloadSettings.Read(configuration, environment, faults);
         AuthSettings auth = AuthSettings.Read(configuration, faults);
         CorsSettings cors = CorsSettings.Read(configuration, faults);
 

@@ -6,18 +6,9 @@ namespace PoolApi;
 /// <remarks>Within a section, whoever reads it refuses what it does not know. This is about keys outside of every section.</remarks>
 internal static class SettingNames
 {
-    /// <summary>The keys of each section of ours. A test compares them with what the sections accept.</summary>
-    public static readonly IReadOnlyDictionary<string, string[]> Sections = new Dictionary<string, string[]>(StringComparer.OrdinalIgnoreCase)
-    {
-        ["Auth"] = ["ApiKeys", "MaxConcurrency"],
-        ["Cors"] = ["Origins"],
-        ["Jobs"] = ["ConnectionString", "Lease", "MaxAttempts", "MaxPayloadBytes", "MaxRedeliveries", "MaxResultBytes", "MemoryBytes", "Path", "Retention", "RetryDelay", "Share", "Store"],
-        ["Management"] = ["AllowedHosts", "Urls"],
-        ["Pool"] = ["MaxBodyBytes", "MaxQueueTime", "MaxRunTime", "Name", "Nice", "OverloadControl", "QueueBytes", "QueueCapacity", "ServerTiming", "StuckAfter", "Workers"],
-        ["Shutdown"] = ["Cancel", "Drain", "LameDuck", "MaxRequests", "Watchdog"],
-        ["Thumbnails"] = ["MaxDecodeMegabytes", "MaxDecodeTime"],
-        ["Workloads"] = ["Diagnostics"],
-    };
+    /// <summary>The keys of each section of ours.</summary>
+    private static readonly Dictionary<string, string[]> Sections = SettingCatalogue.Sections.ToDictionary(
+        static section => section.Name, static section => section.Keys.ToArray(), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>What the framework reads, beside OTEL_…</summary>
     private static readonly string[] Others =

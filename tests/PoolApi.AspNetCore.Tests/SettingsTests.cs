@@ -74,12 +74,12 @@ public class SettingsTests
         Assert.Equal(
             [
                 "Blank:Name is 'a name with blanks'; it may be 1 to 32 ASCII letters, digits, '-', '_' or '.'.",
-                "Code:MaxQueueTime was set to 00:00:00 in code, which is out of its range.",
-                "Code:MaxRunTime was set to 2.00:00:00 in code, which is out of its range.",
-                "Code:QueueBytes was set to -1 in code, which is out of its range.",
-                "Code:StuckAfter was set to -00:00:00.0020000 in code, which is out of its range.",
-                "Code:Workers was set to 0 in code, which is out of its range.",
-                "Shutdown:Drain was set to 2.00:00:00 in code, which is out of its range.",
+                "Code:MaxQueueTime was set to 00:00:00 in code; it may be a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never.",
+                "Code:MaxRunTime was set to 2.00:00:00 in code; it may be a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never.",
+                "Code:QueueBytes was set to -1 in code; it may be a whole number from 1 to 1099511627776.",
+                "Code:StuckAfter was set to -00:00:00.0020000 in code; it may be a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never.",
+                "Code:Workers was set to 0 in code; it may be a whole number from 1 to 1024.",
+                "Shutdown:Drain was set to 2.00:00:00 in code; it may be a time from 00:00:00 to 1.00:00:00, written [d.]hh:mm:ss[.fff].",
             ],
             faults);
     }

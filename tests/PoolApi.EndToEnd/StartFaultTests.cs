@@ -53,6 +53,23 @@ public sealed class StartFaultTests
     }
 
     [Theory, ClassData(typeof(BothForms))]
+    public async Task Check_judges_the_settings_as_a_start_does_and_opens_neither_port_nor_store(ServiceForm form)
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, FreePorts.Next());
+        taken.Start();
+        string store = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        string[] settings = ["check", $"--Urls http://127.0.0.1:{((IPEndPoint)taken.LocalEndpoint).Port}", $"--Jobs:Path {store}/jobs.db"];
+
+        var valid = await PoolApiProcess.RunToEndAsync(form, settings);
+        var wrong = await PoolApiProcess.RunToEndAsync(form, [.. settings, "--Pool:Workers 0", "--Shutdown:Drain soon"]);
+
+        Assert.Equal((0, "The settings are valid."), (valid.ExitCode, valid.Text.Trim()));
+        Assert.Equal(78, wrong.ExitCode);
+        Assert.Contains("PoolApi cannot start, for 2 reasons:", wrong.Text, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(store));
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
     public async Task The_version_and_the_commit_are_told(ServiceForm form)
     {
         var run = await PoolApiProcess.RunToEndAsync(form, "--version");

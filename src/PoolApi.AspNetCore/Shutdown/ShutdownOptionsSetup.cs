@@ -9,34 +9,32 @@ namespace PoolApi.AspNetCore.Shutdown;
 internal sealed class ShutdownOptionsSetup(IConfiguration configuration, ShutdownSection section, IServiceProviderIsService registered)
     : IConfigureOptions<ShutdownOptions>, IValidateOptions<ShutdownOptions>
 {
-    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
-    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
-
     public void Configure(ShutdownOptions options)
     {
         var reader = new SettingsReader(configuration.GetSection(section.Section.Path), options.Faults);
-        options.LameDuck = reader.Time("LameDuck", options.LameDuck, TimeSpan.Zero, Hour);
-        options.Drain = reader.Time("Drain", options.Drain, TimeSpan.Zero, Day);
-        options.Cancel = reader.Time("Cancel", options.Cancel, TimeSpan.Zero, Hour);
-        options.Watchdog = reader.Boolean("Watchdog", options.Watchdog);
-        if (options.Watchdog && configuration.GetSection(section.Section.Path)["Watchdog"] is not null && !registered.IsService(typeof(ProcessLifetime)))
+        options.LameDuck = reader.Read(ShutdownSettings.LameDuck, options.LameDuck);
+        options.Drain = reader.Read(ShutdownSettings.Drain, options.Drain);
+        options.Cancel = reader.Read(ShutdownSettings.Cancel, options.Cancel);
+        options.Watchdog = reader.Read(ShutdownSettings.Watchdog, options.Watchdog);
+        if (options.Watchdog && configuration.GetSection(section.Section.Path)[ShutdownSettings.Watchdog.Key] is not null && !registered.IsService(typeof(ProcessLifetime)))
             options.Faults.Add($"{section.Section.Path}:Watchdog is set, but the process is not left to the pools: call AddPoolProcessLifetime() or remove the setting.");
-        options.MaxRequests = reader.WholeNumber("MaxRequests", options.MaxRequests, 0, long.MaxValue);
+        options.MaxRequests = reader.Read(ShutdownSettings.MaxRequests, options.MaxRequests);
         if (!section.Section.IsShared) reader.RejectUnknownKeys();
     }
 
     public ValidateOptionsResult Validate(string? name, ShutdownOptions options)
     {
         var faults = new List<string>(options.Faults);
-        Check(options.LameDuck >= TimeSpan.Zero && options.LameDuck <= Hour, "LameDuck", options.LameDuck);
-        Check(options.Drain >= TimeSpan.Zero && options.Drain <= Day, "Drain", options.Drain);
-        Check(options.Cancel >= TimeSpan.Zero && options.Cancel <= Hour, "Cancel", options.Cancel);
-        Check(options.MaxRequests >= 0, "MaxRequests", options.MaxRequests);
+        Check(ShutdownSettings.LameDuck, options.LameDuck);
+        Check(ShutdownSettings.Drain, options.Drain);
+        Check(ShutdownSettings.Cancel, options.Cancel);
+        Check(ShutdownSettings.MaxRequests, options.MaxRequests);
         return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
 
-        void Check(bool ok, string key, object value)
+        void Check<T>(Setting<T> setting, T value)
+            where T : struct
         {
-            if (!ok) faults.Add($"{section.Section.Path}:{key} was set to {value} in code, which is out of its range.");
+            if (!setting.Accepts(value)) faults.Add($"{section.Section.Path}:{setting.Key} was set to {value} in code; it may be {setting.MayBe}.");
         }
     }
 }

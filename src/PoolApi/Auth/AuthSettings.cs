@@ -7,12 +7,16 @@ namespace PoolApi.Auth;
 /// <summary>Who may use the pool, and how much of it: the section <c>Auth</c>. Faults name the setting, never a key.</summary>
 internal sealed class AuthSettings
 {
-    private const string Section = "Auth";
-    private const string KeysKey = "ApiKeys";
-    private const string MaxConcurrencyKey = "MaxConcurrency";
     private const int MaxNameLength = 64;
-    private const int MaxLimit = 1_000_000;
     private static readonly string KeyRule = $"{ApiKeys.MinLength} to {ApiKeys.MaxLength} visible ASCII characters, without blanks";
+
+    private static readonly Setting KeysSetting = Setting.Special(
+        "ApiKeys", $"a section: under the name of each client, its key, {KeyRule}", "the clients that may use the pool; none: everybody may");
+
+    private static readonly Setting<long> MaxConcurrency = Setting.WholeNumber(
+        "MaxConcurrency", 0, 1, 1_000_000, "requests for work that one client may have in the pool").WithDefault("half of workers + queue");
+
+    public static readonly SettingSection Section = new("Auth", [KeysSetting, MaxConcurrency]);
 
     private readonly int? _maxConcurrency;
 
@@ -27,16 +31,16 @@ internal sealed class AuthSettings
 
     public static AuthSettings Read(IConfiguration configuration, List<string> faults)
     {
-        IConfigurationSection section = configuration.GetSection(Section);
+        IConfigurationSection section = configuration.GetSection(Section.Name);
         var reader = new SettingsReader(section, faults);
-        reader.Known(KeysKey);
-        int maxConcurrency = (int)reader.WholeNumber(MaxConcurrencyKey, 0, 1, MaxLimit);
+        reader.Known(KeysSetting);
+        int maxConcurrency = reader.Read(MaxConcurrency, 0);
         reader.RejectUnknownKeys(secret: true);
 
-        IConfigurationSection clients = section.GetSection(KeysKey);
+        IConfigurationSection clients = section.GetSection(KeysSetting.Key);
         Dictionary<string, string> keys = ReadKeys(clients, faults);
         if (maxConcurrency != 0 && !clients.Exists())
-            faults.Add($"{section.Path}:{MaxConcurrencyKey} is set without {clients.Path}; it may be set where there are keys to tell clients apart.");
+            faults.Add($"{section.Path}:{MaxConcurrency.Key} is set without {clients.Path}; it may be set where there are keys to tell clients apart.");
         return new AuthSettings(keys.Count == 0 ? null : new ApiKeys(keys), maxConcurrency == 0 ? null : maxConcurrency);
     }
 

@@ -5,11 +5,14 @@ namespace PoolApi.Cors;
 /// <summary>Whose web pages may call the API from a browser: the section <c>Cors</c>.</summary>
 internal sealed class CorsSettings
 {
-    private const string Section = "Cors";
-    private const string OriginsKey = "Origins";
+    private static readonly TextSetting OriginsSetting = Setting.Words(
+        "Origins",
+        "",
+        static text => Split(text) is ["*"] or [] || Split(text).All(IsOrigin),
+        "origins separated by ';', each a scheme, a host and a port if it is not the usual one, such as https://app.example; or * for every origin",
+        "origins whose web pages may call the API from a browser. The management routes are never open to another origin");
 
-    private const string Allowed =
-        "origins separated by ';', each a scheme, a host and a port if it is not the usual one, such as https://app.example; or * for every origin";
+    public static readonly SettingSection Section = new("Cors", [OriginsSetting]);
 
     private CorsSettings(string[] origins) => Origins = origins;
 
@@ -21,8 +24,8 @@ internal sealed class CorsSettings
 
     public static CorsSettings Read(IConfiguration configuration, List<string> faults)
     {
-        var reader = new SettingsReader(configuration.GetSection(Section), faults);
-        string text = reader.Text(OriginsKey, "", static text => Split(text) is ["*"] or [] || Split(text).All(IsOrigin), Allowed);
+        var reader = new SettingsReader(configuration.GetSection(Section.Name), faults);
+        string text = reader.Read(OriginsSetting);
         reader.RejectUnknownKeys();
         return new CorsSettings(Split(text));
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Npgsql;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.Jobs.AspNetCore;
@@ -9,8 +8,53 @@ namespace PoolApi.JobSetup;
 /// <summary>Where jobs are kept and how they run: the section <c>Jobs</c>.</summary>
 internal sealed class JobSettings
 {
-    private const string Section = "Jobs";
-    private const string ConnectionStringKey = "ConnectionString";
+    private static readonly JobsOptions Defaults = new();
+
+    private static readonly TextSetting StoreSetting = Setting.Words(
+        "Store", "sqlite", static text => text is "sqlite" or "postgres" or "none", "sqlite, postgres or none", "what keeps the jobs");
+
+    private static readonly TextSetting PathSetting = Setting.Words(
+        "Path", "data/jobs.db", static text => text.Trim().Length > 0, "the name of a file",
+        "the file of the SQLite store; a relative path starts at the folder of the program, not at the working directory; in the image /data/jobs.db, on a volume");
+
+    private static readonly Setting ConnectionStringSetting = Setting.Special(
+        "ConnectionString", "Host=…;Database=…;Username=…;Password=…", "where PostgreSQL is, with `Jobs:Store=postgres`");
+
+    private static readonly Setting<TimeSpan> Retention = Setting.Time(
+        "Retention", Defaults.Retention, TimeSpan.FromSeconds(1), TimeSpan.FromDays(3650),
+        "how long after its end a job keeps its body and result; it is listed for twice as long");
+
+    private static readonly Setting<long> MaxAttempts = Setting.WholeNumber("MaxAttempts", Defaults.MaxAttempts, 1, 100, "attempts of one job");
+
+    private static readonly Setting<TimeSpan> RetryDelay = Setting.Time(
+        "RetryDelay", Defaults.RetryDelay, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1),
+        "the pause before the second attempt, doubled for each further one up to 5 minutes");
+
+    private static readonly Setting<TimeSpan> Lease = Setting.Time(
+        "Lease", Defaults.Lease, TimeSpan.FromSeconds(3), TimeSpan.FromHours(1), "how long after an instance has died others take on its jobs");
+
+    private static readonly Setting<long> MaxRedeliveries = Setting.WholeNumber(
+        "MaxRedeliveries", Defaults.MaxRedeliveries, 0, 1000, "how often a job begins again because its instance died");
+
+    private static readonly Setting<double> Share = Setting.Fraction(
+        "Share", Defaults.Share, 0, 1, "the part of the workers' time that jobs can count on while requests keep all of them busy");
+
+    private static readonly Setting<long> MaxPayloadBytes = Setting.WholeNumber(
+        "MaxPayloadBytes", Defaults.MaxPayloadBytes, 1, JobsOptions.MaxBytes, "bytes of the body of a job");
+
+    private static readonly Setting<long> MaxResultBytes = Setting.WholeNumber(
+        "MaxResultBytes", Defaults.MaxResultBytes, 1, JobsOptions.MaxBytes, "bytes of the result of a job");
+
+    private static readonly Setting<long> MemoryBytes = Setting.WholeNumber(
+        "MemoryBytes", new JobOptions().MemoryBytes, 1, 1L << 40,
+        "bytes of the bodies of the jobs that this instance has claimed, and of their results until they are written; at least `Jobs:MaxPayloadBytes`")
+        .WithDefault(JobOptions.DefaultMemoryBytes, isTold: true);
+
+    public static readonly SettingSection Section = new("Jobs",
+    [
+        StoreSetting, PathSetting, ConnectionStringSetting, Retention, MaxAttempts, RetryDelay, Lease, MaxRedeliveries, Share, MaxPayloadBytes,
+        MaxResultBytes, MemoryBytes,
+    ]);
 
     public required JobStoreKind Store { get; init; }
 
@@ -25,37 +69,35 @@ internal sealed class JobSettings
 
     public static JobSettings Read(IConfiguration configuration, string contentRoot, List<string> faults)
     {
-        IConfigurationSection section = configuration.GetSection(Section);
+        IConfigurationSection section = configuration.GetSection(Section.Name);
         var reader = new SettingsReader(section, faults);
-        var defaults = new JobsOptions();
-        TimeSpan day = TimeSpan.FromDays(1);
 
-        string store = reader.Text("Store", "sqlite", static text => text is "sqlite" or "postgres" or "none", "sqlite, postgres or none");
-        string path = reader.Text("Path", "data/jobs.db", static text => text.Trim().Length > 0, "the name of a file");
-        int attempts = (int)reader.WholeNumber("MaxAttempts", defaults.MaxAttempts, 1, 100);
-        int payload = (int)reader.WholeNumber("MaxPayloadBytes", defaults.MaxPayloadBytes, 1, JobsOptions.MaxBytes);
-        int result = (int)reader.WholeNumber("MaxResultBytes", defaults.MaxResultBytes, 1, JobsOptions.MaxBytes);
+        string store = reader.Read(StoreSetting);
+        string path = reader.Read(PathSetting);
+        int attempts = reader.Read(MaxAttempts, Defaults.MaxAttempts);
+        int payload = reader.Read(MaxPayloadBytes, Defaults.MaxPayloadBytes);
+        int result = reader.Read(MaxResultBytes, Defaults.MaxResultBytes);
         // The default leaves room for the largest job; what is set must do so itself.
-        long memory = reader.WholeNumber("MemoryBytes", Math.Max(new JobOptions().MemoryBytes, payload), 1, 1L << 40, JobOptions.DefaultMemoryBytes);
-        TimeSpan lease = reader.Time("Lease", defaults.Lease, TimeSpan.FromSeconds(3), TimeSpan.FromHours(1));
-        double share = Share(reader, defaults.Share);
-        TimeSpan retention = reader.Time("Retention", defaults.Retention, TimeSpan.FromSeconds(1), day * 3650);
-        int redeliveries = (int)reader.WholeNumber("MaxRedeliveries", defaults.MaxRedeliveries, 0, 1000);
-        TimeSpan retryDelay = reader.Time("RetryDelay", defaults.RetryDelay, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));
-        reader.Known(ConnectionStringKey);
+        long memory = reader.Read(MemoryBytes, Math.Max(new JobOptions().MemoryBytes, payload));
+        TimeSpan lease = reader.Read(Lease, Defaults.Lease);
+        double share = reader.Read(Share, Defaults.Share);
+        TimeSpan retention = reader.Read(Retention, Defaults.Retention);
+        int redeliveries = reader.Read(MaxRedeliveries, Defaults.MaxRedeliveries);
+        TimeSpan retryDelay = reader.Read(RetryDelay, Defaults.RetryDelay);
+        reader.Known(ConnectionStringSetting);
         reader.RejectUnknownKeys(secret: true);
         // A job that is accepted must fit beside nothing at least, and what is set is kept.
         if (memory < payload) faults.Add($"{section.Path}:MemoryBytes is {memory}; it may not be less than {section.Path}:MaxPayloadBytes, {payload}.");
 
-        string connection = section[ConnectionStringKey] ?? "";
+        string connection = section[ConnectionStringSetting.Key] ?? "";
         if (store == "postgres" && !IsConnectionString(connection))
         {
             faults.Add(
-                $"{section.Path}:{ConnectionStringKey} is {(connection.Length == 0 ? "missing" : "not understood (it is not told here: it may hold a password)")}; "
-                + "with Jobs:Store=postgres it may be 'Host=…;Database=…;Username=…;Password=…'.");
+                $"{section.Path}:{ConnectionStringSetting.Key} is {(connection.Length == 0 ? "missing" : "not understood (it is not told here: it may hold a password)")}; "
+                + $"with Jobs:Store=postgres it may be '{ConnectionStringSetting.MayBe}'.");
         }
         if (store != "postgres" && connection.Length > 0)
-            faults.Add($"{section.Path}:{ConnectionStringKey} is set, and {section.Path}:Store is {store}; set {section.Path}:Store to postgres, or leave it out.");
+            faults.Add($"{section.Path}:{ConnectionStringSetting.Key} is set, and {section.Path}:Store is {store}; set {section.Path}:Store to postgres, or leave it out.");
         return new JobSettings
         {
             Store = store switch { "postgres" => JobStoreKind.Postgres, "none" => JobStoreKind.None, _ => JobStoreKind.Sqlite },
@@ -74,15 +116,6 @@ internal sealed class JobSettings
                 options.RetryDelay = retryDelay;
             },
         };
-    }
-
-    private static double Share(SettingsReader reader, double fallback)
-    {
-        string text = reader.Text("Share", "", static text => Parse(text) is >= 0 and <= 1, "a number from 0 to 1, such as 0.02");
-        return Parse(text) ?? fallback;
-
-        static double? Parse(string text) =>
-            double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) ? value : null;
     }
 
     private static bool IsConnectionString(string text)

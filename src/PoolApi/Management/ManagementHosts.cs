@@ -10,10 +10,13 @@ namespace PoolApi.Management;
 /// </remarks>
 internal sealed class ManagementHosts
 {
-    public const string Key = "AllowedHosts";
-
-    private const string Allowed = "host names without port, separated by ';', such as pool.example or *.ops.example. "
-        + "IP addresses and localhost are always allowed, and a lone * never: any web page could then call the management routes";
+    public static readonly TextSetting Setting = PoolApi.AspNetCore.Settings.Setting.Words(
+        "AllowedHosts",
+        "",
+        static text => Split(text).All(IsName),
+        "host names without port, separated by ';', such as pool.example or *.ops.example. "
+            + "IP addresses and localhost are always allowed, and a lone * never: any web page could then call the management routes",
+        "names by which the management routes answer, beside IP addresses, `localhost` and the names in `Management:Urls`");
 
     private readonly HashSet<string> _names = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _suffixes = [];
@@ -30,8 +33,7 @@ internal sealed class ManagementHosts
     /// <summary>Reads the setting. The names in <c>Management:Urls</c> are allowed as well.</summary>
     public static ManagementHosts Read(SettingsReader management, ServerUrls urls)
     {
-        string text = management.Text(Key, "", static text => Split(text).All(IsName), Allowed);
-        return new ManagementHosts(Split(text).Concat(urls.ManagementNames));
+        return new ManagementHosts(Split(management.Read(Setting)).Concat(urls.ManagementNames));
     }
 
     /// <summary>Whether a client may use this host. HTTP/1.0 needs none; a browser always sends one.</summary>

@@ -6,16 +6,24 @@ namespace PoolApi.Thumbnails;
 /// <summary>What decoding an image may cost: the section <c>Thumbnails</c>.</summary>
 internal static class ThumbnailSettings
 {
-    private const int MaxMegabytes = 65536;
+    private static readonly DecodeLimits Defaults = DecodeLimits.Default;
+
+    private static readonly Setting<TimeSpan> MaxDecodeTime = Setting.Time(
+        "MaxDecodeTime", Defaults.MaxTime, TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1),
+        "the CPU time that decoding one image may take, estimated from its container");
+
+    private static readonly Setting<long> MaxDecodeMegabytes = Setting.WholeNumber(
+        "MaxDecodeMegabytes", Defaults.MaxMegabytes, 16, 65536, "the memory that decoding one image may take, estimated from its container");
+
+    public static readonly SettingSection Section = new("Thumbnails", [MaxDecodeTime, MaxDecodeMegabytes]);
 
     public static DecodeLimits Read(IConfiguration configuration, List<string> faults)
     {
-        var reader = new SettingsReader(configuration.GetSection("Thumbnails"), faults);
-        DecodeLimits defaults = DecodeLimits.Default;
+        var reader = new SettingsReader(configuration.GetSection(Section.Name), faults);
         var limits = new DecodeLimits
         {
-            MaxTime = reader.Time("MaxDecodeTime", defaults.MaxTime, TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1)),
-            MaxMegabytes = (int)reader.WholeNumber("MaxDecodeMegabytes", defaults.MaxMegabytes, 16, MaxMegabytes),
+            MaxTime = reader.Read(MaxDecodeTime, Defaults.MaxTime),
+            MaxMegabytes = reader.Read(MaxDecodeMegabytes, Defaults.MaxMegabytes),
         };
         reader.RejectUnknownKeys();
         return limits;

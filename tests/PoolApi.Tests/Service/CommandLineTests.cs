@@ -1,3 +1,5 @@
+using PoolApi.AspNetCore.Settings;
+
 namespace PoolApi.Tests.Service;
 
 /// <summary>What is written on the command line is used, answered or refused by its name.</summary>
@@ -14,6 +16,7 @@ public class CommandLineTests
     [InlineData("-v")]
     [InlineData("version")]
     [InlineData("healthcheck", "--help")]
+    [InlineData("check", "--help")]
     public async Task A_question_about_the_program_is_answered_and_starts_nothing(params string[] args)
     {
         Assert.False(CommandLine.Serves(args));
@@ -86,14 +89,38 @@ public class CommandLineTests
     public void What_belongs_to_somebody_else_is_left_alone(string key) => Assert.Empty(Faults(key));
 
     [Fact]
+    public void Help_lists_every_setting_with_its_default_and_what_it_may_be()
+    {
+        string help = SettingHelp.Text();
+        string text = help.ReplaceLineEndings(" ").Replace("      ", "", StringComparison.Ordinal);
+        foreach ((string key, Setting setting) in SettingCatalogue.All)
+        {
+            Assert.Contains($"  {key}   default: {setting.Default}\n", help, StringComparison.Ordinal);
+            Assert.Contains($"may be {setting.MayBe}", text, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("--Pool:Workers", "4")]
+    [InlineData]
+    public async Task The_settings_after_check_are_those_of_a_start(params string[] settings)
+    {
+        string[] args = ["check", .. settings];
+        Assert.False(CommandLine.Serves(args));
+        Assert.True(CommandLine.Checks(args));
+        Assert.Null(await CommandLine.RunAsync(args));
+        Assert.Equal(settings, CommandLine.Settings(args));
+    }
+
+    [Fact]
     public void The_known_names_are_those_that_the_sections_accept()
     {
         using var other = new ServiceApp();
         Assert.NotNull(other.Server); // from here on a failed start throws instead of ending the program
-        (string, string)[] unknown = [.. SettingNames.Sections.Keys.Select(static section => ($"{section}:Zzz", "1"))];
+        (string, string)[] unknown = [.. SettingCatalogue.Sections.Select(static section => ($"{section.Name}:Zzz", "1"))];
         string said = StartFaults.Explain(ServiceApp.FailedStart(unknown));
-        foreach ((string section, string[] keys) in SettingNames.Sections)
-            Assert.Contains($"the settings under {section} are: {string.Join(", ", keys)}.", said, StringComparison.Ordinal);
+        foreach (SettingSection section in SettingCatalogue.Sections)
+            Assert.Contains($"the settings under {section.Name} are: {string.Join(", ", section.Keys)}.", said, StringComparison.Ordinal);
     }
 
     private static List<string> Faults(string key)

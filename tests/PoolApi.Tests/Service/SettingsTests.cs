@@ -112,15 +112,6 @@ public class SettingsTests
     [InlineData("Cors:Origins", "Cors:Origins is 'x'; it may be origins separated by ';', each a scheme, a host and a port if it is not the usual one, such as https://app.example; or * for every origin.")]
     public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
 
-    [Theory]
-    [InlineData("Pool:QueueBytes")]
-    [InlineData("Jobs:MemoryBytes")]
-    public void The_readme_has_the_defaults_that_follow_the_memory_in_the_words_of_the_faults(string key)
-    {
-        string readme = File.ReadAllText(Path.Combine(PoolApi.Tests.Settings.FrameworkSettingsTests.Root(), "README.md"));
-        Assert.Contains($"\n| `{key}` | {PoolApi.Jobs.Running.JobOptions.DefaultMemoryBytes}", readme, StringComparison.Ordinal);
-    }
-
     [Fact]
     public void The_largest_body_of_a_job_fits_into_the_memory_that_its_default_gives_to_jobs()
     {

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.FileProviders;
+using PoolApi.AspNetCore.Settings;
 using PoolApi.Settings;
 
 namespace PoolApi.Tests.Settings;
@@ -88,8 +89,11 @@ public class FrameworkSettingsTests
     public void The_table_in_the_docs_is_this_table()
     {
         string[] rows = [.. File.ReadLines(Path.Combine(Root(), "docs", "settings.md")).Where(static line => line.StartsWith("| `", StringComparison.Ordinal))];
-        Assert.Equal(FrameworkSettings.All.Select(Row), rows);
+        Assert.Equal([.. SettingCatalogue.All.Select(static setting => Row(setting.Key, setting.Setting)), .. FrameworkSettings.All.Select(Row)], rows);
     }
+
+    private static string Row(string key, Setting setting) =>
+        $"| `{key}` | {setting.Default} | {setting.MayBe.Replace("*", "\\*", StringComparison.Ordinal)} | {setting.Text} |";
 
     internal static string Row(FrameworkSetting setting) => setting.Use switch
     {

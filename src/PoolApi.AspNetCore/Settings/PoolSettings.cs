@@ -1,0 +1,59 @@
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Settings;
+
+/// <summary>The settings of one pool, under <c>Pools:{name}</c> unless the app says otherwise.</summary>
+internal static class PoolSettings
+{
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
+    private static readonly PoolOptions Defaults = new();
+
+    public static readonly Setting<long> Workers = Setting.WholeNumber(
+        "Workers", Defaults.Workers, 1, FixedThreadPoolOptions.MaxWorkers, "threads that run work")
+        .WithDefault("the number of processors, at most 1024");
+
+    public static readonly Setting<long> QueueCapacity = Setting.WholeNumber(
+        "QueueCapacity", Defaults.QueueCapacity, 1, FixedThreadPoolOptions.MaxQueueCapacity, "requests that may wait");
+
+    public static readonly Setting<TimeSpan> MaxQueueTime = Setting.Time(
+        "MaxQueueTime", Defaults.MaxQueueTime, Shortest, Longest, "how long a request may wait for a worker", orInfinite: true);
+
+    public static readonly Setting<TimeSpan> MaxRunTime = Setting.Time(
+        "MaxRunTime", Defaults.MaxRunTime, Shortest, Longest, "how long the work of a request may run", orInfinite: true);
+
+    public static readonly Setting<long> MaxBodyBytes = Setting.WholeNumber(
+        "MaxBodyBytes", Defaults.MaxBodyBytes, 1, 1L << 30, "bytes of one body; never more than `QueueBytes`");
+
+    public static readonly Setting<long> QueueBytes = Setting.WholeNumber(
+        "QueueBytes", Defaults.QueueBytes, 1, 1L << 40,
+        "bytes of the bodies of all waiting requests, and as many again of answers that clients have not read yet")
+        .WithDefault(PoolOptions.DefaultQueueBytes, isTold: true);
+
+    public static readonly Setting<bool> OverloadControl = Setting.Boolean(
+        "OverloadControl", Defaults.OverloadControl, "refuse requests that would wait longer than the clients of the same route are seen to wait");
+
+    public static readonly Setting<bool> ServerTiming = Setting.Boolean("ServerTiming", Defaults.ServerTiming, "answers have a `Server-Timing` header");
+
+    public static readonly Setting<TimeSpan> StuckAfter = Setting.Time(
+        "StuckAfter", Defaults.StuckAfter, Shortest, Longest,
+        "a worker is shown as stuck after so long on one item, and when its item has run for longer than `MaxRunTime`", orInfinite: true);
+
+    public static readonly Setting<long> Nice = Setting.WholeNumber(
+        "Nice", Defaults.Nice, 0, 19, "how far the workers let the server's own threads go first when every core is in use");
+
+    /// <summary>What a pool's name may be.</summary>
+    public const string NameRule = "1 to 32 ASCII letters, digits, '-', '_' or '.'";
+
+    /// <summary>The pool's name where the configuration decides it.</summary>
+    public static readonly TextSetting Name = Setting.Words(
+        "Name", "cpu", FixedThreadPoolOptions.IsName, NameRule, "the name of the pool; its threads are named `{name}-{id}`");
+
+    /// <summary>The pool's name where the app decides it: the setting may only repeat it.</summary>
+    public static TextSetting NameOf(string registered) => Setting.Words(
+        Name.Key, registered, text => text == registered, $"'{registered}', the name that the app registered", Name.Text);
+
+    /// <summary>All but the name.</summary>
+    public static readonly IReadOnlyList<Setting> All =
+        [Workers, QueueCapacity, MaxQueueTime, MaxRunTime, MaxBodyBytes, QueueBytes, OverloadControl, ServerTiming, StuckAfter, Nice];
+}

@@ -1,0 +1,114 @@
+using System.Globalization;
+
+namespace PoolApi.AspNetCore.Settings;
+
+/// <summary>
+/// One setting, declared once: its key, its default, what it may be, and what it does. The declaration reads the configuration,
+/// words the faults, judges what code sets, and fills the documentation.
+/// </summary>
+internal abstract class Setting
+{
+    private protected Setting(string key, string mayBe, string text)
+    {
+        Key = key;
+        MayBe = mayBe;
+        Text = text;
+    }
+
+    /// <summary>The key within its section.</summary>
+    public string Key { get; }
+
+    /// <summary>What it is when it is not set, in words.</summary>
+    public string Default { get; init; } = "none";
+
+    /// <summary>The rule in words, to follow "it may be".</summary>
+    public string MayBe { get; }
+
+    /// <summary>What it does.</summary>
+    public string Text { get; }
+
+    /// <summary>Whether a fault says the default, since the machine or another setting decides it.</summary>
+    public bool IsDefaultTold { get; init; }
+
+    /// <summary>A whole number.</summary>
+    public static Setting<long> WholeNumber(string key, long fallback, long min, long max, string text) => new(
+        key,
+        $"a whole number from {min} to {max}",
+        text,
+        value => long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number : null,
+        number => number >= min && number <= max)
+    {
+        Default = fallback.ToString(CultureInfo.InvariantCulture),
+    };
+
+    /// <summary>A decimal fraction.</summary>
+    public static Setting<double> Fraction(string key, double fallback, double min, double max, string text) => new(
+        key,
+        string.Create(CultureInfo.InvariantCulture, $"a number from {min} to {max}, such as {fallback}"),
+        text,
+        value => double.TryParse(value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) ? number : null,
+        number => number >= min && number <= max)
+    {
+        Default = fallback.ToString(CultureInfo.InvariantCulture),
+    };
+
+    /// <summary>A time, written <c>[d.]hh:mm:ss[.fff]</c>; <see cref="Timeout.InfiniteTimeSpan"/>, where it is allowed, <c>-00:00:00.0010000</c>.</summary>
+    public static Setting<TimeSpan> Time(string key, TimeSpan fallback, TimeSpan min, TimeSpan max, string text, bool orInfinite = false) => new(
+        key,
+        $"a time from {min:c} to {max:c}, written [d.]hh:mm:ss[.fff]{(orInfinite ? $", or {Timeout.InfiniteTimeSpan:c} for never" : "")}",
+        text,
+        // "5" alone would be five days: nobody means that, so a colon is asked for.
+        value => value.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(value, CultureInfo.InvariantCulture, out TimeSpan time) ? time : null,
+        time => (time >= min && time <= max) || (orInfinite && time == Timeout.InfiniteTimeSpan))
+    {
+        Default = fallback.ToString("c", CultureInfo.InvariantCulture),
+    };
+
+    /// <summary><c>true</c> or <c>false</c>.</summary>
+    public static Setting<bool> Boolean(string key, bool fallback, string text) =>
+        new(key, "true or false", text, static value => bool.TryParse(value, out bool flag) ? flag : null, static _ => true)
+        {
+            Default = fallback ? "true" : "false",
+        };
+
+    /// <summary>A text that a rule allows.</summary>
+    public static TextSetting Words(string key, string fallback, Func<string, bool> accepts, string mayBe, string text) =>
+        new(key, fallback, accepts, mayBe, text) { Default = fallback.Length == 0 ? "none" : fallback };
+
+    /// <summary>A setting that its own code reads and judges, such as a section or a secret.</summary>
+    public static SpecialSetting Special(string key, string mayBe, string text) => new(key, mayBe, text);
+}
+
+/// <summary>A setting that its own code reads and judges.</summary>
+internal sealed class SpecialSetting(string key, string mayBe, string text) : Setting(key, mayBe, text)
+{
+    /// <summary>The same setting with a default.</summary>
+    public SpecialSetting WithDefault(string words) => new(Key, MayBe, Text) { Default = words };
+}
+
+/// <summary>A setting whose value is a number, a time or a flag.</summary>
+internal sealed class Setting<T>(string key, string mayBe, string text, Func<string, T?> parse, Func<T, bool> accepts) : Setting(key, mayBe, text)
+    where T : struct
+{
+    /// <summary>The value that a text means; <see langword="null"/> if it means none, or one out of range.</summary>
+    public T? Parse(string value) => parse(value) is { } parsed && accepts(parsed) ? parsed : null;
+
+    /// <summary>Whether a value that code has set is within the range.</summary>
+    public bool Accepts(T value) => accepts(value);
+
+    /// <summary>The same setting with a default that the machine or another setting decides.</summary>
+    /// <param name="words">The default in words.</param>
+    /// <param name="isTold">Whether a fault says it.</param>
+    public Setting<T> WithDefault(string words, bool isTold = false) =>
+        new(Key, MayBe, Text, parse, accepts) { Default = words, IsDefaultTold = isTold };
+}
+
+/// <summary>A setting whose value is a text.</summary>
+internal sealed class TextSetting(string key, string fallback, Func<string, bool> accepts, string mayBe, string text) : Setting(key, mayBe, text)
+{
+    /// <summary>What it is when it is not set, or wrong.</summary>
+    public string Fallback => fallback;
+
+    /// <summary>Whether a text is allowed.</summary>
+    public bool Accepts(string value) => accepts(value);
+}

@@ -1,0 +1,15 @@
+using Microsoft.Extensions.Options;
+
+namespace PoolApi;
+
+/// <summary>The command <c>check</c>: judges the settings as a start would, opens no port and no store, and says the result.</summary>
+internal static class SettingsCheck
+{
+    /// <returns>0. A fault is thrown, as at a start, and ends in exit code 78.</returns>
+    public static int Run(WebApplication app)
+    {
+        app.Services.GetRequiredService<IStartupValidator>().Validate();
+        Console.Out.WriteLine("The settings are valid.");
+        return 0;
+    }
+}
