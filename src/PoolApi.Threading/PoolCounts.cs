@@ -1,57 +1,37 @@
+using PoolApi.Threading.Core.Queue;
+
 namespace PoolApi.Threading;
 
 /// <summary>
-/// What became of the work a pool accepted, at one moment. <see cref="Accepted"/> equals <see cref="Ended"/> plus what
-/// waits and what is in flight, at every moment.
+/// The outcomes of the work that a pool has accepted, counted at one moment. <see cref="Accepted"/> equals <see cref="Ended"/> plus the
+/// queued items and the items in flight, at every moment.
 /// </summary>
-public readonly record struct PoolCounts
+public sealed class PoolCounts
 {
+    private readonly OutcomeCounts _ended;
+
+    internal PoolCounts(long accepted, in OutcomeCounts ended)
+    {
+        Accepted = accepted;
+        _ended = ended;
+        Ended = ended.Total;
+    }
+
     /// <summary>Items accepted.</summary>
-    public long Accepted { get; init; }
-
-    /// <summary>Items that ran to their end.</summary>
-    public long Completed { get; init; }
-
-    /// <summary>Items that ran and threw.</summary>
-    public long Failed { get; init; }
-
-    /// <summary>Items that were cancelled, waiting or running.</summary>
-    public long Cancelled { get; init; }
-
-    /// <summary>Items that waited too long.</summary>
-    public long Expired { get; init; }
-
-    /// <summary>Items dropped because of overload.</summary>
-    public long Shed { get; init; }
-
-    /// <summary>Items whose client went away while they waited.</summary>
-    public long ClientGone { get; init; }
-
-    /// <summary>Items handed back because the pool stopped.</summary>
-    public long NotStarted { get; init; }
-
-    /// <summary>Items that were left behind by a stop.</summary>
-    public long Abandoned { get; init; }
-
-    /// <summary>Items that ran for longer than they may.</summary>
-    public long TimedOut { get; init; }
+    public long Accepted { get; }
 
     /// <summary>Items that have ended, whatever their outcome.</summary>
-    public long Ended => Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned + TimedOut;
+    public long Ended { get; }
 
-    /// <summary>These and those together, for several pools at once.</summary>
-    /// <param name="other">Those.</param>
-    public PoolCounts Plus(PoolCounts other) => new()
+    /// <summary>Items that have ended with one outcome.</summary>
+    /// <param name="outcome">The outcome.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The outcome is none of the enumeration's.</exception>
+    public long this[WorkOutcome outcome]
     {
-        Accepted = Accepted + other.Accepted,
-        Completed = Completed + other.Completed,
-        Failed = Failed + other.Failed,
-        Cancelled = Cancelled + other.Cancelled,
-        Expired = Expired + other.Expired,
-        Shed = Shed + other.Shed,
-        ClientGone = ClientGone + other.ClientGone,
-        NotStarted = NotStarted + other.NotStarted,
-        Abandoned = Abandoned + other.Abandoned,
-        TimedOut = TimedOut + other.TimedOut,
-    };
+        get
+        {
+            if (outcome is < 0 or > WorkOutcome.TimedOut) throw new ArgumentOutOfRangeException(nameof(outcome), outcome, "not an outcome");
+            return _ended[(int)outcome];
+        }
+    }
 }

@@ -4,61 +4,62 @@ using System.Text;
 namespace PoolApi.Threading;
 
 /// <summary>How a pool's shutdown went.</summary>
-public sealed record ShutdownReport
+public sealed class ShutdownReport
 {
+    internal ShutdownReport()
+    {
+    }
+
     /// <summary>What the shutdown was to do with work that had not ended; <see langword="null"/> after a <see cref="FixedThreadPool.JoinAsync"/> alone.</summary>
-    public ShutdownMode? Mode { get; init; }
+    internal ShutdownMode? Mode { get; init; }
 
     /// <summary>Everything accepted had ended by itself before anything had to be handed back or cancelled.</summary>
-    public required bool Drained { get; init; }
-
-    /// <summary>Every worker's thread has ended and was joined.</summary>
-    public bool Joined => NotJoined.Count == 0;
+    public bool Drained { get; internal init; }
 
     /// <summary>How many workers' threads were joined.</summary>
-    public required int WorkersJoined { get; init; }
+    public int WorkersJoined { get; internal init; }
 
     /// <summary>The workers whose threads did not end in time, with what they were running.</summary>
-    public required IReadOnlyList<WorkerSnapshot> NotJoined { get; init; }
+    public IReadOnlyList<WorkerSnapshot> NotJoined { get; internal init; } = [];
 
     /// <summary>The items that were accepted and handed back without having run: the highest priority first, in each the oldest first.</summary>
-    public required IReadOnlyList<PoolWorkItem> NotStarted { get; init; }
+    public IReadOnlyList<PoolWorkItem> NotStarted { get; internal init; } = [];
 
     /// <summary>
     /// How many items were under way when the pool cancelled what ran (a drain missed its deadline;
     /// <see cref="ShutdownMode.Cancel"/>; <see cref="FixedThreadPool.CancelAll"/>) and then failed or were cancelled, and how many
     /// were left behind, asked to stop or not. One that completed all the same is not among them.
     /// </summary>
-    public required int Interrupted { get; init; }
+    public int Interrupted { get; internal init; }
 
     /// <summary>Nothing that was accepted was handed back or interrupted by this shutdown.</summary>
     public bool NothingLost => NotStarted.Count == 0 && Interrupted == 0;
 
     /// <summary>What became of everything the pool ever accepted.</summary>
-    public required PoolCounts Counts { get; init; }
+    public PoolCounts Counts { get; internal init; } = new(0, default);
 
     /// <summary>How long the shutdown took.</summary>
-    public required TimeSpan Elapsed { get; init; }
+    public TimeSpan Elapsed { get; internal init; }
 
     /// <summary>One line for a log: how the shutdown went, what became of the work, what never ran, and which thread is stuck on what.</summary>
     public override string ToString()
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"{Mode?.ToString() ?? "Join"} in {Elapsed.TotalSeconds:F1} s: ");
-        text.Append(CultureInfo.InvariantCulture, $"{Counts.Completed} of {Counts.Accepted} completed");
-        Append(text, Counts.Failed, "failed");
-        Append(text, Counts.Cancelled, "cancelled");
-        Append(text, Counts.Expired, "expired");
-        Append(text, Counts.Shed, "shed");
-        Append(text, Counts.ClientGone, "without a client");
-        Append(text, Counts.NotStarted, "never ran");
+        text.Append(CultureInfo.InvariantCulture, $"{Counts[WorkOutcome.Completed]} of {Counts.Accepted} completed");
+        Append(text, Counts[WorkOutcome.Failed], "failed");
+        Append(text, Counts[WorkOutcome.Cancelled], "cancelled");
+        Append(text, Counts[WorkOutcome.Expired], "expired");
+        Append(text, Counts[WorkOutcome.Shed], "shed");
+        Append(text, Counts[WorkOutcome.ClientGone], "without a client");
+        Append(text, Counts[WorkOutcome.NotStarted], "never ran");
         if (NotStarted.Count > 0)
         {
             IEnumerable<string> kinds = NotStarted.GroupBy(KindOf, StringComparer.Ordinal).Select(static g => $"{g.Count()} {g.Key}");
             text.Append(CultureInfo.InvariantCulture, $" ({string.Join(", ", kinds)})");
         }
-        Append(text, Counts.TimedOut, "timed out");
-        Append(text, Counts.Abandoned, "abandoned");
+        Append(text, Counts[WorkOutcome.TimedOut], "timed out");
+        Append(text, Counts[WorkOutcome.Abandoned], "abandoned");
         text.Append(CultureInfo.InvariantCulture, $"; {WorkersJoined} of {WorkersJoined + NotJoined.Count} threads joined");
         foreach (WorkerSnapshot worker in NotJoined)
         {

@@ -5,9 +5,7 @@ namespace PoolApi.Threading;
 /// </summary>
 public sealed class WorkAbandonedException : Exception
 {
-    /// <summary>Creates the exception for a pool.</summary>
-    /// <param name="poolName">The name of the pool that stopped.</param>
-    public WorkAbandonedException(string poolName)
+    internal WorkAbandonedException(string poolName)
         : base($"The pool '{poolName}' stopped while the work was under way; whether it took effect is unknown.") => PoolName = poolName;
 
     /// <summary>The pool that stopped.</summary>

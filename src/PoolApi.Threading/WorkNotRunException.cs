@@ -4,20 +4,13 @@ namespace PoolApi.Threading;
 /// The pool accepted the work and handed it back without running it. (Work that its own caller cancelled ends with an
 /// <see cref="OperationCanceledException"/> instead.)
 /// </summary>
-public sealed class WorkNotRunException : Exception
+public sealed class WorkNotRunException : WorkRefusedException
 {
-    /// <summary>Creates the exception for a pool and a reason.</summary>
-    /// <param name="poolName">The name of the pool that handed the work back.</param>
-    /// <param name="reason">Why it did not run.</param>
-    public WorkNotRunException(string poolName, NotRunReason reason)
-        : base($"The pool '{poolName}' did not run the work: {Explain(reason)}.")
+    internal WorkNotRunException(string poolName, NotRunReason reason)
+        : base(poolName, $"The pool '{poolName}' did not run the work: {Explain(reason)}.")
     {
-        PoolName = poolName;
         Reason = reason;
     }
-
-    /// <summary>The pool that handed the work back.</summary>
-    public string PoolName { get; }
 
     /// <summary>Why the work did not run.</summary>
     public NotRunReason Reason { get; }

@@ -7,10 +7,7 @@ namespace PoolApi.Threading;
 /// </summary>
 public sealed class WorkTimedOutException : TimeoutException
 {
-    /// <summary>Creates the exception for a pool.</summary>
-    /// <param name="poolName">The name of the pool.</param>
-    /// <param name="maxRunTime">How long the work may run.</param>
-    public WorkTimedOutException(string poolName, TimeSpan maxRunTime)
+    internal WorkTimedOutException(string poolName, TimeSpan maxRunTime)
         : base(string.Create(CultureInfo.InvariantCulture, $"The work ran for {maxRunTime.TotalSeconds:0.###} s on the pool '{poolName}', which is as long as it may; its code may still be running."))
     {
         PoolName = poolName;

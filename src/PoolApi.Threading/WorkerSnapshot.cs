@@ -3,41 +3,45 @@ using System.Diagnostics;
 namespace PoolApi.Threading;
 
 /// <summary>One worker at one moment.</summary>
-public sealed record WorkerSnapshot
+public sealed class WorkerSnapshot
 {
+    internal WorkerSnapshot()
+    {
+    }
+
     /// <summary>
     /// The worker: 0 to N−1, until the pool is resized or has a stand-in. One that is added takes up the id of one that has left,
     /// or else the next.
     /// </summary>
-    public required int Id { get; init; }
+    public int Id { get; internal init; }
 
     /// <summary>Its thread's name, <c>{pool}-{id}</c>.</summary>
-    public required string Name { get; init; }
+    public string Name { get; internal init; } = "";
 
     /// <summary>What it does.</summary>
-    public required WorkerState State { get; init; }
+    public WorkerState State { get; internal init; }
 
     /// <summary>The kind of what it runs; <see langword="null"/> when it runs nothing.</summary>
-    public string? Kind { get; init; }
+    public string? Kind { get; internal init; }
 
     /// <summary>For whom it runs it; <see langword="null"/> when it runs nothing or nobody said.</summary>
-    public string? Origin { get; init; }
+    public string? Origin { get; internal init; }
 
     /// <summary>The trace that what it runs belongs to; all zeros when there is none.</summary>
-    public ActivityTraceId TraceId { get; init; }
+    public ActivityTraceId TraceId { get; internal init; }
 
     /// <summary>For how long it has been running it without a break; <see langword="null"/> when it runs nothing.</summary>
-    public TimeSpan? Elapsed { get; init; }
+    public TimeSpan? Elapsed { get; internal init; }
 
     /// <summary>Items that completed on it.</summary>
-    public required long Completed { get; init; }
+    public long Completed { get; internal init; }
 
     /// <summary>Items that failed on it.</summary>
-    public required long Failed { get; init; }
+    public long Failed { get; internal init; }
 
     /// <summary>Items that ran on it and ended, whatever their outcome.</summary>
-    public required long Finished { get; init; }
+    public long Finished { get; internal init; }
 
     /// <summary>The time it has spent running items, what it runs now included.</summary>
-    public required TimeSpan BusyTime { get; init; }
+    public TimeSpan BusyTime { get; internal init; }
 }

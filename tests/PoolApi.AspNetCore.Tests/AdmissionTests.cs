@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -48,7 +49,7 @@ public class AdmissionTests
         Assert.Equal(0, app.PoolContext().Bodies.Used);
         gate.Open();
         Assert.Equal("passed", await running);
-        Assert.Equal((1, 1), (app.Pool.GetSnapshot().Counts.Completed, app.Pool.GetSnapshot().Counts.Expired));
+        Assert.Equal((1, 1), (app.Pool.GetSnapshot().Counts[WorkOutcome.Completed], app.Pool.GetSnapshot().Counts[WorkOutcome.Expired]));
     }
 
     [Fact]
@@ -71,7 +72,7 @@ public class AdmissionTests
             await app.UntilQueued(1);
         }
         await app.UntilQueued(0);
-        Assert.Equal(1, app.Pool.GetSnapshot().Counts.ClientGone);
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.ClientGone]);
         await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
         gate.Open();
         Assert.Equal("passed", await running);

@@ -74,7 +74,7 @@ public sealed class EndpointOptionsTests
             using HttpResponseMessage waited = await app.Client.GetAsync(Root, TestApp.Token);
             Assert.Equal((418, "too slow"), ((int)waited.StatusCode, await waited.Content.ReadAsStringAsync(TestApp.Token)));
         }
-        Assert.Equal(0, app.Pool.GetSnapshot().Counts.ClientGone);
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts[WorkOutcome.ClientGone]);
         gate.Open();
         using HttpResponseMessage passed = await blocking;
         Assert.Equal(HttpStatusCode.OK, passed.StatusCode);
@@ -121,7 +121,7 @@ public sealed class EndpointOptionsTests
         }
         await told.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token);
         await TestApp.Until(() => app.Pool.GetSnapshot().Counts.Ended == app.Pool.GetSnapshot().Counts.Accepted, "everything has ended");
-        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts[WorkOutcome.Completed]);
     }
 
     [Fact]

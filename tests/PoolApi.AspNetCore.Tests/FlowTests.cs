@@ -83,7 +83,7 @@ public class FlowTests
         Assert.Equal(418, (int)response.StatusCode);
         Assert.Same(thrown, caught);
         Assert.Equal("cpu-0", await app.Client.GetStringAsync("/works", TestApp.Token));
-        Assert.Equal(1, app.Pool.GetSnapshot().Counts.Failed);
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.Failed]);
     }
 
     [Fact]
@@ -110,7 +110,7 @@ public class FlowTests
         gate.Open();
         Assert.Equal(["passed", "passed"], await Task.WhenAll(beside, behind));
         PoolCounts counts = app.Pool.GetSnapshot().Counts;
-        Assert.Equal((22, 2, 20), (counts.Accepted, counts.Completed, counts.Failed));
+        Assert.Equal((22, 2, 20), (counts.Accepted, counts[WorkOutcome.Completed], counts[WorkOutcome.Failed]));
         Assert.Empty(app.Log.With("replaced"));
     }
 
@@ -133,7 +133,7 @@ public class FlowTests
             await came.Task.WaitAsync(TestApp.Token);
         }
         await cancelled.Task.WaitAsync(TestApp.Token);
-        await TestApp.Until(() => app.Pool.GetSnapshot().Counts.Cancelled == 1, "counted as cancelled");
+        await TestApp.Until(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled] == 1, "counted as cancelled");
     }
 
     [Fact]
@@ -170,6 +170,6 @@ public class FlowTests
         });
         using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
         Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
-        Assert.Equal(1, app.Pool.GetSnapshot().Counts.Failed);
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.Failed]);
     }
 }

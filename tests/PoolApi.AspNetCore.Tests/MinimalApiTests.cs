@@ -1,5 +1,6 @@
 using System.Net;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -166,7 +167,7 @@ public class MinimalApiTests
                 })
                 .RunOnPool());
         Assert.Equal("try 1, try 2", await app.Client.GetStringAsync("/", TestApp.Token));
-        Assert.Equal(2, app.Pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(2, app.Pool.GetSnapshot().Counts[WorkOutcome.Completed]);
     }
 
     [Fact]
@@ -200,7 +201,7 @@ public class MinimalApiTests
             app.MapGet("/quick", () => "quick").RunOnPool();
         });
         Task<string> slow = app.Client.GetStringAsync("/slow", TestApp.Token);
-        await TestApp.Until(() => app.Pool.GetSnapshot().Counts.Completed == 1, "the handler returned");
+        await TestApp.Until(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1, "the handler returned");
         Assert.Equal("quick", await app.Client.GetStringAsync("/quick", TestApp.Token));
         release.SetResult();
         Assert.Equal("slow", await slow);

@@ -100,8 +100,8 @@ public class NamedPoolTests
         await using TestApp one = await TestApp.StartAsync(app => app.MapGet("/", Where).RunOnPool());
         await using TestApp two = await TestApp.StartAsync(app => app.MapGet("/", Where).RunOnPool());
         await one.Client.GetStringAsync("/", TestApp.Token);
-        Assert.Equal(1, one.Pool.GetSnapshot().Counts.Completed);
-        Assert.Equal(0, two.Pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(1, one.Pool.GetSnapshot().Counts[WorkOutcome.Completed]);
+        Assert.Equal(0, two.Pool.GetSnapshot().Counts[WorkOutcome.Completed]);
         await one.App.StopAsync(TestApp.Token);
         Assert.Equal("cpu-0", await two.Client.GetStringAsync("/", TestApp.Token));
     }

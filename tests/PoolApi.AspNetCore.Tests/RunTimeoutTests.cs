@@ -37,7 +37,7 @@ public sealed class RunTimeoutTests
         string json = answer[answer.IndexOf('{', StringComparison.Ordinal)..(answer.LastIndexOf('}') + 1)];
         Assert.Equal("urn:poolapi:problem:run-timeout", (string?)JsonNode.Parse(json)!["type"]);
         PoolSnapshot snapshot = app.Pool.GetSnapshot();
-        Assert.Equal((1, 0), (snapshot.Counts.TimedOut, snapshot.InFlight));
+        Assert.Equal((1, 0), (snapshot.Counts[WorkOutcome.TimedOut], snapshot.InFlight));
         Assert.False(late.HasReturned);
         if (path != "/asynchronous") Assert.Equal(1, snapshot.Workers.Count(static w => w.State == WorkerState.Stuck));
         Assert.Equal("pong", await app.Client.GetStringAsync("/ping", TestApp.Token)); // on the other worker
@@ -128,7 +128,7 @@ public sealed class RunTimeoutTests
         }
         Task<string[]> patient = Task.WhenAll(Enumerable.Range(0, 50).Select(_ => app.Client.GetStringAsync("/false", TestApp.Token)));
         Assert.All(await patient, static answer => Assert.Equal("done", answer));
-        Assert.Equal(20, app.Pool.GetSnapshot().Counts.TimedOut);
+        Assert.Equal(20, app.Pool.GetSnapshot().Counts[WorkOutcome.TimedOut]);
     }
 
     /// <summary>Until its limit is over, an endpoint with one is as any other.</summary>

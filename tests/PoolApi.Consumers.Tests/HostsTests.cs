@@ -40,7 +40,7 @@ public sealed class HostsTests
             using HttpClient client = factory.CreateClient();
             for (int i = 0; i < requests; i++) Assert.Equal("cpu", await client.GetStringAsync(new Uri("/", UriKind.Relative), ConsumerApp.Token));
             FixedThreadPool pool = factory.Services.GetRequiredService<FixedThreadPool>();
-            Assert.Equal((requests, 1), (pool.GetSnapshot().Counts.Completed, pool.Workers));
+            Assert.Equal((requests, 1), (pool.GetSnapshot().Counts[WorkOutcome.Completed], pool.Workers));
         }));
     }
 

@@ -108,7 +108,7 @@ public sealed class LegacyMiddlewareTests
         Reply reply = await app.GetAsync("/any");
         Assert.Equal((HttpStatusCode.InternalServerError, "sorry"), (reply.Status, reply.Body));
         Assert.Equal(["error: server"], app.Trail.Take());
-        Assert.Equal(1, app.Pool().GetSnapshot().Counts.Failed);
+        Assert.Equal(1, app.Pool().GetSnapshot().Counts[WorkOutcome.Failed]);
     }
 
     [Fact]

@@ -232,7 +232,7 @@ public sealed class MiddlewareTests
             Assert.Equal(((HttpStatusCode)418, "handled"), (reply.Status, reply.Body));
             Assert.Equal([path + ": server"], app.Trail.Take());
         }
-        Assert.Equal(3, app.Pool().GetSnapshot().Counts.Failed);
+        Assert.Equal(3, app.Pool().GetSnapshot().Counts[WorkOutcome.Failed]);
     }
 
     /// <summary>The error page is an endpoint on the pool too, and the same context comes to it after the request has failed.</summary>

@@ -78,7 +78,7 @@ public sealed class MvcTests
         Reply reply = await app.GetAsync("/shop/throws");
         Assert.Equal((HttpStatusCode)418, reply.Status);
         Assert.Equal(["throws: io", "action filter again: server", "exception filter: server"], app.Trail.Take().TakeLast(3));
-        Assert.Equal(1, app.Pool("io").GetSnapshot().Counts.Failed);
+        Assert.Equal(1, app.Pool("io").GetSnapshot().Counts[WorkOutcome.Failed]);
     }
 
     /// <summary>An error page has the context of the request that has failed on the pool, and in it what led that request there.</summary>
@@ -95,7 +95,7 @@ public sealed class MvcTests
             });
         Reply reply = await app.GetAsync("/fails");
         Assert.Equal((HttpStatusCode.InternalServerError, "server"), (reply.Status, reply.Body));
-        Assert.Equal((1, 1), (app.Pool().GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Failed));
+        Assert.Equal((1, 1), (app.Pool().GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts[WorkOutcome.Failed]));
     }
 
     [RunOnPool("cpu")]

@@ -53,7 +53,7 @@ public sealed class RazorPagesTests
         await using ConsumerApp app = await StartAsync();
         using var form = new FormUrlEncodedContent([new("Text", "hello")]);
         await Assert.ThrowsAsync<InvalidOperationException>(() => app.PostAsync("/OnPool?handler=Throws", form));
-        Assert.Equal(1, app.Pool("io").GetSnapshot().Counts.Failed);
+        Assert.Equal(1, app.Pool("io").GetSnapshot().Counts[WorkOutcome.Failed]);
     }
 
     [Fact]

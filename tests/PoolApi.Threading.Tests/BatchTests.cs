@@ -135,6 +135,6 @@ public class BatchTests
             Assert.Equal(Enumerable.Range(0, numbers.Length), numbers);
             Assert.InRange(numbers.Length, 2000, 2080);
         }
-        Assert.Equal(order.Count, pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(order.Count, pool.GetSnapshot().Counts[WorkOutcome.Completed]);
     }
 }

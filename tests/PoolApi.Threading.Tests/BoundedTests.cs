@@ -60,8 +60,8 @@ public class BoundedTests
         Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
         busy.Dispose();
         pool.Dispose();
-        Assert.Equal(3, pool.GetSnapshot().Counts.Cancelled);
-        Assert.Equal(4, pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(3, pool.GetSnapshot().Counts[WorkOutcome.Cancelled]);
+        Assert.Equal(4, pool.GetSnapshot().Counts[WorkOutcome.Completed]);
         await Assert.ThrowsAsync<WorkRejectedException>(() => pool.RunAsync(() => 1).Patiently());
     }
 

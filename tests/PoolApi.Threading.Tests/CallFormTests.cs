@@ -103,7 +103,7 @@ public class CallFormTests
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
         Assert.Equal(cts.Token, error.CancellationToken);
         PoolSnapshot snapshot = pool.GetSnapshot();
-        Assert.Equal((0, 1, 0), (snapshot.QueueLength, snapshot.Counts.Cancelled, work.Runs));
+        Assert.Equal((0, 1, 0), (snapshot.QueueLength, snapshot.Counts[WorkOutcome.Cancelled], work.Runs));
     }
 
     [Theory]
@@ -120,7 +120,7 @@ public class CallFormTests
         await cts.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
         Patience.Until(() => pool.GetSnapshot().Counts.Ended == 1);
-        Assert.Equal((1, 1), (pool.GetSnapshot().Counts.Cancelled, work.Runs));
+        Assert.Equal((1, 1), (pool.GetSnapshot().Counts[WorkOutcome.Cancelled], work.Runs));
     }
 
     [Theory]
@@ -134,7 +134,7 @@ public class CallFormTests
         work.Started.WaitPatiently();
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Cancel, Patience.Long).Patiently();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
-        Assert.Equal((1, 1), (report.Interrupted, report.Counts.Cancelled));
+        Assert.Equal((1, 1), (report.Interrupted, report.Counts[WorkOutcome.Cancelled]));
     }
 
     [Theory]
@@ -152,7 +152,7 @@ public class CallFormTests
         Assert.False(call.IsCompleted);
         work.Gate.SetResult();
         Assert.Equal(7, await call.Patiently());
-        Patience.Until(() => pool.GetSnapshot().Counts.Completed == 1);
+        Patience.Until(() => pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1);
         Assert.Equal(1, work.Runs);
         Assert.Equal($"{pool.Name}-0", work.LastThread); // what follows the await as well
     }
@@ -167,7 +167,7 @@ public class CallFormTests
             () => pool.RunAsync(static () => ValueTask.FromException<int>(new InvalidDataException("on purpose"))).Patiently());
         await Assert.ThrowsAsync<InvalidDataException>(
             () => pool.RunAsync(static _ => ValueTask.FromException(new InvalidDataException("on purpose"))).Patiently());
-        Assert.Equal((2, 2), (pool.GetSnapshot().Counts.Completed, pool.GetSnapshot().Counts.Failed));
+        Assert.Equal((2, 2), (pool.GetSnapshot().Counts[WorkOutcome.Completed], pool.GetSnapshot().Counts[WorkOutcome.Failed]));
     }
 
     [Fact]

@@ -121,7 +121,7 @@ public class MetricsTests
         }
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
         collected.Observe();
-        Assert.Equal(report.Counts.Completed, collected.Sum("poolapi.worker.work"));
+        Assert.Equal(report.Counts[WorkOutcome.Completed], collected.Sum("poolapi.worker.work"));
         Assert.Equal(22, collected.Sum("poolapi.worker.busy.time"), 3);
         Assert.Equal(["pool", "state"], collected.Keys("poolapi.pool.workers"));
         Assert.Equal(["pool", "state", "worker"], collected.Keys("poolapi.worker.state"));

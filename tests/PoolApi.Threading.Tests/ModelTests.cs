@@ -58,14 +58,14 @@ public class ModelTests
                 Pools.AddsUp(end);
                 Assert.Equal((accepted.Count, (long)accepted.Count), (end.Counts.Accepted, end.Counts.Ended));
                 Assert.All(accepted, static item => Assert.Equal(1, item.Endings.Count));
-                Assert.Equal(end.Counts.Completed, accepted.Sum(static item => (long)item.Runs));
+                Assert.Equal(end.Counts[WorkOutcome.Completed], accepted.Sum(static item => (long)item.Runs));
                 foreach (WorkOutcome outcome in new[] { WorkOutcome.Completed, WorkOutcome.Cancelled, WorkOutcome.Expired })
                 {
                     long counted = outcome switch
                     {
-                        WorkOutcome.Completed => end.Counts.Completed,
-                        WorkOutcome.Cancelled => end.Counts.Cancelled,
-                        _ => end.Counts.Expired,
+                        WorkOutcome.Completed => end.Counts[WorkOutcome.Completed],
+                        WorkOutcome.Cancelled => end.Counts[WorkOutcome.Cancelled],
+                        _ => end.Counts[WorkOutcome.Expired],
                     };
                     Assert.Equal(counted, accepted.Count(item => item.Endings.Outcomes.First() == outcome));
                 }

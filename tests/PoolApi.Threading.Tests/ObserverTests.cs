@@ -108,7 +108,7 @@ public class ObserverTests
         pool.Resize(1);
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
-        Assert.True(report.Joined);
+        Assert.Empty(report.NotJoined);
         Assert.Equal(report.Counts.Accepted, report.Counts.Ended);
         Assert.Equal(report.Counts.Accepted, throwing.Accepted.Count);
         Assert.Equal(report.Counts.Accepted, throwing.Finished.Count);

@@ -36,7 +36,7 @@ public class OwnLimitTests
         busy.Dispose();
         Assert.Equal(WorkOutcome.Completed, await stays.Endings.First);
         Assert.Equal((0, 1), (item.Runs, item.Endings.Count));
-        Assert.Equal(2, pool.GetSnapshot().Counts.Expired);
+        Assert.Equal(2, pool.GetSnapshot().Counts[WorkOutcome.Expired]);
     }
 
     [Theory]
@@ -192,7 +192,7 @@ public class OwnLimitTests
             }
             Patience.Until(() => Array.TrueForAll(items, static item => item.Endings.Count == 1));
             pool.Run(static () => { }); // no worker has one of them in hand any more
-            Assert.Equal((30L, 30L), (pool.GetSnapshot().Counts.Cancelled, pool.GetSnapshot().Counts.Expired));
+            Assert.Equal((30L, 30L), (pool.GetSnapshot().Counts[WorkOutcome.Cancelled], pool.GetSnapshot().Counts[WorkOutcome.Expired]));
             return [.. items.Select(static item => new WeakReference(item))];
         }
     }

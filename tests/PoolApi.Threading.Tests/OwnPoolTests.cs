@@ -61,7 +61,7 @@ public class OwnPoolTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
         // Nobody asked the item itself to stop, when it is the caller's own token of what it ran inside.
         Patience.Until(() => pool.GetSnapshot().Counts is { Ended: 1 });
-        Assert.Equal(cancelInner ? 1 : 0, pool.GetSnapshot().Counts.Failed);
+        Assert.Equal(cancelInner ? 1 : 0, pool.GetSnapshot().Counts[WorkOutcome.Failed]);
         Assert.Equal(1, pool.GetSnapshot().Counts.Accepted);
 
         static int WaitFor(CancellationToken token, ManualResetEventSlim started)
@@ -130,7 +130,7 @@ public class OwnPoolTests
         pool.Run(by => ran += by, 5);
         Assert.Equal(6, ran);
         Assert.Throws<InvalidDataException>(() => pool.Run(Throw));
-        Assert.Equal(1, pool.GetSnapshot().Counts.Failed);
+        Assert.Equal(1, pool.GetSnapshot().Counts[WorkOutcome.Failed]);
         Assert.ThrowsAny<OperationCanceledException>(
             () => pool.Run(() => 1, new WorkOptions { CancellationToken = new CancellationToken(canceled: true) }));
     }
@@ -191,7 +191,7 @@ public class OwnPoolTests
         }).Patiently();
         Assert.Equal((true, 5), (same, result));
         Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
-        Assert.Equal(2, pool.GetSnapshot().Counts.Completed); // its place in the queue came to nothing
+        Assert.Equal(2, pool.GetSnapshot().Counts[WorkOutcome.Completed]); // its place in the queue came to nothing
     }
 
     [Fact]

@@ -171,7 +171,7 @@ internal sealed class PoolModel
         Assert.Equal(_all.Count, counts.Accepted);
         Assert.Equal(
             (Ended(WorkOutcome.Completed), Ended(WorkOutcome.Failed), Ended(WorkOutcome.Shed), Ended(WorkOutcome.Expired)),
-            (counts.Completed, counts.Failed, counts.Shed, counts.Expired));
+            (counts[WorkOutcome.Completed], counts[WorkOutcome.Failed], counts[WorkOutcome.Shed], counts[WorkOutcome.Expired]));
 
         long Ended(WorkOutcome outcome) => _all.Count(e => e.Outcome == outcome);
     }

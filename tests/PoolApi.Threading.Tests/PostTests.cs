@@ -24,7 +24,7 @@ public class PostTests
         (PoolWorkItem item, Exception error) = Assert.Single(_observer.Unhandled);
         Assert.Equal(("mail", "nightly"), (item.Kind, item.Origin));
         Assert.IsType<InvalidDataException>(error);
-        Assert.Equal(1, pool.GetSnapshot().Counts.Failed);
+        Assert.Equal(1, pool.GetSnapshot().Counts[WorkOutcome.Failed]);
     }
 
     [Fact]
@@ -43,7 +43,7 @@ public class PostTests
         cts.Cancel();
         await pool.RunAsync(static () => { }).Patiently();
         Assert.Empty(_observer.Unhandled);
-        Assert.Equal(1, pool.GetSnapshot().Counts.Cancelled);
+        Assert.Equal(1, pool.GetSnapshot().Counts[WorkOutcome.Cancelled]);
     }
 
     [Fact]

@@ -151,7 +151,7 @@ public class ResizeTests
         using (pool.Occupy()) Assert.Equal(3, pool.GetSnapshot().InFlight);
         Patience.OnOwnThread(pool.Dispose).JoinPatiently();
         Assert.All(items.SelectMany(i => i), item => Assert.Equal((1, 1), (item.Runs, item.Endings.Count)));
-        Assert.Equal(items.Sum(i => i.Count) + 3, pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(items.Sum(i => i.Count) + 3, pool.GetSnapshot().Counts[WorkOutcome.Completed]);
         Assert.Equal(_observer.WorkersStarted.Count, _observer.WorkersStopped.Count);
         Pools.NoThreadIsLeft(pool);
     }

@@ -25,8 +25,8 @@ public class ResubmissionTests
         }
         await pool.DisposeAsync();
         await other.DisposeAsync();
-        Assert.Equal(1, pool.GetSnapshot().Counts.Cancelled);
-        Assert.Equal(1, other.GetSnapshot().Counts.Completed);
+        Assert.Equal(1, pool.GetSnapshot().Counts[WorkOutcome.Cancelled]);
+        Assert.Equal(1, other.GetSnapshot().Counts[WorkOutcome.Completed]);
     }
 
     [Fact]
@@ -44,7 +44,7 @@ public class ResubmissionTests
         });
         await Task.WhenAll(done.Task, alsoDone.Task).Patiently();
         pool.Dispose();
-        Assert.Equal(2000, pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(2000, pool.GetSnapshot().Counts[WorkOutcome.Completed]);
         Assert.Equal(0, pool.GetSnapshot().Suspended);
 
         void Again(PoolWorkItem self, ref int times, TaskCompletionSource done)

@@ -34,15 +34,15 @@ public class RunLimitTests
         var error = Assert.IsType<WorkTimedOutException>(held.Item.Endings.Error);
         Assert.Equal((pool.Name, seconds * Second), (error.PoolName, error.MaxRunTime));
         Assert.InRange(held.Item.RunTime, seconds * Second, (seconds * Second) + (2 * Millisecond));
-        var counts = new PoolCounts { Accepted = 1, TimedOut = 1 };
+        var counts = new Tally { Accepted = 1, TimedOut = 1 };
         PoolSnapshot snapshot = pool.GetSnapshot();
-        Assert.Equal((counts, 0, WorkerState.Stuck), (snapshot.Counts, snapshot.InFlight, snapshot.Workers[0].State));
+        Assert.Equal((counts, 0, WorkerState.Stuck), (Tally.Of(snapshot.Counts), snapshot.InFlight, snapshot.Workers[0].State));
         Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(held.Item)); // its code is still running
         held.Release.Set();
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently()); // the worker goes on
         Assert.Equal(1, held.Item.Endings.Count);
         Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(held.Item));
-        Assert.Equal(counts with { Accepted = 2, Completed = 1 }, pool.GetSnapshot().Counts);
+        Assert.Equal(counts with { Accepted = 2, Completed = 1 }, Tally.Of(pool.GetSnapshot().Counts));
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public class RunLimitTests
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
         _time.Advance(10 * Second);
         Assert.Empty(_observer.Stuck);
-        Assert.Equal(new PoolCounts { Accepted = 2, Completed = 1, TimedOut = 1 }, pool.GetSnapshot().Counts);
+        Assert.Equal(new Tally { Accepted = 2, Completed = 1, TimedOut = 1 }, Tally.Of(pool.GetSnapshot().Counts));
     }
 
     [Fact]
@@ -116,8 +116,8 @@ public class RunLimitTests
         gate.SetResult();
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
         Assert.Equal(($"{pool.Name}-0", true), (cameBackOn, wasCancelled));
-        Assert.Equal(new PoolCounts { Accepted = 2, Completed = 1, TimedOut = 1 }, report.Counts);
-        Assert.True(report is { Drained: true, Joined: true, NothingLost: true });
+        Assert.Equal(new Tally { Accepted = 2, Completed = 1, TimedOut = 1 }, Tally.Of(report.Counts));
+        Assert.True(report is { Drained: true, NotJoined.Count: 0, NothingLost: true });
         pool.Dispose();
     }
 
@@ -133,11 +133,12 @@ public class RunLimitTests
         Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
         _time.Advance(Second + Millisecond);
         Assert.Equal(WorkOutcome.TimedOut, await held.First);
-        Assert.Equal(new PoolCounts { Accepted = 1, TimedOut = 1 }, pool.GetSnapshot().Counts);
+        Assert.Equal(new Tally { Accepted = 1, TimedOut = 1 }, Tally.Of(pool.GetSnapshot().Counts));
         Assert.False(pool.Drained.IsCompleted);
         held.Release.Set();
         ShutdownReport report = await stop.Patiently();
-        Assert.True(report is { Drained: true, Joined: true, NothingLost: true, Counts.TimedOut: 1 });
+        Assert.True(report is { Drained: true, NotJoined.Count: 0, NothingLost: true });
+        Assert.Equal(1, report.Counts[WorkOutcome.TimedOut]);
         Assert.Contains("1 timed out", report.ToString(), StringComparison.Ordinal);
         pool.Dispose();
     }
@@ -154,13 +155,13 @@ public class RunLimitTests
         _time.Advance(Second + Millisecond);
         Assert.Equal(WorkOutcome.TimedOut, await held.First);
         ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
-        var counts = new PoolCounts { Accepted = 1, TimedOut = 1 };
-        Assert.Equal((counts, 0, false, false), (report.Counts, report.Interrupted, report.Drained, report.Joined));
+        var counts = new Tally { Accepted = 1, TimedOut = 1 };
+        Assert.Equal((counts, 0, false, false), (Tally.Of(report.Counts), report.Interrupted, report.Drained, report.NotJoined.Count == 0));
         Assert.Equal(pool.Name + "-0", Assert.Single(report.NotJoined).Name);
         await pool.Drained.Patiently();
         held.Release.Set();
         Pools.NoThreadIsLeft(pool);
-        Assert.Equal(counts, pool.GetSnapshot().Counts);
+        Assert.Equal(counts, Tally.Of(pool.GetSnapshot().Counts));
         Assert.Equal(1, held.Endings);
         pool.Dispose();
     }
@@ -177,7 +178,7 @@ public class RunLimitTests
         Assert.Equal(WorkOutcome.TimedOut, await held.Item.Endings.First);
         held.Release.Set();
         ShutdownReport report = await stop.Patiently();
-        Assert.Equal((1, false, true), (report.Interrupted, report.Drained, report.Joined));
+        Assert.Equal((1, false, true), (report.Interrupted, report.Drained, report.NotJoined.Count == 0));
         pool.Dispose();
     }
 
@@ -202,7 +203,7 @@ public class RunLimitTests
             Patience.Until(() => item.Endings.Count == before + 1);
         }
         Assert.Equal([WorkOutcome.Completed, WorkOutcome.Completed], item.Endings.Outcomes);
-        Assert.Equal(0, pool.GetSnapshot().Counts.TimedOut);
+        Assert.Equal(0, pool.GetSnapshot().Counts[WorkOutcome.TimedOut]);
     }
 
     [Fact]
@@ -260,7 +261,7 @@ public class RunLimitTests
             CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
         held.Started.WaitPatiently();
         _time.Advance(Second + Millisecond);
-        Assert.Equal(1, pool.GetSnapshot().Counts.TimedOut);
+        Assert.Equal(1, pool.GetSnapshot().Counts[WorkOutcome.TimedOut]);
         held.Release.Set();
         await task.Patiently();
         Assert.Equal(1, runs);
@@ -330,9 +331,9 @@ public class RunLimitTests
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
         Assert.Empty(faults);
         Assert.Equal((submissions, submissions), (report.Counts.Accepted, report.Counts.Ended));
-        Assert.Equal(report.Counts.TimedOut, outcomes.Count(o => o == WorkOutcome.TimedOut));
-        Assert.Equal(report.Counts.Completed, outcomes.Count(o => o == WorkOutcome.Completed));
-        Assert.InRange(report.Counts.TimedOut, 1, submissions - 1); // or nothing was raced for
+        Assert.Equal(report.Counts[WorkOutcome.TimedOut], outcomes.Count(o => o == WorkOutcome.TimedOut));
+        Assert.Equal(report.Counts[WorkOutcome.Completed], outcomes.Count(o => o == WorkOutcome.Completed));
+        Assert.InRange(report.Counts[WorkOutcome.TimedOut], 1, submissions - 1); // or nothing was raced for
     }
 
     private FixedThreadPool Make(int workers = 1, TimeSpan? limit = null, Action<FixedThreadPoolOptions>? more = null) =>

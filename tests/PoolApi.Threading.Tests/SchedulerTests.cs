@@ -22,7 +22,7 @@ public class SchedulerTests
             () => Start<int>(pool, () => throw new InvalidDataException("on purpose")).Patiently());
         Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
         Pools.AddsUp(pool.GetSnapshot());
-        Assert.Equal(4, pool.GetSnapshot().Counts.Completed); // three parts and the one that failed as a task
+        Assert.Equal(4, pool.GetSnapshot().Counts[WorkOutcome.Completed]); // three parts and the one that failed as a task
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public class SchedulerTests
         await Task.WhenAll(tasks).Patiently();
         Patience.Until(() => Volatile.Read(ref ran) == 20);
         Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
-        Assert.Equal(21, pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(21, pool.GetSnapshot().Counts[WorkOutcome.Completed]);
         pool.Accepted(new TestItem());
     }
 
@@ -67,7 +67,7 @@ public class SchedulerTests
         Assert.Equal(21, await inner.Patiently());
         pool.Dispose();
         Pools.AddsUp(pool.GetSnapshot());
-        Assert.Equal(3, pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(3, pool.GetSnapshot().Counts[WorkOutcome.Completed]);
     }
 
     [Fact]
@@ -145,7 +145,7 @@ public class SchedulerTests
     {
         using FixedThreadPool pool = Pools.Make();
         pool.SynchronizationContext.Post(static _ => throw new InvalidDataException("on purpose"), null);
-        Patience.Until(() => pool.GetSnapshot().Counts.Failed == 1);
+        Patience.Until(() => pool.GetSnapshot().Counts[WorkOutcome.Failed] == 1);
         Assert.Equal(1, pool.Run(() => 1));
     }
 

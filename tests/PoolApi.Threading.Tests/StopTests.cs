@@ -34,7 +34,7 @@ public class StopTests
         });
         ShutdownReport report = await shutdown;
         Assert.True(report.Elapsed >= TimeSpan.FromMilliseconds(deadline + cancelGrace + joinGrace));
-        Assert.Equal((false, 1, 1L), (report.Drained, report.NotJoined.Count, report.Counts.Abandoned));
+        Assert.Equal((false, 1, 1L), (report.Drained, report.NotJoined.Count, report.Counts[WorkOutcome.Abandoned]));
         release.Set();
         Pools.NoThreadIsLeft(pool);
         pool.Dispose();
@@ -170,10 +170,10 @@ public class StopTests
         busy.Dispose();
         ShutdownReport report = await stop.Patiently();
         Assert.True(report.Drained);
-        Assert.True(report.Joined);
+        Assert.Empty(report.NotJoined);
         Assert.True(report.NothingLost);
         Assert.Equal((2, 0, 0), (report.WorkersJoined, report.NotStarted.Count, report.Interrupted));
-        Assert.Equal(new PoolCounts { Accepted = 3, Completed = 3 }, report.Counts);
+        Assert.Equal(new Tally { Accepted = 3, Completed = 3 }, Tally.Of(report.Counts));
         Assert.Equal(TimeSpan.FromSeconds(9), report.Elapsed);
         Assert.True(pool.Drained.IsCompletedSuccessfully);
         Pools.NoThreadIsLeft(pool);
@@ -209,11 +209,11 @@ public class StopTests
         Assert.Equal(WorkOutcome.Completed, await completesAllTheSame.Endings.First);
         Assert.Equal(WorkOutcome.NotStarted, await waiting.Endings.First);
         Assert.False(report.Drained);
-        Assert.True(report.Joined);
+        Assert.Empty(report.NotJoined);
         Assert.False(report.NothingLost);
         Assert.Equal([waiting], report.NotStarted);
         Assert.Equal(1, report.Interrupted); // the other one completed
-        Assert.Equal(new PoolCounts { Accepted = 3, Completed = 1, Cancelled = 1, NotStarted = 1 }, report.Counts);
+        Assert.Equal(new Tally { Accepted = 3, Completed = 1, Cancelled = 1, NotStarted = 1 }, Tally.Of(report.Counts));
         pool.Dispose();
     }
 
@@ -225,8 +225,8 @@ public class StopTests
         Patience.Until(() => pool.GetSnapshot().Suspended == 1);
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.FromHours(1)).Patiently();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.Patiently());
-        Assert.True(report.Joined);
-        Assert.Equal(new PoolCounts { Accepted = 1, Cancelled = 1 }, report.Counts);
+        Assert.Empty(report.NotJoined);
+        Assert.Equal(new Tally { Accepted = 1, Cancelled = 1 }, Tally.Of(report.Counts));
         pool.Dispose();
     }
 
@@ -239,13 +239,13 @@ public class StopTests
         pool.Accepted(new TestItem());
         // The deadline is over at once; then the graces of the pool, about four seconds of the real clock.
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.Zero).Patiently();
-        Assert.False(report.Joined);
+        Assert.NotEmpty(report.NotJoined);
         Assert.Equal((0, 2), (report.WorkersJoined, report.NotJoined.Count));
         Assert.Equal([0, 1], report.NotJoined.Select(w => w.Id));
         Assert.Equal([0, 1], observer.NotJoined.Select(w => w.Id));
         Assert.All(report.NotJoined, w => Assert.Equal("test", w.Kind));
         Assert.Equal(2, report.Interrupted);
-        Assert.Equal(new PoolCounts { Accepted = 3, Abandoned = 2, NotStarted = 1 }, report.Counts);
+        Assert.Equal(new Tally { Accepted = 3, Abandoned = 2, NotStarted = 1 }, Tally.Of(report.Counts));
         pool.Dispose();
     }
 
@@ -372,7 +372,7 @@ public class StopTests
             await pool.DisposeAsync().Patiently();
             foreach (Thread submitter in submitters) submitter.JoinPatiently();
             Assert.All(accepted, item => Assert.Equal([WorkOutcome.Completed], item.Endings.Outcomes));
-            Assert.Equal(accepted.Count, pool.GetSnapshot().Counts.Completed);
+            Assert.Equal(accepted.Count, pool.GetSnapshot().Counts[WorkOutcome.Completed]);
         }
     }
 
@@ -393,7 +393,7 @@ public class StopTests
             pool.Close();
         }).Patiently();
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
-        Assert.True(report.Joined);
+        Assert.Empty(report.NotJoined);
         pool.Dispose();
     }
 
@@ -427,7 +427,7 @@ public class StopTests
         pool.Close();
         await pool.Drained.Patiently();
         ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
-        Assert.False(report.Joined);
+        Assert.NotEmpty(report.NotJoined);
         Assert.True(report.Drained);
         Assert.True(report.NothingLost);
         release.Set();
@@ -471,7 +471,7 @@ public class StopTests
         Thread canceller = Patience.OnOwnThread(pool.CancelAll);
         canceller.JoinPatiently();
         ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
-        Assert.Equal(2, report.Counts.Abandoned);
+        Assert.Equal(2, report.Counts[WorkOutcome.Abandoned]);
         Patience.Until(() => observer.Unhandled.Count == 1);
         release.Set();
         pool.Dispose();
@@ -492,7 +492,7 @@ public class StopTests
             busy.Dispose();
             report = await stop.Patiently();
         }
-        Assert.True(report.Joined);
+        Assert.Empty(report.NotJoined);
         pool.Dispose();
     }
 }

@@ -119,7 +119,7 @@ public class TokenTests
         Assert.Equal(0, pool.GetSnapshot().QueueLength);
         await Assert.ThrowsAsync<TaskCanceledException>(
             () => pool.RunAsync(() => 1, new WorkOptions { CancellationToken = options.CancellationToken }).Patiently());
-        Assert.Equal((2, 1), (pool.GetSnapshot().Counts.Accepted, pool.GetSnapshot().Counts.Cancelled)); // the call was not even tried
+        Assert.Equal((2, 1), (pool.GetSnapshot().Counts.Accepted, pool.GetSnapshot().Counts[WorkOutcome.Cancelled])); // the call was not even tried
     }
 
     [Theory]

@@ -22,7 +22,7 @@ public class WorkerDeathTests
         Assert.Equal(0, worker);
         Assert.Same(error, deadly.Endings.Error);
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
-        Assert.Equal((1, 2L, 1L), (report.WorkersJoined, report.Counts.Completed, report.Counts.Failed));
+        Assert.Equal((1, 2L, 1L), (report.WorkersJoined, report.Counts[WorkOutcome.Completed], report.Counts[WorkOutcome.Failed]));
         Assert.False(second.IsAlive);
         pool.Dispose();
     }
@@ -101,7 +101,7 @@ public class WorkerDeathTests
         Thread last = await pool.RunAsync(() => Thread.CurrentThread).Patiently();
         pool.Dispose();
         Assert.False(last.IsAlive);
-        Assert.Equal(201, pool.GetSnapshot().Counts.Completed);
+        Assert.Equal(201, pool.GetSnapshot().Counts[WorkOutcome.Completed]);
         Assert.Empty(observer.Replaced);
     }
 

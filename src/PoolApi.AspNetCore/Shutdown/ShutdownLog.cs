@@ -64,7 +64,11 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
         {
             if (_exitCode is { } ended) return ended;
             int code = cut ?? ExitCode(reports, flushed, isUnfinished);
-            PoolCounts n = pools.All.Aggregate(default(PoolCounts), static (sum, pool) => sum.Plus(pool.Threads.GetSnapshot().Counts));
+            PoolCounts[] counts = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot().Counts)];
+            long Of(WorkOutcome outcome) => counts.Sum(c => c[outcome]);
+            var n = (Accepted: counts.Sum(static c => c.Accepted), Completed: Of(WorkOutcome.Completed), Failed: Of(WorkOutcome.Failed),
+                Cancelled: Of(WorkOutcome.Cancelled), Expired: Of(WorkOutcome.Expired), Shed: Of(WorkOutcome.Shed), ClientGone: Of(WorkOutcome.ClientGone),
+                NotStarted: Of(WorkOutcome.NotStarted), Abandoned: Of(WorkOutcome.Abandoned), TimedOut: Of(WorkOutcome.TimedOut));
             int joined = reports.Sum(static r => r.WorkersJoined);
             int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
             LogLevel level = code == 0 ? LogLevel.Information : LogLevel.Error;
@@ -88,7 +92,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     }
 
     private int ExitCode(IReadOnlyCollection<ShutdownReport> reports, bool flushed, bool isUnfinished) =>
-        reports.Count < pools.All.Count || !reports.All(static r => r.Joined) ? 4
+        reports.Count < pools.All.Count || !reports.All(static r => r.NotJoined.Count == 0) ? 4
         : isUnfinished || !reports.All(static r => r.NothingLost) ? 3
         : !flushed ? 5
         : 0;

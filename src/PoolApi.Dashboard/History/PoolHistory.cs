@@ -174,6 +174,7 @@ internal sealed class PoolHistory
 
     private static double Busy(PoolSnapshot snapshot) => snapshot.Workers.Sum(static w => w.BusyTime.TotalSeconds);
 
-    private static FinishedCounts Finished(in PoolCounts c) =>
-        new(c.Completed, c.Failed, c.Cancelled, c.Expired, c.Shed, c.ClientGone, c.NotStarted, c.Abandoned, c.TimedOut);
+    private static FinishedCounts Finished(PoolCounts c) => new(
+        c[WorkOutcome.Completed], c[WorkOutcome.Failed], c[WorkOutcome.Cancelled], c[WorkOutcome.Expired], c[WorkOutcome.Shed], c[WorkOutcome.ClientGone],
+        c[WorkOutcome.NotStarted], c[WorkOutcome.Abandoned], c[WorkOutcome.TimedOut]);
 }

@@ -76,25 +76,26 @@ internal sealed class PoolViews(PoolCore core)
         WorkerView[] workers = ReadWorkers();
         int shown = Math.Max(core.Workers.Size, LastLive(workers) + 1);
         long? oldest = OldestSubmissionLocked();
-        var snapshot = new PoolSnapshot
-        {
-            Name = core.Name,
-            State = core.Stop.State,
-            QueueLength = core.Queue.Waiting,
-            QueueLengthHigh = core.Queue.WaitingOf(WorkPriority.High),
-            QueueLengthLow = core.Queue.WaitingOf(WorkPriority.Low),
-            QueueCapacity = core.Capacity,
-            OldestAge = null,
-            InFlight = core.Async.CountLocked + workers.Count(static w => w.HoldsSynchronousItem),
-            Suspended = core.Async.SuspendedLocked,
-            Counts = CountsLocked(workers),
-            Workers = [],
-        };
+        (PoolState state, PoolCounts counts) = (core.Stop.State, CountsLocked(workers));
+        (int waiting, int high, int low) = (core.Queue.Waiting, core.Queue.WaitingOf(WorkPriority.High), core.Queue.WaitingOf(WorkPriority.Low));
+        (int inFlight, int suspended) = (core.Async.CountLocked + workers.Count(static w => w.HoldsSynchronousItem), core.Async.SuspendedLocked);
         core.Queue.Exit();
         core.CarryOut(ref after);
-        // Its labels are asked of the item itself, which is a caller's code.
-        TimeSpan? age = oldest is { } at ? core.Clock.Time.GetElapsedTime(at, Math.Max(at, now)) : null;
-        return snapshot with { OldestAge = age, Workers = [.. workers.Take(shown).Select(w => ToSnapshot(w, now))] };
+        return new PoolSnapshot
+        {
+            Name = core.Name,
+            State = state,
+            QueueLength = waiting,
+            QueueLengthHigh = high,
+            QueueLengthLow = low,
+            QueueCapacity = core.Capacity,
+            OldestAge = oldest is { } at ? core.Clock.Time.GetElapsedTime(at, Math.Max(at, now)) : null,
+            InFlight = inFlight,
+            Suspended = suspended,
+            Counts = counts,
+            // Its labels are asked of the item itself, which is a caller's code: after the lock.
+            Workers = [.. workers.Take(shown).Select(w => ToSnapshot(w, now))],
+        };
     }
 
     public WorkerSnapshot Snapshot(Worker worker) => ToSnapshot(WorkerView.Read(worker), core.Clock.Now);
@@ -127,18 +128,7 @@ internal sealed class PoolViews(PoolCore core)
         OutcomeCounts ended = core.Async.EndedElsewhereLocked;
         ended.Add(core.Queue.EndedUnrun);
         foreach (WorkerView worker in workers) ended.Add(worker.Ended);
-        return new PoolCounts
-        {
-            Accepted = core.Queue.Accepted,
-            Completed = ended[(int)WorkOutcome.Completed],
-            Failed = ended[(int)WorkOutcome.Failed],
-            Cancelled = ended[(int)WorkOutcome.Cancelled],
-            Expired = ended[(int)WorkOutcome.Expired],
-            Shed = ended[(int)WorkOutcome.Shed],
-            ClientGone = ended[(int)WorkOutcome.ClientGone],
-            NotStarted = ended[(int)WorkOutcome.NotStarted],
-            Abandoned = core.Stop.AbandonedLocked,
-            TimedOut = ended[(int)WorkOutcome.TimedOut],
-        };
+        ended.Add(WorkOutcome.Abandoned, core.Stop.AbandonedLocked);
+        return new PoolCounts(core.Queue.Accepted, ended);
     }
 }

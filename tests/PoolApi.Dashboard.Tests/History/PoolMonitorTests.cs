@@ -49,7 +49,7 @@ public class PoolMonitorTests
         foreach (PoolSample[] samples in new[] { app.History.ByTheSecond(), app.History.ByTenSeconds() })
         {
             Assert.Equal(counts.Accepted, samples.Sum(static s => s.Accepted));
-            Assert.Equal(counts.Completed, samples.Sum(static s => s.Finished.Completed));
+            Assert.Equal(counts[WorkOutcome.Completed], samples.Sum(static s => s.Finished.Completed));
             Assert.Equal(20, samples.Sum(static s => s.Finished.Failed));
             Assert.Equal(20, samples.Sum(static s => s.Refused.GetValueOrDefault("quota")));
         }

@@ -69,7 +69,7 @@ public class JobFailureTests
         await ServiceApp.AssertProblem(answer, 504, "run-timeout");
         JsonNode job = await app.JobOfAsync(answer);
         Assert.Equal((2, "failed", "run-timeout"), ((int)job["attempt"]!, (string?)job["state"], (string?)job["error"]!["name"]));
-        Assert.Equal(2, app.App.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Counts.TimedOut);
+        Assert.Equal(2, app.App.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Counts[WorkOutcome.TimedOut]);
         release.Set();
         Assert.True(disposed.Wait(TimeSpan.FromSeconds(60), ServiceApp.Token));
         Assert.Equal(0, disposedEarly);

@@ -123,7 +123,7 @@ internal struct OutcomeCounts
 
     private long _first;
 
-    public void Add(WorkOutcome outcome) => this[(int)outcome]++;
+    public void Add(WorkOutcome outcome, long count = 1) => this[(int)outcome] += count;
 
     public readonly long Total
     {
