@@ -1,0 +1,154 @@
+using System.Text.Json.Nodes;
+using k8s.Models;
+using YamlDotNet.Core;
+
+namespace PoolApi.Deploy.Tests;
+
+/// <summary>deploy/kubernetes: what a cluster would get, and that its parts fit together.</summary>
+public sealed class KubernetesTests
+{
+    private static readonly string[] Both = ["base", "postgres"];
+
+    public static TheoryData<string> Folders => [.. Both];
+
+    [Fact]
+    public async Task The_base_is_one_instance_that_ends_before_the_next_one_opens_its_file()
+    {
+        Manifests manifests = await Manifests.BuildAsync("base");
+        Assert.Equal((1, "Recreate"), (manifests.Deployment.Spec.Replicas, manifests.Deployment.Spec.Strategy.Type));
+        V1Volume volume = Assert.Single(manifests.Pod.Volumes);
+        V1VolumeMount mount = Assert.Single(manifests.Container.VolumeMounts);
+        Assert.Equal(volume.Name, mount.Name);
+        Assert.Equal(manifests.One<V1PersistentVolumeClaim>().Metadata.Name, volume.PersistentVolumeClaim.ClaimName);
+        Assert.Contains($"Jobs__Path={mount.MountPath}/jobs.db", await ReadAsync("Dockerfile"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_overlay_replaces_a_pod_only_when_another_one_is_ready_and_keeps_nothing_on_a_disk()
+    {
+        Manifests manifests = await Manifests.BuildAsync("postgres");
+        V1DeploymentStrategy strategy = manifests.Deployment.Spec.Strategy;
+        Assert.Equal(("RollingUpdate", "0", "1"), (strategy.Type, strategy.RollingUpdate.MaxUnavailable.Value, strategy.RollingUpdate.MaxSurge.Value));
+        Assert.Null(manifests.Deployment.Spec.Replicas);
+        Assert.Empty(manifests.Pod.Volumes ?? []);
+        Assert.Empty(manifests.Container.VolumeMounts ?? []);
+        Assert.Empty(manifests.Objects.OfType<V1PersistentVolumeClaim>());
+        Assert.Equal("postgres", manifests.Environment["Jobs__Store"]);
+        Assert.NotNull(manifests.Container.Env.Single(static variable => variable.Name == "Jobs__ConnectionString").ValueFrom.SecretKeyRef);
+        Assert.Equal(["topology.kubernetes.io/zone", "kubernetes.io/hostname"], manifests.Pod.TopologySpreadConstraints.Select(static spread => spread.TopologyKey));
+        Assert.All(manifests.Pod.TopologySpreadConstraints, spread => Selects(spread.LabelSelector, manifests));
+    }
+
+    [Fact]
+    public async Task A_disruption_leaves_all_but_one_pod_and_is_not_held_up_by_a_sick_one()
+    {
+        Manifests manifests = await Manifests.BuildAsync("postgres");
+        V1PodDisruptionBudgetSpec budget = manifests.One<V1PodDisruptionBudget>().Spec;
+        Assert.Equal(("1", "AlwaysAllow"), (budget.MaxUnavailable.Value, budget.UnhealthyPodEvictionPolicy));
+        Selects(budget.Selector, manifests);
+    }
+
+    [Fact]
+    public async Task The_autoscaler_follows_the_workers_utilization_which_the_adapter_makes_of_a_metric_of_the_service()
+    {
+        Manifests manifests = await Manifests.BuildAsync("postgres");
+        V2HorizontalPodAutoscalerSpec scaler = manifests.One<V2HorizontalPodAutoscaler>().Spec;
+        Assert.Equal(("Deployment", manifests.Deployment.Metadata.Name), (scaler.ScaleTargetRef.Kind, scaler.ScaleTargetRef.Name));
+        Assert.True(scaler.MinReplicas > 1);
+        string metric = Assert.Single(scaler.Metrics).Pods.Metric.Name;
+        string adapter = await ReadAsync("deploy/kubernetes/prometheus-adapter.yaml");
+        Assert.Contains($"as: {metric}\n", adapter, StringComparison.Ordinal);
+        Assert.Contains("seriesQuery: poolapi_worker_busy_time_seconds_total{", adapter, StringComparison.Ordinal);
+        Assert.Contains("rate(poolapi_worker_busy_time_seconds_total[", await ReadAsync("deploy/prometheus/rules/poolapi.yml"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Only_Prometheus_reaches_the_management_port_and_finds_every_pod_there()
+    {
+        Manifests manifests = await Manifests.BuildAsync("postgres");
+        V1NetworkPolicySpec policy = manifests.One<V1NetworkPolicy>().Spec;
+        Selects(policy.PodSelector, manifests);
+        Assert.Equal(["Ingress", "Egress"], policy.PolicyTypes);
+        string[] open = [.. policy.Ingress.Where(static rule => rule.FromProperty is null).SelectMany(static rule => rule.Ports).Select(static port => port.Port.Value)];
+        Assert.Equal(["http"], open);
+
+        JsonNode spec = Assert.Single(manifests.Customs)["spec"]!;
+        V1Service service = Assert.Single(manifests.Objects.OfType<V1Service>(), candidate =>
+            spec["selector"]!["matchLabels"]!.AsObject().All(label => candidate.Metadata.Labels.TryGetValue(label.Key, out string? value) && value == (string?)label.Value));
+        Assert.Contains((string?)spec["endpoints"]![0]!["port"], service.Spec.Ports.Select(static port => port.Name));
+        Assert.Equal("/metrics", (string?)spec["endpoints"]![0]!["path"]);
+        Assert.Equal("None", service.Spec.ClusterIP);
+    }
+
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public async Task Each_probe_asks_its_route_of_the_management_port_and_nothing_runs_before_a_stop(string folder)
+    {
+        Manifests manifests = await Manifests.BuildAsync(folder);
+        V1Container container = manifests.Container;
+        Assert.Equal(
+            [("/startupz", "management"), ("/livez", "management"), ("/readyz", "management")],
+            ((V1Probe[])[container.StartupProbe, container.LivenessProbe, container.ReadinessProbe]).Select(static probe => (probe.HttpGet.Path, probe.HttpGet.Port.Value)));
+        Assert.Null(container.Lifecycle);
+        Assert.Equal([("http", 8080), ("management", 8081)], container.Ports.Select(static port => (port.Name, port.ContainerPort)));
+        foreach (V1Service service in manifests.Objects.OfType<V1Service>())
+        {
+            Assert.All(service.Spec.Ports, port => Assert.Contains(port.TargetPort.Value, container.Ports.Select(static own => own.Name)));
+            Assert.All(service.Spec.Selector, label => Assert.Equal(label.Value, manifests.Deployment.Spec.Template.Metadata.Labels[label.Key]));
+        }
+        // A lame duck that ends before a probe has seen it is none.
+        Assert.True(TimeSpan.Parse(manifests.Environment["Shutdown__LameDuck"]!, System.Globalization.CultureInfo.InvariantCulture)
+            > TimeSpan.FromSeconds(container.ReadinessProbe.PeriodSeconds!.Value * container.ReadinessProbe.FailureThreshold!.Value));
+    }
+
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public async Task The_pod_meets_the_restricted_pod_security_standard_with_a_read_only_root(string folder)
+    {
+        Manifests manifests = await Manifests.BuildAsync(folder);
+        V1PodSecurityContext pod = manifests.Pod.SecurityContext;
+        V1SecurityContext container = manifests.Container.SecurityContext;
+        Assert.Equal((true, "RuntimeDefault"), (pod.RunAsNonRoot, pod.SeccompProfile.Type));
+        Assert.True(pod.RunAsUser > 0);
+        Assert.Equal((false, true), (container.AllowPrivilegeEscalation, container.ReadOnlyRootFilesystem));
+        Assert.Equal(["ALL"], container.Capabilities.Drop);
+        Assert.Null(container.Capabilities.Add);
+        Assert.False(manifests.Pod.AutomountServiceAccountToken);
+    }
+
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public async Task Every_variable_is_a_setting_of_the_service(string folder)
+    {
+        string readme = await ReadAsync("README.md");
+        Manifests manifests = await Manifests.BuildAsync(folder);
+        Assert.All(manifests.Environment.Keys, name => Assert.Contains($"`{name.Replace("__", ":", StringComparison.Ordinal)}`", readme, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("maxUnavailable: 1", "maxUnavailble: 1")]
+    [InlineData("kind: PodDisruptionBudget", "kind: PodDisruptionBudgets")]
+    public async Task A_field_or_kind_that_the_cluster_does_not_know_is_refused(string right, string wrong)
+    {
+        string budget = await ReadAsync("deploy/kubernetes/postgres/disruption-budget.yaml");
+        Assert.NotEmpty(Manifests.Read(budget).Objects);
+        Exception refused = Assert.ThrowsAny<Exception>(() => Manifests.Read(budget.Replace(right, wrong, StringComparison.Ordinal)));
+        Assert.True(refused is YamlException or InvalidOperationException, refused.ToString());
+    }
+
+    [Fact]
+    public async Task A_field_that_the_custom_resource_does_not_have_is_refused()
+    {
+        string monitor = await ReadAsync("deploy/kubernetes/postgres/service-monitor.yaml");
+        Assert.NotEmpty(Manifests.Read(monitor).Customs);
+        Assert.Throws<InvalidOperationException>(() => Manifests.Read(monitor.Replace("interval:", "intervall:", StringComparison.Ordinal)));
+    }
+
+    private static void Selects(V1LabelSelector selector, Manifests manifests)
+    {
+        Assert.NotEmpty(selector.MatchLabels);
+        Assert.All(selector.MatchLabels, label => Assert.Equal(label.Value, manifests.Deployment.Spec.Template.Metadata.Labels[label.Key]));
+    }
+
+    private static Task<string> ReadAsync(string file) => File.ReadAllTextAsync(Path.Combine(Repository.Root, file), TestContext.Current.CancellationToken);
+}
