@@ -12,8 +12,8 @@ public sealed class JobsOptions
     private static readonly JobOptions Defaults = new();
 
     /// <summary>
-    /// The pool whose workers run jobs; <see langword="null"/>: the first that was added. The instance claims as many jobs as this pool has
-    /// free workers, so every endpoint that allows jobs runs on it.
+    /// The pool of handlers (<c>AddJob</c>) that name none; <see langword="null"/>: the first that was added. The jobs of an
+    /// endpoint run on the endpoint's pool.
     /// </summary>
     public string? Pool { get; set; }
 
@@ -28,7 +28,7 @@ public sealed class JobsOptions
 
     /// <summary>
     /// How many bytes the bodies and results of the jobs that the instance runs may have together, not less than
-    /// <see cref="MaxPayloadBytes"/>. <see langword="null"/>: a quarter of the memory that the runtime may use, at most 256 MiB.
+    /// <see cref="MaxPayloadBytes"/>. Each pool that runs jobs has an equal part of them. <see langword="null"/>: a quarter of the memory that the runtime may use, at most 256 MiB.
     /// </summary>
     public long? MemoryBytes { get; set; }
 

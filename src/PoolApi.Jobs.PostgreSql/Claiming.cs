@@ -21,6 +21,7 @@ internal sealed class Claiming
     private readonly ClaimGrace _grace;
     private readonly Waiting _waiting;
     private readonly string _claim;
+    private readonly string _claimOfKinds;
     private readonly Suspects _suspects;
     private readonly string _claimOne;
 
@@ -30,20 +31,23 @@ internal sealed class Claiming
         _waiting = new Waiting(schema);
         _grace = new ClaimGrace(database, schema);
         // Priority by priority, each by its range of the index. While there are suspects, others are claimed only by who says so.
-        _claim = Sql(
+        _claim = DueSql("");
+        _claimOfKinds = DueSql("and (j.kind = any($7)) <> $8");
+        _claimOne = Sql(schema, $"select j.id, j.claim, j.priority, j.turn from {schema}.jobs j where j.id = $1 and j.state = 0 for update skip locked", "$5 * interval '1 microsecond'");
+
+        string DueSql(string ofKinds) => Sql(
             schema,
             $"""
               select d.id, d.claim, d.priority, d.turn
               from (values (1::smallint), (0::smallint), (-1::smallint)) as p (priority)
               cross join lateral (
                 select j.id, j.claim, j.priority, j.turn from {schema}.jobs j
-                where j.state = 0 and j.suspicion = 0 and j.priority = p.priority and j.turn is not null and (j.deadline is null or j.deadline > now())
+                where j.state = 0 and j.suspicion = 0 and j.priority = p.priority and j.turn is not null and (j.deadline is null or j.deadline > now()) {ofKinds}
                 order by j.turn limit $1 for update skip locked) d
               where $5 or not {Suspects.Exist(schema)}
               limit $1
             """,
             "null");
-        _claimOne = Sql(schema, $"select j.id, j.claim, j.priority, j.turn from {schema}.jobs j where j.id = $1 and j.state = 0 for update skip locked", "$5 * interval '1 microsecond'");
     }
 
     /// <param name="schema">The schema.</param>
@@ -73,7 +77,7 @@ internal sealed class Claiming
               extract(epoch from least(j.deadline - now(), j.timeout))::double precision
             """;
 
-    public async ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation)
+    public async ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, CancellationToken cancellation)
     {
         TimeSpan grace = await _grace.LeftAsync(cancellation);
         if (grace > TimeSpan.Zero) return new JobClaims([], grace, IsPaused: true);
@@ -83,7 +87,7 @@ internal sealed class Claiming
         try
         {
             claimed = await _database.RunAsync(
-                connection => ClaimAsync(connection, owner, call, max, maxBytes, lease), mayRepeat: false, cancellation,
+                connection => ClaimAsync(connection, new Taking(owner, call, lease, maxBytes, kinds), max), mayRepeat: false, cancellation,
                 Database.PatienceFor(BodyLimits.InlineTogether));
         }
         catch (Exception e) when (e is JobStoreException or OperationCanceledException)
@@ -98,14 +102,13 @@ internal sealed class Claiming
             : claimed;
     }
 
-    private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, string owner, long call, int max, long maxBytes, TimeSpan lease)
+    private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, Taking taking, int max)
     {
         // What comes to be due gets its turn in time, also while claims never come up empty.
-        if (_waiting.MayHaveCome) await _waiting.ReleaseAsync(connection);
-        var taking = new Taking(owner, call, lease, maxBytes);
+        if (_waiting.MayHaveCome) await _waiting.ReleaseAsync(connection, taking.Kinds);
         await TakeAsync(connection, taking, max, despiteSuspects: false);
         if (taking.Claims.Count > 0) return taking.ToClaims(null); // whoever waits for a job waits for one statement, and no more
-        (int released, bool suspects, TimeSpan? next) = await _waiting.ReleaseAsync(connection);
+        (int released, bool suspects, TimeSpan? next) = await _waiting.ReleaseAsync(connection, taking.Kinds);
         _suspects.MayWait = suspects;
         if (suspects) return await ClaimBesideSuspectsAsync(connection, taking, max, next);
         if (released > 0) await TakeAsync(connection, taking, max, despiteSuspects: false);
@@ -115,7 +118,7 @@ internal sealed class Claiming
     /// <summary>Claims while there are suspects, on whatever instance: one of them, or others, or both.</summary>
     private async Task<JobClaims> ClaimBesideSuspectsAsync(NpgsqlConnection connection, Taking taking, int max, TimeSpan? next)
     {
-        SuspectTurn turn = await _suspects.LookAsync(connection, taking.Owner);
+        SuspectTurn turn = await _suspects.LookAsync(connection, taking.Owner, taking.Kinds);
         if (turn.Pause is { } pause) return new JobClaims([], pause, IsPaused: true);
         if (turn.First is { } first) await TakeAsync(connection, taking, first, turn.IsAlone);
         if (taking.Claims.Count < max && !(turn.IsAlone && taking.Claims.Count > 0))
@@ -126,10 +129,11 @@ internal sealed class Claiming
 
     private async Task TakeAsync(NpgsqlConnection connection, Taking taking, int max, bool despiteSuspects)
     {
-        await using var command = new NpgsqlCommand(_claim, connection);
+        await using var command = new NpgsqlCommand(taking.Kinds.IsAll ? _claim : _claimOfKinds, connection);
         command.Parameters.With(NpgsqlDbType.Integer, max).With(NpgsqlDbType.Text, taking.Owner).With(NpgsqlDbType.Bigint, taking.Call)
             .With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(taking.Lease)).With(NpgsqlDbType.Boolean, despiteSuspects)
             .With(NpgsqlDbType.Bigint, taking.BytesLeft);
+        if (!taking.Kinds.IsAll) command.Parameters.With(taking.Kinds);
         await ReadAsync(command, taking);
     }
 
@@ -179,7 +183,7 @@ internal sealed class Claiming
     }
 
     /// <summary>A call's claims, and the bytes that are left for more of them.</summary>
-    private sealed class Taking(string owner, long call, TimeSpan lease, long maxBytes)
+    private sealed class Taking(string owner, long call, TimeSpan lease, long maxBytes, KindFilter kinds)
     {
         private readonly bool _isLimited = maxBytes < long.MaxValue;
         private bool _didNotFit;
@@ -189,6 +193,8 @@ internal sealed class Claiming
         public long Call => call;
 
         public TimeSpan Lease => lease;
+
+        public KindFilter Kinds => kinds;
 
         public long BytesLeft { get; private set; } = maxBytes;
 

@@ -16,6 +16,10 @@ internal static class NpgsqlValues
         return parameters;
     }
 
+    /// <summary>Two parameters: <c>(kind = any($n)) &lt;&gt; $m</c> holds of the kinds that the filter takes.</summary>
+    public static NpgsqlParameterCollection With(this NpgsqlParameterCollection parameters, KindFilter kinds) => parameters
+        .With(NpgsqlDbType.Array | NpgsqlDbType.Text, kinds.Kinds.ToArray()).With(NpgsqlDbType.Boolean, kinds.IsExclusion);
+
     /// <summary>One column of many rows.</summary>
     public static NpgsqlParameterCollection WithColumn<TItem, T>(
         this NpgsqlParameterCollection parameters, NpgsqlDbType type, IReadOnlyList<TItem> items, Func<TItem, T> value)

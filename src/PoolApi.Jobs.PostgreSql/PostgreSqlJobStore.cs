@@ -116,13 +116,13 @@ public sealed partial class PostgreSqlJobStore : IJobStore
     }
 
     /// <inheritdoc/>
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation)
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, CancellationToken cancellation)
     {
         ThrowIfClosed();
         ArgumentException.ThrowIfNullOrEmpty(owner);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(max);
         ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
-        return _claiming.ClaimAsync(owner, max, maxBytes, lease, cancellation);
+        return _claiming.ClaimAsync(owner, max, maxBytes, lease, kinds, cancellation);
     }
 
     /// <inheritdoc/>

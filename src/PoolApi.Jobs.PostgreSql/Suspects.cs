@@ -25,9 +25,9 @@ internal sealed class Suspects(Database database, string schema)
 
     private readonly string _first =
         $"""
-        select j.id, j.suspicion from {schema}.jobs j
+        select j.id, j.suspicion, j.kind from {schema}.jobs j
         where j.state = 0 and j.state < 2 and j.suspicion > 0 and j.suspicion <= $1 and j.turn is not null
-          and (j.deadline is null or j.deadline > now())
+          and (j.deadline is null or j.deadline > now()) and (j.kind = any($2)) <> $3
         order by j.priority desc, j.turn limit 1
         """;
 
@@ -49,17 +49,18 @@ internal sealed class Suspects(Database database, string schema)
     /// <summary>Whether there are any, queued or running, on whatever instance: a look at an index that is empty as a rule.</summary>
     public static string Exist(string schema) => $"exists (select from {schema}.jobs s where s.state < 2 and s.suspicion > 0)";
 
-    /// <summary>What an instance may claim.</summary>
-    public async Task<SuspectTurn> LookAsync(NpgsqlConnection connection, string owner)
+    /// <summary>What an instance may claim of some kinds. Which of its suspects is the next to run alone does not depend on them.</summary>
+    public async Task<SuspectTurn> LookAsync(NpgsqlConnection connection, string owner, KindFilter kinds)
     {
         (int running, bool hasSuspect, TimeSpan? alone) = await RunningAsync(connection, owner);
         if (alone > TimeSpan.Zero) return new SuspectTurn(Pause: alone);
-        if (hasSuspect || await FirstAsync(connection, int.MaxValue) is not { } first) return default;
-        if (first.Suspicion == 1) return new SuspectTurn(First: first);
+        if (hasSuspect || await FirstAsync(connection, int.MaxValue, KindFilter.All) is not { } first) return default;
+        if (first.Suspicion == 1) return new SuspectTurn(First: await FirstAsync(connection, 1, kinds));
+        bool isOfKinds = kinds.Contains(first.Kind);
         bool isDue;
         lock (_lock) isDue = _turns.IsDue(Now);
-        if (!isDue) return new SuspectTurn(First: await FirstAsync(connection, 1), Otherwise: running == 0 ? first : null);
-        return running > 0 ? new SuspectTurn(Pause: Pause) : new SuspectTurn(First: first, IsAlone: true);
+        if (!isDue) return new SuspectTurn(First: await FirstAsync(connection, 1, kinds), Otherwise: running == 0 && isOfKinds ? first : null);
+        return running > 0 || !isOfKinds ? new SuspectTurn(Pause: Pause) : new SuspectTurn(First: first, IsAlone: true);
     }
 
     /// <summary>One was claimed as its instance's only job.</summary>
@@ -95,18 +96,18 @@ internal sealed class Suspects(Database database, string schema)
         return (reader.GetInt32(0), reader.GetBoolean(1), reader.IsDBNull(2) ? null : TimeSpan.FromSeconds(reader.GetDouble(2)));
     }
 
-    private async Task<Suspect?> FirstAsync(NpgsqlConnection connection, int mostSuspicion)
+    private async Task<Suspect?> FirstAsync(NpgsqlConnection connection, int mostSuspicion, KindFilter kinds)
     {
         await using var command = new NpgsqlCommand(_first, connection);
-        command.Parameters.With(NpgsqlDbType.Integer, mostSuspicion);
+        command.Parameters.With(NpgsqlDbType.Integer, mostSuspicion).With(kinds);
         await command.PrepareAsync();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-        return await reader.ReadAsync() ? new Suspect(reader.GetGuid(0), reader.GetInt32(1)) : null;
+        return await reader.ReadAsync() ? new Suspect(reader.GetGuid(0), reader.GetInt32(1), reader.GetString(2)) : null;
     }
 }
 
 /// <summary>A queued job that was running at so many deaths.</summary>
-internal sealed record Suspect(Guid Id, int Suspicion);
+internal sealed record Suspect(Guid Id, int Suspicion, string Kind);
 
 /// <summary>What an instance may claim while there are suspects.</summary>
 /// <param name="First">This one first.</param>

@@ -22,7 +22,8 @@ internal sealed class Waiting(string schema)
         select
           (select count(*)::int from released),
           {Suspects.Exist(schema)},
-          exists (select from {schema}.jobs where state = 0 and suspicion = 0 and turn is not null and (deadline is null or deadline > now())),
+          exists (select from {schema}.jobs where state = 0 and suspicion = 0 and turn is not null and (deadline is null or deadline > now())
+            and (kind = any($1)) <> $2),
           (select extract(epoch from min(w.run_at) - clock_timestamp())::double precision
            from (select run_at from {schema}.jobs j
                  where state = 0 and turn is null and (deadline is null or deadline > now()) and not exists (select from come c where c.id = j.id)
@@ -34,11 +35,12 @@ internal sealed class Waiting(string schema)
     /// <summary>It was not looked just now.</summary>
     public bool MayHaveCome => Stopwatch.GetElapsedTime(Volatile.Read(ref _lookedAt)) > Pause;
 
-    /// <returns>How many have their turn now, whether there are suspects, and how long until the next job's time.</returns>
-    public async Task<(int Released, bool HasSuspects, TimeSpan? Next)> ReleaseAsync(NpgsqlConnection connection)
+    /// <returns>How many have their turn now, whether there are suspects, and how long until the next job's time; zero: one of these kinds is due.</returns>
+    public async Task<(int Released, bool HasSuspects, TimeSpan? Next)> ReleaseAsync(NpgsqlConnection connection, KindFilter kinds)
     {
         Volatile.Write(ref _lookedAt, Stopwatch.GetTimestamp());
         await using var command = new NpgsqlCommand(_release, connection);
+        command.Parameters.With(kinds);
         await command.PrepareAsync();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         await reader.ReadAsync();

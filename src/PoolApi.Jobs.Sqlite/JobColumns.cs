@@ -25,10 +25,13 @@ internal static partial class JobColumns
     private const string FixedValues = "?, ?, ?, ?, ?, ?, ?, ?, ?";
     private const string ChangingValues = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
 
+    /// <summary>Words as a JSON array.</summary>
+    public static string Words(IReadOnlyList<string> words) => JsonSerializer.Serialize(words, WordsJson.Default.IReadOnlyListString);
+
     /// <summary>Adds what never changes.</summary>
     public static Statement AddFixed(this Statement statement, JobRow row) => statement
         .Add(row.Id).Add(row.Kind).Add(row.Client).Add(row.MaxAttempts).Add((int)row.Priority)
-        .Add(row.Tags.Count == 0 ? null : JsonSerializer.Serialize(row.Tags, TagsJson.Default.IReadOnlyListString))
+        .Add(row.Tags.Count == 0 ? null : Words(row.Tags))
         .Add(row.CreatedAt).Add((long?)row.Timeout?.TotalMicroseconds).Add(row.IdempotencyKey);
 
     /// <summary>Adds what changes.</summary>
@@ -50,7 +53,7 @@ internal static partial class JobColumns
             Client = from.ReadTextOrNull(),
             MaxAttempts = from.ReadInt(),
             Priority = (WorkPriority)from.ReadInt(),
-            Tags = from.ReadTextOrNull() is { } tags ? JsonSerializer.Deserialize(tags, TagsJson.Default.IReadOnlyListString)! : [],
+            Tags = from.ReadTextOrNull() is { } tags ? JsonSerializer.Deserialize(tags, WordsJson.Default.IReadOnlyListString)! : [],
             CreatedAt = from.ReadTime(),
             Timeout = from.ReadLongOrNull() is { } timeout ? TimeSpan.FromMicroseconds(timeout) : null,
             IdempotencyKey = from.ReadTextOrNull(),
@@ -87,5 +90,5 @@ internal static partial class JobColumns
     }
 
     [JsonSerializable(typeof(IReadOnlyList<string>))]
-    private sealed partial class TagsJson : JsonSerializerContext;
+    private sealed partial class WordsJson : JsonSerializerContext;
 }

@@ -14,6 +14,10 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         $"SELECT {JobColumns.All} FROM jobs WHERE state = 0 AND suspicion = 0 AND priority = ? AND due <= ? AND (expires IS NULL OR expires > ?) " +
         "ORDER BY due, id LIMIT ?");
 
+    private readonly Statement _dueOfKinds = database.Prepare(
+        $"SELECT {JobColumns.All} FROM jobs WHERE state = 0 AND suspicion = 0 AND priority = ? AND due <= ? AND (expires IS NULL OR expires > ?) " +
+        "AND (kind IN (SELECT value FROM json_each(?))) <> ? ORDER BY due, id LIMIT ?");
+
     private readonly Statement _nextDue = database.Prepare(
         "SELECT due FROM jobs WHERE state = 0 AND suspicion = 0 AND priority = ? AND due > ? ORDER BY due LIMIT 1");
 
@@ -63,18 +67,21 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         return new JobAcceptance(AcceptOutcome.Created, accepted, new JobClaim(row.ToJob(), job.Payload, row.Claim, row.Redeliveries, IsFirst: true) { TimeLeft = TimeLeft(row) });
     }
 
-    public JobClaims Claim(string owner, int max, long maxBytes, TimeSpan lease, Func<int, int> release)
+    public JobClaims Claim(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, Func<int, int> release)
     {
         release(MostReleased);
-        SuspectTurn turn = suspects.Exist() ? suspects.Look(owner) : SuspectTurn.None;
+        SuspectTurn turn = suspects.Exist() ? suspects.Look(owner, kinds) : SuspectTurn.None;
         if (turn.Pause is { } pause) return new JobClaims([], pause, IsPaused: true);
+        string? names = kinds.IsAll ? null : JobColumns.Words(kinds.Kinds);
         var rows = new List<JobRow>();
         if (turn.First is { } suspect) rows.Add(suspect);
         foreach (WorkPriority priority in HighestFirst)
         {
             if (rows.Count == max || turn.IsAlone) break;
-            using Statement.Rows due = _due.Add((int)priority).Add(batch.Steady).Add(batch.Steady).Add(max - rows.Count).Query();
-            while (due.Next()) rows.Add(JobColumns.Read(_due));
+            Statement query = (kinds.IsAll ? _due : _dueOfKinds).Add((int)priority).Add(batch.Steady).Add(batch.Steady);
+            if (!kinds.IsAll) query.Add(names).Add(kinds.IsExclusion);
+            using Statement.Rows due = query.Add(max - rows.Count).Query();
+            while (due.Next()) rows.Add(JobColumns.Read(query));
         }
         if (rows.Count == 0 && turn.Otherwise is { } other)
         {

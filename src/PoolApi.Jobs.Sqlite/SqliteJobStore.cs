@@ -110,12 +110,12 @@ public sealed class SqliteJobStore : IJobStore
     }
 
     /// <inheritdoc/>
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation)
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, CancellationToken cancellation)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
         return WriteAsync(
-            static (session, of) => session.Writes.Claim(of.owner, of.max, of.maxBytes, of.lease, session.Maintenance.Release), (owner, max, maxBytes, lease), cancellation);
+            static (session, of) => session.Writes.Claim(of.owner, of.max, of.maxBytes, of.lease, of.kinds, session.Maintenance.Release), (owner, max, maxBytes, lease, kinds), cancellation);
     }
 
     /// <inheritdoc/>

@@ -25,7 +25,7 @@ internal sealed class Suspects(Database database, Batch batch)
 
     private readonly Statement _first = database.Prepare(
         $"SELECT {JobColumns.All} FROM jobs INDEXED BY jobs_suspect WHERE state < 2 AND state = 0 AND suspicion > 0 AND suspicion <= ? " +
-        "AND priority = ? AND due <= ? AND (expires IS NULL OR expires > ?) ORDER BY due, id LIMIT 1");
+        "AND priority = ? AND due <= ? AND (expires IS NULL OR expires > ?) AND (kind IN (SELECT value FROM json_each(?))) <> ? ORDER BY due, id LIMIT 1");
 
     private readonly Statement _count = database.Prepare(
         "SELECT count(*) FROM jobs INDEXED BY jobs_running WHERE state = 1 AND worker = ?");
@@ -39,8 +39,8 @@ internal sealed class Suspects(Database database, Batch batch)
         return rows.Next();
     }
 
-    /// <summary>What an instance may claim.</summary>
-    public SuspectTurn Look(string owner)
+    /// <summary>What an instance may claim of some kinds. Which of its suspects is the next to run alone does not depend on them.</summary>
+    public SuspectTurn Look(string owner, KindFilter kinds)
     {
         int running = 0;
         bool hasSuspect = false;
@@ -55,10 +55,11 @@ internal sealed class Suspects(Database database, Batch batch)
             }
         }
         if (aloneUntil - batch.Steady is { Ticks: > 0 } left) return new SuspectTurn(Pause: left);
-        if (hasSuspect || First(int.MaxValue) is not { } first) return SuspectTurn.None;
-        if (first.Suspicion == 1) return new SuspectTurn(First: first);
-        if (!_turns.IsDue(Now)) return new SuspectTurn(First: First(1), Otherwise: running == 0 ? first : null);
-        if (running > 0) return new SuspectTurn(Pause: Pause);
+        if (hasSuspect || First(int.MaxValue, KindFilter.All) is not { } first) return SuspectTurn.None;
+        if (first.Suspicion == 1) return new SuspectTurn(First: First(1, kinds));
+        bool isOfKinds = kinds.Contains(first.Kind);
+        if (!_turns.IsDue(Now)) return new SuspectTurn(First: First(1, kinds), Otherwise: running == 0 && isOfKinds ? first : null);
+        if (running > 0 || !isOfKinds) return new SuspectTurn(Pause: Pause);
         BeginAlone(first);
         return new SuspectTurn(First: first, IsAlone: true);
     }
@@ -89,11 +90,12 @@ internal sealed class Suspects(Database database, Batch batch)
         return rows.Next() ? _count.ReadLong() : 0;
     }
 
-    private JobRow? First(int mostSuspicion)
+    private JobRow? First(int mostSuspicion, KindFilter kinds)
     {
         foreach (WorkPriority priority in HighestFirst)
         {
-            using Statement.Rows rows = _first.Add(mostSuspicion).Add((int)priority).Add(batch.Steady).Add(batch.Steady).Query();
+            using Statement.Rows rows = _first.Add(mostSuspicion).Add((int)priority).Add(batch.Steady).Add(batch.Steady)
+                .Add(JobColumns.Words(kinds.Kinds)).Add(kinds.IsExclusion).Query();
             if (rows.Next()) return JobColumns.Read(_first);
         }
         return null;

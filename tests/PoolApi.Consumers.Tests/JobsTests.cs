@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Claims;
 using System.Text.Json;
+using PoolApi.Jobs;
 using PoolApi.Jobs.AspNetCore;
 
 namespace PoolApi.Consumers.Tests;
@@ -118,11 +119,65 @@ public sealed class JobsTests : IDisposable
         Assert.Equal("date-time", document.RootElement.GetProperty("components").GetProperty("schemas").GetProperty("JobView").GetProperty("properties").GetProperty("createdAt").GetProperty("format").GetString());
     }
 
+    [Fact]
+    public async Task A_job_runs_on_the_pool_of_its_endpoint_or_handler_and_a_busy_pool_holds_up_no_other()
+    {
+        using var gate = new ManualResetEventSlim();
+        using var held = new SemaphoreSlim(0);
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            builder =>
+            {
+                builder.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
+                builder.Services.AddJobs(static o => o.Share = 0).UseSqlite(File)
+                    .AddJob<OfIo>("of io", (OfIo of) => $"{of.Number} {Trail.Here}", pool: "io")
+                    .AddJob<OfCpu>("of cpu", (OfCpu of) => $"{of.Number} {Trail.Here}");
+            },
+            app =>
+            {
+                app.MapPost("/io", (CancellationToken cancellation) =>
+                {
+                    held.Release();
+                    gate.Wait(cancellation);
+                    return Trail.Here;
+                }).RunOnPool("io").AllowJobs("io");
+                app.MapPost("/cpu", static () => Trail.Here).RunOnPool("cpu").AllowJobs("cpu");
+                app.MapJobs();
+            });
+        IJobs jobs = app.Services.GetRequiredService<IJobs>();
+        string busy = await AcceptAsync("/io");
+        await held.WaitAsync(ConsumerApp.Token); // the only worker of io has it
+        string waits = await AcceptAsync("/io");
+        Job ofIo = await jobs.EnqueueAsync(new OfIo(2), cancellationToken: ConsumerApp.Token);
+
+        // More than cpu has workers, so that some of them are claimed from the store.
+        string[] others = [await AcceptAsync("/cpu"), await AcceptAsync("/cpu"), await AcceptAsync("/cpu"), await AcceptAsync("/cpu")];
+        Job ofCpu = await jobs.EnqueueAsync(new OfCpu(1), cancellationToken: ConsumerApp.Token);
+        foreach (string other in others) Assert.Equal("cpu", await ResultAsync(other));
+        Assert.Equal("1 cpu", await ResultAsync("/jobs/" + (await jobs.WaitAsync(ofCpu.Id, ConsumerApp.Token))!.Id));
+        foreach (string job in new[] { waits, "/jobs/" + ofIo.Id })
+            Assert.Contains("\"state\":\"queued\"", (await app.GetAsync(job)).Ok(), StringComparison.Ordinal);
+
+        gate.Set();
+        Assert.Equal(["io", "io", "2 io"], [await ResultAsync(busy), await ResultAsync(waits), await ResultAsync("/jobs/" + ofIo.Id)]);
+
+        async Task<string> AcceptAsync(string path)
+        {
+            Reply accepted = await app.SendAsync(HttpMethod.Post, path, null, ("Prefer", "respond-async"));
+            return "/jobs/" + JsonDocument.Parse(accepted.Body).RootElement.GetProperty("id").GetString();
+        }
+
+        async Task<string> ResultAsync(string job)
+        {
+            await app.GetAsync(job, ("Prefer", "wait=60"));
+            return (await app.GetAsync(job + "/result")).Ok();
+        }
+    }
+
     [Theory]
     [InlineData("store", "UseSqlite")]
     [InlineData("options", "JobsOptions.MaxAttempts is 0; it may be 1 to 100.")]
     [InlineData("routes", "app.MapJobs()")]
-    [InlineData("other pool", "runs on the pool 'io'")]
+    [InlineData("two pools", "have jobs of the kind 'work' and run on two pools")]
     [InlineData("no pool", "does not run on a pool")]
     [InlineData("pool of jobs", "the pool 'gpu', which does not exist")]
     [InlineData("no jobs", "services.AddJobs()")]
@@ -144,13 +199,18 @@ public sealed class JobsTests : IDisposable
             },
             app =>
             {
-                RouteHandlerBuilder work = app.MapPost("/work", static () => "done").AllowJobs();
-                if (what != "no pool") work.RunOnPool(what == "other pool" ? "io" : null);
+                RouteHandlerBuilder work = app.MapPost("/work", static () => "done").AllowJobs("work");
+                if (what != "no pool") work.RunOnPool();
+                if (what == "two pools") app.MapPut("/work", static () => "done").RunOnPool("io").AllowJobs("work");
                 if (what is not ("routes" or "no jobs")) app.MapJobs(what == "parameter" ? "/{tenant}/jobs" : "/jobs");
                 if (what == "twice") app.MapJobs("/more");
             }));
         Assert.Contains(says, fault.Message, StringComparison.Ordinal);
     }
+
+    private sealed record OfCpu(int Number);
+
+    private sealed record OfIo(int Number);
 
     public void Dispose() => _folder.Delete(recursive: true);
 

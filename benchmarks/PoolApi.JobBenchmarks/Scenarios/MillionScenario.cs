@@ -78,7 +78,7 @@ internal sealed class MillionScenario : IScenario
         var claimed = new List<JobClaim>();
         double claim = await TimeAsync(Claims, async () =>
         {
-            JobClaims claims = await store.ClaimAsync(Owner, ClaimCount, long.MaxValue, Lease, CancellationToken.None);
+            JobClaims claims = await store.ClaimAsync(Owner, ClaimCount, long.MaxValue, Lease, KindFilter.All, CancellationToken.None);
             Expect(claims.Claims.Count == ClaimCount);
             claimed.AddRange(claims.Claims);
         });

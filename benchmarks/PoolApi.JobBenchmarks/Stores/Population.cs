@@ -35,7 +35,7 @@ internal static class Population
         await AcceptAsync(0, ended);
         for (int i = 0; i < ended;)
         {
-            JobClaims claims = await store.ClaimAsync("fill", Math.Min(ClaimCount, ended - i), long.MaxValue, Lease, CancellationToken.None);
+            JobClaims claims = await store.ClaimAsync("fill", Math.Min(ClaimCount, ended - i), long.MaxValue, Lease, KindFilter.All, CancellationToken.None);
             int first = i;
             await Task.WhenAll(claims.Claims.Select((claim, n) => store.FinishAsync(claim, End(first + n), CancellationToken.None).AsTask()));
             i += claims.Claims.Count;

@@ -1,4 +1,6 @@
 using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Jobs.Running;
+using PoolApi.Threading;
 
 namespace PoolApi.Jobs.AspNetCore.Endpoints;
 
@@ -7,32 +9,52 @@ internal sealed class JobKinds : IJobKinds
 {
     private bool _isAsked; // set with the rest
     private readonly Lazy<Dictionary<string, List<RouteEndpoint>>> _byKind;
+    private readonly JobPools _pools;
 
     /// <param name="endpoints">The app's endpoints; read at the first question, when all are there.</param>
     /// <param name="others">Those that no request reaches.</param>
-    /// <param name="pool">Where jobs run.</param>
-    public JobKinds(IEnumerable<EndpointDataSource> endpoints, IJobEndpoints others, JobPool pool) => _byKind = new(() =>
+    /// <param name="pools">Where jobs run.</param>
+    public JobKinds(IEnumerable<EndpointDataSource> endpoints, IJobEndpoints others, JobPools pools)
     {
-        var byKind = new Dictionary<string, List<RouteEndpoint>>(StringComparer.Ordinal);
-        foreach (RouteEndpoint endpoint in endpoints.SelectMany(static e => e.Endpoints).OfType<RouteEndpoint>().Concat(others.All))
+        _pools = pools;
+        _byKind = new(() =>
         {
-            if (endpoint.Metadata.GetMetadata<AllowJobsMetadata>() is null) continue;
-            pool.ThrowIfElsewhere(endpoint);
-            _isAsked |= !others.All.Contains(endpoint);
-            string kind = KindOf(endpoint);
-            if (!byKind.TryGetValue(kind, out List<RouteEndpoint>? same)) byKind.Add(kind, same = []);
-            if (same.Find(other => MayTakeTheSame(other, endpoint)) is { } twin)
+            var byKind = new Dictionary<string, List<RouteEndpoint>>(StringComparer.Ordinal);
+            foreach (RouteEndpoint endpoint in endpoints.SelectMany(static e => e.Endpoints).OfType<RouteEndpoint>().Concat(others.All))
             {
-                throw new InvalidOperationException(
-                    $"The endpoints '{twin.DisplayName}' and '{endpoint.DisplayName}' take the same methods, and the work of both is of the kind "
-                    + $"'{kind}': a job could not tell whose it is. Name one of them: AllowJobs(\"…\").");
+                if (endpoint.Metadata.GetMetadata<AllowJobsMetadata>() is null) continue;
+                FixedThreadPool pool = pools.Of(endpoint);
+                _isAsked |= !others.All.Contains(endpoint);
+                string kind = KindOf(endpoint);
+                if (!byKind.TryGetValue(kind, out List<RouteEndpoint>? same)) byKind.Add(kind, same = []);
+                if (same.Find(other => MayTakeTheSame(other, endpoint)) is { } twin)
+                {
+                    throw new InvalidOperationException(
+                        $"The endpoints '{twin.DisplayName}' and '{endpoint.DisplayName}' take the same methods, and the work of both is of the kind "
+                        + $"'{kind}': a job could not tell whose it is. Name one of them: AllowJobs(\"…\").");
+                }
+                if (same.Find(other => !ReferenceEquals(pools.Of(other), pool)) is { } elsewhere)
+                {
+                    throw new InvalidOperationException(
+                        $"The endpoints '{elsewhere.DisplayName}' and '{endpoint.DisplayName}' have jobs of the kind '{kind}' and run on two pools: "
+                        + "jobs of a kind are claimed for one. Name the kind of one of them: AllowJobs(\"…\").");
+                }
+                same.Add(endpoint);
             }
-            same.Add(endpoint);
-        }
-        return byKind;
-    });
+            return byKind;
+        });
+    }
 
     public IReadOnlyList<string> All => [.. _byKind.Value.Keys.Order(StringComparer.Ordinal)];
+
+    /// <summary>The pools that run jobs, with their kinds: first the default one, if it has any.</summary>
+    public IReadOnlyList<PoolKinds> OfPools()
+    {
+        ILookup<FixedThreadPool, string> kinds = _byKind.Value.ToLookup(of => _pools.Of(of.Value[0]), static of => of.Key);
+        return kinds.Count == 0
+            ? [new PoolKinds(_pools.Default, [])]
+            : [.. kinds.OrderByDescending(of => ReferenceEquals(of.Key, _pools.Default)).Select(static of => new PoolKinds(of.Key, [.. of]))];
+    }
 
     /// <summary>Whether requests become jobs, so that clients need routes to find them by.</summary>
     public bool AreRequested => _byKind.Value.Count > 0 && _isAsked;

@@ -25,7 +25,7 @@ internal sealed class HandlerEndpoints : IJobEndpoints, IEndpointRouteBuilder
                 this.MapPost("/", handler.Handler)
 #pragma warning restore RDG002
                     .WithDisplayName($"job {handler.Kind}")
-                    .RunOnPool(options.Value.Pool, o => o.Kind = handler.Kind)
+                    .RunOnPool(handler.Pool ?? options.Value.Pool, o => o.Kind = handler.Kind)
                     .AllowJobs(handler.Kind, handler.Configure);
             }
             return [.. DataSources.SelectMany(static s => s.Endpoints).OfType<RouteEndpoint>()];

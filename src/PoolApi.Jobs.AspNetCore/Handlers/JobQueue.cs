@@ -14,7 +14,7 @@ namespace PoolApi.Jobs.AspNetCore.Handlers;
 
 /// <summary>Stores jobs from code, as the requests that their handlers' endpoints run.</summary>
 internal sealed class JobQueue(
-    IEnumerable<JobHandler> handlers, JobKinds kinds, JobDispatcher dispatcher, IJobStore store, JobWatch watch, JobInstruments instruments,
+    IEnumerable<JobHandler> handlers, JobKinds kinds, JobDispatchers dispatchers, IJobStore store, JobWatch watch, JobInstruments instruments,
     IOptions<JobsOptions> options, IOptions<JsonOptions> json) : IJobs
 {
     public async ValueTask<Job> EnqueueAsync<T>(T payload, EnqueueOptions? options, CancellationToken cancellationToken)
@@ -22,7 +22,7 @@ internal sealed class JobQueue(
     {
         ArgumentNullException.ThrowIfNull(payload);
         NewJob job = ToJob(FindKind(typeof(T), options?.Kind), payload, options ?? new EnqueueOptions());
-        JobAcceptance acceptance = await dispatcher.AcceptAsync(job, isWaitedFor: false, cancellationToken);
+        JobAcceptance acceptance = await dispatchers.AcceptAsync(job, isWaitedFor: false, cancellationToken);
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) throw new IdempotencyKeyReusedException(job.Idempotency!.Key);
         if (acceptance.Outcome == AcceptOutcome.Created) instruments.Accepted(job.Kind);
         return acceptance.Job;

@@ -23,7 +23,7 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
     private static readonly TimeSpan LastCount = TimeSpan.FromMilliseconds(200);
 
     private CancellationTokenRegistration _draining;
-    private JobDispatcher? _dispatcher;
+    private JobDispatchers? _dispatchers;
     private IJobStore? _store;
 
     /// <summary>How many attempts ended whose end could not be written: they are made again, although their work was done.</summary>
@@ -31,8 +31,9 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
 
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        // Not in the constructor: hosted services are made before the settings are validated. The dispatcher first: it listens to the store.
-        _dispatcher = services.GetRequiredService<JobDispatcher>();
+        // Not in the constructor: hosted services are made before the settings are validated. The dispatchers first: they listen to the store.
+        _ = services.GetRequiredService<JobPools>().Default; // a fault of the app is told before anything is opened
+        _dispatchers = services.GetRequiredService<JobDispatchers>();
         _store = services.GetRequiredService<IJobStore>();
         await _store.OpenAsync(cancellationToken);
         LogOpened(_store.Place);
@@ -45,8 +46,8 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
         JobKinds kinds = services.GetRequiredService<JobKinds>();
         if (kinds.AreRequested) _ = services.GetRequiredService<JobsPath>().Value; // an app that has no routes for its jobs does not start
         services.GetRequiredService<JobInstruments>().DeclareKinds(kinds.All);
-        _dispatcher!.Start();
-        _draining = services.GetRequiredService<IPoolLifetime>().Draining.Register(_dispatcher.Close);
+        _dispatchers!.Start();
+        _draining = services.GetRequiredService<IPoolLifetime>().Draining.Register(_dispatchers.Close);
         return Task.CompletedTask;
     }
 
@@ -56,12 +57,12 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         late.CancelAfter(LastWrites);
-        if (_dispatcher is not null) await _dispatcher.StopAsync(late.Token);
+        if (_dispatchers is not null) await _dispatchers.StopAsync(late.Token);
         await _draining.DisposeAsync();
         if (_store is not null) await _store.DisposeAsync();
-        if (_dispatcher is null) return;
+        if (_dispatchers is null) return;
         using var over = new CancellationTokenSource(LastCount);
-        Count = await _dispatcher.CountUnwrittenAsync(over.Token);
+        Count = await _dispatchers.CountUnwrittenAsync(over.Token);
     }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -98,13 +98,13 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
         string text = metadata.ToText();
         if (RefuseCaptured(body.Length, metadata.CapturedBytes(text)) is { } refusal) return (refusal, default);
         NewJob job = ToJob(body, text, capture, AllowJobsMetadata.AttemptsOf(endpoint, options));
-        JobAcceptance acceptance = await AcceptAsync(context.RequestServices.GetRequiredService<JobDispatcher>(), job);
+        JobAcceptance acceptance = await AcceptAsync(context.RequestServices.GetRequiredService<JobDispatchers>(), job);
         StoredRequestDelegates.Committed(context);
         return (null, acceptance with { Claim = acceptance.Claim?.WithoutBody() });
     }
 
     /// <summary>A store that does not answer is given up, and what has not begun is taken back.</summary>
-    private async Task<JobAcceptance> AcceptAsync(JobDispatcher jobs, NewJob job)
+    private async Task<JobAcceptance> AcceptAsync(JobDispatchers jobs, NewJob job)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         late.CancelAfter(Patience + TimeSpan.FromSeconds(job.Payload.Body.Length >> 20)); // a MiB takes a second at worst

@@ -10,8 +10,8 @@ public static class AllowJobsExtensions
 {
     /// <summary>
     /// Lets a client ask for a job instead of an answer: a request with <c>Prefer: respond-async</c> is stored and answered 202, and one with
-    /// an <c>Idempotency-Key</c> runs once, however often it is sent. Other requests are served as before. The endpoint runs on the pool of
-    /// the jobs (<c>RunOnPool</c>), before or after this call.
+    /// an <c>Idempotency-Key</c> runs once, however often it is sent. Other requests are served as before. The jobs run
+    /// on the endpoint's own pool (<c>RunOnPool</c>, before or after this call).
     /// </summary>
     /// <remarks>
     /// A request is stored when it is bound, and when each endpoint filter that was added before <c>RunOnPool</c> has let it through: what is

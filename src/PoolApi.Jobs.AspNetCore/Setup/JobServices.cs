@@ -21,7 +21,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class JobServices
 {
     /// <summary>
-    /// Adds jobs: requests that are stored, answered 202, and run on a pool's workers as soon as one is free, by this instance or another one
+    /// Adds jobs: requests that are stored, answered 202, and run on the workers of their endpoint's pool as soon as one is free, by this instance or another one
     /// with the same store. <c>AllowJobs</c> says which endpoints' requests may become jobs; <c>MapJobs</c> maps the routes where clients
     /// find them. The app needs a pool (<c>AddFixedThreadPool</c>), added before, and a store: <c>UseSqlite</c>, <c>UsePostgreSql</c> or
     /// <see cref="JobsBuilder.UseStore"/>.
@@ -39,7 +39,7 @@ public static class JobServices
         options.ValidateOnStart();
         services.AddSingleton<IValidateOptions<JobsOptions>, JobsOptionsCheck>();
         AddRoutes(services);
-        services.AddSingleton<JobPool>();
+        services.AddSingleton<JobPools>();
         services.AddRoutingCore();
         services.AddSingleton<IJobEndpoints, HandlerEndpoints>();
         services.AddSingleton<JobKinds>();
@@ -49,18 +49,18 @@ public static class JobServices
         services.AddSingleton(static s => new JobInstruments(
             s.GetRequiredService<IMeterFactory>().Create(FixedThreadPool.MeterName), () => s.GetRequiredService<JobCounts>().Known));
         services.AddSingleton<IJobExecutor, StoredRequestRunner>();
-        services.AddSingleton(static s => new JobDispatcher(
+        services.AddSingleton(static s => new JobDispatchers(
             s.GetService<IJobStore>() ?? throw new InvalidOperationException(
                 "Jobs need a store: call UseSqlite(…), UsePostgreSql(…) or UseStore(…) on what AddJobs returns."),
             s.GetRequiredService<IJobExecutor>(),
-            s.GetRequiredService<JobPool>().Threads,
+            s.GetRequiredService<JobKinds>().OfPools,
             s.GetRequiredService<JobWatch>(),
             s.GetRequiredService<IOptions<JobsOptions>>().Value.ToRunning(),
             s.GetRequiredService<JobInstruments>(),
             s.GetService<TimeProvider>() ?? TimeProvider.System,
             s.GetRequiredService<ILogger<JobDispatcher>>()));
         services.AddSingleton<IJobs, JobQueue>();
-        services.AddSingleton<IMeasuredBudget>(static s => new JobBudget(s.GetRequiredService<JobDispatcher>()));
+        services.AddSingleton<IMeasuredBudget>(static s => new JobBudget(s.GetRequiredService<JobDispatchers>()));
         services.AddSingleton<JobHosting>();
         services.AddHostedService(static s => s.GetRequiredService<JobHosting>());
         services.AddSingleton<IUnfinishedWork>(static s => s.GetRequiredService<JobHosting>());

@@ -8,7 +8,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class JobsBuilderExtensions
 {
     /// <summary>
-    /// Adds the handler of jobs that <see cref="IJobs.EnqueueAsync"/> makes. It runs on the pool of the jobs. Its parameters are the payload,
+    /// Adds the handler of jobs that <see cref="IJobs.EnqueueAsync"/> makes. Its parameters are the payload,
     /// services of the app, <c>JobContext</c> and <c>CancellationToken</c>, in any order, as those of a minimal API's handler. What it returns
     /// is the job's result.
     /// </summary>
@@ -17,9 +17,10 @@ public static class JobsBuilderExtensions
     /// <param name="kind">The kind of its jobs. It may not change while there are any.</param>
     /// <param name="handler">What runs.</param>
     /// <param name="configure">How its jobs run.</param>
+    /// <param name="pool">The pool that it runs on; <see langword="null"/>: the one of <see cref="JobsOptions.Pool"/>.</param>
     [RequiresUnreferencedCode("The handler's parameters are found by reflection.")]
     [RequiresDynamicCode("The handler is called by code that is generated as the app runs.")]
-    public static JobsBuilder AddJob<T>(this JobsBuilder jobs, string kind, Delegate handler, Action<AllowJobsOptions>? configure = null)
+    public static JobsBuilder AddJob<T>(this JobsBuilder jobs, string kind, Delegate handler, Action<AllowJobsOptions>? configure = null, string? pool = null)
         where T : notnull
     {
         ArgumentNullException.ThrowIfNull(jobs);
@@ -27,7 +28,7 @@ public static class JobsBuilderExtensions
         ArgumentNullException.ThrowIfNull(handler);
         if (!handler.Method.GetParameters().Any(static p => p.ParameterType == typeof(T)))
             throw new ArgumentException($"The handler of the jobs '{kind}' has no parameter of the type {typeof(T).Name}.", nameof(handler));
-        jobs.Services.AddSingleton(new JobHandler(kind, typeof(T), handler, configure));
+        jobs.Services.AddSingleton(new JobHandler(kind, typeof(T), handler, pool, configure));
         return jobs;
     }
 }

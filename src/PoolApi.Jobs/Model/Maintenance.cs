@@ -12,4 +12,8 @@ public sealed record MaintenanceRules(TimeSpan Retention, int MaxRedeliveries, i
 /// <param name="Poisoned">Jobs that were failed because their instance had died too often.</param>
 /// <param name="Swept">Finished jobs that lost payload and result, or that are gone.</param>
 /// <param name="MayBeMore">A limit was reached: it is worth going on at once.</param>
-public sealed record MaintenanceReport(int Expired, IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Swept, bool MayBeMore);
+public sealed record MaintenanceReport(int Expired, IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Swept, bool MayBeMore)
+{
+    /// <summary>There was nothing to do.</summary>
+    internal static MaintenanceReport Nothing { get; } = new(0, new Dictionary<string, int>(), 0, 0, MayBeMore: false);
+}

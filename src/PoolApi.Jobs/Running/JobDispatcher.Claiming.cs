@@ -141,10 +141,10 @@ public sealed partial class JobDispatcher
     /// <summary>Claims jobs whose bodies fit into the bytes that are left.</summary>
     private async Task<JobClaims> ClaimWithinBytesAsync(int room)
     {
-        JobClaims claimed = await _store.ClaimAsync(Owner, room, _bytes.Free, LeaseTime, CancellationToken.None);
+        JobClaims claimed = await _store.ClaimAsync(Owner, room, _bytes.Free, LeaseTime, _kinds, CancellationToken.None);
         // A body that is larger than the whole limit, as the settings are now: it has all the bytes to itself.
         return claimed is { IsOutOfBytes: true, Claims: [] } && _bytes.Used == 0
-            ? await _store.ClaimAsync(Owner, 1, long.MaxValue, LeaseTime, CancellationToken.None)
+            ? await _store.ClaimAsync(Owner, 1, long.MaxValue, LeaseTime, _kinds, CancellationToken.None)
             : claimed;
     }
 

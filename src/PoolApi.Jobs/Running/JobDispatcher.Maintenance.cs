@@ -32,7 +32,7 @@ public sealed partial class JobDispatcher
             {
                 // Before others' leases are looked at: after a time without the store, one's own have run out as well.
                 await RenewAsync();
-                MaintenanceReport report = await _store.MaintainAsync(rules, CancellationToken.None);
+                MaintenanceReport report = _maintains ? await _store.MaintainAsync(rules, CancellationToken.None) : MaintenanceReport.Nothing;
                 StoreWorks();
                 pause.Reset();
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);

@@ -30,6 +30,8 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<JobDispatcher> _logger;
 
+    private readonly KindFilter _kinds; // of the jobs that run on this pool
+    private readonly bool _maintains; // otherwise another dispatcher of this instance maintains the store
     private readonly ConcurrentDictionary<JobRun, bool> _runs = new(); // and whether it went first
     private readonly PendingCancellations _pendingCancellations = new();
     private readonly Signal _due = new();
@@ -61,17 +63,26 @@ public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
     public JobDispatcher(
         IJobStore store, IJobExecutor executor, FixedThreadPool pool, JobWatch watch, JobOptions options, JobInstruments instruments,
         TimeProvider time, ILogger<JobDispatcher> logger)
+        : this(store, executor, pool, watch, options, instruments, time, logger, NewOwner(), KindFilter.All, maintains: true) => store.Listener = this;
+
+    /// <summary>Makes one of several that share a store. Who makes them tells them of changes.</summary>
+    internal JobDispatcher(
+        IJobStore store, IJobExecutor executor, FixedThreadPool pool, JobWatch watch, JobOptions options, JobInstruments instruments,
+        TimeProvider time, ILogger<JobDispatcher> logger, string owner, KindFilter kinds, bool maintains)
     {
+        (Owner, _kinds, _maintains) = (owner, kinds, maintains);
         (_store, _executor, _pool, _watch, _options, _instruments, _time, _logger) =
             (store, executor, pool, watch, options, instruments, time, logger);
         _share = new JobShare(options.Share, pool.Workers, time);
         _queue = new DueJobs(time);
         _bytes = new ByteBudget(options.MemoryBytes);
-        store.Listener = this;
     }
 
     /// <summary>This instance's name in the store: another one after each start.</summary>
-    public string Owner { get; } = $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}";
+    public string Owner { get; }
+
+    /// <summary>A name that no other instance has, nor this one after its next start.</summary>
+    internal static string NewOwner() => $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}";
 
     /// <summary>How many attempts are in hand.</summary>
     public int Running => _runs.Count;

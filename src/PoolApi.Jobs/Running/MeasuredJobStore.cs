@@ -43,8 +43,8 @@ public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments
         Measured("accept", Now, store.AcceptAndClaimAsync(job, owner, lease, cancellation));
 
     /// <inheritdoc/>
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation) =>
-        Measured("claim", Now, store.ClaimAsync(owner, max, maxBytes, lease, cancellation));
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, CancellationToken cancellation) =>
+        Measured("claim", Now, store.ClaimAsync(owner, max, maxBytes, lease, kinds, cancellation));
 
     /// <inheritdoc/>
     public ValueTask<ReadOnlyMemory<byte>?> ReadBodyAsync(JobClaim claim, CancellationToken cancellation) =>

@@ -66,8 +66,12 @@ public interface IJobStore : IAsyncDisposable
     /// <param name="max">How many at most, 1 or more.</param>
     /// <param name="maxBytes">How many bytes their bodies may have together, 0 or more.</param>
     /// <param name="lease">How long nobody else may take them.</param>
+    /// <param name="kinds">
+    /// Which jobs: others are left, and are not told as due. They may be told as the next that will be. While a suspect is to run alone, it is waited for
+    /// whatever its kind.
+    /// </param>
     /// <param name="cancellation">Gives up.</param>
-    ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation);
+    ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, CancellationToken cancellation);
 
     /// <summary>Reads the body of a claim that has come without it (<see cref="JobClaim.UnreadBytes"/>).</summary>
     /// <returns>The body; <see langword="null"/> if it is gone, so that the job is not this claim's any more.</returns>

@@ -55,6 +55,40 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
+    public async Task A_claim_takes_the_kinds_that_it_asks_for_and_is_not_told_that_others_are_due()
+    {
+        await using IJobStore store = await OpenAsync();
+        KindFilter io = KindFilter.Only(["io", "io it's \"quoted\""]), others = KindFilter.AllBut(io.Kinds), none = KindFilter.Only(["none"]);
+        string[] kinds = ["io", "cpu", "io it's \"quoted\"", "IO", "unknown"];
+        foreach (string kind in kinds) await AcceptAsync(store, Jobs.New(kind, body: "b"));
+
+        JobClaims empty = await ClaimAsync(none, 9);
+        Assert.Equal((0, null, false), (empty.Claims.Count, empty.NextDue, empty.IsOutOfBytes));
+        JobClaims limited = await store.ClaimAsync("me", 9, 1, Jobs.LongLease, none, Token);
+        Assert.Equal((0, null, false), (limited.Claims.Count, limited.NextDue, limited.IsOutOfBytes));
+        Assert.Equal(["io"], (await ClaimAsync(io, 1)).Claims.Select(static c => c.Job.Kind));
+        Assert.Equal(["cpu", "IO", "unknown"], (await ClaimAsync(others, 9)).Claims.Select(static c => c.Job.Kind));
+        Assert.Null((await ClaimAsync(others, 9)).NextDue);
+        Assert.Equal(["io it's \"quoted\""], (await ClaimAsync(KindFilter.All, 9)).Claims.Select(static c => c.Job.Kind));
+
+        ValueTask<JobClaims> ClaimAsync(KindFilter kinds, int max) => store.ClaimAsync("me", max, long.MaxValue, Jobs.LongLease, kinds, Token);
+    }
+
+    [Fact]
+    public async Task A_suspect_is_claimed_with_its_own_kind_and_holds_up_no_other()
+    {
+        await using IJobStore store = await OpenAsync();
+        (Job suspect, _) = await OrphanAsync(store, Jobs.New("io", maxAttempts: 9));
+        await TendUntilAsync(store, suspect.Id, JobState.Queued);
+        Job other = await AcceptAsync(store, Jobs.New("cpu"));
+
+        JobClaims ofOthers = await store.ClaimAsync("me", 9, long.MaxValue, Jobs.LongLease, KindFilter.AllBut(["io"]), Token);
+        Assert.Equal([other.Id], ofOthers.Claims.Select(static c => c.Job.Id));
+        JobClaims ofIo = await store.ClaimAsync("me", 9, long.MaxValue, Jobs.LongLease, KindFilter.Only(["io"]), Token);
+        Assert.Equal([suspect.Id], ofIo.Claims.Select(static c => c.Job.Id));
+    }
+
+    [Fact]
     public async Task Claims_of_one_call_come_in_the_order_of_claiming()
     {
         await using IJobStore store = await OpenAsync();

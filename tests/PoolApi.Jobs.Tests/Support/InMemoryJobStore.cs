@@ -111,7 +111,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         return new JobAcceptance(AcceptOutcome.Created, accepted, row.ToClaim(steady));
     }, cancellation);
 
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation) => DoAsync("claim", told =>
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, CancellationToken cancellation) => DoAsync("claim", told =>
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
@@ -125,13 +125,13 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         ];
         List<Row> running = [.. _jobs.Rows.Values.Where(r => r.Job.State == JobState.Running && r.Job.Worker == owner)];
         if (running.Max(static r => r.AloneUntil) is { } until && until > steady) return new JobClaims([], until - steady, IsPaused: true);
-        List<Row> due = [.. ready.Where(static r => r.Suspicion == 0).Take(max)];
+        List<Row> due = [.. ready.Where(r => r.Suspicion == 0 && kinds.Contains(r.Job.Kind)).Take(max)];
         if (!running.Any(static r => r.Suspicion > 0) && ready.FirstOrDefault(static r => r.Suspicion > 0) is { } suspect)
         {
             bool isAlone = suspect.Suspicion > 1, mayBegin = !isAlone || _turns.IsDue(steady);
-            if (isAlone && mayBegin && running.Count > 0) return new JobClaims([], TimeSpan.FromSeconds(1), IsPaused: true);
-            if (!mayBegin && ready.Find(static r => r.Suspicion == 1) is { } other) (suspect, isAlone, mayBegin) = (other, false, true);
-            if (mayBegin || (due.Count == 0 && running.Count == 0)) due = [suspect, .. isAlone ? [] : due.Take(max - 1)];
+            if (isAlone && mayBegin && (running.Count > 0 || !kinds.Contains(suspect.Job.Kind))) return new JobClaims([], TimeSpan.FromSeconds(1), IsPaused: true);
+            if ((!mayBegin || !isAlone) && ready.Find(r => r.Suspicion == 1 && kinds.Contains(r.Job.Kind)) is { } other) (suspect, isAlone, mayBegin) = (other, false, true);
+            if (kinds.Contains(suspect.Job.Kind) && (mayBegin || (due.Count == 0 && running.Count == 0))) due = [suspect, .. isAlone ? [] : due.Take(max - 1)];
             if (due.Contains(suspect) && isAlone)
             {
                 _turns.Began(steady);
@@ -150,7 +150,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.IsAccompanied = false;
             row.Set(told, row.Job with { State = JobState.Running, Attempt = row.Job.Attempt + 1, StartedAt = now, Worker = owner, Progress = null });
         }
-        TimeSpan? next = due.Count == 0 && queued.Count > 0 ? queued.Min(r => r.Due is { } then ? then - steady : r.Job.RunAt - now) : null;
+        TimeSpan? next = due.Count == 0 && queued.Count > 0 ? queued.Where(r => !(r.Due <= steady) || kinds.Contains(r.Job.Kind)).Min(r => (TimeSpan?)(r.Due is { } then ? then - steady : r.Job.RunAt - now)) : null;
         long inline = 0;
         return new JobClaims([.. due.Select(r => Claim(r.ToClaim(steady), ref inline))], next, IsOutOfBytes: isOutOfBytes);
     }, cancellation);

@@ -105,7 +105,7 @@ internal sealed class FakeJobStore : IJobStore
 
     public ValueTask<JobAcceptance> AcceptAsync(NewJob job, CancellationToken cancellation) => throw new NotSupportedException();
 
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, CancellationToken cancellation) => throw new NotSupportedException();
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, CancellationToken cancellation) => throw new NotSupportedException();
 
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => throw new NotSupportedException();
 

@@ -1,0 +1,111 @@
+using Microsoft.Extensions.Logging;
+using PoolApi.Jobs.Stores;
+using PoolApi.Threading;
+
+namespace PoolApi.Jobs.Running;
+
+/// <summary>The dispatchers of an instance: one for each pool that runs jobs, over one store and under one owner's name.</summary>
+/// <remarks>
+/// <para>Each claims the kinds of its own pool, and as many jobs as that pool has room for. So jobs that wait for a busy pool hold up no job of
+/// another one. The first pool also has the kinds that no pool is named for.</para>
+/// <para>The dispatchers are made at the first need: which kinds a pool has is known when the app's endpoints are. The store tells this
+/// object of changes, from the beginning on; the first dispatcher maintains the store, for all.</para>
+/// <para>Each has an equal part of <see cref="JobOptions.MemoryBytes"/>: large bodies of one pool take no memory from another.</para>
+/// </remarks>
+public sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
+{
+    private readonly JobWatch _watch;
+    private readonly Lazy<(JobDispatcher Dispatcher, KindFilter Kinds)[]> _all;
+
+    /// <summary>Makes them; they do nothing until they are started.</summary>
+    /// <param name="store">The store, not yet opened: this listens to it.</param>
+    /// <param name="executor">What runs a job, on the pool of its kind.</param>
+    /// <param name="pools">Which pools there are; asked once, when somebody needs them. The first also runs kinds that are none's.</param>
+    /// <param name="watch">Is told of changes.</param>
+    /// <param name="options">How.</param>
+    /// <param name="instruments">What is counted.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">The log.</param>
+    public JobDispatchers(
+        IJobStore store, IJobExecutor executor, Func<IReadOnlyList<PoolKinds>> pools, JobWatch watch, JobOptions options,
+        JobInstruments instruments, TimeProvider time, ILogger<JobDispatcher> logger)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        ArgumentNullException.ThrowIfNull(pools);
+        _watch = watch;
+        string owner = JobDispatcher.NewOwner();
+        _all = new(() =>
+        {
+            IReadOnlyList<PoolKinds> each = pools();
+            JobOptions part = options with { MemoryBytes = Math.Max(1, options.MemoryBytes / each.Count) };
+            return [.. each.Select((pool, i) =>
+            {
+                KindFilter kinds = i > 0 ? KindFilter.Only(pool.Kinds) : KindFilter.AllBut(each.Skip(1).SelectMany(static other => other.Kinds));
+                return (new JobDispatcher(store, executor, pool.Pool, watch, part, instruments, time, logger, owner, kinds, maintains: i == 0), kinds);
+            })];
+        });
+        store.Listener = this;
+    }
+
+    /// <summary>The bytes of the bodies and results of the jobs in hand.</summary>
+    public long BytesInHand => Made.Sum(static d => d.BytesInHand);
+
+    /// <summary>How many of them there may be; see <see cref="JobOptions.MemoryBytes"/>.</summary>
+    public long MaxBytesInHand => Made.Sum(static d => d.MaxBytesInHand);
+
+    private IEnumerable<JobDispatcher> Made => _all.IsValueCreated ? _all.Value.Select(static d => d.Dispatcher) : [];
+
+    /// <summary>Begins. The store is open.</summary>
+    public void Start()
+    {
+        foreach (var (dispatcher, _) in _all.Value) dispatcher.Start();
+    }
+
+    /// <inheritdoc cref="JobDispatcher.AcceptAsync"/>
+    public ValueTask<JobAcceptance> AcceptAsync(NewJob job, bool isWaitedFor, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        return Array.Find(_all.Value, d => d.Kinds.Contains(job.Kind)).Dispatcher.AcceptAsync(job, isWaitedFor, cancellation);
+    }
+
+    /// <inheritdoc cref="JobDispatcher.Close"/>
+    public void Close()
+    {
+        foreach (JobDispatcher dispatcher in Made) dispatcher.Close();
+    }
+
+    /// <inheritdoc cref="JobDispatcher.StopAsync"/>
+    public Task StopAsync(CancellationToken cancellation) => Task.WhenAll(Made.Select(d => d.StopAsync(cancellation)));
+
+    /// <inheritdoc cref="JobDispatcher.CountUnwrittenAsync"/>
+    public async Task<int> CountUnwrittenAsync(CancellationToken cancellation) =>
+        (await Task.WhenAll(Made.Select(d => d.CountUnwrittenAsync(cancellation)))).Sum();
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (JobDispatcher dispatcher in Made) await dispatcher.DisposeAsync();
+    }
+
+    void IJobStoreListener.Changed(JobChange change)
+    {
+        _watch.Changed(change);
+        foreach (IJobStoreListener dispatcher in Made) dispatcher.Changed(change);
+    }
+
+    void IJobStoreListener.MayBeDue()
+    {
+        foreach (IJobStoreListener dispatcher in Made) dispatcher.MayBeDue();
+    }
+
+    void IJobStoreListener.MayHaveMissed()
+    {
+        _watch.MayHaveMissed();
+        foreach (IJobStoreListener dispatcher in Made) dispatcher.MayHaveMissed();
+    }
+}
+
+/// <summary>A pool that runs jobs.</summary>
+/// <param name="Pool">The pool.</param>
+/// <param name="Kinds">The kinds of jobs that run there.</param>
+public sealed record PoolKinds(FixedThreadPool Pool, IReadOnlyCollection<string> Kinds);

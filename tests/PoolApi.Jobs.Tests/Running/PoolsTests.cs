@@ -1,0 +1,169 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging.Abstractions;
+using PoolApi.Jobs.Running;
+using PoolApi.Threading;
+using static PoolApi.Jobs.Tests.Patience;
+
+namespace PoolApi.Jobs.Tests.Running;
+
+/// <summary>An instance whose jobs run on several pools: none of them waits for another's workers, queue or memory.</summary>
+public sealed class PoolsTests : IAsyncDisposable
+{
+    private readonly Meter _meter = new("test");
+    private readonly InMemoryJobs _jobs = new();
+    private readonly InMemoryJobStore _store;
+    private readonly FixedThreadPool _cpu = new(new FixedThreadPoolOptions { Name = "cpu", Workers = 1, QueueCapacity = 4 });
+    private readonly FixedThreadPool _io = new(new FixedThreadPoolOptions { Name = "io", Workers = 1, QueueCapacity = 1 });
+    private readonly Gate _gate = new();
+    private readonly Executor _executor;
+    private JobDispatchers? _dispatchers;
+
+    public PoolsTests()
+    {
+        _store = new InMemoryJobStore(_jobs);
+        _executor = new Executor(
+            new ScriptedExecutor(_cpu, static (_, _) => ScriptedExecutor.Success), new ScriptedExecutor(_io, (_, cancellation) => _gate.Pass(cancellation)));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Jobs_of_a_busy_pool_are_left_in_the_store_and_hold_up_no_job_of_another_pool(bool acceptedHere)
+    {
+        await StartAsync();
+        await AcceptAsync("io", acceptedHere);
+        await _gate.ArrivalAsync();
+        Job[] waiting = [await AcceptAsync("io", acceptedHere), await AcceptAsync("io", acceptedHere), await AcceptAsync("io", acceptedHere)];
+
+        Job[] others = [await AcceptAsync("cpu", acceptedHere), await AcceptAsync("nobody's", acceptedHere), await AcceptAsync("cpu", acceptedHere)];
+
+        foreach (Job other in others) await UntilAsync(other, JobState.Succeeded);
+        Assert.All(waiting, job => Assert.Equal((JobState.Queued, 0), (Look(job).State, Look(job).Attempt)));
+        Assert.Equal(1, _executor.Io.InHand);
+        _gate.Open();
+        foreach (Job job in waiting) await UntilAsync(job, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_pool_whose_queue_is_full_of_other_work_holds_up_no_job_of_another_pool()
+    {
+        await StartAsync(share: 1);
+        Task<JobAttempt> runs = _io.RunAsync(token => _gate.Pass(token)).AsTask(), queued = _io.RunAsync(token => _gate.Pass(token)).AsTask();
+        await _gate.ArrivalAsync();
+        Job waits = await AcceptAsync("io", here: true);
+        Assert.True(_io.IsLikelyFull);
+
+        for (int i = 0; i < 20; i++) await UntilAsync(await AcceptAsync("cpu", here: true), JobState.Succeeded);
+
+        Assert.Equal((JobState.Queued, 0), (Look(waits).State, _executor.Io.InHand));
+        _gate.Open();
+        await Task.WhenAll(runs, queued);
+        await UntilAsync(waits, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task The_bodies_of_one_pools_jobs_take_no_memory_from_another_pool()
+    {
+        await StartAsync(memory: 20);
+        await AcceptAsync("io", here: true, body: "0123456789");
+        await _gate.ArrivalAsync();
+
+        await UntilAsync(await AcceptAsync("cpu", here: true, body: "0123456789"), JobState.Succeeded);
+
+        Assert.Equal(10, _dispatchers!.BytesInHand);
+        Assert.Equal(20, _dispatchers.MaxBytesInHand);
+    }
+
+    [Fact]
+    public async Task While_only_other_kinds_wait_nobody_asks_again_and_again()
+    {
+        await StartAsync();
+        await AcceptAsync("io", here: true);
+        await _gate.ArrivalAsync();
+        for (int i = 0; i < 3; i++) await AcceptAsync("io", here: true);
+        await UntilAsync(await AcceptAsync("cpu", here: true), JobState.Succeeded);
+
+        // Two looks apart by a time in which a flow that turns would have looked a hundred times.
+        int looks, rounds = 0;
+        do
+        {
+            looks = _store.Calls();
+            await Task.Delay(200, Token);
+            Assert.True(++rounds < 50, "The store is asked without end.");
+        }
+        while (_store.Calls() != looks);
+    }
+
+    [Fact]
+    public async Task A_stop_hands_back_and_finishes_the_jobs_of_every_pool()
+    {
+        await StartAsync();
+        Job runs = await AcceptAsync("io", here: true);
+        await _gate.ArrivalAsync();
+
+        _dispatchers!.Close();
+        _gate.Open();
+        using var late = new CancellationTokenSource(Long);
+        await _dispatchers.StopAsync(late.Token);
+
+        Assert.Equal(JobState.Succeeded, Look(runs).State);
+        Assert.Equal(0, await _dispatchers.CountUnwrittenAsync(Token));
+        Job after = (await _store.AcceptAsync(Jobs.New("cpu"), Token)).Job;
+        Assert.Equal(JobState.Queued, Look(after).State);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _gate.Open();
+        if (_dispatchers is not null)
+        {
+            _dispatchers.Close();
+            using var late = new CancellationTokenSource(Long);
+            await _dispatchers.StopAsync(late.Token);
+            await _dispatchers.DisposeAsync();
+        }
+        foreach (FixedThreadPool pool in new[] { _cpu, _io })
+        {
+            await pool.ShutdownAsync(ShutdownMode.Cancel, Long);
+            await pool.DisposeAsync();
+        }
+        await _store.DisposeAsync();
+        _gate.Dispose();
+        _meter.Dispose();
+    }
+
+    private async Task StartAsync(double share = 0, long memory = 1_000_000)
+    {
+        _dispatchers = new JobDispatchers(
+            _store, _executor, () => [new PoolKinds(_cpu, ["cpu"]), new PoolKinds(_io, ["io"])], new JobWatch(_store),
+            Rig.Options with { Share = share, MemoryBytes = memory },
+            new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), TimeProvider.System, NullLogger<JobDispatcher>.Instance);
+        await _store.OpenAsync(Token);
+        _dispatchers.Start();
+        await Patience.UntilAsync(() => _store.Calls("claim") >= 2 && _store.Calls("maintain") == 1);
+    }
+
+    /// <param name="kind">The kind.</param>
+    /// <param name="here">By this instance; otherwise by another one, so that it is claimed from the store.</param>
+    /// <param name="body">The body.</param>
+    private async Task<Job> AcceptAsync(string kind, bool here, string body = "")
+    {
+        NewJob job = Jobs.New(kind, body: body);
+        return here ? (await _dispatchers!.AcceptAsync(job, isWaitedFor: false, Token)).Job : (await _store.AcceptAsync(job, Token)).Job;
+    }
+
+    private Job Look(Job job)
+    {
+        lock (_jobs.Gate) return _jobs.Rows[job.Id].Job;
+    }
+
+    private Task UntilAsync(Job job, JobState state) => Patience.UntilAsync(() => Look(job).State == state, $"That the job is {state}");
+
+    private sealed class Executor(ScriptedExecutor cpu, ScriptedExecutor io) : IJobExecutor
+    {
+        public ScriptedExecutor Io => io;
+
+        public ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation) =>
+            (run.Claim.Job.Kind == "io" ? io : cpu).ExecuteAsync(run, cancellation);
+    }
+}
