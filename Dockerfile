@@ -7,6 +7,7 @@ WORKDIR /source
 COPY global.json .editorconfig Directory.Build.props Directory.Build.targets Directory.Packages.props ./
 COPY src/PoolApi.Threading/PoolApi.Threading.csproj src/PoolApi.Threading/packages.lock.json src/PoolApi.Threading/
 COPY src/PoolApi.AspNetCore/PoolApi.AspNetCore.csproj src/PoolApi.AspNetCore/packages.lock.json src/PoolApi.AspNetCore/
+COPY src/PoolApi.Dashboard/PoolApi.Dashboard.csproj src/PoolApi.Dashboard/packages.lock.json src/PoolApi.Dashboard/
 COPY src/PoolApi.Jobs/PoolApi.Jobs.csproj src/PoolApi.Jobs/packages.lock.json src/PoolApi.Jobs/
 COPY src/PoolApi.Jobs.AspNetCore/PoolApi.Jobs.AspNetCore.csproj src/PoolApi.Jobs.AspNetCore/packages.lock.json src/PoolApi.Jobs.AspNetCore/
 COPY src/PoolApi.Jobs.PostgreSql/PoolApi.Jobs.PostgreSql.csproj src/PoolApi.Jobs.PostgreSql/packages.lock.json src/PoolApi.Jobs.PostgreSql/

@@ -1,16 +1,29 @@
+using Microsoft.Extensions.Configuration;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Dashboard;
+using PoolApi.Dashboard.Changes;
+using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Jobs;
 using PoolApi.Dashboard.Pages;
+using PoolApi.Dashboard.Streams;
+using PoolApi.Jobs.Stores;
 
 namespace Microsoft.AspNetCore.Builder;
 
 /// <summary>Maps the dashboard.</summary>
 public static class MapPoolDashboardExtensions
 {
-    /// <summary>Maps pages that show every worker and every job, live and over the last minutes.</summary>
+    private const int MostStreams = 256;
+
+    /// <summary>
+    /// Maps pages that show every worker and every job of the app, live and over the last minutes, below a path. They show the jobs of all
+    /// clients, and can change them unless <see cref="PoolDashboardOptions.ReadOnly"/>: who may open them is the app's to say.
+    /// </summary>
     /// <param name="endpoints">Where to map them.</param>
     /// <param name="prefix">The path before all its routes.</param>
     /// <param name="configure">Sets the options.</param>
-    /// <returns>All routes of the dashboard.</returns>
+    /// <returns>All routes of the dashboard: for <c>RequireAuthorization()</c> and the like.</returns>
+    /// <exception cref="InvalidOperationException">The app has no pool, or an option is wrong.</exception>
     public static IEndpointConventionBuilder MapPoolDashboard(
         this IEndpointRouteBuilder endpoints, string prefix = "/pools", Action<PoolDashboardOptions>? configure = null)
     {
@@ -18,9 +31,36 @@ public static class MapPoolDashboardExtensions
         ArgumentNullException.ThrowIfNull(prefix);
         var options = new PoolDashboardOptions();
         configure?.Invoke(options);
+        ChangeGuard.Check(options);
+        IServiceProvider services = endpoints.ServiceProvider;
+        var known = services.GetRequiredService<IServiceProviderIsService>();
+        if (!known.IsService(typeof(ShutdownCoordinator))) throw new InvalidOperationException("There is no pool to show: call services.AddFixedThreadPool().");
+        bool hasJobs = known.IsService(typeof(IJobStore));
+        TimeProvider time = services.GetService<TimeProvider>() ?? TimeProvider.System;
+
+        string instance = Guid.NewGuid().ToString("N")[..12];
+        var log = new ActionLog(time);
+        PoolMonitor monitor = PoolMonitor.Of(services);
+        var status = new StatusView(services, instance, hasJobs, time);
+        var streams = new StreamLimit(status, MostStreams);
+        var feed = new FrameFeed(monitor, instance, [new Rights(options), log], time);
+        services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopped.Register(feed.Dispose);
+
         RouteGroupBuilder group = endpoints.MapGroup(prefix);
         group.ExcludeFromDescription();
         PageEndpoints.Map(group);
+        StreamEndpoints.Map(group, feed, streams, status, monitor);
+        RouteGroupBuilder? changes = null;
+        if (!options.ReadOnly)
+        {
+            var guard = new ChangeGuard(options, services.GetRequiredService<IConfiguration>());
+            changes = group.MapGroup("");
+            changes.AddEndpointFilter((invocation, next) => guard.Refuse(invocation.HttpContext) is { } refusal
+                ? ValueTask.FromResult<object?>(refusal)
+                : next(invocation));
+            PoolChanges.Map(changes, options, log);
+        }
+        JobEndpoints.Map(group, changes, log, streams);
         return group;
     }
 }

@@ -5,4 +5,22 @@ public sealed class PoolDashboardOptions
 {
     /// <summary>Whether the dashboard only shows: nobody can change anything with it. False by default.</summary>
     public bool ReadOnly { get; set; }
+
+    /// <summary>
+    /// Whether the dashboard has a button that stops the app: it drains, joins its threads and exits. False by default.
+    /// </summary>
+    public bool AllowDrain { get; set; }
+
+    /// <summary>
+    /// The host names by which people open the pages, such as <c>pool.example</c> or <c>*.ops.example</c>, without port. A change is refused if
+    /// the page that asks for it has another name; IP addresses and <c>localhost</c> need not be named. None by default: then the names in
+    /// the app's setting <c>AllowedHosts</c> count, if it has some.
+    /// </summary>
+    /// <remarks>
+    /// The request's own <c>Host</c> proves nothing: a web page can point a name of its own at the app, and its browser sends that name.
+    /// </remarks>
+    public IList<string> AllowedHosts { get; } = [];
+
+    /// <summary>Buttons that send work to a pool, for somebody who wants to see it run. None by default.</summary>
+    public IList<PoolDashboardWork> Work { get; } = [];
 }

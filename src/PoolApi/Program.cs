@@ -71,7 +71,7 @@ try
     api.MapPasswords();
     if (settings.Diagnostics) api.MapDiagnostics(jobs);
     if (jobs) api.MapServiceJobs();
-    routes.MapManagement();
+    routes.MapManagement(settings.Diagnostics);
 
     if (CommandLine.Checks(args)) return SettingsCheck.Run(app);
     try

@@ -89,7 +89,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         Assert.Equal(HttpStatusCode.Found, (await app.Client.GetAsync(new Uri("/ops/pools", UriKind.Relative), Token)).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await SignInAsync(app, "wrong")).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await SignInAsync(app, "right")).StatusCode);
-        Assert.Contains("<html", await app.GetAsync("/ops/pools"), StringComparison.Ordinal);
+        Assert.Contains("<html", await app.GetAsync("/ops/pools/"), StringComparison.Ordinal);
         await app.StopAsync();
     }
 

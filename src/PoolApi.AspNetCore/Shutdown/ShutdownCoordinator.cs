@@ -47,10 +47,32 @@ internal sealed class ShutdownCoordinator(
     private IUnfinishedWork[] _unfinished = [];
     private volatile ShutdownState _state = ShutdownState.Starting;
     private volatile string _reason = "application";
+    private long _deadline; // of the drain, in ticks since the beginning of the stop; 0: not known yet
     private Task? _stop;
     private bool _flushed = true;
 
     public ShutdownState State => _state;
+
+    /// <summary>How far the stop is, for people who watch it.</summary>
+    public ShutdownProgress Progress
+    {
+        get
+        {
+            ShutdownState state = _state;
+            if (state < ShutdownState.LameDuck) return new ShutdownProgress(state, null, TimeSpan.Zero, null);
+            TimeSpan elapsed = _sinceStop.Elapsed;
+            ShutdownOptions times = options.Value;
+            TimeSpan drained = Volatile.Read(ref _deadline) is > 0 and var ticks ? TimeSpan.FromTicks(ticks)
+                : (state == ShutdownState.LameDuck ? times.LameDuck : TimeSpan.Zero) + times.Drain;
+            TimeSpan? left = state switch
+            {
+                ShutdownState.LameDuck or ShutdownState.Draining => drained - elapsed,
+                ShutdownState.Cancelling => drained + times.Cancel - elapsed,
+                _ => null,
+            };
+            return new ShutdownProgress(state, _reason, elapsed, left < TimeSpan.Zero ? TimeSpan.Zero : left);
+        }
+    }
 
     public OpenRequests Requests { get; } = new();
 
@@ -243,6 +265,7 @@ internal sealed class ShutdownCoordinator(
             answered = _letIn!.NoneAsync();
         }
         TimeSpan deadline = _sinceStop.Elapsed + times.Drain;
+        Volatile.Write(ref _deadline, deadline.Ticks);
         Task poolsEnd = StopPoolsOnceAsync(answered, deadline, times.Cancel);
         Volatile.Write(ref _poolsEnd, poolsEnd);
         await _closed.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

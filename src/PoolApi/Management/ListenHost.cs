@@ -11,7 +11,7 @@ namespace PoolApi.Management;
 internal static class ListenHost
 {
     /// <summary>Both loopbacks, IPv4 and IPv6: whatever the resolver makes of the name.</summary>
-    public const string Localhost = "localhost";
+    public const string Localhost = HostForm.Localhost;
 
     private const string OtherWildcard = "means every interface; write *, +, 0.0.0.0 or [::] for that";
 
@@ -19,17 +19,7 @@ internal static class ListenHost
     public static bool IsWildcard(string host) => host is "+" or "*" or "0.0.0.0" or "[::]";
 
     /// <summary>Whether a host is an IP address, in brackets if it is IPv6.</summary>
-    public static bool IsAddress(string host) => AddressOf(host) is not null;
-
-    /// <summary>Whether a host has the form of a name.</summary>
-    public static bool IsName(string host) => Uri.CheckHostName(host) == UriHostNameType.Dns && !EndsInNumber(host);
-
-    /// <summary>Whether a host is a name of the loopback (RFC 6761).</summary>
-    public static bool IsLocalhost(string host)
-    {
-        string name = host.EndsWith('.') ? host[..^1] : host;
-        return name.Equals(Localhost, StringComparison.OrdinalIgnoreCase) || name.EndsWith("." + Localhost, StringComparison.OrdinalIgnoreCase);
-    }
+    public static bool IsAddress(string host) => HostForm.IsAddress(host);
 
     /// <summary>Finds the hosts to bind.</summary>
     /// <param name="host">The host as it was written; IPv6 in brackets.</param>
@@ -40,14 +30,14 @@ internal static class ListenHost
     {
         fault = null;
         if (IsWildcard(host)) return [host];
-        if (IsLocalhost(host)) return [Localhost];
-        if (AddressOf(host) is { } literal)
+        if (HostForm.IsLocalhost(host)) return [Localhost];
+        if (HostForm.AddressOf(host) is { } literal)
         {
             if (!IsAny(literal)) return [ToHost(literal)];
             fault = OtherWildcard;
             return [];
         }
-        if (!IsName(host))
+        if (!HostForm.IsName(host))
         {
             fault = "is neither a host name nor an IP address, which is written as 127.0.0.1 or [::1]";
             return [];
@@ -75,24 +65,4 @@ internal static class ListenHost
 
     private static string ToHost(IPAddress address) =>
         Unmapped(address) is { AddressFamily: AddressFamily.InterNetwork } plain ? plain.ToString() : $"[{address}]";
-
-    /// <summary>The address that a host is; IPv4 with four decimal numbers only, because 127.1, 0 and 010.0.0.1 mean what few expect.</summary>
-    private static IPAddress? AddressOf(string host)
-    {
-        if (host is ['[', .. var inner, ']'])
-        {
-            // In a URI the zone's % is written %25 (RFC 6874); zone 25 itself may be written as it is.
-            if (inner.IndexOf("%25", StringComparison.Ordinal) is > 0 and int zone && zone + 3 < inner.Length) inner = inner.Remove(zone + 1, 2);
-            return IPAddress.TryParse(inner, out IPAddress? v6) && v6.AddressFamily == AddressFamily.InterNetworkV6 ? v6 : null;
-        }
-        return IPAddress.TryParse(host, out IPAddress? v4) && v4.AddressFamily == AddressFamily.InterNetwork && v4.ToString() == host ? v4 : null;
-    }
-
-    /// <summary>No name ends in a number (WHATWG URL): such a host is a misspelt IPv4 address.</summary>
-    private static bool EndsInNumber(string host)
-    {
-        string last = host.TrimEnd('.') is var name ? name[(name.LastIndexOf('.') + 1)..] : "";
-        return last.Length == 0 || last.All(char.IsAsciiDigit)
-            || (last.StartsWith("0x", StringComparison.OrdinalIgnoreCase) && last.Skip(2).All(char.IsAsciiHexDigit));
-    }
 }

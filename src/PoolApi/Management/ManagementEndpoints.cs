@@ -1,4 +1,3 @@
-using PoolApi.Dashboard;
 using PoolApi.Requests;
 
 namespace PoolApi.Management;
@@ -6,7 +5,7 @@ namespace PoolApi.Management;
 /// <summary>What operators and their programs ask: on the management port.</summary>
 internal static class ManagementEndpoints
 {
-    public static void MapManagement(this IEndpointRouteBuilder endpoints)
+    public static void MapManagement(this IEndpointRouteBuilder endpoints, bool diagnostics)
     {
         RouteGroupBuilder group = endpoints.MapGroup("");
         group.WithMetadata(new ListenerMetadata(ListenerKind.Management));
@@ -16,6 +15,6 @@ internal static class ManagementEndpoints
         group.MapPoolWorkers();
         var hosts = endpoints.ServiceProvider.GetRequiredService<ManagementHosts>();
         group.MapPoolDrain(isCrossSite: context => hosts.IsCrossSite(context.Request));
-        group.MapDashboard();
+        group.MapServiceDashboard(hosts, diagnostics);
     }
 }

@@ -99,7 +99,7 @@ public class CorsTests
             Uri address = new(app.Services.GetRequiredService<Microsoft.AspNetCore.Hosting.Server.IServer>().Features
                 .Get<Microsoft.AspNetCore.Hosting.Server.Features.IServerAddressesFeature>()!.Addresses.Last());
             using var client = new HttpClient { BaseAddress = address };
-            foreach (string path in (string[])["/metrics", "/v1/workers", "/readyz", "/", "/dashboard.js"])
+            foreach (string path in (string[])["/metrics", "/v1/workers", "/readyz", "/", "/status"])
             {
                 using HttpResponseMessage answer = await SendAsync(client, HttpMethod.Get, path, App, null);
                 Assert.Equal(200, (int)answer.StatusCode);

@@ -44,7 +44,7 @@ public class MethodTests
                 "/v1/diagnostics/hash?iterations=1", "/v1/jobs", job, job + "/result", job + "/events", "/v1/nothing", "/v1/thumbnails",
             ]).Select(path => $"http://{Api}:{api}{path}"),
             .. ((string[])[
-                "/", "/dashboard.css", "/dashboard.js", "/metrics", "/livez", "/readyz", "/startupz", "/v1/workers", "/v1/workers/stream", "/drain",
+                "/", "/jobs", "/job", "/status", "/history", "/jobs/list", "/stream", "/jobs/stream", "/metrics", "/livez", "/readyz", "/startupz", "/v1/workers", "/v1/workers/stream", "/drain",
             ]).Select(path => $"http://{Management}:{management}{path}"),
         ];
         foreach (string url in urls)

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using PoolApi.Management;
@@ -11,7 +12,7 @@ namespace PoolApi.Tests.Service;
 public class PortTests
 {
     private static readonly string[] ApiRoutes = ["GET /openapi/v1.json", "POST /v1/thumbnails", "POST /v1/password-hashes", "GET /v1/diagnostics/noop"];
-    internal static readonly string[] ManagementRoutes = ["GET /metrics", "GET /livez", "GET /readyz", "GET /startupz", "GET /v1/workers", "GET /dashboard.js", "GET /dashboard.css"];
+    internal static readonly string[] ManagementRoutes = ["GET /metrics", "GET /livez", "GET /readyz", "GET /startupz", "GET /v1/workers", "GET /status", "GET /history"];
 
     [Fact]
     public async Task With_two_ports_each_serves_its_own_routes_and_knows_nothing_of_the_others()
@@ -30,7 +31,7 @@ public class PortTests
             Assert.Equal(200, await Ask("127.0.0.2", management, route));
         }
         Assert.Contains("curl", await Get("127.0.0.1", api, "GET /"), StringComparison.Ordinal);
-        Assert.Contains("dashboard.js", await Get("127.0.0.2", management, "GET /"), StringComparison.Ordinal);
+        Assert.Contains("assets/pools.", await Get("127.0.0.2", management, "GET /"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -69,7 +70,7 @@ public class PortTests
         app.StartServer();
         int port = Port(app);
         foreach (string route in (string[])[.. ApiRoutes, .. ManagementRoutes]) Assert.NotEqual(404, await Ask("127.0.0.1", port, route));
-        Assert.Contains("dashboard.js", await Get("127.0.0.1", port, "GET /"), StringComparison.Ordinal);
+        Assert.Contains("assets/pools.", await Get("127.0.0.1", port, "GET /"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -83,7 +84,7 @@ public class PortTests
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         }
         using HttpResponseMessage root = await client.GetAsync("/", ServiceApp.Token);
-        Assert.Contains("dashboard.js", await root.Content.ReadAsStringAsync(ServiceApp.Token), StringComparison.Ordinal);
+        Assert.Contains("assets/pools.", await root.Content.ReadAsStringAsync(ServiceApp.Token), StringComparison.Ordinal);
         Assert.StartsWith("default-src 'none'", Assert.Single(root.Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
     }
 
@@ -110,9 +111,10 @@ public class PortTests
         string welcome = await Get("127.0.0.1", api, "GET /", $"x:{api}\r\nAccept: text/html");
         Assert.Contains("href=\"openapi/v1.json\"", welcome, StringComparison.Ordinal);
         string dashboard = await Get("127.0.0.2", management, "GET /");
-        Assert.Contains("src=\"dashboard.js\"", dashboard, StringComparison.Ordinal);
-        string script = await Get("127.0.0.2", management, "GET /dashboard.js");
-        Assert.Contains("fetch(\"v1/workers\"", script, StringComparison.Ordinal);
+        Match source = Regex.Match(dashboard, "src=\"(assets/pools\\.[0-9a-f]+\\.js)\"");
+        Assert.True(source.Success, dashboard);
+        string script = await Get("127.0.0.2", management, $"GET /{source.Groups[1].Value}");
+        Assert.Contains("\"stream\"", script, StringComparison.Ordinal);
         foreach (string page in (string[])[welcome, dashboard, script])
         {
             foreach (string start in (string[])["href=\"/", "src=\"/", "fetch(\"/"]) Assert.DoesNotContain(start, page, StringComparison.Ordinal);

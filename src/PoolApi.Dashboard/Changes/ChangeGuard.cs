@@ -1,0 +1,35 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Configuration;
+using PoolApi.Dashboard.Streams;
+
+namespace PoolApi.Dashboard.Changes;
+
+/// <summary>Refuses changes that a web page of another site asks for.</summary>
+internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration configuration)
+{
+    private readonly KnownHosts _hosts = new(Names(options, configuration));
+
+    /// <exception cref="InvalidOperationException">A configured name is none.</exception>
+    public static void Check(PoolDashboardOptions options)
+    {
+        foreach (string name in options.AllowedHosts)
+        {
+            if (!KnownHosts.IsName(name))
+                throw new InvalidOperationException($"PoolDashboardOptions.AllowedHosts has '{name}'; it may have {KnownHosts.Rule}.");
+        }
+    }
+
+    /// <returns>403, or null: the request may change something.</returns>
+    public ProblemHttpResult? Refuse(HttpContext context) => _hosts.IsCrossSite(context.Request)
+        ? Problem.Forbidden(
+            "A web page of another site sends this, or this page has a host name that is not configured. "
+            + "If it is the app's own, add its host to AllowedHosts of the dashboard.")
+        : null;
+
+    private static IEnumerable<string> Names(PoolDashboardOptions options, IConfiguration configuration)
+    {
+        if (options.AllowedHosts.Count > 0) return options.AllowedHosts;
+        string setting = configuration["AllowedHosts"] ?? "";
+        return setting.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Where(KnownHosts.IsName);
+    }
+}

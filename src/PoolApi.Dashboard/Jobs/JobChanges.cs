@@ -1,0 +1,152 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http.HttpResults;
+using PoolApi.Dashboard.Changes;
+using PoolApi.Dashboard.Streams;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Dashboard.Jobs;
+
+/// <summary>Cancels or retries one job, or all that match a filter.</summary>
+/// <remarks>Of those that match, only what there was when they were counted: what comes in between was not agreed to.</remarks>
+internal sealed class JobChanges(IJobStore store, ActionLog log)
+{
+    /// <summary>More at once is no click's matter.</summary>
+    public const int Most = 10_000;
+
+    private const int AtOnce = 16;
+
+    private const int MaxBody = 4096;
+
+    public static bool CanChange(string action, JobState state) => action switch
+    {
+        "cancel" => !state.IsFinal(),
+        _ => state is JobState.Failed or JobState.Cancelled or JobState.Expired,
+    };
+
+    /// <summary>How many jobs a change would be of.</summary>
+    public async Task<IResult> CountAsync(HttpContext context)
+    {
+        IQueryCollection query = context.Request.Query;
+        if (JobFilter.Read(name => query[name], out string? fault) is not { } filter) return Problem.Invalid(fault!);
+        string? action = query["action"];
+        if (action is not ("cancel" or "retry")) return Problem.Invalid("action may be cancel or retry.");
+        int count = 0;
+        Guid? newest = null;
+        await foreach (Job job in filter.AllAsync(store, null, context.RequestAborted))
+        {
+            newest ??= job.Id;
+            if (CanChange(action, job.State) && ++count > Most) break;
+        }
+        return Answer(json =>
+        {
+            json.WriteNumber("count", Math.Min(count, Most));
+            json.WriteBoolean("more", count > Most);
+            json.WriteMaybe("through", newest?.ToString("D"));
+        });
+    }
+
+    public async Task<IResult> ChangeAsync(HttpContext context)
+    {
+        JsonElement body;
+        try
+        {
+            // Small, whatever is sent: it is read as a whole.
+            using var bounded = new MemoryStream();
+            var buffer = new byte[1024];
+            int read;
+            while ((read = await context.Request.Body.ReadAsync(buffer, context.RequestAborted)) > 0)
+            {
+                bounded.Write(buffer, 0, read);
+                if (bounded.Length > MaxBody) return Problem.Invalid($"The body is longer than {MaxBody} bytes.");
+            }
+            using JsonDocument document = JsonDocument.Parse(bounded.GetBuffer().AsMemory(0, (int)bounded.Length));
+            body = document.RootElement.Clone();
+        }
+        catch (JsonException)
+        {
+            return Problem.Invalid("The body may be a JSON object with action, and job or filter.");
+        }
+        if (body.ValueKind != JsonValueKind.Object) return Problem.Invalid("The body may be a JSON object with action, and job or filter.");
+        string? action = Text(body, "action");
+        if (action is not ("cancel" or "retry")) return Problem.Invalid("action may be cancel or retry.");
+        if (Text(body, "job") is { } one)
+            return Guid.TryParseExact(one, "D", out Guid id) ? await OneAsync(context, action, id) : Problem.Invalid("job may be the id of a job.");
+        if (!body.TryGetProperty("filter", out JsonElement wanted) || wanted.ValueKind != JsonValueKind.Object)
+            return Problem.Invalid("The body names neither a job nor a filter.");
+        if (JobFilter.Read(name => Text(wanted, name), out string? fault) is not { } filter) return Problem.Invalid(fault!);
+        if (!Guid.TryParseExact(Text(body, "through"), "D", out Guid through)) return Problem.Invalid("through may be the newest job that was counted.");
+        return await ManyAsync(context, action, filter, through);
+    }
+
+    private async Task<IResult> OneAsync(HttpContext context, string action, Guid id)
+    {
+        JobTransition? done = await ApplyAsync(action, id, context.RequestAborted);
+        if (done is null) return Problem.NotFound("There is no such job; it may be past its retention.");
+        bool isDone = HasChanged(action, done);
+        string outcome = isDone ? Outcome(action, done.After) : $"conflict: it is {done.Before.ToWord()}";
+        log.Add(context, $"{Verb(action)} job {id:D}", outcome);
+        if (!isDone)
+        {
+            return Problem.Conflict(
+                action == "cancel" ? $"It cannot be cancelled: it is {done.Before.ToWord()} already."
+                : done.Before.IsFinal() && done.Before != JobState.Succeeded ? "It cannot be retried: it is past its retention."
+                : $"It cannot be retried: it is {done.Before.ToWord()}. Only a failed, cancelled or expired job can.");
+        }
+        return Answer(json =>
+        {
+            json.WriteString("detail", outcome);
+            json.WritePropertyName("job");
+            JobJson.Write(json, done.After);
+        });
+    }
+
+    private async Task<IResult> ManyAsync(HttpContext context, string action, JobFilter filter, Guid through)
+    {
+        var ids = new List<Guid>();
+        await foreach (Job job in filter.AllAsync(store, through, context.RequestAborted))
+        {
+            if (CanChange(action, job.State)) ids.Add(job.Id);
+            if (ids.Count == Most) break;
+        }
+        int changed = 0, conflicts = 0, gone = 0;
+        // Once begun it goes on, whatever becomes of the page that asked for it.
+        await Parallel.ForEachAsync(ids, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (id, cancellation) =>
+        {
+            JobTransition? done = await ApplyAsync(action, id, cancellation);
+            if (done is null) Interlocked.Increment(ref gone);
+            else if (HasChanged(action, done)) Interlocked.Increment(ref changed);
+            else Interlocked.Increment(ref conflicts);
+        });
+        string outcome = $"{changed} of {ids.Count} {(action == "cancel" ? "cancelled" : "queued again")}"
+            + (conflicts > 0 ? $", {conflicts} changed meanwhile" : "") + (gone > 0 ? $", {gone} gone" : "");
+        log.Add(context, $"{Verb(action)} {filter}", outcome);
+        return Answer(json =>
+        {
+            json.WriteString("detail", outcome);
+            json.WriteNumber("changed", changed);
+            json.WriteNumber("conflicts", conflicts);
+            json.WriteNumber("gone", gone);
+        });
+    }
+
+    private ValueTask<JobTransition?> ApplyAsync(string action, Guid id, CancellationToken cancellation) =>
+        action == "cancel" ? store.CancelAsync(id, cancellation) : store.RetryAsync(id, cancellation);
+
+    private static bool HasChanged(string action, JobTransition done) => CanChange(action, done.Before) && (action == "cancel" || !done.After.State.IsFinal());
+
+    private static string Outcome(string action, Job after) =>
+        action == "retry" ? "queued again" : after.State == JobState.Cancelled ? "cancelled" : "told to stop";
+
+    private static string Verb(string action) => action == "cancel" ? "Cancel" : "Retry";
+
+    private static string? Text(JsonElement of, string name) =>
+        of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private static FileContentHttpResult Answer(Action<Utf8JsonWriter> content) => TypedResults.Bytes(Json.Write(json =>
+    {
+        json.WriteStartObject();
+        content(json);
+        json.WriteEndObject();
+    }), "application/json");
+}

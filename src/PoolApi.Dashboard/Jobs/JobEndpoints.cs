@@ -1,0 +1,154 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http.HttpResults;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Dashboard.Changes;
+using PoolApi.Dashboard.Streams;
+using PoolApi.Jobs;
+using PoolApi.Jobs.AspNetCore.Endpoints;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Dashboard.Jobs;
+
+/// <summary>What the pages of the jobs ask for. An app without jobs answers 404.</summary>
+/// <remarks>They show the jobs of every client: the pages are for who runs the app.</remarks>
+internal static class JobEndpoints
+{
+    private const int PageSize = 50;
+    private const long MostResult = 64L << 20;
+
+    public static void Map(RouteGroupBuilder group, RouteGroupBuilder? changes, ActionLog log, StreamLimit streams)
+    {
+        RouteGroupBuilder jobs = group.MapGroup("");
+        jobs.AddEndpointFilter(static (invocation, next) => AnswerAsync(invocation, next));
+        bool canChange = changes is not null;
+        jobs.MapMethods("/jobs/kinds", Reading.Methods, (Delegate)(async (HttpContext context) =>
+        {
+            IJobStore store = Store(context);
+            IReadOnlyDictionary<JobState, long> counts = await store.CountAsync(context.RequestAborted);
+            var kinds = context.RequestServices.GetService<IJobKinds>();
+            return TypedResults.Bytes(Json.Write(json =>
+            {
+                json.WriteStartObject();
+                json.WriteStartArray("kinds");
+                foreach (string kind in kinds?.All ?? []) json.WriteStringValue(kind);
+                json.WriteEndArray();
+                json.WriteBoolean("canChange", canChange);
+                JobJson.WriteCounts(json, counts);
+                json.WriteEndObject();
+            }), "application/json");
+        }));
+        jobs.MapMethods("/jobs/list", Reading.Methods, (Delegate)(static async Task<IResult> (HttpContext context) =>
+        {
+            if (JobFilter.Read(name => context.Request.Query[name], out string? fault) is not { } filter) return Problem.Invalid(fault!);
+            if (!TryReadAfter(context, out Guid? after)) return Problem.Invalid("after may be the id of a job.");
+            JobPage page = await filter.ListAsync(Store(context), after, PageSize, context.RequestAborted);
+            context.Response.Headers.CacheControl = "no-store";
+            return TypedResults.Bytes(Json.Write(json =>
+            {
+                json.WriteStartObject();
+                json.WriteStartArray("jobs");
+                foreach (Job job in page.Jobs) JobJson.Write(json, job);
+                json.WriteEndArray();
+                json.WriteMaybe("next", page.HasMore ? JobJson.Cursor(page.Jobs[^1].Id) : null);
+                json.WriteEndObject();
+            }), "application/json");
+        }));
+        jobs.MapMethods("/jobs/stream", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
+        {
+            if (JobFilter.Read(name => context.Request.Query[name], out string? fault) is not { } filter) return Problem.Invalid(fault!);
+            if (!TryReadAfter(context, out Guid? after)) return Problem.Invalid("after may be the id of a job.");
+            return await streams.WriteAsync(context, (end, client) => Stream(context, log).ListAsync(filter, after, PageSize, end, client));
+        }));
+        jobs.MapMethods("/job/stream", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
+        {
+            if (!Guid.TryParseExact(context.Request.Query["id"], "D", out Guid id)) return Problem.Invalid("id may be the id of a job.");
+            // A page that has seen nothing yet has no id; a browser that comes again names the last.
+            string? seen = context.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? context.Request.Query["after"];
+            long after = long.TryParse(seen, NumberStyles.None, CultureInfo.InvariantCulture, out long version) ? version : 0;
+            if (await Store(context).GetAsync(id, context.RequestAborted) is null) return NotFound();
+            return await streams.WriteAsync(context, (end, client) => Stream(context, log).OneAsync(id, after, end, client));
+        }));
+        jobs.MapMethods("/jobs/matching", Reading.Methods, (Delegate)((HttpContext context) => new JobChanges(Store(context), log).CountAsync(context)));
+        jobs.MapMethods("/job/known", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
+        {
+            if (!Guid.TryParseExact(context.Request.Query["id"], "D", out Guid id)) return Problem.Invalid("id may be the id of a job.");
+            if (await Store(context).GetAsync(id, context.RequestAborted) is null) return NotFound();
+            context.Response.Headers.CacheControl = "no-store";
+            return TypedResults.Bytes(Json.Write(json =>
+            {
+                json.WriteStartObject();
+                json.WriteBoolean("canChange", canChange);
+                json.WriteEndObject();
+            }), "application/json");
+        }));
+        jobs.MapMethods("/job/result", Reading.Methods, (Delegate)ResultAsync);
+        if (changes is null) return;
+        RouteGroupBuilder changing = changes.MapGroup("");
+        changing.AddEndpointFilter(static (invocation, next) => AnswerAsync(invocation, next));
+        changing.MapPost("/jobs/change", (Delegate)((HttpContext context) => new JobChanges(Store(context), log).ChangeAsync(context)));
+    }
+
+    private static IJobStore Store(HttpContext context) => context.RequestServices.GetRequiredService<IJobStore>();
+
+    private static JobsStream Stream(HttpContext context, ActionLog log) => new(
+        Store(context), context.RequestServices.GetRequiredService<JobWatch>(), log, context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System);
+
+    private static bool TryReadAfter(HttpContext context, out Guid? after)
+    {
+        after = null;
+        string? text = context.Request.Query["cursor"];
+        if (string.IsNullOrEmpty(text)) return true;
+        if (!Guid.TryParseExact(text, "D", out Guid id)) return false;
+        after = id;
+        return true;
+    }
+
+    /// <summary>The result as a file: whatever it is, it is not shown within the dashboard's origin.</summary>
+    private static async Task<IResult> ResultAsync(HttpContext context)
+    {
+        if (!Guid.TryParseExact(context.Request.Query["id"], "D", out Guid id)) return Problem.Invalid("id may be the id of a job.");
+        var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
+        IJobStore store = Store(context);
+        JobWithResult? found = await store.GetResultAsync(id, 0, context.RequestAborted);
+        if (found is null) return NotFound();
+        if (found.Result is null)
+        {
+            return Problem.NotFound(
+                found.IsSwept ? "The result is past its retention." : $"The job is {found.Job.State.ToWord()}: it has no result.");
+        }
+        long length = found.UnreadBytes + found.Result.Body.Length;
+        if (length > MostResult || answers.TryTake(context, length) is not { } lease)
+        {
+            return Problem.Later(context, "overloaded", "Overloaded", "There is no room for the result now. Read it by the route of the job.");
+        }
+        found = await store.GetResultAsync(id, length, context.RequestAborted);
+        if (found?.Result is not { } result) return NotFound();
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers.XContentTypeOptions = "nosniff";
+        context.Response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
+        context.Response.Headers.ContentDisposition = $"attachment; filename=\"job-{id:D}-result\"";
+        context.Response.ContentType = "application/octet-stream";
+        context.Response.ContentLength = result.Body.Length;
+        if (HttpMethods.IsHead(context.Request.Method)) lease.Dispose();
+        else await lease.SendAsync(context, result.Body);
+        return TypedResults.Empty;
+    }
+
+    private static async ValueTask<object?> AnswerAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
+    {
+        HttpContext context = invocation.HttpContext;
+        if (context.RequestServices.GetService<IJobStore>() is null)
+            return Problem.NotFound("This app has no jobs.");
+        try
+        {
+            return await next(invocation);
+        }
+        catch (JobStoreException) when (!context.Response.HasStarted)
+        {
+            return Problem.Later(context, "store-unavailable", "Store unavailable", "The store of the jobs cannot be used for now.");
+        }
+    }
+
+    private static ProblemHttpResult NotFound() => Problem.NotFound("There is no such job; it may be past its retention.");
+}

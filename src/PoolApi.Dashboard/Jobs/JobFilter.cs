@@ -1,0 +1,96 @@
+using System.Globalization;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Dashboard.Jobs;
+
+/// <summary>Which jobs people look for.</summary>
+/// <param name="State">Only in this state.</param>
+/// <param name="Kind">Only of this kind.</param>
+/// <param name="Tag">Only with this tag.</param>
+/// <param name="Id">Only those whose id begins so: hexadecimal digits and hyphens, in lower case.</param>
+internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, string? Id)
+{
+    private const int PageSize = 500;
+    private const string Form = "00000000-0000-0000-0000-000000000000";
+
+    /// <summary>Reads what a page asks for.</summary>
+    /// <param name="read">A parameter by its name; null: none.</param>
+    /// <param name="fault">What is wrong, in words.</param>
+    public static JobFilter? Read(Func<string, string?> read, out string? fault)
+    {
+        fault = null;
+        JobState? state = null;
+        if (Text(read("state")) is { } word && (state = JobStates.Parse(word)) is null)
+            fault = $"state is '{word}'; it may be one of: {string.Join(", ", JobStates.All.Select(static s => s.ToWord()))}.";
+        string? id = Text(read("id"))?.ToLowerInvariant();
+        if (id is not null && !IsBeginningOfId(id)) fault = $"id is '{id}'; it may be the beginning of a job's id: hexadecimal digits and hyphens.";
+        return fault is null ? new JobFilter(state, Text(read("kind")), Text(read("tag")), id) : null;
+
+        static string? Text(string? value) => string.IsNullOrWhiteSpace(value) ? null : value.Trim();
+    }
+
+    /// <summary>A page of the jobs, newest first.</summary>
+    public async Task<JobPage> ListAsync(IJobStore store, Guid? after, int limit, CancellationToken cancellation)
+    {
+        if (Id is null) return await store.ListAsync(Query(after, limit), cancellation);
+        if (Id.Length == Form.Length)
+        {
+            Job? one = Guid.TryParseExact(Id, "D", out Guid id) ? await store.GetAsync(id, cancellation) : null;
+            return new JobPage(one is not null && Matches(one) && after is null ? [one] : [], false);
+        }
+        // Ids are listed in their order, so those with the same beginning follow each other.
+        Guid above = Guid.ParseExact(Id + Form[Id.Length..].Replace('0', 'f'), "D");
+        JobPage page = await store.ListAsync(Query(after ?? above, limit), cancellation);
+        Job[] matching = [.. page.Jobs.TakeWhile(HasId)];
+        return new JobPage(matching, page.HasMore && matching.Length == page.Jobs.Count);
+    }
+
+    /// <summary>All of them, newest first, a page at a time.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="through">None that came after this one; null: whatever there is.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public async IAsyncEnumerable<Job> AllAsync(IJobStore store, Guid? through, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+    {
+        Guid? after = null;
+        while (true)
+        {
+            JobPage page = await ListAsync(store, after, PageSize, cancellation);
+            foreach (Job job in page.Jobs)
+            {
+                if (through is not { } newest || job.Id.CompareTo(newest) <= 0) yield return job;
+            }
+            if (!page.HasMore || page.Jobs.Count == 0) yield break;
+            after = page.Jobs[^1].Id;
+        }
+    }
+
+    /// <summary>In words, for the log of actions.</summary>
+    public override string ToString()
+    {
+        string?[] parts =
+        [
+            State is { } state ? $"state {state.ToWord()}" : null, Kind is null ? null : $"kind {Kind}", Tag is null ? null : $"tag {Tag}",
+            Id is null ? null : $"id {Id}…",
+        ];
+        string text = string.Join(", ", parts.OfType<string>());
+        return text.Length == 0 ? "all jobs" : $"jobs with {text}";
+    }
+
+    private JobQuery Query(Guid? after, int limit) => new() { State = State, Kind = Kind, Tag = Tag, After = after, Limit = limit };
+
+    private bool HasId(Job job) => job.Id.ToString("D", CultureInfo.InvariantCulture).StartsWith(Id!, StringComparison.Ordinal);
+
+    private bool Matches(Job job) =>
+        (State is null || job.State == State) && (Kind is null || job.Kind == Kind) && (Tag is null || job.Tags.Contains(Tag, StringComparer.Ordinal));
+
+    private static bool IsBeginningOfId(string text)
+    {
+        if (text.Length > Form.Length) return false;
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (Form[i] == '-' ? text[i] != '-' : !char.IsAsciiHexDigitLower(text[i])) return false;
+        }
+        return true;
+    }
+}

@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+using PoolApi.Dashboard.Changes;
+using PoolApi.Dashboard.Streams;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Dashboard.Jobs;
+
+/// <summary>A page of the list of jobs, and one job, as they change.</summary>
+/// <remarks>
+/// The list is read once a second for each page that shows it, and only what differs is sent: the order of the ids, and the rows that have
+/// another version. Nothing is kept for a reader beside what it was told last. Who comes again gets the whole page, so that nothing is missing.
+/// </remarks>
+internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log, TimeProvider time)
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+
+    public async IAsyncEnumerable<SseItem<string>> ListAsync(
+        JobFilter filter, Guid? after, int limit, CancellationToken end, [EnumeratorCancellation] CancellationToken client)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(client, end);
+        using var timer = new PeriodicTimer(Period, time);
+        var told = new Dictionary<Guid, long>();
+        List<Guid>? order = null;
+        IReadOnlyDictionary<JobState, long>? counts = null;
+        long logged = -1;
+        string? fault = null;
+        long number = 0;
+        do
+        {
+            JobPage? page = null;
+            IReadOnlyDictionary<JobState, long>? counted = null;
+            string? trouble = null;
+            try
+            {
+                page = await filter.ListAsync(store, after, limit, over.Token);
+                counted = await store.CountAsync(over.Token);
+            }
+            catch (JobStoreException)
+            {
+                trouble = "The store of the jobs cannot be used for now. What is shown is what it said last.";
+            }
+            catch (OperationCanceledException)
+            {
+                yield break;
+            }
+            bool isSame = trouble == fault && logged == log.Version
+                && (page is null || (order is not null && order.SequenceEqual(page.Jobs.Select(static j => j.Id))
+                    && page.Jobs.All(j => told.GetValueOrDefault(j.Id) == j.Version)))
+                && (counted is null || (counts is not null && counted.All(c => counts.GetValueOrDefault(c.Key) == c.Value)));
+            if (isSame) continue;
+            fault = trouble;
+            string text = Text(json =>
+            {
+                json.WriteNumber("now", time.GetUtcNow().ToUnixTimeMilliseconds());
+                json.WriteMaybe("fault", trouble);
+                if (page is not null)
+                {
+                    json.WriteStartArray("order");
+                    foreach (Job job in page.Jobs) json.WriteStringValue(job.Id);
+                    json.WriteEndArray();
+                    json.WriteBoolean("more", page.HasMore);
+                    json.WriteMaybe("next", page.HasMore ? JobJson.Cursor(page.Jobs[^1].Id) : null);
+                    json.WriteStartArray("jobs");
+                    foreach (Job job in page.Jobs)
+                    {
+                        if (told.GetValueOrDefault(job.Id) != job.Version) JobJson.Write(json, job);
+                    }
+                    json.WriteEndArray();
+                }
+                if (counted is not null) JobJson.WriteCounts(json, counted);
+                if (logged != log.Version) log.Write(json);
+            });
+            logged = log.Version;
+            if (page is not null)
+            {
+                order = [.. page.Jobs.Select(static j => j.Id)];
+                told = page.Jobs.ToDictionary(static j => j.Id, static j => j.Version);
+            }
+            counts = counted ?? counts;
+            yield return new SseItem<string>(text, "jobs") { EventId = (++number).ToString(CultureInfo.InvariantCulture) };
+        }
+        while (await NextAsync(timer, over.Token));
+    }
+
+    public async IAsyncEnumerable<SseItem<string>> OneAsync(
+        Guid id, long after, CancellationToken end, [EnumeratorCancellation] CancellationToken client)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(client, end);
+        using var timer = new PeriodicTimer(Period, time);
+        bool isFirst = true;
+        do
+        {
+            // Once it has ended it is not watched: somebody may retry it, which a look a second finds.
+            await using IAsyncEnumerator<Job> versions = watch.WatchAsync(id, after, over.Token).GetAsyncEnumerator(over.Token);
+            while (true)
+            {
+                Job? job = null;
+                try
+                {
+                    if (await versions.MoveNextAsync()) job = versions.Current;
+                }
+                catch (Exception e) when (e is JobStoreException or OperationCanceledException)
+                {
+                    // It is asked again in a second, or it is over.
+                }
+                if (job is null) break;
+                after = job.Version;
+                isFirst = false;
+                yield return Event(job);
+            }
+            if (isFirst && !over.IsCancellationRequested)
+            {
+                isFirst = false;
+                yield return new SseItem<string>(Text(json => json.WriteNumber("now", time.GetUtcNow().ToUnixTimeMilliseconds())), "waiting");
+            }
+        }
+        while (await NextAsync(timer, over.Token));
+    }
+
+    private SseItem<string> Event(Job job) => new(
+        Text(json =>
+        {
+            json.WriteNumber("now", time.GetUtcNow().ToUnixTimeMilliseconds());
+            json.WritePropertyName("job");
+            JobJson.Write(json, job);
+        }),
+        "job")
+    {
+        EventId = job.Version.ToString(CultureInfo.InvariantCulture),
+    };
+
+    private static async Task<bool> NextAsync(PeriodicTimer timer, CancellationToken over)
+    {
+        try
+        {
+            return await timer.WaitForNextTickAsync(over);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private static string Text(Action<Utf8JsonWriter> content) => Encoding.UTF8.GetString(Json.Write(json =>
+    {
+        json.WriteStartObject();
+        content(json);
+        json.WriteEndObject();
+    }));
+}

@@ -1,0 +1,219 @@
+import { $, el, say, set, count, relative, moment, announce, confirmed, change, read } from "./common.js";
+import { Live } from "./live.js";
+import { showLog } from "./actions.js";
+import { states, canCancel, canRetry, stateBadge, progressBar, took } from "./job-words.js";
+
+const form = $("#filters");
+const rows = new Map(); // id → { job, row }
+let order = [], next = null, counts = {}, paused = false, offset = 0, canChange = true, why = null, isFirst = true;
+
+const asked = new URLSearchParams(location.search);
+for (const state of states) form.elements.state.append(el("option", { value: state, text: state }));
+for (const name of ["state", "tag", "id"]) form.elements[name].value = asked.get(name) ?? "";
+if (asked.get("kind")) form.elements.kind.append(el("option", { value: asked.get("kind"), text: asked.get("kind") }));
+form.elements.kind.value = asked.get("kind") ?? "";
+let cursor = asked.get("cursor");
+
+read("jobs/kinds").then(known => {
+  for (const kind of known.kinds) if (![...form.elements.kind.options].some(o => o.value === kind)) form.elements.kind.append(el("option", { value: kind, text: kind }));
+  canChange = known.canChange;
+  why = known.why;
+  showBulk();
+}).catch(fault => trouble(fault.message));
+
+/** The filter as the address has it: what is typed and not asked for yet is no filter. */
+function filter() {
+  const of = {};
+  for (const name of ["state", "kind", "tag", "id"]) { const value = new URLSearchParams(location.search).get(name); if (value) of[name] = value; }
+  return of;
+}
+
+function query(extra = {}) {
+  const text = new URLSearchParams({ ...filter(), ...(cursor ? { cursor } : {}), ...extra }).toString();
+  return text ? `?${text}` : "";
+}
+
+const live = new Live(() => `jobs/stream${query()}`, { jobs: take });
+
+function take(told) {
+  offset = Date.now() - told.now;
+  trouble(told.fault);
+  if (told.counts) { counts = told.counts; showCounts(); }
+  if (told.actions) showLog(told.actions);
+  if (!told.order) return;
+  for (const job of told.jobs) {
+    const known = rows.get(job.id);
+    rows.set(job.id, { job, row: known?.row ?? null, fresh: !isFirst });
+  }
+  order = told.order;
+  next = told.next;
+  const kept = new Set(order);
+  for (const [id, { row }] of rows) if (!kept.has(id)) { row?.remove(); rows.delete(id); }
+  isFirst = false;
+  if (!paused) show();
+}
+
+function trouble(text) {
+  const fault = $("#fault");
+  fault.hidden = !text;
+  say(fault, text ?? "");
+}
+
+function show() {
+  const body = $("#jobs");
+  let place = body.firstElementChild;
+  for (const id of order) {
+    const entry = rows.get(id);
+    if (!entry) continue;
+    if (!entry.row) entry.row = makeRow(entry.job);
+    if (entry.row.shown !== entry.job.version) fill(entry.row, entry.job, entry.fresh);
+    if (entry.row === place) place = place.nextElementSibling; else body.insertBefore(entry.row, place);
+  }
+  tick();
+  const empty = $("#empty");
+  empty.hidden = order.length > 0;
+  say(empty, Object.keys(filter()).length > 0 ? "No job matches. Clear the filter to see all." : "No jobs yet. A request with Prefer: respond-async makes one.");
+  $("#next").disabled = next === null;
+  $("#first").disabled = !cursor;
+  say($("#where"), order.length === 0 ? "" : cursor ? `${order.length} older jobs` : `the newest ${order.length}`);
+  showBulk();
+}
+
+function makeRow(job) {
+  const row = el("tr", { "data-job": job.id });
+  row.cells_ = { id: el("th", { scope: "row" }), kind: el("td"), state: el("td"), progress: el("td"), attempt: el("td", { class: "number" }), came: el("td"), took: el("td"), tags: el("td"), actions: el("td", { class: "number" }) };
+  row.cells_.id.append(el("a", { class: "id", href: `job?id=${job.id}`, text: job.id }));
+  row.append(...Object.values(row.cells_));
+  return row;
+}
+
+function fill(row, job, fresh) {
+  const cells = row.cells_;
+  row.shown = job.version;
+  say(cells.kind, job.kind);
+  cells.state.replaceChildren(stateBadge(job));
+  if (job.error) cells.state.append(" ", el("span", { class: "muted", title: job.error.detail, text: job.error.name }));
+  cells.progress.replaceChildren(...[progressBar(job)].filter(Boolean));
+  say(cells.attempt, `${job.attempt} of ${job.maxAttempts}`);
+  set(cells.came, "title", moment(job.createdAt));
+  cells.tags.replaceChildren(...job.tags.map(tag => el("span", { class: "tag", text: tag })));
+  const focused = cells.actions.contains(document.activeElement);
+  cells.actions.replaceChildren(...[
+    canCancel(job) && canChange ? el("button", { type: "button", class: "small danger", text: "Cancel", "aria-label": `Cancel job ${job.id}`, onclick: () => one("cancel", job) }) : null,
+    canRetry(job) && canChange ? el("button", { type: "button", class: "small", text: "Retry", "aria-label": `Retry job ${job.id}`, onclick: () => one("retry", job) }) : null,
+  ].filter(Boolean));
+  if (focused) (cells.actions.querySelector("button") ?? cells.id.firstElementChild).focus();
+  row.classList.toggle("fresh", fresh);
+}
+
+/** What goes on by itself: how long ago, how long yet. */
+function tick() {
+  const now = Date.now() - offset;
+  for (const id of order) {
+    const entry = rows.get(id);
+    if (!entry?.row) continue;
+    say(entry.row.cells_.came, relative(entry.job.createdAt, now));
+    say(entry.row.cells_.took, entry.job.state === "queued" && entry.job.runAt > now + 1000 ? `begins ${relative(entry.job.runAt, now)}` : took(entry.job, now));
+  }
+}
+setInterval(() => { if (!paused && !document.hidden) tick(); }, 1000);
+
+function showCounts() {
+  const current = filter().state ?? "";
+  const all = Object.values(counts).reduce((a, b) => a + b, 0);
+  const link = (state, text, n) => el("a", { href: `jobs${state ? `?state=${state}` : ""}`, "aria-current": current === state ? "true" : null },
+    el("span", { class: "badge", "data-state": state === "running" ? null : state || null, "data-job": state || null, text: `${text} ${count(n)}` }));
+  const nav = $("#counts");
+  const key = JSON.stringify([counts, current]);
+  if (nav.dataset.key === key) return;
+  nav.dataset.key = key;
+  nav.replaceChildren(link("", "all", all), ...states.map(state => link(state, state, counts[state] ?? 0)));
+}
+
+function showBulk() {
+  const bulk = $("#bulk");
+  const state = filter().state;
+  const key = `${state}|${canChange}`;
+  if (bulk.dataset.key === key) return;
+  bulk.dataset.key = key;
+  const button = (action, text, danger) => el("button", { type: "button", class: danger ? "danger" : null, text, onclick: () => many(action) });
+  const buttons = [];
+  if (!state || ["queued", "running"].includes(state)) buttons.push(button("cancel", "Cancel all that match…", true));
+  if (!state || ["failed", "cancelled", "expired"].includes(state)) buttons.push(button("retry", "Retry all that match…", false));
+  bulk.replaceChildren(el("span", { class: "muted", text: canChange ? "The filter's jobs:" : why ?? "This dashboard only shows." }), el("span", { class: "row" }, ...(canChange ? buttons : [])));
+}
+
+async function one(action, job) {
+  const sure = action === "retry" || await confirmed("Cancel the job?", `${job.kind}, ${job.id}. ${job.state === "running" ? "Its worker is told to stop." : "It has not begun."}`, "Cancel the job");
+  if (!sure) return;
+  try {
+    const done = await change("jobs/change", { action, job: job.id });
+    notice(`Job ${job.id.slice(0, 8)}…: ${done.detail}.`, true);
+  } catch (fault) { notice(fault.message, false); }
+}
+
+async function many(action) {
+  const of = filter();
+  let found;
+  try { found = await read(`jobs/matching?${new URLSearchParams({ ...of, action })}`, AbortSignal.timeout(60_000)); } catch (fault) { notice(fault.message, false); return; }
+  const verb = action === "cancel" ? "cancelled" : "retried";
+  if (found.count === 0) { notice(`No job that matches can be ${verb}.`, false); return; }
+  const text = Object.entries(of).map(([name, value]) => `${name} ${value}`).join(", ") || "no filter: all jobs";
+  const n = `${found.more ? "the newest " : ""}${count(found.count)} job${found.count === 1 ? "" : "s"}`;
+  if (!await confirmed(`${action === "cancel" ? "Cancel" : "Retry"} ${n}?`, `That is what matches now (${text}) and can be ${verb}. Jobs that come meanwhile are left alone.`, `${action === "cancel" ? "Cancel" : "Retry"} ${n}`, action === "cancel")) return;
+  try {
+    const done = await change("jobs/change", { action, filter: of, through: found.through });
+    notice(`${done.detail}.`, true);
+  } catch (fault) { notice(fault.message, false); }
+}
+
+let told = null;
+function notice(text, good) {
+  told?.remove();
+  told = el("p", { class: `notice ${good ? "good" : "bad"}`, role: "status", text });
+  $("#main").insertBefore(told, $("#main").children[2]);
+  announce(text);
+  const mine = told;
+  setTimeout(() => mine.remove(), 12_000);
+}
+
+function go(wanted) {
+  const text = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value)).toString();
+  history.pushState(null, "", text ? `jobs?${text}` : "jobs");
+  reload();
+}
+function reload() {
+  const now = new URLSearchParams(location.search);
+  cursor = now.get("cursor");
+  for (const name of ["state", "kind", "tag", "id"]) form.elements[name].value = now.get(name) ?? "";
+  for (const { row } of rows.values()) row?.remove();
+  rows.clear();
+  order = [];
+  isFirst = true;
+  showCounts();
+  live.restart();
+}
+addEventListener("popstate", reload);
+form.addEventListener("submit", event => {
+  event.preventDefault();
+  const of = Object.fromEntries(new FormData(form));
+  of.id = of.id.trim().toLowerCase();
+  go(of);
+});
+form.addEventListener("reset", event => { event.preventDefault(); go({}); });
+for (const name of ["state", "kind"]) form.elements[name].addEventListener("change", () => form.requestSubmit());
+$("#counts").addEventListener("click", event => {
+  const link = event.target.closest("a");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  go({ ...filter(), state: new URL(link.href).searchParams.get("state") ?? "" });
+});
+$("#next").addEventListener("click", () => go({ ...filter(), cursor: next }));
+$("#first").addEventListener("click", () => go(filter()));
+$("#pause").addEventListener("click", event => {
+  paused = !paused;
+  set(event.currentTarget, "aria-pressed", `${paused}`);
+  say(event.currentTarget, paused ? "Go on" : "Pause");
+  announce(paused ? "Paused" : "Live");
+  if (!paused) show();
+});

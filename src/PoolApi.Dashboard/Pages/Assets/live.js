@@ -1,0 +1,164 @@
+// One stream a page, and what is shown of it: connected or not, the app's stop, and the server's end.
+import { $, el, say, set, duration, time, count, announce } from "./common.js";
+
+const words = {
+  starting: "starts", running: "running", lameduck: "stops soon", draining: "draining", cancelling: "cancelling", joining: "joining threads", flushing: "flushing telemetry",
+};
+const explained = {
+  lameduck: "The server still takes work, for load balancers that have not noticed.",
+  draining: "New requests are refused. What was accepted is being finished.",
+  cancelling: "The drain's time is over: what waits is handed back, what runs is cancelled.",
+  joining: "The workers end and their threads are joined.",
+  flushing: "The server has stopped. Telemetry is sent.",
+};
+
+/** Keeps a stream of events open while the page is seen, and shows how the server is. */
+export class Live {
+  #make; #on; #source = null; #last = null; #seen = 0; #status = null; #timer = null; #instance = null; #isPolling = false; #gone = false; #pause = 500;
+
+  /**
+   * @param make    makes the stream's URL from the id of the last event, or null
+   * @param on      handlers by the name of an event; each gets the parsed data
+   */
+  constructor(make, on) {
+    this.#make = make;
+    this.#on = on;
+    document.addEventListener("visibilitychange", () => document.hidden ? this.#close() : this.#open());
+    setInterval(() => this.#look(), 1000);
+    this.#open();
+  }
+
+  get instance() { return this.#instance; }
+
+  /** Begins anew: another filter. */
+  restart() { this.#close(); this.#last = null; this.#open(); }
+
+  #open() {
+    if (this.#source || document.hidden || this.#isPolling) return;
+    const source = this.#source = new EventSource(this.#make(this.#last));
+    this.#seen = performance.now();
+    const take = (name, handler) => source.addEventListener(name, event => {
+      if (source !== this.#source) return;
+      this.#seen = performance.now();
+      if (event.lastEventId) this.#last = event.lastEventId;
+      this.#alive();
+      handler(JSON.parse(event.data));
+    });
+    take("status", status => this.#show(status));
+    take("shutdown", status => { this.#show(status); this.#close(); this.#poll(); });
+    for (const [name, handler] of Object.entries(this.#on)) take(name, handler);
+    source.onopen = () => { this.#seen = performance.now(); };
+    source.onerror = () => {
+      if (source !== this.#source) return;
+      // The browser tries again by itself, unless the answer was no stream at all.
+      this.#state("waiting", "reconnecting");
+      this.#close();
+      this.#poll();
+    };
+  }
+
+  #close() {
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #alive() {
+    this.#pause = 500;
+    if (this.#gone) {
+      this.#gone = false;
+      announce("The server is back.");
+    }
+    this.#state("live", "live");
+  }
+
+  #state(is, text) {
+    const live = $("#live");
+    set(live, "data-is", is);
+    say(live.lastElementChild, text);
+  }
+
+  /** A stream that is silent for long is broken, whatever the browser believes. */
+  #look() {
+    if (!this.#source) return;
+    const silent = performance.now() - this.#seen;
+    if (silent > 40_000) { this.#close(); this.#open(); }
+    else if (silent > 3000) this.#state("waiting", `silent for ${duration(silent)}`);
+  }
+
+  /** While there is no stream: asks how the stop goes on, until the server answers no more; then until one answers again. */
+  async #poll() {
+    if (this.#isPolling) return;
+    this.#isPolling = true;
+    while (true) {
+      try {
+        const answer = await fetch("status", { cache: "no-store", signal: AbortSignal.timeout(3000) });
+        if (answer.status === 401 || answer.status === 403) { this.#state("gone", "not allowed: sign in and reload"); }
+        if (answer.ok) {
+          const status = await answer.json();
+          this.#show(status);
+          if (status.state === "running" || status.state === "starting") break;
+          this.#state("waiting", words[status.state] ?? status.state);
+          await pause(400);
+          continue;
+        }
+        await pause(this.#pause);
+      } catch {
+        this.#lost();
+        await pause(this.#pause);
+      }
+      this.#pause = Math.min(5000, this.#pause * 1.5);
+    }
+    this.#isPolling = false;
+    this.#open();
+  }
+
+  #lost() {
+    if (!this.#status) { this.#state("gone", "no answer"); return; }
+    this.#state("gone", "no answer");
+    if (this.#gone) return;
+    this.#gone = true;
+    const seen = this.#status;
+    const banner = $("#banner");
+    const ended = seen.state !== "running" && seen.state !== "starting";
+    banner.replaceChildren(el("div", { class: "banner gone" },
+      el("strong", { text: "The server is gone" }),
+      el("span", { text: `Last seen at ${time(seen.now)}, ${words[seen.state] ?? seen.state}${ended && seen.reason ? ` (${seen.reason})` : ""}.` }),
+      el("span", { text: "The page shows what it knew then, and comes back by itself." })));
+    const badge = $("#state");
+    say(badge, "gone");
+    badge.className = "badge bad";
+  }
+
+  #show(status) {
+    if (this.#instance && status.instance !== this.#instance) this.#last = null;
+    this.#instance = status.instance;
+    this.#status = status;
+    const badge = $("#state");
+    say(badge, words[status.state] ?? status.state);
+    badge.className = `badge ${status.state === "running" ? "good" : "warn"}`;
+    const jobs = $("#jobs-link");
+    if (jobs) jobs.hidden = !status.jobs;
+    const banner = $("#banner");
+    if (status.state === "running" || status.state === "starting") {
+      if (banner.firstChild) banner.replaceChildren();
+      return;
+    }
+    const left = status.inFlight + status.queued;
+    if (!banner.firstElementChild?.classList.contains("stop")) {
+      banner.replaceChildren(el("div", { class: "banner stop" },
+        el("strong"), el("span", { class: "what" }), el("progress", { max: 1, "aria-label": "Time of the stop" }), el("span", { class: "rest" })));
+    }
+    say($("strong", banner), `The server stops: ${words[status.state] ?? status.state}`);
+    say($(".what", banner), `Reason: ${status.reason}. ${explained[status.state] ?? ""}`);
+    const progress = $("progress", banner);
+    progress.hidden = status.timeLeftMs === null;
+    if (status.timeLeftMs !== null) progress.value = status.elapsedMs / Math.max(1, status.elapsedMs + status.timeLeftMs);
+    say($(".rest", banner), [
+      left === 0 ? "Nothing is left" : `${count(status.inFlight)} running, ${count(status.queued)} waiting`,
+      `for ${duration(status.elapsedMs)} now`,
+      status.timeLeftMs === null ? null : `at most ${duration(status.timeLeftMs)} more`,
+    ].filter(Boolean).join(" · "));
+  }
+}
+
+function pause(ms) { return new Promise(done => setTimeout(done, ms)); }

@@ -1,0 +1,127 @@
+using System.Text.Json;
+using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Recording;
+using PoolApi.Threading;
+
+namespace PoolApi.Dashboard.Streams;
+
+/// <summary>What the pages know of the pools, and how it has changed. For one caller at a time.</summary>
+internal sealed class PoolFrames(PoolMonitor monitor, TimeProvider time)
+{
+    private const int MostPieces = 800;      // of a pool, in a frame
+    private const int MostPastPieces = 8000; // of a pool, in a snapshot
+    private const double RememberedMs = 300_000;
+
+    private readonly Dictionary<string, PoolState> _pools = new(StringComparer.Ordinal);
+    private double _cut; // of the last frame: the snapshot tells what was before it
+
+    /// <summary>What has changed since the last frame.</summary>
+    public void WriteDelta(Utf8JsonWriter json)
+    {
+        json.WriteNumber("at", time.GetUtcNow().ToUnixTimeMilliseconds());
+        json.WriteStartArray("pools");
+        foreach (PoolHistory pool in monitor.Pools)
+        {
+            if (!_pools.TryGetValue(pool.Name, out PoolState? state)) _pools.Add(pool.Name, state = new PoolState());
+            json.WriteStartObject();
+            json.WriteString("name", pool.Name);
+            WriteWorkers(json, pool, state);
+
+            state.Items.Clear();
+            pool.Recorder.Read(state.Cursor, state.Items);
+            PoolTime clock = pool.Recorder.Time;
+            WritePieces(json, Piece.Of(state.Items, clock, state.IsNew ? clock.NowUnixMilliseconds - RememberedMs : 0, MostPieces));
+            state.IsNew = false;
+            _cut = clock.NowUnixMilliseconds;
+
+            if (pool.Latest is { } latest && latest.At > state.Sampled)
+            {
+                state.Sampled = latest.At;
+                json.WriteStartArray("samples");
+                SampleJson.Write(json, latest, pool.Snapshot.QueueCapacity);
+                json.WriteEndArray();
+            }
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    /// <summary>All that is known as of the last frame, and all that is remembered.</summary>
+    public void WriteAll(Utf8JsonWriter json)
+    {
+        json.WriteNumber("at", time.GetUtcNow().ToUnixTimeMilliseconds());
+        json.WriteStartArray("pools");
+        foreach (PoolHistory pool in monitor.Pools)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", pool.Name);
+            json.WriteStartArray("workers");
+            if (_pools.TryGetValue(pool.Name, out PoolState? state))
+            {
+                foreach (WorkerRow row in state.Rows.Values) row.Write(json);
+            }
+            json.WriteEndArray();
+            var items = new List<RecordedItem>();
+            pool.Recorder.Read(new RecordCursor(), items);
+            PoolTime clock = pool.Recorder.Time;
+            // What has ended since the last frame comes with the next one.
+            double cut = _cut;
+            items.RemoveAll(item => clock.ToUnixMilliseconds(item.EndedAt) > cut);
+            WritePieces(json, Piece.Of(items, clock, clock.NowUnixMilliseconds - RememberedMs, MostPastPieces));
+            json.WriteStartArray("samples");
+            foreach (PoolSample sample in monitor.Read(_ => pool.ByTheSecond())) SampleJson.Write(json, sample, pool.Snapshot.QueueCapacity);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private void WriteWorkers(Utf8JsonWriter json, PoolHistory pool, PoolState state)
+    {
+        PoolSnapshot now = pool.Pool.Threads.GetSnapshot();
+        double clock = time.GetUtcNow().ToUnixTimeMilliseconds();
+        int size = pool.Pool.Threads.Workers;
+        List<int>? gone = null;
+        json.WriteStartArray("workers");
+        foreach (WorkerSnapshot worker in now.Workers)
+        {
+            bool hasLeft = worker.State == WorkerState.Stopped && now.State == Threading.PoolState.Running;
+            state.Rows.TryGetValue(worker.Id, out WorkerRow? before);
+            if (hasLeft)
+            {
+                if (state.Rows.Remove(worker.Id)) (gone ??= []).Add(worker.Id);
+                continue;
+            }
+            WorkerRow row = WorkerRow.Of(worker, clock, worker.Id >= size, monitor.ActivityOf(pool.Name, worker.Id), before);
+            if (row == before) continue;
+            state.Rows[worker.Id] = row;
+            row.Write(json);
+        }
+        json.WriteEndArray();
+        if (gone is null) return;
+        json.WriteStartArray("gone");
+        foreach (int id in gone) json.WriteNumberValue(id);
+        json.WriteEndArray();
+    }
+
+    private static void WritePieces(Utf8JsonWriter json, List<Piece> pieces)
+    {
+        if (pieces.Count == 0) return;
+        json.WriteStartArray("pieces");
+        foreach (Piece piece in pieces) piece.Write(json);
+        json.WriteEndArray();
+    }
+
+    private sealed class PoolState
+    {
+        public Dictionary<int, WorkerRow> Rows { get; } = [];
+
+        public RecordCursor Cursor { get; } = new();
+
+        public List<RecordedItem> Items { get; } = [];
+
+        public long Sampled { get; set; }
+
+        public bool IsNew { get; set; } = true;
+    }
+}

@@ -1,0 +1,40 @@
+using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Threading;
+
+namespace PoolApi.Dashboard.Streams;
+
+/// <summary>How the app is: running, or on its way through the stop.</summary>
+internal sealed class StatusView(IServiceProvider services, string instance, bool hasJobs, TimeProvider time)
+{
+    public byte[] ToJson()
+    {
+        // Asked for late: to make them earlier than the host does would start the pools with settings that nobody has checked.
+        var shutdown = services.GetRequiredService<ShutdownCoordinator>();
+        ShutdownProgress progress = shutdown.Progress;
+        int inFlight = shutdown.Answers.Count;
+        int queued = 0;
+        foreach (PoolContext pool in services.GetRequiredService<PoolContexts>().All)
+        {
+            PoolSnapshot now = pool.Threads.GetSnapshot();
+            inFlight += now.InFlight;
+            queued += now.QueueLength;
+        }
+        return Json.Write(json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("instance", instance);
+            json.WriteNumber("now", time.GetUtcNow().ToUnixTimeMilliseconds());
+            json.WriteString("state", progress.State.ToWord());
+            if (progress.Reason is { } reason) json.WriteString("reason", reason);
+            else json.WriteNull("reason");
+            json.WriteNumber("elapsedMs", Math.Round(progress.Elapsed.TotalMilliseconds));
+            if (progress.TimeLeft is { } left) json.WriteNumber("timeLeftMs", Math.Round(left.TotalMilliseconds));
+            else json.WriteNull("timeLeftMs");
+            json.WriteNumber("inFlight", inFlight);
+            json.WriteNumber("queued", queued);
+            json.WriteBoolean("jobs", hasJobs);
+            json.WriteEndObject();
+        });
+    }
+}

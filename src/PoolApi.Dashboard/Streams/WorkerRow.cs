@@ -1,0 +1,51 @@
+using System.Diagnostics;
+using System.Text.Json;
+using PoolApi.Dashboard.History;
+using PoolApi.Threading;
+
+namespace PoolApi.Dashboard.Streams;
+
+/// <summary>A worker as the pages show it beside its strip.</summary>
+internal sealed record WorkerRow(
+    int Id, string Name, string State, bool IsStandIn, string? Kind, string? Route, double? Since, ActivityTraceId TraceId, string? Activity)
+{
+    /// <summary>The same item, seen twice, has begun at the same moment: the two clocks differ by a little each time.</summary>
+    private const double SameMs = 50;
+
+    public static WorkerRow Of(WorkerSnapshot worker, double now, bool isStandIn, WorkerActivityView? activity, WorkerRow? before)
+    {
+        string state = worker.State switch
+        {
+            WorkerState.Idle => "idle",
+            WorkerState.Busy => "busy",
+            WorkerState.Stuck => "stuck",
+            _ => "stopped",
+        };
+        double? since = worker.Elapsed is { } elapsed ? Math.Round(now - elapsed.TotalMilliseconds) : null;
+        if (since is { } s && before?.Since is { } b && Math.Abs(s - b) < SameMs && before.TraceId == worker.TraceId) since = b;
+        string? doing = since is null ? null : activity?.Activity switch
+        {
+            WorkerActivity.Computing => "computes",
+            WorkerActivity.WaitingForProcessor => "waits",
+            WorkerActivity.Blocked => "blocked",
+            _ => null,
+        };
+        return new WorkerRow(worker.Id, worker.Name, state, isStandIn, worker.Kind, worker.Origin, since, worker.TraceId, doing);
+    }
+
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteNumber("id", Id);
+        json.WriteString("name", Name);
+        json.WriteString("state", State);
+        json.WriteBoolean("standIn", IsStandIn);
+        json.WriteMaybe("kind", Kind);
+        json.WriteMaybe("route", Route);
+        if (Since is { } since) json.WriteNumber("since", since);
+        else json.WriteNull("since");
+        json.WriteMaybe("trace", TraceId == default ? null : TraceId.ToHexString());
+        json.WriteMaybe("activity", Activity);
+        json.WriteEndObject();
+    }
+}

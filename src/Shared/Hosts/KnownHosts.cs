@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Primitives;
+
+namespace PoolApi;
+
+// No XML documentation here: the OpenAPI package reads that of referenced projects too, and fails where a member is in two of them.
+// The hosts by which people open an app's pages.
+// A web page can point a name of its own at this app (DNS rebinding), and is then same-origin with it in the eyes of the
+// browser. It cannot choose an IP address or localhost as its name. Any other name must be configured.
+internal sealed class KnownHosts
+{
+    public const string Rule = "host names without port, separated by ';', such as pool.example or *.ops.example. "
+        + "IP addresses and localhost are always allowed, and a lone * never: any web page could then call";
+
+    private readonly HashSet<string> _names = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<string> _suffixes = [];
+
+    // names: Names, each of the form IsName.
+    public KnownHosts(IEnumerable<string> names)
+    {
+        foreach (string name in names)
+        {
+            if (name.StartsWith("*.", StringComparison.Ordinal)) _suffixes.Add(Plain(name[1..]));
+            else _names.Add(Plain(name));
+        }
+    }
+
+    // Whether it can be configured: a host, or *. and a host.
+    public static bool IsName(string text) =>
+        HostForm.IsAddress(text) || HostForm.IsName(text.StartsWith("*.", StringComparison.Ordinal) ? text[2..] : text);
+
+    // Whether a client may use this host. HTTP/1.0 needs none; a browser always sends one.
+    public bool Allow(HostString host) =>
+        !host.HasValue || HostForm.IsAddress(host.Host) || HostForm.IsLocalhost(host.Host) || IsConfigured(host.Host);
+
+    // Whether a web page of another site sends the request. Browsers say so: by Origin in every POST, and by Sec-Fetch-Site towards
+    // localhost and https. Programs send neither.
+    // A page that comes by a configured name is this app's own, whatever scheme and port the proxy in front has. By an IP address
+    // or localhost, host and port must be those of the request: another program of this machine or network has pages too.
+    public bool IsCrossSite(HttpRequest request)
+    {
+        StringValues site = request.Headers["Sec-Fetch-Site"];
+        if (site.Count > 0 && site is not ["same-origin" or "none"]) return true;
+        StringValues origin = request.Headers.Origin;
+        if (origin.Count == 0) return false;
+        if (origin is not [{ } one] || !Uri.TryCreate(one, UriKind.Absolute, out Uri? page) || page.Scheme is not ("http" or "https")) return true;
+        return !IsConfigured(page.Host)
+            && !(request.Host.HasValue && Allow(request.Host) && one.Equals($"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase));
+    }
+
+    private static string Plain(string name) => name.EndsWith('.') ? name[..^1] : name;
+
+    private bool IsConfigured(string host)
+    {
+        string name = Plain(host);
+        return _names.Contains(name) || _suffixes.Exists(suffix => name.Length > suffix.Length && name.EndsWith(suffix, StringComparison.OrdinalIgnoreCase));
+    }
+}
