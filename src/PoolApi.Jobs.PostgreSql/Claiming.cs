@@ -171,10 +171,10 @@ internal sealed class Claiming
     {
         const int Then = JobRow.Count;
         JobPayload payload = reader.IsDBNull(Then + 3)
-            ? new JobPayload("", "", "", null, default, null)
+            ? new JobPayload(default)
             : new JobPayload(
-                reader.GetString(Then + 3), reader.GetString(Then + 4), reader.GetString(Then + 5), JobRow.Text(reader, Then + 6),
-                reader.IsDBNull(Then + 7) ? default : reader.GetFieldValue<byte[]>(Then + 7), JobRow.Text(reader, Then + 8));
+                reader.IsDBNull(Then + 7) ? default : reader.GetFieldValue<byte[]>(Then + 7),
+                reader.GetString(Then + 3), reader.GetString(Then + 4), reader.GetString(Then + 5), JobRow.Text(reader, Then + 6), JobRow.Text(reader, Then + 8));
         return new JobClaim(JobRow.Read(reader), payload, reader.GetInt64(Then), reader.GetInt32(Then + 1), reader.GetBoolean(Then + 2))
         {
             UnreadBytes = reader.GetInt32(Then + 9) - payload.Body.Length,

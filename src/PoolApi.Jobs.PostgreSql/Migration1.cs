@@ -9,6 +9,8 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <para>claim: strictly growing, by the clock; even a claim that a crash of the database has undone (claims do not wait for the
 /// disk) shares its number with no other. ended_claim: the latest whose end was written, so that it can be recognised when it is
 /// written again. claim_call: which call made the claim, so that a call whose answer was lost can be undone.</para>
+/// <para>payloads: a payload's texts, by their place, are in the columns from method to content_type, and in trace_parent. What they mean is the
+/// executor's; the names are those of the parts of an HTTP request.</para>
 /// <para>The states' numbers are those of <see cref="JobState"/>.</para>
 /// </remarks>
 internal static class Migration1

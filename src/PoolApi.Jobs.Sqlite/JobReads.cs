@@ -29,9 +29,8 @@ internal sealed class JobReads(Database database)
     {
         using Statement.Rows rows = _payload.Add(row.Payload).Query();
         if (!rows.Next()) throw new JobStoreException($"The job store is damaged: job {row.Id} has no payload.");
-        string method = _payload.ReadText(), path = _payload.ReadText(), query = _payload.ReadText();
-        string? contentType = _payload.ReadTextOrNull(), metadata = _payload.ReadTextOrNull();
-        return new JobPayload(method, path, query, contentType, _payload.ReadBytes(), metadata);
+        string?[] metadata = Metadata(_payload);
+        return new JobPayload(_payload.ReadBytes(), metadata);
     }
 
     /// <summary>The length of the body that a job is to run with.</summary>
@@ -46,9 +45,12 @@ internal sealed class JobReads(Database database)
     {
         using Statement.Rows rows = _payloadHead.Add(row.Payload).Query();
         if (!rows.Next()) throw new JobStoreException($"The job store is damaged: job {row.Id} has no payload.");
-        string method = _payloadHead.ReadText(), path = _payloadHead.ReadText(), query = _payloadHead.ReadText();
-        return new JobPayload(method, path, query, _payloadHead.ReadTextOrNull(), default, _payloadHead.ReadTextOrNull());
+        return new JobPayload(default, Metadata(_payloadHead));
     }
+
+    /// <summary>The texts of a payload, by their place. The first version named their columns after the parts of an HTTP request.</summary>
+    private static string?[] Metadata(Statement from) =>
+        [from.ReadText(), from.ReadText(), from.ReadText(), from.ReadTextOrNull(), from.ReadTextOrNull()];
 
     /// <summary>The body of a claim, unless it is gone.</summary>
     public ReadOnlyMemory<byte>? Body(Guid id) => Find(id) is { Payload: not null } row ? Payload(row).Body : (ReadOnlyMemory<byte>?)null;

@@ -42,8 +42,9 @@ internal sealed class JobTable(Database database, Batch batch)
 
     public void Insert(JobRow row, JobPayload payload, IdempotencyKey? key)
     {
-        _insertPayload.Add(payload.Method).Add(payload.Path).Add(payload.Query).Add(payload.ContentType).Add(payload.Metadata)
-            .Add(payload.Body.Span).Run();
+        foreach (string? text in payload.Metadata.Take(Schema.PayloadTexts)) _insertPayload.Add(text ?? "");
+        foreach (string? text in payload.Metadata.Skip(Schema.PayloadTexts)) _insertPayload.Add(text);
+        _insertPayload.Add(payload.Body.Span).Run();
         row.Payload = database.LastRow;
         _insert.AddFixed(row).AddChanging(row).Run();
         foreach (string tag in row.Tags) _insertTag.Add(tag).AddClient(row.Client).Add(row.Kind).Add((int)row.State).Add(row.Id).Run();

@@ -18,6 +18,9 @@ internal static class Schema
     /// <summary>The newest version that this program knows: the number of its migrations.</summary>
     public static int Latest => Migrations.Length;
 
+    /// <summary>So many texts of a payload are never NULL.</summary>
+    public const int PayloadTexts = 3;
+
     private static readonly string[] Migrations =
     [
         """
@@ -58,6 +61,7 @@ internal static class Schema
         CREATE INDEX jobs_running ON jobs (lease) WHERE state = 1;
         CREATE INDEX jobs_ended ON jobs (swept, finished_at) WHERE finished_at IS NOT NULL;
 
+        -- method to trace_parent: a payload's texts, by their place; what they mean is the executor's
         CREATE TABLE payloads (
             row          INTEGER PRIMARY KEY,
             method       TEXT NOT NULL,

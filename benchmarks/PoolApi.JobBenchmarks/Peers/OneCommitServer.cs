@@ -32,7 +32,7 @@ internal static class OneCommitServer
                 Kind = SampleJobs.NoopKind,
                 RunAt = DateTimeOffset.TryParse(request.Headers["Job-Run-At"], CultureInfo.InvariantCulture, out DateTimeOffset at) ? at : null,
                 Payload = new JobPayload(
-                    request.Method, request.Path, request.QueryString.Value ?? "", request.ContentType, body.GetBuffer().AsMemory(0, (int)body.Length), null),
+                    body.GetBuffer().AsMemory(0, (int)body.Length), request.Method, request.Path, request.QueryString.Value ?? "", request.ContentType),
             };
             await store.AcceptAsync(job);
             string self = $"/v1/jobs/{job.Id}";

@@ -80,7 +80,7 @@ internal sealed class OneCommitStore : IDisposable
         Run(_insertJob, transaction, id, job.Kind, job.MaxAttempts, (int)job.Priority, Milliseconds(now), Milliseconds(job.RunAt ?? now));
         JobPayload payload = job.Payload;
         Run(
-            _insertPayload, transaction, id, payload.Method, payload.Path, payload.Query, (object?)payload.ContentType ?? DBNull.Value,
+            _insertPayload, transaction, id, payload.Metadata[0] ?? "", payload.Metadata[1] ?? "", payload.Metadata[2] ?? "", (object?)payload.Metadata[3] ?? DBNull.Value,
             payload.Body.ToArray());
         transaction.Commit();
     }

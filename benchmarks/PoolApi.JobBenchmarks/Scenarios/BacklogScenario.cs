@@ -66,7 +66,7 @@ internal sealed class BacklogScenario : IScenario
     {
         await using SqliteJobStore store = await OpenAsync(path);
         int missing = Waiting - (int)await CountAsync(store);
-        var payload = new JobPayload("POST", Route, Query, SampleImage.ContentType, image, null);
+        var payload = new JobPayload(image, "POST", Route, Query, SampleImage.ContentType);
         await Callers.TimesAsync(FillCallers, Math.Max(0, missing), async _ =>
             await store.AcceptAsync(new NewJob { Kind = Kind, MaxAttempts = 3, Payload = payload }, CancellationToken.None));
     }

@@ -20,6 +20,6 @@ internal static class SampleJobs
         Kind = NoopKind,
         RunAt = runAt,
         MaxAttempts = 3,
-        Payload = new JobPayload("POST", NoopPath, "", ContentType, Body, null),
+        Payload = new JobPayload(Body, "POST", NoopPath, "", ContentType),
     };
 }

@@ -69,7 +69,7 @@ internal sealed class JobQueue(
             RunAt = asked.RunAt,
             Timeout = asked.Timeout,
             MaxAttempts = AllowJobsMetadata.AttemptsOf(kinds.Find(kind, HttpMethods.Post)!, options.Value),
-            Payload = new JobPayload(HttpMethods.Post, "/", "", "application/json", body, StoredMetadata.OfCode().ToText()),
+            Payload = new StoredRequest(HttpMethods.Post, "/", "", "application/json", body, StoredMetadata.OfCode().ToText()).ToPayload(),
             Idempotency = asked.IdempotencyKey is { } key ? new IdempotencyKey(key, SHA256.HashData([.. Encoding.UTF8.GetBytes(kind), 0, .. body])) : null,
         };
     }

@@ -199,8 +199,8 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
             RunAt = preference.RespondAsync ? parameters.RunAt : null,
             Timeout = parameters.Timeout,
             MaxAttempts = maxAttempts,
-            Payload = new JobPayload(
-                request.Method, request.Path.Value ?? "", request.QueryString.Value ?? "", request.ContentType, body, metadata),
+            Payload = new StoredRequest(
+                request.Method, request.Path.Value ?? "", request.QueryString.Value ?? "", request.ContentType, body, metadata).ToPayload(),
             Idempotency = idempotencyKey is null ? null : new IdempotencyKey(idempotencyKey, RequestFingerprint.Of(request, body.Span, capture.HeaderNames, capture.HasUser ? context.User : null)),
         };
     }

@@ -28,7 +28,7 @@ internal sealed class StoredRequestContext
     private readonly ILogger _log;
 
     public StoredRequestContext(
-        JobRun run, StoredMetadata metadata, Endpoint endpoint, IServiceScopeFactory scopes, IHttpContextFactory? contexts, int maxResultBytes,
+        JobRun run, StoredRequest request, StoredMetadata metadata, Endpoint endpoint, IServiceScopeFactory scopes, IHttpContextFactory? contexts, int maxResultBytes,
         ILogger log, CancellationToken cancellation)
     {
         (_run, _job, _contexts, _log) = (run, run.Claim.Job.Id, contexts, log);
@@ -36,7 +36,7 @@ internal sealed class StoredRequestContext
         RequestAborted = cancellation;
 
         var features = new FeatureCollection();
-        features.Set<IHttpRequestFeature>(ToRequest(run.Claim.Payload, metadata));
+        features.Set<IHttpRequestFeature>(ToRequest(request, metadata));
         features.Set<IHttpRequestBodyDetectionFeature>(this);
         features.Set<IHttpRequestLifetimeFeature>(this);
         features.Set<IHttpRequestIdentifierFeature>(new HttpRequestIdentifierFeature { TraceIdentifier = _job.ToString() });
@@ -118,22 +118,22 @@ internal sealed class StoredRequestContext
         _response.Dispose();
     }
 
-    private static HttpRequestFeature ToRequest(JobPayload payload, StoredMetadata metadata)
+    private static HttpRequestFeature ToRequest(StoredRequest stored, StoredMetadata metadata)
     {
         var request = new HttpRequestFeature
         {
-            Method = payload.Method,
+            Method = stored.Method,
             Scheme = metadata.Scheme ?? "http",
             Protocol = "HTTP/1.1",
             PathBase = metadata.PathBase ?? "",
-            Path = payload.Path,
-            QueryString = payload.Query,
-            RawTarget = new PathString(metadata.PathBase).Add(payload.Path).ToUriComponent() + payload.Query,
-            Body = Readable(payload.Body),
+            Path = stored.Path,
+            QueryString = stored.Query,
+            RawTarget = new PathString(metadata.PathBase).Add(stored.Path).ToUriComponent() + stored.Query,
+            Body = Readable(stored.Body),
         };
         foreach (var (name, values) in metadata.Headers ?? new Dictionary<string, string?[]>()) request.Headers[name] = values;
-        request.Headers.ContentType = payload.ContentType;
-        request.Headers.ContentLength = payload.Body.Length;
+        request.Headers.ContentType = stored.ContentType;
+        request.Headers.ContentLength = stored.Body.Length;
         request.Headers.Host = metadata.Host;
         return request;
     }

@@ -23,13 +23,14 @@ internal sealed partial class StoredRequestRunner(
     public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
     {
         Job job = run.Claim.Job;
-        if (kinds.Find(job.Kind, run.Claim.Payload.Method) is not { } endpoint)
+        var request = StoredRequest.Of(run.Claim.Payload);
+        if (kinds.Find(job.Kind, request.Method) is not { } endpoint)
             return Failed(JobProblems.UnknownKind, "This instance has no such work. It may have been switched off since.");
 
         StoredMetadata metadata;
         try
         {
-            metadata = StoredMetadata.Parse(run.Claim.Payload.Metadata);
+            metadata = StoredMetadata.Parse(request.Metadata);
         }
         catch (JsonException e)
         {
@@ -37,7 +38,7 @@ internal sealed partial class StoredRequestRunner(
             return Failed(JobProblems.NotBegun, "What was kept of the request cannot be read by this version. Nothing has run.");
         }
         using Activity span = StartSpan(run.Claim, metadata.TraceParent);
-        await using var stored = new StoredRequestContext(run, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
+        await using var stored = new StoredRequestContext(run, request, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
         try
         {
             await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(stored.Http);

@@ -8,10 +8,10 @@ public sealed record Job
     /// <summary>Its name for ever: a version 7 UUID, so that jobs sort by when they came.</summary>
     public required Guid Id { get; init; }
 
-    /// <summary>What kind of work it is: the route without <c>/v1/</c>, such as <c>thumbnails</c>.</summary>
+    /// <summary>What kind of work it is, such as <c>thumbnails</c>: a name that does not change.</summary>
     public required string Kind { get; init; }
 
-    /// <summary>Whose it is: the name of the API key that it came with; <see langword="null"/> where none are asked for.</summary>
+    /// <summary>Whose it is: a client's name; <see langword="null"/>: nobody's.</summary>
     public string? Client { get; init; }
 
     /// <summary>Where it is.</summary>

@@ -27,7 +27,7 @@ public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Rede
     public long BodyBytes => UnreadBytes + Payload.Body.Length;
 
     /// <summary>The claim without its body, which can then be collected.</summary>
-    public JobClaim WithoutBody() => this with { Payload = Payload with { Body = default }, UnreadBytes = 0 };
+    public JobClaim WithoutBody() => this with { Payload = Payload.WithBody(default), UnreadBytes = 0 };
 }
 
 /// <summary>What was claimed, and when to ask again.</summary>

@@ -1,19 +1,35 @@
 namespace PoolApi.Jobs;
 
-/// <summary>The request that is to be run: what of it can be stored.</summary>
-/// <param name="Method">The HTTP method.</param>
-/// <param name="Path">The path, such as <c>/v1/thumbnails</c>.</param>
-/// <param name="Query">The query string with its <c>?</c>, or empty.</param>
-/// <param name="ContentType">The body's media type, if it had one.</param>
-/// <param name="Body">The body.</param>
-/// <param name="Metadata">
-/// What else the executor keeps of the request, as it likes: the store does not look into it. The first version kept the W3C traceparent and
-/// nothing else, so the stores' column is named after it.
-/// </param>
-public sealed record JobPayload(string Method, string Path, string Query, string? ContentType, ReadOnlyMemory<byte> Body, string? Metadata);
+/// <summary>What a job is to run: bytes, and some texts beside them. Only the executor knows what they mean. Immutable.</summary>
+public sealed class JobPayload
+{
+    /// <summary>How many texts there may be.</summary>
+    public const int MaxTexts = 5;
 
-/// <summary>The answer of a job that has run.</summary>
-/// <param name="Status">The HTTP status.</param>
-/// <param name="ContentType">The body's media type, if it has one.</param>
-/// <param name="Body">The body.</param>
-public sealed record JobResult(int Status, string? ContentType, ReadOnlyMemory<byte> Body);
+    private readonly string?[] _metadata;
+
+    /// <summary>Makes a payload.</summary>
+    /// <param name="body">The bytes. They must stay as they are.</param>
+    /// <param name="metadata">
+    /// Up to <see cref="MaxTexts"/> texts, by their place. A <see langword="null"/> among the first three may come back from the store as
+    /// an empty text.
+    /// </param>
+    public JobPayload(ReadOnlyMemory<byte> body, params ReadOnlySpan<string?> metadata)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(metadata.Length, MaxTexts);
+        _metadata = new string?[MaxTexts];
+        metadata.CopyTo(_metadata);
+        Body = body;
+    }
+
+    private JobPayload(ReadOnlyMemory<byte> body, string?[] metadata) => (Body, _metadata) = (body, metadata);
+
+    /// <summary>The bytes.</summary>
+    public ReadOnlyMemory<byte> Body { get; }
+
+    /// <summary>The texts: always <see cref="MaxTexts"/>, with <see langword="null"/> where nothing was given.</summary>
+    public IReadOnlyList<string?> Metadata => _metadata;
+
+    /// <summary>The same texts with other bytes.</summary>
+    public JobPayload WithBody(ReadOnlyMemory<byte> body) => new(body, _metadata);
+}

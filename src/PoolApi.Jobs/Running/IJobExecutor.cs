@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Running;
 
-/// <summary>Runs attempts of jobs. What of the app knows how to run a stored request implements this.</summary>
+/// <summary>Runs attempts of jobs. It alone knows what a payload means.</summary>
 public interface IJobExecutor
 {
     /// <summary>Runs one attempt on the pool, to its end.</summary>

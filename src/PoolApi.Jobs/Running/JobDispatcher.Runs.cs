@@ -113,7 +113,7 @@ public sealed partial class JobDispatcher
         try
         {
             if (await _store.ReadBodyAsync(run.Claim, run.Stopping) is not { } body) return false;
-            run.Claim = run.Claim with { Payload = run.Claim.Payload with { Body = body }, UnreadBytes = 0 };
+            run.Claim = run.Claim with { Payload = run.Claim.Payload.WithBody(body), UnreadBytes = 0 };
             StoreWorks();
         }
         catch (JobStoreUnavailableException e)

@@ -1,10 +1,11 @@
 using System.Buffers.Binary;
 using System.Text;
+using Npgsql;
 
 namespace PoolApi.EndToEnd.Jobs;
 
 /// <summary>The store's file: what cannot be used stops the start with a message and exit code 78, and is left as it was.</summary>
-public sealed class StoreFileTests
+public sealed class StoreFileTests(SharedPostgres postgres)
 {
     private const int CouldNotStart = 78;
 
@@ -31,6 +32,55 @@ public sealed class StoreFileTests
         (await service.Api.CancelJobAsync(waiting.Id)).MustBe(204);
         var again = JobRequests.IdOf(await service.Api.RetryJobAsync(waiting.Id));
         Assert.Equal("succeeded", (await service.Api.JobEndsAsync(again)).State);
+    }
+
+    /// <summary>What these hold, <c>SecondVersionTests</c> of the stores says.</summary>
+    [Theory]
+    [InlineData(JobStore.Sqlite)]
+    [InlineData(JobStore.Postgres)]
+    public async Task Jobs_that_a_service_of_the_second_version_has_stored_are_listed_run_and_give_their_results(JobStore store)
+    {
+        using var data = new TemporaryFolder();
+        string files = Path.Combine(Repository.Root, "tests", "PoolApi.Jobs.Tests", "Files"), file = Path.Combine(data.Path, "jobs.db");
+        string[] place = [$"--Jobs:Path {file}"];
+        if (store == JobStore.Postgres)
+        {
+            string database = await postgres.NewDatabaseAsync();
+            await using var connection = new NpgsqlConnection(database + ";Pooling=false");
+            await connection.OpenAsync(TestContext.Current.CancellationToken);
+            await using var restore = new NpgsqlCommand(await File.ReadAllTextAsync(Path.Combine(files, "jobs-v2.sql"), TestContext.Current.CancellationToken), connection);
+            await restore.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+            place = ["--Jobs:Store postgres", $"--Jobs:ConnectionString {database}"];
+        }
+        else
+        {
+            File.Copy(Path.Combine(files, "jobs-v2.db"), file);
+        }
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, ["--Pool:Workers 1", PoolApiProcess.Diagnostics, "--Jobs:Retention 3650.00:00:00", .. place]);
+
+        var jobs = await service.Api.JobsAsync("tag=before");
+
+        Assert.Equal(8, jobs.Count);
+        foreach (var job in jobs.Where(job => !job.Tags.Contains("later"))) await service.Api.JobEndsAsync(job.Id);
+        jobs = await service.Api.JobsAsync("tag=before");
+        Assert.Equal(
+            [
+                "cancelled 0 diagnostics/noop before", "failed 1 thumbnails before", "queued 0 diagnostics/noop before later",
+                "succeeded 1 diagnostics/hash before first", "succeeded 1 diagnostics/noop before traced", "succeeded 1 thumbnails before",
+                "succeeded 1 thumbnails before queued", "succeeded 2 diagnostics/sleep before running",
+            ],
+            jobs.Select(job => $"{job.State} {job.Attempt} {job.Kind} {string.Join(' ', job.Tags)}").Order(StringComparer.Ordinal));
+        Assert.StartsWith("RIFF", (await ResultAsync("thumbnails before")).MustBe(200).Text, StringComparison.Ordinal);
+        Assert.Contains("PNG", (await ResultAsync("thumbnails before queued")).MustBe(200).Text, StringComparison.Ordinal);
+        Assert.Equal(65, (await ResultAsync("diagnostics/hash before first")).MustBe(200).Text.Length);
+        Assert.Equal("done\n", (await ResultAsync("diagnostics/noop before traced")).MustBe(200).Text);
+        (await service.Api.ResultAsync(Of("thumbnails before", "failed"))).MustBeProblem(422, "unprocessable-image");
+        Assert.Equal(Of("diagnostics/hash before first"), await service.Api.AcceptJobAsync("/v1/diagnostics/hash?iterations=1000", "Idempotency-Key: key-1"));
+
+        Guid Of(string what, string state = "succeeded") => jobs.Single(job => job.State == state && $"{job.Kind} {string.Join(' ', job.Tags)}" == what).Id;
+
+        Task<Answer> ResultAsync(string what) => service.Api.ResultAsync(Of(what));
     }
 
     [Theory, ClassData(typeof(BothForms))]

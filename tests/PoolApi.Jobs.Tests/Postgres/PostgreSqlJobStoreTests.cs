@@ -135,7 +135,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
         var body = new byte[20 << 20];
         Random.Shared.NextBytes(body);
 
-        await store.AcceptAsync(Jobs.New() with { Payload = Jobs.Payload() with { Body = body } }, Token);
+        await store.AcceptAsync(Jobs.New() with { Payload = Jobs.Payload().WithBody(body) }, Token);
         JobClaim claim = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
         await store.FinishAsync(claim, new JobEnd(JobState.Succeeded, new JobResult(200, null, body)), Token);
 

@@ -20,7 +20,7 @@ public sealed class SlowLinkTests(PostgresCluster cluster)
         await near.OpenAsync(Token);
         var body = new byte[Length];
         Random.Shared.NextBytes(body);
-        for (int i = 0; i < 3; i++) await near.AcceptAsync(Jobs.New() with { Payload = Jobs.Payload() with { Body = body } }, Token);
+        for (int i = 0; i < 3; i++) await near.AcceptAsync(Jobs.New() with { Payload = Jobs.Payload().WithBody(body) }, Token);
         Guid ended = (await near.AcceptAsync(Jobs.New(priority: Threading.WorkPriority.High), Token)).Job.Id;
         JobClaim first = Assert.Single((await near.ClaimAsync("near", 1, Jobs.LongLease, Token)).Claims);
         Assert.True(await near.FinishAsync(first, new JobEnd(JobState.Succeeded, new JobResult(200, null, body)), Token));

@@ -112,7 +112,7 @@ public class BytesTests
             return ScriptedExecutor.Success;
         });
 
-        Job job = await rig.AcceptAsync(Jobs.New() with { Payload = Jobs.Payload() with { Body = body } });
+        Job job = await rig.AcceptAsync(Jobs.New() with { Payload = Jobs.Payload().WithBody(body) });
 
         await rig.UntilAsync(job.Id, JobState.Succeeded);
         Assert.Equal(body, seen);
@@ -162,5 +162,5 @@ public class BytesTests
         Assert.DoesNotContain("secret", job.Error.Detail, StringComparison.Ordinal);
     }
 
-    private static NewJob WithBody(int length) => Jobs.New() with { Payload = Jobs.Payload() with { Body = new byte[length] } };
+    private static NewJob WithBody(int length) => Jobs.New() with { Payload = Jobs.Payload().WithBody(new byte[length]) };
 }

@@ -162,7 +162,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     {
         JobPayload payload = claim.Payload;
         if (payload.Body.Length <= BodyLimits.Inline && (inline += payload.Body.Length) <= BodyLimits.InlineTogether) return claim;
-        return claim with { Payload = payload with { Body = default }, UnreadBytes = payload.Body.Length };
+        return claim with { Payload = payload.WithBody(default), UnreadBytes = payload.Body.Length };
     }
 
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => DoAsync("finish", told =>

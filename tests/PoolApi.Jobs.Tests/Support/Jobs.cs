@@ -24,7 +24,7 @@ internal static class Jobs
         };
 
     public static JobPayload Payload(string body = "", string path = "/v1/diagnostics/noop") =>
-        new("POST", path, "", body.Length == 0 ? null : "text/plain", Encoding.UTF8.GetBytes(body), null);
+        new(Encoding.UTF8.GetBytes(body), "POST", path, "", body.Length == 0 ? null : "text/plain");
 
     public static JobEnd Success(string body = "done") => new(JobState.Succeeded, new JobResult(200, "text/plain", Encoding.UTF8.GetBytes(body)));
 

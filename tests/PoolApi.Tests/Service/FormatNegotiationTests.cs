@@ -96,7 +96,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
         {
             Kind = "thumbnails",
             MaxAttempts = 1,
-            Payload = new JobPayload("POST", "/v1/thumbnails", "?width=8&quality=80&wdith=3", "image/jpeg", Photo, null),
+            Payload = new JobPayload(Photo, "POST", "/v1/thumbnails", "?width=8&quality=80&wdith=3", "image/jpeg"),
         };
         Guid id = (await store.AcceptAsync(job, ServiceApp.Token)).Job.Id;
         // What comes later wakes the dispatcher.

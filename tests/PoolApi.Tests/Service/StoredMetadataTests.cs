@@ -103,7 +103,7 @@ public sealed class StoredMetadataTests
         var ids = new List<Guid>();
         foreach (string? metadata in (string?[])[null, Trace])
         {
-            var job = new NewJob { Kind = "old", Payload = new JobPayload("POST", "/old", "?x=3", "text/plain", "body"u8.ToArray(), metadata) };
+            var job = new NewJob { Kind = "old", Payload = new JobPayload("body"u8.ToArray(), "POST", "/old", "?x=3", "text/plain", metadata) };
             ids.Add((await app.Store.AcceptAsync(job, ServiceApp.Token)).Job.Id);
         }
         using var wake = new HttpRequestMessage(HttpMethod.Post, "/old?x=1");
@@ -123,7 +123,7 @@ public sealed class StoredMetadataTests
     public async Task A_job_whose_metadata_cannot_be_read_fails_once_and_says_so()
     {
         await using StorableApp app = await StorableApp.StartAsync(static app => app.MapPost("/new", static () => "done").AllowJobs().RunOnPool());
-        var job = new NewJob { Kind = "new", MaxAttempts = 3, Payload = new JobPayload("POST", "/new", "", null, default, "{ of a later version") };
+        var job = new NewJob { Kind = "new", MaxAttempts = 3, Payload = new JobPayload(default, "POST", "/new", "", null, "{ of a later version") };
         Guid id = (await app.Store.AcceptAsync(job, ServiceApp.Token)).Job.Id;
         using var wait = new HttpRequestMessage(HttpMethod.Get, $"/v1/jobs/{id}") { Headers = { { "Prefer", "wait=60" } } };
 
