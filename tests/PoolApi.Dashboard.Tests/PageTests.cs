@@ -1,23 +1,103 @@
 using System.Net;
-using Microsoft.AspNetCore.TestHost;
+using System.Text.RegularExpressions;
 
 namespace PoolApi.Dashboard.Tests;
 
-public class PageTests
+/// <summary>The pages and their files: kept by browsers, closed to other sites, and at home below any path.</summary>
+public sealed partial class PageTests
 {
+    private static readonly string[] Pages = ["", "jobs", "job"];
+
+    private static CancellationToken Token => DashboardApp.Token;
+
     [Fact]
-    public async Task An_app_with_a_pool_maps_the_dashboard_with_one_line()
+    public async Task Each_page_comes_with_a_policy_without_exceptions_and_is_not_sent_twice()
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.UseTestServer();
-        builder.Services.AddFixedThreadPool("cpu", o => o.Workers = 1);
-        await using WebApplication app = builder.Build();
-        app.MapPoolDashboard("/ops/pools");
-        await app.StartAsync(TestContext.Current.CancellationToken);
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        foreach (string page in Pages)
+        {
+            using HttpResponseMessage answer = await app.Client.GetAsync(page, Token);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            Assert.Equal("text/html", answer.Content.Headers.ContentType?.MediaType);
+            string policy = Assert.Single(answer.Headers.GetValues("Content-Security-Policy"));
+            Assert.StartsWith("default-src 'none'", policy, StringComparison.Ordinal);
+            Assert.DoesNotContain("unsafe", policy, StringComparison.Ordinal);
+            Assert.Contains("frame-ancestors 'none'", policy, StringComparison.Ordinal);
 
-        using HttpResponseMessage answer = await app.GetTestClient().GetAsync("/ops/pools/", TestContext.Current.CancellationToken);
-
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        Assert.Equal("text/html", answer.Content.Headers.ContentType?.MediaType);
+            using var again = new HttpRequestMessage(HttpMethod.Get, page);
+            again.Headers.IfNoneMatch.Add(answer.Headers.ETag!);
+            using HttpResponseMessage second = await app.Client.SendAsync(again, Token);
+            Assert.Equal(HttpStatusCode.NotModified, second.StatusCode);
+        }
     }
+
+    [Fact]
+    public async Task Every_file_that_a_page_or_a_module_names_is_there_and_named_by_its_content()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        var left = new Queue<string>(Pages);
+        var seen = new HashSet<string>(left);
+        while (left.TryDequeue(out string? path))
+        {
+            using HttpResponseMessage answer = await app.Client.GetAsync(path, Token);
+            Assert.True(answer.IsSuccessStatusCode, path);
+            string text = await answer.Content.ReadAsStringAsync(Token);
+            if (path.StartsWith("assets/", StringComparison.Ordinal))
+            {
+                Assert.Matches(@"^assets/[a-z-]+\.[0-9a-f]{16}\.(css|js|svg)$", path);
+                Assert.Contains("immutable", answer.Headers.CacheControl!.ToString(), StringComparison.Ordinal);
+                Assert.Equal("nosniff", Assert.Single(answer.Headers.GetValues("X-Content-Type-Options")));
+            }
+            // Nothing within the tags, and nothing from the root: neither would work below another path or with the policy.
+            Assert.DoesNotMatch("""(href|src|action)="/""", text);
+            Assert.DoesNotMatch("""<[^>]+\s(style|onclick)=""", text);
+            Assert.DoesNotMatch("""(fetch|EventSource|read|change)\(["`]/""", text);
+            foreach (Match match in Absolute().Matches(text)) Assert.Contains(match.Value, (string[])["https://ui.perfetto.dev", "http://www.w3.org/2000/svg"]);
+            foreach (Match match in Reference().Matches(text))
+            {
+                string next = match.Groups[1].Value.Replace("./", "assets/", StringComparison.Ordinal);
+                if (seen.Add(next)) left.Enqueue(next);
+            }
+        }
+        Assert.True(seen.Count(static p => p.EndsWith(".js", StringComparison.Ordinal)) >= 6, string.Join(", ", seen));
+    }
+
+    [Fact]
+    public async Task A_page_without_its_slash_leads_to_the_one_with_it_by_a_relative_link_so_that_a_stripped_prefix_stays()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        using HttpResponseMessage answer = await app.Client.GetAsync(new Uri("http://localhost/ops/pools?x=1"), Token);
+        Assert.Equal(HttpStatusCode.TemporaryRedirect, answer.StatusCode);
+        Assert.Equal("pools/?x=1", answer.Headers.Location?.OriginalString);
+        using HttpResponseMessage other = await app.Client.GetAsync(new Uri("http://localhost/ops/pools/jobs/"), Token);
+        Assert.Equal("../jobs", other.Headers.Location?.OriginalString);
+    }
+
+    [Fact]
+    public async Task HEAD_answers_the_headers_of_every_page_and_stream()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
+        foreach (string path in (string[])[.. Pages, "status", "history", "stream", "jobs/list", "jobs/stream"])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Head, path);
+            using HttpResponseMessage answer = await app.Client.SendAsync(request, Token);
+            Assert.Equal((path, HttpStatusCode.OK), (path, answer.StatusCode));
+            Assert.Empty(await answer.Content.ReadAsByteArrayAsync(Token));
+        }
+    }
+
+    [Fact]
+    public void An_app_without_a_pool_is_told_what_is_missing()
+    {
+        WebApplication app = WebApplication.CreateSlimBuilder().Build();
+        Assert.Contains("AddFixedThreadPool", Assert.Throws<InvalidOperationException>(() => app.MapPoolDashboard()).Message, StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex("""https?://[^"'`\s<>)$]+""")]
+    private static partial Regex Absolute();
+
+    [GeneratedRegex("""
+        "((?:assets|\.)/[a-z-]+\.[0-9a-f]+\.[a-z]+)"
+        """)]
+    private static partial Regex Reference();
 }

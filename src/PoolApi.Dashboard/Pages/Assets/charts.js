@@ -112,6 +112,11 @@ export class Chart {
         if (open) c.lineTo(x(i), at); else { c.moveTo(x(i), at); open = true; }
       }
       c.strokeStyle = ink; c.lineWidth = 1.5; c.lineJoin = "round"; c.stroke();
+      // A value between two seconds without one has no line: it is a dot.
+      c.fillStyle = ink;
+      for (let i = 0; i < n; i++) {
+        if (known(values[i]) && !known(values[i - 1]) && !known(values[i + 1])) { c.beginPath(); c.arc(x(i), y((base ? base[i] : 0) + values[i]), 1.8, 0, 7); c.fill(); }
+      }
       if (stacked || series.length === 1) {
         c.globalAlpha = .18;
         c.fillStyle = ink;
@@ -154,6 +159,8 @@ export class Chart {
       set(this.#plot, "aria-valuetext", n === 0 ? "no data yet" : `${time(this.group.times[at])}: ${said.join(", ") || "nothing"}`);
   }
 }
+
+function known(v) { return v !== null && v !== undefined; }
 
 /** The smallest of 1, 2, 5 times a power of ten that is not less. */
 function nice(max) {

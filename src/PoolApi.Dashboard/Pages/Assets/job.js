@@ -63,7 +63,7 @@ function show() {
       fact("Tags", ...(job.tags.length === 0 ? ["none"] : job.tags.map(tag => el("a", { class: "tag", href: `jobs?tag=${encodeURIComponent(tag)}`, text: tag })))),
       trace ? fact("Trace", el("span", { class: "mono", text: trace }), " ", copyButton(trace, "trace id")) : "",
       fact("Result", job.hasResult === false || !["succeeded", "failed"].includes(job.state) ? "none" : el("a", { href: `job/result?id=${job.id}`, download: true, text: "Download" })))),
-    el("div", { class: "body" }, el("h2", { text: "Timeline" }), el("p", {}), el("ol", { class: "timeline" }, ...timeline(now))));
+    el("div", { class: "body" }, el("h2", { text: "Timeline" }), el("ol", { class: "timeline" }, ...timeline(now))));
   if (focus) document.getElementById(focus)?.focus();
   else if (shown && shown !== job.state && document.activeElement === document.body) $("#job-title").setAttribute("tabindex", "-1");
   shown = job.state;

@@ -108,13 +108,14 @@ class Pool {
   #drawCharts() {
     const series = this.series;
     this.#group.times = series.map(s => s.at);
-    const kinds = new Set();
-    for (const s of series) { for (const k of Object.keys(s.running ?? {})) kinds.add(k); for (const k of Object.keys(s.waiting ?? {})) kinds.add(k); }
+    const kinds = new Map();
+    for (const s of series) for (const k of new Set([...Object.keys(s.running ?? {}), ...Object.keys(s.waiting ?? {})])) kinds.set(k, (kinds.get(k) ?? 0) + 1);
     const select = this.#parts.kind;
-    const wanted = [...kinds].sort();
+    const wanted = [...kinds.keys()].sort();
     if (wanted.join() !== [...select.options].map(o => o.value).join()) {
       select.replaceChildren(...wanted.map(k => el("option", { value: k, text: k })));
-      if (!wanted.includes(this.kind)) this.kind = wanted[0] ?? null;
+      // Until somebody chooses: what there is most of.
+      if (!wanted.includes(this.kind)) this.kind = [...kinds].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
       if (this.kind !== null) select.value = this.kind;
     }
     select.disabled = wanted.length === 0;
@@ -270,9 +271,10 @@ class Row {
     say(cells.badge, worker.standIn ? `${worker.state}, stand-in` : worker.state);
     set(cells.badge, "data-state", worker.state);
     const runs = worker.state === "busy" || worker.state === "stuck";
-    const what = runs ? worker.route && worker.route !== worker.kind ? `${worker.kind} · ${worker.route}` : worker.kind ?? "–" : "";
+    // A route that ends in its kind says the same twice.
+    const what = runs ? worker.route && !worker.route.endsWith(worker.kind) ? `${worker.kind} · ${worker.route}` : worker.kind ?? "–" : "";
     say(cells.runs, what);
-    set(cells.runs, "title", what || null);
+    set(cells.runs, "title", runs ? [worker.kind, worker.route].filter(Boolean).join(" · ") : null);
     say(cells.since, runs && worker.since !== null ? duration(Math.max(0, serverNow() - worker.since)) : "");
     if (cells.trace.dataset.of !== (worker.trace ?? "") + (worker.job ?? "")) {
       cells.trace.dataset.of = (worker.trace ?? "") + (worker.job ?? "");

@@ -1,0 +1,149 @@
+using System.Net;
+using System.Text.Json;
+using PoolApi.Jobs;
+
+namespace PoolApi.Dashboard.Tests;
+
+/// <summary>Jobs are found by filter, shown as they change, and changed one by one or all that match.</summary>
+public sealed class JobTests
+{
+    private static CancellationToken Token => DashboardApp.Token;
+
+    [Fact]
+    public async Task Filters_go_together_and_an_id_is_found_by_its_beginning()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
+        Job first = await app.QueueAsync("a", "k1");
+        Job second = await app.QueueAsync("b", "k2");
+        await app.Jobs.CancelAsync(second.Id, Token);
+
+        Assert.Equal([second.Id, first.Id], await ListAsync(app, ""));
+        Assert.Equal([first.Id], await ListAsync(app, "?tag=a"));
+        Assert.Equal([second.Id], await ListAsync(app, "?state=cancelled&kind=k2"));
+        Assert.Empty(await ListAsync(app, "?state=queued&tag=b"));
+        Assert.Equal([first.Id], await ListAsync(app, $"?id={first.Id:D}"));
+        Assert.Empty(await ListAsync(app, $"?id={first.Id:D}&state=failed"));
+        string common = new([.. first.Id.ToString("D").Zip(second.Id.ToString("D")).TakeWhile(static p => p.First == p.Second).Select(static p => p.First)]);
+        Assert.Equal([second.Id, first.Id], await ListAsync(app, $"?id={common}"));
+        Assert.Equal([first.Id], await ListAsync(app, $"?id={first.Id.ToString("D")[..(common.Length + 1)].ToUpperInvariant()}"));
+        Assert.Empty(await ListAsync(app, "?id=ffff"));
+        foreach (string wrong in (string[])["?state=gone", "?id=xyz", "?id=01-23", "?cursor=x"])
+        {
+            using HttpResponseMessage answer = await app.Client.GetAsync("jobs/list" + wrong, Token);
+            Assert.Equal((wrong, HttpStatusCode.BadRequest), (wrong, answer.StatusCode));
+        }
+    }
+
+    [Fact]
+    public async Task Pages_follow_each_other_without_a_gap()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
+        for (int i = 0; i < 120; i++) await app.QueueAsync();
+        var seen = new List<Guid>();
+        string? cursor = null;
+        do
+        {
+            JsonElement page = await app.ReadAsync("jobs/list?tag=t" + (cursor is null ? "" : $"&cursor={cursor}"));
+            seen.AddRange(page.GetProperty("jobs").EnumerateArray().Select(static j => j.GetProperty("id").GetGuid()));
+            cursor = page.GetProperty("next").GetString();
+        }
+        while (cursor is not null);
+        Assert.Equal(120, seen.Distinct().Count());
+        Assert.Equal(seen.OrderDescending(), seen);
+    }
+
+    [Fact]
+    public async Task One_is_cancelled_and_retried_and_what_conflicts_says_so_and_is_logged()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
+        Job job = await app.QueueAsync();
+        foreach ((string action, int status, string said) in ((string, int, string)[])
+            [("retry", 409, "queued"), ("cancel", 200, "cancelled"), ("cancel", 409, "cancelled already"), ("retry", 200, "queued again")])
+        {
+            using HttpResponseMessage answer = await app.PostAsync("jobs/change", $$"""{"action":"{{action}}","job":"{{job.Id:D}}"}""");
+            Assert.Equal((action, status), (action, (int)answer.StatusCode));
+            Assert.Contains(said, await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        }
+        using HttpResponseMessage none = await app.PostAsync("jobs/change", $$"""{"action":"cancel","job":"{{Guid.NewGuid():D}}"}""");
+        Assert.Equal(404, (int)none.StatusCode);
+
+        await using EventReader events = await EventReader.OpenAsync(app.Client, "jobs/stream");
+        JsonElement[] log = [.. (await events.NextAsync("jobs")).Data.GetProperty("actions").EnumerateArray()];
+        Assert.Equal(["queued again", "conflict: it is cancelled", "cancelled", "conflict: it is queued"], log.Select(static a => a.GetProperty("outcome").GetString()!));
+    }
+
+    [Fact]
+    public async Task All_that_match_are_changed_at_once_and_what_came_after_the_count_is_left_alone()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
+        var mine = new List<Guid>();
+        for (int i = 0; i < 10; i++) mine.Add((await app.QueueAsync("mine")).Id);
+        Job others = await app.QueueAsync("others");
+        JsonElement counted = await app.ReadAsync("jobs/matching?action=cancel&tag=mine");
+        Assert.Equal(10, counted.GetProperty("count").GetInt32());
+        Job late = await app.QueueAsync("mine");
+
+        foreach ((string action, JobState state) in ((string, JobState)[])[("cancel", JobState.Cancelled), ("retry", JobState.Queued)])
+        {
+            using HttpResponseMessage answer = await app.PostAsync(
+                "jobs/change", $$$"""{"action":"{{{action}}}","filter":{"tag":"mine"},"through":"{{{counted.GetProperty("through").GetString()}}}"}""");
+            JsonElement done = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Token)).RootElement;
+            Assert.Equal((action, 10), (action, done.GetProperty("changed").GetInt32()));
+            foreach (Guid id in mine) Assert.Equal(state, (await app.Jobs.GetAsync(id, Token))!.State);
+            foreach (Guid id in (Guid[])[others.Id, late.Id]) Assert.Equal(JobState.Queued, (await app.Jobs.GetAsync(id, Token))!.State);
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("[]")]
+    [InlineData("{")]
+    [InlineData("""{"action":"delete","job":"x"}""")]
+    [InlineData("""{"action":"cancel"}""")]
+    [InlineData("""{"action":"cancel","job":"x"}""")]
+    [InlineData("""{"action":"cancel","filter":{}}""")]
+    [InlineData("""{"action":"cancel","filter":{"state":"gone"},"through":"0190c5a0-0000-7000-8000-000000000000"}""")]
+    public async Task A_change_that_is_not_understood_is_refused(string body)
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
+        using HttpResponseMessage answer = await app.PostAsync("jobs/change", body);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_list_tells_only_what_has_changed()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
+        Job first = await app.QueueAsync();
+        Job second = await app.QueueAsync();
+        await using EventReader events = await EventReader.OpenAsync(app.Client, "jobs/stream?tag=t");
+        Assert.Equal(2, (await events.NextAsync("jobs")).Data.GetProperty("jobs").GetArrayLength());
+        await app.Jobs.CancelAsync(first.Id, Token);
+        JsonElement told = (await events.NextAsync("jobs", static d => d.TryGetProperty("jobs", out JsonElement jobs) && jobs.GetArrayLength() > 0)).Data;
+        Assert.Equal(first.Id, Assert.Single(told.GetProperty("jobs").EnumerateArray()).GetProperty("id").GetGuid());
+        Assert.Equal([second.Id, first.Id], told.GetProperty("order").EnumerateArray().Select(static i => i.GetGuid()));
+    }
+
+    [Fact]
+    public async Task One_job_is_followed_through_its_end_and_beyond()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
+        Job job = await app.QueueAsync();
+        await using EventReader events = await EventReader.OpenAsync(app.Client, $"job/stream?id={job.Id:D}");
+        Assert.Equal("queued", State((await events.NextAsync("job")).Data));
+        await app.Jobs.CancelAsync(job.Id, Token);
+        Assert.Equal("cancelled", State((await events.NextAsync("job")).Data));
+        await app.Jobs.RetryAsync(job.Id, Token);
+        var (id, again) = await events.NextAsync("job");
+        Assert.Equal("queued", State(again));
+        // Who comes again with the last id is told what is newer only.
+        await using EventReader later = await EventReader.OpenAsync(app.Client, $"job/stream?id={job.Id:D}", id);
+        await app.Jobs.CancelAsync(job.Id, Token);
+        Assert.Equal("cancelled", State((await later.NextAsync("job")).Data));
+    }
+
+    private static string? State(JsonElement told) => told.GetProperty("job").GetProperty("state").GetString();
+
+    private static async Task<Guid[]> ListAsync(DashboardApp app, string query) =>
+        [.. (await app.ReadAsync("jobs/list" + query)).GetProperty("jobs").EnumerateArray().Select(static j => j.GetProperty("id").GetGuid())];
+}

@@ -1,0 +1,115 @@
+using System.Text.Json;
+using PoolApi.Threading;
+
+namespace PoolApi.Dashboard.Tests;
+
+/// <summary>The stream of the pools' page: first all, then what changes; nothing is missing after a reconnect.</summary>
+public sealed class StreamTests
+{
+    [Fact]
+    public async Task It_tells_all_at_first_and_then_a_worker_that_turns_busy_and_idle_with_the_piece_of_its_strip()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        await using EventReader events = await EventReader.OpenAsync(app.Client, "stream");
+        JsonElement snapshot = (await events.NextAsync("snapshot")).Data;
+        JsonElement pool = Assert.Single(snapshot.GetProperty("pools").EnumerateArray());
+        Assert.Equal("cpu", pool.GetProperty("name").GetString());
+        Assert.Equal(2, pool.GetProperty("workers").GetArrayLength());
+
+        using var go = new ManualResetEventSlim();
+        Task done = app.App.Services.GetRequiredService<FixedThreadPool>().RunAsync(() => go.Wait(DashboardApp.Token), new WorkOptions { Kind = "held" }).AsTask();
+        JsonElement busy = (await events.NextAsync("frame", static f => Workers(f).Any(static w => w.GetProperty("state").GetString() == "busy"))).Data;
+        Assert.Equal("held", Workers(busy).Single().GetProperty("kind").GetString());
+        go.Set();
+        await done;
+        JsonElement ended = (await events.NextAsync("frame", static f => Pieces(f).Any())).Data;
+        JsonElement piece = Pieces(ended).Single();
+        Assert.Equal(("held", "completed"), (piece.GetProperty("kind").GetString(), piece.GetProperty("outcome").GetString()));
+    }
+
+    [Fact]
+    public async Task Who_comes_again_gets_what_came_meanwhile_and_who_comes_from_another_run_gets_all()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        string first;
+        await using (EventReader events = await EventReader.OpenAsync(app.Client, "stream")) first = (await events.NextAsync("snapshot")).Id!;
+        // Somebody watches on, so that there are frames.
+        await using EventReader other = await EventReader.OpenAsync(app.Client, "stream");
+        await app.App.Services.GetRequiredService<FixedThreadPool>().RunAsync(static () => { }, new WorkOptions { Kind = "between" });
+        string last = (await other.NextAsync("frame", static f => Pieces(f).Any())).Id!;
+
+        foreach (bool byQuery in (bool[])[false, true])
+        {
+            await using EventReader again = await EventReader.OpenAsync(app.Client, byQuery ? $"stream?after={first}" : "stream", byQuery ? null : first);
+            var seen = new List<string>();
+            bool found = false;
+            while (!found && await again.NextAsync() is { } item)
+            {
+                if (item.Type == "status") continue;
+                Assert.Equal("frame", item.Type); // no snapshot: nothing twice
+                seen.Add(item.Id!);
+                found = Pieces(item.Data).Any(static p => p.GetProperty("kind").GetString() == "between");
+            }
+            Assert.True(found);
+            Assert.Contains(last, seen);
+            Assert.Equal(seen.Select(Number), Enumerable.Range(0, seen.Count).Select(i => Number(first) + 1 + i));
+        }
+        foreach (string unknown in (string[])["0123456789ab-1", "x", $"{first[..^1]}999999"])
+        {
+            await using EventReader again = await EventReader.OpenAsync(app.Client, "stream", unknown);
+            Assert.Equal("status", (await again.NextAsync())!.Value.Type);
+            Assert.Equal("snapshot", (await again.NextAsync())!.Value.Type);
+        }
+    }
+
+    [Fact]
+    public async Task At_the_stop_it_ends_with_how_the_stop_is()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        await using EventReader events = await EventReader.OpenAsync(app.Client, "stream");
+        await events.NextAsync("snapshot");
+        Task stop = app.App.StopAsync(DashboardApp.Token);
+        JsonElement status = (await events.NextAsync("shutdown")).Data;
+        Assert.NotEqual("running", status.GetProperty("state").GetString());
+        Assert.Equal("application", status.GetProperty("reason").GetString());
+        Assert.Null(await events.NextAsync());
+        await stop;
+    }
+
+    [Fact]
+    public async Task So_many_pages_and_no_more_are_sent_streams()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        var open = new List<EventReader>();
+        for (int i = 0; i < 256; i++) open.Add(await EventReader.OpenAsync(app.Client, "stream"));
+        using HttpResponseMessage refused = await app.Client.GetAsync("stream", DashboardApp.Token);
+        Assert.Equal(503, (int)refused.StatusCode);
+        Assert.Equal("5", refused.Headers.RetryAfter?.ToString());
+        foreach (EventReader one in open) await one.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task The_past_is_there_as_JSON_and_a_wrong_question_is_told_so()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        Assert.Equal("cpu", (await app.ReadAsync("history?pool=cpu&seconds=60")).GetProperty("pools")[0].GetProperty("name").GetString());
+        Assert.Equal(10, (await app.ReadAsync("history?seconds=3600")).GetProperty("stepSeconds").GetInt32());
+        foreach ((string query, int status) in ((string, int)[])[("?seconds=0", 400), ("?seconds=3601", 400), ("?seconds=x", 400), ("?pool=gpu", 404)])
+        {
+            using HttpResponseMessage answer = await app.Client.GetAsync("history" + query, DashboardApp.Token);
+            Assert.Equal((query, status), (query, (int)answer.StatusCode));
+        }
+        Assert.False((await app.ReadAsync("status")).GetProperty("jobs").GetBoolean());
+        using HttpResponseMessage jobs = await app.Client.GetAsync("jobs/list", DashboardApp.Token);
+        Assert.Equal(404, (int)jobs.StatusCode);
+    }
+
+    private static int Number(string id) => int.Parse(id[(id.IndexOf('-', StringComparison.Ordinal) + 1)..], System.Globalization.CultureInfo.InvariantCulture);
+
+    private static IEnumerable<JsonElement> Workers(JsonElement frame) => All(frame, "workers");
+
+    private static IEnumerable<JsonElement> Pieces(JsonElement frame) => All(frame, "pieces");
+
+    private static IEnumerable<JsonElement> All(JsonElement frame, string name) => frame.GetProperty("pools").EnumerateArray()
+        .SelectMany(pool => pool.TryGetProperty(name, out JsonElement all) ? all.EnumerateArray().ToArray() : []);
+}
