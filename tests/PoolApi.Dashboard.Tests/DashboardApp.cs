@@ -50,7 +50,7 @@ internal sealed class DashboardApp : IAsyncDisposable
             Tags = [tag],
             MaxAttempts = 3,
             RunAt = DateTimeOffset.UtcNow.AddDays(1),
-            Payload = new JobPayload("POST", "/x", "", null, ReadOnlyMemory<byte>.Empty, null),
+            Payload = new JobPayload(ReadOnlyMemory<byte>.Empty, "POST", "/x", ""),
         },
         Token)).Job;
 
