@@ -5,118 +5,88 @@ namespace PoolApi.Threading;
 
 /// <content>Calls: delegates, and their results.</content>
 /// <remarks>
-/// A delegate is given nothing, a token, a state, or a state and a token; and returns a result, nothing, a task or a
-/// <see cref="ValueTask"/>: each of these has one form. Where a call fits several, the priorities decide.
+/// <para>A delegate returns nothing, a result, a task or a <see cref="ValueTask"/>, with a result or without: six kinds. Each kind has two
+/// forms: the delegate is given nothing, or one argument. An argument that is a <see cref="CancellationToken"/> is the call's token.</para>
+/// <para>Where a call fits several forms, the priorities decide. The cases, with the forms that they would fit otherwise:</para>
+/// <list type="bullet">
+/// <item>An async lambda fits Task, ValueTask and, without a result, an action: it is taken as Task.</item>
+/// <item>A method group with an overload that takes a token and one that takes nothing, followed by a token: the token is passed on.</item>
+/// <item>A lambda that returns a ValueTask fits a function too: the more specific form wins, as the language has it.</item>
+/// </list>
 /// </remarks>
 public sealed partial class FixedThreadPool
 {
-    // A token that follows a function of one parameter cancels the work: it is no state.
-    private const int TakesToken = 2;
+    // A token that follows a delegate of one parameter is its argument.
+    private const int TakesArgument = 2;
 
     // An async lambda fits Task and ValueTask alike.
     private const int IsTask = 1;
 
     /// <summary>Runs a function on the pool.</summary>
-    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    /// <param name="work">The function.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
     /// <returns>
-    /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if it was not accepted,
-    /// <see cref="WorkNotRunException"/> if it was accepted and did not run, <see cref="OperationCanceledException"/> if it
+    /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if the pool did not accept it,
+    /// <see cref="WorkNotRunException"/> if the pool accepted it and did not run it, <see cref="OperationCanceledException"/> if it
     /// was cancelled, <see cref="WorkTimedOutException"/> if it ran for longer than it may,
     /// <see cref="WorkAbandonedException"/> if the pool stopped without it. The caller's continuation does
     /// not run on a worker of the pool, unless the caller does.
     /// </returns>
-    /// <remarks>Allocates the token's source, and what the delegate itself captures.</remarks>
+    /// <remarks>Allocates nothing in a steady state, beyond what the delegate itself captures.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
-    [OverloadResolutionPriority(TakesToken)]
-    public ValueTask<TResult> RunAsync<TResult>(Func<CancellationToken, TResult> work, WorkOptions options = default)
+    public ValueTask<TResult> RunAsync<TResult>(
+        Func<TResult> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return Start<WithToken<TResult>, TResult>(new(work), options);
+        return Start<Plain<TResult>, TResult>(new(work), cancellationToken, options);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
-    /// <param name="work">The function.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    /// <remarks>Allocates nothing in a steady state, beyond what the delegate itself captures.</remarks>
-    public ValueTask<TResult> RunAsync<TResult>(Func<TResult> work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return Start<Plain<TResult>, TResult>(new(work), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function. A static one needs no closure.</param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    /// <remarks>Allocates nothing in a steady state.</remarks>
-    public ValueTask<TResult> RunAsync<TState, TResult>(Func<TState, TResult> work, TState state, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return Start<WithState<TState, TResult>, TResult>(new(work, state), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
-    /// <param name="work">
-    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// <param name="argument">
+    /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
+    /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    /// <remarks>Allocates the token's source.</remarks>
-    public ValueTask<TResult> RunAsync<TState, TResult>(
-        Func<TState, CancellationToken, TResult> work, TState state, WorkOptions options = default)
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
+    /// <remarks>Allocates nothing in a steady state, but for a token its source.</remarks>
+    [OverloadResolutionPriority(TakesArgument)]
+    public ValueTask<TResult> RunAsync<TArgument, TResult>(
+        Func<TArgument, TResult> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return Start<WithStateAndToken<TState, TResult>, TResult>(new(work, state), options);
+        return Start<WithArgument<TArgument, TResult>, TResult>(new(work, argument), TokenOf(argument, cancellationToken), options);
     }
 
     /// <summary>Runs an action on the pool.</summary>
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
-    /// <param name="work">The action; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    /// <remarks>Allocates the token's source, and what the delegate itself captures.</remarks>
-    [OverloadResolutionPriority(TakesToken)]
-    public ValueTask RunAsync(Action<CancellationToken> work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAction(new ActionWithToken(work), options);
-    }
-
-    /// <summary>Runs an action on the pool.</summary>
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The action.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
     /// <remarks>Allocates nothing in a steady state, beyond what the delegate itself captures.</remarks>
-    public ValueTask RunAsync(Action work, WorkOptions options = default)
+    public ValueTask RunAsync(Action work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAction(new PlainAction(work), options);
+        return StartAction(new PlainAction(work), cancellationToken, options);
     }
 
     /// <summary>Runs an action on the pool.</summary>
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The action. A static one needs no closure.</param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    /// <remarks>Allocates nothing in a steady state.</remarks>
-    public ValueTask RunAsync<TState>(Action<TState> work, TState state, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAction(new ActionWithState<TState>(work, state), options);
-    }
-
-    /// <summary>Runs an action on the pool.</summary>
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
-    /// <param name="work">
-    /// The action; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// <param name="argument">
+    /// What the action is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the action is given a token that is
+    /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    /// <remarks>Allocates the token's source.</remarks>
-    public ValueTask RunAsync<TState>(Action<TState, CancellationToken> work, TState state, WorkOptions options = default)
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
+    /// <remarks>Allocates nothing in a steady state, but for a token its source.</remarks>
+    [OverloadResolutionPriority(TakesArgument)]
+    public ValueTask RunAsync<TArgument>(
+        Action<TArgument> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAction(new ActionWithStateAndToken<TState>(work, state), options);
+        return StartAction(new ActionWithArgument<TArgument>(work, argument), TokenOf(argument, cancellationToken), options);
     }
 
     /// <summary>
@@ -124,280 +94,223 @@ public sealed partial class FixedThreadPool
     /// <see langword="await"/> that captures the context runs on a worker of this pool again (after
     /// <c>ConfigureAwait(false)</c> it does not, as with any context).
     /// </summary>
-    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, TResult}, WorkOptions)"/>
+    /// <param name="work">The function.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <remarks>Allocates the item, its context, and what the function itself needs to await.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
-    [OverloadResolutionPriority(TakesToken + IsTask)]
-    public ValueTask<TResult> RunAsync<TResult>(Func<CancellationToken, Task<TResult>> work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartTask<WithToken<Task<TResult>>, TResult>(new(work), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">The function.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
     [OverloadResolutionPriority(IsTask)]
-    public ValueTask<TResult> RunAsync<TResult>(Func<Task<TResult>> work, WorkOptions options = default)
+    public ValueTask<TResult> RunAsync<TResult>(
+        Func<Task<TResult>> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartTask<Plain<Task<TResult>>, TResult>(new(work), options);
+        return StartTask<Plain<Task<TResult>>, TResult>(new(work), cancellationToken, options);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function. A static one needs no closure.</param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    [OverloadResolutionPriority(IsTask)]
-    public ValueTask<TResult> RunAsync<TState, TResult>(
-        Func<TState, Task<TResult>> work, TState state, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartTask<WithState<TState, Task<TResult>>, TResult>(new(work, state), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">
-    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// <param name="argument">
+    /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
+    /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    [OverloadResolutionPriority(IsTask)]
-    public ValueTask<TResult> RunAsync<TState, TResult>(
-        Func<TState, CancellationToken, Task<TResult>> work, TState state, WorkOptions options = default)
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
+    [OverloadResolutionPriority(TakesArgument + IsTask)]
+    public ValueTask<TResult> RunAsync<TArgument, TResult>(
+        Func<TArgument, Task<TResult>> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartTask<WithStateAndToken<TState, Task<TResult>>, TResult>(new(work, state), options);
+        return StartTask<WithArgument<TArgument, Task<TResult>>, TResult>(new(work, argument), TokenOf(argument, cancellationToken), options);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    [OverloadResolutionPriority(TakesToken + IsTask)]
-    public ValueTask RunAsync(Func<CancellationToken, Task> work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new FromTask<WithToken<Task>>(new(work)), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
     [OverloadResolutionPriority(IsTask)]
-    public ValueTask RunAsync(Func<Task> work, WorkOptions options = default)
+    public ValueTask RunAsync(Func<Task> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new FromTask<Plain<Task>>(new(work)), options);
+        return StartAsyncAction(new FromTask<Plain<Task>>(new(work)), cancellationToken, options);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function. A static one needs no closure.</param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    [OverloadResolutionPriority(IsTask)]
-    public ValueTask RunAsync<TState>(Func<TState, Task> work, TState state, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new FromTask<WithState<TState, Task>>(new(work, state)), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">
-    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// <param name="argument">
+    /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
+    /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    [OverloadResolutionPriority(IsTask)]
-    public ValueTask RunAsync<TState>(Func<TState, CancellationToken, Task> work, TState state, WorkOptions options = default)
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
+    [OverloadResolutionPriority(TakesArgument + IsTask)]
+    public ValueTask RunAsync<TArgument>(
+        Func<TArgument, Task> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new FromTask<WithStateAndToken<TState, Task>>(new(work, state)), options);
+        return StartAsyncAction(new FromTask<WithArgument<TArgument, Task>>(new(work, argument)), TokenOf(argument, cancellationToken), options);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    [OverloadResolutionPriority(TakesToken)]
-    public ValueTask<TResult> RunAsync<TResult>(Func<CancellationToken, ValueTask<TResult>> work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAsync<WithToken<ValueTask<TResult>>, TResult>(new(work), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    public ValueTask<TResult> RunAsync<TResult>(Func<ValueTask<TResult>> work, WorkOptions options = default)
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
+    public ValueTask<TResult> RunAsync<TResult>(
+        Func<ValueTask<TResult>> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsync<Plain<ValueTask<TResult>>, TResult>(new(work), options);
+        return StartAsync<Plain<ValueTask<TResult>>, TResult>(new(work), cancellationToken, options);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function. A static one needs no closure.</param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    public ValueTask<TResult> RunAsync<TState, TResult>(
-        Func<TState, ValueTask<TResult>> work, TState state, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAsync<WithState<TState, ValueTask<TResult>>, TResult>(new(work, state), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">
-    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// <param name="argument">
+    /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
+    /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    public ValueTask<TResult> RunAsync<TState, TResult>(
-        Func<TState, CancellationToken, ValueTask<TResult>> work, TState state, WorkOptions options = default)
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
+    [OverloadResolutionPriority(TakesArgument)]
+    public ValueTask<TResult> RunAsync<TArgument, TResult>(
+        Func<TArgument, ValueTask<TResult>> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsync<WithStateAndToken<TState, ValueTask<TResult>>, TResult>(new(work, state), options);
+        return StartAsync<WithArgument<TArgument, ValueTask<TResult>>, TResult>(new(work, argument), TokenOf(argument, cancellationToken), options);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    [OverloadResolutionPriority(TakesToken)]
-    public ValueTask RunAsync(Func<CancellationToken, ValueTask> work, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new FromValueTask<WithToken<ValueTask>>(new(work)), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    public ValueTask RunAsync(Func<ValueTask> work, WorkOptions options = default)
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
+    public ValueTask RunAsync(Func<ValueTask> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new FromValueTask<Plain<ValueTask>>(new(work)), options);
+        return StartAsyncAction(new FromValueTask<Plain<ValueTask>>(new(work)), cancellationToken, options);
     }
 
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
+    /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function. A static one needs no closure.</param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    public ValueTask RunAsync<TState>(Func<TState, ValueTask> work, TState state, WorkOptions options = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new FromValueTask<WithState<TState, ValueTask>>(new(work, state)), options);
-    }
-
-    /// <inheritdoc cref="RunAsync{TResult}(Func{CancellationToken, Task{TResult}}, WorkOptions)"/>
-    /// <param name="work">
-    /// The function; its token is cancelled when the caller's is, or at a stop that missed its deadline. A static one needs no closure.
+    /// <param name="argument">
+    /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
+    /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="state">What it is given.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    public ValueTask RunAsync<TState>(Func<TState, CancellationToken, ValueTask> work, TState state, WorkOptions options = default)
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="options">What else to say about the work.</param>
+    [OverloadResolutionPriority(TakesArgument)]
+    public ValueTask RunAsync<TArgument>(
+        Func<TArgument, ValueTask> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return StartAsyncAction(new FromValueTask<WithStateAndToken<TState, ValueTask>>(new(work, state)), options);
+        return StartAsyncAction(new FromValueTask<WithArgument<TArgument, ValueTask>>(new(work, argument)), TokenOf(argument, cancellationToken), options);
     }
 
-    private ValueTask<TResult> Start<TWork, TResult>(in TWork work, in WorkOptions options)
+    private ValueTask<TResult> Start<TWork, TResult>(in TWork work, CancellationToken cancellationToken, in WorkOptions options)
         where TWork : struct, IWork<TResult>
     {
-        if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(options.CancellationToken);
-        Call<TWork, TResult> call = Submit<TWork, TResult>(work, options, out short version, out SubmitResult result);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
+        Call<TWork, TResult> call = Submit<TWork, TResult>(work, cancellationToken, options, out short version, out SubmitResult result);
         return result == SubmitResult.Accepted ? new ValueTask<TResult>(call.Source, version)
-            : Waits(options, result) ? StartWhenThereIsSpaceAsync<TWork, TResult>(work, options)
+            : Waits(options, result) ? StartWhenThereIsSpaceAsync<TWork, TResult>(work, cancellationToken, options)
             : ValueTask.FromException<TResult>(new WorkRejectedException(Name, result));
     }
 
-    private ValueTask StartAction<TWork>(in TWork work, in WorkOptions options)
+    private ValueTask StartAction<TWork>(in TWork work, CancellationToken cancellationToken, in WorkOptions options)
         where TWork : struct, IWork<Unit>
     {
-        if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(options.CancellationToken);
-        Call<TWork, Unit> call = Submit<TWork, Unit>(work, options, out short version, out SubmitResult result);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(cancellationToken);
+        Call<TWork, Unit> call = Submit<TWork, Unit>(work, cancellationToken, options, out short version, out SubmitResult result);
         return result == SubmitResult.Accepted ? new ValueTask(call.Source, version)
-            : Waits(options, result) ? WithoutResultAsync(StartWhenThereIsSpaceAsync<TWork, Unit>(work, options))
+            : Waits(options, result) ? WithoutResultAsync(StartWhenThereIsSpaceAsync<TWork, Unit>(work, cancellationToken, options))
             : ValueTask.FromException(new WorkRejectedException(Name, result));
     }
 
-    private Call<TWork, TResult> Submit<TWork, TResult>(in TWork work, in WorkOptions options, out short version, out SubmitResult result)
+    private Call<TWork, TResult> Submit<TWork, TResult>(in TWork work, CancellationToken cancellationToken, in WorkOptions options, out short version, out SubmitResult result)
         where TWork : struct, IWork<TResult>
     {
-        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
-        Call<TWork, TResult> call = Call<TWork, TResult>.Rent(_core, work, options);
+        Check(options);
+        Call<TWork, TResult> call = Call<TWork, TResult>.Rent(_core, work, cancellationToken, options);
         version = call.Source.Version; // before it is submitted: afterwards it may be anybody's
-        result = _core.Submit(call, options.Submit, options.WaitForSpace);
+        result = _core.Submit(call, cancellationToken, options, options.WaitForSpace);
         if (result != SubmitResult.Accepted) call.Consumed();
         return call;
     }
 
-    private async ValueTask<TResult> StartWhenThereIsSpaceAsync<TWork, TResult>(TWork work, WorkOptions options)
+    private async ValueTask<TResult> StartWhenThereIsSpaceAsync<TWork, TResult>(TWork work, CancellationToken cancellationToken, WorkOptions options)
         where TWork : struct, IWork<TResult>
     {
-        Accepted<TResult> call = await SubmitWhenThereIsSpaceAsync<TWork, TResult>(work, options).ConfigureAwait(false);
+        Accepted<TResult> call = await SubmitWhenThereIsSpaceAsync<TWork, TResult>(work, cancellationToken, options).ConfigureAwait(false);
         return await call.Result.ConfigureAwait(false);
     }
 
     /// <summary>The call, once it has been accepted.</summary>
-    private async ValueTask<Accepted<TResult>> SubmitWhenThereIsSpaceAsync<TWork, TResult>(TWork work, WorkOptions options)
+    private async ValueTask<Accepted<TResult>> SubmitWhenThereIsSpaceAsync<TWork, TResult>(TWork work, CancellationToken cancellationToken, WorkOptions options)
         where TWork : struct, IWork<TResult>
     {
         while (true)
         {
-            options.CancellationToken.ThrowIfCancellationRequested();
-            Call<TWork, TResult> call = Submit<TWork, TResult>(work, options, out short version, out SubmitResult result);
+            cancellationToken.ThrowIfCancellationRequested();
+            Call<TWork, TResult> call = Submit<TWork, TResult>(work, cancellationToken, options, out short version, out SubmitResult result);
             if (result == SubmitResult.Accepted) return new Accepted<TResult>(call.Source, version);
-            await WaitForSpaceOrThrowAsync(options).ConfigureAwait(false);
+            await WaitForSpaceOrThrowAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private ValueTask<TResult> StartTask<TWork, TResult>(in TWork work, in WorkOptions options)
+    private ValueTask<TResult> StartTask<TWork, TResult>(in TWork work, CancellationToken cancellationToken, in WorkOptions options)
         where TWork : struct, IWork<Task<TResult>> =>
-        StartAsync<FromTask<TWork, TResult>, TResult>(new FromTask<TWork, TResult>(work), options);
+        StartAsync<FromTask<TWork, TResult>, TResult>(new FromTask<TWork, TResult>(work), cancellationToken, options);
 
-    private ValueTask<TResult> StartAsync<TWork, TResult>(in TWork work, in WorkOptions options)
+    private ValueTask<TResult> StartAsync<TWork, TResult>(in TWork work, CancellationToken cancellationToken, in WorkOptions options)
         where TWork : struct, IWork<ValueTask<TResult>>
     {
-        if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(options.CancellationToken);
-        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
-        var call = new AsyncCall<TWork, TResult>(_core, work, options);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
+        Check(options);
+        var call = new AsyncCall<TWork, TResult>(_core, work, cancellationToken, options);
         ResultSource<TResult> source = call.Source;
-        SubmitResult result = _core.Submit(call, options.Submit, options.WaitForSpace);
+        SubmitResult result = _core.Submit(call, cancellationToken, options, options.WaitForSpace);
         return result == SubmitResult.Accepted ? new ValueTask<TResult>(source, source.Version)
-            : Waits(options, result) ? StartAsyncWhenThereIsSpaceAsync(call, options)
+            : Waits(options, result) ? StartAsyncWhenThereIsSpaceAsync(call, cancellationToken, options)
             : ValueTask.FromException<TResult>(new WorkRejectedException(Name, result));
     }
 
-    private ValueTask StartAsyncAction<TWork>(in TWork work, in WorkOptions options)
+    private ValueTask StartAsyncAction<TWork>(in TWork work, CancellationToken cancellationToken, in WorkOptions options)
         where TWork : struct, IWork<ValueTask<Unit>>
     {
-        if (options.CancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(options.CancellationToken);
-        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
-        var call = new AsyncCall<TWork, Unit>(_core, work, options);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(cancellationToken);
+        Check(options);
+        var call = new AsyncCall<TWork, Unit>(_core, work, cancellationToken, options);
         ResultSource<Unit> source = call.Source;
-        SubmitResult result = _core.Submit(call, options.Submit, options.WaitForSpace);
+        SubmitResult result = _core.Submit(call, cancellationToken, options, options.WaitForSpace);
         return result == SubmitResult.Accepted ? new ValueTask(source, source.Version)
-            : Waits(options, result) ? WithoutResultAsync(StartAsyncWhenThereIsSpaceAsync(call, options))
+            : Waits(options, result) ? WithoutResultAsync(StartAsyncWhenThereIsSpaceAsync(call, cancellationToken, options))
             : ValueTask.FromException(new WorkRejectedException(Name, result));
     }
 
-    private async ValueTask<TResult> StartAsyncWhenThereIsSpaceAsync<TWork, TResult>(AsyncCall<TWork, TResult> call, WorkOptions options)
+    private async ValueTask<TResult> StartAsyncWhenThereIsSpaceAsync<TWork, TResult>(AsyncCall<TWork, TResult> call, CancellationToken cancellationToken, WorkOptions options)
         where TWork : struct, IWork<ValueTask<TResult>>
     {
         SubmitResult result;
         do
         {
-            await WaitForSpaceOrThrowAsync(options).ConfigureAwait(false);
-            options.CancellationToken.ThrowIfCancellationRequested();
-            result = _core.Submit(call, options.Submit, waits: true);
+            await WaitForSpaceOrThrowAsync(cancellationToken).ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+            result = _core.Submit(call, cancellationToken, options, waits: true);
         }
         while (result != SubmitResult.Accepted);
         return await new ValueTask<TResult>(call.Source, call.Source.Version).ConfigureAwait(false);
     }
 
-    private async ValueTask WaitForSpaceOrThrowAsync(WorkOptions options)
+    private async ValueTask WaitForSpaceOrThrowAsync(CancellationToken cancellationToken)
     {
-        if (!await _core.Space.WaitAsync(options.CancellationToken).ConfigureAwait(false)) throw new WorkRejectedException(Name, SubmitResult.Closed);
+        if (!await _core.Space.WaitAsync(cancellationToken).ConfigureAwait(false)) throw new WorkRejectedException(Name, SubmitResult.Closed);
+    }
+
+    /// <summary>The token that cancels the work: the argument, if that is one.</summary>
+    private static CancellationToken TokenOf<TArgument>(TArgument argument, CancellationToken cancellationToken)
+    {
+        if (typeof(TArgument) != typeof(CancellationToken)) return cancellationToken;
+        if (cancellationToken.CanBeCanceled)
+            throw new ArgumentException("The argument is a token, which cancels the work: there cannot be a second one. Link the two.", nameof(cancellationToken));
+        return (CancellationToken)(object)argument!;
     }
 
     private static bool Waits(in WorkOptions options, SubmitResult result) => options.WaitForSpace && result == SubmitResult.QueueFull;

@@ -11,25 +11,32 @@ public sealed partial class FixedThreadPool
     /// (<see cref="IFixedThreadPoolObserver.UnhandledException"/>); if it never runs, the observer is told that as of any item
     /// (<see cref="IFixedThreadPoolObserver.WorkFinished"/>).
     /// </summary>
-    /// <param name="work">The action; its token is cancelled when the one in the options is, or at a stop that missed its deadline.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    /// <returns>Whether it was accepted, and why not.</returns>
+    /// <param name="work">The action.</param>
+    /// <param name="cancellationToken">Cancels the work, queued or running.</param>
+    /// <param name="options">What else to say about the work.</param>
+    /// <returns>Whether the pool accepted it, and why not.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
     /// <exception cref="ArgumentException"><see cref="WorkOptions.WaitForSpace"/> is set: this call cannot wait.</exception>
-    [OverloadResolutionPriority(TakesToken)]
-    public SubmitResult Post(Action<CancellationToken> work, WorkOptions options = default)
+    public SubmitResult Post(Action work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return PostWork(new ActionWithToken(work), options);
+        return PostWork(new PlainAction(work), cancellationToken, options);
     }
 
-    /// <inheritdoc cref="Post(Action{CancellationToken}, WorkOptions)"/>
-    /// <param name="work">The action.</param>
-    /// <param name="options">What to say about it; a <see cref="CancellationToken"/> alone may stand in its place.</param>
-    public SubmitResult Post(Action work, WorkOptions options = default)
+    /// <inheritdoc cref="Post(Action, CancellationToken, WorkOptions)"/>
+    /// <param name="work">The action. A static one needs no closure.</param>
+    /// <param name="argument">
+    /// What the action is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the action is given a token that is
+    /// also cancelled at a stop that missed its deadline.
+    /// </param>
+    /// <param name="cancellationToken">Cancels the work, queued or running.</param>
+    /// <param name="options">What else to say about the work.</param>
+    [OverloadResolutionPriority(TakesArgument)]
+    public SubmitResult Post<TArgument>(
+        Action<TArgument> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return PostWork(new PlainAction(work), options);
+        return PostWork(new ActionWithArgument<TArgument>(work, argument), TokenOf(argument, cancellationToken), options);
     }
 
     /// <summary>
@@ -38,38 +45,39 @@ public sealed partial class FixedThreadPool
     /// </summary>
     /// <param name="inputs">The inputs; enumerated once, where the caller is or on the .NET ThreadPool.</param>
     /// <param name="work">The function; its token is cancelled when the caller's is, or at a stop that missed its deadline.</param>
-    /// <param name="options">What to say about each call; a <see cref="CancellationToken"/> alone may stand in its place.</param>
+    /// <param name="cancellationToken">Cancels what has not ended, and submits no more.</param>
+    /// <param name="options">What else to say about each call.</param>
     /// <returns>
     /// The results, in the order of the inputs, when every call has ended. If some have failed, the task has failed with all their
     /// exceptions; if an input could not be submitted (the pool was closed, the token cancelled), those after it have not been either.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
     public Task<TResult[]> RunAllAsync<TInput, TResult>(
-        IEnumerable<TInput> inputs, Func<TInput, CancellationToken, TResult> work, WorkOptions options = default)
+        IEnumerable<TInput> inputs, Func<TInput, CancellationToken, TResult> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         ArgumentNullException.ThrowIfNull(work);
-        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
-        return SubmitEachAsync(inputs, work, options with { WaitForSpace = true }).Unwrap();
+        Check(options);
+        return SubmitEachAsync(inputs, work, cancellationToken, options with { WaitForSpace = true }).Unwrap();
     }
 
     /// <summary>Completes when all have been submitted; its result, when all have ended.</summary>
     private async Task<Task<TResult[]>> SubmitEachAsync<TInput, TResult>(
-        IEnumerable<TInput> inputs, Func<TInput, CancellationToken, TResult> work, WorkOptions options)
+        IEnumerable<TInput> inputs, Func<TInput, CancellationToken, TResult> work, CancellationToken cancellationToken, WorkOptions options)
     {
         var calls = new List<Task<TResult>>();
         try
         {
             foreach (TInput input in inputs)
             {
-                Accepted<TResult> call = await SubmitWhenThereIsSpaceAsync<WithStateAndToken<TInput, TResult>, TResult>(new(work, input), options)
+                Accepted<TResult> call = await SubmitWhenThereIsSpaceAsync<WithArgumentAndToken<TInput, TResult>, TResult>(new(work, input), cancellationToken, options)
                     .ConfigureAwait(false);
                 calls.Add(call.Result.AsTask());
             }
         }
-        catch (OperationCanceledException e) when (options.CancellationToken.IsCancellationRequested && e.CancellationToken == options.CancellationToken)
+        catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested && e.CancellationToken == cancellationToken)
         {
-            calls.Add(Task.FromCanceled<TResult>(options.CancellationToken));
+            calls.Add(Task.FromCanceled<TResult>(cancellationToken));
         }
         catch (Exception e)
         {
@@ -78,11 +86,11 @@ public sealed partial class FixedThreadPool
         return Task.WhenAll(calls);
     }
 
-    private SubmitResult PostWork<TWork>(in TWork work, in WorkOptions options)
+    private SubmitResult PostWork<TWork>(in TWork work, CancellationToken cancellationToken, in WorkOptions options)
         where TWork : struct, IWork<Unit>
     {
-        Check(options.Priority, options.MaxQueueTime, options.MaxRunTime);
+        Check(options);
         if (options.WaitForSpace) throw new ArgumentException("WaitForSpace may be set where the caller waits, and not with Post.", nameof(options));
-        return _core.Submit(new PostedWork<TWork>(_core, work, options), options.Submit);
+        return _core.Submit(new PostedWork<TWork>(_core, work, cancellationToken, options), cancellationToken, options);
     }
 }

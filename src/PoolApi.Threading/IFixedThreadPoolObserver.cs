@@ -32,7 +32,7 @@ public interface IFixedThreadPoolObserver
     /// <summary>
     /// Code that belongs to no caller threw: an <see langword="async"/> <see langword="void"/> method inside an item,
     /// an item's own <see cref="PoolWorkItem.OnEnded"/>, or work that was posted
-    /// (<see cref="FixedThreadPool.Post(Action, WorkOptions)"/>). The worker goes on.
+    /// (<see cref="FixedThreadPool.Post(Action, CancellationToken, WorkOptions)"/>). The worker goes on.
     /// </summary>
     /// <param name="item">The item it belonged to.</param>
     /// <param name="exception">What was thrown.</param>

@@ -16,8 +16,7 @@ public enum WorkOutcome
     Cancelled,
 
     /// <summary>
-    /// It never ran: it waited longer than it may, by its own limit (<see cref="SubmitOptions.MaxQueueTime"/>,
-    /// <see cref="WorkOptions.MaxQueueTime"/>) or the pool's (<see cref="FixedThreadPoolOptions.MaxQueueTime"/>).
+    /// It never ran: it waited longer than it may, by its own limit (<see cref="WorkOptions.MaxQueueTime"/>) or the pool's (<see cref="FixedThreadPoolOptions.MaxQueueTime"/>).
     /// </summary>
     Expired,
 
@@ -37,8 +36,7 @@ public enum WorkOutcome
     Abandoned,
 
     /// <summary>
-    /// It ran for longer than it may, by its own limit (<see cref="SubmitOptions.MaxRunTime"/>,
-    /// <see cref="WorkOptions.MaxRunTime"/>) or the pool's (<see cref="FixedThreadPoolOptions.MaxRunTime"/>). Its token is
+    /// It ran for longer than it may, by its own limit (<see cref="WorkOptions.MaxRunTime"/>) or the pool's (<see cref="FixedThreadPoolOptions.MaxRunTime"/>). Its token is
     /// cancelled; its code may still be running.
     /// </summary>
     TimedOut,

@@ -25,7 +25,7 @@ public sealed class DisposalTests
             begun.Signal();
             token.WaitHandle.WaitOne();
             token.ThrowIfCancellationRequested();
-        }).AsTask())];
+        }, CancellationToken.None).AsTask())];
         Assert.True(begun.Wait(TimeSpan.FromSeconds(60), TestApp.Token));
 
         // A thread of its own: disposing of a host may block.

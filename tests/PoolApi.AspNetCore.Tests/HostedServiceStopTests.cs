@@ -222,6 +222,6 @@ public class HostedServiceStopTests
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public async Task StopAsync(CancellationToken cancellationToken) => Error = await Record.ExceptionAsync(() => Pool!().RunAsync(
-            static token => Task.Delay(Timeout.InfiniteTimeSpan, token)).AsTask());
+            static token => Task.Delay(Timeout.InfiniteTimeSpan, token), CancellationToken.None).AsTask());
     }
 }

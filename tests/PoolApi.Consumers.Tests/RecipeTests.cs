@@ -114,7 +114,7 @@ public sealed partial class RecipeTests
         public TaskCompletionSource<string> First { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         protected override async Task ExecuteAsync(CancellationToken stoppingToken) =>
-            First.SetResult(await pool.RunAsync(static _ => Trail.Here, new WorkOptions { CancellationToken = stoppingToken }));
+            First.SetResult(await pool.RunAsync(static _ => Trail.Here, stoppingToken));
     }
 
     public sealed class Shelf(IServiceProvider services)

@@ -15,7 +15,7 @@ public sealed class WorkerServiceTests
 
         protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         {
-            First.SetResult(await pool.RunAsync(static _ => Trail.Here, new WorkOptions { CancellationToken = stoppingToken }));
+            First.SetResult(await pool.RunAsync(static _ => Trail.Here, stoppingToken));
             await Task.Delay(Timeout.Infinite, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             Last = await pool.RunAsync(static () => Trail.Here); // the last batch
         }

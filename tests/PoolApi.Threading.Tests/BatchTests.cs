@@ -99,8 +99,8 @@ public class BatchTests
         using var cts = new CancellationTokenSource();
         TestItem[] late = [new(), new(), new()];
         TestItem[] cancelled = [new(), new(), new(), new()];
-        Assert.Equal(3, pool.TrySubmit(late, new SubmitOptions { Priority = WorkPriority.High, MaxQueueTime = TimeSpan.FromSeconds(1) }));
-        Assert.Equal(4, pool.TrySubmit(cancelled, new SubmitOptions { Priority = WorkPriority.Low, CancellationToken = cts.Token }));
+        Assert.Equal(3, pool.TrySubmit(late, options: new() { Priority = WorkPriority.High, MaxQueueTime = TimeSpan.FromSeconds(1) }));
+        Assert.Equal(4, pool.TrySubmit(cancelled, cts.Token, new() { Priority = WorkPriority.Low }));
         PoolSnapshot snapshot = pool.GetSnapshot();
         Assert.Equal((7, 3, 4), (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
         time.Advance(TimeSpan.FromSeconds(1));

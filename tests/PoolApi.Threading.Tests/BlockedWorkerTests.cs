@@ -101,12 +101,12 @@ public class BlockedWorkerTests
         for (int round = 0; round < 2; round++)
         {
             using var inner = new ManualResetEventSlim();
-            Task slow = pool.RunAsync(inner.WaitPatiently, new WorkOptions { Kind = "slow" }).AsTask();
+            Task slow = pool.RunAsync(inner.WaitPatiently, options: new() { Kind = "slow" }).AsTask();
             Task<int> outer = pool.RunAsync(() => Result(pool.RunAsync(() =>
             {
                 inner.WaitPatiently();
                 return 1;
-            })), new WorkOptions { Kind = "outer", Origin = "/outer" }).AsTask();
+            })), options: new() { Kind = "outer", Origin = "/outer" }).AsTask();
             Patience.Until(() => pool.GetSnapshot() is { InFlight: 2, QueueLength: 1 });
             Task<int> other = pool.RunAsync(static () => 2).AsTask();
             AdvanceUntil(() => pool.GetSnapshot() is { InFlight: 3, QueueLength: 1 });
@@ -217,9 +217,9 @@ public class BlockedWorkerTests
         {
             submitted.WaitPatiently();
             foreach ((string name, WorkPriority priority) in new[] { ("a", WorkPriority.Low), ("b", WorkPriority.Normal), ("c", WorkPriority.High) })
-                pool.Accepted(new TestItem(_ => order.Add(name)), new SubmitOptions { Priority = priority });
+                pool.Accepted(new TestItem(_ => order.Add(name)), options: new() { Priority = priority });
         }));
-        Task last = pool.RunAsync(() => order.Add("d"), new WorkOptions { Priority = WorkPriority.Low }).AsTask();
+        Task last = pool.RunAsync(() => order.Add("d"), options: new() { Priority = WorkPriority.Low }).AsTask();
         submitted.Set();
         await last.Patiently();
         Patience.Until(() => pool.GetSnapshot().Counts[WorkOutcome.Completed] == 5);

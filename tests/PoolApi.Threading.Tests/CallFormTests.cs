@@ -1,5 +1,3 @@
-using System.Reflection;
-
 namespace PoolApi.Threading.Tests;
 
 /// <summary>
@@ -19,64 +17,87 @@ public class CallFormTests
             Func<CancellationToken, int> work = w.Get;
             return OfInt(p.RunAsync(work, t));
         }),
-        ["function of a token, in options"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.Get(ct), new() { CancellationToken = t }))),
+        ["function of a token, with options"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.Get(ct), t, options: new() { Kind = "form" }))),
         ["function of a state"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static s => s.Get(), w, t))),
-        ["function of a state, in options"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static s => s.Get(), w, new() { CancellationToken = t }))),
-        ["function of a state and a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(static (s, ct) => s.Get(ct), w, t))),
+        ["function, named token"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(() => w.Get(), cancellationToken: t))),
+        ["function, token and options"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(() => w.Get(), t, new() { Kind = "form" }))),
+        ["function, delegate"] = new(Takes.Nothing, static (p, w, t) =>
+        {
+            Func<int> work = w.Get;
+            return OfInt(p.RunAsync(work, t));
+        }),
+        ["function with a body"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(
+            () =>
+            {
+                int result = w.Get();
+                return result;
+            },
+            t))),
+        ["function of a state, method group"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(Work.GetOf, w, t))),
+        ["function of a state, named token"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static s => s.Get(), w, cancellationToken: t))),
 
         ["action"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(() => w.Do(), t))),
         ["action of a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(ct => w.Do(ct), t))),
         ["action of a token, method group"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(w.Do, t))),
         ["action of a state"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(static s => s.Do(), w, t))),
-        ["action of a state and a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(static (s, ct) => s.Do(ct), w, t))),
+
+        ["action with a body"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(() => { w.Do(); }, t))),
+        ["action, delegate"] = new(Takes.Nothing, static (p, w, t) =>
+        {
+            Action work = w.Do;
+            return OfNothing(p.RunAsync(work, t));
+        }),
+        ["action of a state, method group"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(Work.DoOf, w, t))),
 
         ["Task<int>"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(() => w.GetAsync(), t)), IsAsync: true),
         ["Task<int> of a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetAsync(ct), t)), IsAsync: true),
         ["Task<int> of a token, method group"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(w.GetAsync, t)), IsAsync: true),
-        ["Task<int> of a token, in options"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetAsync(ct), new() { CancellationToken = t })), IsAsync: true),
+        ["Task<int> of a token, with options"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetAsync(ct), t, options: new() { Kind = "form" })), IsAsync: true),
         ["Task<int> of a state"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static s => s.GetAsync(), w, t)), IsAsync: true),
-        ["Task<int> of a state and a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(static (s, ct) => s.GetAsync(ct), w, t)), IsAsync: true),
 
         ["Task"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(() => w.DoAsync(), t)), IsAsync: true),
         ["Task of a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(ct => w.DoAsync(ct), t)), IsAsync: true),
         ["Task of a token, method group"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(w.DoAsync, t)), IsAsync: true),
         ["Task of a state"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(static s => s.DoAsync(), w, t)), IsAsync: true),
-        ["Task of a state and a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(static (s, ct) => s.DoAsync(ct), w, t)), IsAsync: true),
+
+        ["Task<int> of a state, method group"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(Work.GetOfAsync, w, t)), IsAsync: true),
+        ["Task<int>, method group without a token"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(w.GetOnlyAsync, t)), IsAsync: true),
+        ["Task<int>, delegate"] = new(Takes.Nothing, static (p, w, t) =>
+        {
+            Func<Task<int>> work = w.GetAsync;
+            return OfInt(p.RunAsync(work, t));
+        }, IsAsync: true),
 
         ["async lambda with a result"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(async () => { return await w.GetAsync(); }, t)), IsAsync: true),
         ["async lambda with a result, of a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(async ct => { return await w.GetAsync(ct); }, t)), IsAsync: true),
         ["async lambda with a result, of a state"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static async s => { return await s.GetAsync(); }, w, t)), IsAsync: true),
-        ["async lambda with a result, of a state and a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(static async (s, ct) => { return await s.GetAsync(ct); }, w, t)), IsAsync: true),
         ["async lambda"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(async () => { await w.DoAsync(); }, t)), IsAsync: true),
         ["async lambda of a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(async ct => { await w.DoAsync(ct); }, t)), IsAsync: true),
+        ["async lambda, an expression"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(async () => await w.DoAsync(), t)), IsAsync: true),
+        ["async lambda with a result, an expression"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(async () => await w.GetAsync(), t)), IsAsync: true),
         ["async lambda of a token, an expression"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(async ct => await w.DoAsync(ct), t)), IsAsync: true),
         ["async lambda of a state"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(static async s => { await s.DoAsync(); }, w, t)), IsAsync: true),
-        ["async lambda of a state and a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(static async (s, ct) => { await s.DoAsync(ct); }, w, t)), IsAsync: true),
 
         ["ValueTask<int>"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(() => w.GetValueAsync(), t)), IsAsync: true),
         ["ValueTask<int> of a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetValueAsync(ct), t)), IsAsync: true),
         ["ValueTask<int> of a token, method group"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(w.GetValueAsync, t)), IsAsync: true),
-        ["ValueTask<int> of a token, in options"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetValueAsync(ct), new() { CancellationToken = t })), IsAsync: true),
+        ["ValueTask<int> of a token, with options"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.GetValueAsync(ct), t, options: new() { Kind = "form" })), IsAsync: true),
         ["ValueTask<int> of a state"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(static s => s.GetValueAsync(), w, t)), IsAsync: true),
-        ["ValueTask<int> of a state and a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(static (s, ct) => s.GetValueAsync(ct), w, t)), IsAsync: true),
 
         ["ValueTask"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(() => w.DoValueAsync(), t)), IsAsync: true),
         ["ValueTask of a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(ct => w.DoValueAsync(ct), t)), IsAsync: true),
         ["ValueTask of a token, method group"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(w.DoValueAsync, t)), IsAsync: true),
         ["ValueTask of a state"] = new(Takes.Nothing, static (p, w, t) => OfNothing(p.RunAsync(static s => s.DoValueAsync(), w, t)), IsAsync: true),
-        ["ValueTask of a state and a token"] = new(Takes.Token, static (p, w, t) => OfNothing(p.RunAsync(static (s, ct) => s.DoValueAsync(ct), w, t)), IsAsync: true),
 
         ["Run, function"] = new(Takes.Nothing, static (p, w, t) => Blocking(() => { int result = p.Run(() => w.Get(), t); return result; })),
         ["Run, function of a token"] = new(Takes.Token, static (p, w, t) => Blocking(() => { int result = p.Run(ct => w.Get(ct), t); return result; })),
         ["Run, function of a token, method group"] = new(Takes.Token, static (p, w, t) => Blocking(() => { int result = p.Run(w.Get, t); return result; })),
-        ["Run, function of a token, in options"] = new(Takes.Token, static (p, w, t) => Blocking(() => { int result = p.Run(ct => w.Get(ct), new() { CancellationToken = t }); return result; })),
+        ["Run, function of a token, with options"] = new(Takes.Token, static (p, w, t) => Blocking(() => { int result = p.Run(ct => w.Get(ct), t, options: new() { Kind = "form" }); return result; })),
         ["Run, function of a state"] = new(Takes.Nothing, static (p, w, t) => Blocking(() => { int result = p.Run(static s => s.Get(), w, t); return result; })),
-        ["Run, function of a state and a token"] = new(Takes.Token, static (p, w, t) => Blocking(() => { int result = p.Run(static (s, ct) => s.Get(ct), w, t); return result; })),
         ["Run, action"] = new(Takes.Nothing, static (p, w, t) => Blocking(() => { p.Run(() => w.Do(), t); return 7; })),
         ["Run, action of a token"] = new(Takes.Token, static (p, w, t) => Blocking(() => { p.Run(ct => w.Do(ct), t); return 7; })),
         ["Run, action of a token, method group"] = new(Takes.Token, static (p, w, t) => Blocking(() => { p.Run(w.Do, t); return 7; })),
         ["Run, action of a state"] = new(Takes.Nothing, static (p, w, t) => Blocking(() => { p.Run(static s => s.Do(), w, t); return 7; })),
-        ["Run, action of a state and a token"] = new(Takes.Token, static (p, w, t) => Blocking(() => { p.Run(static (s, ct) => s.Do(ct), w, t); return 7; })),
     };
 
     private enum Takes
@@ -166,18 +187,8 @@ public class CallFormTests
         await Assert.ThrowsAsync<InvalidDataException>(
             () => pool.RunAsync(static () => ValueTask.FromException<int>(new InvalidDataException("on purpose"))).Patiently());
         await Assert.ThrowsAsync<InvalidDataException>(
-            () => pool.RunAsync(static _ => ValueTask.FromException(new InvalidDataException("on purpose"))).Patiently());
+            () => pool.RunAsync(static _ => ValueTask.FromException(new InvalidDataException("on purpose")), 0).Patiently());
         Assert.Equal((2, 2), (pool.GetSnapshot().Counts[WorkOutcome.Completed], pool.GetSnapshot().Counts[WorkOutcome.Failed]));
-    }
-
-    [Fact]
-    public async Task A_token_is_a_state_where_the_caller_says_so()
-    {
-        using FixedThreadPool pool = Pools.Make();
-        var cancelled = new CancellationToken(canceled: true);
-        Assert.True(await pool.RunAsync<CancellationToken, bool>(static state => state.IsCancellationRequested, cancelled).Patiently());
-        Assert.True(await pool.RunAsync(static state => state.IsCancellationRequested, state: cancelled).Patiently());
-        Assert.True(pool.Run(static state => state.IsCancellationRequested, state: cancelled));
     }
 
     [Fact]
@@ -191,22 +202,33 @@ public class CallFormTests
     }
 
     [Fact]
-    [Obsolete("Calls what must not compile elsewhere: inside of something obsolete it does.")]
-    public void Run_of_asynchronous_work_does_not_compile()
+    public async Task A_token_is_no_state_and_a_second_one_is_refused()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var cts = new CancellationTokenSource();
+        CancellationToken given = await pool.RunAsync<CancellationToken, CancellationToken>(static token => token, cts.Token).Patiently();
+        Assert.NotEqual(cts.Token, given);
+        await Assert.ThrowsAsync<ArgumentException>(async () => await pool.RunAsync(static token => token, cts.Token, cts.Token));
+        Assert.Throws<ArgumentException>(() => pool.Run(static token => token, cts.Token, cts.Token));
+        Assert.Throws<ArgumentException>(() => pool.Post(static token => { }, cts.Token, cts.Token));
+        Assert.Equal(1, pool.GetSnapshot().Counts.Accepted);
+    }
+
+    [Fact]
+    public void Run_refuses_asynchronous_work_before_any_of_it_has_run()
     {
         using FixedThreadPool pool = Pools.Make();
         var work = new Work();
         CancellationToken token = default;
+#pragma warning disable CA2012 // Nothing is awaited: each call throws.
         Action[] calls =
         [
             () => pool.Run(async () => { return await work.GetAsync(); }),
             () => pool.Run(async ct => { return await work.GetAsync(ct); }, token),
             () => pool.Run(async s => { return await s.GetAsync(); }, work),
-            () => pool.Run(async (s, ct) => { return await s.GetAsync(ct); }, work, token),
             () => pool.Run(async () => { await work.DoAsync(); }),
             () => pool.Run(async ct => { await work.DoAsync(ct); }, token),
             () => pool.Run(async s => { await s.DoAsync(); }, work),
-            () => pool.Run(async (s, ct) => { await s.DoAsync(ct); }, work, token),
             () => pool.Run(() => work.GetAsync()),
             () => pool.Run(work.GetAsync, token),
             () => pool.Run(work.DoAsync, token),
@@ -214,22 +236,33 @@ public class CallFormTests
             () => pool.Run(work.GetValueAsync, token),
             () => pool.Run(ct => work.GetValueAsync(ct), token),
             () => pool.Run(s => s.GetValueAsync(), work),
-            () => pool.Run((s, ct) => s.GetValueAsync(ct), work, token),
             () => pool.Run(() => work.DoValueAsync()),
             () => pool.Run(work.DoValueAsync, token),
             () => pool.Run(ct => work.DoValueAsync(ct), token),
             () => pool.Run(s => s.DoValueAsync(), work),
-            () => pool.Run((s, ct) => s.DoValueAsync(ct), work, token),
         ];
+#pragma warning restore CA2012
         foreach (Action call in calls)
         {
-            Assert.StartsWith("Run is for synchronous work", Assert.Throws<NotSupportedException>(call).Message, StringComparison.Ordinal);
+            Assert.StartsWith("Run is for synchronous work", Assert.Throws<ArgumentException>(call).Message, StringComparison.Ordinal);
         }
         Assert.Equal((0, 0), (work.Runs, pool.GetSnapshot().Counts.Accepted));
-        // These are what throws so, and the compiler refuses each.
-        ObsoleteAttribute[] refused = [.. typeof(FixedThreadPool).GetMethods().Select(static m => m.GetCustomAttribute<ObsoleteAttribute>()).OfType<ObsoleteAttribute>()];
-        Assert.Equal(16, refused.Length);
-        Assert.All(refused, static a => Assert.True(a.IsError));
+    }
+
+    [Fact]
+    public void Work_that_never_returns_is_an_action()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        Assert.Throws<InvalidDataException>(() => pool.Run(static () => throw new InvalidDataException("on purpose")));
+        Assert.Throws<InvalidDataException>(() => pool.Run(static _ => throw new InvalidDataException("on purpose"), CancellationToken.None));
+    }
+
+    [Fact]
+    public void The_forms_are_counted()
+    {
+        var forms = typeof(FixedThreadPool).GetMethods().GroupBy(static m => m.Name).ToDictionary(static g => g.Key, static g => g.Count());
+        Assert.Equal((12, 4, 2), (forms["RunAsync"], forms["Run"], forms["Post"]));
+        Assert.DoesNotContain(typeof(FixedThreadPool).GetMembers(), static m => m.IsDefined(typeof(ObsoleteAttribute), inherit: false));
     }
 
     private static Task<int> OfInt(ValueTask<int> call) => call.AsTask();
@@ -259,6 +292,14 @@ public class CallFormTests
         public string? LastThread { get; private set; }
 
         public int Runs => Volatile.Read(ref _runs);
+
+        public static int GetOf(Work work) => work.Get();
+
+        public static void DoOf(Work work) => work.Do();
+
+        public static Task<int> GetOfAsync(Work work) => work.GetAsync();
+
+        public Task<int> GetOnlyAsync() => GetAsync();
 
         public int Get() => Get(default);
 

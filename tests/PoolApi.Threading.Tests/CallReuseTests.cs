@@ -77,7 +77,7 @@ public class CallReuseTests
                         case 2:
                             using (var cts = new CancellationTokenSource())
                             {
-                                ValueTask<(int, int)> call = pool.RunAsync(static x => x, mine, new WorkOptions { CancellationToken = cts.Token });
+                                ValueTask<(int, int)> call = pool.RunAsync(static x => x, mine, cts.Token);
                                 cts.Cancel();
                                 try
                                 {
@@ -98,7 +98,7 @@ public class CallReuseTests
                         case 4:
                             try
                             {
-                                Assert.Equal(mine, await pool.RunAsync(static x => x, mine, new WorkOptions { MaxQueueTime = TimeSpan.Zero }));
+                                Assert.Equal(mine, await pool.RunAsync(static x => x, mine, options: new() { MaxQueueTime = TimeSpan.Zero }));
                             }
                             catch (WorkNotRunException e)
                             {

@@ -56,7 +56,7 @@ public class MetricsTests
                 started.Set();
                 self.CancellationToken.WaitHandle.WaitOne(Patience.Long);
             });
-            pool.Accepted(late, new SubmitOptions { MaxRunTime = TimeSpan.FromSeconds(1) });
+            pool.Accepted(late, options: new() { MaxRunTime = TimeSpan.FromSeconds(1) });
             started.WaitPatiently();
             time.Advance(TimeSpan.FromSeconds(1));
         }
@@ -224,7 +224,7 @@ public class MetricsTests
             [(WorkPriority.High, "high", 3), (WorkPriority.Normal, "normal", 2), (WorkPriority.Low, "low", 1)];
         foreach ((WorkPriority priority, _, int count) in waiting)
         {
-            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), new SubmitOptions { Priority = priority });
+            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), options: new() { Priority = priority });
         }
         collected.Observe();
         foreach ((_, string word, int count) in waiting) Assert.Equal(count, collected.Sum("poolapi.queue.length", ("priority", word)));

@@ -104,7 +104,7 @@ public class ModelTests
 
     private static void DoAtOnce(FixedThreadPool pool, ConcurrentQueue<TestItem> accepted, (int Kind, int A, int B) step)
     {
-        var options = new SubmitOptions
+        var options = new WorkOptions
         {
             Priority = (WorkPriority)((step.A % 3) - 1),
             MaxQueueTime = step.B % 3 == 0 ? TimeSpan.FromMilliseconds(step.B % 2) : null,
@@ -112,16 +112,16 @@ public class ModelTests
         switch (step.Kind)
         {
             case <= 5:
-                Submit(options);
+                Submit(default);
                 break;
             case <= 8:
                 TestItem[] items = [.. Enumerable.Range(0, 1 + step.B).Select(_ => new TestItem(_ => Thread.SpinWait(step.A * 10)))];
-                foreach (TestItem item in items[..pool.TrySubmit(items, options)]) accepted.Enqueue(item);
+                foreach (TestItem item in items[..pool.TrySubmit(items, options: options)]) accepted.Enqueue(item);
                 break;
             case <= 10:
                 using (var cts = new CancellationTokenSource())
                 {
-                    Submit(options with { CancellationToken = cts.Token });
+                    Submit(cts.Token);
                     Thread.SpinWait(step.B * 20);
                     cts.Cancel();
                 }
@@ -138,10 +138,10 @@ public class ModelTests
                 break;
         }
 
-        void Submit(SubmitOptions options)
+        void Submit(CancellationToken token)
         {
             var item = new TestItem(_ => Thread.SpinWait(step.B * 10));
-            if (pool.TrySubmit(item, options) == SubmitResult.Accepted) accepted.Enqueue(item);
+            if (pool.TrySubmit(item, token, options) == SubmitResult.Accepted) accepted.Enqueue(item);
         }
     }
 }

@@ -58,7 +58,7 @@ public class NothingHiddenTests
                 started.Set();
                 release.WaitPatiently();
             },
-            new WorkOptions { Kind = "hash", Origin = "/v1/hashes" }).AsTask();
+            options: new() { Kind = "hash", Origin = "/v1/hashes" }).AsTask();
         started.WaitPatiently();
         WorkerSnapshot worker = Assert.Single(pool.GetSnapshot().Workers);
         Assert.Equal(("hash", "/v1/hashes", activity.TraceId), (worker.Kind, worker.Origin, worker.TraceId));

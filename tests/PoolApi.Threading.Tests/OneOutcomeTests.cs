@@ -71,7 +71,7 @@ public class OneOutcomeTests
         using var cts = new CancellationTokenSource();
         using (pool.Occupy())
         {
-            Task<int> call = pool.RunAsync(() => 1, new WorkOptions { CancellationToken = cts.Token }).AsTask();
+            Task<int> call = pool.RunAsync(() => 1, cts.Token).AsTask();
             await cts.CancelAsync();
             var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.Patiently());
             Assert.Equal(cts.Token, error.CancellationToken);
@@ -89,7 +89,7 @@ public class OneOutcomeTests
         using FixedThreadPool pool = Pools.Make();
         using var cts = new CancellationTokenSource();
         using var started = new ManualResetEventSlim();
-        var options = new WorkOptions { CancellationToken = cts.Token };
+        var options = cts.Token;
         Task call = asynchronous
             ? pool.RunAsync(
                 async token =>
@@ -118,7 +118,7 @@ public class OneOutcomeTests
     {
         using FixedThreadPool pool = Pools.Make();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            () => pool.RunAsync(() => 1, new WorkOptions { CancellationToken = new CancellationToken(true) }).Patiently());
+            () => pool.RunAsync(() => 1, new CancellationToken(true)).Patiently());
         Assert.Equal(0, pool.GetSnapshot().Counts.Accepted);
     }
 

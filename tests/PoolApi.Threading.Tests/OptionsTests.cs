@@ -84,7 +84,7 @@ public class OptionsTests
     public void Nothing_is_refused_as_work()
     {
         using FixedThreadPool pool = Pools.Make();
-        Assert.Throws<ArgumentNullException>(() => pool.TrySubmit(null!));
+        Assert.Throws<ArgumentNullException>(() => pool.TrySubmit((PoolWorkItem)null!));
         Assert.Throws<ArgumentNullException>(() => { _ = pool.RunAsync((Action)null!).AsTask(); });
         Assert.Throws<ArgumentNullException>(() => { _ = pool.RunAsync((Func<Task>)null!).AsTask(); });
         Assert.Throws<ArgumentNullException>(() => { _ = pool.RunAsync((Func<int>)null!).AsTask(); });

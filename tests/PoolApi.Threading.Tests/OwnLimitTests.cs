@@ -17,8 +17,8 @@ public class OwnLimitTests
         using Occupation busy = pool.Occupy();
         var item = new TestItem();
         var stays = new TestItem();
-        pool.Accepted(item, new SubmitOptions { MaxQueueTime = 3 * Second });
-        Task<int> call = pool.RunAsync(() => 1, new WorkOptions { MaxQueueTime = 5 * Second }).AsTask();
+        pool.Accepted(item, options: new() { MaxQueueTime = 3 * Second });
+        Task<int> call = pool.RunAsync(() => 1, options: new() { MaxQueueTime = 5 * Second }).AsTask();
         Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
 
         _time.Advance((3 * Second) - TimeSpan.FromTicks(1));
@@ -55,7 +55,7 @@ public class OwnLimitTests
         int[] order = [.. Enumerable.Range(0, items.Length)];
         random.Shuffle(order);
         foreach (int i in order)
-            pool.Accepted(items[i], new SubmitOptions { MaxQueueTime = (i + 1) * Second, Priority = (WorkPriority)random.Next(-1, 2) });
+            pool.Accepted(items[i], options: new() { MaxQueueTime = (i + 1) * Second, Priority = (WorkPriority)random.Next(-1, 2) });
         // Some are taken out from wherever in the heap they are.
         HashSet<int> cancelled = [.. Enumerable.Range(0, 25).Select(_ => random.Next(items.Length))];
         foreach (int i in cancelled) Assert.True(items[i].Cancel());
@@ -78,7 +78,7 @@ public class OwnLimitTests
         using Occupation busy = pool.Occupy();
         TimeSpan?[] limits = [null, 20 * Second, TimeSpan.MaxValue, Timeout.InfiniteTimeSpan, 10 * Second];
         TestItem[] items = [.. limits.Select(_ => new TestItem())];
-        for (int i = 0; i < items.Length; i++) pool.Accepted(items[i], new SubmitOptions { MaxQueueTime = limits[i] });
+        for (int i = 0; i < items.Length; i++) pool.Accepted(items[i], options: new() { MaxQueueTime = limits[i] });
         _time.Advance((10 * Second) - TimeSpan.FromTicks(1));
         Assert.All(items, item => Assert.Equal(0, item.Endings.Count));
         _time.Advance(TimeSpan.FromTicks(1));
@@ -93,7 +93,7 @@ public class OwnLimitTests
         var common = new TestItem();
         var own = new TestItem();
         pool.Accepted(common); // the timer is set for it
-        pool.Accepted(own, new SubmitOptions { MaxQueueTime = Second });
+        pool.Accepted(own, options: new() { MaxQueueTime = Second });
         _time.Advance(Second);
         Assert.Equal([WorkOutcome.Expired], own.Endings.Outcomes);
         _time.Advance(99 * Second);
@@ -106,7 +106,7 @@ public class OwnLimitTests
         using FixedThreadPool pool = Pools.Make(time: _time);
         using Occupation busy = pool.Occupy();
         var item = new TestItem();
-        pool.Accepted(item, new SubmitOptions { MaxQueueTime = TimeSpan.Zero });
+        pool.Accepted(item, options: new() { MaxQueueTime = TimeSpan.Zero });
         _time.Advance(TimeSpan.FromMilliseconds(1));
         Assert.Equal([WorkOutcome.Expired], item.Endings.Outcomes);
         busy.Dispose();
@@ -120,7 +120,7 @@ public class OwnLimitTests
         using FixedThreadPool pool = Pools.Make();
         using Occupation busy = pool.Occupy();
         var item = new TestItem();
-        pool.Accepted(item, new SubmitOptions { MaxQueueTime = TimeSpan.FromMilliseconds(2) });
+        pool.Accepted(item, options: new() { MaxQueueTime = TimeSpan.FromMilliseconds(2) });
         Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
         Assert.InRange(item.QueueTime, TimeSpan.FromMilliseconds(2), Patience.Long);
     }
@@ -131,10 +131,10 @@ public class OwnLimitTests
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
         TimeSpan wrong = TimeSpan.FromMilliseconds(-2);
-        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(item, new SubmitOptions { MaxQueueTime = wrong })));
-        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], new SubmitOptions { MaxQueueTime = wrong })));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(item, options: new() { MaxQueueTime = wrong })));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], options: new() { MaxQueueTime = wrong })));
         Named(await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
-            async () => await pool.RunAsync(() => Task.CompletedTask, new WorkOptions { MaxQueueTime = wrong })));
+            async () => await pool.RunAsync(() => Task.CompletedTask, options: new() { MaxQueueTime = wrong })));
         pool.Accepted(item); // as it was
 
         static void Named(ArgumentOutOfRangeException e) =>
@@ -150,13 +150,13 @@ public class OwnLimitTests
         var item = new TestItem();
         if (runs)
         {
-            pool.Accepted(item, new SubmitOptions { MaxQueueTime = Second });
+            pool.Accepted(item, options: new() { MaxQueueTime = Second });
             Patience.Until(() => item.Endings.Count == 1);
         }
         using Occupation busy = pool.Occupy();
         if (!runs)
         {
-            pool.Accepted(item, new SubmitOptions { MaxQueueTime = Second });
+            pool.Accepted(item, options: new() { MaxQueueTime = Second });
             Assert.True(item.Cancel());
         }
         pool.Accepted(item);
@@ -186,7 +186,7 @@ public class OwnLimitTests
             using (pool.Occupy())
             {
                 for (int i = 0; i < items.Length; i++)
-                    pool.Accepted(items[i], new SubmitOptions { MaxQueueTime = i % 3 == 0 ? Second : (10 + i) * Second });
+                    pool.Accepted(items[i], options: new() { MaxQueueTime = i % 3 == 0 ? Second : (10 + i) * Second });
                 for (int i = 1; i < items.Length; i += 3) Assert.True(items[i].Cancel());
                 _time.Advance(Second);
             }

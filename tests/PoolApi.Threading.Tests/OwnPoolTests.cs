@@ -34,27 +34,23 @@ public class OwnPoolTests
     {
         using FixedThreadPool pool = Pools.Make();
         await Assert.ThrowsAsync<InvalidDataException>(() => pool.RunAsync(() => pool.Run(Throw)).Patiently());
-        var options = new WorkOptions { CancellationToken = new CancellationToken(canceled: true) };
+        var cancelled = new CancellationToken(canceled: true);
         bool ran = false;
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pool.RunAsync(() => pool.Run(() => ran = true, options)).Patiently());
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pool.RunAsync(() => pool.Run(() => ran = true, cancelled)).Patiently());
         Assert.False(ran);
     }
 
     [Theory]
-    [InlineData(true, false)]
-    [InlineData(false, false)]
-    [InlineData(true, true)]
-    [InlineData(false, true)]
-    public async Task In_place_the_token_of_the_work_is_the_callers_and_that_of_what_the_worker_runs(bool cancelInner, bool withState)
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task In_place_the_token_of_the_work_is_the_callers_and_that_of_what_the_worker_runs(bool cancelInner)
     {
         using FixedThreadPool pool = Pools.Make();
         using var outer = new CancellationTokenSource();
         using var inner = new CancellationTokenSource();
         using var started = new ManualResetEventSlim();
         Task<int> call = pool.RunAsync(
-            _ => withState
-                ? pool.Run(static (started, token) => WaitFor(token, started), started, inner.Token)
-                : pool.Run(token => WaitFor(token, started), inner.Token),
+            _ => pool.Run(token => WaitFor(token, started), inner.Token),
             outer.Token).AsTask();
         started.WaitPatiently();
         await (cancelInner ? inner : outer).CancelAsync();
@@ -77,7 +73,7 @@ public class OwnPoolTests
     public async Task In_place_without_a_token_of_the_callers_it_is_that_of_what_the_worker_runs()
     {
         using FixedThreadPool pool = Pools.Make();
-        Assert.True(await pool.RunAsync(outer => pool.Run(inner => inner == outer && inner.CanBeCanceled)).Patiently());
+        Assert.True(await pool.RunAsync(outer => pool.Run(inner => inner == outer && inner.CanBeCanceled, CancellationToken.None), CancellationToken.None).Patiently());
     }
 
     [Fact]
@@ -86,7 +82,7 @@ public class OwnPoolTests
         using var cts = new CancellationTokenSource();
         CancellationToken given = cts.Token;
         using FixedThreadPool pool = Pools.Make(more: o => o.CreateWorkerState = _ =>
-            (FixedThreadPool.Current!.Run(static token => token.CanBeCanceled), FixedThreadPool.Current.Run(token => token == given, given)));
+            (FixedThreadPool.Current!.Run(static token => token.CanBeCanceled, CancellationToken.None), FixedThreadPool.Current.Run(token => token == given, given)));
         Assert.Equal((false, true), await pool.RunAsync(() => ((bool, bool))FixedThreadPool.CurrentWorkerState!).Patiently());
     }
 
@@ -132,7 +128,7 @@ public class OwnPoolTests
         Assert.Throws<InvalidDataException>(() => pool.Run(Throw));
         Assert.Equal(1, pool.GetSnapshot().Counts[WorkOutcome.Failed]);
         Assert.ThrowsAny<OperationCanceledException>(
-            () => pool.Run(() => 1, new WorkOptions { CancellationToken = new CancellationToken(canceled: true) }));
+            () => pool.Run(() => 1, new CancellationToken(canceled: true)));
     }
 
     [Fact]
@@ -143,7 +139,7 @@ public class OwnPoolTests
         {
             using var cts = new CancellationTokenSource();
             Task<int> cancelled = Task.Factory.StartNew(
-                () => pool.Run(() => 1, new WorkOptions { CancellationToken = cts.Token }),
+                () => pool.Run(() => 1, cts.Token),
                 CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             Patience.Until(() => pool.GetSnapshot().QueueLength == 1);
             Assert.Equal(SubmitResult.QueueFull, Assert.Throws<WorkRejectedException>(() => pool.Run(() => 1)).Result);
@@ -152,7 +148,7 @@ public class OwnPoolTests
             Assert.Equal(cts.Token, error.CancellationToken);
 
             Task<int> expired = Task.Factory.StartNew(
-                () => pool.Run(() => 1, new WorkOptions { MaxQueueTime = TimeSpan.FromMilliseconds(1) }),
+                () => pool.Run(() => 1, options: new() { MaxQueueTime = TimeSpan.FromMilliseconds(1) }),
                 CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             Assert.Equal(NotRunReason.Expired, (await Assert.ThrowsAsync<WorkNotRunException>(expired.Patiently)).Reason);
         }

@@ -110,7 +110,7 @@ public class PoolCoreTests
         var item = new TestItem();
         var expiry = (ExpiryTimer)typeof(PoolCore).GetField("_expiry", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(core)!;
         await InterruptedAtAsync(expiry, () =>
-            Assert.Equal(SubmitResult.Accepted, core.Submit(item, new SubmitOptions { MaxQueueTime = TimeSpan.FromSeconds(1) })));
+            Assert.Equal(SubmitResult.Accepted, core.Submit(item, default, new() { MaxQueueTime = TimeSpan.FromSeconds(1) })));
         time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
     }
@@ -191,7 +191,7 @@ public class PoolCoreTests
         return assignment.Item;
     }
 
-    private static SubmitResult Submit(PoolCore core, PoolWorkItem item) => core.Submit(item, default);
+    private static SubmitResult Submit(PoolCore core, PoolWorkItem item) => core.Submit(item, default, default);
 
     /// <summary>What a worker is told that has looked for a moment in vain.</summary>
     private static NextStep Next(PoolCore core, Worker worker)

@@ -30,7 +30,7 @@ internal sealed class PoolModel
     {
         Entry entry = Make(priority, limit, fails);
         SubmitResult expected = _isClosed ? SubmitResult.Closed : Room == 0 ? SubmitResult.QueueFull : SubmitResult.Accepted;
-        Assert.Equal(expected, _pool.TrySubmit(entry.Item, OptionsOf(entry)));
+        Assert.Equal(expected, _pool.TrySubmit(entry.Item, options: OptionsOf(entry)));
         if (expected == SubmitResult.Accepted) Accept(entry);
         Settle();
     }
@@ -40,7 +40,7 @@ internal sealed class PoolModel
         Entry[] entries = [.. Enumerable.Range(0, count).Select(_ => Make(priority, limit, false))];
         int expected = _isClosed ? 0 : Math.Min(count, Room);
         PoolWorkItem[] items = [.. entries.Select(static e => e.Item)];
-        Assert.Equal(expected, _pool.TrySubmit(items, OptionsOf(entries[0])));
+        Assert.Equal(expected, _pool.TrySubmit(items, options: OptionsOf(entries[0])));
         foreach (Entry entry in entries[..expected]) Accept(entry);
         Settle();
     }
@@ -113,7 +113,7 @@ internal sealed class PoolModel
 
     private int Room => Math.Max(0, _capacity + _live - _waiting.Count - _running.Count);
 
-    private static SubmitOptions OptionsOf(Entry entry) =>
+    private static WorkOptions OptionsOf(Entry entry) =>
         new() { Priority = entry.Priority, MaxQueueTime = entry.Limit == 0 ? null : TimeSpan.FromMilliseconds(entry.Limit) };
 
     private Entry Make(WorkPriority priority, int limit, bool fails)

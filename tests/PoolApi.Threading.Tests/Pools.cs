@@ -41,11 +41,9 @@ internal static class Pools
     /// <summary>Occupies every worker until the result is disposed of.</summary>
     public static Occupation Occupy(this FixedThreadPool pool) => new(pool);
 
-    public static void Accepted(this FixedThreadPool pool, PoolWorkItem item) =>
-        Assert.Equal(SubmitResult.Accepted, pool.TrySubmit(item));
-
-    public static void Accepted(this FixedThreadPool pool, PoolWorkItem item, SubmitOptions options) =>
-        Assert.Equal(SubmitResult.Accepted, pool.TrySubmit(item, options));
+    public static void Accepted(
+        this FixedThreadPool pool, PoolWorkItem item, CancellationToken cancellationToken = default, in WorkOptions options = default) =>
+        Assert.Equal(SubmitResult.Accepted, pool.TrySubmit(item, cancellationToken, options));
 
     /// <summary>The promise behind every count.</summary>
     public static void AddsUp(PoolSnapshot snapshot)

@@ -19,7 +19,7 @@ public class PostTests
     public async Task What_it_throws_is_told_to_the_observer_with_its_kind_and_origin()
     {
         using FixedThreadPool pool = Pools.Make(observer: _observer);
-        pool.Post(static () => throw new InvalidDataException("on purpose"), new WorkOptions { Kind = "mail", Origin = "nightly" });
+        pool.Post(static () => throw new InvalidDataException("on purpose"), options: new() { Kind = "mail", Origin = "nightly" });
         await pool.RunAsync(static () => { }).Patiently();
         (PoolWorkItem item, Exception error) = Assert.Single(_observer.Unhandled);
         Assert.Equal(("mail", "nightly"), (item.Kind, item.Origin));
@@ -54,7 +54,7 @@ public class PostTests
         {
             Assert.Equal(SubmitResult.Accepted, pool.Post(static () => { }));
             Assert.Equal(SubmitResult.QueueFull, pool.Post(static () => { }));
-            Assert.Throws<ArgumentException>(() => pool.Post(static () => { }, new WorkOptions { WaitForSpace = true }));
+            Assert.Throws<ArgumentException>(() => pool.Post(static () => { }, options: new() { WaitForSpace = true }));
         }
         pool.Dispose();
         Assert.Equal(SubmitResult.Closed, pool.Post(static () => { }));

@@ -22,7 +22,7 @@ public class PriorityTests
                     {
                         int number = i;
                         var item = new TestItem(_ => order.Add((priority, number))) { WhenEnded = (_, _) => done.Signal() };
-                        pool.Accepted(item, new SubmitOptions { Priority = priority });
+                        pool.Accepted(item, options: new() { Priority = priority });
                     }
                 }
             }
@@ -54,7 +54,7 @@ public class PriorityTests
         using (pool.Occupy())
         {
             foreach (WorkPriority priority in all)
-                pool.Accepted(new TestItem(_ => order.Add(priority)), new SubmitOptions { Priority = priority });
+                pool.Accepted(new TestItem(_ => order.Add(priority)), options: new() { Priority = priority });
         }
         pool.Dispose();
 
@@ -83,12 +83,12 @@ public class PriorityTests
         {
             WhenEnded = (_, _) =>
             {
-                if (!Volatile.Read(ref stop)) pool.TrySubmit(High(), new SubmitOptions { Priority = WorkPriority.High });
+                if (!Volatile.Read(ref stop)) pool.TrySubmit(High(), options: new() { Priority = WorkPriority.High });
             },
         };
-        for (int i = 0; i < 50; i++) pool.Accepted(High(), new SubmitOptions { Priority = WorkPriority.High });
+        for (int i = 0; i < 50; i++) pool.Accepted(High(), options: new() { Priority = WorkPriority.High });
         TestItem[] low = [.. Enumerable.Range(0, 20).Select(_ => new TestItem())];
-        foreach (TestItem item in low) pool.Accepted(item, new SubmitOptions { Priority = WorkPriority.Low });
+        foreach (TestItem item in low) pool.Accepted(item, options: new() { Priority = WorkPriority.Low });
         foreach (TestItem item in low) Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
         Volatile.Write(ref stop, true);
         pool.Dispose();
@@ -103,13 +103,13 @@ public class PriorityTests
         Submit(WorkPriority.Normal, 2);
         Submit(WorkPriority.High, 3);
         foreach (WorkPriority priority in All)
-            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem(), new SubmitOptions { Priority = priority }));
+            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem(), options: new() { Priority = priority }));
         PoolSnapshot snapshot = pool.GetSnapshot();
         Assert.Equal((6, 3, 1), (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
 
         void Submit(WorkPriority priority, int count)
         {
-            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), new SubmitOptions { Priority = priority });
+            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), options: new() { Priority = priority });
         }
     }
 
@@ -118,7 +118,7 @@ public class PriorityTests
     {
         using FixedThreadPool pool = Pools.Make();
         Occupation busy = pool.Occupy();
-        Task[] calls = [.. All.Select(p => pool.RunAsync(() => { }, new WorkOptions { Priority = p }).AsTask())];
+        Task[] calls = [.. All.Select(p => pool.RunAsync(() => { }, options: new() { Priority = p }).AsTask())];
         PoolSnapshot snapshot = pool.GetSnapshot();
         Assert.Equal((3, 1, 1), (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
         busy.Dispose();
@@ -132,12 +132,12 @@ public class PriorityTests
     {
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
-        var options = new SubmitOptions { Priority = (WorkPriority)priority };
-        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(item, options)));
-        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], options)));
-        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => 1, new WorkOptions { Priority = (WorkPriority)priority })));
+        var options = new WorkOptions { Priority = (WorkPriority)priority };
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(item, options: options)));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], options: options)));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => 1, options: new() { Priority = (WorkPriority)priority })));
         Named(await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
-            async () => await pool.RunAsync(() => 1, new WorkOptions { Priority = (WorkPriority)priority })));
+            async () => await pool.RunAsync(() => 1, options: new() { Priority = (WorkPriority)priority })));
         Assert.Equal(0, pool.GetSnapshot().Counts.Accepted);
         pool.Accepted(item); // as it was
 

@@ -21,7 +21,7 @@ public class RunLimitTests
     {
         using FixedThreadPool pool = Make(limit: pools * Second);
         using var held = new Held();
-        pool.Accepted(held.Item, new SubmitOptions { MaxRunTime = own * Second });
+        pool.Accepted(held.Item, options: new() { MaxRunTime = own * Second });
         held.Started.WaitPatiently();
         CancellationToken token = held.Item.CancellationToken;
         _time.Advance((seconds * Second) - Millisecond);
@@ -55,7 +55,7 @@ public class RunLimitTests
             started.Set();
             token.WaitHandle.WaitOne(Patience.Long);
             token.ThrowIfCancellationRequested();
-        }).AsTask();
+        }, CancellationToken.None).AsTask();
         started.WaitPatiently();
         _time.Advance(Second + Millisecond);
         var error = await Assert.ThrowsAsync<WorkTimedOutException>(() => call.Patiently());
@@ -105,8 +105,9 @@ public class RunLimitTests
                 cameBackOn = Thread.CurrentThread.Name;
                 wasCancelled = token.IsCancellationRequested;
             },
-            options).AsTask();
-        Task inTime = pool.RunAsync(async () => await Task.Yield(), options).AsTask();
+            CancellationToken.None,
+            options: options).AsTask();
+        Task inTime = pool.RunAsync(async () => await Task.Yield(), options: options).AsTask();
         await inTime.Patiently();
         Patience.Until(() => pool.GetSnapshot().Suspended == 1);
         _time.Advance((3 * Second) + Millisecond);
@@ -196,7 +197,7 @@ public class RunLimitTests
         foreach (TimeSpan? limit in (TimeSpan?[])[Second, null])
         {
             int before = item.Endings.Count;
-            pool.Accepted(item, new SubmitOptions { MaxRunTime = limit });
+            pool.Accepted(item, options: new() { MaxRunTime = limit });
             Assert.True(await started.WaitAsync(Patience.Long, TestContext.Current.CancellationToken));
             _time.Advance(limit is null ? 10 * Second : Millisecond);
             release.Release();
@@ -222,7 +223,7 @@ public class RunLimitTests
                     return -1;
                 },
                 (started, release),
-                new WorkOptions { MaxRunTime = Second });
+                options: new() { MaxRunTime = Second });
             started.WaitPatiently();
             _time.Advance(Second + Millisecond);
             await Assert.ThrowsAsync<WorkTimedOutException>(async () => await call);
@@ -238,11 +239,11 @@ public class RunLimitTests
         using FixedThreadPool pool = Make();
         foreach (TimeSpan wrong in (TimeSpan[])[TimeSpan.Zero, TimeSpan.FromMilliseconds(-2)])
         {
-            var error = Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(new TestItem(), new SubmitOptions { MaxRunTime = wrong }));
+            var error = Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(new TestItem(), options: new() { MaxRunTime = wrong }));
             Assert.StartsWith("MaxRunTime may be more than zero, or infinite", error.Message, StringComparison.Ordinal);
-            Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => { }, new WorkOptions { MaxRunTime = wrong }));
+            Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => { }, options: new() { MaxRunTime = wrong }));
         }
-        pool.Run(() => { }, new WorkOptions { MaxRunTime = Timeout.InfiniteTimeSpan });
+        pool.Run(() => { }, options: new() { MaxRunTime = Timeout.InfiniteTimeSpan });
     }
 
     [Fact]
@@ -316,7 +317,7 @@ public class RunLimitTests
                     ended.Signal();
                 },
             };
-            pool.Accepted(item, new SubmitOptions { MaxRunTime = Millisecond });
+            pool.Accepted(item, options: new() { MaxRunTime = Millisecond });
             Interlocked.Increment(ref submissions);
             started.WaitPatiently();
             if (isInTime) Patience.Until(() => ended.CurrentCount < 2);

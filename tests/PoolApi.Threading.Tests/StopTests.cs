@@ -221,7 +221,7 @@ public class StopTests
     public async Task A_cancelling_stop_does_not_wait_for_the_deadline()
     {
         FixedThreadPool pool = Pools.Make(time: new FakeTimeProvider()); // nobody moves the clock
-        Task call = pool.RunAsync(token => Task.Delay(Timeout.Infinite, token)).AsTask();
+        Task call = pool.RunAsync(token => Task.Delay(Timeout.Infinite, token), CancellationToken.None).AsTask();
         Patience.Until(() => pool.GetSnapshot().Suspended == 1);
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.FromHours(1)).Patiently();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.Patiently());

@@ -138,15 +138,14 @@ public class StormTests
             };
             Endings ending = item is TestItem sync ? sync.Endings : ((AsyncTestItem)item).Endings;
             CancellationTokenSource? cts = random.Next(4) == 0 ? new CancellationTokenSource() : null;
-            var options = new SubmitOptions
+            var options = new WorkOptions
             {
                 Priority = (WorkPriority)random.Next(-1, 2),
                 MaxQueueTime = random.Next(4) == 0 ? TimeSpan.FromMilliseconds(random.Next(30)) : null,
                 MaxRunTime = random.Next(4) == 0 ? TimeSpan.FromMilliseconds(random.Next(1, 10)) : null,
-                CancellationToken = cts?.Token ?? default,
             };
-            if (random.Next(8) == 0) SubmitBatch(random, options, spins, mine);
-            if (pool.TrySubmit(item, options) == SubmitResult.Accepted)
+            if (random.Next(8) == 0) SubmitBatch(random, cts?.Token ?? default, options, spins, mine);
+            if (pool.TrySubmit(item, cts?.Token ?? default, options) == SubmitResult.Accepted)
             {
                 endings.Enqueue(ending);
                 mine.Add(item);
@@ -159,10 +158,10 @@ public class StormTests
             if (random.Next(2) == 0) cts?.Cancel();
         }
 
-        void SubmitBatch(Random random, SubmitOptions options, int spins, List<PoolWorkItem> mine)
+        void SubmitBatch(Random random, CancellationToken token, WorkOptions options, int spins, List<PoolWorkItem> mine)
         {
             TestItem[] items = [.. Enumerable.Range(0, random.Next(1, 12)).Select(_ => new TestItem(_ => Thread.SpinWait(spins)))];
-            int taken = pool.TrySubmit(items, options);
+            int taken = pool.TrySubmit(items, token, options);
             foreach (TestItem item in items[..taken])
             {
                 endings.Enqueue(item.Endings);
@@ -192,15 +191,14 @@ public class StormTests
             var cts = new CancellationTokenSource();
             var options = new WorkOptions
             {
-                CancellationToken = cts.Token,
                 Priority = (WorkPriority)random.Next(-1, 2),
                 MaxRunTime = random.Next(4) == 0 ? TimeSpan.FromMilliseconds(random.Next(1, 10)) : null,
             };
             Task call = dice switch
             {
-                < 80 => pool.RunAsync(() => Thread.SpinWait(spins), options).AsTask(),
-                < 90 => pool.RunAsync(() => throw new InvalidOperationException("on purpose"), options).AsTask(),
-                _ => pool.RunAsync(async token => await Task.Yield(), options).AsTask(),
+                < 80 => pool.RunAsync(() => Thread.SpinWait(spins), cts.Token, options).AsTask(),
+                < 90 => pool.RunAsync(() => throw new InvalidOperationException("on purpose"), cts.Token, options).AsTask(),
+                _ => pool.RunAsync(async token => await Task.Yield(), cts.Token, options: options).AsTask(),
             };
             if (call.Exception?.InnerException is WorkRejectedException) Interlocked.Increment(ref rejected);
             else calls.Enqueue(call);

@@ -13,7 +13,7 @@ public class TokenTests
         using Occupation busy = pool.Occupy();
         using var cts = new CancellationTokenSource();
         var item = new TestItem();
-        pool.Accepted(item, new SubmitOptions { CancellationToken = cts.Token });
+        pool.Accepted(item, cts.Token);
         Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
         cts.Cancel();
         Assert.Equal([WorkOutcome.Cancelled], item.Endings.Outcomes);
@@ -36,7 +36,7 @@ public class TokenTests
             self.CancellationToken.WaitHandle.WaitOne(Patience.Long);
             self.CancellationToken.ThrowIfCancellationRequested();
         });
-        pool.Accepted(item, new SubmitOptions { CancellationToken = cts.Token });
+        pool.Accepted(item, cts.Token);
         started.WaitPatiently();
         Assert.False(item.IsCancellationRequested);
         cts.Cancel();
@@ -49,7 +49,7 @@ public class TokenTests
     private static readonly Dictionary<string, Func<FixedThreadPool, Action<CancellationToken>, CancellationToken, Task>> Running = new()
     {
         ["an action"] = static (pool, work, token) => pool.RunAsync(work, token).AsTask(),
-        ["a function of a state"] = static (pool, work, token) => pool.RunAsync(static (work, token) => { work(token); return 1; }, work, token).AsTask(),
+        ["a function"] = static (pool, work, token) => pool.RunAsync(token => { work(token); return 1; }, token).AsTask(),
         ["an asynchronous function"] = static (pool, work, token) => pool.RunAsync(async token =>
         {
             await Task.Yield();
@@ -112,13 +112,13 @@ public class TokenTests
         using FixedThreadPool pool = Pools.Make();
         using Occupation busy = pool.Occupy();
         var item = new TestItem();
-        var options = new SubmitOptions { CancellationToken = new CancellationToken(canceled: true) };
-        if (batch) Assert.Equal(1, pool.TrySubmit([item], options));
-        else pool.Accepted(item, options);
+        var token = new CancellationToken(canceled: true);
+        if (batch) Assert.Equal(1, pool.TrySubmit([item], token));
+        else pool.Accepted(item, token);
         Assert.Equal([WorkOutcome.Cancelled], item.Endings.Outcomes);
         Assert.Equal(0, pool.GetSnapshot().QueueLength);
         await Assert.ThrowsAsync<TaskCanceledException>(
-            () => pool.RunAsync(() => 1, new WorkOptions { CancellationToken = options.CancellationToken }).Patiently());
+            () => pool.RunAsync(() => 1, token).Patiently());
         Assert.Equal((2, 1), (pool.GetSnapshot().Counts.Accepted, pool.GetSnapshot().Counts[WorkOutcome.Cancelled])); // the call was not even tried
     }
 
@@ -133,7 +133,7 @@ public class TokenTests
         using var cts = new CancellationTokenSource();
         if (cancelledBefore) cts.Cancel();
         var item = new TestItem();
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(item, new SubmitOptions { CancellationToken = cts.Token }));
+        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(item, cts.Token));
         cts.Cancel();
         Assert.False(item.IsCancellationRequested);
         busy.Dispose();
@@ -151,7 +151,7 @@ public class TokenTests
         var item = new TestItem();
         item.Cancel();
         Assert.Equal(
-            SubmitResult.QueueFull, pool.TrySubmit(item, new SubmitOptions { CancellationToken = new CancellationToken(canceled: true) }));
+            SubmitResult.QueueFull, pool.TrySubmit(item, new CancellationToken(canceled: true)));
         busy.Dispose();
         Patience.Until(() => pool.TrySubmit(item) == SubmitResult.Accepted);
         Assert.Equal(WorkOutcome.Cancelled, await item.Endings.First);
@@ -182,7 +182,7 @@ public class TokenTests
             cts = new CancellationTokenSource();
             var item = new TestItem(static self => self.CancellationToken.ThrowIfCancellationRequested());
             meet.SignalAndWait(TestContext.Current.CancellationToken);
-            pool.Accepted(item, new SubmitOptions { CancellationToken = cts.Token });
+            pool.Accepted(item, cts.Token);
             var spin = default(SpinWait);
             while (item.Endings.Count < 1) spin.SpinOnce(sleep1Threshold: -1);
             pool.Accepted(item);
@@ -204,7 +204,7 @@ public class TokenTests
         using Occupation busy = pool.Occupy();
         using var cts = new CancellationTokenSource();
         var item = new TestItem();
-        pool.Accepted(item, new SubmitOptions { CancellationToken = cts.Token });
+        pool.Accepted(item, cts.Token);
         object watch = typeof(PoolWorkItem).GetField("_watch", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(item)!;
         Thread canceller;
         lock (watch)
@@ -228,7 +228,7 @@ public class TokenTests
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
         item.Cancel(NotRunReason.Shed);
-        pool.Accepted(item, new SubmitOptions { CancellationToken = new CancellationToken(canceled: true) });
+        pool.Accepted(item, new CancellationToken(canceled: true));
         Assert.Equal(WorkOutcome.Shed, await item.Endings.First);
     }
 
@@ -290,7 +290,7 @@ public class TokenTests
         static List<WeakReference> Submit(FixedThreadPool pool, CancellationToken token)
         {
             TestItem[] items = [.. Enumerable.Range(0, 20).Select(_ => new TestItem())];
-            foreach (TestItem item in items) pool.Accepted(item, new SubmitOptions { CancellationToken = token });
+            foreach (TestItem item in items) pool.Accepted(item, token);
             Patience.Until(() => Array.TrueForAll(items, static item => item.Endings.Count == 1));
             pool.Run(static () => { });
             return [.. items.Select(static item => new WeakReference(item))];

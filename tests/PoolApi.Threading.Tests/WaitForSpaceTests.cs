@@ -5,33 +5,35 @@ namespace PoolApi.Threading.Tests;
 /// <summary>A call that may wait for room is not refused while the queue is full.</summary>
 public class WaitForSpaceTests
 {
-    private static readonly Dictionary<string, Func<FixedThreadPool, WorkOptions, Task<int>>> Forms = new()
+    private static readonly WorkOptions Waits = new() { WaitForSpace = true };
+
+    private static readonly Dictionary<string, Func<FixedThreadPool, CancellationToken, Task<int>>> Forms = new()
     {
-        ["a function"] = static (pool, options) => pool.RunAsync(static () => 1, options).AsTask(),
-        ["an action"] = static async (pool, options) =>
+        ["a function"] = static (pool, token) => pool.RunAsync(static () => 1, token, Waits).AsTask(),
+        ["an action"] = static async (pool, token) =>
         {
             int ran = 0;
-            await pool.RunAsync(() => { ran = 1; }, options);
+            await pool.RunAsync(() => { ran = 1; }, token, Waits);
             return ran;
         },
-        ["an asynchronous function"] = static (pool, options) => pool.RunAsync(static async () =>
+        ["an asynchronous function"] = static (pool, token) => pool.RunAsync(static async () =>
         {
             await Task.Yield();
             return 1;
-        }, options).AsTask(),
-        ["an asynchronous action"] = static async (pool, options) =>
+        }, token, Waits).AsTask(),
+        ["an asynchronous action"] = static async (pool, token) =>
         {
             int ran = 0;
             await pool.RunAsync(async () =>
             {
                 await Task.Yield();
                 ran = 1;
-            }, options);
+            }, token, Waits);
             return ran;
         },
-        ["a blocking call"] = static (pool, options) => Task.Factory.StartNew(
-            () => pool.Run(static () => 1, options), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default),
-        ["many inputs"] = static async (pool, options) => (await pool.RunAllAsync([1], static (input, _) => input, options))[0],
+        ["a blocking call"] = static (pool, token) => Task.Factory.StartNew(
+            () => pool.Run(static () => 1, token, Waits), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default),
+        ["many inputs"] = static async (pool, token) => (await pool.RunAllAsync([1], static (input, _) => input, token, Waits))[0],
     };
 
     public static TheoryData<string> Names => [.. Forms.Keys];
@@ -43,7 +45,7 @@ public class WaitForSpaceTests
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
-        Task<int>[] calls = [.. Enumerable.Range(0, 5).Select(_ => Forms[form](pool, new WorkOptions { WaitForSpace = true }))];
+        Task<int>[] calls = [.. Enumerable.Range(0, 5).Select(_ => Forms[form](pool, CancellationToken.None))];
         Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
         Assert.All(calls, static call => Assert.False(call.IsCompleted));
         busy.Dispose();
@@ -59,7 +61,7 @@ public class WaitForSpaceTests
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
         using var cts = new CancellationTokenSource();
-        Task<int> call = Forms[form](pool, new WorkOptions { WaitForSpace = true, CancellationToken = cts.Token });
+        Task<int> call = Forms[form](pool, cts.Token);
         cts.Cancel();
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
         Assert.Equal(cts.Token, error.CancellationToken);
@@ -73,7 +75,7 @@ public class WaitForSpaceTests
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
-        Task<int> call = Forms[form](pool, new WorkOptions { WaitForSpace = true });
+        Task<int> call = Forms[form](pool, CancellationToken.None);
         pool.Close();
         Assert.Equal(SubmitResult.Closed, (await Assert.ThrowsAsync<WorkRejectedException>(call.Patiently)).Result);
         Assert.Equal(2, pool.GetSnapshot().Counts.Accepted);
@@ -96,7 +98,7 @@ public class WaitForSpaceTests
         listener.Start();
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
-        Task<int> call = pool.RunAsync(static () => 1, new WorkOptions { WaitForSpace = true }).AsTask();
+        Task<int> call = pool.RunAsync(static () => 1, options: new() { WaitForSpace = true }).AsTask();
         Assert.Equal(0, Interlocked.Read(ref refused));
         await Assert.ThrowsAsync<WorkRejectedException>(() => pool.RunAsync(static () => 1).AsTask());
         Assert.Equal(1, Interlocked.Read(ref refused));

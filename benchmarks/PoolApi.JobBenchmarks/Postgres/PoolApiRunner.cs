@@ -72,7 +72,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
     public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
     {
         await _pool.RunAsync(
-            static s => s.Runner.Work(s.Run), (Runner: this, Run: run), new WorkOptions { Priority = run.Priority, CancellationToken = cancellation });
+            static s => s.Runner.Work(s.Run), (Runner: this, Run: run), cancellation, new() { Priority = run.Priority });
         return Done;
     }
 

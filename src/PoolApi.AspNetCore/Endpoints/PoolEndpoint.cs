@@ -68,7 +68,7 @@ internal sealed class PoolEndpoint
     public bool IsSynchronous { get; private set; }
 
     /// <summary>What each request says to the pool.</summary>
-    public SubmitOptions Submission { get; private set; }
+    public WorkOptions Submission { get; private set; }
 
     public PoolContext Pool => _services.Value.Pool;
 
@@ -213,7 +213,7 @@ internal sealed class PoolEndpoint
         Route = route;
         Kind = Options.Kind ?? KindOf(action, route);
         ThrowIfNoPool(services, PoolName, $"The endpoint '{Name}'");
-        Submission = new SubmitOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime, MaxRunTime = Options.MaxRunTime };
+        Submission = new WorkOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime, MaxRunTime = Options.MaxRunTime };
     }
 
     /// <summary>The filter stands in front of the handler. An attribute is that filter already.</summary>

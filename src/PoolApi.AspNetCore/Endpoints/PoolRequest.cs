@@ -313,9 +313,9 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         try
         {
             _flow = ExecutionContext.Capture();
-            submitted = Pool.Threads.TrySubmit(_item, _accepted is null
+            submitted = Pool.Threads.TrySubmit(_item, options: _accepted is null
                 ? _endpoint.Submission
-                : new SubmitOptions { Priority = _accepted.Priority, MaxRunTime = _endpoint.Options.MaxRunTime });
+                : new WorkOptions { Priority = _accepted.Priority, MaxRunTime = _endpoint.Options.MaxRunTime });
         }
         finally
         {

@@ -130,12 +130,13 @@ internal sealed class PoolCore
 
     /// <summary>Takes an item in, unless the pool is closed or full. Accepted means that it will end.</summary>
     /// <param name="item">The item.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
     /// <param name="options">What its submitter says about it.</param>
     /// <param name="waits">Whether the submitter waits for room if there is none: then a full queue refuses nothing.</param>
-    public SubmitResult Submit(PoolWorkItem item, in SubmitOptions options, bool waits = false)
+    public SubmitResult Submit(PoolWorkItem item, CancellationToken cancellationToken, in WorkOptions options, bool waits = false)
     {
         if (_queue.IsClosed) return _listeners.Refused(SubmitResult.Closed, 1);
-        WorkItemState was = Claim(item, options, SubmissionTime(item, options), out bool urgent);
+        WorkItemState was = Claim(item, cancellationToken, options, SubmissionTime(item, options), out bool urgent);
         if (_queue.Reserve(1, out long last) == 0)
         {
             item.Unclaim(was);
@@ -156,7 +157,7 @@ internal sealed class PoolCore
     }
 
     /// <summary>Takes in as many of the items as there is room for, from the front, in two atomic steps for all of them.</summary>
-    public int Submit(ReadOnlySpan<PoolWorkItem> items, in SubmitOptions options, out SubmitResult result)
+    public int Submit(ReadOnlySpan<PoolWorkItem> items, CancellationToken cancellationToken, in WorkOptions options, out SubmitResult result)
     {
         result = SubmitResult.Accepted;
         if (items.IsEmpty) return 0;
@@ -176,7 +177,7 @@ internal sealed class PoolCore
             for (; claimed < count; claimed++)
             {
                 ArgumentNullException.ThrowIfNull(items[claimed], nameof(items));
-                was[claimed] = Claim(items[claimed], options, now, out bool one);
+                was[claimed] = Claim(items[claimed], cancellationToken, options, now, out bool one);
                 urgent |= one;
                 if (claimed > 0) items[claimed].Previous = items[claimed - 1];
             }
@@ -214,7 +215,7 @@ internal sealed class PoolCore
     /// <param name="isContinuation">Whether it follows something that began before.</param>
     public bool TryForce(PoolWorkItem item, PoolWorkItem? cause = null, bool isContinuation = false)
     {
-        WorkItemState was = Claim(item, default, _clock.Now, out _);
+        WorkItemState was = Claim(item, default, default, _clock.Now, out _);
         if (!HasItemInHand(Worker.Current))
         {
             if (cause is not null) item.SetCause(cause.LastWorker, cause.Depth + (cause.State == WorkItemState.InFlight ? 1 : 0));
@@ -365,10 +366,10 @@ internal sealed class PoolCore
         _queue.TryRemove(item, reason.ToOutcome(), ref after);
 
     /// <summary>Precise where it matters: for who wants to know, and for short limits.</summary>
-    private long SubmissionTime(PoolWorkItem item, in SubmitOptions options) =>
+    private long SubmissionTime(PoolWorkItem item, in WorkOptions options) =>
         item.IsTimed || _hasShortLimit || options.MaxQueueTime is not null || Instruments.MeasureTimes ? _clock.Now : _clock.Coarse;
 
-    private WorkItemState Claim(PoolWorkItem item, in SubmitOptions options, long now, out bool urgent)
+    private WorkItemState Claim(PoolWorkItem item, CancellationToken cancellationToken, in WorkOptions options, long now, out bool urgent)
     {
         long limit = _maxQueueTicks;
         bool ownLimit = false;
@@ -385,7 +386,7 @@ internal sealed class PoolCore
             item.LimitRun(_clock.ToTicks(run));
             if (!_limitsRuns) _limitsRuns = true; // published with the item
         }
-        if (options.CancellationToken.CanBeCanceled) item.Watch(options.CancellationToken);
+        if (cancellationToken.CanBeCanceled) item.Watch(cancellationToken);
         // A limit of its own has to be noted down; and what is not normal has its turn among what workers take next, so it is
         // sorted in at once.
         urgent = ownLimit || options.Priority != WorkPriority.Normal;

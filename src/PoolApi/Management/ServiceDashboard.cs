@@ -72,9 +72,8 @@ internal static class ServiceDashboard
 
     private static bool Post(FixedThreadPool pool, Action work, string kind)
     {
-        bool accepted = pool.Post(work, new WorkOptions { Kind = kind, Origin = "dashboard", SuppressFlow = true }) == SubmitResult.Accepted;
-        if (!accepted) pool.CountRejected("queue-full");
-        return accepted;
+        // The work outlives the request: it has nothing of the request's context. The pool counts what it refuses.
+        using (ExecutionContext.SuppressFlow()) return pool.Post(work, options: new() { Kind = kind, Origin = "dashboard" }) == SubmitResult.Accepted;
     }
 
     private static void Hash(int iterations) =>

@@ -48,7 +48,7 @@ public sealed class PoolsTests : IAsyncDisposable
     public async Task A_pool_whose_queue_is_full_of_other_work_holds_up_no_job_of_another_pool()
     {
         await StartAsync(share: 1);
-        Task<JobAttempt> runs = _io.RunAsync(token => _gate.Pass(token)).AsTask(), queued = _io.RunAsync(token => _gate.Pass(token)).AsTask();
+        Task<JobAttempt> runs = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask(), queued = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask();
         await _gate.ArrivalAsync();
         Job waits = await AcceptAsync("io", here: true);
         Assert.True(_io.IsLikelyFull);

@@ -35,7 +35,8 @@ internal sealed class ScriptedExecutor(FixedThreadPool pool, Func<JobRun, Cancel
                         return JobAttempt.Stopped;
                     }
                 },
-                new WorkOptions { Kind = run.Claim.Job.Kind, Priority = run.Priority, CancellationToken = cancellation });
+                cancellation,
+                options: new() { Kind = run.Claim.Job.Kind, Priority = run.Priority });
         }
         catch (Exception e) when (e is OperationCanceledException or WorkRejectedException or WorkNotRunException)
         {

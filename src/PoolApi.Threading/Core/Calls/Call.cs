@@ -29,12 +29,12 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
 
     public ResultSource<TResult> Source => _source;
 
-    public static Call<TWork, TResult> Rent(PoolCore core, in TWork work, in WorkOptions options)
+    public static Call<TWork, TResult> Rent(PoolCore core, in TWork work, CancellationToken cancellationToken, in WorkOptions options)
     {
         Call<TWork, TResult> call = CallCache<Call<TWork, TResult>>.TryTake() ?? new Call<TWork, TResult>();
         call._core = core;
         call._work = work;
-        call._labels = CallLabels.Of(options);
+        call._labels = CallLabels.Of(cancellationToken, options);
         return call;
     }
 
@@ -69,10 +69,10 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
 }
 
 /// <summary>Asynchronous work from a delegate, whose caller awaits the result.</summary>
-internal sealed class AsyncCall<TWork, TResult>(PoolCore core, TWork work, in WorkOptions options) : AsyncPoolWorkItem, IConsumed
+internal sealed class AsyncCall<TWork, TResult>(PoolCore core, TWork work, CancellationToken cancellationToken, in WorkOptions options) : AsyncPoolWorkItem, IConsumed
     where TWork : struct, IWork<ValueTask<TResult>>
 {
-    private readonly CallLabels _labels = CallLabels.Of(options);
+    private readonly CallLabels _labels = CallLabels.Of(cancellationToken, options);
     private ResultSource<TResult>? _source;
     private TResult? _result;
 

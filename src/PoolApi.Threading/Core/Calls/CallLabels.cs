@@ -5,13 +5,13 @@ namespace PoolApi.Threading.Core.Calls;
 /// <summary>What a caller said about a call, and the context it flows from.</summary>
 internal readonly struct CallLabels
 {
-    private CallLabels(in WorkOptions options)
+    private CallLabels(CancellationToken cancellationToken, in WorkOptions options)
     {
         Kind = options.Kind ?? "work";
         Origin = options.Origin;
-        CancellationToken = options.CancellationToken;
-        TraceId = options.TraceId != default ? options.TraceId : Activity.Current?.TraceId ?? default;
-        Flow = options.SuppressFlow ? null : ExecutionContext.Capture();
+        CancellationToken = cancellationToken;
+        TraceId = Activity.Current?.TraceId ?? default;
+        Flow = ExecutionContext.Capture();
     }
 
     public string Kind { get; }
@@ -22,10 +22,10 @@ internal readonly struct CallLabels
 
     public CancellationToken CancellationToken { get; }
 
-    /// <summary>The context in which the work runs; <see langword="null"/>: the worker's own, which is empty.</summary>
+    /// <summary>The context in which the work runs; <see langword="null"/>: the caller suppressed the flow, and the worker's own is empty.</summary>
     public ExecutionContext? Flow { get; }
 
-    public static CallLabels Of(in WorkOptions options) => new(options);
+    public static CallLabels Of(CancellationToken cancellationToken, in WorkOptions options) => new(cancellationToken, options);
 
     /// <summary>The exception by which the caller is told of an end that is no result.</summary>
     public Exception ToException(PoolCore core, WorkOutcome outcome, Exception? error, CancellationToken itemToken) => outcome switch

@@ -3,10 +3,10 @@ using System.Diagnostics;
 namespace PoolApi.Threading.Core.Calls;
 
 /// <summary>Synchronous work from a delegate, for which nobody waits.</summary>
-internal sealed class PostedWork<TWork>(PoolCore core, TWork work, in WorkOptions options) : PoolWorkItem
+internal sealed class PostedWork<TWork>(PoolCore core, TWork work, CancellationToken cancellationToken, in WorkOptions options) : PoolWorkItem
     where TWork : struct, IWork<Unit>
 {
-    private readonly CallLabels _labels = CallLabels.Of(options);
+    private readonly CallLabels _labels = CallLabels.Of(cancellationToken, options);
 
     public override string Kind => _labels.Kind;
 

@@ -27,23 +27,19 @@ internal readonly struct Plain<TResult>(Func<TResult> work) : IWork<TResult>
     public TResult Invoke(WorkToken token) => work();
 }
 
-internal readonly struct WithToken<TResult>(Func<CancellationToken, TResult> work) : IWork<TResult>
+/// <summary>An argument that is a token stands for the token of the item.</summary>
+internal readonly struct WithArgument<TArgument, TResult>(Func<TArgument, TResult> work, TArgument argument) : IWork<TResult>
+{
+    public static bool TakesToken => typeof(TArgument) == typeof(CancellationToken);
+
+    public TResult Invoke(WorkToken token) => work(TakesToken ? (TArgument)(object)token.Value : argument);
+}
+
+internal readonly struct WithArgumentAndToken<TArgument, TResult>(Func<TArgument, CancellationToken, TResult> work, TArgument argument) : IWork<TResult>
 {
     public static bool TakesToken => true;
 
-    public TResult Invoke(WorkToken token) => work(token.Value);
-}
-
-internal readonly struct WithState<TState, TResult>(Func<TState, TResult> work, TState state) : IWork<TResult>
-{
-    public TResult Invoke(WorkToken token) => work(state);
-}
-
-internal readonly struct WithStateAndToken<TState, TResult>(Func<TState, CancellationToken, TResult> work, TState state) : IWork<TResult>
-{
-    public static bool TakesToken => true;
-
-    public TResult Invoke(WorkToken token) => work(state, token.Value);
+    public TResult Invoke(WorkToken token) => work(argument, token.Value);
 }
 
 /// <summary>What a call without a result returns.</summary>
@@ -58,35 +54,23 @@ internal readonly struct PlainAction(Action work) : IWork<Unit>
     }
 }
 
-internal readonly struct ActionWithToken(Action<CancellationToken> work) : IWork<Unit>
+/// <inheritdoc cref="WithArgument{TArgument, TResult}"/>
+internal readonly struct ActionWithArgument<TArgument>(Action<TArgument> work, TArgument argument) : IWork<Unit>
 {
-    public static bool TakesToken => true;
+    public static bool TakesToken => typeof(TArgument) == typeof(CancellationToken);
 
     public Unit Invoke(WorkToken token)
     {
-        work(token.Value);
+        work(TakesToken ? (TArgument)(object)token.Value : argument);
         return default;
     }
 }
 
-internal readonly struct ActionWithState<TState>(Action<TState> work, TState state) : IWork<Unit>
+/// <summary>Whether a delegate that returns such a result is asynchronous: it may return before its work has ended.</summary>
+internal static class AsynchronousResult<TResult>
 {
-    public Unit Invoke(WorkToken token)
-    {
-        work(state);
-        return default;
-    }
-}
-
-internal readonly struct ActionWithStateAndToken<TState>(Action<TState, CancellationToken> work, TState state) : IWork<Unit>
-{
-    public static bool TakesToken => true;
-
-    public Unit Invoke(WorkToken token)
-    {
-        work(state, token.Value);
-        return default;
-    }
+    public static readonly bool Is = typeof(TResult).IsAssignableTo(typeof(Task)) || typeof(TResult) == typeof(ValueTask)
+        || (typeof(TResult).IsGenericType && typeof(TResult).GetGenericTypeDefinition() == typeof(ValueTask<>));
 }
 
 /// <summary>Work that returns a task, as work that returns a <see cref="ValueTask{TResult}"/>.</summary>
