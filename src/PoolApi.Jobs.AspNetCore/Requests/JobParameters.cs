@@ -82,7 +82,7 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
         return new JobParameters(priority ?? WorkPriority.Normal, runAt > now ? runAt : null, timeout, ReadTags(context, faults));
     }
 
-    private static T? Read<T>(HttpContext context, JobFaults faults, string query, string header, string rule, JobFaults.Parser<T> parse)
+    private static T? Read<T>(HttpContext context, JobFaults faults, string query, string header, string rule, FieldFaults.Parser<T> parse)
         where T : struct
     {
         T? fromQuery = ReadOne(faults, query, context.Request.Query[query], rule, parse);
@@ -91,7 +91,7 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
         return fromQuery ?? fromHeader;
     }
 
-    private static T? ReadOne<T>(JobFaults faults, string name, StringValues values, string rule, JobFaults.Parser<T> parse)
+    private static T? ReadOne<T>(JobFaults faults, string name, StringValues values, string rule, FieldFaults.Parser<T> parse)
         where T : struct => faults.TryRead(name, values, rule, parse, out T value) ? value : null;
 
     private static bool TryParseTimeout(string text, out TimeSpan timeout)

@@ -28,7 +28,7 @@ internal sealed record JobListRequest(JobQuery Query, IResult? Refusal)
         string? kind = faults.TryRead(KindQuery, query[KindQuery], kindRule, Word(kinds.Exists), out string k) ? k : null;
         string? tag = faults.TryRead(TagQuery, query[TagQuery], JobTags.Rule, Word(JobTags.IsTag), out string t) ? t : null;
         Guid? after = faults.TryRead(CursorQuery, query[CursorQuery], "one that a page gave in next", TryParseCursor, out Guid c) ? c : null;
-        int limit = faults.TryRead(LimitQuery, query[LimitQuery], LimitRule, TryParseLimit, out int l) ? l : UsualLimit;
+        int limit = faults.TryRead(LimitQuery, query[LimitQuery], FieldFaults.WholeNumberRule(1, MaxLimit), FieldFaults.WholeNumber(1, MaxLimit), out int l) ? l : UsualLimit;
         var wanted = new JobQuery
         {
             Client = JobAccess.ClientOf(context),
@@ -56,9 +56,7 @@ internal sealed record JobListRequest(JobQuery Query, IResult? Refusal)
 
     private static string States => string.Join(", ", JobStates.All.Select(static state => state.ToWord()));
 
-    private static string LimitRule => string.Create(CultureInfo.InvariantCulture, $"a whole number from 1 to {MaxLimit}");
-
-    private static JobFaults.Parser<string> Word(Func<string, bool> isAllowed) => (string text, out string value) => isAllowed(value = text);
+    private static FieldFaults.Parser<string> Word(Func<string, bool> isAllowed) => (string text, out string value) => isAllowed(value = text);
 
     private static bool TryParseState(string text, out JobState state)
     {
@@ -73,9 +71,4 @@ internal sealed record JobListRequest(JobQuery Query, IResult? Refusal)
         after = known.GetValueOrDefault();
         return known is not null;
     }
-
-    /// <remarks>The framework's parser overlooks trailing NULs.</remarks>
-    private static bool TryParseLimit(string text, out int limit) =>
-        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out limit)
-        && !text.Contains('\0', StringComparison.Ordinal) && limit is >= 1 and <= MaxLimit;
 }

@@ -6,8 +6,6 @@ namespace PoolApi.Problems;
 /// <summary>The service's problem details: a name that programs can rely on, and words that say what to do.</summary>
 internal static class Problem
 {
-    private const string TypePrefix = "urn:poolapi:problem:";
-
     /// <summary>One or more fields of the request are wrong; each is named with what it may be.</summary>
     public static ProblemHttpResult InvalidRequest(HttpContext context, IReadOnlyDictionary<string, string[]> errors) =>
         Of(context, StatusCodes.Status400BadRequest, string.Join(" ", errors.SelectMany(static e => e.Value)), errors: errors);
@@ -37,7 +35,7 @@ internal static class Problem
         var extensions = new Dictionary<string, object?> { ["traceId"] = TraceId(context) };
         if (errors is not null) extensions["errors"] = errors.ToDictionary();
         return TypedResults.Problem(
-            detail ?? usualDetail, instance: null, status, title, TypePrefix + (name ?? usualName), extensions);
+            detail ?? usualDetail, instance: null, status, title, AnyClientProblem.TypePrefix + (name ?? usualName), extensions);
     }
 
     /// <summary>Fills in what a problem that the framework made does not say.</summary>
@@ -45,9 +43,9 @@ internal static class Problem
     {
         int status = context.ProblemDetails.Status ?? context.HttpContext.Response.StatusCode;
         context.ProblemDetails.Extensions["traceId"] = TraceId(context.HttpContext);
-        if (context.ProblemDetails.Type?.StartsWith(TypePrefix, StringComparison.Ordinal) == true) return;
+        if (context.ProblemDetails.Type?.StartsWith(AnyClientProblem.TypePrefix, StringComparison.Ordinal) == true) return;
         var (name, title, detail) = Usual(status);
-        context.ProblemDetails.Type = TypePrefix + name;
+        context.ProblemDetails.Type = AnyClientProblem.TypePrefix + name;
         context.ProblemDetails.Title = title;
         context.ProblemDetails.Detail = detail;
     }
