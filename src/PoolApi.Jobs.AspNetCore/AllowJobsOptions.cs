@@ -12,7 +12,8 @@ public sealed class AllowJobsOptions
         get => _maxAttempts;
         set
         {
-            if (value is < 1 or > 100) throw new ArgumentOutOfRangeException(nameof(value), value, "MaxAttempts may be 1 to 100.");
+            if (value is { } attempts && !JobRanges.MaxAttempts.Contains(attempts))
+                throw new ArgumentOutOfRangeException(nameof(value), value, $"MaxAttempts may be {JobRanges.MaxAttempts}.");
             _maxAttempts = value;
         }
     }

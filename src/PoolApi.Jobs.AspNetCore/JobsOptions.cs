@@ -6,9 +6,8 @@ namespace PoolApi.Jobs.AspNetCore;
 public sealed class JobsOptions
 {
     /// <summary>The longest that a stored body or result may be, whatever is set: what a row of either store surely takes.</summary>
-    public const int MaxBytes = 512 * 1024 * 1024;
+    public const int MaxBytes = JobRanges.MaxBytes;
 
-    private const int DefaultBytes = 32 * 1024 * 1024;
     private static readonly JobOptions Defaults = new();
 
     /// <summary>
@@ -18,13 +17,13 @@ public sealed class JobsOptions
     public string? Pool { get; set; }
 
     /// <summary>How many attempts a job has, 1 to 100, unless its failure rules out a second. An endpoint may say otherwise.</summary>
-    public int MaxAttempts { get; set; } = 3;
+    public int MaxAttempts { get; set; } = JobRanges.MaxAttempts.Default;
 
     /// <summary>The longest body of a request that becomes a job, 1 to <see cref="MaxBytes"/>. A longer one is 413.</summary>
-    public int MaxPayloadBytes { get; set; } = DefaultBytes;
+    public int MaxPayloadBytes { get; set; } = JobRanges.Bytes.Default;
 
     /// <summary>The longest result of a job, 1 to <see cref="MaxBytes"/>. A job with a longer one has failed.</summary>
-    public int MaxResultBytes { get; set; } = DefaultBytes;
+    public int MaxResultBytes { get; set; } = JobRanges.Bytes.Default;
 
     /// <summary>
     /// How many bytes the bodies and results of the jobs that the instance runs may have together, not less than
@@ -70,17 +69,23 @@ public sealed class JobsOptions
     /// <summary>What is wrong with the options, each named with what it may be.</summary>
     internal IEnumerable<string> Faults()
     {
-        if (MaxAttempts is < 1 or > 100) yield return Fault(nameof(MaxAttempts), MaxAttempts, "1 to 100");
-        if (MaxPayloadBytes is < 1 or > MaxBytes) yield return Fault(nameof(MaxPayloadBytes), MaxPayloadBytes, $"1 to {MaxBytes}");
-        if (MaxResultBytes is < 1 or > MaxBytes) yield return Fault(nameof(MaxResultBytes), MaxResultBytes, $"1 to {MaxBytes}");
-        if (MemoryBytes < MaxPayloadBytes)
-            yield return Fault(nameof(MemoryBytes), MemoryBytes, $"{nameof(MaxPayloadBytes)}, which is {MaxPayloadBytes}, or more");
-        if (Lease < TimeSpan.FromSeconds(3) || Lease > TimeSpan.FromHours(1)) yield return Fault(nameof(Lease), Lease, "3 seconds to 1 hour");
-        if (Retention < TimeSpan.FromSeconds(1) || Retention > TimeSpan.FromDays(3650)) yield return Fault(nameof(Retention), Retention, "1 second to 3650 days");
-        if (Share is not (>= 0 and <= 1)) yield return Fault(nameof(Share), Share, "0 to 1");
-        if (MaxRedeliveries is < 0 or > 1000) yield return Fault(nameof(MaxRedeliveries), MaxRedeliveries, "0 to 1000");
-        if (RetryDelay < TimeSpan.FromMilliseconds(1) || RetryDelay > TimeSpan.FromHours(1)) yield return Fault(nameof(RetryDelay), RetryDelay, "1 millisecond to 1 hour");
+        return new[]
+        {
+            Fault(nameof(MaxAttempts), MaxAttempts, JobRanges.MaxAttempts),
+            Fault(nameof(MaxPayloadBytes), MaxPayloadBytes, JobRanges.Bytes),
+            Fault(nameof(MaxResultBytes), MaxResultBytes, JobRanges.Bytes),
+            MemoryBytes < MaxPayloadBytes ? Fault(nameof(MemoryBytes), MemoryBytes, $"{nameof(MaxPayloadBytes)}, which is {MaxPayloadBytes}, or more") : null,
+            Fault(nameof(Lease), Lease, JobRanges.Lease),
+            Fault(nameof(Retention), Retention, JobRanges.Retention),
+            Fault(nameof(Share), Share, JobRanges.Share),
+            Fault(nameof(MaxRedeliveries), MaxRedeliveries, JobRanges.MaxRedeliveries),
+            Fault(nameof(RetryDelay), RetryDelay, JobRanges.RetryDelay),
+        }.OfType<string>();
     }
+
+    private static string? Fault<T>(string name, T value, JobRange<T> range)
+        where T : struct, IComparable<T>, IFormattable =>
+        range.Contains(value) ? null : Fault(name, value, range.ToString());
 
     private static string Fault(string name, IFormattable? value, string allowed) =>
         $"{nameof(JobsOptions)}.{name} is {value?.ToString(null, System.Globalization.CultureInfo.InvariantCulture)}; it may be {allowed}.";

@@ -14,7 +14,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <para>A database that is gone, or that the network has cut off, is noticed within about five seconds at each call.</para>
 /// <para>Uses LISTEN and named statements: a pooler between must pool sessions, not transactions, and is refused otherwise.</para>
 /// </remarks>
-public sealed partial class PostgreSqlJobStore : IJobStore
+internal sealed partial class PostgreSqlJobStore : IJobStore
 {
     private readonly string _schema;
     private readonly string _name = Guid.NewGuid().ToString("N")[..12];

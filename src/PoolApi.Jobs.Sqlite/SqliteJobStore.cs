@@ -15,7 +15,7 @@ namespace PoolApi.Jobs.Sqlite;
 /// <para>If the disk is full or fails, callers get <see cref="JobStoreUnavailableException"/>; the store works again as soon as
 /// the disk does; a disk that is full when the store is opened is no fault of the opening. The same if the file is deleted or moved under it: nothing is accepted that nobody would find again.</para>
 /// </remarks>
-public sealed class SqliteJobStore : IJobStore
+internal sealed class SqliteJobStore : IJobStore
 {
     private const int Readers = 2;
 

@@ -8,7 +8,7 @@ public sealed class JobsBuilder
 {
     /// <summary>Makes a builder.</summary>
     /// <param name="services">The app's services. They have the <see cref="JobInstruments"/>.</param>
-    public JobsBuilder(IServiceCollection services)
+    internal JobsBuilder(IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(services);
         Services = services;
@@ -20,7 +20,7 @@ public sealed class JobsBuilder
     /// <summary>Keeps jobs in a store. It is made when the app starts, opened before the server listens, and disposed of at the stop.</summary>
     /// <param name="store">Makes the store. Called once.</param>
     /// <exception cref="InvalidOperationException">The app has a store already.</exception>
-    public JobsBuilder UseStore(Func<IServiceProvider, IJobStore> store)
+    internal JobsBuilder UseStore(Func<IServiceProvider, IJobStore> store)
     {
         ArgumentNullException.ThrowIfNull(store);
         if (Services.Any(static s => s.ServiceType == typeof(IJobStore))) throw new InvalidOperationException("The app has a store for its jobs already.");

@@ -23,8 +23,8 @@ public static class JobServices
     /// <summary>
     /// Adds jobs: requests that are stored, answered 202, and run on the workers of their endpoint's pool as soon as one is free, by this instance or another one
     /// with the same store. <c>AllowJobs</c> says which endpoints' requests may become jobs; <c>MapJobs</c> maps the routes where clients
-    /// find them. The app needs a pool (<c>AddFixedThreadPool</c>), added before, and a store: <c>UseSqlite</c>, <c>UsePostgreSql</c> or
-    /// <see cref="JobsBuilder.UseStore"/>.
+    /// find them. The app needs a pool (<c>AddFixedThreadPool</c>), added before, and a store: <c>UseSqlite</c> or
+    /// <c>UsePostgreSql</c>.
     /// </summary>
     /// <param name="services">The app's services.</param>
     /// <param name="configure">Changes the options. They are validated at the start.</param>
@@ -51,7 +51,7 @@ public static class JobServices
         services.AddSingleton<IJobExecutor, StoredRequestRunner>();
         services.AddSingleton(static s => new JobDispatchers(
             s.GetService<IJobStore>() ?? throw new InvalidOperationException(
-                "Jobs need a store: call UseSqlite(…), UsePostgreSql(…) or UseStore(…) on what AddJobs returns."),
+                "Jobs need a store: call UseSqlite(…) or UsePostgreSql(…) on what AddJobs returns."),
             s.GetRequiredService<IJobExecutor>(),
             s.GetRequiredService<JobKinds>().OfPools,
             s.GetRequiredService<JobWatch>(),

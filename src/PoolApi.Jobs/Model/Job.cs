@@ -66,9 +66,9 @@ public sealed record Job
 public sealed record JobError(string Name, string Detail)
 {
     /// <summary>It did not end before its deadline.</summary>
-    public static JobError Expired { get; } = new("expired", "It did not end within its timeout. Retry it, or give it more time.");
+    internal static JobError Expired { get; } = new("expired", "It did not end within its timeout. Retry it, or give it more time.");
 
     /// <summary>Its instance died each time it ran.</summary>
-    public static JobError Poison { get; } = new(
+    internal static JobError Poison { get; } = new(
         "poison", "The process that ran it died each time, so it is not begun again by itself. Look into why before you retry it.");
 }

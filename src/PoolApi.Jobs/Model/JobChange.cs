@@ -4,10 +4,10 @@ namespace PoolApi.Jobs;
 /// <param name="Id">The job.</param>
 /// <param name="Version">Its version after the change.</param>
 /// <param name="IsCancelRequested">It runs, and somebody wants it cancelled.</param>
-public readonly record struct JobChange(Guid Id, long Version, bool IsCancelRequested);
+internal readonly record struct JobChange(Guid Id, long Version, bool IsCancelRequested);
 
 /// <summary>Is told by a store what changes in it. Called on the store's own threads: must be quick, and must not throw.</summary>
-public interface IJobStoreListener
+internal interface IJobStoreListener
 {
     /// <summary>A job has changed, here or on another instance. Not every version is told: only that there is a newer one.</summary>
     void Changed(JobChange change);

@@ -9,7 +9,7 @@ namespace PoolApi.Jobs;
 /// </param>
 /// <param name="Redeliveries">How often an instance died with it, or lost its lease.</param>
 /// <param name="IsFirst">Nobody has claimed the job before.</param>
-public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Redeliveries, bool IsFirst)
+internal sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Redeliveries, bool IsFirst)
 {
     /// <summary>
     /// How long it was at the claim until the job's deadline; <see langword="null"/>: it has none. Not the difference of two times of
@@ -38,10 +38,10 @@ public sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Rede
 /// </param>
 /// <param name="IsPaused">The store gives out nothing for now, whatever is due; <paramref name="NextDue"/> says for how long.</param>
 /// <param name="IsOutOfBytes">A job that is due was left, since its body did not fit into the bytes that were given.</param>
-public sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue, bool IsPaused = false, bool IsOutOfBytes = false);
+internal sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue, bool IsPaused = false, bool IsOutOfBytes = false);
 
 /// <summary>What became of a claim when its lease was to be renewed.</summary>
-public enum LeaseState
+internal enum LeaseState
 {
     /// <summary>It lasts on.</summary>
     Held,

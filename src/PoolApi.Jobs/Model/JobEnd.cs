@@ -7,4 +7,4 @@ namespace PoolApi.Jobs;
 /// <param name="Result">The answer, if it has one: of a success always, of a failure where the work itself answered.</param>
 /// <param name="Error">What went wrong.</param>
 /// <param name="RetryAfter">How long until it may be tried again.</param>
-public sealed record JobEnd(JobState State, JobResult? Result = null, JobError? Error = null, TimeSpan RetryAfter = default);
+internal sealed record JobEnd(JobState State, JobResult? Result = null, JobError? Error = null, TimeSpan RetryAfter = default);

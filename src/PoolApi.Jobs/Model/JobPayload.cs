@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs;
 
 /// <summary>What a job is to run: bytes, and some texts beside them. Only the executor knows what they mean. Immutable.</summary>
-public sealed class JobPayload
+internal sealed class JobPayload
 {
     /// <summary>How many texts there may be.</summary>
     public const int MaxTexts = 5;

@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs;
 
 /// <summary>Which jobs to list: those that meet all that is said. Newest first.</summary>
-public sealed record JobQuery
+internal sealed record JobQuery
 {
     /// <summary>Only this client's; <see langword="null"/>: everybody's.</summary>
     public string? Client { get; init; }
@@ -28,4 +28,4 @@ public sealed record JobQuery
 /// <summary>A page of jobs.</summary>
 /// <param name="Jobs">The jobs, newest first.</param>
 /// <param name="HasMore">Whether there are more behind the last.</param>
-public sealed record JobPage(IReadOnlyList<Job> Jobs, bool HasMore);
+internal sealed record JobPage(IReadOnlyList<Job> Jobs, bool HasMore);

@@ -32,7 +32,7 @@ public enum JobState
 }
 
 /// <summary>The states as words.</summary>
-public static class JobStates
+internal static class JobStates
 {
     /// <summary>All states, in their order.</summary>
     public static IReadOnlyList<JobState> All { get; } =

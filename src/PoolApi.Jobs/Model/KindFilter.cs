@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs;
 
 /// <summary>Which kinds of jobs a claim may take: a pool's own kinds, or all but those of other pools. Immutable.</summary>
-public sealed class KindFilter
+internal sealed class KindFilter
 {
     private readonly HashSet<string> _kinds;
 

@@ -3,7 +3,7 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs;
 
 /// <summary>A job that is to be accepted.</summary>
-public sealed record NewJob
+internal sealed record NewJob
 {
     /// <summary>Its name, a version 7 UUID.</summary>
     public Guid Id { get; init; } = JobId.Next();
@@ -39,16 +39,16 @@ public sealed record NewJob
 /// <summary>A client's own name for a request: the same key of the same client means the same job.</summary>
 /// <param name="Key">What the client sent.</param>
 /// <param name="Fingerprint">A hash of the request; another one under the same key is another request, and refused.</param>
-public sealed record IdempotencyKey(string Key, ReadOnlyMemory<byte> Fingerprint);
+internal sealed record IdempotencyKey(string Key, ReadOnlyMemory<byte> Fingerprint);
 
 /// <summary>What became of a job that was to be accepted.</summary>
 /// <param name="Outcome">Whether it is new.</param>
 /// <param name="Job">The job: the new one as it was accepted, or the one that has the key.</param>
 /// <param name="Claim">The new one's claim, if it was claimed as well. It runs by now.</param>
-public readonly record struct JobAcceptance(AcceptOutcome Outcome, Job Job, JobClaim? Claim = null);
+internal readonly record struct JobAcceptance(AcceptOutcome Outcome, Job Job, JobClaim? Claim = null);
 
 /// <summary>Whether a job was new.</summary>
-public enum AcceptOutcome
+internal enum AcceptOutcome
 {
     /// <summary>It is committed to the disk.</summary>
     Created,

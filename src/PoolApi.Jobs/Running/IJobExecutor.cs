@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs.Running;
 
 /// <summary>Runs attempts of jobs. It alone knows what a payload means.</summary>
-public interface IJobExecutor
+internal interface IJobExecutor
 {
     /// <summary>Runs one attempt on the pool, to its end.</summary>
     /// <param name="run">The attempt. Tell it when it has a worker (<see cref="JobRun.Started"/>).</param>
@@ -20,7 +20,7 @@ public interface IJobExecutor
 /// <param name="Result">The answer of the work, if it came to one.</param>
 /// <param name="Error">What went wrong, if something did.</param>
 /// <param name="MayRetry">Whether to run it once more might help.</param>
-public sealed record JobAttempt(AttemptOutcome Outcome, JobResult? Result, JobError? Error, bool MayRetry)
+internal sealed record JobAttempt(AttemptOutcome Outcome, JobResult? Result, JobError? Error, bool MayRetry)
 {
     /// <summary>
     /// Completes when no code of the work runs any more: later than the attempt has ended, if that ran for longer than it may. Until then the
@@ -44,7 +44,7 @@ public sealed record JobAttempt(AttemptOutcome Outcome, JobResult? Result, JobEr
 }
 
 /// <summary>How an attempt went, in a word.</summary>
-public enum AttemptOutcome
+internal enum AttemptOutcome
 {
     /// <summary>The work answered, and well.</summary>
     Succeeded,

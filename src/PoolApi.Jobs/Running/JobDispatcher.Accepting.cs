@@ -7,7 +7,7 @@ namespace PoolApi.Jobs.Running;
 /// Jobs that are claimed as they are accepted: while this instance has nothing else to do, one transaction instead of two, and
 /// nobody who has to look.
 /// </content>
-public sealed partial class JobDispatcher
+internal sealed partial class JobDispatcher
 {
     private readonly TaskCompletionSource _accepted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _accepting; // acceptances under way that may bring a claim

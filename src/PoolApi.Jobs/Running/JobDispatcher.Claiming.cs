@@ -8,7 +8,7 @@ namespace PoolApi.Jobs.Running;
 /// worker that runs out of work while jobs wait for one; an attempt that starts or ends; the moment when the share of the jobs
 /// lets one go first. So the number of claims is bounded by what happens, and no timer asks again and again.
 /// </remarks>
-public sealed partial class JobDispatcher
+internal sealed partial class JobDispatcher
 {
     /// <summary>A claim that found jobs is not told when the next one is due: it asks again, but not at once.</summary>
     private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(10);

@@ -6,7 +6,7 @@ namespace PoolApi.Jobs.Running;
 /// and that is all. Three things bring a round forward: a round that left something to do, changes that may have been missed, and a
 /// store that failed.
 /// </remarks>
-public sealed partial class JobDispatcher
+internal sealed partial class JobDispatcher
 {
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 

@@ -5,7 +5,7 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.Running;
 
 /// <content>One attempt, from its being given to the executor to its end's being written down.</content>
-public sealed partial class JobDispatcher
+internal sealed partial class JobDispatcher
 {
     private int _unwritten; // attempts that have ended, and whose end the stop could not write
 

@@ -19,7 +19,7 @@ namespace PoolApi.Jobs.Running;
 /// time by the share that jobs can count on (<see cref="JobShare"/>), which goes into the pool before what waits there. One that is
 /// accepted here while a worker is free and no other job waits is claimed as it is accepted (<see cref="AcceptAsync"/>).</para>
 /// </remarks>
-public sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
+internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
 {
     private readonly IJobStore _store;
     private readonly IJobExecutor _executor;

@@ -12,7 +12,7 @@ namespace PoolApi.Jobs.Running;
 /// object of changes, from the beginning on; the first dispatcher maintains the store, for all.</para>
 /// <para>Each has an equal part of <see cref="JobOptions.MemoryBytes"/>: large bodies of one pool take no memory from another.</para>
 /// </remarks>
-public sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
+internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
 {
     private readonly JobWatch _watch;
     private readonly Lazy<(JobDispatcher Dispatcher, KindFilter Kinds)[]> _all;
@@ -108,4 +108,4 @@ public sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
 /// <summary>A pool that runs jobs.</summary>
 /// <param name="Pool">The pool.</param>
 /// <param name="Kinds">The kinds of jobs that run there.</param>
-public sealed record PoolKinds(FixedThreadPool Pool, IReadOnlyCollection<string> Kinds);
+internal sealed record PoolKinds(FixedThreadPool Pool, IReadOnlyCollection<string> Kinds);

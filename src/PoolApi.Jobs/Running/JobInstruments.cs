@@ -8,7 +8,7 @@ namespace PoolApi.Jobs.Running;
 /// A counter has no series until something is added to it, and an alert on its increase does not see the first occurrence. So 0 is
 /// added for every known label value whenever somebody collects.
 /// </remarks>
-public sealed class JobInstruments
+internal sealed class JobInstruments
 {
     private readonly Counter<long> _accepted;
     private readonly Counter<long> _retried;

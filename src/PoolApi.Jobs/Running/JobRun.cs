@@ -3,7 +3,7 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.Running;
 
 /// <summary>An attempt that this instance has in hand. Thread-safe.</summary>
-public sealed class JobRun : IDisposable
+internal sealed class JobRun : IDisposable
 {
     /// <summary>What a timer can be set to. Nothing runs for as long.</summary>
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);

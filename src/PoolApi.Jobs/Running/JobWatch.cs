@@ -13,7 +13,7 @@ namespace PoolApi.Jobs.Running;
 /// <para>Where the store does not tell of what other instances do, it is asked four times a second which of the watched jobs have
 /// changed, as long as there are any: one operation, however many are watched.</para>
 /// </remarks>
-public sealed class JobWatch(IJobStore store)
+internal sealed class JobWatch(IJobStore store)
 {
     private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(250);
 

@@ -6,7 +6,7 @@ namespace PoolApi.Jobs.Running;
 /// <summary>A store that measures what each operation of another takes: <c>poolapi.store.operation.duration</c>. Owns the other.</summary>
 /// <param name="store">The other.</param>
 /// <param name="instruments">Where the measurements go.</param>
-public sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments) : IJobStore
+internal sealed class MeasuredJobStore(IJobStore store, JobInstruments instruments) : IJobStore
 {
     /// <summary>The names of all operations that are measured.</summary>
     internal static readonly string[] Operations =

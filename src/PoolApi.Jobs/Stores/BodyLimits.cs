@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs.Stores;
 
 /// <summary>Which bodies a claim brings along, so that it takes one round trip, and never long.</summary>
-public static class BodyLimits
+internal static class BodyLimits
 {
     /// <summary>A body up to this length comes with its claim.</summary>
     public const int Inline = 256 * 1024;

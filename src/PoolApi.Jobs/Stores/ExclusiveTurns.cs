@@ -8,7 +8,7 @@ namespace PoolApi.Jobs.Stores;
 /// </code>
 /// So neither waits for ever: the others have half of the time, and a wait is in the end longer than any job.
 /// </remarks>
-public sealed class ExclusiveTurns
+internal sealed class ExclusiveTurns
 {
     /// <summary>How long the instance claims nothing at first, for those that run to end.</summary>
     public static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(10);

@@ -13,7 +13,7 @@ namespace PoolApi.Jobs.Stores;
 /// (<see cref="FinishAsync"/> can be repeated; a claim that was lost with an acceptance is undone). A cancelled call may have been done as well.
 /// After disposal every method throws it, too.</para>
 /// </remarks>
-public interface IJobStore : IAsyncDisposable
+internal interface IJobStore : IAsyncDisposable
 {
     /// <summary>Is told of changes. Set before <see cref="OpenAsync"/>; none by default.</summary>
     IJobStoreListener? Listener { get; set; }
@@ -158,7 +158,7 @@ public interface IJobStore : IAsyncDisposable
 /// <param name="Job">The job.</param>
 /// <param name="Result">Its result, if it has one.</param>
 /// <param name="IsSwept">It is past its retention: the result it had is gone.</param>
-public sealed record JobWithResult(Job Job, JobResult? Result, bool IsSwept)
+internal sealed record JobWithResult(Job Job, JobResult? Result, bool IsSwept)
 {
     /// <summary>The length of the result's body if that was not read, since it is larger than was asked for; otherwise 0.</summary>
     public long UnreadBytes { get; init; }
@@ -167,9 +167,9 @@ public sealed record JobWithResult(Job Job, JobResult? Result, bool IsSwept)
 /// <summary>A job before and after it was asked to change.</summary>
 /// <param name="Before">The state it was in.</param>
 /// <param name="After">The job as it is now; unchanged if it could not.</param>
-public sealed record JobTransition(JobState Before, Job After);
+internal sealed record JobTransition(JobState Before, Job After);
 
 /// <summary>A version of a job that a caller knows.</summary>
 /// <param name="Id">The job.</param>
 /// <param name="Version">Its version.</param>
-public readonly record struct KnownVersion(Guid Id, long Version);
+internal readonly record struct KnownVersion(Guid Id, long Version);

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using PoolApi.Documentation;
-using PoolApi.Jobs.Running;
+using PoolApi.Jobs.AspNetCore;
 using PoolApi.JobSetup;
 using PoolApi.Requests;
 
@@ -33,10 +33,10 @@ internal static class DiagnosticsEndpoints
             .WithOperationId("runInline", byPost: "runInlineByPost")
             .WithSummary("The same nothing, not on the pool: what noop is compared with.");
 
-        group.MapMethods("/sleep", Methods, static (SleepRequest request, HttpContext context, CancellationToken cancellation) =>
+        group.MapMethods("/sleep", Methods, static (SleepRequest request, JobContext? job, CancellationToken cancellation) =>
             {
                 if (request.Uncooperative) Thread.Sleep(request.Milliseconds);
-                else Sleep(request.Milliseconds, context.Features.Get<JobRun>(), cancellation);
+                else Sleep(request.Milliseconds, job, cancellation);
                 return TypedResults.Text("done\n");
             })
             .RefuseHead(static context => SleepRequest.Read(context).Refusal)
@@ -70,7 +70,7 @@ internal static class DiagnosticsEndpoints
     }
 
     /// <summary>Blocks the worker, and wakes when it is cancelled. As a job, it says how far it is.</summary>
-    private static void Sleep(int milliseconds, JobRun? job, CancellationToken cancellation)
+    private static void Sleep(int milliseconds, JobContext? job, CancellationToken cancellation)
     {
         long since = Stopwatch.GetTimestamp();
         for (int left = milliseconds; left > 0; left = milliseconds - (int)Stopwatch.GetElapsedTime(since).TotalMilliseconds)

@@ -2,14 +2,13 @@ using Npgsql;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.Jobs.AspNetCore;
 using PoolApi.Jobs.Running;
+using PoolApi.Jobs;
 
 namespace PoolApi.JobSetup;
 
 /// <summary>Where jobs are kept and how they run: the section <c>Jobs</c>.</summary>
 internal sealed class JobSettings
 {
-    private static readonly JobsOptions Defaults = new();
-
     private static readonly TextSetting StoreSetting = Setting.Words(
         "Store", "sqlite", static text => text is "sqlite" or "postgres" or "none", "sqlite, postgres or none", "what keeps the jobs");
 
@@ -20,30 +19,25 @@ internal sealed class JobSettings
     private static readonly Setting ConnectionStringSetting = Setting.Special(
         "ConnectionString", "Host=…;Database=…;Username=…;Password=…", "where PostgreSQL is, with `Jobs:Store=postgres`");
 
-    private static readonly Setting<TimeSpan> Retention = Setting.Time(
-        "Retention", Defaults.Retention, TimeSpan.FromSeconds(1), TimeSpan.FromDays(3650),
-        "how long after its end a job keeps its body and result; it is listed for twice as long");
+    private static readonly Setting<TimeSpan> Retention = Of(
+        "Retention", JobRanges.Retention, "how long after its end a job keeps its body and result; it is listed for twice as long");
 
-    private static readonly Setting<long> MaxAttempts = Setting.WholeNumber("MaxAttempts", Defaults.MaxAttempts, 1, 100, "attempts of one job");
+    private static readonly Setting<long> MaxAttempts = Of("MaxAttempts", JobRanges.MaxAttempts, "attempts of one job");
 
-    private static readonly Setting<TimeSpan> RetryDelay = Setting.Time(
-        "RetryDelay", Defaults.RetryDelay, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1),
-        "the pause before the second attempt, doubled for each further one up to 5 minutes");
+    private static readonly Setting<TimeSpan> RetryDelay = Of(
+        "RetryDelay", JobRanges.RetryDelay, "the pause before the second attempt, doubled for each further one up to 5 minutes");
 
-    private static readonly Setting<TimeSpan> Lease = Setting.Time(
-        "Lease", Defaults.Lease, TimeSpan.FromSeconds(3), TimeSpan.FromHours(1), "how long after an instance has died others take on its jobs");
+    private static readonly Setting<TimeSpan> Lease = Of("Lease", JobRanges.Lease, "how long after an instance has died others take on its jobs");
 
-    private static readonly Setting<long> MaxRedeliveries = Setting.WholeNumber(
-        "MaxRedeliveries", Defaults.MaxRedeliveries, 0, 1000, "how often a job begins again because its instance died");
+    private static readonly Setting<long> MaxRedeliveries = Of(
+        "MaxRedeliveries", JobRanges.MaxRedeliveries, "how often a job begins again because its instance died");
 
-    private static readonly Setting<double> Share = Setting.Fraction(
-        "Share", Defaults.Share, 0, 1, "the part of the workers' time that jobs can count on while requests keep all of them busy");
+    private static readonly Setting<double> Share = Of(
+        "Share", JobRanges.Share, "the part of the workers' time that jobs can count on while requests keep all of them busy");
 
-    private static readonly Setting<long> MaxPayloadBytes = Setting.WholeNumber(
-        "MaxPayloadBytes", Defaults.MaxPayloadBytes, 1, JobsOptions.MaxBytes, "bytes of the body of a job");
+    private static readonly Setting<long> MaxPayloadBytes = Of("MaxPayloadBytes", JobRanges.Bytes, "bytes of the body of a job");
 
-    private static readonly Setting<long> MaxResultBytes = Setting.WholeNumber(
-        "MaxResultBytes", Defaults.MaxResultBytes, 1, JobsOptions.MaxBytes, "bytes of the result of a job");
+    private static readonly Setting<long> MaxResultBytes = Of("MaxResultBytes", JobRanges.Bytes, "bytes of the result of a job");
 
     private static readonly Setting<long> MemoryBytes = Setting.WholeNumber(
         "MemoryBytes", new JobOptions().MemoryBytes, 1, 1L << 40,
@@ -74,16 +68,16 @@ internal sealed class JobSettings
 
         string store = reader.Read(StoreSetting);
         string path = reader.Read(PathSetting);
-        int attempts = reader.Read(MaxAttempts, Defaults.MaxAttempts);
-        int payload = reader.Read(MaxPayloadBytes, Defaults.MaxPayloadBytes);
-        int result = reader.Read(MaxResultBytes, Defaults.MaxResultBytes);
+        int attempts = reader.Read(MaxAttempts, JobRanges.MaxAttempts.Default);
+        int payload = reader.Read(MaxPayloadBytes, JobRanges.Bytes.Default);
+        int result = reader.Read(MaxResultBytes, JobRanges.Bytes.Default);
         // The default leaves room for the largest job; what is set must do so itself.
         long memory = reader.Read(MemoryBytes, Math.Max(new JobOptions().MemoryBytes, payload));
-        TimeSpan lease = reader.Read(Lease, Defaults.Lease);
-        double share = reader.Read(Share, Defaults.Share);
-        TimeSpan retention = reader.Read(Retention, Defaults.Retention);
-        int redeliveries = reader.Read(MaxRedeliveries, Defaults.MaxRedeliveries);
-        TimeSpan retryDelay = reader.Read(RetryDelay, Defaults.RetryDelay);
+        TimeSpan lease = reader.Read(Lease, JobRanges.Lease.Default);
+        double share = reader.Read(Share, JobRanges.Share.Default);
+        TimeSpan retention = reader.Read(Retention, JobRanges.Retention.Default);
+        int redeliveries = reader.Read(MaxRedeliveries, JobRanges.MaxRedeliveries.Default);
+        TimeSpan retryDelay = reader.Read(RetryDelay, JobRanges.RetryDelay.Default);
         reader.Known(ConnectionStringSetting);
         reader.RejectUnknownKeys(secret: true);
         // A job that is accepted must fit beside nothing at least, and what is set is kept.
@@ -117,6 +111,12 @@ internal sealed class JobSettings
             },
         };
     }
+
+    private static Setting<TimeSpan> Of(string key, JobRange<TimeSpan> range, string text) => Setting.Time(key, range.Default, range.Min, range.Max, text);
+
+    private static Setting<long> Of(string key, JobRange<int> range, string text) => Setting.WholeNumber(key, range.Default, range.Min, range.Max, text);
+
+    private static Setting<double> Of(string key, JobRange<double> range, string text) => Setting.Fraction(key, range.Default, range.Min, range.Max, text);
 
     private static bool IsConnectionString(string text)
     {

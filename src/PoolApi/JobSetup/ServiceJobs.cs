@@ -1,6 +1,5 @@
 using PoolApi.Auth;
 using PoolApi.Jobs.AspNetCore;
-using PoolApi.Jobs.PostgreSql;
 using PoolApi.Requests;
 
 namespace PoolApi.JobSetup;
@@ -20,9 +19,9 @@ internal static class ServiceJobs
             settings.Configure(options);
             if (hasKeys) options.Client = static context => context.Features.Get<ApiClient>()?.Name;
         });
-        // Made when the app starts: what is wrong with the connection string is told there, with everything else that is wrong.
-        if (settings.Store == JobStoreKind.Postgres) jobs.UseStore(_ => new PostgreSqlJobStore(settings.ConnectionString));
-        else jobs.UseSqlite(settings.Path);
+        if (settings.Store == JobStoreKind.Sqlite) jobs.UseSqlite(settings.Path);
+        // One that is missing is told when the app starts, with everything else that is wrong.
+        else if (!string.IsNullOrWhiteSpace(settings.ConnectionString)) jobs.UsePostgreSql(settings.ConnectionString);
     }
 
     /// <summary>Needs a key where keys are asked for, although nothing of it runs on the pool.</summary>

@@ -7,9 +7,9 @@ public sealed class InMemoryConformance : JobStoreConformance
 {
     private readonly InMemoryJobs _jobs = new();
 
-    protected override Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) => OpenInMemoryAsync(_jobs, listener, isShared: true);
+    private protected override Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) => OpenInMemoryAsync(_jobs, listener, isShared: true);
 
-    protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
+    private protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
 
     internal static async Task<IJobStore> OpenInMemoryAsync(InMemoryJobs jobs, IJobStoreListener? listener, bool isShared)
     {
@@ -24,8 +24,8 @@ public sealed class UnsharedInMemoryConformance : JobStoreConformance
 {
     private readonly InMemoryJobs _jobs = new();
 
-    protected override Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) =>
+    private protected override Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) =>
         InMemoryConformance.OpenInMemoryAsync(_jobs, listener, isShared: false);
 
-    protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
+    private protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
 }

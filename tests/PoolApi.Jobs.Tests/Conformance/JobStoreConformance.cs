@@ -12,14 +12,14 @@ public abstract partial class JobStoreConformance
 {
     /// <summary>Opens a store. The first of a test is empty; the test disposes of it.</summary>
     /// <param name="listener">Is told of changes.</param>
-    protected abstract Task<IJobStore> OpenAsync(IJobStoreListener? listener = null);
+    private protected abstract Task<IJobStore> OpenAsync(IJobStoreListener? listener = null);
 
     /// <summary>
     /// Opens one more store on the data of <see cref="OpenAsync"/>: as another instance while the first is open, if the store
     /// is shared; or after the first has been closed. The test disposes of it.
     /// </summary>
     /// <param name="listener">Is told of changes.</param>
-    protected abstract Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null);
+    private protected abstract Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null);
 
     private static readonly MaintenanceRules KeepAll = new(TimeSpan.FromDays(1), 1_000_000);
 

@@ -10,7 +10,7 @@ public sealed class PostgresConformance(PostgresCluster cluster) : JobStoreConfo
 {
     private readonly string _schema = PostgresTests.NewSchema();
 
-    protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null)
+    private protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null)
     {
         PostgresCluster.Require();
         var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema) { Listener = listener };
@@ -18,5 +18,5 @@ public sealed class PostgresConformance(PostgresCluster cluster) : JobStoreConfo
         return store;
     }
 
-    protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
+    private protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
 }

@@ -10,7 +10,7 @@ public sealed class SqliteConformanceTests : JobStoreConformance, IDisposable
 
     public void Dispose() => _place.Dispose();
 
-    protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) => await _place.OpenAsync(listener);
+    private protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) => await _place.OpenAsync(listener);
 
-    protected override async Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => await _place.OpenAsync(listener);
+    private protected override async Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => await _place.OpenAsync(listener);
 }
