@@ -22,7 +22,8 @@ internal sealed class AppInstruments
         _attributes = attributes;
         foreach (PoolContext pool in pools.All)
         {
-            foreach (string reason in Rejection.Reasons(pool)) pool.Threads.DeclareRejection(reason);
+            foreach (string reason in Rejection.Reasons(pool)) pool.Admission.DeclareRejection(reason);
+            pool.Admission.DeclareWithdrawal(PoolContext.ClientGone);
         }
         IMeasuredBudget[] budgets = [.. others];
         // Not disposed here: the factory owns it and disposes it with the host.
@@ -67,7 +68,7 @@ internal sealed class AppInstruments
     {
         foreach (Endpoint endpoint in endpoints?.Endpoints ?? [])
         {
-            if (_attributes.Resolve(endpoint).Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Threads.DeclareKind(pooled.Kind);
+            if (_attributes.Resolve(endpoint).Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Admission.DeclareKind(pooled.Kind);
         }
     }
 }

@@ -8,7 +8,13 @@ namespace PoolApi.AspNetCore;
 internal sealed class PoolContext(
     FixedThreadPool threads, PoolOptions options, TimeSpan maxQueueTime, TimeSpan maxRunTime, PoolRegistration registration, AnswerBudget answers, TimeProvider time)
 {
+    /// <summary>Why a request withdraws its work: its client has left. The metrics have it as an outcome.</summary>
+    public const string ClientGone = "client_gone";
+
     public FixedThreadPool Threads => threads;
+
+    /// <summary>The threads, as an admission control sees them.</summary>
+    public IPoolAdmission Admission => threads;
 
     public PoolOptions Options => options;
 
@@ -30,7 +36,7 @@ internal sealed class PoolContext(
     /// <summary>Brings requests whose work has ended back to the .NET ThreadPool.</summary>
     public HandBack HandBack { get; } = new();
 
-    private OrderArbiter Order { get; } = new(newestFirst => threads.TakesNewestFirst = newestFirst);
+    private OrderArbiter Order { get; } = new(((IPoolAdmission)threads).SetOrder);
 
     /// <summary>
     /// What is let in of one endpoint's requests while more comes than the pool can do: what its clients teach is no matter to the
@@ -38,5 +44,5 @@ internal sealed class PoolContext(
     /// </summary>
     /// <returns><see langword="null"/>: it is switched off.</returns>
     public OverloadControl? NewOverloadControl() =>
-        options.OverloadControl ? new OverloadControl(threads.EstimateQueueTime, Order.Join(), time) : null;
+        options.OverloadControl ? new OverloadControl(Admission.EstimateQueueTime, Order.Join(), time) : null;
 }

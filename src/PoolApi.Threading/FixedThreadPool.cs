@@ -84,23 +84,6 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     public SynchronizationContext SynchronizationContext { get; }
 
     /// <summary>
-    /// Whether of the items of one priority the newest is taken first, not the oldest; default: <see langword="false"/>. For
-    /// overload: when more comes than can be done, whoever has waited longest is about to give up, and only the newest are
-    /// worth the work. May be changed at any time, from any thread; costs a visit to the queue's lock.
-    /// </summary>
-    public bool TakesNewestFirst
-    {
-        get => _core.Queue.TakesNewestFirst;
-        set => _core.Queue.TakesNewestFirst = value;
-    }
-
-    /// <summary>
-    /// Whether the next submission would be refused as full. Out of date as soon as it is read: good for refusing early
-    /// what is expensive to prepare, not for deciding whether to submit.
-    /// </summary>
-    public bool IsLikelyFull => !_core.Views.HasRoomGuess;
-
-    /// <summary>
     /// Completes when the pool is closed and everything it accepted has ended; the last item may be about to be told so. Never
     /// fails.
     /// </summary>
@@ -153,13 +136,6 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled first.</exception>
     public ValueTask<bool> WaitForSpaceAsync(CancellationToken cancellationToken = default) => _core.Space.WaitAsync(cancellationToken);
 
-    /// <summary>
-    /// Completes when a worker next finds nothing to do and goes to sleep, or leaves. Workers that sleep already do not count:
-    /// ask first, then look at the workers (<see cref="GetSnapshot"/>), and no idle worker goes unnoticed. Never fails. Costs the
-    /// workers one read each time they go to sleep.
-    /// </summary>
-    public Task NextIdleAsync() => _core.Idle.Next();
-
     /// <summary>Waits until there is room in the queue, blocking the caller.</summary>
     /// <param name="timeout">For how long at most, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
     /// <returns>
@@ -189,38 +165,6 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         if (workers is < 1 or > FixedThreadPoolOptions.MaxWorkers)
             throw new ArgumentOutOfRangeException(nameof(workers), workers, $"workers may be 1 to {FixedThreadPoolOptions.MaxWorkers}.");
         _core.Workers.Resize(workers);
-    }
-
-    /// <summary>
-    /// How long an item that joins the queue now may have to wait: waiting items × mean run time of recent items ÷
-    /// workers, at most a day. An estimate.
-    /// </summary>
-    public TimeSpan EstimateQueueTime() => _core.Views.EstimateQueueTime();
-
-    /// <summary>Counts a refusal by an admission control in front of the pool under <c>poolapi.work.rejected</c>.</summary>
-    /// <param name="reason">Why, one of a small fixed set of words.</param>
-    public void CountRejected(string reason)
-    {
-        ArgumentNullException.ThrowIfNull(reason);
-        _core.Records.Refused(reason, 1);
-        _core.Instruments.Rejected(_core, reason);
-    }
-
-    /// <summary>Says that items of this kind may come. Their counters are exported from now on, at 0, and not from the first item on.</summary>
-    /// <remarks>An alert on the increase of a counter sees the first occurrence only if the counter was there before. Declared twice, a kind counts once.</remarks>
-    /// <param name="kind">As <see cref="PoolWorkItem.Kind"/> gives it, one of a small fixed set of words.</param>
-    public void DeclareKind(string kind)
-    {
-        ArgumentNullException.ThrowIfNull(kind);
-        _core.Labels.AddKind(kind);
-    }
-
-    /// <summary>The same for a reason of <see cref="CountRejected"/>. Those of the pool itself need not be declared.</summary>
-    /// <param name="reason">Why, one of a small fixed set of words.</param>
-    public void DeclareRejection(string reason)
-    {
-        ArgumentNullException.ThrowIfNull(reason);
-        _core.Labels.AddReason(reason);
     }
 
     /// <summary>The pool and every worker at one moment. Takes the pool's lock for a time proportional to the workers.</summary>

@@ -27,6 +27,7 @@ public abstract partial class PoolWorkItem
     internal Worker? LastWorker;
     internal long SubmittedAt;
     internal long StartedAt;
+    internal string? Withdrawal; // the reason of the caller that withdrew it
     internal volatile bool StopSignalled; // the pool, stopping, asked it to stop
 
     /// <summary>When it ended; 0 before. In the place of the limit on waiting, which is over by then.</summary>
@@ -96,19 +97,28 @@ public abstract partial class PoolWorkItem
     private PoolCore? Core => (PoolCore?)Volatile.Read(ref Holder);
 
     /// <summary>
-    /// Asks the item to stop. While it waits, it is removed at once, its slot is free, and it ends with
-    /// <paramref name="reason"/>; while it runs, <see cref="CancellationToken"/> is cancelled and the rest is up to the
-    /// work; before it is submitted for the first time, it will end with the reason as soon as it is. Safe from any thread.
+    /// Asks the item to stop. While it waits, it is removed at once, its slot is free, and it ends as
+    /// <see cref="WorkOutcome.Cancelled"/> or, with a reason, as <see cref="WorkOutcome.Withdrawn"/>; while it runs,
+    /// <see cref="CancellationToken"/> is cancelled and the rest is up to the work; before it is submitted for the first time, it will
+    /// end so as soon as it is. Safe from any thread.
     /// </summary>
-    /// <param name="reason">Why, should it not have run. Default: <see cref="NotRunReason.Cancelled"/>.</param>
+    /// <param name="reason">
+    /// Why the caller withdraws it, should it not have run: one of a small fixed set of words, by which the pool's metrics count it in the
+    /// place of an outcome. Default: <see langword="null"/>, it is cancelled.
+    /// </param>
     /// <returns><see langword="true"/> if the item was waiting and has been removed by this call.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The reason is none of the enumeration's.</exception>
-    public bool Cancel(NotRunReason reason = NotRunReason.Cancelled)
+    /// <exception cref="ArgumentException">The reason is empty.</exception>
+    public bool Cancel(string? reason = null)
     {
-        _ = reason.ToOutcome(); // throws here, before anything has changed, if it is none
-        Volatile.Write(ref _asked, (byte)(reason + 1)); // before the mark; see MarkByToken
-        MarkCancelled(reason);
-        if (Core is { } core && core.EndWaiting(this, reason)) return true;
+        if (reason is not null)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(reason);
+            Withdrawal = reason;
+        }
+        WorkOutcome outcome = reason is null ? WorkOutcome.Cancelled : WorkOutcome.Withdrawn;
+        Volatile.Write(ref _asked, (byte)(outcome + 1)); // before the mark; see MarkByToken
+        MarkCancelled(outcome);
+        if (Core is { } core && core.EndWaiting(this, outcome)) return true;
         SignalRunning();
         return false;
     }
@@ -147,6 +157,7 @@ public abstract partial class PoolWorkItem
         {
             CancelRequested = false;
             if (_asked != 0) _asked = 0;
+            if (Withdrawal is not null) Withdrawal = null;
             if (_cancellation is not null) _cancellation = null;
             if (_watch is not null) _watch = null;
             if (StopSignalled) StopSignalled = false;
@@ -208,6 +219,7 @@ public abstract partial class PoolWorkItem
         _cancellation = null;
         _watch = null;
         _asked = 0;
+        Withdrawal = null;
         CancelRequested = false;
     }
 
@@ -247,9 +259,9 @@ public abstract partial class PoolWorkItem
         e is OperationCanceledException && CancelRequested ? WorkOutcome.Cancelled : WorkOutcome.Failed;
 
     /// <summary>Marks the item: it ends when it comes to be sorted into a lane, if it has not by then.</summary>
-    internal void MarkCancelled(NotRunReason reason)
+    internal void MarkCancelled(WorkOutcome outcome)
     {
-        CancelReason = reason;
+        CancelOutcome = outcome;
         CancelRequested = true;
         // Pairs with the reservation of a place, a full fence, in PoolCore.Submit: either who marks sees the pool, or the
         // pool, taking the item in, sees the mark.
@@ -261,7 +273,7 @@ public abstract partial class PoolWorkItem
     internal bool MarkByToken()
     {
         if (CancelRequested) return false;
-        MarkCancelled(NotRunReason.Cancelled); // a full fence; pairs with the order in Cancel
+        MarkCancelled(WorkOutcome.Cancelled); // a full fence; pairs with the order in Cancel
         RemarkIfAsked();
         return true;
     }
@@ -277,7 +289,7 @@ public abstract partial class PoolWorkItem
 
     private void RemarkIfAsked()
     {
-        if (Volatile.Read(ref _asked) is not 0 and byte asked) MarkCancelled((NotRunReason)(asked - 1));
+        if (Volatile.Read(ref _asked) is not 0 and byte asked) MarkCancelled((WorkOutcome)(asked - 1));
     }
 
     /// <summary>The pool that has the item, or had it last.</summary>

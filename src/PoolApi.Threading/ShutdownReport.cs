@@ -50,8 +50,7 @@ public sealed class ShutdownReport
         Append(text, Counts[WorkOutcome.Failed], "failed");
         Append(text, Counts[WorkOutcome.Cancelled], "cancelled");
         Append(text, Counts[WorkOutcome.Expired], "expired");
-        Append(text, Counts[WorkOutcome.Shed], "shed");
-        Append(text, Counts[WorkOutcome.ClientGone], "without a client");
+        Append(text, Counts[WorkOutcome.Withdrawn], "withdrawn");
         Append(text, Counts[WorkOutcome.NotStarted], "never ran");
         if (NotStarted.Count > 0)
         {

@@ -6,21 +6,16 @@ namespace PoolApi.Threading;
 /// </summary>
 public sealed class WorkNotRunException : WorkRefusedException
 {
-    internal WorkNotRunException(string poolName, NotRunReason reason)
-        : base(poolName, $"The pool '{poolName}' did not run the work: {Explain(reason)}.")
+    internal WorkNotRunException(string poolName, WorkOutcome outcome)
+        : base(poolName, $"The pool '{poolName}' did not run the work: {Explain(outcome)}.")
     {
-        Reason = reason;
+        Outcome = outcome;
     }
 
-    /// <summary>Why the work did not run.</summary>
-    public NotRunReason Reason { get; }
+    /// <summary>How the work ended: <see cref="WorkOutcome.Expired"/> or <see cref="WorkOutcome.NotStarted"/>.</summary>
+    public WorkOutcome Outcome { get; }
 
-    private static string Explain(NotRunReason reason) => reason switch
-    {
-        NotRunReason.Cancelled => "it was cancelled while it waited",
-        NotRunReason.Expired => "it waited longer than it may",
-        NotRunReason.Shed => "the pool is overloaded",
-        NotRunReason.ClientGone => "the client went away while it waited",
-        _ => "the pool stopped before a worker was free",
-    };
+    private static string Explain(WorkOutcome outcome) => outcome == WorkOutcome.Expired
+        ? "it waited longer than it may"
+        : "the pool stopped before a worker was free";
 }

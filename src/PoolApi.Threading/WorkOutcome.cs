@@ -20,11 +20,8 @@ public enum WorkOutcome
     /// </summary>
     Expired,
 
-    /// <summary>It never ran: it was dropped because the pool was overloaded.</summary>
-    Shed,
-
-    /// <summary>It never ran: the client who wanted the result went away.</summary>
-    ClientGone,
+    /// <summary>It never ran: it was cancelled for a reason of the caller's own (<see cref="PoolWorkItem.Cancel"/>).</summary>
+    Withdrawn,
 
     /// <summary>It never ran: the pool stopped before a worker was free.</summary>
     NotStarted,

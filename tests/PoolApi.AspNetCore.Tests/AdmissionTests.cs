@@ -72,7 +72,7 @@ public class AdmissionTests
             await app.UntilQueued(1);
         }
         await app.UntilQueued(0);
-        Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.ClientGone]);
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.Withdrawn]);
         await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
         gate.Open();
         Assert.Equal("passed", await running);

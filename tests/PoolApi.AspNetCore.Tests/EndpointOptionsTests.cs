@@ -74,7 +74,7 @@ public sealed class EndpointOptionsTests
             using HttpResponseMessage waited = await app.Client.GetAsync(Root, TestApp.Token);
             Assert.Equal((418, "too slow"), ((int)waited.StatusCode, await waited.Content.ReadAsStringAsync(TestApp.Token)));
         }
-        Assert.Equal(0, app.Pool.GetSnapshot().Counts[WorkOutcome.ClientGone]);
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts[WorkOutcome.Withdrawn]);
         gate.Open();
         using HttpResponseMessage passed = await blocking;
         Assert.Equal(HttpStatusCode.OK, passed.StatusCode);

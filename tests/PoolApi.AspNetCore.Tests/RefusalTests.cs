@@ -75,7 +75,7 @@ public sealed class RefusalTests
         Assert.Equal(
             "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.",
             (string?)problem["detail"]);
-        string[] others = [.. new[] { Endpoints.Rejection.Overloaded(app.PoolContext()), Endpoints.Rejection.Shed(app.PoolContext()) }.Select(static r => r.Told.Detail)];
+        string[] others = [.. new[] { Endpoints.Rejection.Overloaded(app.PoolContext()), Endpoints.Rejection.OutOfMemory(app.PoolContext()) }.Select(static r => r.Told.Detail)];
         Assert.Equal(2, others.Distinct().Count());
         Assert.All(others, static detail => Assert.DoesNotContain("bod", detail, StringComparison.Ordinal));
     }

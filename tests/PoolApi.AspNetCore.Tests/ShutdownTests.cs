@@ -38,7 +38,7 @@ public class ShutdownTests
             static l => Assert.Equal("Shutting down worker 1", l),
             static l => Assert.Matches("^Shutdown: Flushing, reason application, 0 in flight, 0 queued, [0-9]+ ms$", l),
             static l => Assert.Equal(
-                "Shutdown complete: exit 0, accepted 5, completed 5, failed 0, cancelled 0, expired 0, shed 0, client gone 0, not started 0, "
+                "Shutdown complete: exit 0, accepted 5, completed 5, failed 0, cancelled 0, expired 0, client gone 0, not started 0, "
                 + "abandoned 0, joined 2/2", l));
         Assert.All(app.Log.Lines.Where(static l => l.Text.StartsWith("Shut", StringComparison.Ordinal)), static l => Assert.Equal(LogLevel.Information, l.Level));
         Assert.Equal(5, app.Log.Lines.Count(static l => l is { Level: LogLevel.Debug, Text: "Worker 0 got a job; executing" or "Worker 1 got a job; executing" }));
@@ -81,7 +81,7 @@ public class ShutdownTests
         Assert.Contains(app.Log.Lines, static l => l is
         {
             Level: LogLevel.Error,
-            Text: "Shutdown complete: exit 3, accepted 2, completed 0, failed 0, cancelled 1, expired 0, shed 0, client gone 0, not started 1, abandoned 0, joined 1/1",
+            Text: "Shutdown complete: exit 3, accepted 2, completed 0, failed 0, cancelled 1, expired 0, client gone 0, not started 1, abandoned 0, joined 1/1",
         });
         Assert.Single(app.Log.With("Shutdown: Cancelling"));
     }
@@ -126,7 +126,7 @@ public class ShutdownTests
         Assert.Contains(app.Log.Lines, static l => l is
         {
             Level: LogLevel.Error,
-            Text: "Shutdown complete: exit 4, accepted 1, completed 0, failed 0, cancelled 0, expired 0, shed 0, client gone 0, not started 0, abandoned 1, joined 0/1",
+            Text: "Shutdown complete: exit 4, accepted 1, completed 0, failed 0, cancelled 0, expired 0, client gone 0, not started 0, abandoned 1, joined 0/1",
         });
         Assert.Matches(@"^Worker 0 \(cpu-0\) could not be joined: it runs work for /, since [0-9.]+ s$", Assert.Single(app.Log.With("Worker 0 (")));
         gate.Open();
@@ -207,7 +207,7 @@ public class ShutdownTests
         app.Shutdown.Begin("enough", lameDuck: false); // ends it
         await stop;
         Assert.Matches(
-            "^Shutdown complete: accepted 1, completed 1, failed 0, cancelled 0, expired 0, shed 0, client gone 0, not started 0, abandoned 0, joined ([0-9]+)/\\1$",
+            "^Shutdown complete: accepted 1, completed 1, failed 0, cancelled 0, expired 0, client gone 0, not started 0, abandoned 0, joined ([0-9]+)/\\1$",
             Assert.Single(app.Log.With("Shutdown complete")));
     }
 

@@ -21,7 +21,7 @@ public sealed class MaxRequestsTests
             third.MustBeProblem(503, "draining");
         (await first).MustBe(200);
         (await second).MustBe(200);
-        Assert.Equal(new ShutdownSummary(0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
+        Assert.Equal(new ShutdownSummary(0, 2, 2, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
     }
 
     private static async Task<Answer?> AskAsync(PoolApiProcess service)

@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd;
 public sealed class MetricsTests
 {
     private static readonly string[] Outcomes =
-        ["completed", "failed", "cancelled", "expired", "shed", "client_gone", "not_started", "abandoned", "timed_out"];
+        ["completed", "failed", "cancelled", "expired", "client_gone", "not_started", "abandoned", "timed_out"];
 
     [Theory, ClassData(typeof(BothForms))]
     public async Task Promtool_has_nothing_to_say(ServiceForm form)
@@ -88,7 +88,7 @@ public sealed class MetricsTests
         Assert.Equal((2, 1), (summary.Expired, summary.ClientGone));
         int[] log =
         [
-            summary.Completed, summary.Failed, summary.Cancelled, summary.Expired, summary.Shed, summary.ClientGone, summary.NotStarted,
+            summary.Completed, summary.Failed, summary.Cancelled, summary.Expired, summary.ClientGone, summary.NotStarted,
             summary.Abandoned, summary.TimedOut,
         ];
         Assert.Equal(log, Outcomes.Select(outcome => (int)metrics.Sum("poolapi_work_finished_total", $"outcome=\"{outcome}\"")));

@@ -15,7 +15,7 @@ public sealed class StartTests
         (await service.Management.GetAsync("/startupz")).MustBe(200);
         var summary = await service.StopAsync();
 
-        Assert.Equal(new ShutdownSummary(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2), summary);
+        Assert.Equal(new ShutdownSummary(0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2), summary);
         Assert.False(Directory.Exists($"/proc/{service.Id}"), "the process is still there");
     }
 
@@ -30,7 +30,7 @@ public sealed class StartTests
 
         (await running[0]).MustBe(200);
         var summary = await service.ReadSummaryAsync();
-        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1), summary);
+        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1), summary);
         Assert.Contains(service.Log.Lines, line => Regex.IsMatch(line, @"Shutting down worker 0\b"));
     }
 

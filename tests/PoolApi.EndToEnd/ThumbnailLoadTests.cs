@@ -29,6 +29,6 @@ public sealed class ThumbnailLoadTests
         Assert.Equal(Requests + 1, after.Workers.Sum(worker => worker.Completed));
         Assert.Equal(0, after.QueueBytes);
         var summary = await service.StopAsync();
-        Assert.Equal(new ShutdownSummary(0, Requests + 1, Requests + 1, 0, 0, 0, 0, 0, 0, 0, 2, 2), summary);
+        Assert.Equal(new ShutdownSummary(0, Requests + 1, Requests + 1, 0, 0, 0, 0, 0, 0, 2, 2), summary);
     }
 }

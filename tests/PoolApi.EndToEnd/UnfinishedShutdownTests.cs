@@ -45,7 +45,7 @@ public sealed class UnfinishedShutdownTests
 
         (await running[0]).MustBeProblem(503, "state-unknown");
         var summary = await service.ReadSummaryAsync();
-        Assert.Equal(new ShutdownSummary(4, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2), summary);
+        Assert.Equal(new ShutdownSummary(4, 1, 0, 0, 0, 0, 0, 0, 1, 1, 2), summary);
         var after = service.Log.Lines.Skip(linesBefore).ToArray();
         Assert.Contains(after, line => Regex.IsMatch(line, $@"\bcpu-{stuck}\b"));
         Assert.DoesNotContain(after, line => Regex.IsMatch(line, $@"Shutting down worker {stuck}\s*$"));

@@ -124,7 +124,7 @@ public class BatchTests
             {
                 PoolWorkItem[] batch = [.. Enumerable.Range(next, random.Next(1, 80)).Select(i => new TestItem(_ => order.Add((n, i))))];
                 next += pool.TrySubmit(batch);
-                if (pool.IsLikelyFull) pool.WaitForSpace(Patience.Long);
+                if (((IPoolAdmission)pool).IsLikelyFull) pool.WaitForSpace(Patience.Long);
             }
         }))];
         foreach (Thread submitter in submitters) submitter.JoinPatiently();

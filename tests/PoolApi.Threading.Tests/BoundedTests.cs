@@ -17,7 +17,7 @@ public class BoundedTests
             TestItem Blocker() => new(_ => release.WaitPatiently());
             for (int i = 0; i < workers + capacity; i++) pool.Accepted(Blocker());
             Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(Blocker()));
-            Assert.True(pool.IsLikelyFull);
+            Assert.True(((IPoolAdmission)pool).IsLikelyFull);
             Patience.Until(() => pool.GetSnapshot().InFlight == workers);
             Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(Blocker()));
             Assert.Equal((capacity, capacity), (pool.GetSnapshot().QueueLength, pool.GetSnapshot().QueueCapacity));
@@ -40,7 +40,7 @@ public class BoundedTests
                 Assert.Equal(0, refused.Endings.Count);
             }
             // Both asleep: only then is there room for three.
-            Patience.Until(() => pool.GetSnapshot() is { InFlight: 0, QueueLength: 0 } && !pool.IsLikelyFull);
+            Patience.Until(() => pool.GetSnapshot() is { InFlight: 0, QueueLength: 0 } && !((IPoolAdmission)pool).IsLikelyFull);
         }
     }
 

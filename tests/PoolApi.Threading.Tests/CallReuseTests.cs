@@ -102,7 +102,7 @@ public class CallReuseTests
                             }
                             catch (WorkNotRunException e)
                             {
-                                Assert.Equal(NotRunReason.Expired, e.Reason);
+                                Assert.Equal(WorkOutcome.Expired, e.Outcome);
                             }
                             break;
                         default:

@@ -30,7 +30,7 @@ public class ObserverTests
         Assert.Equal(1, pool.TrySubmit(batch));
         var refused = new TestItem();
         Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(refused));
-        cancelled.Cancel(NotRunReason.ClientGone);
+        cancelled.Cancel("withdrawn");
         pool.CancelAll();
         busy.Dispose();
         await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
@@ -45,7 +45,7 @@ public class ObserverTests
         Assert.IsType<InvalidDataException>(Finished(failed, WorkOutcome.Failed));
         Finished(asynchronous, WorkOutcome.Completed);
         Finished(busy.Items[0], WorkOutcome.Completed);
-        Finished(cancelled, WorkOutcome.ClientGone);
+        Finished(cancelled, WorkOutcome.Withdrawn);
         Finished(notStarted, WorkOutcome.NotStarted);
         Finished(batch[0], WorkOutcome.NotStarted);
 

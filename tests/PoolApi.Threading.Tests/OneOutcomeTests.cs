@@ -132,12 +132,9 @@ public class OneOutcomeTests
     }
 
     [Theory]
-    [InlineData(NotRunReason.Cancelled, WorkOutcome.Cancelled)]
-    [InlineData(NotRunReason.Expired, WorkOutcome.Expired)]
-    [InlineData(NotRunReason.Shed, WorkOutcome.Shed)]
-    [InlineData(NotRunReason.ClientGone, WorkOutcome.ClientGone)]
-    [InlineData(NotRunReason.NotStarted, WorkOutcome.NotStarted)]
-    public async Task Work_ends_with_the_reason_it_was_cancelled_for_also_when_that_came_first(NotRunReason reason, WorkOutcome outcome)
+    [InlineData(null, WorkOutcome.Cancelled)]
+    [InlineData("client_gone", WorkOutcome.Withdrawn)]
+    public async Task Work_ends_with_the_reason_it_was_cancelled_for_also_when_that_came_first(string? reason, WorkOutcome outcome)
     {
         using FixedThreadPool pool = Pools.Make();
         using Occupation busy = pool.Occupy();
@@ -162,7 +159,7 @@ public class OneOutcomeTests
     {
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
-        Assert.Throws<ArgumentOutOfRangeException>(() => item.Cancel((NotRunReason)99));
+        Assert.Throws<ArgumentException>(() => item.Cancel(""));
         Assert.False(item.IsCancellationRequested);
         pool.Accepted(item);
         Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
@@ -191,7 +188,7 @@ public class OneOutcomeTests
         time.Advance(TimeSpan.FromSeconds(3));
         Assert.Equal(WorkOutcome.Expired, await late.Endings.First);
         var error = await Assert.ThrowsAsync<WorkNotRunException>(() => call.Patiently());
-        Assert.Equal((NotRunReason.Expired, pool.Name), (error.Reason, error.PoolName));
+        Assert.Equal((WorkOutcome.Expired, pool.Name), (error.Outcome, error.PoolName));
         Assert.Equal((0, 3L), (pool.GetSnapshot().QueueLength, pool.GetSnapshot().Counts[WorkOutcome.Expired]));
     }
 
@@ -262,7 +259,7 @@ public class OneOutcomeTests
             Assert.Equal(WorkOutcome.NotStarted, await item.Endings.First);
         }
         var error = await Assert.ThrowsAsync<WorkNotRunException>(() => call.Patiently());
-        Assert.Equal(NotRunReason.NotStarted, error.Reason);
+        Assert.Equal(WorkOutcome.NotStarted, error.Outcome);
         ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
         Assert.Equal(2, report.NotStarted.Count);
         Assert.Same(item, report.NotStarted[0]);

@@ -30,7 +30,7 @@ public class OwnLimitTests
         Assert.False(call.IsCompleted);
         _time.Advance(2 * Second);
         var error = await Assert.ThrowsAsync<WorkNotRunException>(call.Patiently);
-        Assert.Equal((pool.Name, NotRunReason.Expired), (error.PoolName, error.Reason));
+        Assert.Equal((pool.Name, WorkOutcome.Expired), (error.PoolName, error.Outcome));
         Assert.Equal(0, stays.Endings.Count);
 
         busy.Dispose();

@@ -150,7 +150,7 @@ public class OwnPoolTests
             Task<int> expired = Task.Factory.StartNew(
                 () => pool.Run(() => 1, options: new() { MaxQueueTime = TimeSpan.FromMilliseconds(1) }),
                 CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-            Assert.Equal(NotRunReason.Expired, (await Assert.ThrowsAsync<WorkNotRunException>(expired.Patiently)).Reason);
+            Assert.Equal(WorkOutcome.Expired, (await Assert.ThrowsAsync<WorkNotRunException>(expired.Patiently)).Outcome);
         }
         pool.Dispose();
         Assert.Equal(SubmitResult.Closed, Assert.Throws<WorkRejectedException>(() => pool.Run(() => 1)).Result);

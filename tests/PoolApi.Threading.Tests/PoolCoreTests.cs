@@ -59,9 +59,9 @@ public class PoolCoreTests
         PoolCore other = Core();
         var item = new TestItem();
         Assert.Equal(SubmitResult.Accepted, Submit(mine, item));
-        Assert.False(other.EndWaiting(item, NotRunReason.Cancelled));
+        Assert.False(other.EndWaiting(item, WorkOutcome.Cancelled));
         Assert.Equal(0, item.Endings.Count);
-        Assert.True(mine.EndWaiting(item, NotRunReason.Cancelled));
+        Assert.True(mine.EndWaiting(item, WorkOutcome.Cancelled));
         Assert.Equal((0, 0), (mine.Views.GetSnapshot().QueueLength, other.Views.GetSnapshot().QueueLength));
         Pools.AddsUp(mine.Views.GetSnapshot());
         Pools.AddsUp(other.Views.GetSnapshot());

@@ -50,8 +50,8 @@ internal sealed class PoolModel
         if (_all.Count == 0) return;
         Entry entry = _all[which % _all.Count];
         bool waits = _waiting.Contains(entry);
-        Assert.Equal(waits, entry.Item.Cancel(NotRunReason.Shed));
-        if (waits) End(entry, WorkOutcome.Shed);
+        Assert.Equal(waits, entry.Item.Cancel("withdrawn"));
+        if (waits) End(entry, WorkOutcome.Withdrawn);
         Settle();
     }
 
@@ -166,12 +166,12 @@ internal sealed class PoolModel
         Assert.Equal(
             (_waiting.Count, _waiting.Count(static e => e.Priority == WorkPriority.High), _waiting.Count(static e => e.Priority == WorkPriority.Low)),
             (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
-        Assert.Equal(Room == 0, _pool.IsLikelyFull);
+        Assert.Equal(Room == 0, ((IPoolAdmission)_pool).IsLikelyFull);
         PoolCounts counts = snapshot.Counts;
         Assert.Equal(_all.Count, counts.Accepted);
         Assert.Equal(
-            (Ended(WorkOutcome.Completed), Ended(WorkOutcome.Failed), Ended(WorkOutcome.Shed), Ended(WorkOutcome.Expired)),
-            (counts[WorkOutcome.Completed], counts[WorkOutcome.Failed], counts[WorkOutcome.Shed], counts[WorkOutcome.Expired]));
+            (Ended(WorkOutcome.Completed), Ended(WorkOutcome.Failed), Ended(WorkOutcome.Withdrawn), Ended(WorkOutcome.Expired)),
+            (counts[WorkOutcome.Completed], counts[WorkOutcome.Failed], counts[WorkOutcome.Withdrawn], counts[WorkOutcome.Expired]));
 
         long Ended(WorkOutcome outcome) => _all.Count(e => e.Outcome == outcome);
     }

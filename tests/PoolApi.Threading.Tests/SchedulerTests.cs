@@ -135,7 +135,7 @@ public class SchedulerTests
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         Patience.Until(() => pool.GetSnapshot().QueueLength == 1);
         pool.CancelAll();
-        Assert.Equal(NotRunReason.NotStarted, (await Assert.ThrowsAsync<WorkNotRunException>(sent.Patiently)).Reason);
+        Assert.Equal(WorkOutcome.NotStarted, (await Assert.ThrowsAsync<WorkNotRunException>(sent.Patiently)).Outcome);
         busy.Dispose();
         pool.Dispose();
     }

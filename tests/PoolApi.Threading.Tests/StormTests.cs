@@ -42,7 +42,7 @@ public class StormTests
             {
                 SubmitOne(random, mine);
                 if (mine.Count > 0 && random.Next(4) == 0)
-                    mine[^random.Next(1, Math.Min(mine.Count, 20) + 1)].Cancel((NotRunReason)random.Next(5));
+                    mine[^random.Next(1, Math.Min(mine.Count, 20) + 1)].Cancel(random.Next(2) == 0 ? "withdrawn" : null);
                 if (random.Next(8) == 0) time.Advance(TimeSpan.FromMilliseconds(random.Next(12)));
                 if (random.Next(16) == 0) Thread.Yield();
                 if (Interlocked.Increment(ref done) == Submitters * ItemsEach / 2) half.Set();
@@ -77,10 +77,10 @@ public class StormTests
         int Told(WorkOutcome outcome) => endings.Count(e => e.Outcomes.First() == outcome);
         Assert.Equal(report.Counts[WorkOutcome.Completed], Told(WorkOutcome.Completed) + calls.Count(c => c.IsCompletedSuccessfully));
         Assert.Equal(report.Counts[WorkOutcome.Cancelled], Told(WorkOutcome.Cancelled) + calls.Count(c => c.IsCanceled));
-        Assert.Equal(report.Counts[WorkOutcome.Shed], Told(WorkOutcome.Shed));
-        Assert.Equal(report.Counts[WorkOutcome.Expired], Told(WorkOutcome.Expired) + NotRunCalls(NotRunReason.Expired));
-        Assert.Equal(report.Counts[WorkOutcome.NotStarted], Told(WorkOutcome.NotStarted) + NotRunCalls(NotRunReason.NotStarted));
-        Assert.Equal(report.Counts[WorkOutcome.ClientGone], Told(WorkOutcome.ClientGone));
+        Assert.Equal(report.Counts[WorkOutcome.Withdrawn], Told(WorkOutcome.Withdrawn));
+        Assert.Equal(report.Counts[WorkOutcome.Expired], Told(WorkOutcome.Expired) + NotRunCalls(WorkOutcome.Expired));
+        Assert.Equal(report.Counts[WorkOutcome.NotStarted], Told(WorkOutcome.NotStarted) + NotRunCalls(WorkOutcome.NotStarted));
+        Assert.Equal(report.Counts[WorkOutcome.Withdrawn], Told(WorkOutcome.Withdrawn));
         int timedOutCalls = calls.Count(c => c.Exception?.InnerException is WorkTimedOutException);
         Assert.Equal(report.Counts[WorkOutcome.TimedOut], Told(WorkOutcome.TimedOut) + timedOutCalls);
         int failedCalls = calls.Count(c => c.Exception?.InnerException is InvalidOperationException);
@@ -89,7 +89,7 @@ public class StormTests
         Assert.Empty(report.NotJoined);
         Pools.NoThreadIsLeft(pool);
 
-        int NotRunCalls(NotRunReason reason) => calls.Count(c => c.Exception?.InnerException is WorkNotRunException e && e.Reason == reason);
+        int NotRunCalls(WorkOutcome reason) => calls.Count(c => c.Exception?.InnerException is WorkNotRunException e && e.Outcome == reason);
 
         void Guard(Action body)
         {

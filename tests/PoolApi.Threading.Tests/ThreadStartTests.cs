@@ -66,7 +66,7 @@ public class ThreadStartTests
 
         Assert.Equal(WorkOutcome.Failed, await deadly.Endings.First);
         foreach (TestItem item in waiting) Assert.Equal(WorkOutcome.NotStarted, await item.Endings.First);
-        Assert.Equal(NotRunReason.NotStarted, (await Assert.ThrowsAsync<WorkNotRunException>(call.Patiently)).Reason);
+        Assert.Equal(WorkOutcome.NotStarted, (await Assert.ThrowsAsync<WorkNotRunException>(call.Patiently)).Outcome);
         Assert.Equal(WorkOutcome.Abandoned, await awaiting.Endings.First);
         await pool.Drained.Patiently();
         Patience.Until(() => _observer.Lost.Count == 1);

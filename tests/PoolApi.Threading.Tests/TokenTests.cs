@@ -227,9 +227,9 @@ public class TokenTests
     {
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
-        item.Cancel(NotRunReason.Shed);
+        item.Cancel("withdrawn");
         pool.Accepted(item, new CancellationToken(canceled: true));
-        Assert.Equal(WorkOutcome.Shed, await item.Endings.First);
+        Assert.Equal(WorkOutcome.Withdrawn, await item.Endings.First);
     }
 
     [Fact]
@@ -246,7 +246,7 @@ public class TokenTests
             WorkItemState was = item.Claim(core, WorkPriority.Normal, core.Clock.Now, long.MaxValue);
             item.Watch(cts.Token);
             if (item == notAsked) Patience.OnOwnThread(cts.Cancel).JoinPatiently();
-            else item.Cancel(NotRunReason.Shed);
+            else item.Cancel("withdrawn");
             item.Unclaim(was);
         }
         foreach (TestItem item in (TestItem[])[asked, notAsked])
@@ -254,7 +254,7 @@ public class TokenTests
             pool.Accepted(item);
             Patience.Until(() => item.Endings.Count == 1);
         }
-        Assert.Equal([WorkOutcome.Shed], asked.Endings.Outcomes);
+        Assert.Equal([WorkOutcome.Withdrawn], asked.Endings.Outcomes);
         Assert.Equal([WorkOutcome.Completed], notAsked.Endings.Outcomes);
     }
 
@@ -266,10 +266,10 @@ public class TokenTests
         var item = new TestItem();
         WorkItemState was = item.Claim(core, WorkPriority.Normal, core.Clock.Now, long.MaxValue);
         item.Watch(new CancellationToken(canceled: true));
-        item.Cancel(NotRunReason.Shed);
+        item.Cancel("withdrawn");
         item.Unclaim(was);
         pool.Accepted(item);
-        Assert.Equal(WorkOutcome.Shed, await item.Endings.First);
+        Assert.Equal(WorkOutcome.Withdrawn, await item.Endings.First);
     }
 
     [Fact]

@@ -172,7 +172,7 @@ internal sealed class PoolEndpoint
         branch.Attach(services, action: null, route: path);
         branch.Handler = rest;
         // The pools are made before the pipeline is.
-        branch.Pool.Threads.DeclareKind(branch.Kind);
+        branch.Pool.Admission.DeclareKind(branch.Kind);
         return branch;
     }
 

@@ -155,7 +155,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     private static Rejection? FindRoom(PoolEndpoint endpoint, bool hasBody) =>
         endpoint.Overload?.ShouldRefuse() == true ? Rejection.Overloaded(endpoint.Pool)
-        : hasBody && endpoint.Pool.Threads.IsLikelyFull ? Rejection.QueueFull(endpoint.Pool)
+        : hasBody && endpoint.Pool.Admission.IsLikelyFull ? Rejection.QueueFull(endpoint.Pool)
         : null;
 
     private static bool HasBody(HttpContext context) =>
@@ -328,7 +328,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     }
 
     /// <summary>Nobody waits for it any more: a waiting item is removed, a running one is told.</summary>
-    private void Cancel() => _item.Cancel(_accepted is null && IsClientGone ? NotRunReason.ClientGone : NotRunReason.Cancelled);
+    private void Cancel() => _item.Cancel(_accepted is null && IsClientGone ? PoolContext.ClientGone : null);
 
     /// <summary>On the worker: the body's bytes are given back, and the handler runs in the request's own flow.</summary>
     private void StartWork()
@@ -430,11 +430,9 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
                 return null;
             case WorkOutcome.Expired:
                 return Rejection.Expired(Pool, _endpoint.MaxQueueTime);
-            case WorkOutcome.Shed:
-                return Rejection.Shed(Pool);
             case WorkOutcome.NotStarted:
                 return Rejection.NotStarted(Pool);
-            case WorkOutcome.ClientGone or WorkOutcome.Cancelled when IsClientGone:
+            case WorkOutcome.Withdrawn or WorkOutcome.Cancelled when IsClientGone:
                 return Rejection.ClientGone;
             case WorkOutcome.Cancelled when outer.IsCancellationRequested && _accepted is null:
                 // Middleware has cancelled it, such as a request timeout: it has its own status, and writes its own answer.
@@ -538,7 +536,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>
     private static Rejection Counted(PoolContext pool, Rejection rejection)
     {
-        pool.Threads.CountRejected(rejection.Reason);
+        pool.Admission.CountRejected(rejection.Reason);
         return rejection;
     }
 

@@ -37,11 +37,6 @@ internal sealed class Rejection : IResult
         "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.",
         RetryAfter(pool));
 
-    /// <summary>The pool took the request, and dropped it from its queue.</summary>
-    public static Rejection Shed(PoolContext pool) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
-        "The request was dropped from the queue in favour of others. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
-
     /// <summary>The process has no memory left for what comes before the work: the body, or what is bound of it.</summary>
     public static Rejection OutOfMemory(PoolContext pool) => new(
         pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
@@ -140,5 +135,5 @@ internal sealed class Rejection : IResult
         await AnyClientProblem.WriteAsync(httpContext, problem);
     }
 
-    private static TimeSpan RetryAfter(PoolContext pool) => pool.Threads.EstimateQueueTime();
+    private static TimeSpan RetryAfter(PoolContext pool) => pool.Admission.EstimateQueueTime();
 }

@@ -14,7 +14,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
 {
     /// <summary>The last line of a process that never had a pool.</summary>
     public const string NothingAccepted = "Shutdown complete: exit 0, accepted 0, completed 0, failed 0, cancelled 0, "
-        + "expired 0, shed 0, client gone 0, not started 0, abandoned 0, joined 0/0";
+        + "expired 0, client gone 0, not started 0, abandoned 0, joined 0/0";
 
     private readonly Lock _lines = new();
     private int? _exitCode;
@@ -67,7 +67,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
             PoolCounts[] counts = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot().Counts)];
             long Of(WorkOutcome outcome) => counts.Sum(c => c[outcome]);
             var n = (Accepted: counts.Sum(static c => c.Accepted), Completed: Of(WorkOutcome.Completed), Failed: Of(WorkOutcome.Failed),
-                Cancelled: Of(WorkOutcome.Cancelled), Expired: Of(WorkOutcome.Expired), Shed: Of(WorkOutcome.Shed), ClientGone: Of(WorkOutcome.ClientGone),
+                Cancelled: Of(WorkOutcome.Cancelled), Expired: Of(WorkOutcome.Expired), ClientGone: Of(WorkOutcome.Withdrawn),
                 NotStarted: Of(WorkOutcome.NotStarted), Abandoned: Of(WorkOutcome.Abandoned), TimedOut: Of(WorkOutcome.TimedOut));
             int joined = reports.Sum(static r => r.WorkersJoined);
             int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
@@ -78,12 +78,12 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
             {
                 if (process is null)
                 {
-                    LogComplete(level, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed, n.ClientGone, n.NotStarted, n.Abandoned, timedOut, joined, workers);
+                    LogComplete(level, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.ClientGone, n.NotStarted, n.Abandoned, timedOut, joined, workers);
                 }
                 else
                 {
                     LogCompleteExit(
-                        level, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.Shed, n.ClientGone, n.NotStarted, n.Abandoned, timedOut, joined, workers);
+                        level, code, n.Accepted, n.Completed, n.Failed, n.Cancelled, n.Expired, n.ClientGone, n.NotStarted, n.Abandoned, timedOut, joined, workers);
                 }
             });
             _exitCode = code;
@@ -117,17 +117,17 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     private partial void LogState(ShutdownState state, string reason, int inflight, int queued, long elapsed);
 
     private const string Counts = "accepted {accepted}, completed {completed}, failed {failed}, cancelled {cancelled}, expired {expired}, "
-        + "shed {shed}, client gone {clientGone}, not started {notStarted}, abandoned {abandoned}{timedOut}, joined {joined}/{workers}";
+        + "client gone {clientGone}, not started {notStarted}, abandoned {abandoned}{timedOut}, joined {joined}/{workers}";
 
     [LoggerMessage(EventId = 11, Message = "Shutdown complete: exit {code}, " + Counts)]
     private partial void LogCompleteExit(
-        LogLevel level, int code, long accepted, long completed, long failed, long cancelled, long expired, long shed, long clientGone,
+        LogLevel level, int code, long accepted, long completed, long failed, long cancelled, long expired, long clientGone,
         long notStarted, long abandoned, string timedOut, int joined, int workers);
 
     /// <summary>The exit code is the app's own.</summary>
     [LoggerMessage(EventId = 14, Message = "Shutdown complete: " + Counts)]
     private partial void LogComplete(
-        LogLevel level, long accepted, long completed, long failed, long cancelled, long expired, long shed, long clientGone,
+        LogLevel level, long accepted, long completed, long failed, long cancelled, long expired, long clientGone,
         long notStarted, long abandoned, string timedOut, int joined, int workers);
 
     [LoggerMessage(12, LogLevel.Error, "The stop is cut short: {reason}")]

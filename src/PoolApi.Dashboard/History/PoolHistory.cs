@@ -175,6 +175,6 @@ internal sealed class PoolHistory
     private static double Busy(PoolSnapshot snapshot) => snapshot.Workers.Sum(static w => w.BusyTime.TotalSeconds);
 
     private static FinishedCounts Finished(PoolCounts c) => new(
-        c[WorkOutcome.Completed], c[WorkOutcome.Failed], c[WorkOutcome.Cancelled], c[WorkOutcome.Expired], c[WorkOutcome.Shed], c[WorkOutcome.ClientGone],
+        c[WorkOutcome.Completed], c[WorkOutcome.Failed], c[WorkOutcome.Cancelled], c[WorkOutcome.Expired], c[WorkOutcome.Withdrawn],
         c[WorkOutcome.NotStarted], c[WorkOutcome.Abandoned], c[WorkOutcome.TimedOut]);
 }

@@ -52,16 +52,16 @@ internal sealed record PoolSample
 
 /// <summary>How items ended.</summary>
 internal readonly record struct FinishedCounts(
-    long Completed, long Failed, long Cancelled, long Expired, long Shed, long ClientGone, long NotStarted, long Abandoned, long TimedOut)
+    long Completed, long Failed, long Cancelled, long Expired, long ClientGone, long NotStarted, long Abandoned, long TimedOut)
 {
-    public long Total => Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned + TimedOut;
+    public long Total => Completed + Failed + Cancelled + Expired + ClientGone + NotStarted + Abandoned + TimedOut;
 
     public static FinishedCounts operator +(FinishedCounts a, FinishedCounts b) => new(
-        a.Completed + b.Completed, a.Failed + b.Failed, a.Cancelled + b.Cancelled, a.Expired + b.Expired, a.Shed + b.Shed,
+        a.Completed + b.Completed, a.Failed + b.Failed, a.Cancelled + b.Cancelled, a.Expired + b.Expired,
         a.ClientGone + b.ClientGone, a.NotStarted + b.NotStarted, a.Abandoned + b.Abandoned, a.TimedOut + b.TimedOut);
 
     public static FinishedCounts operator -(FinishedCounts a, FinishedCounts b) => new(
-        a.Completed - b.Completed, a.Failed - b.Failed, a.Cancelled - b.Cancelled, a.Expired - b.Expired, a.Shed - b.Shed,
+        a.Completed - b.Completed, a.Failed - b.Failed, a.Cancelled - b.Cancelled, a.Expired - b.Expired,
         a.ClientGone - b.ClientGone, a.NotStarted - b.NotStarted, a.Abandoned - b.Abandoned, a.TimedOut - b.TimedOut);
 }
 

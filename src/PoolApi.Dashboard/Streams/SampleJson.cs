@@ -30,7 +30,6 @@ internal static class SampleJson
         RateIfAny("failed", f.Failed);
         RateIfAny("cancelled", f.Cancelled);
         RateIfAny("expired", f.Expired);
-        RateIfAny("shed", f.Shed);
         RateIfAny("clientGone", f.ClientGone);
         RateIfAny("notStarted", f.NotStarted);
         RateIfAny("abandoned", f.Abandoned);

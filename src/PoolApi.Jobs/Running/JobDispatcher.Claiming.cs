@@ -75,7 +75,7 @@ internal sealed partial class JobDispatcher
         }
         int room = Room();
         // Those wait in the pool, like requests; but no more of them than there are workers, with all that they carry.
-        int mayWait = _pool.IsLikelyFull ? 0 : Math.Min(prompt, _pool.Workers - Volatile.Read(ref _waiting));
+        int mayWait = Admission.IsLikelyFull ? 0 : Math.Min(prompt, _pool.Workers - Volatile.Read(ref _waiting));
         bool first = false;
         if (Math.Max(room, mayWait) is > 0 and var more)
         {
@@ -89,7 +89,7 @@ internal sealed partial class JobDispatcher
             if (wait != TimeSpan.Zero)
             {
                 // Asked for before the workers are counted again: one that becomes idle after the count is told.
-                WakeWhen(_pool.NextIdleAsync());
+                WakeWhen(Admission.NextIdleAsync());
                 return Room() > 0 ? TimeSpan.Zero : wait;
             }
             room = 1;
@@ -189,7 +189,7 @@ internal sealed partial class JobDispatcher
                 due = leave > wait ? leave : wait;
             }
         }
-        if (!_pool.IsLikelyFull) return due;
+        if (!Admission.IsLikelyFull) return due;
         return hurries || due < WhileFull ? WhileFull : due;
     }
 }

@@ -24,6 +24,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     private readonly IJobStore _store;
     private readonly IJobExecutor _executor;
     private readonly FixedThreadPool _pool;
+    private IPoolAdmission Admission => _pool;
     private readonly JobWatch _watch;
     private readonly JobOptions _options;
     private readonly JobInstruments _instruments;

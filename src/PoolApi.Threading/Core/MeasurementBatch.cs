@@ -53,7 +53,7 @@ internal sealed class MeasurementBatch
 
 /// <summary>What the instruments want to know of an item that has ended.</summary>
 /// <param name="Kind">Its kind.</param>
-/// <param name="Outcome">How it ended.</param>
+/// <param name="Outcome">How it ended, as the metrics say it.</param>
 /// <param name="QueueTicks">How long it waited, in ticks of the pool's clock.</param>
 /// <param name="RunTicks">How long it ran; −1 if it did not.</param>
-internal readonly record struct Measured(string Kind, WorkOutcome Outcome, long QueueTicks, long RunTicks);
+internal readonly record struct Measured(string Kind, string Outcome, long QueueTicks, long RunTicks);

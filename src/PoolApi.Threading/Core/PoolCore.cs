@@ -353,17 +353,17 @@ internal sealed class PoolCore
     }
 
     /// <summary>Ends an item if it waits here.</summary>
-    public bool EndWaiting(PoolWorkItem item, NotRunReason reason)
+    public bool EndWaiting(PoolWorkItem item, WorkOutcome outcome)
     {
         DeferredActions after = default;
-        bool removed = TryEndWaiting(item, reason, ref after);
+        bool removed = TryEndWaiting(item, outcome, ref after);
         CarryOut(ref after);
         return removed;
     }
 
     /// <summary>As <see cref="EndWaiting"/>, for who holds a lock: whatever it decides is carried out by the caller, later.</summary>
-    public bool TryEndWaiting(PoolWorkItem item, NotRunReason reason, ref DeferredActions after) =>
-        _queue.TryRemove(item, reason.ToOutcome(), ref after);
+    public bool TryEndWaiting(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after) =>
+        _queue.TryRemove(item, outcome, ref after);
 
     /// <summary>Precise where it matters: for who wants to know, and for short limits.</summary>
     private long SubmissionTime(PoolWorkItem item, in WorkOptions options) =>

@@ -93,7 +93,7 @@ internal sealed class PoolInstruments
         long started = item.StartedAt;
         long ended = item.EndedAt;
         return new Measured(
-            KindOf(item), outcome, (started == 0 ? ended : started) - item.SubmittedAt, started == 0 ? -1 : ended - started);
+            KindOf(item), outcome == WorkOutcome.Withdrawn ? item.Withdrawal! : Word(outcome), (started == 0 ? ended : started) - item.SubmittedAt, started == 0 ? -1 : ended - started);
     }
 
     /// <summary>Items that have ended, in the order in which they did. Runs of the same kind and outcome are counted at once.</summary>
@@ -107,7 +107,7 @@ internal sealed class PoolInstruments
             int alike = 1;
             while (alike < items.Length && items[alike].Outcome == first.Outcome && items[alike].Kind == first.Kind) alike++;
             KeyValuePair<string, object?> kind = new("kind", first.Kind);
-            KeyValuePair<string, object?> how = new("outcome", Word(first.Outcome));
+            KeyValuePair<string, object?> how = new("outcome", first.Outcome);
             _finished.Add(alike, name, kind, how);
             // One instrument after the other, so that each has its cache lines together.
             if (_queueDuration.Enabled)
@@ -146,8 +146,6 @@ internal sealed class PoolInstruments
         WorkOutcome.Failed => "failed",
         WorkOutcome.Cancelled => "cancelled",
         WorkOutcome.Expired => "expired",
-        WorkOutcome.Shed => "shed",
-        WorkOutcome.ClientGone => "client_gone",
         WorkOutcome.NotStarted => "not_started",
         WorkOutcome.TimedOut => "timed_out",
         _ => "abandoned",
@@ -160,7 +158,8 @@ internal sealed class PoolInstruments
         _ => "stuck",
     };
 
-    private static readonly WorkOutcome[] Outcomes = Enum.GetValues<WorkOutcome>();
+    // A withdrawal is counted by the reason of its caller.
+    private static readonly string[] Outcomes = [.. Enum.GetValues<WorkOutcome>().Where(static o => o != WorkOutcome.Withdrawn).Select(Word)];
 
     private static readonly string[] Replacements = ["blocked", "died", "stuck"];
 
@@ -186,7 +185,7 @@ internal sealed class PoolInstruments
         KeyValuePair<string, object?> name = Pool(pool.Name);
         foreach (string kind in pool.Labels.Kinds)
         {
-            foreach (WorkOutcome outcome in Outcomes) _finished.Add(0, name, new("kind", kind), new("outcome", Word(outcome)));
+            foreach (string outcome in Outcomes.Concat(pool.Labels.Withdrawals)) _finished.Add(0, name, new("kind", kind), new("outcome", outcome));
         }
         foreach (string reason in pool.Labels.Reasons) _rejected.Add(0, name, new("reason", reason));
         foreach (string reason in Replacements) _replaced.Add(0, name, new("reason", reason));

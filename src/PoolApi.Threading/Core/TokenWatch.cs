@@ -51,7 +51,7 @@ internal sealed class TokenWatch
             // sees the mark.
             if (_isStarting && _startingThread == Environment.CurrentManagedThreadId) return;
             core = _item.CurrentCore;
-            if (core is null || !core.TryEndWaiting(_item, _item.CancelReason, ref after)) Signalled = _item.CurrentSource;
+            if (core is null || !core.TryEndWaiting(_item, _item.CancelOutcome, ref after)) Signalled = _item.CurrentSource;
         }
         core?.CarryOut(ref after);
         // The source of that submission and no other; its callbacks are a caller's code.

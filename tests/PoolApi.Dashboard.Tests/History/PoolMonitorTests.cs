@@ -42,7 +42,7 @@ public class PoolMonitorTests
             for (int i = 0; i <= second; i++) await app.Pool.RunAsync(static () => { });
             await Assert.ThrowsAsync<InvalidOperationException>(
                 async () => await app.Pool.RunAsync(static () => throw new InvalidOperationException("as asked")));
-            app.Pool.CountRejected("quota");
+            ((IPoolAdmission)app.Pool).CountRejected("quota");
             app.Tick();
         }
         PoolCounts counts = app.Pool.GetSnapshot().Counts;

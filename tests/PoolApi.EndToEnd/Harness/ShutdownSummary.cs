@@ -5,7 +5,7 @@ namespace PoolApi.EndToEnd.Harness;
 
 /// <summary>The last line of the log: what became of everything that was accepted.</summary>
 internal sealed partial record ShutdownSummary(
-    int Exit, int Accepted, int Completed, int Failed, int Cancelled, int Expired, int Shed, int ClientGone, int NotStarted, int Abandoned,
+    int Exit, int Accepted, int Completed, int Failed, int Cancelled, int Expired, int ClientGone, int NotStarted, int Abandoned,
     int Joined, int Workers)
 {
     /// <summary>The line names them only where there are any.</summary>
@@ -13,7 +13,7 @@ internal sealed partial record ShutdownSummary(
 
     /// <summary>P1: everything that was accepted ended in exactly one way.</summary>
     public void MustAddUp() =>
-        Assert.Equal(Accepted, Completed + Failed + Cancelled + Expired + Shed + ClientGone + NotStarted + Abandoned + TimedOut);
+        Assert.Equal(Accepted, Completed + Failed + Cancelled + Expired + ClientGone + NotStarted + Abandoned + TimedOut);
 
     /// <summary>Reads the line, in exactly the promised words; null if it is another line.</summary>
     public static ShutdownSummary? Parse(string line)
@@ -22,11 +22,11 @@ internal sealed partial record ShutdownSummary(
         if (!match.Success)
             return null;
         int[] n = [.. match.Groups.Values.Skip(1).Select(group => group.Success ? int.Parse(group.Value, CultureInfo.InvariantCulture) : 0)];
-        return new ShutdownSummary(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[11], n[12]) { TimedOut = n[10] };
+        return new ShutdownSummary(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[10], n[11]) { TimedOut = n[9] };
     }
 
     [GeneratedRegex(
-        @"Shutdown complete: exit (\d+), accepted (\d+), completed (\d+), failed (\d+), cancelled (\d+), expired (\d+), shed (\d+), " +
+        @"Shutdown complete: exit (\d+), accepted (\d+), completed (\d+), failed (\d+), cancelled (\d+), expired (\d+), " +
         @"client gone (\d+), not started (\d+), abandoned (\d+)(?:, timed out (\d+))?, joined (\d+)/(\d+)\s*$")]
     private static partial Regex Line();
 }

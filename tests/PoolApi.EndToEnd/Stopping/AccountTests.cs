@@ -40,7 +40,7 @@ public sealed partial class AccountTests
         await over.CancelAsync();
         await Task.WhenAll(clients);
 
-        Assert.Equal(new ShutdownSummary(0, 1000, 1000, 0, 0, 0, 0, 0, 0, 0, 2, 2), summary);
+        Assert.Equal(new ShutdownSummary(0, 1000, 1000, 0, 0, 0, 0, 0, 0, 2, 2), summary);
         Assert.Equal(1000, tally[Ok]);
         Assert.All(tally.Keys, answer => Assert.True(answer is Ok or "draining", answer));
     }
@@ -101,7 +101,7 @@ public sealed partial class AccountTests
     {
         summary.MustAddUp();
         Assert.Equal(tally(Ok), summary.Completed);
-        Assert.Equal((0, 0, 0, 0), (summary.Failed, summary.Expired, summary.Shed, summary.Abandoned));
+        Assert.Equal((0, 0, 0), (summary.Failed, summary.Expired, summary.Abandoned));
         int unknown = summary.Cancelled + summary.ClientGone + summary.NotStarted - tally("state-unknown") - tally("not-started");
         Assert.InRange(unknown, 0, tally(HungUp));
         Assert.InRange(summary.NotStarted, tally("not-started"), tally("not-started") + tally(HungUp));

@@ -20,7 +20,7 @@ public sealed class DrainingTests
         service.Send(Signal.Terminate);
 
         Assert.All(await Task.WhenAll([.. running, .. waiting]), answer => answer.MustBe(200));
-        Assert.Equal(new ShutdownSummary(0, 40, 40, 0, 0, 0, 0, 0, 0, 0, 8, 8), await service.ReadSummaryAsync());
+        Assert.Equal(new ShutdownSummary(0, 40, 40, 0, 0, 0, 0, 0, 0, 8, 8), await service.ReadSummaryAsync());
         Assert.Contains(service.Log.Lines, line => line.Contains("Shutdown: Draining", StringComparison.Ordinal)
             && !line.Contains(" 0 in flight", StringComparison.Ordinal));
 
@@ -62,7 +62,7 @@ public sealed class DrainingTests
         Assert.InRange(times.Max(), 0, 500);
         Assert.False(running[0].IsCompleted, "the drain was over before it could be watched");
         (await running[0]).MustBe(200);
-        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
+        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public sealed class DrainingTests
         Assert.Equal("draining", (await service.WorkersAsync()).State);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBeProblem(503, "draining");
         (await running[0]).MustBe(200);
-        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1), await service.ReadSummaryAsync());
+        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1), await service.ReadSummaryAsync());
         Assert.Contains(service.Log.Lines, line => line.Contains("Shutdown: Draining, reason drain,", StringComparison.Ordinal));
         Assert.DoesNotContain(service.Log.Lines, line => line.Contains("LameDuck", StringComparison.Ordinal));
     }

@@ -39,6 +39,6 @@ public sealed class Http2StopTests
             Assert.Single(client.Frames, frame => frame.Stream == stream && frame.IsOk);
         Assert.All(client.Frames.Where(frame => frame.Type == Http2FrameType.GoAway), frame => Assert.Equal(0, frame.Error));
         Assert.Equal(5, client.Frames.Last(frame => frame.Type == Http2FrameType.GoAway).LastStream);
-        Assert.Equal(new ShutdownSummary(0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
+        Assert.Equal(new ShutdownSummary(0, 3, 3, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
     }
 }

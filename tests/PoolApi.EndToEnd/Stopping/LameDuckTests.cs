@@ -45,7 +45,7 @@ public sealed class LameDuckTests
 
         Assert.InRange(alive, 20, 1000);
         (await running[0]).MustBe(200);
-        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1), await service.ReadSummaryAsync());
+        Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1), await service.ReadSummaryAsync());
     }
 
     [Fact]

@@ -17,7 +17,7 @@ public sealed class StopSignalTests
         service.Send((Signal)signal);
 
         foreach (var answer in running.Concat(waiting)) (await answer).MustBe(200);
-        Assert.Equal(new ShutdownSummary(0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
+        Assert.Equal(new ShutdownSummary(0, 3, 3, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
         Assert.Contains(service.Log.Lines, line => line.Contains($"Shutdown: Draining, reason {name}", StringComparison.Ordinal));
     }
 

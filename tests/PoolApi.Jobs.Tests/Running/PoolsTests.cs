@@ -51,7 +51,7 @@ public sealed class PoolsTests : IAsyncDisposable
         Task<JobAttempt> runs = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask(), queued = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask();
         await _gate.ArrivalAsync();
         Job waits = await AcceptAsync("io", here: true);
-        Assert.True(_io.IsLikelyFull);
+        Assert.True(((IPoolAdmission)_io).IsLikelyFull);
 
         for (int i = 0; i < 20; i++) await UntilAsync(await AcceptAsync("cpu", here: true), JobState.Succeeded);
 

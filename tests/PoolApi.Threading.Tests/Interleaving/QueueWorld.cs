@@ -180,7 +180,7 @@ internal sealed class QueueWorld : World
 
     public void Cancel(ScheduledItem item)
     {
-        item.CancelReason = NotRunReason.Cancelled;
+        item.CancelOutcome = WorkOutcome.Cancelled;
         item.CancelRequested = true;
         ScheduledOps.Fence();
         if (!ReferenceEquals(item.Holder, Queue)) return;

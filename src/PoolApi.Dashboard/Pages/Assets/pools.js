@@ -73,7 +73,7 @@ class Pool {
   #makeCharts() {
     const of = (name, pick) => ({ name, values: this.series.map(pick) });
     const keys = pick => [...new Set(this.series.flatMap(s => Object.keys(pick(s) ?? {})))];
-    const bad = new Set(["failed", "expired", "timedOut", "abandoned", "shed", "notStarted"]);
+    const bad = new Set(["failed", "expired", "timedOut", "abandoned", "notStarted"]);
     const times = side => () => {
       const kind = this.kind;
       return ["p50", "p95", "p99"].map(p => of(p, s => s[side]?.[kind]?.[p] ?? null));

@@ -35,10 +35,7 @@ internal readonly struct CallLabels
         WorkOutcome.Cancelled => new OperationCanceledException(
             CancellationToken.IsCancellationRequested ? CancellationToken : itemToken),
         WorkOutcome.Abandoned => new WorkAbandonedException(core.Name),
-        WorkOutcome.Expired => new WorkNotRunException(core.Name, NotRunReason.Expired),
-        WorkOutcome.Shed => new WorkNotRunException(core.Name, NotRunReason.Shed),
-        WorkOutcome.ClientGone => new WorkNotRunException(core.Name, NotRunReason.ClientGone),
-        _ => new WorkNotRunException(core.Name, NotRunReason.NotStarted),
+        _ => new WorkNotRunException(core.Name, outcome),
     };
 
     /// <summary>

@@ -95,7 +95,7 @@ internal struct Backlog<TOps>
             if (current.CancelRequested)
             {
                 current.Previous = null;
-                EndUnrun(current, current.CancelReason.ToOutcome(), ref after);
+                EndUnrun(current, current.CancelOutcome, ref after);
                 cancelled++;
                 continue;
             }

@@ -22,7 +22,7 @@ public abstract partial class PoolWorkItem
     internal byte Depth; // how many items, each caused by the one before, led to this one; 0: it came from outside
     private sbyte _priority;
     private byte _outcome;
-    private byte _cancelReason;
+    private byte _cancelOutcome;
 
     // Set by whoever cancels; read by whoever takes the item in hand.
     internal volatile bool CancelRequested;
@@ -43,10 +43,11 @@ public abstract partial class PoolWorkItem
     /// <summary>How long it may run, in ticks of its pool's clock, by what its submitter said; long.MaxValue: nothing.</summary>
     internal long OwnRunLimit => Cause is { RunLimit: > 0 and long limit } ? limit : long.MaxValue;
 
-    internal NotRunReason CancelReason
+    /// <summary>How it ends if it is cancelled before it runs.</summary>
+    internal WorkOutcome CancelOutcome
     {
-        get => (NotRunReason)_cancelReason;
-        set => _cancelReason = (byte)value;
+        get => (WorkOutcome)_cancelOutcome;
+        set => _cancelOutcome = (byte)value;
     }
 
     internal WorkItemState State

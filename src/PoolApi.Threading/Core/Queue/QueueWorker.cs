@@ -119,7 +119,7 @@ internal sealed class WorkerLedger
 [InlineArray(Count)]
 internal struct OutcomeCounts
 {
-    private const int Count = 9; // of WorkOutcome
+    private const int Count = 8; // of WorkOutcome
 
     private long _first;
 

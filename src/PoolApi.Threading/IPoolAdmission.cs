@@ -1,0 +1,51 @@
+namespace PoolApi.Threading;
+
+/// <summary>
+/// The side of a <see cref="FixedThreadPool"/> for an admission control in front of it: code that decides what is submitted at all.
+/// Every pool implements it: <c>IPoolAdmission admission = pool;</c>. All members are safe to call from any thread.
+/// </summary>
+public interface IPoolAdmission
+{
+    /// <summary>
+    /// Whether the next submission would be refused as full. Out of date as soon as it is read: good for refusing early
+    /// what is expensive to prepare, not for deciding whether to submit.
+    /// </summary>
+    bool IsLikelyFull { get; }
+
+    /// <summary>
+    /// How long an item that joins the queue now may be queued: queued items × mean run time of recent items ÷
+    /// workers, at most a day. An estimate.
+    /// </summary>
+    TimeSpan EstimateQueueTime();
+
+    /// <summary>
+    /// Completes when a worker next finds nothing to do and goes to sleep, or leaves. Workers that sleep already do not count:
+    /// ask first, then look at the workers (<see cref="FixedThreadPool.GetSnapshot"/>), and no idle worker goes unnoticed. Never fails.
+    /// Costs the workers one read each time they go to sleep.
+    /// </summary>
+    Task NextIdleAsync();
+
+    /// <summary>
+    /// Sets which item of one priority a worker takes first: the oldest, as a new pool does, or the newest. Newest first is for overload:
+    /// when more comes than can be done, the client that has waited longest is about to give up. Costs a visit to the queue's lock.
+    /// </summary>
+    /// <param name="newestFirst">Whether the newest is taken first.</param>
+    void SetOrder(bool newestFirst);
+
+    /// <summary>Counts a refusal by the admission control under <c>poolapi.work.rejected</c>. The pool counts its own refusals itself.</summary>
+    /// <param name="reason">Why, one of a small fixed set of words.</param>
+    void CountRejected(string reason);
+
+    /// <summary>Declares a kind of items: their counters are exported from now on, at 0, and not from the first item on.</summary>
+    /// <remarks>An alert on the increase of a counter sees the first occurrence only if the counter was there before. Declared twice, a kind counts once.</remarks>
+    /// <param name="kind">As <see cref="PoolWorkItem.Kind"/> gives it, one of a small fixed set of words.</param>
+    void DeclareKind(string kind);
+
+    /// <summary>Declares a reason of <see cref="CountRejected"/>, as <see cref="DeclareKind"/> does a kind. The pool declares its own.</summary>
+    /// <param name="reason">Why, one of a small fixed set of words.</param>
+    void DeclareRejection(string reason);
+
+    /// <summary>Declares a reason of <see cref="PoolWorkItem.Cancel"/>, as <see cref="DeclareKind"/> does a kind.</summary>
+    /// <param name="reason">Why, one of a small fixed set of words.</param>
+    void DeclareWithdrawal(string reason);
+}
