@@ -1,0 +1,57 @@
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+
+namespace PoolApi.EndToEnd.Dashboard;
+
+/// <summary>axe-core finds no violation on any page, light and dark, wide and on a phone; and a picture of each is kept.</summary>
+public sealed class AccessibilityTests
+{
+    private const float Patience = 20_000;
+
+    [Theory]
+    [InlineData(ColorScheme.Light, 1280)]
+    [InlineData(ColorScheme.Dark, 1280)]
+    [InlineData(ColorScheme.Light, 390)]
+    [InlineData(ColorScheme.Dark, 390)]
+    public async Task No_page_has_a_violation(ColorScheme scheme, int width)
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, "--Pool:Workers 6", "--Pool:StuckAfter 00:00:02", PoolApiProcess.Diagnostics);
+        Guid job = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000&tag=customer-42");
+        await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1&tag=nightly");
+        await service.Api.CancelJobAsync(await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000&tag=nightly"));
+        (await service.Management.PostAsync("/work/burst")).MustBe(200);
+        string form = $"{scheme}-{width}".ToLowerInvariant();
+
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/", scheme, width);
+        await Assertions.Expect(browser.Page.Locator("tr[data-state='stuck']")).ToHaveCountAsync(1, new() { Timeout = Patience });
+        await CheckAsync(browser, $"pools-{form}");
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "cpu-0: list what it did" }).ClickAsync();
+        await CheckAsync(browser, $"pieces-{form}");
+        await browser.Page.Keyboard.PressAsync("Escape");
+
+        await browser.Page.GotoAsync(service.Management.Url + "/jobs");
+        await Assertions.Expect(browser.Page.Locator("tr[data-job]")).ToHaveCountAsync(3, new() { Timeout = Patience });
+        await CheckAsync(browser, $"jobs-{form}");
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Cancel all that match…" }).ClickAsync();
+        await Assertions.Expect(browser.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync(new() { Timeout = Patience });
+        await CheckAsync(browser, $"question-{form}");
+        await browser.Page.Keyboard.PressAsync("Escape");
+
+        await browser.Page.GotoAsync($"{service.Management.Url}/job?id={job}");
+        await Assertions.Expect(browser.Page.Locator(".timeline li")).Not.ToHaveCountAsync(0, new() { Timeout = Patience });
+        await CheckAsync(browser, $"job-{form}");
+        Assert.Empty(browser.Complaints);
+    }
+
+    private static async Task CheckAsync(DashboardBrowser browser, string name)
+    {
+        await browser.PictureAsync(name);
+        var result = await browser.Page.RunAxe();
+        Assert.True(result.Violations.Length == 0, $"{name}: " + string.Join("\n", result.Violations.Select(static v =>
+            $"{v.Id} ({v.Impact}): {v.Help}\n" + string.Join("\n", v.Nodes.Take(5).Select(static n => $"   {n.Html}")))));
+        // Nothing is wider than the window: who has a phone does not scroll sideways.
+        int beyond = await browser.Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - document.documentElement.clientWidth");
+        Assert.True(beyond <= 0, $"{name} is {beyond} px wider than the window");
+    }
+}

@@ -1,0 +1,70 @@
+using System.Collections.Concurrent;
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+
+namespace PoolApi.EndToEnd.Dashboard;
+
+/// <summary>A page of the dashboard in Chromium, which complains of nothing and asks nobody else.</summary>
+internal sealed partial class DashboardBrowser : IAsyncDisposable
+{
+    private static readonly string[] Arguments =
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
+    ];
+
+    private readonly IPlaywright _playwright;
+    private readonly IBrowser _browser;
+    private readonly ConcurrentQueue<string> _complaints = new();
+
+    private DashboardBrowser(IPlaywright playwright, IBrowser browser, IPage page, string url)
+    {
+        (_playwright, _browser, Page) = (playwright, browser, page);
+        page.Console += (_, message) =>
+        {
+            if (message.Type is "error" or "warning") _complaints.Enqueue(message.Text);
+        };
+        page.PageError += (_, error) => _complaints.Enqueue(error);
+        page.Request += (_, request) =>
+        {
+            if (!request.Url.StartsWith(url, StringComparison.Ordinal)) _complaints.Enqueue($"the page asks elsewhere: {request.Url}");
+        };
+    }
+
+    public IPage Page { get; }
+
+    /// <summary>What the browser or the page complained of. Of a server that has gone it says so, as it should.</summary>
+    public IEnumerable<string> Complaints => _complaints.Where(static c => !Gone().IsMatch(c));
+
+    public static async Task<DashboardBrowser> OpenAsync(PoolApiProcess service, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280)
+    {
+        string chromium = Tool.Require("chromium", "apt-get install chromium");
+        Environment.SetEnvironmentVariable("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+        IPlaywright playwright = await Playwright.CreateAsync();
+        IBrowser browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = Arguments });
+        IPage page = await browser.NewPageAsync(new() { ColorScheme = scheme, ViewportSize = new() { Width = width, Height = 900 } });
+        var opened = new DashboardBrowser(playwright, browser, page, service.Management.Url);
+        await page.GotoAsync(service.Management.Url + path);
+        await Assertions.Expect(page.Locator("#live")).ToContainTextAsync("live", new() { Timeout = 20_000 });
+        return opened;
+    }
+
+    public ILocator Worker(string name) => Page.Locator($"tr[data-worker='{name}']");
+
+    /// <summary>Keeps a picture for people to look at.</summary>
+    public async Task PictureAsync(string name)
+    {
+        string folder = Path.Combine(Repository.Root, "artifacts", "screenshots");
+        Directory.CreateDirectory(folder);
+        await Page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"{name}.png"), FullPage = true });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _browser.DisposeAsync();
+        _playwright.Dispose();
+    }
+
+    [GeneratedRegex("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET")]
+    private static partial Regex Gone();
+}

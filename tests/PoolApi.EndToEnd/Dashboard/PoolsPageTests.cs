@@ -1,0 +1,154 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+
+namespace PoolApi.EndToEnd.Dashboard;
+
+/// <summary>The page of the pools shows what every worker does, live, and the stop.</summary>
+public sealed partial class PoolsPageTests
+{
+    private const float Patience = 20_000;
+
+    [Theory, ClassData(typeof(BothForms))]
+    public async Task A_lane_shows_its_worker_turn_busy_and_idle_again_and_its_piece_by_keyboard(ServiceForm form)
+    {
+        await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 3", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        for (int id = 0; id < 3; id++)
+            await Assertions.Expect(browser.Worker($"cpu-{id}")).ToContainTextAsync("idle");
+
+        var running = await service.OccupyAsync(1, 4000);
+        string name = (await service.WorkersAsync()).Workers.Single(static worker => worker.State == "busy").Name;
+        ILocator lane = browser.Worker(name);
+        await Assertions.Expect(lane).ToHaveAttributeAsync("data-state", "busy", new() { Timeout = 3000 });
+        await Assertions.Expect(lane).ToContainTextAsync("diagnostics/sleep");
+        await Assertions.Expect(lane).ToContainTextAsync("blocked", new() { Timeout = Patience });
+        (await running[0]).MustBe(200);
+        await Assertions.Expect(lane).ToContainTextAsync("idle", new() { Timeout = Patience });
+
+        ILocator strip = lane.GetByRole(AriaRole.Slider);
+        await Assertions.Expect(strip).ToHaveAttributeAsync("aria-valuetext", Keys(), new() { Timeout = Patience });
+        await strip.FocusAsync();
+        await browser.Page.Keyboard.PressAsync("ArrowLeft");
+        await Assertions.Expect(strip).ToHaveAttributeAsync("aria-valuetext", Piece(), new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.Locator(".tip")).ToContainTextAsync("completed");
+
+        // The strip's equal: the same as a table.
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = $"{name}: list what it did" }).ClickAsync();
+        await Assertions.Expect(browser.Page.GetByRole(AriaRole.Dialog)).ToContainTextAsync("diagnostics/sleep");
+        await browser.Page.Keyboard.PressAsync("Escape");
+        await Assertions.Expect(browser.Page.GetByRole(AriaRole.Dialog)).ToHaveCountAsync(0);
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task Its_numbers_are_those_of_the_workers_view()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        var running = await service.OccupyAsync(2, 60_000);
+        var waiting = await service.QueueAsync(5, 1);
+        WorkersView view = await service.SeeWorkersAsync(static v => v.Busy == 2 && v.QueueLength == 5, "2 busy, 5 waiting");
+        ILocator figures = browser.Page.Locator("dl.figures").First;
+        await Assertions.Expect(figures).ToContainTextAsync($"{view.Busy} of {view.Workers.Count}", new() { Timeout = Patience });
+        await Assertions.Expect(figures).ToContainTextAsync($"{view.QueueLength} of 1,024", new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.Locator("#state")).ToHaveTextAsync("running");
+        Assert.Empty(browser.Complaints);
+        await browser.Page.CloseAsync();
+        await service.KillAsync();
+        Assert.All(await Task.WhenAll(running.Concat(waiting).Select(CutAsync)), Assert.True);
+    }
+
+    [Fact]
+    public async Task The_first_minute_has_buttons_that_send_work_and_pause_stands_still()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 4", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "A burst" }).ClickAsync();
+        await Assertions.Expect(browser.Page.Locator("#first-minute")).ToContainTextAsync("Sent 60 items.", new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.Locator(".legend").First).ToContainTextAsync("diagnostics/hash", new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.Locator("#actions")).ToContainTextAsync("Send work: A burst", new() { Timeout = Patience });
+
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        ILocator back = browser.Page.GetByLabel("Back in time");
+        await back.FocusAsync();
+        for (int i = 0; i < 5; i++) await browser.Page.Keyboard.PressAsync("ArrowLeft");
+        await Assertions.Expect(back).ToHaveAttributeAsync("aria-valuetext", FiveSeconds());
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+        await Assertions.Expect(back).ToHaveAttributeAsync("aria-valuetext", "now");
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task Where_diagnostics_are_off_nothing_sends_work()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent);
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        await Assertions.Expect(browser.Page.Locator("dl.figures")).ToHaveCountAsync(1);
+        await Assertions.Expect(browser.Page.Locator("#first-minute button")).ToHaveCountAsync(0);
+        (await service.Management.PostAsync("/work/burst")).MustBe(404);
+    }
+
+    [Fact]
+    public async Task A_stop_is_a_banner_and_after_the_end_the_page_says_when_the_server_was_seen_last()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        await Assertions.Expect(browser.Worker("cpu-0")).ToContainTextAsync("idle");
+        var running = await service.OccupyAsync(1, 6000);
+        service.Send(Signal.Terminate);
+        ILocator banner = browser.Page.Locator("#banner");
+        await Assertions.Expect(banner).ToContainTextAsync("The server stops: draining", new() { Timeout = 5000 });
+        await Assertions.Expect(banner).ToContainTextAsync("Reason: SIGTERM");
+        await Assertions.Expect(banner).ToContainTextAsync(LeftOver());
+        await browser.PictureAsync("pools-stopping");
+        (await running[0]).MustBe(200);
+        await service.WaitForExitAsync();
+        await Assertions.Expect(banner).ToContainTextAsync("The server is gone", new() { Timeout = Patience });
+        await Assertions.Expect(banner).ToContainTextAsync(LastSeen());
+        await Assertions.Expect(browser.Page.Locator("#state")).ToHaveTextAsync("gone");
+        await browser.PictureAsync("pools-gone");
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task More_workers_than_a_page_holds_are_turned_like_pages()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 70", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        await Assertions.Expect(browser.Page.Locator("tr[data-worker]")).ToHaveCountAsync(64);
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Next" }).ClickAsync();
+        await Assertions.Expect(browser.Page.Locator("tr[data-worker]")).ToHaveCountAsync(6);
+        await Assertions.Expect(browser.Worker(string.Create(CultureInfo.InvariantCulture, $"cpu-{69}"))).ToBeVisibleAsync();
+        Assert.Empty(browser.Complaints);
+    }
+
+    /// <summary>Whether an answer was cut off.</summary>
+    private static async Task<bool> CutAsync(Task<Answer> answer)
+    {
+        try
+        {
+            await answer;
+            return false;
+        }
+        catch (HttpRequestException)
+        {
+            return true;
+        }
+    }
+
+    [GeneratedRegex("Arrow keys")]
+    private static partial Regex Keys();
+
+    [GeneratedRegex("Kind: diagnostics/sleep, Queued for: .*Ran for: 4.* s, Outcome: completed.*Trace: [0-9a-f]{32}")]
+    private static partial Regex Piece();
+
+    [GeneratedRegex("^5.0 s back, ")]
+    private static partial Regex FiveSeconds();
+
+    [GeneratedRegex("1 running, 0 waiting · for .* · at most .* more")]
+    private static partial Regex LeftOver();
+
+    [GeneratedRegex(@"Last seen at \d\d:\d\d:\d\d, (draining|cancelling|joining threads|flushing telemetry) \(SIGTERM\)")]
+    private static partial Regex LastSeen();
+}
