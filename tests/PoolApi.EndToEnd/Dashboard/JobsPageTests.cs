@@ -18,14 +18,14 @@ public sealed class JobsPageTests
 
         await TabToAsync(page, "Jobs");
         await page.Keyboard.PressAsync("Enter");
-        await page.WaitForURLAsync("**/jobs");
+        await Assertions.Expect(page).ToHaveURLAsync($"{service.Management.Url}/jobs", new() { Timeout = Patience });
         await TabToAsync(page, "Tag");
         await page.Keyboard.TypeAsync("wanted");
         await page.Keyboard.PressAsync("Enter");
         await Assertions.Expect(page.Locator("tr[data-job]")).ToHaveCountAsync(1, new() { Timeout = Patience });
         await TabToAsync(page, wanted.ToString());
         await page.Keyboard.PressAsync("Enter");
-        await page.WaitForURLAsync($"**/job?id={wanted}");
+        await Assertions.Expect(page).ToHaveURLAsync($"{service.Management.Url}/job?id={wanted}", new() { Timeout = Patience });
         await Assertions.Expect(page.Locator("#job")).ToContainTextAsync("running", new() { Timeout = Patience });
         await TabToAsync(page, "Cancel…");
         await page.Keyboard.PressAsync("Enter");
