@@ -502,7 +502,7 @@ function showSnapshots(snapshots) {
     el("header", {}, el("h2", { id: "snapshots-title", text: "Snapshots" }), el("span", { class: "muted", text: "of the seconds before something went wrong, taken by themselves" })),
     snapshots.length === 0
       ? el("p", { class: "empty", text: "None yet. A stuck worker, an expiry, an overload, a slow item or an unclean stop takes one." })
-      : el("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "snapshots-title" }, el("table", {},
+      : el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of snapshots" }, el("table", {},
         el("thead", {}, el("tr", {}, ...["Taken", "Trigger", "Why", "Size", "Trace"].map(text => el("th", { scope: "col", text })))),
         el("tbody", {}, ...snapshots.map(s => el("tr", {},
           el("th", { scope: "row", text: time(s.at), title: relative(s.at, serverNow()) }), el("td", {}, el("span", { class: "badge warn", text: words(s.trigger) })), el("td", { text: s.detail }),
