@@ -88,6 +88,15 @@ internal sealed class FrameFeed : IDisposable
                 if (item is { } told) yield return told;
                 else await next.WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+            if (client.IsCancellationRequested || !end.IsCancellationRequested) yield break;
+            // The page shows this while the app stops: the pools as they were when the stop began.
+            SseItem<string> last;
+            lock (_lock)
+            {
+                if (seen == _last) Add();
+                last = seen == _last - 1 ? Item(_kept.Last(), FrameEvent, _last) : Item(Snapshot(), SnapshotEvent, _last);
+            }
+            yield return last;
         }
         finally
         {

@@ -15,6 +15,7 @@ export class ChartGroup {
   charts = [];
   cursor = null; // an index into the times
   times = [];
+  span = 300_000; // ms from edge to edge; the last time is at the right one
   #pending = false;
 
   add(chart) { this.charts.push(chart); chart.group = this; return chart; }
@@ -62,8 +63,12 @@ export class Chart {
   }
 
   #indexAt(x) {
-    const n = this.group.times.length;
-    return n === 0 ? null : Math.max(0, Math.min(n - 1, Math.round(x / Math.max(1, this.#plot.clientWidth) * (n - 1))));
+    const { times, span } = this.group;
+    if (times.length === 0) return null;
+    const at = times.at(-1) - span * (1 - x / Math.max(1, this.#plot.clientWidth));
+    let low = 0, high = times.length - 1;
+    while (low < high) { const middle = (low + high) >> 1; if (times[middle] < at) low = middle + 1; else high = middle; }
+    return low > 0 && at - times[low - 1] < times[low] - at ? low - 1 : low;
   }
 
   draw() {
@@ -91,7 +96,8 @@ export class Chart {
     }
     const top = this.#spec.top ?? nice(max);
     const y = v => height - 3 - v / top * (height - 18);
-    const x = i => n < 2 ? width : i / (n - 1) * width;
+    const { times, span } = this.group;
+    const x = i => width * (1 - (times[n - 1] - times[i]) / span);
 
     c.strokeStyle = p.line; c.lineWidth = 1;
     for (const part of [0, .5, 1]) { c.beginPath(); c.moveTo(0, Math.round(y(top * part)) + .5); c.lineTo(width, Math.round(y(top * part)) + .5); c.stroke(); }

@@ -30,6 +30,7 @@ class Pool {
       let fill = null;
       if (bar) { fill = el("i"); dd.append(el("span"), el("div", { class: "bar", "aria-hidden": "true" }, fill)); }
       parts[key] = { div, dd: bar ? dd.firstChild : dd, fill, bar: dd.lastChild };
+      parts[key].dd.textContent = "–";
       return div;
     };
     parts.body = el("tbody");
@@ -108,6 +109,7 @@ class Pool {
   #drawCharts() {
     const series = this.series;
     this.#group.times = series.map(s => s.at);
+    this.#group.span = this.range * 1000;
     const kinds = new Map();
     for (const s of series) for (const k of new Set([...Object.keys(s.running ?? {}), ...Object.keys(s.waiting ?? {})])) kinds.set(k, (kinds.get(k) ?? 0) + 1);
     const select = this.#parts.kind;
