@@ -1,4 +1,5 @@
 using PoolApi.Jobs.Running;
+using PoolApi.Threading;
 
 namespace PoolApi.Jobs.AspNetCore;
 
@@ -52,6 +53,18 @@ public sealed class JobsOptions
     /// tell apart, and whoever reaches the routes sees every job.
     /// </summary>
     public Func<HttpContext, string?>? Client { get; set; }
+
+    /// <summary>
+    /// Whether a request sees, and may cancel and retry, the jobs of every client, such as an operator's. Not set: no request does. It has no
+    /// effect without <see cref="Client"/>.
+    /// </summary>
+    public Func<HttpContext, bool>? SeesEveryJob { get; set; }
+
+    /// <summary>
+    /// The highest priority that a request may give to its job. A request that asks for more gets 400. Not set:
+    /// <see cref="WorkPriority.High"/>.
+    /// </summary>
+    public Func<HttpContext, WorkPriority>? MaxPriority { get; set; }
 
     /// <summary>What a stored request keeps beside the usual, on every endpoint that allows jobs.</summary>
     public RequestCapture Capture { get; } = new();

@@ -1,4 +1,5 @@
 using System.Reflection;
+using PoolApi.Auth;
 using PoolApi.Management;
 using PoolApi.Requests;
 
@@ -10,6 +11,7 @@ internal static class CommandLine
     private const string Usage = """
         PoolApi                       serve; settings as --Key value, or by environment or appsettings.json
         PoolApi check                 judge the settings as a start would, and exit: exit code 0 or 78
+        PoolApi keys new CLIENT       make a key for a client: the key is shown once, with the hash to store
         PoolApi healthcheck           ask the service on this machine whether it is ready: exit code 0 or 1
         PoolApi --version             the version, and the commit if it is known
         PoolApi --help                this, and every setting
@@ -17,7 +19,7 @@ internal static class CommandLine
         """;
 
     private const string CheckName = "check";
-    private static readonly string[] Commands = [CheckName, HealthcheckCommand.Name, "help", "version"];
+    private static readonly string[] Commands = [CheckName, HealthcheckCommand.Name, ApiKeyCommand.Name, "help", "version"];
 
     /// <summary>Whether the program is to judge its settings and exit.</summary>
     public static bool Checks(string[] args) => args is [CheckName, ..];
@@ -36,7 +38,7 @@ internal static class CommandLine
         switch (args)
         {
             case [var word, ..] when IsHelp(word):
-            case [HealthcheckCommand.Name or CheckName, var topic, ..] when IsHelp(topic):
+            case [HealthcheckCommand.Name or CheckName or ApiKeyCommand.Name, var topic, ..] when IsHelp(topic):
                 await Console.Out.WriteAsync($"{Usage}\n{SettingHelp.Text()}");
                 return 0;
             case [var word, ..] when IsVersion(word):
@@ -44,6 +46,8 @@ internal static class CommandLine
                 return 0;
             case [HealthcheckCommand.Name, .. var rest]:
                 return await TellAsync(ArgumentFaults(rest)) ? 1 : await HealthcheckCommand.RunAsync(rest);
+            case [ApiKeyCommand.Name, .. var rest]:
+                return await ApiKeyCommand.RunAsync(rest);
             case [CheckName, .. var rest]:
                 return await TellAsync(ArgumentFaults(rest)) ? StartFaults.ExitCode : null;
             // A misspelt command must not start a server.

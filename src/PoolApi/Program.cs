@@ -57,7 +57,7 @@ try
     await using var disposal = new BoundedDisposal(app, TimeSpan.FromMilliseconds(500));
     app.UseExceptionHandler();
     app.UseStatusCodePages();
-    app.UseManagementGuard();
+    app.UseManagementGuard(settings.Auth.Keys);
     app.UseAllowedHosts();
     app.UseOptionsAnswers();
     app.UseCorsPolicy(settings.Cors);
@@ -85,6 +85,7 @@ try
         return Environment.ExitCode;
     }
     StartFaults.HasStarted = true;
+    if (settings.Auth.Keys is null) OpenAccessWarning.Write(settings.Urls, app.Logger);
     await app.WaitForShutdownAsync();
     return Environment.ExitCode;
 }

@@ -58,7 +58,7 @@ internal sealed class ServiceSettings
 
         ManagementHosts managementHosts = ManagementSettings.Read(configuration, urls, faults);
         bool diagnostics = WorkloadSettings.Read(configuration, environment, faults);
-        AuthSettings auth = AuthSettings.Read(configuration, faults);
+        AuthSettings auth = AuthSettings.Read(configuration, environment.ContentRootPath, faults);
         CorsSettings cors = CorsSettings.Read(configuration, faults);
 
         FrameworkSettings.Judge(configuration, faults);
@@ -74,6 +74,7 @@ internal sealed class ServiceSettings
         services.AddSingleton(Urls);
         services.AddSingleton(Decoding);
         services.AddSingleton(ManagementHosts);
+        Auth.AddTo(services);
         services.AddOptions<ServiceSettingsCheck>().ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServiceSettingsCheck>>(new Validator(Faults));
     }

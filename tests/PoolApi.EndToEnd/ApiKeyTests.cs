@@ -123,7 +123,7 @@ public sealed class ApiKeyTests
     [Theory]
     [InlineData("Auth:ApiKeys:alice", "too-short-secr8", "Auth:ApiKeys:alice is")]
     [InlineData("Auth:ApiKeys:alice", "with-umlaut-ü-secret", "Auth:ApiKeys:alice is")]
-    [InlineData("Auth:ApiKeys:alice:more", "a-good-enough-secret", "Auth:ApiKeys:alice has")]
+    [InlineData("Auth:ApiKeys:alice:more", "a-good-enough-secret", "Auth:ApiKeys:alice:more is")]
     [InlineData("Auth:ApiKeys", "a-good-enough-secret", "Auth:ApiKeys is")]
     [InlineData("Auth:ApiKey:alice", "a-good-enough-secret", "Auth:ApiKey is")]
     // Who has put the key in the place of the name is not to find it in the log.

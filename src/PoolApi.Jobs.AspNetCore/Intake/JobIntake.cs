@@ -194,7 +194,7 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
             Kind = JobKinds.KindOf(endpoint),
             Client = JobAccess.ClientOf(context),
             // Somebody waits for the answer of a request that did not ask for a job.
-            Priority = preference.RespondAsync ? parameters.Priority : WorkPriority.High,
+            Priority = preference.RespondAsync ? parameters.Priority : JobParameters.Lower(WorkPriority.High, JobAccess.MaxPriorityOf(context)),
             Tags = parameters.Tags,
             RunAt = preference.RespondAsync ? parameters.RunAt : null,
             Timeout = parameters.Timeout,

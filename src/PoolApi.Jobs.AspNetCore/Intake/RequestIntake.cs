@@ -26,7 +26,7 @@ internal sealed class RequestIntake : IRequestIntake
         Preference preference = PreferHeader.Read(context.Request);
         string? key = IdempotencyKeyHeader.Read(context.Request, faults);
         bool isJob = preference.RespondAsync || key is not null;
-        JobParameters? parameters = isJob ? JobParameters.Read(context, faults) : null;
+        JobParameters? parameters = isJob ? JobParameters.Read(context, faults, JobAccess.MaxPriorityOf(context)) : null;
         // Who forgets to say that it may be done later must not have it done at once, unseen.
         if (!isJob) JobParameters.Refuse(context.Request, faults);
         else if (!preference.RespondAsync) JobParameters.RefuseWhenWaitedFor(context.Request, faults);

@@ -70,17 +70,31 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
     }
 
     /// <summary>Reads them; what is wrong is a fault under the name where it is wrong.</summary>
-    public static JobParameters Read(HttpContext context, JobFaults faults)
+    /// <param name="context">The request.</param>
+    /// <param name="faults">Where the faults go.</param>
+    /// <param name="maxPriority">The highest priority that this request may ask for.</param>
+    public static JobParameters Read(HttpContext context, JobFaults faults, WorkPriority maxPriority)
     {
         DateTimeOffset now = (context.RequestServices?.GetService<TimeProvider>() ?? TimeProvider.System).GetUtcNow();
         DateTimeOffset latest = now.AddYears(1);
         WorkPriority? priority = Read<WorkPriority>(context, faults, PriorityQuery, PriorityHeader, PriorityRule, JobPriorities.TryParse);
+        if (priority > maxPriority)
+        {
+            foreach (string name in (ReadOnlySpan<string>)[PriorityQuery, PriorityHeader])
+            {
+                if (context.Request.Query.ContainsKey(name) || context.Request.Headers.ContainsKey(name))
+                    faults.Add(name, $"{name} may be at most {maxPriority.ToWord()} for this client.");
+            }
+        }
         DateTimeOffset? runAt = Read(
             context, faults, RunAtQuery, RunAtHeader, RunAtRule,
             (string text, out DateTimeOffset time) => Rfc3339.TryParse(text, out time) && time <= latest);
         TimeSpan? timeout = Read<TimeSpan>(context, faults, TimeoutQuery, TimeoutHeader, TimeoutRule, TryParseTimeout);
-        return new JobParameters(priority ?? WorkPriority.Normal, runAt > now ? runAt : null, timeout, ReadTags(context, faults));
+        return new JobParameters(priority ?? Lower(WorkPriority.Normal, maxPriority), runAt > now ? runAt : null, timeout, ReadTags(context, faults));
     }
+
+    /// <summary>The lower one of two priorities.</summary>
+    public static WorkPriority Lower(WorkPriority one, WorkPriority other) => one < other ? one : other;
 
     private static T? Read<T>(HttpContext context, JobFaults faults, string query, string header, string rule, FieldFaults.Parser<T> parse)
         where T : struct

@@ -31,7 +31,7 @@ internal sealed record JobListRequest(JobQuery Query, IResult? Refusal)
         int limit = faults.TryRead(LimitQuery, query[LimitQuery], FieldFaults.WholeNumberRule(1, MaxLimit), FieldFaults.WholeNumber(1, MaxLimit), out int l) ? l : UsualLimit;
         var wanted = new JobQuery
         {
-            Client = JobAccess.ClientOf(context),
+            Client = JobAccess.ViewOf(context),
             State = state,
             Kind = kind,
             Tag = tag,

@@ -142,5 +142,5 @@ internal static class JobRouteEndpoints
 
     /// <summary>Whether there is such a job, and it is the client's. Where there are no clients to tell apart, the change itself will say.</summary>
     private static async ValueTask<bool> MayChangeAsync(Guid job, HttpContext context, IJobStore store) =>
-        JobAccess.ClientOf(context) is null || (await store.GetAsync(job, context.RequestAborted)).For(context) is not null;
+        JobAccess.ViewOf(context) is null || (await store.GetAsync(job, context.RequestAborted)).For(context) is not null;
 }

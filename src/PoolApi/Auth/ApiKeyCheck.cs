@@ -10,24 +10,28 @@ namespace PoolApi.Auth;
 internal static class ApiKeyCheck
 {
     /// <summary>Told by what the endpoint says of itself, so that no route for work can be forgotten. After the routing.</summary>
-    public static void UseApiKeys(this WebApplication app, ApiKeys keys)
-    {
-        Dictionary<string, ApiClient> byName = keys.Names.ToDictionary(
-            static name => name, static name => new ApiClient(name), StringComparer.Ordinal);
-        app.Use(async (HttpContext context, RequestDelegate next) =>
+    public static void UseApiKeys(this WebApplication app, ApiKeyRing keys) =>
+        app.Use((HttpContext context, RequestDelegate next) =>
         {
-            if (context.GetEndpoint()?.Metadata is { } says
-                && (says.GetMetadata<RunOnPoolMetadata>() is not null || says.GetMetadata<NeedsKeyMetadata>() is not null))
-            {
-                if (keys.NameOf(context.Request) is not { } name)
-                {
-                    context.Response.Headers.WWWAuthenticate = ApiKeys.Scheme;
-                    await Problem.Of(context, StatusCodes.Status401Unauthorized).ExecuteAsync(context);
-                    return;
-                }
-                context.Features.Set(byName[name]);
-            }
-            await next(context);
+            if (context.GetEndpoint()?.Metadata is not { } says) return next(context);
+            bool isWork = says.GetMetadata<RunOnPoolMetadata>() is not null;
+            if (!isWork && says.GetMetadata<NeedsKeyMetadata>() is null) return next(context);
+            if (keys.Now.ClientOf(context.Request) is not { } client) return RefuseUnknown(context);
+            bool isRead = !isWork && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method));
+            if (!isRead && !client.MayWork)
+                return Refuse(context, $"The key of '{client.Name}' has the role read: it sees jobs, and sends no work.");
+            context.Features.Set(client);
+            return next(context);
         });
+
+    /// <summary>401, with what to send.</summary>
+    public static Task RefuseUnknown(HttpContext context)
+    {
+        context.Response.Headers.WWWAuthenticate = ApiKeys.Scheme;
+        return Problem.Of(context, StatusCodes.Status401Unauthorized).ExecuteAsync(context);
     }
+
+    /// <summary>403, since the key's role does not reach.</summary>
+    public static Task Refuse(HttpContext context, string detail) =>
+        Problem.Of(context, StatusCodes.Status403Forbidden, detail).ExecuteAsync(context);
 }

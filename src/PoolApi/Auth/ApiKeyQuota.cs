@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -5,17 +6,13 @@ namespace PoolApi.Auth;
 
 /// <summary>How many requests for work each client may have in the pool at a time: one concurrency limiter for each.</summary>
 /// <remarks>
-/// The clients are known at the start. What <c>PartitionedRateLimiter.Create</c> makes would look ten times a second for
-/// partitions that nobody uses any more, and an idle service does nothing.
+/// There are as many limiters as there were clients with a key since the start. What <c>PartitionedRateLimiter.Create</c> makes would look
+/// ten times a second for partitions that nobody uses any more, and an idle service does nothing.
 /// </remarks>
-internal sealed class ApiKeyQuota : PartitionedRateLimiter<HttpContext>
+/// <param name="usual">The limit of a client that has none of its own.</param>
+internal sealed class ApiKeyQuota(int usual) : PartitionedRateLimiter<HttpContext>
 {
-    private readonly Dictionary<string, ConcurrencyLimiter> _byName;
-
-    public ApiKeyQuota(IEnumerable<string> names, int limit) => _byName = names.ToDictionary(
-        static name => name,
-        _ => new ConcurrencyLimiter(new ConcurrencyLimiterOptions { PermitLimit = limit, QueueLimit = 0 }),
-        StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (int Limit, ConcurrencyLimiter Limiter)> _byName = new(StringComparer.Ordinal);
 
     public override RateLimiterStatistics? GetStatistics(HttpContext resource) => LimiterOf(resource).GetStatistics();
 
@@ -25,13 +22,26 @@ internal sealed class ApiKeyQuota : PartitionedRateLimiter<HttpContext>
     protected override ValueTask<RateLimitLease> AcquireAsyncCore(HttpContext resource, int permitCount, CancellationToken cancellationToken) =>
         LimiterOf(resource).AcquireAsync(permitCount, cancellationToken);
 
-    private ConcurrencyLimiter LimiterOf(HttpContext context) => _byName[context.Features.GetRequiredFeature<ApiClient>().Name];
+    private ConcurrencyLimiter LimiterOf(HttpContext context)
+    {
+        ApiClient client = context.Features.GetRequiredFeature<ApiClient>();
+        int limit = client.MaxConcurrency ?? usual;
+        if (_byName.TryGetValue(client.Name, out var known) && known.Limit == limit) return known.Limiter;
+        return _byName.AddOrUpdate(
+            client.Name,
+            static (_, limit) => (limit, Limiter(limit)),
+            // A new limit counts from now on: the leases of the old limiter go on without it.
+            static (_, known, limit) => known.Limit == limit ? known : (limit, Limiter(limit)),
+            limit).Limiter;
+    }
+
+    private static ConcurrencyLimiter Limiter(int limit) => new(new ConcurrencyLimiterOptions { PermitLimit = limit, QueueLimit = 0 });
 
     protected override void Dispose(bool disposing)
     {
         if (disposing)
         {
-            foreach (ConcurrencyLimiter limiter in _byName.Values) limiter.Dispose();
+            foreach (var (_, limiter) in _byName.Values) limiter.Dispose();
         }
         base.Dispose(disposing);
     }

@@ -1,51 +1,48 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Extensions.Primitives;
 
 namespace PoolApi.Auth;
 
-/// <summary>The keys that open the pool, each under the name of the client that has it. Of the keys only hashes are kept.</summary>
-internal sealed class ApiKeys
+/// <summary>The keys at one moment: each client with the hash of its key. Immutable.</summary>
+/// <param name="clients">Hashes, each of them once, with their clients.</param>
+internal sealed class ApiKeys(IEnumerable<(byte[] Hash, ApiClient Client)> clients) : IEquatable<ApiKeys>
 {
-    public const int MinLength = 16;
-    public const int MaxLength = 256;
     public const string Header = "X-Api-Key";
     public const string Scheme = "Bearer";
 
-    private readonly (string Name, byte[] Hash)[] _clients;
+    private readonly (byte[] Hash, ApiClient Client)[] _clients = [.. clients];
 
-    /// <param name="keys">Names and keys, all of them such as <see cref="IsKey"/> allows.</param>
-    public ApiKeys(IEnumerable<KeyValuePair<string, string>> keys) =>
-        _clients = [.. keys.Select(static k => (k.Key, SHA256.HashData(Encoding.ASCII.GetBytes(k.Value))))];
+    /// <summary>How many clients have a key.</summary>
+    public int Count => _clients.Length;
 
-    public IEnumerable<string> Names => _clients.Select(static c => c.Name);
-
-    /// <summary>Whether a text can be a key: of some length, and such that it survives a header.</summary>
-    public static bool IsKey([NotNullWhen(true)] string? text) =>
-        text is { Length: >= MinLength and <= MaxLength } && text.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0;
-
-    /// <summary>Whose request it is: the name that goes with the key in <c>X-Api-Key</c>, or else in <c>Authorization: Bearer</c>.</summary>
+    /// <summary>Whose request it is: the client of the key in <c>X-Api-Key</c>, or else in <c>Authorization: Bearer</c>.</summary>
     /// <returns><see langword="null"/> if there is no key, or one that nobody has.</returns>
-    public string? NameOf(HttpRequest request)
+    public ApiClient? ClientOf(HttpRequest request)
     {
         string? key = request.Headers.TryGetValue(Header, out StringValues own) ? Only(own) : Bearer(Only(request.Headers.Authorization));
-        return IsKey(key) ? NameOf(key) : null;
+        return ApiKeyHash.IsKey(key) ? ClientOf(key) : null;
     }
 
     /// <summary>Takes as long whichever key it is, and if it is none.</summary>
-    private string? NameOf(string key)
+    private ApiClient? ClientOf(string key)
     {
-        Span<byte> bytes = stackalloc byte[MaxLength];
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(bytes[..Encoding.ASCII.GetBytes(key, bytes)], hash);
-        string? name = null;
+        ApiKeyHash.Of(key, hash);
+        ApiClient? found = null;
         foreach (var client in _clients)
         {
-            if (CryptographicOperations.FixedTimeEquals(client.Hash, hash)) name = client.Name;
+            if (CryptographicOperations.FixedTimeEquals(client.Hash, hash)) found = client.Client;
         }
-        return name;
+        return found;
     }
+
+    /// <summary>Whether the same clients have the same keys.</summary>
+    public bool Equals(ApiKeys? other) => other is not null && _clients.Length == other._clients.Length
+        && _clients.Zip(other._clients).All(static pair => pair.First.Client == pair.Second.Client && pair.First.Hash.AsSpan().SequenceEqual(pair.Second.Hash));
+
+    public override bool Equals(object? obj) => Equals(obj as ApiKeys);
+
+    public override int GetHashCode() => _clients.Length;
 
     private static string? Only(StringValues values) => values.Count == 1 ? values[0] : null;
 

@@ -1,6 +1,7 @@
 using PoolApi.Auth;
 using PoolApi.Jobs.AspNetCore;
 using PoolApi.Requests;
+using PoolApi.Threading;
 
 namespace PoolApi.JobSetup;
 
@@ -17,7 +18,10 @@ internal static class ServiceJobs
         JobsBuilder jobs = services.AddJobs(options =>
         {
             settings.Configure(options);
-            if (hasKeys) options.Client = static context => context.Features.Get<ApiClient>()?.Name;
+            if (!hasKeys) return;
+            options.Client = static context => context.Features.Get<ApiClient>()?.Name;
+            options.SeesEveryJob = static context => context.Features.Get<ApiClient>() is { SeesEveryJob: true };
+            options.MaxPriority = static context => context.Features.Get<ApiClient>()?.MaxPriority ?? WorkPriority.High;
         });
         if (settings.Store == JobStoreKind.Sqlite) jobs.UseSqlite(settings.Path);
         // One that is missing is told when the app starts, with everything else that is wrong.

@@ -21,6 +21,9 @@ internal static class ListenHost
     /// <summary>Whether a host is an IP address, in brackets if it is IPv6.</summary>
     public static bool IsAddress(string host) => HostForm.IsAddress(host);
 
+    /// <summary>Whether only this machine reaches what is bound to a host, as <see cref="Resolve"/> gives it.</summary>
+    public static bool IsLoopback(string bound) => bound == Localhost || (AddressOf(bound) is { } address && IPAddress.IsLoopback(Unmapped(address)));
+
     /// <summary>Finds the hosts to bind.</summary>
     /// <param name="host">The host as it was written; IPv6 in brackets.</param>
     /// <param name="lookUp">Resolves a name; throws <see cref="SocketException"/> if it has no address.</param>

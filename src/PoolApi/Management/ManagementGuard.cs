@@ -1,23 +1,30 @@
+using System.Net;
 using Microsoft.AspNetCore.Http.HttpResults;
+using PoolApi.Auth;
 using PoolApi.Problems;
 
 namespace PoolApi.Management;
 
 /// <summary>
-/// Refuses what a web page of another site sends to the management routes: every request by a host that is not allowed, and every
-/// change that another site asks for.
+/// Guards the management routes: refuses every request by a host that is not allowed, every change that a web page of another site asks
+/// for, and every change by somebody who may not make it.
 /// </summary>
 /// <remarks>On a port that the API shares, the API's own routes answer by any host: they are public, and know their clients by key.</remarks>
 internal static class ManagementGuard
 {
     /// <summary>After the routing, before everything that answers.</summary>
-    public static void UseManagementGuard(this WebApplication app)
+    /// <param name="app">The app.</param>
+    /// <param name="keys">The keys: once there are any, a change needs one with the role admin. Null: a change is taken from this machine.</param>
+    public static void UseManagementGuard(this WebApplication app, ApiKeyRing? keys)
     {
         var listeners = app.Services.GetRequiredService<Listeners>();
         var hosts = app.Services.GetRequiredService<ManagementHosts>();
-        app.Use(rest => context => IsManagement(listeners.KindOf(context), context) && Refuse(context, hosts) is { } refusal
-            ? refusal.ExecuteAsync(context)
-            : rest(context));
+        app.Use(rest => context =>
+        {
+            if (!IsManagement(listeners.KindOf(context), context)) return rest(context);
+            if (Refuse(context, hosts) is { } refusal) return refusal.ExecuteAsync(context);
+            return IsRead(context.Request) || context.GetEndpoint() is null ? rest(context) : RefuseChange(context, keys) ?? rest(context);
+        });
     }
 
     private static bool IsManagement(ListenerKind listener, HttpContext context) =>
@@ -32,10 +39,26 @@ internal static class ManagementGuard
             return Problem.Of(context, StatusCodes.Status421MisdirectedRequest,
                 $"The host '{request.Host.Host}' is not allowed here. Use an IP address or localhost, or add the name to Management:AllowedHosts.");
         }
-        bool isSafe = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method);
-        return !isSafe && hosts.IsCrossSite(request)
+        return !IsRead(request) && hosts.IsCrossSite(request)
             ? Problem.Of(context, StatusCodes.Status403Forbidden,
                 "A web page of another site sends this. If the page is this service's own behind a proxy, add its host to Management:AllowedHosts.")
             : null;
+    }
+
+    private static bool IsRead(HttpRequest request) =>
+        HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method);
+
+    /// <summary>The answer to somebody who may not change anything here.</summary>
+    private static Task? RefuseChange(HttpContext context, ApiKeyRing? keys)
+    {
+        if (keys is null)
+        {
+            // No address: a server in memory, in a test.
+            return context.Connection.RemoteIpAddress is not { } address || IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address)
+                ? null
+                : ApiKeyCheck.Refuse(context, "Without keys, changes are taken from the machine itself only. Set Auth:ApiKeys, and send a key with the role admin.");
+        }
+        if (keys.Now.ClientOf(context.Request) is not { } client) return ApiKeyCheck.RefuseUnknown(context);
+        return client.Role == ApiRole.Admin ? null : ApiKeyCheck.Refuse(context, $"The key of '{client.Name}' has no right to change anything here; that needs the role admin.");
     }
 }

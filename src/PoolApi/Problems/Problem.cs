@@ -57,7 +57,7 @@ internal static class Problem
         400 => ("invalid-request", "The request is not valid", "The request could not be understood."),
         401 => ("unauthorized", "An API key is needed",
             "Send the key that you were given, as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'. There was none, or one that nobody has."),
-        403 => ("forbidden", "Not from another site", "A web page of another site sends this."),
+        403 => ("forbidden", "Not allowed", "The request is not allowed from here, or with this key."),
         404 => ("not-found", "Not found", "There is no such route here. GET / says what there is."),
         405 => ("method-not-allowed", "Method not allowed", "The route exists, with another method: see the header Allow."),
         406 => ("not-acceptable", "There is no such format", "The header Accept excludes every format that the route can answer."),

@@ -12,7 +12,7 @@ public class JobParametersTests
     {
         var given = new HeaderCase(query, headers);
         given.Context.RequestServices = new ServiceCollection().AddSingleton<TimeProvider>(new Clock()).BuildServiceProvider();
-        return (JobParameters.Read(given.Context, given.Faults), given);
+        return (JobParameters.Read(given.Context, given.Faults, WorkPriority.High), given);
     }
 
     [Fact]

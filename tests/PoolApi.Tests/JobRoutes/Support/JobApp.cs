@@ -66,7 +66,7 @@ internal sealed class JobApp : IAsyncDisposable
         WebApplication app = builder.Build();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
-        if (keys) app.UseApiKeys(new ApiKeys([new("alice", AliceKey), new("bob", BobKey)]));
+        if (keys) app.UseApiKeys(new ApiKeyRing(new ApiKeys([(ApiKeyHash.Of(AliceKey), new("alice")), (ApiKeyHash.Of(BobKey), new("bob"))])));
         app.MapOpenApi();
         app.MapServiceJobs();
         await app.StartAsync(Token);

@@ -1,0 +1,32 @@
+namespace PoolApi.Auth;
+
+/// <summary>The command <c>keys new</c>: makes a key, prints it once, and prints the line to store.</summary>
+internal static class ApiKeyCommand
+{
+    public const string Name = "keys";
+
+    /// <param name="args">What follows the command's name.</param>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        if (args is not ["new", var client])
+        {
+            await Console.Error.WriteLineAsync("A key is made by: PoolApi keys new CLIENT");
+            return StartFaults.ExitCode;
+        }
+        if (!ApiKeySection.IsName(client))
+        {
+            await Console.Error.WriteLineAsync($"'{client}' is no name for a client; it may be {ApiKeySection.NameRule}.");
+            return StartFaults.ExitCode;
+        }
+        string key = ApiKeyHash.New();
+        await Console.Out.WriteLineAsync($"""
+            The key, for the client alone. It is not shown again:
+              {key}
+            The hash, for the settings of the service, in the environment or in the keys file:
+              Auth__ApiKeys__{client}={ApiKeyHash.Write(ApiKeyHash.Of(key))}
+              "{client}": "{ApiKeyHash.Write(ApiKeyHash.Of(key))}"
+            """);
+        return 0;
+    }
+}

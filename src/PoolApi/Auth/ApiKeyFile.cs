@@ -1,0 +1,29 @@
+namespace PoolApi.Auth;
+
+/// <summary>The keys in a file: a JSON object with an entry under the name of each client, as under <c>Auth:ApiKeys</c>.</summary>
+internal sealed record ApiKeyFile(string Path)
+{
+    /// <summary>The name by which faults call its entries.</summary>
+    public const string Section = "KeysFile";
+
+    /// <summary>Reads the file.</summary>
+    /// <returns>Its entries; <see langword="null"/> if it cannot be read, which is a fault.</returns>
+    public IConfigurationSection? Read(List<string> faults)
+    {
+        try
+        {
+            using FileStream stream = File.OpenRead(Path);
+            IConfigurationRoot json = new ConfigurationBuilder().AddJsonStream(stream).Build();
+            return new ConfigurationBuilder()
+                .AddInMemoryCollection(json.AsEnumerable().Select(static pair => KeyValuePair.Create($"{Section}:{pair.Key}", pair.Value)))
+                .Build().GetSection(Section);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or System.Text.Json.JsonException)
+        {
+            // The message of a parser may quote what it read, which may be a key.
+            string why = e is IOException or UnauthorizedAccessException ? e.Message : "it is no JSON object";
+            faults.Add($"Auth:KeysFile is '{Path}', which cannot be read: {why}");
+            return null;
+        }
+    }
+}

@@ -1,0 +1,83 @@
+using PoolApi.AspNetCore.Settings;
+using PoolApi.Threading;
+
+namespace PoolApi.Auth;
+
+/// <summary>Reads clients and their keys from a section of settings. Faults name the setting, never a key.</summary>
+/// <remarks>
+/// Under the name of a client stands its key, the hash of its key, or a section with <c>Key</c> or <c>Hash</c>, <c>Role</c>,
+/// <c>MaxConcurrency</c> and <c>MaxPriority</c>.
+/// </remarks>
+internal static class ApiKeySection
+{
+    public const int MaxConcurrency = 1_000_000;
+    private const int MaxNameLength = 64;
+
+    public static readonly string NameRule = $"1 to {MaxNameLength} ASCII letters, digits, '-', '_' or '.'";
+
+    public static readonly string KeyRule =
+        $"a key of {ApiKeyHash.MinLength} to {ApiKeyHash.MaxLength} visible ASCII characters, without blanks, or its hash as `PoolApi keys new` prints it";
+
+    private static readonly Setting Key = Setting.Special("Key", KeyRule, "the key, or its hash");
+    private static readonly Setting Hash = Setting.Special("Hash", KeyRule, "the same");
+    private static readonly TextSetting Role = Setting.Words("Role", "work", static text => text is "read" or "work" or "admin", "read, work or admin", "what the client may do");
+    private static readonly Setting<long> Concurrency = Setting.WholeNumber("MaxConcurrency", 0, 1, MaxConcurrency, "requests for work that the client may have in the pool");
+    private static readonly TextSetting Priority = Setting.Words("MaxPriority", "high", static text => text is "high" or "normal" or "low", "high, normal or low", "the highest priority of the client's jobs");
+
+    /// <summary>Reads the clients of some sections: one client is in one of them.</summary>
+    public static ApiKeys Read(ReadOnlySpan<IConfigurationSection> sections, List<string> faults)
+    {
+        var clients = new List<(byte[] Hash, ApiClient Client)>();
+        var paths = new Dictionary<string, string>(StringComparer.Ordinal); // by hash
+        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (IConfigurationSection section in sections)
+        {
+            if (section.Value is { Length: > 0 })
+                faults.Add($"{section.Path} is a value; it may be a section, with a key under the name of each client.");
+            foreach (IConfigurationSection entry in section.GetChildren())
+            {
+                string path = entry.Path;
+                if (!IsName(entry.Key))
+                    faults.Add($"{section.Path} has a name that is none for a client (it is not told here: it may be a key); it may be {NameRule}.");
+                else if (!names.Add(entry.Key))
+                    faults.Add($"{path} is a client that has a key already; it may stand once.");
+                else if (ReadEntry(entry, path, faults) is not { } client)
+                    continue;
+                else if (!paths.TryAdd(Convert.ToHexString(client.Hash), path))
+                    faults.Add($"{path} is the same key as {paths[Convert.ToHexString(client.Hash)]}; it may be another for each client.");
+                else
+                    clients.Add(client);
+            }
+        }
+        return new ApiKeys(clients);
+    }
+
+    private static (byte[] Hash, ApiClient Client)? ReadEntry(IConfigurationSection entry, string path, List<string> faults)
+    {
+        if (!entry.GetChildren().Any()) return HashOf(entry.Value, path, faults) is { } plain ? (plain, new ApiClient(entry.Key)) : null;
+
+        int before = faults.Count;
+        var reader = new SettingsReader(entry, faults);
+        reader.Known(Key);
+        reader.Known(Hash);
+        ApiRole role = reader.Read(Role) switch { "read" => ApiRole.Read, "admin" => ApiRole.Admin, _ => ApiRole.Work };
+        int concurrency = reader.Read(Concurrency, 0);
+        WorkPriority priority = reader.Read(Priority) switch { "low" => WorkPriority.Low, "normal" => WorkPriority.Normal, _ => WorkPriority.High };
+        reader.RejectUnknownKeys(secret: true);
+        if (entry[Key.Key] is not null && entry[Hash.Key] is not null) faults.Add($"{path} has both {Key.Key} and {Hash.Key}; it may have one of them.");
+        if (faults.Count > before) return null;
+        return HashOf(entry[Key.Key] ?? entry[Hash.Key], path, faults) is not { } hash ? null : (hash, new ApiClient(entry.Key, role, concurrency == 0 ? null : concurrency, priority));
+    }
+
+    private static byte[]? HashOf(string? text, string path, List<string> faults)
+    {
+        if (ApiKeyHash.TryRead(text, out byte[]? hash)) return hash;
+        if (ApiKeyHash.IsKey(text)) return ApiKeyHash.Of(text);
+        faults.Add($"{path} is not such a key as is taken (it is not told here); it may be {KeyRule}.");
+        return null;
+    }
+
+    /// <summary>Whether a text can be the name of a client.</summary>
+    public static bool IsName(string text) =>
+        text.Length is >= 1 and <= MaxNameLength && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
+}

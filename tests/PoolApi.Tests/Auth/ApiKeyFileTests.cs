@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using System.Net;
+using PoolApi.Auth;
+using PoolApi.Tests.Service;
+
+namespace PoolApi.Tests.Auth;
+
+/// <summary>The keys follow their file without a restart, and a broken file takes no key away.</summary>
+public sealed class ApiKeyFileTests : IDisposable
+{
+    private const string First = "the-first-good-key";
+    private const string Second = "the-second-good-key";
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // as Kubernetes mounts a secret: the file is a link into a folder that an update exchanges
+    public async Task A_change_of_the_file_has_effect_and_a_fault_in_it_has_none(bool mounted)
+    {
+        var file = new KeyFile(_folder.File(""), mounted);
+        file.Write($$"""{ "alice": "{{First}}" }""");
+        await using ServiceApp app = ServiceApp.With(("Jobs:Store", "none"), ("Auth:KeysFile", file.Path));
+        HttpClient client = app.CreateClient();
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.Unauthorized), (await AskAsync(client, First), await AskAsync(client, Second)));
+
+        file.Write($$"""{ "alice": "{{ApiKeyHash.Write(ApiKeyHash.Of(Second))}}", "bob": "another-good-secret" }""");
+        await SeeAsync(app, "The keys were read again: 2 clients have one.");
+        Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.OK), (await AskAsync(client, First), await AskAsync(client, Second)));
+
+        file.Write($$"""{ "alice": "{{First}}", """);
+        await SeeAsync(app, "cannot be used, and the keys that were read before stay: Auth:KeysFile is");
+        Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.OK), (await AskAsync(client, First), await AskAsync(client, Second)));
+        Assert.DoesNotContain(app.Log, static line => line.Contains(First, StringComparison.Ordinal));
+
+        file.Write("{}");
+        await SeeAsync(app, "The keys were read again: 0 clients have one.");
+        Assert.Equal(HttpStatusCode.Unauthorized, await AskAsync(client, Second));
+    }
+
+    [Theory]
+    [InlineData(null, "Auth:KeysFile is '")]
+    [InlineData("no json", "it is no JSON object")]
+    [InlineData("""{ "alice": "short" }""", "KeysFile:alice is not such a key as is taken")]
+    public void A_file_that_cannot_be_used_stops_the_start(string? content, string fault)
+    {
+        using var other = new ServiceApp();
+        Assert.NotNull(other.Server); // from here on a failed start throws instead of ending the program
+        string path = _folder.File("keys.json");
+        if (content is not null) File.WriteAllText(path, content);
+        Assert.Contains(fault, StartFaults.Explain(ServiceApp.FailedStart(("Jobs:Store", "none"), ("Auth:KeysFile", path))), StringComparison.Ordinal);
+    }
+
+    private static async Task<HttpStatusCode> AskAsync(HttpClient client, string key)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/diagnostics/noop");
+        request.Headers.Add("X-Api-Key", key);
+        using HttpResponseMessage answer = await client.SendAsync(request, ServiceApp.Token);
+        return answer.StatusCode;
+    }
+
+    /// <summary>Waits for a line of the log, which comes after the change has had its effect.</summary>
+    private static async Task SeeAsync(ServiceApp app, string part)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ServiceApp.Token);
+        patience.CancelAfter(TimeSpan.FromSeconds(60));
+        while (!app.Log.Any(line => line.Contains(part, StringComparison.Ordinal))) await Task.Delay(20, patience.Token);
+    }
+
+    private sealed class KeyFile(string folder, bool mounted)
+    {
+        private int _versions;
+
+        public string Path { get; } = System.IO.Path.Combine(folder, "keys.json");
+
+        public void Write(string content)
+        {
+            if (!mounted)
+            {
+                File.WriteAllText(Path + ".new", content);
+                File.Move(Path + ".new", Path, overwrite: true);
+                return;
+            }
+            string version = $"..{++_versions}";
+            Directory.CreateDirectory(System.IO.Path.Combine(folder, version));
+            File.WriteAllText(System.IO.Path.Combine(folder, version, "keys.json"), content);
+            string data = System.IO.Path.Combine(folder, "..data");
+            File.CreateSymbolicLink(data + "_tmp", version);
+            // File.Move would follow the links.
+            using (Process move = Process.Start("mv", ["-T", data + "_tmp", data])) move.WaitForExit();
+            if (_versions == 1) File.CreateSymbolicLink(Path, "..data/keys.json");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using PoolApi.Auth;
+using PoolApi.Threading;
+
+namespace PoolApi.Tests.Auth;
+
+/// <summary>A client's key is stored as it is or as its hash, with what the client may do.</summary>
+public class ApiKeySectionTests
+{
+    private const string Key = "a-good-enough-secret";
+
+    [Fact]
+    public void A_new_key_opens_what_its_hash_is_stored_for()
+    {
+        string key = ApiKeyHash.New();
+        Assert.True(ApiKeyHash.IsKey(key));
+        Assert.NotEqual(key, ApiKeyHash.New());
+        (ApiKeys keys, List<string> faults) = Read(("alice", ApiKeyHash.Write(ApiKeyHash.Of(key))));
+        Assert.Empty(faults);
+        Assert.Equal(new ApiClient("alice"), keys.ClientOf(With(key)));
+        Assert.Null(keys.ClientOf(With(ApiKeyHash.New())));
+    }
+
+    [Fact]
+    public void The_hash_itself_opens_nothing()
+    {
+        string hash = ApiKeyHash.Write(ApiKeyHash.Of(Key));
+        (ApiKeys keys, _) = Read(("alice", hash));
+        Assert.Null(keys.ClientOf(With(hash)));
+    }
+
+    [Fact]
+    public void A_client_has_a_role_a_limit_and_a_ceiling_of_its_own()
+    {
+        (ApiKeys keys, List<string> faults) = Read(
+            ("alice:Hash", ApiKeyHash.Write(ApiKeyHash.Of(Key))), ("alice:Role", "admin"), ("alice:MaxConcurrency", "3"), ("alice:MaxPriority", "low"),
+            ("bob:Key", "another-good-secret"), ("bob:Role", "read"));
+        Assert.Empty(faults);
+        Assert.Equal(2, keys.Count);
+        Assert.Equal(new ApiClient("alice", ApiRole.Admin, 3, WorkPriority.Low), keys.ClientOf(With(Key)));
+        Assert.Equal(new ApiClient("bob", ApiRole.Read), keys.ClientOf(With("another-good-secret")));
+    }
+
+    [Theory]
+    [InlineData("Keys:a:Role is 'boss'; it may be read, work or admin.", "a:Role", "boss")]
+    [InlineData("Keys:a:MaxConcurrency is '0'; it may be a whole number from 1 to 1000000.", "a:MaxConcurrency", "0")]
+    [InlineData("Keys:a:MaxPriority is 'top'; it may be high, normal or low.", "a:MaxPriority", "top")]
+    [InlineData("Keys:a:Colour is not a setting; the settings under Keys:a are: Hash, Key, MaxConcurrency, MaxPriority, Role.", "a:Colour", "secret-red-secret-red")]
+    [InlineData("Keys:a has both Key and Hash; it may have one of them.", "a:Hash", "another-good-secret")]
+    public void What_is_wrong_with_a_client_is_a_fault_that_names_the_setting(string fault, string key, string value) =>
+        Assert.Equal([fault], Read(("a:Key", Key), (key, value)).Faults);
+
+    [Theory]
+    [InlineData("sha256:")]
+    [InlineData("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde")] // 63 digits
+    [InlineData("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdeg")]
+    [InlineData("SHA256:not-a-hash-at-all")]
+    public void A_broken_hash_is_no_key(string text) =>
+        Assert.StartsWith("Keys:a is not such a key as is taken (it is not told here)", Assert.Single(Read(("a", text)).Faults), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_key_and_its_hash_are_the_same_key() =>
+        Assert.Equal(
+            "Keys:b is the same key as Keys:a; it may be another for each client.",
+            Assert.Single(Read(("a", Key), ("b", ApiKeyHash.Write(ApiKeyHash.Of(Key)))).Faults));
+
+    private static (ApiKeys Keys, List<string> Faults) Read(params ReadOnlySpan<(string Key, string Value)> settings)
+    {
+        var values = new Dictionary<string, string?>();
+        foreach (var (key, value) in settings) values["Keys:" + key] = value;
+        var faults = new List<string>();
+        return (ApiKeySection.Read([new ConfigurationBuilder().AddInMemoryCollection(values).Build().GetSection("Keys")], faults), faults);
+    }
+
+    private static HttpRequest With(string key)
+    {
+        HttpRequest request = new DefaultHttpContext().Request;
+        request.Headers["X-Api-Key"] = key;
+        return request;
+    }
+}

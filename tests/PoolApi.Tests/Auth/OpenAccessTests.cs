@@ -1,0 +1,51 @@
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using PoolApi.Tests.Service;
+
+namespace PoolApi.Tests.Auth;
+
+/// <summary>Without keys, changes are taken from the machine itself only, and a service that others reach says that it is open.</summary>
+public sealed class OpenAccessTests
+{
+    private const string Open = "Everybody who reaches";
+
+    [Fact]
+    public async Task Without_keys_a_change_from_another_machine_is_refused_and_one_from_this_machine_is_not()
+    {
+        if (OwnAddress() is not { } own)
+        {
+            Assert.Skip("This machine has no address but its loopback.");
+            return;
+        }
+        await using ServiceApp app = ServiceApp.With(("Jobs:Store", "none"), ("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://0.0.0.0:0"));
+        (_, int port) = PortTests.Start(app);
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false });
+
+        using HttpResponseMessage refused = await client.PostAsync(new Uri($"http://{own}:{port}/drain"), null, ServiceApp.Token);
+        await ServiceApp.AssertProblem(refused, 403, "forbidden");
+        using HttpResponseMessage read = await client.GetAsync(new Uri($"http://{own}:{port}/v1/workers"), ServiceApp.Token);
+        Assert.Equal(HttpStatusCode.OK, read.StatusCode);
+
+        using HttpResponseMessage accepted = await client.PostAsync(new Uri($"http://127.0.0.1:{port}/drain"), null, ServiceApp.Token);
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("http://0.0.0.0:0", null, 1)]
+    [InlineData("http://127.0.0.1:0", null, 0)]
+    [InlineData("http://0.0.0.0:0", "a-good-enough-secret", 0)]
+    public async Task A_service_that_others_reach_without_a_key_says_so_once(string urls, string? key, int lines)
+    {
+        ServiceApp app = ServiceApp.With(
+            [("Jobs:Store", "none"), ("Urls", urls), ("Management:Urls", "http://127.0.0.2:0"), .. key is null ? [] : new[] { ("Auth:ApiKeys:alice", key) }]);
+        await using (app) PortTests.Start(app); // and stop: the program writes the line between the two
+        Assert.Equal(lines, app.Log.Count(static line => line.StartsWith(Open, StringComparison.Ordinal)));
+    }
+
+    private static IPAddress? OwnAddress() => NetworkInterface.GetAllNetworkInterfaces()
+        .Where(static network => network.OperationalStatus == OperationalStatus.Up)
+        .SelectMany(static network => network.GetIPProperties().UnicastAddresses)
+        .Select(static address => address.Address)
+        .FirstOrDefault(static address => address.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(address));
+}

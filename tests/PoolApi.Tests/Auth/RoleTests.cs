@@ -1,0 +1,101 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using PoolApi.Auth;
+using PoolApi.Tests.Service;
+
+namespace PoolApi.Tests.Auth;
+
+/// <summary>A key lets its client do what its role says, and no more.</summary>
+public sealed class RoleTests : IAsyncDisposable
+{
+    private const string Reader = "the-readers-own-key";
+    private const string Worker = "the-workers-own-key";
+    private const string Admin = "the-admins-own-key-1";
+    private const string Batch = "the-batch-own-key-12";
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly ServiceApp _app;
+
+    public RoleTests() => _app = ServiceApp.With(
+        ("Jobs:Path", _folder.File("jobs.db")), ("Auth:ApiKeys:reader:Key", Reader), ("Auth:ApiKeys:reader:Role", "read"), ("Auth:ApiKeys:worker", Worker),
+        ("Auth:ApiKeys:admin:Hash", ApiKeyHash.Write(ApiKeyHash.Of(Admin))), ("Auth:ApiKeys:admin:Role", "admin"),
+        ("Auth:ApiKeys:batch:Key", Batch), ("Auth:ApiKeys:batch:MaxPriority", "low"));
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task A_reader_sends_no_work_and_changes_no_job()
+    {
+        string job = await JobAsync(Worker);
+        await ServiceApp.AssertProblem(await SendAsync(Reader, HttpMethod.Get, "/v1/diagnostics/noop"), 403, "forbidden");
+        await ServiceApp.AssertProblem(await SendAsync(Reader, HttpMethod.Delete, job), 403, "forbidden");
+        await ServiceApp.AssertProblem(await SendAsync(Reader, HttpMethod.Post, job + ":retry"), 403, "forbidden");
+    }
+
+    [Theory]
+    [InlineData(Reader, true)]
+    [InlineData(Admin, true)]
+    [InlineData(Batch, false)]
+    public async Task Readers_and_admins_see_the_jobs_of_every_client_and_a_worker_its_own(string key, bool seesAll)
+    {
+        string job = await JobAsync(Worker);
+        Assert.Equal(seesAll ? HttpStatusCode.OK : HttpStatusCode.NotFound, (await SendAsync(key, HttpMethod.Get, job)).StatusCode);
+        using HttpResponseMessage list = await SendAsync(key, HttpMethod.Get, "/v1/jobs");
+        JsonNode page = JsonNode.Parse(await list.Content.ReadAsStringAsync(ServiceApp.Token))!;
+        Assert.Equal(seesAll ? 1 : 0, page["jobs"]!.AsArray().Count);
+    }
+
+    [Fact]
+    public async Task An_admin_may_cancel_the_job_of_another_client()
+    {
+        string job = await JobAsync(Worker, "Job-Run-At", DateTimeOffset.UtcNow.AddHours(1).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture));
+        await ServiceApp.AssertProblem(await SendAsync(Batch, HttpMethod.Delete, job), 404, "not-found");
+        Assert.True((await SendAsync(Admin, HttpMethod.Delete, job)).IsSuccessStatusCode);
+    }
+
+    [Fact]
+    public async Task A_job_goes_no_higher_than_its_clients_ceiling()
+    {
+        HttpResponseMessage refused = await SendAsync(Batch, HttpMethod.Get, "/v1/diagnostics/noop", ("Prefer", "respond-async"), ("Job-Priority", "normal"));
+        await ServiceApp.AssertProblem(refused, 400, "invalid-request", "Job-Priority", "may be at most low for this client");
+
+        string usual = await JobAsync(Batch);
+        using HttpResponseMessage answer = await SendAsync(Batch, HttpMethod.Get, usual);
+        Assert.Equal("low", (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync(ServiceApp.Token))!["priority"]);
+    }
+
+    [Theory]
+    [InlineData(null, 401, "unauthorized")]
+    [InlineData("nobody-has-this-key", 401, "unauthorized")]
+    [InlineData(Worker, 403, "forbidden")]
+    [InlineData(Reader, 403, "forbidden")]
+    [InlineData(Admin, 202, null)]
+    public async Task With_keys_only_an_admin_changes_anything_on_the_management_port(string? key, int status, string? problem)
+    {
+        HttpResponseMessage answer = await SendAsync(key, HttpMethod.Post, "/drain");
+        if (problem is not null) await ServiceApp.AssertProblem(answer, status, problem);
+        Assert.Equal(status, (int)answer.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await SendAsync(null, HttpMethod.Get, "/v1/workers")).StatusCode);
+    }
+
+    private async Task<string> JobAsync(string key, params (string Name, string Value)[] headers)
+    {
+        using HttpResponseMessage accepted = await SendAsync(key, HttpMethod.Get, "/v1/diagnostics/noop", [("Prefer", "respond-async"), .. headers]);
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+        return new Uri(accepted.RequestMessage!.RequestUri!, accepted.Headers.Location!).AbsolutePath;
+    }
+
+    private Task<string> JobAsync(string key, string name, string value) => JobAsync(key, (name, value));
+
+    private Task<HttpResponseMessage> SendAsync(string? key, HttpMethod method, string path, params (string Name, string Value)[] headers)
+    {
+        var request = new HttpRequestMessage(method, path);
+        if (key is not null) request.Headers.Add("X-Api-Key", key);
+        foreach (var (name, value) in headers) request.Headers.TryAddWithoutValidation(name, value);
+        return _app.CreateClient().SendAsync(request, ServiceApp.Token);
+    }
+}
