@@ -107,6 +107,8 @@ public sealed partial class PoolsPageTests
         await Assertions.Expect(banner).ToContainTextAsync("The server is gone", new() { Timeout = Patience });
         await Assertions.Expect(banner).ToContainTextAsync(LastSeen());
         await Assertions.Expect(browser.Page.Locator("#state")).ToHaveTextAsync("gone");
+        // What is not known any more is not shown as if it went on.
+        await Assertions.Expect(browser.Page.Locator(".ruler span").Last).ToHaveTextAsync(Clock(), new() { Timeout = Patience });
         await browser.PictureAsync("pools-gone");
         Assert.Empty(browser.Complaints);
     }
@@ -145,6 +147,9 @@ public sealed partial class PoolsPageTests
 
     [GeneratedRegex("^5.0 s back, ")]
     private static partial Regex FiveSeconds();
+
+    [GeneratedRegex(@"^\d\d:\d\d:\d\d$")]
+    private static partial Regex Clock();
 
     [GeneratedRegex("1 running, 0 waiting · for .* · at most .* more")]
     private static partial Regex LeftOver();

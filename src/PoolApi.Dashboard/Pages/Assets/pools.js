@@ -9,8 +9,13 @@ const pools = new Map(); // by name
 const view = { span: 60_000, back: 0, paused: null, clock: 0, at: 0 };
 let can = { change: false, why: null, drain: false };
 
-/** The server's time now. */
-function serverNow() { return view.clock === 0 ? Date.now() : view.clock + (performance.now() - view.at); }
+/** How long a page that hears nothing goes on by itself. Frames come twice a second. */
+const patience = 2000;
+
+/** The server's time now. It stands still where nothing is heard: what a page does not know it does not show. */
+function serverNow() { return view.clock === 0 ? Date.now() : view.clock + Math.min(patience, performance.now() - view.at); }
+
+function isStale() { return view.clock !== 0 && performance.now() - view.at > patience; }
 
 /** The right end of the strips. */
 function end() { return (view.paused ?? serverNow()) + view.back * 1000; }
@@ -228,7 +233,7 @@ class Pool {
   draw(to) {
     const from = to - view.span;
     const [a, b, c] = this.#parts.ruler.children;
-    say(a, `${{ 10: "10 s", 60: "60 s", 300: "5 min" }[view.span / 1000]} ago`); say(b, ""); say(c, view.paused === null && view.back === 0 ? "now" : time(to));
+    say(a, `${{ 10: "10 s", 60: "60 s", 300: "5 min" }[view.span / 1000]} ago`); say(b, ""); say(c, view.paused === null && view.back === 0 && !isStale() ? "now" : time(to));
     for (const row of this.rows.values()) row.draw(from, to);
   }
 
@@ -292,7 +297,7 @@ class Row {
 
   draw(from, to) {
     if (!this.#visible || this.#width === 0) return;
-    const moving = view.paused === null && slides();
+    const moving = view.paused === null && !isStale() && slides();
     draw(this.#canvas, this.#pool.lane(this.#id), this.#pool.kinds, from, to, this.#width, moving ? 600 : 0, this.#cursor);
     if (this.#sliding) { this.#sliding.cancel(); this.#sliding = null; }
     // The browser moves the picture until the next one: nothing is drawn in between.
@@ -385,7 +390,7 @@ function poolOf(name) {
 function take(frame) {
   const now = performance.now();
   // The server's clock as the page sees it only ever goes on, whatever the network does to one frame.
-  if (view.clock === 0 || Math.abs(frame.at - serverNow()) > 1500) { view.clock = frame.at; view.at = now; }
+  if (view.clock === 0 || isStale() || Math.abs(frame.at - serverNow()) > 1500) { view.clock = frame.at; view.at = now; }
   else { view.clock = serverNow() + (frame.at - serverNow()) * .1; view.at = now; }
   for (const told of frame.pools) {
     const pool = poolOf(told.name);
