@@ -78,8 +78,8 @@ public sealed class FixedThreadPoolOptions
 
     /// <summary>
     /// How far the workers' threads let the other threads of the machine go first, so that a server's own threads answer
-    /// while the pool uses every core: the nice value of each thread on Linux, 0 (as any thread) to 19; elsewhere the
-    /// nearest that the system offers. Default: <see langword="null"/>, as any thread.
+    /// while the pool uses every core. On Linux, how much is added to the process's own nice value for each worker, 0 (as any thread) to
+    /// 19, at most to 19 in all; elsewhere the nearest that the system offers. Default: <see langword="null"/>, as any thread.
     /// </summary>
     public int? Nice { get; set; }
 

@@ -41,6 +41,13 @@ public abstract partial class PoolWorkItem
     private TokenWatch? _watch;
     private byte _asked; // what Cancel was last called with for this submission, from 1; 0: it was not called
 
+    /// <summary>Creates the item.</summary>
+    /// <param name="isTimed">
+    /// Whether <see cref="QueueTime"/> and <see cref="RunTime"/> are measured, which takes two readings of the clock, about 30 ns
+    /// each. Otherwise they are good to some 20 ms, unless somebody listens to the pool's metrics. Default: <see langword="true"/>.
+    /// </param>
+    protected PoolWorkItem(bool isTimed = true) => IsTimed = isTimed;
+
     /// <summary>
     /// The work's kind, a label of the pool's metrics: a small fixed set of words. The same for the whole of a submission;
     /// read when somebody looks or measures, from any thread, and must be cheap. Default: <c>work</c>.
@@ -54,12 +61,7 @@ public abstract partial class PoolWorkItem
     /// <summary>The trace it belongs to, as the view of the workers shows it. Read as <see cref="Kind"/> is. Default: none.</summary>
     public virtual ActivityTraceId TraceId => default;
 
-    /// <summary>
-    /// Whether <see cref="QueueTime"/> and <see cref="RunTime"/> are measured, which takes two readings of the clock, about 30 ns
-    /// each. Otherwise they are good to some 20 ms, unless somebody listens to the pool's metrics. Default:
-    /// <see langword="true"/>.
-    /// </summary>
-    public bool IsTimed { get; protected init; } = true;
+    internal bool IsTimed { get; }
 
     /// <summary>
     /// Cancelled when <see cref="Cancel"/> is called, the pool, stopping, has missed its deadline, or the item has run too long. Made when first

@@ -1,3 +1,5 @@
+using PoolApi.Threading.Core;
+
 namespace PoolApi.Threading.Tests;
 
 /// <summary>The workers let the other threads of the machine go first, and only they.</summary>
@@ -17,14 +19,23 @@ public class NiceTests
         using (plain.Occupy())
         using (zero.Occupy())
         {
-            Assert.Equal([10, 10, 10], Of(nice));
+            int nicer = Math.Min(before + 10, 19);
+            Assert.Equal([nicer, nicer, nicer], Of(nice));
             Assert.Equal([before, before], Of(plain));
             Assert.Equal([before], Of(zero));
             nice.Resize(4);
-            Patience.Until(() => Of(nice).SequenceEqual([10, 10, 10, 10]));
+            Patience.Until(() => Of(nice).SequenceEqual([nicer, nicer, nicer, nicer]));
         }
         Assert.Equal(before, Mine());
     }
+
+    [Theory]
+    [InlineData(0, 5, 5)]
+    [InlineData(5, 5, 10)]
+    [InlineData(-5, 10, 5)]
+    [InlineData(15, 10, 19)]
+    public void A_worker_goes_behind_the_threads_of_its_process_whatever_nice_value_that_has(int ofProcess, int nice, int expected) =>
+        Assert.Equal(expected, ThreadPriorities.OfWorker(ofProcess, nice));
 
     [Theory]
     [InlineData(-1)]

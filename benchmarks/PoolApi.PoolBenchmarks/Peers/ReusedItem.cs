@@ -9,10 +9,7 @@ internal sealed class ReusedItem : PoolWorkItem
     private volatile bool _isFree = true;
 
     public ReusedItem(Action work, bool isTimed)
-    {
-        _work = work;
-        IsTimed = isTimed;
-    }
+        : base(isTimed) => _work = work;
 
     /// <summary>The one that was posted next after this one, in the ring of the producer's items.</summary>
     public ReusedItem? Next { get; set; }

@@ -44,6 +44,7 @@ internal sealed class AsyncItems(PoolCore core)
     /// <summary>Under the gate: a worker takes the item, or a continuation of it, in hand.</summary>
     public void TakenLocked(AsyncPoolWorkItem item, bool isStart)
     {
+        core.Queue.AssertLocked();
         if (isStart)
         {
             item.IsListed = true;
@@ -112,6 +113,7 @@ internal sealed class AsyncItems(PoolCore core)
     /// <summary>An item has ended apart from its worker, synchronous or not.</summary>
     public void TimedOutLocked(PoolWorkItem item)
     {
+        core.Queue.AssertLocked();
         _endedElsewhere.Add(WorkOutcome.TimedOut);
         if (item is AsyncPoolWorkItem { IsListed: true } listed) Unlist(listed);
     }
@@ -120,6 +122,7 @@ internal sealed class AsyncItems(PoolCore core)
     /// <returns>Those.</returns>
     public PoolWorkItem[] AbandonLocked()
     {
+        core.Queue.AssertLocked();
         PoolWorkItem[] items = UnderWayLocked();
         foreach (PoolWorkItem item in items)
         {
@@ -131,6 +134,7 @@ internal sealed class AsyncItems(PoolCore core)
 
     private void ReleaseLocked(Worker worker, AsyncPoolWorkItem item, long now)
     {
+        core.Queue.AssertLocked();
         WorkerLedger ledger = worker.Ledger;
         worker.LastStamp = now;
         worker.LastStampIsPrecise = true;

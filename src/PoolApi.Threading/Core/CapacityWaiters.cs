@@ -141,6 +141,7 @@ internal sealed class CapacityWaiters
 
     private void LookAgainLocked()
     {
+        Debug.Assert(Monitor.IsEntered(this));
         if (_isAgainSet) return;
         _isAgainSet = true;
         TimerSetting.Set(_again, Soon);

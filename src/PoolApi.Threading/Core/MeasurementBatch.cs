@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace PoolApi.Threading.Core;
 
 /// <summary>
@@ -37,6 +39,7 @@ internal sealed class MeasurementBatch
 
     private void RecordLocked(PoolCore pool)
     {
+        Debug.Assert(Monitor.IsEntered(this));
         int count = _count;
         Volatile.Write(ref _count, 0); // first: a listener that throws, or comes back to here, finds nothing twice
         Span<Measured> items = _items.AsSpan(0, count);

@@ -10,6 +10,7 @@ namespace PoolApi.Threading.Core;
 internal sealed class PoolClock
 {
     private const int LongestTick = 10; // milliseconds; 100 Hz
+    private const int Attempts = 16;
 
     private readonly long _ticksPerMillisecond;
     private readonly long _offset; // the precise reading at the coarse one's zero
@@ -21,7 +22,22 @@ internal sealed class PoolClock
         HasCoarse = OperatingSystem.IsLinux() && time == TimeProvider.System && Stopwatch.Frequency % 1000 == 0;
         _ticksPerMillisecond = Stopwatch.Frequency / 1000;
         // The tick that was read may have been about to go on: a whole one less, so that the coarse reading is never ahead.
-        _offset = Stopwatch.GetTimestamp() - (Environment.TickCount64 * _ticksPerMillisecond) - (LongestTick * _ticksPerMillisecond);
+        _offset = OffsetOf(Stopwatch.GetTimestamp, () => Environment.TickCount64 * _ticksPerMillisecond) - (LongestTick * _ticksPerMillisecond);
+    }
+
+    /// <summary>
+    /// The precise reading at the coarse one's zero. A thread that is preempted between the two readings gets too small an offset, which
+    /// would set the coarse clock back for good: the largest of several is taken.
+    /// </summary>
+    internal static long OffsetOf(Func<long> precise, Func<long> coarse)
+    {
+        long offset = long.MinValue;
+        for (int i = 0; i < Attempts; i++)
+        {
+            long first = precise();
+            offset = Math.Max(offset, first - coarse());
+        }
+        return offset;
     }
 
     public TimeProvider Time { get; }

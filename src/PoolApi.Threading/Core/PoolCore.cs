@@ -304,6 +304,7 @@ internal sealed class PoolCore
     /// <returns>False: it is ending by itself.</returns>
     public bool TryTimeOutLocked(PoolWorkItem item, long now, out CancellationTokenSource? source)
     {
+        _queue.AssertLocked();
         source = null;
         // Decides between this end and the worker's own, in End.
         if (Interlocked.CompareExchange(ref item.StateWord, (int)WorkItemState.TimedOut, (int)WorkItemState.InFlight)

@@ -188,6 +188,7 @@ internal sealed class PoolStop(PoolCore core)
 
     private void HandBackLocked(ref DeferredActions after)
     {
+        core.Queue.AssertLocked();
         core.Queue.HandBackLocked(_notStarted, ref after);
         _cutShort |= _notStarted.Count > 0;
     }

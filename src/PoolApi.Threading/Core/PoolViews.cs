@@ -115,6 +115,7 @@ internal sealed class PoolViews(PoolCore core)
 
     private long? OldestSubmissionLocked()
     {
+        core.Queue.AssertLocked();
         long? oldest = null;
         for (int priority = (int)WorkPriority.Low; priority <= (int)WorkPriority.High; priority++)
         {
@@ -125,6 +126,7 @@ internal sealed class PoolViews(PoolCore core)
 
     private PoolCounts CountsLocked(WorkerView[] workers)
     {
+        core.Queue.AssertLocked();
         OutcomeCounts ended = core.Async.EndedElsewhereLocked;
         ended.Add(core.Queue.EndedUnrun);
         foreach (WorkerView worker in workers) ended.Add(worker.Ended);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;
@@ -53,6 +54,7 @@ internal sealed class RunWatch
 
     private void SetLocked(long due, long now)
     {
+        Debug.Assert(Monitor.IsEntered(this));
         if (due >= _due) return;
         _due = due;
         TimeSpan left = due <= now ? TimeSpan.Zero : _core.Clock.Time.GetElapsedTime(now, due);
@@ -88,6 +90,7 @@ internal sealed class RunWatch
     /// <returns>When to look again; long.MaxValue: nothing runs that has a limit.</returns>
     private long EndDueLocked(long now, List<TimedOutItem> ended, List<(Worker Worker, long Since)> stuck)
     {
+        _core.Queue.AssertLocked();
         long next = long.MaxValue;
         foreach (PoolWorkItem item in _core.Async.UnderWayLocked())
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Collections.Immutable;
 using PoolApi.Threading.Core.Queue;
 
@@ -255,6 +256,7 @@ internal sealed class WorkerSet
     /// <returns>Who got no thread, to be told of after the lock.</returns>
     private Loss ApplyTargetLocked()
     {
+        Debug.Assert(Monitor.IsEntered(this));
         Loss loss = default;
         int forStuck = Math.Min(_stuck, _maxStandIns ?? 0);
         int target = _size + forStuck;
@@ -290,6 +292,7 @@ internal sealed class WorkerSet
 
     private Worker VacantWorkerLocked()
     {
+        Debug.Assert(Monitor.IsEntered(this));
         foreach (Worker worker in _all)
         {
             // Its loop has ended; its thread ends in a moment, and must have before the worker starts on another.

@@ -16,10 +16,7 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
     private TResult? _result;
 
     public Call()
-    {
-        _source = new ResultSource<TResult>(this);
-        IsTimed = false; // nobody can ask it
-    }
+        : base(isTimed: false) => _source = new ResultSource<TResult>(this); // nobody can ask it for its times
 
     public override string Kind => _labels.Kind;
 

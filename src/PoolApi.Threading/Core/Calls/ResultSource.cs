@@ -139,6 +139,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
 
     private void Resume(Action<object?> awaiter)
     {
+        short version = _version;
         _awaiter = awaiter;
         try
         {
@@ -157,16 +158,17 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
                     break;
             }
         }
-        catch (Exception)
+        catch (Exception) when (_version == version && Volatile.Read(ref _awaiter) is not null)
         {
-            // Where the awaiter was takes nothing any more (another pool that has closed, say). It must go on all the same.
+            // Where the awaiter was takes nothing any more (another pool that has closed, say). It must go on all the same. Where it has
+            // gone on already, inside of Post, the exception is its own.
         }
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
     }
 
     private void Invoke()
     {
-        Action<object?> continuation = _awaiter!;
+        if (Interlocked.Exchange(ref _awaiter, null) is not { } continuation) return; // once
         object? state = _state;
         ExecutionContext? flow = _flow;
         if (flow is null) continuation(state);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PoolApi.Threading.Core.Atomics;
 
 namespace PoolApi.Threading.Core.Queue;
@@ -55,9 +56,40 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     private ref int GateWord => ref _lines.Int(0);
 
-    public void Enter() => Gate<TOps>.Enter(ref GateWord);
+    public void Enter()
+    {
+        Gate<TOps>.Enter(ref GateWord);
+        NoteEntered();
+    }
 
-    public void Exit() => Gate<TOps>.Exit(ref GateWord);
+    public void Exit()
+    {
+        NoteExit();
+        Gate<TOps>.Exit(ref GateWord);
+    }
+
+    private int _enteredBy; // the managed id of the thread that holds the gate; 0: none. Kept in debug builds
+
+    /// <summary>In a debug build: the calling thread holds the gate. Each …Locked method says so first.</summary>
+    [Conditional("DEBUG")]
+    public void AssertLocked()
+    {
+        Debug.Assert(_enteredBy == Environment.CurrentManagedThreadId, "A …Locked method is called without the gate.");
+    }
+
+    [Conditional("DEBUG")]
+    private void NoteEntered()
+    {
+        Debug.Assert(_enteredBy == 0, "The gate is entered twice.");
+        _enteredBy = Environment.CurrentManagedThreadId;
+    }
+
+    [Conditional("DEBUG")]
+    private void NoteExit()
+    {
+        AssertLocked();
+        _enteredBy = 0;
+    }
 
     // --- submitting ---------------------------------------------------------------------------------------------------
 
@@ -100,6 +132,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         }
         else if (last % DrainEvery == 0 && Gate<TOps>.TryEnter(ref GateWord))
         {
+            NoteEntered();
             // So that the inbox stays short while all workers are busy, and nobody has to sort out thousands at once; and who pushed them has them in his cache.
             DrainLocked(ref after);
             Exit();
@@ -130,6 +163,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// </summary>
     public void ForceLocked(PoolWorkItem item, ref DeferredActions after)
     {
+        AssertLocked();
         DrainLocked(ref after); // what was pushed before goes before
         _inbox.ReserveBeyondLimit();
         SortLocked(item, ref after);
@@ -265,6 +299,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>From here on nothing more is accepted; in one step with every push.</summary>
     public bool CloseLocked(ref DeferredActions after)
     {
+        AssertLocked();
         if (State != QueueState.Open) return false;
         State = QueueState.Closed;
         if (_inbox.Close() is { } newest) SortLocked(newest, ref after);
@@ -275,6 +310,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>Workers leave as soon as nothing is left for them, or at once.</summary>
     public void StopLocked(QueueState state, ref DeferredActions after)
     {
+        AssertLocked();
         if (State < state) State = state;
         NothingLeftLocked(ref after);
         WakeAllLocked(ref after);
@@ -286,6 +322,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>Ends everything that waits as not started: the highest priority first, in each the oldest first.</summary>
     public void HandBackLocked(List<PoolWorkItem> handedBack, ref DeferredActions after)
     {
+        AssertLocked();
         DrainLocked(ref after);
         _backlog.HandBack(handedBack, ref after);
         NothingLeftLocked(ref after);
@@ -296,6 +333,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>The timer has fired, or was never set: ends what has waited too long.</summary>
     public void ExpireLocked(long now, ref DeferredActions after)
     {
+        AssertLocked();
         _timer.Fired(); // before the inbox is looked into: it passes the fence that pairs with the push
         DrainLocked(ref after);
         _backlog.EndExpired(now, ref after);
@@ -306,6 +344,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>For when to set the timer, if it must be; the caller sets it.</summary>
     public long? TimerDueLocked(ref DeferredActions after)
     {
+        AssertLocked();
         GatherLocked(ref after);
         long due = _backlog.NextExpiry;
         if (_timer.Covers(due)) return null;
@@ -323,6 +362,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>The worker leaves: its loop ends. If it was on its way to work, somebody else goes.</summary>
     public void LeaveLocked(QueueWorker worker, ref DeferredActions after)
     {
+        AssertLocked();
         if (!worker.IsLive) return;
         _backlog.EmptyLocalBatchOf(worker);
         if (worker.IsStandIn) _standIns.Remove(worker);
@@ -335,6 +375,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     public void ResizeLocked(int workers, ref DeferredActions after)
     {
+        AssertLocked();
         _registry.Target = workers;
         if (_registry.IsSurplus) _idle.WakeAll(ref after);
     }
@@ -353,6 +394,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <param name="after">What to do then.</param>
     public StandInNeed LookLocked(bool areBlocked, bool isUnreserved, out PoolWorkItem? waitsFor, ref DeferredActions after)
     {
+        AssertLocked();
         waitsFor = null;
         _isLookSet = false;
         DrainLocked(ref after);
@@ -371,6 +413,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <returns>False: there may be no more.</returns>
     public bool TryAddStandInLocked(QueueWorker worker)
     {
+        AssertLocked();
         if (State == QueueState.Stopped || _registry.StandIns >= _standIns.Most) return false;
         _registry.Add(worker, asStandIn: true);
         return true;
@@ -380,6 +423,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <returns>Whether to set it again.</returns>
     public bool DismissLocked(long since, ref DeferredActions after)
     {
+        AssertLocked();
         _standIns.Dismiss(since, ref after);
         return _isDismissalSet = _standIns.Resting > 0;
     }
@@ -388,6 +432,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     private NextStep NextOfStandInLocked(QueueWorker worker, long now, out Assignment assignment, ref DeferredActions after)
     {
+        AssertLocked();
         worker.StandInDepth = 0;
         _standIns.Remove(worker); // it woke for no reason of ours
         assignment = default;
@@ -417,6 +462,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// </summary>
     private void NoteCausedLocked(ref DeferredActions after)
     {
+        AssertLocked();
         if (!_backlog.MayHaveCaused || _isLookSet || !_idle.IsNobodyFree || State == QueueState.Stopped) return;
         _isLookSet = true;
         after.NeedsLook = true;
@@ -424,6 +470,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     private void WakeAllLocked(ref DeferredActions after)
     {
+        AssertLocked();
         _idle.WakeAll(ref after);
         _standIns.WakeAll(ref after);
     }
@@ -448,6 +495,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>Brings everything that waits to where it can be seen: out of the inbox and the local batches, into the lanes.</summary>
     public void GatherLocked(ref DeferredActions after)
     {
+        AssertLocked();
         DrainLocked(ref after);
         _backlog.EmptyLocalBatches();
     }
@@ -455,6 +503,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>Says so once, when the queue is closed and everything accepted has ended.</summary>
     public void NothingLeftLocked(ref DeferredActions after)
     {
+        AssertLocked();
         if (State == QueueState.Open || !IsEmptyLocked) return;
         after.IsDrained = true;
         if (State >= QueueState.Stopping) WakeAllLocked(ref after);
@@ -475,12 +524,14 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// </summary>
     private void FoundLocked(QueueWorker worker, ref DeferredActions after)
     {
+        AssertLocked();
         if (_idle.EndSearch(worker) && HasWorkLocked) _idle.WakeOne(ref after);
     }
 
     /// <summary>A submitter was asked to look in.</summary>
     private void AttendLocked(ref DeferredActions after)
     {
+        AssertLocked();
         DrainLocked(ref after);
         if (HasWorkLocked) _idle.Notify(ref after);
         NoteCausedLocked(ref after);
@@ -490,11 +541,13 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>Sorts what was pushed into the lanes. What was cancelled meanwhile ends here.</summary>
     private void DrainLocked(ref DeferredActions after)
     {
+        AssertLocked();
         if (_inbox.TakeAll() is { } newest) SortLocked(newest, ref after);
     }
 
     private void SortLocked(PoolWorkItem newest, ref DeferredActions after)
     {
+        AssertLocked();
         // The searcher watches the inbox, where these are no more.
         if (_backlog.Sort(newest, ref after) > 0) _idle.Hint();
         NothingLeftLocked(ref after);

@@ -1,0 +1,49 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>What follows an await goes on once, whatever the awaiter's context does.</summary>
+public class InlineContextTests
+{
+    [Fact]
+    public void A_context_that_runs_what_is_posted_in_place_and_then_throws_gets_it_once()
+    {
+        var observer = new RecordingObserver();
+        using FixedThreadPool pool = Pools.Make(more: o => o.Observer = observer);
+        using Occupation busy = pool.Occupy();
+        var context = new Inline();
+        int continuations = 0;
+        SynchronizationContext? before = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(context);
+        try
+        {
+#pragma warning disable CA2012 // Awaited by hand, once: an async method would not show a second continuation.
+            System.Runtime.CompilerServices.ValueTaskAwaiter<int> awaiter = pool.RunAsync(static () => 1).GetAwaiter();
+#pragma warning restore CA2012
+            awaiter.OnCompleted(() => Interlocked.Increment(ref continuations));
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(before);
+        }
+        busy.Dispose();
+        // The worker tells it before it takes the next item, and the ThreadPool would have run it by the time that it runs what follows.
+        pool.Run(static () => { });
+        using var passed = new ManualResetEventSlim();
+        ThreadPool.UnsafeQueueUserWorkItem(_ => passed.Set(), null);
+        passed.WaitPatiently();
+        Patience.Until(() => !observer.Unhandled.IsEmpty);
+        Assert.IsType<InvalidDataException>(Assert.Single(observer.Unhandled).Error);
+        Assert.Equal((1, 1), (context.Posts, Volatile.Read(ref continuations)));
+    }
+
+    private sealed class Inline : SynchronizationContext
+    {
+        public int Posts { get; private set; }
+
+        public override void Post(SendOrPostCallback d, object? state)
+        {
+            Posts++;
+            d(state);
+            throw new InvalidDataException("on purpose");
+        }
+    }
+}
