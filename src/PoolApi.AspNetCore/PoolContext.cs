@@ -36,6 +36,9 @@ internal sealed class PoolContext(
     /// <summary>Brings requests whose work has ended back to the .NET ThreadPool.</summary>
     public HandBack HandBack { get; } = new();
 
+    /// <summary>What the pool's answers say of their times.</summary>
+    public ServerTimingValues ServerTimings { get; } = new();
+
     private OrderArbiter Order { get; } = new(((IPoolAdmission)threads).SetOrder);
 
     /// <summary>

@@ -51,7 +51,8 @@ internal sealed class BufferedResult : IResult
         await httpContext.Response.Body.WriteAsync(_body.GetBuffer().AsMemory(0, (int)_body.Length), httpContext.RequestAborted);
     }
 
-    private static Task WriteAsync(HttpContext context, object result)
+    /// <summary>Writes it as the framework would.</summary>
+    public static Task WriteAsync(HttpContext context, object result)
     {
         switch (result)
         {

@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.ObjectPool;
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Overload;
 using PoolApi.AspNetCore.Shutdown;
@@ -29,6 +30,8 @@ internal sealed class PoolEndpoint
     private readonly Lazy<Services> _services;
     private IServiceProvider? _app;
     private bool _isHandlerSynchronous;
+    private bool _isOutermost;
+    private bool _isSequence;
     private bool _hasIntake;
     private bool _isComplete;
 
@@ -67,6 +70,15 @@ internal sealed class PoolEndpoint
     /// <summary>Whether the handler returns no task, and nothing asynchronous stands between it and the pool.</summary>
     public bool IsSynchronous { get; private set; }
 
+    /// <summary>
+    /// Whether no endpoint filter stands around this library's, and the answer is no sequence that the framework writes as it comes. Then
+    /// nothing is left to do for the request once its work has ended, but for answers that are found to be long.
+    /// </summary>
+    public bool HandsOn { get; private set; }
+
+    /// <summary>Those that may serve another request; <see langword="null"/>: its work may go on after its end, so each is used once.</summary>
+    public ObjectPool<PoolRequest>? Requests => _services.Value.Requests;
+
     /// <summary>What each request says to the pool.</summary>
     public WorkOptions Submission { get; private set; }
 
@@ -83,9 +95,11 @@ internal sealed class PoolEndpoint
     public TimeSpan MaxQueueTime => Shorter(Options.MaxQueueTime, Pool.MaxQueueTime);
 
     /// <summary>How long the work of its requests may run, or infinite.</summary>
-    public TimeSpan MaxRunTime => Shorter(Options.MaxRunTime, Pool.MaxRunTime);
+    public TimeSpan MaxRunTime => MaxRunTimeIn(Pool);
 
-    public bool LimitsRunTime => MaxRunTime != Timeout.InfiniteTimeSpan;
+    private TimeSpan MaxRunTimeIn(PoolContext pool) => Shorter(Options.MaxRunTime, pool.MaxRunTime);
+
+    public bool LimitsRunTime => _services.Value.LimitsRunTime;
 
     /// <summary>The author names a pool, or nothing but options; the last to name one wins.</summary>
     public void Configure(string? pool, Action<RunOnPoolOptions>? configure)
@@ -100,11 +114,16 @@ internal sealed class PoolEndpoint
 
     public void RunOff() => IsOff = true;
 
-    /// <summary>The filter in front of the handler: there the request enters the pool. Innermost, unless others were added after it.</summary>
-    public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, MethodInfo method)
+    /// <summary>
+    /// The filter in front of the handler: there the request enters the pool. Innermost, unless others were added after it; outermost, unless
+    /// others were added before it.
+    /// </summary>
+    public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, bool isOutermost, MethodInfo method)
     {
         if (IsOff) return next;
         _isHandlerSynchronous = isInnermost && !Awaitable.Is(method.ReturnType);
+        _isOutermost = isOutermost;
+        _isSequence = StreamedResult.IsSequence(method.ReturnType);
         return invocation =>
         {
             HttpContext context = invocation.HttpContext;
@@ -203,6 +222,7 @@ internal sealed class PoolEndpoint
         HasHandler = !isWhole && (HasMvcFilter || HasEndpointFilter);
         if (HasMvcFilter) _isHandlerSynchronous = PutFilter(action!);
         IsSynchronous = HasHandler && _isHandlerSynchronous && !Options.ExecuteResult;
+        HandsOn = HasHandler && !IsAction && _isOutermost && !_isSequence;
         endpoint.RequestDelegate = context => PoolRequest.ServeAsync(this, context);
     }
 
@@ -291,6 +311,8 @@ internal sealed class PoolEndpoint
             Overload = Pool.NewOverloadControl();
             Gate = services.GetRequiredService<RequestGate>();
             Shutdown = services.GetRequiredService<ShutdownCoordinator>();
+            LimitsRunTime = endpoint.MaxRunTimeIn(Pool) != Timeout.InfiniteTimeSpan;
+            if (endpoint.IsSynchronous && !LimitsRunTime) Requests = PoolRequest.NewCache(endpoint);
         }
 
         public PoolContext Pool { get; }
@@ -300,5 +322,9 @@ internal sealed class PoolEndpoint
         public RequestGate Gate { get; }
 
         public ShutdownCoordinator Shutdown { get; }
+
+        public bool LimitsRunTime { get; }
+
+        public ObjectPool<PoolRequest>? Requests { get; }
     }
 }

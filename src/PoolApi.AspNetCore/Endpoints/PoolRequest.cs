@@ -5,6 +5,7 @@ using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.ObjectPool;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 
@@ -30,14 +31,22 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// ends after that (<see cref="AnswerInPlaceAsync"/>).</description></item>
 /// </list>
 /// For minimal APIs, controllers and page handlers stage 4 is the handler alone. A plain RequestDelegate binds and writes by itself: all
-/// of it is stage 4. Whatever a stage has not given back when the request is over, <see cref="PassAsync"/> does.
+/// of it is stage 4. Whatever a stage has not given back when the request is over, <see cref="Finish"/> does.
+/// <para>The object serves another request of its endpoint once nobody else can hold it (<see cref="IsReusable"/>).</para>
 /// </remarks>
 internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 {
+    private const int MostKept = 64; // some 20 KB an endpoint
+
+    /// <summary>In the place of one that is over, and may serve another request: its work has been done.</summary>
+    private static readonly PoolRequest Over = new() { _hasStarted = true };
+
     private readonly PoolEndpoint _endpoint;
-    private readonly IAcceptedWorkFeature? _accepted; // set if this is work that was accepted before
-    private readonly RequestLifetime _lifetime;
     private readonly PoolWorkItem _item;
+    private IAcceptedWorkFeature? _accepted; // set if this is work that was accepted before
+    private RequestLifetime _lifetime = null!; // as Context, from Of to Finish
+    private CancellationTokenRegistration _leaving;
+    private bool _isHeld; // something that may outlive the request knows this object
     private QuotaLease? _quota;
     private BodyReservation? _body;
 
@@ -58,39 +67,42 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     private bool _isAnswering; // the work has ended, or was refused
     private LongAnswer? _answer; // null: a short one
 
-    private PoolRequest(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, IAcceptedWorkFeature? accepted)
+    private PoolRequest(PoolEndpoint endpoint)
     {
         _endpoint = endpoint;
-        Context = context;
-        StatusBefore = context.Response.StatusCode;
-        _quota = quota;
-        _accepted = accepted;
-        TraceId = Activity.Current?.TraceId ?? default;
         _item = endpoint.IsSynchronous ? new SynchronousHandlerItem(this) : new AsynchronousHandlerItem(this);
-        IHttpRequestLifetimeFeature? lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
-        _lifetime = lifetime as RequestLifetime ?? new RequestLifetime(lifetime);
-        if (!ReferenceEquals(lifetime, _lifetime)) context.Features.Set<IHttpRequestLifetimeFeature>(_lifetime);
     }
 
-    public HttpContext Context { get; }
+    private PoolRequest() => (_endpoint, _item) = (null!, null!);
+
+    public HttpContext Context { get; private set; } = null!;
 
     /// <summary>The response's status when the request came: that of an error, if the endpoint is the error page of another.</summary>
-    public int StatusBefore { get; }
+    public int StatusBefore { get; private set; }
 
     public string Kind => _endpoint.Kind;
 
     public string? Route => _endpoint.Route;
 
-    public ActivityTraceId TraceId { get; }
+    public ActivityTraceId TraceId { get; private set; }
 
     /// <summary>
     /// What a handler binds as its CancellationToken, and a streamed answer sees. Its source is made when somebody asks for it.
     /// <see langword="null"/>: the work has ended, and nothing but a short answer is left.
     /// </summary>
     public CancellationToken? WorkToken =>
-        _response is { IsDetached: true } late ? (late.IsAnswering ? null : _item.CancellationToken)
+        _response is { IsDetached: true } late ? (late.IsAnswering ? null : ItemToken)
         : _isAnswering && _answer is not { IsStream: true } ? null
-        : _item.CancellationToken;
+        : ItemToken;
+
+    private CancellationToken ItemToken
+    {
+        get
+        {
+            _isHeld = true; // by who registers with it
+            return _item.CancellationToken;
+        }
+    }
 
     /// <summary>Whether its work waits or runs.</summary>
     public bool IsInPool => Volatile.Read(ref _isInPool);
@@ -120,6 +132,24 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             ? request
             : null;
 
+    /// <summary>Keeps some that are over, for an endpoint's next requests.</summary>
+    public static ObjectPool<PoolRequest> NewCache(PoolEndpoint endpoint) => new DefaultObjectPool<PoolRequest>(new Reuse(endpoint), MostKept);
+
+    /// <summary>An object that has served a request before, or a new one.</summary>
+    private static PoolRequest Of(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, IAcceptedWorkFeature? accepted)
+    {
+        PoolRequest request = (accepted is null ? endpoint.Requests?.Get() : null) ?? new PoolRequest(endpoint);
+        request.Context = context;
+        request.StatusBefore = context.Response.StatusCode;
+        request._quota = quota;
+        request._accepted = accepted;
+        request.TraceId = Activity.Current?.TraceId ?? default;
+        IHttpRequestLifetimeFeature? lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
+        request._lifetime = lifetime as RequestLifetime ?? new RequestLifetime(lifetime);
+        if (!ReferenceEquals(lifetime, request._lifetime)) context.Features.Set<IHttpRequestLifetimeFeature>(request._lifetime);
+        return request;
+    }
+
     // --- 1 admit ------------------------------------------------------------------------------------------------------
 
     /// <summary>Takes a request through all stages.</summary>
@@ -137,7 +167,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         OpenRequests.Epoch requests = endpoint.Shutdown.Requests.Enter();
         try
         {
-            await new PoolRequest(endpoint, context, quota: null, context.Features.GetRequiredFeature<IAcceptedWorkFeature>()).PassAsync(hasBody: false);
+            await Of(endpoint, context, quota: null, context.Features.GetRequiredFeature<IAcceptedWorkFeature>()).PassAsync(hasBody: false);
         }
         finally
         {
@@ -150,7 +180,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         bool hasBody = HasBody(context);
         QuotaLease? quota = TakeQuota(endpoint, context, out Rejection? refused);
         if (needsRoom) refused ??= FindRoom(endpoint, hasBody);
-        return refused is null ? new PoolRequest(endpoint, context, quota, accepted: null).PassAsync(hasBody) : RefuseAsync(endpoint, context, quota, refused);
+        return refused is null ? Of(endpoint, context, quota, accepted: null).PassAsync(hasBody) : RefuseAsync(endpoint, context, quota, refused);
     }
 
     private static Rejection? FindRoom(PoolEndpoint endpoint, bool hasBody) =>
@@ -180,22 +210,53 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     // --- the way through the rest -------------------------------------------------------------------------------------
 
-    private async Task PassAsync(bool hasBody)
+    private Task PassAsync(bool hasBody)
     {
         Context.Features.Set(this);
         _lifetime.Enter(this);
         // Through all stages: the token that the handler has bound is also what the answer of its stream goes by.
-        CancellationTokenRegistration leaving = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
+        _leaving = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
+        if (hasBody || !_endpoint.HandsOn) return EndAsync(hasBody ? BufferAndPassAsync() : PassOnAsync());
+
+        // RunAsync ends the request, and the framework's task is the caller's: no frame of this library waits for it. From here on
+        // this object may serve another request.
+        RequestLifetime lifetime = _lifetime;
+        Task answered = PassOnAsync();
+        // RunAsync was not called yet, or will not be: the request is still here.
+        return lifetime.TryTakeEnd() ? EndAsync(answered) : answered;
+    }
+
+    private async Task BufferAndPassAsync()
+    {
+        _lifetime.TryTakeEnd(); // EndAsync waits already
+        if (await BufferAsync() is { } refused)
+        {
+            GiveBackQuota();
+            await refused.ExecuteAsync(Context);
+            return;
+        }
+        await PassOnAsync();
+    }
+
+    private Task PassOnAsync()
+    {
+        if (!_endpoint.HasHandler) return RunDelegateAsync();
         try
         {
-            if (hasBody && await BufferAsync() is { } refused)
-            {
-                GiveBackQuota();
-                await refused.ExecuteAsync(Context);
-                return;
-            }
-            if (_endpoint.HasHandler) await _endpoint.Handler(Context); // binds, comes back by RunAsync, and writes the answer
-            else await RunDelegateAsync();
+            return _endpoint.Handler(Context); // binds, comes back by RunAsync, and writes the answer
+        }
+        catch (Exception e)
+        {
+            return Task.FromException(e);
+        }
+    }
+
+    /// <summary>Waits for the answer, and ends the request.</summary>
+    private async Task EndAsync(Task answered)
+    {
+        try
+        {
+            await answered;
             // What the framework writes as JSON ends without a word when its token is cancelled.
             if (IsCutOff) await CutOffAsync();
         }
@@ -203,21 +264,56 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         {
             await CutOffAsync();
         }
-        catch (OutOfMemoryException) when (!HasStarted && !Context.Response.HasStarted)
+        catch (OutOfMemoryException) when (IsOutOfMemory)
         {
-            // The budgets hold what clients send, and the rest of the process may still have used up the memory. Nothing has run, so it
-            // is no failure of the work.
-            GiveBackAll();
-            await Counted(Pool, Rejection.OutOfMemory(Pool)).ExecuteAsync(Context);
+            await OutOfMemory().ExecuteAsync(Context);
         }
         finally
         {
-            leaving.Unregister(); // not waited for: of a request that is over nothing is left to be cancelled
-            _answer?.End();
-            _body?.Release();
-            GiveBackQuota();
-            _lifetime.Leave();
+            Finish();
         }
+    }
+
+    /// <summary>
+    /// The budgets hold what clients send, and the rest of the process may still have used up the memory. Where nothing has run, that is
+    /// no failure of the work.
+    /// </summary>
+    private bool IsOutOfMemory => !HasStarted && !Context.Response.HasStarted;
+
+    private Rejection OutOfMemory()
+    {
+        GiveBackAll();
+        return Counted(Pool, Rejection.OutOfMemory(Pool));
+    }
+
+    /// <summary>The request is over, or nothing is left of it but a short answer. Called once, by whoever has taken its end.</summary>
+    private void Finish()
+    {
+        // Not waited for: of a request that is over nothing is left to be cancelled. But while it runs it holds this object.
+        if (!_leaving.Unregister() && _lifetime.Outer.CanBeCanceled) _isHeld = true;
+        _answer?.End();
+        _body?.Release();
+        GiveBackQuota();
+        _lifetime.Leave();
+        if (IsReusable) GiveBack();
+    }
+
+    /// <summary>
+    /// Whether nobody else holds this object: the work has run to its end, no callback of a token or of the response knows the object, and
+    /// nobody has the work's token. Only of endpoints whose work ends with the handler's return (<see cref="PoolEndpoint.Requests"/>).
+    /// </summary>
+    private bool IsReusable =>
+        !_isHeld && HasStarted && _outcome is WorkOutcome.Completed or WorkOutcome.Failed
+        && _answer is null && _accepted is null && _endpoint.Requests is not null;
+
+    private void GiveBack()
+    {
+        Context.Features.Set(Over);
+        (Context, _lifetime, _leaving, _body, TraceId) = (null!, null!, default, null, default);
+        (_next, _invocation, _flow, _result, _error) = (null, null, null, null, null);
+        (_hasStarted, _isAnswering) = (false, false);
+        _ended.Reset();
+        _endpoint.Requests!.Return(this);
     }
 
     // --- 2 buffer -----------------------------------------------------------------------------------------------------
@@ -272,6 +368,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         if (Interlocked.Exchange(ref _isInPool, true))
             throw new InvalidOperationException("An endpoint filter called the handler again before the first call had ended.");
+        bool ends = _endpoint.HandsOn && _lifetime.TryTakeEnd();
         try
         {
             _ended.Reset();
@@ -290,13 +387,21 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             WorkOutcome outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
             if (outcome == WorkOutcome.TimedOut) return await AnswerInPlaceAsync();
             if (_response is not null) await _response.PassAsync(Context, isWhole: outcome == WorkOutcome.Completed);
-            return Conclude(outcome, outer);
+            object? answer = Conclude(outcome, outer);
+            if (!ends || _answer is null) return answer;
+            ends = false;
+            return new LastAnswer(this, answer);
+        }
+        catch (OutOfMemoryException) when (ends && IsOutOfMemory)
+        {
+            return OutOfMemory();
         }
         finally
         {
             _isAnswering = true; // also if the work was refused or cancelled: the answer that says so is written
             Volatile.Write(ref _isInPool, false);
             GiveBackQuota(); // the outcome is known
+            if (ends) Finish(); // the last of this object
         }
     }
 
@@ -350,7 +455,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             ValueTask<object?> work = CallAsync();
             // A handler that returns no task has ended. A result of the app's own may go on.
             if (work.IsCompleted) _result = work.Result;
-            else _result = new PendingResult(pending = work.AsTask());
+            else (_result, _isHeld) = (new PendingResult(pending = work.AsTask()), true);
         }
         finally
         {
@@ -444,7 +549,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
 
     private void SetServerTiming()
     {
-        if (!WritesItself) ServerTiming.Set(this, Pool.Options);
+        if (!WritesItself && ServerTiming.Set(this, Pool)) _isHeld = true;
     }
 
     // --- 5 answer -----------------------------------------------------------------------------------------------------
@@ -526,7 +631,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     /// <summary>Stages 3 to 5 of a plain RequestDelegate, which writes its answer on the worker.</summary>
     private async Task RunDelegateAsync()
     {
-        if (WritesItself) ServerTiming.Announce(this, Pool.Options);
+        if (WritesItself) ServerTiming.Announce(this, Pool.Options); // no such request is used again
         if (await RunAsync(next: null, invocation: null) is not IResult answer) return;
         // Cut off in the middle, a response must not look as if it were whole.
         if (Context.Response.HasStarted) Context.Abort();
@@ -544,6 +649,21 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     {
         _quota?.Dispose();
         _quota = null;
+    }
+
+    private sealed class Reuse(PoolEndpoint endpoint) : IPooledObjectPolicy<PoolRequest>
+    {
+        public PoolRequest Create() => new(endpoint);
+
+        public bool Return(PoolRequest obj) => true;
+    }
+
+    /// <summary>A long answer of a request that nothing waits for but the framework. Written, it ends the request.</summary>
+    private sealed class LastAnswer(PoolRequest request, object? answer) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext) => request.EndAsync(WriteAsync(httpContext));
+
+        private async Task WriteAsync(HttpContext context) => await BufferedResult.WriteAsync(context, answer!);
     }
 
     WorkOutcome IValueTaskSource<WorkOutcome>.GetResult(short token) => _ended.GetResult(token);

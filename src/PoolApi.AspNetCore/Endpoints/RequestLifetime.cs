@@ -18,6 +18,7 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server) : IHt
     private CancellationToken? _set;
     private CancellationToken? _setBefore; // as _set was when the request came to the pool
     private PoolRequest? _request; // while the request is in the pool's hands
+    private bool _isEndTaken;
 
     /// <summary>Cancelled when the client leaves, and for no other reason.</summary>
     public CancellationToken Departure => server?.RequestAborted ?? CancellationToken.None;
@@ -36,7 +37,14 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server) : IHt
     {
         (_setBefore, _set) = (_set, null);
         _request = request;
+        _isEndTaken = false;
     }
+
+    /// <summary>
+    /// Whether the caller is the one that ends the request: who waits for its answer, or who runs its work. Asked here, since
+    /// the <see cref="PoolRequest"/> may serve another request when the one that has not ended it asks.
+    /// </summary>
+    public bool TryTakeEnd() => !Interlocked.Exchange(ref _isEndTaken, true);
 
     /// <summary>From here on the outer one is seen again.</summary>
     public void Leave()

@@ -78,6 +78,9 @@ public static class RunOnPoolExtensions
         poolEndpoint.HasEndpointFilter = true;
         IList<Func<EndpointFilterFactoryContext, EndpointFilterDelegate, EndpointFilterDelegate>> filters = endpoint.FilterFactories;
         int place = filters.Count;
-        filters.Add((_, next) => poolEndpoint.Filter(next, isInnermost: filters.Count == place + 1, PoolEndpoint.MethodOf(endpoint)));
+        Func<EndpointFilterFactoryContext, EndpointFilterDelegate, EndpointFilterDelegate>? own = null;
+        own = (_, next) => poolEndpoint.Filter(
+            next, isInnermost: filters.Count == place + 1, isOutermost: ReferenceEquals(filters[0], own), PoolEndpoint.MethodOf(endpoint));
+        filters.Add(own);
     }
 }

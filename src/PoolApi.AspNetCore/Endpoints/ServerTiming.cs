@@ -17,12 +17,25 @@ internal static class ServerTiming
     }
 
     /// <summary>The request's work has ended; its answer is about to be written.</summary>
-    public static void Set(PoolRequest request, PoolOptions options)
+    /// <returns>Whether the response holds the request until it starts.</returns>
+    public static bool Set(PoolRequest request, PoolContext pool)
     {
         HttpContext context = request.Context;
-        if (!options.ServerTiming || context.Response.HasStarted) return;
-        if (IsUnderCache(context)) context.Response.OnStarting(static request => AppendAsync((PoolRequest)request), request);
-        else Append(request);
+        if (!pool.Options.ServerTiming || context.Response.HasStarted) return false;
+        if (!IsUnderCache(context))
+        {
+            Append(request, pool.ServerTimings);
+            return false;
+        }
+        context.Response.OnStarting(
+            static state =>
+            {
+                var (request, values) = ((PoolRequest, ServerTimingValues))state;
+                Append(request, values);
+                return Task.CompletedTask;
+            },
+            (request, pool.ServerTimings));
+        return true;
     }
 
     /// <summary>
@@ -37,32 +50,13 @@ internal static class ServerTiming
         // A refusal is written by nobody's worker.
         if (request.WorkerName is { } worker)
         {
-            var (ms, fraction) = Milliseconds(request.QueueTime);
+            var (ms, fraction) = ServerTimingValues.Milliseconds(request.QueueTime);
             request.Context.Response.Headers.Append(
                 Name, string.Create(CultureInfo.InvariantCulture, $"queue;dur={ms}.{fraction:000}, worker;desc=\"{worker}\""));
         }
         return Task.CompletedTask;
     }
 
-    private static Task AppendAsync(PoolRequest request)
-    {
-        Append(request);
-        return Task.CompletedTask;
-    }
-
-    private static void Append(PoolRequest request)
-    {
-        var (queueMs, queueFraction) = Milliseconds(request.QueueTime);
-        var (runMs, runFraction) = Milliseconds(request.RunTime);
-        request.Context.Response.Headers.Append(Name, string.Create(
-            CultureInfo.InvariantCulture,
-            $"queue;dur={queueMs}.{queueFraction:000}, run;dur={runMs}.{runFraction:000}, worker;desc=\"{request.WorkerName}\""));
-    }
-
-    /// <summary>In whole numbers: to format a fraction costs several times as much, and this is done for every request.</summary>
-    private static (long Ms, int Fraction) Milliseconds(TimeSpan time)
-    {
-        long microseconds = time.Ticks / TimeSpan.TicksPerMicrosecond;
-        return (microseconds / 1000, (int)(microseconds % 1000));
-    }
+    private static void Append(PoolRequest request, ServerTimingValues values) =>
+        request.Context.Response.Headers.Append(Name, values.Get(request.QueueTime, request.RunTime, request.WorkerName));
 }

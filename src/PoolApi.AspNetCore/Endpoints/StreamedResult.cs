@@ -41,6 +41,14 @@ internal static class StreamedResult
         or RedirectResult or LocalRedirectResult or RedirectToActionResult or RedirectToRouteResult or RedirectToPageResult
         or ForbidResult or ChallengeResult or SignInResult or SignOutResult;
 
+    /// <summary>Whether what a handler returns is an asynchronous sequence, by its declared type.</summary>
+    public static bool IsSequence(Type type) =>
+        IsSequenceItself(type) || GenericInterface.Find(type, typeof(IAsyncEnumerable<>)) is not null
+        || (type.IsGenericType && (typeof(Task).IsAssignableFrom(type) || type.GetGenericTypeDefinition() == typeof(ValueTask<>))
+            && IsSequence(type.GetGenericArguments()[0]));
+
+    private static bool IsSequenceItself(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IAsyncEnumerable<>);
+
     private static bool IsAsyncSequence(object? value) => value switch
     {
         null or string => false,

@@ -1,0 +1,136 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Mvc;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>The object that carries a request serves later requests, unless somebody may still hold it.</summary>
+public sealed class ReuseTests
+{
+    [Fact]
+    public async Task A_request_that_is_over_leaves_its_object_to_the_next_one()
+    {
+        await using TestApp app = await StartAsync();
+        Assert.Same(await SeenAsync(app, "/plain"), await SeenAsync(app, "/plain"));
+        Assert.Same(await SeenAsync(app, "/filtered"), await SeenAsync(app, "/filtered")); // by a filter around the pool
+        PoolRequest failed = await SeenAsync(app, "/fails");
+        Assert.Same(failed, await SeenAsync(app, "/fails"));
+    }
+
+    [Theory]
+    [InlineData("/token")] // the handler may have kept the work's token
+    [InlineData("/aborted")] // the same by the context
+    [InlineData("/asynchronous")] // continuations may come later
+    [InlineData("/limited")] // the handler may run on after its limit
+    [InlineData("/stream")] // is written after the work
+    [InlineData("/cached")] // a callback of the response has it
+    public async Task An_object_that_somebody_may_still_hold_serves_one_request(string path)
+    {
+        await using TestApp app = await StartAsync();
+        Assert.NotSame(await SeenAsync(app, path), await SeenAsync(app, path));
+    }
+
+    [Fact]
+    public async Task What_middleware_outside_asks_of_a_request_that_is_over_is_answered_for_that_request()
+    {
+        var started = new ConcurrentQueue<bool>();
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.Use(async (context, next) =>
+            {
+                await next(context);
+                Assert.Null(context.Features.Get<PoolRequest>()?.Context);
+                started.Enqueue(PoolWork.HasStarted(context));
+            });
+            app.MapGet("/", static () => "ok").RunOnPool();
+        });
+        for (int i = 0; i < 3; i++) await app.Client.GetStringAsync("/", TestApp.Token);
+        Assert.Equal([true, true, true], started);
+    }
+
+    [Fact]
+    public async Task Clients_that_leave_cancel_no_request_but_their_own()
+    {
+        const int Clients = 8, Rounds = 60;
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/{id}", static (string id) => id).RunOnPool(),
+            new() { ["Pool:Workers"] = "2", ["Pool:OverloadControl"] = "false" }, kestrel: true);
+        await Task.WhenAll(Enumerable.Range(0, Clients).Select(async client =>
+        {
+            for (int round = 0; round < Rounds; round++)
+            {
+                string id = string.Create(CultureInfo.InvariantCulture, $"{client}-{round}");
+                if (client % 2 == 0)
+                {
+                    Assert.Equal(id, await app.Client.GetStringAsync("/" + id, TestApp.Token));
+                    continue;
+                }
+                // It is gone at any point of the request's way.
+                using RawConnection leaver = await app.ConnectAsync();
+                await leaver.SendAsync($"GET /{id} HTTP/1.1\r\nHost: x\r\n\r\n");
+            }
+        }));
+    }
+
+    private static async Task<PoolRequest> SeenAsync(TestApp app, string path)
+    {
+        var seen = app.App.Services.GetRequiredService<Seen>();
+        using HttpResponseMessage answer = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        await answer.Content.ReadAsStringAsync(TestApp.Token);
+        await seen.Over.WaitAsync(TestApp.Token);
+        return Assert.IsType<PoolRequest>(seen.Request);
+    }
+
+    private static Task<TestApp> StartAsync() => TestApp.StartAsync(
+        static app =>
+        {
+            var seen = app.Services.GetRequiredService<Seen>();
+            app.Use(async (context, next) =>
+            {
+                try
+                {
+                    await next(context);
+                }
+                catch (InvalidOperationException)
+                {
+                    context.Response.StatusCode = 500;
+                }
+                finally
+                {
+                    seen.Over.Release();
+                }
+            });
+            app.UseOutputCache();
+            app.MapGet("/plain", static (HttpContext context) => See(context)).RunOnPool();
+            app.MapGet("/filtered", static (HttpContext context) => See(context)).AddEndpointFilter(static (context, next) => next(context)).RunOnPool();
+            app.MapGet("/fails", static string (HttpContext context) => throw new InvalidOperationException(See(context))).RunOnPool();
+            app.MapGet("/token", static (HttpContext context, CancellationToken token) => See(context) + token.CanBeCanceled).RunOnPool();
+            app.MapGet("/aborted", static (HttpContext context) => See(context) + context.RequestAborted.CanBeCanceled).RunOnPool();
+            app.MapGet("/asynchronous", static Task<string> (HttpContext context, [FromQuery] string? _) => Task.FromResult(See(context))).RunOnPool();
+            app.MapGet("/limited", static (HttpContext context) => See(context)).RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMinutes(1));
+            app.MapGet("/stream", static IResult (HttpContext context) => TypedResults.Stream(new MemoryStream([1]), See(context))).RunOnPool();
+            app.MapGet("/cached", static (HttpContext context) => See(context)).CacheOutput(static p => p.VaryByValue(static _ => new("n", Guid.NewGuid().ToString()))).RunOnPool();
+        },
+        configure: static builder =>
+        {
+            builder.Services.AddSingleton<Seen>();
+            builder.Services.AddOutputCache();
+        });
+
+    private static string See(HttpContext context)
+    {
+        context.RequestServices.GetRequiredService<Seen>().Request = context.Features.GetRequiredFeature<PoolRequest>();
+        return "text/plain";
+    }
+
+    private sealed class Seen
+    {
+        public PoolRequest? Request { get; set; }
+
+        /// <summary>Released when a request has passed all of the app.</summary>
+        public SemaphoreSlim Over { get; } = new(0);
+    }
+}
