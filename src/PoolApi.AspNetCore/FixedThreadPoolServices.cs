@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Mvc.ApiExplorer;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -98,6 +99,7 @@ public static class FixedThreadPoolServices
         services.AddSingleton<IStartupFilter, RequestTracking>();
         services.AddSingleton<AttributeEndpoints>();
         services.AddSingleton<MatcherPolicy, AttributeEndpointSelector>();
+        services.AddSingleton<IApiDescriptionProvider, AttributeDescriptions>();
 
         services.TryAddSingleton(ShutdownSection.Default);
         services.AddSingleton<ShutdownOptionsSetup>();

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.WebSockets;
 using System.Text.Json.Nodes;
 using System.Threading.RateLimiting;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using PoolApi.AspNetCore.Tests.Support;
@@ -141,6 +142,8 @@ public sealed class RunTimeoutTests
     [InlineData("stream", 200)]
     [InlineData("wrapped", 200)]
     [InlineData("file", 200)]
+    [InlineData("mixed", 200)]
+    [InlineData("mixed-synchronous", 200)]
     public async Task A_handler_within_its_limit_is_answered_as_one_without(string what, int status)
     {
         await using TestApp app = await TestApp.StartAsync(
@@ -201,6 +204,30 @@ public sealed class RunTimeoutTests
                 context.Response.BodyWriter.Advance(2);
                 return Task.CompletedTask;
             })).RunOnPool(configure: options);
+            group.MapGet("/mixed", new RequestDelegate(static async context =>
+            {
+                HttpResponse response = context.Response;
+                Write(response, "1 ");
+                await response.Body.WriteAsync("2 "u8.ToArray());
+                Write(response, "3 ");
+                await response.Body.FlushAsync();
+                Write(response, "4 ");
+                await response.WriteAsync("5 ");
+                Stream body = response.Body;
+                Write(response, "6 ");
+                await body.WriteAsync("7 "u8.ToArray());
+                Write(response, "8");
+            })).RunOnPool(configure: options);
+            group.MapGet("/mixed-synchronous", new RequestDelegate(static context =>
+            {
+                context.Features.Get<IHttpBodyControlFeature>()!.AllowSynchronousIO = true;
+                Write(context.Response, "1 ");
+                context.Response.Body.Write("2 "u8);
+                Write(context.Response, "3 ");
+                context.Response.Body.Flush();
+                context.Response.Body.Write("4"u8);
+                return Task.CompletedTask;
+            })).RunOnPool(configure: options);
             group.MapGet("/started", static async (HttpResponse response) =>
             {
                 await response.StartAsync();
@@ -224,6 +251,13 @@ public sealed class RunTimeoutTests
             }).RunOnPool(configure: options);
             group.MapGet("/stream", static () => Numbers()).RunOnPool(configure: options);
             group.MapGet("/file", static () => TypedResults.File("bytes"u8.ToArray(), "text/plain", "a.txt")).RunOnPool(configure: options);
+        }
+
+        // Without a flush.
+        static void Write(HttpResponse response, string text)
+        {
+            Span<byte> space = response.BodyWriter.GetSpan(text.Length);
+            response.BodyWriter.Advance(System.Text.Encoding.ASCII.GetBytes(text, space));
         }
 
         static async IAsyncEnumerable<int> Numbers()
@@ -301,6 +335,106 @@ public sealed class RunTimeoutTests
             && l.Text.Contains("timed out 1, joined 2/2", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("disposable")]
+    [InlineData("asynchronously disposable")]
+    [InlineData("file")]
+    [InlineData("file of an action")]
+    [InlineData("asynchronous handler")]
+    public async Task What_a_handler_returns_too_late_is_disposed_of(string what)
+    {
+        using var gate = new Gate();
+        var disposed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/", object () =>
+                {
+                    gate.Pass();
+                    return what switch
+                    {
+                        "disposable" => new Disposable(disposed),
+                        "file" => TypedResults.File(new ToldStream(disposed)),
+                        "file of an action" => new FileStreamResult(new ToldStream(disposed), "text/plain"),
+                        _ => new AsynchronouslyDisposable(disposed),
+                    };
+                }).RunOnPool(configure: Short);
+                app.MapGet("/asynchronous", async Task<object> () =>
+                {
+                    await Task.Yield();
+                    gate.Pass();
+                    return new Disposable(disposed);
+                }).RunOnPool(configure: Short);
+            },
+            kestrel: true);
+        using HttpResponseMessage answer = await app.Client.GetAsync(new Uri(what == "asynchronous handler" ? "/asynchronous" : "/", UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
+        Assert.False(disposed.Task.IsCompleted);
+        gate.Open();
+        await disposed.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
+    }
+
+    [Fact]
+    public async Task A_late_result_that_cannot_be_disposed_of_is_told_in_the_log_and_the_request_ends()
+    {
+        using var gate = new Gate();
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.Use(async (context, next) =>
+                {
+                    await next(context);
+                    over.SetResult();
+                });
+                app.MapGet("/", object () =>
+                {
+                    gate.Pass();
+                    return new Undisposable();
+                }).RunOnPool(configure: Short);
+            },
+            kestrel: true);
+        using HttpResponseMessage answer = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+        gate.Open();
+        await over.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
+        Assert.Contains(app.Log.Lines, static l => l.Level == LogLevel.Error && l.Text.Contains("could not be disposed of", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(true)] // it has run for longer than it may
+    [InlineData(false)] // the stop has given it up
+    public async Task A_request_stays_open_until_its_handler_has_returned_and_a_stop_does_not_wait_for_that(bool isLimited)
+    {
+        using var gate = new Gate();
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.Use(async (context, next) =>
+                {
+                    await next(context);
+                    over.SetResult();
+                });
+                app.MapGet("/", () => gate.Pass()).RunOnPool(configure: o =>
+                {
+                    if (isLimited) Short(o);
+                });
+            },
+            new() { ["Shutdown:Drain"] = "00:00:00.050", ["Shutdown:Cancel"] = "00:00:00.050" },
+            kestrel: true);
+        Task<HttpResponseMessage> request = app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+        await gate.Arrival();
+        if (isLimited) await request;
+
+        await app.App.StopAsync(TestApp.Token);
+
+        using HttpResponseMessage answer = await request;
+        Assert.Equal(isLimited ? HttpStatusCode.GatewayTimeout : HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.False(over.Task.IsCompleted);
+        gate.Open();
+        await over.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
+    }
+
     private static Task<TestApp> StartAsync(LateHandler late, HttpProtocols protocols = HttpProtocols.Http1) => TestApp.StartAsync(
         app =>
         {
@@ -318,6 +452,34 @@ public sealed class RunTimeoutTests
             b.Services.AddSingleton(late).AddControllers().AddApplicationPart(typeof(RunTimeoutTests).Assembly);
         },
         kestrel: true);
+
+    private sealed class Disposable(TaskCompletionSource disposed) : IDisposable
+    {
+        public void Dispose() => disposed.SetResult();
+    }
+
+    private sealed class AsynchronouslyDisposable(TaskCompletionSource disposed) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            disposed.SetResult();
+            return default;
+        }
+    }
+
+    private sealed class Undisposable : IDisposable
+    {
+        public void Dispose() => throw new InvalidOperationException("on purpose");
+    }
+
+    private sealed class ToldStream(TaskCompletionSource disposed) : MemoryStream
+    {
+        protected override void Dispose(bool disposing)
+        {
+            base.Dispose(disposing);
+            disposed.TrySetResult();
+        }
+    }
 
     /// <summary>Sets a header, does not listen, and writes a response when it is let go.</summary>
     internal sealed class LateHandler : IDisposable

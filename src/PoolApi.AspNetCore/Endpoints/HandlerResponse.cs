@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -29,7 +30,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     private readonly IHttpResponseFeature _server;
     private readonly IHttpResponseBodyFeature _serverBody;
     private readonly Lock _lock = new(); // of the step out of Own
-    private readonly GuardedStream _stream;
+    private readonly GuardedStream _stream; // the handler's
     private volatile State _state;
     private PipeWriter? _writer;
     private int _statusCode;
@@ -40,7 +41,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     {
         (_server, _serverBody) = (server, serverBody);
         (_statusCode, _reasonPhrase, _headers) = (server.StatusCode, server.ReasonPhrase, Copy(server.Headers));
-        _stream = new GuardedStream(this);
+        _stream = new GuardedStream(this, isWriters: false);
     }
 
     private enum State
@@ -168,10 +169,13 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
 
     void IHttpResponseFeature.OnCompleted(Func<object, Task> callback, object state) => _server.OnCompleted(callback, state);
 
-    Stream IHttpResponseBodyFeature.Stream => IsServers ? _serverBody.Stream : _stream;
+    Stream IHttpResponseBodyFeature.Stream => IsAnswering ? _serverBody.Stream : _stream;
 
     PipeWriter IHttpResponseBodyFeature.Writer =>
-        IsAnswering ? _serverBody.Writer : _writer ??= PipeWriter.Create(_stream, new StreamPipeWriterOptions(leaveOpen: true));
+        IsAnswering ? _serverBody.Writer : _writer ??= PipeWriter.Create(new GuardedStream(this, isWriters: true), new StreamPipeWriterOptions(leaveOpen: true));
+
+    /// <summary>Whether the handler has written by its writer what was not sent yet. It comes before what the handler sends by another way.</summary>
+    private bool HasUnflushed => _writer is { UnflushedBytes: > 0 } && !IsAnswering;
 
     void IHttpResponseBodyFeature.DisableBuffering()
     {
@@ -200,10 +204,9 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         await _serverBody.CompleteAsync();
     }
 
-    /// <summary>What the handler has written by its writer comes before what it sends by another way.</summary>
     private async ValueTask FlushWriterAsync(CancellationToken cancellationToken)
     {
-        if (_writer is { UnflushedBytes: > 0 } && !IsAnswering) await _writer.FlushAsync(cancellationToken);
+        if (HasUnflushed) await _writer!.FlushAsync(cancellationToken);
     }
 
     private static HeaderDictionary Copy(IHeaderDictionary headers)
@@ -238,8 +241,8 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         if (IsDetached && !IsAnswering) throw new OperationCanceledException("The handler ran for longer than it may: the request has been answered.");
     }
 
-    /// <summary>The handler's way to the server's body.</summary>
-    private sealed class GuardedStream(HandlerResponse response) : Stream
+    /// <summary>The handler's way to the server's body: the stream that it sees, or the one that its writer writes to.</summary>
+    private sealed class GuardedStream(HandlerResponse response, bool isWriters) : Stream
     {
         public override bool CanRead => false;
 
@@ -255,19 +258,39 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
             set => throw new NotSupportedException();
         }
 
-        public override void Flush() => Servers().Flush();
+        private bool WaitsForWriter => !isWriters && response.HasUnflushed;
 
-        public override Task FlushAsync(CancellationToken cancellationToken) => Servers().FlushAsync(cancellationToken);
+        public override void Flush()
+        {
+            // A writer cannot be flushed without awaiting. What it holds is sent by the next asynchronous step, and at the latest at the end.
+            if (!WaitsForWriter) Servers().Flush();
+        }
 
-        public override void Write(byte[] buffer, int offset, int count) => Servers().Write(buffer, offset, count);
+        public override async Task FlushAsync(CancellationToken cancellationToken)
+        {
+            if (WaitsForWriter) await response.FlushWriterAsync(cancellationToken);
+            await Servers().FlushAsync(cancellationToken);
+        }
 
-        public override void Write(ReadOnlySpan<byte> buffer) => Servers().Write(buffer);
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            if (WaitsForWriter) response._writer!.Write(buffer);
+            else Servers().Write(buffer);
+        }
 
         public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            Servers().WriteAsync(buffer, offset, count, cancellationToken);
+            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-            Servers().WriteAsync(buffer, cancellationToken);
+            WaitsForWriter ? WriteAfterWriterAsync(buffer, cancellationToken) : Servers().WriteAsync(buffer, cancellationToken);
+
+        private async ValueTask WriteAfterWriterAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken)
+        {
+            await response.FlushWriterAsync(cancellationToken);
+            await Servers().WriteAsync(buffer, cancellationToken);
+        }
 
         public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 

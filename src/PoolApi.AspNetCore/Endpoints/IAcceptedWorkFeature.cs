@@ -22,7 +22,7 @@ public interface IAcceptedWorkFeature
     void Ended(WorkOutcome outcome);
 
     /// <summary>
-    /// It ends as <see cref="WorkOutcome.TimedOut"/>, and its code still runs: the request, its body and its services are that code's until
+    /// It ends as <see cref="WorkOutcome.TimedOut"/> or <see cref="WorkOutcome.Abandoned"/>, and its code still runs: the request, its body and its services are that code's until
     /// it has returned. Called before <see cref="Ended"/>.
     /// </summary>
     /// <param name="code">Completes when the code has returned. Never fails.</param>

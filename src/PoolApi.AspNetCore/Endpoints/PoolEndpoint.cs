@@ -27,6 +27,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </remarks>
 internal sealed class PoolEndpoint
 {
+    public const string ProblemType = "application/problem+json";
+
     private readonly Lazy<Services> _services;
     private IServiceProvider? _app;
     private bool _isHandlerSynchronous;
@@ -165,11 +167,7 @@ internal sealed class PoolEndpoint
         poolEndpoint._isComplete = true;
         poolEndpoint.ApplyAttributes(endpoint);
         poolEndpoint.Build(endpoint);
-        foreach (int status in (ReadOnlySpan<int>)[408, 413, 500, 503]) endpoint.Metadata.Add(Problem(status));
-        PoolOptions? pool = OptionsOf(endpoint.ApplicationServices, poolEndpoint.PoolName);
-        if (pool?.Quota is not null) endpoint.Metadata.Add(Problem(StatusCodes.Status429TooManyRequests));
-        if (poolEndpoint.Options.MaxRunTime is not null || (pool is not null && pool.MaxRunTime != Timeout.InfiniteTimeSpan))
-            endpoint.Metadata.Add(Problem(StatusCodes.Status504GatewayTimeout));
+        foreach (int status in poolEndpoint.Problems(endpoint.ApplicationServices)) endpoint.Metadata.Add(new ProducesResponseTypeMetadata(status, typeof(ProblemDetails), [ProblemType]));
         endpoint.Metadata.Add(new RunOnPoolMetadata(poolEndpoint.PoolName, poolEndpoint.Kind));
         var stored = new StoredRequestDelegates(
             poolEndpoint.Kind, context => PoolRequest.StoreAsync(poolEndpoint, context), context => PoolRequest.RunStoredAsync(poolEndpoint, context));
@@ -294,7 +292,25 @@ internal sealed class PoolEndpoint
         return kind.Length == 0 ? "work" : kind;
     }
 
-    private static ProducesResponseTypeMetadata Problem(int status) => new(status, typeof(ProblemDetails), ["application/problem+json"]);
+    /// <summary>The statuses of the problems that the pool may answer in the place of an endpoint with these attributes.</summary>
+    /// <exception cref="InvalidOperationException">An option of an attribute is out of its range.</exception>
+    public static IEnumerable<int> ProblemsOf(IEnumerable<object> metadata, string? name, IServiceProvider services)
+    {
+        var endpoint = new PoolEndpoint();
+        foreach (RunOnPoolAttribute attribute in metadata.OfType<RunOnPoolAttribute>()) attribute.Apply(endpoint, name);
+        return endpoint.Problems(services);
+    }
+
+    private IEnumerable<int> Problems(IServiceProvider services)
+    {
+        PoolOptions? pool = OptionsOf(services, PoolName);
+        yield return StatusCodes.Status408RequestTimeout;
+        yield return StatusCodes.Status413PayloadTooLarge;
+        yield return StatusCodes.Status500InternalServerError;
+        yield return StatusCodes.Status503ServiceUnavailable;
+        if (pool?.Quota is not null) yield return StatusCodes.Status429TooManyRequests;
+        if (Options.MaxRunTime is not null || (pool is not null && pool.MaxRunTime != Timeout.InfiniteTimeSpan)) yield return StatusCodes.Status504GatewayTimeout;
+    }
 
     /// <summary>Asks the settings, not the pool, which is made when the host starts.</summary>
     private static PoolOptions? OptionsOf(IServiceProvider services, string? pool)

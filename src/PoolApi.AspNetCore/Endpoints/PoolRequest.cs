@@ -56,7 +56,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     private EndpointFilterInvocationContext? _invocation;
     private ExecutionContext? _flow;
     private HandlerResponse? _response; // null: the handler's run time is not limited
-    private TaskCompletionSource? _hasLeft; // likewise; completes when the handler has returned
+    private TaskCompletionSource? _returned; // completes when the handler has returned; null: its request has not ended without it
+    private bool _hasReturned;
     private bool _isInPool;
     private bool _hasStarted;
     private WorkOutcome _outcome;
@@ -375,7 +376,8 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             _answer?.End(); // of an earlier run, which an endpoint filter has dropped
             (_answer, _isAnswering) = (null, false);
             (_next, _invocation, _result, _error) = (next, invocation, null, null);
-            if (_endpoint.LimitsRunTime) (_response, _hasLeft) = (HandlerResponse.Attach(Context), new(TaskCreationOptions.RunContinuationsAsynchronously));
+            (_hasReturned, _returned) = (false, null);
+            if (_endpoint.LimitsRunTime) _response = HandlerResponse.Attach(Context);
             if (Submit() is { } refused)
             {
                 if (_response is not null) await _response.PassAsync(Context, isWhole: false);
@@ -385,7 +387,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
             // The pool forgets what was asked of an item before it took it in for another time.
             if (outer.IsCancellationRequested) Cancel();
             WorkOutcome outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
-            if (outcome == WorkOutcome.TimedOut) return await AnswerInPlaceAsync();
+            if (outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) return await AnswerInPlaceAsync(outcome);
             if (_response is not null) await _response.PassAsync(Context, isWhole: outcome == WorkOutcome.Completed);
             object? answer = Conclude(outcome, outer);
             if (!ends || _answer is null) return answer;
@@ -459,16 +461,31 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         }
         finally
         {
-            if (pending is null) _hasLeft?.TrySetResult();
-            else if (_hasLeft is not null) _ = LeaveAfterAsync(pending);
+            if (pending is null) HasReturned();
+            else _ = ReturnAfterAsync(pending);
         }
     }
 
-    /// <summary>The context is in use until the app's own result has been executed. Not awaited: who waits for that waits for _hasLeft.</summary>
-    private async Task LeaveAfterAsync(Task result)
+    /// <summary>The context is in use until the app's own result has been executed. Not awaited: see <see cref="ReturnedAsync"/>.</summary>
+    private async Task ReturnAfterAsync(Task result)
     {
         await result.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _hasLeft!.TrySetResult();
+        HasReturned();
+    }
+
+    private void HasReturned()
+    {
+        Interlocked.Exchange(ref _hasReturned, true); // a full fence; pairs with that in ReturnedAsync
+        Volatile.Read(ref _returned)?.TrySetResult();
+    }
+
+    /// <summary>Completes when the handler has returned, its request having ended without it.</summary>
+    private Task ReturnedAsync()
+    {
+        var returned = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Interlocked.Exchange(ref _returned, returned);
+        if (Volatile.Read(ref _hasReturned)) returned.TrySetResult();
+        return returned.Task;
     }
 
     /// <summary>The work of an asynchronous handler. Begins on the worker, and comes back to the pool after each await.</summary>
@@ -481,7 +498,7 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
         }
         finally
         {
-            _hasLeft?.TrySetResult();
+            HasReturned();
         }
     }
 
@@ -555,34 +572,74 @@ internal sealed class PoolRequest : IValueTaskSource<WorkOutcome>
     // --- 5 answer -----------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// The handler has run too long, and may not listen to its token: the client is told at once. The context is the handler's until it
-    /// returns, so the request ends after that. Of what a job was stored for, the context is its own, and nobody waits.
+    /// The work has ended, and the handler may run on: it has run too long and does not listen to its token, or the stop has given it up.
+    /// The client is told at once. The context is the handler's until it returns, so the request ends after that. Of what a job was
+    /// stored for, the context is its own, and nobody waits.
     /// </summary>
-    /// <returns>A result that writes nothing.</returns>
-    private async ValueTask<object?> AnswerInPlaceAsync()
+    /// <returns>A result that writes nothing; or the answer, for work that was accepted before.</returns>
+    private async ValueTask<object?> AnswerInPlaceAsync(WorkOutcome outcome)
     {
-        _accepted?.GoesOn(_hasLeft!.Task);
-        _accepted?.Ended(WorkOutcome.TimedOut);
+        Task over = DisposeLateResultAsync();
+        _accepted?.GoesOn(over);
+        _accepted?.Ended(outcome);
+        if (_accepted is not null && _response is null) return Rejection.StateUnknown(Pool);
         _isAnswering = true; // the quota goes when the handler has returned: until then the client has a worker
+        Func<HttpContext, Task> write = outcome == WorkOutcome.TimedOut ? WriteRunTimeoutAsync : WriteStateUnknownAsync;
         try
         {
-            if (_response!.TryDetach()) await _response.AnswerAsync(Context, WriteRunTimeoutAsync);
-            else Context.Abort(); // cut off in the middle, a response must not look as if it were whole
+            if (_response is { } own && own.TryDetach())
+            {
+                await own.AnswerAsync(Context, write);
+            }
+            else if (_response is null && !Context.Response.HasStarted)
+            {
+                await write(Context);
+                await Context.Response.CompleteAsync();
+            }
+            else
+            {
+                Context.Abort(); // cut off in the middle, a response must not look as if it were whole
+            }
         }
         finally
         {
-            // A stop that misses its deadline does not wait for the handler, nor does the process.
-            if (_accepted is null) await _hasLeft!.Task.WaitAsync(_endpoint.Shutdown.Overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_accepted is null)
+            {
+                // A stop that misses its deadline does not wait for the handler, nor does the process. The context is the handler's all the same.
+                await over.WaitAsync(_endpoint.Shutdown.Overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (!over.IsCompleted) _lifetime.StopCounting();
+                await over;
+            }
         }
         return _endpoint.HasHandler ? Results.Empty : null;
     }
 
+    /// <summary>Nobody else disposes of what a handler returns after its request was answered without it.</summary>
+    /// <returns>Completes when the handler has returned and its result is gone. Never fails.</returns>
+    private async Task DisposeLateResultAsync()
+    {
+        await ReturnedAsync();
+        (object? late, _result) = (_result, null);
+        await LateResult.DisposeAsync(late, Context);
+    }
+
+    private Task WriteStateUnknownAsync(HttpContext context)
+    {
+        PrepareInPlace(context);
+        return Rejection.StateUnknown(Pool).ExecuteAsync(context);
+    }
+
     private Task WriteRunTimeoutAsync(HttpContext context)
+    {
+        PrepareInPlace(context);
+        return Rejection.RunTimeout(Pool, _endpoint.MaxRunTime).ExecuteAsync(context);
+    }
+
+    private void PrepareInPlace(HttpContext context)
     {
         NotStored.Set(Context); // for who looks for that as the response starts
         // The connection takes its next request when this one ends, which may be late. (Other versions of HTTP have streams for that.)
         if (_accepted is null && HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
-        return Rejection.RunTimeout(Pool, _endpoint.MaxRunTime).ExecuteAsync(context);
     }
 
     /// <summary>What the work returned. If that is many bytes, they count until the client has read them.</summary>

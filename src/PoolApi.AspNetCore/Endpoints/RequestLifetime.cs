@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.Features;
+using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -13,12 +14,13 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </code>
 /// One for each request, made before any other middleware runs. Of the request's own flow.
 /// </remarks>
-internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server) : IHttpRequestLifetimeFeature
+internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenRequests.Epoch? counted = null) : IHttpRequestLifetimeFeature
 {
     private CancellationToken? _set;
     private CancellationToken? _setBefore; // as _set was when the request came to the pool
     private PoolRequest? _request; // while the request is in the pool's hands
     private bool _isEndTaken;
+    private OpenRequests.Epoch? _counted = counted;
 
     /// <summary>Cancelled when the client leaves, and for no other reason.</summary>
     public CancellationToken Departure => server?.RequestAborted ?? CancellationToken.None;
@@ -52,6 +54,9 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server) : IHt
         (_set, _setBefore) = (_setBefore, null);
         _request = null;
     }
+
+    /// <summary>From here on a stop does not wait for the request. Once is enough.</summary>
+    public void StopCounting() => Interlocked.Exchange(ref _counted, null)?.Exit();
 
     void IHttpRequestLifetimeFeature.Abort() => server?.Abort();
 }

@@ -25,12 +25,12 @@ internal sealed class RequestTracking(IServiceProvider services) : IStartupFilte
 
     private static async Task TrackAsync(HttpContext context, ShutdownCoordinator shutdown, RequestDelegate rest)
     {
-        OpenRequests.Epoch requests = shutdown.Requests.Enter();
+        // Before any other middleware: what that puts in the place of the client's token can be told from it.
+        var lifetime = new RequestLifetime(context.Features.Get<IHttpRequestLifetimeFeature>(), shutdown.Requests.Enter());
         try
         {
             shutdown.Connections.Note(context);
-            // Before any other middleware: what that puts in the place of the client's token can be told from it.
-            context.Features.Set<IHttpRequestLifetimeFeature>(new RequestLifetime(context.Features.Get<IHttpRequestLifetimeFeature>()));
+            context.Features.Set<IHttpRequestLifetimeFeature>(lifetime);
             // Asked as the response starts, not as the request comes: the stop may begin in between.
             context.Response.OnStarting(
                 static state =>
@@ -45,7 +45,7 @@ internal sealed class RequestTracking(IServiceProvider services) : IStartupFilte
         }
         finally
         {
-            requests.Exit();
+            lifetime.StopCounting();
         }
     }
 }

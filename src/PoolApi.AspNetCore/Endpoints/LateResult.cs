@@ -1,0 +1,53 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Infrastructure;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>What a handler returned when its request had been answered without it: nobody writes it, so what it holds is given back here.</summary>
+/// <remarks>The result itself, and the file of a file result, which its writing would have closed. Not the value of a result: the app may have others of it.</remarks>
+internal static partial class LateResult
+{
+    /// <summary>Disposes of it, if it can be disposed of. Never fails: what a result throws is logged.</summary>
+    [SuppressMessage("Reliability", "CA2012", Justification = "Awaited once, by the switch.")]
+    public static async ValueTask DisposeAsync(object? result, HttpContext context)
+    {
+        try
+        {
+            switch (result)
+            {
+                case IAsyncDisposable asynchronous:
+                    await asynchronous.DisposeAsync();
+                    break;
+                case IDisposable disposable:
+                    disposable.Dispose();
+                    break;
+                case FileStreamHttpResult file:
+                    await file.FileStream.DisposeAsync();
+                    break;
+                case FileStreamResult file:
+                    await file.FileStream.DisposeAsync();
+                    break;
+                case INestedHttpResult nested:
+                    await DisposeAsync(nested.Result, context);
+                    break;
+                case IConvertToActionResult convertible:
+                    await DisposeAsync(convertible.Convert(), context);
+                    break;
+                default:
+                    break;
+            }
+        }
+        catch (Exception e)
+        {
+            if (context.RequestServices.GetService<ILoggerFactory>() is { } loggers) Failed(loggers.CreateLogger(typeof(LateResult).FullName!), e, context.GetEndpoint()?.DisplayName);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The result that the handler of {Endpoint} returned after its limit could not be disposed of")]
+    private static partial void Failed(ILogger logger, Exception exception, string? endpoint);
+}
