@@ -17,4 +17,10 @@ internal enum BaselineMode
 
     /// <summary>On threads that share a queue, as in the textbook.</summary>
     Textbook,
+
+    /// <summary>On threads that block on a channel (<see cref="ChannelPool"/>).</summary>
+    Channel,
+
+    /// <summary>By the barest way to another thread and back (<see cref="BareHop"/>); nothing but requests for nothing.</summary>
+    Bare,
 }

@@ -31,6 +31,12 @@ internal static class BaselineServer
         if (mode == BaselineMode.Limiter) AddLimiter(builder.Services, workers);
         WebApplication app = builder.Build();
         if (mode == BaselineMode.Limiter) app.UseRateLimiter();
+        if (mode == BaselineMode.Bare)
+        {
+            app.Run(new BareHop(workers).ServeAsync);
+            app.Run();
+            return;
+        }
 
         Func<Action, Task> run = Runner(mode, workers);
         Map("/sleep", static n => Thread.Sleep(n));
@@ -85,6 +91,8 @@ internal static class BaselineServer
                 };
             case BaselineMode.Textbook:
                 return new TextbookPool(workers).RunAsync;
+            case BaselineMode.Channel:
+                return new ChannelPool(workers).RunAsync;
             case BaselineMode.Inline or BaselineMode.Limiter:
                 return static work =>
                 {

@@ -9,6 +9,8 @@ internal static class ScenarioCatalogue
         new BlockingOverloadScenario(),
         new CpuOverloadScenario(),
         new HopScenario(),
+        new NeighbourScenario(),
+        new SaturationScenario(),
         new StopScenario(),
     ];
 }

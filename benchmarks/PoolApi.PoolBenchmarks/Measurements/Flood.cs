@@ -14,16 +14,19 @@ internal sealed class Flood
     private PaddedCount _left;
     private long _endedAt;
 
-    private Flood(IPeer peer, int producers)
+    private Flood(Func<Action, IProducer> createProducer, int producers)
     {
         _producers = new IProducer[producers];
-        for (int i = 0; i < producers; i++) _producers[i] = peer.CreateProducer(RunItem);
+        for (int i = 0; i < producers; i++) _producers[i] = createProducer(RunItem);
     }
 
     /// <returns>Items per second.</returns>
-    public static double Measure(IPeer peer, int producers, int items, int capacity)
+    public static double Measure(IPeer peer, int producers, int items, int capacity) => Measure(peer.CreateProducer, producers, items, capacity);
+
+    /// <returns>Items per second.</returns>
+    public static double Measure(Func<Action, IProducer> createProducer, int producers, int items, int capacity)
     {
-        var flood = new Flood(peer, producers);
+        var flood = new Flood(createProducer, producers);
         // Once to fill the queue as deep as it will be: the peer's threads, buffers and reused items are there afterwards.
         flood.Run(Math.Max(items / 4, 2 * capacity));
         Heap.Settle();

@@ -6,6 +6,7 @@ internal static class MeasurementCatalogue
     public static readonly IReadOnlyList<IMeasurement> All =
     [
         new FloodMeasurement(),
+        new OwnItemsMeasurement(),
         new MetricsMeasurement(),
         new BoundedMeasurement(),
         new RoundTripMeasurement(),

@@ -15,13 +15,19 @@ internal static class PeerCatalogue
 
     public static readonly PeerKind UnsafeQueue = new("UnsafeQueueUserWorkItem", false, static (_, _) => new UnsafeQueuePeer());
 
+    public static readonly PeerKind BlockingCollection = new(
+        "BlockingCollection, bounded", true, static (workers, capacity) => new BlockingCollectionPeer(workers, capacity));
+
+    public static readonly PeerKind ChannelThreads = new(
+        "Channel + threads, bounded", true, static (workers, capacity) => new ChannelThreadsPeer(workers, capacity));
+
     public static readonly IReadOnlyList<PeerKind> Peers =
     [
         TaskRun,
         UnsafeQueue,
         new("BlockingCollection, unbounded", false, static (workers, _) => new BlockingCollectionPeer(workers, null)),
-        new("BlockingCollection, bounded", true, static (workers, capacity) => new BlockingCollectionPeer(workers, capacity)),
-        new("Channel + threads, bounded", true, static (workers, capacity) => new ChannelThreadsPeer(workers, capacity)),
+        BlockingCollection,
+        ChannelThreads,
         new("Channel + tasks, unbounded", false, static (workers, _) => new ChannelTasksPeer(workers)),
         new("Akka ForkJoinDispatcher", false, static (workers, _) => new AkkaPeer(workers)),
         new("Queue under a monitor", false, static (workers, _) => new MonitorQueuePeer(workers)),

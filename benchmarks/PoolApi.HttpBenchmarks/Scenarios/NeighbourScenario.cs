@@ -1,0 +1,59 @@
+using System.Globalization;
+using PoolApi.HttpBenchmarks.Contenders;
+using PoolApi.HttpBenchmarks.Load;
+using PoolApi.HttpBenchmarks.Reporting;
+
+namespace PoolApi.HttpBenchmarks.Scenarios;
+
+/// <summary>
+/// Many more clients than workers, all of whose requests block: how fast is a request beside them that needs no worker? Against threads
+/// on a channel.
+/// </summary>
+internal sealed class NeighbourScenario : IScenario
+{
+    private const int Clients = 100, Workers = 8, Milliseconds = 100, Rounds = 7;
+    private const double PingRate = 100, Percent = 99, RatioBar = 1.0;
+
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(10), WarmUp = TimeSpan.FromSeconds(2), Patience = TimeSpan.FromSeconds(10);
+
+    public string Name => "neighbour";
+
+    public string Summary => $"{Clients} clients whose requests block for {Milliseconds} ms on {Workers} threads, and pings beside them";
+
+    public void Run(Settings settings, Report report, Overview overview)
+    {
+        if (!settings.Contenders.Contains(ContenderCatalogue.PoolApi)) return;
+        Samples pings = new(), ratios = new();
+        ContenderKind[] kinds = [ContenderCatalogue.PoolApi, ContenderCatalogue.Channel];
+        var last = new Dictionary<ContenderKind, double>();
+        for (int round = 0; round < (settings.Rounds ?? Rounds); round++)
+        {
+            foreach (ContenderKind kind in round % 2 == 0 ? kinds : kinds.Reverse()) pings.Add(kind.Name, last[kind] = Measure(kind));
+            ratios.Add(Name, last[kinds[0]] / last[kinds[1]]);
+        }
+
+        var table = new TextTable($"{Name}: {Summary} (p{Percent:F0} of a ping in ms, less is better)", "", "median", "lowest", "highest");
+        foreach (string name in pings.Names)
+        {
+            table.Add(name, Time(pings.Median(name)), Time(pings.Lowest(name)), Time(pings.Highest(name)));
+            overview.Add(name, $"{Name}: ping p99 ms", Time(pings.Median(name)));
+        }
+        table.Print();
+        report.Add(Bar.AtMost($"{Name}, ping p99", RatioBar, ContenderCatalogue.Channel.Name, ratios.Median(Name)));
+
+        double Measure(ContenderKind kind)
+        {
+            using ServerProcess server = kind.Start(settings, Workers);
+            ClosedLoop.Run(server.Routes.Sleep(1), Workers, WarmUp);
+            ClosedLoop.Run(server.Routes.Plain, Workers, WarmUp);
+            TimeSpan duration = settings.Duration ?? Duration;
+            Task<double> work = Task.Run(() => ClosedLoop.RunAsync(server.Routes.Sleep(Milliseconds), Clients, duration));
+            LoadResult ping = OpenLoop.RunAsync(new LoadPlan(server.Routes.Plain, PingRate, duration, Patience)).GetAwaiter().GetResult();
+            double served = work.GetAwaiter().GetResult(), p99 = ping.Percentile(Percent);
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {kind.Name}: ping p99 {p99:F1} ms, {served:F0} blocking requests/s"));
+            return p99;
+        }
+    }
+
+    private static string Time(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
+}
