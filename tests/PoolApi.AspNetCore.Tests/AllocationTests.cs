@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -30,7 +31,7 @@ public sealed class AllocationTests
         client.Start();
         Assert.True(client.Join(TimeSpan.FromMinutes(3)), "the requests were not answered");
         Assert.InRange(onPool - beside, double.MinValue, MostBytes);
-        Assert.True(app.Pool.GetSnapshot().Counts.Completed >= 1_000);
+        Assert.True(app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] >= 1_000);
     }
 
     private static void Map(IEndpointRouteBuilder routes)
