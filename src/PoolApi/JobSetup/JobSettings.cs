@@ -1,8 +1,8 @@
 using Npgsql;
 using PoolApi.AspNetCore.Settings;
+using PoolApi.Jobs;
 using PoolApi.Jobs.AspNetCore;
 using PoolApi.Jobs.Running;
-using PoolApi.Jobs;
 
 namespace PoolApi.JobSetup;
 
