@@ -68,10 +68,7 @@ internal sealed class PoolApiPayloads(int workers, int capacity) : PayloadPeer
         private volatile bool _isFree = true;
 
         public Item(PoolApiPayloads peer)
-        {
-            _peer = peer;
-            IsTimed = false; // as no peer measures an item's times
-        }
+            : base(isTimed: false) => _peer = peer; // as no peer measures an item's times
 
         /// <summary>The one that was posted next after this one.</summary>
         public Item? Next { get; set; }
