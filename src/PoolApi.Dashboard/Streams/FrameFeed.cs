@@ -121,13 +121,13 @@ internal sealed class FrameFeed : IDisposable
             Add();
         }
         using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
-        _ = RunAsync();
+        _ = RunAsync(new PeriodicTimer(Period, _time));
     }
 
-    private async Task RunAsync()
+    private async Task RunAsync(PeriodicTimer timer)
     {
+        using PeriodicTimer owned = timer;
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        using var timer = new PeriodicTimer(Period, _time);
         long tick = _monitor.LastTick;
         Task<long>? sampled = null;
         try

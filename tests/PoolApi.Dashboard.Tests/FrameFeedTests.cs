@@ -1,0 +1,49 @@
+using System.Net.ServerSentEvents;
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Streams;
+
+namespace PoolApi.Dashboard.Tests;
+
+/// <summary>A page that does not read costs a place in the last frames, and nothing else.</summary>
+public sealed class FrameFeedTests
+{
+    [Fact]
+    public async Task Who_reads_slowly_gets_each_frame_within_a_minute_and_after_that_a_snapshot()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        using var feed = new FrameFeed(PoolMonitor.Of(app.App.Services), "run", [], time);
+        await using IAsyncEnumerator<SseItem<string>> steady = Read(feed), asleep = Read(feed), slow = Read(feed);
+        foreach (IAsyncEnumerator<SseItem<string>> one in (IAsyncEnumerator<SseItem<string>>[])[steady, asleep, slow])
+            Assert.Equal(FrameFeed.SnapshotEvent, (await NextAsync(one)).EventType);
+        Assert.Equal(3, feed.Watchers);
+
+        for (int frame = 2; frame <= 131; frame++)
+        {
+            ValueTask<bool> next = steady.MoveNextAsync();
+            time.Advance(FrameFeed.Period);
+            Assert.True(await next);
+            Assert.Equal((FrameFeed.FrameEvent, $"run-{frame}"), (steady.Current.EventType, steady.Current.EventId));
+            if (frame == 20) Assert.Equal("run-2", (await NextAsync(slow)).EventId);
+        }
+        // 130 frames have come, and 120 are kept: the next of one that slept was dropped.
+        Assert.Equal((FrameFeed.SnapshotEvent, "run-131"), await Told(asleep));
+        Assert.Equal((FrameFeed.SnapshotEvent, "run-131"), await Told(slow));
+
+        await asleep.DisposeAsync();
+        await slow.DisposeAsync();
+        Assert.Equal(1, feed.Watchers);
+
+        static async Task<(string, string?)> Told(IAsyncEnumerator<SseItem<string>> of) => await NextAsync(of) is var item ? (item.EventType, item.EventId) : default;
+    }
+
+    private static IAsyncEnumerator<SseItem<string>> Read(FrameFeed feed) =>
+        feed.ReadAsync(null, CancellationToken.None, DashboardApp.Token).GetAsyncEnumerator(DashboardApp.Token);
+
+    private static async Task<SseItem<string>> NextAsync(IAsyncEnumerator<SseItem<string>> of)
+    {
+        Assert.True(await of.MoveNextAsync());
+        return of.Current;
+    }
+}
