@@ -1,0 +1,12 @@
+using PoolService;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.Services.AddFixedThreadPool("cpu");             // settings in the section "Pools:cpu" of appsettings.json
+
+var app = builder.Build();
+app.MapGet("/work/{rounds:int}", Workload.Run).RunOnPool();
+app.MapPoolHealth();                                    // /livez, /readyz, /startupz
+app.Run();
+
+/// <summary>The app, for its tests.</summary>
+public partial class Program;
