@@ -80,6 +80,27 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
+    public async Task Where_changes_need_a_key_the_page_asks_for_it_once()
+    {
+        const string Admin = "the-admins-own-key-1";
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, onePort: false,
+            new Dictionary<string, string> { ["Auth__ApiKeys__admin__Key"] = Admin, ["Auth__ApiKeys__admin__Role"] = "admin" },
+            "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        ILocator burst = browser.Page.GetByRole(AriaRole.Button, new() { Name = "A burst" });
+        await burst.ClickAsync();
+        await browser.Page.GetByLabel("Changes need a key").FillAsync(Admin);
+        await browser.Page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(browser.Page.Locator("#first-minute")).ToContainTextAsync("Sent 60 items.", new() { Timeout = Patience });
+        await burst.ClickAsync();
+        await Assertions.Expect(browser.Page.Locator("#actions tbody tr")).ToHaveCountAsync(2, new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.GetByRole(AriaRole.Dialog)).ToHaveCountAsync(0);
+        // The browser's own line about the answer that the page asked the key for.
+        Assert.Contains("401", Assert.Single(browser.Complaints), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Where_diagnostics_are_off_nothing_sends_work()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent);

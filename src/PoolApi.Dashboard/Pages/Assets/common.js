@@ -120,14 +120,42 @@ export function confirmed(title, text, action, danger = true) {
   });
 }
 
+// The key for changes, where the server asks for one as "Authorization: Bearer". It lives as long as the tab, and no longer.
+let key = null;
+
+/** Asks for the key that the server wants. Resolves to it, or to null. */
+function askForKey() {
+  return new Promise(resolve => {
+    const dialog = el("dialog", { "aria-labelledby": "key-title" });
+    const input = el("input", { type: "password", id: "key", autocomplete: "off", required: "" });
+    dialog.append(el("form", { method: "dialog" },
+      el("h2", { id: "key-title", text: "A key is needed" }),
+      el("p", {}, el("label", { for: "key", text: "Changes need a key with the role admin. This page forgets it with the tab." })),
+      el("p", {}, input),
+      el("div", { class: "row" },
+        // First, so that Enter in the field means it.
+        el("button", { value: "yes", class: "primary", text: "Use the key" }),
+        el("button", { value: "no", formnovalidate: "", text: "Leave it" }))));
+    dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue === "yes" ? input.value.trim() : null); });
+    document.body.append(dialog);
+    dialog.showModal();
+    input.focus();
+  });
+}
+
+function post(url, body) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  if (key) headers.Authorization = `Bearer ${key}`;
+  return fetch(url, { method: "POST", headers, body: JSON.stringify(body ?? {}), signal: AbortSignal.timeout(60_000) });
+}
+
 /** Sends a change. Resolves to the answer's JSON; rejects with what the server says is wrong. */
 export async function change(url, body) {
-  const answer = await fetch(url, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify(body ?? {}),
-    signal: AbortSignal.timeout(60_000),
-  });
+  let answer = await post(url, body);
+  if (answer.status === 401 && /^Bearer/i.test(answer.headers.get("WWW-Authenticate") ?? "")) {
+    key = await askForKey();
+    if (key) answer = await post(url, body);
+  }
   const text = await answer.text();
   let json = null;
   try { json = text ? JSON.parse(text) : null; } catch { /* a proxy's page */ }
