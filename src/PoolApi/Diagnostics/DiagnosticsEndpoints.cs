@@ -35,7 +35,9 @@ internal static class DiagnosticsEndpoints
 
         group.MapMethods("/sleep", Methods, static (SleepRequest request, JobContext? job, CancellationToken cancellation) =>
             {
+#pragma warning disable RS0030 // Work that blocks its worker and does not listen, which this route is there to show.
                 if (request.Uncooperative) Thread.Sleep(request.Milliseconds);
+#pragma warning restore RS0030
                 else Sleep(request.Milliseconds, job, cancellation);
                 return TypedResults.Text("done\n");
             })

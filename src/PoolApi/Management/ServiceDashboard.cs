@@ -51,7 +51,7 @@ internal static class ServiceDashboard
             int n = i;
             bool accepted = n % 20 == 7 ? Post(pool, static () => throw new InvalidOperationException("This item of the burst fails on purpose."), "diagnostics/failure")
                 : n % 2 == 0 ? Post(pool, () => Hash(40_000 + (n * 4000)), HashKind)
-                : Post(pool, () => Thread.Sleep(60 + (n * 4)), SleepKind);
+                : Post(pool, () => Block(60 + (n * 4)), SleepKind);
             if (!accepted) refused++;
         }
         return refused == 0 ? $"Sent {BurstItems} items." : Refused(BurstItems, refused);
@@ -62,13 +62,17 @@ internal static class ServiceDashboard
         int items = Math.Min(pool.GetSnapshot().QueueCapacity + OverloadBeyondQueue, MostOverload), refused = 0;
         for (int i = 0; i < items; i++)
         {
-            if (!Post(pool, static () => Thread.Sleep(10), SleepKind)) refused++;
+            if (!Post(pool, static () => Block(10), SleepKind)) refused++;
         }
         return Refused(items, refused);
     }
 
+#pragma warning disable RS0030 // To block the worker is what this work is for.
+    private static void Block(int milliseconds) => Thread.Sleep(milliseconds);
+#pragma warning restore RS0030
+
     private static string Slow(FixedThreadPool pool) =>
-        Post(pool, static () => Thread.Sleep(TimeSpan.FromSeconds(SlowSeconds)), SleepKind) ? $"Sent one that sleeps for {SlowSeconds} s." : Refused(1);
+        Post(pool, static () => Block(SlowSeconds * 1000), SleepKind) ? $"Sent one that sleeps for {SlowSeconds} s." : Refused(1);
 
     private static bool Post(FixedThreadPool pool, Action work, string kind)
     {
