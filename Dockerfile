@@ -5,6 +5,7 @@ WORKDIR /source
 
 # What decides the packages comes first, so that a change in the code does not restore them again.
 COPY global.json .editorconfig Directory.Build.props Directory.Build.targets Directory.Packages.props ./
+COPY src/Directory.Build.props src/BannedSymbols.txt src/
 COPY src/PoolApi.Threading/PoolApi.Threading.csproj src/PoolApi.Threading/packages.lock.json src/PoolApi.Threading/
 COPY src/PoolApi.AspNetCore/PoolApi.AspNetCore.csproj src/PoolApi.AspNetCore/packages.lock.json src/PoolApi.AspNetCore/
 COPY src/PoolApi.Dashboard/PoolApi.Dashboard.csproj src/PoolApi.Dashboard/packages.lock.json src/PoolApi.Dashboard/
