@@ -35,7 +35,9 @@ internal sealed class Signal
             }
             waiter = _waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
-        TimeSpan wait = time is not { } given ? Timeout.InfiniteTimeSpan : given < Longest ? given : Longest;
+        // Timers count whole milliseconds and drop the rest: who waits for what is left of one would ask again and again until it is over.
+        TimeSpan wait = time is not { } given ? Timeout.InfiniteTimeSpan
+            : given < Longest ? TimeSpan.FromMilliseconds((given.Ticks + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond) : Longest;
         await waiter.Task.WaitAsync(wait, clock, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         lock (_lock)
         {
