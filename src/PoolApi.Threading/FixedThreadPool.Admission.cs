@@ -14,6 +14,7 @@ public sealed partial class FixedThreadPool : IPoolAdmission
     void IPoolAdmission.CountRejected(string reason)
     {
         ArgumentException.ThrowIfNullOrEmpty(reason);
+        _core.Records.Refused(reason, 1);
         _core.Instruments.Rejected(_core, reason);
     }
 

@@ -12,6 +12,7 @@ internal static class PlantedFaults
     private const string Inbox = "Inbox.cs";
     private const string Gate = "Gate.cs";
     private const string Parker = "Parker.cs";
+    private const string Ring = "RecordRing.cs";
     private const string Pool = "QueueWorld.cs"; // what the pool does around the queue
 
     public static IReadOnlyDictionary<string, Patch[]> All { get; } = new Dictionary<string, Patch[]>
@@ -183,6 +184,26 @@ internal static class PlantedFaults
         ["parking ends when the sleep ends, permit or not"] =
         [
             new(Parker, "while (TOps.CompareExchange(ref word, Empty, Permit) != Permit);", "while (TOps.Exchange(ref word, Empty) == Empty);"),
+        ],
+
+        // --- the flight recorder ---
+        ["a reader does not look whether what it copied has been overwritten meanwhile"] =
+        [
+            new(Ring, "        int begun = TOps.Read(ref _words.Int(Begun));\n", "        int begun = done;\n"),
+        ],
+        ["a reader looks at what is done, and not at what is begun, after it has copied"] =
+        [
+            new(Ring, "        int begun = TOps.Read(ref _words.Int(Begun));\n", "        int begun = TOps.Read(ref _words.Int(Done));\n"),
+        ],
+        ["an entry is written before it is begun"] =
+        [
+            new(Ring, "        TOps.Write(ref _words.Int(Begun), next);\n", ""),
+            new(Ring, "        TOps.Write(ref _words.Int(Done), next);", "        TOps.Write(ref _words.Int(Begun), next);\n        TOps.Write(ref _words.Int(Done), next);"),
+        ],
+        ["an entry is done before it is written"] =
+        [
+            new(Ring, "        slots.Store(_next & (capacity - 1), entry);\n", ""),
+            new(Ring, "        _next = next;\n", "        slots.Store(_next & (capacity - 1), entry);\n        _next = next;\n"),
         ],
     };
 }

@@ -6,6 +6,7 @@ internal static class Scenarios
     public static IReadOnlyList<Scenario> All { get; } =
     [
         .. PrimitiveScenarios.All,
+        .. RecordRingScenarios.All,
         new("two items one after the other, one worker", 2, OneAfterTheOther),
         new("two submitters, one worker", 3, TwoSubmitters),
         new("two items that wait for each other, two workers", 4, ItemsThatMeet),

@@ -18,15 +18,16 @@ namespace PoolApi.Threading.Core.Recording;
 /// </remarks>
 /// <param name="slots">Where the entries are.</param>
 /// <param name="capacity">How many there are, a power of two.</param>
-internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacity)
+/// <param name="first">The number of the first entry.</param>
+internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacity, int first = 0)
     where TOps : struct, IAtomicOps
     where TSlots : IRingSlots<TEntry>
 {
     private const int Begun = 0;
     private const int Done = 1;
 
-    private readonly CacheLines _words = new(2);
-    private int _next; // the writer's own
+    private readonly CacheLines _words = Words(first);
+    private int _next = first; // the writer's own
 
     public int Capacity => capacity;
 
@@ -59,6 +60,13 @@ internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacit
         int lost = (int)Math.Min((uint)(from - cursor) + (uint)torn, int.MaxValue);
         cursor = done;
         return lost;
+    }
+
+    private static CacheLines Words(int first)
+    {
+        var words = new CacheLines(2);
+        words.Int(Begun) = words.Int(Done) = first;
+        return words;
     }
 }
 

@@ -1,0 +1,219 @@
+using System.Diagnostics;
+using PoolApi.Threading.Core.Recording;
+
+namespace PoolApi.Threading.Tests;
+
+/// <summary>What the workers write down of themselves.</summary>
+public class RecordingTests
+{
+    private static readonly ActivityTraceId Trace = ActivityTraceId.CreateRandom();
+
+    [Fact]
+    public async Task An_item_that_is_measured_has_a_record_of_its_own()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var item = new TestItem { KindIs = "render", OriginIs = "/render", TraceIs = Trace };
+        pool.Accepted(item);
+        await item.Endings.First;
+
+        ItemRecord record = Assert.Single(Read(pool));
+        Assert.Equal(("render", "/render", Trace), (record.Kind, record.Origin, record.TraceId));
+        Assert.Equal((RecordForm.Item, WorkOutcome.Completed, 1), (record.Form, record.Outcome, record.Count));
+        Assert.Equal(item.QueueTime, pool.Core.Clock.Elapsed(record.Mark, record.Started));
+        Assert.Equal(item.RunTime, pool.Core.Clock.Elapsed(record.Started, record.Ended));
+    }
+
+    [Fact]
+    public async Task An_item_that_nobody_measures_has_one_too_if_it_takes_long_or_fails()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        await pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions { Kind = "slow" });
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            async () => await pool.RunAsync(static () => throw new InvalidOperationException("as asked"), options: new WorkOptions { Kind = "bad" }));
+        Assert.Equal(
+            [("slow", WorkOutcome.Completed), ("bad", WorkOutcome.Failed)],
+            Read(pool).Where(static r => r.Form == RecordForm.Item).Select(static r => (r.Kind, r.Outcome)));
+    }
+
+    [Fact]
+    public async Task Tiny_items_are_counted_in_runs_and_none_is_missing()
+    {
+        const int Items = 100_000;
+        using FixedThreadPool pool = Pools.Make(2, capacity: 4096);
+        for (int i = 0; i < Items; i++)
+        {
+            while (pool.TrySubmit(new QuickItem()) != SubmitResult.Accepted) Assert.True(await pool.WaitForSpaceAsync(TestContext.Current.CancellationToken));
+        }
+        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+        List<ItemRecord> records = Read(pool);
+        Assert.Equal(Items, records.Sum(static r => r.Count));
+        Assert.InRange(records.Count, 1, Items / 10);
+    }
+
+    [Fact]
+    public async Task The_recorded_time_is_the_workers_busy_time()
+    {
+        using FixedThreadPool pool = Pools.Make(2);
+        await Task.WhenAll(Enumerable.Range(0, 200).Select(i => (i % 4) switch
+        {
+            0 => pool.RunAsync(static () => Thread.Sleep(2)).AsTask(),
+            1 => pool.RunAsync(static () => Spin(500)).AsTask(),
+            2 => pool.RunAsync(static () => Spin(30)).AsTask(),
+            _ => pool.RunAsync(static async () =>
+            {
+                Spin(200);
+                await Task.Yield();
+                Spin(200);
+            }).AsTask(),
+        }));
+        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+        double recorded = Read(pool).Sum(r => pool.Core.Clock.Elapsed(r.Started, r.Ended).TotalSeconds);
+        double busy = pool.GetSnapshot().Workers.Sum(static w => w.BusyTime.TotalSeconds);
+        Assert.InRange(recorded, busy * 0.99, busy * 1.01);
+    }
+
+    [Fact]
+    public async Task What_one_worker_did_never_overlaps()
+    {
+        using FixedThreadPool pool = Pools.Make(2);
+        for (int i = 0; i < 500; i++)
+        {
+            await pool.RunAsync(static () => Spin(2));
+            if (i % 10 == 0) await Task.WhenAll(pool.RunAsync(static () => Spin(100)).AsTask(), pool.RunAsync(static () => Spin(1)).AsTask());
+        }
+        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+        foreach (Core.Worker worker in pool.Core.Workers.All)
+        {
+            int cursor = 0;
+            var records = new List<ItemRecord>();
+            worker.Recorder.Read(ref cursor, records);
+            Assert.All(records, static r => Assert.True(r.Started <= r.Ended));
+            Assert.All(records.Zip(records.Skip(1)), static pair => Assert.True(pair.First.Ended <= pair.Second.Started));
+        }
+    }
+
+    [Fact]
+    public async Task Each_piece_of_an_asynchronous_item_is_a_record_and_the_last_has_its_outcome()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        ValueTask work = pool.RunAsync(async () =>
+        {
+            await go.Task;
+            await Task.Yield();
+            throw new InvalidOperationException("as asked");
+        });
+        Patience.Until(() => pool.GetSnapshot().Suspended == 1);
+        go.SetResult();
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await work);
+
+        List<ItemRecord> pieces = Read(pool);
+        Assert.Equal([RecordForm.FirstPiece, RecordForm.Piece, RecordForm.LastPiece], pieces.Select(static p => p.Form));
+        Assert.Equal(WorkOutcome.Failed, pieces[2].Outcome);
+        Assert.InRange(pieces[2].Mark, pieces[0].Started, pieces[0].Ended); // when the item started
+    }
+
+    [Fact]
+    public void What_ends_without_a_worker_is_recorded_too()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var cancelled = new TestItem { KindIs = "late" };
+        using (pool.Occupy())
+        {
+            pool.Accepted(cancelled);
+            Assert.True(cancelled.Cancel("late"));
+        }
+        int cursor = 0;
+        var records = new List<ItemRecord>();
+        pool.Core.Records.ReadElsewhere(ref cursor, records);
+        ItemRecord record = Assert.Single(records);
+        Assert.Equal(("late", RecordForm.End, WorkOutcome.Withdrawn, 0L), (record.Kind, record.Form, record.Outcome, record.Started));
+        Assert.Equal(cancelled.QueueTime, pool.Core.Clock.Elapsed(record.Mark, record.Ended));
+    }
+
+    [Fact]
+    public async Task An_item_that_has_timed_out_ends_once_and_its_worker_comes_back_late()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using var go = new ManualResetEventSlim();
+        await Assert.ThrowsAsync<WorkTimedOutException>(
+            async () => await pool.RunAsync(() => go.Wait(CancellationToken.None), options: new WorkOptions { MaxRunTime = TimeSpan.FromMilliseconds(5) }));
+        go.Set();
+        await pool.RunAsync(static () => { });
+        Assert.Contains(Read(pool), static r => r.Form == RecordForm.Late);
+        int cursor = 0;
+        var ends = new List<ItemRecord>();
+        pool.Core.Records.ReadElsewhere(ref cursor, ends);
+        Assert.Equal(WorkOutcome.TimedOut, Assert.Single(ends).Outcome);
+    }
+
+    [Fact]
+    public async Task A_stand_in_records_what_it_ran()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        // The only worker blocks on an item of its own pool: a stand-in runs it.
+        await pool.RunAsync(() => pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions { Kind = "inner" }).AsTask().GetAwaiter().GetResult());
+        Core.Worker standIn = Assert.Single(pool.Core.Workers.All, static w => w.Id == 1);
+        int cursor = 0;
+        var records = new List<ItemRecord>();
+        standIn.Recorder.Read(ref cursor, records);
+        Assert.Equal("inner", Assert.Single(records).Kind);
+    }
+
+    [Fact]
+    public void A_worker_knows_the_systems_id_of_its_thread()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Linux has /proc");
+        using FixedThreadPool pool = Pools.Make();
+        pool.Run(static () => { });
+        int id = pool.Core.Workers.All[0].ThreadId;
+        Assert.Equal(pool.Core.Workers.All[0].Name, File.ReadAllText($"/proc/self/task/{id}/comm").Trim());
+    }
+
+    [Fact]
+    public void Refusals_are_counted_by_reason()
+    {
+        using FixedThreadPool pool = Pools.Make(1, capacity: 1);
+        using (pool.Occupy())
+        {
+            pool.Accepted(new TestItem());
+            for (int i = 0; i < 3; i++) Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        }
+        ((IPoolAdmission)pool).CountRejected("quota");
+        pool.Close();
+        Assert.Equal(SubmitResult.Closed, pool.TrySubmit(new TestItem()));
+        Assert.Equal(
+            [("draining", 1L), ("queue_full", 3L), ("quota", 1L)],
+            pool.Core.Records.Refusals.Select(static r => (r.Key, r.Value)).Order());
+    }
+
+    private static List<ItemRecord> Read(FixedThreadPool pool)
+    {
+        var records = new List<ItemRecord>();
+        foreach (Core.Worker worker in pool.Core.Workers.All)
+        {
+            int cursor = 0;
+            Assert.Equal(0, worker.Recorder.Read(ref cursor, records));
+        }
+        return records;
+    }
+
+    private static void Spin(int microseconds)
+    {
+        long until = Stopwatch.GetTimestamp() + (Stopwatch.Frequency * microseconds / 1_000_000);
+        while (Stopwatch.GetTimestamp() < until) Thread.SpinWait(1);
+    }
+
+    /// <summary>As cheap as an item can be.</summary>
+    private sealed class QuickItem : PoolWorkItem
+    {
+        public QuickItem()
+            : base(isTimed: false)
+        {
+        }
+
+        protected override void Execute()
+        {
+        }
+    }
+}
