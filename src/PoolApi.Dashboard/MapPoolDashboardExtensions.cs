@@ -5,6 +5,7 @@ using PoolApi.Dashboard.Changes;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Jobs;
 using PoolApi.Dashboard.Pages;
+using PoolApi.Dashboard.Recording;
 using PoolApi.Dashboard.Streams;
 using PoolApi.Jobs.Stores;
 
@@ -43,7 +44,8 @@ public static class MapPoolDashboardExtensions
         PoolMonitor monitor = PoolMonitor.Of(services);
         var status = new StatusView(services, instance, hasJobs, time);
         var streams = new StreamLimit(status, MostStreams);
-        var feed = new FrameFeed(monitor, instance, [new Rights(options), log], time);
+        Snapshots snapshots = RecordingSetup.Start(services, monitor, options);
+        var feed = new FrameFeed(monitor, instance, [new Rights(options), log, snapshots], time);
         services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopped.Register(feed.Dispose);
 
         RouteGroupBuilder group = endpoints.MapGroup(prefix);
@@ -61,6 +63,7 @@ public static class MapPoolDashboardExtensions
             PoolChanges.Map(changes, options, log);
         }
         JobEndpoints.Map(group, changes, log, streams);
+        RecordingEndpoints.Map(group, monitor, snapshots);
         return group;
     }
 }

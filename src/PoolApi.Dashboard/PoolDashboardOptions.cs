@@ -23,4 +23,19 @@ public sealed class PoolDashboardOptions
 
     /// <summary>Buttons that send work to a pool, for somebody who wants to see it run. None by default.</summary>
     public IList<PoolDashboardWork> Work { get; } = [];
+
+    /// <summary>
+    /// An item that runs for so long leaves a snapshot of the seconds before its end; <see langword="null"/>, the default: none does. More than
+    /// zero. Stuck workers, expiries, overload and an unclean stop leave one always.
+    /// </summary>
+    public TimeSpan? SlowItem { get; set; }
+
+    /// <summary>
+    /// Where the snapshots are written, beside those in memory: ten files at most. It is made if it is not there; if it cannot be, the app
+    /// does not start. <see langword="null"/>, the default: nowhere.
+    /// </summary>
+    public string? SnapshotDirectory { get; set; }
+
+    /// <summary>How long nothing of one kind leaves another snapshot. A second to a day; default: one minute.</summary>
+    public TimeSpan SnapshotCooldown { get; set; } = TimeSpan.FromMinutes(1);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.Extensions.DependencyInjection;
@@ -35,6 +36,7 @@ internal sealed class ShutdownCoordinator(
 {
     private readonly Lock _once = new();
     private readonly Stopwatch _sinceStop = new();
+    private readonly TimeProvider _time = services.GetService<TimeProvider>() ?? TimeProvider.System;
     private readonly CancellationTokenSource _leaving = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly CancellationTokenSource _overdue = new();
@@ -48,6 +50,7 @@ internal sealed class ShutdownCoordinator(
     private volatile ShutdownState _state = ShutdownState.Starting;
     private volatile string _reason = "application";
     private long _deadline; // of the drain, in ticks since the beginning of the stop; 0: not known yet
+    private ImmutableArray<StateEntry> _entered = [];
     private Task? _stop;
     private bool _flushed = true;
 
@@ -73,6 +76,12 @@ internal sealed class ShutdownCoordinator(
             return new ShutdownProgress(state, _reason, elapsed, left < TimeSpan.Zero ? TimeSpan.Zero : left);
         }
     }
+
+    /// <summary>The states that the stop has entered so far, each with its time.</summary>
+    public ImmutableArray<StateEntry> Entered => _entered;
+
+    /// <summary>Called with the exit code when the stop has ended, clean or cut short, after the last line. It must return soon: the process ends then.</summary>
+    public Action<int>? Ending { get; set; }
 
     public OpenRequests Requests { get; } = new();
 
@@ -189,7 +198,9 @@ internal sealed class ShutdownCoordinator(
         lock (_once)
         {
             process?.StopEnds();
-            return account.Close(_reports, _flushed, isUnfinished: Array.Exists(_unfinished, static work => work.Count > 0));
+            int code = account.Close(_reports, _flushed, isUnfinished: Array.Exists(_unfinished, static work => work.Count > 0));
+            Tell(code);
+            return code;
         }
     }
 
@@ -209,7 +220,19 @@ internal sealed class ShutdownCoordinator(
             Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
             Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
             _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
-            account.Close(_reports, _flushed, exitCode);
+            Tell(account.Close(_reports, _flushed, exitCode));
+        }
+    }
+
+    private void Tell(int exitCode)
+    {
+        try
+        {
+            Ending?.Invoke(exitCode);
+        }
+        catch (Exception)
+        {
+            // Nobody is left to be told, and the process must end.
         }
     }
 
@@ -330,6 +353,7 @@ internal sealed class ShutdownCoordinator(
     private void Enter(ShutdownState state)
     {
         _state = state;
+        ImmutableInterlocked.Update(ref _entered, static (all, entry) => all.Add(entry), new StateEntry(state, _reason, _time.GetUtcNow()));
         account.Entered(state, _reason, Answers.Count, _sinceStop.Elapsed);
     }
 }

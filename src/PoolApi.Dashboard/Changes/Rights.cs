@@ -14,7 +14,7 @@ internal sealed class Rights(PoolDashboardOptions options) : IFeedPart
         json.WriteBoolean("change", !options.ReadOnly);
         json.WriteMaybe("why", options.ReadOnly ? "This dashboard only shows." : null);
         json.WriteBoolean("drain", options.AllowDrain && !options.ReadOnly);
-        json.WriteBoolean("trace", false);
+        json.WriteBoolean("trace", true);
         json.WriteEndObject();
         json.WriteStartArray("work");
         foreach (PoolDashboardWork work in options.ReadOnly ? [] : options.Work)

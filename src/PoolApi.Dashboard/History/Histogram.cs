@@ -49,10 +49,11 @@ internal sealed class Histogram
     {
         double microseconds = milliseconds * 1000;
         if (!(microseconds > 1)) return 0;
+        if (microseconds >= 1UL << Doublings) return _counts.Length - 1;
         ulong whole = (ulong)microseconds;
         int doubling = BitOperations.Log2(whole);
         double fraction = (microseconds / (1UL << doubling)) - 1;
-        return Math.Min((doubling * PerDoubling) + (int)(fraction * PerDoubling), _counts.Length - 1);
+        return (doubling * PerDoubling) + (int)(fraction * PerDoubling);
     }
 
     private static double MiddleOf(int bucket)

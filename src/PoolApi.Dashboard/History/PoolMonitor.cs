@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Dashboard.Recording;
 using PoolApi.Threading.Core;
 
 namespace PoolApi.Dashboard.History;
@@ -16,7 +17,7 @@ namespace PoolApi.Dashboard.History;
 /// At rest there is no timer. Before it rests it asks each pool to be called at the next work, and then looks at the pools again: work that
 /// came meanwhile is found by one of the two.
 /// </remarks>
-internal sealed class PoolMonitor : IDisposable
+internal sealed partial class PoolMonitor : IDisposable
 {
     // The lifetime object is the app's own, so there is one monitor for an app, however often it maps the dashboard.
     private static readonly ConditionalWeakTable<IHostApplicationLifetime, PoolMonitor> ByApp = [];
@@ -26,6 +27,7 @@ internal sealed class PoolMonitor : IDisposable
     private readonly object _lock = new(); // also taken by workers, where an interrupt must not strike
     private readonly IServiceProvider _services;
     private readonly TimeProvider _time;
+    private readonly ILogger _logger;
     private readonly ITimer _timer;
     private PoolHistory[] _pools = [];
     private Dictionary<string, ActivityReader> _activities = [];
@@ -40,6 +42,7 @@ internal sealed class PoolMonitor : IDisposable
     {
         _services = services;
         _time = services.GetService<TimeProvider>() ?? TimeProvider.System;
+        _logger = services.GetRequiredService<ILoggerFactory>().CreateLogger<PoolMonitor>();
         using (ExecutionContext.SuppressFlow())
             _timer = _time.CreateTimer(static self => ((PoolMonitor)self!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -60,11 +63,20 @@ internal sealed class PoolMonitor : IDisposable
     /// <summary>Told after each tick, on its thread, in the order of the ticks.</summary>
     public event Action<PoolMonitor>? Ticked;
 
+    /// <summary>Told with the exit code when the app's stop has ended.</summary>
+    public event Action<int>? Ended;
+
+    /// <summary>The app's clock.</summary>
+    public TimeProvider Time => _time;
+
     /// <summary>The number of the last tick; 0: there was none.</summary>
     public long LastTick => Volatile.Read(ref _tick);
 
     /// <summary>Every pool of the app, in the order of their registration; none before the app has started.</summary>
     public IReadOnlyList<PoolHistory> Pools => Volatile.Read(ref _pools);
+
+    /// <summary>The app's stop; null before the app has started.</summary>
+    public ShutdownCoordinator? Shutdown { get; private set; }
 
     /// <summary>Whether its timer is set.</summary>
     public bool IsTicking
@@ -131,12 +143,12 @@ internal sealed class PoolMonitor : IDisposable
             Volatile.Write(ref _pools, [.. pools.Select(pool => new PoolHistory(pool, _time))]);
             _activities = pools.ToDictionary(static p => p.Threads.Name, p => new ActivityReader(p.Threads, _time));
             Shutdown = _services.GetRequiredService<ShutdownCoordinator>();
+            Shutdown.Ending = code => Ended?.Invoke(code);
+            GcWatch.Start();
             if (_waiters > 0) Resume();
             else RestUnlessBusy();
         }
     }
-
-    public ShutdownCoordinator? Shutdown { get; private set; }
 
     /// <summary>Under the lock.</summary>
     private void Resume()
@@ -191,9 +203,19 @@ internal sealed class PoolMonitor : IDisposable
                 TimerSetting.Set(_timer, Period);
             }
         }
-        Ticked?.Invoke(this);
+        try
+        {
+            Ticked?.Invoke(this);
+        }
+        catch (Exception e)
+        {
+            LogFailed(e); // who looks at the pools must not end the process that has them
+        }
         ended.TrySetResult(Volatile.Read(ref _tick));
     }
+
+    [LoggerMessage(42, LogLevel.Error, "What is done at each tick of the pools' monitor failed")]
+    private partial void LogFailed(Exception error);
 
     private static TaskCompletionSource<long> NewTick() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

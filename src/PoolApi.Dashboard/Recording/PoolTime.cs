@@ -5,13 +5,13 @@ namespace PoolApi.Dashboard.Recording;
 /// <summary>Converts the time stamps of a pool's clock, as of one moment: the system's clock may be set meanwhile.</summary>
 internal readonly struct PoolTime
 {
-    private readonly double _ticksPerMillisecond;
+    private readonly long _ticksPerSecond;
 
     public PoolTime(PoolCore pool)
     {
         Now = pool.Clock.Now;
         NowUnixMilliseconds = (pool.Clock.Time.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds;
-        _ticksPerMillisecond = pool.Clock.Time.TimestampFrequency / 1000.0;
+        _ticksPerSecond = pool.Clock.Time.TimestampFrequency;
     }
 
     public long Now { get; }
@@ -20,7 +20,12 @@ internal readonly struct PoolTime
 
     public double ToUnixMilliseconds(long timestamp) => NowUnixMilliseconds - ToMilliseconds(Now - timestamp);
 
-    public double ToMilliseconds(long ticks) => ticks / _ticksPerMillisecond;
+    public double ToMilliseconds(long ticks) => ticks / TicksPerMillisecond;
 
-    public long ToTicks(TimeSpan time) => (long)(time.TotalMilliseconds * _ticksPerMillisecond);
+    public double TicksPerMillisecond => _ticksPerSecond / 1000.0;
+
+    /// <summary>Without a rounding, where the clock counts nanoseconds or coarser.</summary>
+    public long ToNanoseconds(long ticks) => (long)((Int128)ticks * 1_000_000_000 / _ticksPerSecond);
+
+    public long ToTicks(TimeSpan time) => (long)(time.TotalMilliseconds * TicksPerMillisecond);
 }

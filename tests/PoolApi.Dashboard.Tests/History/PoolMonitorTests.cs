@@ -107,7 +107,7 @@ public class PoolMonitorTests
         Assert.Equal("7", await client.GetStringAsync("/work/7", TestContext.Current.CancellationToken));
         app.Tick();
 
-        Recording.RecordedItem item = Assert.Single(app.History.LatestItems);
+        Dashboard.Recording.RecordedItem item = Assert.Single(app.History.LatestItems);
         Assert.Equal(("cpu", 0, 1), (item.Pool, item.Worker, item.Count));
         Assert.Equal("/work/{id}", item.Origin);
         Assert.Equal(WorkOutcome.Completed, item.Outcome);

@@ -1,0 +1,37 @@
+using PoolApi.Dashboard.History;
+
+namespace PoolApi.Dashboard.Recording;
+
+/// <summary>The traces and snapshots of an app, as the options say.</summary>
+internal static class RecordingSetup
+{
+    /// <summary>Watches for what deserves a snapshot.</summary>
+    /// <exception cref="InvalidOperationException">An option is wrong; the message names it and what it may be.</exception>
+    public static Snapshots Start(IServiceProvider services, PoolMonitor monitor, PoolDashboardOptions options)
+    {
+        Check(options);
+        var logger = services.GetRequiredService<ILoggerFactory>();
+        var snapshots = new Snapshots(monitor, options.SnapshotDirectory, logger.CreateLogger<Snapshots>());
+        _ = new SnapshotTriggers(monitor, snapshots, options.SlowItem, options.SnapshotCooldown); // the monitor holds it
+        return snapshots;
+    }
+
+    private static void Check(PoolDashboardOptions options)
+    {
+        if (options.SlowItem <= TimeSpan.Zero) throw Fault(nameof(options.SlowItem), options.SlowItem, "more than zero, or null");
+        if (options.SnapshotCooldown < TimeSpan.FromSeconds(1) || options.SnapshotCooldown > TimeSpan.FromDays(1))
+            throw Fault(nameof(options.SnapshotCooldown), options.SnapshotCooldown, "a second to a day");
+        if (options.SnapshotDirectory is not { } directory) return;
+        try
+        {
+            Directory.CreateDirectory(directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new InvalidOperationException($"{nameof(PoolDashboardOptions)}.{nameof(options.SnapshotDirectory)} is '{directory}', which cannot be made: {e.Message}", e);
+        }
+
+        static InvalidOperationException Fault(string option, object? value, string range) =>
+            new($"{nameof(PoolDashboardOptions)}.{option} is {value}; it may be {range}.");
+    }
+}

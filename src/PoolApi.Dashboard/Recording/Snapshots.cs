@@ -1,0 +1,139 @@
+using System.IO.Compression;
+using System.Text.Json;
+using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Streams;
+
+namespace PoolApi.Dashboard.Recording;
+
+/// <summary>What made a snapshot.</summary>
+internal enum SnapshotTrigger
+{
+    /// <summary>A worker is on one item for too long.</summary>
+    Stuck,
+
+    /// <summary>An item waited longer than it may.</summary>
+    Expiry,
+
+    /// <summary>Items were refused because there was too much.</summary>
+    Overload,
+
+    /// <summary>An item ran longer than the options say.</summary>
+    SlowItem,
+
+    /// <summary>The stop left work unfinished or a thread behind, or was cut short.</summary>
+    UncleanStop,
+}
+
+/// <summary>The seconds before something went wrong, as a trace.</summary>
+/// <param name="Id">Its name in addresses and files.</param>
+/// <param name="At">When it was taken.</param>
+/// <param name="Trigger">Why.</param>
+/// <param name="Detail">Why, for people.</param>
+/// <param name="Trace">The trace events, compressed with gzip.</param>
+internal sealed record Snapshot(string Id, DateTimeOffset At, SnapshotTrigger Trigger, string Detail, byte[] Trace);
+
+/// <summary>The last snapshots of an app, in memory and, if a directory is set, in files.</summary>
+/// <remarks>
+/// There are ten at most. The one that makes room is the oldest of the trigger that has the most, so that an overload that goes on does not
+/// push out the one stop that failed. Its file goes with it, so the directory has ten files of this process at most.
+/// </remarks>
+internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, ILogger<Snapshots> logger) : IFeedPart
+{
+    public const int Most = 10;
+    public const double Seconds = 30;
+
+    private readonly Lock _lock = new();
+    private readonly List<Snapshot> _kept = []; // oldest first
+    private int _taken;
+
+    /// <summary>Oldest first.</summary>
+    public IReadOnlyList<Snapshot> All
+    {
+        get
+        {
+            lock (_lock) return [.. _kept];
+        }
+    }
+
+    /// <summary>Goes on with each snapshot.</summary>
+    public long Version => Volatile.Read(ref _taken);
+
+    /// <summary>The list for the pages, newest first.</summary>
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartArray("snapshots");
+        foreach (Snapshot snapshot in All.Reverse())
+        {
+            json.WriteStartObject();
+            json.WriteString("id", snapshot.Id);
+            json.WriteNumber("at", snapshot.At.ToUnixTimeMilliseconds());
+            json.WriteString("trigger", Word(snapshot.Trigger));
+            json.WriteString("detail", snapshot.Detail);
+            json.WriteNumber("bytes", snapshot.Trace.Length);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    public Snapshot? Find(string id)
+    {
+        lock (_lock) return _kept.Find(s => s.Id == id);
+    }
+
+    /// <summary>Takes one now.</summary>
+    public Snapshot Take(SnapshotTrigger trigger, string detail)
+    {
+        using var memory = new MemoryStream();
+        using (var gzip = new GZipStream(memory, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            TraceExport.Write(monitor, Seconds, gzip);
+        }
+        DateTimeOffset at = monitor.Time.GetUtcNow();
+        Snapshot taken;
+        Snapshot? dropped;
+        lock (_lock)
+        {
+            string id = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{at:yyyyMMdd'T'HHmmss'Z'}-{Word(trigger)}-{++_taken}");
+            taken = new Snapshot(id, at, trigger, detail, memory.ToArray());
+            _kept.Add(taken);
+            dropped = _kept.Count > Most ? _kept.GroupBy(static s => s.Trigger).MaxBy(static g => g.Count())!.First() : null;
+            if (dropped is not null) _kept.Remove(dropped);
+        }
+        LogTaken(taken.Id, detail);
+        if (directory is not null) Keep(directory, taken, dropped);
+        return taken;
+    }
+
+    public static string Word(SnapshotTrigger trigger) => trigger switch
+    {
+        SnapshotTrigger.Stuck => "stuck",
+        SnapshotTrigger.Expiry => "expiry",
+        SnapshotTrigger.Overload => "overload",
+        SnapshotTrigger.SlowItem => "slow-item",
+        _ => "unclean-stop",
+    };
+
+    private void Keep(string directory, Snapshot taken, Snapshot? dropped)
+    {
+        string file = FileOf(directory, taken);
+        try
+        {
+            string unfinished = $"{file}.tmp";
+            File.WriteAllBytes(unfinished, taken.Trace);
+            File.Move(unfinished, file, overwrite: true);
+            if (dropped is not null) File.Delete(FileOf(directory, dropped));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogNotWritten(file, e.Message);
+        }
+
+        static string FileOf(string directory, Snapshot snapshot) => Path.Combine(directory, $"{snapshot.Id}.json.gz");
+    }
+
+    [LoggerMessage(40, LogLevel.Debug, "Snapshot {id}: {detail}")] // what caused it has a line, or is of a client, which cannot make the log grow
+    private partial void LogTaken(string id, string detail);
+
+    [LoggerMessage(41, LogLevel.Error, "The snapshot could not be written to {file}: {reason}")]
+    private partial void LogNotWritten(string file, string reason);
+}

@@ -1,0 +1,21 @@
+using PoolApi.Dashboard.Tests.Support;
+
+namespace PoolApi.Dashboard.Tests.History;
+
+/// <summary>What is remembered, and for how long.</summary>
+public class HistoryTests
+{
+    [Fact]
+    public async Task Five_minutes_by_the_second_and_an_hour_by_ten_seconds_are_remembered_and_no_more()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync();
+        await app.Pool.RunAsync(static () => { });
+        app.Tick(2);
+        app.Tick(2 * 3600); // at rest
+        await app.Pool.RunAsync(static () => { });
+        app.Tick();
+        Assert.Equal(300, app.History.ByTheSecond().Length);
+        Assert.Equal(360, app.History.ByTenSeconds().Length);
+        Assert.Equal(3600, app.History.ByTenSeconds().Sum(static s => s.Seconds), 2.0);
+    }
+}

@@ -1,0 +1,68 @@
+using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Tests.Support;
+
+namespace PoolApi.Dashboard.Tests.History;
+
+/// <summary>Whether a busy worker computes, waits for a processor, or is blocked.</summary>
+public class WorkerActivityTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_worker_that_sleeps_is_blocked()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync(fakeClock: false);
+        using var go = new ManualResetEventSlim();
+        ValueTask work = app.Pool.RunAsync(() => go.Wait(TestContext.Current.CancellationToken));
+        WorkerActivityView seen = await FirstOfAsync(app, static a => a is not null);
+        Assert.Equal(WorkerActivity.Blocked, seen.Activity);
+        Assert.Null(await IdleAsync(app, go, work));
+    }
+
+    [Fact]
+    public async Task Workers_that_compute_are_never_blocked_and_those_without_a_processor_wait_for_one()
+    {
+        // More than there are processors, so that some wait at any time; whose turn it is, is the kernel's to say.
+        int workers = Environment.ProcessorCount * 4;
+        await using MonitoredApp app = await MonitoredApp.StartAsync(workers, fakeClock: false);
+        using var stop = new CancellationTokenSource();
+        Task[] work = [.. Enumerable.Range(0, workers).Select(_ => app.Pool.RunAsync(() => { while (!stop.IsCancellationRequested) Thread.SpinWait(100); }).AsTask())];
+        await FirstOfAsync(app, static a => a?.Activity == WorkerActivity.WaitingForProcessor);
+        for (int id = 0; id < workers; id++) Assert.NotEqual(WorkerActivity.Blocked, app.Monitor.ActivityOf("cpu", id)?.Activity);
+        await stop.CancelAsync();
+        await Task.WhenAll(work);
+    }
+
+    [Fact]
+    public async Task A_worker_that_computes_alone_is_on_a_processor_or_waits_for_one()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync(fakeClock: false);
+        using var stop = new CancellationTokenSource();
+        Task work = app.Pool.RunAsync(() => { while (!stop.IsCancellationRequested) Thread.SpinWait(100); }).AsTask();
+        WorkerActivityView seen = await FirstOfAsync(app, static a => a is not null);
+        Assert.True(seen.Running + seen.Waiting > 0.5, $"{seen}"); // another's load may take the processor, and blocks nobody
+        Assert.NotEqual(WorkerActivity.Blocked, seen.Activity);
+        await stop.CancelAsync();
+        await work;
+    }
+
+    private static async Task<WorkerActivityView> FirstOfAsync(MonitoredApp app, Func<WorkerActivityView?, bool> isIt)
+    {
+        for (long tick = 0; ;)
+        {
+            tick = await app.Monitor.WaitForTickAsync(tick, Cancel);
+            for (int id = 0; id < app.Pool.Workers; id++)
+            {
+                if (app.Monitor.ActivityOf("cpu", id) is var activity && isIt(activity)) return activity!;
+            }
+        }
+    }
+
+    private static async Task<WorkerActivityView?> IdleAsync(MonitoredApp app, ManualResetEventSlim go, ValueTask work)
+    {
+        go.Set();
+        await work;
+        await app.Monitor.WaitForTickAsync(app.Monitor.LastTick + 1, Cancel);
+        return app.Monitor.ActivityOf("cpu", 0);
+    }
+}

@@ -1,0 +1,233 @@
+using System.Net;
+using PoolApi.Dashboard.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.Dashboard.Tests.Recording;
+
+/// <summary>What goes wrong leaves the seconds before it.</summary>
+public sealed class SnapshotTests : IDisposable
+{
+    private readonly string _directory = Path.Combine(Path.GetTempPath(), $"snapshots-{Guid.NewGuid():N}");
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose()
+    {
+        if (Directory.Exists(_directory)) Directory.Delete(_directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_stuck_worker_leaves_one_that_shows_what_it_is_on()
+    {
+        await using MonitoredApp app = await StartAsync(pool: static o => o.StuckAfter = TimeSpan.FromSeconds(5));
+        using var item = new Held(app, "hang", "/hang");
+        app.Tick(5);
+        Assert.Empty(await ListAsync(app));
+        app.Tick(2);
+
+        (string trigger, string detail, DecodedTrace trace) = Assert.Single(await ListAsync(app));
+        Assert.Equal("stuck", trigger);
+        Assert.Contains("cpu-0 has been on hang (/hang) for", detail, StringComparison.Ordinal);
+        DecodedTrace.Slice slice = Assert.Single(trace.On("cpu-0"));
+        Assert.Equal(("hang", "Stuck", "/hang"), (slice.Name, slice.Args["state"], slice.Args["route"]));
+        Assert.Equal(trace.End, slice.To); // in the last second and to its end
+
+        app.Tick(10);
+        Assert.Single(await ListAsync(app)); // once for each time
+    }
+
+    [Fact]
+    public async Task An_expiry_leaves_one_that_shows_what_held_the_worker()
+    {
+        await using MonitoredApp app = await StartAsync();
+        using var item = new Held(app, "hog", "/hog");
+        Task late = app.Pool.RunAsync(static () => { }, options: new WorkOptions { Kind = "late", Origin = "/late", MaxQueueTime = TimeSpan.FromSeconds(2) }).AsTask();
+        app.Tick(3);
+        await Assert.ThrowsAsync<WorkNotRunException>(() => late);
+
+        (string trigger, string detail, DecodedTrace trace) = Assert.Single(await ListAsync(app));
+        Assert.Equal(("expiry", "cpu: 1 expired in the queue"), (trigger, detail));
+        DecodedTrace.Slice expired = Assert.Single(trace.On("ended without a worker"));
+        Assert.Equal(("Expired late", "/late"), (expired.Name, expired.Args["route"]));
+        Assert.InRange(trace.End - expired.To, 0, 1_500_000);
+        DecodedTrace.Slice hog = Assert.Single(trace.On("cpu-0"));
+        Assert.True(hog.Name == "hog" && hog.From <= expired.From && expired.To <= hog.To);
+        Assert.Equal(2, trace.Starts.Count(s => s.At <= expired.From) + trace.On("cpu-0").Count(static s => s.Args["form"] == "Running"));
+    }
+
+    [Fact]
+    public async Task An_unclean_stop_leaves_one_that_shows_its_states_and_who_did_not_come_back()
+    {
+        await using MonitoredApp app = await StartAsync(fakeClock: false, settings: new()
+        {
+            ["PoolShutdown:Drain"] = "00:00:00.1",
+            ["PoolShutdown:Cancel"] = "00:00:00.1",
+        }, directory: _directory);
+        using var item = new Held(app, "deaf", "/deaf");
+        int before = Environment.ExitCode;
+        try
+        {
+            await app.StopAsync();
+        }
+        finally
+        {
+            Environment.ExitCode = before; // it is the test run's
+        }
+
+        string file = Assert.Single(Directory.GetFiles(_directory));
+        Assert.EndsWith(".json.gz", file, StringComparison.Ordinal);
+        Assert.Contains("unclean-stop", file, StringComparison.Ordinal);
+        var trace = DecodedTrace.OfGzip(await File.ReadAllBytesAsync(file, Cancel));
+        Assert.Equal(["draining", "cancelling", "joining", "flushing"], trace.Instants.Select(static i => i.Name));
+        DecodedTrace.Slice slice = Assert.Single(trace.On("cpu-0"));
+        Assert.Equal(("deaf", "Running"), (slice.Name, slice.Args["form"]));
+        Assert.True(trace.Instants[^1].At < slice.To);
+        DecodedTrace.Slice end = Assert.Single(trace.On("ended without a worker"));
+        Assert.Equal("Abandoned deaf", end.Name);
+    }
+
+    [Fact]
+    public async Task A_clean_stop_leaves_none()
+    {
+        await using MonitoredApp app = await StartAsync(fakeClock: false, directory: _directory);
+        await app.Pool.RunAsync(static () => { });
+        await app.StopAsync();
+        Assert.Empty(Directory.GetFiles(_directory));
+    }
+
+    [Fact]
+    public async Task Overload_leaves_one_and_no_other_before_the_cooldown_is_over()
+    {
+        await using MonitoredApp app = await StartAsync(pool: static o => (o.QueueCapacity, o.MaxQueueTime) = (1, Timeout.InfiniteTimeSpan));
+        using var item = new Held(app, "hog", "/hog");
+        Task waits = app.Pool.RunAsync(static () => { }).AsTask();
+        for (int second = 0; second < 60; second++)
+        {
+            await Assert.ThrowsAsync<WorkRejectedException>(async () => await app.Pool.RunAsync(static () => { }));
+            app.Tick();
+        }
+        Assert.Equal("overload", Assert.Single(await ListAsync(app)).Trigger);
+        await Assert.ThrowsAsync<WorkRejectedException>(async () => await app.Pool.RunAsync(static () => { }));
+        app.Tick();
+        Assert.Equal(2, (await ListAsync(app)).Count(static s => s.Trigger == "overload")); // beside the worker that is stuck by now
+        item.Dispose();
+        await waits;
+    }
+
+    [Fact]
+    public async Task An_item_slower_than_the_limit_leaves_one_and_a_faster_one_does_not()
+    {
+        await using MonitoredApp app = await StartAsync(slow: TimeSpan.FromSeconds(3));
+        using (var item = new Held(app, "quick", null)) app.Tick(2);
+        await app.Pool.RunAsync(static () => { });
+        app.Tick();
+        Assert.Empty(await ListAsync(app));
+        using (var item = new Held(app, "slow", "/slow")) app.Tick(4);
+        await app.Pool.RunAsync(static () => { }); // the one before has been recorded
+        app.Tick();
+        (string trigger, string detail, DecodedTrace trace) = Assert.Single(await ListAsync(app));
+        Assert.Equal("slow-item", trigger);
+        Assert.Contains("slow (/slow) took 4 s", detail, StringComparison.Ordinal);
+        Assert.Equal(4_000_000m, trace.On("cpu-0").Where(static s => s.Name == "slow").Select(static s => s.To - s.From).Single());
+    }
+
+    [Fact]
+    public async Task Ten_are_kept_in_memory_and_as_files_and_the_rare_ones_longest()
+    {
+        await using MonitoredApp app = await StartAsync(
+            pool: static o =>
+            {
+                o.QueueCapacity = 1;
+                o.StuckAfter = TimeSpan.FromSeconds(1);
+            }, cooldown: TimeSpan.FromSeconds(1), directory: _directory);
+        using var item = new Held(app, "hog", "/hog");
+        Task waits = app.Pool.RunAsync(static () => { }).AsTask();
+        for (int second = 0; second < 15; second++)
+        {
+            await Assert.ThrowsAsync<WorkRejectedException>(async () => await app.Pool.RunAsync(static () => { }));
+            app.Tick();
+        }
+        string[] triggers = [.. (await ListAsync(app)).Select(static s => s.Trigger)];
+        Assert.Equal(10, triggers.Length);
+        Assert.Single(triggers, "stuck"); // from the first seconds
+        Assert.Equal(10, Directory.GetFiles(_directory, "*.json.gz").Length);
+        item.Dispose();
+        await waits;
+    }
+
+    [Fact]
+    public async Task A_snapshot_that_is_not_there_is_not_found()
+    {
+        await using MonitoredApp app = await StartAsync();
+        using HttpClient client = app.Client();
+        using HttpResponseMessage answer = await client.GetAsync("/pools/snapshots/none", Cancel);
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("slow")]
+    [InlineData("cooldown")]
+    [InlineData("directory")]
+    public async Task An_option_out_of_its_range_fails_the_start(string option)
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            var fault = await Assert.ThrowsAsync<InvalidOperationException>(() => option switch
+            {
+                "slow" => StartAsync(slow: TimeSpan.Zero),
+                "cooldown" => StartAsync(cooldown: TimeSpan.Zero),
+                _ => StartAsync(directory: Path.Combine(file, "below")), // below a file
+            });
+            Assert.Contains("PoolDashboardOptions.", fault.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    private static Task<MonitoredApp> StartAsync(
+        bool fakeClock = true, Action<AspNetCore.PoolOptions>? pool = null, TimeSpan? slow = null, TimeSpan? cooldown = null, string? directory = null,
+        Dictionary<string, string?>? settings = null) =>
+        MonitoredApp.StartAsync(fakeClock: fakeClock, pool: pool, settings: settings, map: app => app.MapPoolDashboard("/pools", o =>
+        {
+            o.SlowItem = slow;
+            o.SnapshotDirectory = directory;
+            if (cooldown is { } time) o.SnapshotCooldown = time;
+        }));
+
+    /// <summary>As the pages and a client see them, oldest first.</summary>
+    private static async Task<List<(string Trigger, string Detail, DecodedTrace Trace)>> ListAsync(MonitoredApp app)
+    {
+        using HttpClient client = app.Client();
+        using var list = System.Text.Json.JsonDocument.Parse(await client.GetStringAsync("/pools/snapshots", Cancel));
+        var all = new List<(string, string, DecodedTrace)>();
+        foreach (System.Text.Json.JsonElement one in list.RootElement.GetProperty("snapshots").EnumerateArray().Reverse())
+        {
+            byte[] plain = await client.GetByteArrayAsync($"/pools/snapshots/{one.GetProperty("id").GetString()}", Cancel);
+            all.Add((one.GetProperty("trigger").GetString()!, one.GetProperty("detail").GetString()!, DecodedTrace.Of(plain)));
+        }
+        return all;
+    }
+
+    /// <summary>An item that holds the worker until it is disposed of, whatever anybody asks of it.</summary>
+    private sealed class Held : IDisposable
+    {
+        private readonly ManualResetEventSlim _go = new();
+
+        public Held(MonitoredApp app, string kind, string? origin)
+        {
+            using var runs = new ManualResetEventSlim();
+            app.Pool.Post(
+                () =>
+                {
+                    runs.Set();
+                    _go.Wait(CancellationToken.None);
+                }, options: new WorkOptions { Kind = kind, Origin = origin });
+            runs.Wait(Cancel);
+        }
+
+        public void Dispose() => _go.Set();
+    }
+}

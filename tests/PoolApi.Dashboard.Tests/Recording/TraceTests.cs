@@ -1,0 +1,165 @@
+using System.Diagnostics;
+using System.Net;
+using PoolApi.Dashboard.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.Dashboard.Tests.Recording;
+
+/// <summary>GET trace: what the workers did, as any viewer of trace events shows it.</summary>
+public class TraceTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Slices_nest_flows_pair_and_the_busy_time_is_that_of_the_workers()
+    {
+        await using MonitoredApp app = await StartAsync(workers: 3, fakeClock: false);
+        await Task.WhenAll(Enumerable.Range(0, 300).Select(i => (i % 3) switch
+        {
+            0 => app.Pool.RunAsync(static () => Thread.Sleep(2), options: new WorkOptions { Kind = "sleep" }).AsTask(),
+            1 => app.Pool.RunAsync(static () => Spin(300), options: new WorkOptions { Kind = "spin", Origin = "/spin" }).AsTask(),
+            _ => app.Pool.RunAsync(static async () =>
+            {
+                Spin(100);
+                await Task.Delay(1, CancellationToken.None);
+                Spin(100);
+            }, options: new WorkOptions { Kind = "await" }).AsTask(),
+        }));
+
+        DecodedTrace trace = await ReadAsync(app);
+        PoolSnapshot pool = app.Pool.GetSnapshot();
+        decimal busy = 0;
+        foreach (WorkerSnapshot worker in pool.Workers)
+        {
+            decimal traced = trace.On(worker.Name).Sum(static s => s.To - s.From) / 1_000_000;
+            busy += traced;
+            Assert.InRange(traced, (decimal)worker.BusyTime.TotalSeconds * 0.99m, (decimal)worker.BusyTime.TotalSeconds * 1.01m);
+        }
+        Assert.True(busy > 0);
+        Assert.Equal(100, trace.Slices.Count(static s => s.Name == "sleep" && s.Args.GetValueOrDefault("form") == "Item"));
+        Assert.Equal(100, trace.Slices.Count(static s => s.Name == "spin" && s.Args.GetValueOrDefault("route") == "/spin"));
+        Assert.Equal(100, trace.Slices.Count(static s => s.Name == "await" && s.Args.GetValueOrDefault("form") == "LastPiece" && s.Args["outcome"] == "Completed"));
+        Assert.Equal(300, trace.Starts.Count);
+    }
+
+    [Fact]
+    public async Task A_request_is_shown_with_its_route_its_trace_and_how_long_it_waited()
+    {
+        await using MonitoredApp app = await StartAsync(map: static app => app.MapGet("/work/{id}", static (int id) => id).RunOnPool());
+        using HttpClient client = app.Client();
+        // The server makes an activity for a request only where somebody listens.
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = static source => source.Name == "Microsoft.AspNetCore",
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+        };
+        ActivitySource.AddActivityListener(listener);
+        ActivityTraceId trace = ActivityTraceId.CreateRandom();
+        client.DefaultRequestHeaders.Add("traceparent", $"00-{trace}-{ActivitySpanId.CreateRandom()}-01");
+        await client.GetStringAsync("/work/7", Cancel);
+
+        DecodedTrace decoded = await ReadAsync(app);
+        DecodedTrace.Slice slice = Assert.Single(decoded.On("cpu-0"));
+        Assert.Equal("/work/{id}", slice.Args["route"]);
+        Assert.Equal("Completed", slice.Args["outcome"]);
+        Assert.Equal(trace.ToString(), slice.Args["traceId"]);
+        Assert.Contains("waitedMs", slice.Args.Keys);
+    }
+
+    [Fact]
+    public async Task What_still_runs_is_shown_up_to_now()
+    {
+        await using MonitoredApp app = await StartAsync();
+        using var go = new ManualResetEventSlim();
+        using var runs = new ManualResetEventSlim();
+        ValueTask work = app.Pool.RunAsync(
+            () =>
+            {
+                runs.Set();
+                go.Wait(CancellationToken.None);
+            }, options: new WorkOptions { Kind = "long" });
+        runs.Wait(Cancel);
+        app.Tick(3);
+        DecodedTrace trace = await ReadAsync(app);
+        go.Set();
+        await work;
+
+        DecodedTrace.Slice slice = Assert.Single(trace.On("cpu-0"));
+        Assert.Equal(("long", "Running", 3_000_000m), (slice.Name, slice.Args["form"], slice.To - slice.From));
+    }
+
+    [Fact]
+    public async Task Counters_have_a_point_for_each_second()
+    {
+        await using MonitoredApp app = await StartAsync();
+        using var go = new ManualResetEventSlim();
+        using var runs = new ManualResetEventSlim();
+        Task[] work = [.. Enumerable.Range(0, 4).Select(_ => app.Pool.RunAsync(() =>
+        {
+            runs.Set();
+            go.Wait(CancellationToken.None);
+        }).AsTask())];
+        runs.Wait(Cancel);
+        app.Tick(3);
+        DecodedTrace trace = await ReadAsync(app);
+        go.Set();
+        await Task.WhenAll(work);
+        Assert.Equal([3, 3, 3], trace.Counters.Where(static c => c.Name == "queue").Select(static c => c.Values["normal"]));
+    }
+
+    [Fact]
+    public async Task A_trace_of_an_app_that_did_nothing_is_valid()
+    {
+        await using MonitoredApp app = await StartAsync();
+        Assert.Empty((await ReadAsync(app)).On("cpu-0"));
+    }
+
+    [Fact]
+    public async Task Garbage_collections_have_a_track()
+    {
+        await using MonitoredApp app = await StartAsync(fakeClock: false);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Assert.NotEmpty((await ReadAsync(app)).On("garbage collections"));
+    }
+
+    [Theory]
+    [InlineData("seconds=0")]
+    [InlineData("seconds=-5")]
+    [InlineData("seconds=3601")]
+    [InlineData("seconds=x")]
+    [InlineData("seconds=NaN")]
+    [InlineData("seconds=")]
+    [InlineData("seconds=1&seconds=2")]
+    [InlineData("format=perfetto")]
+    public async Task A_query_that_is_out_of_its_range_is_refused(string query)
+    {
+        await using MonitoredApp app = await StartAsync();
+        using HttpClient client = app.Client();
+        using HttpResponseMessage answer = await client.GetAsync($"/pools/trace?{query}", Cancel);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains("it may be", await answer.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
+    private static Task<MonitoredApp> StartAsync(int workers = 1, bool fakeClock = true, Action<WebApplication>? map = null) =>
+        MonitoredApp.StartAsync(workers, fakeClock, map: app =>
+        {
+            app.MapPoolDashboard("/pools");
+            map?.Invoke(app);
+        });
+
+    private static async Task<DecodedTrace> ReadAsync(MonitoredApp app)
+    {
+        using HttpClient client = app.Client();
+        using HttpResponseMessage answer = await client.GetAsync("/pools/trace?seconds=60", Cancel);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("application/json", answer.Content.Headers.ContentType?.MediaType);
+        return DecodedTrace.Of(await answer.Content.ReadAsByteArrayAsync(Cancel));
+    }
+
+    private static void Spin(int microseconds)
+    {
+        long until = Stopwatch.GetTimestamp() + (Stopwatch.Frequency * microseconds / 1_000_000);
+        while (Stopwatch.GetTimestamp() < until) Thread.SpinWait(1);
+    }
+}
