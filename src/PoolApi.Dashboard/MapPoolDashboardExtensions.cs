@@ -5,8 +5,8 @@ using PoolApi.Dashboard.Changes;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Jobs;
 using PoolApi.Dashboard.Pages;
-using PoolApi.Dashboard.Recording;
 using PoolApi.Dashboard.Streams;
+using PoolApi.Dashboard.Traces;
 using PoolApi.Jobs.Stores;
 
 namespace Microsoft.AspNetCore.Builder;
@@ -44,7 +44,7 @@ public static class MapPoolDashboardExtensions
         PoolMonitor monitor = PoolMonitor.Of(services);
         var status = new StatusView(services, instance, hasJobs, time);
         var streams = new StreamLimit(status, MostStreams);
-        Snapshots snapshots = RecordingSetup.Start(services, monitor, options);
+        Snapshots snapshots = TraceSetup.Start(services, monitor, options);
         var feed = new FrameFeed(monitor, instance, [new Rights(options), log, snapshots], time);
         services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopped.Register(feed.Dispose);
 
@@ -63,7 +63,7 @@ public static class MapPoolDashboardExtensions
             PoolChanges.Map(changes, options, log);
         }
         JobEndpoints.Map(group, changes, log, streams);
-        RecordingEndpoints.Map(group, monitor, snapshots);
+        TraceEndpoints.Map(group, monitor, snapshots);
         return group;
     }
 }

@@ -120,9 +120,9 @@ public sealed class KubernetesTests
     [MemberData(nameof(Folders))]
     public async Task Every_variable_is_a_setting_of_the_service(string folder)
     {
-        string readme = await ReadAsync("README.md");
+        string settings = await ReadAsync("docs/settings.md");
         Manifests manifests = await Manifests.BuildAsync(folder);
-        Assert.All(manifests.Environment.Keys, name => Assert.Contains($"`{name.Replace("__", ":", StringComparison.Ordinal)}`", readme, StringComparison.Ordinal));
+        Assert.All(manifests.Environment.Keys, name => Assert.Contains($"\n| `{name.Replace("__", ":", StringComparison.Ordinal)}` |", settings, StringComparison.Ordinal));
     }
 
     [Theory]

@@ -20,6 +20,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     private readonly long _worthForgetting = core.Clock.Microseconds(100);
     private int _samples;
     private int _threadId;
+    private WorkerRecorder? _recorder;
 
     /// <summary>The start of the item it was found stuck on; 0: none. Written by the watch, cleared by the worker itself.</summary>
     internal long StuckSince;
@@ -29,7 +30,9 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
 
     internal MeasurementBatch Measured { get; } = new();
 
-    internal WorkerRecorder Recorder => field ??= new WorkerRecorder(core, Ledger);
+    /// <summary>What writes down what it did. Made at the first use, which may be a reader's: there is one, whoever comes first.</summary>
+    internal WorkerRecorder Recorder => Volatile.Read(ref _recorder)
+        ?? Interlocked.CompareExchange(ref _recorder, new WorkerRecorder(core, Ledger), null) ?? _recorder;
 
     /// <summary>The operating system's id of its thread; 0: it has none yet, or it is not Linux.</summary>
     internal int ThreadId => Volatile.Read(ref _threadId);

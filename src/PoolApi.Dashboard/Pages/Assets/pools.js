@@ -516,7 +516,7 @@ function showSnapshots(snapshots) {
           el("td", { class: "number", text: bytes(s.bytes) }),
           el("td", {}, el("span", { class: "row" },
             el("a", { class: "button", href: `snapshots/${encodeURIComponent(s.id)}`, download: true, text: "Download", "aria-label": `Download the snapshot of ${time(s.at)}` }),
-            el("button", { type: "button", text: "Open in Perfetto", "aria-label": `Open the snapshot of ${time(s.at)} in Perfetto`, onclick: () => perfetto(`snapshots/${encodeURIComponent(s.id)}`, `PoolApi, ${words(s.trigger)}`) })))))))));
+            el("button", { type: "button", text: "Open in Perfetto", "aria-label": `Open in Perfetto: the snapshot of ${time(s.at)}`, onclick: () => perfetto(`snapshots/${encodeURIComponent(s.id)}`, `PoolApi, ${words(s.trigger)}`) })))))))));
 }
 
 /** Hands a trace to Perfetto's own page, which keeps it in the browser. Needs the network; the download does not. */

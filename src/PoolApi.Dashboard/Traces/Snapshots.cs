@@ -3,7 +3,7 @@ using System.Text.Json;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Streams;
 
-namespace PoolApi.Dashboard.Recording;
+namespace PoolApi.Dashboard.Traces;
 
 /// <summary>What made a snapshot.</summary>
 internal enum SnapshotTrigger

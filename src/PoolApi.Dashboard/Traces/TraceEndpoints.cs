@@ -4,10 +4,10 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.Dashboard.History;
 
-namespace PoolApi.Dashboard.Recording;
+namespace PoolApi.Dashboard.Traces;
 
 /// <summary>The traces over HTTP: of the last seconds, and of the snapshots.</summary>
-internal static class RecordingEndpoints
+internal static class TraceEndpoints
 {
     private const double MostSeconds = 3600;
     private const double DefaultSeconds = 30;

@@ -1,9 +1,9 @@
 using PoolApi.Dashboard.History;
 
-namespace PoolApi.Dashboard.Recording;
+namespace PoolApi.Dashboard.Traces;
 
 /// <summary>The traces and snapshots of an app, as the options say.</summary>
-internal static class RecordingSetup
+internal static class TraceSetup
 {
     /// <summary>Watches for what deserves a snapshot.</summary>
     /// <exception cref="InvalidOperationException">An option is wrong; the message names it and what it may be.</exception>

@@ -1,10 +1,11 @@
 using System.Text.Json;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Recording;
 using PoolApi.Threading;
 using PoolApi.Threading.Core.Recording;
 
-namespace PoolApi.Dashboard.Recording;
+namespace PoolApi.Dashboard.Traces;
 
 /// <summary>What the workers did in the last seconds, as trace events that Perfetto, chrome://tracing and Speedscope open.</summary>
 /// <remarks>

@@ -1,8 +1,9 @@
 using System.Globalization;
 using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Recording;
 using PoolApi.Threading;
 
-namespace PoolApi.Dashboard.Recording;
+namespace PoolApi.Dashboard.Traces;
 
 /// <summary>Looks at each tick for what deserves a snapshot, and at the end of a stop. Each trigger rests for the cooldown once it has fired.</summary>
 /// <remarks>A tick comes at most a second after the event, so what led to it is in the snapshot's last second or two.</remarks>
