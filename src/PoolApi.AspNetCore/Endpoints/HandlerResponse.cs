@@ -242,22 +242,8 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     }
 
     /// <summary>The handler's way to the server's body: the stream that it sees, or the one that its writer writes to.</summary>
-    private sealed class GuardedStream(HandlerResponse response, bool isWriters) : Stream
+    private sealed class GuardedStream(HandlerResponse response, bool isWriters) : WriteOnlyStream
     {
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
         private bool WaitsForWriter => !isWriters && response.HasUnflushed;
 
         public override void Flush()
@@ -291,12 +277,6 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
             await response.FlushWriterAsync(cancellationToken);
             await Servers().WriteAsync(buffer, cancellationToken);
         }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
 
         private Stream Servers()
         {

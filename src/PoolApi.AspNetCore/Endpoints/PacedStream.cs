@@ -19,26 +19,12 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <param name="stall">How long one piece may take.</param>
 /// <param name="minimumRate">Bytes per second, on average since the start.</param>
 /// <param name="time">The clock.</param>
-internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan stall, double minimumRate, TimeProvider time) : Stream
+internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan stall, double minimumRate, TimeProvider time) : WriteOnlyStream
 {
     public const int Piece = 64 * 1024;
 
     private readonly long _start = time.GetTimestamp();
     private long _sent;
-
-    public override bool CanRead => false;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => true;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -77,10 +63,4 @@ internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan st
         TimeSpan left = stall + TimeSpan.FromSeconds((_sent + count) / minimumRate) - time.GetElapsedTime(_start);
         return left < TimeSpan.Zero ? TimeSpan.Zero : left < stall ? left : stall;
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 }

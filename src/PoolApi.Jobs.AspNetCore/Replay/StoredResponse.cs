@@ -126,29 +126,9 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
         if (HasStarted) throw new InvalidOperationException($"{what} cannot be set because the response has already started.");
     }
 
-    /// <summary>Where the body goes. As a server's, it cannot be read or rewound.</summary>
-    private sealed class AnswerStream(StoredResponse response, BoundedStream kept) : Stream
+    /// <summary>Where the body goes.</summary>
+    private sealed class AnswerStream(StoredResponse response, BoundedStream kept) : WriteOnlyStream
     {
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
         public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
         public override void Write(ReadOnlySpan<byte> buffer)
