@@ -42,20 +42,14 @@ internal sealed class PoolOptionsSetup(
         if (shutdown.Section.Is(registration.Section))
             faults.Add($"The pool '{registration.Name}' and the stop both have the section {Section}; give one of them another.");
         // What code set after the configuration was read; what the configuration set is within these already.
-        Check(PoolSettings.Workers, options.Workers);
-        Check(PoolSettings.QueueCapacity, options.QueueCapacity);
-        Check(PoolSettings.MaxQueueTime, options.MaxQueueTime);
-        Check(PoolSettings.MaxRunTime, options.MaxRunTime);
-        Check(PoolSettings.MaxBodyBytes, options.MaxBodyBytes);
-        Check(PoolSettings.QueueBytes, options.QueueBytes);
-        Check(PoolSettings.StuckAfter, options.StuckAfter);
-        Check(PoolSettings.Nice, options.Nice);
+        PoolSettings.Workers.Judge(Section, options.Workers, faults);
+        PoolSettings.QueueCapacity.Judge(Section, options.QueueCapacity, faults);
+        PoolSettings.MaxQueueTime.Judge(Section, options.MaxQueueTime, faults);
+        PoolSettings.MaxRunTime.Judge(Section, options.MaxRunTime, faults);
+        PoolSettings.MaxBodyBytes.Judge(Section, options.MaxBodyBytes, faults);
+        PoolSettings.QueueBytes.Judge(Section, options.QueueBytes, faults);
+        PoolSettings.StuckAfter.Judge(Section, options.StuckAfter, faults);
+        PoolSettings.Nice.Judge(Section, options.Nice, faults);
         return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
-
-        void Check<T>(Setting<T> setting, T value)
-            where T : struct
-        {
-            if (!setting.Accepts(value)) faults.Add($"{Section}:{setting.Key} was set to {value} in code; it may be {setting.MayBe}.");
-        }
     }
 }

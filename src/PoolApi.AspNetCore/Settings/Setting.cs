@@ -93,8 +93,14 @@ internal sealed class Setting<T>(string key, string mayBe, string text, Func<str
     /// <summary>The value that a text means; <see langword="null"/> if it means none, or one out of range.</summary>
     public T? Parse(string value) => parse(value) is { } parsed && accepts(parsed) ? parsed : null;
 
-    /// <summary>Whether a value that code has set is within the range.</summary>
-    public bool Accepts(T value) => accepts(value);
+    /// <summary>Judges a value that code may have set.</summary>
+    /// <param name="section">The section that the setting is in.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="faults">Where a fault goes.</param>
+    public void Judge(string section, T value, List<string> faults)
+    {
+        if (!accepts(value)) faults.Add($"{section}:{Key} was set to {value} in code; it may be {MayBe}.");
+    }
 
     /// <summary>The same setting with a default that the machine or another setting decides.</summary>
     /// <param name="words">The default in words.</param>

@@ -25,16 +25,10 @@ internal sealed class ShutdownOptionsSetup(IConfiguration configuration, Shutdow
     public ValidateOptionsResult Validate(string? name, ShutdownOptions options)
     {
         var faults = new List<string>(options.Faults);
-        Check(ShutdownSettings.LameDuck, options.LameDuck);
-        Check(ShutdownSettings.Drain, options.Drain);
-        Check(ShutdownSettings.Cancel, options.Cancel);
-        Check(ShutdownSettings.MaxRequests, options.MaxRequests);
+        ShutdownSettings.LameDuck.Judge(section.Section.Path, options.LameDuck, faults);
+        ShutdownSettings.Drain.Judge(section.Section.Path, options.Drain, faults);
+        ShutdownSettings.Cancel.Judge(section.Section.Path, options.Cancel, faults);
+        ShutdownSettings.MaxRequests.Judge(section.Section.Path, options.MaxRequests, faults);
         return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
-
-        void Check<T>(Setting<T> setting, T value)
-            where T : struct
-        {
-            if (!setting.Accepts(value)) faults.Add($"{section.Section.Path}:{setting.Key} was set to {value} in code; it may be {setting.MayBe}.");
-        }
     }
 }
