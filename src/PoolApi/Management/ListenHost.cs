@@ -22,7 +22,10 @@ internal static class ListenHost
     public static bool IsAddress(string host) => HostForm.IsAddress(host);
 
     /// <summary>Whether only this machine reaches what is bound to a host, as <see cref="Resolve"/> gives it.</summary>
-    public static bool IsLoopback(string bound) => bound == Localhost || (HostForm.AddressOf(bound) is { } address && IPAddress.IsLoopback(Unmapped(address)));
+    public static bool IsLoopback(string bound) => bound == Localhost || (HostForm.AddressOf(bound) is { } address && IsLoopback(address));
+
+    /// <summary>Whether an address is this machine's own, also as IPv4 within IPv6.</summary>
+    public static bool IsLoopback(IPAddress address) => IPAddress.IsLoopback(Unmapped(address));
 
     /// <summary>Finds the hosts to bind.</summary>
     /// <param name="host">The host as it was written; IPv6 in brackets.</param>

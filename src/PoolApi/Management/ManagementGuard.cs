@@ -1,4 +1,3 @@
-using System.Net;
 using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.Auth;
 using PoolApi.Problems;
@@ -54,7 +53,7 @@ internal static class ManagementGuard
         if (keys is null)
         {
             // No address: a server in memory, in a test.
-            return context.Connection.RemoteIpAddress is not { } address || IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address)
+            return context.Connection.RemoteIpAddress is not { } address || ListenHost.IsLoopback(address)
                 ? null
                 : ApiKeyCheck.Refuse(context, "Without keys, changes are taken from the machine itself only. Set Auth:ApiKeys, and send a key with the role admin.");
         }
