@@ -103,44 +103,41 @@ export function copyButton(text, what) {
   return button;
 }
 
-/** Asks before a change. Resolves to whether it is wanted. */
-export function confirmed(title, text, action, danger = true) {
+/** Shows a question in the middle of the page. Resolves to whether the answer is the button with the value "yes". */
+function ask(attributes, ...content) {
   return new Promise(resolve => {
-    const dialog = el("dialog", { "aria-labelledby": "ask-title", "aria-describedby": "ask-text" });
-    const form = el("form", { method: "dialog" },
-      el("h2", { id: "ask-title", text: title }),
-      el("p", { id: "ask-text", text }),
-      el("div", { class: "row" },
-        el("button", { value: "no", text: "Leave it" }),
-        el("button", { value: "yes", class: danger ? "danger" : "primary", text: action })));
-    dialog.append(form);
+    const dialog = el("dialog", { "aria-labelledby": "ask-title", ...attributes }, el("form", { method: "dialog" }, ...content));
     dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue === "yes"); });
     document.body.append(dialog);
     dialog.showModal();
   });
 }
 
+/** Asks before a change. Resolves to whether it is wanted. */
+export function confirmed(title, text, action, danger = true) {
+  return ask({ "aria-describedby": "ask-text" },
+    el("h2", { id: "ask-title", text: title }),
+    el("p", { id: "ask-text", text }),
+    el("div", { class: "row" },
+      el("button", { value: "no", text: "Leave it" }),
+      el("button", { value: "yes", class: danger ? "danger" : "primary", text: action })));
+}
+
 // The key for changes, where the server asks for one as "Authorization: Bearer". It lives as long as the tab, and no longer.
 let key = null;
 
 /** Asks for the key that the server wants. Resolves to it, or to null. */
-function askForKey() {
-  return new Promise(resolve => {
-    const dialog = el("dialog", { "aria-labelledby": "key-title" });
-    const input = el("input", { type: "password", id: "key", autocomplete: "off", required: "" });
-    dialog.append(el("form", { method: "dialog" },
-      el("h2", { id: "key-title", text: "A key is needed" }),
-      el("p", {}, el("label", { for: "key", text: "Changes need a key with the role admin. This page forgets it with the tab." })),
-      el("p", {}, input),
-      el("div", { class: "row" },
-        // First, so that Enter in the field means it.
-        el("button", { value: "yes", class: "primary", text: "Use the key" }),
-        el("button", { value: "no", formnovalidate: "", text: "Leave it" }))));
-    dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue === "yes" ? input.value.trim() : null); });
-    document.body.append(dialog);
-    dialog.showModal();
-    input.focus();
-  });
+async function askForKey() {
+  const input = el("input", { type: "password", id: "key", autocomplete: "off", required: "", autofocus: "" });
+  const wanted = await ask({},
+    el("h2", { id: "ask-title", text: "A key is needed" }),
+    el("p", {}, el("label", { for: "key", text: "Changes need a key with the role admin. This page forgets it with the tab." })),
+    el("p", {}, input),
+    el("div", { class: "row" },
+      // First, so that Enter in the field means it.
+      el("button", { value: "yes", class: "primary", text: "Use the key" }),
+      el("button", { value: "no", formnovalidate: "", text: "Leave it" })));
+  return wanted ? input.value.trim() : null;
 }
 
 function post(url, body) {
