@@ -151,6 +151,12 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     void IJobStoreListener.Changed(JobChange change)
     {
         _watch.Changed(change);
+        CancelIfAsked(change);
+    }
+
+    /// <summary>A job has changed: if somebody wants it cancelled, its attempt here stops.</summary>
+    internal void CancelIfAsked(JobChange change)
+    {
         if (!change.IsCancelRequested) return;
         _pendingCancellations.Tell(change.Id, change.Version);
         foreach (JobRun run in _runs.Keys)
@@ -168,6 +174,12 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     void IJobStoreListener.MayHaveMissed()
     {
         _watch.MayHaveMissed();
+        LookAgain();
+    }
+
+    /// <summary>Changes may have been missed: both flows ask the store.</summary>
+    internal void LookAgain()
+    {
         _queue.Suspect();
         _due.Set();
         // A round also tells which running jobs somebody wants cancelled.

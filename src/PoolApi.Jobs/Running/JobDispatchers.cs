@@ -90,7 +90,7 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
     void IJobStoreListener.Changed(JobChange change)
     {
         _watch.Changed(change);
-        foreach (IJobStoreListener dispatcher in Made) dispatcher.Changed(change);
+        foreach (JobDispatcher dispatcher in Made) dispatcher.CancelIfAsked(change);
     }
 
     void IJobStoreListener.MayBeDue()
@@ -101,7 +101,7 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
     void IJobStoreListener.MayHaveMissed()
     {
         _watch.MayHaveMissed();
-        foreach (IJobStoreListener dispatcher in Made) dispatcher.MayHaveMissed();
+        foreach (JobDispatcher dispatcher in Made) dispatcher.LookAgain();
     }
 }
 
