@@ -70,6 +70,21 @@ public class RecordingTests
     }
 
     [Fact]
+    public async Task A_worker_that_read_the_clock_before_the_item_came_is_busy_from_then_on_only()
+    {
+        var clock = new LaggingClock();
+        using FixedThreadPool pool = Pools.Make(time: clock);
+        var item = new TestItem(_ => clock.LagOfWorkers = 0) { KindIs = "late" };
+        clock.LagOfWorkers = TimeSpan.TicksPerSecond;
+        pool.Accepted(item);
+        await item.Endings.First;
+        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+
+        ItemRecord record = Assert.Single(Read(pool));
+        Assert.Equal(pool.Core.Clock.Elapsed(record.Started, record.Ended), Assert.Single(pool.GetSnapshot().Workers).BusyTime);
+    }
+
+    [Fact]
     public async Task What_one_worker_did_never_overlaps()
     {
         using FixedThreadPool pool = Pools.Make(2);
@@ -212,5 +227,18 @@ public class RecordingTests
         protected override void Execute()
         {
         }
+    }
+
+    /// <summary>Stands still, and is behind for the workers, as if each had been held up after it had read it.</summary>
+    private sealed class LaggingClock : TimeProvider
+    {
+        private long _lag;
+
+        public long LagOfWorkers { set => Volatile.Write(ref _lag, value); }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() =>
+            (10 * TimeSpan.TicksPerSecond) - (Core.Worker.Current is null ? 0 : Volatile.Read(ref _lag));
     }
 }

@@ -275,6 +275,8 @@ internal sealed class PoolCore
             bool limited = _limitsRuns;
             worker.IsTimed = limited || item.IsTimed || worker.IsSample() || Instruments.MeasureTimes;
             if (assignment.Callback is null) item.StartedAt = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : _clock.Now);
+            // The worker may have read the clock before the item came, and have been held up since: that is no time of the item's.
+            if (item.SubmittedAt > now) worker.Ledger.BeginItemAt(item.SubmittedAt);
             item.LastWorker = worker;
             _watch.WorkerIsBusy();
             if (limited && assignment.Callback is null) Limit(item);

@@ -85,6 +85,14 @@ internal sealed class WorkerLedger
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void EndChange() => Volatile.Write(ref _version, _version + 1);
 
+    /// <summary>What it has in hand, it has only since then. By the worker.</summary>
+    public void BeginItemAt(long since)
+    {
+        BeginChange();
+        ItemSince = since;
+        EndChange();
+    }
+
     /// <summary>Inside a change: it has nothing in hand any more, and a place is free.</summary>
     public void Release(long now)
     {

@@ -75,7 +75,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
             Origin = OriginOf(item),
             Trace = TraceOf(item),
             Mark = isFirst ? item.SubmittedAt : item.StartedAt,
-            Started = isFirst ? Math.Max(since, item.SubmittedAt) : since,
+            Started = since,
             Ended = now,
             Count = 1,
             Form = outcome is null ? (isFirst ? RecordForm.FirstPiece : RecordForm.Piece) : isFirst ? RecordForm.Item : RecordForm.LastPiece,
