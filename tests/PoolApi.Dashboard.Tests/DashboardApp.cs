@@ -45,7 +45,6 @@ internal sealed class DashboardApp : IAsyncDisposable
     public async Task<Job> QueueAsync(string tag = "t", string kind = "k") => (await Jobs.AcceptAsync(
         new NewJob
         {
-            Id = Guid.CreateVersion7(),
             Kind = kind,
             Tags = [tag],
             MaxAttempts = 3,
