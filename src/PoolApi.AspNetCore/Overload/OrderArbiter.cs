@@ -1,20 +1,20 @@
 namespace PoolApi.AspNetCore.Overload;
 
 /// <summary>
-/// Sets the order in which a pool takes what waits, for several endpoints. The newest come first only while clients leave who wait long;
-/// as soon as an endpoint's clients wait and stay, the oldest come first again, for their sake.
+/// Decides the order of one pool's queue for the several endpoints that share it. The newest item runs first only while an endpoint sees
+/// clients disconnect after long waits. As soon as another endpoint's clients wait and stay connected, the oldest runs first again.
 /// </summary>
 /// <param name="setNewestFirst">Sets the pool's order.</param>
 internal sealed class OrderArbiter(Action<bool> setNewestFirst)
 {
     private readonly Lock _lock = new();
-    private volatile int _wanting; // seats that want the newest first
+    private volatile int _wanting; // seats that vote for newest-first
     private bool _isNewestFirst; // guarded by the lock
 
-    /// <summary>One more endpoint has a say.</summary>
+    /// <summary>Adds an endpoint, which gets a vote.</summary>
     public Seat Join() => new(this);
 
-    /// <summary>Tells the pool only what is new to it: its order is set under the lock of its queue.</summary>
+    /// <summary>Calls the pool only when the order changes, because the pool takes its queue's lock to set it.</summary>
     private void SetLocked(bool newestFirst)
     {
         if (newestFirst == _isNewestFirst) return;
@@ -22,12 +22,13 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
         setNewestFirst(newestFirst);
     }
 
-    /// <summary>What one endpoint says. Its calls come one at a time.</summary>
+    /// <summary>The vote of one endpoint. Not safe for concurrent calls: the endpoint's overload control calls it under its own lock.</summary>
     internal sealed class Seat(OrderArbiter arbiter)
     {
         private bool _wants;
 
-        /// <summary>Its clients leave while they wait, or do so no longer.</summary>
+        /// <summary>The endpoint's clients disconnect while they wait, or no longer do.</summary>
+        /// <param name="newestFirst">Whether the endpoint votes for newest-first.</param>
         public void Want(bool newestFirst)
         {
             lock (arbiter._lock)
@@ -39,7 +40,7 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
             }
         }
 
-        /// <summary>Its clients wait long, and stay. Cheap while no other endpoint wants the newest first.</summary>
+        /// <summary>The endpoint's clients wait long and stay connected. Costs one volatile read while no other endpoint votes for newest-first.</summary>
         public void Wait()
         {
             if (arbiter._wanting == 0) return;

@@ -1,71 +1,71 @@
 namespace PoolApi.AspNetCore.Overload;
 
 /// <summary>
-/// Keeps a pool useful when more comes than it can do: once clients are seen to give up after waiting for some time, requests
-/// that would wait for a quarter as long are refused at once.
+/// Overload control: learns from the clients that disconnect how long clients wait (their patience), and refuses requests whose predicted
+/// queue time is over a quarter of it.
 /// </summary>
 /// <remarks>
-/// <para>A queue that clients out-wait serves only those who have left, or are about to. The server does not know how long
-/// they wait, but it sees them leave. So there is nothing to tune:</para>
+/// <para>If the queue is longer than clients wait, the workers serve clients that have disconnected or are about to. The server does not
+/// know the clients' timeouts, but it sees the disconnects. So there is no threshold to configure. The states:</para>
 /// <code>
-///   calm ──some leave, who had mostly waited, while others were kept waiting as long──► wary ──a quiet minute──► calm
+///   calm ──clients disconnect that spent most of their time in the queue, and other clients waited as long──► wary
+///   wary ──no refusal was needed for a minute, or the patience was doubted six times────────────────────────► calm
 /// </code>
-/// <para>Calm, everything up to the queue's capacity is let in, oldest first: a burst is not an overload. Wary, what would
-/// wait for longer than a quarter of the clients' patience, as the pool predicts from its recent run times, is refused before
-/// anything of it is read; and until the backlog from before is served or gone, the pool takes the newest first, since the
-/// oldest are about to leave. The patience that was learned is trusted less as time goes by: it grows by a quarter each half
-/// minute until clients leave again. What was learned from few clients is trusted for less time: from a handful, for seconds.</para>
-/// <para>One for each endpoint: what the clients of one endpoint do says nothing of the clients of another.</para>
-/// <para>Someone who leaves early to make the server wary gains little: a pool is wary of long queues only, and always lets in
-/// what keeps its workers busy.</para>
-/// <para>Newest-first under overload is Facebook's adaptive LIFO ("Fail at Scale", 2015); predicting the wait from the length
-/// of the queue is as old as queueing theory (Little). Cost while calm: one read for each request that did not wait.</para>
+/// <para>Calm: every request is admitted up to the queue's capacity, and the oldest runs first. A burst is not an overload.</para>
+/// <para>Wary: a request whose predicted queue time is over a quarter of the patience is refused before its body is read. Until the backlog
+/// is served or gone, the pool runs the newest item first, because the clients of the oldest are about to disconnect.</para>
+/// <para>The patience grows by a quarter each time its trust ends without a new disconnect. Trust lasts half a minute when it was learned
+/// from many clients, and as little as half a second when it was learned from a handful.</para>
+/// <para>There is one instance for each endpoint: the clients of one endpoint say nothing about the clients of another. A client that
+/// disconnects early on purpose achieves little: only long queues are cut, and requests that keep the workers busy are always admitted.</para>
+/// <para>Sources: newest-first under overload is Facebook's adaptive LIFO ("Fail at Scale", 2015); the prediction from the queue's length is
+/// Little's law. Cost while calm: one volatile read for each request that did not wait.</para>
 /// </remarks>
-/// <param name="predictWait">How long an item that joins the queue now may have to wait.</param>
-/// <param name="order">The endpoint's say in the order in which the pool takes what waits.</param>
+/// <param name="predictWait">Predicts the queue time of an item that joins the queue now.</param>
+/// <param name="order">The endpoint's vote on the order of the pool's queue.</param>
 /// <param name="time">The clock.</param>
 internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.Seat order, TimeProvider time)
 {
-    /// <summary>Who leaves one by one has reasons of his own.</summary>
-    private const int Some = 4;
+    /// <summary>The fewest disconnects in a window that count: single clients disconnect for reasons of their own.</summary>
+    private const int MinDisconnects = 4;
 
-    /// <summary>Of those who waited long, one in so many must have left.</summary>
-    private const int OneIn = 10;
+    /// <summary>At least one in this many of the clients that waited long must have disconnected.</summary>
+    private const int MinShareOneIn = 10;
 
-    /// <summary>Shorter waits drive nobody away.</summary>
-    private static readonly TimeSpan Long = TimeSpan.FromMilliseconds(20);
+    /// <summary>The shortest queue time that counts as a long wait. A shorter one makes no client disconnect.</summary>
+    private static readonly TimeSpan LongWait = TimeSpan.FromMilliseconds(20);
 
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestTrust = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long each client that left is believed, up to the longest and not below the shortest.</summary>
+    /// <summary>The trust that each disconnect adds, between the shortest trust and the longest.</summary>
     private static readonly TimeSpan TrustEach = TimeSpan.FromMilliseconds(75), ShortestTrust = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>After so many it is four times what was learned, and was no limit to anything: better to learn anew.</summary>
-    private const int MostDoubts = 6;
+    /// <summary>After this many doubts the patience is four times what was learned and limits nothing: learning starts anew.</summary>
+    private const int MaxDoubts = 6;
 
     private readonly Lock _lock = new();
     private long _patience; // ticks of TimeSpan; 0: calm. Read without the lock.
 
     // Guarded by the lock.
     private long _windowStart;
-    private int _served; // in this window: taken after a long wait
-    private int _left; // in this window: those who left
-    private TimeSpan _leftAfter; // together
-    private TimeSpan _lastWait; // of the one a worker took last
+    private int _served; // in this window: requests that a worker took after a long wait
+    private int _left; // in this window: clients that disconnected
+    private TimeSpan _leftAfter; // the sum of their times from admission to disconnect
+    private TimeSpan _lastWait; // the queue time of the request that a worker took last
     private long _lastTaken;
-    private long _learned; // or doubted last
-    private int _doubts; // since it was learned
-    private int _witnesses; // clients that left, from whom it was learned; doubt halves them
-    private long _lastNeeded;
+    private long _learned; // when the patience was learned or doubted last
+    private int _doubts; // since the patience was learned
+    private int _witnesses; // the disconnects it was learned from; each doubt halves them
+    private long _lastNeeded; // the last refusal or disconnect
     private bool _isNewestFirst;
     private long _newestFirstSince;
 
-    /// <summary>How long clients wait before they leave, as far as is known.</summary>
+    /// <summary>How long clients wait before they disconnect; <see langword="null"/> while calm.</summary>
     public TimeSpan? Patience => Volatile.Read(ref _patience) is var ticks and not 0 ? TimeSpan.FromTicks(ticks) : null;
 
-    /// <summary>Whether a request that comes now had better come later. Called before anything of it is read.</summary>
+    /// <summary>Decides about a new request, before its body is read: whether to refuse it.</summary>
     public bool ShouldRefuse()
     {
         if (Volatile.Read(ref _patience) == 0) return false;
@@ -75,18 +75,19 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
         {
             if (!IsStillWary(now)) return false;
             if (!IsTooLong(wait, now)) return false;
-            // With the newest first it comes next, and is worth more than what the workers take else by now.
+            // The newest runs next, and its client is less likely to disconnect than the clients of the items that are queued.
             if (_isNewestFirst && _lastWait.Ticks > Limit) return false;
             _lastNeeded = now;
             return true;
         }
     }
 
-    /// <summary>A worker has taken a request that has waited for so long. On the worker.</summary>
+    /// <summary>A worker has taken a request from the queue. Called on the worker.</summary>
+    /// <param name="waited">The request's queue time.</param>
     public void Taken(TimeSpan waited)
     {
         bool wary = Volatile.Read(ref _patience) != 0;
-        if (waited < Long && !wary) return;
+        if (waited < LongWait && !wary) return;
         TimeSpan wait = wary ? predictWait() : TimeSpan.Zero;
         long now = time.GetTimestamp();
         lock (_lock)
@@ -94,7 +95,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
             Roll(now);
             _lastTaken = now;
             _lastWait = waited;
-            if (waited >= Long)
+            if (waited >= LongWait)
             {
                 _served++;
                 if (!wary) order.Wait();
@@ -103,25 +104,25 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
         }
     }
 
-    /// <summary>A client has left.</summary>
-    /// <param name="after">How long after its request was let in.</param>
-    /// <param name="waited">How much of that it was kept waiting for a worker.</param>
+    /// <summary>A client has disconnected.</summary>
+    /// <param name="after">The time since its request was admitted.</param>
+    /// <param name="waited">The part of that time that the request was queued.</param>
     public void Left(TimeSpan after, TimeSpan waited)
     {
-        // Someone whose work itself took long was not driven away by the queue.
-        if (waited < Long || waited < after / 2) return;
+        // Work that itself ran long explains the disconnect better than the queue does.
+        if (waited < LongWait || waited < after / 2) return;
         long now = time.GetTimestamp();
         lock (_lock)
         {
             Roll(now);
             bool wary = IsStillWary(now);
-            // Not if nobody is served: then it is the work that is stuck, and a short queue would not help. Nor if others did
-            // not have to wait so long.
+            // If no request is taken, the work is stuck, and a shorter queue would not help. If other requests waited for less time, the
+            // queue is not the reason.
             bool othersWait = time.GetElapsedTime(_lastTaken, now) < Window + after && _lastWait >= waited / 2;
             if (!wary && !othersWait) return;
             _left++;
             _leftAfter += after;
-            if (_left < Some || _left * OneIn < _served) return;
+            if (_left < MinDisconnects || _left * MinShareOneIn < _served) return;
             TimeSpan seen = _leftAfter / _left;
             Volatile.Write(ref _patience, Math.Max(1, wary ? Math.Min(seen.Ticks, (seen.Ticks + _patience) / 2) : seen.Ticks));
             _learned = now;
@@ -133,10 +134,10 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
 
     private static int Enough => (int)(LongestTrust / TrustEach);
 
-    /// <summary>How long what was learned is trusted.</summary>
+    /// <summary>How long the patience is trusted since it was learned.</summary>
     private TimeSpan Trust => TimeSpan.FromTicks(Math.Max(ShortestTrust.Ticks, Math.Min(_witnesses, Enough) * TrustEach.Ticks));
 
-    /// <summary>The longest wait, in ticks, that is let in: a quarter of the patience.</summary>
+    /// <summary>The longest predicted queue time, in ticks, that is admitted: a quarter of the patience.</summary>
     private long Limit => _patience / 4;
 
     private void Roll(long now)
@@ -152,7 +153,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
     {
         if (_patience == 0) return false;
         bool doubted = time.GetElapsedTime(_learned, now) > Trust;
-        if (time.GetElapsedTime(_lastNeeded, now) > Quiet || (doubted && ++_doubts > MostDoubts))
+        if (time.GetElapsedTime(_lastNeeded, now) > Quiet || (doubted && ++_doubts > MaxDoubts))
         {
             Volatile.Write(ref _patience, 0);
             SetNewestFirst(false);
@@ -172,14 +173,14 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
         bool tooLong = wait.Ticks > Limit;
         if (!_isNewestFirst)
         {
-            // Half as much again: around the limit itself it would change with each request.
+            // Hysteresis: at the limit itself the order would change with each request.
             if (wait.Ticks > Limit * 3 / 2)
             {
                 _newestFirstSince = now;
                 SetNewestFirst(true);
             }
         }
-        // Until whoever waited when it began has been served or has left: the last of them are not worth the work either.
+        // Every client that waited when newest-first began has been served or has disconnected by then.
         else if (!tooLong && time.GetElapsedTime(_newestFirstSince, now).Ticks >= _patience)
         {
             SetNewestFirst(false);

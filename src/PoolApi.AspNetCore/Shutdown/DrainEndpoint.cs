@@ -7,23 +7,24 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace Microsoft.AspNetCore.Builder;
 
-/// <summary>The stop, over HTTP.</summary>
+/// <summary>Maps the endpoint that stops the app over HTTP.</summary>
 public static class DrainEndpoint
 {
-    /// <summary>What the log gives as the reason of such a stop.</summary>
+    /// <summary>The reason of such a stop in the log.</summary>
     internal const string Reason = "drain";
 
     /// <summary>
-    /// Maps a POST that begins the app's stop, without lame duck: it drains, joins and exits. Answers 202 at once. For the
-    /// management port: who can reach it can stop the app. A change that a web page of another site asks for is refused (403).
+    /// Maps a POST that begins the app's stop without lame duck: the app drains, joins its threads and exits. The endpoint answers 202 at
+    /// once. Map it on a management port only: every client that reaches it can stop the app. A request from a web page of another site is
+    /// refused with 403.
     /// </summary>
     /// <remarks>
-    /// The usual check compares <c>Origin</c> with the request's scheme and host. A page that points a name of its own at this app
-    /// passes it, so the app must refuse hosts that it does not know (<c>AllowedHosts</c>).
+    /// The default check compares <c>Origin</c> with the request's scheme and host. By DNS rebinding an attacker's page passes it, so the
+    /// app must also refuse unknown hosts (<c>AllowedHosts</c>).
     /// </remarks>
-    /// <param name="endpoints">Where to map it.</param>
-    /// <param name="pattern">Its route.</param>
-    /// <param name="isCrossSite">Tells whether a web page of another site sends the request; in place of the usual check.</param>
+    /// <param name="endpoints">The routes of the app.</param>
+    /// <param name="pattern">The route.</param>
+    /// <param name="isCrossSite">Replaces the default check: returns whether a web page of another site sends the request.</param>
     public static IEndpointConventionBuilder MapPoolDrain(
         this IEndpointRouteBuilder endpoints, string pattern = "/drain", Func<HttpContext, bool>? isCrossSite = null)
     {
@@ -38,8 +39,8 @@ public static class DrainEndpoint
                     type: PoolApi.AnyClientProblem.TypePrefix + "forbidden").ExecuteAsync(context);
                 return;
             }
-            // First the state: it can be seen from the moment of the answer. Then the answer; then the host, which leads the
-            // rest, and may be held up by whoever wants to know of a stop.
+            // The state changes before the client has its answer, so the client can see it. The host comes last: it runs callbacks of the
+            // app, which may block.
             context.RequestServices.GetRequiredService<ShutdownCoordinator>().Begin(Reason, lameDuck: false);
             context.Response.StatusCode = StatusCodes.Status202Accepted;
             await context.Response.CompleteAsync();
@@ -48,8 +49,8 @@ public static class DrainEndpoint
     }
 
     /// <summary>
-    /// A page of some other site, open in an operator's browser, must not stop the service. Browsers say where a request comes
-    /// from: all of them by Origin in a POST, and towards localhost and https by Sec-Fetch-Site too. Programs say nothing.
+    /// A page of another site that is open in an operator's browser must not stop the service. All browsers send Origin with a POST, and
+    /// Sec-Fetch-Site to localhost and over https. Programs such as curl send neither.
     /// </summary>
     private static bool IsFromAnotherSite(HttpRequest request)
     {

@@ -2,11 +2,11 @@ using System.Runtime.InteropServices;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>The signals that ask a process to stop, before it has a host that could.</summary>
+/// <summary>Handles the stop signals from the first line of the program until the host starts.</summary>
 /// <remarks>
-/// A process without handlers dies of these signals without a word; as PID 1 of a container it does not even get them. So an app
-/// whose process belongs to its pools registers in its first line. Until the host starts the pools, nothing is accepted and
-/// nothing runs: the first signal ends the process at once, with exit code 0 and the usual last line.
+/// Without handlers these signals kill a process without a log line, and PID 1 of a container does not get them at all. So an app that
+/// calls <c>AddPoolProcessLifetime</c> registers in its first line. Until the host starts the pools, no work is accepted: the first signal
+/// ends the process at once, with exit code 0 and the usual last line.
 /// </remarks>
 public static class EarlyStopSignals
 {
@@ -14,8 +14,9 @@ public static class EarlyStopSignals
     private static PosixSignalRegistration[] _registrations = [];
     private static bool _isHandedOver;
 
-    /// <summary>Takes SIGTERM, SIGINT, SIGQUIT and SIGHUP from now on; the host's pools take them over when they start.</summary>
-    /// <param name="write">Writes a line to where the log goes.</param>
+    /// <summary>Handles SIGTERM, SIGINT, SIGQUIT and SIGHUP from now on, until the host's pools start and handle them. A second call does nothing. Thread-safe.</summary>
+    /// <param name="write">Writes a line to the app's log.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="write"/> is <see langword="null"/>.</exception>
     public static void Register(Action<string> write)
     {
         ArgumentNullException.ThrowIfNull(write);
@@ -26,7 +27,7 @@ public static class EarlyStopSignals
         }
     }
 
-    /// <summary>The host's own handlers are registered under the lock: a signal meets either these or those.</summary>
+    /// <summary>Registers the host's handlers and removes these, under the lock: either these or those handle a signal.</summary>
     internal static void HandOver(Action register)
     {
         lock (Gate)
@@ -37,7 +38,7 @@ public static class EarlyStopSignals
         }
     }
 
-    /// <summary>The host has started, and signals are its own from now on.</summary>
+    /// <summary>Removes the handlers: the host has started without <c>AddPoolProcessLifetime</c> and handles the signals itself.</summary>
     internal static void End() => HandOver(static () => { });
 
     private static void End(StopSignal signal, PosixSignalContext context, Action<string> write)
@@ -46,9 +47,9 @@ public static class EarlyStopSignals
         {
             if (_isHandedOver) return;
             context.Cancel = true;
-            ProcessEnd.At(ShutdownOptions.ForcedEnd, 0); // a log that nobody reads must not keep the process
-            // A host that starts meanwhile logs that it stops. Its log writes to the same writer, under the same lock: nothing comes behind
-            // the last line.
+            ProcessEnd.At(ShutdownOptions.ForcedEnd, 0); // a blocked stdout must not keep the process
+            // A host that starts meanwhile may log. Its console logger writes to the same writer, under the same lock, so no line follows
+            // the last one.
 #pragma warning disable CA2002 // the writer is its own lock (TextWriter.Synchronized)
             lock (Console.Out)
 #pragma warning restore CA2002
@@ -60,7 +61,7 @@ public static class EarlyStopSignals
                 }
                 catch (Exception)
                 {
-                    // There is nobody left to tell.
+                    // The log itself has failed, and the process ends.
                 }
                 ProcessEnd.Now(0);
             }

@@ -4,23 +4,23 @@ using Microsoft.Extensions.Options;
 namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>
-/// Gives the host the time that the phases of a stop need: with less, the host would cut connections in the middle of them. A time that
-/// the app has set is kept if it is long enough, and otherwise replaced, which the log says at the start.
+/// Sets the host's ShutdownTimeout to the longest time that the phases of a stop may take. With a shorter timeout the host would cut
+/// connections during the drain. A timeout that the app has set is kept if it is long enough. Otherwise it is replaced, and the log says so.
 /// </summary>
 internal sealed class HostTime(IOptions<ShutdownOptions> shutdown)
 {
     private static readonly TimeSpan Default = new HostOptions().ShutdownTimeout;
 
-    // No app sets this time. It tells a time that the app has set from the framework's default, also where the two are equal.
+    // A time that no app sets. It distinguishes a timeout that the app has set from the framework's default, even if both are equal.
     private static readonly TimeSpan NotSet = Default + TimeSpan.FromTicks(1);
 
-    /// <summary>The first to configure the host's options, before the app does.</summary>
+    /// <summary>Configures the host's options before the app does.</summary>
     public static ConfigureOptions<HostOptions> Unset { get; } = new(static host => host.ShutdownTimeout = NotSet);
 
-    /// <summary>The time that the app had set and that was too short.</summary>
+    /// <summary>The timeout that the app had set and that was too short; <see langword="null"/>: none was replaced.</summary>
     public TimeSpan? Replaced { get; private set; }
 
-    /// <summary>The last to configure the host's options.</summary>
+    /// <summary>Configures the host's options after the app does.</summary>
     public void Give(HostOptions host)
     {
         TimeSpan? set = host.ShutdownTimeout == NotSet ? null : host.ShutdownTimeout;
@@ -33,7 +33,7 @@ internal sealed class HostTime(IOptions<ShutdownOptions> shutdown)
         }
         catch (OptionsValidationException)
         {
-            // The host asks for this while it is built; at the start the fault is reported together with all others.
+            // The host reads its options while it is built. The start reports this fault together with all others.
         }
     }
 }

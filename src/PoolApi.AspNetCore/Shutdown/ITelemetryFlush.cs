@@ -1,16 +1,16 @@
 namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>
-/// Something that holds telemetry back to send it in batches, and sends the rest at the end of a stop. Register one or more
-/// as services; the stop calls them when the server has stopped (state Flushing), all at once.
+/// An exporter that sends telemetry in batches and has to send the last batch at the end of a stop. Register one or more as services. When
+/// the server has stopped, the stop (state Flushing) calls all of them concurrently.
 /// </summary>
 public interface ITelemetryFlush
 {
-    /// <summary>Sends what is left. Must not block the caller: what blocks belongs on a thread of its own.</summary>
-    /// <param name="cancellation">Cancelled when the time is over, 2 seconds after the call.</param>
-    /// <returns>Whether all of it was taken by who it was for. If not, or if it throws or is late, the log says so; with <c>AddPoolProcessLifetime</c> the exit code is 5.</returns>
+    /// <summary>Sends the telemetry that is left. It must not block the calling thread.</summary>
+    /// <param name="cancellation">Cancelled 2 seconds after the call.</param>
+    /// <returns>Whether the receiver accepted all of it. If not, or if the call throws or is late, the log says so, and with <c>AddPoolProcessLifetime</c> the exit code is 5.</returns>
     Task<bool> FlushAsync(CancellationToken cancellation);
 
-    /// <summary>What was not sent, and why, for the log; asked for when it was not.</summary>
+    /// <summary>What was not sent, and why, for the log. Read only after a flush that failed. Default: <see langword="null"/>.</summary>
     string? Fault => null;
 }

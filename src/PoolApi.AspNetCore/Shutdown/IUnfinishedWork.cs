@@ -1,11 +1,11 @@
 namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>
-/// Something beside the pools that a stop may leave unfinished. Register one or more as services; the stop asks them when every hosted
-/// service has stopped.
+/// Counts accepted work outside the pools that a stop may leave unfinished. Register one or more as services. The stop reads them when every
+/// hosted service has stopped.
 /// </summary>
 public interface IUnfinishedWork
 {
-    /// <summary>How much accepted work was left unfinished. If any was, the stop counts as unclean; with <c>AddPoolProcessLifetime</c> the exit code is 3.</summary>
+    /// <summary>The number of accepted pieces of work that did not finish. Above 0 the stop counts as unclean, and with <c>AddPoolProcessLifetime</c> the exit code is 3.</summary>
     int Count { get; }
 }

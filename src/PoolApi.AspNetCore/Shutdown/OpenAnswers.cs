@@ -1,8 +1,8 @@
 namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>
-/// Counts the answers that are still being written although the work on the pool has ended: streams, and many bytes. The stop counts
-/// them as in flight. Short answers are not counted: they cost nothing.
+/// Counts the responses that are still being written although their work on the pool has ended: streams and large bodies. The stop's log
+/// lines count them as in flight. Short responses are not counted, to keep the hot path free of the shared counter.
 /// </summary>
 internal sealed class OpenAnswers
 {

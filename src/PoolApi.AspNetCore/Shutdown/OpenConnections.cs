@@ -4,22 +4,22 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>The connections that requests have come on, so that each can be asked to close while the server's timers still run.</summary>
+/// <summary>The connections that have carried a request. The stop asks each of them to close while the server's timers still run.</summary>
 /// <remarks>
-/// The server stops its timers first when it stops, and the end of an HTTP/2 connection (its final GOAWAY) hangs on one of
-/// them. A connection on which no request ever came is left to the server, which closes it at once.
+/// Kestrel stops its timers first when it stops, but the end of an HTTP/2 connection (its final GOAWAY) needs one of them. Kestrel itself
+/// closes a connection without a request at once.
 /// </remarks>
 internal sealed class OpenConnections
 {
     private readonly ConcurrentDictionary<string, IConnectionLifetimeNotificationFeature> _open = new(StringComparer.Ordinal);
-    private TaskCompletionSource? _none; // somebody waits for none
+    private TaskCompletionSource? _none; // set when CloseAsync waits for the last connection
 
-    /// <summary>Takes note of the request's connection. After the first request on it: one lookup.</summary>
+    /// <summary>Adds the request's connection. From the second request on, this costs one lookup.</summary>
     public void Note(HttpContext context)
     {
-        // Under a test server a connection has no id, whatever its type says.
+        // TestServer's connections have a null id, although its type is not nullable.
         if (context.Connection.Id is not { Length: > 0 } id || _open.ContainsKey(id)) return;
-        // A test server has connections without an end, and those without a way to close them.
+        // TestServer's connections lack these features or never close.
         if (context.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } connection
             || context.Features.Get<IConnectionLifetimeFeature>() is not { ConnectionClosed.CanBeCanceled: true } lifetime
             || !_open.TryAdd(id, connection))
@@ -35,7 +35,7 @@ internal sealed class OpenConnections
             (this, id));
     }
 
-    /// <summary>Asks each to close, and waits until all have, or the time is over.</summary>
+    /// <summary>Asks each connection to close and waits until all have closed, but no longer than <paramref name="time"/>.</summary>
     public async Task CloseAsync(TimeSpan time)
     {
         var none = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -48,7 +48,7 @@ internal sealed class OpenConnections
     private void Forget(string id)
     {
         _open.TryRemove(id, out _);
-        Interlocked.MemoryBarrier(); // pairs with the exchange in CloseAsync: either this sees who waits, or he sees none open
+        Interlocked.MemoryBarrier(); // pairs with the exchange in CloseAsync: either this thread sees _none, or CloseAsync sees no connection
         if (Volatile.Read(ref _none) is { } none && _open.IsEmpty) none.TrySetResult();
     }
 }

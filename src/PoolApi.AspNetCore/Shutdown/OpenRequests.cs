@@ -1,18 +1,18 @@
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>Counts the requests whose answers are not yet written, so that the stop can wait for them.</summary>
+/// <summary>Counts the requests whose responses are not yet written, so that the stop can wait for them.</summary>
 /// <remarks>
-/// <para>A request is counted before anything asks whether the app is closing. So once the stop has closed the app and then
-/// sees none, none is left that found it open.</para>
-/// <para>Those that come after that are counted apart (<see cref="StartNewEpoch"/>): they are refused or have nothing to do with the
-/// pools, and as long as the server listens there may always be some.</para>
+/// <para>Invariant: a request is counted before it reads whether the app is closed. So when the stop has closed the app and then reads a
+/// count of 0, every request that found the app open has ended.</para>
+/// <para>Requests that come after the close are counted in another epoch (<see cref="StartNewEpoch"/>). They are refused or do not use the
+/// pools, and the stop does not wait for them: new ones may come as long as the server listens.</para>
 /// </remarks>
 internal sealed class OpenRequests
 {
     private Epoch _current = new();
 
-    /// <summary>A request has come.</summary>
-    /// <returns>To be told when its answer is written.</returns>
+    /// <summary>Counts a request.</summary>
+    /// <returns>The request's epoch. The caller calls its Exit when the response is written.</returns>
     public Epoch Enter()
     {
         Epoch epoch = Volatile.Read(ref _current);
@@ -20,25 +20,25 @@ internal sealed class OpenRequests
         return epoch;
     }
 
-    /// <summary>From here on requests are counted apart. The app is closed already.</summary>
-    /// <returns>Those that came before; one that is counted only now finds the app closed.</returns>
+    /// <summary>Begins a new epoch. The app is already closed.</summary>
+    /// <returns>The epoch before. A request that still enters it after this finds the app closed.</returns>
     public Epoch StartNewEpoch() => Interlocked.Exchange(ref _current, new Epoch());
 
-    /// <summary>Requests that came in the same time.</summary>
+    /// <summary>The count of the requests that came before, or after, the app was closed.</summary>
     internal sealed class Epoch
     {
         private long _count;
-        private TaskCompletionSource? _none; // somebody waits for none
+        private TaskCompletionSource? _none; // set when the stop waits for a count of 0
 
         public void Enter() => Interlocked.Increment(ref _count);
 
         public void Exit()
         {
-            // A full fence; pairs with that in NoneAsync: either this sees who waits, or he sees the count.
+            // A full fence; pairs with the exchange in NoneAsync: either this thread sees _none, or NoneAsync sees the count.
             if (Interlocked.Decrement(ref _count) == 0) Volatile.Read(ref _none)?.TrySetResult();
         }
 
-        /// <summary>Completes when there is a moment without any.</summary>
+        /// <summary>Completes when the count is 0, also if it rises again afterwards.</summary>
         public Task NoneAsync()
         {
             var none = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

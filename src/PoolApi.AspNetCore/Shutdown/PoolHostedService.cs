@@ -8,27 +8,27 @@ namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>Starts the pools with the host and stops them with it.</summary>
 /// <remarks>
-/// <para>The requests are drained in <see cref="StoppingAsync"/>: that is before any hosted service's StopAsync, and so while Kestrel still
-/// listens, answers probes and enforces its time limits. From its StopAsync on it does none of these.</para>
-/// <para>The pools are drained in <see cref="StopAsync"/>: the host stops its services in the reverse order of their registration, so those
-/// that were registered after the pool, and may use it, have stopped by then. Where the host stops all of them concurrently, the pools
-/// are drained in <see cref="StoppedAsync"/>, which comes after all of them.</para>
+/// <para><see cref="StoppingAsync"/> drains the requests. The host calls it before any hosted service's StopAsync, so Kestrel still listens,
+/// answers probes and enforces its time limits. After its own StopAsync Kestrel does none of these.</para>
+/// <para><see cref="StopAsync"/> drains the pools. The host stops its services in the reverse order of their registration, so the services
+/// that were registered after the pool, and may use it, have stopped by then. If the host stops its services concurrently,
+/// <see cref="StoppedAsync"/> drains the pools, because the host calls it after all of them.</para>
 /// </remarks>
 internal sealed partial class PoolHostedService(IServiceProvider services, ILogger<PoolHostedService> logger) : IHostedLifecycleService
 {
     private ShutdownCoordinator? _coordinator;
-    private ProcessLifetime? _process; // unless the process is the app's own
-    private bool _stopConcurrently; // read at the start: who stops the host once more may come after its services are disposed of
+    private ProcessLifetime? _process; // null without AddPoolProcessLifetime
+    private bool _stopConcurrently; // read at the start, because a second stop of the host may come after its services are disposed of
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         if (services.GetRequiredService<PoolContexts>().Default is null)
             throw new InvalidOperationException("AddPoolProcessLifetime() leaves the process to the app's pools, and there is none: call services.AddFixedThreadPool().");
-        // Not in the constructor: hosted services are made before the settings are validated.
+        // Not in the constructor: the host creates hosted services before it validates the settings.
         ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
         _stopConcurrently = services.GetRequiredService<IOptions<HostOptions>>().Value.ServicesStopConcurrently;
         services.GetRequiredService<AppInstruments>();
-        // Not in StartedAsync: this service's comes before those of services that were added later.
+        // Not in StartedAsync: the host calls that of services that were added later after this one's.
         var lifetime = services.GetRequiredService<IHostApplicationLifetime>();
         lifetime.ApplicationStarted.Register(coordinator.Started);
         if (services.GetRequiredService<HostTime>().Replaced is { } tooShort)
@@ -43,8 +43,8 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        // The server has started, so all routes are there. To ask for them builds every endpoint, if nobody has yet: one that names a pool
-        // that does not exist fails now, not at its first request.
+        // The server has started, so all routes are mapped. Reading them builds every endpoint: an endpoint that names an unknown pool fails
+        // now, not at its first request.
         services.GetRequiredService<AppInstruments>().DeclareKinds(services.GetService<EndpointDataSource>());
         return Task.CompletedTask;
     }

@@ -2,11 +2,11 @@ using System.Runtime.InteropServices;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>Ends the process, whatever else it is doing.</summary>
+/// <summary>Ends the process even if all of its other threads are blocked.</summary>
 internal static partial class ProcessEnd
 {
-#pragma warning disable RS0030 // A timer needs a ThreadPool that may be starved by then; and this is what ends the process.
-    /// <summary>Ends the process after so long, unless it has ended by then. From a thread of its own: nothing else may still work.</summary>
+#pragma warning disable RS0030 // Sleep: a timer needs the .NET ThreadPool, which may be starved. Exit: this type is where the process ends.
+    /// <summary>Ends the process when <paramref name="time"/> is over. Uses its own thread, because timers and the .NET ThreadPool may no longer work.</summary>
     public static void At(TimeSpan time, int exitCode)
     {
         var last = new Thread(() =>
@@ -18,7 +18,7 @@ internal static partial class ProcessEnd
         last.UnsafeStart();
     }
 
-    /// <summary>Ends the process on the spot: no handler runs, nothing is disposed of.</summary>
+    /// <summary>Ends the process at once: no exit handler runs and nothing is disposed of.</summary>
     public static void Now(int exitCode)
     {
         if (OperatingSystem.IsLinux() || OperatingSystem.IsMacOS()) Exit(exitCode);

@@ -3,26 +3,26 @@ using Microsoft.Extensions.Logging;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>What a stop does to the process: signals, the watchdog, the exit code. A service only if the app asks for it.</summary>
+/// <summary>Process policy: handles the stop signals, runs the watchdog and sets the exit code. Registered by <c>AddPoolProcessLifetime</c> only.</summary>
 /// <remarks>
-/// Without it a stop is the host's alone: nothing here takes a signal, ends the process or sets its exit code.
-/// The coordinator calls this; this calls the coordinator from the threads of signals and of the watchdog.
+/// Without it the library handles no signal, does not end the process and sets no exit code. The coordinator calls this type when a stop
+/// begins and ends. This type calls the coordinator on the threads of the signals and of the watchdog.
 /// </remarks>
 internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisposable
 {
-    /// <summary>The watchdog had to end the process. (EX_SOFTWARE of sysexits.h.)</summary>
+    /// <summary>The exit code when the watchdog ends the process (EX_SOFTWARE of sysexits.h).</summary>
     public const int WatchdogExitCode = 70;
 
-    private readonly ILoggerProvider[] _logs = [.. logs]; // at the end the container may be disposed of
+    private readonly ILoggerProvider[] _logs = [.. logs]; // resolved now, because the container may be disposed of at the end
     private StopSignals? _signals;
     private Watchdog? _watchdog;
     private bool _isForced;
 
-    /// <summary>How long the watchdog waits; <see langword="null"/>: the app lets its stop take any time.</summary>
+    /// <summary>How long the watchdog waits; <see langword="null"/>: the app has set an infinite ShutdownTimeout, and there is no watchdog.</summary>
     public static TimeSpan? WatchdogTime(HostOptions host) =>
         host.ShutdownTimeout == Timeout.InfiniteTimeSpan ? null : host.ShutdownTimeout + ShutdownOptions.HostCut;
 
-    /// <summary>The first signal from now on begins the stop, a second one ends the process.</summary>
+    /// <summary>Handles the stop signals from now on: the first begins the stop, a second one ends the process.</summary>
     public void TakeSignals(ShutdownCoordinator shutdown, IHostApplicationLifetime lifetime)
     {
         _signals = new StopSignals(First, signal => ForceEnd(shutdown, signal.Name, signal.ExitCode));
@@ -34,16 +34,16 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
         }
     }
 
-    /// <summary>A stop begins.</summary>
+    /// <summary>The stop has begun: starts the watchdog.</summary>
     public void StopBegins(ShutdownCoordinator shutdown, ShutdownOptions times, HostOptions host)
     {
         if (times.Watchdog && WatchdogTime(host) is { } time) _watchdog = Watchdog.Start(time, () => ForceEnd(shutdown, "watchdog", WatchdogExitCode));
     }
 
-    /// <summary>The stop has come to its end.</summary>
+    /// <summary>The stop has ended: ends the watchdog.</summary>
     public void StopEnds() => _watchdog?.Over();
 
-    /// <summary>The process ends with this code, unless it is 0: a code that the app has set for a reason of its own is not cleared.</summary>
+    /// <summary>Sets the exit code of the process. 0 changes nothing, so that a code that the app has set stays.</summary>
     public static void SetExitCode(int code)
     {
         if (code != 0) Environment.ExitCode = code;
@@ -56,7 +56,7 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
     }
 
     /// <summary>
-    /// Ends the process within a second, whatever it is doing. Blocks the calling thread, which is nobody else's.
+    /// Ends the process within a second, even if the stop hangs. Blocks the calling thread, which is a signal's or the watchdog's.
     /// </summary>
     private void ForceEnd(ShutdownCoordinator shutdown, string reason, int exitCode)
     {
@@ -65,8 +65,8 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
         try
         {
             shutdown.CutShort(reason, exitCode);
-            // The log's last lines are written by a thread of its own; to dispose of that provider waits for them. To dispose of
-            // the factory would not: providers that are services are not its own.
+            // The console logger writes on a thread of its own, and its disposal waits for the last lines. The logger factory does not dispose
+            // of providers that the container owns.
             foreach (ILoggerProvider provider in _logs)
             {
                 try
@@ -75,7 +75,7 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
                 }
                 catch (Exception)
                 {
-                    // The next one may still have something to write.
+                    // The other providers may still have lines to write.
                 }
             }
         }

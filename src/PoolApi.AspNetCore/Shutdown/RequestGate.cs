@@ -3,20 +3,22 @@ using Microsoft.Extensions.Options;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>Lets <see cref="ShutdownOptions.MaxRequests"/> requests for work in, exactly, and asks the app to stop with the last.</summary>
+/// <summary>Admits exactly <see cref="ShutdownOptions.MaxRequests"/> requests for work and begins the stop with the last. Thread-safe.</summary>
 /// <remarks>
-/// A place is reserved before the pool is asked and given back if the pool refuses, so a full queue does not use one up.
-/// The stop begins when the last place has been used, not when it is reserved.
+/// A request reserves a place before it is submitted to the pool and gives it back if the pool refuses, so a full queue uses up no place.
+/// The stop begins when the last place is used, not when it is reserved. Without a limit each call costs one comparison.
 /// </remarks>
 internal sealed class RequestGate(IOptions<ShutdownOptions> options, IHostApplicationLifetime lifetime, ShutdownCoordinator shutdown)
 {
-    /// <summary>What the log gives as the reason of such a stop.</summary>
+    /// <summary>The reason of such a stop in the log.</summary>
     public const string Reason = "max-requests";
 
     private readonly long _limit = options.Value.MaxRequests;
     private long _reserved;
     private long _admitted;
 
+    /// <summary>Reserves a place.</summary>
+    /// <returns>Whether there was one.</returns>
     public bool TryReserve()
     {
         if (_limit == 0) return true;
@@ -30,11 +32,13 @@ internal sealed class RequestGate(IOptions<ShutdownOptions> options, IHostApplic
         return false;
     }
 
+    /// <summary>Gives a reserved place back: the pool has refused the request.</summary>
     public void GiveBack()
     {
         if (_limit != 0) Interlocked.Decrement(ref _reserved);
     }
 
+    /// <summary>Uses a reserved place: the pool has accepted the request. The last begins the stop.</summary>
     public void Admitted()
     {
         if (_limit == 0 || Interlocked.Increment(ref _admitted) != _limit) return;

@@ -8,22 +8,22 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>Takes the app through its stop: every pool is drained, what misses the deadline is cancelled, every thread joined.</summary>
+/// <summary>Runs the stop of the app: drains every pool, cancels the work that misses the deadline, and joins every thread.</summary>
 /// <remarks>
 /// <code>
-///   Starting ──► Running ──► LameDuck ──time over──► Draining ──nothing left──────────────► Joining ──► Flushing
+///   Starting ──► Running ──► LameDuck ──time over──► Draining ──all work has ended────────► Joining ──► Flushing
 ///                   │      (after a signal, if set)     ▲ │                                    ▲
 ///                   └───────────────────────────────────┘ └─deadline missed──► Cancelling ─────┘
 /// </code>
-/// <para>The first state of a stop is entered by whoever asks for it, the rest by one thread of control; anyone may read the state.</para>
+/// <para>The caller of <see cref="Begin"/> enters the first state of a stop. One asynchronous flow enters the others. Any thread may read the state.</para>
 /// <para>Draining has two parts, under one deadline:</para>
 /// <list type="number">
-/// <item>The requests (<see cref="StopAsync"/>). New ones are refused. Each request that was let in, and each job that runs, ends; then the
-/// server stops. The pools stay open: the app's own services use them.</item>
-/// <item>The pools (<see cref="StopPoolsAsync"/>). When those services have stopped, the pools close and finish what they accepted.</item>
+/// <item>The requests (<see cref="StopAsync"/>). New requests are refused. Admitted requests and running jobs end, then the server stops.
+/// The pools stay open, because the app's own services still use them.</item>
+/// <item>The pools (<see cref="StopPoolsAsync"/>). When those services have stopped, the pools close and finish the work that they accepted.</item>
 /// </list>
-/// <para>At the deadline the pools close, whatever has not stopped yet, and what has not ended is cancelled.</para>
-/// <para>If the process belongs to the pools (<see cref="ProcessLifetime"/>), a second signal and the watchdog cut this short from any state.</para>
+/// <para>At the deadline the pools close even if a service has not stopped, and all unfinished work is cancelled.</para>
+/// <para>With <see cref="ProcessLifetime"/>, a second signal or the watchdog ends the stop from any state.</para>
 /// </remarks>
 internal sealed class ShutdownCoordinator(
     PoolContexts pools,
@@ -42,21 +42,21 @@ internal sealed class ShutdownCoordinator(
     private readonly CancellationTokenSource _overdue = new();
     private readonly TaskCompletionSource _servicesStopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _draining = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private OpenRequests.Epoch? _letIn; // the requests that came before the app was closed
+    private OpenRequests.Epoch? _admitted; // the requests that came before the app was closed
     private Task _poolsEnd = Task.CompletedTask; // set when the requests' part of the stop begins
     private Task? _flush;
     private List<ShutdownReport> _reports = [];
     private IUnfinishedWork[] _unfinished = [];
     private volatile ShutdownState _state = ShutdownState.Starting;
     private volatile string _reason = "application";
-    private long _deadline; // of the drain, in ticks since the beginning of the stop; 0: not known yet
+    private long _deadline; // of the drain, in ticks since the stop began; 0: not known yet
     private ImmutableArray<StateEntry> _entered = [];
     private Task? _stop;
     private bool _flushed = true;
 
     public ShutdownState State => _state;
 
-    /// <summary>How far the stop is, for people who watch it.</summary>
+    /// <summary>The progress of the stop, for the dashboard and the metrics.</summary>
     public ShutdownProgress Progress
     {
         get
@@ -77,37 +77,37 @@ internal sealed class ShutdownCoordinator(
         }
     }
 
-    /// <summary>The states that the stop has entered so far, each with its time.</summary>
+    /// <summary>The states that the stop has entered so far, oldest first, each with its time.</summary>
     public ImmutableArray<StateEntry> Entered => _entered;
 
-    /// <summary>Called with the exit code when the stop has ended, clean or cut short, after the last line. It must return soon: the process ends then.</summary>
+    /// <summary>Called with the exit code after the stop's last log line, also if the stop was cut short. It must return soon: the process ends after it.</summary>
     public Action<int>? Ending { get; set; }
 
     public OpenRequests Requests { get; } = new();
 
     public OpenConnections Connections { get; } = new();
 
-    /// <summary>Answers that are being written after the work on the pool has ended.</summary>
+    /// <summary>The responses that are still being written although their work on the pool has ended.</summary>
     public OpenAnswers Answers { get; } = new();
 
-    /// <summary>New requests are refused. The pools themselves may still be open.</summary>
+    /// <summary>Whether new requests are refused. The pools may still be open.</summary>
     public bool IsClosed => _state >= ShutdownState.Draining;
 
-    /// <summary>A connection that is used now should not be used for long.</summary>
+    /// <summary>Whether the stop has begun. Responses then ask clients to close their connections.</summary>
     public bool IsStopping => _state >= ShutdownState.LameDuck;
 
-    /// <summary>Cancelled when the stop begins: what would go on for ever, such as a stream of events, ends.</summary>
+    /// <summary>Cancelled when the stop begins. Ends what has no end of its own, such as event streams.</summary>
     public CancellationToken Leaving => _leaving.Token;
 
-    /// <summary>Cancelled when new requests are refused: to read a body to its end would be in vain.</summary>
+    /// <summary>Cancelled when new requests are refused. Ends the reading of request bodies, whose work would be refused.</summary>
     public CancellationToken Closed => _closed.Token;
 
-    /// <summary>Cancelled when the stop has missed its deadline: what is left has to end.</summary>
+    /// <summary>Cancelled when the drain has missed its deadline. All remaining work has to end.</summary>
     public CancellationToken Overdue => _overdue.Token;
 
     CancellationToken IPoolLifetime.Draining => Closed;
 
-    /// <summary>The server listens.</summary>
+    /// <summary>Enters Running: the server listens.</summary>
     public void Started()
     {
         lock (_once)
@@ -117,11 +117,11 @@ internal sealed class ShutdownCoordinator(
     }
 
     /// <summary>
-    /// Begins the stop; who calls this asks the host to stop as well. Only the first call counts, except that one without a
-    /// lame duck ends one that is under way.
+    /// Begins the stop. The caller also asks the host to stop. Later calls change nothing, except that a call without lame duck ends a lame
+    /// duck that is under way.
     /// </summary>
-    /// <param name="reason">Why.</param>
-    /// <param name="lameDuck">Whether work is accepted for a while longer, if the settings say so.</param>
+    /// <param name="reason">The reason, for the log.</param>
+    /// <param name="lameDuck">Whether the stop begins with the lame duck, if the settings have one.</param>
     public void Begin(string reason, bool lameDuck)
     {
         lock (_once)
@@ -141,12 +141,12 @@ internal sealed class ShutdownCoordinator(
     }
 
     /// <summary>
-    /// The requests' part of the stop, up to the stopped server. Once: the host stops twice at the same time if the app
-    /// calls StopAsync while it waits for its shutdown.
+    /// The first part of the stop: drains the requests, then stops the server. Runs once, and every caller gets the same task: the host
+    /// calls this twice if the app calls its StopAsync while it waits for its shutdown.
     /// </summary>
     /// <remarks>
-    /// A stop that nobody has begun comes from the host. Where signals are the host's too, it may come from a signal, and then load balancers
-    /// need the lame duck.
+    /// If <see cref="Begin"/> was not called, the host began the stop. Without <see cref="ProcessLifetime"/> the host handles the signals,
+    /// so this may be the stop of a signal, for which load balancers need the lame duck.
     /// </remarks>
     public Task StopAsync()
     {
@@ -154,14 +154,14 @@ internal sealed class ShutdownCoordinator(
         lock (_once) return _stop ??= StopOnceAsync(options.Value);
     }
 
-    /// <summary>The pools' part of the stop, up to the joined threads. After <see cref="StopAsync"/>, when nobody submits any more.</summary>
+    /// <summary>The second part of the stop: drains the pools and joins their threads. Called after <see cref="StopAsync"/>, when the app's services have stopped.</summary>
     public Task StopPoolsAsync()
     {
         _servicesStopped.TrySetResult();
         return Volatile.Read(ref _poolsEnd);
     }
 
-    /// <summary>Sends what telemetry is left. After the server's stop: it includes the last requests. Once, as the stop.</summary>
+    /// <summary>Sends the remaining telemetry, once. Called after the server's stop, so that the last requests are included.</summary>
     public Task FlushAsync()
     {
         lock (_once) return _flush ??= FlushOnceAsync();
@@ -169,7 +169,7 @@ internal sealed class ShutdownCoordinator(
 
     private async Task FlushOnceAsync()
     {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // as the stop: not under the lock
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // leaves the caller's lock
         Enter(ShutdownState.Flushing);
         using var late = new CancellationTokenSource(ShutdownOptions.Flush);
         ITelemetryFlush[] flushes = [];
@@ -191,7 +191,7 @@ internal sealed class ShutdownCoordinator(
             flushes.Select(static flush => flush.Fault).OfType<string>().ToArray() is { Length: > 0 } faults ? string.Join("; ", faults) : unknown;
     }
 
-    /// <summary>The last answers are out: says what became of everything.</summary>
+    /// <summary>Ends the stop when the last responses are written: logs the last line, with the counts of all accepted work.</summary>
     /// <returns>The exit code (<see cref="ShutdownLog.Close"/>).</returns>
     public int Complete()
     {
@@ -199,32 +199,34 @@ internal sealed class ShutdownCoordinator(
         {
             process?.StopEnds();
             int code = account.Close(_reports, _flushed, isUnfinished: Array.Exists(_unfinished, static work => work.Count > 0));
-            Tell(code);
+            NotifyEnding(code);
             return code;
         }
     }
 
     /// <summary>
-    /// The process ends now: what was accepted is handed back and counted, and the log has its last line. Blocks the calling thread, which
-    /// is nobody else's, for at most <see cref="ShutdownOptions.ForcedJoin"/>, unless the stop itself hangs under its lock.
+    /// Ends the stop early, since the process ends now: cancels and counts all accepted work and logs the last line. Blocks the calling
+    /// thread for at most <see cref="ShutdownOptions.ForcedJoin"/>, or longer if the stop hangs while it holds its lock.
     /// </summary>
+    /// <param name="reason">The reason, for the log.</param>
+    /// <param name="exitCode">The exit code, for the last line.</param>
     public void CutShort(string reason, int exitCode)
     {
         account.CutShort(reason);
-        // The stop may hold the lock for ever; then this end has no line, and the last resort gives the code.
+        // If the stop never releases the lock, the last line is missing, and ProcessEnd.At ends the process with the exit code.
         lock (_once)
         {
             if (account.IsClosed) return;
             foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
-            // Done at once, on this thread; or by a join that is under way, which waits no longer.
+            // Completes at once, on this thread, or ends the wait of a join that is under way.
             Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
             Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
             _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
-            Tell(account.Close(_reports, _flushed, exitCode));
+            NotifyEnding(account.Close(_reports, _flushed, exitCode));
         }
     }
 
-    private void Tell(int exitCode)
+    private void NotifyEnding(int exitCode)
     {
         try
         {
@@ -232,12 +234,12 @@ internal sealed class ShutdownCoordinator(
         }
         catch (Exception)
         {
-            // Nobody is left to be told, and the process must end.
+            // The last line is written, so the log cannot have it, and the process must end.
         }
     }
 
     /// <summary>
-    /// As <see cref="DisposeAsync"/>. Blocks the caller, as disposing of a pool does.
+    /// The same as <see cref="DisposeAsync"/>, but blocks the calling thread, as the disposal of a pool does.
     /// </summary>
     public void Dispose()
     {
@@ -269,11 +271,11 @@ internal sealed class ShutdownCoordinator(
 
     private async Task StopOnceAsync(ShutdownOptions times)
     {
-        // Not under the caller's lock: what ends with these tokens is other people's code, and if it fails, the stop goes on.
+        // Leaves the caller's lock: the tokens below run code of the app. If that code throws, the stop goes on.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        // At the end of the stop somebody may have disposed of the services already.
+        // Resolved now, because the container may be disposed of before the stop ends.
         _unfinished = [.. services.GetServices<IUnfinishedWork>()];
-        // An app that calls StopAsync by itself has told nobody yet who waits to be told, and whom the drain would wait for.
+        // An app that calls the host's StopAsync has not signalled ApplicationStopping, and the drain would wait for requests that wait for it.
         if (!lifetime.ApplicationStopping.IsCancellationRequested) lifetime.StopApplication();
         await _leaving.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_state == ShutdownState.LameDuck)
@@ -285,7 +287,7 @@ internal sealed class ShutdownCoordinator(
         lock (_once)
         {
             if (!IsClosed) BeginDraining();
-            answered = _letIn!.NoneAsync();
+            answered = _admitted!.NoneAsync();
         }
         TimeSpan deadline = _sinceStop.Elapsed + times.Drain;
         Volatile.Write(ref _deadline, deadline.Ticks);
@@ -293,24 +295,24 @@ internal sealed class ShutdownCoordinator(
         Volatile.Write(ref _poolsEnd, poolsEnd);
         await _closed.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-        // At the deadline the pools are stopped, which ends the requests that are left.
+        // At the deadline the pools stop, which ends the remaining requests.
         await Task.WhenAny(answered, poolsEnd).ConfigureAwait(false);
-        // Those whose thread could not be joined have been told; their answers, and the ends of their connections, take a moment.
+        // Requests whose thread could not be joined have got their result. Their responses still have to be written, and their connections closed.
         await answered.WaitAsync(ShutdownOptions.LastAnswers).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Connections.CloseAsync(ShutdownOptions.LastConnections).ConfigureAwait(false);
-        // The host would give it all of its own time, for a client that has sent half a header. Stopped twice, it stops once.
+        // The host would wait for its whole ShutdownTimeout if a client has sent half a header. A second StopAsync does nothing.
         if (services.GetService<IServer>() is not { } server) return;
         using var cut = new CancellationTokenSource(ShutdownOptions.ServerStop);
         await server.StopAsync(cut.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Stops the pools as soon as nobody submits any more, and at the deadline in any case.</summary>
-    /// <param name="answered">Completes when every request that was let in has its answer.</param>
-    /// <param name="deadline">As a time since the beginning of the stop.</param>
-    /// <param name="cancel">How long what is cancelled has to end.</param>
+    /// <summary>Stops the pools when the app's services have stopped, and at the deadline at the latest.</summary>
+    /// <param name="answered">Completes when every admitted request has its response.</param>
+    /// <param name="deadline">The deadline of the drain, as the time since the stop began.</param>
+    /// <param name="cancel">How long cancelled work has to end.</param>
     private async Task StopPoolsOnceAsync(Task answered, TimeSpan deadline, TimeSpan cancel)
     {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the requests' part goes on meanwhile
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // StopOnceAsync goes on meanwhile
         await CompletesWithin(_servicesStopped.Task, deadline - _sinceStop.Elapsed).ConfigureAwait(false);
         foreach (PoolContext pool in pools.All) pool.Threads.Close();
         Task nothingLeft = Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.Drained), answered]);
@@ -327,13 +329,13 @@ internal sealed class ShutdownCoordinator(
     }
 
     /// <summary>
-    /// Refuses new requests from here on. Under the lock. A request that is counted after this finds the app closed; one that was counted
-    /// before may still be accepted, and is waited for.
+    /// Closes the app to new requests. Called under the lock. A request that is counted after this finds the app closed. A request that was
+    /// counted before may still be accepted, and the stop waits for it.
     /// </summary>
     private void BeginDraining()
     {
         Enter(ShutdownState.Draining);
-        _letIn = Requests.StartNewEpoch();
+        _admitted = Requests.StartNewEpoch();
         _draining.TrySetResult();
     }
 

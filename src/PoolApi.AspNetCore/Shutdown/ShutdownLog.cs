@@ -4,15 +4,14 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>What a stop says of itself: a line for each state, and one, the last, that accounts for everything accepted.</summary>
+/// <summary>Writes the stop's log lines: one for each state, and a last one with the counts of all accepted work.</summary>
 /// <remarks>
-/// Thread-safe: a second signal or the watchdog may write the last line while the stop enters its next state. What comes
-/// after the last line is not said. A log that cannot be written to must not stop the stop, nor end the process by way of a
-/// signal's thread: what it throws is dropped.
+/// Thread-safe: a second signal or the watchdog may write the last line while the stop enters its next state. After the last line it writes
+/// nothing. Exceptions of a logger are dropped: they must not end the stop, nor the process by way of a signal's thread.
 /// </remarks>
 internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCoordinator> logger, ProcessLifetime? process = null)
 {
-    /// <summary>The last line of a process that never had a pool.</summary>
+    /// <summary>The last line of a process that stops before it has a pool.</summary>
     public const string NothingAccepted = "Shutdown complete: exit 0, accepted 0, completed 0, failed 0, cancelled 0, "
         + "expired 0, client gone 0, not started 0, abandoned 0, joined 0/0";
 
@@ -23,7 +22,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     public static string StoppedBeforeStart(string reason) =>
         $"Shutdown: {ShutdownState.Starting}, reason {reason}, 0 in flight, 0 queued, 0 ms";
 
-    /// <summary>The last line is written.</summary>
+    /// <summary>Whether the last line is written.</summary>
     public bool IsClosed
     {
         get
@@ -32,10 +31,10 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
         }
     }
 
-    /// <summary>The stop has entered a state.</summary>
+    /// <summary>Writes the line of a state that the stop has entered.</summary>
     /// <param name="state">The state.</param>
     /// <param name="reason">Why the app stops.</param>
-    /// <param name="answers">Answers that are being written after their work has ended: they are in flight too.</param>
+    /// <param name="answers">The responses that are still being written after their work has ended. They count as in flight.</param>
     /// <param name="sinceStop">The time since the stop began.</param>
     public void Entered(ShutdownState state, string reason, int answers, TimeSpan sinceStop)
     {
@@ -44,20 +43,20 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
             state, reason, snapshots.Sum(static s => s.InFlight) + answers, snapshots.Sum(static s => s.QueueLength), (long)sinceStop.TotalMilliseconds));
     }
 
-    /// <summary>The stop does not take its course.</summary>
+    /// <summary>Writes that the stop ends early.</summary>
     public void CutShort(string reason) => Say(() => LogForced(reason));
 
-    /// <summary>Telemetry was lost.</summary>
+    /// <summary>Writes that telemetry was lost.</summary>
     /// <param name="reason">Why.</param>
     /// <param name="exception">What was thrown, if it was unexpected.</param>
     public void NotFlushed(string reason, Exception? exception) => Say(() => LogNotFlushed(reason, exception));
 
-    /// <summary>The last answers are out: the last line. Once; later calls change nothing.</summary>
-    /// <param name="reports">Of the pools that have been joined.</param>
+    /// <summary>Writes the last line. A later call only returns the first call's exit code.</summary>
+    /// <param name="reports">The reports of the pools that were joined.</param>
     /// <param name="flushed">Whether all telemetry was sent.</param>
-    /// <param name="cut">The exit code of a stop that was cut short.</param>
-    /// <param name="isUnfinished">Whether something beside the pools was left unfinished.</param>
-    /// <returns>The exit code: 0 clean, 3 work was left unfinished, 4 a thread could not be joined, 5 telemetry was not flushed; or the one given.</returns>
+    /// <param name="cut">The exit code of a stop that was cut short; <see langword="null"/>: it was not.</param>
+    /// <param name="isUnfinished">Whether work outside the pools was left unfinished.</param>
+    /// <returns>The exit code: 0 clean, 3 work was left unfinished, 4 a thread could not be joined, 5 telemetry was not flushed; or <paramref name="cut"/>.</returns>
     public int Close(IReadOnlyCollection<ShutdownReport> reports, bool flushed, int? cut = null, bool isUnfinished = false)
     {
         lock (_lines)
@@ -72,7 +71,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
             int joined = reports.Sum(static r => r.WorkersJoined);
             int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
             LogLevel level = code == 0 ? LogLevel.Information : LogLevel.Error;
-            // The line of an app without limits on running is the same as before there were any.
+            // Shown only if it happened, so that the line of an app without MaxRunTime has its documented form.
             string timedOut = n.TimedOut == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", timed out {n.TimedOut}");
             Say(() =>
             {
@@ -108,7 +107,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
             }
             catch (Exception)
             {
-                // There is nobody left to tell.
+                // The log itself has failed, and the stop must go on.
             }
         }
     }
@@ -124,7 +123,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
         LogLevel level, int code, long accepted, long completed, long failed, long cancelled, long expired, long clientGone,
         long notStarted, long abandoned, string timedOut, int joined, int workers);
 
-    /// <summary>The exit code is the app's own.</summary>
+    /// <summary>Without AddPoolProcessLifetime the app sets the exit code, so the line has none.</summary>
     [LoggerMessage(EventId = 14, Message = "Shutdown complete: " + Counts)]
     private partial void LogComplete(
         LogLevel level, long accepted, long completed, long failed, long cancelled, long expired, long clientGone,

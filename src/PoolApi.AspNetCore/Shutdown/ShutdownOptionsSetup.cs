@@ -5,7 +5,7 @@ using PoolApi.AspNetCore.Settings;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>Reads the settings of the stop, and judges what comes out, code that configured it included.</summary>
+/// <summary>Reads the settings of the stop and validates the options, also those that the app's code has set.</summary>
 internal sealed class ShutdownOptionsSetup(IConfiguration configuration, ShutdownSection section, IServiceProviderIsService registered)
     : IConfigureOptions<ShutdownOptions>, IValidateOptions<ShutdownOptions>
 {

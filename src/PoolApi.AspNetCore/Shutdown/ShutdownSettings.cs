@@ -2,7 +2,7 @@ using PoolApi.AspNetCore.Settings;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>The settings of the stop, under <c>PoolShutdown</c> unless the app says otherwise.</summary>
+/// <summary>The settings of the stop, in the section <c>PoolShutdown</c> unless the app names another.</summary>
 internal static class ShutdownSettings
 {
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);

@@ -1,27 +1,27 @@
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>Where the app is in its life. It only ever moves forward.</summary>
+/// <summary>The state of the app's lifetime. The states are entered in this order; some may be left out.</summary>
 public enum ShutdownState
 {
-    /// <summary>The host starts; not ready.</summary>
+    /// <summary>The host starts. The readiness check fails.</summary>
     Starting,
 
-    /// <summary>Normal.</summary>
+    /// <summary>The app serves requests.</summary>
     Running,
 
-    /// <summary>A stop was asked for; not ready, but work is still accepted, for load balancers that have not noticed.</summary>
+    /// <summary>The stop has begun. The readiness check fails, but work is still accepted from load balancers that have not noticed.</summary>
     LameDuck,
 
-    /// <summary>No new requests; what was accepted is being finished. The pools close when the hosted services have stopped.</summary>
+    /// <summary>New requests are refused, and accepted work is finished. The pools close when the hosted services have stopped.</summary>
     Draining,
 
-    /// <summary>The drain's time is over: what waits is handed back, what runs is cancelled.</summary>
+    /// <summary>The drain has missed its deadline: queued items end as not started, and running items are cancelled.</summary>
     Cancelling,
 
-    /// <summary>The workers end, their threads are joined, and the connections are closed.</summary>
+    /// <summary>The workers end, their threads are joined, and the connections close.</summary>
     Joining,
 
-    /// <summary>The server has stopped; telemetry is flushed.</summary>
+    /// <summary>The server has stopped, and telemetry is flushed.</summary>
     Flushing,
 }
 

@@ -1,10 +1,9 @@
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>Tells a signal that means "now" from one that is still the first: signals that follow one another closely are one.</summary>
+/// <summary>Counts signals that follow one another closely as one, and tells the first from a second one. Thread-safe.</summary>
 /// <remarks>
-/// A supervisor that signals the process and its group, or one that repeats itself, means one stop. What counts is the time
-/// since the signal before, not since the first: on a busy machine the handlers of one burst run far apart. But however
-/// closely they follow, a second after the first whoever signals means it.
+/// A supervisor may signal the process and its group, or repeat a signal, and mean one stop. The pause since the signal before decides, not
+/// the time since the first, because a busy machine runs the handlers of one burst far apart. A burst ends after one second at the latest.
 /// </remarks>
 internal sealed class SignalBurst(TimeProvider time)
 {
@@ -18,7 +17,7 @@ internal sealed class SignalBurst(TimeProvider time)
     private long? _first;
     private long _last;
 
-    /// <summary>A signal has come.</summary>
+    /// <summary>Classifies a signal that has just come.</summary>
     public SignalMeaning Next()
     {
         lock (_lock)
@@ -36,15 +35,15 @@ internal sealed class SignalBurst(TimeProvider time)
     }
 }
 
-/// <summary>What a signal asks for.</summary>
+/// <summary>The meaning of a signal.</summary>
 internal enum SignalMeaning
 {
-    /// <summary>The first: stop.</summary>
+    /// <summary>The first signal: begin the stop.</summary>
     Stop,
 
-    /// <summary>The same once more.</summary>
+    /// <summary>Part of the same burst: ignore it.</summary>
     Same,
 
-    /// <summary>A second: end at once.</summary>
+    /// <summary>A second signal: end the process at once.</summary>
     Now,
 }

@@ -9,10 +9,10 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// <param name="Signal">Its name in .NET.</param>
 internal sealed record StopSignal(string Name, int Number, PosixSignal Signal)
 {
-    /// <summary>The terminal has gone, or a supervisor uses it in place of SIGTERM. The host has no handler for it.</summary>
+    /// <summary>SIGHUP: the terminal has closed, or a supervisor uses it instead of SIGTERM. The host has no handler for it.</summary>
     public static readonly StopSignal HangUp = new("SIGHUP", 1, PosixSignal.SIGHUP);
 
-    /// <summary>All of them.</summary>
+    /// <summary>All signals that stop the process.</summary>
     public static readonly StopSignal[] All =
     [
         new("SIGTERM", 15, PosixSignal.SIGTERM),
@@ -21,16 +21,16 @@ internal sealed record StopSignal(string Name, int Number, PosixSignal Signal)
         HangUp,
     ];
 
-    /// <summary>The exit code of a process that ends by it.</summary>
+    /// <summary>The exit code of a process that this signal ends: 128 and its number.</summary>
     public int ExitCode => 128 + Number;
 
-    /// <summary>Whether it is for this process: <c>nohup</c> starts a program with SIGHUP ignored, and it stays so.</summary>
+    /// <summary>Whether the process handles this signal. Not SIGHUP if it is ignored: <c>nohup</c> starts a program so.</summary>
     public bool IsWanted => this != HangUp || !IsIgnored(Number);
 
     /// <summary>Registers a handler.</summary>
     public PosixSignalRegistration Register(Action<PosixSignalContext> handler) => PosixSignalRegistration.Create(Signal, handler);
 
-    /// <summary>Whether the process ignores a signal. It is so from its start or never: nothing here sets that.</summary>
+    /// <summary>Whether the process ignores a signal. It inherits this at its start, and nothing here changes it.</summary>
     private static bool IsIgnored(int signal)
     {
         const string Mask = "SigIgn:";
@@ -43,7 +43,7 @@ internal sealed record StopSignal(string Name, int Number, PosixSignal Signal)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return false; // no /proc: as it would be without this
+            return false; // without /proc the signal is handled
         }
     }
 }

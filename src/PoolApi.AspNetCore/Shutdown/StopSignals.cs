@@ -2,10 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>The signals that ask a process to stop. The first begins the stop; one that comes later means: now.</summary>
+/// <summary>Handles the stop signals. The first signal begins the stop, a second one ends the process.</summary>
 /// <remarks>
-/// Each is handled on a thread that the runtime starts for it, so whatever blocks the rest of the process does not block
-/// this. Registered after the host's own handlers, so it is asked before them.
+/// The runtime runs each handler on a thread of its own, so a blocked process still handles signals. The runtime calls the handlers that
+/// were registered last first, so these run before the host's.
 /// </remarks>
 internal sealed class StopSignals : IDisposable
 {
@@ -14,8 +14,9 @@ internal sealed class StopSignals : IDisposable
     private readonly List<PosixSignalRegistration> _registrations = [];
     private readonly SignalBurst _burst = new(TimeProvider.System);
 
-    /// <param name="first">Told the signal. The host's own handler runs after it, if there is one.</param>
-    /// <param name="second">Told the signal.</param>
+    /// <summary>Registers the handlers.</summary>
+    /// <param name="first">Called with the first signal. The host's handler runs after it, if it has one.</param>
+    /// <param name="second">Called with a second signal.</param>
     public StopSignals(Action<StopSignal> first, Action<StopSignal> second)
     {
         (_first, _second) = (first, second);
@@ -32,7 +33,7 @@ internal sealed class StopSignals : IDisposable
     private void On(StopSignal signal, PosixSignalContext context)
     {
         SignalMeaning meaning = _burst.Next();
-        // The process ends here, with its own exit code; or goes on with its stop. At the first, that is the host's to say.
+        // Cancel: the runtime's default action would end the process. At the first signal the host's own handler cancels it, except for SIGHUP.
         if (meaning != SignalMeaning.Stop || signal == StopSignal.HangUp) context.Cancel = true;
         if (meaning == SignalMeaning.Stop) _first(signal);
         else if (meaning == SignalMeaning.Now) _second(signal);

@@ -1,7 +1,7 @@
 namespace PoolApi.AspNetCore.Shutdown;
 
-/// <summary>Sees that a stop comes to its end: a thread of its own that waits for it, and does something about it when it is late.</summary>
-/// <remarks>Not a timer: those run on the .NET ThreadPool, which may be what the stop hangs on.</remarks>
+/// <summary>Waits for the end of a stop on a thread of its own, and calls an action if the stop is late.</summary>
+/// <remarks>Not a timer: a timer's callback runs on the .NET ThreadPool, which may be what the stop hangs on.</remarks>
 internal sealed class Watchdog
 {
     private readonly object _gate = new();
@@ -11,9 +11,9 @@ internal sealed class Watchdog
     {
     }
 
-    /// <summary>Watches from now on.</summary>
+    /// <summary>Starts the watchdog's thread.</summary>
     /// <param name="time">How long the stop may take.</param>
-    /// <param name="late">What to do if it takes longer.</param>
+    /// <param name="late">Called on that thread if the stop takes longer.</param>
     public static Watchdog Start(TimeSpan time, Action late)
     {
         var dog = new Watchdog();
@@ -26,7 +26,7 @@ internal sealed class Watchdog
         return dog;
     }
 
-    /// <summary>The stop is over.</summary>
+    /// <summary>The stop has ended: the thread ends without a call.</summary>
     public void Over()
     {
         lock (_gate)
