@@ -8,7 +8,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;
 
-/// <summary>What the app adds to the pools' own instruments, under the same meter name.</summary>
+/// <summary>Registers the app's instruments beside the pools' own, under the same meter name: bytes, budgets, the start time and the state of the stop.</summary>
 internal sealed class AppInstruments
 {
     private readonly PoolContexts _pools;
@@ -26,7 +26,7 @@ internal sealed class AppInstruments
             pool.Admission.DeclareWithdrawal(PoolContext.ClientGone);
         }
         IMeasuredBudget[] budgets = [.. others];
-        // Not disposed here: the factory owns it and disposes it with the host.
+        // Not disposed of here: the factory owns the meter and disposes of it with the host.
         Meter meter = meters.Create(FixedThreadPool.MeterName);
         meter.CreateObservableGauge(
             "poolapi.queue.bytes",
@@ -61,9 +61,9 @@ internal sealed class AppInstruments
         static KeyValuePair<string, object?> Name(string budget) => new("budget", budget);
     }
 
-    /// <summary>Declares the kind of every endpoint to its pool, so that its counters begin at 0.</summary>
-    /// <param name="endpoints">The app's endpoints, when all are there; none in an app without routes.</param>
-    /// <exception cref="InvalidOperationException">An attribute names a pool that does not exist, or asks for what is not possible.</exception>
+    /// <summary>Declares the kind of every endpoint to its pool, so that the counters of each kind are exported at 0 from the start.</summary>
+    /// <param name="endpoints">The app's endpoints, when all are mapped; <see langword="null"/> in an app without routes.</param>
+    /// <exception cref="InvalidOperationException">An attribute names an unknown pool or has an option that is out of its range.</exception>
     public void DeclareKinds(EndpointDataSource? endpoints)
     {
         foreach (Endpoint endpoint in endpoints?.Endpoints ?? [])

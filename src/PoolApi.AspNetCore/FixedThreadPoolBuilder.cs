@@ -5,7 +5,7 @@ using PoolApi.Threading;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>What an app says of one of its pools, beside its settings. Returned by <c>AddFixedThreadPool</c>.</summary>
+/// <summary>Configures in code what a pool's settings do not have. Returned by <c>AddFixedThreadPool</c>. Used while services are registered; not thread-safe.</summary>
 public sealed class FixedThreadPoolBuilder
 {
     private readonly PoolRegistration _registration;
@@ -18,11 +18,13 @@ public sealed class FixedThreadPoolBuilder
     /// <summary>The app's services.</summary>
     public IServiceCollection Services { get; }
 
-    /// <summary>Reads the pool's settings from another section than <c>Pools:{name}</c>.</summary>
-    /// <param name="section">The section's path. Two pools with one section fail the start.</param>
+    /// <summary>Reads the pool's settings from this section instead of <c>Pools:{name}</c>.</summary>
+    /// <param name="section">The section's path. The start fails if two pools have the same section.</param>
     /// <param name="isShared">
-    /// Whether the section has keys of the app too. Then a key that is no setting of a pool is left alone; otherwise it fails the start.
+    /// Whether the section also has keys of the app. If so, unknown keys are ignored. If not, an unknown key fails the start.
     /// </param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException"><paramref name="section"/> is empty.</exception>
     public FixedThreadPoolBuilder FromSection(string section, bool isShared = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(section);
@@ -31,10 +33,11 @@ public sealed class FixedThreadPoolBuilder
     }
 
     /// <summary>
-    /// Changes the options of the threads, after the settings: those that <see cref="PoolOptions"/> does not have, such as stand-ins for
-    /// stuck workers, a state for each worker, or an observer, which is told beside the log and beside other calls' observers.
+    /// Configures the pool's own options after the settings are applied. Use it for the options that <see cref="PoolOptions"/> does not have:
+    /// stand-ins for stuck workers, a state for each worker, or an observer. Observers of several calls and the log are all notified.
     /// </summary>
-    /// <param name="configure">Changes them, when the pool is made. It may not change the name.</param>
+    /// <param name="configure">Changes the options. Called once, when the pool is created. It must not change the name.</param>
+    /// <returns>This builder.</returns>
     public FixedThreadPoolBuilder ConfigureThreads(Action<FixedThreadPoolOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(configure);
@@ -49,8 +52,9 @@ public sealed class FixedThreadPoolBuilder
         return this;
     }
 
-    /// <summary>Gives each client a share of the pool (<see cref="PoolOptions.Quota"/>).</summary>
-    /// <param name="quota">The limiter. Its maker disposes of it.</param>
+    /// <summary>Limits what each client may use of the pool (<see cref="PoolOptions.Quota"/>).</summary>
+    /// <param name="quota">The limiter. The caller disposes of it.</param>
+    /// <returns>This builder.</returns>
     public FixedThreadPoolBuilder WithQuota(PartitionedRateLimiter<HttpContext> quota)
     {
         ArgumentNullException.ThrowIfNull(quota);
@@ -58,19 +62,21 @@ public sealed class FixedThreadPoolBuilder
         return this;
     }
 
-    /// <summary>The same with a limiter that is made when the app starts. The app disposes of it.</summary>
-    /// <param name="quota">Makes the limiter. Called once.</param>
+    /// <summary>Limits what each client may use of the pool, with a limiter that is created from the app's services. The container disposes of it.</summary>
+    /// <param name="quota">Creates the limiter. Called once.</param>
+    /// <returns>This builder.</returns>
     public FixedThreadPoolBuilder WithQuota(Func<IServiceProvider, PartitionedRateLimiter<HttpContext>> quota)
     {
         ArgumentNullException.ThrowIfNull(quota);
-        var key = new object(); // a service of the container, so that it is disposed of, and nobody else's
+        var key = new object(); // keyed by a private object: the container disposes of the limiter, and no other code resolves it
         Services.AddKeyedSingleton(key, (services, _) => quota(services));
         Services.AddOptions<PoolOptions>(Name).Configure<IServiceProvider>(
             (options, services) => options.Quota = services.GetRequiredKeyedService<PartitionedRateLimiter<HttpContext>>(key));
         return this;
     }
 
-    /// <summary>Switches off <see cref="PoolOptions.OverloadControl"/>: a request is refused for a full queue only, not for a long one.</summary>
+    /// <summary>Switches <see cref="PoolOptions.OverloadControl"/> off: requests are refused only when the queue is full.</summary>
+    /// <returns>This builder.</returns>
     public FixedThreadPoolBuilder WithoutOverloadControl()
     {
         Services.Configure<PoolOptions>(Name, static options => options.OverloadControl = false);
@@ -78,14 +84,18 @@ public sealed class FixedThreadPoolBuilder
     }
 
     /// <summary>
-    /// Calls the app for each request that gets a problem in place of its work's answer: refused, expired, or interrupted by a stop. The
-    /// response has its status, <c>Retry-After</c> and <c>Cache-Control: no-store</c> by then. Not for a client that has left. Also for a
-    /// request whose work ran for longer than it may (504, <c>run-timeout</c>): then the handler may still run and the work may have taken
-    /// effect, and the context, its items and its services are not the handler's.
+    /// Adds a callback for requests that get a problem instead of their work's result: the pool refused them, they waited too long, they ran
+    /// too long, or a stop interrupted them. The response already has its status, <c>Retry-After</c> and <c>Cache-Control: no-store</c>. The
+    /// callback is not called for a client that has disconnected.
     /// </summary>
+    /// <remarks>
+    /// After a run timeout (504, <c>run-timeout</c>) the handler may still run and the work may take effect. The callback then gets a context,
+    /// items and services that are not the handler's.
+    /// </remarks>
     /// <param name="onRejected">
-    /// Returns whether it has written the answer. If not, the next one is asked; after the last one the problem is written.
+    /// Returns whether it has written the response. If not, the next callback is called. After the last one, the problem is written.
     /// </param>
+    /// <returns>This builder.</returns>
     public FixedThreadPoolBuilder OnRejected(Func<HttpContext, PoolRejection, ValueTask<bool>> onRejected)
     {
         ArgumentNullException.ThrowIfNull(onRejected);

@@ -21,18 +21,18 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class FixedThreadPoolServices
 {
     /// <summary>
-    /// Adds a pool of dedicated threads. It is a keyed <see cref="FixedThreadPool"/> service under its name; the first one
-    /// added is also the <see cref="FixedThreadPool"/> service, and what <c>RunOnPool()</c> without a name uses. Its
-    /// threads start with the host, and the host's stop drains and joins them. The settings are validated at the start.
+    /// Adds a pool of dedicated threads as a keyed <see cref="FixedThreadPool"/> service under its name. The pool that is added first is also
+    /// the unkeyed <see cref="FixedThreadPool"/> service, and the pool of <c>RunOnPool()</c> without a name. The host starts its threads, and
+    /// the host's stop drains and joins them. The settings are validated at the start.
     /// </summary>
     /// <remarks>
-    /// A stop refuses new requests at once. The pool itself closes when the hosted services that were added after it have stopped, so that
-    /// they can use it to the end: add a service that works on the pool after the pool. At the deadline of the drain it closes in any case.
+    /// A stop refuses new requests at once. The pool itself closes when the hosted services that were added after it have stopped, or at the
+    /// deadline of the drain. So add a hosted service that uses the pool after the pool.
     /// </remarks>
     /// <param name="services">The app's services.</param>
-    /// <param name="name">The pool's name; its threads are named <c>{name}-{id}</c>, its settings are in the section <c>Pools:{name}</c>.</param>
-    /// <param name="configure">Changes the settings in code, after the configuration was read.</param>
-    /// <returns>A builder for what is not a setting.</returns>
+    /// <param name="name">The pool's name. Its threads are named <c>{name}-{id}</c>, and its settings are in the section <c>Pools:{name}</c>.</param>
+    /// <param name="configure">Changes the settings in code, after the configuration is read.</param>
+    /// <returns>A builder for the options that are not settings.</returns>
     /// <exception cref="ArgumentException">A pool of that name has been added already.</exception>
     public static FixedThreadPoolBuilder AddFixedThreadPool(
         this IServiceCollection services, string name = "cpu", Action<PoolOptions>? configure = null)
@@ -66,12 +66,13 @@ public static class FixedThreadPoolServices
         return new FixedThreadPoolBuilder(services, registration);
     }
 
-    /// <summary>Reads the settings of the stop (<see cref="ShutdownOptions"/>) from another section than <c>PoolShutdown</c>.</summary>
+    /// <summary>Reads the settings of the stop (<see cref="ShutdownOptions"/>) from this section instead of <c>PoolShutdown</c>.</summary>
     /// <param name="services">The app's services.</param>
     /// <param name="section">The section's path.</param>
     /// <param name="isShared">
-    /// Whether the section has keys of the app too. Then a key that is no setting of the stop is left alone; otherwise it fails the start.
+    /// Whether the section also has keys of the app. If so, unknown keys are ignored. If not, an unknown key fails the start.
     /// </param>
+    /// <returns>The app's services.</returns>
     public static IServiceCollection ConfigurePoolShutdown(this IServiceCollection services, string section, bool isShared = false)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -83,7 +84,7 @@ public static class FixedThreadPoolServices
         services.GetRequiredService<IConfiguration>(), registration, services.GetServices<PoolRegistration>(),
         services.GetRequiredService<ShutdownSection>());
 
-    /// <summary>What all pools of an app share. Once.</summary>
+    /// <summary>Registers the services that all pools of an app share. A second call does nothing.</summary>
     internal static void AddCommon(IServiceCollection services)
     {
         if (services.Any(static s => s.ServiceType == typeof(PoolContexts))) return;

@@ -1,17 +1,17 @@
 namespace PoolApi.AspNetCore;
 
 /// <summary>
-/// A budget of bytes beside those of the pools. Register one or more as services; the metrics <c>poolapi.budget.usage</c> and
-/// <c>poolapi.budget.limit</c> have them under their names.
+/// A budget of bytes outside the pools, for the metrics. Register one or more as services. The metrics <c>poolapi.budget.usage</c> and
+/// <c>poolapi.budget.limit</c> then have a series for each.
 /// </summary>
 public interface IMeasuredBudget
 {
-    /// <summary>Its name: the attribute <c>budget</c>.</summary>
+    /// <summary>The budget's name, the value of the attribute <c>budget</c>.</summary>
     string Name { get; }
 
-    /// <summary>How many bytes are held now. Called when somebody collects, on any thread.</summary>
+    /// <summary>The bytes that are held now. Read at each collection of the metrics, on any thread.</summary>
     long Used { get; }
 
-    /// <summary>How many bytes may be held at a time.</summary>
+    /// <summary>The most bytes that may be held at a time.</summary>
     long Limit { get; }
 }

@@ -1,12 +1,11 @@
 namespace PoolApi.AspNetCore;
 
-/// <summary>The stop of the app, as the pools see it. A service in every app that has a pool.</summary>
+/// <summary>Tells when the app refuses new work because it stops. Registered as a service in every app that has a pool.</summary>
 public interface IPoolLifetime
 {
     /// <summary>
-    /// Cancelled when no more requests are taken. That is later than <c>IHostApplicationLifetime.ApplicationStopping</c>, at which
-    /// a lame duck may begin that still takes them. The pools themselves close when the hosted services that were registered after
-    /// them have stopped, or at the deadline of the drain.
+    /// Cancelled when new requests are refused. With a lame duck this is later than <c>IHostApplicationLifetime.ApplicationStopping</c>. The
+    /// pools themselves close when the hosted services that were registered after them have stopped, or at the deadline of the drain.
     /// </summary>
     CancellationToken Draining { get; }
 }

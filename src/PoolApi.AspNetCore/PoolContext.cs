@@ -4,48 +4,48 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;
 
-/// <summary>A pool in the app: the threads, and what bounds the requests in front of them.</summary>
+/// <summary>One pool of the app: its threads, its options, and the budgets and overload control of its requests.</summary>
 internal sealed class PoolContext(
     FixedThreadPool threads, PoolOptions options, TimeSpan maxQueueTime, TimeSpan maxRunTime, PoolRegistration registration, AnswerBudget answers, TimeProvider time)
 {
-    /// <summary>Why a request withdraws its work: its client has left. The metrics have it as an outcome.</summary>
+    /// <summary>The reason of a request's withdrawal: its client has disconnected. The metrics show it as an outcome.</summary>
     public const string ClientGone = "client_gone";
 
     public FixedThreadPool Threads => threads;
 
-    /// <summary>The threads, as an admission control sees them.</summary>
+    /// <summary>The pool's interface for admission control.</summary>
     public IPoolAdmission Admission => threads;
 
     public PoolOptions Options => options;
 
-    /// <summary>The longest time a request may wait, as the threads have it; or infinite.</summary>
+    /// <summary>The longest time a request may be queued, or infinite. After what the app has changed in code.</summary>
     public TimeSpan MaxQueueTime => maxQueueTime;
 
-    /// <summary>The longest time a request's work may run, as the threads have it; or infinite.</summary>
+    /// <summary>The longest time a request's work may run, or infinite. After what the app has changed in code.</summary>
     public TimeSpan MaxRunTime => maxRunTime;
 
-    /// <summary>What the app adds in code.</summary>
+    /// <summary>The name, the section, and what the app configures in code.</summary>
     public PoolRegistration Registration => registration;
 
-    /// <summary>The bytes that the bodies of waiting requests hold.</summary>
+    /// <summary>The budget for the bodies of queued requests.</summary>
     public ByteBudget Bodies { get; } = new(options.QueueBytes);
 
-    /// <summary>The bytes of answers that clients have not read yet; of all pools of the app.</summary>
+    /// <summary>The budget for responses that clients have not read yet. All pools of the app share it.</summary>
     public AnswerBudget Answers => answers;
 
-    /// <summary>Brings requests whose work has ended back to the .NET ThreadPool.</summary>
+    /// <summary>Continues requests on the .NET ThreadPool when their work has ended.</summary>
     public HandBack HandBack { get; } = new();
 
-    /// <summary>What the pool's answers say of their times.</summary>
+    /// <summary>The cached parts of the <c>Server-Timing</c> header.</summary>
     public ServerTimingValues ServerTimings { get; } = new();
 
     private OrderArbiter Order { get; } = new(((IPoolAdmission)threads).SetOrder);
 
     /// <summary>
-    /// What is let in of one endpoint's requests while more comes than the pool can do: what its clients teach is no matter to the
+    /// Creates the overload control of one endpoint. Each endpoint has its own, because the clients of one endpoint say nothing about the
     /// clients of another.
     /// </summary>
-    /// <returns><see langword="null"/>: it is switched off.</returns>
+    /// <returns>The overload control; <see langword="null"/> if it is switched off.</returns>
     public OverloadControl? NewOverloadControl() =>
         options.OverloadControl ? new OverloadControl(Admission.EstimateQueueTime, Order.Join(), time) : null;
 }

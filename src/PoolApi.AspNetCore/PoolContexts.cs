@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace PoolApi.AspNetCore;
 
-/// <summary>Every pool of the app. Made when the host starts, after the settings were found right.</summary>
+/// <summary>All pools of the app, by name. Created when the host starts, after the settings are validated. Thread-safe.</summary>
 internal sealed class PoolContexts
 {
     private readonly Dictionary<string, PoolContext> _byName = new(StringComparer.Ordinal);
@@ -17,11 +17,13 @@ internal sealed class PoolContexts
         }
     }
 
-    /// <summary>The first that was registered.</summary>
+    /// <summary>The pool that was registered first; <see langword="null"/> in an app without a pool.</summary>
     public PoolContext? Default { get; }
 
     public IReadOnlyCollection<PoolContext> All => _byName.Values;
 
+    /// <summary>Finds a pool.</summary>
+    /// <param name="name">The pool's name; <see langword="null"/>: the default pool.</param>
     /// <exception cref="InvalidOperationException">There is no such pool.</exception>
     public PoolContext Get(string? name)
     {

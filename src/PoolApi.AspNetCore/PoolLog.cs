@@ -4,8 +4,8 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore;
 
 /// <summary>
-/// Writes to the log what people look for when they watch a pool. The words are part of the contract. In an app with several pools,
-/// each line names its pool.
+/// Writes the pool's events to the log. The wording of the lines is documented and does not change. In an app with several pools each line
+/// names its pool.
 /// </summary>
 internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? pool) : IFixedThreadPoolObserver
 {

@@ -2,7 +2,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;
 
-/// <summary>Several observers as one. One that throws does not keep the others from being told.</summary>
+/// <summary>Notifies several observers. An exception of one observer does not keep the others from being notified.</summary>
 internal sealed class PoolObservers(IReadOnlyList<IFixedThreadPoolObserver> observers) : IFixedThreadPoolObserver
 {
     public void WorkAccepted(PoolWorkItem item) => Tell(item, static (o, i) => o.WorkAccepted(i));
@@ -47,7 +47,7 @@ internal sealed class PoolObservers(IReadOnlyList<IFixedThreadPoolObserver> obse
             }
             catch (Exception)
             {
-                // As the pool does: what an observer throws is dropped.
+                // The pool drops exceptions of observers too.
             }
         }
     }

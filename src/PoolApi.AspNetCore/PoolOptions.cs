@@ -4,18 +4,18 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;
 
-/// <summary>The settings of one pool in an app, read from its configuration section (<c>Pools:{name}</c> unless said otherwise).</summary>
+/// <summary>Options of one pool in an app, bound to the configuration section <c>Pools:{name}</c> unless the app names another.</summary>
 public sealed class PoolOptions
 {
     private const long MaxDefaultQueueBytes = 256 * 1024 * 1024;
 
-    /// <summary>The default of <see cref="QueueBytes"/> in words.</summary>
+    /// <summary>The default of <see cref="QueueBytes"/> in words, for the documentation.</summary>
     internal static string DefaultQueueBytes => MemoryLimit.Words(MaxDefaultQueueBytes);
 
     /// <summary>The number of dedicated threads, 1 to 1024. Default: the number of processors, at most 1024.</summary>
     public int Workers { get; set; } = Math.Min(Environment.ProcessorCount, FixedThreadPoolOptions.MaxWorkers);
 
-    /// <summary>The number of requests that may wait while every worker is busy, 1 to 16,777,216. Default: 1024.</summary>
+    /// <summary>The most requests that may be queued while every worker is busy, 1 to 16,777,216. Default: 1024.</summary>
     public int QueueCapacity { get; set; } = 1024;
 
     /// <summary>
@@ -26,8 +26,8 @@ public sealed class PoolOptions
 
     /// <summary>
     /// The longest time a request's work may run, 1 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/> (as a setting
-    /// <c>-00:00:00.0010000</c>) for no limit. Then its token is cancelled and the client gets 504 <c>run-timeout</c>, whether the work
-    /// listens or not; see <see cref="RunOnPoolOptions.MaxRunTime"/>. Default: no limit.
+    /// <c>-00:00:00.0010000</c>) for no limit. When it is over, the work's token is cancelled and the client gets 504 <c>run-timeout</c> at
+    /// once, even if the work ignores its token; see <see cref="RunOnPoolOptions.MaxRunTime"/>. Default: no limit.
     /// </summary>
     public TimeSpan MaxRunTime { get; set; } = Timeout.InfiniteTimeSpan;
 
@@ -35,52 +35,54 @@ public sealed class PoolOptions
     public long MaxBodyBytes { get; set; } = 32 * 1024 * 1024;
 
     /// <summary>
-    /// The most bytes that the bodies of waiting requests may hold together, 1 to 1 TiB. A body is counted from before it
-    /// is read until a worker starts on it. As much again may answers hold that clients have not read yet: those of more than
-    /// 64 KiB that a handler returns as bytes (<c>TypedResults.Bytes</c>). A body that is larger than all of it is refused (413). Default: a
-    /// quarter of the memory that the runtime may use, at most 256 MiB. The runtime may use <c>GCHeapHardLimit</c>, or else three quarters of
-    /// the container's limit, or else the memory of the machine.
+    /// The most bytes that the bodies of queued requests may hold together, 1 to 1 TiB. A body is counted from before it is read until a worker
+    /// starts the request. A body larger than this is refused with 413. Responses that clients have not read yet may hold as many bytes again:
+    /// responses over 64 KiB that a handler returns as bytes (<c>TypedResults.Bytes</c>).
     /// </summary>
+    /// <remarks>
+    /// Default: a quarter of the memory that the runtime may use, at most 256 MiB. The runtime may use <c>GCHeapHardLimit</c> if it is set, else
+    /// three quarters of the container's memory limit, else the memory of the machine.
+    /// </remarks>
     public long QueueBytes { get; set; } = MemoryLimit.Share(MaxDefaultQueueBytes);
 
     /// <summary>
-    /// A worker on one request for longer than this is shown as stuck, 1 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/>
-    /// (as a setting <c>-00:00:00.0010000</c>) for never. Default: 1 minute.
+    /// How long a worker may run one request before it is shown as stuck, 1 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/> (as a
+    /// setting <c>-00:00:00.0010000</c>) for never. Default: 1 minute.
     /// </summary>
     public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// How far the workers let the server's own threads go first when every core is in use: the nice value of their threads,
-    /// 0 (not at all) to 19. Only threads of the same container or session are affected. Default: 5, which gives a server
+    /// The nice value that is added to the process's own for the workers' threads, 0 to 19. When every core is in use, the server's threads
+    /// then get a larger share than the workers. Only threads of the same container or session compete by it. Default: 5, which gives a server
     /// thread three times the share of a worker.
     /// </summary>
     public int Nice { get; set; } = 5;
 
     /// <summary>
-    /// Whether requests are refused that would wait longer than the endpoint's clients are seen to wait. Default:
+    /// Whether requests are refused whose predicted queue time is longer than the clients of their endpoint are seen to wait. Default:
     /// <see langword="true"/>.
     /// </summary>
     public bool OverloadControl { get; set; } = true;
 
     /// <summary>
-    /// Whether answers have a <c>Server-Timing</c> header: how long the request waited and ran, and on which worker. Default:
+    /// Whether responses have a <c>Server-Timing</c> header with the request's queue time, run time and worker. Default:
     /// <see langword="true"/>.
     /// </summary>
     public bool ServerTiming { get; set; } = true;
 
     /// <summary>
-    /// What each client may have of the pool, so that one cannot take it from the others; set in code. Default:
-    /// <see langword="null"/>, no quota. A request to an endpoint that runs on the pool takes one permit, without waiting, before
-    /// anything of it is read, and gives it back once its outcome is known: a concurrency limiter counts what is being read, waits
-    /// and runs. Without a permit, the answer is 429 with the limiter's own <c>Retry-After</c>, or else the pool's estimate.
+    /// Limits what each client may use of the pool; set in code only. A request to an endpoint on the pool acquires one permit before its body
+    /// is read, without waiting, and releases it when its outcome is known. So a concurrency limiter counts the requests that are being read,
+    /// queued and run. Without a permit the response is 429, with <c>Retry-After</c> from the limiter or else from the pool's estimate. Default:
+    /// <see langword="null"/>, no quota.
     /// </summary>
     /// <remarks>
-    /// Whoever makes it disposes of it. One made by <c>PartitionedRateLimiter.Create</c> has a timer that ticks ten times a second
+    /// The creator of the limiter disposes of it. A limiter of <c>PartitionedRateLimiter.Create</c> has a timer that ticks ten times a second
     /// until then.
     /// </remarks>
     public PartitionedRateLimiter<HttpContext>? Quota { get; set; }
 
-    /// <summary>What the configuration got wrong; reported by the validation, all faults at once.</summary>
+    /// <summary>The faults of the configuration. The validation reports all of them at once.</summary>
     internal List<string> Faults { get; } = [];
 
     internal FixedThreadPoolOptions ToPool(string name) => new()

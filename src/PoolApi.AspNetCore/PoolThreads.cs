@@ -6,11 +6,11 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;
 
-/// <summary>Makes the threads of a pool: the settings, then what the app changes in code, told to the log and to the app's observers.</summary>
+/// <summary>Creates a pool from its settings and from what the app configures in code, with the log and the app's observers attached.</summary>
 internal static class PoolThreads
 {
-    /// <summary>The final options of a pool's threads.</summary>
-    /// <exception cref="OptionsValidationException">The app renamed the pool in code.</exception>
+    /// <summary>Creates the pool's options.</summary>
+    /// <exception cref="OptionsValidationException">The app has changed the pool's name in code.</exception>
     public static FixedThreadPoolOptions Options(IServiceProvider services, PoolRegistration registration)
     {
         string name = registration.Name;
@@ -23,7 +23,7 @@ internal static class PoolThreads
             [new PoolLog(services.GetRequiredService<ILoggerFactory>().CreateLogger<FixedThreadPool>(), isAlone ? null : name)];
         foreach (Action<IServiceProvider, FixedThreadPoolOptions> configure in registration.Threads)
         {
-            options.Observer = null; // each call's own is added to the others
+            options.Observer = null; // so that the observer of each callback is collected
             configure(services, options);
             if (options.Observer is not null) observers.Add(options.Observer);
         }
@@ -32,7 +32,8 @@ internal static class PoolThreads
         return options;
     }
 
-    /// <exception cref="OptionsValidationException">The app set something out of its range in code.</exception>
+    /// <summary>Creates the pool, which starts its threads.</summary>
+    /// <exception cref="OptionsValidationException">The app has set an option out of its range in code.</exception>
     public static FixedThreadPool Start(string name, FixedThreadPoolOptions options)
     {
         try

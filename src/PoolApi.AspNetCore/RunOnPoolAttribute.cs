@@ -5,17 +5,17 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore;
 
 /// <summary>
-/// Runs a controller's actions, a Razor Page's handlers or a minimal API's handler on a fixed thread pool, as <c>RunOnPool</c> does: the
-/// request is admitted and read before the queue.
+/// Runs a controller's actions, a Razor Page's handlers or a minimal API's handler on a fixed thread pool, as <c>RunOnPool</c> does. The
+/// request is admitted and its body is read before it is queued.
 /// </summary>
 /// <remarks>
-/// On an action it counts more than on its controller, and on both more than <c>MapControllers().RunOnPool()</c>, whose options hold where
-/// the attribute says nothing. <c>RunOffPool()</c> counts more than any attribute.
-/// <para>Only the action or the page's handler runs on the pool; binding, filters and the result do not. On a minimal API's handler the
-/// attribute alone puts all of the endpoint on the pool, as <c>RunOnPool()</c> does for a plain <c>RequestDelegate</c>: the request is
-/// bound and its answer is written on the worker. Where the endpoint is mapped with <c>.RunOnPool()</c> too, only the handler runs there.</para>
+/// <para>Precedence, highest first: <c>RunOffPool()</c>, the attribute on the action, the attribute on the controller,
+/// <c>MapControllers().RunOnPool()</c>. An option that one of them does not set is taken from the next.</para>
+/// <para>Only the action or the page's handler runs on the pool. Binding, filters and the execution of the result do not.</para>
+/// <para>On a minimal API's handler without <c>.RunOnPool()</c>, the attribute runs the whole endpoint on the pool: binding, the handler and
+/// the writing of the response. With <c>.RunOnPool()</c> only the handler runs there.</para>
 /// </remarks>
-/// <param name="pool">The pool's name. Not given: the one that the controller, or <c>RunOnPool()</c>, names, or else the first that was added.</param>
+/// <param name="pool">The pool's name. Default: the pool that the controller or <c>RunOnPool()</c> names, else the pool that was added first.</param>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
 public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilterFactory, IOrderedFilter
 {
@@ -32,20 +32,20 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
     public WorkPriority Priority { get => _priority ?? WorkPriority.Normal; set => _priority = value; }
 
     /// <summary>
-    /// The longest time a request may wait for a worker, in milliseconds, 1 to 86,400,000 (1 day); the pool's own limit holds too. Default:
-    /// 0, no limit of its own.
+    /// The longest time a request may be queued, in milliseconds, 1 to 86,400,000 (1 day). The pool's own limit applies too. Default: 0, only
+    /// the pool's limit.
     /// </summary>
     public int MaxQueueTimeMilliseconds { get => _maxQueueTime ?? 0; set => _maxQueueTime = value; }
 
     /// <summary>
-    /// The longest time the work of a request may run, in milliseconds, 1 to 86,400,000 (1 day); the pool's own limit holds too. Default:
-    /// 0, no limit of its own.
+    /// The longest time the work of a request may run, in milliseconds, 1 to 86,400,000 (1 day). The pool's own limit applies too. Default: 0,
+    /// only the pool's limit.
     /// </summary>
     public int MaxRunTimeMilliseconds { get => _maxRunTime ?? 0; set => _maxRunTime = value; }
 
     /// <summary>
     /// The largest body, in bytes, 1 to 1 GiB. The smallest of this, the pool's <see cref="PoolOptions.MaxBodyBytes"/> and the server's own
-    /// limit holds. Default: 0, the other two.
+    /// limit applies. Default: 0, only the other two.
     /// </summary>
     public long MaxBodyBytes { get => _maxBodyBytes ?? 0; set => _maxBodyBytes = value; }
 
@@ -55,14 +55,14 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
     /// <inheritdoc cref="RunOnPoolOptions.ExecuteResult"/>
     public bool ExecuteResult { get => _executeResult ?? false; set => _executeResult = value; }
 
-    // Innermost: only the action or the handler runs on the pool, and filters do not.
+    // Innermost, so that the other filters do not run on the pool.
     int IOrderedFilter.Order => HandlerFilter.Innermost;
 
     bool IFilterFactory.IsReusable => true;
 
     IFilterMetadata IFilterFactory.CreateInstance(IServiceProvider serviceProvider) => HandlerFilter.Instance;
 
-    /// <summary>What it says, and nothing else, becomes the endpoint's.</summary>
+    /// <summary>Copies the options that this attribute sets to the endpoint.</summary>
     /// <exception cref="InvalidOperationException">An option is out of its range.</exception>
     internal void Apply(PoolEndpoint endpoint, string? name)
     {

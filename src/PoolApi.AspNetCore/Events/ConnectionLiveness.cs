@@ -4,24 +4,24 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Events;
 
-/// <summary>Lets the kernel find out that the client of a long request has vanished: its machine is off, or the cable is pulled.</summary>
+/// <summary>Enables TCP keep-alive for long requests, so that the kernel detects clients that have vanished without closing their connection.</summary>
 /// <remarks>
-/// Such a connection is never closed by its client. Without probes the kernel keeps it for as long as nothing is sent, and for some 15
-/// minutes after that. The connection fails within 45 seconds instead, and the request is aborted. On other systems than Linux, and
-/// where the server has no sockets, nothing changes.
+/// Examples are a client's machine that loses power, or a network cable that is pulled. Without keep-alive the kernel keeps such a connection
+/// while nothing is sent, and for some 15 minutes after data is sent. With it the connection fails within 45 seconds, and the request is
+/// aborted. Does nothing on systems other than Linux, or if the server does not use sockets.
 /// </remarks>
 public static class ConnectionLiveness
 {
     private const int ProbeSeconds = 15;
     private const int Probes = 3;
 
-    // After a heartbeat, at most 15 s after the client has vanished: together less than a minute.
+    // A heartbeat is sent at most 15 s after the client has vanished. With this limit the connection fails within a minute.
     private const int UnacknowledgedMilliseconds = 40_000;
 
     private const int TcpLevel = 6;        // IPPROTO_TCP
     private const int TcpUserTimeout = 18; // TCP_USER_TIMEOUT of Linux
 
-    /// <summary>Probes the connection of a request that waits with nothing to send. A client that is there, and reads nothing, answers.</summary>
+    /// <summary>Enables keep-alive probes for the connection of a request that waits with nothing to send. A live client answers them even if it does not read.</summary>
     /// <param name="context">The request.</param>
     public static void Probe(HttpContext context)
     {
@@ -30,16 +30,17 @@ public static class ConnectionLiveness
     }
 
     /// <summary>
-    /// For a stream: probes the connection, and limits for how long sent bytes may be unacknowledged (there are no probes meanwhile).
+    /// Enables keep-alive probes for the connection of a stream, and limits how long sent bytes may stay unacknowledged. TCP sends no probes
+    /// while bytes are unacknowledged.
     /// </summary>
     /// <param name="context">The request.</param>
-    /// <returns>Ends the limit; the next response on this connection may have a slower client.</returns>
+    /// <returns>Removes the limit when it is disposed of, because another response on this connection may be larger and slower.</returns>
     internal static IDisposable? LimitUnacknowledged(HttpContext context)
     {
         if (SocketOf(context) is not { } socket) return null;
         Set(socket, Probe);
         Set(socket, static s => Limit(s, UnacknowledgedMilliseconds));
-        // Other streams of an HTTP/2 connection may still need it.
+        // Other streams of an HTTP/2 connection may still need the limit.
         return HttpProtocol.IsHttp2(context.Request.Protocol) ? null : new Limited(socket);
     }
 
@@ -64,7 +65,7 @@ public static class ConnectionLiveness
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // The connection has gone already.
+            // The connection is already closed.
         }
     }
 

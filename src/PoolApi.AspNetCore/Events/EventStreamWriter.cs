@@ -8,24 +8,25 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace PoolApi.AspNetCore.Events;
 
-/// <summary>Answers a request with server-sent events, for as long as there are events and the client is there.</summary>
+/// <summary>Writes server-sent events as a response, until the events end or the client disconnects.</summary>
 /// <remarks>
-/// <para>A comment is sent every <see cref="Heartbeat"/>: proxies and clients close a connection that is silent for long, and a connection
-/// whose client has vanished fails only when something is sent. A client that has vanished without a word is gone within a minute.</para>
-/// <para>One timer for each client that is connected. The next event is not asked for while one is on its way to the client.</para>
+/// <para>It sends a comment every <see cref="Heartbeat"/>, because proxies and clients close silent connections, and because a connection
+/// whose client has vanished fails only when bytes are sent. A client that vanishes without closing its connection is detected within a minute.</para>
+/// <para>Cost: one timer for each connected client. It asks for the next event only when the last one is flushed, so a slow client holds at
+/// most one event.</para>
 /// </remarks>
 public static class EventStreamWriter
 {
-    /// <summary>The time between two comments.</summary>
+    /// <summary>The time between two heartbeat comments: 15 seconds.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
 
-    /// <summary>How long the connection may take nothing, with its buffers full, before it is cut.</summary>
+    /// <summary>How long a flush may wait for the client to read before the connection is aborted: 30 seconds.</summary>
     public static readonly TimeSpan WriteTimeout = TimeSpan.FromSeconds(30);
 
     private static readonly Encoding Utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
 
-    /// <summary>Sets the headers of a stream: for <see cref="WriteAsync"/>, and for the answer to HEAD.</summary>
-    /// <param name="response">The answer.</param>
+    /// <summary>Sets the headers of an event stream. <see cref="WriteAsync"/> calls it; call it for the response to HEAD.</summary>
+    /// <param name="response">The response.</param>
     public static void SetHeaders(HttpResponse response)
     {
         ArgumentNullException.ThrowIfNull(response);
@@ -34,13 +35,13 @@ public static class EventStreamWriter
         headers.CacheControl = "no-cache,no-store";
         headers.Pragma = "no-cache";
         headers.ContentEncoding = "identity";
-        // nginx buffers answers unless this header tells it not to.
+        // nginx buffers a response unless it has this header.
         headers["X-Accel-Buffering"] = "no";
     }
 
-    /// <summary>Sends the events. Returns when they have ended, or when the client has gone.</summary>
+    /// <summary>Writes the events. Returns when they have ended or the client has disconnected.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="events">The events. They must end soon after <see cref="HttpContext.RequestAborted"/>.</param>
+    /// <param name="events">The events. The sequence must end soon after <see cref="HttpContext.RequestAborted"/> is cancelled.</param>
     public static async Task WriteAsync(HttpContext context, IAsyncEnumerable<SseItem<string>> events)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -54,7 +55,7 @@ public static class EventStreamWriter
         try
         {
             using var timer = new PeriodicTimer(Heartbeat, clock);
-            // The first event may be far: the client learns now that it is connected.
+            // The first event may come late. The flushed headers tell the client that it is connected.
             await FlushAsync(context, clock);
             next = source.MoveNextAsync().AsTask();
             Task<bool> beat = timer.WaitForNextTickAsync(CancellationToken.None).AsTask();
@@ -78,23 +79,23 @@ public static class EventStreamWriter
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
-            // The client has gone.
+            // The client has disconnected.
         }
         finally
         {
-            // An enumerator must not be disposed of while it moves.
+            // An enumerator must not be disposed of during MoveNextAsync.
             if (next is not null) await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await source.DisposeAsync();
         }
     }
 
-    /// <summary>Sends what was written. A client that takes nothing for too long is cut off, or has vanished.</summary>
+    /// <summary>Flushes the response and aborts the connection if the client does not read within <see cref="WriteTimeout"/>.</summary>
     private static async ValueTask FlushAsync(HttpContext context, TimeProvider clock)
     {
         ValueTask<FlushResult> flush = context.Response.BodyWriter.FlushAsync(CancellationToken.None);
         if (!flush.IsCompleted)
         {
-            // Disposing waits for the callback, so that it never aborts a later request on this connection.
+            // DisposeAsync waits for a running callback, so that it cannot abort a later request on this connection.
             await using ITimer limit = clock.CreateTimer(static c => ((HttpContext)c!).Abort(), context, WriteTimeout, Timeout.InfiniteTimeSpan);
             await flush;
         }

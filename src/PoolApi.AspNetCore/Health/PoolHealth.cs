@@ -8,13 +8,13 @@ using PoolApi.AspNetCore.Health;
 
 namespace Microsoft.AspNetCore.Builder;
 
-/// <summary>The three probes that orchestrators ask for.</summary>
+/// <summary>Maps the liveness, readiness and startup probes.</summary>
 public static class PoolHealth
 {
     /// <summary>Health checks with this tag decide readiness: <c>ready</c>.</summary>
     public const string ReadyTag = "ready";
 
-    // Tags and names are the app's too. Only the probe of the start looks for this tag.
+    // The app's own checks share the space of tags and names, so these have a prefix.
     internal const string StartupTag = "pool-startup";
 
     internal const string StartupCheck = "pool-startup";
@@ -22,19 +22,19 @@ public static class PoolHealth
     internal const string ShutdownCheck = "pool-shutdown";
 
     /// <summary>
-    /// Maps <c>/livez</c> (200 as long as the process answers), <c>/readyz</c> (200 while the app runs and no check
-    /// tagged <see cref="ReadyTag"/> is unhealthy, otherwise 503) and <c>/startupz</c> (200 once the app has started).
-    /// A pool that is closed, or all of whose workers are stuck, is unhealthy; it is degraded, which is 200, while some are.
+    /// Maps <c>/livez</c> (200 as long as the process answers), <c>/readyz</c> (200 while the app runs and no check tagged
+    /// <see cref="ReadyTag"/> is unhealthy, otherwise 503) and <c>/startupz</c> (200 from the end of the start on). A pool is unhealthy when it
+    /// is closed or all of its workers are stuck. It is degraded, which is 200, while some of them are stuck.
     /// </summary>
-    /// <param name="endpoints">Where to map them.</param>
+    /// <param name="endpoints">The routes of the app.</param>
     /// <returns>A builder for all three.</returns>
     public static IEndpointConventionBuilder MapPoolHealth(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         RouteGroupBuilder group = endpoints.MapGroup("");
-        // The framework maps health checks for every method.
+        // MapHealthChecks maps every method.
         group.WithMetadata(new HttpMethodMetadata([HttpMethods.Get, HttpMethods.Head]));
-        // No check at all: that this code runs is the answer. A busy pool is not a dead process.
+        // No check: a response shows that the process lives. A busy pool is no reason to restart it.
         group.MapHealthChecks("/livez", new HealthCheckOptions { Predicate = static _ => false, ResponseWriter = WriteAsync });
         group.MapHealthChecks("/readyz", new HealthCheckOptions { Predicate = static c => c.Tags.Contains(ReadyTag), ResponseWriter = WriteReadinessAsync });
         group.MapHealthChecks("/startupz", new HealthCheckOptions { Predicate = static c => c.Tags.Contains(StartupTag), ResponseWriter = WriteAsync });

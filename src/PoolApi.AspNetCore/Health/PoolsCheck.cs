@@ -5,10 +5,10 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore.Health;
 
 /// <summary>
-/// Ready while every pool is open and has a worker that is not stuck. An instance whose workers all hang must not be sent more requests,
-/// and it may recover, so it is not dead either. Degraded while some workers are stuck.
+/// Readiness check of the pools: healthy while every pool is open and none of its workers is stuck, degraded while some workers of a pool are
+/// stuck, unhealthy when all of them are. Stuck workers may recover, so they affect readiness and not liveness.
 /// </summary>
-/// <remarks>A closed pool is no fault during a stop, which <see cref="ReadinessCheck"/> tells of.</remarks>
+/// <remarks>During a stop a closed pool is healthy here, because <see cref="ReadinessCheck"/> reports the stop.</remarks>
 internal sealed class PoolsCheck(PoolContexts pools, ShutdownCoordinator shutdown) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
@@ -18,7 +18,7 @@ internal sealed class PoolsCheck(PoolContexts pools, ShutdownCoordinator shutdow
         foreach (PoolContext pool in pools.All)
         {
             (HealthStatus status, string? fault) = Judge(pool.Threads.GetSnapshot());
-            if (status < worst) worst = status; // the worst is the least
+            if (status < worst) worst = status; // Unhealthy is the smallest value
             if (fault is not null) faults.Add(fault);
         }
         return Task.FromResult(new HealthCheckResult(worst, string.Join("; ", faults)));
@@ -28,7 +28,7 @@ internal sealed class PoolsCheck(PoolContexts pools, ShutdownCoordinator shutdow
     {
         if (pool.State != PoolState.Running)
             return shutdown.IsStopping ? (HealthStatus.Healthy, null) : (HealthStatus.Unhealthy, $"the pool '{pool.Name}' is closed");
-        // With the stand-ins, which are there to help out; without those that have left.
+        // Stand-ins count, because they run work. Stand-ins that have ended do not.
         int live = pool.Workers.Count(static worker => worker.State != WorkerState.Stopped);
         int stuck = pool.Workers.Count(static worker => worker.State == WorkerState.Stuck);
         if (live == 0) return (HealthStatus.Unhealthy, $"the pool '{pool.Name}' has no worker");

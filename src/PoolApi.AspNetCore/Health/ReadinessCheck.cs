@@ -3,7 +3,7 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.AspNetCore.Health;
 
-/// <summary>Ready while the app runs: not before it has started, and not from the moment a stop was asked for.</summary>
+/// <summary>Readiness check of the app's lifetime: healthy from the end of the start until a stop begins.</summary>
 internal sealed class ReadinessCheck(ShutdownCoordinator shutdown) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)

@@ -4,14 +4,14 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.AspNetCore.Health;
 
-/// <summary>Logs when a probe finds the app no longer ready, and when it is ready again: not each probe. Thread-safe.</summary>
+/// <summary>Logs when a readiness probe first fails and when it succeeds again, but not each probe. Thread-safe.</summary>
 internal sealed partial class ReadinessLog(ShutdownCoordinator shutdown, ILogger<ReadinessLog> logger)
 {
     private int _isNotReady;
 
     public void Tell(HealthReport report)
     {
-        // The start and the stop have lines of their own.
+        // The start and the stop log their own lines.
         if (shutdown.State != ShutdownState.Running) return;
         bool isReady = report.Status != HealthStatus.Unhealthy;
         if (Interlocked.Exchange(ref _isNotReady, isReady ? 0 : 1) == (isReady ? 0 : 1)) return;

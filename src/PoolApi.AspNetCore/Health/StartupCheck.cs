@@ -3,7 +3,7 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.AspNetCore.Health;
 
-/// <summary>Whether the app has ever been ready. It stays true while the app stops.</summary>
+/// <summary>Startup check: healthy from the end of the start on, also while the app stops.</summary>
 internal sealed class StartupCheck(ShutdownCoordinator shutdown) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>

@@ -5,8 +5,8 @@ using PoolApi.AspNetCore.Endpoints;
 namespace PoolApi.AspNetCore.Mvc;
 
 /// <summary>
-/// Adds what the pool may answer to the descriptions of endpoints that name their pool by <see cref="RunOnPoolAttribute"/> alone. Those
-/// that conventions put on a pool have it in their metadata; an attribute cannot add metadata beside itself.
+/// Adds the pool's problem responses to the API descriptions of endpoints that have only <see cref="RunOnPoolAttribute"/>. Endpoints with
+/// <c>RunOnPool()</c> have these responses in their metadata, but an attribute cannot add metadata.
 /// </summary>
 internal sealed class AttributeDescriptions(IServiceProvider services) : IApiDescriptionProvider
 {

@@ -5,12 +5,12 @@ using Microsoft.AspNetCore.Routing.Matching;
 namespace PoolApi.AspNetCore.Mvc;
 
 /// <summary>
-/// As routing selects an endpoint: in the place of one with <see cref="RunOnPoolAttribute"/> comes the endpoint that takes
-/// the way through the pool. So the request is admitted and read before any of MVC's filters reads its form.
+/// Replaces a routed endpoint that has <see cref="RunOnPoolAttribute"/> with its endpoint that runs on the pool. So the request is admitted
+/// and its body is read before an MVC filter reads its form.
 /// </summary>
 internal sealed class AttributeEndpointSelector(AttributeEndpoints endpoints) : MatcherPolicy, IEndpointSelectorPolicy
 {
-    // After the policies that choose among candidates, or put others in their place.
+    // Runs after the policies that filter or replace candidates.
     public override int Order => int.MaxValue;
 
     public bool AppliesToEndpoints(IReadOnlyList<Endpoint> endpoints) =>

@@ -7,17 +7,17 @@ using PoolApi.AspNetCore.Endpoints;
 namespace PoolApi.AspNetCore.Mvc;
 
 /// <summary>
-/// The endpoints that name their pool by <see cref="RunOnPoolAttribute"/> alone. An attribute cannot change the endpoint that the framework
-/// makes of it, so each has a second one here, with the same metadata, that takes the way through the pool.
+/// Builds and caches the endpoints that run on a pool because of <see cref="RunOnPoolAttribute"/> alone. An attribute cannot change the
+/// endpoint that the framework builds, so each such endpoint gets a second one with the same metadata that runs on the pool. Thread-safe.
 /// </summary>
-/// <remarks>For actions and pages a filter of MVC is the attribute itself. For everything else there is none, and all of the endpoint is the work.</remarks>
+/// <remarks>For actions and pages the attribute is also the MVC filter in front of the handler. Any other endpoint runs on the pool as a whole.</remarks>
 internal sealed class AttributeEndpoints(IServiceProvider services)
 {
     private readonly ConditionalWeakTable<Endpoint, Endpoint> _pooled = [];
 
-    /// <summary>The endpoint that runs on the pool, in the place of the framework's.</summary>
-    /// <returns>The endpoint itself, if it has no attribute, or conventions have put it on a pool or taken it off.</returns>
-    /// <exception cref="InvalidOperationException">It cannot run on the pool, or there is none of that name.</exception>
+    /// <summary>Finds the endpoint that runs on the pool instead of the framework's endpoint.</summary>
+    /// <returns>The given endpoint itself if it has no attribute, or if <c>RunOnPool()</c> or <c>RunOffPool()</c> applies to it.</returns>
+    /// <exception cref="InvalidOperationException">The endpoint cannot run on a pool, or its pool does not exist.</exception>
     public Endpoint Resolve(Endpoint endpoint) =>
         endpoint.Metadata.GetMetadata<RunOnPoolAttribute>() is null || endpoint.Metadata.GetMetadata<PoolEndpoint>() is not null
             ? endpoint
@@ -35,7 +35,7 @@ internal sealed class AttributeEndpoints(IServiceProvider services)
         return builder.Build();
     }
 
-    /// <summary>For what dynamic routes lead to, which has no route of its own.</summary>
+    /// <summary>Builds an endpoint without a route of its own, such as the target of a dynamic route.</summary>
     private sealed class PlainEndpointBuilder : EndpointBuilder
     {
         public override Endpoint Build() => new(RequestDelegate, new EndpointMetadataCollection(Metadata), DisplayName);

@@ -4,7 +4,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Settings;
 
-/// <summary>Reads one pool's settings from its section, and judges what comes out, code that configured it included.</summary>
+/// <summary>Reads one pool's settings from its section and validates the options, also those that the app's code has set.</summary>
 internal sealed class PoolOptionsSetup(
     IConfiguration configuration, PoolRegistration registration, IEnumerable<PoolRegistration> all, ShutdownSection shutdown)
     : IConfigureNamedOptions<PoolOptions>, IValidateOptions<PoolOptions>
@@ -41,7 +41,7 @@ internal sealed class PoolOptionsSetup(
             faults.Add($"The pools '{first.Name}' and '{registration.Name}' both have the section {Section}; give one of them another with FromSection.");
         if (shutdown.Section.Is(registration.Section))
             faults.Add($"The pool '{registration.Name}' and the stop both have the section {Section}; give one of them another.");
-        // What code set after the configuration was read; what the configuration set is within these already.
+        // Finds values that code has set after the configuration was read. The reader has checked the configuration's values.
         PoolSettings.Workers.Judge(Section, options.Workers, faults);
         PoolSettings.QueueCapacity.Judge(Section, options.QueueCapacity, faults);
         PoolSettings.MaxQueueTime.Judge(Section, options.MaxQueueTime, faults);

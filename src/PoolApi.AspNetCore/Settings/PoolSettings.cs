@@ -2,7 +2,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Settings;
 
-/// <summary>The settings of one pool, under <c>Pools:{name}</c> unless the app says otherwise.</summary>
+/// <summary>The settings of one pool, in the section <c>Pools:{name}</c> unless the app names another.</summary>
 internal static class PoolSettings
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
@@ -42,18 +42,18 @@ internal static class PoolSettings
     public static readonly Setting<long> Nice = Setting.WholeNumber(
         "Nice", Defaults.Nice, 0, 19, "how far the workers let the server's own threads go first when every core is in use");
 
-    /// <summary>What a pool's name may be.</summary>
+    /// <summary>The rule for a pool's name, in words.</summary>
     public const string NameRule = "1 to 32 ASCII letters, digits, '-', '_' or '.'";
 
-    /// <summary>The pool's name where the configuration decides it.</summary>
+    /// <summary>The pool's name, if the configuration sets it.</summary>
     public static readonly TextSetting Name = Setting.Words(
         "Name", "cpu", FixedThreadPoolOptions.IsName, NameRule, "the name of the pool; its threads are named `{name}-{id}`");
 
-    /// <summary>The pool's name where the app decides it: the setting may only repeat it.</summary>
+    /// <summary>The pool's name, if the app's code sets it. The setting may only repeat it.</summary>
     public static TextSetting NameOf(string registered) => Setting.Words(
         Name.Key, registered, text => text == registered, $"'{registered}', the name that the app registered", Name.Text);
 
-    /// <summary>All but the name.</summary>
+    /// <summary>All settings except the name.</summary>
     public static readonly IReadOnlyList<Setting> All =
         [Workers, QueueCapacity, MaxQueueTime, MaxRunTime, MaxBodyBytes, QueueBytes, OverloadControl, ServerTiming, StuckAfter, Nice];
 }

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace PoolApi.AspNetCore.Settings;
 
 /// <summary>
-/// One setting, declared once: its key, its default, what it may be, and what it does. The declaration reads the configuration,
-/// words the faults, judges what code sets, and fills the documentation.
+/// The single declaration of a setting: its key, default, allowed values and description. It is used to parse the configuration, to word the
+/// faults, to validate values that code sets, and to generate <c>--help</c> and the documentation. Immutable.
 /// </summary>
 internal abstract class Setting
 {
@@ -18,16 +18,16 @@ internal abstract class Setting
     /// <summary>The key within its section.</summary>
     public string Key { get; }
 
-    /// <summary>What it is when it is not set, in words.</summary>
+    /// <summary>The default, in words.</summary>
     public string Default { get; init; } = "none";
 
-    /// <summary>The rule in words, to follow "it may be".</summary>
+    /// <summary>The allowed values in words, to follow "it may be".</summary>
     public string MayBe { get; }
 
-    /// <summary>What it does.</summary>
+    /// <summary>The description: what the setting does.</summary>
     public string Text { get; }
 
-    /// <summary>Whether a fault says the default, since the machine or another setting decides it.</summary>
+    /// <summary>Whether a fault names the default, because the machine or another setting determines it.</summary>
     public bool IsDefaultTold { get; init; }
 
     /// <summary>A whole number.</summary>
@@ -57,7 +57,7 @@ internal abstract class Setting
         key,
         $"a time from {min:c} to {max:c}, written [d.]hh:mm:ss[.fff]{(orInfinite ? $", or {Timeout.InfiniteTimeSpan:c} for never" : "")}",
         text,
-        // "5" alone would be five days: nobody means that, so a colon is asked for.
+        // TimeSpan reads "5" as five days, which no user means, so a colon is required.
         value => value.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(value, CultureInfo.InvariantCulture, out TimeSpan time) ? time : null,
         time => (time >= min && time <= max) || (orInfinite && time == Timeout.InfiniteTimeSpan))
     {
@@ -75,11 +75,11 @@ internal abstract class Setting
     public static TextSetting Words(string key, string fallback, Func<string, bool> accepts, string mayBe, string text) =>
         new(key, fallback, accepts, mayBe, text) { Default = fallback.Length == 0 ? "none" : fallback };
 
-    /// <summary>A setting that its own code reads and judges, such as a section or a secret.</summary>
+    /// <summary>A setting that its own code reads and validates, such as a section or a secret.</summary>
     public static SpecialSetting Special(string key, string mayBe, string text) => new(key, mayBe, text);
 }
 
-/// <summary>A setting that its own code reads and judges.</summary>
+/// <summary>A setting that its own code reads and validates.</summary>
 internal sealed class SpecialSetting(string key, string mayBe, string text) : Setting(key, mayBe, text)
 {
     /// <summary>The same setting with a default.</summary>
@@ -90,21 +90,21 @@ internal sealed class SpecialSetting(string key, string mayBe, string text) : Se
 internal sealed class Setting<T>(string key, string mayBe, string text, Func<string, T?> parse, Func<T, bool> accepts) : Setting(key, mayBe, text)
     where T : struct
 {
-    /// <summary>The value that a text means; <see langword="null"/> if it means none, or one out of range.</summary>
+    /// <summary>Parses a text; <see langword="null"/> if it is malformed or its value is out of range.</summary>
     public T? Parse(string value) => parse(value) is { } parsed && accepts(parsed) ? parsed : null;
 
-    /// <summary>Judges a value that code may have set.</summary>
-    /// <param name="section">The section that the setting is in.</param>
+    /// <summary>Validates a value that code may have set.</summary>
+    /// <param name="section">The setting's section.</param>
     /// <param name="value">The value.</param>
-    /// <param name="faults">Where a fault goes.</param>
+    /// <param name="faults">Receives a fault if the value is out of range.</param>
     public void Judge(string section, T value, List<string> faults)
     {
         if (!accepts(value)) faults.Add($"{section}:{Key} was set to {value} in code; it may be {MayBe}.");
     }
 
-    /// <summary>The same setting with a default that the machine or another setting decides.</summary>
+    /// <summary>The same setting with a default that the machine or another setting determines.</summary>
     /// <param name="words">The default in words.</param>
-    /// <param name="isTold">Whether a fault says it.</param>
+    /// <param name="isTold">Whether a fault names it.</param>
     public Setting<T> WithDefault(string words, bool isTold = false) =>
         new(Key, MayBe, Text, parse, accepts) { Default = words, IsDefaultTold = isTold };
 }
@@ -112,7 +112,7 @@ internal sealed class Setting<T>(string key, string mayBe, string text, Func<str
 /// <summary>A setting whose value is a text.</summary>
 internal sealed class TextSetting(string key, string fallback, Func<string, bool> accepts, string mayBe, string text) : Setting(key, mayBe, text)
 {
-    /// <summary>What it is when it is not set, or wrong.</summary>
+    /// <summary>The value that is used when the setting is missing or malformed.</summary>
     public string Fallback => fallback;
 
     /// <summary>Whether a text is allowed.</summary>

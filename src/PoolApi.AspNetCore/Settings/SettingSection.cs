@@ -1,6 +1,6 @@
 namespace PoolApi.AspNetCore.Settings;
 
-/// <summary>The settings of one section of the configuration, in the order in which the documentation has them.</summary>
+/// <summary>The settings of one section of the configuration, in the order of the documentation.</summary>
 /// <param name="Name">The section.</param>
 /// <param name="Settings">Its settings.</param>
 internal sealed record SettingSection(string Name, IReadOnlyList<Setting> Settings)

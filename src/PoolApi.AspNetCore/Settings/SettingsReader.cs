@@ -3,10 +3,10 @@ using Microsoft.Extensions.Configuration;
 namespace PoolApi.AspNetCore.Settings;
 
 /// <summary>
-/// Reads the settings of one configuration section and collects everything that is wrong with them, each fault with the
-/// key, the value and what it may be, so that all can be reported at once. Not thread-safe; made for one reading.
+/// Reads the settings of one configuration section and collects all faults, each with the key, the value and the allowed values, so that the
+/// start reports them together. Not thread-safe; used for one reading.
 /// </summary>
-/// <remarks>The framework's binder stops at the first value it cannot convert, and says nothing of keys it does not know.</remarks>
+/// <remarks>The framework's binder stops at the first value that it cannot convert, and ignores unknown keys.</remarks>
 internal sealed class SettingsReader(IConfigurationSection section, List<string> faults)
 {
     private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
@@ -23,9 +23,9 @@ internal sealed class SettingsReader(IConfigurationSection section, List<string>
         return fallback;
     }
 
-    /// <summary>Reads a whole number that an <see cref="int"/> holds.</summary>
-    /// <param name="setting">Its declaration, with a range within that of an <see cref="int"/>.</param>
-    /// <param name="fallback">What it is when it is not set, or wrong.</param>
+    /// <summary>Reads a whole number that fits into an <see cref="int"/>.</summary>
+    /// <param name="setting">The declaration, with a range within that of <see cref="int"/>.</param>
+    /// <param name="fallback">The value that is used when the setting is missing or malformed.</param>
     public int Read(Setting<long> setting, int fallback) => checked((int)Read(setting, (long)fallback));
 
     /// <summary>Reads a text.</summary>
@@ -38,12 +38,12 @@ internal sealed class SettingsReader(IConfigurationSection section, List<string>
         return setting.Fallback;
     }
 
-    /// <summary>A setting that somebody else reads and judges.</summary>
-    /// <param name="setting">Its declaration.</param>
+    /// <summary>Marks the key of a setting that other code reads as known.</summary>
+    /// <param name="setting">The declaration.</param>
     public void Known(Setting setting) => _known.Add(setting.Key);
 
-    /// <summary>Call last: every key of the section that was not read is a fault.</summary>
-    /// <param name="secret">Whether the values may be secrets, which a fault must not repeat.</param>
+    /// <summary>Reports every key of the section that was not read as a fault. Call it last.</summary>
+    /// <param name="secret">Whether the values may be secrets, which a fault must not show.</param>
     public void RejectUnknownKeys(bool secret = false)
     {
         if (section.Value is { Length: > 0 } text)
@@ -57,7 +57,7 @@ internal sealed class SettingsReader(IConfigurationSection section, List<string>
         }
     }
 
-    /// <summary>The key's value, unless there is none. A list or an object in its place is a fault.</summary>
+    /// <summary>Finds the value of a key; <see langword="null"/> if there is none. A list or an object in its place is a fault.</summary>
     private string? Find(Setting setting)
     {
         _known.Add(setting.Key);

@@ -8,18 +8,18 @@ using PoolApi.AspNetCore.Workers;
 
 namespace Microsoft.AspNetCore.Builder;
 
-/// <summary>The view of every worker, over HTTP.</summary>
+/// <summary>Maps the endpoints that show every pool and worker.</summary>
 public static class PoolWorkersEndpoint
 {
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
 
     /// <summary>
-    /// Maps a GET that answers every pool's queue and every worker's state at one moment, as JSON; and under
-    /// <c>/stream</c> behind it a GET that answers the same once a second, as server-sent events named <c>workers</c>. When
-    /// the app begins to stop, a stream ends with a last event named <c>shutdown</c>. HEAD answers the headers of both, at once.
+    /// Maps a GET that returns the queue of every pool and the state of every worker at one moment as JSON, and under <c>/stream</c> a GET that
+    /// sends the same once a second as server-sent events named <c>workers</c>. When the stop begins, a stream ends with an event named
+    /// <c>shutdown</c>. HEAD returns the headers of both at once.
     /// </summary>
-    /// <param name="endpoints">Where to map it.</param>
-    /// <param name="pattern">Its route.</param>
+    /// <param name="endpoints">The routes of the app.</param>
+    /// <param name="pattern">The route.</param>
     /// <returns>Both endpoints.</returns>
     public static IEndpointConventionBuilder MapPoolWorkers(this IEndpointRouteBuilder endpoints, string pattern = "/v1/workers")
     {
@@ -42,7 +42,7 @@ public static class PoolWorkersEndpoint
                     context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System,
                     context.RequestAborted));
             }
-            EventStreamWriter.SetHeaders(context.Response); // of the stream, which would never end
+            EventStreamWriter.SetHeaders(context.Response); // only the headers, because the stream has no end
             return Task.CompletedTask;
         });
         return group;

@@ -5,10 +5,10 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.AspNetCore.Workers;
 
-/// <summary>The view of every worker as server-sent events: one at once, then one a second for as long as somebody reads.</summary>
+/// <summary>Produces the view of all workers as server-sent events: one at once, then one each second while the client is connected.</summary>
 /// <remarks>
-/// When the app begins to stop, the stream ends with a last event, <c>shutdown</c>, so that it holds up neither the stop nor
-/// its client. Who connects again meanwhile gets one view and that last event.
+/// When the stop begins, the stream ends with the event <c>shutdown</c>, so that it delays neither the stop nor the client. A client that
+/// connects during the stop gets one view and that event.
 /// </remarks>
 internal static class WorkersStream
 {

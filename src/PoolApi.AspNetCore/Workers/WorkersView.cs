@@ -5,7 +5,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Workers;
 
-/// <summary>Every pool and worker of the app at one moment, as JSON shows them.</summary>
+/// <summary>The JSON document of all pools and workers of the app at one moment.</summary>
 internal sealed record WorkersView(string State, IReadOnlyList<WorkersView.PoolView> Pools)
 {
     public static WorkersView Of(ShutdownCoordinator shutdown, PoolContexts pools) =>

@@ -6,15 +6,16 @@ using Microsoft.AspNetCore.Mvc;
 namespace PoolApi;
 
 /// <summary>
-/// Writes a problem to every client. The app's problem details service comes first, with what the app has customized. But the
-/// framework's writers leave the response empty for some clients, such as a browser that accepts <c>text/html</c> from an MVC app.
+/// Writes problem details to every client, whatever its Accept header says. The app's problem details service writes first, with the app's
+/// customizations. It writes nothing for some clients, such as a browser that accepts only <c>text/html</c> from an MVC app. Then this type
+/// writes the problem itself.
 /// </summary>
 internal static class AnyClientProblem
 {
-    /// <summary>What the type of every problem begins with. The problem's name follows.</summary>
+    /// <summary>The prefix of every problem's type. The problem's name follows it.</summary>
     public const string TypePrefix = "urn:poolapi:problem:";
 
-    /// <summary>What a problem tells as its trace: the log names it too.</summary>
+    /// <summary>The trace id of a problem. The log lines of the request have the same id.</summary>
     public static string TraceIdOf(Microsoft.AspNetCore.Http.HttpContext context) => Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
 
     public static async Task WriteAsync(Microsoft.AspNetCore.Http.HttpContext context, ProblemHttpResult problem)
@@ -38,7 +39,7 @@ internal static class AnyClientProblem
         json.WriteString("detail", problem.Detail);
         foreach ((string name, object? value) in problem.Extensions)
         {
-            // A rejection has texts, and texts by field.
+            // A rejection's extensions are strings, or lists of strings by field.
             if (value is string text)
             {
                 json.WriteString(name, text);

@@ -1,6 +1,6 @@
 namespace PoolApi;
 
-/// <summary>The body of a response, as a server has it: it cannot be read, rewound or measured.</summary>
+/// <summary>Base class of response body streams. Like the server's own, they cannot be read or sought and have no length.</summary>
 internal abstract class WriteOnlyStream : Stream
 {
     public sealed override bool CanRead => false;

@@ -1,21 +1,22 @@
 namespace PoolApi.Jobs;
 
 /// <summary>
-/// A disposal that several callers may ask for, at the same time too: whoever stops the app, and the container that made the object.
-/// It happens once, and every caller waits for its end.
+/// A disposal that runs once although several callers request it concurrently: the stop of the app, and the container that created the
+/// object. Every caller waits for its end. Thread-safe.
 /// </summary>
 internal sealed class Disposal
 {
     private readonly Lazy<Task> _once;
     private volatile bool _hasBegun;
 
-    /// <param name="dispose">What is done once.</param>
+    /// <summary>Creates the disposal without running it.</summary>
+    /// <param name="dispose">The action that runs once.</param>
     public Disposal(Func<Task> dispose) => _once = new Lazy<Task>(dispose);
 
-    /// <summary>Whether a caller has asked for it.</summary>
+    /// <summary>Whether a caller has requested the disposal.</summary>
     public bool HasBegun => _hasBegun;
 
-    /// <summary>Does it, or waits for the caller that does.</summary>
+    /// <summary>Runs the disposal, or waits for the run that another caller has begun.</summary>
     public ValueTask RunAsync()
     {
         _hasBegun = true;
