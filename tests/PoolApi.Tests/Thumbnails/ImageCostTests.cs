@@ -82,6 +82,29 @@ public class ImageCostTests
         Assert.InRange(bytes, long.MinValue, 64 * MiB);
     }
 
+    [Theory]
+    [InlineData("items")]
+    [InlineData("pieces")]
+    [InlineData("references")]
+    [InlineData("properties")]
+    public void The_tables_of_an_avif_are_read_up_to_a_number_of_entries(string name)
+    {
+        byte[] image = name switch
+        {
+            "items" => AvifFile.Items(1_000_000),
+            "pieces" => AvifFile.Pieces(160, 65_535),
+            "references" => AvifFile.References(80, 65_535),
+            "properties" => AvifFile.Properties(1_500_000),
+            _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
+        };
+
+        (double seconds, long bytes, string? refusal) = Measure(image);
+
+        Assert.Equal("the image has more than 262144 entries in its tables of items; such an image is not decoded", refusal);
+        Assert.InRange(seconds, 0, 0.5);
+        Assert.InRange(bytes, long.MinValue, 64 * MiB);
+    }
+
     [Fact]
     public void A_progressive_photo_of_ten_scans_is_taken()
     {

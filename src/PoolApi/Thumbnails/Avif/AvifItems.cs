@@ -1,70 +1,206 @@
+using System.Buffers.Binary;
+
 namespace PoolApi.Thumbnails.Avif;
 
-/// <summary>The items of an AVIF file, as its meta box lists them: the part that deciding how to decode takes.</summary>
-internal readonly ref struct AvifItems
+/// <summary>
+/// The items of an AVIF file, from one walk over its boxes (ISO/IEC 23008-12). Linear in the bytes: each entry of each table is looked
+/// at once, up to a number of entries that no encoder comes near: their memory is bounded. What has no meaning is passed over, and the
+/// decoder judges it.
+/// </summary>
+internal sealed class AvifItems
 {
-    private readonly ReadOnlySpan<byte> _meta;
+    /// <summary>The most items, pieces, references and properties together that are read. A grid has at most 65,536 tiles.</summary>
+    public const int MaxEntries = 4 * 65_536;
 
-    private AvifItems(ReadOnlySpan<byte> meta) => _meta = meta;
+    private readonly Dictionary<uint, AvifItem> _items = [];
+    private readonly List<(uint From, uint To)> _auxiliaries = [];
+    private readonly List<int> _movies = [];
+    private Range _itemData;
+    private uint _primary;
+    private int _entries;
 
-    /// <summary>Finds the meta box; without one there are no items.</summary>
+    private AvifItems()
+    {
+    }
+
+    /// <summary>Whether the file has a table of items.</summary>
+    public bool IsKnown { get; private set; }
+
+    /// <summary>Whether there are more than <see cref="MaxEntries"/>: the rest is not read.</summary>
+    public bool IsTooLong => _entries > MaxEntries;
+
+    /// <summary>The image that the file shows.</summary>
+    public uint Primary => _primary;
+
+    /// <summary>What is derived from, or belongs to, another item: alpha and depth.</summary>
+    public IReadOnlyList<(uint From, uint To)> Auxiliaries => _auxiliaries;
+
+    /// <summary>Where the type of each box with an image sequence is.</summary>
+    public IReadOnlyList<int> Movies => _movies;
+
+    public IReadOnlyCollection<AvifItem> All => _items.Values;
+
+    /// <summary>Walks over the boxes of a file. The first table of items counts.</summary>
     public static AvifItems Read(ReadOnlySpan<byte> file)
     {
-        var meta = IsoBox.Find(file, "meta"u8);
-        return new AvifItems(meta.Length > 4 ? meta[4..] : default);
-    }
-
-    /// <summary>Where in the file the AV1 data of each coded image starts.</summary>
-    public List<int> CodedImages()
-    {
-        var starts = new List<int>();
-        var coded = ItemsOfType("av01"u8);
-        var reader = new BigEndianReader(IsoBox.Find(_meta, "iloc"u8));
-        var version = (int)reader.Number(1);
-        reader.Number(3);
-        var sizes = (int)reader.Number(2);
-        var (offsetSize, lengthSize, baseSize) = (sizes >> 12, (sizes >> 8) & 15, (sizes >> 4) & 15);
-        var indexSize = version == 0 ? 0 : sizes & 15;
-        if (version > 2 || Math.Max(Math.Max(offsetSize, lengthSize), Math.Max(baseSize, indexSize)) > 8)
-            return starts;
-
-        var wide = version == 2 ? 4 : 2;
-        for (var count = reader.Number(wide); count > 0 && !reader.IsPastEnd; count--)
+        var items = new AvifItems();
+        foreach (IsoBox box in IsoBox.Of(file))
         {
-            var id = (uint)reader.Number(wide);
-            var inFile = version == 0 || (reader.Number(2) & 15) == 0;
-            reader.Number(2);
-            var start = reader.Number(baseSize);
-            var isFirst = true;
-            for (var extents = reader.Number(2); extents > 0 && !reader.IsPastEnd; extents--)
-            {
-                reader.Number(indexSize);
-                var offset = reader.Number(offsetSize);
-                reader.Number(lengthSize);
-                if (isFirst && inFile && coded.Contains(id) && start <= int.MaxValue && offset <= int.MaxValue - start)
-                    starts.Add((int)(start + offset));
-                isFirst = false;
-            }
-        }
-        return starts;
-    }
-
-    private HashSet<uint> ItemsOfType(ReadOnlySpan<byte> type)
-    {
-        var items = new HashSet<uint>();
-        var info = IsoBox.Find(_meta, "iinf"u8);
-        var skip = info.Length > 0 && info[0] == 0 ? 6 : 8;
-        var entries = info.Length > skip ? info[skip..] : default;
-        while (IsoBox.TryTake(ref entries, out var entry))
-        {
-            var reader = new BigEndianReader(entry.Content);
-            var version = reader.Number(4) >> 24;
-            var idSize = version == 2 ? 2 : 4;
-            var id = (uint)reader.Number(idSize);
-            var typeAt = 4 + idSize + 2;
-            if (version is 2 or 3 && entry.Content.Length >= typeAt + 4 && entry.Content.Slice(typeAt, 4).SequenceEqual(type))
-                items.Add(id);
+            if (box.Is("moov"u8) && items.Admit()) items._movies.Add(box.TypeAt);
+            else if (box.Is("meta"u8) && !items.IsKnown && box.Content.Length > 4) items.ReadTables(box);
         }
         return items;
+    }
+
+    /// <summary>An item by its number, or <see langword="null"/>.</summary>
+    public AvifItem? Find(uint id) => _items.GetValueOrDefault(id);
+
+    /// <summary>One piece of an item: as much of it as is there.</summary>
+    public ReadOnlySpan<byte> Slice(ReadOnlySpan<byte> file, AvifItem item, int piece)
+    {
+        ReadOnlySpan<byte> from = item.IsInItemData ? file[_itemData] : file;
+        (ulong at, ulong length) = item.Pieces[piece];
+        if (at > (ulong)from.Length) return default;
+        ulong room = (ulong)from.Length - at;
+        // Without a length, a piece goes to the end.
+        return from.Slice((int)at, (int)(length == 0 ? room : Math.Min(length, room)));
+    }
+
+    private void ReadTables(IsoBox meta)
+    {
+        IsKnown = true;
+        var areas = new List<double>();
+        ReadOnlySpan<byte> associations = default;
+        foreach (IsoBox box in meta.Boxes(header: 4))
+        {
+            if (box.Is("pitm"u8)) ReadPrimary(box.Content);
+            else if (box.Is("iinf"u8)) ReadTypes(box);
+            else if (box.Is("iloc"u8)) ReadLocations(box.Content);
+            else if (box.Is("iref"u8)) ReadReferences(box);
+            else if (box.Is("idat"u8)) _itemData = box.ContentAt..(box.ContentAt + box.Content.Length);
+            else if (box.Is("iprp"u8)) ReadProperties(box, areas, ref associations);
+        }
+        ReadAssociations(associations, areas);
+    }
+
+    private void ReadPrimary(ReadOnlySpan<byte> content)
+    {
+        var reader = new BigEndianReader(content);
+        ulong version = reader.Number(4) >> 24;
+        _primary = (uint)reader.Number(version == 0 ? 2 : 4);
+    }
+
+    private void ReadTypes(IsoBox table)
+    {
+        int version = VersionOf(table.Content);
+        foreach (IsoBox entry in table.Boxes(header: version == 0 ? 6 : 8))
+        {
+            var reader = new BigEndianReader(entry.Content);
+            ulong entryVersion = reader.Number(4) >> 24;
+            if (!entry.Is("infe"u8) || entryVersion is not (2 or 3)) continue;
+            if (!Admit()) return;
+            var id = (uint)reader.Number(entryVersion == 2 ? 2 : 4);
+            reader.Number(2);
+            if (reader.Number(4) == BinaryPrimitives.ReadUInt32BigEndian("av01"u8)) ItemOf(id).IsCoded = true;
+        }
+    }
+
+    private void ReadLocations(ReadOnlySpan<byte> content)
+    {
+        var reader = new BigEndianReader(content);
+        var version = (int)(reader.Number(4) >> 24);
+        var sizes = (int)reader.Number(2);
+        (int offsetSize, int lengthSize, int baseSize) = (sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15);
+        int indexSize = version > 0 ? sizes & 15 : 0;
+        if (Math.Max(Math.Max(offsetSize, lengthSize), Math.Max(baseSize, indexSize)) > 8) return;
+
+        int wide = version < 2 ? 2 : 4;
+        for (ulong count = reader.Number(wide); count > 0 && !reader.IsEmpty && Admit(); count--)
+        {
+            AvifItem item = ItemOf((uint)reader.Number(wide));
+            if (version > 0) item.IsInItemData = (reader.Number(2) & 15) == 1;
+            reader.Number(2);
+            ulong start = reader.Number(baseSize);
+            for (ulong pieces = reader.Number(2); pieces > 0 && !reader.IsEmpty && Admit(); pieces--)
+            {
+                reader.Number(indexSize);
+                ulong at = unchecked(start + reader.Number(offsetSize));
+                item.Pieces.Add((at, reader.Number(lengthSize)));
+                // Pieces that take no bytes of the table would be free: one stands for all.
+                if (offsetSize + lengthSize + indexSize == 0) break;
+            }
+        }
+    }
+
+    private void ReadReferences(IsoBox table)
+    {
+        int idSize = VersionOf(table.Content) == 0 ? 2 : 4;
+        foreach (IsoBox box in table.Boxes(header: 4))
+        {
+            bool isDerived = box.Is("dimg"u8);
+            if (!isDerived && !box.Is("auxl"u8)) continue;
+            var reader = new BigEndianReader(box.Content);
+            var from = (uint)reader.Number(idSize);
+            for (ulong count = reader.Number(2); count > 0 && !reader.IsEmpty && Admit(); count--)
+            {
+                var to = (uint)reader.Number(idSize);
+                if (isDerived) ItemOf(from).Sources.Add(to);
+                else _auxiliaries.Add((from, to));
+            }
+        }
+    }
+
+    private void ReadProperties(IsoBox properties, List<double> areas, ref ReadOnlySpan<byte> associations)
+    {
+        foreach (IsoBox box in properties.Boxes())
+        {
+            if (box.Is("ipma"u8) && associations.IsEmpty) associations = box.Content;
+            if (!box.Is("ipco"u8)) continue;
+            foreach (IsoBox property in box.Boxes())
+            {
+                if (!Admit()) return;
+                areas.Add(property.Is("ispe"u8) ? AreaOf(property.Content) : 0);
+            }
+        }
+    }
+
+    private static double AreaOf(ReadOnlySpan<byte> content)
+    {
+        var reader = new BigEndianReader(content);
+        reader.Number(4);
+        return (double)reader.Number(4) * reader.Number(4);
+    }
+
+    private void ReadAssociations(ReadOnlySpan<byte> content, List<double> areas)
+    {
+        var reader = new BigEndianReader(content);
+        ulong versionAndFlags = reader.Number(4);
+        int idSize = versionAndFlags >> 24 == 0 ? 2 : 4;
+        int indexSize = (versionAndFlags & 1) == 0 ? 1 : 2;
+        for (ulong count = reader.Number(4); count > 0 && !reader.IsEmpty && Admit(); count--)
+        {
+            AvifItem item = ItemOf((uint)reader.Number(idSize));
+            for (ulong properties = reader.Number(1); properties > 0 && !reader.IsEmpty; properties--)
+            {
+                // The highest bit says that a reader must know the property.
+                int index = (int)reader.Number(indexSize) & (indexSize == 1 ? 0x7F : 0x7FFF);
+                if (index >= 1 && index <= areas.Count) item.Area = Math.Max(item.Area, areas[index - 1]);
+            }
+        }
+    }
+
+    private static int VersionOf(ReadOnlySpan<byte> content) => content.IsEmpty ? 0 : content[0];
+
+    private bool Admit()
+    {
+        if (IsTooLong) return false;
+        _entries++;
+        return !IsTooLong;
+    }
+
+    private AvifItem ItemOf(uint id)
+    {
+        if (!_items.TryGetValue(id, out AvifItem? item)) _items.Add(id, item = new AvifItem());
+        return item;
     }
 }

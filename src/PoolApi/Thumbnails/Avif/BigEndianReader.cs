@@ -1,30 +1,24 @@
 namespace PoolApi.Thumbnails.Avif;
 
-/// <summary>Reads numbers one after the other. Past the end they are 0 and <see cref="IsPastEnd"/> is true.</summary>
-internal ref struct BigEndianReader
+/// <summary>Reads numbers one after the other. Beyond the end they are 0, and the reader is empty.</summary>
+internal ref struct BigEndianReader(ReadOnlySpan<byte> bytes)
 {
-    private readonly ReadOnlySpan<byte> _bytes;
-    private int _at;
+    private ReadOnlySpan<byte> _left = bytes;
 
-    public BigEndianReader(ReadOnlySpan<byte> bytes) => _bytes = bytes;
-
-    public bool IsPastEnd { get; private set; }
+    public readonly bool IsEmpty => _left.IsEmpty;
 
     /// <summary>A number of 0 to 8 bytes.</summary>
     public ulong Number(int size)
     {
-        if (IsPastEnd || size > _bytes.Length - _at)
+        if (_left.Length < size)
         {
-            IsPastEnd = true;
+            _left = default;
             return 0;
         }
 
         ulong number = 0;
-        foreach (var value in _bytes.Slice(_at, size))
-        {
-            number = (number << 8) | value;
-        }
-        _at += size;
+        foreach (byte value in _left[..size]) number = number << 8 | value;
+        _left = _left[size..];
         return number;
     }
 }

@@ -2,54 +2,64 @@ using System.Buffers.Binary;
 
 namespace PoolApi.Thumbnails.Avif;
 
-/// <summary>One box of an ISO media file: a type of four letters and what it holds.</summary>
-internal readonly ref struct IsoBox
+/// <summary>
+/// One box of an ISO media file (ISO/IEC 14496-12): a type of four letters, and what it holds. The length that the last box of a run
+/// declares may lie beyond the end: the box ends where its bytes do.
+/// </summary>
+internal readonly ref struct IsoBox(ReadOnlySpan<byte> type, int typeAt, ReadOnlySpan<byte> content, int contentAt)
 {
-    private IsoBox(ReadOnlySpan<byte> type, ReadOnlySpan<byte> content)
+    private readonly ReadOnlySpan<byte> _type = type;
+
+    /// <summary>What the box holds.</summary>
+    public ReadOnlySpan<byte> Content { get; } = content;
+
+    /// <summary>Where in the file the four letters of the type are.</summary>
+    public int TypeAt { get; } = typeAt;
+
+    /// <summary>Where in the file the content starts.</summary>
+    public int ContentAt { get; } = contentAt;
+
+    /// <summary>Whether the box is of this type.</summary>
+    public bool Is(ReadOnlySpan<byte> type) => _type.SequenceEqual(type);
+
+    /// <summary>The boxes within this one, behind a header of its own of so many bytes.</summary>
+    public Run Boxes(int header = 0) =>
+        Content.Length > header ? new Run(Content[header..], ContentAt + header) : default;
+
+    /// <summary>The boxes of a file.</summary>
+    public static Run Of(ReadOnlySpan<byte> file) => new(file, 0);
+
+    /// <summary>A run of boxes, for <c>foreach</c>. It ends at the first box without a header, or with a length that its header does not fit in.</summary>
+    public ref struct Run(ReadOnlySpan<byte> left, int at)
     {
-        Type = type;
-        Content = content;
-    }
+        private ReadOnlySpan<byte> _left = left;
+        private int _at = at;
 
-    public ReadOnlySpan<byte> Type { get; }
+        public IsoBox Current { get; private set; }
 
-    public ReadOnlySpan<byte> Content { get; }
+        public readonly Run GetEnumerator() => this;
 
-    /// <summary>Takes the first box off a run of boxes; false where there is no whole one. The last may end before its length says.</summary>
-    public static bool TryTake(scoped ref ReadOnlySpan<byte> boxes, out IsoBox box)
-    {
-        box = default;
-        if (boxes.Length < 8)
-            return false;
-
-        ulong length = BinaryPrimitives.ReadUInt32BigEndian(boxes);
-        var header = 8;
-        if (length == 1 && boxes.Length >= 16)
+        public bool MoveNext()
         {
-            length = BinaryPrimitives.ReadUInt64BigEndian(boxes[8..]);
-            header = 16;
-        }
-        else if (length == 0)
-        {
-            length = (ulong)boxes.Length;
-        }
+            if (_left.Length < 8) return false;
+            ulong length = BinaryPrimitives.ReadUInt32BigEndian(_left);
+            int header = 8;
+            if (length == 1 && _left.Length >= 16)
+            {
+                length = BinaryPrimitives.ReadUInt64BigEndian(_left[8..]);
+                header = 16;
+            }
+            else if (length == 0)
+            {
+                length = (ulong)_left.Length;
+            }
+            if (length < (ulong)header) return false;
 
-        if (length < (ulong)header)
-            return false;
-        var end = (int)Math.Min(length, (ulong)boxes.Length);
-        box = new IsoBox(boxes.Slice(4, 4), boxes[header..end]);
-        boxes = boxes[end..];
-        return true;
-    }
-
-    /// <summary>The content of the first box of a type; empty where there is none.</summary>
-    public static ReadOnlySpan<byte> Find(ReadOnlySpan<byte> boxes, ReadOnlySpan<byte> type)
-    {
-        while (TryTake(ref boxes, out var box))
-        {
-            if (box.Type.SequenceEqual(type))
-                return box.Content;
+            int end = (int)Math.Min(length, (ulong)_left.Length);
+            Current = new IsoBox(_left.Slice(4, 4), _at + 4, _left[header..end], _at + header);
+            _left = _left[end..];
+            _at += end;
+            return true;
         }
-        return default;
     }
 }

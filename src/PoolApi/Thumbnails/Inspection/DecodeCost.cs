@@ -4,7 +4,7 @@ namespace PoolApi.Thumbnails.Inspection;
 /// What decoding takes, as estimated from the container. Floating point, because the numbers in a hostile file multiply beyond any
 /// integer; a sum of finite positive terms only grows.
 /// </summary>
-/// <param name="Seconds">CPU time.</param>
+/// <param name="Seconds">CPU time. Infinite where no limit could accept the image.</param>
 /// <param name="Bytes">The most memory held at once.</param>
 /// <param name="What">What costs that, to follow "the image has".</param>
 /// <param name="Pixels">How many pixels the picture has, as its header says.</param>
@@ -26,6 +26,9 @@ internal readonly record struct DecodeCost(double Seconds, double Bytes, string 
             return FormattableString.Invariant(
                 $"the image has {Pixels / 1e6:0.#} megapixels; at most {Thumbnailer.MaxSourceMegapixels} are accepted");
         }
+
+        if (!double.IsFinite(Seconds))
+            return $"the image has {What}; such an image is not decoded";
 
         double megabytes = (Bytes + BaseBytes) / MiB;
         if (Seconds > limits.MaxTime.TotalSeconds)

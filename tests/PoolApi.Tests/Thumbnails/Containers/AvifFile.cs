@@ -38,10 +38,46 @@ internal static class AvifFile
             .Raw(Box("iprp", [.. Box("ipco", properties), .. FullBox("ipma", 0, associations)]))
             .ToArray());
 
-        byte[] type = Box("ftyp", new ByteWriter().Text("avif").U32(0).Text("avifmif1miaf").ToArray());
-        int start = type.Length + Meta(0, 0).Length + 8;
-        return [.. type, .. Meta(start, start + grid.Length), .. Box("mdat", [.. grid, .. data])];
+        int start = Type.Length + Meta(0, 0).Length + 8;
+        return [.. Type, .. Meta(start, start + grid.Length), .. Box("mdat", [.. grid, .. data])];
     }
+
+    /// <summary>So many items of no bytes.</summary>
+    public static byte[] Items(int count)
+    {
+        var table = new ByteWriter().U8(0).U8(0).U32(count);
+        for (int n = 0; n < count; n++) table.U32(n).U16(0).U16(0).U16(0);
+        return WithTable("iloc", 2, table.ToArray());
+    }
+
+    /// <summary>Items, each of so many pieces.</summary>
+    public static byte[] Pieces(int items, int pieces)
+    {
+        var table = new ByteWriter().U8(0x10).U8(0).U16(items);
+        for (int n = 1; n <= items; n++) table.U16(n).U16(0).U16(pieces).Raw(new byte[pieces]);
+        return WithTable("iloc", 0, table.ToArray());
+    }
+
+    /// <summary>Items that are derived, each from so many others.</summary>
+    public static byte[] References(int items, int sources)
+    {
+        var table = new ByteWriter();
+        for (int n = 1; n <= items; n++) table.Raw(Box("dimg", new ByteWriter().U16(n).U16(sources).Raw(new byte[2 * sources]).ToArray()));
+        return WithTable("iref", 0, table.ToArray());
+    }
+
+    /// <summary>So many properties of an unknown type.</summary>
+    public static byte[] Properties(int count)
+    {
+        byte[] one = Box("free", []);
+        var properties = new ByteWriter();
+        for (int n = 0; n < count; n++) properties.Raw(one);
+        return [.. Type, .. FullBox("meta", 0, Box("iprp", Box("ipco", properties.ToArray())))];
+    }
+
+    private static byte[] Type => Box("ftyp", new ByteWriter().Text("avif").U32(0).Text("avifmif1miaf").ToArray());
+
+    private static byte[] WithTable(string type, int version, byte[] table) => [.. Type, .. FullBox("meta", 0, FullBox(type, version, table))];
 
     private static byte[] Item(int id, string type) => FullBox("infe", 2, new ByteWriter().U16(id).U16(0).Text(type).U8(0).ToArray());
 

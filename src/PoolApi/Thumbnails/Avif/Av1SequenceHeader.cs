@@ -1,0 +1,95 @@
+namespace PoolApi.Thumbnails.Avif;
+
+/// <summary>The header of an AV1 stream: AV1, 5.5.1, up to the depth of its samples.</summary>
+/// <param name="Area">How many pixels a frame may have.</param>
+/// <param name="IsFull">Whether its profile allows 12 bits, or colours that are not subsampled in both directions.</param>
+/// <param name="IsDeep">Whether samples have more than 8 bits.</param>
+internal readonly record struct Av1SequenceHeader(double Area, bool IsFull, bool IsDeep)
+{
+    /// <summary>The highest level that AV1 gives a meaning to, but for <see cref="UnlimitedLevel"/>.</summary>
+    private const int LastLevel = 19;
+
+    /// <summary>The level of a stream without limits.</summary>
+    public const int UnlimitedLevel = 31;
+
+    /// <summary>How many bits a level has.</summary>
+    public const int LevelBits = 5;
+
+    /// <summary>Reads the header. Whatever its bytes are, it has some meaning.</summary>
+    /// <param name="header">The content of the unit.</param>
+    /// <param name="reservedLevels">Takes the positions, in bits, of the levels of a still picture that AV1 has reserved.</param>
+    public static Av1SequenceHeader Read(ReadOnlySpan<byte> header, List<int>? reservedLevels = null)
+    {
+        var bits = new BitReader(header);
+        bool isFull = bits.Next(3) != 0;
+        bits.Next(1);
+        bool isReduced = bits.Flag();
+        if (isReduced) ReadLevel(ref bits, reservedLevels);
+        else ReadOperatingPoints(ref bits, reservedLevels);
+
+        int widthBits = (int)bits.Next(4) + 1;
+        int heightBits = (int)bits.Next(4) + 1;
+        double area = (bits.Next(widthBits) + 1.0) * (bits.Next(heightBits) + 1.0);
+        SkipTools(ref bits, isReduced);
+        return new Av1SequenceHeader(area, isFull, IsDeep: bits.Flag());
+    }
+
+    private static void ReadOperatingPoints(ref BitReader bits, List<int>? reservedLevels)
+    {
+        bool hasDecoderModel = false;
+        int delayLength = 0;
+        bool hasTiming = bits.Flag();
+        if (hasTiming)
+        {
+            bits.Next(32);
+            bits.Next(32);
+            if (bits.Flag()) bits.SkipUvlc();
+            hasDecoderModel = bits.Flag();
+            if (hasDecoderModel)
+            {
+                delayLength = (int)bits.Next(5) + 1;
+                bits.Next(32);
+                bits.Next(10);
+            }
+        }
+        bool hasDisplayDelay = bits.Flag();
+        for (long points = bits.Next(5) + 1; points > 0; points--)
+        {
+            bits.Next(12);
+            // What has a timing is a film.
+            int level = ReadLevel(ref bits, hasTiming ? null : reservedLevels);
+            if (level > 7) bits.Next(1);
+            if (hasDecoderModel && bits.Flag())
+            {
+                bits.Next(delayLength);
+                bits.Next(delayLength);
+                bits.Next(1);
+            }
+            if (hasDisplayDelay && bits.Flag()) bits.Next(4);
+        }
+    }
+
+    private static int ReadLevel(ref BitReader bits, List<int>? reservedLevels)
+    {
+        int at = bits.At;
+        int level = (int)bits.Next(LevelBits);
+        if (level is > LastLevel and < UnlimitedLevel) reservedLevels?.Add(at);
+        return level;
+    }
+
+    private static void SkipTools(ref BitReader bits, bool isReduced)
+    {
+        if (!isReduced && bits.Flag()) bits.Next(7);
+        bits.Next(3);
+        if (!isReduced)
+        {
+            bits.Next(4);
+            bool hasOrderHint = bits.Flag();
+            if (hasOrderHint) bits.Next(2);
+            bool hasScreenContent = bits.Flag() || bits.Flag();
+            if (hasScreenContent && !bits.Flag()) bits.Next(1);
+            if (hasOrderHint) bits.Next(3);
+        }
+        bits.Next(3);
+    }
+}
