@@ -189,7 +189,7 @@ internal sealed class Accepting : IAsyncDisposable
         : $"{{{string.Join(',', items.Select(static t => $"\"{NpgsqlValues.Storable(t)!.Replace("\\", @"\\").Replace("\"", "\\\"")}\""))}}}";
 
     /// <summary>A client's key as one short value, whatever it is made of. No client is a client, too.</summary>
-    private static byte[] KeyOf(string? client, string key)
+    internal static byte[] KeyOf(string? client, string key)
     {
         Span<byte> length = stackalloc byte[4];
         BinaryPrimitives.WriteInt32LittleEndian(length, client?.Length ?? -1);

@@ -38,6 +38,8 @@ internal sealed class Finishing : IAsyncDisposable
                 waits_from = case when i.state = 0 and i.retry_us > 0 then now() end,
                 turn = case when i.state <> 0 or j.cancel_requested then j.turn when i.retry_us > 0 then null else nextval('{schema}.turns') end,
                 suspicion = 0, alone_until = null,
+                earlier = case when i.state = 0 and not j.cancel_requested
+                  then {Earlier.With(PastOutcome.Retried, "i.attempt", "i.started_at", "i.owner", "i.error_name", "i.error_detail")} else j.earlier end,
                 finished_at = case when i.state = 0 and not j.cancel_requested then null else now() end,
                 progress = null, error_name = i.error_name, error_detail = i.error_detail, cancel_requested = false
               from input i

@@ -7,16 +7,24 @@ namespace PoolApi.Jobs.PostgreSql;
 internal static class JobRow
 {
     /// <summary>How many there are: what a statement adds comes behind them.</summary>
-    public const int Count = 19;
+    public const int Count = 21;
+
+    private const string LeaseLeft = "lease_left";
 
     private static readonly string[] Names =
     [
         "id", "kind", "client", "state", "version", "attempt", "max_attempts", "priority", "tags", "created_at", "run_at",
-        "deadline", "started_at", "finished_at", "progress", "worker", "error_name", "error_detail", "cancel_requested",
+        "deadline", "started_at", "finished_at", "progress", "worker", "error_name", "error_detail", "cancel_requested", "earlier",
     ];
 
-    /// <summary>The columns of a table under this name.</summary>
-    public static string Of(string table) => string.Join(", ", Names.Select(name => $"{table}.{name}"));
+    /// <summary>The columns of the table of the jobs under this name, with what is left of the lease.</summary>
+    public static string Of(string table) =>
+        $"{Stored(table)}, case when {table}.state = 1 then extract(epoch from {table}.lease_until - now())::double precision end as {LeaseLeft}";
+
+    /// <summary>The columns of a query that has selected <see cref="Of"/>.</summary>
+    public static string From(string query) => $"{Stored(query)}, {query}.{LeaseLeft}";
+
+    private static string Stored(string table) => string.Join(", ", Names.Select(name => $"{table}.{name}"));
 
     public static Job Read(NpgsqlDataReader row) => new()
     {
@@ -38,6 +46,8 @@ internal static class JobRow
         Worker = Text(row, 15),
         Error = row.IsDBNull(16) ? null : new JobError(row.GetString(16), row.GetString(17)),
         IsCancelRequested = row.GetBoolean(18),
+        Earlier = PastAttempts.Parse(Text(row, 19)),
+        LeaseLeft = row.IsDBNull(20) ? null : TimeSpan.FromSeconds(row.GetDouble(20)),
     };
 
     public static string? Text(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);

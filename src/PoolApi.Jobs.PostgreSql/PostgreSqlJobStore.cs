@@ -181,6 +181,21 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
     }
 
     /// <inheritdoc/>
+    public ValueTask<StoredPayload?> GetPayloadAsync(Guid id, long maxBytes, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        return _reading.GetPayloadAsync(id, maxBytes, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<Job>> FindByKeyAsync(string key, CancellationToken cancellation)
+    {
+        ThrowIfClosed();
+        ArgumentNullException.ThrowIfNull(key);
+        return _reading.FindByKeyAsync(client => Accepting.KeyOf(client, key), cancellation);
+    }
+
+    /// <inheritdoc/>
     public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
     {
         ThrowIfClosed();

@@ -30,6 +30,26 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
         from {schema}.jobs j left join {schema}.results r on r.job_id = j.id where j.id = $1
         """;
 
+    private readonly string _getPayload =
+        $"""
+        select p.method, p.path, p.query, p.content_type, p.trace_parent, octet_length(p.body), case when octet_length(p.body) <= $2 then p.body end
+        from {schema}.payloads p where p.job_id = $1
+        """;
+
+    // Each client by one step along the index of clients.
+    private readonly string _clients =
+        $"""
+        with recursive clients (client) as (
+          (select client from {schema}.jobs where client is not null order by client limit 1)
+          union all
+          select (select j.client from {schema}.jobs j where j.client is not null and j.client > c.client order by j.client limit 1)
+          from clients c where c.client is not null
+        )
+        select client from clients where client is not null
+        """;
+
+    private readonly string _byKeys = $"select {JobRow.Of("j")} from {schema}.jobs j where j.key = any($1) order by j.id desc limit {IJobStore.MostOfKey}";
+
     private readonly SemaphoreSlim _counting = new(1);
     private Dictionary<JobState, long>? _counts;
     private long _countedAt;
@@ -78,6 +98,48 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
             };
         },
         mayRepeat: true, cancellation, Database.PatienceFor(BodyLimits.Inline));
+
+    public async ValueTask<StoredPayload?> GetPayloadAsync(Guid id, long maxBytes, CancellationToken cancellation)
+    {
+        StoredPayload? found = await database.RunAsync(
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(_getPayload, connection);
+                command.Parameters.With(NpgsqlDbType.Uuid, id).With(NpgsqlDbType.Integer, (int)Math.Min(maxBytes, BodyLimits.Inline));
+                await command.PrepareAsync();
+                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+                if (!await reader.ReadAsync()) return null;
+                byte[] body = reader.IsDBNull(6) ? [] : reader.GetFieldValue<byte[]>(6);
+                var payload = new JobPayload(
+                    body, reader.GetString(0), reader.GetString(1), reader.GetString(2), JobRow.Text(reader, 3), JobRow.Text(reader, 4));
+                return new StoredPayload(payload, reader.GetInt32(5) - body.Length);
+            },
+            mayRepeat: true, cancellation, Database.PatienceFor(BodyLimits.Inline));
+        if (found is not { UnreadBytes: > 0 and var length } || length > maxBytes) return found;
+        return await bodies.PayloadAsync(id, length, cancellation) is { } read ? new StoredPayload(found.Payload.WithBody(read), 0) : null;
+    }
+
+    /// <param name="keyOf">The stored form of the key for a client.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public async ValueTask<IReadOnlyList<Job>> FindByKeyAsync(Func<string?, byte[]> keyOf, CancellationToken cancellation) => await database.RunAsync(
+        async connection =>
+        {
+            List<byte[]> keys = [keyOf(null)];
+            await using (var clients = new NpgsqlCommand(_clients, connection))
+            {
+                await clients.PrepareAsync();
+                await using NpgsqlDataReader reader = await clients.ExecuteReaderAsync();
+                while (await reader.ReadAsync()) keys.Add(keyOf(reader.GetString(0)));
+            }
+            await using var command = new NpgsqlCommand(_byKeys, connection);
+            command.Parameters.With(NpgsqlDbType.Array | NpgsqlDbType.Bytea, keys.ToArray());
+            await command.PrepareAsync();
+            var found = new List<Job>();
+            await using NpgsqlDataReader jobs = await command.ExecuteReaderAsync();
+            while (await jobs.ReadAsync()) found.Add(JobRow.Read(jobs));
+            return found;
+        },
+        mayRepeat: true, cancellation);
 
     public async ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation)
     {

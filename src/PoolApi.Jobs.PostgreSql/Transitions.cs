@@ -25,7 +25,7 @@ internal sealed class Transitions
             schema,
             $"""
             state = 0, attempt = 0, redeliveries = 0, suspicion = 0, deaths = 0, lost_claim = null, run_at = now(), waits_from = null,
-            turn = nextval('{schema}.turns'), deadline = now() + j.timeout, started_at = null, finished_at = null,
+            earlier = {Earlier.WithEnd}, turn = nextval('{schema}.turns'), deadline = now() + j.timeout, started_at = null, finished_at = null,
             progress = null, worker = null, ended_claim = null, error_name = null, error_detail = null, cancel_requested = false
             """,
             "b.state in (3, 4, 5) and not b.swept",
@@ -50,9 +50,9 @@ internal sealed class Transitions
           from before b where j.id = b.id and ({where})
           returning {JobRow.Of("j")}
         ){more}
-        select {JobRow.Of("c")}, b.state, true from changed c, before b
+        select {JobRow.From("c")}, b.state, true from changed c, before b
         union all
-        select {JobRow.Of("b")}, b.state, false from before b where not exists (select from changed)
+        select {JobRow.From("b")}, b.state, false from before b where not exists (select from changed)
         """;
 
     private async Task<JobTransition?> ChangeAsync(string sql, Guid id, CancellationToken cancellation)

@@ -14,7 +14,7 @@ internal static partial class JobColumns
     private const string Changing =
         "state, version, attempt, run_at, deadline, started_at, finished_at, progress, worker, error_name, error_detail, cancel, claim, " +
         "ended_claim, redeliveries, lease, payload, result, swept, " +
-        "due, expires, ended, suspicion, deaths, accompanied, alone_until, lost_claim, lost_alone";
+        "due, expires, ended, suspicion, deaths, accompanied, alone_until, lost_claim, lost_alone, earlier";
 
     /// <summary>All, for a query; <see cref="Read"/> reads them.</summary>
     public const string All = Fixed + ", " + Changing;
@@ -23,7 +23,7 @@ internal static partial class JobColumns
     public const string Update = $"UPDATE jobs SET ({Changing}) = ({ChangingValues}) WHERE id = ?";
 
     private const string FixedValues = "?, ?, ?, ?, ?, ?, ?, ?, ?";
-    private const string ChangingValues = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
+    private const string ChangingValues = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
 
     /// <summary>Words as a JSON array.</summary>
     public static string Words(IReadOnlyList<string> words) => JsonSerializer.Serialize(words, WordsJson.Default.IReadOnlyListString);
@@ -40,7 +40,7 @@ internal static partial class JobColumns
         .Add(row.Progress).Add(row.Worker).Add(row.Error?.Name).Add(row.Error?.Detail).Add(row.IsCancelRequested).Add(row.Claim)
         .Add(row.EndedClaim).Add(row.Redeliveries).Add(row.Lease).Add(row.Payload).Add(row.Result).Add(row.IsSwept)
         .Add(row.Due).Add(row.Expires).Add(row.Ended).Add(row.Suspicion).Add(row.Deaths).Add(row.IsAccompanied).Add(row.AloneUntil)
-        .Add(row.LostClaim).Add(row.WasLostAlone);
+        .Add(row.LostClaim).Add(row.WasLostAlone).Add(PastAttempts.ToText(row.Earlier));
 
     /// <summary>Reads the current row of a query.</summary>
     public static JobRow Read(Statement from)
@@ -84,6 +84,7 @@ internal static partial class JobColumns
             AloneUntil = from.ReadTimeOrNull(),
             LostClaim = from.ReadLong(),
             WasLostAlone = from.ReadBool(),
+            Earlier = PastAttempts.Parse(from.ReadTextOrNull()),
         };
         row.StoredState = row.State;
         return row;

@@ -43,7 +43,7 @@ internal sealed class JobLists(Database database, JobReads reads)
         if (query.Tag is { } tag) Tagged(query, tag, page);
         else if (query.Client is not null || query.Kind is not null || query.State is not null) Untagged(query, page);
         else page.Read(_all, isBoundedBelow: false);
-        IEnumerable<Job> jobs = page.Ids.Take(query.Limit).Select(id => reads.Find(id)!.ToJob());
+        IEnumerable<Job> jobs = page.Ids.Take(query.Limit).Select(id => reads.Get(id)!);
         return new JobPage([.. jobs], page.Ids.Count > query.Limit);
     }
 

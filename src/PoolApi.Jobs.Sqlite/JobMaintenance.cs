@@ -85,7 +85,7 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
             }
             else
             {
-                row.Lose();
+                row.Lose(batch);
                 redelivered[row.Kind] = redelivered.GetValueOrDefault(row.Kind) + 1;
             }
             table.Save(row);

@@ -1,7 +1,9 @@
 namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>What is read of single jobs, and of all together.</summary>
-internal sealed class JobReads(Database database)
+/// <param name="database">The connection.</param>
+/// <param name="steady">The store's own time.</param>
+internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
 {
     private readonly Statement _find = database.Prepare($"SELECT {JobColumns.All} FROM jobs WHERE id = ?");
 
@@ -15,7 +17,14 @@ internal sealed class JobReads(Database database)
     private readonly Statement _payloadLength = database.Prepare("SELECT length(body) FROM payloads WHERE row = ?");
     private readonly Statement _resultHead = database.Prepare("SELECT status, content_type, length(body) FROM results WHERE row = ?");
     private readonly Statement _result = database.Prepare("SELECT status, content_type, body FROM results WHERE row = ?");
+    private readonly Statement _ofKey = database.Prepare("SELECT id FROM idempotency_keys WHERE client = ? AND key = ?");
+    private readonly Statement _nextClientOfKeys = database.Prepare(
+        "SELECT client FROM idempotency_keys WHERE client > ? ORDER BY client LIMIT 1");
+
     private readonly Statement _counts = database.Prepare("SELECT state, jobs FROM counts WHERE state >= 0");
+
+    /// <summary>The job, for callers.</summary>
+    public Job? Get(Guid id) => Find(id) is { } row ? ToJob(row) : null;
 
     /// <summary>The job.</summary>
     public JobRow? Find(Guid id)
@@ -52,6 +61,38 @@ internal sealed class JobReads(Database database)
     private static string?[] Metadata(Statement from) =>
         [from.ReadText(), from.ReadText(), from.ReadText(), from.ReadTextOrNull(), from.ReadTextOrNull()];
 
+    /// <summary>What a job is to run, unless that is gone.</summary>
+    /// <param name="id">The job.</param>
+    /// <param name="maxBytes">A larger body is left out.</param>
+    public StoredPayload? Payload(Guid id, long maxBytes)
+    {
+        if (Find(id) is not { Payload: not null } row) return null;
+        long length = BodyLength(row);
+        return length > maxBytes ? new StoredPayload(PayloadHead(row), length) : new StoredPayload(Payload(row), 0);
+    }
+
+    /// <summary>The jobs with a key: one look for nobody's, and one for each client that has keys.</summary>
+    public IReadOnlyList<Job> OfKey(string key)
+    {
+        var ids = new List<Guid>();
+        Look(null);
+        // The number of nobody's sorts before all texts.
+        for (string? client = Next(_nextClientOfKeys.Add(0L)); client is not null; client = Next(_nextClientOfKeys.Add(client))) Look(client);
+        return [.. ids.OrderDescending().Take(IJobStore.MostOfKey).Select(Get).OfType<Job>()];
+
+        void Look(string? client)
+        {
+            using Statement.Rows rows = _ofKey.AddClient(client).Add(key).Query();
+            if (rows.Next()) ids.Add(_ofKey.ReadGuid());
+        }
+
+        string? Next(Statement after)
+        {
+            using Statement.Rows rows = after.Query();
+            return rows.Next() ? after.ReadText() : null;
+        }
+    }
+
     /// <summary>The body of a claim, unless it is gone.</summary>
     public ReadOnlyMemory<byte>? Body(Guid id) => Find(id) is { Payload: not null } row ? Payload(row).Body : (ReadOnlyMemory<byte>?)null;
 
@@ -68,10 +109,10 @@ internal sealed class JobReads(Database database)
             {
                 var head = new JobResult(_resultHead.ReadInt(), _resultHead.ReadTextOrNull(), default);
                 if (_resultHead.ReadLong() is var length && length > maxBytes)
-                    return new JobWithResult(row.ToJob(), head, row.IsSwept) { UnreadBytes = length };
+                    return new JobWithResult(ToJob(row), head, row.IsSwept) { UnreadBytes = length };
             }
         }
-        return new JobWithResult(row.ToJob(), Result(row), row.IsSwept);
+        return new JobWithResult(ToJob(row), Result(row), row.IsSwept);
     }
 
     /// <summary>A job's result, if it has one.</summary>
@@ -89,4 +130,6 @@ internal sealed class JobReads(Database database)
         while (rows.Next()) counts.Add((JobState)_counts.ReadInt(), _counts.ReadLong());
         return counts;
     }
+
+    private Job ToJob(JobRow row) => row.ToJob(steady());
 }

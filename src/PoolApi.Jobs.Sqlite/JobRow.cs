@@ -79,6 +79,9 @@ internal sealed class JobRow
     /// <summary>That claim counts among <see cref="Deaths"/>.</summary>
     public bool WasLostAlone { get; set; }
 
+    /// <summary>The attempts before the latest one.</summary>
+    public IReadOnlyList<PastAttempt> Earlier { get; set; } = [];
+
     public long? Payload { get; set; }
 
     public long? Result { get; set; }
@@ -101,9 +104,14 @@ internal sealed class JobRow
         AloneUntil = null;
     }
 
+    /// <summary>Keeps the attempt that is running, which ends now and is not the job's last.</summary>
+    public void Keep(PastOutcome outcome, Batch batch, JobError? error = null) =>
+        Earlier = PastAttempts.Add(Earlier, new PastAttempt(Attempt, StartedAt, batch.Now, Worker, outcome, error));
+
     /// <summary>Its instance has died, or is taken for dead.</summary>
-    public void Lose()
+    public void Lose(Batch batch)
     {
+        Keep(PastOutcome.Lost, batch);
         Queue();
         Redeliveries++;
         Suspicion++;
@@ -137,7 +145,8 @@ internal sealed class JobRow
         IsCancelRequested = false;
     }
 
-    public Job ToJob() => new()
+    /// <param name="steady">The store's own time.</param>
+    public Job ToJob(DateTimeOffset steady) => new()
     {
         Id = Id,
         Kind = Kind,
@@ -157,5 +166,7 @@ internal sealed class JobRow
         Worker = Worker,
         Error = Error,
         IsCancelRequested = IsCancelRequested,
+        Earlier = Earlier,
+        LeaseLeft = State == JobState.Running ? Lease - steady : null,
     };
 }

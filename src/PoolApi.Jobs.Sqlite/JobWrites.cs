@@ -31,7 +31,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
     {
         if (job.Idempotency is { } key && table.FindKey(job.Client, key.Key) is { } taken)
         {
-            Job first = Existing(taken.Id).ToJob();
+            Job first = Existing(taken.Id).ToJob(batch.Steady);
             bool same = key.Fingerprint.Span.SequenceEqual(taken.Fingerprint);
             return new JobAcceptance(same ? AcceptOutcome.Existing : AcceptOutcome.OtherRequest, first);
         }
@@ -54,7 +54,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             Expires = isDue && job.Timeout is { } time ? Moments.After(Moments.Before(batch.Steady, batch.Now - due), time) : null,
             IdempotencyKey = job.Idempotency?.Key,
         };
-        Job accepted = row.ToJob();
+        Job accepted = row.ToJob(batch.Steady);
         if (owner is null || !isDue || suspects.Exist())
         {
             table.Insert(row, job.Payload, job.Idempotency);
@@ -64,7 +64,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         row.Version++;
         Take(row, owner, lease);
         table.Insert(row, job.Payload, job.Idempotency);
-        return new JobAcceptance(AcceptOutcome.Created, accepted, new JobClaim(row.ToJob(), job.Payload, row.Claim, row.Redeliveries, IsFirst: true) { TimeLeft = TimeLeft(row) });
+        return new JobAcceptance(AcceptOutcome.Created, accepted, new JobClaim(row.ToJob(batch.Steady), job.Payload, row.Claim, row.Redeliveries, IsFirst: true) { TimeLeft = TimeLeft(row) });
     }
 
     public JobClaims Claim(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, Func<int, int> release)
@@ -101,7 +101,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             JobPayload payload = isInline ? reads.Payload(row) : reads.PayloadHead(row);
             Take(row, owner, lease);
             table.Save(row);
-            claims.Add(new JobClaim(row.ToJob(), payload, row.Claim, row.Redeliveries, IsFirst: row.Claim == 1)
+            claims.Add(new JobClaim(row.ToJob(batch.Steady), payload, row.Claim, row.Redeliveries, IsFirst: row.Claim == 1)
             {
                 TimeLeft = TimeLeft(row),
                 UnreadBytes = isInline ? 0 : length,
@@ -133,6 +133,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         }
         else
         {
+            row.Keep(PastOutcome.Retried, batch, ending.Error);
             row.Queue();
             row.Error = ending.Error;
             row.RunAt = Moments.After(batch.Now, ending.RetryAfter);
@@ -154,6 +155,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             }
             else
             {
+                row.Keep(PastOutcome.HandedBack, batch);
                 row.Queue();
                 row.Attempt--;
                 if (row.Attempt == 0) row.StartedAt = null;
@@ -205,7 +207,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             row.IsCancelRequested = true;
             table.Save(row);
         }
-        return new JobTransition(before, row.ToJob());
+        return new JobTransition(before, row.ToJob(batch.Steady));
     }
 
     public JobTransition? Retry(Guid id)
@@ -214,6 +216,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         JobState before = row.State;
         if (before is JobState.Failed or JobState.Cancelled or JobState.Expired && !row.IsSwept)
         {
+            row.Earlier = PastAttempts.Add(row.Earlier, PastAttempts.EndOf(row.ToJob(batch.Steady)));
             table.SetResult(row, null);
             row.Queue();
             row.Attempt = 0;
@@ -233,7 +236,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             row.Error = null;
             table.Save(row);
         }
-        return new JobTransition(before, row.ToJob());
+        return new JobTransition(before, row.ToJob(batch.Steady));
     }
 
     private void Take(JobRow row, string owner, TimeSpan lease)

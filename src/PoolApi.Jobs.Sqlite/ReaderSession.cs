@@ -10,13 +10,14 @@ internal sealed class ReaderSession : IDisposable
 
     /// <param name="database">The file, of the latest version. Is disposed of with this.</param>
     /// <param name="files">Where it is.</param>
-    public ReaderSession(Database database, StoreFiles files)
+    /// <param name="clock">The store's clock, which is set.</param>
+    public ReaderSession(Database database, StoreFiles files, StoreClock clock)
     {
         (_database, _files) = (database, files);
         database.Execute("PRAGMA query_only = 1");
         _begin = database.Prepare("BEGIN");
         _end = database.Prepare("COMMIT");
-        Jobs = new JobReads(database);
+        Jobs = new JobReads(database, () => clock.Read().Steady);
         Lists = new JobLists(database, Jobs);
         Changes = new ForeignChanges(database);
         database.Number("PRAGMA user_version"); // with the first read the log and its index are opened

@@ -115,6 +115,11 @@ internal static class Schema
         -- The state -1 is the time of the last commit by the store's own clock: there it costs no page of its own.
         INSERT INTO counts SELECT -1, coalesce(max(created_at), 0) FROM jobs;
         """,
+
+        // What the version before goes on writing meanwhile leaves the list as it is.
+        """
+        ALTER TABLE jobs ADD COLUMN earlier TEXT;                             -- a JSON array: the attempts before the latest one; NULL: none
+        """,
     ];
 
     /// <summary>Brings a file to the latest version, in one transaction, unless it is there already.</summary>

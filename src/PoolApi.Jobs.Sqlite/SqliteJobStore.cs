@@ -147,7 +147,7 @@ internal sealed class SqliteJobStore : IJobStore
 
     /// <inheritdoc/>
     public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) =>
-        ReadAsync(static (session, id) => session.Jobs.Find(id)?.ToJob(), id, cancellation);
+        ReadAsync(static (session, id) => session.Jobs.Get(id), id, cancellation);
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<int>> FindChangedAsync(IReadOnlyList<KnownVersion> known, CancellationToken cancellation) =>
@@ -156,6 +156,14 @@ internal sealed class SqliteJobStore : IJobStore
     /// <inheritdoc/>
     public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation) =>
         ReadAsync(static (session, of) => session.Jobs.WithResult(of.id, of.maxBytes), (id, maxBytes), cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<StoredPayload?> GetPayloadAsync(Guid id, long maxBytes, CancellationToken cancellation) =>
+        ReadAsync(static (session, of) => session.Jobs.Payload(of.id, of.maxBytes), (id, maxBytes), cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<Job>> FindByKeyAsync(string key, CancellationToken cancellation) =>
+        ReadAsync(static (session, key) => session.Jobs.OfKey(key), key, cancellation);
 
     /// <inheritdoc/>
     public ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation) =>

@@ -22,6 +22,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     private volatile JobStoreException? _closed = new JobStoreUnavailableException($"The job store '{path}' is not open.");
     private IReadOnlyList<JobMaintenance.ClaimKey> _orphans = [];
     private bool _isClockUnsaved;
+    private StoreClock? _clock; // once it is prepared
 
     public string Path => path;
 
@@ -50,6 +51,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
             try
             {
                 SetClock(session, clock, _lock.IsAlone);
+                _clock = clock;
                 if (_lock.IsAlone) EndLeases(session, clock);
                 _files.Remember(session.File);
                 _lock.Share();
@@ -91,7 +93,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     public ReaderSession OpenReader()
     {
         if (_closed is { } fault) throw fault;
-        return Open(mayCreate: false, database => new ReaderSession(database, _files));
+        return Open(mayCreate: false, database => new ReaderSession(database, _files, _clock!));
     }
 
     /// <summary>

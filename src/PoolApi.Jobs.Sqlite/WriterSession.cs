@@ -33,7 +33,7 @@ internal sealed class WriterSession : IDisposable
         _begin = database.Prepare("BEGIN IMMEDIATE");
         _commit = database.Prepare("COMMIT");
         _others = database.Prepare("PRAGMA data_version");
-        var reads = new JobReads(database);
+        var reads = new JobReads(database, () => _batch.Steady);
         _table = new JobTable(database, _batch);
         var suspects = new Suspects(database, _batch);
         Writes = new JobWrites(database, reads, _table, suspects, _batch);

@@ -58,6 +58,15 @@ public sealed record Job
 
     /// <summary>Somebody wants it cancelled, and its instance has not done so yet.</summary>
     public bool IsCancelRequested { get; init; }
+
+    /// <summary>The attempts before the latest one, the oldest first: at most <see cref="PastAttempts.Most"/>.</summary>
+    internal IReadOnlyList<PastAttempt> Earlier { get; init; } = [];
+
+    /// <summary>
+    /// While it runs: how long its lease lasts yet, by the store's clock, at the moment when it was read. <see langword="null"/>: it does not
+    /// run, or was not read but written.
+    /// </summary>
+    internal TimeSpan? LeaseLeft { get; init; }
 }
 
 /// <summary>What went wrong, in words for the client: never an exception's own.</summary>

@@ -70,6 +70,14 @@ internal sealed class MeasuredJobStore(IJobStore store, JobInstruments instrumen
     public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => Measured("get", Now, store.GetAsync(id, cancellation));
 
     /// <inheritdoc/>
+    public ValueTask<StoredPayload?> GetPayloadAsync(Guid id, long maxBytes, CancellationToken cancellation) =>
+        Measured("payload", Now, store.GetPayloadAsync(id, maxBytes, cancellation));
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<Job>> FindByKeyAsync(string key, CancellationToken cancellation) =>
+        Measured("find_key", Now, store.FindByKeyAsync(key, cancellation));
+
+    /// <inheritdoc/>
     public ValueTask<IReadOnlyList<int>> FindChangedAsync(IReadOnlyList<KnownVersion> known, CancellationToken cancellation) =>
         Measured("find_changed", Now, store.FindChangedAsync(known, cancellation));
 

@@ -120,6 +120,22 @@ internal interface IJobStore : IAsyncDisposable
     /// <returns><see langword="null"/> if there is no such job; no result if it has none, or it is past its retention.</returns>
     ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation);
 
+    /// <summary>What a job is to run.</summary>
+    /// <param name="id">The job.</param>
+    /// <param name="maxBytes">A payload with a larger body comes without that: <see cref="StoredPayload.UnreadBytes"/>.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <returns><see langword="null"/> if there is no such job, or it is past its retention.</returns>
+    ValueTask<StoredPayload?> GetPayloadAsync(Guid id, long maxBytes, CancellationToken cancellation);
+
+    /// <summary>
+    /// The jobs that were accepted with an idempotency key, whatever their clients; newest first, at most <see cref="MostOfKey"/>. For people who
+    /// look for one: it costs a look for each client that has jobs.
+    /// </summary>
+    ValueTask<IReadOnlyList<Job>> FindByKeyAsync(string key, CancellationToken cancellation);
+
+    /// <summary>How many jobs <see cref="FindByKeyAsync"/> finds.</summary>
+    const int MostOfKey = 100;
+
     /// <summary>A page of jobs. Costs about the same however many there are.</summary>
     ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation);
 
@@ -163,6 +179,11 @@ internal sealed record JobWithResult(Job Job, JobResult? Result, bool IsSwept)
     /// <summary>The length of the result's body if that was not read, since it is larger than was asked for; otherwise 0.</summary>
     public long UnreadBytes { get; init; }
 }
+
+/// <summary>What a job is to run, as it is stored.</summary>
+/// <param name="Payload">The payload.</param>
+/// <param name="UnreadBytes">The length of the body if that was not read, since it is larger than was asked for; otherwise 0.</param>
+internal sealed record StoredPayload(JobPayload Payload, long UnreadBytes);
 
 /// <summary>A job before and after it was asked to change.</summary>
 /// <param name="Before">The state it was in.</param>

@@ -190,6 +190,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         else
         {
             row.Due = Steady + ending.RetryAfter;
+            row.Keep(PastOutcome.Retried, now, ending.Error);
             row.Queue(told, row.Job with { Error = ending.Error, RunAt = now + ending.RetryAfter });
         }
         return true;
@@ -200,8 +201,15 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         foreach (JobClaim claim in claims)
         {
             if (!_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) || !row.IsHeldBy(claim)) continue;
-            if (row.Job.IsCancelRequested) row.End(told, JobState.Cancelled, null, _time.GetUtcNow(), Steady);
-            else row.Queue(told, row.Job with { Attempt = row.Job.Attempt - 1, StartedAt = row.Job.Attempt > 1 ? row.Job.StartedAt : null });
+            if (row.Job.IsCancelRequested)
+            {
+                row.End(told, JobState.Cancelled, null, _time.GetUtcNow(), Steady);
+            }
+            else
+            {
+                row.Keep(PastOutcome.HandedBack, _time.GetUtcNow());
+                row.Queue(told, row.Job with { Attempt = row.Job.Attempt - 1, StartedAt = row.Job.Attempt > 1 ? row.Job.StartedAt : null });
+            }
         }
         return true;
     }, cancellation);
@@ -227,7 +235,19 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     }, cancellation);
 
     public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) =>
-        DoAsync("get", _ => _jobs.Rows.GetValueOrDefault(id)?.Job, cancellation);
+        DoAsync("get", _ => _jobs.Rows.GetValueOrDefault(id)?.ToJob(Steady), cancellation);
+
+    public ValueTask<StoredPayload?> GetPayloadAsync(Guid id, long maxBytes, CancellationToken cancellation) => DoAsync("payload", _ =>
+    {
+        if (!_jobs.Rows.TryGetValue(id, out Row? row) || row.IsSwept) return null;
+        JobPayload payload = row.New.Payload;
+        return payload.Body.Length > maxBytes ? new StoredPayload(payload.WithBody(default), payload.Body.Length) : new StoredPayload(payload, 0);
+    }, cancellation);
+
+    public ValueTask<IReadOnlyList<Job>> FindByKeyAsync(string key, CancellationToken cancellation) => DoAsync<IReadOnlyList<Job>>("find key", _ =>
+    [
+        .. _jobs.Rows.Values.Where(r => r.New.Idempotency?.Key == key).Select(r => r.ToJob(Steady)).OrderByDescending(static j => j.Id).Take(IJobStore.MostOfKey),
+    ], cancellation);
 
     public bool TellsOfOthers { get; init; } = true;
 
@@ -247,7 +267,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     {
         List<Job> found =
         [
-            .. _jobs.Rows.Values.Select(static r => r.Job)
+            .. _jobs.Rows.Values.Select(r => r.ToJob(Steady))
                 .Where(j => query.Client is null || j.Client == query.Client)
                 .Where(j => query.State is null || j.State == query.State)
                 .Where(j => query.Kind is null || j.Kind == query.Kind)
@@ -283,6 +303,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.Queue(told, row.Job with
             {
                 Attempt = 0,
+                Earlier = PastAttempts.Add(row.Job.Earlier, PastAttempts.EndOf(row.Job)),
                 RunAt = now,
                 Deadline = now + row.New.Timeout,
                 StartedAt = null,
@@ -326,6 +347,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
                 }
                 else
                 {
+                    row.Keep(PastOutcome.Lost, now);
                     row.Lose();
                     row.Queue(told, row.Job);
                     redelivered[row.Job.Kind] = redelivered.GetValueOrDefault(row.Job.Kind) + 1;
@@ -443,6 +465,14 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             Job = changed with { Version = Job.Version + 1 };
             told.Changes.Add(new JobChange(Job.Id, Job.Version, Job.IsCancelRequested));
         }
+
+        public Job ToJob(TimeSpan steady) => Job.State == JobState.Running ? Job with { LeaseLeft = LeaseEnd - steady } : Job;
+
+        /// <summary>Keeps the attempt that is running, which ends now and is not the job's last.</summary>
+        public void Keep(PastOutcome outcome, DateTimeOffset now, JobError? error = null) => Job = Job with
+        {
+            Earlier = PastAttempts.Add(Job.Earlier, new PastAttempt(Job.Attempt, Job.StartedAt, now, Job.Worker, outcome, error)),
+        };
 
         public void BeDue(TimeSpan since) => (Due, Expires) = (since, since + New.Timeout);
 

@@ -60,6 +60,10 @@ internal sealed class FakeJobStore : IJobStore
 
     public ValueTask<Job?> GetAsync(Guid id, CancellationToken cancellation) => new(Find(id)?.Job);
 
+    public ValueTask<StoredPayload?> GetPayloadAsync(Guid id, long maxBytes, CancellationToken cancellation) => throw new NotSupportedException();
+
+    public ValueTask<IReadOnlyList<Job>> FindByKeyAsync(string key, CancellationToken cancellation) => throw new NotSupportedException();
+
     public ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation)
     {
         JobWithResult? found = Find(id);
