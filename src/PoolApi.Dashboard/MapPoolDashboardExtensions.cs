@@ -45,7 +45,8 @@ public static class MapPoolDashboardExtensions
         var status = new StatusView(services, instance, hasJobs, time);
         var streams = new StreamLimit(status, MostStreams);
         Snapshots snapshots = TraceSetup.Start(services, monitor, options);
-        var feed = new FrameFeed(monitor, instance, [new Rights(options), log, snapshots], time);
+        var running = new RunningJobs(services, monitor);
+        var feed = new FrameFeed(monitor, running, instance, [new Rights(options), log, snapshots], time);
         services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopped.Register(feed.Dispose);
 
         RouteGroupBuilder group = endpoints.MapGroup(prefix);
@@ -62,7 +63,7 @@ public static class MapPoolDashboardExtensions
                 : next(invocation));
             PoolChanges.Map(changes, options, log);
         }
-        JobEndpoints.Map(group, changes, log, streams);
+        JobEndpoints.Map(group, changes, log, streams, running);
         TraceEndpoints.Map(group, monitor, snapshots);
         return group;
     }

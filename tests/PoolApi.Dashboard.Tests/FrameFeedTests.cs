@@ -1,6 +1,7 @@
 using System.Net.ServerSentEvents;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Jobs;
 using PoolApi.Dashboard.Streams;
 
 namespace PoolApi.Dashboard.Tests;
@@ -13,7 +14,7 @@ public sealed class FrameFeedTests
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using DashboardApp app = await DashboardApp.StartAsync();
-        using var feed = new FrameFeed(PoolMonitor.Of(app.App.Services), "run", [], time);
+        using var feed = new FrameFeed(PoolMonitor.Of(app.App.Services), new RunningJobs(app.App.Services, PoolMonitor.Of(app.App.Services)), "run", [], time);
         await using IAsyncEnumerator<SseItem<string>> steady = Read(feed), asleep = Read(feed), slow = Read(feed);
         foreach (IAsyncEnumerator<SseItem<string>> one in (IAsyncEnumerator<SseItem<string>>[])[steady, asleep, slow])
             Assert.Equal(FrameFeed.SnapshotEvent, (await NextAsync(one)).EventType);

@@ -1,9 +1,11 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Dashboard.Changes;
 using PoolApi.Dashboard.Streams;
 using PoolApi.Jobs;
+using PoolApi.Jobs.AspNetCore;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
@@ -17,7 +19,7 @@ internal static class JobEndpoints
     private const int PageSize = 50;
     private const long MostResult = 64L << 20;
 
-    public static void Map(RouteGroupBuilder group, RouteGroupBuilder? changes, ActionLog log, StreamLimit streams)
+    public static void Map(RouteGroupBuilder group, RouteGroupBuilder? changes, ActionLog log, StreamLimit streams, RunningJobs running)
     {
         RouteGroupBuilder jobs = group.MapGroup("");
         jobs.AddEndpointFilter(static (invocation, next) => AnswerAsync(invocation, next));
@@ -48,7 +50,8 @@ internal static class JobEndpoints
             {
                 json.WriteStartObject();
                 json.WriteStartArray("jobs");
-                foreach (Job job in page.Jobs) JobJson.Write(json, job);
+                TimeSpan lease = Lease(context);
+                foreach (Job job in page.Jobs) JobJson.Write(json, job, JobJson.IsStale(job, lease));
                 json.WriteEndArray();
                 json.WriteMaybe("next", page.HasMore ? JobJson.Cursor(page.Jobs[^1].Id) : null);
                 json.WriteEndObject();
@@ -58,7 +61,7 @@ internal static class JobEndpoints
         {
             if (JobFilter.Read(name => context.Request.Query[name], out string? fault) is not { } filter) return Problem.Invalid(fault!);
             if (!TryReadAfter(context, out Guid? after)) return Problem.Invalid("after may be the id of a job.");
-            return await streams.WriteAsync(context, (end, client) => Stream(context, log).ListAsync(filter, after, PageSize, end, client));
+            return await streams.WriteAsync(context, (end, client) => Stream(context, log, running).ListAsync(filter, after, PageSize, end, client));
         }));
         jobs.MapMethods("/job/stream", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
         {
@@ -67,7 +70,7 @@ internal static class JobEndpoints
             string? seen = context.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? context.Request.Query["after"];
             long after = long.TryParse(seen, NumberStyles.None, CultureInfo.InvariantCulture, out long version) ? version : 0;
             if (await Store(context).GetAsync(id, context.RequestAborted) is null) return NotFound();
-            return await streams.WriteAsync(context, (end, client) => Stream(context, log).OneAsync(id, after, end, client));
+            return await streams.WriteAsync(context, (end, client) => Stream(context, log, running).OneAsync(id, after, end, client));
         }));
         jobs.MapMethods("/jobs/matching", Reading.Methods, (Delegate)((HttpContext context) => new JobChanges(Store(context), log).CountAsync(context)));
         jobs.MapMethods("/job/known", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
@@ -87,12 +90,16 @@ internal static class JobEndpoints
         RouteGroupBuilder changing = changes.MapGroup("");
         changing.AddEndpointFilter(static (invocation, next) => AnswerAsync(invocation, next));
         changing.MapPost("/jobs/change", (Delegate)((HttpContext context) => new JobChanges(Store(context), log).ChangeAsync(context)));
+        // By POST and beside the changes: who may see what a client has sent is who may change its job.
+        changing.MapPost("/job/payload", (Delegate)PayloadAsync);
     }
 
     private static IJobStore Store(HttpContext context) => context.RequestServices.GetRequiredService<IJobStore>();
 
-    private static JobsStream Stream(HttpContext context, ActionLog log) => new(
-        Store(context), context.RequestServices.GetRequiredService<JobWatch>(), log, context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System);
+    private static TimeSpan Lease(HttpContext context) => context.RequestServices.GetRequiredService<IOptions<JobsOptions>>().Value.Lease;
+
+    private static JobsStream Stream(HttpContext context, ActionLog log, RunningJobs running) => new(
+        Store(context), context.RequestServices.GetRequiredService<JobWatch>(), log, running, Lease(context), context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System);
 
     private static bool TryReadAfter(HttpContext context, out Guid? after)
     {
@@ -123,15 +130,44 @@ internal static class JobEndpoints
             return Problem.Later(context, "overloaded", "Overloaded", "There is no room for the result now. Read it by the route of the job.");
         }
         found = await store.GetResultAsync(id, length, context.RequestAborted);
-        if (found?.Result is not { } result) return NotFound();
+        if (found?.Result is not { } result)
+        {
+            lease.Dispose();
+            return NotFound();
+        }
+        return await SendAsync(context, lease, result.Body, $"job-{id:D}-result");
+    }
+
+    /// <summary>What the client has sent, as a file.</summary>
+    private static async Task<IResult> PayloadAsync(HttpContext context)
+    {
+        if (!Guid.TryParseExact(context.Request.Query["id"], "D", out Guid id)) return Problem.Invalid("id may be the id of a job.");
+        var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
+        IJobStore store = Store(context);
+        StoredPayload? found = await store.GetPayloadAsync(id, 0, context.RequestAborted);
+        if (found is null) return await store.GetAsync(id, context.RequestAborted) is null ? NotFound() : Problem.NotFound("The payload is past its retention.");
+        long length = found.UnreadBytes;
+        if (length > MostResult || answers.TryTake(context, length) is not { } lease)
+            return Problem.Later(context, "overloaded", "Overloaded", "There is no room for the payload now.");
+        found = await store.GetPayloadAsync(id, length, context.RequestAborted);
+        if (found is null)
+        {
+            lease.Dispose();
+            return NotFound();
+        }
+        return await SendAsync(context, lease, found.Payload.Body, $"job-{id:D}-payload");
+    }
+
+    private static async Task<IResult> SendAsync(HttpContext context, AnswerLease lease, ReadOnlyMemory<byte> body, string name)
+    {
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers.XContentTypeOptions = "nosniff";
         context.Response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
-        context.Response.Headers.ContentDisposition = $"attachment; filename=\"job-{id:D}-result\"";
+        context.Response.Headers.ContentDisposition = $"attachment; filename=\"{name}\"";
         context.Response.ContentType = "application/octet-stream";
-        context.Response.ContentLength = result.Body.Length;
+        context.Response.ContentLength = body.Length;
         if (HttpMethods.IsHead(context.Request.Method)) lease.Dispose();
-        else await lease.SendAsync(context, result.Body);
+        else await lease.SendAsync(context, body);
         return TypedResults.Empty;
     }
 

@@ -9,7 +9,8 @@ namespace PoolApi.Dashboard.Jobs;
 /// <param name="Kind">Only of this kind.</param>
 /// <param name="Tag">Only with this tag.</param>
 /// <param name="Id">Only those whose id begins so: hexadecimal digits and hyphens, in lower case.</param>
-internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, string? Id)
+/// <param name="Key">Only those that were accepted with this idempotency key, whatever their clients.</param>
+internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, string? Id, string? Key)
 {
     private const int PageSize = 500;
     private const string Form = "00000000-0000-0000-0000-000000000000";
@@ -25,7 +26,7 @@ internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, str
             fault = $"state is '{word}'; it may be one of: {string.Join(", ", JobStates.All.Select(static s => s.ToWord()))}.";
         string? id = Text(read("id"))?.ToLowerInvariant();
         if (id is not null && !IsBeginningOfId(id)) fault = $"id is '{id}'; it may be the beginning of a job's id: hexadecimal digits and hyphens.";
-        return fault is null ? new JobFilter(state, Text(read("kind")), Text(read("tag")), id) : null;
+        return fault is null ? new JobFilter(state, Text(read("kind")), Text(read("tag")), id, Text(read("key"))) : null;
 
         static string? Text(string? value) => string.IsNullOrWhiteSpace(value) ? null : value.Trim();
     }
@@ -33,6 +34,12 @@ internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, str
     /// <summary>A page of the jobs, newest first.</summary>
     public async Task<JobPage> ListAsync(IJobStore store, Guid? after, int limit, CancellationToken cancellation)
     {
+        if (Key is not null)
+        {
+            // A client has a key once, so they are few, and all of them are the page.
+            IReadOnlyList<Job> found = await store.FindByKeyAsync(Key, cancellation);
+            return new JobPage([.. found.Where(j => Matches(j) && (Id is null || HasId(j)) && !(after is { } last && j.Id.CompareTo(last) >= 0))], false);
+        }
         if (Id is null) return await store.ListAsync(Query(after, limit), cancellation);
         if (Id.Length == Form.Length)
         {
@@ -71,7 +78,7 @@ internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, str
         string?[] parts =
         [
             State is { } state ? $"state {state.ToWord()}" : null, Kind is null ? null : $"kind {Kind}", Tag is null ? null : $"tag {Tag}",
-            Id is null ? null : $"id {Id}…",
+            Id is null ? null : $"id {Id}…", Key is null ? null : $"key {Key}",
         ];
         string text = string.Join(", ", parts.OfType<string>());
         return text.Length == 0 ? "all jobs" : $"jobs with {text}";

@@ -8,7 +8,22 @@ namespace PoolApi.Dashboard.Jobs;
 /// <summary>Jobs as the pages read them.</summary>
 internal static class JobJson
 {
-    public static void Write(Utf8JsonWriter json, Job job)
+    /// <summary>
+    /// The part of the lease below which two renewals in a row are missing: an instance renews a lease of two thirds six times in
+    /// <see cref="PoolApi.Jobs.Running.JobOptions.Lease"/>.
+    /// </summary>
+    private const double StalePart = 1 / 3.0;
+
+    /// <summary>Whether the instance that runs the job has not renewed its lease when it should have.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="lease">How long after an instance has died others take on its jobs.</param>
+    public static bool IsStale(Job job, TimeSpan lease) => job.LeaseLeft < lease * StalePart;
+
+    /// <param name="json">Where to.</param>
+    /// <param name="job">The job.</param>
+    /// <param name="isStale">What <see cref="IsStale"/> says.</param>
+    /// <param name="more">More members of it.</param>
+    public static void Write(Utf8JsonWriter json, Job job, bool isStale = false, Action<Utf8JsonWriter>? more = null)
     {
         json.WriteStartObject();
         json.WriteString("id", job.Id);
@@ -30,25 +45,50 @@ internal static class JobJson
         if (job.Progress is { } progress) json.WriteNumber("progress", Math.Round(progress, 4));
         else json.WriteNull("progress");
         json.WriteMaybe("worker", job.Worker);
+        json.WriteBoolean("stale", isStale);
         json.WriteBoolean("cancelRequested", job.IsCancelRequested);
-        if (job.Error is { } error)
-        {
-            json.WriteStartObject("error");
-            json.WriteString("name", error.Name);
-            json.WriteString("detail", error.Detail);
-            json.WriteEndObject();
-        }
-        else
-        {
-            json.WriteNull("error");
-        }
+        Error(json, job.Error);
+        more?.Invoke(json);
         json.WriteEndObject();
 
-        void Time(string name, DateTimeOffset? time)
+        void Time(string name, DateTimeOffset? time) => JobJson.Time(json, name, time);
+    }
+
+    /// <summary>The attempts before the latest one.</summary>
+    public static void WriteEarlier(Utf8JsonWriter json, Job job)
+    {
+        json.WriteStartArray("earlier");
+        foreach (PastAttempt attempt in job.Earlier)
         {
-            if (time is { } known) json.WriteNumber(name, known.ToUnixTimeMilliseconds());
-            else json.WriteNull(name);
+            json.WriteStartObject();
+            json.WriteNumber("attempt", attempt.Number);
+            Time(json, "startedAt", attempt.StartedAt);
+            Time(json, "endedAt", attempt.EndedAt);
+            json.WriteMaybe("worker", attempt.Worker);
+            json.WriteString("outcome", attempt.Outcome.ToWord());
+            Error(json, attempt.Error);
+            json.WriteEndObject();
         }
+        json.WriteEndArray();
+    }
+
+    private static void Error(Utf8JsonWriter json, JobError? error)
+    {
+        if (error is null)
+        {
+            json.WriteNull("error");
+            return;
+        }
+        json.WriteStartObject("error");
+        json.WriteString("name", error.Name);
+        json.WriteString("detail", error.Detail);
+        json.WriteEndObject();
+    }
+
+    private static void Time(Utf8JsonWriter json, string name, DateTimeOffset? time)
+    {
+        if (time is { } known) json.WriteNumber(name, known.ToUnixTimeMilliseconds());
+        else json.WriteNull(name);
     }
 
     public static void WriteCounts(Utf8JsonWriter json, IReadOnlyDictionary<JobState, long> counts)

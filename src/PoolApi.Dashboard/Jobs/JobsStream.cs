@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
@@ -6,6 +7,7 @@ using System.Text.Json;
 using PoolApi.Dashboard.Changes;
 using PoolApi.Dashboard.Streams;
 using PoolApi.Jobs;
+using PoolApi.Jobs.AspNetCore.Intake;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
 
@@ -16,7 +18,7 @@ namespace PoolApi.Dashboard.Jobs;
 /// The list is read once a second for each page that shows it, and only what differs is sent: the order of the ids, and the rows that have
 /// another version. Nothing is kept for a reader beside what it was told last. Who comes again gets the whole page, so that nothing is missing.
 /// </remarks>
-internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log, TimeProvider time)
+internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log, RunningJobs running, TimeSpan lease, TimeProvider time)
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
@@ -25,7 +27,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(client, end);
         using var timer = new PeriodicTimer(Period, time);
-        var told = new Dictionary<Guid, long>();
+        var told = new Dictionary<Guid, (long Version, bool IsStale)>();
         List<Guid>? order = null;
         IReadOnlyDictionary<JobState, long>? counts = null;
         long logged = -1;
@@ -51,7 +53,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
             }
             bool isSame = trouble == fault && logged == log.Version
                 && (page is null || (order is not null && order.SequenceEqual(page.Jobs.Select(static j => j.Id))
-                    && page.Jobs.All(j => told.GetValueOrDefault(j.Id) == j.Version)))
+                    && page.Jobs.All(j => told.GetValueOrDefault(j.Id) == Seen(j))))
                 && (counted is null || (counts is not null && counted.All(c => counts.GetValueOrDefault(c.Key) == c.Value)));
             if (isSame) continue;
             fault = trouble;
@@ -69,7 +71,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
                     json.WriteStartArray("jobs");
                     foreach (Job job in page.Jobs)
                     {
-                        if (told.GetValueOrDefault(job.Id) != job.Version) JobJson.Write(json, job);
+                        if (told.GetValueOrDefault(job.Id) != Seen(job)) JobJson.Write(json, job, JobJson.IsStale(job, lease));
                     }
                     json.WriteEndArray();
                 }
@@ -80,7 +82,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
             if (page is not null)
             {
                 order = [.. page.Jobs.Select(static j => j.Id)];
-                told = page.Jobs.ToDictionary(static j => j.Id, static j => j.Version);
+                told = page.Jobs.ToDictionary(static j => j.Id, Seen);
             }
             counts = counted ?? counts;
             yield return new SseItem<string>(text, "jobs") { EventId = (++number).ToString(CultureInfo.InvariantCulture) };
@@ -93,26 +95,53 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(client, end);
         using var timer = new PeriodicTimer(Period, time);
+        string? accepted = await AcceptedTraceAsync(id, over.Token);
         bool isFirst = true;
         do
         {
             // Once it has ended it is not watched: somebody may retry it, which a look a second finds.
-            await using IAsyncEnumerator<Job> versions = watch.WatchAsync(id, after, over.Token).GetAsyncEnumerator(over.Token);
-            while (true)
+            IAsyncEnumerator<Job> versions = watch.WatchAsync(id, after, over.Token).GetAsyncEnumerator(over.Token);
+            Task<bool>? moving = null;
+            (bool, string?) told = default;
+            try
             {
-                Job? job = null;
-                try
+                while (true)
                 {
-                    if (await versions.MoveNextAsync()) job = versions.Current;
+                    moving ??= versions.MoveNextAsync().AsTask();
+                    // What has no version changes as well: the worker that runs it, and whether its instance lives.
+                    await Task.WhenAny(moving, Task.Delay(Period, time, over.Token));
+                    Job? job;
+                    if (moving.IsCompleted)
+                    {
+                        job = await NextAsync(versions, moving);
+                        moving = null;
+                        if (job is null) break;
+                    }
+                    else if (over.IsCancellationRequested)
+                    {
+                        break;
+                    }
+                    else
+                    {
+                        job = await GetAsync(id, over.Token);
+                        if (job is null || job.Version != after) continue; // its next version comes
+                    }
+                    (bool IsStale, string? Lane) now = (JobJson.IsStale(job, lease), running.Find(id).Worker);
+                    if (job.Version == after && now == told) continue;
+                    told = now;
+                    after = job.Version;
+                    isFirst = false;
+                    yield return Event(job, accepted);
                 }
-                catch (Exception e) when (e is JobStoreException or OperationCanceledException)
+            }
+            finally
+            {
+                if (moving is not null)
                 {
-                    // It is asked again in a second, or it is over.
+                    await over.CancelAsync();
+                    await ((Task)moving).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
-                if (job is null) break;
-                after = job.Version;
-                isFirst = false;
-                yield return Event(job);
+                await versions.DisposeAsync();
             }
             if (isFirst && !over.IsCancellationRequested)
             {
@@ -123,17 +152,69 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
         while (await NextAsync(timer, over.Token));
     }
 
-    private SseItem<string> Event(Job job) => new(
-        Text(json =>
-        {
-            json.WriteNumber("now", time.GetUtcNow().ToUnixTimeMilliseconds());
-            json.WritePropertyName("job");
-            JobJson.Write(json, job);
-        }),
-        "job")
+    private (long, bool) Seen(Job job) => (job.Version, JobJson.IsStale(job, lease));
+
+    private static async Task<Job?> NextAsync(IAsyncEnumerator<Job> versions, Task<bool> moving)
     {
-        EventId = job.Version.ToString(CultureInfo.InvariantCulture),
-    };
+        try
+        {
+            return await moving ? versions.Current : null;
+        }
+        catch (Exception e) when (e is JobStoreException or OperationCanceledException)
+        {
+            return null; // it is asked again in a second, or it is over
+        }
+    }
+
+    private async Task<Job?> GetAsync(Guid id, CancellationToken cancellation)
+    {
+        try
+        {
+            return await store.GetAsync(id, cancellation);
+        }
+        catch (Exception e) when (e is JobStoreException or OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The trace of the request that made the job, if it is known.</summary>
+    private async Task<string?> AcceptedTraceAsync(Guid id, CancellationToken cancellation)
+    {
+        try
+        {
+            return await store.GetPayloadAsync(id, 0, cancellation) is { } stored
+                && ActivityContext.TryParse(StoredMetadata.Parse(StoredRequest.Of(stored.Payload).Metadata).TraceParent, null, out ActivityContext trace)
+                ? trace.TraceId.ToHexString()
+                : null;
+        }
+        catch (Exception e) when (e is JobStoreException or OperationCanceledException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    private SseItem<string> Event(Job job, string? accepted)
+    {
+        var (trace, pool, worker) = running.Find(job.Id);
+        return new(
+            Text(json =>
+            {
+                json.WriteNumber("now", time.GetUtcNow().ToUnixTimeMilliseconds());
+                json.WritePropertyName("job");
+                JobJson.Write(json, job, JobJson.IsStale(job, lease), more =>
+                {
+                    JobJson.WriteEarlier(more, job);
+                    more.WriteMaybe("trace", trace ?? accepted);
+                    more.WriteMaybe("pool", pool);
+                    more.WriteMaybe("lane", worker);
+                });
+            }),
+            "job")
+        {
+            EventId = job.Version.ToString(CultureInfo.InvariantCulture),
+        };
+    }
 
     private static async Task<bool> NextAsync(PeriodicTimer timer, CancellationToken over)
     {

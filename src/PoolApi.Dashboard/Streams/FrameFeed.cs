@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Jobs;
 
 namespace PoolApi.Dashboard.Streams;
 
@@ -38,10 +39,10 @@ internal sealed class FrameFeed : IDisposable
     private (long Frame, string Text)? _snapshot;
     private TaskCompletionSource _next = NewSignal();
 
-    public FrameFeed(PoolMonitor monitor, string instance, IReadOnlyList<IFeedPart> parts, TimeProvider time)
+    public FrameFeed(PoolMonitor monitor, RunningJobs jobs, string instance, IReadOnlyList<IFeedPart> parts, TimeProvider time)
     {
         (_monitor, Instance, _parts, _time) = (monitor, instance, parts, time);
-        _frames = new PoolFrames(monitor, time);
+        _frames = new PoolFrames(monitor, jobs, time);
     }
 
     /// <summary>Names this run of the process, so that a page knows that it talks to another.</summary>

@@ -1,12 +1,14 @@
 using System.Text.Json;
 using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Jobs;
 using PoolApi.Dashboard.Recording;
+using PoolApi.Jobs.Running;
 using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Streams;
 
 /// <summary>What the pages know of the pools, and how it has changed. For one caller at a time.</summary>
-internal sealed class PoolFrames(PoolMonitor monitor, TimeProvider time)
+internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProvider time)
 {
     private const int MostPieces = 800;      // of a pool, in a frame
     private const int MostPastPieces = 8000; // of a pool, in a snapshot
@@ -19,13 +21,14 @@ internal sealed class PoolFrames(PoolMonitor monitor, TimeProvider time)
     public void WriteDelta(Utf8JsonWriter json)
     {
         json.WriteNumber("at", time.GetUtcNow().ToUnixTimeMilliseconds());
+        IReadOnlyList<JobRun> runs = jobs.Started();
         json.WriteStartArray("pools");
         foreach (PoolHistory pool in monitor.Pools)
         {
             if (!_pools.TryGetValue(pool.Name, out PoolState? state)) _pools.Add(pool.Name, state = new PoolState());
             json.WriteStartObject();
             json.WriteString("name", pool.Name);
-            WriteWorkers(json, pool, state);
+            WriteWorkers(json, pool, state, runs);
 
             state.Items.Clear();
             pool.Recorder.Read(state.Cursor, state.Items);
@@ -76,7 +79,7 @@ internal sealed class PoolFrames(PoolMonitor monitor, TimeProvider time)
         json.WriteEndArray();
     }
 
-    private void WriteWorkers(Utf8JsonWriter json, PoolHistory pool, PoolState state)
+    private void WriteWorkers(Utf8JsonWriter json, PoolHistory pool, PoolState state, IReadOnlyList<JobRun> runs)
     {
         PoolSnapshot now = pool.Pool.Threads.GetSnapshot();
         double clock = time.GetUtcNow().ToUnixTimeMilliseconds();
@@ -92,7 +95,8 @@ internal sealed class PoolFrames(PoolMonitor monitor, TimeProvider time)
                 if (state.Rows.Remove(worker.Id)) (gone ??= []).Add(worker.Id);
                 continue;
             }
-            WorkerRow row = WorkerRow.Of(worker, clock, worker.Id >= size, monitor.ActivityOf(pool.Name, worker.Id), before);
+            WorkerRow row = WorkerRow.Of(
+                worker, clock, worker.Id >= size, monitor.ActivityOf(pool.Name, worker.Id), RunningJobs.JobOf(runs, worker.Name, worker.TraceId), before);
             if (row == before) continue;
             state.Rows[worker.Id] = row;
             row.Write(json);

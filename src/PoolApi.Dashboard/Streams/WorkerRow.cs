@@ -7,12 +7,12 @@ namespace PoolApi.Dashboard.Streams;
 
 /// <summary>A worker as the pages show it beside its strip.</summary>
 internal sealed record WorkerRow(
-    int Id, string Name, string State, bool IsStandIn, string? Kind, string? Route, double? Since, ActivityTraceId TraceId, string? Activity)
+    int Id, string Name, string State, bool IsStandIn, string? Kind, string? Route, double? Since, ActivityTraceId TraceId, string? Activity, Guid? Job)
 {
     /// <summary>The same item, seen twice, has begun at the same moment: the two clocks differ by a little each time.</summary>
     private const double SameMs = 50;
 
-    public static WorkerRow Of(WorkerSnapshot worker, double now, bool isStandIn, WorkerActivityView? activity, WorkerRow? before)
+    public static WorkerRow Of(WorkerSnapshot worker, double now, bool isStandIn, WorkerActivityView? activity, Guid? job, WorkerRow? before)
     {
         string state = worker.State switch
         {
@@ -30,7 +30,7 @@ internal sealed record WorkerRow(
             WorkerActivity.Blocked => "blocked",
             _ => null,
         };
-        return new WorkerRow(worker.Id, worker.Name, state, isStandIn, worker.Kind, worker.Origin, since, worker.TraceId, doing);
+        return new WorkerRow(worker.Id, worker.Name, state, isStandIn, worker.Kind, worker.Origin, since, worker.TraceId, doing, job);
     }
 
     public void Write(Utf8JsonWriter json)
@@ -46,6 +46,7 @@ internal sealed record WorkerRow(
         else json.WriteNull("since");
         json.WriteMaybe("trace", TraceId == default ? null : TraceId.ToHexString());
         json.WriteMaybe("activity", Activity);
+        json.WriteMaybe("job", Job?.ToString("D"));
         json.WriteEndObject();
     }
 }

@@ -38,6 +38,7 @@ internal sealed partial class StoredRequestRunner(
             return Failed(JobProblems.NotBegun, "What was kept of the request cannot be read by this version. Nothing has run.");
         }
         using Activity span = StartSpan(run.Claim, metadata.TraceParent);
+        run.TraceId = span.TraceId;
         await using var stored = new StoredRequestContext(run, request, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
         try
         {

@@ -88,6 +88,9 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     /// <summary>How many attempts are in hand.</summary>
     public int Running => _runs.Count;
 
+    /// <summary>The attempts in hand.</summary>
+    public IEnumerable<JobRun> Runs => _runs.Select(static run => run.Key);
+
     /// <summary>The bytes of the bodies and results of the jobs in hand.</summary>
     public long BytesInHand => _bytes.Used;
 

@@ -53,6 +53,9 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
     /// <summary>How many of them there may be; see <see cref="JobOptions.MemoryBytes"/>.</summary>
     public long MaxBytesInHand => Made.Sum(static d => d.MaxBytesInHand);
 
+    /// <summary>The attempts that this instance has in hand.</summary>
+    public IEnumerable<JobRun> Runs => Made.SelectMany(static d => d.Runs);
+
     private IEnumerable<JobDispatcher> Made => _all.IsValueCreated ? _all.Value.Select(static d => d.Dispatcher) : [];
 
     /// <summary>Begins. The store is open.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Running;
@@ -37,6 +38,12 @@ internal sealed class JobRun : IDisposable
     /// <summary>With what priority it goes into the pool; not the job's own, which says who is claimed first.</summary>
     public WorkPriority Priority { get; }
 
+    /// <summary>The trace of the attempt; none until the executor has begun one.</summary>
+    internal ActivityTraceId TraceId { get; set; }
+
+    /// <summary>The worker that began with it; <see langword="null"/>: none has.</summary>
+    internal string? WorkerName { get; private set; }
+
     internal CancellationToken Stopping { get; }
 
     internal StopReason Why => (StopReason)Volatile.Read(ref _why);
@@ -52,9 +59,10 @@ internal sealed class JobRun : IDisposable
     /// <summary>Completes when no progress is being written any more, and whoever was told to stop has been.</summary>
     internal Task Settled => Task.WhenAll(_progress.Written, Volatile.Read(ref _cancelled));
 
-    /// <summary>A worker has taken it. Only the first call counts.</summary>
+    /// <summary>A worker has taken it, and calls this on its thread. Only the first call counts.</summary>
     public void Started()
     {
+        WorkerName ??= Thread.CurrentThread.Name;
         if (Interlocked.Exchange(ref _hasStarted, 1) == 0) _started(this);
     }
 

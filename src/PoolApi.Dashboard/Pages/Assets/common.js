@@ -146,13 +146,26 @@ function post(url, body) {
   return fetch(url, { method: "POST", headers, body: JSON.stringify(body ?? {}), signal: AbortSignal.timeout(60_000) });
 }
 
+/** Sends a request that may need the key, which is asked for then. */
+async function send(url, body) {
+  const answer = await post(url, body);
+  if (answer.status !== 401 || !/^Bearer/i.test(answer.headers.get("WWW-Authenticate") ?? "")) return answer;
+  key = await askForKey();
+  return key ? post(url, body) : answer;
+}
+
+/** Reads a file that only those who may change something may have. Rejects with what the server says is wrong. */
+export async function download(url) {
+  const answer = await send(url);
+  if (answer.ok) return answer.blob();
+  let detail = null;
+  try { detail = (await answer.json()).detail; } catch { /* a proxy's page */ }
+  throw new Error(detail ?? `The server answered ${answer.status}.`);
+}
+
 /** Sends a change. Resolves to the answer's JSON; rejects with what the server says is wrong. */
 export async function change(url, body) {
-  let answer = await post(url, body);
-  if (answer.status === 401 && /^Bearer/i.test(answer.headers.get("WWW-Authenticate") ?? "")) {
-    key = await askForKey();
-    if (key) answer = await post(url, body);
-  }
+  const answer = await send(url, body);
   const text = await answer.text();
   let json = null;
   try { json = text ? JSON.parse(text) : null; } catch { /* a proxy's page */ }

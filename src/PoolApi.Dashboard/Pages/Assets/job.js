@@ -1,9 +1,9 @@
-import { $, el, say, duration, relative, moment, time, announce, confirmed, change, copyButton, read } from "./common.js";
+import { $, el, say, duration, relative, moment, time, announce, confirmed, change, download, copyButton, read } from "./common.js";
 import { Live } from "./live.js";
-import { isFinal, canCancel, canRetry, stateBadge, progressBar, took } from "./job-words.js";
+import { isFinal, canCancel, canRetry, stateBadge, progressBar, took, stale } from "./job-words.js";
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
-let job = null, offset = 0, canChange = true, attempts = [], shown = null;
+let job = null, offset = 0, canChange = true, shown = null;
 
 if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) none("The address names no job.");
 else {
@@ -18,7 +18,6 @@ function start() {
       offset = Date.now() - told.now;
       const before = job;
       job = told.job;
-      attempts = told.attempts ?? [];
       if (before && before.state !== job.state) announce(`The job is ${job.state}`);
       show();
     },
@@ -57,46 +56,75 @@ function show() {
       fact("Attempt", `${job.attempt} of ${job.maxAttempts}`),
       fact("Ran for", el("span", { id: "took", text: took(job, now) || "–" })),
       fact("Priority", job.priority),
-      fact("Instance", job.worker ?? "none yet"),
+      fact("Instance", job.worker ?? "none yet", ...(job.stale ? [" ", el("span", { class: "badge bad", text: "stale", title: stale })] : [])),
+      job.lane ? fact("Worker", el("a", { href: `./#worker=${encodeURIComponent(job.lane)}`, text: job.lane })) : "",
       job.client === null ? "" : fact("Client", job.client),
       job.deadline === null ? "" : fact("Must end", since(job.deadline)),
       fact("Tags", ...(job.tags.length === 0 ? ["none"] : job.tags.map(tag => el("a", { class: "tag", href: `jobs?tag=${encodeURIComponent(tag)}`, text: tag })))),
-      trace ? fact("Trace", el("span", { class: "mono", text: trace }), " ", copyButton(trace, "trace id")) : "",
-      fact("Result", job.hasResult === false || !["succeeded", "failed"].includes(job.state) ? "none" : el("a", { href: `job/result?id=${job.id}`, download: true, text: "Download" })))),
+      trace ? fact("Trace", el("a", { class: "mono", href: `./#trace=${trace}`, text: trace, title: "Show it on the strips of this instance" }), " ", copyButton(trace, "trace id")) : "",
+      fact("Result", job.hasResult === false || !["succeeded", "failed"].includes(job.state) ? "none" : el("a", { href: `job/result?id=${job.id}`, download: true, text: "Download" })),
+      canChange ? fact("Payload", el("button", { type: "button", id: "payload", class: "small", text: "Download", "aria-label": "Download what the client has sent", onclick: payload })) : "")),
     el("div", { class: "body" }, el("h2", { text: "Timeline" }), el("ol", { class: "timeline" }, ...timeline(now))));
   if (focus) document.getElementById(focus)?.focus();
   else if (shown && shown !== job.state && document.activeElement === document.body) $("#job-title").setAttribute("tabindex", "-1");
   shown = job.state;
 }
 
+/** Every attempt, from the one that is kept first to the latest, which is the job itself. */
 function timeline(now) {
   const items = [];
   const add = (is, title, at, ...more) => items.push(el("li", { "data-is": is },
-    el("strong", { text: title }), at === null ? "" : el("time", { datetime: new Date(at).toISOString(), title: relative(at, now), text: moment(at) }), ...more.map(text => el("p", { class: "muted", text }))));
-  add("done", "Accepted", job.createdAt, `Version 1. ${job.runAt > job.createdAt + 1000 ? `Not to begin before ${moment(job.runAt)}.` : "Due at once."}`);
-  for (const a of attempts) {
-    if (a.event === "claimed") add("done", `Attempt ${a.attempt} claimed`, a.at, `By ${a.worker}${a.queuedMs === null ? "" : `, after ${duration(a.queuedMs)} in the queue`}.`);
-    else if (a.event === "handedBack") add("cancelled", `Attempt ${a.attempt} handed back`, a.at, "The instance could not run it: it does not count.");
-    else if (a.event === "retrying") add("failed", `Attempt ${a.attempt} failed, and is tried again`, a.at, ...[a.detail].filter(Boolean));
-    else if (a.event === "retried") add("done", "Retried by hand", a.at, "Queued again with all its attempts.");
-    else if (a.event === "cancelRequested") add("cancelled", "Cancellation asked for", a.at);
-    else if (a.event === "ended") add(a.state, `Attempt ${a.attempt} ${a.state}`, a.at, ...[a.detail, a.ranMs === null ? null : `Ran for ${duration(a.ranMs)}.`].filter(Boolean));
+    el("strong", { text: title }), at === null ? "" : el("time", { datetime: new Date(at).toISOString(), title: relative(at, now), text: moment(at) }), ...more.filter(Boolean).map(text => el("p", { class: "muted", text }))));
+  const why = error => error ? `${error.name}${error.detail ? `: ${error.detail}` : ""}` : null;
+  const claimed = (is, number, at, worker, after) => add(is, `Attempt ${number} of ${job.maxAttempts} claimed`, at, `By ${worker ?? "an instance"}${after === null ? "" : `, ${duration(after)} after it was due`}.`);
+  add("done", "Accepted", job.createdAt, job.earlier.length === 0 && job.runAt > job.createdAt + 1000 ? `Not to begin before ${moment(job.runAt)}.` : null);
+  if (job.earlier.length > 0 && job.earlier[0].attempt > 1) add("future", "Earlier attempts", null, "Only the latest ones are kept.");
+  for (const a of job.earlier) {
+    const ran = a.startedAt === null ? null : `After ${duration(a.endedAt - a.startedAt)}.`;
+    if (a.startedAt !== null) claimed("done", a.attempt, a.startedAt, a.worker, null);
+    if (a.outcome === "retried") add("failed", `Attempt ${a.attempt} failed, and is tried again`, a.endedAt, ran, why(a.error));
+    else if (a.outcome === "handed-back") add("cancelled", `Attempt ${a.attempt} handed back`, a.endedAt, "The instance could not run it, or stopped: the attempt does not count.");
+    else if (a.outcome === "lost") add("failed", `Attempt ${a.attempt} lost`, a.endedAt, "Its instance died, or did not renew its lease. The job is queued again.");
+    else {
+      add(a.outcome, capital(a.outcome), a.endedAt, ran, why(a.error));
+      add("done", "Retried by hand", null, "Queued again with all its attempts.");
+    }
   }
-  const last = attempts.at(-1);
-  if (job.startedAt !== null && !attempts.some(a => a.event === "claimed" && a.attempt === job.attempt))
-    add(job.state === "running" ? "running" : "done", `Attempt ${job.attempt} of ${job.maxAttempts} claimed`, job.startedAt, job.attempt > 1 ? `By ${job.worker}. Earlier attempts ran on another instance, or before this one started.` : `By ${job.worker}, ${duration(job.startedAt - Math.max(job.createdAt, job.runAt))} after it was due.`);
-  if (job.state === "running") add("running", job.cancelRequested ? "Running, told to stop" : "Running", null, job.progress === null ? `For ${took(job, now)}.` : `For ${took(job, now)}, ${Math.round(job.progress * 100)} % done.`);
-  if (job.state === "queued") add("future", job.runAt > now + 1000 ? `Waits until ${time(job.runAt)}` : "Waits for a worker", null, job.error ? `The last attempt: ${job.error.detail}` : "");
-  if (isFinal(job.state) && !(last?.event === "ended" && last.state === job.state)) add(job.state, job.state[0].toUpperCase() + job.state.slice(1), job.finishedAt, ...[job.error?.detail].filter(Boolean));
+  const last = job.earlier.at(-1);
+  // The latest attempt is in the list if it was retried, lost or handed back.
+  if (job.startedAt !== null && job.startedAt !== last?.startedAt)
+    claimed(job.state === "running" ? "running" : "done", job.attempt, job.startedAt, job.worker, job.attempt === 1 && !last ? job.startedAt - Math.max(job.createdAt, job.runAt) : null);
+  if (job.state === "running") {
+    add("running", job.cancelRequested ? "Running, told to stop" : "Running", null, job.progress === null ? `For ${took(job, now)}.` : `For ${took(job, now)}, ${Math.round(job.progress * 100)} % done.`);
+    if (job.stale) add("failed", "Stale", null, stale);
+  }
+  if (job.state === "queued") add("future", job.runAt > now + 1000 ? `Waits until ${time(job.runAt)}` : "Waits for a worker", null);
+  if (isFinal(job.state)) add(job.state, capital(job.state), job.finishedAt, why(job.error));
   return items;
+}
+
+function capital(text) { return text[0].toUpperCase() + text.slice(1); }
+
+/** What the client has sent, as a file. By a change's way: it may need the key. */
+async function payload() {
+  try {
+    const file = await download(`job/payload?id=${id}`);
+    const link = el("a", { href: URL.createObjectURL(file), download: `job-${id}-payload` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  } catch (fault) { notice(fault.message, false); }
+}
+
+function notice(text, good) {
+  const place = $("#notice");
+  place.className = `notice ${good ? "good" : "bad"}`;
+  place.hidden = false;
+  say(place, capital(text));
 }
 
 async function act(action) {
   if (action === "cancel" && !await confirmed("Cancel the job?", job.state === "running" ? "Its worker is told to stop." : "It has not begun.", "Cancel the job")) return;
   let text, good = true;
   try { text = `${(await change("jobs/change", { action, job: id })).detail}.`; } catch (fault) { text = fault.message; good = false; }
-  const notice = $("#notice");
-  notice.className = `notice ${good ? "good" : "bad"}`;
-  notice.hidden = false;
-  say(notice, text[0].toUpperCase() + text.slice(1));
+  notice(text, good);
 }

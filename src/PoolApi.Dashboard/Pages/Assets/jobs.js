@@ -1,7 +1,7 @@
 import { $, el, say, set, count, relative, moment, announce, confirmed, change, read } from "./common.js";
 import { Live } from "./live.js";
 import { showLog } from "./actions.js";
-import { states, canCancel, canRetry, stateBadge, progressBar, took } from "./job-words.js";
+import { states, canCancel, canRetry, stateBadge, progressBar, took, stale } from "./job-words.js";
 
 const form = $("#filters");
 const rows = new Map(); // id → { job, row }
@@ -9,7 +9,7 @@ let order = [], next = null, counts = {}, paused = false, offset = 0, canChange 
 
 const asked = new URLSearchParams(location.search);
 for (const state of states) form.elements.state.append(el("option", { value: state, text: state }));
-for (const name of ["state", "tag", "id"]) form.elements[name].value = asked.get(name) ?? "";
+for (const name of ["state", "tag", "id", "key"]) form.elements[name].value = asked.get(name) ?? "";
 if (asked.get("kind")) form.elements.kind.append(el("option", { value: asked.get("kind"), text: asked.get("kind") }));
 form.elements.kind.value = asked.get("kind") ?? "";
 let cursor = asked.get("cursor");
@@ -24,7 +24,7 @@ read("jobs/kinds").then(known => {
 /** The filter as the address has it: what is typed and not asked for yet is no filter. */
 function filter() {
   const of = {};
-  for (const name of ["state", "kind", "tag", "id"]) { const value = new URLSearchParams(location.search).get(name); if (value) of[name] = value; }
+  for (const name of ["state", "kind", "tag", "id", "key"]) { const value = new URLSearchParams(location.search).get(name); if (value) of[name] = value; }
   return of;
 }
 
@@ -66,7 +66,7 @@ function show() {
     const entry = rows.get(id);
     if (!entry) continue;
     if (!entry.row) entry.row = makeRow(entry.job);
-    if (entry.row.shown !== entry.job.version) fill(entry.row, entry.job, entry.fresh);
+    if (entry.row.shown !== `${entry.job.version} ${entry.job.stale}`) fill(entry.row, entry.job, entry.fresh);
     if (entry.row === place) place = place.nextElementSibling; else body.insertBefore(entry.row, place);
   }
   tick();
@@ -89,9 +89,10 @@ function makeRow(job) {
 
 function fill(row, job, fresh) {
   const cells = row.cells_;
-  row.shown = job.version;
+  row.shown = `${job.version} ${job.stale}`;
   say(cells.kind, job.kind);
   cells.state.replaceChildren(stateBadge(job));
+  if (job.stale) cells.state.append(" ", el("span", { class: "badge bad", title: stale, text: "stale" }));
   if (job.error) cells.state.append(" ", el("span", { class: "muted", title: job.error.detail, text: job.error.name }));
   cells.progress.replaceChildren(...[progressBar(job)].filter(Boolean));
   say(cells.attempt, `${job.attempt} of ${job.maxAttempts}`);
@@ -185,7 +186,7 @@ function go(wanted) {
 function reload() {
   const now = new URLSearchParams(location.search);
   cursor = now.get("cursor");
-  for (const name of ["state", "kind", "tag", "id"]) form.elements[name].value = now.get(name) ?? "";
+  for (const name of ["state", "kind", "tag", "id", "key"]) form.elements[name].value = now.get(name) ?? "";
   for (const { row } of rows.values()) row?.remove();
   rows.clear();
   order = [];

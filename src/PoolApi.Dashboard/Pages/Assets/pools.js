@@ -230,6 +230,15 @@ class Pool {
       ...(standIn ? [item("stand-in", "stand-in for a stuck worker")] : []));
   }
 
+  /** Brings a worker's row into view, and a piece of its strip. */
+  reveal(id, piece) {
+    const workers = [...this.workers.values()].sort((a, b) => a.id - b.id);
+    this.page = Math.floor(workers.findIndex(w => w.id === id) / perPage);
+    this.show();
+    if (piece && piece.start < end() - view.span) document.querySelector("[data-span='300']").click();
+    this.rows.get(id).reveal(piece);
+  }
+
   draw(to) {
     const from = to - view.span;
     const [a, b, c] = this.#parts.ruler.children;
@@ -293,6 +302,15 @@ class Row {
       cells.activity.dataset.is = activity ?? "";
       cells.activity.replaceChildren(...(activity ? [el("span", { class: "activity", "data-is": activity, text: activity === "waits" ? "waits for CPU" : activity, title: activities[activity] ?? null })] : []));
     }
+  }
+
+  reveal(piece) {
+    this.row.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
+    this.row.classList.add("fresh");
+    this.#cursor = piece;
+    this.#strip.focus({ preventScroll: true });
+    if (piece) set(this.#strip, "aria-valuetext", sentence(piece, serverNow()));
+    drawAll();
   }
 
   draw(from, to) {
@@ -409,7 +427,28 @@ function take(frame) {
   if (frame.snapshots) showSnapshots(frame.snapshots);
 }
 
-function showAll() { for (const pool of pools.values()) pool.show(); drawAll(); }
+function showAll() { for (const pool of pools.values()) pool.show(); drawAll(); goTo(); }
+
+/** The address may name a worker, or a trace whose piece is looked for: its row comes into view, once. */
+let wanted = new URLSearchParams(location.hash.slice(1));
+addEventListener("hashchange", () => { wanted = new URLSearchParams(location.hash.slice(1)); goTo(); });
+function goTo() {
+  const name = wanted.get("worker"), trace = wanted.get("trace");
+  if (!name && !trace) return;
+  for (const pool of pools.values()) {
+    for (const worker of [...pool.workers.values()].sort((a, b) => a.id - b.id)) {
+      const piece = trace ? pool.lane(worker.id).within(serverNow() - 300_000, serverNow()).findLast(p => p.trace === trace) : null;
+      if (worker.name !== name && !piece) continue;
+      wanted = new URLSearchParams();
+      pool.reveal(worker.id, piece);
+      return;
+    }
+  }
+  if (view.clock !== 0) {
+    wanted = new URLSearchParams();
+    complain(trace ? "The strips of this instance have no piece of that trace: it ran elsewhere, or too long ago." : `There is no worker ${name} now.`);
+  }
+}
 
 function drawAll() {
   const to = end();
