@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using NetVips;
 using PoolApi.Thumbnails.Avif;
+using PoolApi.Thumbnails.Colours;
 using PoolApi.Thumbnails.Inspection;
 using PoolApi.Thumbnails.Jpeg;
 using PoolApi.Thumbnails.Tiff;
@@ -20,14 +21,15 @@ internal sealed class ImageReader : IDisposable
     private readonly TiffLayout? _tiff;
     private readonly bool _isInterlacedPng;
     private readonly bool _isCompletedJpeg;
-
     private readonly FrameArea? _frame;
+    private readonly CodePoints? _colours;
 
     private ImageReader(InspectedImage inspected)
     {
         var image = inspected.ReadNeeded();
         _kind = inspected.Kind;
         _frame = inspected.Frame;
+        _colours = inspected.Colours;
         switch (_kind)
         {
             case ImageKind.Jpeg:
@@ -73,11 +75,11 @@ internal sealed class ImageReader : IDisposable
             ImageKind.Jpeg => Image.JpegloadSource(_source, shrink: JpegShrink(shrink), access: TopToBottom, failOn: _isCompletedJpeg ? Enums.FailOn.Warning : Faults),
             ImageKind.Webp when _frame is { } frame => PlaceOnCanvas(Image.WebploadSource(_source, memory: true, access: TopToBottom, failOn: Faults), frame),
             ImageKind.Webp => Image.WebploadSource(_source, scale: 1 / shrink, memory: true, access: TopToBottom, failOn: Faults),
-            ImageKind.Png => Image.PngloadSource(_source, memory: _isInterlacedPng, access: TopToBottom, failOn: Faults),
+            ImageKind.Png => Tag(Image.PngloadSource(_source, memory: _isInterlacedPng, access: TopToBottom, failOn: Faults)),
             ImageKind.Gif when _frame is { } frame => PlaceOnCanvas(Image.GifloadSource(_source, access: TopToBottom, failOn: Faults), frame),
             ImageKind.Gif => Image.GifloadSource(_source, access: TopToBottom, failOn: Faults),
             ImageKind.Tiff => LoadTiff(_tiff!),
-            ImageKind.Avif => Image.HeifloadSource(_source, access: TopToBottom, failOn: Faults),
+            ImageKind.Avif => Tag(Image.HeifloadSource(_source, access: TopToBottom, failOn: Faults)),
             _ => throw new InvalidOperationException($"{_kind} is not an image kind"),
         };
     }
@@ -115,6 +117,25 @@ internal sealed class ImageReader : IDisposable
             using var withAlpha = covered.HasAlpha() ? covered.Copy() : covered.Bandjoin(255);
             return withAlpha.Embed(
                 frame.Left, frame.Top, canvas.Width, canvas.Height, extend: Enums.Extend.Background, background: new double[withAlpha.Bands]);
+        }
+    }
+
+    // libvips does not read code points, but it does read profiles. In a PNG they come before a profile, in an AVIF behind one.
+    private Image Tag(Image image)
+    {
+        const string Profile = "icc-profile-data";
+        bool hasProfile = image.Contains(Profile);
+        if (_colours is not { } colours || _kind == ImageKind.Avif && hasProfile) return image;
+
+        byte[]? profile = colours.ToProfile(isGrey: image.Bands < 3);
+        if (profile is null && !(colours.IsSrgb && hasProfile)) return image;
+        using (image)
+        {
+            return image.Mutate(copy =>
+            {
+                if (profile is null) copy.Remove(Profile);
+                else copy.Set(GValue.BlobType, Profile, profile);
+            });
         }
     }
 

@@ -1,10 +1,13 @@
+using PoolApi.Thumbnails.Colours;
+
 namespace PoolApi.Thumbnails.Avif;
 
-/// <summary>The header of an AV1 stream: AV1, 5.5.1, up to the depth of its samples.</summary>
+/// <summary>The header of an AV1 stream: AV1, 5.5.1, up to its colours.</summary>
 /// <param name="Area">How many pixels a frame may have.</param>
 /// <param name="IsFull">Whether its profile allows 12 bits, or colours that are not subsampled in both directions.</param>
 /// <param name="IsDeep">Whether samples have more than 8 bits.</param>
-internal readonly record struct Av1SequenceHeader(double Area, bool IsFull, bool IsDeep)
+/// <param name="Colours">Which colours there are, if it says so.</param>
+internal readonly record struct Av1SequenceHeader(double Area, bool IsFull, bool IsDeep, CodePoints? Colours)
 {
     /// <summary>The highest level that AV1 gives a meaning to, but for <see cref="UnlimitedLevel"/>.</summary>
     private const int LastLevel = 19;
@@ -21,7 +24,7 @@ internal readonly record struct Av1SequenceHeader(double Area, bool IsFull, bool
     public static Av1SequenceHeader Read(ReadOnlySpan<byte> header, List<int>? reservedLevels = null)
     {
         var bits = new BitReader(header);
-        bool isFull = bits.Next(3) != 0;
+        int profile = (int)bits.Next(3);
         bits.Next(1);
         bool isReduced = bits.Flag();
         if (isReduced) ReadLevel(ref bits, reservedLevels);
@@ -31,7 +34,16 @@ internal readonly record struct Av1SequenceHeader(double Area, bool IsFull, bool
         int heightBits = (int)bits.Next(4) + 1;
         double area = (bits.Next(widthBits) + 1.0) * (bits.Next(heightBits) + 1.0);
         SkipTools(ref bits, isReduced);
-        return new Av1SequenceHeader(area, isFull, IsDeep: bits.Flag());
+        bool isDeep = bits.Flag();
+        return new Av1SequenceHeader(area, IsFull: profile != 0, isDeep, ReadColours(ref bits, profile, isDeep));
+    }
+
+    private static CodePoints? ReadColours(ref BitReader bits, int profile, bool isDeep)
+    {
+        // Whether there are 12 bits, and whether there is luma alone.
+        if (profile == 2 && isDeep) bits.Next(1);
+        if (profile != 1) bits.Next(1);
+        return bits.Flag() ? new CodePoints((int)bits.Next(8), (int)bits.Next(8)) : null;
     }
 
     private static void ReadOperatingPoints(ref BitReader bits, List<int>? reservedLevels)

@@ -1,3 +1,5 @@
+using PoolApi.Thumbnails.Colours;
+
 namespace PoolApi.Thumbnails.Avif;
 
 /// <summary>One item of an AVIF file: a coded image, or an image that is derived from other items.</summary>
@@ -17,4 +19,7 @@ internal sealed class AvifItem
 
     /// <summary>How many pixels it has, as its properties say.</summary>
     public double Area { get; set; }
+
+    /// <summary>Which colours it has, as its properties say.</summary>
+    public CodePoints? Colours { get; set; }
 }

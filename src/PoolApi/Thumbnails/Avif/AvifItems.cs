@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using PoolApi.Thumbnails.Colours;
 
 namespace PoolApi.Thumbnails.Avif;
 
@@ -66,10 +67,26 @@ internal sealed class AvifItems
         return from.Slice((int)at, (int)(length == 0 ? room : Math.Min(length, room)));
     }
 
+    /// <summary>
+    /// Which colours the primary image has, as its properties say, or else the AV1 stream that it starts with.
+    /// </summary>
+    public CodePoints? ColoursOfPrimary(ReadOnlySpan<byte> file)
+    {
+        if (Find(_primary) is not { } image) return null;
+        if (image.Colours is { } said) return said;
+        AvifItem? coded = image.Sources.Count > 0 ? Find(image.Sources[0]) : image;
+        if (coded is not { Pieces.Count: > 0 }) return null;
+        foreach (Av1Unit unit in Av1Unit.Of(Slice(file, coded, piece: 0)))
+        {
+            if (unit.Type == Av1Unit.SequenceHeader) return Av1SequenceHeader.Read(unit.Content).Colours;
+        }
+        return null;
+    }
+
     private void ReadTables(IsoBox meta)
     {
         IsKnown = true;
-        var areas = new List<double>();
+        var properties = new List<(double Area, CodePoints? Colours)>();
         ReadOnlySpan<byte> associations = default;
         foreach (IsoBox box in meta.Boxes(header: 4))
         {
@@ -78,9 +95,9 @@ internal sealed class AvifItems
             else if (box.Is("iloc"u8)) ReadLocations(box.Content);
             else if (box.Is("iref"u8)) ReadReferences(box);
             else if (box.Is("idat"u8)) _itemData = box.ContentAt..(box.ContentAt + box.Content.Length);
-            else if (box.Is("iprp"u8)) ReadProperties(box, areas, ref associations);
+            else if (box.Is("iprp"u8)) ReadProperties(box, properties, ref associations);
         }
-        ReadAssociations(associations, areas);
+        ReadAssociations(associations, properties);
     }
 
     private void ReadPrimary(ReadOnlySpan<byte> content)
@@ -150,16 +167,18 @@ internal sealed class AvifItems
         }
     }
 
-    private void ReadProperties(IsoBox properties, List<double> areas, ref ReadOnlySpan<byte> associations)
+    private void ReadProperties(IsoBox boxes, List<(double Area, CodePoints? Colours)> properties, ref ReadOnlySpan<byte> associations)
     {
-        foreach (IsoBox box in properties.Boxes())
+        foreach (IsoBox box in boxes.Boxes())
         {
             if (box.Is("ipma"u8) && associations.IsEmpty) associations = box.Content;
             if (!box.Is("ipco"u8)) continue;
             foreach (IsoBox property in box.Boxes())
             {
                 if (!Admit()) return;
-                areas.Add(property.Is("ispe"u8) ? AreaOf(property.Content) : 0);
+                properties.Add((
+                    property.Is("ispe"u8) ? AreaOf(property.Content) : 0,
+                    property.Is("colr"u8) ? ColoursOf(property.Content) : null));
             }
         }
     }
@@ -171,7 +190,15 @@ internal sealed class AvifItems
         return (double)reader.Number(4) * reader.Number(4);
     }
 
-    private void ReadAssociations(ReadOnlySpan<byte> content, List<double> areas)
+    // Code points; the other kinds of this property are ICC profiles, which the decoder hands on.
+    private static CodePoints? ColoursOf(ReadOnlySpan<byte> content)
+    {
+        if (content.Length < 8 || !content[..4].SequenceEqual("nclx"u8)) return null;
+        var reader = new BigEndianReader(content[4..]);
+        return new CodePoints((int)reader.Number(2), (int)reader.Number(2));
+    }
+
+    private void ReadAssociations(ReadOnlySpan<byte> content, List<(double Area, CodePoints? Colours)> properties)
     {
         var reader = new BigEndianReader(content);
         ulong versionAndFlags = reader.Number(4);
@@ -180,11 +207,13 @@ internal sealed class AvifItems
         for (ulong count = reader.Number(4); count > 0 && !reader.IsEmpty && Admit(); count--)
         {
             AvifItem item = ItemOf((uint)reader.Number(idSize));
-            for (ulong properties = reader.Number(1); properties > 0 && !reader.IsEmpty; properties--)
+            for (ulong used = reader.Number(1); used > 0 && !reader.IsEmpty; used--)
             {
                 // The highest bit says that a reader must know the property.
                 int index = (int)reader.Number(indexSize) & (indexSize == 1 ? 0x7F : 0x7FFF);
-                if (index >= 1 && index <= areas.Count) item.Area = Math.Max(item.Area, areas[index - 1]);
+                if (index < 1 || index > properties.Count) continue;
+                item.Area = Math.Max(item.Area, properties[index - 1].Area);
+                item.Colours ??= properties[index - 1].Colours;
             }
         }
     }

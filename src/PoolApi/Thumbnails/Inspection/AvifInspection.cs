@@ -33,6 +33,7 @@ internal static class AvifInspection
             return new DecodeCost(double.PositiveInfinity, 0, FormattableString.Invariant($"more than {AvifItems.MaxEntries} entries in its tables of items"));
 
         foreach (int movie in items.Movies) excerpt.Patch(movie, "free"u8);
+        excerpt.Colours = items.ColoursOfPrimary(image);
         Cost cost = new Costs(items).OfPrimary(image);
         string what = double.IsFinite(cost.Pixels) ? DecodeCost.Megapixels(cost.Pixels) + " in its coded images" : "coded images in pieces that overlap";
         return new DecodeCost(cost.Seconds, cost.Bytes, what, items.Find(items.Primary)?.Area ?? 0);

@@ -1,3 +1,5 @@
+using PoolApi.Thumbnails.Colours;
+
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
@@ -21,6 +23,9 @@ internal ref struct Excerpt(Span<byte> target)
 
     /// <summary>Where the first frame of an animation lies.</summary>
     public FrameArea? Frame { get; set; }
+
+    /// <summary>Which colours the picture has, if the container says so by code points.</summary>
+    public CodePoints? Colours { get; set; }
 
     /// <summary>Whether the decoder is to see the excerpt in place of the whole.</summary>
     public readonly bool IsWorthCopying => _mustApply || _droppedBytes > WorthBytes || _droppedPieces > WorthPieces;

@@ -1,3 +1,5 @@
+using PoolApi.Thumbnails.Colours;
+
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
@@ -18,6 +20,7 @@ internal sealed class InspectedImage
         Cost = ImageInspection.Walk(image.Span, kind, ref counted);
         Refusal = Cost.Refusal(limits);
         Frame = counted.Frame is { IsWhole: false, IsInside: true } frame ? frame : null;
+        Colours = counted.Colours;
         _neededLength = counted.IsWorthCopying && counted.Length > 0 ? counted.Length : 0;
     }
 
@@ -35,6 +38,9 @@ internal sealed class InspectedImage
 
     /// <summary>Where the first frame of an animation lies, if it leaves a part of the canvas uncovered.</summary>
     public FrameArea? Frame { get; }
+
+    /// <summary>Which colours the picture has, if the container says so by code points.</summary>
+    public CodePoints? Colours { get; }
 
     /// <summary>Walks over the container of an image.</summary>
     public static InspectedImage Inspect(ReadOnlyMemory<byte> image, ImageKind kind, DecodeLimits limits) => new(image, kind, limits);

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using PoolApi.Thumbnails.Colours;
 
 namespace PoolApi.Thumbnails.Inspection;
 
@@ -38,6 +39,8 @@ internal static class PngInspection
             ReadOnlySpan<byte> data = chunk.Slice(8, (int)length);
             at += chunk.Length;
             if (at == 8 + chunk.Length && type.SequenceEqual("IHDR"u8) && length >= 13) cost = Estimate(data);
+
+            if (type.SequenceEqual("cICP"u8) && length >= 2) excerpt.Colours ??= new CodePoints(data[0], data[1]);
 
             // An upper-case letter marks a chunk that nobody may skip.
             bool critical = (type[0] & 0x20) == 0;

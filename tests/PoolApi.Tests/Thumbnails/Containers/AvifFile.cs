@@ -8,10 +8,11 @@ internal static class AvifFile
 {
     /// <summary>
     /// A grid that says how large it is, of references that all name the same tile, which has its coded frame once or more often.
+    /// A tag of code points says which colours the grid has.
     /// </summary>
-    public static byte[] Grid(int width, int height, int columns, int rows, int tileSide, int frames = 1)
+    public static byte[] Grid(int width, int height, int columns, int rows, int tileSide, int frames = 1, double[]? colour = null, (int Primaries, int Transfer)? tag = null)
     {
-        byte[] tile = Coded(tileSide, out byte[] config);
+        byte[] tile = Coded(tileSide, colour ?? Samples.Red, out byte[] config);
         byte[] data = [.. Enumerable.Repeat(tile, frames).SelectMany(static t => t)];
         byte[] grid = new ByteWriter().U8(0).U8(0).U8(rows - 1).U8(columns - 1).U16(width).U16(height).ToArray();
         int cells = rows * columns;
@@ -22,9 +23,11 @@ internal static class AvifFile
             .Raw(FullBox("ispe", 0, new ByteWriter().U32(width).U32(height).ToArray()))
             .Raw(FullBox("ispe", 0, new ByteWriter().U32(tileSide).U32(tileSide).ToArray()))
             .Raw(config)
-            .Raw(FullBox("pixi", 0, [3, 8, 8, 8])).ToArray();
+            .Raw(FullBox("pixi", 0, [3, 8, 8, 8]))
+            .Raw(tag is { } said ? Box("colr", new ByteWriter().Text("nclx").U16(said.Primaries).U16(said.Transfer).U16(6).U8(0x80).ToArray()) : Box("free", []))
+            .ToArray();
         byte[] associations = new ByteWriter().U32(2)
-            .U16(1).U8(2).U8(1).U8(4)
+            .U16(1).U8(3).U8(1).U8(4).U8(5)
             .U16(2).U8(3).U8(2).U8(0x83).U8(4).ToArray();
 
         byte[] Meta(int gridAt, int tileAt) => FullBox("meta", 0, new ByteWriter()
@@ -87,9 +90,9 @@ internal static class AvifFile
         new ByteWriter().U32(data.Length + 12).Text(type).U32((long)version << 24).Raw(data).ToArray();
 
     // What libvips writes: the coded image in mdat, and its configuration.
-    private static byte[] Coded(int side, out byte[] config)
+    private static byte[] Coded(int side, double[] colour, out byte[] config)
     {
-        using Image tile = Samples.Solid(side, side, Samples.Red);
+        using Image tile = Samples.Solid(side, side, colour);
         byte[] avif = tile.HeifsaveBuffer(q: 50, compression: Enums.ForeignHeifCompression.Av1, effort: 0, keep: Enums.ForeignKeep.None);
         config = BoxAt(avif, avif.AsSpan().IndexOf("av1C"u8) - 4);
         return BoxAt(avif, avif.AsSpan().LastIndexOf("mdat"u8) - 4)[8..];
