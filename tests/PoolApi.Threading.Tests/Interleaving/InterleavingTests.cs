@@ -8,15 +8,20 @@ namespace PoolApi.Threading.Tests.Interleaving;
 /// </summary>
 /// <remarks>
 /// A failure names its seed. <c>POOLAPI_SEED=…</c> replays that seed in every scenario; <c>POOLAPI_SCHEDULES=…</c> sets how
-/// many schedules are run of each. Alone on the machine: an explorer takes a whole core.
+/// many schedules are run of each, and <c>POOLAPI_LONG_TESTS=1</c> runs <see cref="ManySchedules"/>. Alone on the machine: an explorer takes
+/// a whole core.
 /// </remarks>
 [CollectionDefinition(nameof(InterleavingTests), DisableParallelization = true)]
 [Collection(nameof(InterleavingTests))]
 public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : IClassFixture<InterleavingTests.Explorers>
 {
-    // 60,000 of each scenario; those of PlantedFaultTests, on a kernel with more steps, come on top.
-    private const long Fixed = 15_000;
-    private const long Fresh = 45_000;
+    /// <summary>The schedules of each scenario in a short run. <see cref="PlantedFaultTests"/> holds it to finding every planted fault.</summary>
+    internal const long FewSchedules = 4_000;
+
+    /// <summary>The schedules of each scenario in a long run.</summary>
+    internal const long ManySchedules = 60_000;
+
+    private static long SchedulesOfEach => (long?)Number("POOLAPI_SCHEDULES") ?? (LongTests.Wanted ? ManySchedules : FewSchedules);
 
     public static TheoryData<string> Names => [.. Scenarios.All.Select(static s => s.Name)];
 
@@ -32,12 +37,12 @@ public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : I
             Assert.True(replayed is null, replayed);
             return;
         }
-        long asked = (long?)Number("POOLAPI_SCHEDULES") ?? 0;
+        // A quarter is the same in every run, so that a change is compared with what was before it; the others are new.
+        long known = SchedulesOfEach / 4;
         long before = exploration.Schedules;
         TimeSpan timeBefore = exploration.Time;
         ulong fresh = (ulong)Random.Shared.NextInt64();
-        string? failure = exploration.Explore(explored, 1, asked == 0 ? Fixed : asked / 4)
-            ?? exploration.Explore(explored, fresh, asked == 0 ? Fresh : asked - (asked / 4));
+        string? failure = exploration.Explore(explored, 1, known) ?? exploration.Explore(explored, fresh, SchedulesOfEach - known);
         long schedules = exploration.Schedules - before;
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{schedules} schedules, base seeds 1 and {fresh}, {schedules / (exploration.Time - timeBefore).TotalSeconds:F0} a second");

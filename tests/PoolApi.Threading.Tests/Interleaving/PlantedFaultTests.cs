@@ -7,8 +7,11 @@ namespace PoolApi.Threading.Tests.Interleaving;
 [Collection(nameof(InterleavingTests))]
 public sealed class PlantedFaultTests
 {
-    private const long Most = 1_500_000;
-    private const long Clean = 300_000; // InterleavingTests count on them
+    // What a short run explores has to show every fault.
+    private static readonly long Most = InterleavingTests.FewSchedules * Scenarios.All.Count;
+
+    // On a kernel with more steps than the one of InterleavingTests, and so beside theirs.
+    private static readonly long CleanOfEach = LongTests.Wanted ? 7_000 : 700;
 
     public static TheoryData<string> Names => [.. PlantedFaults.All.Keys];
 
@@ -25,7 +28,7 @@ public sealed class PlantedFaultTests
     public void The_explorer_finds_nothing_in_the_kernel_as_it_is()
     {
         ulong seed = (ulong)Random.Shared.NextInt64();
-        (string? failure, long schedules) = PatchedKernel.Explore([], seed, Clean, slice: Clean / Scenarios.All.Count);
+        (string? failure, long schedules) = PatchedKernel.Explore([], seed, CleanOfEach * Scenarios.All.Count, slice: CleanOfEach);
         TestContext.Current.TestOutputHelper?.WriteLine($"{schedules} schedules, base seed {seed}");
         Assert.True(failure is null, failure);
     }
