@@ -3,11 +3,11 @@ using PoolApi.Jobs.Stores;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>What an app says of its jobs beside the options: where they are kept. Returned by <c>AddJobs</c>.</summary>
+/// <summary>Configures the store of an app's jobs. Returned by <c>AddJobs</c>. Used while services are registered; not thread-safe.</summary>
 public sealed class JobsBuilder
 {
-    /// <summary>Makes a builder.</summary>
-    /// <param name="services">The app's services. They have the <see cref="JobInstruments"/>.</param>
+    /// <summary>Creates a builder.</summary>
+    /// <param name="services">The app's services, in which the <see cref="JobInstruments"/> are registered.</param>
     internal JobsBuilder(IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -17,8 +17,8 @@ public sealed class JobsBuilder
     /// <summary>The app's services.</summary>
     public IServiceCollection Services { get; }
 
-    /// <summary>Keeps jobs in a store. It is made when the app starts, opened before the server listens, and disposed of at the stop.</summary>
-    /// <param name="store">Makes the store. Called once.</param>
+    /// <summary>Registers the store. The app creates it at the start, opens it before the server listens, and disposes of it at the stop.</summary>
+    /// <param name="store">Creates the store. Called once.</param>
     /// <exception cref="InvalidOperationException">The app has a store already.</exception>
     internal JobsBuilder UseStore(Func<IServiceProvider, IJobStore> store)
     {

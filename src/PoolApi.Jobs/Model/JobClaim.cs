@@ -1,54 +1,54 @@
 namespace PoolApi.Jobs;
 
-/// <summary>An attempt that an instance has taken on: nobody else runs the job while its lease lasts.</summary>
-/// <param name="Job">The job, running.</param>
-/// <param name="Payload">What is to be run.</param>
+/// <summary>A claimed attempt of a job. No other instance runs the job while its lease lasts.</summary>
+/// <param name="Job">The job, in the state Running.</param>
+/// <param name="Payload">The work to run.</param>
 /// <param name="Number">
-/// Counts the job's claims. What an instance writes of a job carries it; if the job has been claimed again since, nothing is
-/// written: a lease that ran out cannot end a job twice.
+/// The number of the job's claim: a fencing token. Every write of an instance carries it, and the store ignores the write if the job has been
+/// claimed again since. So an instance whose lease ran out cannot end the job a second time.
 /// </param>
-/// <param name="Redeliveries">How often an instance died with it, or lost its lease.</param>
-/// <param name="IsFirst">Nobody has claimed the job before.</param>
+/// <param name="Redeliveries">How often an instance died while it ran the job, or lost its lease.</param>
+/// <param name="IsFirst">Whether this is the job's first claim.</param>
 internal sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Redeliveries, bool IsFirst)
 {
     /// <summary>
-    /// How long it was at the claim until the job's deadline; <see langword="null"/>: it has none. Not the difference of two times of
-    /// day: between them the clock may have been set.
+    /// The time from the claim to the job's deadline; <see langword="null"/>: it has none. The store measures it, because the wall clock may be
+    /// set in between.
     /// </summary>
     public TimeSpan? TimeLeft { get; init; }
 
     /// <summary>
-    /// The length of a body that the claim has come without, since it is large: <see cref="Stores.IJobStore.ReadBodyAsync"/> reads it.
-    /// 0: the payload has its body.
+    /// The length of a large body that the claim does not include, to be read with <see cref="Stores.IJobStore.ReadBodyAsync"/>. 0: the payload has
+    /// its body.
     /// </summary>
     public long UnreadBytes { get; init; }
 
-    /// <summary>The bytes that the body takes in memory, once it has been read.</summary>
+    /// <summary>The bytes that the body takes in memory when it is read.</summary>
     public long BodyBytes => UnreadBytes + Payload.Body.Length;
 
-    /// <summary>The claim without its body, which can then be collected.</summary>
+    /// <summary>The same claim without its body, so that the body can be garbage collected.</summary>
     public JobClaim WithoutBody() => this with { Payload = Payload.WithBody(default), UnreadBytes = 0 };
 }
 
-/// <summary>What was claimed, and when to ask again.</summary>
-/// <param name="Claims">The jobs; fewer than asked for when no more are due.</param>
+/// <summary>The result of a claim: the claimed jobs, and when to claim again.</summary>
+/// <param name="Claims">The claims. Fewer than requested if no more jobs are due.</param>
 /// <param name="NextDue">
-/// If none was due, how long until the next queued job is; <see langword="null"/> if none is queued. What is past its deadline
-/// does not count. Not told, so <see langword="null"/>, if some were claimed: ask again.
+/// If no job was due, the time until the next queued job is due; <see langword="null"/> if none is queued. Jobs past their deadline do not count.
+/// If jobs were claimed it is <see langword="null"/>: claim again.
 /// </param>
-/// <param name="IsPaused">The store gives out nothing for now, whatever is due; <paramref name="NextDue"/> says for how long.</param>
-/// <param name="IsOutOfBytes">A job that is due was left, since its body did not fit into the bytes that were given.</param>
+/// <param name="IsPaused">The store grants no claims for now, even if jobs are due. <paramref name="NextDue"/> says for how long.</param>
+/// <param name="IsOutOfBytes">A due job was not claimed because its body did not fit into the given bytes.</param>
 internal sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue, bool IsPaused = false, bool IsOutOfBytes = false);
 
-/// <summary>What became of a claim when its lease was to be renewed.</summary>
+/// <summary>The result of renewing the lease of a claim.</summary>
 internal enum LeaseState
 {
-    /// <summary>It lasts on.</summary>
+    /// <summary>The lease is renewed.</summary>
     Held,
 
-    /// <summary>It lasts on, and somebody wants the job cancelled.</summary>
+    /// <summary>The lease is renewed, and the cancellation of the job was requested.</summary>
     CancelRequested,
 
-    /// <summary>The job is no longer this claim's: stop, and write nothing.</summary>
+    /// <summary>The lease is lost: the attempt must stop and write nothing.</summary>
     Lost,
 }

@@ -3,12 +3,12 @@ using System.Buffers.Binary;
 namespace PoolApi.Jobs;
 
 /// <summary>
-/// Makes a job's id: a UUID of version 7 that is greater than all that this process has made before, so that lists, which go by
-/// the id, have jobs in the order in which they came.
+/// Generates job ids: version 7 UUIDs, each greater than all earlier ones of this process. Lists sort by id, so they have jobs in the order of
+/// acceptance.
 /// </summary>
 /// <remarks>
-/// After RFC 9562, section 6.2, method 3: the 12 bits behind the milliseconds are their fraction, and who comes within the same
-/// quarter of a microsecond, or while the clock is set back, gets the next one. The other 62 bits are random, and cannot be guessed.
+/// RFC 9562, section 6.2, method 3: the 12 bits after the milliseconds hold their fraction. An id within the same quarter of a microsecond, or
+/// after the clock was set back, gets the next value. The other 62 bits are random and cannot be guessed.
 /// </remarks>
 internal static class JobId
 {
@@ -16,7 +16,7 @@ internal static class JobId
 
     private static long s_last; // milliseconds since 1970, and their fraction
 
-    /// <summary>The next id. Thread-safe; costs about what a random one does.</summary>
+    /// <summary>Generates the next id. Thread-safe; costs about as much as a random UUID.</summary>
     public static Guid Next()
     {
         long now = (long)(((Int128)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks << FractionBits) / TimeSpan.TicksPerMillisecond);

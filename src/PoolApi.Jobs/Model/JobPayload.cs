@@ -1,18 +1,18 @@
 namespace PoolApi.Jobs;
 
-/// <summary>What a job is to run: bytes, and some texts beside them. Only the executor knows what they mean. Immutable.</summary>
+/// <summary>The work of a job: opaque bytes and some metadata strings. Only the executor interprets them. Immutable.</summary>
 internal sealed class JobPayload
 {
-    /// <summary>How many texts there may be.</summary>
+    /// <summary>The most metadata strings that a payload can have.</summary>
     public const int MaxTexts = 5;
 
     private readonly string?[] _metadata;
 
-    /// <summary>Makes a payload.</summary>
-    /// <param name="body">The bytes. They must stay as they are.</param>
+    /// <summary>Creates a payload.</summary>
+    /// <param name="body">The bytes. The caller must not change them afterwards.</param>
     /// <param name="metadata">
-    /// Up to <see cref="MaxTexts"/> texts, by their place. A <see langword="null"/> among the first three may come back from the store as
-    /// an empty text.
+    /// Up to <see cref="MaxTexts"/> strings, identified by their position. A <see langword="null"/> among the first three may come back from the
+    /// store as an empty string.
     /// </param>
     public JobPayload(ReadOnlyMemory<byte> body, params ReadOnlySpan<string?> metadata)
     {
@@ -27,9 +27,9 @@ internal sealed class JobPayload
     /// <summary>The bytes.</summary>
     public ReadOnlyMemory<byte> Body { get; }
 
-    /// <summary>The texts: always <see cref="MaxTexts"/>, with <see langword="null"/> where nothing was given.</summary>
+    /// <summary>The metadata strings: always <see cref="MaxTexts"/> of them, <see langword="null"/> where none was given.</summary>
     public IReadOnlyList<string?> Metadata => _metadata;
 
-    /// <summary>The same texts with other bytes.</summary>
+    /// <summary>The same metadata with another body.</summary>
     public JobPayload WithBody(ReadOnlyMemory<byte> body) => new(body, _metadata);
 }

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs;
 
-/// <summary>Where a job is.</summary>
+/// <summary>The state of a job.</summary>
 /// <remarks>
 /// <code>
 ///              ┌──── handed back · failed and may be tried again · its instance died ────┐
@@ -8,41 +8,41 @@ namespace PoolApi.Jobs;
 ///   accepted ─► Queued ──claimed──► Running ──► Succeeded · Failed · Cancelled · Expired ─┴─(:retry)─► Queued
 ///                 └──► Cancelled · Expired (never run)
 /// </code>
-/// Each arrow is one transaction of the store; each makes the job's version grow.
+/// Each arrow is one transaction of the store and increments the job's version.
 /// </remarks>
 public enum JobState
 {
-    /// <summary>It waits: for a worker, or for its time (<see cref="Job.RunAt"/>).</summary>
+    /// <summary>The job waits for a worker or for its time (<see cref="Job.RunAt"/>).</summary>
     Queued,
 
-    /// <summary>An instance has it, under a lease.</summary>
+    /// <summary>An instance has claimed the job and holds a lease on it.</summary>
     Running,
 
-    /// <summary>It ran and has a result.</summary>
+    /// <summary>The job has run and has a result.</summary>
     Succeeded,
 
-    /// <summary>It ran, failed, and is not tried again by itself.</summary>
+    /// <summary>The job has failed and is not tried again automatically.</summary>
     Failed,
 
-    /// <summary>Somebody cancelled it.</summary>
+    /// <summary>The job was cancelled on request.</summary>
     Cancelled,
 
-    /// <summary>It did not end before its deadline.</summary>
+    /// <summary>The job did not end before its deadline.</summary>
     Expired,
 }
 
-/// <summary>The states as words.</summary>
+/// <summary>Converts states to words and back.</summary>
 internal static class JobStates
 {
     /// <summary>All states, in their order.</summary>
     public static IReadOnlyList<JobState> All { get; } =
         [JobState.Queued, JobState.Running, JobState.Succeeded, JobState.Failed, JobState.Cancelled, JobState.Expired];
 
-    /// <summary>Whether a job in this state stays there, unless somebody retries it.</summary>
+    /// <summary>Whether the state is final. Only a retry leaves it.</summary>
     public static bool IsFinal(this JobState state) => state >= JobState.Succeeded;
 
-    /// <summary>The word for it in JSON, settings and metrics: lower case.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">It is no state.</exception>
+    /// <summary>The lower-case word for the state in JSON, settings and metrics.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not a state.</exception>
     public static string ToWord(this JobState state) => state switch
     {
         JobState.Queued => "queued",
@@ -54,8 +54,8 @@ internal static class JobStates
         _ => throw new ArgumentOutOfRangeException(nameof(state)),
     };
 
-    /// <summary>The state that a word stands for.</summary>
-    /// <returns><see langword="null"/> if it stands for none.</returns>
+    /// <summary>Parses the word for a state.</summary>
+    /// <returns><see langword="null"/> if it is no such word.</returns>
     public static JobState? Parse(string? word)
     {
         foreach (JobState state in All)

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs;
 
-/// <summary>Which kinds of jobs a claim may take: a pool's own kinds, or all but those of other pools. Immutable.</summary>
+/// <summary>The kinds of jobs that a claim may take: the kinds of one pool, or all kinds except those of other pools. Immutable.</summary>
 internal sealed class KindFilter
 {
     private readonly HashSet<string> _kinds;
@@ -15,21 +15,21 @@ internal sealed class KindFilter
     /// <summary>Any kind.</summary>
     public static KindFilter All { get; } = AllBut([]);
 
-    /// <summary>The kinds that are named, each once.</summary>
+    /// <summary>The listed kinds, without duplicates.</summary>
     public IReadOnlyList<string> Kinds { get; }
 
-    /// <summary>Whether it takes every kind but those; otherwise it takes those and no other.</summary>
+    /// <summary>Whether the filter excludes the listed kinds instead of including them.</summary>
     public bool IsExclusion { get; }
 
-    /// <summary>Takes any kind: the store need not look at it.</summary>
+    /// <summary>Whether the filter accepts every kind, so that the store need not apply it.</summary>
     public bool IsAll => IsExclusion && Kinds.Count == 0;
 
-    /// <summary>These kinds and no other.</summary>
+    /// <summary>Creates a filter that accepts only these kinds.</summary>
     public static KindFilter Only(IEnumerable<string> kinds) => new(kinds, isExclusion: false);
 
-    /// <summary>Every kind but these, those that nobody knows included.</summary>
+    /// <summary>Creates a filter that accepts every kind except these, also kinds that no pool is named for.</summary>
     public static KindFilter AllBut(IEnumerable<string> kinds) => new(kinds, isExclusion: true);
 
-    /// <summary>Whether it takes a kind.</summary>
+    /// <summary>Whether the filter accepts a kind.</summary>
     public bool Contains(string kind) => _kinds.Contains(kind) != IsExclusion;
 }

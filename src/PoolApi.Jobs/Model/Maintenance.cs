@@ -1,17 +1,17 @@
 namespace PoolApi.Jobs;
 
-/// <summary>By which rules a store is tended.</summary>
-/// <param name="Retention">How long after its end a job keeps payload and result; after twice as long it is gone altogether.</param>
-/// <param name="MaxRedeliveries">How often a job may be begun again because its instance died; beyond that it is failed, as poison.</param>
-/// <param name="Limit">How many jobs one transaction may touch.</param>
+/// <summary>The rules of the store's maintenance.</summary>
+/// <param name="Retention">How long a job keeps its payload and result after its end. After twice as long the job is deleted.</param>
+/// <param name="MaxRedeliveries">How often a job may be run again because its instance died. After more deaths it fails as poison.</param>
+/// <param name="Limit">The most jobs that one transaction may change.</param>
 internal sealed record MaintenanceRules(TimeSpan Retention, int MaxRedeliveries, int Limit = 200);
 
-/// <summary>What one round of maintenance did.</summary>
-/// <param name="Expired">Queued jobs whose deadline had passed.</param>
-/// <param name="Redelivered">Jobs whose lease had run out and that are queued again, by kind.</param>
-/// <param name="Poisoned">Jobs that were failed because their instance had died too often.</param>
-/// <param name="Swept">Finished jobs that lost payload and result, or that are gone.</param>
-/// <param name="MayBeMore">A limit was reached: it is worth going on at once.</param>
+/// <summary>The result of one round of maintenance.</summary>
+/// <param name="Expired">The number of queued jobs whose deadline had passed.</param>
+/// <param name="Redelivered">The number of jobs, by kind, that were queued again because their lease had run out.</param>
+/// <param name="Poisoned">The number of jobs that failed because their instance had died too often.</param>
+/// <param name="Swept">The number of finished jobs that lost payload and result or were deleted.</param>
+/// <param name="MayBeMore">Whether a limit was reached, so that another round should follow at once.</param>
 internal sealed record MaintenanceReport(int Expired, IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Swept, bool MayBeMore)
 {
     /// <summary>There was nothing to do.</summary>

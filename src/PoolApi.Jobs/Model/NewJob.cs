@@ -2,10 +2,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs;
 
-/// <summary>A job that is to be accepted.</summary>
+/// <summary>A job to accept.</summary>
 internal sealed record NewJob
 {
-    /// <summary>Its name, a version 7 UUID.</summary>
+    /// <summary>The id, a version 7 UUID. Default: the next of <see cref="JobId"/>.</summary>
     public Guid Id { get; init; } = JobId.Next();
 
     /// <inheritdoc cref="Job.Kind"/>
@@ -20,42 +20,42 @@ internal sealed record NewJob
     /// <inheritdoc cref="Job.Tags"/>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
-    /// <summary>It is not begun before; <see langword="null"/>: at once.</summary>
+    /// <summary>The job does not start before this time; <see langword="null"/>: it is due at once.</summary>
     public DateTimeOffset? RunAt { get; init; }
 
-    /// <summary>How long after it is due it must have ended; <see langword="null"/>: whenever.</summary>
+    /// <summary>The time within which the job must end after it is due; <see langword="null"/>: it has no deadline.</summary>
     public TimeSpan? Timeout { get; init; }
 
     /// <inheritdoc cref="Job.MaxAttempts"/>
     public int MaxAttempts { get; init; } = 1;
 
-    /// <summary>What is to be run.</summary>
+    /// <summary>The work to run.</summary>
     public required JobPayload Payload { get; init; }
 
-    /// <summary>The client's own name for this request, and what it must be equal in; <see langword="null"/>: it is new whatever came before.</summary>
+    /// <summary>The idempotency key; <see langword="null"/>: the job is always new.</summary>
     public IdempotencyKey? Idempotency { get; init; }
 }
 
-/// <summary>A client's own name for a request: the same key of the same client means the same job.</summary>
-/// <param name="Key">What the client sent.</param>
-/// <param name="Fingerprint">A hash of the request; another one under the same key is another request, and refused.</param>
+/// <summary>An idempotency key: requests of one client with the same key get the same job.</summary>
+/// <param name="Key">The key that the client sent.</param>
+/// <param name="Fingerprint">A hash of the request. A request with the same key and another fingerprint is refused.</param>
 internal sealed record IdempotencyKey(string Key, ReadOnlyMemory<byte> Fingerprint);
 
-/// <summary>What became of a job that was to be accepted.</summary>
-/// <param name="Outcome">Whether it is new.</param>
-/// <param name="Job">The job: the new one as it was accepted, or the one that has the key.</param>
-/// <param name="Claim">The new one's claim, if it was claimed as well. It runs by now.</param>
+/// <summary>The result of accepting a job.</summary>
+/// <param name="Outcome">Whether the job is new.</param>
+/// <param name="Job">The new job, or the existing job with the same key.</param>
+/// <param name="Claim">The claim of the new job, if it was claimed in the same transaction.</param>
 internal readonly record struct JobAcceptance(AcceptOutcome Outcome, Job Job, JobClaim? Claim = null);
 
-/// <summary>Whether a job was new.</summary>
+/// <summary>The outcome of accepting a job.</summary>
 internal enum AcceptOutcome
 {
-    /// <summary>It is committed to the disk.</summary>
+    /// <summary>The job is new and committed to disk.</summary>
     Created,
 
-    /// <summary>There was one under the same key, of the same request.</summary>
+    /// <summary>A job with the same key and fingerprint exists.</summary>
     Existing,
 
-    /// <summary>There was one under the same key, of another request: nothing was stored.</summary>
+    /// <summary>A job with the same key and another fingerprint exists. Nothing was stored.</summary>
     OtherRequest,
 }
