@@ -4,22 +4,22 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.Running;
 
 /// <content>
-/// Jobs that are claimed as they are accepted: while this instance has nothing else to do, one transaction instead of two, and
-/// nobody who has to look.
+/// Accepting: claims a job in the transaction that accepts it, if a worker is free and no other job waits. That saves a transaction and the
+/// wake-up of the claiming flow.
 /// </content>
 internal sealed partial class JobDispatcher
 {
     private readonly TaskCompletionSource _accepted = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _accepting; // acceptances under way that may bring a claim
+    private int _accepting; // acceptances under way that may return a claim
 
     /// <summary>
-    /// Accepts a job. While a worker is free for it and no other job is known to wait, it is claimed in the same transaction, and
-    /// its attempt begins before this returns: it need not be looked for first.
+    /// Accepts a job. If a worker is free and no other job is known to wait, the same transaction claims it, and its attempt begins before this
+    /// method returns.
     /// </summary>
-    /// <param name="job">The job. Its body must stay as it is while the attempt runs.</param>
-    /// <param name="isWaitedFor">Its client waits for it as for any request: see <see cref="RequestPromptClaim"/>, which this does.</param>
-    /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="JobStoreUnavailableException">As <see cref="IJobStore.AcceptAsync"/>.</exception>
+    /// <param name="job">The job. Its body must not change while the attempt runs.</param>
+    /// <param name="isWaitedFor">Whether the client waits for the result. If so, this calls <see cref="RequestPromptClaim"/> when the job was not claimed.</param>
+    /// <param name="cancellation">Cancels the wait for the store.</param>
+    /// <exception cref="JobStoreUnavailableException">See <see cref="IJobStore.AcceptAsync"/>.</exception>
     public async ValueTask<JobAcceptance> AcceptAsync(NewJob job, bool isWaitedFor, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(job);
@@ -38,7 +38,7 @@ internal sealed partial class JobDispatcher
             JobAcceptance acceptance = await _store.AcceptAndClaimAsync(job, Owner, LeaseTime, cancellation);
             if (acceptance.Claim is { } claim)
             {
-                // Its attempt is no part of what its client's request does.
+                // The attempt must not inherit the execution context of its client's request.
                 using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
                 Begin(claim, isWaitedFor ? WorkPriority.Normal : WorkPriority.Low, first: false);
             }
@@ -47,22 +47,23 @@ internal sealed partial class JobDispatcher
         finally
         {
             _pendingCancellations.ClaimEnded();
-            _bytes.Return(job.Payload.Body.Length); // the attempt has taken its own
-            Release(); // and has a place of its own
+            _bytes.Return(job.Payload.Body.Length); // the attempt has taken its own bytes
+            Release(); // and its own worker
         }
     }
 
-    /// <summary>Keeps a worker for a job that is on its way into the store, if there is one and nobody else waits for it.</summary>
+    /// <summary>Reserves a free worker for a job that is being accepted, unless another job waits for one.</summary>
     /// <remarks>
-    /// Counted first and looked afterwards, where <see cref="ClaimOnceAsync"/> says first that it looks and counts afterwards: of the
-    /// two, one sees the other, and no worker is kept twice. The same with <see cref="Close"/> and <see cref="StopAsync"/>.
+    /// This method counts itself and then reads whether a claim is under way. <see cref="ClaimOnceAsync"/> sets that flag and then reads the
+    /// count. So at least one of the two sees the other, and no worker is reserved twice. <see cref="Close"/> and <see cref="StopAsync"/> pair
+    /// with this method in the same way.
     /// </remarks>
     private bool TryReserve(long bytes)
     {
         if (IsTaken() || !_bytes.TryTake(bytes)) return false;
         Interlocked.Increment(ref _accepting);
         Interlocked.Increment(ref _waiting); // a full fence
-        if (!IsTaken() && Room() >= 0) return true; // this one is counted in
+        if (!IsTaken() && Room() >= 0) return true; // Room counts this reservation
         _bytes.Return(bytes);
         Release();
         return false;
@@ -73,10 +74,10 @@ internal sealed partial class JobDispatcher
     private void Release()
     {
         Interlocked.Decrement(ref _waiting);
-        if (_queue.IsSuspected) _due.Set(); // this may have kept another from its worker
+        if (_queue.IsSuspected) _due.Set(); // the reservation may have kept the claiming flow from a worker
         if (Interlocked.Decrement(ref _accepting) == 0 && _closed.IsCancellationRequested) _accepted.TrySetResult();
     }
 
-    /// <summary>Completes when no acceptance is under way that could still begin an attempt. After <see cref="Close"/>: it lets none begin.</summary>
+    /// <summary>Completes when no acceptance is under way that could still begin an attempt. Called after <see cref="Close"/>, which prevents new ones.</summary>
     private Task AcceptancesEndAsync() => Volatile.Read(ref _accepting) == 0 ? Task.CompletedTask : _accepted.Task;
 }

@@ -2,27 +2,27 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Running;
 
-/// <content>Claiming: which jobs this instance takes on, and when.</content>
+/// <content>Claiming: decides how many jobs to claim, and when.</content>
 /// <remarks>
-/// Between two claims the flow sleeps. What wakes it, and nothing else: a job that may be due (told, suspected, or by its time); a
-/// worker that runs out of work while jobs wait for one; an attempt that starts or ends; the moment when the share of the jobs
-/// lets one go first. So the number of claims is bounded by what happens, and no timer asks again and again.
+/// The flow sleeps between claims. Only these events wake it: a job may be due (reported, suspected, or by its time); a worker becomes idle
+/// while jobs wait; an attempt starts or ends; the share of the jobs (<see cref="JobShare"/>) allows one to run first. So the number of events
+/// bounds the number of claims, and no timer polls the store.
 /// </remarks>
 internal sealed partial class JobDispatcher
 {
-    /// <summary>A claim that found jobs is not told when the next one is due: it asks again, but not at once.</summary>
+    /// <summary>The pause before the next claim after one that found jobs, since the store then does not report when the next job is due.</summary>
     private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>While a job may go first but the pool's queue is full, so often is looked whether there is room.</summary>
+    /// <summary>The pause between looks for a place in the pool's queue while a job may run first but the queue is full.</summary>
     private static readonly TimeSpan WhileFull = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How long a job that went first, since no worker was free, waits for one before others may have it.</summary>
+    /// <summary>How long a job that was claimed to run first may wait for a worker before it is handed back to other instances.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
 
     private long _looks;
-    private Task? _idle; // the idle worker that this flow asked for; it alone uses it
+    private Task? _idle; // completes when a worker becomes idle; used by this flow only
 
-    /// <summary>How often this flow has looked whether there is something to claim, and room for it. For tests.</summary>
+    /// <summary>How often this flow has looked for due jobs and free workers. For tests.</summary>
     internal long Looks => Volatile.Read(ref _looks);
 
     private async Task ClaimAsync()
@@ -39,22 +39,22 @@ internal sealed partial class JobDispatcher
             }
             catch (Exception e)
             {
-                // Whatever it is, jobs must not stop for good because of it.
+                // Any exception: the flow must go on, or no job would run any more.
                 StoreFails(e);
                 _queue.Suspect();
-                // Whatever happens meanwhile, the store is asked no sooner.
+                // No event shortens this pause.
                 await Task.Delay(pause.Next(), _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
 
-    /// <summary>Claims what there is room for.</summary>
-    /// <returns>How long to wait before the next time, unless told sooner; <see langword="null"/> until told.</returns>
+    /// <summary>Claims as many jobs as there are free workers.</summary>
+    /// <returns>How long to wait for an event before the next claim; <see langword="null"/>: until an event.</returns>
     private async Task<TimeSpan?> ClaimOnceAsync()
     {
         _looks++;
         _isLooking = true;
-        Interlocked.MemoryBarrier(); // said before the room is counted; see TryReserve
+        Interlocked.MemoryBarrier(); // pairs with the increment in TryReserve: the flag is set before the workers are counted
         try
         {
             return await LookAsync();
@@ -74,7 +74,7 @@ internal sealed partial class JobDispatcher
             return _queue.ExpectedIn;
         }
         int room = Room();
-        // Those wait in the pool, like requests; but no more of them than there are workers, with all that they carry.
+        // Prompt jobs are queued in the pool like requests, but at most one for each worker, since each holds its body.
         int mayWait = Admission.IsLikelyFull ? 0 : Math.Min(prompt, _pool.Workers - Volatile.Read(ref _waiting));
         bool first = false;
         if (Math.Max(room, mayWait) is > 0 and var more)
@@ -84,18 +84,18 @@ internal sealed partial class JobDispatcher
         }
         else
         {
-            if (_queue.IsKnown) MaintainOften(); // what waits may expire
+            if (_queue.IsKnown) MaintainOften(); // queued jobs may expire
             TimeSpan? wait = FirstIn(prompt > 0);
             if (wait != TimeSpan.Zero)
             {
-                // Asked for before the workers are counted again: one that becomes idle after the count is told.
+                // Subscribed before the workers are counted again, so that a worker that becomes idle after the count wakes this flow.
                 WakeWhen(Admission.NextIdleAsync());
                 return Room() > 0 ? TimeSpan.Zero : wait;
             }
             room = 1;
             first = true;
         }
-        // With high priority a job goes before the requests that wait, with low priority after all of them.
+        // High: before the queued requests. Low: after all of them.
         WorkPriority priority = first ? WorkPriority.High : prompt > 0 ? WorkPriority.Normal : WorkPriority.Low;
         JobClaims claimed;
         bool wasKnown = _queue.IsKnown;
@@ -105,7 +105,7 @@ internal sealed partial class JobDispatcher
             _pendingCancellations.ClaimBegins();
             claimed = await ClaimWithinBytesAsync(room);
             StoreWorks();
-            // If fewer were due than there is room for, those that were to be claimed promptly are gone: cancelled, or run elsewhere.
+            // If fewer jobs were due than requested, the remaining prompt jobs are no longer queued: cancelled, or claimed by another instance.
             bool areAll = claimed.Claims.Count < room && !claimed.IsOutOfBytes;
             if (!claimed.IsPaused) Interlocked.Add(ref _promptClaims, -(areAll ? prompt : Math.Min(prompt, claimed.Claims.Count)));
             foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
@@ -119,11 +119,11 @@ internal sealed partial class JobDispatcher
         {
             _pendingCancellations.ClaimEnded();
         }
-        if (claimed.IsPaused) _queue.Tell(); // what waits comes before what is accepted meanwhile
+        if (claimed.IsPaused) _queue.Tell(); // queued jobs come before jobs that are accepted meanwhile
         if (claimed.IsOutOfBytes)
         {
             _queue.Tell();
-            return null; // until a run gives bytes back
+            return null; // until an attempt returns bytes
         }
         if (claimed.Claims.Count == room)
         {
@@ -131,24 +131,24 @@ internal sealed partial class JobDispatcher
             return TimeSpan.Zero;
         }
         _share.Rest();
-        // The next time is told when none is due.
+        // The store reports the next due time only if it found no job.
         TimeSpan? next = claimed.Claims.Count > 0 ? AskAgain : claimed.NextDue;
         if (next < AskAgain) next = AskAgain;
         _queue.ExpectIn(next);
         return next;
     }
 
-    /// <summary>Claims jobs whose bodies fit into the bytes that are left.</summary>
+    /// <summary>Claims jobs whose bodies fit into the free bytes of the budget.</summary>
     private async Task<JobClaims> ClaimWithinBytesAsync(int room)
     {
         JobClaims claimed = await _store.ClaimAsync(Owner, room, _bytes.Free, LeaseTime, _kinds, CancellationToken.None);
-        // A body that is larger than the whole limit, as the settings are now: it has all the bytes to itself.
+        // A body larger than the whole budget, accepted under other settings, runs when no other job holds bytes.
         return claimed is { IsOutOfBytes: true, Claims: [] } && _bytes.Used == 0
             ? await _store.ClaimAsync(Owner, 1, long.MaxValue, LeaseTime, _kinds, CancellationToken.None)
             : claimed;
     }
 
-    /// <summary>Wakes this flow when the idle worker comes that it asked for.</summary>
+    /// <summary>Wakes this flow when a worker becomes idle.</summary>
     private void WakeWhen(Task idle)
     {
         if (ReferenceEquals(idle, _idle)) return;
@@ -156,22 +156,22 @@ internal sealed partial class JobDispatcher
         idle.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(_due.Set);
     }
 
-    /// <summary>How many workers are free, and not meant for a job already.</summary>
+    /// <summary>The number of free workers without those that are reserved for a job.</summary>
     private int Room()
     {
         PoolSnapshot pool = _pool.GetSnapshot();
         int busy = pool.Workers.Count(static w => w.State != WorkerState.Idle);
-        // Those of ours that are on their way to the pool, or wait in it.
+        // _waiting: jobs that are not in the pool's queue yet, or are queued there.
         return pool.Workers.Count - busy - Math.Max(pool.QueueLength, Volatile.Read(ref _waiting));
     }
 
-    /// <summary>No worker is free: when a job may go before what waits in the pool.</summary>
-    /// <param name="hurries">A job waits for a place in the pool's queue.</param>
-    /// <returns>How long until then, unless something happens sooner; <see langword="null"/>: not before.</returns>
+    /// <summary>When no worker is free: computes when a job may run before the items that are queued in the pool.</summary>
+    /// <param name="hurries">Whether a prompt job waits for a place in the pool's queue.</param>
+    /// <returns>The time until then; zero: now; <see langword="null"/>: not before the next event.</returns>
     private TimeSpan? FirstIn(bool hurries)
     {
         TimeSpan? due;
-        // Where jobs have all workers, nobody else is in their way.
+        // If jobs hold all workers, requests do not keep jobs waiting.
         if (Volatile.Read(ref _holding) >= _pool.Workers)
         {
             _share.Rest();
@@ -180,9 +180,9 @@ internal sealed partial class JobDispatcher
         else
         {
             due = _share.DueIn();
-            // A run that has no worker yet goes before; its start or its end wakes this flow.
+            // An attempt that still waits for a worker runs before it. Its start or end wakes this flow.
             if (Volatile.Read(ref _waiting) > 0) due = null;
-            // Others get the time to take what was left to them.
+            // Other instances get time to claim the job that was handed back.
             if (due is { } wait && Volatile.Read(ref _leftAt) is var left and not 0)
             {
                 TimeSpan leave = LongestWait - _time.GetElapsedTime(left);

@@ -1,20 +1,19 @@
 namespace PoolApi.Jobs.Running;
 
-/// <content>Maintenance: renews leases, and lets the store expire, redeliver and sweep.</content>
+/// <content>Maintenance: renews leases, and makes the store expire, redeliver and sweep jobs.</content>
 /// <remarks>
-/// Rounds are at least a sixth of the lease apart, whatever wakes the flow: a wake-up makes it look at how soon the next round is due,
-/// and that is all. Three things bring a round forward: a round that left something to do, changes that may have been missed, and a
-/// store that failed.
+/// Rounds are at least a sixth of the lease apart. A wake-up only makes the flow compute again when the next round is due. A round comes sooner
+/// in three cases: the last round reached its limit, changes may have been missed, or the store failed.
 /// </remarks>
 internal sealed partial class JobDispatcher
 {
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 
     private readonly Signal _maintain = new();
-    private volatile bool _maintainsSlowly; // nothing is queued and nothing runs, as far as is known
-    private int _maintainNow; // 1: a round is wanted at once
+    private volatile bool _maintainsSlowly; // no job is known to be queued or running
+    private int _maintainNow; // 1: a round is due at once
 
-    /// <summary>Jobs wait or run: maintenance looks at them more often. Called after what makes it so can be seen.</summary>
+    /// <summary>Makes rounds more frequent because jobs are queued or run. Called after the change that makes it necessary is visible.</summary>
     private void MaintainOften()
     {
         if (_maintainsSlowly) _maintain.Set();
@@ -30,7 +29,7 @@ internal sealed partial class JobDispatcher
             long round = _time.GetTimestamp();
             try
             {
-                // Before others' leases are looked at: after a time without the store, one's own have run out as well.
+                // Renew first: after an outage of the store this instance's own leases have run out too, and maintenance would redeliver its jobs.
                 await RenewAsync();
                 MaintenanceReport report = _maintains ? await _store.MaintainAsync(rules, CancellationToken.None) : MaintenanceReport.Nothing;
                 StoreWorks();
@@ -39,14 +38,14 @@ internal sealed partial class JobDispatcher
                 if (report.Poisoned > 0) _instruments.Poisoned(report.Poisoned);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
                 if (report.Redelivered.Count > 0) _queue.Tell();
-                // What others tell may get lost, and the clock may be set, or the machine have slept.
+                // A notification may be lost, the clock may be set, or the machine may have been suspended.
                 else _queue.Suspect();
                 _due.Set();
                 if (!report.MayBeMore) await UntilNextRoundAsync(round);
             }
             catch (Exception e)
             {
-                // As in ClaimAsync. Leases are short, so it is soon tried again.
+                // As in ClaimAsync. The pause is short compared with a lease.
                 StoreFails(e);
                 await Task.Delay(pause.Next(), _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -65,17 +64,17 @@ internal sealed partial class JobDispatcher
         _maintainsSlowly = false;
     }
 
-    /// <summary>How far apart the rounds are.</summary>
+    /// <summary>The time between rounds.</summary>
     private TimeSpan Pace()
     {
         _maintainsSlowly = true;
-        Interlocked.MemoryBarrier(); // said before it is looked: whoever makes it busy afterwards wakes this
-        // Another instance may come that nobody tells of, and die: that cannot be known otherwise than by looking.
+        Interlocked.MemoryBarrier(); // pairs with MaintainOften's callers: either this thread sees their job, or they see the flag and wake this flow
+        // Another instance may start, claim jobs and die without a notification. Only a round finds that.
         bool isBusy = !_runs.IsEmpty || _queue.IsKnown || _store.IsShared;
         _maintainsSlowly = !isBusy;
         TimeSpan quiet = _options.Lease / 3 < Quiet ? _options.Lease / 3 : Quiet;
         TimeSpan pace = isBusy ? _options.Lease / 6 : quiet;
-        // A retention of seconds is kept to the second, or nearly.
+        // A retention of a few seconds is kept with an error of a quarter.
         return pace < _options.Retention / 4 ? pace : _options.Retention / 4;
     }
 
@@ -87,7 +86,7 @@ internal sealed partial class JobDispatcher
         for (int i = 0; i < runs.Length; i++)
         {
             if (states[i] == LeaseState.CancelRequested) runs[i].Stop(StopReason.Cancelled);
-            // One that has just ended is not this claim's any more either.
+            // The lease of an attempt that has just ended is also reported as lost.
             else if (states[i] == LeaseState.Lost && _runs.ContainsKey(runs[i])) runs[i].Stop(StopReason.LeaseLost);
         }
     }

@@ -4,16 +4,16 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Running;
 
-/// <content>One attempt, from its being given to the executor to its end's being written down.</content>
+/// <content>Running: one attempt, from the reading of its body to the writing of its end.</content>
 internal sealed partial class JobDispatcher
 {
-    private int _unwritten; // attempts that have ended, and whose end the stop could not write
+    private int _unwritten; // attempts whose end the stop could not write
 
     /// <summary>
-    /// How many attempts were made whose end is not in the store. After <see cref="StopAsync"/>, and best when the store is closed: then
-    /// nothing more can be written.
+    /// Counts the attempts whose end is not in the store. Call it after <see cref="StopAsync"/> and after the store is closed, when nothing more
+    /// can be written.
     /// </summary>
-    /// <param name="cancellation">Gives up waiting for what is still being written: it counts.</param>
+    /// <param name="cancellation">Ends the wait for ends that are still being written. They count as unwritten.</param>
     public async Task<int> CountUnwrittenAsync(CancellationToken cancellation)
     {
         await Task.WhenAll(_runs.Keys.Select(static r => r.Running)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -35,20 +35,20 @@ internal sealed partial class JobDispatcher
         catch (Exception e)
         {
             LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
-            // Memory that runs out before the work begins is no failure of the work, and is there again when others have ended.
+            // Out of memory before the work began: the job is handed back, since memory is free again when other attempts have ended.
             attempt = run.HasStarted ? JobAttempt.Failed : e is OutOfMemoryException ? JobAttempt.Stopped : JobAttempt.NotBegun;
         }
         long leftBehind = attempt.CodeEnds.IsCompleted ? 0 : run.Held;
         _bytes.Take(leftBehind);
-        // Only its result is needed from here on.
+        // From here on only the result is needed.
         run.Claim = run.Claim.WithoutBody();
         Hold(run, attempt.Result?.Body.Length ?? 0);
-        // As it was when it ended: what is asked of it while its end is being written comes too late.
+        // Read now: a request to stop that comes while the end is written is too late.
         var (why, isLate) = (run.Why, run.IsLate);
         if (!run.HasStarted)
         {
             if (why == StopReason.NoWorker) Volatile.Write(ref _leftAt, _time.GetTimestamp());
-            // The pool had no room for it after all: not to be offered it again at once.
+            // The pool refused it: pause, so that it is not submitted again at once.
             if (attempt.Outcome == AttemptOutcome.Stopped)
             {
                 if (run is { Priority: WorkPriority.Normal, Why: StopReason.None }) Interlocked.Increment(ref _promptClaims);
@@ -59,19 +59,19 @@ internal sealed partial class JobDispatcher
         else
         {
             if (attempt.CodeEnds.IsCompleted) LeaveWorker(first);
-            else _ = LeaveWorkerAsync(attempt.CodeEnds, leftBehind, first); // not awaited: the job goes on meanwhile
+            else _ = LeaveWorkerAsync(attempt.CodeEnds, leftBehind, first); // not awaited: it cannot fail, and the job's end must not wait for it
         }
-        _due.Set(); // a worker may be free, before the end is written
+        _due.Set(); // a worker may be free before the end is written
         try
         {
             await run.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             JobEnd? end = EndOf(run, attempt, why, isLate);
-            // There is nothing to hand back of what another instance has.
+            // A job whose lease was lost cannot be handed back.
             if (end is not null || why != StopReason.LeaseLost) await EndAsync(run, end);
         }
         catch (Exception e)
         {
-            // Writing it again would come to the same. The lease runs out, and the job is run again, or failed as poison.
+            // Another try would fail in the same way. The lease runs out, and the job is run again or fails as poison.
             LogNotWritten(run.Claim.Job.Id, e);
             if (_closed.IsCancellationRequested) Interlocked.Increment(ref _unwritten);
         }
@@ -81,7 +81,7 @@ internal sealed partial class JobDispatcher
             if (run.Held > 0)
             {
                 Hold(run, 0);
-                _due.Set(); // what waits may wait for these bytes
+                _due.Set(); // a queued job may wait for these bytes
             }
             run.Dispose();
         }
@@ -93,7 +93,7 @@ internal sealed partial class JobDispatcher
         if (first) _share.Ended();
     }
 
-    /// <summary>An attempt that ran for longer than it may has ended, and its code still has a worker and the body.</summary>
+    /// <summary>Releases the worker and the body of an attempt that timed out, when its code has returned.</summary>
     private async Task LeaveWorkerAsync(Task codeEnds, long bytes, bool first)
     {
         await codeEnds.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -103,10 +103,10 @@ internal sealed partial class JobDispatcher
     }
 
     /// <summary>
-    /// Reads the body of a job that was claimed without it. Its lease is renewed meanwhile. If it cannot be read, the job is handed back, and
-    /// this was no attempt.
+    /// Reads the body of a job that was claimed without it. Maintenance renews the lease meanwhile. If the body cannot be read, the job is
+    /// handed back, and this does not count as an attempt.
     /// </summary>
-    /// <returns>Whether it is there.</returns>
+    /// <returns>Whether the body was read.</returns>
     private async ValueTask<bool> ReadBodyAsync(JobRun run, bool first)
     {
         if (run.Claim.UnreadBytes == 0) return true;
@@ -125,20 +125,20 @@ internal sealed partial class JobDispatcher
         return true;
     }
 
-    /// <summary>A run holds so many bytes from now on.</summary>
+    /// <summary>Changes the number of bytes that an attempt holds of the budget.</summary>
     private void Hold(JobRun run, long bytes)
     {
         _bytes.Take(bytes - run.Held);
         run.Held = bytes;
     }
 
-    /// <summary>Writes down how an attempt ended, however long the store is away: work that was done must not be done again.</summary>
+    /// <summary>Writes the end of an attempt. Retries while the store is away, because finished work must not run again.</summary>
     /// <remarks>
-    /// Only the store's answer says whether the lease was lost. A renewal cannot: a job whose end is written, while the answer is on its way
-    /// or lost, has no lease any more either.
+    /// Only the result of this write says whether the lease was lost. A renewal cannot tell: a job whose end was written, but whose response was
+    /// lost, has no lease either.
     /// </remarks>
     /// <param name="run">The attempt.</param>
-    /// <param name="end"><see langword="null"/>: it is handed back.</param>
+    /// <param name="end">The end; <see langword="null"/>: the job is handed back.</param>
     private async Task EndAsync(JobRun run, JobEnd? end)
     {
         RetryPause pause = default;
@@ -159,7 +159,7 @@ internal sealed partial class JobDispatcher
             }
             if (_stopped.IsCancellationRequested)
             {
-                if (end is null) return; // nothing was done that could be done twice
+                if (end is null) return; // the work did not run
                 Interlocked.Increment(ref _unwritten);
                 LogLeftUnwritten(run.Claim.Job.Id);
                 return;
@@ -168,14 +168,14 @@ internal sealed partial class JobDispatcher
         }
     }
 
-    /// <summary>What an attempt means for the job.</summary>
-    /// <returns><see langword="null"/>: it is handed back.</returns>
+    /// <summary>Decides the job's next state from the end of an attempt.</summary>
+    /// <returns>The end to write; <see langword="null"/>: the job is handed back.</returns>
     private JobEnd? EndOf(JobRun run, JobAttempt attempt, StopReason why, bool isLate)
     {
         Job job = run.Claim.Job;
         switch (attempt.Outcome)
         {
-            // Work that does not listen may come to its end after all; but the client was told that after the deadline there is no result.
+            // Work that ignores its token may complete after the deadline. The documented rule is that there is no result then.
             case AttemptOutcome.Succeeded when isLate:
                 return new JobEnd(JobState.Expired, null, JobError.Expired);
             case AttemptOutcome.Succeeded:
@@ -192,7 +192,7 @@ internal sealed partial class JobDispatcher
                 {
                     StopReason.Cancelled => new JobEnd(JobState.Cancelled),
                     StopReason.Deadline => new JobEnd(JobState.Expired, null, JobError.Expired),
-                    _ => null, // the pool stops, or had no room after all
+                    _ => null, // the pool stops or has refused it
                 };
         }
     }

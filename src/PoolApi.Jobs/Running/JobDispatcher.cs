@@ -5,19 +5,19 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Running;
 
-/// <summary>Takes jobs from the store as workers become free, sees each attempt to its end, and keeps the leases.</summary>
+/// <summary>Claims jobs from the store as workers become free, runs each attempt to its end, and renews the leases.</summary>
 /// <remarks>
 /// <code>
-///   Start ─► claiming ──Close──► closed: nothing new is claimed, what has not started is handed back ──StopAsync──► stopped
+///   Start ─► claiming ──Close──► closed: claims no job, hands back jobs that have not started ──StopAsync──► stopped
 /// </code>
-/// <para>Two flows. One claims: it sleeps until it is told that a job may be due, that a worker has run out of work, or until the
-/// next job's time. The other maintains: it renews leases, and lets the store expire, redeliver and sweep. While no job is in the
-/// store's queue and none runs, the first has no timer and the second wakes three times within a lease, or six times where other
-/// instances have the same store: one of them may have died. Neither wakes the other unconditionally: maintenance makes the
-/// first ask the store once a round, and the first makes maintenance come sooner only while jobs are known to wait (<see cref="DueJobs"/>).</para>
-/// <para>A job is claimed only when a worker can take it soon: as many as there are free workers; and when none is, one at a
-/// time by the share that jobs can count on (<see cref="JobShare"/>), which goes into the pool before what waits there. One that is
-/// accepted here while a worker is free and no other job waits is claimed as it is accepted (<see cref="AcceptAsync"/>).</para>
+/// <para>Two asynchronous flows. The claiming flow sleeps until a job may be due or a worker becomes idle. The maintenance flow renews leases and
+/// makes the store expire, redeliver and sweep jobs. While no job is queued or runs, the claiming flow has no timer, and maintenance wakes three
+/// times within a lease, or six times if other instances share the store, since one of them may have died.</para>
+/// <para>Neither flow wakes the other unconditionally. Maintenance makes the claiming flow query the store once a round. The claiming flow makes
+/// rounds more frequent only while jobs are known to be queued (<see cref="DueJobs"/>).</para>
+/// <para>The dispatcher claims only jobs that a worker can take soon: as many as there are free workers. If no worker is free, it claims one job
+/// at a time by the jobs' share of the workers (<see cref="JobShare"/>), and that job goes before the items that are queued in the pool. A job
+/// that is accepted here while a worker is free and no other job waits is claimed in the same transaction (<see cref="AcceptAsync"/>).</para>
 /// </remarks>
 internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposable
 {
@@ -31,34 +31,33 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     private readonly TimeProvider _time;
     private readonly ILogger<JobDispatcher> _logger;
 
-    private readonly KindFilter _kinds; // of the jobs that run on this pool
-    private readonly bool _maintains; // otherwise another dispatcher of this instance maintains the store
-    private readonly ConcurrentDictionary<JobRun, bool> _runs = new(); // and whether it went first
+    private readonly KindFilter _kinds; // the kinds of jobs that run on this pool
+    private readonly bool _maintains; // false: another dispatcher of this instance maintains the store
+    private readonly ConcurrentDictionary<JobRun, bool> _runs = new(); // the value: whether the job was claimed to run first
     private readonly PendingCancellations _pendingCancellations = new();
     private readonly Signal _due = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly CancellationTokenSource _stopped = new();
     private readonly JobShare _share;
     private readonly DueJobs _queue;
-    // The bodies of the jobs in hand until their attempts have ended, then their results until they are written. How large a result is, is
-    // known only when it is there: it counts all the same, and nothing is claimed until there is room again. So the limit is exceeded at most
-    // by one result for each worker.
+    // Counts the bodies of claimed jobs until their attempts have ended, then their results until they are written. The size of a result is
+    // known only when it is there, so the budget may be exceeded by one result for each worker. Nothing is claimed until it has room again.
     private readonly ByteBudget _bytes;
-    private int _waiting; // runs that no worker has taken yet
-    private int _holding; // runs that a worker has taken
-    private long _leftAt; // a timestamp: when a job that went first was left to others, since no worker was free
-    private int _promptClaims; // jobs whose clients wait for them as for a request
-    private volatile bool _isLooking; // whether there are is being found out, and workers are kept for them
+    private int _waiting; // attempts that no worker has taken yet, and reservations
+    private int _holding; // attempts that a worker has taken
+    private long _leftAt; // a timestamp: when a job that was to run first was handed back, since no worker was free
+    private int _promptClaims; // jobs whose clients wait for the result
+    private volatile bool _isLooking; // a claim is under way, and free workers are reserved for it
     private Task _claiming = Task.CompletedTask;
     private Task _maintenance = Task.CompletedTask;
 
-    /// <summary>Makes a dispatcher; it does nothing until it is started.</summary>
-    /// <param name="store">The store, not yet opened: the dispatcher listens to it.</param>
-    /// <param name="executor">What runs a job.</param>
-    /// <param name="pool">Where jobs run.</param>
-    /// <param name="watch">Is told of changes.</param>
-    /// <param name="options">How.</param>
-    /// <param name="instruments">What is counted.</param>
+    /// <summary>Creates a dispatcher. It does nothing until <see cref="Start"/>.</summary>
+    /// <param name="store">The store, not yet opened. The dispatcher becomes its listener.</param>
+    /// <param name="executor">Runs the attempts.</param>
+    /// <param name="pool">The pool on which the attempts run.</param>
+    /// <param name="watch">Receives the changes.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="instruments">The metrics.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">The log.</param>
     public JobDispatcher(
@@ -66,7 +65,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         TimeProvider time, ILogger<JobDispatcher> logger)
         : this(store, executor, pool, watch, options, instruments, time, logger, NewOwner(), KindFilter.All, maintains: true) => store.Listener = this;
 
-    /// <summary>Makes one of several that share a store. Who makes them tells them of changes.</summary>
+    /// <summary>Creates one of several dispatchers that share a store. Their owner is the store's listener and forwards the changes.</summary>
     internal JobDispatcher(
         IJobStore store, IJobExecutor executor, FixedThreadPool pool, JobWatch watch, JobOptions options, JobInstruments instruments,
         TimeProvider time, ILogger<JobDispatcher> logger, string owner, KindFilter kinds, bool maintains)
@@ -79,28 +78,28 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         _bytes = new ByteBudget(options.MemoryBytes);
     }
 
-    /// <summary>This instance's name in the store: another one after each start.</summary>
+    /// <summary>The name of this instance in the store. It is new at each start.</summary>
     public string Owner { get; }
 
-    /// <summary>A name that no other instance has, nor this one after its next start.</summary>
+    /// <summary>Creates a name that no other instance has, and this one neither after its next start.</summary>
     internal static string NewOwner() => $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}";
 
-    /// <summary>How many attempts are in hand.</summary>
+    /// <summary>The number of claimed jobs whose end is not written yet.</summary>
     public int Running => _runs.Count;
 
     /// <summary>The attempts in hand.</summary>
     public IEnumerable<JobRun> Runs => _runs.Select(static run => run.Key);
 
-    /// <summary>The bytes of the bodies and results of the jobs in hand.</summary>
+    /// <summary>The bytes of the bodies and results of claimed jobs.</summary>
     public long BytesInHand => _bytes.Used;
 
-    /// <summary>How many of them there may be; see <see cref="JobOptions.MemoryBytes"/>.</summary>
+    /// <summary>The limit of <see cref="BytesInHand"/>; see <see cref="JobOptions.MemoryBytes"/>.</summary>
     public long MaxBytesInHand => _options.MemoryBytes;
 
-    /// <summary>What is wrong with the store, as of the last time it was asked; <see langword="null"/> if nothing is.</summary>
+    /// <summary>The fault of the last operation on the store; <see langword="null"/> if it succeeded.</summary>
     public string? StoreFault { get; private set; }
 
-    /// <summary>Begins. The store is open.</summary>
+    /// <summary>Starts the two flows. The store must be open.</summary>
     public void Start()
     {
         _claiming = ClaimAsync();
@@ -108,8 +107,8 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     }
 
     /// <summary>
-    /// A job of high priority has been accepted whose client waits for it as for any request: it need not wait for a worker that
-    /// nobody else wants, but goes into the pool behind the requests that wait already.
+    /// Requests the claim of an accepted job of high priority whose client waits for the result. The job is claimed even if no worker is free, and
+    /// is queued in the pool behind the requests that already wait.
     /// </summary>
     public void RequestPromptClaim()
     {
@@ -118,7 +117,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     }
 
     /// <summary>
-    /// Claims nothing more. What no worker has taken yet is handed back at once, its attempt not counted; what runs goes on.
+    /// Stops claiming. Jobs that no worker has taken are handed back at once, which does not count as an attempt. Running attempts go on.
     /// </summary>
     public void Close()
     {
@@ -130,14 +129,14 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         }
     }
 
-    /// <summary>Closes, and waits until every attempt has ended and its end is written. The host's stop drains what runs.</summary>
-    /// <param name="cancellation">Gives up: what is still in hand loses its lease in time, and is run elsewhere.</param>
+    /// <summary>Closes the dispatcher and waits until the end of every attempt is written.</summary>
+    /// <param name="cancellation">Ends the wait. The leases of the remaining jobs run out, and they are run again.</param>
     public async Task StopAsync(CancellationToken cancellation)
     {
         Close();
         await _claiming.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await AcceptancesEndAsync().WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        // The leases are renewed to the end.
+        // Maintenance stops last, so that leases are renewed until the last attempt has ended.
         await Task.WhenAll(_runs.Keys.Select(static r => r.Running)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopped.CancelAsync();
         await _maintenance.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -157,7 +156,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         CancelIfAsked(change);
     }
 
-    /// <summary>A job has changed: if somebody wants it cancelled, its attempt here stops.</summary>
+    /// <summary>Stops the attempt of a job if the change is a request to cancel it.</summary>
     internal void CancelIfAsked(JobChange change)
     {
         if (!change.IsCancelRequested) return;
@@ -180,30 +179,31 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         LookAgain();
     }
 
-    /// <summary>Changes may have been missed: both flows ask the store.</summary>
+    /// <summary>Makes both flows query the store, because changes may have been missed.</summary>
     internal void LookAgain()
     {
         _queue.Suspect();
         _due.Set();
-        // A round also tells which running jobs somebody wants cancelled.
+        // Renewing the leases also reports which running jobs are to be cancelled.
         Interlocked.Exchange(ref _maintainNow, 1);
         _maintain.Set();
     }
 
-    /// <summary>Whether a cancellation is of this attempt: one that is told late may be of an earlier one.</summary>
+    /// <summary>Whether a cancellation is for this attempt. A late notification may be for an earlier attempt of the job.</summary>
     private static bool IsOf(JobRun run, long version) => version > run.Claim.Job.Version;
 
     private void Begin(JobClaim claim, WorkPriority priority, bool first)
     {
         _bytes.Take(claim.BodyBytes);
         var run = new JobRun(claim, priority, new ProgressReporter(_store, claim.WithoutBody(), _time), Started) { Held = claim.BodyBytes };
-        // Another instance may have a worker for it meanwhile.
+        // Another instance may have a free worker.
         if (first && _store.IsShared && claim.UnreadBytes == 0) run.StopUnlessStartedIn(LongestWait, _time);
         if (claim.TimeLeft is { } left) run.StopIn(left, _time);
         _runs[run] = first;
-        Interlocked.Increment(ref _waiting); // a full fence; see Pace
+        Interlocked.Increment(ref _waiting); // a full fence; pairs with the one in Pace
         MaintainOften();
-        // Whoever closes or tells of a cancellation notes it before looking for the run: one of the two sees the other.
+        // Close and CancelIfAsked record their request before they look for the run, and this method adds the run before it reads the requests.
+        // So at least one of the two sees the other.
         if (_closed.IsCancellationRequested) run.Stop(StopReason.Draining);
         else if (claim.Job.IsCancelRequested || (_pendingCancellations.TryGet(claim.Job.Id, out long version) && IsOf(run, version))) run.Stop(StopReason.Cancelled);
         run.Running = RunAsync(run, first);
@@ -214,11 +214,11 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         Interlocked.Increment(ref _holding);
         Interlocked.Decrement(ref _waiting);
         if (_runs.GetValueOrDefault(run)) _share.Started();
-        // While it waited for its worker, no other might.
+        // Only one job at a time may wait to run first. Now the next one may.
         if (_queue.IsSuspected || Volatile.Read(ref _promptClaims) > 0) _due.Set();
     }
 
-    /// <summary>What the store grants: less than <see cref="JobOptions.Lease"/>, so that the time it takes others to look is within it.</summary>
+    /// <summary>The lease that the store grants. It is shorter than <see cref="JobOptions.Lease"/>, which includes the time until another instance notices.</summary>
     private TimeSpan LeaseTime => _options.Lease * (2 / 3.0);
 
     private void StoreFails(Exception e)

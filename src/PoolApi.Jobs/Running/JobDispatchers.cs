@@ -4,26 +4,26 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Running;
 
-/// <summary>The dispatchers of an instance: one for each pool that runs jobs, over one store and under one owner's name.</summary>
+/// <summary>The dispatchers of an instance: one for each pool that runs jobs. They share the store and the instance's name.</summary>
 /// <remarks>
-/// <para>Each claims the kinds of its own pool, and as many jobs as that pool has room for. So jobs that wait for a busy pool hold up no job of
-/// another one. The first pool also has the kinds that no pool is named for.</para>
-/// <para>The dispatchers are made at the first need: which kinds a pool has is known when the app's endpoints are. The store tells this
-/// object of changes, from the beginning on; the first dispatcher maintains the store, for all.</para>
-/// <para>Each has an equal part of <see cref="JobOptions.MemoryBytes"/>: large bodies of one pool take no memory from another.</para>
+/// <para>Each dispatcher claims the kinds of its own pool, as many jobs as that pool has room for. So jobs that wait for a busy pool do not hold
+/// up jobs of another pool. The first pool also runs the kinds that no pool is named for.</para>
+/// <para>The dispatchers are created when they are first needed, because the kinds are known only when the app's endpoints are mapped. This object
+/// is the store's listener from the start. The first dispatcher maintains the store for all of them.</para>
+/// <para>Each dispatcher has an equal part of <see cref="JobOptions.MemoryBytes"/>, so large bodies of one pool take no memory from another.</para>
 /// </remarks>
 internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
 {
     private readonly JobWatch _watch;
     private readonly Lazy<(JobDispatcher Dispatcher, KindFilter Kinds)[]> _all;
 
-    /// <summary>Makes them; they do nothing until they are started.</summary>
-    /// <param name="store">The store, not yet opened: this listens to it.</param>
-    /// <param name="executor">What runs a job, on the pool of its kind.</param>
-    /// <param name="pools">Which pools there are; asked once, when somebody needs them. The first also runs kinds that are none's.</param>
-    /// <param name="watch">Is told of changes.</param>
-    /// <param name="options">How.</param>
-    /// <param name="instruments">What is counted.</param>
+    /// <summary>Creates the dispatchers' owner. Nothing runs until <see cref="Start"/>.</summary>
+    /// <param name="store">The store, not yet opened. This object becomes its listener.</param>
+    /// <param name="executor">Runs an attempt on the pool of its kind.</param>
+    /// <param name="pools">Returns the pools. Called once, when the dispatchers are created. The first pool also runs the kinds of no pool.</param>
+    /// <param name="watch">Receives the changes.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="instruments">The metrics.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">The log.</param>
     public JobDispatchers(
@@ -47,10 +47,10 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
         store.Listener = this;
     }
 
-    /// <summary>The bytes of the bodies and results of the jobs in hand.</summary>
+    /// <summary>The bytes of the bodies and results of claimed jobs.</summary>
     public long BytesInHand => Made.Sum(static d => d.BytesInHand);
 
-    /// <summary>How many of them there may be; see <see cref="JobOptions.MemoryBytes"/>.</summary>
+    /// <summary>The limit of these bytes; see <see cref="JobOptions.MemoryBytes"/>.</summary>
     public long MaxBytesInHand => Made.Sum(static d => d.MaxBytesInHand);
 
     /// <summary>The attempts that this instance has in hand.</summary>
@@ -58,7 +58,7 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
 
     private IEnumerable<JobDispatcher> Made => _all.IsValueCreated ? _all.Value.Select(static d => d.Dispatcher) : [];
 
-    /// <summary>Begins. The store is open.</summary>
+    /// <summary>Starts the dispatchers. The store must be open.</summary>
     public void Start()
     {
         foreach (var (dispatcher, _) in _all.Value) dispatcher.Start();

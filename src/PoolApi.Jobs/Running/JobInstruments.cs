@@ -3,10 +3,10 @@ using System.Diagnostics.Metrics;
 
 namespace PoolApi.Jobs.Running;
 
-/// <summary>What of jobs is counted and measured.</summary>
+/// <summary>The metrics of jobs.</summary>
 /// <remarks>
-/// A counter has no series until something is added to it, and an alert on its increase does not see the first occurrence. So 0 is
-/// added for every known label value whenever somebody collects.
+/// A counter has no series until a value is added to it, and an alert on its increase does not see the first occurrence. So each collection adds
+/// 0 for every known label value.
 /// </remarks>
 internal sealed class JobInstruments
 {
@@ -19,9 +19,9 @@ internal sealed class JobInstruments
     private readonly Histogram<double> _operations;
     private volatile string[] _kinds = [];
 
-    /// <summary>Makes the instruments.</summary>
-    /// <param name="meter">The meter, of somebody else.</param>
-    /// <param name="counts">How many jobs are in each state, as far as is known; called when somebody collects.</param>
+    /// <summary>Creates the instruments.</summary>
+    /// <param name="meter">The meter. The caller owns it.</param>
+    /// <param name="counts">Returns the known number of jobs in each state. Called at each collection.</param>
     public JobInstruments(Meter meter, Func<IReadOnlyDictionary<JobState, long>> counts)
     {
         ArgumentNullException.ThrowIfNull(meter);
@@ -46,11 +46,11 @@ internal sealed class JobInstruments
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
     }
 
-    /// <summary>Says what kinds of jobs there are: their counters are exported from now on.</summary>
+    /// <summary>Declares the kinds of jobs, so that their counters are exported from now on.</summary>
     /// <param name="kinds">All kinds.</param>
     public void DeclareKinds(IEnumerable<string> kinds) => _kinds = [.. kinds];
 
-    /// <summary>A job was accepted.</summary>
+    /// <summary>Counts an accepted job.</summary>
     public void Accepted(string kind) => _accepted.Add(1, Kind(kind));
 
     internal void Retried(string kind) => _retried.Add(1, Kind(kind));
@@ -63,7 +63,7 @@ internal sealed class JobInstruments
 
     internal void Operation(string operation, long since, Exception? error)
     {
-        // An operation that its caller gave up has not failed.
+        // A cancelled operation has not failed.
         if (error is not null and not OperationCanceledException) _failedOperations.Add(1, new KeyValuePair<string, object?>("operation", operation));
         if (!_operations.Enabled) return;
         var tags = new TagList { { "operation", operation } };

@@ -3,10 +3,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Running;
 
-/// <summary>An attempt that this instance has in hand. Thread-safe.</summary>
+/// <summary>An attempt that this instance has claimed, from the claim until its end is written. Thread-safe.</summary>
 internal sealed class JobRun : IDisposable
 {
-    /// <summary>What a timer can be set to. Nothing runs for as long.</summary>
+    /// <summary>The longest time that a timer can be set to. No attempt runs that long.</summary>
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
 
     private readonly CancellationTokenSource _stop = new();
@@ -15,27 +15,28 @@ internal sealed class JobRun : IDisposable
     private Task _cancelled = Task.CompletedTask;
     private ITimer? _deadline;
     private ITimer? _patience;
-    private int _why; // a StopReason; the first one stays
+    private int _why; // a StopReason; only the first is kept
     private int _hasStarted;
     private bool _isLate;
 
+    /// <summary>Creates the attempt.</summary>
     /// <param name="claim">The claim.</param>
-    /// <param name="priority">In the pool.</param>
-    /// <param name="progress">Where progress goes.</param>
-    /// <param name="started">Called once, when a worker has taken it.</param>
+    /// <param name="priority">The priority in the pool.</param>
+    /// <param name="progress">Writes the progress to the store.</param>
+    /// <param name="started">Called once, when a worker has taken the attempt.</param>
     internal JobRun(JobClaim claim, WorkPriority priority, ProgressReporter progress, Action<JobRun> started)
     {
         (Claim, Priority, _progress, _started) = (claim, priority, progress, started);
         Stopping = _stop.Token;
     }
 
-    /// <summary>What is to be run. Once the attempt has ended, it has no body any more.</summary>
+    /// <summary>The claim. When the attempt has ended, it no longer has the body.</summary>
     public JobClaim Claim { get; internal set; }
 
-    /// <summary>How many bytes it has taken of the budget of the jobs in hand. Of the attempt's own flow.</summary>
+    /// <summary>The bytes that the attempt holds of the budget. Used by the attempt's own flow only.</summary>
     internal long Held { get; set; }
 
-    /// <summary>With what priority it goes into the pool; not the job's own, which says who is claimed first.</summary>
+    /// <summary>The priority of the attempt in the pool. The job's own priority is used by claims only.</summary>
     public WorkPriority Priority { get; }
 
     /// <summary>The trace of the attempt; none until the executor has begun one.</summary>
@@ -48,27 +49,27 @@ internal sealed class JobRun : IDisposable
 
     internal StopReason Why => (StopReason)Volatile.Read(ref _why);
 
-    /// <summary>Its deadline has passed, whatever else it was stopped for.</summary>
+    /// <summary>Whether the deadline has passed, also if the attempt was stopped for another reason first.</summary>
     internal bool IsLate => Volatile.Read(ref _isLate);
 
     internal bool HasStarted => Volatile.Read(ref _hasStarted) != 0;
 
-    /// <summary>The attempt, to the end of its being written down. Set by who begins it.</summary>
+    /// <summary>Completes when the end of the attempt is written. Set by the dispatcher.</summary>
     internal Task Running { get; set; } = Task.CompletedTask;
 
-    /// <summary>Completes when no progress is being written any more, and whoever was told to stop has been.</summary>
+    /// <summary>Completes when no progress is being written and all callbacks of the token have returned.</summary>
     internal Task Settled => Task.WhenAll(_progress.Written, Volatile.Read(ref _cancelled));
 
-    /// <summary>A worker has taken it, and calls this on its thread. Only the first call counts.</summary>
+    /// <summary>Reports that a worker has taken the attempt. Called on the worker. Only the first call has an effect.</summary>
     public void Started()
     {
         WorkerName ??= Thread.CurrentThread.Name;
         if (Interlocked.Exchange(ref _hasStarted, 1) == 0) _started(this);
     }
 
-    /// <summary>Says how far the work is. Cheap: written down is what people can see, ten times a second at most.</summary>
-    /// <param name="progress">0 to 1.</param>
-    /// <exception cref="ArgumentOutOfRangeException">It is not within 0 to 1.</exception>
+    /// <summary>Reports the progress of the work. Cheap: only whole percents are written, at most ten times a second.</summary>
+    /// <param name="progress">The progress, 0 to 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The progress is not within 0 to 1.</exception>
     public void Report(double progress)
     {
         if (!(progress is >= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(progress), progress, "0 to 1.");
@@ -83,18 +84,18 @@ internal sealed class JobRun : IDisposable
         _stop.Dispose();
     }
 
-    /// <summary>Asks it to stop. Only the first reason counts.</summary>
+    /// <summary>Cancels the attempt's token. Only the first reason is kept.</summary>
     internal void Stop(StopReason why)
     {
         if (Interlocked.CompareExchange(ref _why, (int)why, 0) != 0) return;
         try
         {
-            // What the work does about it runs elsewhere: whoever asks is the store's or a timer's thread.
+            // CancelAsync, because the caller is a thread of the store or of a timer, and callbacks of the work may block.
             Volatile.Write(ref _cancelled, _stop.CancelAsync());
         }
         catch (ObjectDisposedException)
         {
-            // It has just ended.
+            // The attempt has just ended.
         }
     }
 
@@ -108,7 +109,7 @@ internal sealed class JobRun : IDisposable
         static state =>
         {
             var run = (JobRun)state!;
-            if (!run.HasStarted) run.Stop(StopReason.NoWorker); // one that has just started is stopped, and handed back as well
+            if (!run.HasStarted) run.Stop(StopReason.NoWorker); // an attempt that starts at this moment is stopped and handed back too
         },
         this, time, Timeout.InfiniteTimeSpan);
 
@@ -119,24 +120,24 @@ internal sealed class JobRun : IDisposable
     }
 }
 
-/// <summary>Why an attempt was asked to stop.</summary>
+/// <summary>Why an attempt was stopped.</summary>
 internal enum StopReason
 {
-    /// <summary>It was not; the pool may have stopped it all the same.</summary>
+    /// <summary>The dispatcher did not stop it. The pool may have.</summary>
     None,
 
-    /// <summary>Somebody cancelled the job.</summary>
+    /// <summary>The cancellation of the job was requested.</summary>
     Cancelled,
 
     /// <summary>The job's deadline has passed.</summary>
     Deadline,
 
-    /// <summary>Another instance has the job now.</summary>
+    /// <summary>The lease was lost.</summary>
     LeaseLost,
 
     /// <summary>This instance stops.</summary>
     Draining,
 
-    /// <summary>No worker was free for it for too long.</summary>
+    /// <summary>No worker was free for too long.</summary>
     NoWorker,
 }

@@ -1,14 +1,13 @@
 namespace PoolApi.Jobs.Running;
 
 /// <summary>
-/// The part of the workers' time that jobs can count on: while jobs wait and no worker is free, it adds up; while jobs that
-/// went first for it hold workers, their time is taken from it. Thread-safe.
+/// Reserves a share of the workers' time for jobs. The credit grows while jobs wait and no worker is free. It shrinks while jobs that ran first
+/// because of it hold workers. Thread-safe.
 /// </summary>
 /// <remarks>
-/// <para>A deficit counter, as in deficit round robin (Shreedhar and Varghese, 1995), in worker time. It neither saves nor owes
-/// much, so that one very long job does not keep the others waiting for hours; and what jobs had while workers were free does not count.</para>
-/// <para>The time of a job is taken from it as it passes and not at its end: otherwise one more would go first for as long as
-/// the first ones run.</para>
+/// <para>A deficit counter as in deficit round robin (Shreedhar and Varghese, 1995), in worker time. Credit and debt are bounded, so that one very
+/// long job does not delay other jobs for hours. Time on workers that were free does not count.</para>
+/// <para>The time of a job is subtracted while it runs and not at its end. Otherwise further jobs would run first while the first ones run.</para>
 /// </remarks>
 internal sealed class JobShare(double share, int workers, TimeProvider time)
 {
@@ -21,10 +20,9 @@ internal sealed class JobShare(double share, int workers, TimeProvider time)
     private long? _since;
     private int _holding;
 
-    /// <summary>Jobs wait and no worker is free.</summary>
+    /// <summary>Accumulates credit, since jobs wait and no worker is free, and computes when a job may run first.</summary>
     /// <returns>
-    /// How long until one may go first, unless a job that went first ends sooner; zero: now; <see langword="null"/>: not before
-    /// one ends, or never.
+    /// The time until then, if no job that ran first ends sooner; zero: now; <see langword="null"/>: not before such a job ends, or never.
     /// </returns>
     public TimeSpan? DueIn()
     {
@@ -36,12 +34,12 @@ internal sealed class JobShare(double share, int workers, TimeProvider time)
             if (_credit > TimeSpan.Zero) return TimeSpan.Zero;
             double rate = (share * workers) - _holding;
             if (rate <= 0) return null;
-            // A timer's tick more: at the end of the wait there must be something to spend.
+            // One timer tick more, so that the credit is positive at the end of the wait.
             return (-_credit / rate) + Tick;
         }
     }
 
-    /// <summary>No job waits, or a worker is free: nothing adds up.</summary>
+    /// <summary>Stops accumulating, since no job waits or a worker is free.</summary>
     public void Rest()
     {
         lock (_lock)
@@ -51,10 +49,10 @@ internal sealed class JobShare(double share, int workers, TimeProvider time)
         }
     }
 
-    /// <summary>A job that went first has a worker.</summary>
+    /// <summary>A worker has taken a job that runs first.</summary>
     public void Started() => Hold(1);
 
-    /// <summary>It has let go of it.</summary>
+    /// <summary>Such a job has released its worker.</summary>
     public void Ended() => Hold(-1);
 
     private void Hold(int more)

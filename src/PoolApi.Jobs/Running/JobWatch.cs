@@ -4,14 +4,13 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Running;
 
-/// <summary>Lets any number of callers wait for the next version of a job; however many watch the same job, it is read once.</summary>
+/// <summary>Lets any number of callers wait for the next version of a job. The store is read once for all watchers of a job. Thread-safe.</summary>
 /// <remarks>
-/// <para>Each job that is watched has a <see cref="Watched"/>: its latest version, and a signal that is replaced when a newer one has
-/// been read. A watcher that does not keep up sees the latest only, and costs no more memory than one that does.</para>
-/// <para>That nothing is missed: a watcher is counted in before it reads the job for the first time, and a change that is told
-/// while the job is being read makes it be read again.</para>
-/// <para>Where the store does not tell of what other instances do, it is asked four times a second which of the watched jobs have
-/// changed, as long as there are any: one operation, however many are watched.</para>
+/// <para>Each watched job has a <see cref="Watched"/> with the latest version and a signal that is replaced when a newer version is read. A slow
+/// watcher skips versions and sees the latest. It costs no more memory than a fast one.</para>
+/// <para>No change is missed: a watcher registers before its first read, and a change that is reported during a read causes another read.</para>
+/// <para>If the store does not report the changes of other instances, it is queried four times a second while jobs are watched. One operation
+/// finds all watched jobs that have changed.</para>
 /// </remarks>
 internal sealed class JobWatch(IJobStore store)
 {
@@ -21,7 +20,7 @@ internal sealed class JobWatch(IJobStore store)
     private readonly Dictionary<Guid, Watched> _byId = [];
     private bool _isLooking;
 
-    /// <summary>How many jobs are watched. For tests and views.</summary>
+    /// <summary>The number of watched jobs.</summary>
     public int Count
     {
         get
@@ -30,10 +29,10 @@ internal sealed class JobWatch(IJobStore store)
         }
     }
 
-    /// <summary>The versions of a job from now on, ending with its final state.</summary>
+    /// <summary>Returns the versions of a job from now on. The sequence ends after the job's final state, or when the job is deleted.</summary>
     /// <param name="id">The job.</param>
-    /// <param name="after">Only versions greater than this one.</param>
-    /// <param name="cancellation">Ends it.</param>
+    /// <param name="after">Only versions greater than this one are returned.</param>
+    /// <param name="cancellation">Ends the sequence.</param>
     /// <exception cref="JobStoreUnavailableException">The store cannot be read.</exception>
     public async IAsyncEnumerable<Job> WatchAsync(Guid id, long after, [EnumeratorCancellation] CancellationToken cancellation)
     {
@@ -53,7 +52,7 @@ internal sealed class JobWatch(IJobStore store)
                 if (job.State.IsFinal()) yield break;
                 await next.WaitAsync(cancellation);
                 (next, Job? latest, bool isGone, ExceptionDispatchInfo? fault) = watched.Look();
-                fault?.Throw(); // of a read after the one that was waited for: what it would have found is not told again
+                fault?.Throw(); // a later read has failed, and the change that it missed is not reported again
                 if (isGone) yield break;
                 job = latest ?? job;
             }
@@ -64,7 +63,7 @@ internal sealed class JobWatch(IJobStore store)
         }
     }
 
-    /// <summary>A job has changed.</summary>
+    /// <summary>Reads a watched job that has changed.</summary>
     internal void Changed(JobChange change)
     {
         Watched? watched;
@@ -75,7 +74,7 @@ internal sealed class JobWatch(IJobStore store)
         watched.Read(change.Version);
     }
 
-    /// <summary>Any job may have changed.</summary>
+    /// <summary>Reads all watched jobs, because changes may have been missed.</summary>
     internal void MayHaveMissed()
     {
         Watched[] all;
@@ -92,7 +91,7 @@ internal sealed class JobWatch(IJobStore store)
             if (!store.TellsOfOthers && !_isLooking)
             {
                 _isLooking = true;
-                // Whoever watches first is not who looks. It ends with the last watcher, and nothing in it can fail.
+                // Not awaited: it serves all watchers and ends with the last. It catches every exception.
                 using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
                 _ = LookAsync();
             }
@@ -123,7 +122,7 @@ internal sealed class JobWatch(IJobStore store)
             }
             catch (Exception)
             {
-                // The store is away. A watcher that reads the job by itself is told so; this one asks again.
+                // The store is away. Watchers get the exception of their own reads; this loop tries again.
             }
         }
     }
@@ -143,13 +142,13 @@ internal sealed class JobWatch(IJobStore store)
         private bool _isReading;
         private bool _isToldAgain;
         private Job? _latest;
-        private bool _isGone; // the job is not there any more
+        private bool _isGone; // the job is deleted
         private ExceptionDispatchInfo? _fault; // of the last read
 
-        /// <summary>Guarded by the lock of the outer type.</summary>
+        /// <summary>The number of watchers. Guarded by the lock of the outer type.</summary>
         public int Watchers { get; set; }
 
-        /// <summary>The job and the latest version of it that was read; 0 if it has not been read yet.</summary>
+        /// <summary>The job and its latest version that was read; 0 if none was read yet.</summary>
         public KnownVersion Known
         {
             get
@@ -158,26 +157,26 @@ internal sealed class JobWatch(IJobStore store)
             }
         }
 
-        /// <summary>What the last read has found, and what completes when another has found something else.</summary>
+        /// <summary>Returns the result of the last read, and a task that completes when a read finds another result.</summary>
         public (Task Next, Job? Latest, bool IsGone, ExceptionDispatchInfo? Fault) Look()
         {
             lock (_lock) return (_next.Task, _latest, _isGone, _fault);
         }
 
-        /// <summary>A watcher has read the job by itself.</summary>
+        /// <summary>Records a version that a watcher has read.</summary>
         public void Seen(Job job)
         {
             lock (_lock)
             {
                 if (_latest is { } latest && latest.Version >= job.Version) return;
                 _latest = job;
-                // Others may have read an older version. This watcher finds nothing new, and waits again.
+                // Wakes the watchers that have an older version. The calling watcher finds nothing new and waits again.
                 _next.TrySetResult();
                 _next = NewSignal();
             }
         }
 
-        /// <summary>Reads the job unless the version is known already.</summary>
+        /// <summary>Reads the job unless this version or a newer one was already read.</summary>
         public void Read(long version)
         {
             lock (_lock)
@@ -187,7 +186,7 @@ internal sealed class JobWatch(IJobStore store)
                 if (_isReading) return;
                 _isReading = true;
             }
-            // Whoever tells of a change is not kept waiting. Nothing waits for this task, and nothing in it can fail unseen.
+            // Not awaited: the caller is the store's thread. The method catches every exception and passes it to the watchers.
             _ = ReadUntilKnownAsync();
         }
 
@@ -205,7 +204,7 @@ internal sealed class JobWatch(IJobStore store)
                 }
                 catch (Exception e)
                 {
-                    // Told to those who wait; they may come again.
+                    // Passed to the watchers below. They may try again.
                     fault = e;
                 }
                 lock (_lock)
@@ -221,7 +220,7 @@ internal sealed class JobWatch(IJobStore store)
                     if (fault is not null)
                     {
                         signal.TrySetException(fault);
-                        _ = signal.Task.Exception; // seen, even if nobody waits any more
+                        _ = signal.Task.Exception; // observed, also if no watcher is left
                     }
                     else if (signal != _next)
                     {

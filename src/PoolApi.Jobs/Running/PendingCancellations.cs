@@ -1,13 +1,13 @@
 namespace PoolApi.Jobs.Running;
 
 /// <summary>
-/// Cancellations that are told while claims are under way: each may be of a job that is just being claimed, and whose run nobody
-/// can find yet. Thread-safe.
+/// Remembers the cancellations that are reported while claims are under way. Such a job may just be claimed, and its attempt is not registered
+/// yet. Thread-safe.
 /// </summary>
 /// <remarks>
-/// That none gets lost: who tells of one tells it here first, and then looks at the runs; who begins a run shows it first, and then
-/// looks here. One of the two sees the other. They are forgotten when no claim is under way; or when there are very many, since a
-/// renewal of the lease tells of a cancellation as well.
+/// No cancellation is lost: the reporting thread records it here and then looks for the attempt; the claiming flow registers the attempt and then
+/// looks here. So at least one of the two sees the other. The cancellations are discarded when no claim is under way. They are also discarded when
+/// there are very many, because a renewal of the lease reports a cancellation too.
 /// </remarks>
 internal sealed class PendingCancellations
 {
@@ -17,13 +17,13 @@ internal sealed class PendingCancellations
     private readonly Dictionary<Guid, long> _told = [];
     private int _claims;
 
-    /// <summary>A claim is under way from here on.</summary>
+    /// <summary>A claim begins.</summary>
     public void ClaimBegins()
     {
         lock (_lock) _claims++;
     }
 
-    /// <summary>It is not any more; its runs can be found.</summary>
+    /// <summary>A claim has ended, and its attempts are registered.</summary>
     public void ClaimEnded()
     {
         lock (_lock)
@@ -32,7 +32,7 @@ internal sealed class PendingCancellations
         }
     }
 
-    /// <summary>Somebody wants a job cancelled.</summary>
+    /// <summary>Records the cancellation of a job if a claim is under way.</summary>
     public void Tell(Guid job, long version)
     {
         lock (_lock)
@@ -43,7 +43,7 @@ internal sealed class PendingCancellations
         }
     }
 
-    /// <summary>Whether that was told of a job, and in which of its versions.</summary>
+    /// <summary>Finds the recorded cancellation of a job and the version in which it was requested.</summary>
     public bool TryGet(Guid job, out long version)
     {
         lock (_lock) return _told.TryGetValue(job, out version);

@@ -2,7 +2,7 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Running;
 
-/// <summary>Writes an attempt's progress to the store: whole percents, one write at a time, ten a second at most.</summary>
+/// <summary>Writes an attempt's progress to the store: whole percents, one write at a time, at most ten a second. Thread-safe.</summary>
 internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProvider time)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
@@ -29,13 +29,13 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
             if (_written >= 0 && time.GetElapsedTime(_writtenAt) < Pause) return;
             _written = percent;
             _writtenAt = time.GetTimestamp();
-            _writing = WriteAsync(percent / 100.0); // its task is waited for at the end of the attempt
+            _writing = WriteAsync(percent / 100.0); // awaited at the end of the attempt
         }
     }
 
     private async Task WriteAsync(double progress)
     {
-        // Off the worker, and out of its context: a pool that has been joined would never resume this, and the attempt's end waits for it.
+        // Leaves the worker and its synchronization context: a pool that is joined would never resume this, and the attempt's end waits for it.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
         {
@@ -43,7 +43,7 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
         }
         catch (Exception)
         {
-            // Whatever it is: the next report, or the end, says more, and the end is to be written.
+            // A lost report does no harm: the next one, or the end of the attempt, supersedes it.
         }
     }
 }

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Running;
 
-/// <summary>Wakes its one waiter; set while nobody waits, it lets the next wait pass. Any number of sets before a wait are one.</summary>
+/// <summary>An auto-reset event for one asynchronous waiter. Several sets before a wait count as one. Thread-safe.</summary>
 internal sealed class Signal
 {
     private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
@@ -19,8 +19,8 @@ internal sealed class Signal
         }
     }
 
-    /// <summary>Waits until it is set, the time is over, or it is cancelled; whichever it was is not told.</summary>
-    /// <param name="time">How long; <see langword="null"/> for ever. More than a day is a day.</param>
+    /// <summary>Waits until the event is set, the time is over, or the wait is cancelled. The caller does not learn which.</summary>
+    /// <param name="time">The longest wait; <see langword="null"/>: no limit. More than a day counts as a day.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async Task WaitAsync(TimeSpan? time, TimeProvider clock, CancellationToken cancellation)
@@ -35,7 +35,7 @@ internal sealed class Signal
             }
             waiter = _waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
-        // Timers count whole milliseconds and drop the rest: who waits for what is left of one would ask again and again until it is over.
+        // Rounded up, because timers drop fractions of a millisecond: a wait for the rest of one would return at once, again and again.
         TimeSpan wait = time is not { } given ? Timeout.InfiniteTimeSpan
             : given < Longest ? TimeSpan.FromMilliseconds((given.Ticks + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond) : Longest;
         await waiter.Task.WaitAsync(wait, clock, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Stores;
 
-/// <summary>A store cannot be used. The message is for the operator: what is wrong, and what to do.</summary>
+/// <summary>A store cannot be used. The message is for the operator and says what is wrong and what to do.</summary>
 public class JobStoreException : Exception
 {
     /// <summary>Says what is wrong.</summary>
@@ -10,7 +10,7 @@ public class JobStoreException : Exception
     }
 }
 
-/// <summary>A store that has been open cannot be used for now: it may be again later.</summary>
+/// <summary>An open store cannot be used for now. A later call may succeed.</summary>
 public sealed class JobStoreUnavailableException : JobStoreException
 {
     /// <summary>Says what is wrong.</summary>
