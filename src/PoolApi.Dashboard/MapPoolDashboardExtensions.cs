@@ -17,14 +17,14 @@ public static class MapPoolDashboardExtensions
     private const int MostStreams = 256;
 
     /// <summary>
-    /// Maps pages that show every worker and every job of the app, live and over the last minutes, below a path. They show the jobs of all
-    /// clients, and can change them unless <see cref="PoolDashboardOptions.ReadOnly"/>: who may open them is the app's to say.
+    /// Maps the pages that show every worker and every job of the app, live and over the last minutes, under a path. The pages show the jobs of
+    /// all clients and can change them unless <see cref="PoolDashboardOptions.ReadOnly"/> is set, so the app must restrict who can open them.
     /// </summary>
-    /// <param name="endpoints">Where to map them.</param>
-    /// <param name="prefix">The path before all its routes.</param>
+    /// <param name="endpoints">The routes of the app.</param>
+    /// <param name="prefix">The path prefix of all routes of the dashboard.</param>
     /// <param name="configure">Sets the options.</param>
-    /// <returns>All routes of the dashboard: for <c>RequireAuthorization()</c> and the like.</returns>
-    /// <exception cref="InvalidOperationException">The app has no pool, or an option is wrong.</exception>
+    /// <returns>A builder for all routes of the dashboard, for <c>RequireAuthorization()</c> and the like.</returns>
+    /// <exception cref="InvalidOperationException">The app has no pool, or an option is out of its range.</exception>
     public static IEndpointConventionBuilder MapPoolDashboard(
         this IEndpointRouteBuilder endpoints, string prefix = "/pools", Action<PoolDashboardOptions>? configure = null)
     {

@@ -3,7 +3,7 @@ using PoolApi.Dashboard.Streams;
 
 namespace PoolApi.Dashboard.Changes;
 
-/// <summary>The last hundred changes that people made with the dashboard of this instance.</summary>
+/// <summary>The last hundred changes that were made with the dashboard of this instance. Thread-safe.</summary>
 internal sealed class ActionLog(TimeProvider time) : IFeedPart
 {
     public const int Capacity = 100;
@@ -25,7 +25,7 @@ internal sealed class ActionLog(TimeProvider time) : IFeedPart
         }
     }
 
-    /// <summary>The newest first.</summary>
+    /// <summary>Returns the changes, newest first.</summary>
     public void Write(Utf8JsonWriter json)
     {
         Entry[] all;

@@ -4,12 +4,12 @@ using PoolApi.Dashboard.Streams;
 
 namespace PoolApi.Dashboard.Changes;
 
-/// <summary>Refuses changes that a web page of another site asks for.</summary>
+/// <summary>Refuses changes that a web page of another site sends.</summary>
 internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration configuration)
 {
     private readonly KnownHosts _hosts = new(Names(options, configuration));
 
-    /// <exception cref="InvalidOperationException">A configured name is none.</exception>
+    /// <exception cref="InvalidOperationException">A configured host name is malformed.</exception>
     public static void Check(PoolDashboardOptions options)
     {
         foreach (string name in options.AllowedHosts)
@@ -19,7 +19,7 @@ internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration c
         }
     }
 
-    /// <returns>403, or null: the request may change something.</returns>
+    /// <returns>A 403 response; null if the request is allowed.</returns>
     public ProblemHttpResult? Refuse(HttpContext context) => _hosts.IsCrossSite(context.Request)
         ? Problem.Forbidden(
             "A web page of another site sends this, or this page has a host name that is not configured. "

@@ -3,7 +3,7 @@ using PoolApi.Dashboard.Streams;
 
 namespace PoolApi.Dashboard.Changes;
 
-/// <summary>The changes of the pools' page: to send work, and to stop the app.</summary>
+/// <summary>Maps the changes of the pools' page: sending work and stopping the app.</summary>
 internal static class PoolChanges
 {
     public const string DrainReason = "dashboard";

@@ -3,7 +3,7 @@ using PoolApi.Dashboard.Streams;
 
 namespace PoolApi.Dashboard.Changes;
 
-/// <summary>What the page may offer.</summary>
+/// <summary>What the user may change, so that the page shows only buttons that work.</summary>
 internal sealed class Rights(PoolDashboardOptions options) : IFeedPart
 {
     public long Version => 0;

@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace PoolApi.Dashboard.History;
 
-/// <summary>How long many things took, in buckets on a logarithmic scale: 8 to each doubling, so a percentile is good to 9 %.</summary>
-/// <remarks>From 1 µs to 19 hours; what is shorter or longer counts in the first or the last bucket.</remarks>
+/// <summary>A histogram of durations with logarithmic buckets, 8 for each doubling, so a percentile is accurate to 9 %. Not thread-safe.</summary>
+/// <remarks>The buckets range from 1 µs to 19 hours. Shorter and longer durations count in the first and the last bucket.</remarks>
 internal sealed class Histogram
 {
     private const int PerDoubling = 8;
@@ -31,7 +31,7 @@ internal sealed class Histogram
         Total = 0;
     }
 
-    /// <summary>In milliseconds: the middle of the bucket that has it. Null: nothing was counted.</summary>
+    /// <summary>A percentile in milliseconds, the middle of its bucket; null if nothing was counted.</summary>
     public double? Percentile(double percent)
     {
         if (Total == 0) return null;

@@ -3,7 +3,7 @@ using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Dashboard.History;
 
-/// <summary>What the items of each kind took, for a bounded number of kinds.</summary>
+/// <summary>Histograms of queue time and run time by kind, for a bounded number of kinds.</summary>
 internal sealed class KindTimes
 {
     public const int MostKinds = 16;

@@ -4,8 +4,8 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.History;
 
-/// <summary>A pool over the last five minutes by the second, and over the last hour by ten seconds. Fixed memory.</summary>
-/// <remarks>Written by the monitor's tick, under the monitor's lock; read under it.</remarks>
+/// <summary>Samples of a pool: of each second for five minutes, and of each ten seconds for an hour. Fixed memory.</summary>
+/// <remarks>Written by the monitor's tick and read by others, both under the monitor's lock.</remarks>
 internal sealed class PoolHistory
 {
     public const int Seconds = 300;
@@ -34,7 +34,7 @@ internal sealed class PoolHistory
         Recorder = new FlightRecorder(pool.Threads);
         Snapshot = pool.Threads.GetSnapshot();
         _sampledAt = time.GetTimestamp();
-        // What was before is no news: it began with the process, and has no rate.
+        // Counts from before the first sample have no rate.
         _counts = Snapshot.Counts;
         _busySeconds = Busy(Snapshot);
         foreach ((string reason, long count) in pool.Threads.Core.Records.Refusals) _refused[reason] = count;
@@ -48,16 +48,16 @@ internal sealed class PoolHistory
 
     public FlightRecorder Recorder { get; }
 
-    /// <summary>As of the last tick.</summary>
+    /// <summary>The snapshot of the last tick.</summary>
     public PoolSnapshot Snapshot { get; private set; }
 
-    /// <summary>The last tick's.</summary>
+    /// <summary>The sample of the last tick.</summary>
     public PoolSample? Latest { get; private set; }
 
-    /// <summary>What was recorded in the last tick; replaced by the next.</summary>
+    /// <summary>The records that the last tick has read. The next tick replaces them.</summary>
     public IReadOnlyList<RecordedItem> LatestItems => _items;
 
-    /// <summary>Whether nothing waits or is in flight.</summary>
+    /// <summary>Whether no item is queued or in flight.</summary>
     public bool IsIdle
     {
         get
@@ -71,8 +71,8 @@ internal sealed class PoolHistory
 
     public PoolSample[] ByTenSeconds() => _long.ToArray();
 
-    /// <summary>Sampling begins again after a pause in which nothing happened.</summary>
-    /// <param name="resumedAt">A time stamp.</param>
+    /// <summary>Resumes sampling after a pause in which the pool was idle.</summary>
+    /// <param name="resumedAt">The end of the pause, a time stamp.</param>
     public void FillGap(long resumedAt)
     {
         double gap = _time.GetElapsedTime(_sampledAt, resumedAt).TotalSeconds;
@@ -83,7 +83,7 @@ internal sealed class PoolHistory
         _sampledAt = resumedAt;
     }
 
-    /// <summary>Takes the sample of the time since the last one.</summary>
+    /// <summary>Adds the sample of the time since the last sample.</summary>
     public PoolSample Sample()
     {
         long now = _time.GetTimestamp();

@@ -6,25 +6,25 @@ using PoolApi.Threading.Core;
 
 namespace PoolApi.Dashboard.History;
 
-/// <summary>Samples the pools of an app once a second, while one of them has work or somebody watches.</summary>
+/// <summary>Samples the pools of an app once a second while a pool has work or a watcher waits for a tick. Thread-safe.</summary>
 /// <remarks>
 /// <code>
-///            work is taken, or somebody waits for a tick
+///            a pool takes work, or a watcher waits for a tick
 ///   at rest ─────────────────────────────────────────────► ticking, once a second
 ///      ▲                                                      │
-///      └────── a tick found every pool idle, nobody waits ────┘
+///      └───── a tick finds every pool idle and no watcher ────┘
 /// </code>
-/// At rest there is no timer. Before it rests it asks each pool to be called at the next work, and then looks at the pools again: work that
-/// came meanwhile is found by one of the two.
+/// At rest there is no timer. Before it rests, it registers a callback for the next work with each pool and then looks at the pools again. So
+/// work that comes meanwhile is found by one of the two.
 /// </remarks>
 internal sealed partial class PoolMonitor : IDisposable
 {
-    // The lifetime object is the app's own, so there is one monitor for an app, however often it maps the dashboard.
+    // Keyed by the app's lifetime object: one monitor for each app, also if the app maps the dashboard several times.
     private static readonly ConditionalWeakTable<IHostApplicationLifetime, PoolMonitor> ByApp = [];
 
     public static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
-    private readonly object _lock = new(); // also taken by workers, where an interrupt must not strike
+    private readonly object _lock = new(); // an object and not a Lock: workers take it, and Thread.Interrupt must not strike there
     private readonly IServiceProvider _services;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -47,7 +47,7 @@ internal sealed partial class PoolMonitor : IDisposable
             _timer = _time.CreateTimer(static self => ((PoolMonitor)self!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>The monitor of an app; made with the first call, which must come before the app has stopped. It begins when the app has started.</summary>
+    /// <summary>Returns the app's monitor. The first call creates it and must come before the app has stopped. It samples from the app's start on.</summary>
     public static PoolMonitor Of(IServiceProvider services)
     {
         var lifetime = services.GetRequiredService<IHostApplicationLifetime>();
@@ -60,25 +60,25 @@ internal sealed partial class PoolMonitor : IDisposable
         });
     }
 
-    /// <summary>Told after each tick, on its thread, in the order of the ticks.</summary>
+    /// <summary>Raised after each tick, on the tick's thread, in the order of the ticks.</summary>
     public event Action<PoolMonitor>? Ticked;
 
-    /// <summary>Told with the exit code when the app's stop has ended.</summary>
+    /// <summary>Raised with the exit code when the app's stop has ended.</summary>
     public event Action<int>? Ended;
 
     /// <summary>The app's clock.</summary>
     public TimeProvider Time => _time;
 
-    /// <summary>The number of the last tick; 0: there was none.</summary>
+    /// <summary>The number of the last tick; 0 before the first.</summary>
     public long LastTick => Volatile.Read(ref _tick);
 
-    /// <summary>Every pool of the app, in the order of their registration; none before the app has started.</summary>
+    /// <summary>The pools of the app in the order of their registration; empty before the app has started.</summary>
     public IReadOnlyList<PoolHistory> Pools => Volatile.Read(ref _pools);
 
-    /// <summary>The app's stop; null before the app has started.</summary>
+    /// <summary>The coordinator of the app's stop; null before the app has started.</summary>
     public ShutdownCoordinator? Shutdown { get; private set; }
 
-    /// <summary>Whether its timer is set.</summary>
+    /// <summary>Whether the timer is set.</summary>
     public bool IsTicking
     {
         get
@@ -87,8 +87,8 @@ internal sealed partial class PoolMonitor : IDisposable
         }
     }
 
-    /// <summary>The number of the next tick after the one seen; completes at once if that has come. As long as somebody waits, there are ticks.</summary>
-    /// <remarks>At the end of the app it is cancelled.</remarks>
+    /// <summary>Waits for the tick after the given one and returns its number. Completes at once if it has come. While a caller waits, there are ticks.</summary>
+    /// <remarks>The task is cancelled at the end of the app.</remarks>
     public async ValueTask<long> WaitForTickAsync(long seen, CancellationToken cancellationToken)
     {
         Task<long> next;
@@ -110,7 +110,7 @@ internal sealed partial class PoolMonitor : IDisposable
         }
     }
 
-    /// <summary>What a busy worker does, as of the last tick; null: unknown.</summary>
+    /// <summary>What a busy worker's thread did in the last tick; null if that is unknown.</summary>
     public WorkerActivityView? ActivityOf(string pool, int worker)
     {
         lock (_lock) return _activities.GetValueOrDefault(pool)?.Of(worker);
@@ -168,7 +168,7 @@ internal sealed partial class PoolMonitor : IDisposable
     /// <summary>Under the lock.</summary>
     private void RestUnlessBusy()
     {
-        foreach (PoolHistory pool in _pools) pool.Pool.Threads.Core.Records.OnWork(WorkBegins); // then look: see OnWork
+        foreach (PoolHistory pool in _pools) pool.Pool.Threads.Core.Records.OnWork(WorkBegins); // registered before the second look, see the remarks
         if (!_pools.All(static pool => pool.IsIdle)) Resume();
     }
 
@@ -209,7 +209,7 @@ internal sealed partial class PoolMonitor : IDisposable
         }
         catch (Exception e)
         {
-            LogFailed(e); // who looks at the pools must not end the process that has them
+            LogFailed(e); // a fault of the monitor must not end the process
         }
         ended.TrySetResult(Volatile.Read(ref _tick));
     }

@@ -1,56 +1,56 @@
 namespace PoolApi.Dashboard.History;
 
-/// <summary>A pool over a second, or over ten. Counts are of this time alone.</summary>
+/// <summary>A sample of a pool over one second or ten. Counts are of this period alone.</summary>
 internal sealed record PoolSample
 {
-    /// <summary>The end of the time, in milliseconds since 1970.</summary>
+    /// <summary>The end of the period, in milliseconds since 1970.</summary>
     public required long At { get; init; }
 
-    /// <summary>How long it was.</summary>
+    /// <summary>The length of the period.</summary>
     public required double Seconds { get; init; }
 
-    /// <summary>The part of the workers' time that they were busy: 0 to 1.</summary>
+    /// <summary>The utilization: the busy part of the workers' time, 0 to 1.</summary>
     public double Utilization { get; init; }
 
-    /// <summary>Workers at the end.</summary>
+    /// <summary>The number of workers at the end.</summary>
     public int Workers { get; init; }
 
-    /// <summary>Of these, the stuck ones; over ten seconds: the most.</summary>
+    /// <summary>The number of stuck workers at the end; over ten seconds the maximum.</summary>
     public int Stuck { get; init; }
 
-    /// <summary>Items that wait, of high, normal and low priority, at the end; over ten seconds: the most.</summary>
+    /// <summary>The number of queued items of high, normal and low priority at the end; over ten seconds the maximum.</summary>
     public int QueueHigh { get; init; }
 
     public int QueueNormal { get; init; }
 
     public int QueueLow { get; init; }
 
-    /// <summary>For how long the oldest has waited; likewise.</summary>
+    /// <summary>The age of the oldest queued item; likewise.</summary>
     public double OldestAgeMs { get; init; }
 
-    /// <summary>Items that await something and hold no worker; likewise.</summary>
+    /// <summary>The number of suspended items, which await and hold no worker; likewise.</summary>
     public int Suspended { get; init; }
 
-    /// <summary>Bytes of the bodies of waiting requests; likewise.</summary>
+    /// <summary>The bytes of the bodies of queued requests; likewise.</summary>
     public long BodyBytes { get; init; }
 
     public long Accepted { get; init; }
 
     public FinishedCounts Finished { get; init; }
 
-    /// <summary>By reason; only those that occurred.</summary>
+    /// <summary>Rejections by reason. Reasons that did not occur are left out.</summary>
     public IReadOnlyDictionary<string, long> Refused { get; init; } = EmptyCounts;
 
-    /// <summary>By kind; only those of which something started or ended.</summary>
+    /// <summary>Times by kind. Kinds of which no item started or ended are left out.</summary>
     public IReadOnlyList<KindSample> Kinds { get; init; } = [];
 
-    /// <summary>Records that were overwritten before they were read: the percentiles are of the rest.</summary>
+    /// <summary>The number of records that were overwritten before they were read. The percentiles do not include them.</summary>
     public int Unread { get; init; }
 
     private static readonly Dictionary<string, long> EmptyCounts = [];
 }
 
-/// <summary>How items ended.</summary>
+/// <summary>The numbers of items by outcome.</summary>
 internal readonly record struct FinishedCounts(
     long Completed, long Failed, long Cancelled, long Expired, long ClientGone, long NotStarted, long Abandoned, long TimedOut)
 {
@@ -65,7 +65,7 @@ internal readonly record struct FinishedCounts(
         a.ClientGone - b.ClientGone, a.NotStarted - b.NotStarted, a.Abandoned - b.Abandoned, a.TimedOut - b.TimedOut);
 }
 
-/// <summary>What items of one kind took, in milliseconds. Null: none.</summary>
+/// <summary>Percentiles of the times of one kind in milliseconds; null if no item had that time.</summary>
 internal sealed record KindSample(string Kind, Percentiles? Waiting, Percentiles? Running);
 
 internal sealed record Percentiles(double P50, double P95, double P99)

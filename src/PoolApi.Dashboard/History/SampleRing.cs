@@ -1,6 +1,6 @@
 namespace PoolApi.Dashboard.History;
 
-/// <summary>The last so many samples, oldest first.</summary>
+/// <summary>A ring buffer of the last samples, oldest first.</summary>
 internal sealed class SampleRing(int capacity)
 {
     private readonly PoolSample?[] _samples = new PoolSample?[capacity];

@@ -7,17 +7,17 @@ namespace PoolApi.Dashboard.History;
 /// <summary>What a busy worker's thread does.</summary>
 internal enum WorkerActivity
 {
-    /// <summary>It is on a processor.</summary>
+    /// <summary>The thread runs on a processor.</summary>
     Computing,
 
-    /// <summary>It could go on, and has no processor.</summary>
+    /// <summary>The thread is runnable and waits for a processor.</summary>
     WaitingForProcessor,
 
-    /// <summary>It waits for something: a lock, a disk, a network, a time.</summary>
+    /// <summary>The thread is blocked: it waits for a lock, a disk, a network or a timer.</summary>
     Blocked,
 }
 
-/// <summary>Tells what busy workers do from two readings of the kernel's counts of their threads. Linux only; elsewhere, and where /proc is closed, nothing.</summary>
+/// <summary>Derives what busy workers do from two readings of their threads' <c>/proc/self/task/TID/schedstat</c>. Linux only; without /proc it returns nothing.</summary>
 internal sealed class ActivityReader(FixedThreadPool pool, TimeProvider time)
 {
     private readonly Dictionary<int, Reading> _last = [];
@@ -25,7 +25,7 @@ internal sealed class ActivityReader(FixedThreadPool pool, TimeProvider time)
 
     public WorkerActivityView? Of(int worker) => _activities.GetValueOrDefault(worker);
 
-    /// <summary>Reads once more. The first reading of a worker tells nothing yet.</summary>
+    /// <summary>Takes a reading. The first reading of a worker gives no result yet.</summary>
     public void Read(PoolSnapshot snapshot)
     {
         _activities.Clear();
@@ -55,7 +55,7 @@ internal sealed class ActivityReader(FixedThreadPool pool, TimeProvider time)
         return new WorkerActivityView(activity, running, waiting, activity == WorkerActivity.Blocked ? WaitChannel(now.Thread) : null);
     }
 
-    /// <summary>The kernel's function that the thread sleeps in; null: unknown, or not shown to us.</summary>
+    /// <summary>The kernel function in which the thread sleeps (<c>wchan</c>); null if it is unknown or not accessible.</summary>
     private static string? WaitChannel(int thread)
     {
         try
@@ -71,13 +71,13 @@ internal sealed class ActivityReader(FixedThreadPool pool, TimeProvider time)
 
     private readonly record struct Reading(int Thread, long At, long Running, long Waiting)
     {
-        /// <summary>Null: there is no such thread, or the kernel does not count.</summary>
+        /// <summary>Reads the counts of a thread; null if there is no such thread or the kernel does not count.</summary>
         public static Reading? Of(int thread, long at)
         {
             if (thread == 0) return null;
             try
             {
-                // Time on a processor, time waiting for one (both in ns), times it was given one.
+                // schedstat: time on a processor and time waiting for one, both in ns, then the number of time slices.
                 string[] numbers = File.ReadAllText($"/proc/self/task/{thread}/schedstat").Split(' ');
                 return numbers.Length >= 2
                     && long.TryParse(numbers[0], NumberStyles.None, CultureInfo.InvariantCulture, out long running)
@@ -93,9 +93,9 @@ internal sealed class ActivityReader(FixedThreadPool pool, TimeProvider time)
     }
 }
 
-/// <summary>What a busy worker did since the tick before.</summary>
-/// <param name="Activity">What it did most.</param>
-/// <param name="Running">The part of the time that it was on a processor.</param>
-/// <param name="Waiting">The part that it waited for one.</param>
-/// <param name="Channel">What it is blocked in, as the kernel calls it.</param>
+/// <summary>What a busy worker's thread did since the previous tick.</summary>
+/// <param name="Activity">What the thread did for the largest part of the time.</param>
+/// <param name="Running">The part of the time on a processor, 0 to 1.</param>
+/// <param name="Waiting">The part of the time waiting for a processor, 0 to 1.</param>
+/// <param name="Channel">The kernel function in which the thread is blocked.</param>
 internal sealed record WorkerActivityView(WorkerActivity Activity, double Running, double Waiting, string? Channel);

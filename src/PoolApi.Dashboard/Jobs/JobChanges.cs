@@ -8,10 +8,10 @@ using PoolApi.Jobs.Stores;
 namespace PoolApi.Dashboard.Jobs;
 
 /// <summary>Cancels or retries one job, or all that match a filter.</summary>
-/// <remarks>Of those that match, only what there was when they were counted: what comes in between was not agreed to.</remarks>
+/// <remarks>A change of all matching jobs leaves out jobs that were accepted after the count that the user has confirmed.</remarks>
 internal sealed class JobChanges(IJobStore store, ActionLog log)
 {
-    /// <summary>More at once is no click's matter.</summary>
+    /// <summary>The most jobs that one change may affect.</summary>
     public const int Most = 10_000;
 
     private const int AtOnce = 16;
@@ -24,7 +24,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
         _ => state is JobState.Failed or JobState.Cancelled or JobState.Expired,
     };
 
-    /// <summary>How many jobs a change would be of.</summary>
+    /// <summary>Counts the jobs that a change would affect.</summary>
     public async Task<IResult> CountAsync(HttpContext context)
     {
         IQueryCollection query = context.Request.Query;
@@ -51,7 +51,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
         JsonElement body;
         try
         {
-            // Small, whatever is sent: it is read as a whole.
+            // Limited, because it is read as a whole.
             using var bounded = new MemoryStream();
             var buffer = new byte[1024];
             int read;
@@ -110,7 +110,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
             if (ids.Count == Most) break;
         }
         int changed = 0, conflicts = 0, gone = 0;
-        // Once begun it goes on, whatever becomes of the page that asked for it.
+        // Not cancelled with the request: a change that has begun is completed even if the page is closed.
         await Parallel.ForEachAsync(ids, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (id, cancellation) =>
         {
             JobTransition? done = await ApplyAsync(action, id, cancellation);

@@ -12,8 +12,8 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Dashboard.Jobs;
 
-/// <summary>What the pages of the jobs ask for. An app without jobs answers 404.</summary>
-/// <remarks>They show the jobs of every client: the pages are for who runs the app.</remarks>
+/// <summary>Maps the data of the jobs' pages. In an app without jobs these routes answer 404.</summary>
+/// <remarks>They show the jobs of all clients, because the pages are for operators.</remarks>
 internal static class JobEndpoints
 {
     private const int PageSize = 50;
@@ -66,7 +66,7 @@ internal static class JobEndpoints
         jobs.MapMethods("/job/stream", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
         {
             if (!Guid.TryParseExact(context.Request.Query["id"], "D", out Guid id)) return Problem.Invalid("id may be the id of a job.");
-            // A page that has seen nothing yet has no id; a browser that comes again names the last.
+            // The browser's reconnect sends the id of the last event; a new page has none.
             string? seen = context.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? context.Request.Query["after"];
             long after = long.TryParse(seen, NumberStyles.None, CultureInfo.InvariantCulture, out long version) ? version : 0;
             if (await Store(context).GetAsync(id, context.RequestAborted) is null) return NotFound();

@@ -4,20 +4,20 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Dashboard.Jobs;
 
-/// <summary>Which jobs people look for.</summary>
-/// <param name="State">Only in this state.</param>
-/// <param name="Kind">Only of this kind.</param>
-/// <param name="Tag">Only with this tag.</param>
-/// <param name="Id">Only those whose id begins so: hexadecimal digits and hyphens, in lower case.</param>
-/// <param name="Key">Only those that were accepted with this idempotency key, whatever their clients.</param>
+/// <summary>The filter of the list of jobs.</summary>
+/// <param name="State">Only jobs in this state.</param>
+/// <param name="Kind">Only jobs of this kind.</param>
+/// <param name="Tag">Only jobs with this tag.</param>
+/// <param name="Id">Only jobs whose id begins with this text of hexadecimal digits and hyphens, in lower case.</param>
+/// <param name="Key">Only jobs that were accepted with this idempotency key, of all clients.</param>
 internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, string? Id, string? Key)
 {
     private const int PageSize = 500;
     private const string Form = "00000000-0000-0000-0000-000000000000";
 
-    /// <summary>Reads what a page asks for.</summary>
-    /// <param name="read">A parameter by its name; null: none.</param>
-    /// <param name="fault">What is wrong, in words.</param>
+    /// <summary>Parses the filter of a request.</summary>
+    /// <param name="read">Returns a parameter by its name; null if it is not given.</param>
+    /// <param name="fault">The fault in words, if a parameter is malformed.</param>
     public static JobFilter? Read(Func<string, string?> read, out string? fault)
     {
         fault = null;
@@ -31,12 +31,12 @@ internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, str
         static string? Text(string? value) => string.IsNullOrWhiteSpace(value) ? null : value.Trim();
     }
 
-    /// <summary>A page of the jobs, newest first.</summary>
+    /// <summary>Reads a page of matching jobs, newest first.</summary>
     public async Task<JobPage> ListAsync(IJobStore store, Guid? after, int limit, CancellationToken cancellation)
     {
         if (Key is not null)
         {
-            // A client has a key once, so they are few, and all of them are the page.
+            // A client uses a key once, so there are few such jobs, and all of them are one page.
             IReadOnlyList<Job> found = await store.FindByKeyAsync(Key, cancellation);
             return new JobPage([.. found.Where(j => Matches(j) && (Id is null || HasId(j)) && !(after is { } last && j.Id.CompareTo(last) >= 0))], false);
         }
@@ -46,17 +46,17 @@ internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, str
             Job? one = Guid.TryParseExact(Id, "D", out Guid id) ? await store.GetAsync(id, cancellation) : null;
             return new JobPage(one is not null && Matches(one) && after is null ? [one] : [], false);
         }
-        // Ids are listed in their order, so those with the same beginning follow each other.
+        // Ids are sorted, so those with the same prefix follow each other.
         Guid above = Guid.ParseExact(Id + Form[Id.Length..].Replace('0', 'f'), "D");
         JobPage page = await store.ListAsync(Query(after ?? above, limit), cancellation);
         Job[] matching = [.. page.Jobs.TakeWhile(HasId)];
         return new JobPage(matching, page.HasMore && matching.Length == page.Jobs.Count);
     }
 
-    /// <summary>All of them, newest first, a page at a time.</summary>
+    /// <summary>Reads all matching jobs, newest first, page by page.</summary>
     /// <param name="store">The store.</param>
-    /// <param name="through">None that came after this one; null: whatever there is.</param>
-    /// <param name="cancellation">Gives up.</param>
+    /// <param name="through">Jobs that were accepted after this one are left out; null: no job is.</param>
+    /// <param name="cancellation">Cancels the reading.</param>
     public async IAsyncEnumerable<Job> AllAsync(IJobStore store, Guid? through, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
     {
         Guid? after = null;
@@ -72,7 +72,7 @@ internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, str
         }
     }
 
-    /// <summary>In words, for the log of actions.</summary>
+    /// <summary>The filter in words, for the action log.</summary>
     public override string ToString()
     {
         string?[] parts =

@@ -5,7 +5,7 @@ using PoolApi.Jobs;
 
 namespace PoolApi.Dashboard.Jobs;
 
-/// <summary>Jobs as the pages read them.</summary>
+/// <summary>Writes jobs as JSON for the pages.</summary>
 internal static class JobJson
 {
     /// <summary>

@@ -13,10 +13,10 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Dashboard.Jobs;
 
-/// <summary>A page of the list of jobs, and one job, as they change.</summary>
+/// <summary>Streams the changes of a page of the list of jobs, and of one job.</summary>
 /// <remarks>
-/// The list is read once a second for each page that shows it, and only what differs is sent: the order of the ids, and the rows that have
-/// another version. Nothing is kept for a reader beside what it was told last. Who comes again gets the whole page, so that nothing is missing.
+/// The list is read once a second for each page that shows it. Only differences are sent: the order of the ids, and the rows with a new
+/// version. For each reader only what it was sent last is kept. A reader that reconnects gets the whole page, so that it misses nothing.
 /// </remarks>
 internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log, RunningJobs running, TimeSpan lease, TimeProvider time)
 {

@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Dashboard.Pages;
 
-/// <summary>The files of the pages, as they are embedded, with each reference between them changed to the hashed name.</summary>
-/// <remarks>A module's hash covers the hashes of what it imports: no page mixes modules of two versions.</remarks>
+/// <summary>The embedded files of the pages. References between them are replaced with the hashed names.</summary>
+/// <remarks>A module's hash covers the hashes of its imports, so no page mixes modules of two versions.</remarks>
 internal sealed partial class AssetFiles
 {
     private readonly Dictionary<string, Asset> _byName = new(StringComparer.Ordinal);
@@ -22,7 +22,7 @@ internal sealed partial class AssetFiles
     /// <summary>The files of this package.</summary>
     public static AssetFiles Own { get; } = new(typeof(AssetFiles).Assembly);
 
-    /// <summary>Everything but the pages themselves.</summary>
+    /// <summary>All files except the pages themselves.</summary>
     public FrozenDictionary<string, Asset> ByHashedName { get; }
 
     public Asset Page(string name) => _byName[name];

@@ -4,10 +4,10 @@ using PoolApi.Dashboard.Streams;
 
 namespace PoolApi.Dashboard.Pages;
 
-/// <summary>The pages and their files. Every link in them is relative, so that they work below any path.</summary>
+/// <summary>Maps the pages and their files. All links are relative, so that the pages work under any path.</summary>
 internal static class PageEndpoints
 {
-    // Nothing of another host, nothing inline, and nobody frames a page with buttons that change something.
+    // No resources of other hosts, no inline scripts or styles, and no framing, because the pages have buttons that change things.
     private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
@@ -25,7 +25,7 @@ internal static class PageEndpoints
 
         void MapPage(string route, Asset page) => group.MapMethods(route, Reading.Methods, IResult (HttpContext context) =>
         {
-            // A page's links start at its folder: without the slash of the first page they would start one folder above.
+            // Relative links start at the page's folder: without the trailing slash they would start one level above.
             string path = context.Request.Path.Value ?? "";
             string last = path[(path.LastIndexOf('/') + 1)..];
             bool isFolder = last.Length == 0;

@@ -4,19 +4,19 @@ using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Dashboard.Recording;
 
-/// <summary>Reads what the workers of a pool have written down.</summary>
+/// <summary>Reads the records of a pool's workers.</summary>
 internal sealed class FlightRecorder(FixedThreadPool pool)
 {
     private PoolCore Core => pool.Core;
 
-    /// <summary>The pool's clock, for the conversion of time stamps.</summary>
+    /// <summary>Converts time stamps of the pool's clock.</summary>
     public PoolTime Time => new(Core);
 
-    /// <summary>Adds what has been recorded since the cursor was used last; for a new one, all that is remembered.</summary>
-    /// <remarks>Worker by worker, in each the oldest first; what ended on no worker last. By any thread, with a cursor of its own.</remarks>
-    /// <param name="cursor">Where to go on; advanced.</param>
-    /// <param name="into">Where to add.</param>
-    /// <returns>How many records had been overwritten meanwhile. For a new cursor that says how many there ever were.</returns>
+    /// <summary>Adds the records since the last use of the cursor; with a new cursor, all that are still in the rings.</summary>
+    /// <remarks>The order is by worker, the oldest record first; items that ended on no worker come last. Any thread may call it with its own cursor.</remarks>
+    /// <param name="cursor">The position to read from. The method advances it.</param>
+    /// <param name="into">The list to which the records are added.</param>
+    /// <returns>The number of records that were overwritten before they were read.</returns>
     public int Read(RecordCursor cursor, List<RecordedItem> into)
     {
         string name = pool.Name;
@@ -36,7 +36,7 @@ internal sealed class FlightRecorder(FixedThreadPool pool)
     }
 }
 
-/// <summary>How far a reader has come in each ring of a pool. For one reader at a time.</summary>
+/// <summary>The position of one reader in each ring of a pool. Not thread-safe.</summary>
 internal sealed class RecordCursor
 {
     private int[] _workers = new int[8];

@@ -1,9 +1,9 @@
 namespace PoolApi.Dashboard.Recording;
 
-/// <summary>The pauses of the last garbage collections of the process, each with its time. It costs one object a collection, and no timer.</summary>
+/// <summary>Records the pauses of the process's garbage collections with their times. Costs one object for each collection and no timer. Thread-safe.</summary>
 /// <remarks>
-/// An object that nobody holds is finalized after the next collection; its finalizer notes the collection and makes the next such object.
-/// The finalizer's thread runs at once after the pause, so the end that is noted is late by what that thread takes to wake.
+/// An unreachable object is finalized after the next collection. Its finalizer records the collection and creates the next such object. The
+/// finalizer thread runs right after the pause, so the recorded end is late by the time that this thread takes to wake.
 /// </remarks>
 internal static class GcWatch
 {
@@ -14,13 +14,13 @@ internal static class GcWatch
     private static long s_count; // guarded by the lock
     private static int s_isOn;
 
-    /// <summary>From now on, for the life of the process.</summary>
+    /// <summary>Starts recording, for the life of the process. A second call does nothing.</summary>
     public static void Start()
     {
         if (Interlocked.Exchange(ref s_isOn, 1) == 0) _ = new Sentinel();
     }
 
-    /// <summary>The pauses that ended at that time or later, oldest first; they do not overlap.</summary>
+    /// <summary>Returns the pauses that ended at the given time or later, oldest first. They do not overlap.</summary>
     public static List<GcPause> Since(DateTime utc)
     {
         var pauses = new List<GcPause>();
@@ -61,10 +61,10 @@ internal static class GcWatch
     }
 }
 
-/// <summary>One collection.</summary>
-/// <param name="Index">Its number.</param>
-/// <param name="Generation">0 to 2.</param>
-/// <param name="EndUtc">When its pause ended.</param>
-/// <param name="Length">How long the process stood still.</param>
-/// <param name="IsCompacting">Whether it moved objects.</param>
+/// <summary>The pause of one garbage collection.</summary>
+/// <param name="Index">The number of the collection.</param>
+/// <param name="Generation">The generation, 0 to 2.</param>
+/// <param name="EndUtc">The end of the pause.</param>
+/// <param name="Length">The length of the pause.</param>
+/// <param name="IsCompacting">Whether the collection compacted the heap.</param>
 internal readonly record struct GcPause(long Index, int Generation, DateTime EndUtc, TimeSpan Length, bool IsCompacting);

@@ -2,7 +2,7 @@ using PoolApi.Threading.Core;
 
 namespace PoolApi.Dashboard.Recording;
 
-/// <summary>Converts the time stamps of a pool's clock, as of one moment: the system's clock may be set meanwhile.</summary>
+/// <summary>Converts time stamps of a pool's clock to times of day. Valid for one moment, because the system clock may be set.</summary>
 internal readonly struct PoolTime
 {
     private readonly long _ticksPerSecond;
@@ -24,7 +24,7 @@ internal readonly struct PoolTime
 
     public double TicksPerMillisecond => _ticksPerSecond / 1000.0;
 
-    /// <summary>Without a rounding, where the clock counts nanoseconds or coarser.</summary>
+    /// <summary>Converts without rounding if the clock counts nanoseconds or coarser units.</summary>
     public long ToNanoseconds(long ticks) => (long)((Int128)ticks * 1_000_000_000 / _ticksPerSecond);
 
     public long ToTicks(TimeSpan time) => (long)(time.TotalMilliseconds * TicksPerMillisecond);

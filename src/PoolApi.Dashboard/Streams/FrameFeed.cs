@@ -8,10 +8,10 @@ using PoolApi.Dashboard.Jobs;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>The frames of the pools' page: made once, for however many watch, twice a second while anybody does.</summary>
+/// <summary>Produces the frames of the pools' page twice a second while there are watchers, once for all of them. Thread-safe.</summary>
 /// <remarks>
-/// <para>A watcher has a place in the last frames, and nothing else: one that reads slowly, or not at all, costs no more. If the next frame it
-/// needs has been dropped, it gets a snapshot instead. So it does if it comes again after too long, or after the server was started anew.</para>
+/// <para>A watcher is only a position in the last frames, so a slow one costs no more memory. If the next frame that it needs was dropped, it
+/// gets a snapshot instead. It also gets one if it reconnects after too long, or after a restart of the server.</para>
 /// <para>Without watchers there is no timer.</para>
 /// </remarks>
 internal sealed class FrameFeed : IDisposable
@@ -32,7 +32,7 @@ internal sealed class FrameFeed : IDisposable
     private readonly Queue<string> _kept = new();
     private readonly Dictionary<IFeedPart, long> _told = [];
     private readonly CancellationTokenSource _over = new();
-    private long _last; // the number of the newest frame
+    private long _last; // the number of the latest frame
     private int _characters;
     private int _watchers;
     private bool _isRunning;
@@ -45,10 +45,10 @@ internal sealed class FrameFeed : IDisposable
         _frames = new PoolFrames(monitor, jobs, time);
     }
 
-    /// <summary>Names this run of the process, so that a page knows that it talks to another.</summary>
+    /// <summary>Identifies this run of the process, so that a page notices a restart.</summary>
     public string Instance { get; }
 
-    /// <summary>How many watch now.</summary>
+    /// <summary>The number of watchers.</summary>
     public int Watchers
     {
         get
@@ -57,10 +57,10 @@ internal sealed class FrameFeed : IDisposable
         }
     }
 
-    /// <summary>The frames after the one that the page has seen last; first a snapshot, if it has seen none that is still known.</summary>
-    /// <param name="after">The id of the last event; null: none.</param>
-    /// <param name="end">The app stops.</param>
-    /// <param name="client">The client has gone.</param>
+    /// <summary>Returns the frames after the last one that the page has seen. If that frame is no longer known, a snapshot comes first.</summary>
+    /// <param name="after">The id of the last event that the page has seen; null: none.</param>
+    /// <param name="end">Cancelled when the app stops.</param>
+    /// <param name="client">Cancelled when the client disconnects.</param>
     public async IAsyncEnumerable<SseItem<string>> ReadAsync(string? after, CancellationToken end, [EnumeratorCancellation] CancellationToken client)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(client, end, _over.Token);
@@ -90,7 +90,7 @@ internal sealed class FrameFeed : IDisposable
                 else await next.WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             if (client.IsCancellationRequested || !end.IsCancellationRequested) yield break;
-            // The page shows this while the app stops: the pools as they were when the stop began.
+            // The page shows this frame while the app stops: the pools at the beginning of the stop.
             SseItem<string> last;
             lock (_lock)
             {
@@ -118,7 +118,7 @@ internal sealed class FrameFeed : IDisposable
             _watchers++;
             if (_isRunning) return;
             _isRunning = true;
-            // What is told first is how it is now, not how it was when somebody watched last.
+            // The first frame must be current, not that of the last watcher's time.
             Add();
         }
         using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
@@ -135,7 +135,7 @@ internal sealed class FrameFeed : IDisposable
         {
             while (await timer.WaitForNextTickAsync(_over.Token))
             {
-                // To wait for its ticks keeps the monitor going while somebody watches.
+                // Waiting for ticks keeps the monitor sampling while there are watchers.
                 if (sampled is null || sampled.IsCompleted)
                 {
                     if (sampled is { IsCompletedSuccessfully: true }) tick = sampled.Result;
@@ -181,7 +181,7 @@ internal sealed class FrameFeed : IDisposable
         signal.TrySetResult();
     }
 
-    /// <summary>Under the lock. Made once for all who come before the next frame.</summary>
+    /// <summary>Creates the snapshot, once for all watchers that connect before the next frame. Called under the lock.</summary>
     private string Snapshot()
     {
         if (_snapshot is { } made && made.Frame == _last) return made.Text;
@@ -197,7 +197,7 @@ internal sealed class FrameFeed : IDisposable
     private SseItem<string> Item(string text, string type, long frame) =>
         new(text, type) { EventId = string.Create(CultureInfo.InvariantCulture, $"{Instance}-{frame}") };
 
-    /// <returns>−1: it is no frame of this run.</returns>
+    /// <returns>The frame's number; −1 if it is no frame of this run of the process.</returns>
     private long Parse(string? id) =>
         id is not null && id.StartsWith(Instance + "-", StringComparison.Ordinal)
         && long.TryParse(id.AsSpan(Instance.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out long frame) ? frame : -1;
@@ -212,12 +212,12 @@ internal sealed class FrameFeed : IDisposable
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }
 
-/// <summary>Something that the page shows beside the pools, and that changes now and then.</summary>
+/// <summary>A part of the page beside the pools that changes seldom.</summary>
 internal interface IFeedPart
 {
-    /// <summary>Grows with each change.</summary>
+    /// <summary>The version, which grows with each change.</summary>
     long Version { get; }
 
-    /// <summary>Writes a property.</summary>
+    /// <summary>Writes the part as a property of the frame.</summary>
     void Write(Utf8JsonWriter json);
 }

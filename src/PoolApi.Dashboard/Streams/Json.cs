@@ -4,10 +4,10 @@ using System.Text.Json;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>Writes JSON by hand: what the pages read, with nothing that a serializer would have to know.</summary>
+/// <summary>Helpers that write the pages' JSON with <see cref="Utf8JsonWriter"/>, without types for a serializer.</summary>
 internal static class Json
 {
-    // Nothing puts it into HTML: the pages take it as text.
+    // Relaxed escaping is safe here: the pages set it as text, never as HTML.
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static byte[] Write(Action<Utf8JsonWriter> write)
@@ -23,6 +23,6 @@ internal static class Json
         else json.WriteString(name, value);
     }
 
-    /// <summary>To the microsecond: more is noise.</summary>
+    /// <summary>Rounds to the microsecond, since more digits are noise.</summary>
     public static void WriteMilliseconds(this Utf8JsonWriter json, string name, double value) => json.WriteNumber(name, Math.Round(value, 3));
 }

@@ -6,7 +6,7 @@ using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>A piece of a worker's strip: one item, or many short ones in a row.</summary>
+/// <summary>A piece of a worker's strip: one item, or several short items in a row.</summary>
 internal struct Piece
 {
     public int Worker;
@@ -19,15 +19,15 @@ internal struct Piece
     public double? QueuedMs;
     public ActivityTraceId TraceId;
 
-    /// <summary>Makes the pieces of what was recorded; short ones of one worker in a row are put together, the shorter they are.</summary>
+    /// <summary>Converts records to pieces. Short records of one worker in a row are merged.</summary>
     /// <remarks>
-    /// A pool does a million tiny items a second, and a strip has a thousand pixels. What is put together shows how many they were and how
-    /// much of the time they took.
+    /// A pool runs up to a million tiny items a second, and a strip has a thousand pixels. A merged piece shows the number of items and the busy
+    /// part of its time.
     /// </remarks>
-    /// <param name="items">Worker by worker, in each the oldest first.</param>
+    /// <param name="items">The records by worker, each worker's oldest first.</param>
     /// <param name="time">Converts the time stamps.</param>
-    /// <param name="after">Only what ended after this, in ms since 1970.</param>
-    /// <param name="most">How many pieces at most, about.</param>
+    /// <param name="after">Only records that ended after this time, in ms since 1970.</param>
+    /// <param name="most">The approximate maximum number of pieces.</param>
     public static List<Piece> Of(List<RecordedItem> items, in PoolTime time, double after, int most)
     {
         double shortest = 8;

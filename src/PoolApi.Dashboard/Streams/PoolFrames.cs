@@ -7,7 +7,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>What the pages know of the pools, and how it has changed. For one caller at a time.</summary>
+/// <summary>Writes the state of the pools as frames: the changes since the last frame, or everything. Not thread-safe.</summary>
 internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProvider time)
 {
     private const int MostPieces = 800;      // of a pool, in a frame
@@ -17,7 +17,7 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
     private readonly Dictionary<string, PoolState> _pools = new(StringComparer.Ordinal);
     private double _cut; // of the last frame: the snapshot tells what was before it
 
-    /// <summary>What has changed since the last frame.</summary>
+    /// <summary>Writes the changes since the last frame.</summary>
     public void WriteDelta(Utf8JsonWriter json)
     {
         json.WriteNumber("at", time.GetUtcNow().ToUnixTimeMilliseconds());
@@ -49,7 +49,7 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
         json.WriteEndArray();
     }
 
-    /// <summary>All that is known as of the last frame, and all that is remembered.</summary>
+    /// <summary>Writes the whole state as of the last frame, with the remembered past.</summary>
     public void WriteAll(Utf8JsonWriter json)
     {
         json.WriteNumber("at", time.GetUtcNow().ToUnixTimeMilliseconds());
@@ -67,7 +67,7 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
             var items = new List<RecordedItem>();
             pool.Recorder.Read(new RecordCursor(), items);
             PoolTime clock = pool.Recorder.Time;
-            // What has ended since the last frame comes with the next one.
+            // Records since the last frame come with the next frame.
             double cut = _cut;
             items.RemoveAll(item => clock.ToUnixMilliseconds(item.EndedAt) > cut);
             WritePieces(json, Piece.Of(items, clock, clock.NowUnixMilliseconds - RememberedMs, MostPastPieces));

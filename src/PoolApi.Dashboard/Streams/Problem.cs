@@ -15,7 +15,7 @@ internal static class Problem
 
     public static ProblemHttpResult Conflict(string detail) => Of(StatusCodes.Status409Conflict, "conflict", "Conflict", detail);
 
-    /// <summary>503: to be tried again in a few seconds.</summary>
+    /// <summary>A 503 response with a Retry-After of a few seconds.</summary>
     public static ProblemHttpResult Later(HttpContext context, string name, string title, string detail)
     {
         context.Response.Headers.RetryAfter = "5";

@@ -3,7 +3,7 @@ using PoolApi.Dashboard.History;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>A sample as the charts read it. Counts become rates per second.</summary>
+/// <summary>Writes a sample as JSON for the charts. Counts become rates per second.</summary>
 internal static class SampleJson
 {
     public static void Write(Utf8JsonWriter json, PoolSample sample, int capacity)

@@ -4,12 +4,12 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>How the app is: running, or on its way through the stop.</summary>
+/// <summary>The state of the app's lifetime for the page's banner.</summary>
 internal sealed class StatusView(IServiceProvider services, string instance, bool hasJobs, TimeProvider time)
 {
     public byte[] ToJson()
     {
-        // Asked for late: to make them earlier than the host does would start the pools with settings that nobody has checked.
+        // Resolved late: resolving it before the host starts would create the pools before the settings are validated.
         var shutdown = services.GetRequiredService<ShutdownCoordinator>();
         ShutdownProgress progress = shutdown.Progress;
         int inFlight = shutdown.Answers.Count;

@@ -4,14 +4,14 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>What the pools' page asks for: the stream, the status, and the past.</summary>
+/// <summary>Maps the data of the pools' page: the stream, the status and the history.</summary>
 internal static class StreamEndpoints
 {
     public static void Map(RouteGroupBuilder group, FrameFeed feed, StreamLimit streams, StatusView status, PoolMonitor monitor)
     {
         group.MapMethods("/stream", Reading.Methods, (Delegate)((HttpContext context) =>
         {
-            // A browser that comes again by itself names the last event in the header; a page that does so, in the query.
+            // The browser's own reconnect sends the last event's id in the header, the page's own in the query.
             string? after = context.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? context.Request.Query["after"];
             return streams.WriteAsync(context, (end, client) => feed.ReadAsync(string.IsNullOrEmpty(after) ? null : after, end, client));
         }));

@@ -6,10 +6,10 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>Sends streams to the pages, to so many at once and no more.</summary>
+/// <summary>Sends event streams to the pages and limits how many are open at once. Thread-safe.</summary>
 /// <remarks>
-/// Each stream begins with how the app is. When the app begins to stop, it ends with a last event, <c>shutdown</c>, so that it holds up neither
-/// the stop nor its page; the page then asks for the status until nobody answers.
+/// Each stream begins with the app's status. When the stop begins, it ends with the event <c>shutdown</c>, so that it delays neither the stop
+/// nor the page. The page then polls the status until the server no longer answers.
 /// </remarks>
 internal sealed class StreamLimit(StatusView status, int most)
 {
@@ -18,7 +18,7 @@ internal sealed class StreamLimit(StatusView status, int most)
     public int Open => Volatile.Read(ref _open);
 
     /// <param name="context">The request.</param>
-    /// <param name="events">Makes the events, given what ends with the app and with the client.</param>
+    /// <param name="events">Creates the events. It gets the token of the stop and that of the client.</param>
     public async Task<IResult> WriteAsync(HttpContext context, Func<CancellationToken, CancellationToken, IAsyncEnumerable<SseItem<string>>> events)
     {
         if (HttpMethods.IsHead(context.Request.Method))

@@ -5,11 +5,11 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>A worker as the pages show it beside its strip.</summary>
+/// <summary>The state of a worker that the page shows beside its strip.</summary>
 internal sealed record WorkerRow(
     int Id, string Name, string State, bool IsStandIn, string? Kind, string? Route, double? Since, ActivityTraceId TraceId, string? Activity, Guid? Job)
 {
-    /// <summary>The same item, seen twice, has begun at the same moment: the two clocks differ by a little each time.</summary>
+    /// <summary>Keeps the start time of an item stable between frames. The difference of the two clocks varies a little each time.</summary>
     private const double SameMs = 50;
 
     public static WorkerRow Of(WorkerSnapshot worker, double now, bool isStandIn, WorkerActivityView? activity, Guid? job, WorkerRow? before)

@@ -5,8 +5,8 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Traces;
 
-/// <summary>Looks at each tick for what deserves a snapshot, and at the end of a stop. Each trigger rests for the cooldown once it has fired.</summary>
-/// <remarks>A tick comes at most a second after the event, so what led to it is in the snapshot's last second or two.</remarks>
+/// <summary>Takes a snapshot when a trigger fires: checked at each tick and at the end of a stop. A trigger that has fired rests for the cooldown.</summary>
+/// <remarks>A tick comes at most a second after the event, so its cause is in the snapshot's last two seconds.</remarks>
 internal sealed class SnapshotTriggers
 {
     private static readonly string[] OverloadReasons = ["queue_full", "overloaded"];

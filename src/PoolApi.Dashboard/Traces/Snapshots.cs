@@ -5,37 +5,37 @@ using PoolApi.Dashboard.Streams;
 
 namespace PoolApi.Dashboard.Traces;
 
-/// <summary>What made a snapshot.</summary>
+/// <summary>The trigger of a snapshot.</summary>
 internal enum SnapshotTrigger
 {
-    /// <summary>A worker is on one item for too long.</summary>
+    /// <summary>A worker is stuck.</summary>
     Stuck,
 
-    /// <summary>An item waited longer than it may.</summary>
+    /// <summary>An item expired in the queue.</summary>
     Expiry,
 
-    /// <summary>Items were refused because there was too much.</summary>
+    /// <summary>Items were rejected because of overload.</summary>
     Overload,
 
-    /// <summary>An item ran longer than the options say.</summary>
+    /// <summary>An item ran longer than <see cref="PoolDashboardOptions.SlowItem"/>.</summary>
     SlowItem,
 
-    /// <summary>The stop left work unfinished or a thread behind, or was cut short.</summary>
+    /// <summary>The stop was unclean: work was unfinished, a thread was not joined, or the stop was cut short.</summary>
     UncleanStop,
 }
 
-/// <summary>The seconds before something went wrong, as a trace.</summary>
-/// <param name="Id">Its name in addresses and files.</param>
+/// <summary>A trace of the seconds before a trigger fired.</summary>
+/// <param name="Id">The name in URLs and file names.</param>
 /// <param name="At">When it was taken.</param>
-/// <param name="Trigger">Why.</param>
-/// <param name="Detail">Why, for people.</param>
+/// <param name="Trigger">The trigger.</param>
+/// <param name="Detail">A sentence that says why it was taken.</param>
 /// <param name="Trace">The trace events, compressed with gzip.</param>
 internal sealed record Snapshot(string Id, DateTimeOffset At, SnapshotTrigger Trigger, string Detail, byte[] Trace);
 
-/// <summary>The last snapshots of an app, in memory and, if a directory is set, in files.</summary>
+/// <summary>The last snapshots of an app, in memory and, if a directory is set, also in files. Thread-safe.</summary>
 /// <remarks>
-/// There are ten at most. The one that makes room is the oldest of the trigger that has the most, so that an overload that goes on does not
-/// push out the one stop that failed. Its file goes with it, so the directory has ten files of this process at most.
+/// At most ten are kept. The oldest snapshot of the trigger that has the most is removed first, so that a long overload does not remove the one
+/// snapshot of a failed stop. Its file is deleted too, so the directory has at most ten files of this process.
 /// </remarks>
 internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, ILogger<Snapshots> logger) : IFeedPart
 {
@@ -46,7 +46,7 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
     private readonly List<Snapshot> _kept = []; // oldest first
     private int _taken;
 
-    /// <summary>Oldest first.</summary>
+    /// <summary>The kept snapshots, oldest first.</summary>
     public IReadOnlyList<Snapshot> All
     {
         get
@@ -55,10 +55,10 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         }
     }
 
-    /// <summary>Goes on with each snapshot.</summary>
+    /// <summary>The version, which grows with each snapshot.</summary>
     public long Version => Volatile.Read(ref _taken);
 
-    /// <summary>The list for the pages, newest first.</summary>
+    /// <summary>Writes the list for the pages, newest first.</summary>
     public void Write(Utf8JsonWriter json)
     {
         json.WriteStartArray("snapshots");
@@ -80,7 +80,7 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         lock (_lock) return _kept.Find(s => s.Id == id);
     }
 
-    /// <summary>Takes one now.</summary>
+    /// <summary>Takes a snapshot now.</summary>
     public Snapshot Take(SnapshotTrigger trigger, string detail)
     {
         using var memory = new MemoryStream();
@@ -131,7 +131,7 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         static string FileOf(string directory, Snapshot snapshot) => Path.Combine(directory, $"{snapshot.Id}.json.gz");
     }
 
-    [LoggerMessage(40, LogLevel.Debug, "Snapshot {id}: {detail}")] // what caused it has a line, or is of a client, which cannot make the log grow
+    [LoggerMessage(40, LogLevel.Debug, "Snapshot {id}: {detail}")] // at Debug: the cause has its own line, or a client caused it, and clients must not make the log grow
     private partial void LogTaken(string id, string detail);
 
     [LoggerMessage(41, LogLevel.Error, "The snapshot could not be written to {file}: {reason}")]

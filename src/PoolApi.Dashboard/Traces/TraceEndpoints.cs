@@ -6,7 +6,7 @@ using PoolApi.Dashboard.History;
 
 namespace PoolApi.Dashboard.Traces;
 
-/// <summary>The traces over HTTP: of the last seconds, and of the snapshots.</summary>
+/// <summary>Maps the traces: of the last seconds, and of the snapshots.</summary>
 internal static class TraceEndpoints
 {
     private const double MostSeconds = 3600;

@@ -7,11 +7,11 @@ using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Dashboard.Traces;
 
-/// <summary>What the workers did in the last seconds, as trace events that Perfetto, chrome://tracing and Speedscope open.</summary>
+/// <summary>Writes what the workers did in the last seconds as trace events, which Perfetto, chrome://tracing and Speedscope open.</summary>
 /// <remarks>
-/// A process for each pool, in it a track for each worker with a slice for each record; one track for submissions, with a flow from each to
-/// its start, and one for ends without a worker. The first process is the app: garbage collections and the states of a stop. Counters have a
-/// point for each second of the history. Slices of one track follow each other or nest. Times are microseconds since the first event.
+/// Each pool is a process with a track for each worker and a slice for each record. One track has the submissions, with a flow from each to its
+/// start, and one has the ends without a worker. The first process is the app, with garbage collections and the states of a stop. Counters have
+/// a point for each second of the history. Slices of one track follow each other or nest. Times are in microseconds since the first event.
 /// </remarks>
 internal static class TraceExport
 {
@@ -22,11 +22,11 @@ internal static class TraceExport
     private const int FirstWorker = 10;
     private const int FlushEvery = 32 << 10;
 
-    /// <summary>Writes what is remembered of so many last seconds. It is written as it is made: the trace is never in memory as a whole.</summary>
-    /// <param name="monitor">Of the app.</param>
-    /// <param name="seconds">Records that ended in this time are in the trace, whenever they began.</param>
-    /// <param name="to">Where to write.</param>
-    /// <param name="cancellationToken">Ends it.</param>
+    /// <summary>Writes the trace of the last seconds. It is streamed, so the whole trace is never in memory.</summary>
+    /// <param name="monitor">The app's monitor.</param>
+    /// <param name="seconds">The length. The trace has the records that ended within this time, also if they began before it.</param>
+    /// <param name="to">The destination.</param>
+    /// <param name="cancellationToken">Cancels the writing.</param>
     public static async Task WriteAsync(PoolMonitor monitor, double seconds, Stream to, CancellationToken cancellationToken)
     {
         await using var json = new Utf8JsonWriter(to);
@@ -37,7 +37,7 @@ internal static class TraceExport
         }
     }
 
-    /// <summary>The same to a stream that does not wait.</summary>
+    /// <summary>Writes the trace to a stream in memory.</summary>
     public static void Write(PoolMonitor monitor, double seconds, Stream to)
     {
         using var json = new Utf8JsonWriter(to);
@@ -48,14 +48,14 @@ internal static class TraceExport
         }
     }
 
-    /// <summary>All of the trace, in pieces that are written one after the other.</summary>
+    /// <summary>Writes the whole trace. It yields after each piece, so that the caller can flush.</summary>
     private static IEnumerable<Action> Pieces(Utf8JsonWriter json, PoolMonitor monitor, double seconds)
     {
         PoolPart[] pools = [.. monitor.Pools.Select(pool => PoolPart.Read(monitor, pool, seconds))];
         DateTimeOffset now = monitor.Time.GetUtcNow();
         DateTimeOffset from = now - TimeSpan.FromSeconds(seconds);
         List<GcPause> pauses = GcWatch.Since(DateTime.UtcNow - TimeSpan.FromSeconds(seconds));
-        // The first event is at 0, so that no time needs more digits than a double has.
+        // Times count from the first event, so that a double holds them exactly.
         double origin = pools.Select(static p => p.FirstUnixMilliseconds).Append((from - DateTimeOffset.UnixEpoch).TotalMilliseconds).Min();
         yield return () =>
         {
@@ -86,7 +86,7 @@ internal static class TraceExport
         Name(json, AppProcess, null, "app", 0);
         Name(json, AppProcess, SubmissionTrack, "garbage collections", 0);
         Name(json, AppProcess, EndTrack, "stop", 1);
-        // The pauses are on the system's clock, which a test's is not.
+        // The pauses are on the system clock, which differs from a test's clock.
         double systemNow = (DateTime.UtcNow - DateTime.UnixEpoch).TotalMilliseconds;
         double now = (monitor.Time.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds;
         foreach (GcPause pause in pauses)
@@ -113,7 +113,7 @@ internal static class TraceExport
         }
     }
 
-    /// <summary>Names a process or a track, and gives it its place.</summary>
+    /// <summary>Names a process or a track and sets its sort order.</summary>
     private static void Name(Utf8JsonWriter json, int process, int? track, string name, int place)
     {
         string what = track is null ? "process" : "thread";
@@ -146,7 +146,7 @@ internal static class TraceExport
 
     private static void Duration(Utf8JsonWriter json, long nanoseconds) => json.WriteNumber("dur", nanoseconds / 1000m);
 
-    /// <summary>A pool's part, read at one moment.</summary>
+    /// <summary>The part of one pool, read at one moment.</summary>
     private sealed class PoolPart
     {
         public required PoolHistory Pool { get; init; }
@@ -168,7 +168,7 @@ internal static class TraceExport
         public static PoolPart Read(PoolMonitor monitor, PoolHistory pool, double seconds)
         {
             var items = new List<RecordedItem>();
-            // In this order: what ends after the first reading is not seen to run by the second.
+            // The order matters: an item that ends after the first read is not seen as running by the second.
             int overwritten = pool.Recorder.Read(new RecordCursor(), items);
             PoolSnapshot snapshot = pool.Pool.Threads.GetSnapshot();
             PoolTime time = pool.Recorder.Time;
@@ -190,10 +190,10 @@ internal static class TraceExport
             };
         }
 
-        /// <summary>The events, in pieces that are written one after the other.</summary>
+        /// <summary>Writes the pool's events. It yields after each piece, so that the caller can flush.</summary>
         public IEnumerable<Action> Pieces(Utf8JsonWriter json, int process, double origin)
         {
-            // In ticks, whole: what follows each other on the clock must not overlap by a rounding.
+            // Whole ticks: consecutive slices must not overlap because of rounding.
             long first = Time.Now - (long)((Time.NowUnixMilliseconds - origin) * Time.TicksPerMillisecond);
             yield return () =>
             {
@@ -223,7 +223,7 @@ internal static class TraceExport
                 int track = hasWorker ? FirstWorker + item.Worker : EndTrack;
                 long start = Nanoseconds(hasWorker ? item.StartedAt ?? item.EndedAt : item.EndedAt);
                 long end = Nanoseconds(item.EndedAt);
-                // Of an item that ended apart from its worker, that worker's own record has the flow.
+                // If an item ended apart from its worker, the worker's own record has the flow.
                 if (item.EnqueuedAt is { } enqueued && (item.Form != RecordForm.End || item.StartedAt is null)) WriteFlow(item.Kind, Nanoseconds(enqueued), track, start, id);
                 string name = item.Form switch
                 {

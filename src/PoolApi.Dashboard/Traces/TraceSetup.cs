@@ -2,11 +2,11 @@ using PoolApi.Dashboard.History;
 
 namespace PoolApi.Dashboard.Traces;
 
-/// <summary>The traces and snapshots of an app, as the options say.</summary>
+/// <summary>Sets up the traces and snapshots of an app from the options.</summary>
 internal static class TraceSetup
 {
-    /// <summary>Watches for what deserves a snapshot.</summary>
-    /// <exception cref="InvalidOperationException">An option is wrong; the message names it and what it may be.</exception>
+    /// <summary>Creates the snapshots and their triggers.</summary>
+    /// <exception cref="InvalidOperationException">An option is out of its range. The message names it and its range.</exception>
     public static Snapshots Start(IServiceProvider services, PoolMonitor monitor, PoolDashboardOptions options)
     {
         Check(options);
