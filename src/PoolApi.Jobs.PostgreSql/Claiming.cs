@@ -30,20 +30,33 @@ internal sealed class Claiming
         (_database, _changes, _lost, _suspects) = (database, changes, lost, suspects);
         _waiting = new Waiting(schema);
         _grace = new ClaimGrace(database, schema);
-        // Priority by priority, each by its range of the index. While there are suspects, others are claimed only by who says so.
-        _claim = DueSql("");
-        _claimOfKinds = DueSql("and (j.kind = any($7)) <> $8");
+        // Priority by priority, and only as far as needed, each by its range of an index. While there are suspects, others are claimed
+        // only by who says so.
+        _claim = DueSql(
+            $"""
+                select j.id, j.claim, j.priority, j.turn from {schema}.jobs j
+                where {ReadyKinds.IsReady} and j.priority = p.priority and (j.deadline is null or j.deadline > now())
+                order by j.turn limit $1 for update skip locked
+            """);
+        _claimOfKinds = DueSql(
+            $"""
+                select j.* from ({ReadyKinds.Sql(schema, "$7", "$8")}) k
+                cross join lateral (
+                  select j.id, j.claim, j.priority, j.turn from {schema}.jobs j
+                  where {ReadyKinds.IsReady} and j.priority = p.priority and j.kind = k.kind and (j.deadline is null or j.deadline > now())
+                  order by j.turn limit $1 for update skip locked) j
+                order by j.turn limit $1
+            """);
         _claimOne = Sql(schema, $"select j.id, j.claim, j.priority, j.turn from {schema}.jobs j where j.id = $1 and j.state = 0 for update skip locked", "$5 * interval '1 microsecond'");
 
-        string DueSql(string ofKinds) => Sql(
+        string DueSql(string ofPriority) => Sql(
             schema,
             $"""
               select d.id, d.claim, d.priority, d.turn
-              from (values (1::smallint), (0::smallint), (-1::smallint)) as p (priority)
+              from {ReadyKinds.Priorities}
               cross join lateral (
-                select j.id, j.claim, j.priority, j.turn from {schema}.jobs j
-                where j.state = 0 and j.suspicion = 0 and j.priority = p.priority and j.turn is not null and (j.deadline is null or j.deadline > now()) {ofKinds}
-                order by j.turn limit $1 for update skip locked) d
+            {ofPriority}
+              ) d
               where $5 or not {Suspects.Exist(schema)}
               limit $1
             """,

@@ -15,7 +15,7 @@ internal static class Schema
     /// <summary>How long a migration may take.</summary>
     private const int MigrationSeconds = 3600;
 
-    private static readonly Func<string, string>[] Migrations = [Migration1.Sql, Migration2.Sql, Migration3.Sql];
+    private static readonly Func<string, string>[] Migrations = [Migration1.Sql, Migration2.Sql, Migration3.Sql, Migration4.Sql];
 
     /// <summary>Brings the schema up to date.</summary>
     /// <exception cref="JobStoreException">The server is too old, or the schema too new.</exception>

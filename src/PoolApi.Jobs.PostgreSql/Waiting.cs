@@ -22,8 +22,12 @@ internal sealed class Waiting(string schema)
         select
           (select count(*)::int from released),
           {Suspects.Exist(schema)},
-          exists (select from {schema}.jobs where state = 0 and suspicion = 0 and turn is not null and (deadline is null or deadline > now())
-            and (kind = any($1)) <> $2),
+          exists (
+            select from {ReadyKinds.Priorities} cross join lateral ({ReadyKinds.Sql(schema, "$1", "$2")}) k
+            cross join lateral (
+              select from {schema}.jobs j
+              where {ReadyKinds.IsReady} and j.priority = p.priority and j.kind = k.kind and (j.deadline is null or j.deadline > now())
+              limit 1) d),
           (select extract(epoch from min(w.run_at) - clock_timestamp())::double precision
            from (select run_at from {schema}.jobs j
                  where state = 0 and turn is null and (deadline is null or deadline > now()) and not exists (select from come c where c.id = j.id)

@@ -1,25 +1,12 @@
-using PoolApi.Threading;
-
 namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>What callers ask the store to write. On the writer's thread, within its transaction.</summary>
 internal sealed class JobWrites(Database database, JobReads reads, JobTable table, Suspects suspects, Batch batch)
 {
-    private static readonly WorkPriority[] HighestFirst = [WorkPriority.High, WorkPriority.Normal, WorkPriority.Low];
-
     /// <summary>How many jobs one call lets be due.</summary>
     private const int MostReleased = 500;
 
-    private readonly Statement _due = database.Prepare(
-        $"SELECT {JobColumns.All} FROM jobs WHERE state = 0 AND suspicion = 0 AND priority = ? AND due <= ? AND (expires IS NULL OR expires > ?) " +
-        "ORDER BY due, id LIMIT ?");
-
-    private readonly Statement _dueOfKinds = database.Prepare(
-        $"SELECT {JobColumns.All} FROM jobs WHERE state = 0 AND suspicion = 0 AND priority = ? AND due <= ? AND (expires IS NULL OR expires > ?) " +
-        "AND (kind IN (SELECT value FROM json_each(?))) <> ? ORDER BY due, id LIMIT ?");
-
-    private readonly Statement _nextDue = database.Prepare(
-        "SELECT due FROM jobs WHERE state = 0 AND suspicion = 0 AND priority = ? AND due > ? ORDER BY due LIMIT 1");
+    private readonly DueQueue _due = new(database, reads, batch);
 
     private readonly Statement _nextScheduled = database.Prepare(
         "SELECT run_at FROM jobs WHERE state = 0 AND due IS NULL ORDER BY run_at LIMIT 1");
@@ -72,17 +59,9 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         release(MostReleased);
         SuspectTurn turn = suspects.Exist() ? suspects.Look(owner, kinds) : SuspectTurn.None;
         if (turn.Pause is { } pause) return new JobClaims([], pause, IsPaused: true);
-        string? names = kinds.IsAll ? null : JobColumns.Words(kinds.Kinds);
         var rows = new List<JobRow>();
         if (turn.First is { } suspect) rows.Add(suspect);
-        foreach (WorkPriority priority in HighestFirst)
-        {
-            if (rows.Count == max || turn.IsAlone) break;
-            Statement query = (kinds.IsAll ? _due : _dueOfKinds).Add((int)priority).Add(batch.Steady).Add(batch.Steady);
-            if (!kinds.IsAll) query.Add(names).Add(kinds.IsExclusion);
-            using Statement.Rows due = query.Add(max - rows.Count).Query();
-            while (due.Next()) rows.Add(JobColumns.Read(query));
-        }
+        if (!turn.IsAlone && rows.Count < max) rows.AddRange(_due.Read(kinds, max - rows.Count));
         if (rows.Count == 0 && turn.Otherwise is { } other)
         {
             suspects.BeginAlone(other);
@@ -107,7 +86,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
                 UnreadBytes = isInline ? 0 : length,
             });
         }
-        return new JobClaims(claims, claims.Count == 0 ? NextDue() : null);
+        return new JobClaims(claims, claims.Count == 0 ? NextDue(kinds) : null);
     }
 
     public bool Finish(JobClaim claim, JobEnd ending)
@@ -261,14 +240,9 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
     private JobRow Existing(Guid id) =>
         reads.Find(id) ?? throw new JobStoreException($"The job store is damaged: job {id} has an idempotency key, but is not there.");
 
-    private TimeSpan? NextDue()
+    private TimeSpan? NextDue(KindFilter kinds)
     {
-        TimeSpan? next = null;
-        foreach (WorkPriority priority in HighestFirst)
-        {
-            using Statement.Rows rows = _nextDue.Add((int)priority).Add(batch.Steady).Query();
-            if (rows.Next() && _nextDue.ReadTime() - batch.Steady is var wait && !(wait >= next)) next = wait;
-        }
+        TimeSpan? next = _due.UntilNext(kinds);
         using Statement.Rows scheduled = _nextScheduled.Query();
         if (scheduled.Next() && _nextScheduled.ReadTime() - batch.Now is var left && !(left >= next)) next = left;
         return next;

@@ -120,6 +120,12 @@ internal static class Schema
         """
         ALTER TABLE jobs ADD COLUMN earlier TEXT;                             -- a JSON array: the attempts before the latest one; NULL: none
         """,
+
+        // A claim of some kinds passes over no others.
+        """
+        DROP INDEX jobs_due;
+        CREATE INDEX jobs_due ON jobs (priority, kind, due, id, expires) WHERE state = 0 AND suspicion = 0 AND due IS NOT NULL;
+        """,
     ];
 
     /// <summary>Brings a file to the latest version, in one transaction, unless it is there already.</summary>

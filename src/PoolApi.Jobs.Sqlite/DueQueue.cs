@@ -1,0 +1,77 @@
+using PoolApi.Threading;
+
+namespace PoolApi.Jobs.Sqlite;
+
+/// <summary>
+/// Which queued jobs are due, by priority and then by when they became due. On the writer's thread, within its transaction.
+/// </summary>
+/// <remarks>
+/// The index has the kind between the priority and the time, so the due jobs of each kind are a range of it. A claim reads the head of
+/// each range of its own kinds, and none of another pool's, however long that is. Kinds that are not named are found by one seek each:
+/// there are few. The index says all that choosing takes: only rows that are chosen are read.
+/// </remarks>
+internal sealed class DueQueue(Database database, JobReads reads, Batch batch)
+{
+    private const string Queued = "FROM jobs INDEXED BY jobs_due WHERE state = 0 AND suspicion = 0 AND due IS NOT NULL AND priority = ?";
+
+    private static readonly WorkPriority[] HighestFirst = [WorkPriority.High, WorkPriority.Normal, WorkPriority.Low];
+
+    private readonly Statement _ofKind = database.Prepare(
+        $"SELECT due, id {Queued} AND kind = ? AND due <= ? AND (expires IS NULL OR expires > ?) ORDER BY due, id LIMIT ?");
+
+    private readonly Statement _nextOfKind = database.Prepare($"SELECT due {Queued} AND kind = ? AND due > ? ORDER BY due LIMIT 1");
+
+    private readonly Statement _kindAfter = database.Prepare($"SELECT kind {Queued} AND kind > ? ORDER BY kind LIMIT 1");
+
+    /// <summary>The first of some kinds, at most so many.</summary>
+    public List<JobRow> Read(KindFilter kinds, int max)
+    {
+        var first = new List<(DateTimeOffset Due, Guid Id)>();
+        foreach (WorkPriority priority in HighestFirst)
+        {
+            if (first.Count == max) break;
+            int from = first.Count;
+            foreach (string kind in KindsOf(kinds, priority))
+            {
+                using Statement.Rows due = _ofKind.Add((int)priority).Add(kind).Add(batch.Steady).Add(batch.Steady).Add(max - from).Query();
+                while (due.Next()) first.Add((_ofKind.ReadTime(), _ofKind.ReadGuid()));
+            }
+            first.Sort(from, first.Count - from, Comparer<(DateTimeOffset, Guid)>.Default);
+            if (first.Count > max) first.RemoveRange(max, first.Count - max);
+        }
+        return [.. first.Select(job => reads.Find(job.Id)!)];
+    }
+
+    /// <summary>How long until the next of some kinds is due that is not yet; <see langword="null"/>: there is none.</summary>
+    public TimeSpan? UntilNext(KindFilter kinds)
+    {
+        TimeSpan? next = null;
+        foreach (WorkPriority priority in HighestFirst)
+        {
+            foreach (string kind in KindsOf(kinds, priority))
+            {
+                using Statement.Rows rows = _nextOfKind.Add((int)priority).Add(kind).Add(batch.Steady).Query();
+                if (rows.Next() && _nextOfKind.ReadTime() - batch.Steady is var wait && !(wait >= next)) next = wait;
+            }
+        }
+        return next;
+    }
+
+    private IEnumerable<string> KindsOf(KindFilter kinds, WorkPriority priority)
+    {
+        if (!kinds.IsExclusion) return kinds.Kinds;
+        return Queue(priority).Where(kinds.Contains);
+    }
+
+    /// <summary>The kinds of the queued jobs of a priority.</summary>
+    private IEnumerable<string> Queue(WorkPriority priority)
+    {
+        for (string? kind = KindAfter(priority, ""); kind is not null; kind = KindAfter(priority, kind)) yield return kind;
+    }
+
+    private string? KindAfter(WorkPriority priority, string kind)
+    {
+        using Statement.Rows rows = _kindAfter.Add((int)priority).Add(kind).Query();
+        return rows.Next() ? _kindAfter.ReadText() : null;
+    }
+}
