@@ -22,8 +22,8 @@ internal sealed class AppInstruments
         _attributes = attributes;
         foreach (PoolContext pool in pools.All)
         {
-            foreach (string reason in Rejection.Reasons(pool)) pool.Admission.DeclareRejection(reason);
-            pool.Admission.DeclareWithdrawal(PoolContext.ClientGone);
+            foreach (string reason in Rejection.Reasons(pool)) pool.Admission.DeclareLabels(rejection: reason);
+            pool.Admission.DeclareLabels(withdrawal: PoolContext.ClientGone);
         }
         IMeasuredBudget[] budgets = [.. others];
         // Not disposed of here: the factory owns the meter and disposes of it with the host.
@@ -68,7 +68,7 @@ internal sealed class AppInstruments
     {
         foreach (Endpoint endpoint in endpoints?.Endpoints ?? [])
         {
-            if (_attributes.Resolve(endpoint).Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Admission.DeclareKind(pooled.Kind);
+            if (_attributes.Resolve(endpoint).Metadata.GetMetadata<RunOnPoolMetadata>() is { } pooled) _pools.Get(pooled.Pool).Admission.DeclareLabels(pooled.Kind);
         }
     }
 }

@@ -13,10 +13,17 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? p
 
     public void WorkStarted(int workerId, PoolWorkItem item) => GotAJob(workerId, _inPool);
 
-    public void UnhandledException(PoolWorkItem item, Exception exception) => Unhandled(exception, item.Kind, item.Origin, _inPool);
+    public void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId)
+    {
+        if (item is null) StateFailed(exception, workerId ?? -1, _inPool);
+        else Unhandled(exception, item.Kind, item.Origin, _inPool);
+    }
 
-    public void WorkerStuck(WorkerSnapshot worker) =>
-        Stuck(worker.Id, worker.Name, worker.Kind, worker.Origin, worker.Elapsed?.TotalSeconds ?? 0, _inPool);
+    public void WorkerHealthChanged(WorkerSnapshot worker)
+    {
+        if (worker.State != WorkerState.Stuck) Recovered(worker.Id, _inPool);
+        else Stuck(worker.Id, worker.Name, worker.Kind, worker.Origin, worker.Elapsed?.TotalSeconds ?? 0, _inPool);
+    }
 
     public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn)
     {
@@ -25,18 +32,17 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? p
         else BlockedForGood(worker.Id, worker.Name, worker.Kind, worker.Origin, seconds, _inPool);
     }
 
-    public void WorkerRecovered(int workerId) => Recovered(workerId, _inPool);
+    public void WorkerDied(int workerId, Exception exception, bool isReplaced)
+    {
+        if (isReplaced) Replaced(exception, workerId, _inPool);
+        else Lost(exception, workerId, _inPool);
+    }
 
-    public void WorkerStateFailed(int workerId, Exception exception) => StateFailed(exception, workerId, _inPool);
-
-    public void WorkerReplaced(int workerId, Exception exception) => Replaced(exception, workerId, _inPool);
-
-    public void WorkerLost(int workerId, Exception exception) => Lost(exception, workerId, _inPool);
-
-    public void WorkerJoined(int workerId) => ShuttingDown(workerId, _inPool);
-
-    public void WorkerNotJoined(WorkerSnapshot worker) =>
-        NotJoined(worker.Id, worker.Name, worker.Kind, worker.Origin, worker.Elapsed?.TotalSeconds ?? 0, _inPool);
+    public void WorkerJoined(WorkerSnapshot worker, bool inTime)
+    {
+        if (inTime) ShuttingDown(worker.Id, _inPool);
+        else NotJoined(worker.Id, worker.Name, worker.Kind, worker.Origin, worker.Elapsed?.TotalSeconds ?? 0, _inPool);
+    }
 
     [LoggerMessage(1, LogLevel.Debug, "Worker {id} got a job; executing{inPool}")]
     private partial void GotAJob(int id, string inPool);

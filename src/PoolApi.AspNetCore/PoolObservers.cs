@@ -5,37 +5,22 @@ namespace PoolApi.AspNetCore;
 /// <summary>Notifies several observers. An exception of one observer does not keep the others from being notified.</summary>
 internal sealed class PoolObservers(IReadOnlyList<IFixedThreadPoolObserver> observers) : IFixedThreadPoolObserver
 {
-    public void WorkAccepted(PoolWorkItem item) => Tell(item, static (o, i) => o.WorkAccepted(i));
-
     public void WorkStarted(int workerId, PoolWorkItem item) => Tell((workerId, item), static (o, a) => o.WorkStarted(a.workerId, a.item));
 
     public void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) =>
         Tell((item, outcome, exception), static (o, a) => o.WorkFinished(a.item, a.outcome, a.exception));
 
-    public void UnhandledException(PoolWorkItem item, Exception exception) =>
-        Tell((item, exception), static (o, a) => o.UnhandledException(a.item, a.exception));
+    public void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId) =>
+        Tell((exception, item, workerId), static (o, a) => o.UnhandledException(a.exception, a.item, a.workerId));
 
-    public void WorkerStarted(int workerId) => Tell(workerId, static (o, id) => o.WorkerStarted(id));
+    public void WorkerHealthChanged(WorkerSnapshot worker) => Tell(worker, static (o, w) => o.WorkerHealthChanged(w));
 
-    public void WorkerStopped(int workerId) => Tell(workerId, static (o, id) => o.WorkerStopped(id));
+    public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) => Tell((worker, hasStandIn), static (o, a) => o.WorkerBlocked(a.worker, a.hasStandIn));
 
-    public void WorkerStuck(WorkerSnapshot worker) => Tell(worker, static (o, w) => o.WorkerStuck(w));
+    public void WorkerDied(int workerId, Exception exception, bool isReplaced) =>
+        Tell((workerId, exception, isReplaced), static (o, a) => o.WorkerDied(a.workerId, a.exception, a.isReplaced));
 
-    public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) => Tell((worker, hasStandIn), static (o, e) => o.WorkerBlocked(e.worker, e.hasStandIn));
-
-    public void WorkerRecovered(int workerId) => Tell(workerId, static (o, id) => o.WorkerRecovered(id));
-
-    public void WorkerStateFailed(int workerId, Exception exception) =>
-        Tell((workerId, exception), static (o, a) => o.WorkerStateFailed(a.workerId, a.exception));
-
-    public void WorkerReplaced(int workerId, Exception exception) =>
-        Tell((workerId, exception), static (o, a) => o.WorkerReplaced(a.workerId, a.exception));
-
-    public void WorkerLost(int workerId, Exception exception) => Tell((workerId, exception), static (o, a) => o.WorkerLost(a.workerId, a.exception));
-
-    public void WorkerJoined(int workerId) => Tell(workerId, static (o, id) => o.WorkerJoined(id));
-
-    public void WorkerNotJoined(WorkerSnapshot worker) => Tell(worker, static (o, w) => o.WorkerNotJoined(w));
+    public void WorkerJoined(WorkerSnapshot worker, bool inTime) => Tell((worker, inTime), static (o, a) => o.WorkerJoined(a.worker, a.inTime));
 
     private void Tell<T>(T what, Action<IFixedThreadPoolObserver, T> tell)
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PoolApi.Threading;
 
 /// <content>For an admission control in front of the pool.</content>
@@ -18,21 +20,16 @@ public sealed partial class FixedThreadPool : IPoolAdmission
         _core.Instruments.Rejected(_core, reason);
     }
 
-    void IPoolAdmission.DeclareKind(string kind)
+    void IPoolAdmission.DeclareLabels(string? kind, string? rejection, string? withdrawal)
     {
-        ArgumentException.ThrowIfNullOrEmpty(kind);
-        _core.Labels.AddKind(kind);
-    }
+        if (kind is not null) _core.Labels.AddKind(NotEmpty(kind));
+        if (rejection is not null) _core.Labels.AddReason(NotEmpty(rejection));
+        if (withdrawal is not null) _core.Labels.AddWithdrawal(NotEmpty(withdrawal));
 
-    void IPoolAdmission.DeclareRejection(string reason)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(reason);
-        _core.Labels.AddReason(reason);
-    }
-
-    void IPoolAdmission.DeclareWithdrawal(string reason)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(reason);
-        _core.Labels.AddWithdrawal(reason);
+        static string NotEmpty(string value, [CallerArgumentExpression(nameof(value))] string name = "")
+        {
+            ArgumentException.ThrowIfNullOrEmpty(value, name);
+            return value;
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using PoolApi.Threading.Core;
 using PoolApi.Threading.Core.Calls;
 
 namespace PoolApi.Threading;
@@ -27,9 +28,8 @@ public sealed partial class FixedThreadPool
     /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     /// <returns>
-    /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if the pool did not accept it,
-    /// <see cref="WorkNotRunException"/> if the pool accepted it and did not run it, <see cref="OperationCanceledException"/> if it
-    /// was cancelled, <see cref="WorkTimedOutException"/> if it ran for longer than it may,
+    /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if the pool did not run it,
+    /// <see cref="OperationCanceledException"/> if it was cancelled, <see cref="WorkTimedOutException"/> if it ran for longer than it may,
     /// <see cref="WorkAbandonedException"/> if the pool stopped without it. The caller's continuation does
     /// not run on a worker of the pool, unless the caller does.
     /// </returns>
@@ -238,19 +238,11 @@ public sealed partial class FixedThreadPool
     private async ValueTask<TResult> StartWhenThereIsSpaceAsync<TWork, TResult>(TWork work, CancellationToken cancellationToken, WorkOptions options)
         where TWork : struct, IWork<TResult>
     {
-        Accepted<TResult> call = await SubmitWhenThereIsSpaceAsync<TWork, TResult>(work, cancellationToken, options).ConfigureAwait(false);
-        return await call.Result.ConfigureAwait(false);
-    }
-
-    /// <summary>The call, once it has been accepted.</summary>
-    private async ValueTask<Accepted<TResult>> SubmitWhenThereIsSpaceAsync<TWork, TResult>(TWork work, CancellationToken cancellationToken, WorkOptions options)
-        where TWork : struct, IWork<TResult>
-    {
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
             Call<TWork, TResult> call = Submit<TWork, TResult>(work, cancellationToken, options, out short version, out SubmitResult result);
-            if (result == SubmitResult.Accepted) return new Accepted<TResult>(call.Source, version);
+            if (result == SubmitResult.Accepted) return await new ValueTask<TResult>(call.Source, version).ConfigureAwait(false);
             await WaitForSpaceOrThrowAsync(cancellationToken).ConfigureAwait(false);
         }
     }
@@ -316,10 +308,4 @@ public sealed partial class FixedThreadPool
     private static bool Waits(in WorkOptions options, SubmitResult result) => options.WaitForSpace && result == SubmitResult.QueueFull;
 
     private static async ValueTask WithoutResultAsync(ValueTask<Unit> call) => await call.ConfigureAwait(false);
-
-    /// <summary>A call that has been accepted. (A task of a task would be awaited as one.)</summary>
-    private readonly struct Accepted<TResult>(ResultSource<TResult> source, short version)
-    {
-        public ValueTask<TResult> Result => new(source, version);
-    }
 }

@@ -20,8 +20,7 @@ public sealed partial class FixedThreadPool
     /// <returns>Its result.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
     /// <exception cref="ArgumentException">The function is asynchronous: it returns a task. Nothing has run.</exception>
-    /// <exception cref="WorkRejectedException">The pool did not accept it: the queue is full, or the pool closed.</exception>
-    /// <exception cref="WorkNotRunException">The pool accepted it and did not run it.</exception>
+    /// <exception cref="WorkRejectedException">The pool did not run it: the queue is full, the pool is closed, or it handed the work back.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="WorkTimedOutException">It ran for longer than it may.</exception>
     /// <exception cref="WorkAbandonedException">The pool stopped without it.</exception>

@@ -14,7 +14,7 @@ namespace PoolApi.Threading;
 /// spins for 3 µs, yields its core until 50 µs have passed and 16 times at least, then sleeps on a futex; an idle pool uses no CPU. What costs is waking a sleeping thread (tens of
 /// microseconds, as anywhere), so only one is woken at a time, and it wakes the next only if there is more to do.</para>
 /// <para><b>Promise.</b> Whatever was accepted ends exactly once, with one <see cref="WorkOutcome"/>, also across a shutdown;
-/// the counts add up at every moment (<see cref="PoolCounts"/>).</para>
+/// the counts add up at every moment (<see cref="PoolSnapshot"/>).</para>
 /// <para>All members are safe to call from any thread, the pool's own workers included, unless they say otherwise.</para>
 /// </remarks>
 public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
@@ -37,7 +37,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     {
         options = (options ?? new FixedThreadPoolOptions()).ToValid();
         _core = new PoolCore(options, this);
-        _shutdown = new PoolShutdown(_core, options);
+        _shutdown = new PoolShutdown(_core);
         TaskScheduler = new PoolTaskScheduler(_core);
         SynchronizationContext = new PoolSynchronizationContext(_core);
         _core.Workers.Start();
@@ -76,18 +76,15 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// Runs callbacks on the pool, as items of the kind <c>callback</c>: past the capacity, and once the pool is closed only
     /// from its own workers (otherwise <see cref="WorkRejectedException"/>); one that was posted and whose turn does not come
     /// runs elsewhere, as a task of <see cref="TaskScheduler"/> does. <c>Send</c> runs in place on the pool's own workers;
-    /// elsewhere it blocks, and throws what the callback threw, <see cref="WorkNotRunException"/> if its turn did not come,
+    /// elsewhere it blocks, and throws what the callback threw, <see cref="WorkRejectedException"/> if its turn did not come,
     /// or <see cref="WorkAbandonedException"/> if the pool stopped without it. Code that awaits under this context comes back to
     /// the pool. <c>RunAsync</c> has a context of its own for each call, so that a stop waits for what a call awaits; of what
     /// awaits under this one, the pool knows nothing until it comes back.
     /// </summary>
     public SynchronizationContext SynchronizationContext { get; }
 
-    /// <summary>
-    /// Completes when the pool is closed and everything it accepted has ended; the last item may be about to be told so. Never
-    /// fails.
-    /// </summary>
-    public Task Drained => _core.Stop.Drained;
+    /// <summary>Whether the pool is closed: it accepts nothing more. Cheap: it takes no lock.</summary>
+    public bool IsClosed => _core.IsClosed;
 
     /// <summary>
     /// Submits an item. Never blocks, and allocates nothing (with a token: one small object and a registration).
@@ -100,17 +97,17 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// Its priority and limits. The item itself has its kind and origin, and this call never waits: options that say otherwise are refused.
     /// </param>
     /// <returns>
-    /// Whether the pool accepted it, and why not. What is accepted will end exactly once. The answer is the same on a worker of
-    /// the pool: a full queue is full for it too (<see cref="Run{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/> runs in place instead).
+    /// Whether the pool accepted it. What is accepted will end exactly once. <see langword="false"/>: the queue is full, or the pool is closed
+    /// (<see cref="IsClosed"/>). The answer is the same on a worker of the pool: a full queue is full for it too (<see cref="Run{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/> runs in place instead).
     /// </returns>
     /// <exception cref="InvalidOperationException">The item has been submitted and has not ended.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
     /// <exception cref="ArgumentException">An option has no meaning for an item.</exception>
-    public SubmitResult TrySubmit(PoolWorkItem item, CancellationToken cancellationToken = default, in WorkOptions options = default)
+    public bool TrySubmit(PoolWorkItem item, CancellationToken cancellationToken = default, in WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(item);
         CheckOfItem(options);
-        return _core.Submit(item, cancellationToken, options);
+        return _core.Submit(item, cancellationToken, options) == SubmitResult.Accepted;
     }
 
     /// <summary>
@@ -120,7 +117,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <param name="items">The items, each once.</param>
     /// <param name="cancellationToken">Cancels each of them.</param>
     /// <param name="options">The priority and limits of each of them.</param>
-    /// <returns>How many were accepted: the first so many. Fewer than given: the queue is full, or, with 0, perhaps closed.</returns>
+    /// <returns>How many were accepted: the first so many. Fewer than given: the queue is full, or the pool is closed (<see cref="IsClosed"/>).</returns>
     /// <exception cref="InvalidOperationException">One of them has been submitted and has not ended; none was accepted.</exception>
     public int TrySubmit(ReadOnlySpan<PoolWorkItem> items, CancellationToken cancellationToken = default, in WorkOptions options = default)
     {
@@ -136,21 +133,6 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled first.</exception>
     public ValueTask<bool> WaitForSpaceAsync(CancellationToken cancellationToken = default) => _core.Space.WaitAsync(cancellationToken);
 
-    /// <summary>Waits until there is room in the queue, blocking the caller.</summary>
-    /// <param name="timeout">For how long at most, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
-    /// <returns>
-    /// <see langword="true"/>: there was room; somebody else may take it first. <see langword="false"/>: there was none in time,
-    /// or the pool is closed.
-    /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException">The timeout is negative and not infinite.</exception>
-    /// <exception cref="InvalidOperationException">Called on a worker of this pool, which would wait for itself.</exception>
-    public bool WaitForSpace(TimeSpan timeout)
-    {
-        ThrowIfNoTimeout(timeout);
-        ThrowIfOnWorker("wait for space in");
-        return _core.Space.Wait(timeout);
-    }
-
     /// <summary>
     /// Changes the number of workers. More start at once; fewer: whoever has nothing in hand leaves now, and whoever has when he
     /// is done. Nothing that was accepted is lost, or run twice. The ids are 0 to N−1 in a pool as it was made; one that is added
@@ -159,7 +141,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <param name="workers">1 to <see cref="FixedThreadPoolOptions.MaxWorkers"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is out of its range.</exception>
     /// <remarks>Does nothing once the pool is closed. If the system gives no thread, the pool goes on with those it has, and
-    /// the observer is told (<see cref="IFixedThreadPoolObserver.WorkerLost"/>).</remarks>
+    /// the observer is told (<see cref="IFixedThreadPoolObserver.WorkerDied"/>).</remarks>
     public void Resize(int workers)
     {
         if (workers is < 1 or > FixedThreadPoolOptions.MaxWorkers)
@@ -170,53 +152,47 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <summary>The pool and every worker at one moment. Takes the pool's lock for a time proportional to the workers.</summary>
     public PoolSnapshot GetSnapshot() => _core.Views.GetSnapshot();
 
-    /// <summary>Stops accepting; what was accepted goes on. The first step of a stop, for those who want the steps one by one.</summary>
-    public void Close() => _shutdown.Close();
+    /// <summary>Closes the pool: it accepts nothing more, and what it accepted goes on. The first step of a stop, for those who want the steps one by one.</summary>
+    /// <returns>Completes when everything that was accepted has ended; the last item may be about to be told so. Never fails. The same at every call.</returns>
+    public Task CloseAsync()
+    {
+        _shutdown.Close();
+        return _core.Stop.Drained;
+    }
 
     /// <summary>
-    /// Closes, hands back everything that waits as <see cref="WorkOutcome.NotStarted"/>, and cancels the token of
-    /// everything that runs. Nothing happens if the pool has drained.
+    /// Closes, hands back everything that is queued as <see cref="WorkOutcome.NotStarted"/>, and cancels the token of
+    /// everything that runs. Nothing happens if the pool has drained. A later <see cref="ShutdownAsync"/> joins the threads.
     /// </summary>
     public void CancelAll() => _shutdown.CancelAll();
 
     /// <summary>
-    /// Closes, lets the workers end as soon as nothing is left for them, and joins their threads. What has not ended when
-    /// the time is over is handed back, or counted as <see cref="WorkOutcome.Abandoned"/> if it was under way.
+    /// Stops the pool: closes, and finishes what was accepted until the deadline. Then it hands back what is queued and cancels what runs, as
+    /// <see cref="CancelAll"/> does, and waits for the workers for the grace; what has not ended by then counts as
+    /// <see cref="WorkOutcome.Abandoned"/>. Joins each thread that has ended, and leaves the others behind.
     /// </summary>
-    /// <param name="timeout">How long to wait, or <see cref="Timeout.InfiniteTimeSpan"/>. Only the first call's counts.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The timeout is negative and not infinite.</exception>
+    /// <param name="deadline">How long what was accepted may take to end, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <param name="grace">
+    /// How long the workers then have to end: to leave what was cancelled, and to dispose of their states. Zero or more, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/>. Default: <see langword="null"/>, 2 seconds.
+    /// </param>
+    /// <returns>What happened. The task never fails. The same at every call.</returns>
+    /// <remarks>Only the times of the first call count, except that a later one with zero for both ends its waiting.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">A time is negative and not infinite.</exception>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
-    public Task<ShutdownReport> JoinAsync(TimeSpan timeout)
+    public Task<ShutdownReport> ShutdownAsync(TimeSpan deadline, TimeSpan? grace = null)
     {
-        ThrowIfNoTimeout(timeout);
-        ThrowIfOnWorker();
-        return _shutdown.JoinAsync(timeout);
-    }
-
-    /// <summary>
-    /// Stops the pool: closes; with <see cref="ShutdownMode.Drain"/> finishes what was accepted until the deadline, then
-    /// hands back what waits and cancels what runs, which has <see cref="FixedThreadPoolOptions.CancelGrace"/> to end; with
-    /// <see cref="ShutdownMode.Cancel"/> does that at once, with the deadline for it to end; then joins the threads for at
-    /// most <see cref="FixedThreadPoolOptions.JoinGrace"/>. Only the first call counts; every call returns its report.
-    /// </summary>
-    /// <param name="mode">What to do with work that has not ended.</param>
-    /// <param name="deadline">How long, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
-    /// <returns>What happened. The task never fails.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The deadline is negative and not infinite.</exception>
-    /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
-    public Task<ShutdownReport> ShutdownAsync(ShutdownMode mode, TimeSpan deadline)
-    {
-        if (mode is < ShutdownMode.Drain or > ShutdownMode.Cancel)
-            throw new ArgumentOutOfRangeException(nameof(mode), mode, "mode may be Drain or Cancel.");
         ThrowIfNoTimeout(deadline);
+        TimeSpan thenAtMost = grace ?? PoolShutdown.DefaultGrace;
+        ThrowIfNoTimeout(thenAtMost, nameof(grace));
         ThrowIfOnWorker();
-        return _shutdown.ShutdownAsync(mode, deadline);
+        return _shutdown.ShutdownAsync(deadline, thenAtMost);
     }
 
     /// <summary>
-    /// Finishes everything that was accepted, for at most <see cref="FixedThreadPoolOptions.ShutdownTimeout"/>, then stops as
-    /// <see cref="ShutdownAsync"/> does after its deadline. Blocks the caller. If the pool is being stopped already, waits for that; if it
-    /// has been, does nothing more.
+    /// Finishes everything that was accepted, for at most 30 seconds, then stops as <see cref="ShutdownAsync"/> does after its deadline. For
+    /// other times, call that before. Blocks the caller. If the pool is being stopped already, waits for that; if it has been, does nothing
+    /// more.
     /// </summary>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public void Dispose()
@@ -225,14 +201,14 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         _shutdown.Close();
         // Blocks the caller, as documented.
         if (_shutdown.WaitUntilDrained()) _shutdown.JoinDrained();
-        else _shutdown.ShutdownAsync(ShutdownMode.Drain, TimeSpan.Zero).GetAwaiter().GetResult();
+        else _shutdown.ShutdownAsync(TimeSpan.Zero, PoolShutdown.DefaultGrace).GetAwaiter().GetResult();
         _core.Instruments.Remove(_core);
     }
 
     /// <summary>As <see cref="Dispose"/>, without blocking the caller.</summary>
     public async ValueTask DisposeAsync()
     {
-        await ShutdownAsync(ShutdownMode.Drain, _shutdown.Timeout).ConfigureAwait(false);
+        await ShutdownAsync(PoolShutdown.DrainOfDispose).ConfigureAwait(false);
         _core.Instruments.Remove(_core);
     }
 
@@ -245,28 +221,28 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     private static void Check(in WorkOptions options)
     {
         if (options.Priority is < WorkPriority.Low or > WorkPriority.High)
-            throw new ArgumentOutOfRangeException(nameof(options), options.Priority, "Priority may be Low, Normal or High.");
+            throw new ArgumentOutOfRangeException(nameof(options), options.Priority, "priority may be Low, Normal or High.");
         if (options.MaxQueueTime is { } limit && limit < TimeSpan.Zero && limit != Timeout.InfiniteTimeSpan)
-            throw new ArgumentOutOfRangeException(nameof(options), limit, "MaxQueueTime may be zero or more, or infinite.");
+            throw new ArgumentOutOfRangeException(nameof(options), limit, "maxQueueTime may be zero or more, or infinite.");
         if (options.MaxRunTime is { } run && run <= TimeSpan.Zero && run != Timeout.InfiniteTimeSpan)
-            throw new ArgumentOutOfRangeException(nameof(options), run, "MaxRunTime may be more than zero, or infinite.");
+            throw new ArgumentOutOfRangeException(nameof(options), run, "maxRunTime may be more than zero, or infinite.");
     }
 
     private static void CheckOfItem(in WorkOptions options)
     {
         Check(options);
         if (options.Kind is not null || options.Origin is not null)
-            throw new ArgumentException("Kind and Origin may be set for a call; an item has properties of these names.", nameof(options));
+            throw new ArgumentException("kind and origin may be set for a call; an item has properties of these names.", nameof(options));
         if (options.WaitForSpace)
-            throw new ArgumentException("WaitForSpace may be set where the caller waits, and not with TrySubmit.", nameof(options));
+            throw new ArgumentException("waitForSpace may be set where the caller waits, and not with TrySubmit.", nameof(options));
     }
 
-    private void ThrowIfOnWorker(string what = "stop")
+    private void ThrowIfOnWorker()
     {
         if (Worker.Current?.Core == _core)
         {
             throw new InvalidOperationException(
-                $"A worker of the pool '{Name}' cannot {what} its own pool: it would wait for itself. Do it on another thread.");
+                $"A worker of the pool '{Name}' cannot stop its own pool: it would wait for itself. Do it on another thread.");
         }
     }
 }

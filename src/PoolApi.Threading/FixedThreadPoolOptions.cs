@@ -58,25 +58,6 @@ public sealed class FixedThreadPoolOptions
     public int? MaxStandIns { get; set; }
 
     /// <summary>
-    /// How long <see cref="FixedThreadPool.Dispose"/> and <see cref="FixedThreadPool.DisposeAsync"/> finish what was accepted, zero or
-    /// more, or <see cref="Timeout.InfiniteTimeSpan"/> for as long as it takes. Then what waits is handed back and what runs is
-    /// cancelled. Default: 30 seconds.
-    /// </summary>
-    public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(30);
-
-    /// <summary>
-    /// How long a shutdown that has missed its deadline waits for cancelled work to end, zero or more, or
-    /// <see cref="Timeout.InfiniteTimeSpan"/>. Default: 2 seconds.
-    /// </summary>
-    public TimeSpan CancelGrace { get; set; } = TimeSpan.FromSeconds(2);
-
-    /// <summary>
-    /// How long a shutdown then waits for the workers' threads to end, zero or more, or <see cref="Timeout.InfiniteTimeSpan"/>; those
-    /// that have not are left behind. Default: 2 seconds.
-    /// </summary>
-    public TimeSpan JoinGrace { get; set; } = TimeSpan.FromSeconds(2);
-
-    /// <summary>
     /// How far the workers' threads let the other threads of the machine go first, so that a server's own threads answer
     /// while the pool uses every core. On Linux, how much is added to the process's own nice value for each worker, 0 (as any thread) to
     /// 19, at most to 19 in all; elsewhere the nearest that the system offers. Default: <see langword="null"/>, as any thread.
@@ -131,9 +112,6 @@ public sealed class FixedThreadPoolOptions
         Check(MaxRunTime > TimeSpan.Zero || MaxRunTime == Timeout.InfiniteTimeSpan, MaxRunTime, "more than zero, or infinite");
         Check(StuckAfter > TimeSpan.Zero || StuckAfter == Timeout.InfiniteTimeSpan, StuckAfter, "more than zero, or infinite");
         Check(MaxStandIns is null or (>= 0 and <= MostStandIns), MaxStandIns, $"0 to {MostStandIns}, or null");
-        Check(IsTimeout(ShutdownTimeout), ShutdownTimeout, "zero or more, or infinite");
-        Check(IsTimeout(CancelGrace), CancelGrace, "zero or more, or infinite");
-        Check(IsTimeout(JoinGrace), JoinGrace, "zero or more, or infinite");
         Check(Nice is null or (>= 0 and <= 19), Nice, "0 to 19, or null");
         ArgumentNullException.ThrowIfNull(TimeProvider);
     }
@@ -142,8 +120,6 @@ public sealed class FixedThreadPoolOptions
     /// <param name="name">The text.</param>
     public static bool IsName(string? name) =>
         name is { Length: >= 1 and <= 32 } && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
-
-    private static bool IsTimeout(TimeSpan time) => time >= TimeSpan.Zero || time == Timeout.InfiniteTimeSpan;
 
     private static void Check<T>(bool ok, T value, string allowed, [CallerArgumentExpression(nameof(value))] string name = "")
     {

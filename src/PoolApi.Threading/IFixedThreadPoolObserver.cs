@@ -6,13 +6,6 @@ namespace PoolApi.Threading;
 /// </summary>
 public interface IFixedThreadPoolObserver
 {
-    /// <summary>
-    /// An item was accepted. Called on the submitting thread, after the fact: the item may have started or ended by then, and
-    /// be somebody else's again, so it is good for its identity only.
-    /// </summary>
-    /// <param name="item">What was accepted.</param>
-    void WorkAccepted(PoolWorkItem item) { }
-
     /// <summary>A worker is about to run an item for the first time (not on resumptions). Called on the worker.</summary>
     /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
     /// <param name="item">What it runs.</param>
@@ -31,28 +24,23 @@ public interface IFixedThreadPoolObserver
 
     /// <summary>
     /// Code that belongs to no caller threw: an <see langword="async"/> <see langword="void"/> method inside an item,
-    /// an item's own <see cref="PoolWorkItem.OnEnded"/>, or work that was posted
-    /// (<see cref="FixedThreadPool.Post(Action, CancellationToken, WorkOptions)"/>). The worker goes on.
+    /// an item's own <see cref="PoolWorkItem.OnEnded"/>, work that was posted
+    /// (<see cref="FixedThreadPool.Post(Action, CancellationToken, WorkOptions)"/>), or a worker's state, when it was made
+    /// (<see cref="FixedThreadPoolOptions.CreateWorkerState"/>; not at the pool's own start, whose constructor throws) or disposed of.
     /// </summary>
-    /// <param name="item">The item it belonged to.</param>
     /// <param name="exception">What was thrown.</param>
-    void UnhandledException(PoolWorkItem item, Exception exception) { }
-
-    /// <summary>A worker's thread is ready for work. Called on it.</summary>
-    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
-    void WorkerStarted(int workerId) { }
-
-    /// <summary>A worker has nothing more to do: the pool stops, or has been made smaller. Called on its thread, as its last act.</summary>
-    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
-    void WorkerStopped(int workerId) { }
+    /// <param name="item">The item it belonged to; <see langword="null"/>: the worker's state.</param>
+    /// <param name="workerId">The worker (<see cref="WorkerSnapshot.Id"/>) on whose thread it was thrown; <see langword="null"/>: on no worker's.</param>
+    void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId) { }
 
     /// <summary>
-    /// A worker has been on one item for longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>, or its item has timed out
-    /// (<see cref="FixedThreadPoolOptions.MaxRunTime"/>) and has not returned a tenth of a second later. Told once for each time, on a
-    /// timer's thread.
+    /// A worker has become stuck, or is stuck no longer; <see cref="WorkerSnapshot.State"/> tells which. Stuck: it has been on one item for
+    /// longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>, or its item has timed out
+    /// (<see cref="FixedThreadPoolOptions.MaxRunTime"/>) and has not returned a tenth of a second later. Told once for each time: on a
+    /// timer's thread, then on the worker that has come back.
     /// </summary>
     /// <param name="worker">The worker, what it runs, and for how long it has.</param>
-    void WorkerStuck(WorkerSnapshot worker) { }
+    void WorkerHealthChanged(WorkerSnapshot worker) { }
 
     /// <summary>
     /// Every worker is blocked, and this one by work of its own pool: it waits for a continuation or an item that no worker is
@@ -65,39 +53,22 @@ public interface IFixedThreadPoolObserver
     /// </param>
     void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) { }
 
-    /// <summary>A worker that was stuck has come back. Called on it.</summary>
-    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
-    void WorkerRecovered(int workerId) { }
-
     /// <summary>
-    /// A worker's state could not be made (<see cref="FixedThreadPoolOptions.CreateWorkerState"/>; not at the pool's own start,
-    /// whose constructor throws), or threw when it was disposed of. Called on the worker.
+    /// A worker's thread died of an exception that escaped the pool's own loop, or could not be started. Called on the dying thread, or on the
+    /// thread that tried to start it.
     /// </summary>
     /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
-    /// <param name="exception">What was thrown.</param>
-    void WorkerStateFailed(int workerId, Exception exception) { }
+    /// <param name="exception">What killed it, or why there is no thread.</param>
+    /// <param name="isReplaced">
+    /// <see langword="true"/>: a new thread of the same id and name takes its place. <see langword="false"/>: the worker gets no thread,
+    /// because the system gave none or the worker's state could not be made, and the pool goes on with one worker fewer. If it was the last, the
+    /// pool has been closed by then: queued items have ended as <see cref="WorkOutcome.NotStarted"/>, items suspended in an await as
+    /// <see cref="WorkOutcome.Abandoned"/>, and the report of the shutdown, which is still to be called for, names them.
+    /// </param>
+    void WorkerDied(int workerId, Exception exception, bool isReplaced) { }
 
-    /// <summary>A worker's thread died of an exception that escaped the pool's own loop, and was replaced.</summary>
-    /// <param name="workerId">The worker's id; the new thread has the same id and name.</param>
-    /// <param name="exception">What killed it.</param>
-    void WorkerReplaced(int workerId, Exception exception) { }
-
-    /// <summary>
-    /// A worker has no thread and gets none: its own died, or the pool was to have one more, and the system gave none or the
-    /// worker's state could not be made. The pool goes on with one worker fewer. If it was the last, the pool has been closed by
-    /// then: what waited has ended as <see cref="WorkOutcome.NotStarted"/>, what was suspended in an await as
-    /// <see cref="WorkOutcome.Abandoned"/>, and the report of the shutdown, which is still to be called for, names it. Called on
-    /// the worker's dying thread, or on the thread that tried to start it.
-    /// </summary>
-    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
-    /// <param name="exception">Why there is no thread.</param>
-    void WorkerLost(int workerId, Exception exception) { }
-
-    /// <summary>A worker's thread has ended and was joined.</summary>
-    /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
-    void WorkerJoined(int workerId) { }
-
-    /// <summary>A worker's thread did not end in time; it was left behind.</summary>
-    /// <param name="worker">The worker and what it was running.</param>
-    void WorkerNotJoined(WorkerSnapshot worker) { }
+    /// <summary>A stop has joined a worker's thread, or has left it behind.</summary>
+    /// <param name="worker">The worker, and what it was running.</param>
+    /// <param name="inTime"><see langword="true"/>: the thread has ended. <see langword="false"/>: it did not end in time.</param>
+    void WorkerJoined(WorkerSnapshot worker, bool inTime) { }
 }

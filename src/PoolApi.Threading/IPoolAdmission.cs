@@ -36,16 +36,14 @@ public interface IPoolAdmission
     /// <param name="reason">Why, one of a small fixed set of words.</param>
     void CountRejected(string reason);
 
-    /// <summary>Declares a kind of items: their counters are exported from now on, at 0, and not from the first item on.</summary>
-    /// <remarks>An alert on the increase of a counter sees the first occurrence only if the counter was there before. Declared twice, a kind counts once.</remarks>
-    /// <param name="kind">As <see cref="PoolWorkItem.Kind"/> gives it, one of a small fixed set of words.</param>
-    void DeclareKind(string kind);
-
-    /// <summary>Declares a reason of <see cref="CountRejected"/>, as <see cref="DeclareKind"/> does a kind. The pool declares its own.</summary>
-    /// <param name="reason">Why, one of a small fixed set of words.</param>
-    void DeclareRejection(string reason);
-
-    /// <summary>Declares a reason of <see cref="PoolWorkItem.Cancel"/>, as <see cref="DeclareKind"/> does a kind.</summary>
-    /// <param name="reason">Why, one of a small fixed set of words.</param>
-    void DeclareWithdrawal(string reason);
+    /// <summary>
+    /// Declares label values of the pool's counters: their series are exported from now on, at 0, and not from the first item on. The pool
+    /// declares its own. A value that is declared twice counts once.
+    /// </summary>
+    /// <remarks>An alert on the increase of a counter sees the first occurrence only if the counter was there before.</remarks>
+    /// <param name="kind">A kind of items, as <see cref="PoolWorkItem.Kind"/> gives it.</param>
+    /// <param name="rejection">A reason of <see cref="CountRejected"/>.</param>
+    /// <param name="withdrawal">A reason of <see cref="PoolWorkItem.Cancel"/>.</param>
+    /// <exception cref="ArgumentException">A value is empty.</exception>
+    void DeclareLabels(string? kind = null, string? rejection = null, string? withdrawal = null);
 }

@@ -84,9 +84,6 @@ public abstract partial class PoolWorkItem
         }
     }
 
-    /// <summary>Whether the item has been asked to stop. Safe from any thread.</summary>
-    public bool IsCancellationRequested => CancelRequested;
-
     /// <summary>How long it waited for a worker, or in vain. Valid once it has started or ended.</summary>
     public TimeSpan QueueTime => Core?.Clock.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
 

@@ -4,17 +4,12 @@ using System.Text;
 namespace PoolApi.Threading;
 
 /// <summary>How a pool's shutdown went.</summary>
-public sealed class ShutdownReport
+public sealed class ShutdownReport : PoolSnapshot
 {
-    internal ShutdownReport()
+    internal ShutdownReport(PoolSnapshot last)
+        : base(last)
     {
     }
-
-    /// <summary>What the shutdown was to do with work that had not ended; <see langword="null"/> after a <see cref="FixedThreadPool.JoinAsync"/> alone.</summary>
-    internal ShutdownMode? Mode { get; init; }
-
-    /// <summary>Everything accepted had ended by itself before anything had to be handed back or cancelled.</summary>
-    public bool Drained { get; internal init; }
 
     /// <summary>How many workers' threads were joined.</summary>
     public int WorkersJoined { get; internal init; }
@@ -26,27 +21,21 @@ public sealed class ShutdownReport
     public IReadOnlyList<PoolWorkItem> NotStarted { get; internal init; } = [];
 
     /// <summary>
-    /// How many items were under way when the pool cancelled what ran (a drain missed its deadline;
-    /// <see cref="ShutdownMode.Cancel"/>; <see cref="FixedThreadPool.CancelAll"/>) and then failed or were cancelled, and how many
-    /// were left behind, asked to stop or not. One that completed all the same is not among them.
+    /// How many items were under way when the pool cancelled what ran (a shutdown missed its deadline, or
+    /// <see cref="FixedThreadPool.CancelAll"/>) and then failed or were cancelled, and how many were left behind, asked to stop or not. One that
+    /// completed all the same is not among them. With nothing in <see cref="NotStarted"/> and none interrupted, nothing was lost.
     /// </summary>
     public int Interrupted { get; internal init; }
 
-    /// <summary>Nothing that was accepted was handed back or interrupted by this shutdown.</summary>
-    public bool NothingLost => NotStarted.Count == 0 && Interrupted == 0;
-
-    /// <summary>What became of everything the pool ever accepted.</summary>
-    public PoolCounts Counts { get; internal init; } = new(0, default);
-
     /// <summary>How long the shutdown took.</summary>
-    public TimeSpan Elapsed { get; internal init; }
+    internal TimeSpan Elapsed { get; init; }
 
     /// <summary>One line for a log: how the shutdown went, what became of the work, what never ran, and which thread is stuck on what.</summary>
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{Mode?.ToString() ?? "Join"} in {Elapsed.TotalSeconds:F1} s: ");
-        text.Append(CultureInfo.InvariantCulture, $"{Counts[WorkOutcome.Completed]} of {Counts.Accepted} completed");
+        text.Append(CultureInfo.InvariantCulture, $"Stopped in {Elapsed.TotalSeconds:F1} s: ");
+        text.Append(CultureInfo.InvariantCulture, $"{Counts[WorkOutcome.Completed]} of {Accepted} completed");
         Append(text, Counts[WorkOutcome.Failed], "failed");
         Append(text, Counts[WorkOutcome.Cancelled], "cancelled");
         Append(text, Counts[WorkOutcome.Expired], "expired");

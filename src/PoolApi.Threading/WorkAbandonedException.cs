@@ -6,8 +6,7 @@ namespace PoolApi.Threading;
 public sealed class WorkAbandonedException : Exception
 {
     internal WorkAbandonedException(string poolName)
-        : base($"The pool '{poolName}' stopped while the work was under way; whether it took effect is unknown.") => PoolName = poolName;
-
-    /// <summary>The pool that stopped.</summary>
-    public string PoolName { get; }
+        : base($"The pool '{poolName}' stopped while the work was under way; whether it took effect is unknown.")
+    {
+    }
 }

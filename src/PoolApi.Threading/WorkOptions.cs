@@ -1,44 +1,65 @@
 namespace PoolApi.Threading;
 
-/// <summary>The options of one piece of work: of a call (<c>RunAsync</c>, <c>Run</c>, <c>Post</c>) or of an item (<c>TrySubmit</c>).</summary>
+/// <summary>
+/// The options of one piece of work: of a call (<c>RunAsync</c>, <c>Run</c>, <c>Post</c>) or of an item (<c>TrySubmit</c>). For example
+/// <c>pool.RunAsync(work, options: new(WorkPriority.High, kind: "resize"))</c>.
+/// </summary>
 public readonly struct WorkOptions
 {
-    /// <summary>
-    /// The work's kind, a label of the pool's metrics: one of a small fixed set of words. Default: <c>work</c>. Of a call; an item has
-    /// <see cref="PoolWorkItem.Kind"/>.
-    /// </summary>
-    public string? Kind { get; init; }
-
-    /// <summary>
-    /// For whom the work is done, as the view of the workers shows it (a route, say). Default: nothing. Of a call; an item has
-    /// <see cref="PoolWorkItem.Origin"/>.
-    /// </summary>
-    public string? Origin { get; init; }
-
-    /// <summary>How soon a worker takes the work, among what is queued. Default: <see cref="WorkPriority.Normal"/>.</summary>
-    public WorkPriority Priority { get; init; }
-
-    /// <summary>
+    /// <summary>Says what is not as usual; the default of each option is the usual.</summary>
+    /// <param name="priority">How soon a worker takes the work, among what is queued. Default: <see cref="WorkPriority.Normal"/>.</param>
+    /// <param name="maxQueueTime">
     /// The longest time that the work may be queued, zero or more. After that it ends as <see cref="WorkOutcome.Expired"/>, at once, even
     /// while every worker is busy, and its slot is free. Never longer than the pool's own
     /// <see cref="FixedThreadPoolOptions.MaxQueueTime"/>. Default: <see langword="null"/>, the pool's. Costs the submitter
     /// the pool's lock once, and O(log n) among the queued items that have a limit of their own.
-    /// </summary>
-    public TimeSpan? MaxQueueTime { get; init; }
-
-    /// <summary>
+    /// </param>
+    /// <param name="maxRunTime">
     /// The longest time that the work may run, more than zero, awaits included. After that it ends as <see cref="WorkOutcome.TimedOut"/>, at
     /// once: the caller of a call gets a <see cref="WorkTimedOutException"/>, and the token that the work was given is cancelled. Its worker
     /// stays with it until its code returns, and is shown as stuck. Never longer than the pool's own
     /// <see cref="FixedThreadPoolOptions.MaxRunTime"/>. Default: <see langword="null"/>, the pool's. Costs one small object, and two
     /// readings of the clock.
-    /// </summary>
-    public TimeSpan? MaxRunTime { get; init; }
-
-    /// <summary>
+    /// </param>
+    /// <param name="kind">
+    /// The work's kind, a label of the pool's metrics: one of a small fixed set of words. Default: <c>work</c>. Of a call; an item has
+    /// <see cref="PoolWorkItem.Kind"/>.
+    /// </param>
+    /// <param name="origin">
+    /// For whom the work is done, as the view of the workers shows it (a route, say). Default: nothing. Of a call; an item has
+    /// <see cref="PoolWorkItem.Origin"/>.
+    /// </param>
+    /// <param name="waitForSpace">
     /// If the queue is full, the call waits until there is room, instead of being refused: <c>RunAsync</c> without blocking, <c>Run</c>
     /// blocking its caller. The wait ends when the token is cancelled or the pool is closed, and does not count towards
-    /// <see cref="MaxQueueTime"/>. Default: <see langword="false"/>, a full queue refuses at once. Only of a call whose caller waits.
-    /// </summary>
-    public bool WaitForSpace { get; init; }
+    /// <paramref name="maxQueueTime"/>. Default: <see langword="false"/>, a full queue refuses at once. Only of a call whose caller waits; for
+    /// an item there is <see cref="FixedThreadPool.WaitForSpaceAsync"/>.
+    /// </param>
+    public WorkOptions(
+        WorkPriority priority = WorkPriority.Normal,
+        TimeSpan? maxQueueTime = null,
+        TimeSpan? maxRunTime = null,
+        string? kind = null,
+        string? origin = null,
+        bool waitForSpace = false)
+    {
+        Priority = priority;
+        MaxQueueTime = maxQueueTime;
+        MaxRunTime = maxRunTime;
+        Kind = kind;
+        Origin = origin;
+        WaitForSpace = waitForSpace;
+    }
+
+    internal WorkPriority Priority { get; }
+
+    internal TimeSpan? MaxQueueTime { get; }
+
+    internal TimeSpan? MaxRunTime { get; }
+
+    internal string? Kind { get; }
+
+    internal string? Origin { get; }
+
+    internal bool WaitForSpace { get; }
 }

@@ -10,13 +10,5 @@ public sealed class WorkTimedOutException : TimeoutException
     internal WorkTimedOutException(string poolName, TimeSpan maxRunTime)
         : base(string.Create(CultureInfo.InvariantCulture, $"The work ran for {maxRunTime.TotalSeconds:0.###} s on the pool '{poolName}', which is as long as it may; its code may still be running."))
     {
-        PoolName = poolName;
-        MaxRunTime = maxRunTime;
     }
-
-    /// <summary>The pool.</summary>
-    public string PoolName { get; }
-
-    /// <summary>How long the work may run.</summary>
-    public TimeSpan MaxRunTime { get; }
 }

@@ -39,9 +39,9 @@ public sealed class WorkerSnapshot
     /// <summary>Items that failed on it.</summary>
     public long Failed { get; internal init; }
 
-    /// <summary>Items that ran on it and ended, whatever their outcome.</summary>
-    public long Finished { get; internal init; }
-
     /// <summary>The time it has spent running items, what it runs now included.</summary>
     public TimeSpan BusyTime { get; internal init; }
+
+    /// <summary>Items that ran on it and ended, whatever their outcome.</summary>
+    internal long Finished { get; init; }
 }

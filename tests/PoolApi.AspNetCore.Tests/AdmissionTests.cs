@@ -29,7 +29,7 @@ public class AdmissionTests
         gate.Open();
         Assert.Equal("passed", await running);
         Assert.Equal("passed", await waiting);
-        Assert.Equal(2, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(2, app.Pool.GetSnapshot().Accepted);
     }
 
     [Fact]

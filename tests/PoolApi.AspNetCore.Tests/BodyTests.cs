@@ -97,7 +97,7 @@ public class BodyTests
         JsonNode problem = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestApp.Token))!;
         Assert.Equal("urn:poolapi:problem:payload-too-large", (string?)problem["type"]);
         Assert.Equal("The body may have up to 40000 bytes.", (string?)problem["detail"]);
-        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
         Assert.Equal(0, app.PoolContext().Bodies.Used);
     }
 
@@ -216,7 +216,7 @@ public class BodyTests
         await TestApp.Until(() => app.PoolContext().Bodies.Used > 0, "the body is being read");
         client.Reset();
         await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
-        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
     }
 
     [Fact]
@@ -249,7 +249,7 @@ public class BodyTests
         Assert.Contains("urn:poolapi:problem:invalid-request", answer, StringComparison.Ordinal);
         Assert.Contains("\"errors\":{\"body\":[\"The body is malformed or was cut off", answer, StringComparison.Ordinal);
         Assert.DoesNotContain("HTTP/1.1", answer[1..], StringComparison.Ordinal); // what follows is no request
-        Assert.Equal((0, 0L), (app.PoolContext().Bodies.Used, app.Pool.GetSnapshot().Counts.Accepted));
+        Assert.Equal((0, 0L), (app.PoolContext().Bodies.Used, app.Pool.GetSnapshot().Accepted));
         Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
     }
 
@@ -266,7 +266,7 @@ public class BodyTests
         string answer = await client.ReadToEndAsync();
         Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 400", StringComparison.Ordinal), answer);
         await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
-        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
         Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
     }
 

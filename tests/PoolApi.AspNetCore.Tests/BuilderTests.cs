@@ -168,7 +168,7 @@ public sealed class BuilderTests
 
         public void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) => Tell($"finished {outcome}");
 
-        public void WorkerJoined(int workerId) => Tell($"joined {workerId}");
+        public void WorkerJoined(WorkerSnapshot worker, bool inTime) => Tell($"joined {worker.Id}");
 
         private void Tell(string what)
         {

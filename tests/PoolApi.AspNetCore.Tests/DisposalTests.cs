@@ -49,8 +49,11 @@ public sealed class DisposalTests
         // The caller of a work item hears of its end by the .NET ThreadPool, a moment after the pool has stopped.
         foreach (Task work in endless) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => work.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token));
         Assert.All(endless, static work => Assert.True(work.IsCanceled));
-        Assert.Equal(PoolState.Stopped, cpu.GetSnapshot().State);
-        Assert.Equal(PoolState.Stopped, io.GetSnapshot().State);
+        foreach (FixedThreadPool pool in new[] { cpu, io })
+        {
+            Assert.True(pool.IsClosed);
+            Assert.All(pool.GetSnapshot().Workers, static worker => Assert.Equal(WorkerState.Stopped, worker.State));
+        }
     }
 
     [Fact]
@@ -84,7 +87,7 @@ public sealed class DisposalTests
         await gate.Arrival();
 
         ValueTask disposal = app.DisposeAsync();
-        await TestApp.Until(() => pool.GetSnapshot().State != PoolState.Running, "the pool is closed");
+        await TestApp.Until(() => pool.IsClosed, "the pool is closed");
         gate.Open();
         await disposal;
 

@@ -120,7 +120,7 @@ public sealed class EndpointOptionsTests
             await waits.Task.WaitAsync(TestApp.Token);
         }
         await told.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token);
-        await TestApp.Until(() => app.Pool.GetSnapshot().Counts.Ended == app.Pool.GetSnapshot().Counts.Accepted, "everything has ended");
+        await TestApp.Until(() => app.Pool.GetSnapshot().Counts.Values.Sum() == app.Pool.GetSnapshot().Accepted, "everything has ended");
         Assert.Equal(0, app.Pool.GetSnapshot().Counts[WorkOutcome.Completed]);
     }
 
@@ -204,7 +204,7 @@ public sealed class EndpointOptionsTests
         Assert.Contains("0.02 s", await expired.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
         Task<string> high = app.Client.GetStringAsync("/high", TestApp.Token);
         await app.UntilQueued(1);
-        Assert.Equal(1, app.Pool.GetSnapshot().QueueLengthHigh);
+        Assert.Equal(1, app.Pool.GetSnapshot().GetQueueLength(WorkPriority.High));
         gate.Open();
         await Task.WhenAll(blocking, high);
     }

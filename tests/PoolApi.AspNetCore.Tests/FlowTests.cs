@@ -109,8 +109,8 @@ public class FlowTests
         await gate.Arrival();
         gate.Open();
         Assert.Equal(["passed", "passed"], await Task.WhenAll(beside, behind));
-        PoolCounts counts = app.Pool.GetSnapshot().Counts;
-        Assert.Equal((22, 2, 20), (counts.Accepted, counts[WorkOutcome.Completed], counts[WorkOutcome.Failed]));
+        PoolSnapshot snapshot = app.Pool.GetSnapshot();
+        Assert.Equal((22, 2, 20), (snapshot.Accepted, snapshot.Counts[WorkOutcome.Completed], snapshot.Counts[WorkOutcome.Failed]));
         Assert.Empty(app.Log.With("replaced"));
     }
 

@@ -207,7 +207,7 @@ public class HostedServiceStopTests
         public async Task StopAsync(CancellationToken cancellationToken)
         {
             FixedThreadPool pool = Pool!();
-            await pool.Drained.WaitAsync(cancellationToken);
+            await pool.CloseAsync().WaitAsync(cancellationToken);
             Refusal = await Record.ExceptionAsync(() => pool.RunAsync(static () => 1).AsTask());
         }
     }

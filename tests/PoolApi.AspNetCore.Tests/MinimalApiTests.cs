@@ -139,7 +139,7 @@ public class MinimalApiTests
             .RunOnPool());
         using HttpResponseMessage response = await app.Client.PostAsync(new Uri("/", UriKind.Relative), new StringContent("body"), TestApp.Token);
         Assert.Equal("refused", await response.Content.ReadAsStringAsync(TestApp.Token));
-        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
         Assert.Equal(0, app.PoolContext().Bodies.Used);
     }
 
@@ -213,7 +213,7 @@ public class MinimalApiTests
         await using TestApp app = await TestApp.StartAsync(app => app.MapGet("/{id}", (int id) => id).RunOnPool());
         using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/x", UriKind.Relative), TestApp.Token);
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
-        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
     }
 
     private sealed class SlowResult(Task release) : IResult

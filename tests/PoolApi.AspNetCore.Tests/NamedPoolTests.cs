@@ -57,8 +57,8 @@ public class NamedPoolTests
         using HttpResponseMessage response = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
         Assert.StartsWith("io-", await response.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
         Assert.Single(response.Headers.GetValues("Server-Timing"));
-        Assert.Equal(1, app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").GetSnapshot().Counts.Accepted);
-        Assert.Equal(0, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(1, app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").GetSnapshot().Accepted);
+        Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
     }
 
     [Fact]

@@ -43,7 +43,7 @@ public class OutOfMemoryTests
         Assert.Contains("urn:poolapi:problem:overloaded", problem, StringComparison.Ordinal);
         Assert.Contains("Nothing has run.", problem, StringComparison.Ordinal);
         Assert.False(hasRun);
-        Assert.Equal((0, 0L), (app.PoolContext().Bodies.Used, app.Pool.GetSnapshot().Counts.Accepted));
+        Assert.Equal((0, 0L), (app.PoolContext().Bodies.Used, app.Pool.GetSnapshot().Accepted));
         Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Error);
     }
 

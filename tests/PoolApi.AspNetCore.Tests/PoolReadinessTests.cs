@@ -50,7 +50,7 @@ public sealed class PoolReadinessTests
             configure: static builder => builder.Services.AddFixedThreadPool("io").FromSection("Io"));
         Assert.Equal((200, "healthy"), await StatusAsync(app));
 
-        app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").Close();
+        _ = app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").CloseAsync();
 
         Assert.Equal((503, "unhealthy"), await StatusAsync(app));
         Assert.Equal("the pool 'io' is closed", await ReasonAsync(app));
@@ -71,7 +71,7 @@ public sealed class PoolReadinessTests
         Task<string> one = app.Client.GetStringAsync("/", TestApp.Token);
         await gate.Arrival();
         await UntilAsync(app, 200, "degraded");
-        app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").Close();
+        _ = app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").CloseAsync();
 
         Assert.Equal((503, "unhealthy"), await StatusAsync(app));
         Assert.Equal("1 of 2 workers of the pool 'cpu' are stuck; the pool 'io' is closed", await ReasonAsync(app));
@@ -84,7 +84,7 @@ public sealed class PoolReadinessTests
     {
         await using TestApp app = await TestApp.StartAsync(static app => app.MapPoolHealth());
         app.Shutdown.Begin("test", lameDuck: false);
-        app.Pool.Close();
+        _ = app.Pool.CloseAsync();
 
         (int status, JsonNode body) = await ProbeAsync(app);
 

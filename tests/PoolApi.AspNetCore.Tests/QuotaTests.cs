@@ -44,7 +44,7 @@ public sealed class QuotaTests : IDisposable
         using HttpResponseMessage other = await AskAsync(app, "modest");
         Assert.Equal("served", await other.Content.ReadAsStringAsync(TestApp.Token));
         Assert.Equal(2, refusals.Count);
-        Assert.Equal(2, app.Pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(2, app.Pool.GetSnapshot().Accepted);
 
         gate.Open();
         using HttpResponseMessage served = await running;

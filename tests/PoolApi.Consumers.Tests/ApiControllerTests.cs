@@ -83,7 +83,7 @@ public sealed class ApiControllerTests
     {
         await using ConsumerApp app = await StartAsync();
         Assert.Equal("cpu", (await app.GetAsync("/on/other")).Ok());
-        Assert.Equal((1, 0), (app.Pool().GetSnapshot().Counts.Accepted, app.Pool("io").GetSnapshot().Counts.Accepted));
+        Assert.Equal((1, 0), (app.Pool().GetSnapshot().Accepted, app.Pool("io").GetSnapshot().Accepted));
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class LegacyMiddlewareTests
         Assert.False((await app.PostAsync("/modern/a", new StringContent("hello"))).IsFromPool);
         Assert.Equal(["legacy: server", "legacy again: server"], app.Trail.Take());
         Assert.Equal(HttpStatusCode.NotFound, (await app.GetAsync("/legacyish")).Status);
-        Assert.Equal(1, app.Pool().GetSnapshot().Counts.Accepted);
+        Assert.Equal(1, app.Pool().GetSnapshot().Accepted);
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class LegacyMiddlewareTests
         Assert.Equal("io", (await app.GetAsync("/legacy/handler")).Ok());
         Assert.Equal("io", (await app.GetAsync("/legacy/delegate")).Ok());
         Assert.Equal("cpu", (await app.GetAsync("/handler")).Ok());
-        Assert.Equal((2, 1), (app.Pool("io").GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Accepted));
+        Assert.Equal((2, 1), (app.Pool("io").GetSnapshot().Accepted, app.Pool().GetSnapshot().Accepted));
     }
 
     [Fact]

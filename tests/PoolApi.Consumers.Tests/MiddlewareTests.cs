@@ -88,7 +88,7 @@ public sealed class MiddlewareTests
         Assert.Equal(HttpStatusCode.TooManyRequests, (await app.GetAsync("/")).Status);
         gate.Open();
         Assert.Equal("cpu", (await first).Ok());
-        Assert.Equal(1, app.Pool().GetSnapshot().Counts.Accepted);
+        Assert.Equal(1, app.Pool().GetSnapshot().Accepted);
     }
 
     [Fact]
@@ -193,7 +193,7 @@ public sealed class MiddlewareTests
         Reply stranger = await app.GetAsync("/", origin);
         Assert.Equal(HttpStatusCode.Unauthorized, stranger.Status);
         Assert.Contains("Access-Control-Allow-Origin: https://shop.test", stranger.Headers, StringComparison.Ordinal);
-        Assert.Equal(0, app.Pool().GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, app.Pool().GetSnapshot().Accepted);
         Reply friend = await app.GetAsync("/", origin, ("X-Key", "ada"));
         Assert.Equal("cpu ada ada", friend.Ok());
         Assert.Contains("Access-Control-Allow-Origin: https://shop.test", friend.Headers, StringComparison.Ordinal);

@@ -128,7 +128,7 @@ public sealed class MinimalApiTests
         Reply.AssertSame(await app.PostAsync("/off/orders", JsonContent.Create(new Order(1000, "many"))), refused);
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, (await app.PostAsync("/on/orders", new StringContent("text"))).Status);
         Assert.Equal(HttpStatusCode.BadRequest, (await app.GetAsync("/on/count?count=x")).Status);
-        Assert.Equal(0, app.Pool().GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, app.Pool().GetSnapshot().Accepted);
     }
 
     [Fact]
@@ -161,7 +161,7 @@ public sealed class MinimalApiTests
             Assert.Equal((path, "done"), (path, (await app.PostAsync(path, new StringContent("text"))).Ok()));
             Assert.Equal([path, .. steps], [path, .. app.Trail.Take()]);
         }
-        Assert.Equal((3, 1), (app.Pool("io").GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Accepted));
+        Assert.Equal((3, 1), (app.Pool("io").GetSnapshot().Accepted, app.Pool().GetSnapshot().Accepted));
     }
 
     private sealed record Bound(string Text)

@@ -50,7 +50,7 @@ public sealed class MvcTests
         Assert.Contains("<li>lazy</li>", whole.Ok(), StringComparison.Ordinal);
         Assert.True(whole.IsFromPool);
         Assert.Equal(["view: io", "item: io"], app.Trail.Take().TakeLast(2));
-        Assert.Equal(1, app.Pool("io").GetSnapshot().Counts.Accepted);
+        Assert.Equal(1, app.Pool("io").GetSnapshot().Accepted);
     }
 
     [Fact]
@@ -68,7 +68,7 @@ public sealed class MvcTests
         Reply reply = await app.GetAsync("/shop/where");
         Assert.Equal("io", reply.Ok());
         Assert.Equal("cpu", (await app.GetAsync("/plain/where")).Ok());
-        Assert.Equal((1, 1), (app.Pool("io").GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Accepted));
+        Assert.Equal((1, 1), (app.Pool("io").GetSnapshot().Accepted, app.Pool().GetSnapshot().Accepted));
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public sealed class MvcTests
             });
         Reply reply = await app.GetAsync("/fails");
         Assert.Equal((HttpStatusCode.InternalServerError, "server"), (reply.Status, reply.Body));
-        Assert.Equal((1, 1), (app.Pool().GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts[WorkOutcome.Failed]));
+        Assert.Equal((1, 1), (app.Pool().GetSnapshot().Accepted, app.Pool().GetSnapshot().Counts[WorkOutcome.Failed]));
     }
 
     [RunOnPool("cpu")]

@@ -64,7 +64,7 @@ public sealed class RazorPagesTests
         Assert.Equal(["handler: cpu", "page: server"], app.Trail.Take());
         (await app.GetAsync("/OnPool")).Ok();
         Assert.Equal(["handler: io", "page: server"], app.Trail.Take());
-        Assert.Equal((1, 1), (app.Pool("io").GetSnapshot().Counts.Accepted, app.Pool().GetSnapshot().Counts.Accepted));
+        Assert.Equal((1, 1), (app.Pool("io").GetSnapshot().Accepted, app.Pool().GetSnapshot().Accepted));
     }
 
     [Fact]

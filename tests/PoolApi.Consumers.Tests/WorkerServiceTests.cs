@@ -42,7 +42,7 @@ public sealed class WorkerServiceTests
     {
         using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Name = "own", Workers = 1 });
         Assert.Equal("own", await pool.RunAsync(static () => Trail.Here));
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromSeconds(30));
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.FromSeconds(30));
         Assert.Equal(1, report.Counts[WorkOutcome.Completed]);
     }
 

@@ -17,7 +17,7 @@ public sealed class StreamTests
         Assert.Equal(2, pool.GetProperty("workers").GetArrayLength());
 
         using var go = new ManualResetEventSlim();
-        Task done = app.App.Services.GetRequiredService<FixedThreadPool>().RunAsync(() => go.Wait(DashboardApp.Token), options: new() { Kind = "held" }).AsTask();
+        Task done = app.App.Services.GetRequiredService<FixedThreadPool>().RunAsync(() => go.Wait(DashboardApp.Token), options: new(kind: "held")).AsTask();
         JsonElement busy = (await events.NextAsync("frame", static f => Workers(f).Any(static w => w.GetProperty("state").GetString() == "busy"))).Data;
         Assert.Equal("held", Workers(busy).Single().GetProperty("kind").GetString());
         go.Set();
@@ -35,7 +35,7 @@ public sealed class StreamTests
         await using (EventReader events = await EventReader.OpenAsync(app.Client, "stream")) first = (await events.NextAsync("snapshot")).Id!;
         // Somebody watches on, so that there are frames.
         await using EventReader other = await EventReader.OpenAsync(app.Client, "stream");
-        await app.App.Services.GetRequiredService<FixedThreadPool>().RunAsync(static () => { }, options: new() { Kind = "between" });
+        await app.App.Services.GetRequiredService<FixedThreadPool>().RunAsync(static () => { }, options: new(kind: "between"));
         string last = (await other.NextAsync("frame", static f => Pieces(f).Any())).Id!;
 
         foreach (bool byQuery in (bool[])[false, true])

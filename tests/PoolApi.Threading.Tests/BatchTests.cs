@@ -49,7 +49,7 @@ public class BatchTests
     public void A_closed_pool_accepts_none_and_another_takes_them()
     {
         FixedThreadPool closed = Pools.Make();
-        closed.Close();
+        _ = closed.CloseAsync();
         TestItem[] items = [new(), new()];
         Assert.Equal(0, closed.TrySubmit(items));
         closed.Dispose();
@@ -99,10 +99,10 @@ public class BatchTests
         using var cts = new CancellationTokenSource();
         TestItem[] late = [new(), new(), new()];
         TestItem[] cancelled = [new(), new(), new(), new()];
-        Assert.Equal(3, pool.TrySubmit(late, options: new() { Priority = WorkPriority.High, MaxQueueTime = TimeSpan.FromSeconds(1) }));
-        Assert.Equal(4, pool.TrySubmit(cancelled, cts.Token, new() { Priority = WorkPriority.Low }));
+        Assert.Equal(3, pool.TrySubmit(late, options: new(priority: WorkPriority.High, maxQueueTime: TimeSpan.FromSeconds(1))));
+        Assert.Equal(4, pool.TrySubmit(cancelled, cts.Token, new(priority: WorkPriority.Low)));
         PoolSnapshot snapshot = pool.GetSnapshot();
-        Assert.Equal((7, 3, 4), (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
+        Assert.Equal((7, 3, 4), (snapshot.QueueLength, snapshot.GetQueueLength(WorkPriority.High), snapshot.GetQueueLength(WorkPriority.Low)));
         time.Advance(TimeSpan.FromSeconds(1));
         Assert.All(late, item => Assert.Equal([WorkOutcome.Expired], item.Endings.Outcomes));
         cts.Cancel();
@@ -124,7 +124,7 @@ public class BatchTests
             {
                 PoolWorkItem[] batch = [.. Enumerable.Range(next, random.Next(1, 80)).Select(i => new TestItem(_ => order.Add((n, i))))];
                 next += pool.TrySubmit(batch);
-                if (((IPoolAdmission)pool).IsLikelyFull) pool.WaitForSpace(Patience.Long);
+                if (((IPoolAdmission)pool).IsLikelyFull) pool.WaitForSpaceBlocking(Patience.Long);
             }
         }))];
         foreach (Thread submitter in submitters) submitter.JoinPatiently();

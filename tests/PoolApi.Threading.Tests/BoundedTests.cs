@@ -16,10 +16,10 @@ public class BoundedTests
             using var release = new ManualResetEventSlim();
             TestItem Blocker() => new(_ => release.WaitPatiently());
             for (int i = 0; i < workers + capacity; i++) pool.Accepted(Blocker());
-            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(Blocker()));
+            Assert.Equal(SubmitResult.QueueFull, pool.Answer(Blocker()));
             Assert.True(((IPoolAdmission)pool).IsLikelyFull);
             Patience.Until(() => pool.GetSnapshot().InFlight == workers);
-            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(Blocker()));
+            Assert.Equal(SubmitResult.QueueFull, pool.Answer(Blocker()));
             Assert.Equal((capacity, capacity), (pool.GetSnapshot().QueueLength, pool.GetSnapshot().QueueCapacity));
             release.Set();
         }
@@ -36,7 +36,7 @@ public class BoundedTests
                 var waiting = new TestItem();
                 pool.Accepted(waiting);
                 var refused = new TestItem();
-                Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(refused));
+                Assert.Equal(SubmitResult.QueueFull, pool.Answer(refused));
                 Assert.Equal(0, refused.Endings.Count);
             }
             // Both asleep: only then is there room for three.
@@ -53,11 +53,11 @@ public class BoundedTests
         foreach (TestItem item in items) pool.Accepted(item);
         foreach (TestItem gone in new[] { items[1], items[0], items[2] }) // the middle, the first, the last
         {
-            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+            Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
             Assert.True(gone.Cancel());
             pool.Accepted(new TestItem());
         }
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
         busy.Dispose();
         pool.Dispose();
         Assert.Equal(3, pool.GetSnapshot().Counts[WorkOutcome.Cancelled]);
@@ -74,12 +74,12 @@ public class BoundedTests
         ValueTask<int> full = pool.RunAsync(() => 1);
         Assert.True(full.IsFaulted);
         var error = await Assert.ThrowsAsync<WorkRejectedException>(() => full.Patiently());
-        Assert.Equal((SubmitResult.QueueFull, pool.Name), (error.Result, error.PoolName));
-        pool.Close();
+        Assert.Equal(SubmitResult.QueueFull, Pools.Reason(error));
+        _ = pool.CloseAsync();
         ValueTask<int> closed = pool.RunAsync(() => 1);
         Assert.True(closed.IsFaulted);
-        Assert.Equal(SubmitResult.Closed, (await Assert.ThrowsAsync<WorkRejectedException>(() => closed.Patiently())).Result);
-        Assert.Equal(2, pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(SubmitResult.Closed, Pools.Reason((await Assert.ThrowsAsync<WorkRejectedException>(() => closed.Patiently()))));
+        Assert.Equal(2, pool.GetSnapshot().Accepted);
     }
 
     [Fact]
@@ -101,8 +101,8 @@ public class BoundedTests
         Occupation busy = pool.Occupy();
         var waiting = new TestItem();
         pool.Accepted(waiting);
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
-        pool.Close();
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
+        _ = pool.CloseAsync();
         resume.SetResult();
         Assert.Equal((1, 6), (pool.GetSnapshot().QueueLength, pool.GetSnapshot().InFlight));
         busy.Dispose();

@@ -52,8 +52,8 @@ public class CallReuseTests
         Task[] callers = [.. Enumerable.Range(0, Callers).Select(n => Task.Run(() => CallAsync(n), TestContext.Current.CancellationToken))];
         await Task.WhenAll(callers).Patiently();
         pool.Dispose();
-        PoolCounts counts = pool.GetSnapshot().Counts;
-        Assert.Equal(counts.Accepted, counts.Ended);
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal(snapshot.Accepted, snapshot.Counts.Values.Sum());
         TestContext.Current.TestOutputHelper?.WriteLine(string.Join(' ', seen));
         Assert.InRange(seen[0], 1, Callers * CallsEach);
 
@@ -98,9 +98,9 @@ public class CallReuseTests
                         case 4:
                             try
                             {
-                                Assert.Equal(mine, await pool.RunAsync(static x => x, mine, options: new() { MaxQueueTime = TimeSpan.Zero }));
+                                Assert.Equal(mine, await pool.RunAsync(static x => x, mine, options: new(maxQueueTime: TimeSpan.Zero)));
                             }
-                            catch (WorkNotRunException e)
+                            catch (WorkRejectedException e) when (e.Outcome is not null)
                             {
                                 Assert.Equal(WorkOutcome.Expired, e.Outcome);
                             }
@@ -149,7 +149,7 @@ public class CallReuseTests
                 },
                 (started, release));
             started.WaitPatiently();
-            await pool.JoinAsync(TimeSpan.Zero).Patiently();
+            await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
             await Assert.ThrowsAsync<WorkAbandonedException>(async () => await call);
             Task<int> next = after.RunAsync(static x => x.round, (round, started, release)).AsTask();
             release.Set();

@@ -48,7 +48,7 @@ public class MetricsTests
         using var collected = new Collected(pool.Name);
         pool.Accepted(new TestItem { KindIs = "a" });
         pool.Accepted(new TestItem(_ => throw new InvalidOperationException("on purpose")) { KindIs = "b" });
-        Patience.Until(() => pool.GetSnapshot().Counts.Ended == 2);
+        Patience.Until(() => pool.GetSnapshot().Counts.Values.Sum() == 2);
         using (var started = new ManualResetEventSlim())
         {
             var late = new TestItem(self =>
@@ -56,7 +56,7 @@ public class MetricsTests
                 started.Set();
                 self.CancellationToken.WaitHandle.WaitOne(Patience.Long);
             });
-            pool.Accepted(late, options: new() { MaxRunTime = TimeSpan.FromSeconds(1) });
+            pool.Accepted(late, options: new(maxRunTime: TimeSpan.FromSeconds(1)));
             started.WaitPatiently();
             time.Advance(TimeSpan.FromSeconds(1));
         }
@@ -70,7 +70,7 @@ public class MetricsTests
         pool.Accepted(new TestItem { KindIs = "d" });
         time.Advance(TimeSpan.FromSeconds(30));
         pool.Accepted(new TestItem { KindIs = "e" });
-        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
         busy.Dispose();
 
         Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "a"), ("outcome", "completed")));
@@ -82,7 +82,7 @@ public class MetricsTests
         Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "test"), ("outcome", "abandoned")));
         Assert.Equal(1, collected.Sum("poolapi.work.finished", ("kind", "test"), ("outcome", "timed_out")));
         collected.Observe();
-        Assert.Equal(8, report.Counts.Accepted);
+        Assert.Equal(8, report.Accepted);
         Assert.Equal(8, collected.Sum("poolapi.work.finished"));
         Assert.Equal(8, collected.Sum("poolapi.work.accepted"));
         Assert.Equal(8, collected.Count("poolapi.work.queue.duration"));
@@ -122,7 +122,7 @@ public class MetricsTests
             Assert.Equal(2, collected.Sum("poolapi.pool.workers", ("state", "stuck")));
             Assert.Equal(2, collected.Sum("poolapi.worker.state", ("state", "stuck")));
         }
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         collected.Observe();
         Assert.Equal(report.Counts[WorkOutcome.Completed], collected.Sum("poolapi.worker.work"));
         Assert.Equal(22, collected.Sum("poolapi.worker.busy.time"), 3);
@@ -145,11 +145,11 @@ public class MetricsTests
         using var collected = new Collected(pool.Name);
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
         ((IPoolAdmission)pool).CountRejected("overloaded");
-        pool.Close();
-        Assert.Equal(SubmitResult.Closed, pool.TrySubmit(new TestItem()));
+        _ = pool.CloseAsync();
+        Assert.Equal(SubmitResult.Closed, pool.Answer(new TestItem()));
         Assert.Equal(2, collected.Sum("poolapi.work.rejected", ("reason", "queue_full")));
         Assert.Equal(1, collected.Sum("poolapi.work.rejected", ("reason", "overloaded")));
         Assert.Equal(1, collected.Sum("poolapi.work.rejected", ("reason", "draining")));
@@ -162,9 +162,9 @@ public class MetricsTests
     public void Every_counter_is_there_at_0_with_each_known_label_value_before_anything_has_happened()
     {
         using FixedThreadPool pool = Pools.Make();
-        foreach (string kind in (string[])["a", "b", "a"]) ((IPoolAdmission)pool).DeclareKind(kind);
-        ((IPoolAdmission)pool).DeclareRejection("overloaded");
-        ((IPoolAdmission)pool).DeclareWithdrawal("client_gone");
+        foreach (string kind in (string[])["a", "b", "a"]) ((IPoolAdmission)pool).DeclareLabels(kind);
+        ((IPoolAdmission)pool).DeclareLabels(rejection: "overloaded");
+        ((IPoolAdmission)pool).DeclareLabels(withdrawal: "client_gone");
         // One who listens only since then has missed nothing.
         using var collected = new Collected(pool.Name);
         collected.Observe();
@@ -228,7 +228,7 @@ public class MetricsTests
             [(WorkPriority.High, "high", 3), (WorkPriority.Normal, "normal", 2), (WorkPriority.Low, "low", 1)];
         foreach ((WorkPriority priority, _, int count) in waiting)
         {
-            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), options: new() { Priority = priority });
+            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), options: new(priority: priority));
         }
         collected.Observe();
         foreach ((_, string word, int count) in waiting) Assert.Equal(count, collected.Sum("poolapi.queue.length", ("priority", word)));
@@ -259,7 +259,7 @@ public class MetricsTests
         FixedThreadPool pool = Pools.Make();
         using var collected = new Collected(pool.Name);
         await pool.RunAsync(() => 1).Patiently();
-        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         collected.Observe();
         Assert.Equal(1, collected.Sum("poolapi.work.accepted"));
         await pool.DisposeAsync();

@@ -56,7 +56,7 @@ public class ModelTests
                 Assert.Empty(faults);
                 PoolSnapshot end = pool.GetSnapshot();
                 Pools.AddsUp(end);
-                Assert.Equal((accepted.Count, (long)accepted.Count), (end.Counts.Accepted, end.Counts.Ended));
+                Assert.Equal((accepted.Count, (long)accepted.Count), (end.Accepted, end.Counts.Values.Sum()));
                 Assert.All(accepted, static item => Assert.Equal(1, item.Endings.Count));
                 Assert.Equal(end.Counts[WorkOutcome.Completed], accepted.Sum(static item => (long)item.Runs));
                 foreach (WorkOutcome outcome in new[] { WorkOutcome.Completed, WorkOutcome.Cancelled, WorkOutcome.Expired })
@@ -104,11 +104,7 @@ public class ModelTests
 
     private static void DoAtOnce(FixedThreadPool pool, ConcurrentQueue<TestItem> accepted, (int Kind, int A, int B) step)
     {
-        var options = new WorkOptions
-        {
-            Priority = (WorkPriority)((step.A % 3) - 1),
-            MaxQueueTime = step.B % 3 == 0 ? TimeSpan.FromMilliseconds(step.B % 2) : null,
-        };
+        var options = new WorkOptions(priority: (WorkPriority)((step.A % 3) - 1), maxQueueTime: step.B % 3 == 0 ? TimeSpan.FromMilliseconds(step.B % 2) : null);
         switch (step.Kind)
         {
             case <= 5:
@@ -133,15 +129,15 @@ public class ModelTests
                 pool.Resize(1 + (step.A % 4));
                 break;
             default:
-                if (step.A == 0) pool.Close();
-                else pool.WaitForSpace(TimeSpan.FromMilliseconds(1));
+                if (step.A == 0) _ = pool.CloseAsync();
+                else pool.WaitForSpaceBlocking(TimeSpan.FromMilliseconds(1));
                 break;
         }
 
         void Submit(CancellationToken token)
         {
             var item = new TestItem(_ => Thread.SpinWait(step.B * 10));
-            if (pool.TrySubmit(item, token, options) == SubmitResult.Accepted) accepted.Enqueue(item);
+            if (pool.Answer(item, token, options) == SubmitResult.Accepted) accepted.Enqueue(item);
         }
     }
 }

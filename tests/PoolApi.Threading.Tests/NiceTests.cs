@@ -1,4 +1,3 @@
-using PoolApi.Threading.Core;
 
 namespace PoolApi.Threading.Tests;
 

@@ -28,7 +28,7 @@ public class NothingHiddenTests
 
         time.Advance(TimeSpan.FromSeconds(60));
         PoolSnapshot snapshot = pool.GetSnapshot();
-        Assert.Equal((pool.Name, PoolState.Running, 1, 0), (snapshot.Name, snapshot.State, snapshot.InFlight, snapshot.Suspended));
+        Assert.Equal((false, 1, 0), (pool.IsClosed, snapshot.InFlight, snapshot.Suspended));
         WorkerSnapshot busy = Assert.Single(snapshot.Workers, w => w.State != WorkerState.Idle);
         Assert.Equal((WorkerState.Busy, "thumbnails", "/v1/thumbnails", trace), (busy.State, busy.Kind, busy.Origin, busy.TraceId));
         Assert.Equal((TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60)), (busy.Elapsed, busy.BusyTime));
@@ -58,7 +58,7 @@ public class NothingHiddenTests
                 started.Set();
                 release.WaitPatiently();
             },
-            options: new() { Kind = "hash", Origin = "/v1/hashes" }).AsTask();
+            options: new(kind: "hash", origin: "/v1/hashes")).AsTask();
         started.WaitPatiently();
         WorkerSnapshot worker = Assert.Single(pool.GetSnapshot().Workers);
         Assert.Equal(("hash", "/v1/hashes", activity.TraceId), (worker.Kind, worker.Origin, worker.TraceId));
@@ -194,7 +194,7 @@ public class NothingHiddenTests
         };
         pool.Accepted(item);
         Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         Assert.Empty(report.NotJoined);
         Assert.Same(item, Assert.Single(observer.Started).Item);
         Assert.Same(item, Assert.Single(observer.Unhandled).Item);

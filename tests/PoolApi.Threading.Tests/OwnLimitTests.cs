@@ -17,9 +17,9 @@ public class OwnLimitTests
         using Occupation busy = pool.Occupy();
         var item = new TestItem();
         var stays = new TestItem();
-        pool.Accepted(item, options: new() { MaxQueueTime = 3 * Second });
-        Task<int> call = pool.RunAsync(() => 1, options: new() { MaxQueueTime = 5 * Second }).AsTask();
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        pool.Accepted(item, options: new(maxQueueTime: 3 * Second));
+        Task<int> call = pool.RunAsync(() => 1, options: new(maxQueueTime: 5 * Second)).AsTask();
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
 
         _time.Advance((3 * Second) - TimeSpan.FromTicks(1));
         Assert.Equal(0, item.Endings.Count);
@@ -29,8 +29,8 @@ public class OwnLimitTests
         pool.Accepted(stays);
         Assert.False(call.IsCompleted);
         _time.Advance(2 * Second);
-        var error = await Assert.ThrowsAsync<WorkNotRunException>(call.Patiently);
-        Assert.Equal((pool.Name, WorkOutcome.Expired), (error.PoolName, error.Outcome));
+        var error = await Assert.ThrowsAsync<WorkRejectedException>(call.Patiently);
+        Assert.Equal(WorkOutcome.Expired, error.Outcome);
         Assert.Equal(0, stays.Endings.Count);
 
         busy.Dispose();
@@ -55,7 +55,7 @@ public class OwnLimitTests
         int[] order = [.. Enumerable.Range(0, items.Length)];
         random.Shuffle(order);
         foreach (int i in order)
-            pool.Accepted(items[i], options: new() { MaxQueueTime = (i + 1) * Second, Priority = (WorkPriority)random.Next(-1, 2) });
+            pool.Accepted(items[i], options: new(maxQueueTime: (i + 1) * Second, priority: (WorkPriority)random.Next(-1, 2)));
         // Some are taken out from wherever in the heap they are.
         HashSet<int> cancelled = [.. Enumerable.Range(0, 25).Select(_ => random.Next(items.Length))];
         foreach (int i in cancelled) Assert.True(items[i].Cancel());
@@ -78,7 +78,7 @@ public class OwnLimitTests
         using Occupation busy = pool.Occupy();
         TimeSpan?[] limits = [null, 20 * Second, TimeSpan.MaxValue, Timeout.InfiniteTimeSpan, 10 * Second];
         TestItem[] items = [.. limits.Select(_ => new TestItem())];
-        for (int i = 0; i < items.Length; i++) pool.Accepted(items[i], options: new() { MaxQueueTime = limits[i] });
+        for (int i = 0; i < items.Length; i++) pool.Accepted(items[i], options: new(maxQueueTime: limits[i]));
         _time.Advance((10 * Second) - TimeSpan.FromTicks(1));
         Assert.All(items, item => Assert.Equal(0, item.Endings.Count));
         _time.Advance(TimeSpan.FromTicks(1));
@@ -93,7 +93,7 @@ public class OwnLimitTests
         var common = new TestItem();
         var own = new TestItem();
         pool.Accepted(common); // the timer is set for it
-        pool.Accepted(own, options: new() { MaxQueueTime = Second });
+        pool.Accepted(own, options: new(maxQueueTime: Second));
         _time.Advance(Second);
         Assert.Equal([WorkOutcome.Expired], own.Endings.Outcomes);
         _time.Advance(99 * Second);
@@ -106,7 +106,7 @@ public class OwnLimitTests
         using FixedThreadPool pool = Pools.Make(time: _time);
         using Occupation busy = pool.Occupy();
         var item = new TestItem();
-        pool.Accepted(item, options: new() { MaxQueueTime = TimeSpan.Zero });
+        pool.Accepted(item, options: new(maxQueueTime: TimeSpan.Zero));
         _time.Advance(TimeSpan.FromMilliseconds(1));
         Assert.Equal([WorkOutcome.Expired], item.Endings.Outcomes);
         busy.Dispose();
@@ -120,7 +120,7 @@ public class OwnLimitTests
         using FixedThreadPool pool = Pools.Make();
         using Occupation busy = pool.Occupy();
         var item = new TestItem();
-        pool.Accepted(item, options: new() { MaxQueueTime = TimeSpan.FromMilliseconds(2) });
+        pool.Accepted(item, options: new(maxQueueTime: TimeSpan.FromMilliseconds(2)));
         Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
         Assert.InRange(item.QueueTime, TimeSpan.FromMilliseconds(2), Patience.Long);
     }
@@ -131,14 +131,14 @@ public class OwnLimitTests
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
         TimeSpan wrong = TimeSpan.FromMilliseconds(-2);
-        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(item, options: new() { MaxQueueTime = wrong })));
-        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], options: new() { MaxQueueTime = wrong })));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(item, options: new(maxQueueTime: wrong))));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], options: new(maxQueueTime: wrong))));
         Named(await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
-            async () => await pool.RunAsync(() => Task.CompletedTask, options: new() { MaxQueueTime = wrong })));
+            async () => await pool.RunAsync(() => Task.CompletedTask, options: new(maxQueueTime: wrong))));
         pool.Accepted(item); // as it was
 
         static void Named(ArgumentOutOfRangeException e) =>
-            Assert.StartsWith("MaxQueueTime may be zero or more", e.Message, StringComparison.Ordinal);
+            Assert.StartsWith("maxQueueTime may be zero or more", e.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -150,13 +150,13 @@ public class OwnLimitTests
         var item = new TestItem();
         if (runs)
         {
-            pool.Accepted(item, options: new() { MaxQueueTime = Second });
+            pool.Accepted(item, options: new(maxQueueTime: Second));
             Patience.Until(() => item.Endings.Count == 1);
         }
         using Occupation busy = pool.Occupy();
         if (!runs)
         {
-            pool.Accepted(item, options: new() { MaxQueueTime = Second });
+            pool.Accepted(item, options: new(maxQueueTime: Second));
             Assert.True(item.Cancel());
         }
         pool.Accepted(item);
@@ -186,7 +186,7 @@ public class OwnLimitTests
             using (pool.Occupy())
             {
                 for (int i = 0; i < items.Length; i++)
-                    pool.Accepted(items[i], options: new() { MaxQueueTime = i % 3 == 0 ? Second : (10 + i) * Second });
+                    pool.Accepted(items[i], options: new(maxQueueTime: i % 3 == 0 ? Second : (10 + i) * Second));
                 for (int i = 1; i < items.Length; i += 3) Assert.True(items[i].Cancel());
                 _time.Advance(Second);
             }

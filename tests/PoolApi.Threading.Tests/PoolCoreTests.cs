@@ -1,6 +1,5 @@
 using System.Reflection;
 using Microsoft.Extensions.Time.Testing;
-using PoolApi.Threading.Core;
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
@@ -110,7 +109,7 @@ public class PoolCoreTests
         var item = new TestItem();
         var expiry = (ExpiryTimer)typeof(PoolCore).GetField("_expiry", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(core)!;
         await InterruptedAtAsync(expiry, () =>
-            Assert.Equal(SubmitResult.Accepted, core.Submit(item, default, new() { MaxQueueTime = TimeSpan.FromSeconds(1) })));
+            Assert.Equal(SubmitResult.Accepted, core.Submit(item, default, new(maxQueueTime: TimeSpan.FromSeconds(1)))));
         time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
     }

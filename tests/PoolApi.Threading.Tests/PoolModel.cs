@@ -30,7 +30,7 @@ internal sealed class PoolModel
     {
         Entry entry = Make(priority, limit, fails);
         SubmitResult expected = _isClosed ? SubmitResult.Closed : Room == 0 ? SubmitResult.QueueFull : SubmitResult.Accepted;
-        Assert.Equal(expected, _pool.TrySubmit(entry.Item, options: OptionsOf(entry)));
+        Assert.Equal(expected, _pool.Answer(entry.Item, options: OptionsOf(entry)));
         if (expected == SubmitResult.Accepted) Accept(entry);
         Settle();
     }
@@ -87,7 +87,7 @@ internal sealed class PoolModel
 
     public void Close()
     {
-        _pool.Close();
+        _ = _pool.CloseAsync();
         _isClosed = true;
         Settle();
     }
@@ -98,7 +98,7 @@ internal sealed class PoolModel
         Close();
         while (_running.Count > 0) Release(0);
         Assert.Empty(_waiting);
-        Assert.True(_pool.Drained.Wait(Patience.Long));
+        Assert.True(_pool.CloseAsync().Wait(Patience.Long));
         Patience.OnOwnThread(_pool.Dispose).JoinPatiently();
         Assert.All(_all, static e => Assert.Equal([e.Outcome!.Value], e.Item.Endings.Outcomes));
         Assert.All(_all, static e => Assert.Equal(e.Outcome is WorkOutcome.Completed or WorkOutcome.Failed ? 1 : 0, e.Item.Runs));
@@ -108,13 +108,13 @@ internal sealed class PoolModel
     public void Abort()
     {
         foreach (Entry entry in _all) entry.Gate.Set();
-        _pool.Close();
+        _ = _pool.CloseAsync();
     }
 
     private int Room => Math.Max(0, _capacity + _live - _waiting.Count - _running.Count);
 
     private static WorkOptions OptionsOf(Entry entry) =>
-        new() { Priority = entry.Priority, MaxQueueTime = entry.Limit == 0 ? null : TimeSpan.FromMilliseconds(entry.Limit) };
+        new(priority: entry.Priority, maxQueueTime: entry.Limit == 0 ? null : TimeSpan.FromMilliseconds(entry.Limit));
 
     private Entry Make(WorkPriority priority, int limit, bool fails)
     {
@@ -165,10 +165,10 @@ internal sealed class PoolModel
         Pools.AddsUp(snapshot);
         Assert.Equal(
             (_waiting.Count, _waiting.Count(static e => e.Priority == WorkPriority.High), _waiting.Count(static e => e.Priority == WorkPriority.Low)),
-            (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
+            (snapshot.QueueLength, snapshot.GetQueueLength(WorkPriority.High), snapshot.GetQueueLength(WorkPriority.Low)));
         Assert.Equal(Room == 0, ((IPoolAdmission)_pool).IsLikelyFull);
-        PoolCounts counts = snapshot.Counts;
-        Assert.Equal(_all.Count, counts.Accepted);
+        IReadOnlyDictionary<WorkOutcome, long> counts = snapshot.Counts;
+        Assert.Equal(_all.Count, snapshot.Accepted);
         Assert.Equal(
             (Ended(WorkOutcome.Completed), Ended(WorkOutcome.Failed), Ended(WorkOutcome.Withdrawn), Ended(WorkOutcome.Expired)),
             (counts[WorkOutcome.Completed], counts[WorkOutcome.Failed], counts[WorkOutcome.Withdrawn], counts[WorkOutcome.Expired]));

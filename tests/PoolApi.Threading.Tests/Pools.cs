@@ -1,5 +1,4 @@
 using System.Reflection;
-using PoolApi.Threading.Core;
 namespace PoolApi.Threading.Tests;
 
 /// <summary>Makes pools with names of their own (tests share one process, and one meter), and occupies their workers.</summary>
@@ -35,6 +34,7 @@ internal static class Pools
             MaxQueueTime = maxQueueTime ?? Timeout.InfiniteTimeSpan,
             StuckAfter = stuckAfter ?? TimeSpan.FromMinutes(1),
             Observer = observer,
+            CreateWorkerState = observer is RecordingObserver recording ? recording.StateOf : null,
             TimeProvider = time ?? TimeProvider.System,
         };
 
@@ -43,12 +43,46 @@ internal static class Pools
 
     public static void Accepted(
         this FixedThreadPool pool, PoolWorkItem item, CancellationToken cancellationToken = default, in WorkOptions options = default) =>
-        Assert.Equal(SubmitResult.Accepted, pool.TrySubmit(item, cancellationToken, options));
+        Assert.True(pool.TrySubmit(item, cancellationToken, options));
+
+    /// <summary>The pool's answer to a submission, with the reason of a refusal.</summary>
+    public static SubmitResult Answer(
+        this FixedThreadPool pool, PoolWorkItem item, CancellationToken cancellationToken = default, in WorkOptions options = default) =>
+        Answer(pool, pool.TrySubmit(item, cancellationToken, options));
+
+    /// <inheritdoc cref="Answer(FixedThreadPool, PoolWorkItem, CancellationToken, in WorkOptions)"/>
+    public static SubmitResult AnswerToPost(this FixedThreadPool pool, Action work) => Answer(pool, pool.Post(work));
+
+    /// <summary>Why the pool did not accept the work.</summary>
+    public static SubmitResult Reason(WorkRejectedException error)
+    {
+        Assert.Null(error.Outcome);
+        return error.Message.Contains("is closed", StringComparison.Ordinal) ? SubmitResult.Closed : SubmitResult.QueueFull;
+    }
+
+    /// <summary>Blocks the caller until there is room, as a submitter does that has a thread of its own.</summary>
+    public static bool WaitForSpaceBlocking(this FixedThreadPool pool, TimeSpan timeout)
+    {
+        using var over = new CancellationTokenSource();
+        try
+        {
+            ValueTask<bool> wait = pool.WaitForSpaceAsync(over.Token);
+            over.CancelAfter(timeout);
+            return wait.AsTask().GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private static SubmitResult Answer(FixedThreadPool pool, bool isAccepted) =>
+        isAccepted ? SubmitResult.Accepted : pool.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull;
 
     /// <summary>The promise behind every count.</summary>
     public static void AddsUp(PoolSnapshot snapshot)
     {
-        Assert.Equal(snapshot.Counts.Accepted, snapshot.Counts.Ended + snapshot.QueueLength + snapshot.InFlight);
+        Assert.Equal(snapshot.Accepted, snapshot.Counts.Values.Sum() + snapshot.QueueLength + snapshot.InFlight);
         Assert.InRange(snapshot.Suspended, 0, snapshot.InFlight);
     }
 

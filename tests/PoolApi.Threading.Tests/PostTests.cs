@@ -11,7 +11,7 @@ public class PostTests
         using FixedThreadPool pool = Pools.Make();
         var flows = new AsyncLocal<string?> { Value = "mine" };
         var seen = new TaskCompletionSource<(string?, FixedThreadPool?)>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Assert.Equal(SubmitResult.Accepted, pool.Post(() => seen.SetResult((flows.Value, FixedThreadPool.Current))));
+        Assert.Equal(SubmitResult.Accepted, pool.AnswerToPost(() => seen.SetResult((flows.Value, FixedThreadPool.Current))));
         Assert.Equal(("mine", pool), await seen.Task.Patiently());
     }
 
@@ -19,7 +19,7 @@ public class PostTests
     public async Task What_it_throws_is_told_to_the_observer_with_its_kind_and_origin()
     {
         using FixedThreadPool pool = Pools.Make(observer: _observer);
-        pool.Post(static () => throw new InvalidDataException("on purpose"), options: new() { Kind = "mail", Origin = "nightly" });
+        pool.Post(static () => throw new InvalidDataException("on purpose"), options: new(kind: "mail", origin: "nightly"));
         await pool.RunAsync(static () => { }).Patiently();
         (PoolWorkItem item, Exception error) = Assert.Single(_observer.Unhandled);
         Assert.Equal(("mail", "nightly"), (item.Kind, item.Origin));
@@ -33,11 +33,11 @@ public class PostTests
         using FixedThreadPool pool = Pools.Make(observer: _observer);
         using var cts = new CancellationTokenSource();
         using var started = new ManualResetEventSlim();
-        pool.Post(token =>
+        pool.Post(() =>
         {
             started.Set();
-            token.WaitHandle.WaitOne(Patience.Long);
-            token.ThrowIfCancellationRequested();
+            cts.Token.WaitHandle.WaitOne(Patience.Long);
+            cts.Token.ThrowIfCancellationRequested();
         }, cts.Token);
         started.WaitPatiently();
         cts.Cancel();
@@ -52,11 +52,11 @@ public class PostTests
         FixedThreadPool pool = Pools.Make(capacity: 1);
         using (pool.Occupy())
         {
-            Assert.Equal(SubmitResult.Accepted, pool.Post(static () => { }));
-            Assert.Equal(SubmitResult.QueueFull, pool.Post(static () => { }));
-            Assert.Throws<ArgumentException>(() => pool.Post(static () => { }, options: new() { WaitForSpace = true }));
+            Assert.Equal(SubmitResult.Accepted, pool.AnswerToPost(static () => { }));
+            Assert.Equal(SubmitResult.QueueFull, pool.AnswerToPost(static () => { }));
+            Assert.Throws<ArgumentException>(() => pool.Post(static () => { }, options: new(waitForSpace: true)));
         }
         pool.Dispose();
-        Assert.Equal(SubmitResult.Closed, pool.Post(static () => { }));
+        Assert.Equal(SubmitResult.Closed, pool.AnswerToPost(static () => { }));
     }
 }

@@ -22,7 +22,7 @@ public class PriorityTests
                     {
                         int number = i;
                         var item = new TestItem(_ => order.Add((priority, number))) { WhenEnded = (_, _) => done.Signal() };
-                        pool.Accepted(item, options: new() { Priority = priority });
+                        pool.Accepted(item, options: new(priority: priority));
                     }
                 }
             }
@@ -54,7 +54,7 @@ public class PriorityTests
         using (pool.Occupy())
         {
             foreach (WorkPriority priority in all)
-                pool.Accepted(new TestItem(_ => order.Add(priority)), options: new() { Priority = priority });
+                pool.Accepted(new TestItem(_ => order.Add(priority)), options: new(priority: priority));
         }
         pool.Dispose();
 
@@ -83,12 +83,12 @@ public class PriorityTests
         {
             WhenEnded = (_, _) =>
             {
-                if (!Volatile.Read(ref stop)) pool.TrySubmit(High(), options: new() { Priority = WorkPriority.High });
+                if (!Volatile.Read(ref stop)) pool.TrySubmit(High(), options: new(priority: WorkPriority.High));
             },
         };
-        for (int i = 0; i < 50; i++) pool.Accepted(High(), options: new() { Priority = WorkPriority.High });
+        for (int i = 0; i < 50; i++) pool.Accepted(High(), options: new(priority: WorkPriority.High));
         TestItem[] low = [.. Enumerable.Range(0, 20).Select(_ => new TestItem())];
-        foreach (TestItem item in low) pool.Accepted(item, options: new() { Priority = WorkPriority.Low });
+        foreach (TestItem item in low) pool.Accepted(item, options: new(priority: WorkPriority.Low));
         foreach (TestItem item in low) Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
         Volatile.Write(ref stop, true);
         pool.Dispose();
@@ -103,13 +103,13 @@ public class PriorityTests
         Submit(WorkPriority.Normal, 2);
         Submit(WorkPriority.High, 3);
         foreach (WorkPriority priority in All)
-            Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem(), options: new() { Priority = priority }));
+            Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem(), options: new(priority: priority)));
         PoolSnapshot snapshot = pool.GetSnapshot();
-        Assert.Equal((6, 3, 1), (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
+        Assert.Equal((6, 3, 1), (snapshot.QueueLength, snapshot.GetQueueLength(WorkPriority.High), snapshot.GetQueueLength(WorkPriority.Low)));
 
         void Submit(WorkPriority priority, int count)
         {
-            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), options: new() { Priority = priority });
+            for (int i = 0; i < count; i++) pool.Accepted(new TestItem(), options: new(priority: priority));
         }
     }
 
@@ -118,9 +118,9 @@ public class PriorityTests
     {
         using FixedThreadPool pool = Pools.Make();
         Occupation busy = pool.Occupy();
-        Task[] calls = [.. All.Select(p => pool.RunAsync(() => { }, options: new() { Priority = p }).AsTask())];
+        Task[] calls = [.. All.Select(p => pool.RunAsync(() => { }, options: new(priority: p)).AsTask())];
         PoolSnapshot snapshot = pool.GetSnapshot();
-        Assert.Equal((3, 1, 1), (snapshot.QueueLength, snapshot.QueueLengthHigh, snapshot.QueueLengthLow));
+        Assert.Equal((3, 1, 1), (snapshot.QueueLength, snapshot.GetQueueLength(WorkPriority.High), snapshot.GetQueueLength(WorkPriority.Low)));
         busy.Dispose();
         await Task.WhenAll(calls).Patiently();
     }
@@ -132,16 +132,16 @@ public class PriorityTests
     {
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
-        var options = new WorkOptions { Priority = (WorkPriority)priority };
+        var options = new WorkOptions(priority: (WorkPriority)priority);
         Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(item, options: options)));
         Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], options: options)));
-        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => 1, options: new() { Priority = (WorkPriority)priority })));
+        Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => 1, options: new(priority: (WorkPriority)priority))));
         Named(await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
-            async () => await pool.RunAsync(() => 1, options: new() { Priority = (WorkPriority)priority })));
-        Assert.Equal(0, pool.GetSnapshot().Counts.Accepted);
+            async () => await pool.RunAsync(() => 1, options: new(priority: (WorkPriority)priority))));
+        Assert.Equal(0, pool.GetSnapshot().Accepted);
         pool.Accepted(item); // as it was
 
         static void Named(ArgumentOutOfRangeException e) =>
-            Assert.StartsWith("Priority may be Low, Normal or High", e.Message, StringComparison.Ordinal);
+            Assert.StartsWith("priority may be Low, Normal or High", e.Message, StringComparison.Ordinal);
     }
 }

@@ -7,8 +7,6 @@ internal sealed class RecordingObserver(bool throws = false) : IFixedThreadPoolO
 {
     public ConcurrentQueue<(int Worker, PoolWorkItem Item)> Started { get; } = new();
 
-    public ConcurrentQueue<PoolWorkItem> Accepted { get; } = new();
-
     public ConcurrentQueue<(PoolWorkItem Item, WorkOutcome Outcome, Exception? Error)> Finished { get; } = new();
 
     public ConcurrentQueue<(int Worker, Thread Thread)> WorkersStarted { get; } = new();
@@ -33,37 +31,47 @@ internal sealed class RecordingObserver(bool throws = false) : IFixedThreadPoolO
 
     public ConcurrentQueue<WorkerSnapshot> NotJoined { get; } = new();
 
-    public void WorkAccepted(PoolWorkItem item) => Told(Accepted, item);
-
     public void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) => Told(Finished, (item, outcome, exception));
 
-    public void WorkerStarted(int workerId) => Told(WorkersStarted, (workerId, Thread.CurrentThread));
-
-    public void WorkerStopped(int workerId) => Told(WorkersStopped, (workerId, Thread.CurrentThread));
-
-    public void WorkerStuck(WorkerSnapshot worker) => Told(Stuck, worker);
+    public void WorkerHealthChanged(WorkerSnapshot worker)
+    {
+        if (worker.State == WorkerState.Stuck) Told(Stuck, worker);
+        else Told(Recovered, worker.Id);
+    }
 
     public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) => Told(Blocked, (worker, hasStandIn));
 
-    public void WorkerRecovered(int workerId) => Told(Recovered, workerId);
-
-    public void WorkerStateFailed(int workerId, Exception exception) => Told(StateFailed, (workerId, exception));
-
-    public void WorkerLost(int workerId, Exception exception) => Told(Lost, (workerId, exception));
-
     public void WorkStarted(int workerId, PoolWorkItem item) => Told(Started, (workerId, item));
 
-    public void UnhandledException(PoolWorkItem item, Exception exception) => Told(Unhandled, (item, exception));
+    public void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId)
+    {
+        if (item is null) Told(StateFailed, (workerId!.Value, exception));
+        else Told(Unhandled, (item, exception));
+    }
 
-    public void WorkerReplaced(int workerId, Exception exception) => Told(Replaced, (workerId, exception));
+    public void WorkerDied(int workerId, Exception exception, bool isReplaced) => Told(isReplaced ? Replaced : Lost, (workerId, exception));
 
-    public void WorkerJoined(int workerId) => Told(Joined, workerId);
+    public void WorkerJoined(WorkerSnapshot worker, bool inTime)
+    {
+        if (inTime) Told(Joined, worker.Id);
+        else Told(NotJoined, worker);
+    }
 
-    public void WorkerNotJoined(WorkerSnapshot worker) => Told(NotJoined, worker);
+    /// <summary>A worker's state, which notes that its thread begins and ends.</summary>
+    public IDisposable StateOf(int workerId)
+    {
+        WorkersStarted.Enqueue((workerId, Thread.CurrentThread));
+        return new ThreadState(this, workerId);
+    }
 
     private void Told<T>(ConcurrentQueue<T> where, T what)
     {
         where.Enqueue(what);
         if (throws) throw new InvalidOperationException("the observer throws");
+    }
+
+    private sealed class ThreadState(RecordingObserver observer, int worker) : IDisposable
+    {
+        public void Dispose() => observer.WorkersStopped.Enqueue((worker, Thread.CurrentThread));
     }
 }

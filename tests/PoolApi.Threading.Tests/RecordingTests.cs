@@ -27,9 +27,9 @@ public class RecordingTests
     public async Task An_item_that_nobody_measures_has_one_too_if_it_takes_long_or_fails()
     {
         using FixedThreadPool pool = Pools.Make();
-        await pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions { Kind = "slow" });
+        await pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions(kind: "slow"));
         await Assert.ThrowsAsync<InvalidOperationException>(
-            async () => await pool.RunAsync(static () => throw new InvalidOperationException("as asked"), options: new WorkOptions { Kind = "bad" }));
+            async () => await pool.RunAsync(static () => throw new InvalidOperationException("as asked"), options: new WorkOptions(kind: "bad")));
         Assert.Equal(
             [("slow", WorkOutcome.Completed), ("bad", WorkOutcome.Failed)],
             Read(pool).Where(static r => r.Form == RecordForm.Item).Select(static r => (r.Kind, r.Outcome)));
@@ -42,9 +42,9 @@ public class RecordingTests
         using FixedThreadPool pool = Pools.Make(2, capacity: 4096);
         for (int i = 0; i < Items; i++)
         {
-            while (pool.TrySubmit(new QuickItem()) != SubmitResult.Accepted) Assert.True(await pool.WaitForSpaceAsync(TestContext.Current.CancellationToken));
+            while (pool.Answer(new QuickItem()) != SubmitResult.Accepted) Assert.True(await pool.WaitForSpaceAsync(TestContext.Current.CancellationToken));
         }
-        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+        await pool.ShutdownAsync(Timeout.InfiniteTimeSpan);
         List<ItemRecord> records = Read(pool);
         Assert.Equal(Items, records.Sum(static r => r.Count));
         Assert.InRange(records.Count, 1, Items / 10);
@@ -63,7 +63,7 @@ public class RecordingTests
         })];
         foreach (TestItem item in items) pool.Accepted(item);
         foreach (TestItem item in items) await item.Endings.First;
-        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+        await pool.ShutdownAsync(Timeout.InfiniteTimeSpan);
         double recorded = Read(pool).Sum(r => pool.Core.Clock.Elapsed(r.Started, r.Ended).TotalSeconds);
         double busy = pool.GetSnapshot().Workers.Sum(static w => w.BusyTime.TotalSeconds);
         Assert.InRange(recorded, busy * 0.99, busy * 1.01);
@@ -78,7 +78,7 @@ public class RecordingTests
         clock.LagOfWorkers = TimeSpan.TicksPerSecond;
         pool.Accepted(item);
         await item.Endings.First;
-        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+        await pool.ShutdownAsync(Timeout.InfiniteTimeSpan);
 
         ItemRecord record = Assert.Single(Read(pool));
         Assert.Equal(pool.Core.Clock.Elapsed(record.Started, record.Ended), Assert.Single(pool.GetSnapshot().Workers).BusyTime);
@@ -93,7 +93,7 @@ public class RecordingTests
             await pool.RunAsync(static () => Spin(2));
             if (i % 10 == 0) await Task.WhenAll(pool.RunAsync(static () => Spin(100)).AsTask(), pool.RunAsync(static () => Spin(1)).AsTask());
         }
-        await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+        await pool.ShutdownAsync(Timeout.InfiniteTimeSpan);
         foreach (Core.Worker worker in pool.Core.Workers.All)
         {
             int cursor = 0;
@@ -149,7 +149,7 @@ public class RecordingTests
         using FixedThreadPool pool = Pools.Make();
         using var go = new ManualResetEventSlim();
         await Assert.ThrowsAsync<WorkTimedOutException>(
-            async () => await pool.RunAsync(() => go.Wait(CancellationToken.None), options: new WorkOptions { MaxRunTime = TimeSpan.FromMilliseconds(5) }));
+            async () => await pool.RunAsync(() => go.Wait(CancellationToken.None), options: new WorkOptions(maxRunTime: TimeSpan.FromMilliseconds(5))));
         go.Set();
         await pool.RunAsync(static () => { });
         Assert.Contains(Read(pool), static r => r.Form == RecordForm.Late);
@@ -164,7 +164,7 @@ public class RecordingTests
     {
         using FixedThreadPool pool = Pools.Make();
         // The only worker blocks on an item of its own pool: a stand-in runs it.
-        await pool.RunAsync(() => pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions { Kind = "inner" }).AsTask().GetAwaiter().GetResult());
+        await pool.RunAsync(() => pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions(kind: "inner")).AsTask().GetAwaiter().GetResult());
         Core.Worker standIn = Assert.Single(pool.Core.Workers.All, static w => w.Id == 1);
         int cursor = 0;
         var records = new List<ItemRecord>();
@@ -189,11 +189,11 @@ public class RecordingTests
         using (pool.Occupy())
         {
             pool.Accepted(new TestItem());
-            for (int i = 0; i < 3; i++) Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+            for (int i = 0; i < 3; i++) Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
         }
         ((IPoolAdmission)pool).CountRejected("quota");
-        pool.Close();
-        Assert.Equal(SubmitResult.Closed, pool.TrySubmit(new TestItem()));
+        _ = pool.CloseAsync();
+        Assert.Equal(SubmitResult.Closed, pool.Answer(new TestItem()));
         Assert.Equal(
             [("draining", 1L), ("queue_full", 3L), ("quota", 1L)],
             pool.Core.Records.Refusals.Select(static r => (r.Key, r.Value)).Order());

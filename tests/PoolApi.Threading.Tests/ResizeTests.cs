@@ -65,14 +65,14 @@ public class ResizeTests
         pool.Resize(3);
         using var release = new ManualResetEventSlim();
         for (int i = 0; i < 5; i++) pool.Accepted(new TestItem(_ => release.WaitPatiently()));
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
         release.Set();
-        Patience.Until(() => pool.GetSnapshot().Counts.Ended == 5);
+        Patience.Until(() => pool.GetSnapshot().Counts.Values.Sum() == 5);
         pool.Resize(1);
         Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 1);
         using Occupation busy = pool.Occupy();
         for (int i = 0; i < 2; i++) pool.Accepted(new TestItem());
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public class ResizeTests
     public void After_closing_it_does_nothing()
     {
         FixedThreadPool pool = Pools.Make(2, observer: _observer);
-        pool.Close();
+        _ = pool.CloseAsync();
         pool.Resize(5);
         Assert.Equal(2, pool.Workers);
         pool.Dispose();
@@ -131,8 +131,8 @@ public class ResizeTests
                 while (!Volatile.Read(ref over))
                 {
                     var item = new TestItem();
-                    if (pool.TrySubmit(item) == SubmitResult.Accepted) mine.Add(item);
-                    else pool.WaitForSpace(Patience.Long);
+                    if (pool.Answer(item) == SubmitResult.Accepted) mine.Add(item);
+                    else pool.WaitForSpaceBlocking(Patience.Long);
                 }
             });
         }

@@ -19,7 +19,7 @@ public class ResubmissionTests
             other.Accepted(item);
             Patience.Until(() => item.Endings.Count == 2);
             Assert.Equal([WorkOutcome.Cancelled, WorkOutcome.Completed], item.Endings.Outcomes);
-            Assert.False(item.IsCancellationRequested);
+            Assert.False(item.CancelRequested);
             Assert.False(item.CancellationToken.IsCancellationRequested);
             Assert.Equal($"{other.Name}-0", item.WorkerName);
         }
@@ -69,8 +69,8 @@ public class ResubmissionTests
                 Assert.Throws<InvalidOperationException>(() => other.TrySubmit(item));
             }
             Pools.AddsUp(pool.GetSnapshot());
-            Assert.Equal(2, pool.GetSnapshot().Counts.Accepted);
-            Assert.Equal(0, other.GetSnapshot().Counts.Accepted);
+            Assert.Equal(2, pool.GetSnapshot().Accepted);
+            Assert.Equal(0, other.GetSnapshot().Accepted);
         }
         Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
         pool.Dispose();
@@ -101,7 +101,7 @@ public class ResubmissionTests
         time.Advance(TimeSpan.FromSeconds(1));
         Assert.IsType<InvalidOperationException>(Assert.Single(refused));
         Assert.All(items, item => Assert.Equal([WorkOutcome.Expired], item.Endings.Outcomes));
-        Assert.Equal(3, pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(3, pool.GetSnapshot().Accepted);
     }
 
     [Fact]
@@ -111,10 +111,10 @@ public class ResubmissionTests
         using FixedThreadPool other = Pools.Make();
         using Occupation busy = pool.Occupy();
         TestItem item = busy.Items[0];
-        await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
         Assert.Equal(WorkOutcome.Abandoned, await item.Endings.First);
         Assert.Throws<InvalidOperationException>(() => other.TrySubmit(item));
-        Assert.Equal(0, other.GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, other.GetSnapshot().Accepted);
     }
 
     [Fact]
@@ -132,7 +132,7 @@ public class ResubmissionTests
             Thread[] threads = new[] { a, b }.Select(pool => Patience.OnOwnThread(() =>
             {
                 barrier.SignalAndWait(Patience.Long);
-                if (Record.Exception(() => Assert.Equal(SubmitResult.Accepted, pool.TrySubmit(item))) is null)
+                if (Record.Exception(() => Assert.Equal(SubmitResult.Accepted, pool.Answer(item))) is null)
                     Interlocked.Increment(ref accepted);
             })).ToArray();
             foreach (Thread thread in threads) thread.JoinPatiently();

@@ -21,7 +21,7 @@ public class RunLimitTests
     {
         using FixedThreadPool pool = Make(limit: pools * Second);
         using var held = new Held();
-        pool.Accepted(held.Item, options: new() { MaxRunTime = own * Second });
+        pool.Accepted(held.Item, options: new(maxRunTime: own * Second));
         held.Started.WaitPatiently();
         CancellationToken token = held.Item.CancellationToken;
         _time.Advance((seconds * Second) - Millisecond);
@@ -32,17 +32,17 @@ public class RunLimitTests
         Assert.Equal(WorkOutcome.TimedOut, await held.Item.Endings.First);
         Assert.True(token.IsCancellationRequested);
         var error = Assert.IsType<WorkTimedOutException>(held.Item.Endings.Error);
-        Assert.Equal((pool.Name, seconds * Second), (error.PoolName, error.MaxRunTime));
+        Assert.StartsWith($"The work ran for {seconds} s on the pool '{pool.Name}'", error.Message, StringComparison.Ordinal);
         Assert.InRange(held.Item.RunTime, seconds * Second, (seconds * Second) + (2 * Millisecond));
         var counts = new Tally { Accepted = 1, TimedOut = 1 };
         PoolSnapshot snapshot = pool.GetSnapshot();
-        Assert.Equal((counts, 0, WorkerState.Stuck), (Tally.Of(snapshot.Counts), snapshot.InFlight, snapshot.Workers[0].State));
+        Assert.Equal((counts, 0, WorkerState.Stuck), (Tally.Of(snapshot), snapshot.InFlight, snapshot.Workers[0].State));
         Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(held.Item)); // its code is still running
         held.Release.Set();
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently()); // the worker goes on
         Assert.Equal(1, held.Item.Endings.Count);
         Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(held.Item));
-        Assert.Equal(counts with { Accepted = 2, Completed = 1 }, Tally.Of(pool.GetSnapshot().Counts));
+        Assert.Equal(counts with { Accepted = 2, Completed = 1 }, Tally.Of(pool.GetSnapshot()));
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public class RunLimitTests
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
         _time.Advance(10 * Second);
         Assert.Empty(_observer.Stuck);
-        Assert.Equal(new Tally { Accepted = 2, Completed = 1, TimedOut = 1 }, Tally.Of(pool.GetSnapshot().Counts));
+        Assert.Equal(new Tally { Accepted = 2, Completed = 1, TimedOut = 1 }, Tally.Of(pool.GetSnapshot()));
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public class RunLimitTests
         var gate = new TaskCompletionSource();
         string? cameBackOn = null;
         bool wasCancelled = false;
-        var options = new WorkOptions { MaxRunTime = 3 * Second };
+        var options = new WorkOptions(maxRunTime: 3 * Second);
         Task call = pool.RunAsync(
             async token =>
             {
@@ -115,10 +115,10 @@ public class RunLimitTests
         PoolSnapshot snapshot = pool.GetSnapshot();
         Assert.Equal((0, 0), (snapshot.InFlight, snapshot.Suspended));
         gate.SetResult();
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         Assert.Equal(($"{pool.Name}-0", true), (cameBackOn, wasCancelled));
-        Assert.Equal(new Tally { Accepted = 2, Completed = 1, TimedOut = 1 }, Tally.Of(report.Counts));
-        Assert.True(report is { Drained: true, NotJoined.Count: 0, NothingLost: true });
+        Assert.Equal(new Tally { Accepted = 2, Completed = 1, TimedOut = 1 }, Tally.Of(report));
+        Assert.True(report is { NotJoined.Count: 0, NotStarted.Count: 0, Interrupted: 0 });
         pool.Dispose();
     }
 
@@ -131,14 +131,14 @@ public class RunLimitTests
         using var held = new Held();
         pool.Accepted(isAsync ? held.AsyncItem : held.Item);
         held.Started.WaitPatiently();
-        Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan);
+        Task<ShutdownReport> stop = pool.ShutdownAsync(Timeout.InfiniteTimeSpan);
         _time.Advance(Second + Millisecond);
         Assert.Equal(WorkOutcome.TimedOut, await held.First);
-        Assert.Equal(new Tally { Accepted = 1, TimedOut = 1 }, Tally.Of(pool.GetSnapshot().Counts));
-        Assert.False(pool.Drained.IsCompleted);
+        Assert.Equal(new Tally { Accepted = 1, TimedOut = 1 }, Tally.Of(pool.GetSnapshot()));
+        Assert.False(pool.CloseAsync().IsCompleted);
         held.Release.Set();
         ShutdownReport report = await stop.Patiently();
-        Assert.True(report is { Drained: true, NotJoined.Count: 0, NothingLost: true });
+        Assert.True(report is { NotJoined.Count: 0, NotStarted.Count: 0, Interrupted: 0 });
         Assert.Equal(1, report.Counts[WorkOutcome.TimedOut]);
         Assert.Contains("1 timed out", report.ToString(), StringComparison.Ordinal);
         pool.Dispose();
@@ -155,14 +155,14 @@ public class RunLimitTests
         held.Started.WaitPatiently();
         _time.Advance(Second + Millisecond);
         Assert.Equal(WorkOutcome.TimedOut, await held.First);
-        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
         var counts = new Tally { Accepted = 1, TimedOut = 1 };
-        Assert.Equal((counts, 0, false, false), (Tally.Of(report.Counts), report.Interrupted, report.Drained, report.NotJoined.Count == 0));
+        Assert.Equal((counts, 0, false), (Tally.Of(report), report.Interrupted, report.NotJoined.Count == 0));
         Assert.Equal(pool.Name + "-0", Assert.Single(report.NotJoined).Name);
-        await pool.Drained.Patiently();
+        await pool.CloseAsync().Patiently();
         held.Release.Set();
         Pools.NoThreadIsLeft(pool);
-        Assert.Equal(counts, Tally.Of(pool.GetSnapshot().Counts));
+        Assert.Equal(counts, Tally.Of(pool.GetSnapshot()));
         Assert.Equal(1, held.Endings);
         pool.Dispose();
     }
@@ -174,12 +174,12 @@ public class RunLimitTests
         using var held = new Held();
         pool.Accepted(held.Item);
         held.Started.WaitPatiently();
-        Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Cancel, Timeout.InfiniteTimeSpan);
+        Task<ShutdownReport> stop = pool.ShutdownAsync(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         _time.Advance(Second + Millisecond);
         Assert.Equal(WorkOutcome.TimedOut, await held.Item.Endings.First);
         held.Release.Set();
         ShutdownReport report = await stop.Patiently();
-        Assert.Equal((1, false, true), (report.Interrupted, report.Drained, report.NotJoined.Count == 0));
+        Assert.Equal((1, true), (report.Interrupted, report.NotJoined.Count == 0));
         pool.Dispose();
     }
 
@@ -197,7 +197,7 @@ public class RunLimitTests
         foreach (TimeSpan? limit in (TimeSpan?[])[Second, null])
         {
             int before = item.Endings.Count;
-            pool.Accepted(item, options: new() { MaxRunTime = limit });
+            pool.Accepted(item, options: new(maxRunTime: limit));
             Assert.True(await started.WaitAsync(Patience.Long, TestContext.Current.CancellationToken));
             _time.Advance(limit is null ? 10 * Second : Millisecond);
             release.Release();
@@ -223,7 +223,7 @@ public class RunLimitTests
                     return -1;
                 },
                 (started, release),
-                options: new() { MaxRunTime = Second });
+                options: new(maxRunTime: Second));
             started.WaitPatiently();
             _time.Advance(Second + Millisecond);
             await Assert.ThrowsAsync<WorkTimedOutException>(async () => await call);
@@ -239,11 +239,11 @@ public class RunLimitTests
         using FixedThreadPool pool = Make();
         foreach (TimeSpan wrong in (TimeSpan[])[TimeSpan.Zero, TimeSpan.FromMilliseconds(-2)])
         {
-            var error = Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(new TestItem(), options: new() { MaxRunTime = wrong }));
-            Assert.StartsWith("MaxRunTime may be more than zero, or infinite", error.Message, StringComparison.Ordinal);
-            Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => { }, options: new() { MaxRunTime = wrong }));
+            var error = Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(new TestItem(), options: new(maxRunTime: wrong)));
+            Assert.StartsWith("maxRunTime may be more than zero, or infinite", error.Message, StringComparison.Ordinal);
+            Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => { }, options: new(maxRunTime: wrong)));
         }
-        pool.Run(() => { }, options: new() { MaxRunTime = Timeout.InfiniteTimeSpan });
+        pool.Run(() => { }, options: new(maxRunTime: Timeout.InfiniteTimeSpan));
     }
 
     [Fact]
@@ -317,7 +317,7 @@ public class RunLimitTests
                     ended.Signal();
                 },
             };
-            pool.Accepted(item, options: new() { MaxRunTime = Millisecond });
+            pool.Accepted(item, options: new(maxRunTime: Millisecond));
             Interlocked.Increment(ref submissions);
             started.WaitPatiently();
             if (isInTime) Patience.Until(() => ended.CurrentCount < 2);
@@ -329,9 +329,9 @@ public class RunLimitTests
         }
         over.Set();
         watcher.JoinPatiently();
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         Assert.Empty(faults);
-        Assert.Equal((submissions, submissions), (report.Counts.Accepted, report.Counts.Ended));
+        Assert.Equal((submissions, submissions), (report.Accepted, report.Counts.Values.Sum()));
         Assert.Equal(report.Counts[WorkOutcome.TimedOut], outcomes.Count(o => o == WorkOutcome.TimedOut));
         Assert.Equal(report.Counts[WorkOutcome.Completed], outcomes.Count(o => o == WorkOutcome.Completed));
         Assert.InRange(report.Counts[WorkOutcome.TimedOut], 1, submissions - 1); // or nothing was raced for

@@ -35,7 +35,7 @@ public class SchedulerTests
         for (int i = 0; i < 10; i++) pool.SynchronizationContext.Post(_ => Interlocked.Increment(ref ran), null);
         Assert.Equal(20, pool.GetSnapshot().QueueLength);
         Pools.AddsUp(pool.GetSnapshot());
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
         busy.Dispose();
         await Task.WhenAll(tasks).Patiently();
         Patience.Until(() => Volatile.Read(ref ran) == 20);
@@ -56,12 +56,12 @@ public class SchedulerTests
             pool.SynchronizationContext.Post(_ => posted.SetResult(20), null);
             return await Start(pool, () => 1) + await posted.Task;
         }).AsTask();
-        pool.Close();
+        _ = pool.CloseAsync();
         var error = await Assert.ThrowsAsync<TaskSchedulerException>(() => Start(pool, () => 1).Patiently());
-        Assert.Equal(SubmitResult.Closed, Assert.IsType<WorkRejectedException>(error.InnerException).Result);
+        Assert.Equal(SubmitResult.Closed, Pools.Reason(Assert.IsType<WorkRejectedException>(error.InnerException)));
         Assert.Equal(
             SubmitResult.Closed,
-            Assert.Throws<WorkRejectedException>(() => pool.SynchronizationContext.Post(static _ => { }, null)).Result);
+            Pools.Reason(Assert.Throws<WorkRejectedException>(() => pool.SynchronizationContext.Post(static _ => { }, null))));
         Assert.Throws<WorkRejectedException>(() => pool.SynchronizationContext.Send(static _ => { }, null));
         closed.Set();
         Assert.Equal(21, await inner.Patiently());
@@ -135,7 +135,7 @@ public class SchedulerTests
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         Patience.Until(() => pool.GetSnapshot().QueueLength == 1);
         pool.CancelAll();
-        Assert.Equal(WorkOutcome.NotStarted, (await Assert.ThrowsAsync<WorkNotRunException>(sent.Patiently)).Outcome);
+        Assert.Equal(WorkOutcome.NotStarted, (await Assert.ThrowsAsync<WorkRejectedException>(sent.Patiently)).Outcome);
         busy.Dispose();
         pool.Dispose();
     }

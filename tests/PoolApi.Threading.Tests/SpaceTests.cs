@@ -12,7 +12,7 @@ public class SpaceTests
         ValueTask<bool> room = Room(pool);
         Assert.True(room.IsCompletedSuccessfully);
         Assert.True(await room);
-        Assert.True(pool.WaitForSpace(TimeSpan.Zero));
+        Assert.True(pool.WaitForSpaceBlocking(TimeSpan.Zero));
     }
 
     [Theory]
@@ -55,7 +55,7 @@ public class SpaceTests
             using Occupation busy = pool.Occupy();
             var items = new List<TestItem>();
             do items.Add(new TestItem());
-            while (pool.TrySubmit(items[^1]) == SubmitResult.Accepted);
+            while (pool.Answer(items[^1]) == SubmitResult.Accepted);
             ValueTask<bool> room = Room(pool);
             items[0].Cancel(); // the only place that becomes free
             Assert.True(await room.Patiently());
@@ -82,10 +82,9 @@ public class SpaceTests
         RunTiny(pool);
         using Occupation busy = pool.Occupy();
         for (int i = 0; i < 99; i++) pool.Accepted(new TestItem()); // room for one
-        Assert.True(pool.WaitForSpace(TimeSpan.Zero));
-        Assert.True(pool.WaitForSpace(Patience.Long));
+        Assert.True(pool.WaitForSpaceBlocking(Patience.Long));
         pool.Accepted(new TestItem());
-        Assert.False(pool.WaitForSpace(TimeSpan.Zero));
+        Assert.False(pool.WaitForSpaceBlocking(TimeSpan.Zero));
     }
 
     [Fact]
@@ -96,10 +95,10 @@ public class SpaceTests
         {
             pool.Accepted(new TestItem());
             Task<bool>[] rooms = [.. Enumerable.Range(0, 5).Select(_ => Room(pool).AsTask()), Blocked(pool, Timeout.InfiniteTimeSpan)];
-            pool.Close();
+            _ = pool.CloseAsync();
             Assert.All(await Task.WhenAll(rooms).Patiently(), Assert.False);
             Assert.False(await Room(pool));
-            Assert.False(pool.WaitForSpace(Timeout.InfiniteTimeSpan));
+            Assert.False(pool.WaitForSpaceBlocking(Timeout.InfiniteTimeSpan));
         }
         pool.Dispose();
     }
@@ -130,23 +129,11 @@ public class SpaceTests
         using Occupation busy = pool.Occupy();
         var waiting = new TestItem();
         pool.Accepted(waiting);
-        Assert.False(pool.WaitForSpace(TimeSpan.Zero));
-        Assert.False(pool.WaitForSpace(TimeSpan.FromMilliseconds(20)));
+        Assert.False(pool.WaitForSpaceBlocking(TimeSpan.Zero));
+        Assert.False(pool.WaitForSpaceBlocking(TimeSpan.FromMilliseconds(20)));
         // Those who gave up take no place from those who come after them.
         Task<bool> room = Room(pool).AsTask();
         waiting.Cancel();
-        Assert.True(await room.Patiently());
-        Assert.Throws<ArgumentOutOfRangeException>(() => pool.WaitForSpace(TimeSpan.FromMilliseconds(-2)));
-    }
-
-    [Fact]
-    public async Task Blocking_for_ever_may_be_said_as_the_longest_time()
-    {
-        using FixedThreadPool pool = Pools.Make(capacity: 1);
-        using Occupation busy = pool.Occupy();
-        pool.Accepted(new TestItem());
-        Task<bool> room = Blocked(pool, TimeSpan.MaxValue);
-        busy.Dispose();
         Assert.True(await room.Patiently());
     }
 
@@ -162,7 +149,7 @@ public class SpaceTests
         {
             try
             {
-                pool.WaitForSpace(Timeout.InfiniteTimeSpan);
+                pool.WaitForSpaceBlocking(Timeout.InfiniteTimeSpan);
             }
             catch (ThreadInterruptedException)
             {
@@ -175,14 +162,6 @@ public class SpaceTests
         Task<bool> room = Room(pool).AsTask();
         waiting.Cancel();
         Assert.True(await room.Patiently());
-    }
-
-    [Fact]
-    public async Task A_worker_may_not_block_for_its_own_pool()
-    {
-        using FixedThreadPool pool = Pools.Make(capacity: 1);
-        await Assert.ThrowsAsync<InvalidOperationException>(() => pool.RunAsync(() => pool.WaitForSpace(TimeSpan.Zero)).Patiently());
-        Assert.True(await pool.RunAsync(async () => await Room(pool)).Patiently());
     }
 
     [Theory]
@@ -198,9 +177,9 @@ public class SpaceTests
             for (int i = 0; i < Each; i++)
             {
                 var item = new TestItem(_ => Interlocked.Increment(ref completed));
-                while (pool.TrySubmit(item) != SubmitResult.Accepted)
+                while (pool.Answer(item) != SubmitResult.Accepted)
                 {
-                    bool room = blocking ? pool.WaitForSpace(Patience.Long) : Room(pool).Patiently().GetAwaiter().GetResult();
+                    bool room = blocking ? pool.WaitForSpaceBlocking(Patience.Long) : Room(pool).Patiently().GetAwaiter().GetResult();
                     if (!room) return;
                 }
             }
@@ -219,7 +198,7 @@ public class SpaceTests
         {
             try
             {
-                result.SetResult(pool.WaitForSpace(timeout));
+                result.SetResult(pool.WaitForSpaceBlocking(timeout));
             }
             catch (Exception e)
             {

@@ -7,18 +7,15 @@ namespace PoolApi.Threading.Tests;
 public class StopTests
 {
     [Theory]
-    [InlineData(300, 0, 0)]
-    [InlineData(0, 200, 50)]
-    [InlineData(300, 200, 50)]
-    public async Task Each_step_of_a_shutdown_takes_the_time_it_may_and_no_more(int deadline, int cancelGrace, int joinGrace)
+    [InlineData(300, 0)]
+    [InlineData(0, 200)]
+    [InlineData(300, 200)]
+    [InlineData(300, null)]
+    public async Task Each_step_of_a_shutdown_takes_the_time_it_may_and_no_more(int deadline, int? grace)
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
         using var release = new ManualResetEventSlim();
-        FixedThreadPool pool = Pools.Make(1, time: time, more: o =>
-        {
-            o.CancelGrace = TimeSpan.FromMilliseconds(cancelGrace);
-            o.JoinGrace = TimeSpan.FromMilliseconds(joinGrace);
-        });
+        FixedThreadPool pool = Pools.Make(1, time: time);
         using var started = new ManualResetEventSlim();
         pool.Accepted(new TestItem(_ =>
         {
@@ -26,48 +23,39 @@ public class StopTests
             release.WaitPatiently();
         }));
         started.WaitPatiently();
-        Task<ShutdownReport> shutdown = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromMilliseconds(deadline));
+        Task<ShutdownReport> shutdown = pool.ShutdownAsync(TimeSpan.FromMilliseconds(deadline), grace is { } g ? TimeSpan.FromMilliseconds(g) : null);
         Patience.Until(() =>
         {
             time.Advance(TimeSpan.FromMilliseconds(1));
             return shutdown.IsCompleted;
         });
         ShutdownReport report = await shutdown;
-        Assert.True(report.Elapsed >= TimeSpan.FromMilliseconds(deadline + cancelGrace + joinGrace));
-        Assert.Equal((false, 1, 1L), (report.Drained, report.NotJoined.Count, report.Counts[WorkOutcome.Abandoned]));
+        Assert.True(report.Elapsed >= TimeSpan.FromMilliseconds(deadline + (grace ?? 2000)));
+        Assert.Equal((1, 1L), (report.NotJoined.Count, report.Counts[WorkOutcome.Abandoned]));
         release.Set();
         Pools.NoThreadIsLeft(pool);
         pool.Dispose();
     }
 
     [Theory]
-    [InlineData(false, false)]
-    [InlineData(true, false)]
-    [InlineData(false, true)]
-    [InlineData(true, true)]
-    public async Task Disposing_of_a_pool_ends_though_the_work_does_not(bool fakeClock, bool asynchronously)
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Disposing_of_a_pool_ends_though_the_work_does_not(bool asynchronously)
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
         using var release = new ManualResetEventSlim();
-        FixedThreadPool pool = Pools.Make(1, time: fakeClock ? time : null, more: o =>
-        {
-            o.ShutdownTimeout = fakeClock ? TimeSpan.FromMinutes(1) : TimeSpan.FromMilliseconds(20);
-            o.CancelGrace = o.JoinGrace = TimeSpan.Zero;
-        });
+        FixedThreadPool pool = Pools.Make(1, time: time);
         using Occupation busy = pool.Occupy();
         var waiting = new TestItem();
         pool.Accepted(waiting);
         Task disposed = Task.Factory.StartNew(
             () => asynchronously ? pool.DisposeAsync().AsTask() : Disposed(pool),
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
-        if (fakeClock)
+        Patience.Until(() =>
         {
-            Patience.Until(() =>
-            {
-                time.Advance(TimeSpan.FromSeconds(1));
-                return disposed.IsCompleted;
-            });
-        }
+            time.Advance(TimeSpan.FromSeconds(1));
+            return disposed.IsCompleted;
+        });
         await disposed.Patiently();
         Assert.Equal([WorkOutcome.NotStarted], waiting.Endings.Outcomes);
         Assert.Equal([WorkOutcome.Abandoned], busy.Items[0].Endings.Outcomes);
@@ -83,23 +71,11 @@ public class StopTests
     }
 
     [Fact]
-    public void The_times_of_a_stop_are_zero_or_more_or_infinite()
-    {
-        foreach (Action<FixedThreadPoolOptions, TimeSpan> set in new Action<FixedThreadPoolOptions, TimeSpan>[]
-            { static (o, t) => o.ShutdownTimeout = t, static (o, t) => o.CancelGrace = t, static (o, t) => o.JoinGrace = t })
-        {
-            var error = Assert.Throws<ArgumentOutOfRangeException>(() => Pools.Make(more: o => set(o, TimeSpan.FromSeconds(-1))));
-            Assert.Contains("may be zero or more, or infinite", error.Message, StringComparison.Ordinal);
-            Pools.Make(more: o => set(o, Timeout.InfiniteTimeSpan)).Dispose();
-        }
-    }
-
-    [Fact]
     public async Task The_report_reads_as_one_line()
     {
         FixedThreadPool pool = Pools.Make(2, time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
         await pool.RunAsync(static () => 1).Patiently();
-        Assert.Equal("Drain in 0.0 s: 1 of 1 completed; 2 of 2 threads joined", (await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently()).ToString());
+        Assert.Equal("Stopped in 0.0 s: 1 of 1 completed; 2 of 2 threads joined", (await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently()).ToString());
 
         pool = Pools.Make(1, time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
         using var started = new ManualResetEventSlim();
@@ -113,9 +89,9 @@ public class StopTests
         started.WaitPatiently();
         foreach (string kind in new[] { "hash", "thumbnail", "hash" }) pool.Accepted(new TestItem { KindIs = kind });
         pool.CancelAll();
-        string report = (await pool.JoinAsync(TimeSpan.Zero).Patiently()).ToString();
+        string report = (await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently()).ToString();
         Assert.Equal(
-            "Join in 0.0 s: 0 of 4 completed, 3 never ran (2 hash, 1 thumbnail), 1 abandoned; "
+            "Stopped in 0.0 s: 0 of 4 completed, 3 never ran (2 hash, 1 thumbnail), 1 abandoned; "
             + $"0 of 1 threads joined, {pool.Name}-0 is on report for /v1/report since 0.0 s", report);
         release.Set();
         pool.Dispose();
@@ -136,9 +112,9 @@ public class StopTests
             foreach (TestItem item in items) pool.Accepted(item);
         }
         Thread disposer = Patience.OnOwnThread(pool.Dispose);
-        Patience.Until(() => pool.GetSnapshot() is { State: PoolState.Draining, InFlight: 1, Suspended: 1, QueueLength: 0 });
+        Patience.Until(() => pool.GetSnapshot() is { InFlight: 1, Suspended: 1, QueueLength: 0 } && pool.Core.Stop.State == PoolState.Draining);
         Assert.True(disposer.IsAlive); // it waits for the one that awaits
-        Assert.False(pool.Drained.IsCompleted);
+        Assert.False(pool.CloseAsync().IsCompleted);
         resume.SetResult();
         disposer.JoinPatiently();
         Assert.All(items, item => Assert.Equal([WorkOutcome.Completed], item.Endings.Outcomes));
@@ -148,7 +124,7 @@ public class StopTests
         Pools.NoThreadIsLeft(pool);
         Assert.Equal([0, 1, 2], observer.Joined);
         PoolSnapshot snapshot = pool.GetSnapshot();
-        Assert.Equal(PoolState.Stopped, snapshot.State);
+        Assert.Equal(PoolState.Stopped, pool.Core.Stop.State);
         Assert.All(snapshot.Workers, worker => Assert.Equal(WorkerState.Stopped, worker.State));
         pool.Dispose();
         Assert.Equal(3, observer.Joined.Count);
@@ -162,20 +138,19 @@ public class StopTests
         Occupation busy = pool.Occupy();
         var waiting = new TestItem();
         pool.Accepted(waiting);
-        Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromSeconds(10));
-        Assert.Equal(SubmitResult.Closed, pool.TrySubmit(new TestItem()));
-        Assert.Equal(PoolState.Draining, pool.GetSnapshot().State);
+        Task<ShutdownReport> stop = pool.ShutdownAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal(SubmitResult.Closed, pool.Answer(new TestItem()));
+        Assert.Equal(PoolState.Draining, pool.Core.Stop.State);
         time.Advance(TimeSpan.FromSeconds(9));
         Assert.False(stop.IsCompleted);
         busy.Dispose();
         ShutdownReport report = await stop.Patiently();
-        Assert.True(report.Drained);
         Assert.Empty(report.NotJoined);
-        Assert.True(report.NothingLost);
+        Assert.Equal((0, 0), (report.NotStarted.Count, report.Interrupted));
         Assert.Equal((2, 0, 0), (report.WorkersJoined, report.NotStarted.Count, report.Interrupted));
-        Assert.Equal(new Tally { Accepted = 3, Completed = 3 }, Tally.Of(report.Counts));
+        Assert.Equal(new Tally { Accepted = 3, Completed = 3 }, Tally.Of(report));
         Assert.Equal(TimeSpan.FromSeconds(9), report.Elapsed);
-        Assert.True(pool.Drained.IsCompletedSuccessfully);
+        Assert.True(pool.CloseAsync().IsCompletedSuccessfully);
         Pools.NoThreadIsLeft(pool);
         pool.Dispose();
     }
@@ -202,18 +177,17 @@ public class StopTests
         pool.Accepted(completesAllTheSame);
         Assert.True(started.Wait(Patience.Long, TestContext.Current.CancellationToken));
         pool.Accepted(waiting);
-        Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromSeconds(10));
+        Task<ShutdownReport> stop = pool.ShutdownAsync(TimeSpan.FromSeconds(10));
         time.Advance(TimeSpan.FromSeconds(10));
         ShutdownReport report = await stop.Patiently();
         Assert.Equal(WorkOutcome.Cancelled, await cooperative.Endings.First);
         Assert.Equal(WorkOutcome.Completed, await completesAllTheSame.Endings.First);
         Assert.Equal(WorkOutcome.NotStarted, await waiting.Endings.First);
-        Assert.False(report.Drained);
         Assert.Empty(report.NotJoined);
-        Assert.False(report.NothingLost);
+        Assert.NotEqual((0, 0), (report.NotStarted.Count, report.Interrupted));
         Assert.Equal([waiting], report.NotStarted);
         Assert.Equal(1, report.Interrupted); // the other one completed
-        Assert.Equal(new Tally { Accepted = 3, Completed = 1, Cancelled = 1, NotStarted = 1 }, Tally.Of(report.Counts));
+        Assert.Equal(new Tally { Accepted = 3, Completed = 1, Cancelled = 1, NotStarted = 1 }, Tally.Of(report));
         pool.Dispose();
     }
 
@@ -223,10 +197,10 @@ public class StopTests
         FixedThreadPool pool = Pools.Make(time: new FakeTimeProvider()); // nobody moves the clock
         Task call = pool.RunAsync(token => Task.Delay(Timeout.Infinite, token), CancellationToken.None).AsTask();
         Patience.Until(() => pool.GetSnapshot().Suspended == 1);
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.FromHours(1)).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.FromHours(1)).Patiently();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.Patiently());
         Assert.Empty(report.NotJoined);
-        Assert.Equal(new Tally { Accepted = 1, Cancelled = 1 }, Tally.Of(report.Counts));
+        Assert.Equal(new Tally { Accepted = 1, Cancelled = 1 }, Tally.Of(report));
         pool.Dispose();
     }
 
@@ -237,15 +211,15 @@ public class StopTests
         FixedThreadPool pool = Pools.Make(2, observer: observer);
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
-        // The deadline is over at once; then the graces of the pool, about four seconds of the real clock.
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.Zero).Patiently();
+        // The deadline is over at once; then the grace, two seconds of the real clock.
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero).Patiently();
         Assert.NotEmpty(report.NotJoined);
         Assert.Equal((0, 2), (report.WorkersJoined, report.NotJoined.Count));
         Assert.Equal([0, 1], report.NotJoined.Select(w => w.Id));
         Assert.Equal([0, 1], observer.NotJoined.Select(w => w.Id));
         Assert.All(report.NotJoined, w => Assert.Equal("test", w.Kind));
         Assert.Equal(2, report.Interrupted);
-        Assert.Equal(new Tally { Accepted = 3, Abandoned = 2, NotStarted = 1 }, Tally.Of(report.Counts));
+        Assert.Equal(new Tally { Accepted = 3, Abandoned = 2, NotStarted = 1 }, Tally.Of(report));
         pool.Dispose();
     }
 
@@ -272,11 +246,11 @@ public class StopTests
             if (FixedThreadPool.Current == pool)
             {
                 started.Set();
-                Patience.Until(() => awaiting[0].IsCancellationRequested);
+                Patience.Until(() => awaiting[0].CancelRequested);
                 return;
             }
             stopped.WaitPatiently();
-            reached = self.IsCancellationRequested || self.CancellationToken.IsCancellationRequested;
+            reached = self.CancelRequested || self.CancellationToken.IsCancellationRequested;
         })
         {
             WhenEnded = (self, _) =>
@@ -300,14 +274,14 @@ public class StopTests
         Task<ShutdownReport>[] stops;
         using (pool.Occupy())
         {
-            stops = Enumerable.Range(0, 8).Select(_ => pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan)).ToArray();
+            stops = Enumerable.Range(0, 8).Select(_ => pool.ShutdownAsync(Timeout.InfiniteTimeSpan)).ToArray();
         }
         ShutdownReport[] reports = await Task.WhenAll(stops).Patiently();
         Assert.All(reports, r => Assert.Same(reports[0], r));
-        Assert.Same(reports[0], await pool.JoinAsync(TimeSpan.Zero).Patiently());
+        Assert.Same(reports[0], await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently());
         pool.Dispose();
         await pool.DisposeAsync();
-        Assert.Same(reports[0], await pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.Zero).Patiently());
+        Assert.Same(reports[0], await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently());
     }
 
     [Fact]
@@ -333,7 +307,7 @@ public class StopTests
                 pool.Dispose,
                 pool.Dispose,
                 () => pool.DisposeAsync().AsTask().Wait(Patience.Long),
-                () => pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Wait(Patience.Long),
+                () => pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Wait(Patience.Long),
             ];
             Thread[] threads = ways.Select(way => Patience.OnOwnThread(() =>
             {
@@ -344,7 +318,7 @@ public class StopTests
             foreach (Thread thread in threads) thread.JoinPatiently();
             Assert.Empty(alive);
             Assert.Equal(2, workers.Count);
-            Assert.Equal(PoolState.Stopped, pool.GetSnapshot().State);
+            Assert.Equal(PoolState.Stopped, pool.Core.Stop.State);
         }
     }
 
@@ -362,13 +336,13 @@ public class StopTests
                 while (true)
                 {
                     var item = new TestItem();
-                    SubmitResult result = pool.TrySubmit(item);
+                    SubmitResult result = pool.Answer(item);
                     if (result == SubmitResult.Accepted) accepted.Enqueue(item);
                     if (result == SubmitResult.Closed) return;
                 }
             })).ToArray();
             barrier.SignalAndWait(Patience.Long, TestContext.Current.CancellationToken);
-            Patience.Until(() => pool.GetSnapshot().Counts.Accepted > 50);
+            Patience.Until(() => pool.GetSnapshot().Accepted > 50);
             await pool.DisposeAsync().Patiently();
             foreach (Thread submitter in submitters) submitter.JoinPatiently();
             Assert.All(accepted, item => Assert.Equal([WorkOutcome.Completed], item.Endings.Outcomes));
@@ -384,15 +358,15 @@ public class StopTests
         await pool.RunAsync(async () =>
         {
             Assert.Throws<InvalidOperationException>(pool.Dispose);
-            Assert.Throws<InvalidOperationException>(() => { _ = pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.Zero); });
-            Assert.Throws<InvalidOperationException>(() => { _ = pool.JoinAsync(TimeSpan.Zero); });
+            Assert.Throws<InvalidOperationException>(() => { _ = pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero); });
+            Assert.Throws<InvalidOperationException>(() => { _ = pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero); });
             await Assert.ThrowsAsync<InvalidOperationException>(() => pool.DisposeAsync().AsTask());
             Assert.Same(pool, FixedThreadPool.Current);
-            Assert.Equal(PoolState.Running, pool.GetSnapshot().State);
+            Assert.Equal(PoolState.Running, pool.Core.Stop.State);
             other.Dispose(); // another pool's worker may
-            pool.Close();
+            _ = pool.CloseAsync();
         }).Patiently();
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         Assert.Empty(report.NotJoined);
         pool.Dispose();
     }
@@ -408,9 +382,9 @@ public class StopTests
             {
                 WhenEnded = (_, _) =>
                 {
-                    Patience.Until(() => pool.GetSnapshot().State == PoolState.Stopping);
+                    Patience.Until(() => pool.Core.Stop.State == PoolState.Stopping);
                     Thread.Yield();
-                    pool.Close();
+                    _ = pool.CloseAsync();
                     pool.CancelAll();
                 },
             });
@@ -424,12 +398,11 @@ public class StopTests
         FixedThreadPool pool = Pools.Make();
         using var release = new ManualResetEventSlim();
         pool.Accepted(new TestItem { WhenEnded = (_, _) => release.WaitPatiently() });
-        pool.Close();
-        await pool.Drained.Patiently();
-        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        _ = pool.CloseAsync();
+        await pool.CloseAsync().Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
         Assert.NotEmpty(report.NotJoined);
-        Assert.True(report.Drained);
-        Assert.True(report.NothingLost);
+        Assert.Equal((0, 0), (report.NotStarted.Count, report.Interrupted));
         release.Set();
         pool.Dispose();
     }
@@ -439,11 +412,10 @@ public class StopTests
     {
         FixedThreadPool pool = Pools.Make();
         await pool.RunAsync(static () => { }).Patiently();
-        pool.Close();
-        await pool.Drained.Patiently();
+        _ = pool.CloseAsync();
+        await pool.CloseAsync().Patiently();
         pool.CancelAll();
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Cancel, TimeSpan.Zero).Patiently();
-        Assert.True(report.Drained);
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
         Assert.Equal(0, report.Interrupted);
         pool.Dispose();
     }
@@ -470,7 +442,7 @@ public class StopTests
         Assert.True(started.Wait(Patience.Long, TestContext.Current.CancellationToken));
         Thread canceller = Patience.OnOwnThread(pool.CancelAll);
         canceller.JoinPatiently();
-        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
         Assert.Equal(2, report.Counts[WorkOutcome.Abandoned]);
         Patience.Until(() => observer.Unhandled.Count == 1);
         release.Set();
@@ -482,13 +454,13 @@ public class StopTests
     {
         FixedThreadPool pool = Pools.Make();
         Assert.Contains("deadline may be", Assert.Throws<ArgumentOutOfRangeException>(
-            () => { _ = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.FromSeconds(-5)); }).Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => { _ = pool.JoinAsync(TimeSpan.FromSeconds(-5)); });
-        Assert.Equal(PoolState.Running, pool.GetSnapshot().State);
+            () => { _ = pool.ShutdownAsync(TimeSpan.FromSeconds(-5)); }).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>(() => { _ = pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.FromSeconds(-5)); });
+        Assert.Equal(PoolState.Running, pool.Core.Stop.State);
         ShutdownReport report;
         using (Occupation busy = pool.Occupy())
         {
-            Task<ShutdownReport> stop = pool.ShutdownAsync(ShutdownMode.Drain, TimeSpan.MaxValue); // longer than a timer can count
+            Task<ShutdownReport> stop = pool.ShutdownAsync(TimeSpan.MaxValue); // longer than a timer can count
             busy.Dispose();
             report = await stop.Patiently();
         }

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Time.Testing;
-using PoolApi.Threading.Core;
 
 namespace PoolApi.Threading.Tests;
 
@@ -122,7 +121,7 @@ public class StuckTests
         Occupation busy = pool.Occupy();
         Advance(Minute + (2 * Millisecond));
         Patience.Until(() => _observer.WorkersStarted.Count == 2);
-        ShutdownReport report = await pool.JoinAsync(TimeSpan.Zero).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
         Assert.Equal((1, 1), (report.WorkersJoined, report.NotJoined.Count));
         Assert.Equal(WorkerState.Stuck, report.NotJoined[0].State);
         busy.Dispose();

@@ -19,15 +19,15 @@ internal sealed record Tally
 
     public long TimedOut { get; init; }
 
-    public static Tally Of(PoolCounts counts) => new()
+    public static Tally Of(PoolSnapshot snapshot) => new()
     {
-        Accepted = counts.Accepted,
-        Completed = counts[WorkOutcome.Completed],
-        Failed = counts[WorkOutcome.Failed],
-        Cancelled = counts[WorkOutcome.Cancelled],
-        Expired = counts[WorkOutcome.Expired],
-        NotStarted = counts[WorkOutcome.NotStarted],
-        Abandoned = counts[WorkOutcome.Abandoned],
-        TimedOut = counts[WorkOutcome.TimedOut],
+        Accepted = snapshot.Accepted,
+        Completed = snapshot.Counts[WorkOutcome.Completed],
+        Failed = snapshot.Counts[WorkOutcome.Failed],
+        Cancelled = snapshot.Counts[WorkOutcome.Cancelled],
+        Expired = snapshot.Counts[WorkOutcome.Expired],
+        NotStarted = snapshot.Counts[WorkOutcome.NotStarted],
+        Abandoned = snapshot.Counts[WorkOutcome.Abandoned],
+        TimedOut = snapshot.Counts[WorkOutcome.TimedOut],
     };
 }

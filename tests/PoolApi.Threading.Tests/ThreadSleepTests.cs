@@ -26,7 +26,7 @@ public class ThreadSleepTests
                 for (int i = 0; i < 2000; i++)
                 {
                     var item = new TestItem(_ => Interlocked.Increment(ref completed));
-                    while (pool.TrySubmit(item) != SubmitResult.Accepted) pool.WaitForSpace(Patience.Long);
+                    while (pool.Answer(item) != SubmitResult.Accepted) pool.WaitForSpaceBlocking(Patience.Long);
                 }
             }))];
             foreach (Thread submitter in submitters) submitter.JoinPatiently();

@@ -33,7 +33,7 @@ public class ThreadStartTests
         Assert.IsType<OutOfMemoryException>(_observer.Lost.First().Error);
         for (int i = 0; i < 50; i++) Assert.Equal(i, await pool.RunAsync(() => i).Patiently());
         Assert.Single(pool.GetSnapshot().Workers, w => w.State == WorkerState.Stopped);
-        Assert.Equal(PoolState.Running, pool.GetSnapshot().State);
+        Assert.Equal(PoolState.Running, pool.Core.Stop.State);
         Patience.OnOwnThread(pool.Dispose).JoinPatiently();
         Pools.NoThreadIsLeft(pool);
     }
@@ -66,19 +66,19 @@ public class ThreadStartTests
 
         Assert.Equal(WorkOutcome.Failed, await deadly.Endings.First);
         foreach (TestItem item in waiting) Assert.Equal(WorkOutcome.NotStarted, await item.Endings.First);
-        Assert.Equal(WorkOutcome.NotStarted, (await Assert.ThrowsAsync<WorkNotRunException>(call.Patiently)).Outcome);
+        Assert.Equal(WorkOutcome.NotStarted, (await Assert.ThrowsAsync<WorkRejectedException>(call.Patiently)).Outcome);
         Assert.Equal(WorkOutcome.Abandoned, await awaiting.Endings.First);
-        await pool.Drained.Patiently();
+        await pool.CloseAsync().Patiently();
         Patience.Until(() => _observer.Lost.Count == 1);
-        Assert.Equal(SubmitResult.Closed, pool.TrySubmit(new TestItem()));
+        Assert.Equal(SubmitResult.Closed, pool.Answer(new TestItem()));
         Assert.False(await pool.WaitForSpaceAsync(TestContext.Current.CancellationToken));
         Pools.AddsUp(pool.GetSnapshot());
         Assert.Equal(0, pool.GetSnapshot().InFlight);
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         Assert.Equal(waiting, report.NotStarted.Take(waiting.Length));
         Assert.Equal(waiting.Length + 1, report.NotStarted.Count); // and the call's
-        Assert.Equal((false, false, 1), (report.Drained, report.NothingLost, report.Interrupted));
-        Assert.Equal(PoolState.Stopped, pool.GetSnapshot().State);
+        Assert.Equal(1, report.Interrupted);
+        Assert.Equal(PoolState.Stopped, pool.Core.Stop.State);
         Patience.OnOwnThread(pool.Dispose).JoinPatiently();
         Pools.NoThreadIsLeft(pool);
     }

@@ -1,5 +1,4 @@
 using System.Reflection;
-using PoolApi.Threading.Core;
 
 namespace PoolApi.Threading.Tests;
 
@@ -14,7 +13,7 @@ public class TokenTests
         using var cts = new CancellationTokenSource();
         var item = new TestItem();
         pool.Accepted(item, cts.Token);
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
         cts.Cancel();
         Assert.Equal([WorkOutcome.Cancelled], item.Endings.Outcomes);
         var next = new TestItem();
@@ -38,7 +37,7 @@ public class TokenTests
         });
         pool.Accepted(item, cts.Token);
         started.WaitPatiently();
-        Assert.False(item.IsCancellationRequested);
+        Assert.False(item.CancelRequested);
         cts.Cancel();
         Assert.Equal(WorkOutcome.Cancelled, await item.Endings.First);
         Assert.IsType<OperationCanceledException>(item.Endings.Error);
@@ -119,7 +118,7 @@ public class TokenTests
         Assert.Equal(0, pool.GetSnapshot().QueueLength);
         await Assert.ThrowsAsync<TaskCanceledException>(
             () => pool.RunAsync(() => 1, token).Patiently());
-        Assert.Equal((2, 1), (pool.GetSnapshot().Counts.Accepted, pool.GetSnapshot().Counts[WorkOutcome.Cancelled])); // the call was not even tried
+        Assert.Equal((2, 1), (pool.GetSnapshot().Accepted, pool.GetSnapshot().Counts[WorkOutcome.Cancelled])); // the call was not even tried
     }
 
     [Theory]
@@ -133,11 +132,11 @@ public class TokenTests
         using var cts = new CancellationTokenSource();
         if (cancelledBefore) cts.Cancel();
         var item = new TestItem();
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(item, cts.Token));
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(item, cts.Token));
         cts.Cancel();
-        Assert.False(item.IsCancellationRequested);
+        Assert.False(item.CancelRequested);
         busy.Dispose();
-        Patience.Until(() => pool.TrySubmit(item) == SubmitResult.Accepted);
+        Patience.Until(() => pool.Answer(item) == SubmitResult.Accepted);
         Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
         Assert.Equal(1, item.Runs);
     }
@@ -151,9 +150,9 @@ public class TokenTests
         var item = new TestItem();
         item.Cancel();
         Assert.Equal(
-            SubmitResult.QueueFull, pool.TrySubmit(item, new CancellationToken(canceled: true)));
+            SubmitResult.QueueFull, pool.Answer(item, new CancellationToken(canceled: true)));
         busy.Dispose();
-        Patience.Until(() => pool.TrySubmit(item) == SubmitResult.Accepted);
+        Patience.Until(() => pool.Answer(item) == SubmitResult.Accepted);
         Assert.Equal(WorkOutcome.Cancelled, await item.Endings.First);
     }
 

@@ -5,7 +5,7 @@ namespace PoolApi.Threading.Tests;
 /// <summary>A call that may wait for room is not refused while the queue is full.</summary>
 public class WaitForSpaceTests
 {
-    private static readonly WorkOptions Waits = new() { WaitForSpace = true };
+    private static readonly WorkOptions Waits = new(waitForSpace: true);
 
     private static readonly Dictionary<string, Func<FixedThreadPool, CancellationToken, Task<int>>> Forms = new()
     {
@@ -33,7 +33,6 @@ public class WaitForSpaceTests
         },
         ["a blocking call"] = static (pool, token) => Task.Factory.StartNew(
             () => pool.Run(static () => 1, token, Waits), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default),
-        ["many inputs"] = static async (pool, token) => (await pool.RunAllAsync([1], static (input, _) => input, token, Waits))[0],
     };
 
     public static TheoryData<string> Names => [.. Forms.Keys];
@@ -46,7 +45,7 @@ public class WaitForSpaceTests
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
         Task<int>[] calls = [.. Enumerable.Range(0, 5).Select(_ => Forms[form](pool, CancellationToken.None))];
-        Assert.Equal(SubmitResult.QueueFull, pool.TrySubmit(new TestItem()));
+        Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
         Assert.All(calls, static call => Assert.False(call.IsCompleted));
         busy.Dispose();
         Assert.All(await Task.WhenAll(calls).Patiently(), static result => Assert.Equal(1, result));
@@ -65,7 +64,7 @@ public class WaitForSpaceTests
         cts.Cancel();
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
         Assert.Equal(cts.Token, error.CancellationToken);
-        Assert.Equal(2, pool.GetSnapshot().Counts.Accepted);
+        Assert.Equal(2, pool.GetSnapshot().Accepted);
     }
 
     [Theory]
@@ -76,9 +75,9 @@ public class WaitForSpaceTests
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
         Task<int> call = Forms[form](pool, CancellationToken.None);
-        pool.Close();
-        Assert.Equal(SubmitResult.Closed, (await Assert.ThrowsAsync<WorkRejectedException>(call.Patiently)).Result);
-        Assert.Equal(2, pool.GetSnapshot().Counts.Accepted);
+        _ = pool.CloseAsync();
+        Assert.Equal(SubmitResult.Closed, Pools.Reason((await Assert.ThrowsAsync<WorkRejectedException>(call.Patiently))));
+        Assert.Equal(2, pool.GetSnapshot().Accepted);
     }
 
     [Fact]
@@ -98,47 +97,11 @@ public class WaitForSpaceTests
         listener.Start();
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
-        Task<int> call = pool.RunAsync(static () => 1, options: new() { WaitForSpace = true }).AsTask();
+        Task<int> call = pool.RunAsync(static () => 1, options: new(waitForSpace: true)).AsTask();
         Assert.Equal(0, Interlocked.Read(ref refused));
         await Assert.ThrowsAsync<WorkRejectedException>(() => pool.RunAsync(static () => 1).AsTask());
         Assert.Equal(1, Interlocked.Read(ref refused));
         busy.Dispose();
         Assert.Equal(1, await call.Patiently());
-    }
-
-    [Fact]
-    public async Task Many_inputs_give_their_results_in_order_and_are_asked_for_only_when_there_is_room()
-    {
-        using FixedThreadPool pool = Pools.Make(2, capacity: 3);
-        int asked = 0;
-        Occupation busy = pool.Occupy();
-        Task<int[]> all = pool.RunAllAsync(Inputs(), static (input, _) => input * 2);
-        Assert.InRange(Volatile.Read(ref asked), 1, 4); // three wait, and one more is asked for before it is known that it must
-        busy.Dispose();
-        Assert.Equal(Enumerable.Range(0, 100).Select(static i => i * 2), await all.Patiently());
-
-        IEnumerable<int> Inputs()
-        {
-            for (int i = 0; i < 100; i++)
-            {
-                Interlocked.Increment(ref asked);
-                yield return i;
-            }
-        }
-    }
-
-    [Fact]
-    public async Task Of_many_inputs_every_call_ends_and_every_failure_is_told()
-    {
-        using FixedThreadPool pool = Pools.Make(2, capacity: 3);
-        int ran = 0;
-        Task<int[]> all = pool.RunAllAsync(Enumerable.Range(0, 10), (input, _) =>
-        {
-            Interlocked.Increment(ref ran);
-            return input % 5 == 0 ? throw new InvalidDataException($"{input}") : input;
-        });
-        await Assert.ThrowsAsync<InvalidDataException>(() => all.Patiently());
-        Assert.Equal(["0", "5"], all.Exception!.InnerExceptions.Select(static e => e.Message));
-        Assert.Equal(10, ran);
     }
 }

@@ -21,7 +21,7 @@ public class WorkerDeathTests
         (int worker, Exception error) = Assert.Single(observer.Replaced);
         Assert.Equal(0, worker);
         Assert.Same(error, deadly.Endings.Error);
-        ShutdownReport report = await pool.ShutdownAsync(ShutdownMode.Drain, Timeout.InfiniteTimeSpan).Patiently();
+        ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         Assert.Equal((1, 2L, 1L), (report.WorkersJoined, report.Counts[WorkOutcome.Completed], report.Counts[WorkOutcome.Failed]));
         Assert.False(second.IsAlive);
         pool.Dispose();
@@ -160,8 +160,8 @@ public class WorkerDeathTests
         Assert.Equal(deadly.Count, observer.Replaced.Count);
         Assert.All(deadly, item => Assert.Equal([WorkOutcome.Failed], item.Endings.Outcomes));
         Assert.All(items, item => Assert.Equal(1, item.Endings.Count));
-        PoolCounts counts = pool.GetSnapshot().Counts;
-        Assert.Equal(counts.Accepted, counts.Ended);
+        PoolSnapshot snapshot = pool.GetSnapshot();
+        Assert.Equal(snapshot.Accepted, snapshot.Counts.Values.Sum());
         Assert.All(threads.Values, thread => Assert.False(thread.IsAlive));
         Assert.Equal([0, 1, 2], observer.Joined);
     }

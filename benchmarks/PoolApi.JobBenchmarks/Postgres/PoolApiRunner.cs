@@ -72,7 +72,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
     public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
     {
         await _pool.RunAsync(
-            static s => s.Runner.Work(s.Run), (Runner: this, Run: run), cancellation, new() { Priority = run.Priority });
+            static s => s.Runner.Work(s.Run), (Runner: this, Run: run), cancellation, new(priority: run.Priority));
         return Done;
     }
 
@@ -80,7 +80,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
     {
         await _dispatcher.StopAsync(CancellationToken.None);
         await _dispatcher.DisposeAsync();
-        await _pool.ShutdownAsync(ShutdownMode.Drain, JoinTime);
+        await _pool.ShutdownAsync(JoinTime);
         await _store.DisposeAsync();
         _meter.Dispose();
     }

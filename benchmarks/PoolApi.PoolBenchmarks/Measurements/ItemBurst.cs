@@ -23,7 +23,7 @@ internal sealed class ItemBurst
         _ended.Reset();
         foreach (Item item in _items)
         {
-            if (_pool.TrySubmit(item) != SubmitResult.Accepted) throw new InvalidOperationException("The pool refused an item.");
+            if (!_pool.TrySubmit(item)) throw new InvalidOperationException("The pool refused an item.");
         }
         _ended.Wait();
     }

@@ -53,7 +53,7 @@ internal sealed class MemoryMeasurement : IMeasurement
             Occupy(pool, settings.Workers, release);
             foreach (NothingToDo item in items)
             {
-                if (pool.TrySubmit(item) != SubmitResult.Accepted) throw new InvalidOperationException("The pool refused an item.");
+                if (!pool.TrySubmit(item)) throw new InvalidOperationException("The pool refused an item.");
             }
             waiting = Memory.Now();
         }
@@ -77,7 +77,7 @@ internal sealed class MemoryMeasurement : IMeasurement
         using var occupied = new CountdownEvent(workers);
         for (int i = 0; i < workers; i++)
         {
-            if (pool.TrySubmit(new Occupation(occupied, release)) != SubmitResult.Accepted)
+            if (!pool.TrySubmit(new Occupation(occupied, release)))
                 throw new InvalidOperationException("The pool refused an item.");
         }
         occupied.Wait();

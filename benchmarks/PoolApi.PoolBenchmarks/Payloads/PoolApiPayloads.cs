@@ -40,9 +40,9 @@ internal sealed class PoolApiPayloads(int workers, int capacity) : PayloadPeer
             {
                 Item item = NextFree();
                 item.Take(Payload.Of(i));
-                while (pool.TrySubmit(item) != SubmitResult.Accepted)
+                while (!pool.TrySubmit(item))
                 {
-                    if (!pool.WaitForSpace(Timeout.InfiniteTimeSpan)) throw new InvalidOperationException("The pool was closed.");
+                    if (!pool.WaitForSpaceAsync().AsTask().GetAwaiter().GetResult()) throw new InvalidOperationException("The pool was closed.");
                 }
             }
         }

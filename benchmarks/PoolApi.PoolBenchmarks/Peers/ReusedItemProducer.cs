@@ -40,9 +40,9 @@ internal sealed class ReusedItemProducer : IProducer
         {
             ReusedItem item = NextFree();
             item.Take();
-            while (_pool.TrySubmit(item) != SubmitResult.Accepted)
+            while (!_pool.TrySubmit(item))
             {
-                if (!_pool.WaitForSpace(Timeout.InfiniteTimeSpan)) throw new InvalidOperationException("The pool was closed.");
+                if (!_pool.WaitForSpaceAsync().AsTask().GetAwaiter().GetResult()) throw new InvalidOperationException("The pool was closed.");
             }
         }
     }

@@ -189,7 +189,7 @@ internal sealed class PoolEndpoint
         branch.Attach(services, action: null, route: path);
         branch.Handler = rest;
         // The pools are made before the pipeline is.
-        branch.Pool.Admission.DeclareKind(branch.Kind);
+        branch.Pool.Admission.DeclareLabels(branch.Kind);
         return branch;
     }
 
@@ -231,7 +231,7 @@ internal sealed class PoolEndpoint
         Route = route;
         Kind = Options.Kind ?? KindOf(action, route);
         ThrowIfNoPool(services, PoolName, $"The endpoint '{Name}'");
-        Submission = new WorkOptions { Priority = Options.Priority, MaxQueueTime = Options.MaxQueueTime, MaxRunTime = Options.MaxRunTime };
+        Submission = new WorkOptions(priority: Options.Priority, maxQueueTime: Options.MaxQueueTime, maxRunTime: Options.MaxRunTime);
     }
 
     /// <summary>The filter stands in front of the handler. An attribute is that filter already.</summary>

@@ -103,7 +103,7 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>Whether a stream was told to end before its end.</summary>
-    private bool IsCutOff => _answer is { IsStream: true } && _item.IsCancellationRequested;
+    private bool IsCutOff => _answer is { IsStream: true } && _item.CancellationToken.IsCancellationRequested;
 
     /// <summary>Cut off in the middle, a response must not look as if it were whole; nor must the result of a job.</summary>
     private Task CutOffAsync()

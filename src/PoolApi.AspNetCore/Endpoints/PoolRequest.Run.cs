@@ -76,20 +76,19 @@ internal sealed partial class PoolRequest
         if (_endpoint.Shutdown.IsClosed) return Counted(Pool, Rejection.Draining(Pool));
         if (isCounted && !gate.TryReserve()) return Counted(Pool, Rejection.Draining(Pool));
 
-        SubmitResult? submitted = null;
+        bool isSubmitted = false;
         try
         {
             _flow = ExecutionContext.Capture();
-            submitted = Pool.Threads.TrySubmit(_item, options: _accepted is null
+            isSubmitted = Pool.Threads.TrySubmit(_item, options: _accepted is null
                 ? _endpoint.Submission
-                : new WorkOptions { Priority = _accepted.Priority, MaxRunTime = _endpoint.Options.MaxRunTime });
+                : new WorkOptions(priority: _accepted.Priority, maxRunTime: _endpoint.Options.MaxRunTime));
         }
         finally
         {
-            if (isCounted && submitted != SubmitResult.Accepted) gate.GiveBack();
+            if (isCounted && !isSubmitted) gate.GiveBack();
         }
-        if (submitted != SubmitResult.Accepted)
-            return submitted == SubmitResult.Closed ? Rejection.Draining(Pool) : Rejection.QueueFull(Pool);
+        if (!isSubmitted) return Pool.Threads.IsClosed ? Rejection.Draining(Pool) : Rejection.QueueFull(Pool);
         if (isCounted) gate.Admitted();
         return null;
     }

@@ -17,20 +17,21 @@ internal sealed class PoolsCheck(PoolContexts pools, ShutdownCoordinator shutdow
         var faults = new List<string>();
         foreach (PoolContext pool in pools.All)
         {
-            (HealthStatus status, string? fault) = Judge(pool.Threads.GetSnapshot());
+            (HealthStatus status, string? fault) = Judge(pool.Threads);
             if (status < worst) worst = status; // Unhealthy is the smallest value
             if (fault is not null) faults.Add(fault);
         }
         return Task.FromResult(new HealthCheckResult(worst, string.Join("; ", faults)));
     }
 
-    private (HealthStatus Status, string? Fault) Judge(PoolSnapshot pool)
+    private (HealthStatus Status, string? Fault) Judge(FixedThreadPool pool)
     {
-        if (pool.State != PoolState.Running)
+        if (pool.IsClosed)
             return shutdown.IsStopping ? (HealthStatus.Healthy, null) : (HealthStatus.Unhealthy, $"the pool '{pool.Name}' is closed");
         // Stand-ins count, because they run work. Stand-ins that have ended do not.
-        int live = pool.Workers.Count(static worker => worker.State != WorkerState.Stopped);
-        int stuck = pool.Workers.Count(static worker => worker.State == WorkerState.Stuck);
+        IReadOnlyList<WorkerSnapshot> workers = pool.GetSnapshot().Workers;
+        int live = workers.Count(static worker => worker.State != WorkerState.Stopped);
+        int stuck = workers.Count(static worker => worker.State == WorkerState.Stuck);
         if (live == 0) return (HealthStatus.Unhealthy, $"the pool '{pool.Name}' has no worker");
         if (stuck == 0) return (HealthStatus.Healthy, null);
         return stuck == live

@@ -219,7 +219,7 @@ internal sealed class ShutdownCoordinator(
             if (account.IsClosed) return;
             foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
             // Completes at once, on this thread, or ends the wait of a join that is under way.
-            Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.JoinAsync(TimeSpan.Zero))];
+            Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero))];
             Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
             _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
             NotifyEnding(account.Close(_reports, _flushed, exitCode));
@@ -259,7 +259,7 @@ internal sealed class ShutdownCoordinator(
 
     /// <summary>After a stop this is nothing: the pools have ended.</summary>
     private Task<ShutdownReport[]> StopPoolsOfNoStopAsync() =>
-        Task.WhenAll(pools.All.Select(pool => pool.Threads.ShutdownAsync(ShutdownMode.Drain, options.Value.Drain)));
+        Task.WhenAll(pools.All.Select(pool => pool.Threads.ShutdownAsync(options.Value.Drain)));
 
     private void DisposeOwn()
     {
@@ -314,8 +314,7 @@ internal sealed class ShutdownCoordinator(
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // StopOnceAsync goes on meanwhile
         await CompletesWithin(_servicesStopped.Task, deadline - _sinceStop.Elapsed).ConfigureAwait(false);
-        foreach (PoolContext pool in pools.All) pool.Threads.Close();
-        Task nothingLeft = Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.Drained), answered]);
+        Task nothingLeft = Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.CloseAsync()), answered]);
         if (!await CompletesWithin(nothingLeft, deadline - _sinceStop.Elapsed).ConfigureAwait(false))
         {
             Enter(ShutdownState.Cancelling);
@@ -325,7 +324,7 @@ internal sealed class ShutdownCoordinator(
         }
 
         Enter(ShutdownState.Joining);
-        _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.Threads.JoinAsync(ShutdownOptions.Join))).ConfigureAwait(false)];
+        _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.Threads.ShutdownAsync(TimeSpan.Zero, ShutdownOptions.Join))).ConfigureAwait(false)];
     }
 
     /// <summary>

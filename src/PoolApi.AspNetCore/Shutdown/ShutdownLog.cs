@@ -63,9 +63,9 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
         {
             if (_exitCode is { } ended) return ended;
             int code = cut ?? ExitCode(reports, flushed, isUnfinished);
-            PoolCounts[] counts = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot().Counts)];
-            long Of(WorkOutcome outcome) => counts.Sum(c => c[outcome]);
-            var n = (Accepted: counts.Sum(static c => c.Accepted), Completed: Of(WorkOutcome.Completed), Failed: Of(WorkOutcome.Failed),
+            PoolSnapshot[] last = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
+            long Of(WorkOutcome outcome) => last.Sum(pool => pool.Counts[outcome]);
+            var n = (Accepted: last.Sum(static pool => pool.Accepted), Completed: Of(WorkOutcome.Completed), Failed: Of(WorkOutcome.Failed),
                 Cancelled: Of(WorkOutcome.Cancelled), Expired: Of(WorkOutcome.Expired), ClientGone: Of(WorkOutcome.Withdrawn),
                 NotStarted: Of(WorkOutcome.NotStarted), Abandoned: Of(WorkOutcome.Abandoned), TimedOut: Of(WorkOutcome.TimedOut));
             int joined = reports.Sum(static r => r.WorkersJoined);
@@ -92,7 +92,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
 
     private int ExitCode(IReadOnlyCollection<ShutdownReport> reports, bool flushed, bool isUnfinished) =>
         reports.Count < pools.All.Count || !reports.All(static r => r.NotJoined.Count == 0) ? 4
-        : isUnfinished || !reports.All(static r => r.NothingLost) ? 3
+        : isUnfinished || !reports.All(static r => r.NotStarted.Count == 0 && r.Interrupted == 0) ? 3
         : !flushed ? 5
         : 0;
 

@@ -17,7 +17,7 @@ internal sealed record WorkersView(string State, IReadOnlyList<WorkersView.PoolV
         {
             PoolSnapshot now = pool.Threads.GetSnapshot();
             var queue = new QueueView(now.QueueLength, now.QueueCapacity, Ms(now.OldestAge), pool.Bodies.Used);
-            return new PoolView(now.Name, queue, now.Suspended, [.. now.Workers.Select(WorkerView.Of)]);
+            return new PoolView(pool.Threads.Name, queue, now.Suspended, [.. now.Workers.Select(WorkerView.Of)]);
         }
     }
 

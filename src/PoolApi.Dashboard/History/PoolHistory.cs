@@ -23,7 +23,8 @@ internal sealed class PoolHistory
     private readonly List<RecordedItem> _items = [];
     private readonly Dictionary<string, long> _refused = new(StringComparer.Ordinal);
 
-    private PoolCounts _counts;
+    private FinishedCounts _finished;
+    private long _accepted;
     private double _busySeconds;
     private long _sampledAt; // a time stamp
 
@@ -35,7 +36,7 @@ internal sealed class PoolHistory
         Snapshot = pool.Threads.GetSnapshot();
         _sampledAt = time.GetTimestamp();
         // Counts from before the first sample have no rate.
-        _counts = Snapshot.Counts;
+        (_accepted, _finished) = (Snapshot.Accepted, Finished(Snapshot));
         _busySeconds = Busy(Snapshot);
         foreach ((string reason, long count) in pool.Threads.Core.Records.Refusals) _refused[reason] = count;
         Recorder.Read(_cursor, _items);
@@ -63,7 +64,7 @@ internal sealed class PoolHistory
         get
         {
             PoolSnapshot now = _pool.Threads.GetSnapshot();
-            return now.QueueLength == 0 && now.InFlight == 0 && now.Counts.Accepted == _counts.Accepted;
+            return now.QueueLength == 0 && now.InFlight == 0 && now.Accepted == _accepted;
         }
     }
 
@@ -95,6 +96,7 @@ internal sealed class PoolHistory
         foreach (RecordedItem item in _items) _times.Add(item, time);
 
         double busy = Busy(snapshot);
+        FinishedCounts finished = Finished(snapshot);
         int live = snapshot.Workers.Count(static w => w.State != WorkerState.Stopped);
         var sample = new PoolSample
         {
@@ -103,19 +105,19 @@ internal sealed class PoolHistory
             Utilization = seconds <= 0 || live == 0 ? 0 : Math.Clamp((busy - _busySeconds) / (seconds * live), 0, 1),
             Workers = live,
             Stuck = snapshot.Workers.Count(static w => w.State == WorkerState.Stuck),
-            QueueHigh = snapshot.QueueLengthHigh,
-            QueueNormal = snapshot.QueueLength - snapshot.QueueLengthHigh - snapshot.QueueLengthLow,
-            QueueLow = snapshot.QueueLengthLow,
+            QueueHigh = snapshot.GetQueueLength(WorkPriority.High),
+            QueueNormal = snapshot.GetQueueLength(WorkPriority.Normal),
+            QueueLow = snapshot.GetQueueLength(WorkPriority.Low),
             OldestAgeMs = snapshot.OldestAge?.TotalMilliseconds ?? 0,
             Suspended = snapshot.Suspended,
             BodyBytes = _pool.Bodies.Used,
-            Accepted = snapshot.Counts.Accepted - _counts.Accepted,
-            Finished = Finished(snapshot.Counts) - Finished(_counts),
+            Accepted = snapshot.Accepted - _accepted,
+            Finished = finished - _finished,
             Refused = NewlyRefused(),
             Kinds = _times.ToSamples(),
             Unread = unread,
         };
-        (_sampledAt, _counts, _busySeconds, Snapshot) = (now, snapshot.Counts, busy, snapshot);
+        (_sampledAt, _accepted, _finished, _busySeconds, Snapshot) = (now, snapshot.Accepted, finished, busy, snapshot);
         _longTimes.Add(_times);
         _times.Clear();
         Add(sample);
@@ -174,7 +176,7 @@ internal sealed class PoolHistory
 
     private static double Busy(PoolSnapshot snapshot) => snapshot.Workers.Sum(static w => w.BusyTime.TotalSeconds);
 
-    private static FinishedCounts Finished(PoolCounts c) => new(
-        c[WorkOutcome.Completed], c[WorkOutcome.Failed], c[WorkOutcome.Cancelled], c[WorkOutcome.Expired], c[WorkOutcome.Withdrawn],
-        c[WorkOutcome.NotStarted], c[WorkOutcome.Abandoned], c[WorkOutcome.TimedOut]);
+    private static FinishedCounts Finished(PoolSnapshot snapshot) => new(
+        snapshot.Counts[WorkOutcome.Completed], snapshot.Counts[WorkOutcome.Failed], snapshot.Counts[WorkOutcome.Cancelled], snapshot.Counts[WorkOutcome.Expired], snapshot.Counts[WorkOutcome.Withdrawn],
+        snapshot.Counts[WorkOutcome.NotStarted], snapshot.Counts[WorkOutcome.Abandoned], snapshot.Counts[WorkOutcome.TimedOut]);
 }

@@ -84,11 +84,12 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
         PoolSnapshot now = pool.Pool.Threads.GetSnapshot();
         double clock = time.GetUtcNow().ToUnixTimeMilliseconds();
         int size = pool.Pool.Threads.Workers;
+        bool isClosed = pool.Pool.Threads.IsClosed; // after the snapshot: a worker that left because the pool closed is still shown
         List<int>? gone = null;
         json.WriteStartArray("workers");
         foreach (WorkerSnapshot worker in now.Workers)
         {
-            bool hasLeft = worker.State == WorkerState.Stopped && now.State == Threading.PoolState.Running;
+            bool hasLeft = worker.State == WorkerState.Stopped && !isClosed;
             state.Rows.TryGetValue(worker.Id, out WorkerRow? before);
             if (hasLeft)
             {

@@ -60,13 +60,13 @@ internal sealed class SnapshotTriggers
     private void HasEnded(int exitCode)
     {
         if (exitCode != 0)
-            Fire(SnapshotTrigger.UncleanStop, $"the stop ended with exit code {exitCode}: {string.Join(", ", _monitor.Pools.SelectMany(static pool => Left(pool.Pool.Threads.GetSnapshot())).DefaultIfEmpty("no work was lost"))}");
+            Fire(SnapshotTrigger.UncleanStop, $"the stop ended with exit code {exitCode}: {string.Join(", ", _monitor.Pools.SelectMany(static pool => Left(pool.Name, pool.Pool.Threads.GetSnapshot())).DefaultIfEmpty("no work was lost"))}");
 
-        static IEnumerable<string> Left(PoolSnapshot pool)
+        static IEnumerable<string> Left(string name, PoolSnapshot pool)
         {
-            if (pool.Counts[WorkOutcome.NotStarted] > 0) yield return $"{pool.Name}: {pool.Counts[WorkOutcome.NotStarted]} not started";
-            if (pool.Counts[WorkOutcome.Abandoned] > 0) yield return $"{pool.Name}: {pool.Counts[WorkOutcome.Abandoned]} abandoned";
-            if (pool.Counts[WorkOutcome.Cancelled] > 0) yield return $"{pool.Name}: {pool.Counts[WorkOutcome.Cancelled]} cancelled";
+            if (pool.Counts[WorkOutcome.NotStarted] > 0) yield return $"{name}: {pool.Counts[WorkOutcome.NotStarted]} not started";
+            if (pool.Counts[WorkOutcome.Abandoned] > 0) yield return $"{name}: {pool.Counts[WorkOutcome.Abandoned]} abandoned";
+            if (pool.Counts[WorkOutcome.Cancelled] > 0) yield return $"{name}: {pool.Counts[WorkOutcome.Cancelled]} cancelled";
             foreach (WorkerSnapshot worker in pool.Workers)
             {
                 if (worker.Elapsed is { } elapsed) yield return $"{worker.Name} is on {Work(worker.Kind, worker.Origin)} since {Seconds(elapsed)}";

@@ -16,9 +16,6 @@ internal sealed class CapacityWaiters
     /// <summary>About twice what it takes to wake a thread.</summary>
     private static readonly TimeSpan Worthwhile = TimeSpan.FromMicroseconds(100);
 
-    /// <summary>Longer than this is for ever: a wait cannot count it.</summary>
-    private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(24);
-
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(1);
 
     private readonly PoolCore _core;
@@ -35,12 +32,19 @@ internal sealed class CapacityWaiters
 
     public void Stop() => _again.Dispose();
 
-    /// <summary>Completes with true when there is room, which somebody else may take first; with false when the pool is closed.</summary>
+    /// <summary>
+    /// Completes with true when there is room, which somebody else may take first; with false when the pool is closed. Looks for a moment first,
+    /// since a worker frees places by the microsecond.
+    /// </summary>
     public async ValueTask<bool> WaitAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (_core.IsClosed) return false;
-        if (_core.Views.HasRoomGuess) return true;
+        for (int looks = 0; looks < 8; looks++)
+        {
+            if (_core.IsClosed) return false;
+            if (_core.Views.RoomGuess >= _core.Views.PlacesFreedIn(Worthwhile)) return true;
+            Thread.SpinWait(32); // over a microsecond: each look takes the workers' own cache lines from them
+        }
         Waiter waiter = Enlist();
         try
         {
@@ -51,29 +55,6 @@ internal sealed class CapacityWaiters
             Delist(waiter);
             throw;
         }
-    }
-
-    /// <summary>As WaitAsync, blocking: looks for a moment first, since a worker frees places by the microsecond.</summary>
-    public bool Wait(TimeSpan timeout)
-    {
-        for (int looks = 0; looks < 8; looks++)
-        {
-            if (_core.IsClosed) return false;
-            if (_core.Views.RoomGuess >= _core.Views.PlacesFreedIn(Worthwhile)) return true;
-            Thread.SpinWait(32); // over a microsecond: each look takes the workers' own cache lines from them
-        }
-        Waiter waiter = Enlist();
-        bool told = false;
-        try
-        {
-            told = waiter.Task.Wait(timeout < LongestTimeout ? timeout : Timeout.InfiniteTimeSpan);
-            if (told) return waiter.Task.Result;
-        }
-        finally
-        {
-            if (!told) Delist(waiter);
-        }
-        return !_core.IsClosed && _core.Views.HasRoomGuess;
     }
 
     /// <summary>Places may have become free, or the pool closed.</summary>

@@ -6,17 +6,6 @@ namespace PoolApi.Threading.Core;
 /// </summary>
 internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? observer)
 {
-    public void Accepted(PoolWorkItem item)
-    {
-        if (observer is not null) Tell(static (o, _, i, _) => o.WorkAccepted(i!), 0, item, null);
-    }
-
-    public void Accepted(ReadOnlySpan<PoolWorkItem> items)
-    {
-        if (observer is null) return;
-        foreach (PoolWorkItem item in items) Accepted(item);
-    }
-
     /// <returns>The result, for the submitter.</returns>
     public SubmitResult Refused(SubmitResult result, int items)
     {
@@ -81,7 +70,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
     }
 
     public void Unhandled(PoolWorkItem item, Exception error) =>
-        Tell(static (o, _, i, e) => o.UnhandledException(i!, e!), 0, item, error);
+        Tell((o, _, i, e) => o.UnhandledException(e!, i, Worker.Current?.Id), 0, item, error);
 
     /// <summary>Records what a worker has measured so far.</summary>
     public void Record(MeasurementBatch batch)
@@ -96,25 +85,24 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
     }
 
-    public void WorkerStarted(Worker worker) => Tell(static (o, w, _, _) => o.WorkerStarted(w), worker.Id, null, null);
-
-    public void WorkerStopped(Worker worker) => Tell(static (o, w, _, _) => o.WorkerStopped(w), worker.Id, null, null);
-
     public void WorkerStateFailed(Worker worker, Exception error) =>
-        Tell(static (o, w, _, e) => o.WorkerStateFailed(w, e!), worker.Id, null, error);
+        Tell(static (o, w, _, e) => o.UnhandledException(e!, null, w), worker.Id, null, error);
 
     public void WorkerReplaced(Worker worker, Exception error)
     {
         CountReplaced("died");
-        Tell(static (o, w, _, e) => o.WorkerReplaced(w, e!), worker.Id, null, error);
+        Tell(static (o, w, _, e) => o.WorkerDied(w, e!, isReplaced: true), worker.Id, null, error);
     }
 
     public void WorkerStuck(Worker worker, bool hasStandIn)
     {
         if (hasStandIn) CountReplaced("stuck");
-        if (observer is null) return;
-        WorkerSnapshot snapshot = core.Views.Snapshot(worker);
-        Tell((o, _, _, _) => o.WorkerStuck(snapshot), worker.Id, null, null);
+        if (observer is not null) TellHealth(core.Views.SnapshotOfStuck(worker));
+    }
+
+    public void WorkerRecovered(Worker worker)
+    {
+        if (observer is not null) TellHealth(core.Views.Snapshot(worker));
     }
 
     public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) =>
@@ -122,17 +110,17 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
 
     public void StandInStarted() => CountReplaced("blocked");
 
-    public void WorkerRecovered(Worker worker) => Tell(static (o, w, _, _) => o.WorkerRecovered(w), worker.Id, null, null);
-
     public void WorkerLost(Worker worker, Exception error) =>
-        Tell(static (o, w, _, e) => o.WorkerLost(w, e!), worker.Id, null, error);
+        Tell(static (o, w, _, e) => o.WorkerDied(w, e!, isReplaced: false), worker.Id, null, error);
 
-    public void WorkerJoined(Worker worker) => Tell(static (o, w, _, _) => o.WorkerJoined(w), worker.Id, null, null);
-
-    public void WorkerNotJoined(Worker worker, WorkerSnapshot snapshot)
+    public void WorkerJoined(Worker worker, bool inTime)
     {
-        if (observer is not null) Tell((o, _, _, _) => o.WorkerNotJoined(snapshot), worker.Id, null, null);
+        if (observer is null) return;
+        WorkerSnapshot snapshot = core.Views.Snapshot(worker);
+        Tell((o, _, _, _) => o.WorkerJoined(snapshot, inTime), worker.Id, null, null);
     }
+
+    private void TellHealth(WorkerSnapshot worker) => Tell((o, _, _, _) => o.WorkerHealthChanged(worker), worker.Id, null, null);
 
     private void CountReplaced(string reason)
     {

@@ -152,7 +152,6 @@ internal sealed class PoolCore
             return _listeners.Refused(SubmitResult.Closed, 1);
         }
         CarryOut(ref after);
-        _listeners.Accepted(item);
         return SubmitResult.Accepted;
     }
 
@@ -201,7 +200,6 @@ internal sealed class PoolCore
             return 0;
         }
         CarryOut(ref after);
-        _listeners.Accepted(items[..count]);
         if (count < items.Length) result = _listeners.Refused(SubmitResult.QueueFull, items.Length - count);
         return count;
     }
@@ -235,7 +233,6 @@ internal sealed class PoolCore
             return false;
         }
         CarryOut(ref after);
-        _listeners.Accepted(item);
         return true;
     }
 

@@ -189,7 +189,7 @@ internal sealed class PoolInstruments
         }
         foreach (string reason in pool.Labels.Reasons) _rejected.Add(0, name, new("reason", reason));
         foreach (string reason in Replacements) _replaced.Add(0, name, new("reason", reason));
-        return [new(snapshot.Counts.Accepted, name)];
+        return [new(snapshot.Accepted, name)];
     }
 
     private static IEnumerable<Measurement<long>> WorkersByState(PoolSnapshot pool) => States.Select(state =>
@@ -206,9 +206,9 @@ internal sealed class PoolInstruments
 
     private static IEnumerable<Measurement<long>> QueueLength(PoolSnapshot pool) =>
     [
-        new(pool.QueueLengthHigh, Pool(pool.Name), new("priority", "high")),
-        new(pool.QueueLength - pool.QueueLengthHigh - pool.QueueLengthLow, Pool(pool.Name), new("priority", "normal")),
-        new(pool.QueueLengthLow, Pool(pool.Name), new("priority", "low")),
+        new(pool.GetQueueLength(WorkPriority.High), Pool(pool.Name), new("priority", "high")),
+        new(pool.GetQueueLength(WorkPriority.Normal), Pool(pool.Name), new("priority", "normal")),
+        new(pool.GetQueueLength(WorkPriority.Low), Pool(pool.Name), new("priority", "low")),
     ];
 
     private static IEnumerable<Measurement<long>> QueueCapacity(PoolSnapshot pool) => [new(pool.QueueCapacity, Pool(pool.Name))];

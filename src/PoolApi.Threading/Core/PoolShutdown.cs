@@ -5,21 +5,20 @@ namespace PoolApi.Threading.Core;
 /// No lock is held while anything is waited for or code of a caller runs: an item that is told its end may well close the
 /// pool that another thread is just stopping.
 /// </remarks>
-internal sealed class PoolShutdown(PoolCore core, FixedThreadPoolOptions options)
+internal sealed class PoolShutdown(PoolCore core)
 {
+    /// <summary>How long the workers have to end after the drain, unless the caller says otherwise.</summary>
+    public static readonly TimeSpan DefaultGrace = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a pool that is disposed of finishes what was accepted.</summary>
+    public static readonly TimeSpan DrainOfDispose = TimeSpan.FromSeconds(30);
+
     /// <summary>Longer than this is for ever: a timer cannot count it.</summary>
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(20);
 
-    private readonly TimeSpan _cancelGrace = options.CancelGrace;
-    private readonly TimeSpan _joinGrace = options.JoinGrace;
     private long _startedAt;
-    private ShutdownMode? _mode;
     private TaskCompletionSource<ShutdownReport>? _shutdown;
-    private TaskCompletionSource<ShutdownReport>? _join;
     private readonly TaskCompletionSource _enoughWaited = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    /// <summary>How long a pool that is disposed of finishes what was accepted.</summary>
-    public TimeSpan Timeout { get; } = options.ShutdownTimeout;
 
     public void Close()
     {
@@ -34,26 +33,17 @@ internal sealed class PoolShutdown(PoolCore core, FixedThreadPoolOptions options
         core.Stop.CancelInFlight();
     }
 
-    public Task<ShutdownReport> ShutdownAsync(ShutdownMode mode, TimeSpan deadline)
+    public Task<ShutdownReport> ShutdownAsync(TimeSpan deadline, TimeSpan grace)
     {
         Close();
-        if (!IsFirst(ref _shutdown, out TaskCompletionSource<ShutdownReport> shutdown)) return shutdown.Task;
-        _mode = mode;
-        // Not forgotten: its end is the end of the task that is returned.
-        _ = CompleteAsync(shutdown, RunAsync(mode, deadline));
-        return shutdown.Task;
-    }
-
-    public Task<ShutdownReport> JoinAsync(TimeSpan timeout)
-    {
-        Close();
-        if (!IsFirst(ref _join, out TaskCompletionSource<ShutdownReport> join))
+        if (!IsFirst(out TaskCompletionSource<ShutdownReport> shutdown))
         {
-            if (timeout == TimeSpan.Zero) _enoughWaited.TrySetResult();
-            return join.Task;
+            if (deadline == TimeSpan.Zero && grace == TimeSpan.Zero) _enoughWaited.TrySetResult();
+            return shutdown.Task;
         }
-        _ = CompleteAsync(join, JoinOnceAsync(timeout)); // as above
-        return join.Task;
+        // Not forgotten: its end is the end of the task that is returned.
+        _ = CompleteAsync(shutdown, RunAsync(deadline, grace));
+        return shutdown.Task;
     }
 
     /// <summary>Blocks the caller until the pool has drained, or for as long as it may take.</summary>
@@ -61,8 +51,8 @@ internal sealed class PoolShutdown(PoolCore core, FixedThreadPoolOptions options
     {
         Task drained = core.Stop.Drained;
         // By the system's clock without a timer, whose callback would need a thread of the .NET ThreadPool.
-        if (core.Clock.Time == TimeProvider.System) return drained.Wait(Limited(Timeout));
-        return CompletesWithin(drained, Timeout).GetAwaiter().GetResult();
+        if (core.Clock.Time == TimeProvider.System) return drained.Wait(DrainOfDispose);
+        return CompletesWithin(drained, DrainOfDispose).GetAwaiter().GetResult();
     }
 
     /// <summary>
@@ -72,7 +62,7 @@ internal sealed class PoolShutdown(PoolCore core, FixedThreadPoolOptions options
     public void JoinDrained()
     {
         core.Stop.LetGo();
-        if (!IsFirst(ref _join, out TaskCompletionSource<ShutdownReport> join))
+        if (!IsFirst(out TaskCompletionSource<ShutdownReport> shutdown))
         {
             core.Stop.Finished.GetAwaiter().GetResult(); // blocks the caller, as documented
             return;
@@ -91,14 +81,14 @@ internal sealed class PoolShutdown(PoolCore core, FixedThreadPoolOptions options
         {
             // Also if this thread is interrupted: others wait for this.
             core.Stop.Finish();
-            join.SetResult(Report(tally));
+            shutdown.SetResult(Report(tally));
         }
     }
 
-    private static bool IsFirst(ref TaskCompletionSource<ShutdownReport>? slot, out TaskCompletionSource<ShutdownReport> source)
+    private bool IsFirst(out TaskCompletionSource<ShutdownReport> source)
     {
         var mine = new TaskCompletionSource<ShutdownReport>(TaskCreationOptions.RunContinuationsAsynchronously);
-        TaskCompletionSource<ShutdownReport>? first = Interlocked.CompareExchange(ref slot, mine, null);
+        TaskCompletionSource<ShutdownReport>? first = Interlocked.CompareExchange(ref _shutdown, mine, null);
         source = first ?? mine;
         return first is null;
     }
@@ -115,27 +105,12 @@ internal sealed class PoolShutdown(PoolCore core, FixedThreadPoolOptions options
         }
     }
 
-    private async Task<ShutdownReport> RunAsync(ShutdownMode mode, TimeSpan deadline)
+    private async Task<ShutdownReport> RunAsync(TimeSpan deadline, TimeSpan grace)
     {
-        if (mode == ShutdownMode.Cancel)
-        {
-            CancelAll();
-            await CompletesWithin(core.Stop.Drained, deadline).ConfigureAwait(false);
-        }
-        else if (!await CompletesWithin(core.Stop.Drained, deadline).ConfigureAwait(false))
-        {
-            CancelAll();
-            await CompletesWithin(core.Stop.Drained, _cancelGrace).ConfigureAwait(false);
-        }
-        return await JoinAsync(_joinGrace).ConfigureAwait(false);
-    }
-
-    private async Task<ShutdownReport> JoinOnceAsync(TimeSpan timeout)
-    {
+        if (!await CompletesWithin(core.Stop.Drained, deadline).ConfigureAwait(false)) CancelAll();
         core.Stop.LetGo();
         Worker[] running = [];
-        Task over = Task.WhenAny(core.Stop.Exited, _enoughWaited.Task);
-        if (!await CompletesWithin(over, timeout).ConfigureAwait(false) || !core.Stop.Exited.IsCompleted) running = core.Stop.Abandon();
+        if (!await CompletesWithin(core.Stop.Exited, grace).ConfigureAwait(false)) running = core.Stop.Abandon();
 
         core.Workers.AwaitStarts();
         var tally = new ShutdownTally();
@@ -151,9 +126,8 @@ internal sealed class PoolShutdown(PoolCore core, FixedThreadPoolOptions options
             }
             else
             {
-                WorkerSnapshot stuck = core.Views.Snapshot(worker);
-                tally.NotJoined.Add(stuck);
-                core.Listeners.WorkerNotJoined(worker, stuck);
+                tally.NotJoined.Add(core.Views.Snapshot(worker));
+                core.Listeners.WorkerJoined(worker, inTime: false);
             }
         }
         core.Stop.Finish();
@@ -163,31 +137,25 @@ internal sealed class PoolShutdown(PoolCore core, FixedThreadPoolOptions options
     private void Joined(Worker worker, ShutdownTally tally)
     {
         tally.Joined++;
-        core.Listeners.WorkerJoined(worker);
+        core.Listeners.WorkerJoined(worker, inTime: true);
     }
 
-    private ShutdownReport Report(ShutdownTally tally)
+    private ShutdownReport Report(ShutdownTally tally) => new(core.Views.GetSnapshot())
     {
-        (PoolWorkItem[] notStarted, bool cutShort) = core.Stop.GivenUp();
-        return new ShutdownReport
-        {
-            Mode = _mode,
-            Drained = !cutShort,
-            WorkersJoined = tally.Joined,
-            NotJoined = tally.NotJoined,
-            NotStarted = notStarted,
-            Interrupted = core.Stop.Interrupted,
-            Counts = core.Views.Counts,
-            Elapsed = core.Clock.Time.GetElapsedTime(Volatile.Read(ref _startedAt)),
-        };
-    }
+        WorkersJoined = tally.Joined,
+        NotJoined = tally.NotJoined,
+        NotStarted = core.Stop.NotStarted,
+        Interrupted = core.Stop.Interrupted,
+        Elapsed = core.Clock.Time.GetElapsedTime(Volatile.Read(ref _startedAt)),
+    };
 
-    private async Task<bool> CompletesWithin(Task task, TimeSpan timeout)
+    /// <summary>Whether the step completes before its time is over, or a later caller has had enough.</summary>
+    private async Task<bool> CompletesWithin(Task step, TimeSpan timeout)
     {
         try
         {
-            await task.WaitAsync(Limited(timeout), core.Clock.Time).ConfigureAwait(false);
-            return true;
+            await Task.WhenAny(step, _enoughWaited.Task).WaitAsync(Limited(timeout), core.Clock.Time).ConfigureAwait(false);
+            return step.IsCompleted;
         }
         catch (TimeoutException)
         {

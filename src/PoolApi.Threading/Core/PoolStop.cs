@@ -20,7 +20,6 @@ internal sealed class PoolStop(PoolCore core)
     // Guarded by the gate.
     private readonly List<PoolWorkItem> _notStarted = [];
     private long _abandoned;
-    private bool _cutShort;
 
     private int _interrupted;
 
@@ -46,14 +45,16 @@ internal sealed class PoolStop(PoolCore core)
         _ => PoolState.Stopped,
     };
 
-    /// <summary>What was handed back, in that order, and whether anything was handed back, asked to stop or given up.</summary>
-    public (PoolWorkItem[] NotStarted, bool CutShort) GivenUp()
+    /// <summary>What was handed back, in that order.</summary>
+    public PoolWorkItem[] NotStarted
     {
-        core.Queue.Enter();
-        PoolWorkItem[] notStarted = [.. _notStarted];
-        bool cutShort = _cutShort;
-        core.Queue.Exit();
-        return (notStarted, cutShort);
+        get
+        {
+            core.Queue.Enter();
+            PoolWorkItem[] notStarted = [.. _notStarted];
+            core.Queue.Exit();
+            return notStarted;
+        }
     }
 
     /// <summary>From here on nothing more is accepted.</summary>
@@ -88,7 +89,6 @@ internal sealed class PoolStop(PoolCore core)
         {
             if (worker.Ledger.Item is { } item and not AsyncPoolWorkItem) asked.Add((item, item.AskToStop()));
         }
-        _cutShort |= asked.Count > 0;
         core.Queue.Exit();
         // The sources of these submissions and no others. Not awaited: the stop goes on while callbacks run, and each reports
         // its own failure.
@@ -121,12 +121,8 @@ internal sealed class PoolStop(PoolCore core)
             if (item is null || !worker.IsLive) continue;
             // If a synchronous item is ending right now, its worker is about to leave, and counts it.
             if (item is not AsyncPoolWorkItem && TryAbandon(item)) items.Add(item);
-            if (item.State == WorkItemState.TimedOut)
-            {
-                // It has ended. Its worker was waited for in vain.
-                item.State = WorkItemState.Abandoned;
-                _cutShort = true;
-            }
+            // It has ended. Its worker was waited for in vain.
+            if (item.State == WorkItemState.TimedOut) item.State = WorkItemState.Abandoned;
             if (item is AsyncPoolWorkItem || item.State == WorkItemState.Abandoned) running.Add(worker);
         }
         foreach (PoolWorkItem item in items)
@@ -135,7 +131,6 @@ internal sealed class PoolStop(PoolCore core)
             item.EndedAt = now;
         }
         _abandoned += items.Count;
-        _cutShort |= items.Count > 0;
         Interlocked.Add(ref _interrupted, items.Count);
         core.Queue.NothingLeftLocked(ref after);
         core.Queue.Exit();
@@ -190,7 +185,6 @@ internal sealed class PoolStop(PoolCore core)
     {
         core.Queue.AssertLocked();
         core.Queue.HandBackLocked(_notStarted, ref after);
-        _cutShort |= _notStarted.Count > 0;
     }
 
     private void StopAs(QueueState state)

@@ -14,20 +14,6 @@ internal sealed class PoolViews(PoolCore core)
     /// <summary>Whether some worker runs through tiny items that it took along.</summary>
     public bool CarriesGuess => core.Queue.AnyBatchGuess;
 
-    public PoolCounts Counts
-    {
-        get
-        {
-            DeferredActions after = default;
-            core.Queue.Enter();
-            core.Queue.GatherLocked(ref after);
-            PoolCounts counts = CountsLocked(ReadWorkers());
-            core.Queue.Exit();
-            core.CarryOut(ref after);
-            return counts;
-        }
-    }
-
     /// <summary>How many places the workers free in so much time, by what recent items took: at least 1, at most half of all.</summary>
     public long PlacesFreedIn(TimeSpan time)
     {
@@ -76,7 +62,7 @@ internal sealed class PoolViews(PoolCore core)
         WorkerView[] workers = ReadWorkers();
         int shown = Math.Max(core.Workers.Size, LastLive(workers) + 1);
         long? oldest = OldestSubmissionLocked();
-        (PoolState state, PoolCounts counts) = (core.Stop.State, CountsLocked(workers));
+        (long accepted, PoolCounts counts) = (core.Queue.Accepted, CountsLocked(workers));
         (int waiting, int high, int low) = (core.Queue.Waiting, core.Queue.WaitingOf(WorkPriority.High), core.Queue.WaitingOf(WorkPriority.Low));
         (int inFlight, int suspended) = (core.Async.CountLocked + workers.Count(static w => w.HoldsSynchronousItem), core.Async.SuspendedLocked);
         core.Queue.Exit();
@@ -84,14 +70,14 @@ internal sealed class PoolViews(PoolCore core)
         return new PoolSnapshot
         {
             Name = core.Name,
-            State = state,
             QueueLength = waiting,
-            QueueLengthHigh = high,
-            QueueLengthLow = low,
+            HighQueueLength = high,
+            LowQueueLength = low,
             QueueCapacity = core.Capacity,
             OldestAge = oldest is { } at ? core.Clock.Time.GetElapsedTime(at, Math.Max(at, now)) : null,
             InFlight = inFlight,
             Suspended = suspended,
+            Accepted = accepted,
             Counts = counts,
             // Its labels are asked of the item itself, which is a caller's code: after the lock.
             Workers = [.. workers.Take(shown).Select(w => ToSnapshot(w, now))],
@@ -99,6 +85,10 @@ internal sealed class PoolViews(PoolCore core)
     }
 
     public WorkerSnapshot Snapshot(Worker worker) => ToSnapshot(WorkerView.Read(worker), core.Clock.Now);
+
+    /// <summary>The same of a worker that has just been found stuck.</summary>
+    public WorkerSnapshot SnapshotOfStuck(Worker worker) =>
+        WorkerView.Read(worker).ToSnapshot(core.Workers.StuckAfter, core.Clock.Time, core.Clock.Now, isStuck: true);
 
     /// <summary>Records what the workers have measured so far; for who collects the metrics.</summary>
     public void RecordMeasured()
@@ -131,6 +121,6 @@ internal sealed class PoolViews(PoolCore core)
         ended.Add(core.Queue.EndedUnrun);
         foreach (WorkerView worker in workers) ended.Add(worker.Ended);
         ended.Add(WorkOutcome.Abandoned, core.Stop.AbandonedLocked);
-        return new PoolCounts(core.Queue.Accepted, ended);
+        return new PoolCounts(ended);
     }
 }

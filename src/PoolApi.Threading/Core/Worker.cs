@@ -93,7 +93,6 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         Exception? death = null;
         try
         {
-            core.Listeners.WorkerStarted(this);
             Loop();
         }
         catch (Exception e)
@@ -103,7 +102,6 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         if (death is not null) core.Workers.HandInHandFailed(this, death);
         DisposeState();
         if (death is not null) core.Workers.Replace(this, death);
-        else core.Listeners.WorkerStopped(this);
     }
 
     /// <summary>When it finished with what it ran last.</summary>

@@ -45,7 +45,11 @@ internal readonly struct WorkerView
     }
 
     /// <summary>Asks the item for its labels: a caller's code, so never under the gate.</summary>
-    public WorkerSnapshot ToSnapshot(TimeSpan stuckAfter, TimeProvider time, long now)
+    /// <param name="stuckAfter">How long a worker may be on one item.</param>
+    /// <param name="time">The pool's clock.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="isStuck">The worker has been found stuck, though it may have come back by now.</param>
+    public WorkerSnapshot ToSnapshot(TimeSpan stuckAfter, TimeProvider time, long now, bool isStuck = false)
     {
         TimeSpan? elapsed = _item is null ? null : time.GetElapsedTime(_since, Math.Max(_since, now));
         (string? kind, string? origin, ActivityTraceId trace) = Labels();
@@ -53,7 +57,8 @@ internal readonly struct WorkerView
         {
             Id = _worker.Id,
             Name = _worker.Name,
-            State = !IsLive ? WorkerState.Stopped
+            State = isStuck ? WorkerState.Stuck
+                : !IsLive ? WorkerState.Stopped
                 : elapsed is null ? WorkerState.Idle
                 : elapsed > stuckAfter || _item!.State == WorkItemState.TimedOut ? WorkerState.Stuck
                 : WorkerState.Busy,

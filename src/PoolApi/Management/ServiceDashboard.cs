@@ -77,7 +77,7 @@ internal static class ServiceDashboard
     private static bool Post(FixedThreadPool pool, Action work, string kind)
     {
         // The work outlives the request: it has nothing of the request's context. The pool counts what it refuses.
-        using (ExecutionContext.SuppressFlow()) return pool.Post(work, options: new() { Kind = kind, Origin = "dashboard" }) == SubmitResult.Accepted;
+        using (ExecutionContext.SuppressFlow()) return pool.Post(work, options: new(kind: kind, origin: "dashboard"));
     }
 
     private static void Hash(int iterations) =>

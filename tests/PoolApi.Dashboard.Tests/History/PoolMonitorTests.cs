@@ -45,15 +45,15 @@ public class PoolMonitorTests
             ((IPoolAdmission)app.Pool).CountRejected("quota");
             app.Tick();
         }
-        PoolCounts counts = app.Pool.GetSnapshot().Counts;
+        PoolSnapshot snapshot = app.Pool.GetSnapshot();
         foreach (PoolSample[] samples in new[] { app.History.ByTheSecond(), app.History.ByTenSeconds() })
         {
-            Assert.Equal(counts.Accepted, samples.Sum(static s => s.Accepted));
-            Assert.Equal(counts[WorkOutcome.Completed], samples.Sum(static s => s.Finished.Completed));
+            Assert.Equal(snapshot.Accepted, samples.Sum(static s => s.Accepted));
+            Assert.Equal(snapshot.Counts[WorkOutcome.Completed], samples.Sum(static s => s.Finished.Completed));
             Assert.Equal(20, samples.Sum(static s => s.Finished.Failed));
             Assert.Equal(20, samples.Sum(static s => s.Refused.GetValueOrDefault("quota")));
         }
-        Assert.Equal(230, counts.Accepted);
+        Assert.Equal(230, snapshot.Accepted);
     }
 
     [Fact]

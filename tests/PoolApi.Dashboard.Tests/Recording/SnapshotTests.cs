@@ -41,9 +41,9 @@ public sealed class SnapshotTests : IDisposable
     {
         await using MonitoredApp app = await StartAsync();
         using var item = new Held(app, "hog", "/hog");
-        Task late = app.Pool.RunAsync(static () => { }, options: new WorkOptions { Kind = "late", Origin = "/late", MaxQueueTime = TimeSpan.FromSeconds(2) }).AsTask();
+        Task late = app.Pool.RunAsync(static () => { }, options: new WorkOptions(kind: "late", origin: "/late", maxQueueTime: TimeSpan.FromSeconds(2))).AsTask();
         app.Tick(3);
-        await Assert.ThrowsAsync<WorkNotRunException>(() => late);
+        await Assert.ThrowsAsync<WorkRejectedException>(() => late);
 
         (string trigger, string detail, DecodedTrace trace) = Assert.Single(await ListAsync(app));
         Assert.Equal(("expiry", "cpu: 1 expired in the queue"), (trigger, detail));
@@ -224,7 +224,7 @@ public sealed class SnapshotTests : IDisposable
                 {
                     runs.Set();
                     _go.Wait(CancellationToken.None);
-                }, options: new WorkOptions { Kind = kind, Origin = origin });
+                }, options: new WorkOptions(kind: kind, origin: origin));
             runs.Wait(Cancel);
         }
 

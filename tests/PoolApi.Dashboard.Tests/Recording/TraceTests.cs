@@ -26,14 +26,14 @@ public class TraceTests
         await using MonitoredApp app = await StartAsync(workers: 3, fakeClock: false);
         await Task.WhenAll(Enumerable.Range(0, 300).Select(i => (i % 3) switch
         {
-            0 => app.Pool.RunAsync(static () => Thread.Sleep(20), options: new WorkOptions { Kind = "sleep" }).AsTask(),
-            1 => app.Pool.RunAsync(static () => Spin(300), options: new WorkOptions { Kind = "spin", Origin = "/spin" }).AsTask(),
+            0 => app.Pool.RunAsync(static () => Thread.Sleep(20), options: new WorkOptions(kind: "sleep")).AsTask(),
+            1 => app.Pool.RunAsync(static () => Spin(300), options: new WorkOptions(kind: "spin", origin: "/spin")).AsTask(),
             _ => app.Pool.RunAsync(static async () =>
             {
                 Spin(100);
                 await Task.Delay(1, CancellationToken.None);
                 Spin(100);
-            }, options: new WorkOptions { Kind = "await" }).AsTask(),
+            }, options: new WorkOptions(kind: "await")).AsTask(),
         }));
 
         // A worker writes an item down a moment after it has told the caller.
@@ -95,7 +95,7 @@ public class TraceTests
             {
                 runs.Set();
                 go.Wait(CancellationToken.None);
-            }, options: new WorkOptions { Kind = "long" });
+            }, options: new WorkOptions(kind: "long"));
         runs.Wait(Cancel);
         app.Tick(3);
         DecodedTrace trace = await ReadAsync(app);

@@ -394,7 +394,7 @@ public sealed class JobDispatcherTests
     {
         await using Rig rig = await Rig.StartAsync();
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
-        rig.Pool.Close();
+        _ = rig.Pool.CloseAsync();
         int claims = rig.Store.Calls("claim");
 
         Job job = await rig.AcceptAsync();

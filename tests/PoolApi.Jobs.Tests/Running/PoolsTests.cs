@@ -124,7 +124,7 @@ public sealed class PoolsTests : IAsyncDisposable
         }
         foreach (FixedThreadPool pool in new[] { _cpu, _io })
         {
-            await pool.ShutdownAsync(ShutdownMode.Cancel, Long);
+            await pool.ShutdownAsync(TimeSpan.Zero, Long);
             await pool.DisposeAsync();
         }
         await _store.DisposeAsync();

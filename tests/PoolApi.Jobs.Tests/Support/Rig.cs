@@ -109,7 +109,7 @@ internal sealed class Rig : IAsyncDisposable
         Pool.CancelAll();
         using (var late = new CancellationTokenSource(Long)) await Dispatcher.StopAsync(late.Token);
         await Dispatcher.DisposeAsync();
-        await Pool.ShutdownAsync(ShutdownMode.Cancel, Long);
+        await Pool.ShutdownAsync(TimeSpan.Zero, Long);
         await Pool.DisposeAsync();
         await Store.DisposeAsync();
         _meter.Dispose();

@@ -36,9 +36,9 @@ internal sealed class ScriptedExecutor(FixedThreadPool pool, Func<JobRun, Cancel
                     }
                 },
                 cancellation,
-                options: new() { Kind = run.Claim.Job.Kind, Priority = run.Priority });
+                options: new(kind: run.Claim.Job.Kind, priority: run.Priority));
         }
-        catch (Exception e) when (e is OperationCanceledException or WorkRejectedException or WorkNotRunException)
+        catch (Exception e) when (e is OperationCanceledException or WorkRejectedException)
         {
             return JobAttempt.Stopped;
         }

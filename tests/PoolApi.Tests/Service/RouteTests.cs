@@ -218,9 +218,9 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
         HttpClient client = own.CreateClient();
         using HttpResponseMessage bad = await client.PostAsync("/v1/thumbnails?width=0", Photo(), ServiceApp.Token);
         using HttpResponseMessage text = await client.PostAsync("/v1/thumbnails?width=5", new StringContent("text"), ServiceApp.Token);
-        Assert.Equal(0, own.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Counts.Accepted);
+        Assert.Equal(0, own.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Accepted);
         using HttpResponseMessage good = await client.GetAsync("/v1/diagnostics/noop", ServiceApp.Token);
-        Assert.Equal(1, own.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Counts.Accepted);
+        Assert.Equal(1, own.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Accepted);
     }
 
     [Fact]

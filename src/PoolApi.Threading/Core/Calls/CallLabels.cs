@@ -35,7 +35,7 @@ internal readonly struct CallLabels
         WorkOutcome.Cancelled => new OperationCanceledException(
             CancellationToken.IsCancellationRequested ? CancellationToken : itemToken),
         WorkOutcome.Abandoned => new WorkAbandonedException(core.Name),
-        _ => new WorkNotRunException(core.Name, outcome),
+        _ => new WorkRejectedException(core.Name, outcome),
     };
 
     /// <summary>

@@ -3,8 +3,7 @@ using System.Diagnostics;
 namespace PoolApi.Threading.Core.Calls;
 
 /// <summary>Synchronous work from a delegate, for which nobody waits.</summary>
-internal sealed class PostedWork<TWork>(PoolCore core, TWork work, CancellationToken cancellationToken, in WorkOptions options) : PoolWorkItem
-    where TWork : struct, IWork<Unit>
+internal sealed class PostedWork(PoolCore core, Action work, CancellationToken cancellationToken, in WorkOptions options) : PoolWorkItem
 {
     private readonly CallLabels _labels = CallLabels.Of(cancellationToken, options);
 
@@ -16,14 +15,12 @@ internal sealed class PostedWork<TWork>(PoolCore core, TWork work, CancellationT
 
     protected override void Execute()
     {
-        if (_labels.Flow is not { } flow) Invoke();
-        else ExecutionContext.Run(flow, static self => ((PostedWork<TWork>)self!).Invoke(), this);
+        if (_labels.Flow is not { } flow) work();
+        else ExecutionContext.Run(flow, static work => ((Action)work!)(), work);
     }
 
     protected override void OnEnded(WorkOutcome outcome, Exception? exception)
     {
         if (outcome == WorkOutcome.Failed) core.Listeners.Unhandled(this, exception!);
     }
-
-    private void Invoke() => work.Invoke(new WorkToken(this));
 }

@@ -35,13 +35,6 @@ internal readonly struct WithArgument<TArgument, TResult>(Func<TArgument, TResul
     public TResult Invoke(WorkToken token) => work(TakesToken ? (TArgument)(object)token.Value : argument);
 }
 
-internal readonly struct WithArgumentAndToken<TArgument, TResult>(Func<TArgument, CancellationToken, TResult> work, TArgument argument) : IWork<TResult>
-{
-    public static bool TakesToken => true;
-
-    public TResult Invoke(WorkToken token) => work(argument, token.Value);
-}
-
 /// <summary>What a call without a result returns.</summary>
 internal readonly struct Unit;
 

@@ -1,7 +1,7 @@
-namespace PoolApi.Threading;
+namespace PoolApi.Threading.Core;
 
 /// <summary>Where a pool is in its life. It only ever moves forward.</summary>
-public enum PoolState
+internal enum PoolState
 {
     /// <summary>It accepts and runs work.</summary>
     Running,

@@ -1,0 +1,14 @@
+namespace PoolApi.Threading.Core;
+
+/// <summary>The pool's answer to a submission, with the reason of a refusal: for the metrics, and for who waits for room.</summary>
+internal enum SubmitResult
+{
+    /// <summary>The item was accepted: it will end exactly once, with one <see cref="WorkOutcome"/>.</summary>
+    Accepted,
+
+    /// <summary>Refused: as many items are queued as <see cref="FixedThreadPoolOptions.QueueCapacity"/> allows.</summary>
+    QueueFull,
+
+    /// <summary>Refused: the pool is closed.</summary>
+    Closed,
+}
