@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+using PoolApi.AspNetCore.Problems;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -8,79 +9,84 @@ namespace PoolApi.AspNetCore.Endpoints;
 internal sealed class Rejection : IResult
 {
     private readonly PoolContext _pool;
+    private readonly ProblemType _type;
     private readonly string? _field;
 
-    private Rejection(PoolContext pool, int status, string name, string title, string detail, TimeSpan? retryAfter = null, string? field = null)
+    /// <param name="pool">The pool.</param>
+    /// <param name="type">The problem. It says whether the answer has Retry-After.</param>
+    /// <param name="detail">What is wrong, and what the client can do.</param>
+    /// <param name="retryAfter">When the client may try again, where that is not the pool's estimate.</param>
+    /// <param name="field">The field of the request that is wrong.</param>
+    private Rejection(PoolContext pool, ProblemType type, string detail, TimeSpan? retryAfter = null, string? field = null)
     {
         _pool = pool;
+        _type = type;
         _field = field;
-        // Whole seconds, as the header has them.
-        TimeSpan? after = retryAfter is { } time ? TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(time.TotalSeconds))) : null;
-        Told = new PoolRejection(pool.Threads.Name, name, status, title, detail, after);
+        TimeSpan? after = type.Retry == ProblemRetry.Later ? InSeconds(retryAfter ?? pool.Admission.EstimateQueueTime()) : null;
+        Told = new PoolRejection(pool.Threads.Name, type.Name, type.Status, type.Title, detail, after);
     }
 
     /// <summary>What the app is told.</summary>
     public PoolRejection Told { get; }
 
     public static Rejection QueueFull(PoolContext pool) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "queue-full", "The queue is full",
-        "The queue has as many items as it may hold. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
+        pool, PoolProblems.QueueFull,
+        "The queue has as many items as it may hold. Nothing has run. Try again after the time in Retry-After.");
 
     /// <summary>The client would leave before its turn: the queue is longer than the endpoint's clients are seen to wait.</summary>
     public static Rejection Overloaded(PoolContext pool) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
-        "The queue is longer than clients of this endpoint wait. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
+        pool, CommonProblems.Overloaded,
+        "The queue is longer than clients of this endpoint wait. Nothing has run. Try again after the time in Retry-After.");
 
     /// <summary>The queue would take the request, and the budget for bodies does not.</summary>
     public static Rejection NoRoomForBody(PoolContext pool) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
-        "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.",
-        RetryAfter(pool));
+        pool, CommonProblems.Overloaded,
+        "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.");
 
     /// <summary>The process has no memory left for what comes before the work: the body, or what is bound of it.</summary>
     public static Rejection OutOfMemory(PoolContext pool) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
-        "There is no memory for this request now. Nothing has run. Try again after the time in Retry-After.", RetryAfter(pool));
+        pool, CommonProblems.Overloaded,
+        "There is no memory for this request now. Nothing has run. Try again after the time in Retry-After.");
 
     /// <summary>The work has run, but its answer cannot be kept for as long as the client may take to read it.</summary>
     public static Rejection AnswersFull(PoolContext pool) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "overloaded", "Overloaded",
+        pool, CommonProblems.Overloaded,
         "The work is done, but there is no room for its answer: other clients have not read theirs yet. "
-        + "Try again after the time in Retry-After.", RetryAfter(pool));
+        + "Try again after the time in Retry-After.");
 
     /// <summary>This client's own share is used up.</summary>
     /// <param name="pool">The pool.</param>
     /// <param name="retryAfter">When the quota itself says to come back; what the pool estimates if it does not say.</param>
     public static Rejection Quota(PoolContext pool, TimeSpan? retryAfter) => new(
-        pool, StatusCodes.Status429TooManyRequests, "quota", "The quota is used up",
-        "This client has used up its share of the pool. Nothing has run. Try again after the time in Retry-After.", retryAfter ?? RetryAfter(pool));
+        pool, PoolProblems.Quota,
+        "This client has used up its share of the pool. Nothing has run. Try again after the time in Retry-After.", retryAfter);
 
     public static Rejection Expired(PoolContext pool, TimeSpan limit) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "expired", "Waited too long",
+        pool, PoolProblems.Expired,
         $"The request waited for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may. Nothing has run. "
-        + "Try again after the time in Retry-After.", RetryAfter(pool));
+        + "Try again after the time in Retry-After.");
 
     public static Rejection Draining(PoolContext pool) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "draining", "Shutting down",
-        "This instance finishes what it has accepted and takes nothing more. Nothing has run. Try again on a new connection.", RetryAfter(pool));
+        pool, CommonProblems.Draining,
+        "This instance finishes what it has accepted and takes nothing more. Nothing has run. Try again on a new connection.");
 
     public static Rejection NotStarted(PoolContext pool) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "not-started", "Not started",
-        "This instance had to stop before a worker was free. Nothing has run. Try again on a new connection.", RetryAfter(pool));
+        pool, PoolProblems.NotStarted,
+        "This instance had to stop before a worker was free. Nothing has run. Try again on a new connection.");
 
     /// <summary>No Retry-After: it may have taken effect, so that trying again is not known to be safe.</summary>
     public static Rejection StateUnknown(PoolContext pool) => new(
-        pool, StatusCodes.Status503ServiceUnavailable, "state-unknown", "Interrupted",
+        pool, PoolProblems.StateUnknown,
         "This instance had to stop while the work was under way. It may have taken effect: find out before you try again.");
 
     /// <summary>No Retry-After, for the same reason.</summary>
     public static Rejection RunTimeout(PoolContext pool, TimeSpan limit) => new(
-        pool, StatusCodes.Status504GatewayTimeout, "run-timeout", "Ran too long",
+        pool, CommonProblems.RunTimeout,
         $"The work ran for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may, and was told to stop. "
         + "It may have taken effect: find out before you try again.");
 
     public static Rejection PayloadTooLarge(PoolContext pool, long limit) => new(
-        pool, StatusCodes.Status413PayloadTooLarge, "payload-too-large", "The body is too large",
+        pool, CommonProblems.PayloadTooLarge,
         $"The body may have up to {limit.ToString(CultureInfo.InvariantCulture)} bytes.", field: "body");
 
     /// <summary>The server could not make out the body. What follows on the connection cannot be told from it.</summary>
@@ -88,7 +94,7 @@ internal sealed class Rejection : IResult
     {
         if (HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
         return new(
-            pool, StatusCodes.Status400BadRequest, "invalid-request", "The request is not valid",
+            pool, CommonProblems.InvalidRequest,
             "The body is malformed or was cut off: it may have as many bytes as Content-Length says, or valid chunks with an end. Nothing has run.",
             field: "body");
     }
@@ -103,8 +109,8 @@ internal sealed class Rejection : IResult
     /// <param name="pool">The pool.</param>
     public static IEnumerable<string> Reasons(PoolContext pool)
     {
-        string[] names = ["queue-full", "overloaded", "draining", "payload-too-large"];
-        return (pool.Options.Quota is null ? names : names.Append("quota")).Select(ReasonOf);
+        ProblemType[] always = [PoolProblems.QueueFull, CommonProblems.Overloaded, CommonProblems.Draining, CommonProblems.PayloadTooLarge];
+        return (pool.Options.Quota is null ? always : always.Append(PoolProblems.Quota)).Select(static type => ReasonOf(type.Name));
     }
 
     private static string ReasonOf(string name) => name.Replace('-', '_');
@@ -124,16 +130,12 @@ internal sealed class Rejection : IResult
                 if (await onRejected(httpContext, Told) || response.HasStarted) return;
             }
         }
-        var extensions = new Dictionary<string, object?>
-        {
-            ["traceId"] = AnyClientProblem.TraceIdOf(httpContext),
-            ["pool"] = Told.Pool,
-        };
-        if (_field is not null) extensions["errors"] = new Dictionary<string, string[]> { [_field] = [Told.Detail] };
-        ProblemHttpResult problem = TypedResults.Problem(
-            Told.Detail, instance: null, Told.Status, Told.Title, type: AnyClientProblem.TypePrefix + Told.Problem, extensions);
+        ProblemDetails problem = _type.Of(
+            httpContext, Told.Detail, _field is null ? null : new Dictionary<string, string[]> { [_field] = [Told.Detail] });
+        problem.Extensions["pool"] = Told.Pool;
         await AnyClientProblem.WriteAsync(httpContext, problem);
     }
 
-    private static TimeSpan RetryAfter(PoolContext pool) => pool.Admission.EstimateQueueTime();
+    /// <summary>Whole seconds, as the header has them.</summary>
+    private static TimeSpan InSeconds(TimeSpan time) => TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(time.TotalSeconds)));
 }

@@ -34,9 +34,8 @@ public static class DrainEndpoint
         {
             if (isCrossSite(context))
             {
-                await TypedResults.Problem(
-                    "A page of another site asked for it.", statusCode: StatusCodes.Status403Forbidden, title: "Not from another site",
-                    type: PoolApi.AnyClientProblem.TypePrefix + "forbidden").ExecuteAsync(context);
+                await PoolApi.AnyClientProblem.WriteAsync(
+                    context, PoolApi.CommonProblems.Forbidden.Of(context, "A web page of another site sends this: it may not stop the app."));
                 return;
             }
             // The state changes before the client has its answer, so the client can see it. The host comes last: it runs callbacks of the

@@ -127,7 +127,7 @@ internal static class JobEndpoints
         long length = found.UnreadBytes + found.Result.Body.Length;
         if (length > MostResult || answers.TryTake(context, length) is not { } lease)
         {
-            return Problem.Later(context, "overloaded", "Overloaded", "There is no room for the result now. Read it by the route of the job.");
+            return Problem.Later(context, CommonProblems.Overloaded, "There is no room for the result now. Read it by the route of the job.");
         }
         found = await store.GetResultAsync(id, length, context.RequestAborted);
         if (found?.Result is not { } result)
@@ -148,7 +148,7 @@ internal static class JobEndpoints
         if (found is null) return await store.GetAsync(id, context.RequestAborted) is null ? NotFound() : Problem.NotFound("The payload is past its retention.");
         long length = found.UnreadBytes;
         if (length > MostResult || answers.TryTake(context, length) is not { } lease)
-            return Problem.Later(context, "overloaded", "Overloaded", "There is no room for the payload now.");
+            return Problem.Later(context, CommonProblems.Overloaded, "There is no room for the payload now.");
         found = await store.GetPayloadAsync(id, length, context.RequestAborted);
         if (found is null)
         {
@@ -182,7 +182,7 @@ internal static class JobEndpoints
         }
         catch (JobStoreException) when (!context.Response.HasStarted)
         {
-            return Problem.Later(context, "store-unavailable", "Store unavailable", "The store of the jobs cannot be used for now.");
+            return Problem.Later(context, CommonProblems.StoreUnavailable, "The store of the jobs cannot be used for now.");
         }
     }
 

@@ -1,27 +1,35 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace PoolApi.Dashboard.Streams;
 
-/// <summary>What the dashboard answers where it cannot do what is asked.</summary>
+/// <summary>The dashboard's answers that are problems, and the catalogue of those.</summary>
 internal static class Problem
 {
-    private const string TypePrefix = "urn:poolapi:problem:";
+    private const int RetryAfterSeconds = 5;
 
-    public static ProblemHttpResult Invalid(string detail) => Of(StatusCodes.Status400BadRequest, "invalid-request", "Invalid request", detail);
+    private static readonly ProblemType ConflictType = new("conflict", 409, "Conflict", "a change with the dashboard does not fit the state of the job");
 
-    public static ProblemHttpResult NotFound(string detail) => Of(StatusCodes.Status404NotFound, "not-found", "Not found", detail);
+    private static readonly ProblemType NotFoundType = CommonProblems.NotFound with { When = "the dashboard has no such pool, job or work" };
 
-    public static ProblemHttpResult Forbidden(string detail) => Of(StatusCodes.Status403Forbidden, "forbidden", "Not from another site", detail);
+    public static IReadOnlyList<ProblemType> All { get; } =
+        [CommonProblems.InvalidRequest, NotFoundType, CommonProblems.Forbidden, ConflictType, CommonProblems.Overloaded, CommonProblems.StoreUnavailable];
 
-    public static ProblemHttpResult Conflict(string detail) => Of(StatusCodes.Status409Conflict, "conflict", "Conflict", detail);
+    public static ProblemHttpResult Invalid(string detail) => Of(CommonProblems.InvalidRequest, detail);
 
-    /// <summary>A 503 response with a Retry-After of a few seconds.</summary>
-    public static ProblemHttpResult Later(HttpContext context, string name, string title, string detail)
+    public static ProblemHttpResult NotFound(string detail) => Of(NotFoundType, detail);
+
+    public static ProblemHttpResult Forbidden(string detail) => Of(CommonProblems.Forbidden, detail);
+
+    public static ProblemHttpResult Conflict(string detail) => Of(ConflictType, detail);
+
+    /// <summary>503: the page may try again in a few seconds.</summary>
+    public static ProblemHttpResult Later(HttpContext context, ProblemType type, string detail)
     {
-        context.Response.Headers.RetryAfter = "5";
-        return Of(StatusCodes.Status503ServiceUnavailable, name, title, detail);
+        context.Response.Headers.RetryAfter = RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+        return Of(type, detail);
     }
 
-    private static ProblemHttpResult Of(int status, string name, string title, string detail) =>
-        TypedResults.Problem(detail, statusCode: status, title: title, type: TypePrefix + name);
+    private static ProblemHttpResult Of(ProblemType type, string detail) =>
+        TypedResults.Problem(detail, statusCode: type.Status, title: type.Title, type: type.Uri);
 }

@@ -29,7 +29,7 @@ internal sealed class StreamLimit(StatusView status, int most)
         if (Interlocked.Increment(ref _open) > most)
         {
             Interlocked.Decrement(ref _open);
-            return Problem.Later(context, "overloaded", "Too many pages", $"{most} pages are open already. Close some.");
+            return Problem.Later(context, CommonProblems.Overloaded, $"{most} pages are open already. Close some.");
         }
         try
         {

@@ -18,8 +18,7 @@ internal static class JobAccess
 
     /// <summary>401 for a request whose client is not known, where clients are told apart.</summary>
     public static JobProblem? RefuseUnknown(HttpContext context) => OptionsOf(context)?.Client is { } client && client(context) is null
-        ? JobProblem.Of(
-            context, StatusCodes.Status401Unauthorized, "A job belongs to the client that made it, and it is not known whose request this is. Sign in.")
+        ? JobProblem.Of(context, CommonProblems.Unauthorized, "A job belongs to the client that made it, and the client of this request is not known. Sign in.")
         : null;
 
     /// <summary>The job, if the request may see it.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Problems;
@@ -9,8 +8,6 @@ namespace PoolApi.Jobs.AspNetCore.Answers;
 /// <summary>What a job came to, as the answer to whoever asks for it.</summary>
 internal static class JobResults
 {
-    private const string Overloaded = "overloaded";
-
     /// <summary>
     /// The answer that the work gave, if it gave one: of a success, and of a failure too. Otherwise a problem that says why
     /// there is none. Its bytes count until the client has read them; if there is no room for them, they are not read from the store.
@@ -31,7 +28,7 @@ internal static class JobResults
             if (!lease.TryResize(length)) return NoRoom(context);
             outcome = await store.GetResultAsync(id, length, context.RequestAborted);
         }
-        if (outcome is null || outcome.Job.For(context) is null) return JobProblems.None(context);
+        if (outcome is null || outcome.Job.For(context) is null) return JobRejections.None(context);
         lease.TryResize(Math.Min(outcome.Result?.Body.Length ?? 0, lease.Bytes));
         return Of(context, outcome, lease, withLocation);
     }
@@ -48,23 +45,19 @@ internal static class JobResults
         if (withLocation && job.State.IsFinal()) context.Response.Headers.ContentLocation = JobLinks.From(context.Request).Result(job.Id);
         return job.State switch
         {
-            JobState.Cancelled => JobProblems.WasCancelled(context, job),
-            JobState.Expired => JobProblems.HasExpired(context, job),
+            JobState.Cancelled => JobRejections.WasCancelled(context, job),
+            JobState.Expired => JobRejections.HasExpired(context, job),
             JobState.Succeeded or JobState.Failed when result is not null => new StoredAnswer(result, result.Body.Length + outcome.UnreadBytes, lease),
-            JobState.Succeeded => JobProblems.Gone(context),
-            JobState.Failed when isSwept => JobProblems.Gone(context),
-            JobState.Failed => JobProblems.HasFailed(context, job),
-            _ => JobProblems.NotYet(context, job),
+            JobState.Succeeded => JobRejections.Gone(context),
+            JobState.Failed when isSwept => JobRejections.Gone(context),
+            JobState.Failed => JobRejections.HasFailed(context, job),
+            _ => JobRejections.NotYet(context, job),
         };
     }
 
-    private static JobProblem NoRoom(HttpContext context)
-    {
-        context.Response.Headers.RetryAfter = StoreUnavailable.RetryAfter.ToString(CultureInfo.InvariantCulture);
-        return JobProblem.Of(
-            context, StatusCodes.Status503ServiceUnavailable,
-            "There is no room for this answer: other clients have not read theirs yet. Try again after the time in Retry-After.", Overloaded);
-    }
+    private static JobProblem NoRoom(HttpContext context) => JobProblem.Later(
+        context, CommonProblems.Overloaded,
+        "There is no room for this answer: other clients have not read theirs yet. Try again after the time in Retry-After.", StoreUnavailable.RetryAfter);
 
     /// <summary>202: where the job is, and how.</summary>
     public static JsonHttpResult<JobView> Accepted(HttpContext context, Job job)

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 using PoolApi.Documentation;
 using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.AspNetCore.Requests;
 using PoolApi.Jobs.AspNetCore.Routes;
 
@@ -39,13 +40,11 @@ internal static class AllowJobsDocs
             },
         };
         // A route without a parameter of its own has these headers to get wrong.
-        if (!responses.ContainsKey("400")) responses["400"] = Problem(responses, "");
-        responses["409"] = Problem(
-            responses,
-            $"With Idempotency-Key. {IntakeProblems.KeyInUse}: the first request under it has not been answered yet; "
-            + $"{JobProblems.Cancelled}, {JobProblems.Expired}: its job has no result");
-        responses["410"] = Problem(responses, $"With Idempotency-Key. {JobProblems.ResultGone}: its job is past its retention");
-        if (!responses.ContainsKey("422")) responses["422"] = Problem(responses, $"{IntakeProblems.KeyOfAnother}: this Idempotency-Key belongs to another request");
+        if (!responses.ContainsKey("400")) AddProblems(responses, "", CommonProblems.InvalidRequest);
+        AddProblems(responses, "With Idempotency-Key. ", JobProblems.KeyInProgress, JobProblems.Cancelled, JobProblems.Expired);
+        _ = OperationDocs.AddRetryAfter(operation, JobProblems.KeyInProgress.Status);
+        AddProblems(responses, "With Idempotency-Key. ", JobProblems.ResultGone);
+        AddProblems(responses, "", JobProblems.KeyReused);
         if (responses.TryGetValue("200", out IOpenApiResponse? result)) MakeBytes(result);
         return Task.CompletedTask;
     }
@@ -68,8 +67,16 @@ internal static class AllowJobsDocs
         foreach (OpenApiMediaType type in (result.Content ?? new Dictionary<string, OpenApiMediaType>()).Values) type.Schema = OperationDocs.Binary();
     }
 
-    private static OpenApiResponse Problem(OpenApiResponses responses, string description) =>
-        new() { Description = description, Content = responses.TryGetValue("503", out IOpenApiResponse? pool) ? pool.Content : null };
+    /// <summary>Adds problems of one status, behind those that the route itself has.</summary>
+    private static void AddProblems(OpenApiResponses responses, string condition, params ProblemType[] problems)
+    {
+        string status = problems[0].Status.ToString(CultureInfo.InvariantCulture);
+        string meaning = condition + ProblemType.Describe(problems);
+        if (!responses.TryGetValue(status, out IOpenApiResponse? response))
+            responses[status] = new OpenApiResponse { Description = meaning, Content = responses.TryGetValue("503", out IOpenApiResponse? pool) ? pool.Content : null };
+        else if (response is OpenApiResponse own)
+            own.Description = string.IsNullOrEmpty(own.Description) ? meaning : $"{own.Description}; {meaning}";
+    }
 
     private static IEnumerable<OpenApiParameter> Parameters(OpenApiDocument document)
     {

@@ -46,12 +46,12 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
         if (RefuseBody(context, options, context.Features.Get<IBufferedBodyFeature>()?.Body.Length) is { } refusal) return refusal;
         (IResult? tooMuch, JobAcceptance acceptance) = await CommitJobAsync();
         if (tooMuch is not null) return tooMuch;
-        if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeProblems.KeyReused(context);
+        if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeRejections.KeyReused(context);
         if (acceptance.Outcome == AcceptOutcome.Created)
             context.RequestServices.GetRequiredService<JobInstruments>().Accepted(acceptance.Job.Kind);
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
-        if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeProblems.KeyInProgress(context, acceptance.Job);
+        if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeRejections.KeyInProgress(context, acceptance.Job);
         // One that is claimed already is not left behind when the instance drains.
         return await AnswerOnceAsync(acceptance.Claim?.Job ?? acceptance.Job);
     }
@@ -64,7 +64,7 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
     {
         if (length is null || length <= options.MaxPayloadBytes) return null;
         string fault = string.Create(CultureInfo.InvariantCulture, $"The body of a job may have up to {options.MaxPayloadBytes} bytes.");
-        return JobProblem.OfField(context, StatusCodes.Status413PayloadTooLarge, "body", fault);
+        return JobProblem.OfField(context, CommonProblems.PayloadTooLarge, "body", fault);
     }
 
     /// <summary>431 for headers and a user that are more than may be kept; 413 if they leave no room for the body.</summary>
@@ -75,13 +75,13 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
             string fault = string.Create(
                 CultureInfo.InvariantCulture,
                 $"What a job keeps of the headers and the user of its request may have up to {StoredMetadata.MaxCaptured} bytes; here it has {captured}.");
-            return JobProblem.OfField(context, StatusCodes.Status431RequestHeaderFieldsTooLarge, "headers", fault);
+            return JobProblem.OfField(context, CommonProblems.InvalidRequest, "headers", fault, StatusCodes.Status431RequestHeaderFieldsTooLarge);
         }
         if (body + captured <= options.MaxPayloadBytes) return null;
         string together = string.Create(
             CultureInfo.InvariantCulture,
             $"The body of a job may have up to {options.MaxPayloadBytes} bytes, together with the {captured} bytes of its headers and its user that are kept.");
-        return JobProblem.OfField(context, StatusCodes.Status413PayloadTooLarge, "body", together);
+        return JobProblem.OfField(context, CommonProblems.PayloadTooLarge, "body", together);
     }
 
     /// <summary>Commits the job, and gives the body up: what waits for the job's end holds nothing of it, nor a copy of what else is kept.</summary>
@@ -149,7 +149,7 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
                 job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
             // What runs when the pool takes no more is finished all the same, or handed back.
             if (!job.State.IsFinal()) job = await FollowAsync(job, static j => j.State != JobState.Running, context.RequestAborted);
-            if (!job.State.IsFinal()) return IntakeProblems.Draining(context);
+            if (!job.State.IsFinal()) return IntakeRejections.Draining(context);
         }
         return await AnswerAsync(job);
     }

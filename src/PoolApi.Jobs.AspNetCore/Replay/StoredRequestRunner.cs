@@ -5,6 +5,7 @@ using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Answers;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Intake;
+using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.Running;
 using PoolApi.Threading;
 
@@ -25,7 +26,7 @@ internal sealed partial class StoredRequestRunner(
         Job job = run.Claim.Job;
         var request = StoredRequest.Of(run.Claim.Payload);
         if (kinds.Find(job.Kind, request.Method) is not { } endpoint)
-            return Failed(JobProblems.UnknownKind, "This instance has no such work. It may have been switched off since.");
+            return Failed(JobProblems.UnknownKind.Name, "This instance has no such work. It may have been switched off since.");
 
         StoredMetadata metadata;
         try
@@ -35,7 +36,7 @@ internal sealed partial class StoredRequestRunner(
         catch (JsonException e)
         {
             LogUnreadable(e, job.Id, job.Kind);
-            return Failed(JobProblems.NotBegun, "What was kept of the request cannot be read by this version. Nothing has run.");
+            return Failed(CommonProblems.InternalError.Name, "What was kept of the request cannot be read by this version. Nothing has run.");
         }
         using Activity span = StartSpan(run.Claim, metadata.TraceParent);
         run.TraceId = span.TraceId;
@@ -48,7 +49,7 @@ internal sealed partial class StoredRequestRunner(
         catch (ResultTooLargeException e)
         {
             span.SetStatus(ActivityStatusCode.Error);
-            return Failed(JobProblems.ResultTooLarge, e.Message + " Ask for a smaller one.");
+            return Failed(JobProblems.ResultTooLarge.Name, e.Message + " Ask for a smaller one.");
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
@@ -58,8 +59,8 @@ internal sealed partial class StoredRequestRunner(
             LogFailed(e, job.Id, job.Kind, job.Attempt, job.MaxAttempts, trace);
             return new JobAttempt(
                 AttemptOutcome.Failed,
-                JobProblems.FailedIn(stored.Http, job, stored.HasStarted, trace),
-                JobProblems.FailedIn(stored.HasStarted, trace),
+                JobRejections.FailedIn(stored.Http, job, stored.HasStarted, trace),
+                JobRejections.FailedIn(stored.HasStarted, trace),
                 MayRetry: true);
         }
         catch (OperationCanceledException)
@@ -76,7 +77,7 @@ internal sealed partial class StoredRequestRunner(
 
     /// <summary>The work has called <see cref="HttpContext.Abort"/>. A client would have been told that what it has is not whole.</summary>
     private static JobAttempt Aborted { get; } = new(
-        AttemptOutcome.Failed, null, new JobError(JobProblems.WorkFailed, "The work has cut its answer off."), MayRetry: true);
+        AttemptOutcome.Failed, null, new JobError(CommonProblems.WorkFailed.Name, "The work has cut its answer off."), MayRetry: true);
 
     /// <summary>What the work has answered by itself: a success, or that it cannot be done.</summary>
     private static JobAttempt Answered(JobResult result)
@@ -89,9 +90,9 @@ internal sealed partial class StoredRequestRunner(
     /// <summary>It has run for longer than it may. What the work had written of an answer by then is none.</summary>
     private static JobAttempt TimedOut(JobResult result)
     {
-        const string Name = "run-timeout";
         JobAttempt answered = Answered(result);
-        return answered.Error?.Name == Name ? answered : Failed(Name, "The work ran for longer than it may.") with { MayRetry = true };
+        string name = CommonProblems.RunTimeout.Name;
+        return answered.Error?.Name == name ? answered : Failed(name, "The work ran for longer than it may.") with { MayRetry = true };
     }
 
     private static JobError ErrorOf(JobResult result)
@@ -103,14 +104,14 @@ internal sealed partial class StoredRequestRunner(
                 using JsonDocument problem = JsonDocument.Parse(result.Body);
                 string? type = problem.RootElement.TryGetProperty("type", out JsonElement t) ? t.GetString() : null;
                 string? detail = problem.RootElement.TryGetProperty("detail", out JsonElement d) ? d.GetString() : null;
-                if (type?.StartsWith(AnyClientProblem.TypePrefix, StringComparison.Ordinal) == true) return new JobError(type[AnyClientProblem.TypePrefix.Length..], detail ?? "");
+                if (ProblemType.NameOf(type) is { } name) return new JobError(name, detail ?? "");
             }
             catch (JsonException)
             {
                 // Then it says nothing that could be passed on.
             }
         }
-        return new JobError(JobProblems.WorkFailed, $"The work answered {result.Status}.");
+        return new JobError(CommonProblems.WorkFailed.Name, $"The work answered {result.Status}.");
     }
 
     private static JobAttempt Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);

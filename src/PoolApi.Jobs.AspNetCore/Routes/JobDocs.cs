@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 using PoolApi.Documentation;
 using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.AspNetCore.Requests;
 
 namespace PoolApi.Jobs.AspNetCore.Routes;
@@ -11,8 +12,6 @@ namespace PoolApi.Jobs.AspNetCore.Routes;
 internal static class JobDocs
 {
     private const string ExampleId = "0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11";
-    private const string NoJob = "not-found: there is no such job for this client";
-    private const string StoreAway = "store-unavailable: the store of the jobs cannot be used for now; try again after Retry-After";
     private static readonly (string, string) RetryAfterHeader = ("Retry-After", "Seconds after which it is worth asking again.");
 
     /// <summary>Completes what the document says of jobs.</summary>
@@ -42,9 +41,8 @@ internal static class JobDocs
         .WithJobQuery(JobListRequest.CursorQuery, "Where the page before ended, as its `next` says it.", Text())
         .WithJobQuery(JobListRequest.LimitQuery, "How many jobs at most.", Number(1, JobListRequest.MaxLimit, JobListRequest.UsualLimit))
         .Produces<JobListView>()
-        .WithProblems(400, 503)
+        .WithProblems(CommonProblems.InvalidRequest, CommonProblems.StoreUnavailable, CommonProblems.Overloaded)
         .WithMeaning(200, "The jobs, and where there are more.")
-        .WithMeaning(503, StoreAway)
         .WithExample(200, static () => new JsonObject { ["jobs"] = new JsonArray(ExampleJob("jobs/")), ["next"] = null });
 
     public static RouteHandlerBuilder DescribeGet(this RouteHandlerBuilder route) => route
@@ -58,11 +56,9 @@ internal static class JobDocs
         .WithHeader("If-None-Match", "The ETag of the version that the client has.", Text("\"7\""))
         .Produces<JobView>()
         .Produces(StatusCodes.Status304NotModified)
-        .WithProblems(400, 404, 503)
+        .WithProblems(CommonProblems.InvalidRequest, JobProblems.NotFound, CommonProblems.StoreUnavailable)
         .WithMeaning(200, "The job.", ETagHeader(), AppliedHeader())
         .WithMeaning(304, "The job is as the client has it.", ETagHeader(), AppliedHeader())
-        .WithMeaning(404, NoJob)
-        .WithMeaning(503, StoreAway)
         .WithExample(200, static () => ExampleJob());
 
     public static RouteHandlerBuilder DescribeResult(this RouteHandlerBuilder route) => route
@@ -70,14 +66,11 @@ internal static class JobDocs
         .WithSummary("Answers what the work of a job answered.")
         .WithDescription("With the status and the media type that the work gave: a job that failed with a problem of its own, such as 422, answers that problem.")
         .WithJobId()
-        .WithProblems(404, 409, 410, 500, 503)
         .WithBinaryAnswer("The result, in the media type of the job's kind.", "*/*")
-        .WithMeaning(404, NoJob)
-        .WithMeaning(
-            409, "job-not-finished: it has not ended yet, ask again after Retry-After; job-cancelled, job-expired: it has no result", RetryAfterHeader)
-        .WithMeaning(410, "job-result-gone: it is past its retention")
-        .WithMeaning(500, "work-failed, result-too-large, poison, unknown-kind: the job failed, and why")
-        .WithMeaning(503, StoreAway);
+        .WithProblems(
+            JobProblems.NotFound, JobProblems.NotFinished, JobProblems.Cancelled, JobProblems.Expired, JobProblems.ResultGone,
+            CommonProblems.WorkFailed, CommonProblems.InternalError, JobProblems.ResultTooLarge, JobProblems.Poison, JobProblems.UnknownKind,
+            CommonProblems.StoreUnavailable, CommonProblems.Overloaded);
 
     public static RouteHandlerBuilder DescribeEvents(this RouteHandlerBuilder route) => route
         .WithOperationId("watchJob")
@@ -86,36 +79,28 @@ internal static class JobDocs
         .WithJobId()
         .WithHeader(JobEvents.LastSeenHeader, "The id of the last event that the client has: only newer ones are sent.", Text("7"))
         .WithBinaryAnswer("The events.", "text/event-stream")
-        .WithProblems(400, 404, 503)
+        .WithProblems(CommonProblems.InvalidRequest, JobProblems.NotFound, CommonProblems.StoreUnavailable)
         // 204 is told of in words alone: beside an answer of it, Kiota makes a method that throws the events away.
-        .WithMeaning(200, "The events. Or 204 without a body: the job has ended, and the client has its last event. There is nothing to come again for.")
-        .WithMeaning(404, NoJob)
-        .WithMeaning(503, StoreAway);
+        .WithMeaning(200, "The events. Or 204 without a body: the job has ended, and the client has its last event. There is nothing to come again for.");
 
     public static RouteHandlerBuilder DescribeCancel(this RouteHandlerBuilder route) => route
         .WithOperationId("cancelJob")
         .WithSummary("Cancels a job.")
         .WithJobId()
         .Produces(StatusCodes.Status204NoContent)
-        .WithProblems(404, 409, 503)
+        .WithProblems(JobProblems.NotFound, JobProblems.Finished, CommonProblems.StoreUnavailable)
         // Its body is told of in words alone: with a type beside the 204, NSwag makes a method that throws at one of the two.
         .WithMeaning(
             202, "It runs, and is being cancelled. The body is the job as it is now, the same JSON that getJob answers.", RetryAfterHeader, LocationHeader())
-        .WithMeaning(204, "It was queued, and is never run.")
-        .WithMeaning(404, NoJob)
-        .WithMeaning(409, "job-finished: it has ended already")
-        .WithMeaning(503, StoreAway);
+        .WithMeaning(204, "It was queued, and is never run.");
 
     public static RouteHandlerBuilder DescribeRetry(this RouteHandlerBuilder route) => route
         .WithOperationId("retryJob")
         .WithSummary("Queues a job again that failed, was cancelled or has expired.")
         .WithJobId()
         .Produces<JobView>(StatusCodes.Status202Accepted)
-        .WithProblems(404, 409, 503)
-        .WithMeaning(202, "It is queued. The job as it is now.", RetryAfterHeader, LocationHeader())
-        .WithMeaning(404, NoJob)
-        .WithMeaning(409, "job-not-retryable: it has not ended yet, or has succeeded, or is past its retention")
-        .WithMeaning(503, StoreAway);
+        .WithProblems(JobProblems.NotFound, JobProblems.NotRetryable, CommonProblems.StoreUnavailable)
+        .WithMeaning(202, "It is queued. The job as it is now.", RetryAfterHeader, LocationHeader());
 
     /// <summary>What the schema of a job cannot know from its type.</summary>
     private static void CompleteJob(OpenApiSchema schema)

@@ -43,7 +43,7 @@ internal static class JobRouteEndpoints
             context.Response.Headers.Allow = !isOptions ? methods : isRetry ? "OPTIONS, POST" : "DELETE, GET, HEAD, OPTIONS";
             return isOptions
                 ? TypedResults.NoContent()
-                : JobProblem.Of(context, StatusCodes.Status405MethodNotAllowed, "The route exists, with another method: see the header Allow.");
+                : JobProblem.Of(context, CommonProblems.MethodNotAllowed, "The route exists, with another method: see the header Allow.");
         }).ExcludeFromDescription();
         return jobs;
     }
@@ -62,13 +62,13 @@ internal static class JobRouteEndpoints
         string id, HttpContext context, [FromServices] IJobStore store, [FromServices] JobWatch watch, [FromServices] IHostApplicationLifetime lifetime)
     {
         Preference preference = PreferHeader.Read(context.Request);
-        if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
+        if (!JobAccess.TryParseId(id, out Guid job)) return JobRejections.None(context);
 
         var known = JobETag.Known(context.Request);
         Job? now = preference.Wait is { } wait && wait > TimeSpan.Zero
             ? await WaitAsync(context, job, wait, watch, lifetime)
             : (await store.GetAsync(job, context.RequestAborted)).For(context);
-        if (now is null) return JobProblems.None(context);
+        if (now is null) return JobRejections.None(context);
 
         // Of what it may prefer, only this is for a job that is there already.
         new Preference(RespondAsync: false, preference.Wait).TellApplied(context.Response);
@@ -94,7 +94,7 @@ internal static class JobRouteEndpoints
 
     private static async Task<IResult> GetResultAsync(string id, HttpContext context, [FromServices] IJobStore store)
     {
-        if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
+        if (!JobAccess.TryParseId(id, out Guid job)) return JobRejections.None(context);
         IResult answer = await JobResults.ReadAsync(context, store, job);
         context.Response.Headers.CacheControl = "private, no-cache";
         return answer;
@@ -106,9 +106,9 @@ internal static class JobRouteEndpoints
         var faults = new JobFaults(context);
         long seen = JobEvents.LastSeen(context.Request, faults);
         if (faults.Refusal is { } refusal) return refusal;
-        if (!JobAccess.TryParseId(id, out Guid job)) return JobProblems.None(context);
+        if (!JobAccess.TryParseId(id, out Guid job)) return JobRejections.None(context);
         await using JobFollower? follower = await JobFollower.BeginAsync(context, job, watch, lifetime.ApplicationStopping);
-        if (follower is null) return JobProblems.None(context);
+        if (follower is null) return JobRejections.None(context);
         // A stream that ends is asked for again by a browser; this is how it is told that there is no more (HTML, 9.2).
         if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
         if (HttpMethods.IsHead(context.Request.Method)) EventStreamWriter.SetHeaders(context.Response);
@@ -119,8 +119,8 @@ internal static class JobRouteEndpoints
 
     private static async Task<IResult> CancelAsync(string id, HttpContext context, [FromServices] IJobStore store)
     {
-        if (!JobAccess.TryParseId(id, out Guid job) || !await MayChangeAsync(job, context, store)) return JobProblems.None(context);
-        if (await store.CancelAsync(job, context.RequestAborted) is not { } cancelled) return JobProblems.None(context);
+        if (!JobAccess.TryParseId(id, out Guid job) || !await MayChangeAsync(job, context, store)) return JobRejections.None(context);
+        if (await store.CancelAsync(job, context.RequestAborted) is not { } cancelled) return JobRejections.None(context);
         switch (cancelled.Before)
         {
             case JobState.Queued:
@@ -128,16 +128,16 @@ internal static class JobRouteEndpoints
             case JobState.Running:
                 return JobResults.Accepted(context, cancelled.After);
             default:
-                return JobProblems.HasEnded(context, cancelled.After);
+                return JobRejections.HasEnded(context, cancelled.After);
         }
     }
 
     private static async Task<IResult> RetryAsync(string id, HttpContext context, [FromServices] IJobStore store)
     {
-        if (!JobAccess.TryParseId(id, out Guid job) || !await MayChangeAsync(job, context, store)) return JobProblems.None(context);
-        if (await store.RetryAsync(job, context.RequestAborted) is not { } retried) return JobProblems.None(context);
+        if (!JobAccess.TryParseId(id, out Guid job) || !await MayChangeAsync(job, context, store)) return JobRejections.None(context);
+        if (await store.RetryAsync(job, context.RequestAborted) is not { } retried) return JobRejections.None(context);
         bool isQueuedAgain = retried.Before is JobState.Failed or JobState.Cancelled or JobState.Expired && !retried.After.State.IsFinal();
-        return isQueuedAgain ? JobResults.Accepted(context, retried.After) : JobProblems.CannotRetry(context, retried.Before);
+        return isQueuedAgain ? JobResults.Accepted(context, retried.After) : JobRejections.CannotRetry(context, retried.Before);
     }
 
     /// <summary>Whether there is such a job, and it is the client's. Where there are no clients to tell apart, the change itself will say.</summary>

@@ -28,10 +28,10 @@ internal static class ApiKeyCheck
     public static Task RefuseUnknown(HttpContext context)
     {
         context.Response.Headers.WWWAuthenticate = ApiKeys.Scheme;
-        return Problem.Of(context, StatusCodes.Status401Unauthorized).ExecuteAsync(context);
+        return Problem.Of(context, CommonProblems.Unauthorized).ExecuteAsync(context);
     }
 
     /// <summary>403, since the key's role does not reach.</summary>
     public static Task Refuse(HttpContext context, string detail) =>
-        Problem.Of(context, StatusCodes.Status403Forbidden, detail).ExecuteAsync(context);
+        Problem.Of(context, CommonProblems.Forbidden, detail).ExecuteAsync(context);
 }

@@ -47,7 +47,7 @@ internal static class DiagnosticsEndpoints
             .RunOnPool()
             .WithNumber("ms", "How long, in milliseconds.", 0, MaxSleepMs, required: true, example: 100)
             .WithFlag("uncooperative", "Do not wake on cancellation.")
-            .WithProblems(400)
+            .WithProblems(CommonProblems.InvalidRequest)
             .WithTextAnswer()
             .WithOperationId("runSleep", byPost: "runSleepByPost")
             .WithSummary("Blocks a worker for a time.");
@@ -65,7 +65,7 @@ internal static class DiagnosticsEndpoints
             .AllowJobsIf(jobs)
             .RunOnPool()
             .WithNumber("iterations", "How many.", 1, MaxIterations, required: true, example: 25_000)
-            .WithProblems(400)
+            .WithProblems(CommonProblems.InvalidRequest)
             .WithTextAnswer()
             .WithOperationId("runHash", byPost: "runHashByPost")
             .WithSummary("Uses the CPU: PBKDF2-HMAC-SHA256 of a fixed text.");

@@ -30,7 +30,7 @@ internal static class OpenApiSetup
                 Title = "PoolApi",
                 Version = "v1",
                 Description = "HTTP work on its own fixed threads, with a bounded queue in front. Errors are problem details (RFC 9457) "
-                    + $"whose type is {AnyClientProblem.TypePrefix}NAME.",
+                    + $"whose type is {ProblemType.Prefix}NAME.",
             };
             document.Servers = [Server(document.Servers)];
             foreach (OpenApiTag tag in document.Tags ?? new HashSet<OpenApiTag>()) tag.Description ??= Array.Find(tags, t => t.Name == tag.Name).Description;

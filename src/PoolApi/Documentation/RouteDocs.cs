@@ -1,7 +1,9 @@
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.OpenApi;
 using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Problems;
 using PoolApi.Auth;
+using PoolApi.Problems;
 using PoolApi.Requests;
 
 namespace PoolApi.Documentation;
@@ -87,7 +89,7 @@ internal static class RouteDocs
     /// <summary>Whether it needs a key, where keys are asked for.</summary>
     public static bool NeedsKey(OpenApiOperation operation) => operation.Metadata?.ContainsKey(KeyMark) == true;
 
-    /// <summary>Adds to every answer what all have in common: the timing of a success, the Retry-After of a 503, the shape of problems.</summary>
+    /// <summary>Adds what answers have in common: the timing of a success, and of a problem that the route does not describe the meaning.</summary>
     public static void AddCommon(OpenApiOperation operation)
     {
         foreach ((string status, IOpenApiResponse response) in operation.Responses ?? [])
@@ -101,33 +103,15 @@ internal static class RouteDocs
                     Schema = new OpenApiSchema { Type = JsonSchemaType.String },
                 };
             }
-            if (status is "503" or "429")
-            {
-                (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())["Retry-After"] = new OpenApiHeader
-                {
-                    Description = "Seconds after which it is worth trying again; absent where trying again may not be safe.",
-                    Schema = new OpenApiSchema { Type = JsonSchemaType.Integer },
-                };
-            }
-            // Where the route says by itself what it means, that holds.
-            bool isSaid = int.TryParse(status, out int number) && answer.Description != ReasonPhrases.GetReasonPhrase(number);
-            if (isSaid && !string.IsNullOrEmpty(answer.Description)) continue;
-            answer.Description = status switch
-            {
-                "400" => "invalid-request: a parameter or the body is wrong; `errors` names each with what it may be",
-                "401" => "unauthorized: there is no key, or one that nobody has",
-                "406" => "not-acceptable: the header Accept excludes every format there is",
-                "408" => "request-timeout: the body came too slowly",
-                "413" => "payload-too-large: the body is larger than Pool:MaxBodyBytes",
-                "415" => "unsupported-media: the body is of a kind that is not taken",
-                "422" => "unprocessable-image, unprocessable-hash: the content cannot be processed",
-                "429" => "quota: this client has as much in the pool as it may have; nothing has run, try again after Retry-After",
-                "500" => "work-failed: the work had begun, and failed; internal-error: the request failed before its work began; the details are in the log, under the trace id",
-                "503" => "queue-full, overloaded, expired, draining, not-started: nothing has run, try again after Retry-After; "
-                    + "state-unknown: it was interrupted and may have taken effect; store-unavailable: the job was not accepted",
-                "504" => "run-timeout: the work ran for longer than Pool:MaxRunTime, and may have taken effect",
-                _ => answer.Description,
-            };
+            if (!int.TryParse(status, out int number)) continue; // default
+            // Where the route itself says what the answer means, that holds.
+            if (!string.IsNullOrEmpty(answer.Description) && answer.Description != ReasonPhrases.GetReasonPhrase(number)) continue;
+            IEnumerable<ProblemType> possible = RunsOnPool(operation) ? PoolProblems.All.Concat(ServiceProblems.All) : ServiceProblems.All;
+            if (operation.Responses!.ContainsKey("202")) possible = possible.Append(CommonProblems.StoreUnavailable);
+            ProblemType[] problems = [.. possible.Where(problem => problem.Status == number).Distinct()];
+            if (problems.Length == 0) continue;
+            answer.Description = ProblemType.Describe(problems);
+            if (problems.Any(static p => p.Retry == ProblemRetry.Later)) _ = OperationDocs.AddRetryAfter(operation, number);
         }
     }
 

@@ -35,11 +35,11 @@ internal static class ManagementGuard
         HttpRequest request = context.Request;
         if (!hosts.Allow(request.Host))
         {
-            return Problem.Of(context, StatusCodes.Status421MisdirectedRequest,
+            return Problem.Of(context, ServiceProblems.HostNotAllowed,
                 $"The host '{request.Host.Host}' is not allowed here. Use an IP address or localhost, or add the name to Management:AllowedHosts.");
         }
         return !IsRead(request) && hosts.IsCrossSite(request)
-            ? Problem.Of(context, StatusCodes.Status403Forbidden,
+            ? Problem.Of(context, CommonProblems.Forbidden,
                 "A web page of another site sends this. If the page is this service's own behind a proxy, add its host to Management:AllowedHosts.")
             : null;
     }

@@ -33,7 +33,7 @@ internal static class PasswordEndpoints
             .WithTags(Tag)
             .WithOperationId("hashPassword")
             .WithSummary("Hashes a password with Argon2id; the answer is a PHC string.")
-            .WithProblems(400, 408, 415);
+            .WithProblems(CommonProblems.InvalidRequest, ServiceProblems.UnsupportedMedia);
 
         endpoints.MapPost("/v1/password-verifications", static (VerifyPassword request, HttpContext context) =>
             {
@@ -48,7 +48,7 @@ internal static class PasswordEndpoints
             .WithTags(Tag)
             .WithOperationId("verifyPassword")
             .WithSummary("Says whether a password belongs to an Argon2id hash. The cost that the hash may ask for is limited.")
-            .WithProblems(400, 408, 415, 422);
+            .WithProblems(CommonProblems.InvalidRequest, ServiceProblems.UnsupportedMedia, ServiceProblems.UnprocessableHash);
     }
 
     internal sealed record HashPassword(string Password, IResult? Refusal) : IValidatedRequest
@@ -74,7 +74,7 @@ internal static class PasswordEndpoints
                 CheckPassword(body.Value?.Password, body);
                 if (body.Value?.Hash is not { } encoded) body.Fault("hash", "hash is missing; it may be an Argon2id hash as a PHC string.");
                 else if (!Argon2Hash.TryParse(encoded, out hash, out string? fault))
-                    refusal = Problem.Unprocessable(context, "unprocessable-hash", "hash", fault);
+                    refusal = Problem.OfField(context, ServiceProblems.UnprocessableHash, "hash", fault);
                 // A field that is missing or malformed comes first: it is the plainer fault.
                 refusal = body.Refusal ?? refusal;
             }

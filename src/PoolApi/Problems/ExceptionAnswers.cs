@@ -3,47 +3,48 @@ using PoolApi.AspNetCore.Endpoints;
 
 namespace PoolApi.Problems;
 
-/// <summary>Turns exceptions into problem details. What the exception says goes to the log, never to the client.</summary>
+/// <summary>Answers a request that threw with problem details. The text of the exception goes to the log, never to the client.</summary>
 internal sealed partial class ExceptionAnswers(ILogger<ExceptionAnswers> logger) : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
         bool gone = httpContext.RequestAborted.IsCancellationRequested;
-        string trace = Problem.TraceId(httpContext);
-        int status;
-        string? name = null;
+        string trace = AnyClientProblem.TraceIdOf(httpContext);
+        ProblemType type;
+        int? status = null;
         string? detail = null;
         bool hasBegun = PoolWork.HasStarted(httpContext);
         if (exception is BadHttpRequestException bad)
         {
             status = bad.StatusCode;
-            LogBadRequest(httpContext.Request.Path, status, bad.Message, trace);
+            type = ServiceProblems.Of(bad.StatusCode);
+            LogBadRequest(httpContext.Request.Path, bad.StatusCode, bad.Message, trace);
         }
         else if (exception is OutOfMemoryException && !hasBegun)
         {
-            status = StatusCodes.Status503ServiceUnavailable;
-            name = "overloaded";
+            type = CommonProblems.Overloaded;
             detail = "There is no memory for this request now. Try again after the time in Retry-After.";
             httpContext.Response.Headers.RetryAfter = "1";
             LogNoMemory(httpContext.Request.Path, trace);
         }
         else
         {
-            status = StatusCodes.Status500InternalServerError;
-            if (hasBegun) (name, detail) = (WorkFailure.Name, WorkFailure.Begun);
-            else if (IsForWork(httpContext)) detail = WorkFailure.NotBegun;
-            // A client that leaves cancels its own request: that is no failure. Anything else is, whoever is left to be told.
+            // Whether the work had begun decides what the client may do next.
+            type = hasBegun ? CommonProblems.WorkFailed : CommonProblems.InternalError;
+            if (hasBegun) detail = "The work had begun when it failed, and may have taken effect. The details are in the log, under the trace id.";
+            else if (IsForWork(httpContext)) detail = "The request failed before its work began: no worker had taken it. The details are in the log, under the trace id.";
+            // A client that leaves cancels its own request, which is no failure. Anything else is, even if the client has left.
             if (!(gone && exception is OperationCanceledException or IOException)) LogFailed(exception, httpContext.Request.Path, trace);
         }
 
         try
         {
-            if (!gone) await Problem.Of(httpContext, status, detail, name).ExecuteAsync(httpContext);
+            if (!gone) await Problem.Of(httpContext, type, detail, status: status).ExecuteAsync(httpContext);
             else httpContext.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
         }
         catch (Exception e) when (e is IOException || httpContext.RequestAborted.IsCancellationRequested)
         {
-            // The client left while it was being told.
+            // The client left before it had its answer.
         }
         return true;
     }

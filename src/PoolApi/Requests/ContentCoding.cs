@@ -18,8 +18,8 @@ internal static class ContentCoding
         string[] codings = context.Request.Headers.GetCommaSeparatedValues(HeaderNames.ContentEncoding);
         if (Array.TrueForAll(codings, static c => c.Length == 0 || c.Equals(Identity, StringComparison.OrdinalIgnoreCase))) return null;
         context.Response.Headers.AcceptEncoding = Identity;
-        return Problem.UnsupportedMedia(
-            context, HeaderNames.ContentEncoding,
+        return Problem.OfField(
+            context, ServiceProblems.UnsupportedMedia, HeaderNames.ContentEncoding,
             "Content-Encoding may be identity, or left out: bodies are not decompressed. Send the body as it is, without a content coding such as gzip.");
     }
 }

@@ -36,7 +36,7 @@ internal static class JsonBody
     /// <summary>415 for a body that is not JSON by its Content-Type.</summary>
     public static IResult? RefuseType(HttpContext context) => context.Request.HasJsonContentType()
         ? null
-        : Problem.UnsupportedMedia(context, "Content-Type", "Content-Type may be application/json.");
+        : Problem.OfField(context, ServiceProblems.UnsupportedMedia, "Content-Type", "Content-Type may be application/json.");
 
     private static string Fields<T>(JsonTypeInfo<T> type) =>
         string.Join(" and ", type.Properties.Select(static p => $"the text \"{p.Name}\""));

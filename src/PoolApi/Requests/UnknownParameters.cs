@@ -23,7 +23,7 @@ internal static class UnknownParameters
         if (errors is null) return null;
         string all = known.Count == 0 ? "This route has no query parameters." : $"This route has: {string.Join(", ", known.Select(static p => p.Name))}.";
         return Problem.Of(
-            context, StatusCodes.Status400BadRequest, string.Join(" ", errors.Values.Select(static e => e[0]).Append(all)), errors: errors);
+            context, CommonProblems.InvalidRequest, string.Join(" ", errors.Values.Select(static e => e[0]).Append(all)), errors);
     }
 
     private static bool IsKnown(string name, IReadOnlyList<QueryParameterMetadata> known)

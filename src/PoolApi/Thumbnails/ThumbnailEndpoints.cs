@@ -26,7 +26,7 @@ internal static class ThumbnailEndpoints
             }
             catch (UnprocessableImageException e)
             {
-                return Problem.Unprocessable(context, "unprocessable-image", "body", e.Reason);
+                return Problem.OfField(context, ServiceProblems.UnprocessableImage, "body", e.Reason);
             }
             finally
             {
@@ -51,7 +51,7 @@ internal static class ThumbnailEndpoints
         .WithChoice("fit", "ThumbnailFit", "inside: within width and height, uncut; cover: exactly width and height, cut in the middle.", isFirstDefault: true, "inside", "cover")
         .WithBinaryBody($"The image: {ImageSniffer.Accepted}.", RefuseType, "image/*", "application/octet-stream")
         .WithBinaryAnswer("The thumbnail.", "image/webp", "image/jpeg", "image/png", "image/avif")
-        .WithProblems(400, 406, 408, 415, 422)
+        .WithProblems(CommonProblems.InvalidRequest, ServiceProblems.NotAcceptable, ServiceProblems.UnsupportedMedia, ServiceProblems.UnprocessableImage)
         .WithMeaning(200, "The thumbnail.", (HeaderNames.Vary, "Accept, where the query does not say the format"));
 
     private static (string Word, ThumbnailFormat Value)[] Formats =>
@@ -63,8 +63,8 @@ internal static class ThumbnailEndpoints
     /// </summary>
     private static ProblemHttpResult? RefuseType(HttpContext context) =>
         context.Request.ContentType?.TrimStart().StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) == true
-            ? Problem.UnsupportedMedia(
-                context, HeaderNames.ContentType,
+            ? Problem.OfField(
+                context, ServiceProblems.UnsupportedMedia, HeaderNames.ContentType,
                 "Content-Type may be image/* or application/octet-stream: a multipart body is a form around the image. "
                 + "Send the image's bytes as the body: with curl, --data-binary @FILE in place of -F.")
             : null;
@@ -91,10 +91,10 @@ internal static class ThumbnailEndpoints
                 });
             }
             if (!ImageSniffer.TryRecognise(body.Span, out ImageKind? kind))
-                return Problem.UnsupportedMedia(context, "body", UnsupportedBody.Explain(body.Span));
+                return Problem.OfField(context, ServiceProblems.UnsupportedMedia, "body", UnsupportedBody.Explain(body.Span));
             image = InspectedImage.Inspect(body, kind.Value, context.RequestServices.GetRequiredService<DecodeLimits>());
             return image.Refusal is { } refusal
-                ? Problem.Unprocessable(context, "unprocessable-image", "body", refusal)
+                ? Problem.OfField(context, ServiceProblems.UnprocessableImage, "body", refusal)
                 : null;
         }
     }
@@ -120,8 +120,9 @@ internal static class ThumbnailEndpoints
             IResult? refusal = query.Refusal;
             if (refusal is null && (format ??= Negotiate(context)) is null)
             {
-                refusal = Problem.NotAcceptable(
-                    context, "Accept may have image/webp, image/jpeg, image/png or image/avif, or a wildcard, with a quality above 0. Or say the format in the query.");
+                refusal = Problem.OfField(
+                    context, ServiceProblems.NotAcceptable, HeaderNames.Accept,
+                    "Accept may have image/webp, image/jpeg, image/png or image/avif, or a wildcard, with a quality above 0. Or say the format in the query.");
             }
             return new ThumbnailHead(new ThumbnailSpec(width, height, format ?? default, fit), refusal);
         }

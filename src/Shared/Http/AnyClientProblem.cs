@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 
 namespace PoolApi;
@@ -12,20 +11,17 @@ namespace PoolApi;
 /// </summary>
 internal static class AnyClientProblem
 {
-    /// <summary>The prefix of every problem's type. The problem's name follows it.</summary>
-    public const string TypePrefix = "urn:poolapi:problem:";
-
     /// <summary>The trace id of a problem. The log lines of the request have the same id.</summary>
     public static string TraceIdOf(Microsoft.AspNetCore.Http.HttpContext context) => Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
 
-    public static async Task WriteAsync(Microsoft.AspNetCore.Http.HttpContext context, ProblemHttpResult problem)
+    public static async Task WriteAsync(Microsoft.AspNetCore.Http.HttpContext context, ProblemDetails problem)
     {
-        await problem.ExecuteAsync(context);
+        await Microsoft.AspNetCore.Http.TypedResults.Problem(problem).ExecuteAsync(context);
         Microsoft.AspNetCore.Http.HttpResponse response = context.Response;
         if (response.HasStarted || response.ContentType is not null) return;
         response.ContentType = "application/problem+json";
         using var json = new Utf8JsonWriter(response.BodyWriter);
-        Write(json, problem.ProblemDetails);
+        Write(json, problem);
         json.Flush();
         await response.BodyWriter.FlushAsync(context.RequestAborted);
     }

@@ -17,10 +17,15 @@ internal static class OperationDocs
             return Task.CompletedTask;
         });
 
-    // Problems that the route may answer, beside those of the pool.
-    public static RouteHandlerBuilder WithProblems(this RouteHandlerBuilder builder, params ReadOnlySpan<int> statuses)
+    // Problems that the route may answer, beside those of the pool: each status with what its problems mean, and with Retry-After.
+    public static RouteHandlerBuilder WithProblems(this RouteHandlerBuilder builder, params ProblemType[] problems)
     {
-        foreach (int status in statuses) builder.ProducesProblem(status);
+        foreach (IGrouping<int, ProblemType> status in problems.GroupBy(static problem => problem.Status))
+        {
+            builder.ProducesProblem(status.Key).WithMeaning(status.Key, ProblemType.Describe(status));
+            if (status.Any(static problem => problem.Retry == ProblemRetry.Later))
+                builder.AddOpenApiOperationTransformer((operation, _, _) => AddRetryAfter(operation, status.Key));
+        }
         return builder;
     }
 
@@ -56,6 +61,20 @@ internal static class OperationDocs
             }
             return Task.CompletedTask;
         });
+
+    // The header Retry-After of a response that is there already.
+    public static Task AddRetryAfter(OpenApiOperation operation, int status)
+    {
+        if (operation.Responses?.GetValueOrDefault(status.ToString(System.Globalization.CultureInfo.InvariantCulture)) is OpenApiResponse answer)
+        {
+            (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())["Retry-After"] = new OpenApiHeader
+            {
+                Description = "Seconds after which it is worth trying again; absent where trying again may not be safe.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.Integer },
+            };
+        }
+        return Task.CompletedTask;
+    }
 
     // A header of the request that may be left out.
     public static RouteHandlerBuilder WithHeader(this RouteHandlerBuilder builder, string name, string description, OpenApiSchema schema) =>

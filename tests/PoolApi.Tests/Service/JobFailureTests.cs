@@ -10,7 +10,7 @@ namespace PoolApi.Tests.Service;
 public class JobFailureTests
 {
     [Theory]
-    [InlineData("/v1/refused", 422, "unprocessable", 1)]
+    [InlineData("/v1/refused", 422, "unprocessable-hash", 1)]
     [InlineData("/v1/unbindable", 500, "internal-error", 2)]
     public async Task A_job_that_ends_before_its_work_begins_ends_all_the_same(string path, int status, string name, int attempts)
     {
@@ -33,7 +33,7 @@ public class JobFailureTests
     private sealed record RefusedLater(IResult? Refusal) : IValidatedRequest
     {
         public static ValueTask<RefusedLater?> BindAsync(HttpContext context) => ValueTask.FromResult<RefusedLater?>(new(
-            context.Features.Get<IRequestStoreFeature>() is null ? Problem.Of(context, StatusCodes.Status422UnprocessableEntity) : null));
+            context.Features.Get<IRequestStoreFeature>() is null ? Problem.Of(context, ServiceProblems.UnprocessableHash) : null));
     }
 
     private sealed record UnbindableLater
