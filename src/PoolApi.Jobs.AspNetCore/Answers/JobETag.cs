@@ -6,6 +6,10 @@ namespace PoolApi.Jobs.AspNetCore.Answers;
 /// <summary>The version of a job as an entity tag, strong: the same version is the same JSON, byte for byte.</summary>
 internal static class JobETag
 {
+    /// <summary>The header by which a client names the versions that it has. The framework reads it.</summary>
+    public static RequestParameter Parameter { get; } = RequestParameter.Header(
+        HeaderNames.IfNoneMatch, "The ETag of the version that the client has.", "\"7\"");
+
     public static string Of(Job job) => string.Create(CultureInfo.InvariantCulture, $"\"{job.Version}\"");
 
     /// <summary>The versions that the client has already (<c>If-None-Match</c>); empty if it names none.</summary>

@@ -1,12 +1,10 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 using PoolApi.Documentation;
 using PoolApi.Jobs.AspNetCore.Answers;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.AspNetCore.Requests;
-using PoolApi.Jobs.AspNetCore.Routes;
 
 namespace PoolApi.Jobs.AspNetCore.Intake;
 
@@ -14,11 +12,11 @@ namespace PoolApi.Jobs.AspNetCore.Intake;
 internal static class AllowJobsDocs
 {
     private const string Json = "application/json";
-    private const string RunAtExample = "2030-01-31T08:00:00Z";
 
     public static Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellation)
     {
-        foreach (OpenApiParameter parameter in Parameters(context.Document!)) (operation.Parameters ??= []).Add(parameter);
+        foreach (RequestParameter parameter in (RequestParameter[])[PreferHeader.OfWork, IdempotencyKeyHeader.Parameter, .. JobParameters.All])
+            (operation.Parameters ??= []).Add(parameter.ToOpenApi(context.Document!));
         string jobs = context.ApplicationServices.GetRequiredService<JobsPath>().Value;
 
         OpenApiResponses responses = operation.Responses ??= [];
@@ -77,55 +75,4 @@ internal static class AllowJobsDocs
         else if (response is OpenApiResponse own)
             own.Description = string.IsNullOrEmpty(own.Description) ? meaning : $"{own.Description}; {meaning}";
     }
-
-    private static IEnumerable<OpenApiParameter> Parameters(OpenApiDocument document)
-    {
-        yield return Header(PreferHeader.Name, string.Create(
-            CultureInfo.InvariantCulture,
-            $"respond-async: 202 and a job, instead of waiting. With wait=N (seconds, 0 to {PreferHeader.MaxWait}) the result itself, if it is there in that time. A longer wait counts as {PreferHeader.MaxWait}."),
-            "respond-async, wait=5");
-        yield return Header(
-            IdempotencyKeyHeader.Name,
-            "The client's own name for this request: sent again under the same key, it is the same job. Without respond-async the answer is the result.",
-            "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"");
-        const string Priority = "With respond-async. Which job is taken first; normal if it is not given.";
-        const string RunAt = "With respond-async. Not before this moment (RFC 3339), at most a year ahead.";
-        const string Timeout = "For a job. Seconds after it is due in which it must end, or it expires.";
-        const string Tags = "For a job. Words to find it by.";
-        yield return Header(JobParameters.PriorityHeader, $"{Priority} One of high, normal, low. Or in the query.", "low");
-        yield return Header(JobParameters.RunAtHeader, $"{RunAt} Or in the query.", RunAtExample);
-        yield return Header(JobParameters.TimeoutHeader, $"{Timeout} 1 to {JobParameters.MaxTimeout}. Or in the query.", "600");
-        yield return Header(JobParameters.TagsHeader, $"{Tags} Separated by commas, up to {JobTags.MaxCount}. Or in the query.", "nightly, customer-7");
-
-        var word = new OpenApiSchema { Type = JsonSchemaType.String, Pattern = JobTags.Pattern };
-        yield return Query(
-            JobParameters.PriorityQuery, Priority, JobDocs.Priorities(document));
-        // Of the format date-time, NSwag would make a method that sends the time without its offset. A text is sent as it is.
-        yield return Query(
-            JobParameters.RunAtQuery, RunAt, new OpenApiSchema { Type = JsonSchemaType.String, Pattern = Rfc3339.Pattern, Examples = [RunAtExample] });
-        yield return Query(
-            JobParameters.TimeoutQuery, Timeout,
-            new OpenApiSchema { Type = JsonSchemaType.Integer, Minimum = "1", Maximum = JobParameters.MaxTimeout.ToString(CultureInfo.InvariantCulture) });
-        yield return Query(
-            JobParameters.TagQuery, Tags, new OpenApiSchema { Type = JsonSchemaType.Array, Items = word, MaxItems = JobTags.MaxCount, UniqueItems = true });
-    }
-
-    private static OpenApiParameter Query(string name, string description, IOpenApiSchema schema) => new()
-    {
-        Name = name,
-        In = ParameterLocation.Query,
-        Required = false,
-        Description = description,
-        Schema = schema,
-    };
-
-    private static OpenApiParameter Header(string name, string description, string example) => new()
-    {
-        Name = name,
-        In = ParameterLocation.Header,
-        Required = false,
-        Description = description,
-        Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-        Example = JsonValue.Create(example),
-    };
 }

@@ -24,7 +24,7 @@ internal sealed class RequestIntake : IRequestIntake
         if (!IsAsked(context.Request)) return null;
         var faults = new JobFaults(context);
         Preference preference = PreferHeader.Read(context.Request);
-        string? key = IdempotencyKeyHeader.Read(context.Request, faults);
+        string? key = IdempotencyKeyHeader.Read(context, faults);
         bool isJob = preference.RespondAsync || key is not null;
         JobParameters? parameters = isJob ? JobParameters.Read(context, faults, JobAccess.MaxPriorityOf(context)) : null;
         // Who forgets to say that it may be done later must not have it done at once, unseen.
@@ -45,5 +45,5 @@ internal sealed class RequestIntake : IRequestIntake
     }
 
     private static bool IsAsked(HttpRequest request) =>
-        request.Headers.ContainsKey(PreferHeader.Name) || request.Headers.ContainsKey(IdempotencyKeyHeader.Name) || JobParameters.AreGiven(request);
+        PreferHeader.OfWork.IsGivenIn(request) || IdempotencyKeyHeader.Parameter.IsGivenIn(request) || JobParameters.AreGiven(request);
 }

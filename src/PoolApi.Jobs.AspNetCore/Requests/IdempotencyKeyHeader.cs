@@ -1,50 +1,42 @@
 using System.Text;
-using Microsoft.Extensions.Primitives;
+using Microsoft.OpenApi;
 using PoolApi.Jobs.AspNetCore.Problems;
 
 namespace PoolApi.Jobs.AspNetCore.Requests;
 
 /// <summary>The header <c>Idempotency-Key</c> (draft-ietf-httpapi-idempotency-key-header): the client's own name for a request.</summary>
 /// <remarks>
-/// By the draft it is a string in quotes (a structured field, RFC 9651); most clients send a bare UUID or token. Both are taken,
-/// and mean the same key. Which signs it may have is the same for both.
+/// By the draft it is a string in quotes (a structured field, RFC 9651); most clients send a bare UUID or token. Both are accepted, and
+/// mean the same key. The same characters are permitted in both.
 /// </remarks>
 internal static class IdempotencyKeyHeader
 {
-    public const string Name = "Idempotency-Key";
-
     /// <summary>The longest key, in characters.</summary>
     public const int MaxLength = 255;
 
     /// <summary>What a key may be, in words.</summary>
     public const string Rule = "1 to 255 visible ASCII characters";
 
-    private const string Allowed = $"it may be {Rule}, in double quotes or (without quotes, commas, semicolons and backslashes) bare, such as a UUID.";
+    public static readonly RequestParameter<string> Parameter = new(
+        "Idempotency-Key", ParameterLocation.Header,
+        "The client's own name for this request: sent again under the same key, it is the same job. Without respond-async the answer is the result.",
+        static _ => RequestParameter.PlainText(),
+        new ParameterRule<string>(
+            $"{Rule}, in double quotes or (without quotes, commas, semicolons and backslashes) bare, such as a UUID", TryParse),
+        example: "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"");
 
     /// <summary>Whether a text, without quotes, may be a key.</summary>
     public static bool IsKey(string text) => text.Length is >= 1 and <= MaxLength && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 
     /// <summary>The key, without the quotes.</summary>
     /// <returns><see langword="null"/> if there is none, or it is a fault.</returns>
-    public static string? Read(HttpRequest request, JobFaults faults)
+    public static string? Read(HttpContext context, JobFaults faults) => Parameter.Read(context, faults);
+
+    private static bool TryParse(string header, out string key)
     {
-        if (!request.Headers.TryGetValue(Name, out StringValues values) || values.Count == 0) return null;
-        if (values.Count > 1)
-        {
-            faults.Add(Name, $"{Name} is given {values.Count} times; {Allowed}");
-            return null;
-        }
-        string text = (values[0] ?? "").Trim(' ', '\t');
-        string? key = text.StartsWith('"') ? Unquote(text) : IsBare(text) ? text : null;
-        if (key is not null && IsKey(key)) return key;
-        faults.Add(Name, text.Length switch
-        {
-            0 => $"{Name} is empty; {Allowed}",
-            // Both quotes, and each character escaped.
-            > (2 * MaxLength) + 2 => $"{Name} is too long; {Allowed}",
-            _ => $"{Name} is not such a key as is taken; {Allowed}",
-        });
-        return null;
+        string text = header.Trim(' ', '\t');
+        key = (text.StartsWith('"') ? Unquote(text) : IsBare(text) ? text : null) ?? "";
+        return IsKey(key);
     }
 
     private static bool IsBare(string text) =>

@@ -1,133 +1,142 @@
 using System.Globalization;
-using Microsoft.Extensions.Primitives;
+using Microsoft.OpenApi;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Threading;
 
 namespace PoolApi.Jobs.AspNetCore.Requests;
 
-/// <summary>How a client wants its job to be run.</summary>
+/// <summary>How a client wants its job to run.</summary>
 /// <remarks>
-/// Each parameter may be in the query or, for requests whose query is not the client's to change, in a header. In both places
-/// it must be the same.
+/// Each parameter may be in the query or, for requests whose query is not the client's to change, in a header. If it is in both places,
+/// the values must be the same.
 /// </remarks>
-/// <param name="Priority">Which of those that are due goes first.</param>
-/// <param name="RunAt">Not before; <see langword="null"/>: at once.</param>
-/// <param name="Timeout">How long after it is due it must have ended; <see langword="null"/>: whenever.</param>
-/// <param name="Tags">Words to find it by, each once.</param>
+/// <param name="Priority">Which of the jobs that are due goes first.</param>
+/// <param name="RunAt">The job does not run before; <see langword="null"/>: it may run at once.</param>
+/// <param name="Timeout">How long after it is due the job must have ended; <see langword="null"/>: it has no deadline.</param>
+/// <param name="Tags">Words to find the job by, each once.</param>
 internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunAt, TimeSpan? Timeout, IReadOnlyList<string> Tags)
 {
-    public const string PriorityQuery = "priority";
-    public const string PriorityHeader = "Job-Priority";
-    public const string RunAtQuery = "runAt";
-    public const string RunAtHeader = "Job-Run-At";
-    public const string TimeoutQuery = "timeout";
-    public const string TimeoutHeader = "Job-Timeout";
-    public const string TagQuery = "tag";
-    public const string TagsHeader = "Job-Tags";
-
     /// <summary>The longest timeout, in seconds: a week.</summary>
     public const int MaxTimeout = 604_800;
 
-    private const string PriorityRule = "one of: high, normal, low";
-    private const string RunAtRule = "a time with its offset (RFC 3339), at most one year ahead, such as 2030-01-31T08:00:00Z";
-    private const string TimeoutRule = "a whole number of seconds from 1 to 604800";
+    private const string RunAtExample = "2030-01-31T08:00:00Z";
+    private const string OrInQuery = "Or in the query.";
 
-    private static readonly (string Query, string Header, bool CanBeWaitedFor)[] Names =
+    private static readonly RequestParameter<WorkPriority> PriorityQuery = RequestParameter.OneOf(
+        "priority", JobPriorities.TypeName, "With respond-async. Which job is taken first; normal if it is not given.", JobPriorities.All);
+
+    // A text: of the format date-time, NSwag would make a method that sends the time without its offset.
+    private static readonly RequestParameter<DateTimeOffset> RunAtQuery = new(
+        "runAt", ParameterLocation.Query, "With respond-async. Not before this moment (RFC 3339), at most a year ahead.",
+        static _ => RequestParameter.PlainText(Rfc3339.Pattern, RunAtExample),
+        static context =>
+        {
+            DateTimeOffset latest = Now(context).AddYears(1);
+            return new ParameterRule<DateTimeOffset>(
+                $"a time with its offset (RFC 3339), at most one year ahead, such as {RunAtExample}",
+                (string text, out DateTimeOffset time) => Rfc3339.TryParse(text, out time) && time <= latest);
+        });
+
+    private static readonly RequestParameter<int> TimeoutQuery = new(
+        "timeout", ParameterLocation.Query, "For a job. Seconds after it is due in which it must end, or it expires.",
+        static _ => new OpenApiSchema { Type = JsonSchemaType.Integer, Minimum = "1", Maximum = MaxTimeout.ToString(CultureInfo.InvariantCulture) },
+        new ParameterRule<int>(
+            string.Create(CultureInfo.InvariantCulture, $"a whole number of seconds from 1 to {MaxTimeout}"), FieldFaults.WholeNumber(1, MaxTimeout)));
+
+    private static readonly RequestParameter TagQuery = new(
+        "tag", ParameterLocation.Query, "For a job. Words to find it by.",
+        static _ => new OpenApiSchema { Type = JsonSchemaType.Array, Items = RequestParameter.PlainText(JobTags.Pattern), MaxItems = JobTags.MaxCount, UniqueItems = true });
+
+    private static readonly RequestParameter<WorkPriority> PriorityHeader =
+        PriorityQuery.AsHeader("Job-Priority", $"One of {string.Join(", ", JobPriorities.Words)}. {OrInQuery}", "low");
+
+    private static readonly RequestParameter<DateTimeOffset> RunAtHeader = RunAtQuery.AsHeader("Job-Run-At", OrInQuery, RunAtExample);
+
+    private static readonly RequestParameter<int> TimeoutHeader = TimeoutQuery.AsHeader("Job-Timeout", $"1 to {MaxTimeout}. {OrInQuery}", "600");
+
+    private static readonly RequestParameter TagsHeader = RequestParameter.Header(
+        "Job-Tags", $"{TagQuery.Description} Separated by commas, up to {JobTags.MaxCount}. {OrInQuery}", "nightly, customer-7");
+
+    private static readonly (RequestParameter Query, RequestParameter Header, bool CanBeWaitedFor)[] Pairs =
     [
         (PriorityQuery, PriorityHeader, false), (RunAtQuery, RunAtHeader, false), (TimeoutQuery, TimeoutHeader, true), (TagQuery, TagsHeader, true),
     ];
 
-    /// <summary>What they are called in the query.</summary>
-    public static IEnumerable<string> QueryNames => Names.Select(static name => name.Query);
+    /// <summary>All of them: first the headers, then those in the query.</summary>
+    public static IReadOnlyList<RequestParameter> All { get; } = [.. Pairs.Select(static p => p.Header), .. Pairs.Select(static p => p.Query)];
 
     /// <summary>Whether a request has any. Cheap for one that has none.</summary>
     public static bool AreGiven(HttpRequest request)
     {
-        foreach (var (query, header, _) in Names)
+        foreach (var (query, header, _) in Pairs)
         {
-            if (request.Headers.ContainsKey(header) || (request.QueryString.HasValue && request.Query.ContainsKey(query))) return true;
+            if (header.IsGivenIn(request) || query.IsGivenIn(request)) return true;
         }
         return false;
     }
 
-    /// <summary>Of a request that becomes no job, each that is given is a fault.</summary>
+    /// <summary>Of a request that becomes no job, each parameter that is given is a fault.</summary>
     public static void Refuse(HttpRequest request, JobFaults faults) => Refuse(
         request, faults, static _ => true, static name => $"{name} is for jobs: send it with the header 'Prefer: respond-async', or leave it out.");
 
-    /// <summary>Of a job whose client waits for the result as for any answer, these are faults: it comes in its turn, and now.</summary>
+    /// <summary>A job whose client waits for the result runs now and in its turn: a priority and a time are faults.</summary>
     public static void RefuseWhenWaitedFor(HttpRequest request, JobFaults faults) => Refuse(
         request, faults, static canBeWaitedFor => !canBeWaitedFor,
         static name => $"{name} is for jobs that nobody waits for: send it with the header 'Prefer: respond-async', or leave it out.");
 
     private static void Refuse(HttpRequest request, JobFaults faults, Predicate<bool> isMeant, Func<string, string> fault)
     {
-        foreach (var (query, header, canBeWaitedFor) in Names)
+        foreach (var (query, header, canBeWaitedFor) in Pairs)
         {
             if (!isMeant(canBeWaitedFor)) continue;
-            if (request.Query.ContainsKey(query)) faults.Add(query, fault(query));
-            if (request.Headers.ContainsKey(header)) faults.Add(header, fault(header));
+            if (query.IsGivenIn(request)) faults.Add(query.Name, fault(query.Name));
+            if (header.IsGivenIn(request)) faults.Add(header.Name, fault(header.Name));
         }
     }
 
-    /// <summary>Reads them; what is wrong is a fault under the name where it is wrong.</summary>
+    /// <summary>Reads them. What is wrong is a fault under the name where it is wrong.</summary>
     /// <param name="context">The request.</param>
     /// <param name="faults">Where the faults go.</param>
     /// <param name="maxPriority">The highest priority that this request may ask for.</param>
     public static JobParameters Read(HttpContext context, JobFaults faults, WorkPriority maxPriority)
     {
-        DateTimeOffset now = (context.RequestServices?.GetService<TimeProvider>() ?? TimeProvider.System).GetUtcNow();
-        DateTimeOffset latest = now.AddYears(1);
-        WorkPriority? priority = Read<WorkPriority>(context, faults, PriorityQuery, PriorityHeader, PriorityRule, JobPriorities.TryParse);
+        WorkPriority? priority = Read(context, faults, PriorityQuery, PriorityHeader);
         if (priority > maxPriority)
         {
-            foreach (string name in (ReadOnlySpan<string>)[PriorityQuery, PriorityHeader])
+            foreach (RequestParameter place in (RequestParameter[])[PriorityQuery, PriorityHeader])
             {
-                if (context.Request.Query.ContainsKey(name) || context.Request.Headers.ContainsKey(name))
-                    faults.Add(name, $"{name} may be at most {maxPriority.ToWord()} for this client.");
+                if (place.IsGivenIn(context.Request)) faults.Add(place.Name, $"{place.Name} may be at most {maxPriority.ToWord()} for this client.");
             }
         }
-        DateTimeOffset? runAt = Read(
-            context, faults, RunAtQuery, RunAtHeader, RunAtRule,
-            (string text, out DateTimeOffset time) => Rfc3339.TryParse(text, out time) && time <= latest);
-        TimeSpan? timeout = Read<TimeSpan>(context, faults, TimeoutQuery, TimeoutHeader, TimeoutRule, TryParseTimeout);
-        return new JobParameters(priority ?? Lower(WorkPriority.Normal, maxPriority), runAt > now ? runAt : null, timeout, ReadTags(context, faults));
+        DateTimeOffset? runAt = Read(context, faults, RunAtQuery, RunAtHeader);
+        TimeSpan? timeout = Read(context, faults, TimeoutQuery, TimeoutHeader) is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+        return new JobParameters(
+            priority ?? Lower(WorkPriority.Normal, maxPriority), runAt > Now(context) ? runAt : null, timeout, ReadTags(context.Request, faults));
     }
 
     /// <summary>The lower one of two priorities.</summary>
     public static WorkPriority Lower(WorkPriority one, WorkPriority other) => one < other ? one : other;
 
-    private static T? Read<T>(HttpContext context, JobFaults faults, string query, string header, string rule, FieldFaults.Parser<T> parse)
+    private static T? Read<T>(HttpContext context, JobFaults faults, RequestParameter<T> query, RequestParameter<T> header)
         where T : struct
     {
-        T? fromQuery = ReadOne(faults, query, context.Request.Query[query], rule, parse);
-        T? fromHeader = ReadOne(faults, header, context.Request.Headers[header], rule, parse);
-        if (fromQuery is { } one && fromHeader is { } other && !one.Equals(other)) faults.Add(query, Contradiction(query, header));
+        T? fromQuery = query.ReadOrNull(context, faults);
+        T? fromHeader = header.ReadOrNull(context, faults);
+        if (fromQuery is { } one && fromHeader is { } other && !one.Equals(other)) faults.Add(query.Name, Contradiction(query, header));
         return fromQuery ?? fromHeader;
     }
 
-    private static T? ReadOne<T>(JobFaults faults, string name, StringValues values, string rule, FieldFaults.Parser<T> parse)
-        where T : struct => faults.TryRead(name, values, rule, parse, out T value) ? value : null;
-
-    private static bool TryParseTimeout(string text, out TimeSpan timeout)
+    private static string[] ReadTags(HttpRequest request, JobFaults faults)
     {
-        // Signs are looked at one by one: the framework's parser overlooks trailing NULs.
-        bool isNumber = !text.AsSpan().ContainsAnyExceptInRange('0', '9')
-            & int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int seconds);
-        timeout = TimeSpan.FromSeconds(seconds);
-        return isNumber && seconds is >= 1 and <= MaxTimeout;
-    }
-
-    private static string[] ReadTags(HttpContext context, JobFaults faults)
-    {
-        string[] fromQuery = [.. context.Request.Query[TagQuery].Select(static tag => tag ?? "")];
-        // A list in a header may have empty places, which are nothing.
-        string[] fromHeader = [.. context.Request.Headers[TagsHeader].SelectMany(static line =>
+        string[] fromQuery = [.. TagQuery.ValuesIn(request).Select(static tag => tag ?? "")];
+        // A list in a header may have empty elements, which count for nothing (RFC 9110, 5.6.1.2).
+        string[] fromHeader = [.. TagsHeader.ValuesIn(request).SelectMany(static line =>
             (line ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
-        CheckTags(faults, TagQuery, fromQuery);
-        CheckTags(faults, TagsHeader, fromHeader);
+        CheckTags(faults, TagQuery.Name, fromQuery);
+        CheckTags(faults, TagsHeader.Name, fromHeader);
         if (fromQuery.Length == 0) return fromHeader;
         if (fromHeader.Length > 0 && !fromQuery.ToHashSet(StringComparer.Ordinal).SetEquals(fromHeader))
-            faults.Add(TagQuery, Contradiction(TagQuery, TagsHeader));
+            faults.Add(TagQuery.Name, Contradiction(TagQuery, TagsHeader));
         return fromQuery;
     }
 
@@ -138,6 +147,8 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
         else if (tags.Distinct(StringComparer.Ordinal).Count() < tags.Length) faults.Add(name, $"{name} has the same tag twice; it may have each once.");
     }
 
-    private static string Contradiction(string query, string header) =>
-        $"{query} and the header {header} say different things; say it in one place, or the same in both.";
+    private static string Contradiction(RequestParameter query, RequestParameter header) =>
+        $"{query.Name} and the header {header.Name} say different things; say it in one place, or the same in both.";
+
+    private static DateTimeOffset Now(HttpContext context) => (context.RequestServices?.GetService<TimeProvider>() ?? TimeProvider.System).GetUtcNow();
 }

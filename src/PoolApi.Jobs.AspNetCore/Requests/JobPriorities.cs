@@ -5,23 +5,20 @@ namespace PoolApi.Jobs.AspNetCore.Requests;
 /// <summary>A job's priority as a word.</summary>
 internal static class JobPriorities
 {
-    public static IReadOnlyList<string> Words { get; } = ["high", "normal", "low"];
+    /// <summary>The name of their type in OpenAPI.</summary>
+    public const string TypeName = "JobPriority";
 
-    public static string ToWord(this WorkPriority priority) => priority switch
-    {
-        WorkPriority.High => "high",
-        WorkPriority.Low => "low",
-        _ => "normal",
-    };
+    public static IReadOnlyList<(string Word, WorkPriority Value)> All { get; } =
+        [("high", WorkPriority.High), ("normal", WorkPriority.Normal), ("low", WorkPriority.Low)];
 
-    public static bool TryParse(string word, out WorkPriority priority)
+    public static IEnumerable<string> Words => All.Select(static each => each.Word);
+
+    public static string ToWord(this WorkPriority priority)
     {
-        foreach (WorkPriority each in (ReadOnlySpan<WorkPriority>)[WorkPriority.High, WorkPriority.Normal, WorkPriority.Low])
+        foreach ((string word, WorkPriority value) in All)
         {
-            priority = each;
-            if (string.Equals(word, each.ToWord(), StringComparison.OrdinalIgnoreCase)) return true;
+            if (value == priority) return word;
         }
-        priority = WorkPriority.Normal;
-        return false;
+        throw new ArgumentOutOfRangeException(nameof(priority), priority, "It is no priority.");
     }
 }

@@ -13,13 +13,26 @@ namespace PoolApi.Jobs.AspNetCore.Requests;
 /// </remarks>
 internal static class PreferHeader
 {
-    public const string Name = "Prefer";
     public const string RespondAsync = "respond-async";
 
     /// <summary>The longest wait, in seconds.</summary>
     public const int MaxWait = 300;
 
+    private const string Name = "Prefer";
     private const string Wait = "wait";
+
+    private static readonly string Longest = string.Create(
+        CultureInfo.InvariantCulture, $"0 to {MaxWait}");
+
+    /// <summary>The header of a request that may become a job.</summary>
+    public static RequestParameter OfWork { get; } = RequestParameter.Header(
+        Name,
+        $"respond-async: 202 and a job, instead of waiting. With wait=N (seconds, {Longest}) the result itself, if it is there in that time. A longer wait counts as {MaxWait}.",
+        "respond-async, wait=5");
+
+    /// <summary>The header of a request for a job.</summary>
+    public static RequestParameter OfJob { get; } = RequestParameter.Header(
+        Name, $"`wait=N`: wait up to N seconds, {Longest}. A longer wait counts as {MaxWait}.", "wait=30");
 
     /// <summary>Reads what the client prefers.</summary>
     public static Preference Read(HttpRequest request)

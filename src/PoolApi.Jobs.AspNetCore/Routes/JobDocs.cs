@@ -35,11 +35,7 @@ internal static class JobDocs
         .WithOperationId("listJobs")
         .WithSummary("Lists jobs, the newest first.")
         .WithDescription("A page says in `next` where the one behind it is. Whatever comes or ends in between, no job is skipped or seen twice.")
-        .WithJobQuery(JobListRequest.StateQuery, "Only jobs in this state.", States)
-        .WithJobQuery(JobListRequest.KindQuery, "Only jobs of this kind: a route without /v1/.", Text("thumbnails"))
-        .WithJobQuery(JobListRequest.TagQuery, "Only jobs with this tag.", Tag())
-        .WithJobQuery(JobListRequest.CursorQuery, "Where the page before ended, as its `next` says it.", Text())
-        .WithJobQuery(JobListRequest.LimitQuery, "How many jobs at most.", Number(1, JobListRequest.MaxLimit, JobListRequest.UsualLimit))
+        .WithParameters(JobListRequest.Parameters)
         .Produces<JobListView>()
         .WithProblems(CommonProblems.InvalidRequest, CommonProblems.StoreUnavailable, CommonProblems.Overloaded)
         .WithMeaning(200, "The jobs, and where there are more.")
@@ -52,8 +48,7 @@ internal static class JobDocs
             "With `Prefer: wait=N` the answer comes when the job has ended; with `If-None-Match` as well, when its version is none of those; "
             + "after N seconds in any case, with the job as it is then.")
         .WithJobId()
-        .WithHeader(PreferHeader.Name, $"`wait=N`: wait up to N seconds, 0 to {PreferHeader.MaxWait}. A longer wait counts as {PreferHeader.MaxWait}.", Text("wait=30"))
-        .WithHeader("If-None-Match", "The ETag of the version that the client has.", Text("\"7\""))
+        .WithParameters(PreferHeader.OfJob, JobETag.Parameter)
         .Produces<JobView>()
         .Produces(StatusCodes.Status304NotModified)
         .WithProblems(CommonProblems.InvalidRequest, JobProblems.NotFound, CommonProblems.StoreUnavailable)
@@ -77,7 +72,7 @@ internal static class JobDocs
         .WithSummary("Sends the job at once and whenever it changes, as server-sent events, until it has ended.")
         .WithDescription("Each event is named `job`, has the job as its data and its version as its id. Of several changes at once only the latest is sent. A comment comes every 15 seconds.")
         .WithJobId()
-        .WithHeader(JobEvents.LastSeenHeader, "The id of the last event that the client has: only newer ones are sent.", Text("7"))
+        .WithParameters(JobEvents.LastSeen)
         .WithBinaryAnswer("The events.", "text/event-stream")
         .WithProblems(CommonProblems.InvalidRequest, JobProblems.NotFound, CommonProblems.StoreUnavailable)
         // 204 is told of in words alone: beside an answer of it, Kiota makes a method that throws the events away.
@@ -117,20 +112,13 @@ internal static class JobDocs
     private static void ShareChoices(IOpenApiSchema job, OpenApiDocument document)
     {
         IDictionary<string, IOpenApiSchema> members = job.Properties!;
-        members["state"] = States(document, members["state"].Description);
-        members["priority"] = Priorities(document, members["priority"].Description);
+        members["state"] = SharedSchemas.Choice(
+            document, JobListRequest.StateTypeName, JobStates.All.Select(static state => state.ToWord()), description: members["state"].Description);
+        members["priority"] = SharedSchemas.Choice(document, JobPriorities.TypeName, JobPriorities.Words, description: members["priority"].Description);
     }
 
-    /// <summary>Which job goes first.</summary>
-    public static IOpenApiSchema Priorities(OpenApiDocument document, string? description = null) =>
-        SharedSchemas.Choice(document, "JobPriority", JobPriorities.Words, description: description);
-
-    private static RouteHandlerBuilder WithJobQuery(this RouteHandlerBuilder route, string name, string description, OpenApiSchema schema) =>
-        route.WithJobQuery(name, description, _ => schema);
-
-    private static RouteHandlerBuilder WithJobQuery(
-        this RouteHandlerBuilder route, string name, string description, Func<OpenApiDocument, IOpenApiSchema> schema) =>
-        route.WithMetadata(new JobQueryParameter(name)).WithParameter(ParameterLocation.Query, name, description, required: false, schema);
+    private static RouteHandlerBuilder WithParameters(this RouteHandlerBuilder route, params RequestParameter[] parameters) =>
+        route.WithParameters(static name => new JobQueryParameter(name), parameters);
 
     private static RouteHandlerBuilder WithJobId(this RouteHandlerBuilder route) => route.AddOpenApiOperationTransformer(static (operation, _, _) =>
     {
@@ -186,22 +174,4 @@ internal static class JobDocs
     private static (string, string) AppliedHeader() => ("Preference-Applied", "Which preferences were heeded.");
 
     private static (string, string) LocationHeader() => ("Location", "Where the job is, relative to the URL of the request.");
-
-    private static IOpenApiSchema States(OpenApiDocument document) => States(document, description: null);
-
-    private static IOpenApiSchema States(OpenApiDocument document, string? description) =>
-        SharedSchemas.Choice(document, "JobState", JobStates.All.Select(static state => state.ToWord()), description: description);
-
-    private static OpenApiSchema Tag() => new() { Type = JsonSchemaType.String, Pattern = JobTags.Pattern };
-
-    private static OpenApiSchema Text(string? example = null) =>
-        new() { Type = JsonSchemaType.String, Examples = example is null ? null : [example] };
-
-    private static OpenApiSchema Number(int min, int max, int usual) => new()
-    {
-        Type = JsonSchemaType.Integer,
-        Minimum = min.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        Maximum = max.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        Default = usual,
-    };
 }

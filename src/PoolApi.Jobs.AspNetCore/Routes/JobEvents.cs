@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Net.ServerSentEvents;
 using System.Text.Json;
+using Microsoft.OpenApi;
 using PoolApi.Jobs.AspNetCore.Answers;
-using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.AspNetCore.Routes;
@@ -15,21 +15,19 @@ namespace PoolApi.Jobs.AspNetCore.Routes;
 /// </remarks>
 internal static class JobEvents
 {
-    public const string LastSeenHeader = "Last-Event-ID";
     public const string EventType = "job";
 
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    /// <summary>The version that the client saw last. A client that has seen none has an empty id.</summary>
+    public static readonly RequestParameter<long> LastSeen = new(
+        "Last-Event-ID", ParameterLocation.Header, "The id of the last event that the client has: only newer ones are sent.",
+        static _ => RequestParameter.PlainText(example: "7"),
+        new ParameterRule<long>("the id of an event of this job, as it was sent: a whole number", static (string text, out long version) =>
+        {
+            version = 0;
+            return text.Length == 0 || long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out version);
+        }));
 
-    /// <summary>The version that the client saw last, 0 if it has seen none.</summary>
-    public static long LastSeen(HttpRequest request, JobFaults faults)
-    {
-        if (!request.Headers.TryGetValue(LastSeenHeader, out var values)) return 0;
-        // An empty id is what a client has that has seen none.
-        if (values.Count == 1 && string.IsNullOrEmpty(values[0])) return 0;
-        if (values.Count == 1 && long.TryParse(values[0], NumberStyles.None, CultureInfo.InvariantCulture, out long version)) return version;
-        faults.Add(LastSeenHeader, $"{LastSeenHeader} may be the id of an event of this job, as it was sent: a whole number.");
-        return 0;
-    }
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     /// <summary>The events from here on.</summary>
     /// <param name="follower">The job.</param>

@@ -104,7 +104,7 @@ internal static class JobRouteEndpoints
         string id, HttpContext context, [FromServices] JobWatch watch, [FromServices] IHostApplicationLifetime lifetime)
     {
         var faults = new JobFaults(context);
-        long seen = JobEvents.LastSeen(context.Request, faults);
+        long seen = JobEvents.LastSeen.Read(context, faults);
         if (faults.Refusal is { } refusal) return refusal;
         if (!JobAccess.TryParseId(id, out Guid job)) return JobRejections.None(context);
         await using JobFollower? follower = await JobFollower.BeginAsync(context, job, watch, lifetime.ApplicationStopping);

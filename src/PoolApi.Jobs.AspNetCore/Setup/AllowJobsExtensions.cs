@@ -39,7 +39,7 @@ public static class AllowJobsExtensions
         if (endpoint.ApplicationServices.GetService<JobKinds>() is null)
             throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' allows jobs, and the app has none: call services.AddJobs().");
         if (endpoint.Metadata.Any(static m => m is JobQueryParameter)) return; // said twice
-        foreach (string name in JobParameters.QueryNames) endpoint.Metadata.Add(new JobQueryParameter(name));
+        foreach (PoolApi.RequestParameter parameter in JobParameters.All.Where(static p => p.IsInQuery)) endpoint.Metadata.Add(new JobQueryParameter(parameter.Name));
         var last = new LateConventions();
         last.AddOpenApiOperationTransformer(AllowJobsDocs.DescribeAsync);
         last.ApplyTo(endpoint);

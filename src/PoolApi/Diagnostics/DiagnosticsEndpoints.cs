@@ -12,8 +12,6 @@ internal static class DiagnosticsEndpoints
 {
     public const string Tag = "diagnostics";
     public const string TagDescription = "Work of known cost, to try the pool and to measure it.";
-    private const int MaxSleepMs = 3_600_000;
-    private const int MaxIterations = 10_000_000;
     private const int ProgressMs = 100;
     private static readonly string[] Methods = ["GET", "POST"];
 
@@ -45,8 +43,7 @@ internal static class DiagnosticsEndpoints
             .RefuseInvalid()
             .AllowJobsIf(jobs)
             .RunOnPool()
-            .WithNumber("ms", "How long, in milliseconds.", 0, MaxSleepMs, required: true, example: 100)
-            .WithFlag("uncooperative", "Do not wake on cancellation.")
+            .WithParameters(SleepRequest.Duration, SleepRequest.IsUncooperative)
             .WithProblems(CommonProblems.InvalidRequest)
             .WithTextAnswer()
             .WithOperationId("runSleep", byPost: "runSleepByPost")
@@ -64,7 +61,7 @@ internal static class DiagnosticsEndpoints
             .RefuseInvalid()
             .AllowJobsIf(jobs)
             .RunOnPool()
-            .WithNumber("iterations", "How many.", 1, MaxIterations, required: true, example: 25_000)
+            .WithParameters(HashRequest.Count)
             .WithProblems(CommonProblems.InvalidRequest)
             .WithTextAnswer()
             .WithOperationId("runHash", byPost: "runHashByPost")
@@ -84,26 +81,31 @@ internal static class DiagnosticsEndpoints
 
     internal sealed record SleepRequest(int Milliseconds, bool Uncooperative, IResult? Refusal) : IValidatedRequest
     {
+        public static readonly RequestParameter<int> Duration =
+            RequestParameter.WholeNumber("ms", "How long, in milliseconds.", 0, 3_600_000, isRequired: true, example: 100);
+
+        public static readonly RequestParameter<bool> IsUncooperative = RequestParameter.Flag("uncooperative", "Do not wake on cancellation.");
+
         public static ValueTask<SleepRequest?> BindAsync(HttpContext context) => ValueTask.FromResult<SleepRequest?>(Read(context));
 
         public static SleepRequest Read(HttpContext context)
         {
-            var query = new QueryReader(context);
-            int ms = query.WholeNumber("ms", 0, MaxSleepMs);
-            bool uncooperative = query.Flag("uncooperative");
-            return new SleepRequest(ms, uncooperative, query.Refusal);
+            var faults = new RequestFaults(context);
+            return new SleepRequest(Duration.Read(context, faults), IsUncooperative.Read(context, faults), faults.Refusal);
         }
     }
 
     internal sealed record HashRequest(int Iterations, IResult? Refusal) : IValidatedRequest
     {
+        public static readonly RequestParameter<int> Count =
+            RequestParameter.WholeNumber("iterations", "How many.", 1, 10_000_000, isRequired: true, example: 25_000);
+
         public static ValueTask<HashRequest?> BindAsync(HttpContext context) => ValueTask.FromResult<HashRequest?>(Read(context));
 
         public static HashRequest Read(HttpContext context)
         {
-            var query = new QueryReader(context);
-            int iterations = query.WholeNumber("iterations", 1, MaxIterations);
-            return new HashRequest(iterations, query.Refusal);
+            var faults = new RequestFaults(context);
+            return new HashRequest(Count.Read(context, faults), faults.Refusal);
         }
     }
 }

@@ -14,32 +14,9 @@ internal static class RouteDocs
     private const string PoolMark = "poolapi-runs-on-pool";
     private const string KeyMark = "poolapi-needs-key";
 
-    /// <summary>A query parameter that is a whole number.</summary>
-    public static RouteHandlerBuilder WithNumber(
-        this RouteHandlerBuilder builder, string name, string description, int min, int max, bool required, int? example = null) =>
-        builder.WithQuery(name, description, required, new OpenApiSchema
-        {
-            Type = JsonSchemaType.Integer,
-            Minimum = min.ToString(System.Globalization.CultureInfo.InvariantCulture),
-            Maximum = max.ToString(System.Globalization.CultureInfo.InvariantCulture),
-            Examples = example is { } value ? [value] : null,
-        });
-
-    /// <summary>A query parameter that is one of a few words.</summary>
-    /// <param name="builder">The route.</param>
-    /// <param name="name">The parameter.</param>
-    /// <param name="type">The name of the words' type in clients.</param>
-    /// <param name="description">What it is for.</param>
-    /// <param name="isFirstDefault">Whether the first word is the default.</param>
-    /// <param name="words">The words.</param>
-    public static RouteHandlerBuilder WithChoice(
-        this RouteHandlerBuilder builder, string name, string type, string description, bool isFirstDefault, params string[] words) =>
-        builder.WithQuery(
-            name, description, required: false, document => SharedSchemas.Choice(document, type, words, isFirstDefault ? words[0] : null));
-
-    /// <summary>A query parameter that is true or false, false by default.</summary>
-    public static RouteHandlerBuilder WithFlag(this RouteHandlerBuilder builder, string name, string description) =>
-        builder.WithQuery(name, description, required: false, new OpenApiSchema { Type = JsonSchemaType.Boolean, Default = false });
+    /// <summary>The parameters of the route. A request with another query parameter is refused.</summary>
+    public static RouteHandlerBuilder WithParameters(this RouteHandlerBuilder builder, params RequestParameter[] parameters) =>
+        builder.WithParameters(static name => new QueryParameterMetadata(name), parameters);
 
     /// <summary>A successful answer of text. To be said where problems are: with those alone, the document would know of no success.</summary>
     public static RouteHandlerBuilder WithTextAnswer(this RouteHandlerBuilder builder) =>
@@ -138,14 +115,4 @@ internal static class RouteDocs
             },
         };
     }
-
-    /// <summary>A query parameter. Requests with another than those that are said so are refused.</summary>
-    public static RouteHandlerBuilder WithQuery(
-        this RouteHandlerBuilder builder, string name, string description, bool required, OpenApiSchema schema) =>
-        builder.WithQuery(name, description, required, _ => schema);
-
-    /// <summary>A query parameter whose schema is, or refers to, a part of the document.</summary>
-    public static RouteHandlerBuilder WithQuery(
-        this RouteHandlerBuilder builder, string name, string description, bool required, Func<OpenApiDocument, IOpenApiSchema> schema) =>
-        builder.WithMetadata(new QueryParameterMetadata(name)).WithParameter(ParameterLocation.Query, name, description, required, schema);
 }

@@ -46,14 +46,14 @@ internal static class JsonBody
 internal sealed class JsonBody<T>(HttpContext context)
     where T : class
 {
-    private Dictionary<string, string[]>? _errors;
+    private readonly RequestFaults _faults = new(context);
     private IResult? _refusal;
 
     public T? Value { get; set; }
 
-    public IResult? Refusal => _refusal ?? (_errors is null ? null : Problem.InvalidRequest(context, _errors));
+    public IResult? Refusal => _refusal ?? _faults.Refusal;
 
     public void Refuse(IResult refusal) => _refusal = refusal;
 
-    public void Fault(string field, string message) => (_errors ??= [])[field] = [message];
+    public void Fault(string field, string message) => _faults.Add(field, message);
 }

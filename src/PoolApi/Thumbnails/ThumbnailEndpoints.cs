@@ -14,7 +14,24 @@ internal static class ThumbnailEndpoints
 {
     public const string Tag = "thumbnails";
     public const string TagDescription = "Smaller images of images.";
-    private const string FormatQuery = "format";
+
+    private static readonly (string Word, ThumbnailFormat Value)[] Formats =
+        [("webp", ThumbnailFormat.Webp), ("jpeg", ThumbnailFormat.Jpeg), ("png", ThumbnailFormat.Png), ("avif", ThumbnailFormat.Avif)];
+
+    private static readonly RequestParameter<int> Width =
+        RequestParameter.WholeNumber("width", "The width, in pixels.", 1, ThumbnailSpec.MaxSide, isRequired: true, example: 320);
+
+    private static readonly RequestParameter<int> Height =
+        RequestParameter.WholeNumber("height", "The height, in pixels; by the image's own proportions if not given.", 1, ThumbnailSpec.MaxSide);
+
+    private static readonly RequestParameter<ThumbnailFormat> Format = RequestParameter.OneOf(
+        "format", "ThumbnailFormat",
+        "The format of the answer; jpg is jpeg. If it is not given, the header Accept chooses, by its qualities; webp where that leaves it open.",
+        Formats, isFirstUsual: false, ("jpg", ThumbnailFormat.Jpeg));
+
+    private static readonly RequestParameter<ThumbnailFit> Fit = RequestParameter.OneOf(
+        "fit", "ThumbnailFit", "inside: within width and height, uncut; cover: exactly width and height, cut in the middle.",
+        [("inside", ThumbnailFit.Inside), ("cover", ThumbnailFit.Cover)], isFirstUsual: true);
 
     public static void MapThumbnails(this IEndpointRouteBuilder endpoints, bool jobs) => endpoints
         .MapPost("/v1/thumbnails", static IResult (ThumbnailRequest request, HttpContext context, CancellationToken cancellation) =>
@@ -40,22 +57,11 @@ internal static class ThumbnailEndpoints
         .WithTags(Tag)
         .WithOperationId("createThumbnail")
         .WithSummary("Makes a thumbnail of an image.")
-        .WithNumber("width", "The width, in pixels.", 1, ThumbnailSpec.MaxSide, required: true, example: 320)
-        .WithNumber("height", "The height, in pixels; by the image's own proportions if not given.", 1, ThumbnailSpec.MaxSide, required: false)
-        .WithChoice(
-            FormatQuery,
-            "ThumbnailFormat",
-            "The format of the answer; jpg is jpeg. If it is not given, the header Accept chooses, by its qualities; webp where that leaves it open.",
-            isFirstDefault: false,
-            [.. Formats.Select(static f => f.Word)])
-        .WithChoice("fit", "ThumbnailFit", "inside: within width and height, uncut; cover: exactly width and height, cut in the middle.", isFirstDefault: true, "inside", "cover")
+        .WithParameters(Width, Height, Format, Fit)
         .WithBinaryBody($"The image: {ImageSniffer.Accepted}.", RefuseType, "image/*", "application/octet-stream")
         .WithBinaryAnswer("The thumbnail.", "image/webp", "image/jpeg", "image/png", "image/avif")
         .WithProblems(CommonProblems.InvalidRequest, ServiceProblems.NotAcceptable, ServiceProblems.UnsupportedMedia, ServiceProblems.UnprocessableImage)
         .WithMeaning(200, "The thumbnail.", (HeaderNames.Vary, "Accept, where the query does not say the format"));
-
-    private static (string Word, ThumbnailFormat Value)[] Formats =>
-        [("webp", ThumbnailFormat.Webp), ("jpeg", ThumbnailFormat.Jpeg), ("png", ThumbnailFormat.Png), ("avif", ThumbnailFormat.Avif)];
 
     /// <summary>
     /// Other types than images are not refused by their name: curl says that any body is a form. But a multipart body has an
@@ -112,12 +118,12 @@ internal static class ThumbnailEndpoints
 
         private static ThumbnailHead Read(HttpContext context)
         {
-            var query = new QueryReader(context);
-            int width = query.WholeNumber("width", 1, ThumbnailSpec.MaxSide);
-            int? height = query.OptionalWholeNumber("height", 1, ThumbnailSpec.MaxSide);
-            ThumbnailFormat? format = query.OptionalOneOf(FormatQuery, Formats, ("jpg", ThumbnailFormat.Jpeg));
-            ThumbnailFit fit = query.OneOf("fit", [("inside", ThumbnailFit.Inside), ("cover", ThumbnailFit.Cover)]);
-            IResult? refusal = query.Refusal;
+            var faults = new RequestFaults(context);
+            int width = Width.TryRead(context, faults, out int given) ? given : 1; // of a request that is refused
+            int? height = Height.ReadOrNull(context, faults);
+            ThumbnailFormat? format = Format.ReadOrNull(context, faults);
+            ThumbnailFit fit = Fit.Read(context, faults);
+            IResult? refusal = faults.Refusal;
             if (refusal is null && (format ??= Negotiate(context)) is null)
             {
                 refusal = Problem.OfField(
@@ -135,7 +141,7 @@ internal static class ThumbnailEndpoints
             // A stored request is its query and body: it has no header Accept. The default needs no word, and what an earlier version
             // has stored has none.
             if (format is not (null or default(ThumbnailFormat)))
-                context.Request.QueryString = context.Request.QueryString.Add(FormatQuery, Array.Find(Formats, f => f.Value == format).Word);
+                context.Request.QueryString = context.Request.QueryString.Add(Format.Name, Array.Find(Formats, f => f.Value == format).Word);
             return format;
         }
     }

@@ -76,26 +76,17 @@ internal static class OperationDocs
         return Task.CompletedTask;
     }
 
-    // A header of the request that may be left out.
-    public static RouteHandlerBuilder WithHeader(this RouteHandlerBuilder builder, string name, string description, OpenApiSchema schema) =>
-        builder.WithParameter(ParameterLocation.Header, name, description, required: false, _ => schema);
-
-    // A parameter whose schema is, or refers to, a part of the document.
-    public static RouteHandlerBuilder WithParameter(
-        this RouteHandlerBuilder builder, ParameterLocation place, string name, string description, bool required,
-        Func<OpenApiDocument, IOpenApiSchema> schema) =>
-        builder.AddOpenApiOperationTransformer((operation, context, _) =>
+    // The parameters of the route.
+    // metadata: Says of the endpoint that it reads a query parameter.
+    public static RouteHandlerBuilder WithParameters(this RouteHandlerBuilder builder, Func<string, object> metadata, IReadOnlyList<RequestParameter> parameters)
+    {
+        foreach (RequestParameter parameter in parameters.Where(static p => p.IsInQuery)) builder.WithMetadata(metadata(parameter.Name));
+        return builder.AddOpenApiOperationTransformer((operation, context, _) =>
         {
-            (operation.Parameters ??= []).Add(new OpenApiParameter
-            {
-                Name = name,
-                In = place,
-                Required = required,
-                Description = description,
-                Schema = schema(context.Document!),
-            });
+            foreach (RequestParameter parameter in parameters) (operation.Parameters ??= []).Add(parameter.ToOpenApi(context.Document!));
             return Task.CompletedTask;
         });
+    }
 
     // Any bytes.
     public static OpenApiSchema Binary() => new() { Type = JsonSchemaType.String, Format = "binary" };
