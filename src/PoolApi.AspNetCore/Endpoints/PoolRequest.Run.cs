@@ -24,19 +24,75 @@ internal sealed partial class PoolRequest
     /// <returns>What the handler returned, or the answer.</returns>
     /// <exception cref="OperationCanceledException">The app's own middleware has cancelled the request; it has the answer.</exception>
     /// <exception cref="InvalidOperationException">An endpoint filter called again before the first call had ended.</exception>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<object?> RunAsync(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
+    public ValueTask<object?> RunAsync(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {
         if (Interlocked.Exchange(ref _isInPool, true))
-            throw new InvalidOperationException("An endpoint filter called the handler again before the first call had ended.");
+            return ValueTask.FromException<object?>(new InvalidOperationException("An endpoint filter called the handler again before the first call had ended."));
         bool ends = _endpoint.HandsOn && _lifetime.TryTakeEnd();
+        // The framework awaits it once, and no endpoint filter can drop it.
+        _isDirect = ends && _accepted is null && _endpoint.Requests is not null;
+        return _isDirect ? RunDirectly(next, invocation) : RunInFrameAsync(next, invocation, ends);
+    }
+
+    /// <summary>
+    /// The short way, for most requests: no frame of this library awaits the work. This object is the result's source, and
+    /// <see cref="TakeResult"/> is the other half of this method.
+    /// </summary>
+    private ValueTask<object?> RunDirectly(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
+    {
+        object? refused;
         try
         {
-            _ended.Reset();
-            _answer?.End(); // of an earlier run, which an endpoint filter has dropped
-            (_answer, _isAnswering) = (null, false);
-            (_next, _invocation, _result, _error) = (next, invocation, null, null);
-            (_hasReturned, _returned) = (false, null);
+            Prepare(next, invocation);
+            refused = Submit();
+            if (refused is null)
+            {
+                if (_lifetime.Outer.IsCancellationRequested) Cancel(); // as in RunInFrameAsync
+                return new ValueTask<object?>(this, _ended.Version);
+            }
+        }
+        catch (OutOfMemoryException) when (IsOutOfMemory)
+        {
+            refused = OutOfMemory();
+        }
+        catch (Exception e)
+        {
+            LeavePool(ends: true);
+            return ValueTask.FromException<object?>(e);
+        }
+        LeavePool(ends: true);
+        return ValueTask.FromResult<object?>(refused);
+    }
+
+    /// <summary>The second half of <see cref="RunDirectly"/>: in the request's own flow, as the framework takes the result.</summary>
+    private object? TakeResult(short token)
+    {
+        bool ends = true;
+        try
+        {
+            WorkOutcome outcome = _ended.GetResult(token);
+            if (outcome == WorkOutcome.Abandoned) return Results.Empty; // answered: see GoOnInPlaceAsync
+            object? answer = Conclude(outcome, _lifetime.Outer);
+            if (_answer is null) return answer;
+            ends = false;
+            return new LastAnswer(this, answer);
+        }
+        catch (OutOfMemoryException) when (IsOutOfMemory)
+        {
+            return OutOfMemory();
+        }
+        finally
+        {
+            LeavePool(ends);
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<object?> RunInFrameAsync(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation, bool ends)
+    {
+        try
+        {
+            Prepare(next, invocation);
             if (_endpoint.LimitsRunTime) _response = HandlerResponse.Attach(Context);
             if (Submit() is { } refused)
             {
@@ -60,11 +116,27 @@ internal sealed partial class PoolRequest
         }
         finally
         {
-            _isAnswering = true; // also if the work was refused or cancelled: the answer that says so is written
-            Volatile.Write(ref _isInPool, false);
-            GiveBackQuota(); // the outcome is known
-            if (ends) Finish(); // the last of this object
+            LeavePool(ends);
         }
+    }
+
+    private void Prepare(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
+    {
+        _ended.Reset();
+        _answer?.End(); // of an earlier run, which an endpoint filter has dropped
+        (_answer, _isAnswering) = (null, false);
+        (_next, _invocation, _result, _error) = (next, invocation, null, null);
+        (_hasReturned, _returned) = (false, null);
+    }
+
+    /// <summary>The outcome is known, or the work was refused.</summary>
+    /// <param name="ends">Whether that ends the request too: then it is the last of this object.</param>
+    private void LeavePool(bool ends)
+    {
+        _isAnswering = true; // also if the work was refused or cancelled: the answer that says so is written
+        Volatile.Write(ref _isInPool, false);
+        GiveBackQuota();
+        if (ends) Finish();
     }
 
     /// <returns>The answer, if the pool does not take it.</returns>
@@ -192,7 +264,26 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>The request's own flow goes on. On the .NET ThreadPool.</summary>
-    public void GoOn() => _ended.SetResult(_outcome);
+    public void GoOn()
+    {
+        if (_isDirect && _outcome == WorkOutcome.Abandoned) _ = GoOnInPlaceAsync(_outcome);
+        else _ended.SetResult(_outcome);
+    }
+
+    /// <summary>The stop has given the work up. Not awaited: it ends by what the framework awaits, and so do its faults.</summary>
+    private async Task GoOnInPlaceAsync(WorkOutcome outcome)
+    {
+        if (_flow is not null) ExecutionContext.Restore(_flow);
+        try
+        {
+            await AnswerInPlaceAsync(outcome);
+            _ended.SetResult(outcome);
+        }
+        catch (Exception e)
+        {
+            _ended.SetException(e);
+        }
+    }
 
     /// <summary>What became of the work.</summary>
     private object? Conclude(WorkOutcome outcome, CancellationToken outer)
@@ -230,9 +321,17 @@ internal sealed partial class PoolRequest
 
     WorkOutcome IValueTaskSource<WorkOutcome>.GetResult(short token) => _ended.GetResult(token);
 
+    object? IValueTaskSource<object?>.GetResult(short token) => TakeResult(token);
+
     ValueTaskSourceStatus IValueTaskSource<WorkOutcome>.GetStatus(short token) => _ended.GetStatus(token);
 
+    ValueTaskSourceStatus IValueTaskSource<object?>.GetStatus(short token) => _ended.GetStatus(token);
+
     void IValueTaskSource<WorkOutcome>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _ended.OnCompleted(continuation, state, token, flags);
+
+    void IValueTaskSource<object?>.OnCompleted(
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _ended.OnCompleted(continuation, state, token, flags);
 }

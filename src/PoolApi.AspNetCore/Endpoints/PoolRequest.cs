@@ -30,7 +30,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// of it is stage 4. Whatever a stage has not given back when the request is over, <see cref="Finish"/> does.
 /// <para>The object serves another request of its endpoint once nobody else can hold it (<see cref="IsReusable"/>).</para>
 /// </remarks>
-internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>
+internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValueTaskSource<object?>
 {
     private const int MostKept = 64; // some 20 KB an endpoint
 
@@ -55,6 +55,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>
     private TaskCompletionSource? _returned; // completes when the handler has returned; null: its request has not ended without it
     private bool _hasReturned;
     private bool _isInPool;
+    private bool _isDirect; // the framework awaits this object, and no frame of this library does
     private bool _hasStarted;
     private WorkOutcome _outcome;
     private object? _result;

@@ -52,7 +52,7 @@ internal static class ServerTiming
         {
             var (ms, fraction) = ServerTimingValues.Milliseconds(request.QueueTime);
             request.Context.Response.Headers.Append(
-                Name, string.Create(CultureInfo.InvariantCulture, $"queue;dur={ms}.{fraction:000}, worker;desc=\"{worker}\""));
+                Name, string.Create(CultureInfo.InvariantCulture, $"queue;dur={ms}.{fraction:D3}, worker;desc=\"{worker}\""));
         }
         return Task.CompletedTask;
     }

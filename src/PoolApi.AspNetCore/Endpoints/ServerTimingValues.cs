@@ -41,7 +41,7 @@ internal sealed class ServerTimingValues
         var (runMs, runFraction) = Milliseconds(run);
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"queue;dur={queueMs}.{queueFraction:000}, run;dur={runMs}.{runFraction:000}, worker;desc=\"{worker}\"");
+            $"queue;dur={queueMs}.{queueFraction:D3}, run;dur={runMs}.{runFraction:D3}, worker;desc=\"{worker}\"");
     }
 
     /// <summary>In microseconds.</summary>
