@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.Data.Sqlite;
 using Microsoft.Win32.SafeHandles;
 using static SQLitePCL.raw;
@@ -33,13 +32,20 @@ internal static class DiskRoom
         try
         {
             if (RandomAccess.GetLength(file) == bytes) return;
-            // Random: a file system that compresses would keep nothing for zeros.
-            RandomAccess.Write(file, RandomNumberGenerator.GetBytes(bytes), 0);
+            RandomAccess.Write(file, Incompressible(bytes), 0);
         }
         catch (IOException)
         {
             RandomAccess.SetLength(file, 0);
         }
+    }
+
+    /// <summary>Random bytes: a file system that compresses would keep nothing for zeros. No secret, so OpenSSL need not be loaded for them.</summary>
+    private static byte[] Incompressible(int length)
+    {
+        var bytes = new byte[length];
+        Random.Shared.NextBytes(bytes);
+        return bytes;
     }
 
     /// <summary>Tries: whether a new file of the index's size does not fit.</summary>
@@ -49,7 +55,7 @@ internal static class DiskRoom
         try
         {
             using SafeFileHandle file = File.OpenHandle(trial, FileMode.CreateNew, FileAccess.Write, options: FileOptions.DeleteOnClose);
-            RandomAccess.Write(file, RandomNumberGenerator.GetBytes(OfIndex), 0);
+            RandomAccess.Write(file, Incompressible(OfIndex), 0);
             return false;
         }
         catch (IOException e)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi;
@@ -86,6 +87,8 @@ try
     }
     StartFaults.HasStarted = true;
     if (settings.Auth.Keys is null) OpenAccessWarning.Write(settings.Urls, app.Logger);
+    // Most of what a start allocates is garbage by now. Without load nothing collects it, and an idle container would hold it for days.
+    if (!RuntimeFeature.IsDynamicCodeSupported) GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     await app.WaitForShutdownAsync();
     return Environment.ExitCode;
 }

@@ -13,6 +13,21 @@ public sealed class HealthcheckTests
         Assert.True(run.ExitCode == 0, run.Text);
     }
 
+    [Theory]
+    [InlineData("Management__Urls")]
+    [InlineData("ASPNETCORE_Management__Urls")]
+    [InlineData("DOTNET_Management__Urls")]
+    public async Task It_finds_the_service_by_the_environment_that_the_service_reads(string variable)
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent);
+        var environment = new Dictionary<string, string> { [variable] = service.Management.Url };
+
+        var run = await ProgramRun.ToEndAsync(
+            await ServiceCommand.CreateAsync(ServiceForm.FrameworkDependent, "/", ["healthcheck"], environment), TimeSpan.FromSeconds(60));
+
+        Assert.True(run.ExitCode == 0, run.Text);
+    }
+
     [Theory, ClassData(typeof(BothForms))]
     public async Task It_ends_with_1_where_nothing_answers(ServiceForm form)
     {

@@ -13,17 +13,17 @@ internal static class PageEndpoints
 
     public static void Map(RouteGroupBuilder group)
     {
-        AssetFiles files = AssetFiles.Own;
-        MapPage("", files.Page("pools.html"));
-        MapPage("/jobs", files.Page("jobs.html"));
-        MapPage("/job", files.Page("job.html"));
+        // The files are read and hashed for the first request of a page: a start needs neither them nor OpenSSL.
+        MapPage("", "pools.html");
+        MapPage("/jobs", "jobs.html");
+        MapPage("/job", "job.html");
         group.MapMethods("/assets/{name}", Reading.Methods, IResult (string name, HttpContext context) =>
         {
-            if (!files.ByHashedName.TryGetValue(name, out Asset? asset)) return TypedResults.NotFound();
+            if (!AssetFiles.Own.ByHashedName.TryGetValue(name, out Asset? asset)) return TypedResults.NotFound();
             return Answer(context, asset, "private, max-age=31536000, immutable");
         });
 
-        void MapPage(string route, Asset page) => group.MapMethods(route, Reading.Methods, IResult (HttpContext context) =>
+        void MapPage(string route, string page) => group.MapMethods(route, Reading.Methods, IResult (HttpContext context) =>
         {
             // Relative links start at the page's folder: without the trailing slash they would start one level above.
             string path = context.Request.Path.Value ?? "";
@@ -34,7 +34,7 @@ internal static class PageEndpoints
                 string to = route.Length == 0 ? $"{last}/" : $"..{route}";
                 return TypedResults.Redirect(to + context.Request.QueryString.ToUriComponent(), permanent: false, preserveMethod: true);
             }
-            return Answer(context, page, "no-cache");
+            return Answer(context, AssetFiles.Own.Page(page), "no-cache");
         });
     }
 

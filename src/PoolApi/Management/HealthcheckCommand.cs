@@ -15,11 +15,10 @@ internal static class HealthcheckCommand
     /// <returns>0 if it is ready, 1 if not.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
-        // Read as the service reads them, environments and files included.
-        ConfigurationManager configuration;
+        IConfiguration configuration;
         try
         {
-            configuration = WebApplication.CreateSlimBuilder(ContentRoot.Options(args)).Configuration;
+            configuration = ServiceConfiguration.Read(args);
         }
         catch (ArgumentException e)
         {

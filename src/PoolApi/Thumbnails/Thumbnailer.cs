@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NetVips;
 using PoolApi.Thumbnails.Inspection;
 
@@ -26,6 +27,7 @@ public static class Thumbnailer
     private const int AvifQuality = 55;
     private const int AvifEffort = 1;
 
+    private const string Library = "libvips.so.42";
     private const string IccProfile = "icc-profile-data";
     private const string Orientation = "orientation";
 
@@ -36,8 +38,7 @@ public static class Thumbnailer
 
     static Thumbnailer()
     {
-        if (!ModuleInitializer.VipsInitialized)
-            throw new InvalidOperationException("libvips could not be loaded", ModuleInitializer.Exception);
+        LoadLibrary();
 
         // One job is one pool worker's; libvips must not spread it over the cores that other workers use.
         NetVips.NetVips.Concurrency = 1;
@@ -54,6 +55,19 @@ public static class Thumbnailer
         // exception says all there is to say. Fatal errors stay audible.
         Log.SetLogHandler("VIPS", Enums.LogLevelFlags.Warning | Enums.LogLevelFlags.Message | Enums.LogLevelFlags.Info, Discard);
         Log.SetLogHandler("GLib-GObject", Enums.LogLevelFlags.Critical | Enums.LogLevelFlags.Warning, Discard);
+    }
+
+    /// <summary>Loads libvips where NetVips's module initializer has not done it: PoolApi.csproj leaves that out of the native program.</summary>
+    private static void LoadLibrary()
+    {
+        if (!ModuleInitializer.VipsInitialized && ModuleInitializer.Exception is null)
+        {
+            // NetVips names its imports as on Windows, libraries that libvips contains included.
+            nint library = NativeLibrary.Load(Library, typeof(Thumbnailer).Assembly, searchPath: null);
+            NativeLibrary.SetDllImportResolver(typeof(ModuleInitializer).Assembly, (_, _, _) => library);
+            ModuleInitializer.VipsInitialized = NetVips.NetVips.Init();
+        }
+        if (!ModuleInitializer.VipsInitialized) throw new InvalidOperationException("libvips could not be loaded", ModuleInitializer.Exception);
     }
 
     /// <summary>

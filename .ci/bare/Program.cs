@@ -1,0 +1,3 @@
+WebApplication app = WebApplication.CreateSlimBuilder(args).Build();
+app.MapGet("/", () => "ok");
+app.Run();

@@ -1,0 +1,29 @@
+using PoolApi.Settings;
+using PoolApi.Tests.Service;
+
+namespace PoolApi.Tests.Settings;
+
+/// <summary>A command reads the settings as the service does: from the same files and arguments, in the same order.</summary>
+/// <remarks>The environment belongs to the whole process of these tests; HealthcheckTests of PoolApi.EndToEnd has it.</remarks>
+public sealed class ServiceConfigurationTests
+{
+    [Theory]
+    [InlineData]
+    [InlineData("--Management:Urls", "http://127.0.0.1:1")]
+    [InlineData("--Urls=http://127.0.0.1:2", "/Management:Urls", "http://127.0.0.1:3")]
+    [InlineData("--environment", "Staging")]
+    [InlineData("--environment", "Staging", "--Management:Urls", "http://127.0.0.1:4")]
+    public void It_is_what_the_host_reads(params string[] args)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("appsettings.json"), """{ "Management": { "Urls": "http://127.0.0.1:5" }, "Urls": "http://127.0.0.1:6" }""");
+        File.WriteAllText(folder.File("appsettings.Staging.json"), """{ "Management": { "Urls": "http://127.0.0.1:7" } }""");
+        string[] all = [.. args, "--ContentRoot", Path.GetDirectoryName(folder.File("x"))!];
+
+        using ConfigurationManager host = WebApplication.CreateSlimBuilder(ContentRoot.Options(all)).Configuration;
+        IConfiguration command = ServiceConfiguration.Read(all);
+
+        foreach (string key in (string[])["Management:Urls", "Urls", "HTTP_PORTS"]) Assert.Equal((key, host[key]), (key, command[key]));
+        Assert.StartsWith("http://127.0.0.1:", command["Management:Urls"], StringComparison.Ordinal);
+    }
+}
