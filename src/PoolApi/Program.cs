@@ -56,6 +56,7 @@ try
 
     WebApplication app = builder.Build();
     await using var disposal = new BoundedDisposal(app, TimeSpan.FromMilliseconds(500));
+    app.UseSecurityHeaders();
     app.UseExceptionHandler();
     app.UseStatusCodePages();
     app.UseManagementGuard(settings.Auth.Keys);

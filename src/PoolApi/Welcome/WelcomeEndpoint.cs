@@ -6,6 +6,10 @@ namespace PoolApi.Welcome;
 /// <summary>GET / on the API port: what this is, where to look, what to type.</summary>
 internal static class WelcomeEndpoint
 {
+    // The page has one style, and nothing else. A test compares the hash.
+    private const string Policy =
+        "default-src 'none'; style-src 'sha256-GnF9g5PcGZdx5mxKgIE80NKWyaJMC6r2XaH41TJ4+xg='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
     public static void MapWelcome(this IEndpointRouteBuilder endpoints, bool diagnostics, bool jobs, bool keys) => endpoints
         .MapGet("/", (HttpContext context, ServerUrls urls) =>
         {
@@ -17,6 +21,7 @@ internal static class WelcomeEndpoint
             // Single quotes keep a shell from looking for variables; who copies the line puts a key in.
             string curl = keys ? $"curl -H '{ApiKeys.Header}: YOUR-KEY'" : "curl";
             bool html = context.Request.GetTypedHeaders().Accept.Any(static a => a.MediaType == "text/html");
+            if (html) context.Response.Headers.ContentSecurityPolicy = Policy;
             return html
                 ? TypedResults.Content(Page(curl, api, management, diagnostics, jobs, DocumentFrom(context.Request)), "text/html; charset=utf-8")
                 : TypedResults.Content(Text(curl, api, management, diagnostics, jobs), "text/plain; charset=utf-8");

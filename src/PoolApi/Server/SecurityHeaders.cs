@@ -1,0 +1,28 @@
+namespace PoolApi.Server;
+
+/// <summary>What every response tells a browser: do not guess its type, say no address to other sites, and let no other page frame it.</summary>
+/// <remarks>An endpoint that has said something itself, as the pages do, is left alone.</remarks>
+internal static class SecurityHeaders
+{
+    public const string ReferrerPolicyName = "Referrer-Policy";
+
+    // For whatever is no page: a browser that shows it loads nothing and runs nothing.
+    private const string NoPage = "default-src 'none'; frame-ancestors 'none'";
+
+    /// <summary>Before everything that answers.</summary>
+    public static void UseSecurityHeaders(this WebApplication app) => app.Use(static rest => context =>
+    {
+        // As the response starts: the answer to an exception begins with no headers at all.
+        context.Response.OnStarting(Add, context.Response);
+        return rest(context);
+    });
+
+    private static Task Add(object response)
+    {
+        IHeaderDictionary headers = ((HttpResponse)response).Headers;
+        headers.XContentTypeOptions = "nosniff";
+        headers.TryAdd(ReferrerPolicyName, "no-referrer");
+        if (headers.ContentSecurityPolicy.Count == 0) headers.ContentSecurityPolicy = NoPage;
+        return Task.CompletedTask;
+    }
+}
