@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace PoolApi.Dashboard.Streams;
@@ -7,13 +6,10 @@ namespace PoolApi.Dashboard.Streams;
 /// <summary>Helpers that write the pages' JSON with <see cref="Utf8JsonWriter"/>, without types for a serializer.</summary>
 internal static class Json
 {
-    // Relaxed escaping is safe here: the pages set it as text, never as HTML.
-    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     public static byte[] Write(Action<Utf8JsonWriter> write)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(buffer, Options)) write(json);
+        using (var json = new Utf8JsonWriter(buffer, ReadableJson.WriterOptions)) write(json);
         return buffer.WrittenSpan.ToArray();
     }
 

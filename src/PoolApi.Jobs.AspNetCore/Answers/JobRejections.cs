@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Mvc;
@@ -78,13 +77,9 @@ internal static class JobRejections
     private static string HowToRetry(HttpContext context, Job job) => $"To have it run again, POST {JobLinks.Path(context, job.Id)}:retry.";
 }
 
-/// <summary>A problem that is kept as a job's result.</summary>
+/// <summary>A problem that is stored as a job's result.</summary>
 [JsonSerializable(typeof(ProblemDetails))]
 internal sealed partial class KeptProblemJson : JsonSerializerContext
 {
-    /// <summary>Quotes and signs as they are, not as \uXXXX: people read this, and nothing puts it into HTML.</summary>
-    public static KeptProblemJson Readable { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
-    {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    public static KeptProblemJson Readable { get; } = new(ReadableJson.NewOptions());
 }

@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using PoolApi.Jobs.AspNetCore.Requests;
@@ -11,22 +10,22 @@ namespace PoolApi.Jobs.AspNetCore.Answers;
 [Description("A job as it is at one moment. Times are in UTC.")]
 internal sealed record JobView
 {
-    [Description("Its name for ever. Ids sort by when the jobs came.")]
+    [Description("The job's id. Ids sort by the time of acceptance.")]
     public required Guid Id { get; init; }
 
     [Description("What it runs: the route without /v1/.")]
     public required string Kind { get; init; }
 
-    [Description("Where it is; succeeded, failed, cancelled and expired are final unless it is retried.")]
+    [Description("The state; succeeded, failed, cancelled and expired are final unless the job is retried.")]
     public required string State { get; init; }
 
     [Description("How many attempts have begun, the running one included.")]
     public required int Attempt { get; init; }
 
-    [Description("Which of those that are due goes first.")]
+    [Description("Which of the jobs that are due runs first.")]
     public required string Priority { get; init; }
 
-    [Description("The client's own words to find it by.")]
+    [Description("The words by which the client finds the job.")]
     public required IReadOnlyList<string> Tags { get; init; }
 
     [Description("When it was accepted.")]
@@ -35,34 +34,34 @@ internal sealed record JobView
     [Description("When the latest attempt began.")]
     public required string? StartedAt { get; init; }
 
-    [Description("When it came to a final state.")]
+    [Description("When it reached a final state.")]
     public required string? FinishedAt { get; init; }
 
-    [Description("How far the running attempt is, 0 to 1, if it says so.")]
+    [Description("The progress of the running attempt, 0 to 1; null if it reports none.")]
     public required double? Progress { get; init; }
 
-    [Description("The instance that has it, or had it last.")]
+    [Description("The instance that runs the job, or ran it last.")]
     public required string? Worker { get; init; }
 
     [Description("What went wrong in the latest attempt that failed.")]
     public required JobErrorView? Error { get; init; }
 
-    [Description("Where else to look.")]
+    [Description("Where the job, its result and its events are.")]
     public required JobLinksView Links { get; init; }
 
     [Description("How many attempts it has.")]
     public required int MaxAttempts { get; init; }
 
-    [Description("It is not begun before.")]
+    [Description("It does not begin before this time.")]
     public required string RunAt { get; init; }
 
-    [Description("It must have ended by then, or it expires; null: whenever.")]
+    [Description("It expires if it has not ended by this time; null: it has no deadline.")]
     public required string? Deadline { get; init; }
 
-    [Description("Somebody wants it cancelled, and it has not stopped yet.")]
+    [Description("Its cancellation was requested, and it has not stopped yet.")]
     public required bool CancelRequested { get; init; }
 
-    [Description("Grows with every change; the ETag, and the id of its event.")]
+    [Description("Grows with every change. It is the ETag of the job and the id of its event.")]
     public required long Version { get; init; }
 
     public static JobView Of(Job job, JobLinks links) => new()
@@ -94,7 +93,7 @@ internal sealed record JobView
 [Description("What went wrong.")]
 internal sealed record JobErrorView([property: Description("The problem's name.")] string Name, [property: Description("What to do.")] string Detail);
 
-/// <summary>Where what belongs to a job is.</summary>
+/// <summary>The links of a job.</summary>
 [Description("References relative to the URL of the request.")]
 internal sealed record JobLinksView(string Self, string Result, string Events);
 
@@ -104,16 +103,12 @@ internal sealed record JobListView(
     IReadOnlyList<JobView> Jobs,
     [property: Description("Where the next page is, relative to the URL of the request; null: this is the last.")] string? Next);
 
-/// <summary>What the jobs routes write.</summary>
+/// <summary>The types that the routes of jobs write.</summary>
 [JsonSerializable(typeof(JobView))]
 [JsonSerializable(typeof(JobListView))]
 [JsonSerializable(typeof(Dictionary<string, string[]>))]
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
 internal sealed partial class JobJson : JsonSerializerContext
 {
-    /// <summary>Quotes and signs as they are: people read this, and nothing puts it into HTML.</summary>
-    public static JobJson Readable { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
-    {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    public static JobJson Readable { get; } = new(ReadableJson.NewOptions());
 }

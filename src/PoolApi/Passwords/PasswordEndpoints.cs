@@ -1,6 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.Json;
 using PoolApi.Documentation;
@@ -15,7 +13,7 @@ internal static class PasswordEndpoints
     public const string Tag = "passwords";
     public const string TagDescription = "Password hashes, made and verified.";
 
-    /// <summary>How its bodies are read and written.</summary>
+    /// <summary>Adds the JSON types of the bodies.</summary>
     public static void AddPasswords(this IServiceCollection services) =>
         services.Configure<JsonOptions>(static options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, PasswordJson.Default));
 
@@ -39,7 +37,7 @@ internal static class PasswordEndpoints
             {
                 context.Response.Headers.CacheControl = "no-store";
                 bool valid = PasswordHasher.Verify(request.Password, request.Hash);
-                return TypedResults.Json(new PasswordVerification(valid), PasswordJson.Default.PasswordVerification);
+                return TypedResults.Json(new PasswordVerification(valid), PasswordJson.Readable.PasswordVerification);
             })
             .RefuseInvalid()
             .RunOnPool()
@@ -102,7 +100,7 @@ internal sealed record PasswordHash(string Hash);
 /// <summary>The answer: whether the password belongs to the hash.</summary>
 internal sealed record PasswordVerification(bool Valid);
 
-/// <summary>What the password routes read and write.</summary>
+/// <summary>The types that the password routes read and write.</summary>
 [JsonSerializable(typeof(HashPasswordBody))]
 [JsonSerializable(typeof(VerifyPasswordBody))]
 [JsonSerializable(typeof(PasswordHash))]
@@ -110,9 +108,6 @@ internal sealed record PasswordVerification(bool Valid);
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, AllowDuplicateProperties = false)]
 internal sealed partial class PasswordJson : JsonSerializerContext
 {
-    /// <summary>A hash has plus signs: people copy it from the answer, so it is not written with \u002B.</summary>
-    public static PasswordJson Readable { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
-    {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    /// <summary>A hash has plus signs, which people copy from the response: it must not have \u002B in their place.</summary>
+    public static PasswordJson Readable { get; } = new(ReadableJson.NewOptions());
 }

@@ -1,13 +1,11 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Mvc;
 
 namespace PoolApi.Problems;
 
 /// <summary>
-/// Writes problem details to every client. The framework's own writer says nothing to a client whose Accept header asks for
-/// images only, which is what callers of the thumbnails send.
+/// Writes problem details to every client. The framework's own writer writes no body for a client whose Accept header asks for images only,
+/// as clients of the thumbnails do.
 /// </summary>
 internal sealed class ProblemWriter : IProblemDetailsWriter
 {
@@ -21,14 +19,10 @@ internal sealed class ProblemWriter : IProblemDetailsWriter
     }
 }
 
-/// <summary>What problem details are made of.</summary>
+/// <summary>The types that problem details consist of.</summary>
 [JsonSerializable(typeof(ProblemDetails))]
 [JsonSerializable(typeof(Dictionary<string, string[]>))]
 internal sealed partial class ProblemJson : JsonSerializerContext
 {
-    /// <summary>Quotes and signs as they are, not as \uXXXX: people read this, and nothing puts it into HTML.</summary>
-    public static ProblemJson Readable { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
-    {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    public static ProblemJson Readable { get; } = new(ReadableJson.NewOptions());
 }

@@ -20,7 +20,7 @@ internal static class AnyClientProblem
         Microsoft.AspNetCore.Http.HttpResponse response = context.Response;
         if (response.HasStarted || response.ContentType is not null) return;
         response.ContentType = "application/problem+json";
-        using var json = new Utf8JsonWriter(response.BodyWriter);
+        using var json = new Utf8JsonWriter(response.BodyWriter, ReadableJson.WriterOptions);
         Write(json, problem);
         json.Flush();
         await response.BodyWriter.FlushAsync(context.RequestAborted);

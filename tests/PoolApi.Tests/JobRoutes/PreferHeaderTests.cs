@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using PoolApi.Tests.JobRoutes.Support;
 
 namespace PoolApi.Tests.JobRoutes;
@@ -30,6 +31,17 @@ public class PreferHeaderTests
         Preference preference = PreferHeader.Read(given.Context.Request);
         Assert.Equal((respondAsync, wait), (preference.RespondAsync, (int?)preference.Wait?.TotalSeconds));
         given.AssertRight();
+    }
+
+    /// <summary>Why there is a reader of its own: the grammar is *( OWS ";" [ OWS parameter ] ). Once the framework reads both, it can go.</summary>
+    [Theory]
+    [InlineData("respond-async; ; x=1")]
+    [InlineData("respond-async;")]
+    [InlineData("respond-async, wait=5")]
+    public void The_framework_does_not_read_what_RFC_7240_permits(string line)
+    {
+        Assert.False(NameValueWithParametersHeaderValue.TryParse(line, out _));
+        Assert.True(PreferHeader.Read(new HeaderCase("", ("Prefer", [line])).Context.Request).RespondAsync);
     }
 
     [Theory]
