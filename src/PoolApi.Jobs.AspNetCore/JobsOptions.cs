@@ -6,7 +6,7 @@ namespace PoolApi.Jobs.AspNetCore;
 /// <summary>How an app keeps and runs jobs. Validated at the start.</summary>
 public sealed class JobsOptions
 {
-    /// <summary>The longest that a stored body or result may be, whatever is set: what a row of either store surely takes.</summary>
+    /// <summary>The highest value of <see cref="MaxPayloadBytes"/> and <see cref="MaxResultBytes"/>: a row of either store can hold it.</summary>
     public const int MaxBytes = JobRanges.MaxBytes;
 
     private static readonly JobOptions Defaults = new();
@@ -28,11 +28,12 @@ public sealed class JobsOptions
 
     /// <summary>
     /// How many bytes the bodies and results of the jobs that the instance runs may have together, not less than
-    /// <see cref="MaxPayloadBytes"/>. Each pool that runs jobs has an equal part of them. <see langword="null"/>: a quarter of the memory that the runtime may use, at most 256 MiB.
+    /// <see cref="MaxPayloadBytes"/>. Each pool that runs jobs has an equal part of them. <see langword="null"/>: a quarter of the memory
+    /// that the runtime may use, at most 256 MiB.
     /// </summary>
     public long? MemoryBytes { get; set; }
 
-    /// <summary>How long after an instance has died others take on its jobs, 3 s to 1 h.</summary>
+    /// <summary>How long after the death of an instance other instances run its jobs, 3 s to 1 h.</summary>
     public TimeSpan Lease { get; set; } = Defaults.Lease;
 
     /// <summary>How long a finished job keeps its body and result, 1 s to 3650 days. The job is gone altogether after twice as long.</summary>
@@ -41,16 +42,16 @@ public sealed class JobsOptions
     /// <summary>The share of the workers' time that jobs can count on while requests keep all workers busy, 0 to 1.</summary>
     public double Share { get; set; } = Defaults.Share;
 
-    /// <summary>How often a job is begun again because its instance died, 0 to 1000. Then it has failed, as <c>poison</c>.</summary>
+    /// <summary>How often a job runs again because its instance died, 0 to 1000. Then the job fails as <c>poison</c>.</summary>
     public int MaxRedeliveries { get; set; } = Defaults.MaxRedeliveries;
 
     /// <summary>The pause before the second attempt, 1 ms to 1 h. Each further one is twice as long, up to five minutes.</summary>
     public TimeSpan RetryDelay { get; set; } = Defaults.RetryDelay;
 
     /// <summary>
-    /// The client whose request it is, by which a job belongs to the client that made it: only that client sees the job, and an
-    /// <c>Idempotency-Key</c> is its own. A request whose client is <see langword="null"/> gets 401. Not set: there are no clients to
-    /// tell apart, and whoever reaches the routes sees every job.
+    /// Names the client of a request. A job belongs to the client that made it: only that client sees the job, and each client has its own
+    /// <c>Idempotency-Key</c>s. A request whose client is <see langword="null"/> gets 401. Not set: the app does not tell clients apart, and
+    /// every request that reaches the routes sees every job.
     /// </summary>
     public Func<HttpContext, string?>? Client { get; set; }
 
@@ -62,11 +63,11 @@ public sealed class JobsOptions
 
     /// <summary>
     /// The highest priority that a request may give to its job. A request that asks for more gets 400. Not set:
-    /// <see cref="WorkPriority.High"/>.
+    /// <see cref="WorkPriority.High"/>. A request that becomes no job has the priority of its endpoint, which a client cannot choose.
     /// </summary>
     public Func<HttpContext, WorkPriority>? MaxPriority { get; set; }
 
-    /// <summary>What a stored request keeps beside the usual, on every endpoint that allows jobs.</summary>
+    /// <summary>What jobs of every endpoint store of their requests in addition to the method, path, query, content type and body.</summary>
     public RequestCapture Capture { get; } = new();
 
     internal JobOptions ToRunning() => new()
@@ -79,7 +80,7 @@ public sealed class JobsOptions
         RetryDelay = RetryDelay,
     };
 
-    /// <summary>What is wrong with the options, each named with what it may be.</summary>
+    /// <summary>The faults of the options. Each names the option and what it may be.</summary>
     internal IEnumerable<string> Faults()
     {
         return new[]

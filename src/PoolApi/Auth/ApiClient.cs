@@ -6,7 +6,7 @@ namespace PoolApi.Auth;
 /// <param name="Name">Its name.</param>
 /// <param name="Role">What it may do.</param>
 /// <param name="MaxConcurrency">Requests for work that it may have in the pool; <see langword="null"/>: as many as <c>Auth:MaxConcurrency</c> says.</param>
-/// <param name="MaxPriority">The highest priority that its jobs may have.</param>
+/// <param name="MaxPriority">The highest priority of its jobs. Other requests have the priority of their route, which no client can choose.</param>
 internal sealed record ApiClient(string Name, ApiRole Role = ApiRole.Work, int? MaxConcurrency = null, WorkPriority MaxPriority = WorkPriority.High)
 {
     /// <summary>Whether it may send work.</summary>
