@@ -5,7 +5,7 @@ public sealed class AllowJobsOptions
 {
     private int? _maxAttempts;
 
-    /// <summary>How many attempts its jobs have, 1 to 100; <see langword="null"/>: as many as <see cref="JobsOptions.MaxAttempts"/>.</summary>
+    /// <summary>How many attempts a job of the endpoint has, 1 to 100; <see langword="null"/>: <see cref="JobsOptions.MaxAttempts"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is out of its range.</exception>
     public int? MaxAttempts
     {
@@ -18,6 +18,6 @@ public sealed class AllowJobsOptions
         }
     }
 
-    /// <summary>What is kept of a request beside the usual. Adds to what <see cref="JobsOptions.Capture"/> keeps.</summary>
+    /// <summary>What a job stores of its request in addition to the method, path, query, content type and body. Adds to <see cref="JobsOptions.Capture"/>.</summary>
     public RequestCapture Capture { get; } = new();
 }

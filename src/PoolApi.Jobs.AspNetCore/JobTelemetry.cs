@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.AspNetCore;
 
-/// <summary>Under which names an app collects what jobs tell of themselves.</summary>
+/// <summary>The names under which an app collects the telemetry of jobs.</summary>
 public static class JobTelemetry
 {
     /// <summary>The source of the spans: one for each attempt.</summary>

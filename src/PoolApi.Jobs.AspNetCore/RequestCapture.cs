@@ -3,12 +3,12 @@ using System.Buffers;
 namespace PoolApi.Jobs.AspNetCore;
 
 /// <summary>
-/// What a stored request keeps beside the usual: headers by name, and the user. Said of an endpoint, or of the app. Not thread-safe while
-/// it is being said.
+/// What a job stores of its request in addition to the method, path, query, content type and body: headers by name, and the user. Set for one
+/// endpoint, or for the whole app. Not thread-safe while it is configured.
 /// </summary>
 /// <remarks>
-/// Headers that are known to be secrets are refused: a job outlives the request, and who reads the store could act as the client. Other
-/// headers, the query string and the claims are stored as they are: keep no secret in them.
+/// Headers that are known to be secrets are refused: a job outlives its request, and a reader of the store could act as the client. Other
+/// headers, the query string and the claims are stored as they are: put no secret into them.
 /// </remarks>
 public sealed class RequestCapture
 {
@@ -21,7 +21,7 @@ public sealed class RequestCapture
         "X-XSRF-Token", "X-Amz-Security-Token",
     };
 
-    /// <summary>They say something of one connection, and mean nothing on another.</summary>
+    /// <summary>Headers that describe one connection: they have no meaning when the job runs.</summary>
     private static readonly HashSet<string> OfConnection = new(StringComparer.OrdinalIgnoreCase)
     {
         "Connection", "Expect", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
@@ -69,13 +69,13 @@ public sealed class RequestCapture
                     nameof(names));
             }
             if (OfConnection.Contains(name))
-                throw new ArgumentException($"The header {name} is of one connection, and means nothing when a job runs.", nameof(names));
+                throw new ArgumentException($"The header {name} describes one connection, and has no meaning when a job runs.", nameof(names));
             if (!Usual.Contains(name)) _headers.Add(name);
         }
         return this;
     }
 
-    /// <summary>Keeps what another one keeps, too.</summary>
+    /// <summary>Adds what another one stores.</summary>
     public RequestCapture Add(RequestCapture other)
     {
         HasUser |= other.HasUser;

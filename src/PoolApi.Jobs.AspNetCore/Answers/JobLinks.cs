@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.AspNetCore.Answers;
 
-/// <summary>Where a job and what belongs to it is found, as references relative to the URL of one request.</summary>
+/// <summary>The links to a job, its result, its events and the list, relative to the URL of one request.</summary>
 internal sealed class JobLinks
 {
     private readonly string _list;
@@ -25,6 +25,6 @@ internal sealed class JobLinks
     /// <summary>The list with this query.</summary>
     public string List(QueryString query) => _list + query.ToUriComponent();
 
-    /// <summary>The path of a job, for the text of a problem: people read it, and the same text is stored for clients of other URLs.</summary>
+    /// <summary>The absolute path of a job, for the detail of a problem. A detail can be stored, and read later under another URL.</summary>
     public static string Path(HttpContext context, Guid id) => $"{JobsPath.Of(context)}/{id:D}";
 }

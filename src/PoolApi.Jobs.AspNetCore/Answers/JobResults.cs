@@ -5,21 +5,21 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.AspNetCore.Answers;
 
-/// <summary>What a job came to, as the answer to whoever asks for it.</summary>
+/// <summary>Answers a request with the outcome of a job.</summary>
 internal static class JobResults
 {
     /// <summary>
-    /// The answer that the work gave, if it gave one: of a success, and of a failure too. Otherwise a problem that says why
-    /// there is none. Its bytes count until the client has read them; if there is no room for them, they are not read from the store.
+    /// The response that the work gave, of a success or of a failure. Without one, a problem that says why. The bytes of the response count
+    /// in the budget of unread answers until the client has read them. If the budget has no room, the response is not read from the store.
     /// </summary>
     /// <param name="context">The request.</param>
     /// <param name="store">The store.</param>
-    /// <param name="id">The job. One that is another client's is none.</param>
-    /// <param name="withLocation">Say where the result is found (<c>Content-Location</c>): for answers to other requests than for it.</param>
+    /// <param name="id">The job. A job of another client is answered as if it did not exist.</param>
+    /// <param name="withLocation">Add <c>Content-Location</c>, the URL of the result: for a request that is not one for the result.</param>
     public static async Task<IResult> ReadAsync(HttpContext context, IJobStore store, Guid id, bool withLocation = false)
     {
         var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
-        // Room for a small one is taken before its length is known, so that it takes one look.
+        // The room for a small result is reserved before its length is known: then one query reads it.
         if (answers.TryTake(context, BodyLimits.Inline) is not { } lease) return NoRoom(context);
         JobWithResult? outcome = await store.GetResultAsync(id, BodyLimits.Inline, context.RequestAborted);
         // A job that was retried meanwhile may have a longer result by now.
@@ -33,7 +33,7 @@ internal static class JobResults
         return Of(context, outcome, lease, withLocation);
     }
 
-    /// <summary>An answer of many bytes that was made here.</summary>
+    /// <summary>A large response that this instance made. It counts in the same budget.</summary>
     public static IResult Bytes(HttpContext context, string contentType, byte[] body) =>
         context.RequestServices.GetRequiredService<AnswerBudget>().TryTake(context, body.Length) is { } lease
             ? new StoredAnswer(new JobResult(StatusCodes.Status200OK, contentType, body), body.Length, lease)
@@ -59,7 +59,7 @@ internal static class JobResults
         context, CommonProblems.Overloaded,
         "There is no room for this answer: other clients have not read theirs yet. Try again after the time in Retry-After.", StoreUnavailable.RetryAfter);
 
-    /// <summary>202: where the job is, and how.</summary>
+    /// <summary>202, with the URL of the job and the job itself.</summary>
     public static JsonHttpResult<JobView> Accepted(HttpContext context, Job job)
     {
         var links = JobLinks.From(context.Request);
@@ -68,14 +68,14 @@ internal static class JobResults
         return TypedResults.Json(JobView.Of(job, links), JobJson.Readable.JobView, statusCode: StatusCodes.Status202Accepted);
     }
 
-    /// <summary>Says once more what the work said when it ran.</summary>
+    /// <summary>Sends the response that the work gave when it ran.</summary>
     private sealed class StoredAnswer(JobResult result, long length, AnswerLease lease) : IResult
     {
         public async Task ExecuteAsync(HttpContext httpContext)
         {
             HttpResponse response = httpContext.Response;
             response.StatusCode = result.Status;
-            // Such have no body, and the server refuses to write one.
+            // These statuses have no body, and the server refuses to write one.
             if (result.Status is StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified) return;
             response.ContentType = result.ContentType;
             response.ContentLength = length;

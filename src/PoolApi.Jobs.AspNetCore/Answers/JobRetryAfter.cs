@@ -4,8 +4,8 @@ namespace PoolApi.Jobs.AspNetCore.Answers;
 
 /// <summary>When it is worth asking for a job again.</summary>
 /// <remarks>
-/// A job that waits for its time is asked for then. Any other soon at first and then ever more rarely, in proportion to how
-/// long it has taken so far: whoever has waited for minutes loses little by some seconds more.
+/// For a job that is due later, the time until then. For any other job a quarter of the time that it has taken so far: a client that has
+/// waited for minutes loses little by waiting some seconds more.
 /// </remarks>
 internal static class JobRetryAfter
 {

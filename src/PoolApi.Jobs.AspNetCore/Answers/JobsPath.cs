@@ -5,7 +5,7 @@ internal sealed class JobsPath
 {
     private readonly Lazy<string> _path;
 
-    /// <param name="endpoints">The app's endpoints; read at the first question, when all are there.</param>
+    /// <param name="endpoints">The app's endpoints. They are read on first use, when all of them are mapped.</param>
     public JobsPath(IEnumerable<EndpointDataSource> endpoints) => _path = new(() =>
     {
         RouteEndpoint[] lists = [.. endpoints.SelectMany(static e => e.Endpoints).OfType<RouteEndpoint>()

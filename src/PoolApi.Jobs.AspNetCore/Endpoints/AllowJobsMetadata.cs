@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.AspNetCore.Endpoints;
 
-/// <summary>Says of an endpoint that its requests may become jobs.</summary>
+/// <summary>Marks an endpoint whose requests may become jobs.</summary>
 /// <param name="kind">The kind of its jobs; <see langword="null"/>: the kind of its work.</param>
 /// <param name="options">How they become jobs.</param>
 internal sealed class AllowJobsMetadata(string? kind, AllowJobsOptions options)
@@ -9,7 +9,7 @@ internal sealed class AllowJobsMetadata(string? kind, AllowJobsOptions options)
 
     public AllowJobsOptions Options => options;
 
-    /// <summary>What the app and the endpoint keep of a request, together.</summary>
+    /// <summary>What the app and the endpoint together store of a request.</summary>
     public static RequestCapture CaptureOf(Endpoint endpoint, JobsOptions app)
     {
         var all = new RequestCapture().Add(app.Capture);
@@ -17,12 +17,12 @@ internal sealed class AllowJobsMetadata(string? kind, AllowJobsOptions options)
         return all;
     }
 
-    /// <summary>How many attempts a job of an endpoint has. What is said last counts.</summary>
+    /// <summary>How many attempts a job of an endpoint has. The value that was set last counts.</summary>
     public static int AttemptsOf(Endpoint endpoint, JobsOptions app) =>
         endpoint.Metadata.GetOrderedMetadata<AllowJobsMetadata>().LastOrDefault(static said => said.Options.MaxAttempts is not null)?.Options.MaxAttempts
         ?? app.MaxAttempts;
 
-    /// <summary>The kind of an endpoint's jobs. What is said last counts.</summary>
+    /// <summary>The kind of an endpoint's jobs. The value that was set last counts.</summary>
     public static string? KindOf(Endpoint endpoint) =>
         endpoint.Metadata.GetOrderedMetadata<AllowJobsMetadata>().LastOrDefault(static said => said.Kind is not null)?.Kind;
 }

@@ -11,8 +11,8 @@ internal sealed class JobKinds : IJobKinds
     private readonly Lazy<Dictionary<string, List<RouteEndpoint>>> _byKind;
     private readonly JobPools _pools;
 
-    /// <param name="endpoints">The app's endpoints; read at the first question, when all are there.</param>
-    /// <param name="others">Those that no request reaches.</param>
+    /// <param name="endpoints">The app's endpoints. They are read on first use, when all of them are mapped.</param>
+    /// <param name="others">The endpoints of handlers (AddJob), which no request reaches.</param>
     /// <param name="pools">Where jobs run.</param>
     public JobKinds(IEnumerable<EndpointDataSource> endpoints, IJobEndpoints others, JobPools pools)
     {

@@ -4,10 +4,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.AspNetCore.Endpoints;
 
-/// <summary>The pools whose workers run jobs: each job runs on its endpoint's.</summary>
+/// <summary>The pools whose workers run jobs. A job runs on the pool of its endpoint.</summary>
 internal sealed class JobPools(IServiceProvider services, IOptions<JobsOptions> options)
 {
-    /// <summary>The pool of jobs that name none.</summary>
+    /// <summary>The pool of handlers (AddJob) that name none.</summary>
     /// <exception cref="InvalidOperationException">There is no such pool.</exception>
     public FixedThreadPool Default => Find(options.Value.Pool) ?? throw new InvalidOperationException(
         options.Value.Pool is { } name

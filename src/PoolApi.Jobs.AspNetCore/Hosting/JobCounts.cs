@@ -3,7 +3,7 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.AspNetCore.Hosting;
 
-/// <summary>How many jobs are in each state, for metrics: they are read without waiting, the store is not.</summary>
+/// <summary>How many jobs are in each state, for metrics. Metrics are read synchronously and the store is not, so the counts are cached.</summary>
 internal sealed class JobCounts(IJobStore store)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
@@ -16,8 +16,8 @@ internal sealed class JobCounts(IJobStore store)
     private Task _refreshing = Task.CompletedTask;
 
     /// <summary>
-    /// As of the last <see cref="RefreshAsync"/>. If that is long ago, since whoever collects does not come by the endpoint that does it,
-    /// the next one sees what is asked for now.
+    /// The counts of the last <see cref="RefreshAsync"/>. If they are older than five seconds, because the collector does not use an endpoint
+    /// that refreshes them, reading them starts a refresh for the next reader.
     /// </summary>
     public IReadOnlyDictionary<JobState, long> Known
     {
@@ -44,7 +44,7 @@ internal sealed class JobCounts(IJobStore store)
         }
         catch (Exception e) when (e is JobStoreException or OperationCanceledException)
         {
-            // What was known is shown on.
+            // The last known counts stay.
         }
     }
 }

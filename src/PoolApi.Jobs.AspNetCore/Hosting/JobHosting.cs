@@ -7,32 +7,32 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.AspNetCore.Hosting;
 
-/// <summary>Opens the store before the server listens, runs jobs while the app runs, and sees the last of them off.</summary>
+/// <summary>Opens the store before the server listens, runs jobs while the app runs, and writes the results of the last attempts when it stops.</summary>
 /// <remarks>
-/// In Draining no job is claimed any more, and what no worker has taken goes back to the store. The stop waits for the attempts that run as
-/// it does for requests, within the same deadline, and before it stops any hosted service. So when <see cref="StopAsync"/> comes, no
-/// attempt and no request is left, and only the ends of the last attempts remain to be written. The pool may still be open: other hosted
-/// services use it.
+/// An app that drains claims no more jobs, and jobs that no worker has taken go back to the store. The stop waits for running attempts as it
+/// does for requests, within the same deadline, and before it stops any hosted service. So when <see cref="StopAsync"/> is called, no
+/// attempt and no request is left, and only the results of the last attempts remain to be written. The pool may still be open: other
+/// hosted services use it.
 /// </remarks>
 internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobHosting> logger) : IHostedLifecycleService, IUnfinishedWork
 {
-    /// <summary>How long the ends of the last attempts may take to be written. What is not leases out, and is run elsewhere or after the next start.</summary>
+    /// <summary>How long writing the results of the last attempts may take. A job whose result is not written runs again after its lease, elsewhere or after the next start.</summary>
     public static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(3);
 
-    /// <summary>How long what the store did at its own end may take to be told.</summary>
+    /// <summary>How long counting the results that were not written may take.</summary>
     private static readonly TimeSpan LastCount = TimeSpan.FromMilliseconds(200);
 
     private CancellationTokenRegistration _draining;
     private JobDispatchers? _dispatchers;
     private IJobStore? _store;
 
-    /// <summary>How many attempts ended whose end could not be written: they are made again, although their work was done.</summary>
+    /// <summary>How many attempts ended whose results could not be written. Their jobs run again, although their work was done.</summary>
     public int Count { get; private set; }
 
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         // Not in the constructor: hosted services are made before the settings are validated. The dispatchers first: they listen to the store.
-        _ = services.GetRequiredService<JobPools>().Default; // a fault of the app is told before anything is opened
+        _ = services.GetRequiredService<JobPools>().Default; // a wrong configuration stops the start before anything is opened
         _dispatchers = services.GetRequiredService<JobDispatchers>();
         _store = services.GetRequiredService<IJobStore>();
         await _store.OpenAsync(cancellationToken);
@@ -44,7 +44,7 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
     public Task StartedAsync(CancellationToken cancellationToken)
     {
         JobKinds kinds = services.GetRequiredService<JobKinds>();
-        if (kinds.AreRequested) _ = services.GetRequiredService<JobsPath>().Value; // an app that has no routes for its jobs does not start
+        if (kinds.AreRequested) _ = services.GetRequiredService<JobsPath>().Value; // an app without routes for its jobs does not start
         services.GetRequiredService<JobInstruments>().DeclareKinds(kinds.All);
         _dispatchers!.Start();
         _draining = services.GetRequiredService<IPoolLifetime>().Draining.Register(_dispatchers.Close);

@@ -13,22 +13,22 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.AspNetCore.Intake;
 
 /// <summary>
-/// A request that is to become a job: what its headers ask for, and then the acceptance itself, once the endpoint has found
-/// nothing wrong with it. Among the features of such a request.
+/// A request that becomes a job: it holds what the headers ask for, commits the job once the endpoint has found nothing wrong with the
+/// request, and answers the client. One of the features of such a request.
 /// </summary>
 internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOptions options, Preference preference, string? idempotencyKey, JobParameters parameters)
     : IRequestStoreFeature
 {
     /// <summary>
-    /// A store that the network has cut off is found out by its own limits, one after another; the client is told before. Its job
-    /// may come to be accepted all the same, as after any answer that gets lost.
+    /// How long the client waits for the store. A store that the network has cut off fails by its own timeouts, which add up to more. The job
+    /// may be accepted all the same, as after any response that is lost.
     /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
 
-    /// <summary>How long after a store could not be read it is tried again.</summary>
+    /// <summary>The pause before a store that could not be read is read again.</summary>
     private static readonly TimeSpan WatchPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>In the place of the handler: commits the job, and answers as was preferred.</summary>
+    /// <summary>Runs in place of the handler: commits the job, and answers as the client prefers.</summary>
     public async ValueTask<object?> StoreAsync()
     {
         try
@@ -52,14 +52,14 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
         if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeRejections.KeyInProgress(context, acceptance.Job);
-        // One that is claimed already is not left behind when the instance drains.
+        // A job that is claimed already is finished even if the instance drains.
         return await AnswerOnceAsync(acceptance.Claim?.Job ?? acceptance.Job);
     }
 
     /// <summary>413 for a body that is larger than a job's may be.</summary>
     /// <param name="context">The request.</param>
     /// <param name="options">The limits.</param>
-    /// <param name="length">The length of its body, as far as it is known.</param>
+    /// <param name="length">The length of its body, if it is known.</param>
     public static JobProblem? RefuseBody(HttpContext context, JobsOptions options, long? length)
     {
         if (length is null || length <= options.MaxPayloadBytes) return null;
@@ -84,12 +84,12 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
         return JobProblem.OfField(context, CommonProblems.PayloadTooLarge, "body", together);
     }
 
-    /// <summary>Commits the job, and gives the body up: what waits for the job's end holds nothing of it, nor a copy of what else is kept.</summary>
+    /// <summary>Commits the job and releases the body: a request that waits for the result holds no memory of the body or of its stored copy.</summary>
     /// <remarks>
-    /// In a method of its own, since an async method keeps its variables while it waits. An attempt that has been claimed with the job
-    /// has the body in its own budget.
+    /// It is a method of its own because an async method keeps its variables while it waits. If the job is claimed at once, the attempt counts
+    /// the body in its own budget.
     /// </remarks>
-    /// <returns>An answer, if more would be kept than may be.</returns>
+    /// <returns>The refusal, if the stored request would be too large.</returns>
     private async Task<(IResult? Refusal, JobAcceptance Acceptance)> CommitJobAsync()
     {
         ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
@@ -103,7 +103,7 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
         return (null, acceptance with { Claim = acceptance.Claim?.WithoutBody() });
     }
 
-    /// <summary>A store that does not answer is given up, and what has not begun is taken back.</summary>
+    /// <summary>Gives up on a store that does not answer. A write that has not begun is withdrawn.</summary>
     private async Task<JobAcceptance> AcceptAsync(JobDispatchers jobs, NewJob job)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
@@ -134,12 +134,12 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
         }
         catch (JobStoreUnavailableException)
         {
-            // The job is accepted, whatever becomes of the waiting.
+            // The job is accepted, even if its result cannot be read now.
         }
         return JobResults.Accepted(context, job);
     }
 
-    /// <summary>A key without respond-async: the job is only what makes the request happen once; its answer is the request's.</summary>
+    /// <summary>A key without respond-async: the job exists only so that the request runs once. Its result answers the request.</summary>
     private async Task<IResult> AnswerOnceAsync(Job job)
     {
         if (!job.State.IsFinal())
@@ -147,14 +147,14 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
             CancellationToken draining = context.RequestServices.GetRequiredService<IPoolLifetime>().Draining;
             using (var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, draining))
                 job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
-            // What runs when the pool takes no more is finished all the same, or handed back.
+            // A job that runs when the pool closes is finished, or handed back to the store.
             if (!job.State.IsFinal()) job = await FollowAsync(job, static j => j.State != JobState.Running, context.RequestAborted);
             if (!job.State.IsFinal()) return IntakeRejections.Draining(context);
         }
         return await AnswerAsync(job);
     }
 
-    /// <summary>The job as soon as it is so, or as it was last seen when there is no time left. A store that is away for a while is waited for.</summary>
+    /// <summary>Follows the job until it is so or the time is over, and waits out a store that is unavailable for a while.</summary>
     private async Task<Job> FollowAsync(Job job, Predicate<Job> isSo, CancellationToken over)
     {
         ConnectionLiveness.Probe(context);
@@ -168,7 +168,7 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
                     job = now;
                     if (isSo(job)) break;
                 }
-                break; // or it is gone
+                break; // or the job was removed
             }
             catch (OperationCanceledException) when (over.IsCancellationRequested)
             {
@@ -193,7 +193,7 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
         {
             Kind = JobKinds.KindOf(endpoint),
             Client = JobAccess.ClientOf(context),
-            // Somebody waits for the answer of a request that did not ask for a job.
+            // A client that did not ask for a job waits for the answer.
             Priority = preference.RespondAsync ? parameters.Priority : JobParameters.Lower(WorkPriority.High, JobAccess.MaxPriorityOf(context)),
             Tags = parameters.Tags,
             RunAt = preference.RespondAsync ? parameters.RunAt : null,

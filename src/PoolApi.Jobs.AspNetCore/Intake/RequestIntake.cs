@@ -7,9 +7,9 @@ using PoolApi.Jobs.AspNetCore.Requests;
 namespace PoolApi.Jobs.AspNetCore.Intake;
 
 /// <summary>
-/// Looks at requests to endpoints that allow jobs for <c>Prefer: respond-async</c> and <c>Idempotency-Key</c>, and leads those that are to
-/// become jobs into the endpoint by another way: a full pool is no reason to refuse what is to run later. Refuses others that ask for what
-/// only a job can have.
+/// Reads <c>Prefer: respond-async</c> and <c>Idempotency-Key</c> of requests to endpoints that allow jobs. A request that becomes a job skips
+/// the admission of the pool: a full pool is no reason to refuse work that runs later. A request that becomes no job is refused if it has
+/// parameters of jobs.
 /// </summary>
 internal sealed class RequestIntake : IRequestIntake
 {
@@ -27,7 +27,7 @@ internal sealed class RequestIntake : IRequestIntake
         string? key = IdempotencyKeyHeader.Read(context, faults);
         bool isJob = preference.RespondAsync || key is not null;
         JobParameters? parameters = isJob ? JobParameters.Read(context, faults, JobAccess.MaxPriorityOf(context)) : null;
-        // Who forgets to say that it may be done later must not have it done at once, unseen.
+        // The work of a client that forgets respond-async must not run at once without notice.
         if (!isJob) JobParameters.Refuse(context.Request, faults);
         else if (!preference.RespondAsync) JobParameters.RefuseWhenWaitedFor(context.Request, faults);
         if (faults.Refusal is { } refusal) return refusal.ExecuteAsync(context);
@@ -38,7 +38,7 @@ internal sealed class RequestIntake : IRequestIntake
     {
         JobsOptions options = context.RequestServices.GetRequiredService<IOptions<JobsOptions>>().Value;
         if (JobAccess.RefuseUnknown(context) is { } unknown) return unknown.ExecuteAsync(context);
-        // Before the body is read. One that does not say its length is refused when it has been.
+        // Before the body is read. A body without Content-Length is checked after it has been read.
         if (JobIntake.RefuseBody(context, options, context.Request.ContentLength) is { } tooLarge) return tooLarge.ExecuteAsync(context);
         context.Features.Set<IRequestStoreFeature>(new JobIntake(context, context.GetEndpoint()!, options, preference, key, parameters));
         return stored.Store(context);

@@ -8,30 +8,30 @@ using Microsoft.Extensions.Primitives;
 
 namespace PoolApi.Jobs.AspNetCore.Intake;
 
-/// <summary>What is kept of a request beside its method, path, query, content type and body. One line of text in the store.</summary>
+/// <summary>What a job stores of its request in addition to the method, path, query, content type and body: one line of text.</summary>
 /// <remarks>
 /// <code>
-///   traceparent                of the version before: nothing else was kept
+///   traceparent                written by the first version, which stored nothing else
 ///   traceparent {"host":…}     either part may be missing
 /// </code>
-/// An instance of the version before finds no trace in it, and runs the request without the rest. A later version may add members: those
-/// that are unknown are skipped. A client cannot write this text: an id that is made of what the client sent begins with a bar.
+/// An instance of the first version finds no trace in the second form, and runs the request without the rest. A later version may add
+/// members: unknown ones are skipped. A client cannot forge this text: a trace id that comes from a client in another format begins with a bar.
 /// </remarks>
 internal sealed record StoredMetadata
 {
-    /// <summary>The most bytes that the text may have with the headers and the user that an endpoint keeps: it comes along with every claim.</summary>
+    /// <summary>The longest text, in bytes, with the captured headers and user. Every claim of the job reads it.</summary>
     public const int MaxCaptured = 32 * 1024;
 
     private const int TraceParentLength = 55;
 
-    /// <summary>Of a job that the version before has accepted, and of one that has no more to say.</summary>
+    /// <summary>The metadata of a job that has none.</summary>
     public static StoredMetadata None { get; } = new() { IsTraceOnly = true };
 
     /// <summary>The W3C traceparent of the request, if it was traced.</summary>
     [JsonIgnore]
     public string? TraceParent { get; init; }
 
-    /// <summary>Nothing was kept but the trace: what is missing here is not known.</summary>
+    /// <summary>Only the trace was stored: the other values are unknown, and not empty.</summary>
     [JsonIgnore]
     public bool IsTraceOnly { get; init; }
 
@@ -55,7 +55,7 @@ internal sealed record StoredMetadata
 
     public IReadOnlyList<StoredIdentity>? User { get; init; }
 
-    /// <summary>What is kept of a request. In its own flow, which has its culture.</summary>
+    /// <summary>Captures a request. To be called in the execution context of the request, which has its culture.</summary>
     public static StoredMetadata Of(HttpContext context, RequestCapture capture)
     {
         HttpRequest request = context.Request;
@@ -73,7 +73,7 @@ internal sealed record StoredMetadata
         };
     }
 
-    /// <summary>What is kept of the code that makes a job: its trace and its culture.</summary>
+    /// <summary>Captures the code that makes a job: its trace and its culture.</summary>
     public static StoredMetadata OfCode() => new()
     {
         TraceParent = CurrentTrace,
@@ -81,15 +81,15 @@ internal sealed record StoredMetadata
         UICulture = NameOf(CultureInfo.CurrentUICulture),
     };
 
-    /// <summary>Reads what <see cref="ToText"/>, or the version before, has written.</summary>
-    /// <exception cref="JsonException">Neither has.</exception>
+    /// <summary>Reads a text that <see cref="ToText"/>, or the first version, has written.</summary>
+    /// <exception cref="JsonException">The text is neither.</exception>
     public static StoredMetadata Parse(string? text)
     {
         if (text is null) return None;
         int start = StartOfRest(text);
         if (start < 0) return None with { TraceParent = text };
         StoredMetadata read = JsonSerializer.Deserialize(text.AsSpan(start), StoredMetadataJson.Compact.StoredMetadata)
-            ?? throw new JsonException("There is null in the place of what was kept of the request.");
+            ?? throw new JsonException("The stored metadata of the request is null.");
         return start == 0 ? read : read with { TraceParent = text[..TraceParentLength] };
     }
 
@@ -99,11 +99,11 @@ internal sealed record StoredMetadata
         return TraceParent is null ? rest : $"{TraceParent} {rest}";
     }
 
-    /// <summary>The bytes of a text that has headers or a user which an endpoint keeps; 0 of one that has only the usual.</summary>
+    /// <summary>The length of a text with captured headers or a captured user, in bytes; 0 without any.</summary>
     public int CapturedBytes(string text) =>
         User is null && Headers?.Keys.Any(static n => !IsUsualHeader(n)) != true ? 0 : Encoding.UTF8.GetByteCount(text);
 
-    /// <summary>The cultures, unless they are not known.</summary>
+    /// <summary>The cultures; <see langword="null"/> if they are unknown.</summary>
     [JsonIgnore]
     public (CultureInfo Culture, CultureInfo UICulture)? Cultures
     {
@@ -115,7 +115,7 @@ internal sealed record StoredMetadata
             }
             catch (CultureNotFoundException)
             {
-                // This machine has other cultures than the one that accepted the request.
+                // This machine lacks a culture of the machine that accepted the request.
                 return null;
             }
         }
@@ -133,7 +133,7 @@ internal sealed record StoredMetadata
         return isTraced ? TraceParentLength + 1 : -1;
     }
 
-    /// <summary>The body is stored as it came, so it needs its coding.</summary>
+    /// <summary>The body is stored as it was received, so its coding is needed to read it.</summary>
     private static bool IsUsualHeader(string name) => name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase);
 
     private static Dictionary<string, string?>? RouteOf(RouteValueDictionary values) => values.Count == 0
@@ -156,7 +156,7 @@ internal sealed record StoredMetadata
     private static string? NameOf(CultureInfo culture) => culture.Name.Length == 0 ? null : culture.Name;
 }
 
-/// <summary>The text is read by nobody but this program, so what HTML minds needs no escape.</summary>
+/// <summary>Only this program reads the text, so nothing is escaped for HTML.</summary>
 [JsonSerializable(typeof(StoredMetadata))]
 internal sealed partial class StoredMetadataJson : JsonSerializerContext
 {

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.AspNetCore.Intake;
 
-/// <summary>A request as a job keeps it: the HTTP envelope of a payload, which is opaque to everything else.</summary>
+/// <summary>A stored request: the HTTP form of a job's payload, which is opaque to the dispatcher and the stores.</summary>
 /// <remarks>
 /// The texts of the payload are, by their place: method, path, query, content type, metadata. Stores have had columns of these names since
 /// their first schema, so instances of earlier versions read what this one writes, and the reverse.
@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.AspNetCore.Intake;
 /// <param name="Query">The query string with its <c>?</c>, or empty.</param>
 /// <param name="ContentType">The body's media type, if it had one.</param>
 /// <param name="Body">The body.</param>
-/// <param name="Metadata">What else is kept: the text of <see cref="StoredMetadata"/>.</param>
+/// <param name="Metadata">The text of <see cref="StoredMetadata"/>.</param>
 internal sealed record StoredRequest(string Method, string Path, string Query, string? ContentType, ReadOnlyMemory<byte> Body, string? Metadata)
 {
     /// <summary>Reads what <see cref="ToPayload"/> has made.</summary>

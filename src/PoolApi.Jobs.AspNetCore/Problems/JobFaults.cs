@@ -1,8 +1,8 @@
 namespace PoolApi.Jobs.AspNetCore.Problems;
 
-/// <summary>What is wrong with a request for a job, or about jobs.</summary>
+/// <summary>The faults of one request, and the answer that names them.</summary>
 internal sealed class JobFaults(HttpContext context) : FieldFaults
 {
-    /// <summary>The answer if anything is wrong. Read last.</summary>
+    /// <summary>The answer if anything is wrong. Read it when everything has been read.</summary>
     public IResult? Refusal => ByField is { } faults ? JobProblem.InvalidRequest(context, faults) : null;
 }

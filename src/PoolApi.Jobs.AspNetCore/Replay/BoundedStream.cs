@@ -1,9 +1,9 @@
 namespace PoolApi.Jobs.AspNetCore.Replay;
 
-/// <summary>An answer is larger than may be stored.</summary>
+/// <summary>The response is larger than a stored result may be.</summary>
 internal sealed class ResultTooLargeException(int limit) : Exception($"The answer is larger than {limit} bytes.");
 
-/// <summary>Keeps what is written to it, up to a limit.</summary>
+/// <summary>Keeps in memory what is written to it, and throws beyond a limit.</summary>
 internal sealed class BoundedStream(int limit) : MemoryStream
 {
     public ReadOnlyMemory<byte> Written => GetBuffer().AsMemory(0, (int)Length);

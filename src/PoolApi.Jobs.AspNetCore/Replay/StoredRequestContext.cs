@@ -11,12 +11,13 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.AspNetCore.Replay;
 
 /// <summary>
-/// A request made of what was stored of one, and a place for its answer: what an endpoint sees of an attempt. There is no connection behind
-/// it: what is of a connection is absent (upgrades, trailers, resets) or empty (addresses, certificates).
+/// The <see cref="HttpContext"/> of one attempt: a request made of a stored one, and a response that is kept in memory. It has no connection:
+/// features of a connection are absent (upgrades, trailers, resets) or empty (addresses, certificates).
 /// </summary>
 /// <remarks>
-/// To be made in the attempt's own flow, whose culture it sets, and which the app's <see cref="IHttpContextAccessor"/> goes by. At the end
-/// the callbacks of the response run, the last of which disposes of the request's services; then the context is given back.
+/// Create it in the attempt's own execution context: it sets the culture there, and the app's <see cref="IHttpContextAccessor"/> reads it
+/// from there. At the end the callbacks of the response run, the last of which disposes of the request's services. Then the context
+/// returns to its factory.
 /// </remarks>
 internal sealed class StoredRequestContext
     : IAcceptedWorkFeature, IBufferedBodyFeature, IHttpRequestBodyDetectionFeature, IHttpRequestLifetimeFeature, IAsyncDisposable
@@ -59,7 +60,7 @@ internal sealed class StoredRequestContext
     /// <summary>How the work ended; <see langword="null"/> if the pool did not take it.</summary>
     public WorkOutcome? Outcome { get; private set; }
 
-    /// <summary>The endpoint has cut its answer off: there is no client to be told so, and the answer is not whole.</summary>
+    /// <summary>The endpoint has aborted the request: its response is incomplete.</summary>
     public bool IsAborted { get; private set; }
 
     public WorkPriority Priority => _run.Priority;
@@ -73,17 +74,17 @@ internal sealed class StoredRequestContext
     /// <summary>The answer that was written.</summary>
     public JobResult Result => new(_response.StatusCode, _response.Headers.ContentType, _response.Written);
 
-    /// <summary>Whether a worker has begun with the work.</summary>
+    /// <summary>Whether a worker has begun the work.</summary>
     public bool HasStarted => PoolWork.HasStarted(Http);
 
-    /// <summary>The endpoint has ended, and well: its answer is made whole.</summary>
-    /// <exception cref="ResultTooLargeException">It is larger than may be.</exception>
+    /// <summary>Completes the response, after the endpoint has returned without an exception.</summary>
+    /// <exception cref="ResultTooLargeException">The response is too large.</exception>
     public Task EndAsync() => _response.EndAsync();
 
     /// <summary>The attempt's end releases it.</summary>
     public void Release()
     {
-        // The work may still run, and it has its own reference.
+        // Nothing to do: the work may still run, and has its own reference.
     }
 
     public void Started() => _run.Started();
@@ -97,7 +98,7 @@ internal sealed class StoredRequestContext
 
     public void Abort() => IsAborted = true;
 
-    /// <summary>Code that still runs keeps its context and its services: they are disposed of when it has returned.</summary>
+    /// <summary>Code that still runs keeps its context and its services. They are disposed of when it has returned.</summary>
     public ValueTask DisposeAsync()
     {
         if (CodeEnds.IsCompleted) return new ValueTask(DisposeNowAsync());
@@ -145,7 +146,7 @@ internal sealed class StoredRequestContext
         features.Set<IRequestCultureFeature>(new RequestCultureFeature(new RequestCulture(cultures.Culture, cultures.UICulture), provider: null));
     }
 
-    /// <summary>The body as a stream: over the bytes as they are, which may be many.</summary>
+    /// <summary>The body as a stream, without a copy of its bytes.</summary>
     private static MemoryStream Readable(ReadOnlyMemory<byte> body) => MemoryMarshal.TryGetArray(body, out ArraySegment<byte> bytes)
         ? new MemoryStream(bytes.Array!, bytes.Offset, bytes.Count, writable: false)
         : new MemoryStream(body.ToArray(), writable: false);

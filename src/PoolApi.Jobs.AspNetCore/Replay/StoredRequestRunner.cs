@@ -12,8 +12,8 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.AspNetCore.Replay;
 
 /// <summary>
-/// Runs a stored request through the very endpoint that it came to, so that a job does what the request would have done:
-/// bound the same way, on a worker of the same pool, its answer kept instead of sent.
+/// Runs a stored request through the endpoint that it was sent to, so that a job does what the request would have done: it is bound in the
+/// same way, runs on a worker of the same pool, and its response is stored and not sent.
 /// </summary>
 internal sealed partial class StoredRequestRunner(
     JobKinds kinds, IServiceScopeFactory scopes, IOptions<JobsOptions> options, ILogger<StoredRequestRunner> logger, IHttpContextFactory? contexts = null)
@@ -36,7 +36,7 @@ internal sealed partial class StoredRequestRunner(
         catch (JsonException e)
         {
             LogUnreadable(e, job.Id, job.Kind);
-            return Failed(CommonProblems.InternalError.Name, "What was kept of the request cannot be read by this version. Nothing has run.");
+            return Failed(CommonProblems.InternalError.Name, "This version cannot read the stored request. Nothing has run.");
         }
         using Activity span = StartSpan(run.Claim, metadata.TraceParent);
         run.TraceId = span.TraceId;
@@ -68,26 +68,26 @@ internal sealed partial class StoredRequestRunner(
             return JobAttempt.Stopped;
         }
         if (stored is { IsAborted: true, Outcome: WorkOutcome.Completed }) return Aborted;
-        // What the endpoint refuses before its work begins, such as an image that the settings allow no more, is refused the next time too.
+        // A request that the endpoint refuses before its work begins, such as an image beyond a limit, would be refused again.
         bool isRefused = stored is { Outcome: null, Http.Response.StatusCode: >= 400 and < 500 };
         return isRefused || stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result)
             : stored.Outcome == WorkOutcome.TimedOut ? TimedOut(stored.Result) with { CodeEnds = stored.CodeEnds }
             : JobAttempt.Stopped;
     }
 
-    /// <summary>The work has called <see cref="HttpContext.Abort"/>. A client would have been told that what it has is not whole.</summary>
+    /// <summary>The work has called <see cref="HttpContext.Abort"/>: a client would have seen an incomplete response.</summary>
     private static JobAttempt Aborted { get; } = new(
-        AttemptOutcome.Failed, null, new JobError(CommonProblems.WorkFailed.Name, "The work has cut its answer off."), MayRetry: true);
+        AttemptOutcome.Failed, null, new JobError(CommonProblems.WorkFailed.Name, "The work aborted its own response."), MayRetry: true);
 
-    /// <summary>What the work has answered by itself: a success, or that it cannot be done.</summary>
+    /// <summary>The response of the work itself: a success or a failure.</summary>
     private static JobAttempt Answered(JobResult result)
     {
         if (result.Status < 400) return new JobAttempt(AttemptOutcome.Succeeded, result, null, MayRetry: false);
-        // What is wrong with the request will be wrong the next time too.
+        // A fault of the request would be there in the next attempt too.
         return new JobAttempt(AttemptOutcome.Failed, result, ErrorOf(result), MayRetry: result.Status >= 500);
     }
 
-    /// <summary>It has run for longer than it may. What the work had written of an answer by then is none.</summary>
+    /// <summary>The work ran for longer than it may. What it has written of a response does not count.</summary>
     private static JobAttempt TimedOut(JobResult result)
     {
         JobAttempt answered = Answered(result);
@@ -108,7 +108,7 @@ internal sealed partial class StoredRequestRunner(
             }
             catch (JsonException)
             {
-                // Then it says nothing that could be passed on.
+                // A problem that cannot be read has no name to pass on.
             }
         }
         return new JobError(CommonProblems.WorkFailed.Name, $"The work answered {result.Status}.");
@@ -117,7 +117,7 @@ internal sealed partial class StoredRequestRunner(
     private static JobAttempt Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);
 
     /// <summary>The first attempt is part of the trace of the request that made the job; a further one has a trace of its own, with a link.</summary>
-    /// <remarks>There is a trace also where nobody records it: the log and the client have its id.</remarks>
+    /// <remarks>An attempt has a trace even if nothing records it: the log and the client have its id.</remarks>
     private static Activity StartSpan(JobClaim claim, string? traceParent)
     {
         Job job = claim.Job;

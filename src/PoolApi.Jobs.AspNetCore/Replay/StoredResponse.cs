@@ -3,15 +3,15 @@ using Microsoft.AspNetCore.Http.Features;
 namespace PoolApi.Jobs.AspNetCore.Replay;
 
 /// <summary>
-/// The answer to a stored request: kept, up to a limit, where a server would send it. It starts, and completes, as a server's does, and tells
-/// those who asked to be told. Of the request's own flow.
+/// The response to a stored request: kept in memory, up to a limit, and not sent. It starts and completes as a server's response does, and
+/// runs the callbacks that were registered for both. Not thread-safe, as any response.
 /// </summary>
 /// <remarks>
 /// <code>
 ///   open ──first write, flush or the end──► OnStarting callbacks ──► started: the headers stay ──► completed: OnCompleted callbacks
 /// </code>
-/// Callbacks run in the reverse of the order in which they were registered. A body that is written synchronously waits for no callback: those
-/// that have not ended by then are awaited at the end.
+/// Callbacks run in the reverse order of their registration. A synchronous write does not wait for a callback: callbacks that have not
+/// ended by then are awaited at the end.
 /// </remarks>
 internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFeature, IDisposable
 {
@@ -60,10 +60,10 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
         set => throw new NotSupportedException("Set HttpResponse.Body.");
     }
 
-    /// <summary>The body is written into memory, which makes nobody wait.</summary>
+    /// <summary>Synchronous writes are permitted: they go into memory, and block no thread.</summary>
     bool IHttpBodyControlFeature.AllowSynchronousIO { get; set; } = true;
 
-    /// <summary>The body that was written, or too much of one.</summary>
+    /// <summary>The body that was written so far.</summary>
     public ReadOnlyMemory<byte> Written => _kept.Written;
 
     public void OnStarting(Func<object, Task> callback, object state)
@@ -74,14 +74,14 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
 
     public void OnCompleted(Func<object, Task> callback, object state) => _completed.Push((callback, state));
 
-    /// <summary>The endpoint has ended, and well: the rest of the body is taken, and the response starts if it has not.</summary>
+    /// <summary>Completes the body, and starts the response if nothing has. After the endpoint has returned without an exception.</summary>
     public async Task EndAsync()
     {
         await _body.CompleteAsync();
         await (_start ??= RunStartingAsync());
     }
 
-    /// <summary>Nothing of the request runs any more, however it went.</summary>
+    /// <summary>Runs the callbacks of the end. After all code of the request has returned, with or without an exception.</summary>
     public async Task CompleteAsync(Guid job, ILogger log)
     {
         while (_completed.TryPop(out (Func<object, Task> Callback, object State) registered))
@@ -92,7 +92,7 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
             }
             catch (Exception e)
             {
-                StoredResponseLog.CallbackFailed(log, job, e); // and no more, as a server does: the answer stands
+                StoredResponseLog.CallbackFailed(log, job, e); // only logged, as a server does: the response stands
             }
         }
     }
@@ -126,7 +126,7 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
         if (HasStarted) throw new InvalidOperationException($"{what} cannot be set because the response has already started.");
     }
 
-    /// <summary>Where the body goes.</summary>
+    /// <summary>The stream that the endpoint writes the body to.</summary>
     private sealed class AnswerStream(StoredResponse response, BoundedStream kept) : WriteOnlyStream
     {
         public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
@@ -157,7 +157,7 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
     }
 }
 
-/// <summary>What is logged of a stored request's response.</summary>
+/// <summary>The log lines of a stored response.</summary>
 internal static partial class StoredResponseLog
 {
     [LoggerMessage(43, LogLevel.Error, "A callback failed that job {id} had registered for the end of its response")]

@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace PoolApi.Jobs.AspNetCore.Requests;
 
-/// <summary>Which words may be tags.</summary>
+/// <summary>The rule for tags.</summary>
 internal static class JobTags
 {
     /// <summary>How many a job may have.</summary>

@@ -11,8 +11,8 @@ internal static class RequestFingerprint
 {
     /// <summary>
     /// The SHA-256 of method, path without the prefix of a proxy (<see cref="HttpRequest.PathBase"/>), query string, content type, body, and
-    /// the headers and the user that an endpoint keeps. Of the user only what names it: a token that was renewed has other claims. Each goes in with its length before it, so that no part can borrow from the next; a part that is
-    /// not there differs from an empty one.
+    /// the headers and the user that an endpoint stores. Of the user only the name: a renewed token has other claims. The length of each part
+    /// is hashed before it, so that no two splits of the same bytes are equal. A missing part differs from an empty one.
     /// </summary>
     /// <param name="request">The request.</param>
     /// <param name="body">Its body, whole.</param>

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PoolApi.Jobs.AspNetCore.Requests;
 
-/// <summary>Times as programs write them to each other (RFC 3339).</summary>
+/// <summary>Reads and writes times in the format of RFC 3339.</summary>
 internal static class Rfc3339
 {
     /// <summary>What such a time looks like, as a regular expression.</summary>
@@ -17,8 +17,8 @@ internal static class Rfc3339
         time.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
     /// <summary>
-    /// Reads a time with its offset; of the second's fraction as much as can be kept. A blank in the place of the offset's
-    /// plus sign is one: that is what an unescaped plus in a query becomes.
+    /// Reads a time with its offset. Digits of the second's fraction beyond the seventh are dropped. A blank in place of the offset's plus sign
+    /// counts as a plus: an unescaped plus in a query becomes a blank.
     /// </summary>
     public static bool TryParse(string text, out DateTimeOffset time)
     {
@@ -33,7 +33,7 @@ internal static class Rfc3339
         if (!fraction.IsEmpty && (fraction[0] != '.' || fraction.Length == 1 || fraction[1..].ContainsAnyExceptInRange('0', '9'))) return false;
         string kept = fraction.IsEmpty ? ".0" : fraction[..Math.Min(fraction.Length, FinestDigits + 1)].ToString();
         string offset = isUtc ? "+00:00" : (text[offsetStart] == '-' ? "-" : "+") + text[(offsetStart + 1)..];
-        // Digit by digit the same signs, in the one form that is read exactly.
+        // The same digits in the one format that the parser reads exactly.
         string plain = $"{text.AsSpan(0, 10)}T{text.AsSpan(11, SecondsEnd - 11)}{kept}{offset}";
         return DateTimeOffset.TryParseExact(
             plain, "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz", CultureInfo.InvariantCulture, DateTimeStyles.None, out time);

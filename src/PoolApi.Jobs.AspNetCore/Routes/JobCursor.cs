@@ -3,10 +3,10 @@ using System.Security.Cryptography;
 
 namespace PoolApi.Jobs.AspNetCore.Routes;
 
-/// <summary>Where a page of the list ends, as a word that clients hand back and need not understand.</summary>
+/// <summary>The position after a page of the list, as an opaque token that clients send back.</summary>
 /// <remarks>
-/// It holds the id of the last job, after a byte that names this form of it and before a few bytes of its hash: a cursor that
-/// was cut, mistyped or made up is recognised, and not taken for another place in the list. It is no secret.
+/// It holds a byte that names its format, the id of the last job, and a few bytes of their hash. So a token that was cut, mistyped or made up
+/// is refused, and not mistaken for another position. It is no secret.
 /// </remarks>
 internal static class JobCursor
 {

@@ -7,11 +7,11 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.AspNetCore.Routes;
 
-/// <summary>A job's versions as server-sent events: how it is at once, then each change, the last when it has ended.</summary>
+/// <summary>Sends a job as server-sent events: its present version at once, then each newer one, until the job has ended.</summary>
 /// <remarks>
-/// <para>The id of an event is the job's version, so that a client that comes again (<c>Last-Event-ID</c>) sees only what is newer.
-/// Nothing is kept for it in between: what changed meanwhile, it sees as one version, the latest.</para>
-/// <para>The same holds for a client that does not read: while an event is on its way to it, nothing is made for it.</para>
+/// <para>The id of an event is the job's version, so that a client that connects again (<c>Last-Event-ID</c>) sees only newer versions. Nothing
+/// is stored for a client between two connections: of several changes it sees the latest version.</para>
+/// <para>The same holds for a client that reads slowly: while an event is being sent to it, no further event is made.</para>
 /// </remarks>
 internal static class JobEvents
 {
@@ -48,8 +48,8 @@ internal static class JobEvents
     }
 
     /// <summary>
-    /// Waits for the next version, however long the store is away: a client whose stream ends comes again, and would be told
-    /// 503, which a browser takes for the end.
+    /// Waits for the next version, however long the store is unavailable. A client whose stream ends connects again and would get 503, which
+    /// ends the attempts of a browser.
     /// </summary>
     private static async Task<bool> NextAsync(JobFollower follower)
     {

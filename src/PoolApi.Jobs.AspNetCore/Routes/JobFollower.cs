@@ -4,10 +4,10 @@ using PoolApi.Jobs.Running;
 
 namespace PoolApi.Jobs.AspNetCore.Routes;
 
-/// <summary>One client's look at a job: as it is, then each newer version, until it has ended or there is no time left.</summary>
+/// <summary>Follows one job for one client: the present version, then each newer one, until the job has ended or the time is over.</summary>
 /// <remarks>
-/// Without time are, from the first look on: a client that has gone, an app that stops, and whoever set a limit
-/// (<see cref="EndIn"/>). All of these end the waiting as the job's own end does, and not by an exception. For one caller at a time.
+/// The time is over when the client leaves, when the app stops, and after the limit that <see cref="EndIn"/> sets. Each of these ends the
+/// waiting as the end of the job does, without an exception. For one caller at a time.
 /// </remarks>
 internal sealed class JobFollower : IAsyncDisposable
 {
@@ -27,13 +27,13 @@ internal sealed class JobFollower : IAsyncDisposable
     /// <summary>The job, as it was last read.</summary>
     public Job Job { get; private set; }
 
-    /// <summary>Cancelled when there is no time left.</summary>
+    /// <summary>Cancelled when the time is over.</summary>
     public CancellationToken Over => _over.Token;
 
     /// <summary>Begins to follow a job.</summary>
     /// <param name="context">The request.</param>
     /// <param name="id">The job.</param>
-    /// <param name="watch">Tells of its changes.</param>
+    /// <param name="watch">Reports the changes of the job.</param>
     /// <param name="leaving">Cancelled when the app stops.</param>
     /// <returns><see langword="null"/> if there is no such job, or it is another client's.</returns>
     /// <exception cref="PoolApi.Jobs.Stores.JobStoreUnavailableException">The store cannot be read.</exception>
@@ -47,7 +47,7 @@ internal sealed class JobFollower : IAsyncDisposable
             follows = await follower._versions.MoveNextAsync() && follower._versions.Current.For(context) is not null;
             if (!follows) return null;
             follower.Job = follower._versions.Current;
-            // Only now: an app that stops still says how the job is.
+            // Only now: an app that stops still reports the present version.
             follower._leaving = leaving.UnsafeRegister(static over => ((CancellationTokenSource)over!).Cancel(), follower._over);
             return follower;
         }
@@ -61,7 +61,7 @@ internal sealed class JobFollower : IAsyncDisposable
     public void EndIn(TimeSpan time) => _over.CancelAfter(time);
 
     /// <summary>Waits for a newer version of the job.</summary>
-    /// <returns>Whether there is one; otherwise there will be none, or there is no time left.</returns>
+    /// <returns>Whether there is one; <see langword="false"/>: there will be none, or the time is over.</returns>
     /// <exception cref="PoolApi.Jobs.Stores.JobStoreUnavailableException">The store cannot be read. <see cref="AgainAsync"/> may help.</exception>
     public async Task<bool> NextAsync()
     {
@@ -77,7 +77,7 @@ internal sealed class JobFollower : IAsyncDisposable
         }
     }
 
-    /// <summary>Begins again where it was, after the store could not be read.</summary>
+    /// <summary>Resumes after the version that was read last, when the store could not be read.</summary>
     /// <returns>As <see cref="NextAsync"/>.</returns>
     public async Task<bool> AgainAsync()
     {

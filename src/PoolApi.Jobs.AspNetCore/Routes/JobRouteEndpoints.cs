@@ -9,17 +9,17 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.AspNetCore.Routes;
 
-/// <summary>What a client does with its jobs: find, look at, wait for, watch, cancel, retry them, and have their results.</summary>
-/// <remarks>Any instance answers for any job: nothing here is known but by the store. Nothing here runs on the pool.</remarks>
+/// <summary>The routes of jobs: to list, read, wait for, watch, cancel and retry them, and to read their results.</summary>
+/// <remarks>Any instance answers for any job: all state is in the store. Nothing here runs on the pool.</remarks>
 internal static class JobRouteEndpoints
 {
     public const string Tag = "jobs";
 
-    /// <summary>Whoever may read something may also ask for no more than its headers (RFC 9110, 9.1).</summary>
+    /// <summary>A route that answers GET answers HEAD too (RFC 9110, 9.1).</summary>
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
 
     /// <summary>Maps the routes. Needs <see cref="IJobStore"/>, <see cref="JobWatch"/> and <see cref="Endpoints.IJobKinds"/> among the services.</summary>
-    /// <returns>The routes, without the answer to methods that they do not have.</returns>
+    /// <returns>The routes, without the one that answers 405.</returns>
     public static RouteGroupBuilder Map(IEndpointRouteBuilder endpoints, string prefix)
     {
         RouteGroupBuilder all = endpoints.MapGroup(prefix);
@@ -70,7 +70,7 @@ internal static class JobRouteEndpoints
             : (await store.GetAsync(job, context.RequestAborted)).For(context);
         if (now is null) return JobRejections.None(context);
 
-        // Of what it may prefer, only this is for a job that is there already.
+        // For a job that exists, only the preference to wait is applied.
         new Preference(RespondAsync: false, preference.Wait).TellApplied(context.Response);
         context.Response.Headers.ETag = JobETag.Of(now);
         context.Response.Headers.CacheControl = "private, no-cache";
@@ -78,7 +78,7 @@ internal static class JobRouteEndpoints
         return TypedResults.Json(JobView.Of(now, JobLinks.From(context.Request)), JobJson.Readable.JobView);
     }
 
-    /// <summary>Waits: for a version that the client does not have, if it says which it has; otherwise for the end.</summary>
+    /// <summary>Waits for the end of the job, or, if the client says which versions it has, for another one.</summary>
     private static async Task<Job?> WaitAsync(HttpContext context, Guid id, TimeSpan wait, JobWatch watch, IHostApplicationLifetime lifetime)
     {
         await using JobFollower? job = await JobFollower.BeginAsync(context, id, watch, lifetime.ApplicationStopping);
@@ -109,10 +109,10 @@ internal static class JobRouteEndpoints
         if (!JobAccess.TryParseId(id, out Guid job)) return JobRejections.None(context);
         await using JobFollower? follower = await JobFollower.BeginAsync(context, job, watch, lifetime.ApplicationStopping);
         if (follower is null) return JobRejections.None(context);
-        // A stream that ends is asked for again by a browser; this is how it is told that there is no more (HTML, 9.2).
+        // A browser asks again for a stream that ends. 204 tells it that there are no more events (HTML, 9.2).
         if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
         if (HttpMethods.IsHead(context.Request.Method)) EventStreamWriter.SetHeaders(context.Response);
-        // Here and not by returning it: whoever follows a job must see to its end.
+        // Awaited here and not returned as a result: the follower must be disposed of afterwards.
         else await EventStreamWriter.WriteAsync(context, JobEvents.ReadAsync(follower, seen, JobLinks.From(context.Request)));
         return TypedResults.Empty;
     }
@@ -140,7 +140,7 @@ internal static class JobRouteEndpoints
         return isQueuedAgain ? JobResults.Accepted(context, retried.After) : JobRejections.CannotRetry(context, retried.Before);
     }
 
-    /// <summary>Whether there is such a job, and it is the client's. Where there are no clients to tell apart, the change itself will say.</summary>
+    /// <summary>Whether the job exists and belongs to the client. If the app does not tell clients apart, the change itself finds out.</summary>
     private static async ValueTask<bool> MayChangeAsync(Guid job, HttpContext context, IJobStore store) =>
         JobAccess.ViewOf(context) is null || (await store.GetAsync(job, context.RequestAborted)).For(context) is not null;
 }

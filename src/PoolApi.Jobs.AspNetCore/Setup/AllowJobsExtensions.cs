@@ -14,14 +14,14 @@ public static class AllowJobsExtensions
     /// on the endpoint's own pool (<c>RunOnPool</c>, before or after this call).
     /// </summary>
     /// <remarks>
-    /// A request is stored when it is bound, and when each endpoint filter that was added before <c>RunOnPool</c> has let it through: what is
-    /// wrong is refused, and no job. The job goes through the same filters.
+    /// A request is stored after it has been bound, and after each endpoint filter that was added before <c>RunOnPool</c> has let it through: a
+    /// wrong request is refused, and becomes no job. The job goes through the same filters.
     /// </remarks>
     /// <param name="endpoint">The endpoint.</param>
     /// <param name="kind">The kind of its jobs, by which they are listed and found again: it may not change while there are any. The kind of the endpoint's work if not given.</param>
-    /// <param name="configure">How its requests become jobs.</param>
+    /// <param name="configure">Changes the options.</param>
     /// <returns>The endpoint.</returns>
-    /// <exception cref="ArgumentException">Something is to be kept that must not be, or an option is out of its range.</exception>
+    /// <exception cref="ArgumentException">A header must not be stored, or an option is out of its range.</exception>
     public static RouteHandlerBuilder AllowJobs(this RouteHandlerBuilder endpoint, string? kind = null, Action<AllowJobsOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
@@ -33,19 +33,19 @@ public static class AllowJobsExtensions
         return endpoint;
     }
 
-    /// <summary>Behind what the endpoint itself reads: generators keep the order for the parameters of a client's method.</summary>
+    /// <summary>After the parameters of the endpoint itself: generators use this order for the parameters of a client's method.</summary>
     private static void AddWhatJobsRead(EndpointBuilder endpoint)
     {
         if (endpoint.ApplicationServices.GetService<JobKinds>() is null)
             throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' allows jobs, and the app has none: call services.AddJobs().");
-        if (endpoint.Metadata.Any(static m => m is JobQueryParameter)) return; // said twice
+        if (endpoint.Metadata.Any(static m => m is JobQueryParameter)) return; // AllowJobs was called twice
         foreach (PoolApi.RequestParameter parameter in JobParameters.All.Where(static p => p.IsInQuery)) endpoint.Metadata.Add(new JobQueryParameter(parameter.Name));
         var last = new LateConventions();
         last.AddOpenApiOperationTransformer(AllowJobsDocs.DescribeAsync);
         last.ApplyTo(endpoint);
     }
 
-    /// <summary>Conventions that are applied by hand.</summary>
+    /// <summary>Conventions that are applied by a call, at the end.</summary>
     private sealed class LateConventions : IEndpointConventionBuilder
     {
         private readonly List<Action<EndpointBuilder>> _conventions = [];

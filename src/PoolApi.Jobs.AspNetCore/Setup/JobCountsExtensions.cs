@@ -2,12 +2,12 @@ using PoolApi.Jobs.AspNetCore.Hosting;
 
 namespace Microsoft.AspNetCore.Builder;
 
-/// <summary>Has the jobs counted before the metrics are collected.</summary>
+/// <summary>Refreshes the counts of jobs before metrics are collected.</summary>
 public static class JobCountsExtensions
 {
     /// <summary>
-    /// On the endpoint that collects the metrics: the store is asked, for a second at most, how many jobs are in each state. Without this the
-    /// metric shows what was known at the collection before.
+    /// For the endpoint that exports the metrics: before it runs, it asks the store how many jobs are in each state, for a second at most.
+    /// Without this, the metric shows the counts of the previous collection.
     /// </summary>
     /// <param name="metrics">The endpoint.</param>
     public static IEndpointConventionBuilder WithJobCounts(this IEndpointConventionBuilder metrics)

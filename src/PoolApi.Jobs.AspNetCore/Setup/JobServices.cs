@@ -21,14 +21,14 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class JobServices
 {
     /// <summary>
-    /// Adds jobs: requests that are stored, answered 202, and run on the workers of their endpoint's pool as soon as one is free, by this instance or another one
-    /// with the same store. <c>AllowJobs</c> says which endpoints' requests may become jobs; <c>MapJobs</c> maps the routes where clients
-    /// find them. The app needs a pool (<c>AddFixedThreadPool</c>), added before, and a store: <c>UseSqlite</c> or
+    /// Adds jobs: requests that are stored and answered with 202, and that a worker of their endpoint's pool runs as soon as one is free, in this
+    /// instance or another one with the same store. <c>AllowJobs</c> names the endpoints whose requests may become jobs. <c>MapJobs</c> maps the
+    /// routes where clients find them. The app needs a pool (<c>AddFixedThreadPool</c>), added before, and a store: <c>UseSqlite</c> or
     /// <c>UsePostgreSql</c>.
     /// </summary>
     /// <param name="services">The app's services.</param>
-    /// <param name="configure">Changes the options. They are validated at the start.</param>
-    /// <returns>A builder for what is not an option.</returns>
+    /// <param name="configure">Changes the options, which are validated when the app starts.</param>
+    /// <returns>A builder for the store and for handlers.</returns>
     /// <exception cref="InvalidOperationException">Jobs have been added already.</exception>
     public static JobsBuilder AddJobs(this IServiceCollection services, Action<JobsOptions>? configure = null)
     {
