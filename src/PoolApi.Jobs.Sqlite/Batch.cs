@@ -1,16 +1,19 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>What a transaction has done, as far as others are to be told after its commit; forgotten if there is none.</summary>
+/// <summary>
+/// Collects what one transaction changes, so that listeners are notified after its commit. Reused for the next transaction, and discarded if this
+/// one is rolled back. Used by the writer's thread only.
+/// </summary>
 internal sealed class Batch
 {
     private readonly List<JobChange> _changes = [];
     private readonly int[] _counts = new int[JobStates.All.Count];
     private bool _mayBeDue;
 
-    /// <summary>What the machine's clock shows, for all of the transaction: for times that people read, and for times of day.</summary>
+    /// <summary>The wall clock's time, fixed for the transaction. For times that people read, and for start times that clients give.</summary>
     public DateTimeOffset Now { get; private set; }
 
-    /// <summary>The store's own time, for all of the transaction: for everything that takes a certain time.</summary>
+    /// <summary>The store's steady time (<see cref="StoreClock"/>), fixed for the transaction. For everything that is a duration.</summary>
     public DateTimeOffset Steady { get; private set; }
 
     public void Begin(StoreTime time)
@@ -21,20 +24,20 @@ internal sealed class Batch
         _mayBeDue = false;
     }
 
-    /// <summary>A job is in a state, or is not in it any more.</summary>
+    /// <summary>Changes the number of jobs in a state.</summary>
     public void Count(JobState state, int by) => _counts[(int)state] += by;
 
-    /// <summary>A job has changed.</summary>
+    /// <summary>Records a changed job.</summary>
     public void Changed(JobRow row) =>
         _changes.Add(new JobChange(row.Id, row.Version, row.IsCancelRequested && row.State == JobState.Running));
 
-    /// <summary>A job is queued.</summary>
+    /// <summary>Records that a job was queued.</summary>
     public void MayBeDue() => _mayBeDue = true;
 
-    /// <summary>By how much the number of jobs in a state has changed.</summary>
+    /// <summary>The change of the number of jobs in a state.</summary>
     public int CountOf(JobState state) => _counts[(int)state];
 
-    /// <summary>Tells of what is committed now.</summary>
+    /// <summary>Notifies a listener, after the commit.</summary>
     public void Tell(IJobStoreListener? listener)
     {
         if (listener is null) return;

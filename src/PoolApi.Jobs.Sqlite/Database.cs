@@ -3,10 +3,10 @@ using SQLitePCL;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>A connection to the file, and its prepared statements. Of one thread.</summary>
+/// <summary>A connection to the file, and its prepared statements. Used by one thread; not thread-safe.</summary>
 internal sealed class Database : IDisposable
 {
-    /// <summary>How long another process may hold the file before that is a fault, in milliseconds.</summary>
+    /// <summary>How long a statement waits for a lock of another process before it fails, in milliseconds.</summary>
     private const int BusyTimeout = 5_000;
 
     private readonly SqliteConnection _connection;
@@ -17,18 +17,18 @@ internal sealed class Database : IDisposable
     /// <summary>Whether no transaction is open.</summary>
     public bool IsIdle => raw.sqlite3_get_autocommit(_connection.Handle) != 0;
 
-    /// <summary>The file, or what it is on, may only be read.</summary>
+    /// <summary>Whether the file or its file system is read-only.</summary>
     public bool IsReadOnly => raw.sqlite3_db_readonly(_connection.Handle, "main") == 1;
 
-    /// <summary>The file's path as the library has it: links are followed.</summary>
+    /// <summary>The file's path as SQLite resolved it, with links followed.</summary>
     public string File => raw.sqlite3_db_filename(_connection.Handle, "main").utf8_to_string();
 
     /// <summary>Opens the file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="mayCreate">One that is not there is made. Otherwise that is a fault.</param>
+    /// <param name="mayCreate">Whether a missing file is created. If not, it is an error.</param>
     public static Database Open(string path, bool mayCreate)
     {
-        // By name, not by reflection: trimmed and compiled ahead of time, it is there all the same.
+        // A direct call, so that trimming and Native AOT keep it.
         Batteries_V2.Init();
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
@@ -40,7 +40,7 @@ internal sealed class Database : IDisposable
         {
             connection.Open();
             var database = new Database(connection);
-            // FULL, whatever the library's default is: of every connection, since the last to close writes the log into the store.
+            // FULL for every connection, also readers: the last connection to close checkpoints the log into the store.
             database.Execute($"PRAGMA busy_timeout = {BusyTimeout}; PRAGMA synchronous = FULL");
             return database;
         }
@@ -51,7 +51,7 @@ internal sealed class Database : IDisposable
         }
     }
 
-    /// <summary>Prepares a statement, which lives as long as the connection.</summary>
+    /// <summary>Prepares a statement. It is disposed of with the connection.</summary>
     public Statement Prepare(string sql)
     {
         var statement = new Statement(_connection.Handle!, sql);
@@ -59,14 +59,14 @@ internal sealed class Database : IDisposable
         return statement;
     }
 
-    /// <summary>Runs statements that are not needed again.</summary>
+    /// <summary>Runs statements once.</summary>
     public void Execute(string sql)
     {
         int code = raw.sqlite3_exec(_connection.Handle, sql);
         if (code != raw.SQLITE_OK) SqliteException.ThrowExceptionForRC(code, _connection.Handle);
     }
 
-    /// <summary>The one number that a query answers.</summary>
+    /// <summary>Runs a query once and returns its number; 0 if it has no row.</summary>
     public long Number(string sql)
     {
         using var statement = new Statement(_connection.Handle!, sql);
@@ -74,7 +74,7 @@ internal sealed class Database : IDisposable
         return rows.Next() ? statement.ReadLong() : 0;
     }
 
-    /// <summary>The memory that its statements take in the library, in bytes.</summary>
+    /// <summary>The native memory of its statements, in bytes.</summary>
     internal long StatementBytes
     {
         get
@@ -88,7 +88,7 @@ internal sealed class Database : IDisposable
     public long LastRow => raw.sqlite3_last_insert_rowid(_connection.Handle);
 
     /// <summary>
-    /// Undoes what is not committed, and what may be left of the use of a statement. After some faults the database has done so itself.
+    /// Resets all statements, and rolls the open transaction back. After some faults SQLite has rolled it back already.
     /// </summary>
     public void Rollback()
     {
@@ -96,16 +96,16 @@ internal sealed class Database : IDisposable
         if (!IsIdle) Execute("ROLLBACK");
     }
 
-    /// <summary>Moves all of the log into the store, syncs that, and empties the log.</summary>
-    /// <param name="patience">How long to wait for other processes, in milliseconds.</param>
-    /// <returns>Whether that was possible: not while another process reads or writes.</returns>
+    /// <summary>Checkpoints: moves the whole log into the store, syncs the store, and truncates the log.</summary>
+    /// <param name="patience">The longest wait for other processes, in milliseconds.</param>
+    /// <returns>Whether it succeeded. It cannot while another process reads or writes.</returns>
     public bool TryCheckpoint(int patience)
     {
         Execute($"PRAGMA busy_timeout = {patience}");
         return Number("PRAGMA wal_checkpoint(TRUNCATE)") == 0;
     }
 
-    /// <summary>Whoever closes the store last moves its log into it, and deletes that. This connection does not.</summary>
+    /// <summary>Keeps this connection from checkpointing and deleting the log when it is the last to close.</summary>
     public void LeaveLog() => raw.sqlite3_db_config(_connection.Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _);
 
     public void Dispose()

@@ -3,22 +3,22 @@ using Microsoft.Win32.SafeHandles;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Writes what the kernel holds of files and directories to the disk.</summary>
+/// <summary>Syncs files and directories to disk. Each call waits for the disk.</summary>
 /// <remarks>
-/// SQLite syncs what it writes itself, and nothing else. Two things are left: what a process wrote that was killed before its own
-/// sync, and directories that were made for the store.
+/// SQLite syncs only what this process wrote. That leaves two things: the writes of a process that was killed before its own sync, and the
+/// directories that were created for the store.
 /// </remarks>
 internal static partial class DiskSync
 {
     private const int ReadOnly = 0, CloseOnExec = 0x80000; // O_RDONLY, O_CLOEXEC
 
-    /// <summary>Syncs a file, if it is there.</summary>
+    /// <summary>Syncs a file if it exists.</summary>
     /// <remarks>
-    /// Never the store itself: to close any handle of it would drop the locks that SQLite holds on it in this process
-    /// (POSIX, fcntl). The log has no such locks.
+    /// Must not be called for the store itself: closing any handle of it drops the locks that SQLite has on it in this process (POSIX fcntl locks).
+    /// The log has no such locks.
     /// </remarks>
-    /// <returns>Whether it is there.</returns>
-    /// <exception cref="IOException">The disk does not take it.</exception>
+    /// <returns>Whether the file exists.</returns>
+    /// <exception cref="IOException">The disk failed.</exception>
     public static bool File(string path)
     {
         if (!OperatingSystem.IsLinux()) return FlushElsewhere(path);
@@ -28,7 +28,7 @@ internal static partial class DiskSync
         return true;
     }
 
-    /// <summary>Syncs a directory: which names it has. One that cannot be opened or synced is left as it is, as SQLite does.</summary>
+    /// <summary>Syncs the names in a directory. Like SQLite, it ignores a directory that cannot be opened or synced.</summary>
     /// <returns>Whether it was synced.</returns>
     public static bool Directory(string path)
     {

@@ -3,12 +3,12 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>
-/// Which queued jobs are due, by priority and then by when they became due. On the writer's thread, within its transaction.
+/// Finds the queued jobs that are due, by priority and then by the time since they are due. Used on the writer's thread, within its transaction.
 /// </summary>
 /// <remarks>
-/// The index has the kind between the priority and the time, so the due jobs of each kind are a range of it. A claim reads the head of
-/// each range of its own kinds, and none of another pool's, however long that is. Kinds that are not named are found by one seek each:
-/// there are few. The index says all that choosing takes: only rows that are chosen are read.
+/// The index jobs_due orders by priority, kind and time, so the due jobs of one kind are one range. A claim reads the start of each range of its
+/// own kinds, and nothing of another pool's jobs, however many are queued. If the filter excludes kinds, one seek finds each kind that occurs;
+/// there are few. The index covers the choice, so only the rows of chosen jobs are read.
 /// </remarks>
 internal sealed class DueQueue(Database database, JobReads reads, Batch batch)
 {
@@ -23,7 +23,7 @@ internal sealed class DueQueue(Database database, JobReads reads, Batch batch)
 
     private readonly Statement _kindAfter = database.Prepare($"SELECT kind {Queued} AND kind > ? ORDER BY kind LIMIT 1");
 
-    /// <summary>The first of some kinds, at most so many.</summary>
+    /// <summary>Reads the first due jobs of some kinds.</summary>
     public List<JobRow> Read(KindFilter kinds, int max)
     {
         var first = new List<(DateTimeOffset Due, Guid Id)>();
@@ -42,7 +42,7 @@ internal sealed class DueQueue(Database database, JobReads reads, Batch batch)
         return [.. first.Select(job => reads.Find(job.Id)!)];
     }
 
-    /// <summary>How long until the next of some kinds is due that is not yet; <see langword="null"/>: there is none.</summary>
+    /// <summary>The time until the next job of some kinds becomes due; <see langword="null"/>: there is none.</summary>
     public TimeSpan? UntilNext(KindFilter kinds)
     {
         TimeSpan? next = null;
@@ -63,7 +63,7 @@ internal sealed class DueQueue(Database database, JobReads reads, Batch batch)
         return Queue(priority).Where(kinds.Contains);
     }
 
-    /// <summary>The kinds of the queued jobs of a priority.</summary>
+    /// <summary>The kinds that occur among the queued jobs of a priority.</summary>
     private IEnumerable<string> Queue(WorkPriority priority)
     {
         for (string? kind = KindAfter(priority, ""); kind is not null; kind = KindAfter(priority, kind)) yield return kind;

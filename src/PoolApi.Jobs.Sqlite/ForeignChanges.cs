@@ -1,9 +1,9 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Finds the jobs that another connection, of this process or of another, has changed.</summary>
+/// <summary>Finds the jobs that another connection has changed, of this process or another. Used by one reader's thread.</summary>
 /// <remarks>
-/// The database's <c>data_version</c>, as this connection sees it, is another one after every commit of another connection. While
-/// it stays the same, no job has changed since this connection looked last, and none is read.
+/// SQLite's <c>data_version</c> changes for this connection with every commit of another connection. While it is the same as at the last look, no
+/// job has changed and none is read, so an unneeded look costs one pragma.
 /// </remarks>
 internal sealed class ForeignChanges(Database database)
 {
@@ -11,10 +11,10 @@ internal sealed class ForeignChanges(Database database)
     private readonly Statement _version = database.Prepare("SELECT version FROM jobs WHERE id = ?");
     private long? _seen;
 
-    /// <summary>The places of those in the list whose version is another one, or that are gone.</summary>
+    /// <summary>Returns the indexes of the jobs in the list that have another version or are deleted.</summary>
     /// <remarks>
-    /// What the caller knows it read after this connection's last look, or that look compared it: either way a change since then
-    /// changes the number.
+    /// The caller read its version after this connection's last look, or that look compared it. Either way a later change changes the
+    /// <c>data_version</c>.
     /// </remarks>
     public IReadOnlyList<int> Find(IReadOnlyList<KnownVersion> known)
     {

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>What callers want done, for the threads that do it. They sleep while there is nothing.</summary>
+/// <summary>The queue of operations between callers and the store's threads, which sleep while it is empty. Unbounded. Thread-safe.</summary>
 internal sealed class Inbox<T>
 {
     private readonly object _lock = new();
@@ -8,26 +8,26 @@ internal sealed class Inbox<T>
     private bool _refuses;
     private bool _isClosed;
 
-    /// <summary>Puts one in.</summary>
-    /// <returns>Whether it is in: not if it is closed.</returns>
+    /// <summary>Adds an operation.</summary>
+    /// <returns>Whether it was added; <see langword="false"/> if the inbox is closed.</returns>
     public bool TryAdd(T item)
     {
         lock (_lock)
         {
             if (_refuses) return false;
             _waiting.Enqueue(item);
-            // Whoever takes looks again before he sleeps: only the first has to wake him.
+            // A thread looks again before it sleeps, so only the first operation must wake one.
             if (_waiting.Count == 1) Monitor.Pulse(_lock);
             return true;
         }
     }
 
-    /// <summary>Takes what waits, at most so many, once there is something.</summary>
-    /// <param name="into">Where to.</param>
-    /// <param name="most">How many at most.</param>
-    /// <param name="weight">How heavy one is; <see langword="null"/>: nothing is.</param>
-    /// <param name="mostWeight">How heavy all are together at most; one is taken however heavy it is.</param>
-    /// <returns>Whether there was something; if not, it is closed and empty.</returns>
+    /// <summary>Waits until there is an operation, and takes operations in order.</summary>
+    /// <param name="into">Receives them.</param>
+    /// <param name="most">The most operations to take.</param>
+    /// <param name="weight">Returns the weight of an operation; <see langword="null"/>: all weigh nothing.</param>
+    /// <param name="mostWeight">The most weight to take. The first operation is taken whatever it weighs.</param>
+    /// <returns>Whether operations were taken; <see langword="false"/>: the inbox is closed and empty.</returns>
     public bool Take(List<T> into, int most, Func<T, long>? weight = null, long mostWeight = 0)
     {
         lock (_lock)
@@ -49,13 +49,13 @@ internal sealed class Inbox<T>
         }
     }
 
-    /// <summary>Lets nothing more in. Whoever takes still waits, until <see cref="Close"/>.</summary>
+    /// <summary>Refuses further operations. Threads still wait until <see cref="Close"/>.</summary>
     public void Refuse()
     {
         lock (_lock) _refuses = true;
     }
 
-    /// <summary>Lets nothing more in. What is in can still be taken.</summary>
+    /// <summary>Refuses further operations and ends the waits. Operations that were added can still be taken.</summary>
     public void Close()
     {
         lock (_lock)

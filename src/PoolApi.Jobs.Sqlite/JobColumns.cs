@@ -4,19 +4,19 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>The columns of a job, in one order for all statements that read or write it.</summary>
+/// <summary>The columns of the table of jobs, in one order for all statements that read or write them.</summary>
 internal static partial class JobColumns
 {
-    /// <summary>Those that never change.</summary>
+    /// <summary>The columns that never change.</summary>
     private const string Fixed = "id, kind, client, max_attempts, priority, tags, created_at, timeout, idempotency_key";
 
-    /// <summary>Those that change.</summary>
+    /// <summary>The columns that change.</summary>
     private const string Changing =
         "state, version, attempt, run_at, deadline, started_at, finished_at, progress, worker, error_name, error_detail, cancel, claim, " +
         "ended_claim, redeliveries, lease, payload, result, swept, " +
         "due, expires, ended, suspicion, deaths, accompanied, alone_until, lost_claim, lost_alone, earlier";
 
-    /// <summary>All, for a query; <see cref="Read"/> reads them.</summary>
+    /// <summary>All columns, for a query that <see cref="Read"/> reads.</summary>
     public const string All = Fixed + ", " + Changing;
 
     public const string Insert = $"INSERT INTO jobs ({All}) VALUES ({FixedValues}, {ChangingValues})";
@@ -25,16 +25,16 @@ internal static partial class JobColumns
     private const string FixedValues = "?, ?, ?, ?, ?, ?, ?, ?, ?";
     private const string ChangingValues = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
 
-    /// <summary>Words as a JSON array.</summary>
+    /// <summary>Formats strings as a JSON array.</summary>
     public static string Words(IReadOnlyList<string> words) => JsonSerializer.Serialize(words, WordsJson.Default.IReadOnlyListString);
 
-    /// <summary>Adds what never changes.</summary>
+    /// <summary>Binds the columns that never change.</summary>
     public static Statement AddFixed(this Statement statement, JobRow row) => statement
         .Add(row.Id).Add(row.Kind).Add(row.Client).Add(row.MaxAttempts).Add((int)row.Priority)
         .Add(row.Tags.Count == 0 ? null : Words(row.Tags))
         .Add(row.CreatedAt).Add((long?)row.Timeout?.TotalMicroseconds).Add(row.IdempotencyKey);
 
-    /// <summary>Adds what changes.</summary>
+    /// <summary>Binds the columns that change.</summary>
     public static Statement AddChanging(this Statement statement, JobRow row) => statement
         .Add((int)row.State).Add(row.Version).Add(row.Attempt).Add(row.RunAt).Add(row.Deadline).Add(row.StartedAt).Add(row.FinishedAt)
         .Add(row.Progress).Add(row.Worker).Add(row.Error?.Name).Add(row.Error?.Detail).Add(row.IsCancelRequested).Add(row.Claim)
@@ -45,7 +45,7 @@ internal static partial class JobColumns
     /// <summary>Reads the current row of a query.</summary>
     public static JobRow Read(Statement from)
     {
-        // In the order of the columns: an initializer runs from top to bottom.
+        // In the order of the columns, because an initializer runs from top to bottom.
         var row = new JobRow
         {
             Id = from.ReadGuid(),

@@ -1,11 +1,10 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Pages of jobs that meet some conditions, newest first, at about the same cost however many jobs there are.</summary>
+/// <summary>Reads pages of jobs that match a query, newest first. The cost does not depend on the number of jobs. Used by one thread.</summary>
 /// <remarks>
-/// An index begins with what may be asked for (tag, client, kind, state) and ends with the id. Where all of that is given, a
-/// page is one range of it. Where it is not, there is one range for each combination that occurs: there are few kinds and states, and each
-/// next combination is found by one seek. The newest ids of all ranges are the page; once there are enough, only what is
-/// newer than the last of them is looked for in the next range.
+/// Each index begins with the columns of a query (tag, client, kind, state) and ends with the id. If the query gives all of them, a page is one
+/// range of the index. If not, there is one range for each combination that occurs. There are few kinds and states, and one seek finds the next
+/// combination. The page is the newest ids of all ranges. Once it is full, a further range is read only for ids newer than the page's last.
 /// </remarks>
 internal sealed class JobLists(Database database, JobReads reads)
 {
@@ -34,7 +33,7 @@ internal sealed class JobLists(Database database, JobReads reads)
 
     private readonly Statement _nobodysOfTag = database.Prepare("SELECT 1 FROM job_tags WHERE tag = ? AND client = 0 LIMIT 1");
 
-    /// <summary>One more than any id.</summary>
+    /// <summary>Sorts after every id.</summary>
     private static readonly byte[] Above = [.. Enumerable.Repeat(byte.MaxValue, 17)];
 
     public JobPage List(JobQuery query)
@@ -74,10 +73,10 @@ internal sealed class JobLists(Database database, JobReads reads)
 
     private static IEnumerable<JobState> States(JobQuery query) => query.State is { } state ? [state] : JobStates.All;
 
-    /// <summary>The one kind that is asked for, or all that occur: each by a seek for the first after the one before.</summary>
+    /// <summary>The kind of the query, or all kinds that occur, each found by one seek.</summary>
     private static List<string> Kinds(string? asked, Func<string, Statement> next) => asked is not null ? [asked] : Texts(next, "");
 
-    /// <summary>Whose jobs have a tag.</summary>
+    /// <summary>The clients that have jobs with a tag.</summary>
     private List<string?> ClientsOf(string tag)
     {
         var clients = new List<string?>();
@@ -85,7 +84,7 @@ internal sealed class JobLists(Database database, JobReads reads)
         {
             if (rows.Next()) clients.Add(null);
         }
-        // The number of nobody's jobs sorts before all texts, so the first text of all is what comes after it.
+        // 0 stands for jobs without a client. Numbers sort before texts, so the first client comes after 0.
         clients.AddRange(Texts(after => after is null ? _nextClientOfTag.Add(tag).Add(0L) : _nextClientOfTag.Add(tag).Add(after), null));
         return clients;
     }
@@ -103,7 +102,7 @@ internal sealed class JobLists(Database database, JobReads reads)
         }
     }
 
-    /// <summary>The newest ids so far, newest first.</summary>
+    /// <summary>The newest ids that were found so far, newest first.</summary>
     private sealed class Page(Guid? after, int most)
     {
         public List<Guid> Ids { get; } = [];
@@ -122,7 +121,7 @@ internal sealed class JobLists(Database database, JobReads reads)
             {
                 while (rows.Next()) Ids.Add(range.ReadGuid());
             }
-            Ids.Sort(static (a, b) => b.CompareTo(a)); // as their big-endian bytes do
+            Ids.Sort(static (a, b) => b.CompareTo(a)); // the order of their big-endian bytes
             if (Ids.Count > most) Ids.RemoveRange(most, Ids.Count - most);
         }
     }

@@ -1,6 +1,9 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>The steps of maintaining the store. Each method is a small transaction, at most so many jobs, and answers how many there were.</summary>
+/// <summary>
+/// The steps of maintenance. Each method handles at most a given number of jobs, so that its transaction is small, and returns how many it handled.
+/// Each reads one partial index that has only such jobs. Used on the writer's thread, within its transaction.
+/// </summary>
 internal sealed class JobMaintenance(Database database, JobTable table, Suspects suspects, Batch batch)
 {
     private readonly Statement _late = database.Prepare(
@@ -21,10 +24,10 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
 
     private readonly Statement _orphanOf = database.Prepare("UPDATE jobs SET lease = ? WHERE id = ? AND state = 1 AND claim = ?");
 
-    /// <summary>Ends the leases of all that run: there is nobody who could renew them.</summary>
+    /// <summary>Ends the leases of all running jobs, because no process is left that could renew them.</summary>
     public void EndLeases() => _orphan.Add(batch.Steady).Run();
 
-    /// <summary>Lets jobs be due whose time the machine's clock shows. From now on that clock is nothing to them.</summary>
+    /// <summary>Makes jobs due whose start time has come by the wall clock. From then on only the steady time counts for them.</summary>
     public int Release(int limit)
     {
         List<JobRow> rows = Read(_scheduled.Add(batch.Now).Add(limit));
@@ -37,7 +40,7 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
         return rows.Count;
     }
 
-    /// <summary>Which claims run by the file.</summary>
+    /// <summary>The claims of the jobs that the file has as running.</summary>
     public IReadOnlyList<ClaimKey> Running()
     {
         var claims = new List<ClaimKey>();
@@ -46,13 +49,13 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
         return claims;
     }
 
-    /// <summary>Ends the leases of these claims, as far as they run still.</summary>
+    /// <summary>Ends the leases of these claims, if their jobs still run under them.</summary>
     public void EndLeases(IReadOnlyList<ClaimKey> claims)
     {
         foreach (ClaimKey claim in claims) _orphanOf.Add(batch.Steady).Add(claim.Job).Add(claim.Number).Run();
     }
 
-    /// <summary>Expires what is queued past its deadline.</summary>
+    /// <summary>Expires queued jobs that are past their deadline.</summary>
     public int Expire(int limit)
     {
         if (Release(limit) > 0) batch.MayBeDue();
@@ -65,7 +68,10 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
         return rows.Count;
     }
 
-    /// <summary>Queues again what has lost its instance, unless that has happened too often, or somebody wants it cancelled.</summary>
+    /// <summary>
+    /// Queues running jobs again whose lease has run out. If their instances died too often they fail as poison; if their cancellation was requested
+    /// they are cancelled.
+    /// </summary>
     public Lost Redeliver(int maxRedeliveries, int limit)
     {
         List<JobRow> rows = Read(_lost.Add(batch.Steady).Add(limit));
@@ -93,18 +99,18 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
         return new Lost(redelivered, poisoned, rows.Count);
     }
 
-    /// <summary>Removes jobs that ended twice as long ago as they keep their results, with their keys and tags.</summary>
+    /// <summary>Deletes jobs that ended twice the retention ago, with their keys and tags.</summary>
     public int Remove(TimeSpan retention, int limit)
     {
         DateTimeOffset before = Moments.Before(Moments.Before(batch.Steady, retention), retention);
         List<JobRow> rows = Read(_ended.Add(true).Add(before).Add(limit));
-        // Those that nobody has swept in between, as after a long stop.
+        // Jobs that were not swept in between, for example because the service did not run.
         rows.AddRange(Read(_ended.Add(false).Add(before).Add(limit - rows.Count)));
         foreach (JobRow row in rows) table.Delete(row);
         return rows.Count;
     }
 
-    /// <summary>Drops payloads and results of jobs that ended long ago.</summary>
+    /// <summary>Deletes the payloads and results of jobs that are past the retention.</summary>
     public int Sweep(TimeSpan retention, int limit)
     {
         List<JobRow> rows = Read(_ended.Add(false).Add(Moments.Before(batch.Steady, retention)).Add(limit));
@@ -125,9 +131,9 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
         return rows;
     }
 
-    /// <summary>A claim, by its job and its number.</summary>
+    /// <summary>Identifies a claim.</summary>
     internal readonly record struct ClaimKey(Guid Job, long Number);
 
-    /// <summary>What became of jobs that had lost their instance.</summary>
+    /// <summary>The result of redelivering jobs.</summary>
     internal readonly record struct Lost(IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Count);
 }

@@ -1,8 +1,8 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>What is read of single jobs, and of all together.</summary>
+/// <summary>Reads single jobs, their payloads and results, and the counts of jobs. One seek each. Used by the thread of its connection.</summary>
 /// <param name="database">The connection.</param>
-/// <param name="steady">The store's own time.</param>
+/// <param name="steady">Returns the store's steady time.</param>
 internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
 {
     private readonly Statement _find = database.Prepare($"SELECT {JobColumns.All} FROM jobs WHERE id = ?");
@@ -10,7 +10,7 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
     private readonly Statement _payload = database.Prepare(
         "SELECT method, path, query, content_type, trace_parent, body FROM payloads WHERE row = ?");
 
-    // Without the body: its length is in the row's header, and what of it lies on other pages is not read for that.
+    // Without the body. Its length is in the row's header, so SQLite does not read the pages that the body is on.
     private readonly Statement _payloadHead = database.Prepare(
         "SELECT method, path, query, content_type, trace_parent, length(body) FROM payloads WHERE row = ?");
 
@@ -23,17 +23,17 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
 
     private readonly Statement _counts = database.Prepare("SELECT state, jobs FROM counts WHERE state >= 0");
 
-    /// <summary>The job, for callers.</summary>
+    /// <summary>Reads a job, as callers see it.</summary>
     public Job? Get(Guid id) => Find(id) is { } row ? ToJob(row) : null;
 
-    /// <summary>The job.</summary>
+    /// <summary>Reads a job's row.</summary>
     public JobRow? Find(Guid id)
     {
         using Statement.Rows rows = _find.Add(id).Query();
         return rows.Next() ? JobColumns.Read(_find) : null;
     }
 
-    /// <summary>What a job is to run. One that has not ended has it.</summary>
+    /// <summary>Reads the payload of a job that has not ended. Such a job always has one.</summary>
     public JobPayload Payload(JobRow row)
     {
         using Statement.Rows rows = _payload.Add(row.Payload).Query();
@@ -42,14 +42,14 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
         return new JobPayload(_payload.ReadBytes(), metadata);
     }
 
-    /// <summary>The length of the body that a job is to run with.</summary>
+    /// <summary>The length of a job's body.</summary>
     public long BodyLength(JobRow row)
     {
         using Statement.Rows rows = _payloadLength.Add(row.Payload).Query();
         return rows.Next() ? _payloadLength.ReadLong() : 0;
     }
 
-    /// <summary>What a job is to run, without its body.</summary>
+    /// <summary>Reads the payload of a job without its body.</summary>
     public JobPayload PayloadHead(JobRow row)
     {
         using Statement.Rows rows = _payloadHead.Add(row.Payload).Query();
@@ -57,13 +57,13 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
         return new JobPayload(default, Metadata(_payloadHead));
     }
 
-    /// <summary>The texts of a payload, by their place. The first version named their columns after the parts of an HTTP request.</summary>
+    /// <summary>Reads the metadata strings of a payload. Their columns are named after parts of an HTTP request, as the first version had them.</summary>
     private static string?[] Metadata(Statement from) =>
         [from.ReadText(), from.ReadText(), from.ReadText(), from.ReadTextOrNull(), from.ReadTextOrNull()];
 
-    /// <summary>What a job is to run, unless that is gone.</summary>
+    /// <summary>Reads the payload of a job, unless it was swept.</summary>
     /// <param name="id">The job.</param>
-    /// <param name="maxBytes">A larger body is left out.</param>
+    /// <param name="maxBytes">The largest body to read.</param>
     public StoredPayload? Payload(Guid id, long maxBytes)
     {
         if (Find(id) is not { Payload: not null } row) return null;
@@ -71,12 +71,12 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
         return length > maxBytes ? new StoredPayload(PayloadHead(row), length) : new StoredPayload(Payload(row), 0);
     }
 
-    /// <summary>The jobs with a key: one look for nobody's, and one for each client that has keys.</summary>
+    /// <summary>Finds the jobs with a key: one seek for jobs without a client, and one for each client that has keys.</summary>
     public IReadOnlyList<Job> OfKey(string key)
     {
         var ids = new List<Guid>();
         Look(null);
-        // The number of nobody's sorts before all texts.
+        // 0 stands for jobs without a client, and sorts before all texts.
         for (string? client = Next(_nextClientOfKeys.Add(0L)); client is not null; client = Next(_nextClientOfKeys.Add(client))) Look(client);
         return [.. ids.OrderDescending().Take(IJobStore.MostOfKey).Select(Get).OfType<Job>()];
 
@@ -93,12 +93,12 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
         }
     }
 
-    /// <summary>The body of a claim, unless it is gone.</summary>
+    /// <summary>Reads the body of a claim, unless the claim is lost.</summary>
     public ReadOnlyMemory<byte>? Body(Guid id) => Find(id) is { Payload: not null } row ? Payload(row).Body : (ReadOnlyMemory<byte>?)null;
 
-    /// <summary>A job and its result.</summary>
+    /// <summary>Reads a job and its result.</summary>
     /// <param name="id">The job.</param>
-    /// <param name="maxBytes">A larger body is left out.</param>
+    /// <param name="maxBytes">The largest body to read.</param>
     public JobWithResult? WithResult(Guid id, long maxBytes)
     {
         if (Find(id) is not { } row) return null;
@@ -115,7 +115,7 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
         return new JobWithResult(ToJob(row), Result(row), row.IsSwept);
     }
 
-    /// <summary>A job's result, if it has one.</summary>
+    /// <summary>Reads a job's result, if it has one.</summary>
     public JobResult? Result(JobRow row)
     {
         if (row.Result is null) return null;

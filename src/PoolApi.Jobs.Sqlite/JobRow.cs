@@ -2,7 +2,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>A job as the file has it: to be read, changed and saved within one transaction (<see cref="JobTable"/>).</summary>
+/// <summary>A row of the table of jobs, to be read, changed and saved within one transaction (<see cref="JobTable"/>). Not thread-safe.</summary>
 internal sealed class JobRow
 {
     public required Guid Id { get; init; }
@@ -43,40 +43,40 @@ internal sealed class JobRow
 
     public bool IsCancelRequested { get; set; }
 
-    /// <summary>How often it was claimed: never less again, or a claim of old would be taken for a new one.</summary>
+    /// <summary>The number of claims so far. It never decreases, or an old claim could be taken for a new one.</summary>
     public long Claim { get; set; }
 
-    /// <summary>The claim that was finished last: it is told so again, if it asks.</summary>
+    /// <summary>The last claim that was finished. A repeated call for it succeeds.</summary>
     public long EndedClaim { get; set; }
 
     public int Redeliveries { get; set; }
 
-    /// <summary>By the store's own time, as all that follow here.</summary>
+    /// <summary>When the lease ends. This and the following times are steady times of the store.</summary>
     public DateTimeOffset? Lease { get; set; }
 
-    /// <summary>Since when it is due, or from when on; <see langword="null"/>: when the machine's clock shows <see cref="RunAt"/>.</summary>
+    /// <summary>When it became or becomes due; <see langword="null"/>: when the wall clock shows <see cref="RunAt"/>.</summary>
     public DateTimeOffset? Due { get; set; }
 
     public DateTimeOffset? Expires { get; set; }
 
     public DateTimeOffset? Ended { get; set; }
 
-    /// <summary>At so many deaths of an instance it ran, and it has not ended an attempt since.</summary>
+    /// <summary>The number of deaths of instances while it ran, since it last ended an attempt.</summary>
     public int Suspicion { get; set; }
 
-    /// <summary>At so many of them no other job ran there.</summary>
+    /// <summary>The number of those deaths at which no other job ran in the instance.</summary>
     public int Deaths { get; set; }
 
-    /// <summary>Its instance has died, and other jobs ran there.</summary>
+    /// <summary>Whether its instance died while other jobs ran there too.</summary>
     public bool IsAccompanied { get; set; }
 
-    /// <summary>Its instance claims no other job before.</summary>
+    /// <summary>Until this time its instance claims no other job.</summary>
     public DateTimeOffset? AloneUntil { get; set; }
 
-    /// <summary>The last claim that was taken for a dead instance's.</summary>
+    /// <summary>The last claim whose instance was presumed dead.</summary>
     public long LostClaim { get; set; }
 
-    /// <summary>That claim counts among <see cref="Deaths"/>.</summary>
+    /// <summary>Whether that claim was counted in <see cref="Deaths"/>.</summary>
     public bool WasLostAlone { get; set; }
 
     /// <summary>The attempts before the latest one.</summary>
@@ -90,12 +90,12 @@ internal sealed class JobRow
 
     public bool IsSwept { get; set; }
 
-    /// <summary>The state that is in the file until this row is saved.</summary>
+    /// <summary>The state in the file, until this row is saved.</summary>
     public JobState StoredState { get; set; }
 
     public bool IsHeldBy(JobClaim claim) => State == JobState.Running && Claim == claim.Number;
 
-    /// <summary>The attempt is over, or there was none: its job is queued again.</summary>
+    /// <summary>Queues the job again, after an attempt or without one.</summary>
     public void Queue()
     {
         State = JobState.Queued;
@@ -104,11 +104,11 @@ internal sealed class JobRow
         AloneUntil = null;
     }
 
-    /// <summary>Keeps the attempt that is running, which ends now and is not the job's last.</summary>
+    /// <summary>Appends the running attempt, which ends now, to the earlier ones.</summary>
     public void Keep(PastOutcome outcome, Batch batch, JobError? error = null) =>
         Earlier = PastAttempts.Add(Earlier, new PastAttempt(Attempt, StartedAt, batch.Now, Worker, outcome, error));
 
-    /// <summary>Its instance has died, or is taken for dead.</summary>
+    /// <summary>Records that its instance died or is presumed dead.</summary>
     public void Lose(Batch batch)
     {
         Keep(PastOutcome.Lost, batch);
@@ -120,7 +120,7 @@ internal sealed class JobRow
         if (WasLostAlone) Deaths++;
     }
 
-    /// <summary>The instance of a claim that was lost lives after all: that was no death.</summary>
+    /// <summary>Withdraws the death that was counted for a lost claim, because its instance is alive.</summary>
     /// <returns>Whether anything has changed.</returns>
     public bool Acquit(long claim)
     {
@@ -131,7 +131,7 @@ internal sealed class JobRow
         return true;
     }
 
-    /// <summary>The job has ended.</summary>
+    /// <summary>Ends the job.</summary>
     public void End(JobState state, Batch batch, JobError? error)
     {
         State = state;
@@ -145,7 +145,7 @@ internal sealed class JobRow
         IsCancelRequested = false;
     }
 
-    /// <param name="steady">The store's own time.</param>
+    /// <param name="steady">The store's steady time.</param>
     public Job ToJob(DateTimeOffset steady) => new()
     {
         Id = Id,

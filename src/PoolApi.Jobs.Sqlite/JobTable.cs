@@ -1,6 +1,9 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Writes jobs: every change of a job goes through here, so that its tags, the counts and the listeners follow.</summary>
+/// <summary>
+/// Writes jobs. Every change of a job goes through this class, so that its tags, the counts and the notifications stay consistent with it. Used on the
+/// writer's thread, within its transaction.
+/// </summary>
 internal sealed class JobTable(Database database, Batch batch)
 {
     private readonly Statement _insert = database.Prepare(JobColumns.Insert);
@@ -33,7 +36,7 @@ internal sealed class JobTable(Database database, Batch batch)
     private readonly Statement _setLatest = database.Prepare("UPDATE counts SET jobs = max(jobs, ?) WHERE state = -1");
     private readonly Statement _count = database.Prepare("UPDATE counts SET jobs = jobs + ? WHERE state = ?");
 
-    /// <summary>The job that has a key, and the fingerprint of the request that made it.</summary>
+    /// <summary>Finds the job with a key, and the fingerprint of the request that created it.</summary>
     public (Guid Id, byte[] Fingerprint)? FindKey(string? client, string key)
     {
         using Statement.Rows rows = _findKey.AddClient(client).Add(key).Query();
@@ -55,7 +58,7 @@ internal sealed class JobTable(Database database, Batch batch)
         if (row.State == JobState.Queued) batch.MayBeDue();
     }
 
-    /// <summary>Saves a change that can be seen: the version grows, and listeners are told.</summary>
+    /// <summary>Saves a visible change: increments the version and notifies listeners.</summary>
     public void Save(JobRow row)
     {
         row.Version++;
@@ -63,7 +66,7 @@ internal sealed class JobTable(Database database, Batch batch)
         batch.Changed(row);
     }
 
-    /// <summary>Saves a change that nobody sees from outside.</summary>
+    /// <summary>Saves a change that callers cannot see, such as a renewed lease.</summary>
     public void SaveUnseen(JobRow row)
     {
         _update.AddChanging(row).Add(row.Id).Run();
@@ -78,7 +81,7 @@ internal sealed class JobTable(Database database, Batch batch)
         if (row.State == JobState.Queued) batch.MayBeDue();
     }
 
-    /// <summary>Keeps a result for the row, instead of the one it has; to be saved.</summary>
+    /// <summary>Stores a result for the row in place of the present one. The row must be saved afterwards.</summary>
     public void SetResult(JobRow row, JobResult? result)
     {
         if (row.Result is { } old) _deleteResult.Add(old).Run();
@@ -88,7 +91,7 @@ internal sealed class JobTable(Database database, Batch batch)
         row.Result = database.LastRow;
     }
 
-    /// <summary>Drops payload and result of a row; to be saved.</summary>
+    /// <summary>Deletes the payload and the result of a row. The row must be saved afterwards.</summary>
     public void DropContent(JobRow row)
     {
         SetResult(row, null);
@@ -96,7 +99,7 @@ internal sealed class JobTable(Database database, Batch batch)
         row.Payload = null;
     }
 
-    /// <summary>Removes a job with everything that is kept of it.</summary>
+    /// <summary>Deletes a job with its payload, result, tags and key.</summary>
     public void Delete(JobRow row)
     {
         DropContent(row);
@@ -111,7 +114,7 @@ internal sealed class JobTable(Database database, Batch batch)
         batch.Changed(row);
     }
 
-    /// <summary>Writes down how many jobs are in each state. Once for each transaction, before its commit.</summary>
+    /// <summary>Updates the counts of jobs in each state. Called once for each transaction, before its commit.</summary>
     public void SaveCounts()
     {
         bool isChanged = false;
@@ -125,14 +128,14 @@ internal sealed class JobTable(Database database, Batch batch)
         if (isChanged) _setLatest.Add(batch.Steady).Run();
     }
 
-    /// <summary>The start of the machine that the store's clock was set at, and its offset; <see langword="null"/> if it never was.</summary>
+    /// <summary>Reads the clock's offset and the boot of the machine that it belongs to; <see langword="null"/> if none is stored.</summary>
     public (string Boot, long Offset)? ReadClock()
     {
         using Statement.Rows rows = _clock.Query();
         return rows.Next() ? (_clock.ReadText(), _clock.ReadLong()) : null;
     }
 
-    /// <summary>When the last commit was that has changed how many jobs there are in a state, by the store's clock.</summary>
+    /// <summary>Reads the steady time of the last commit that changed the counts.</summary>
     public long ReadLatest()
     {
         using Statement.Rows rows = _latest.Query();
@@ -142,9 +145,9 @@ internal sealed class JobTable(Database database, Batch batch)
     public void SaveClock(string boot, long offset) => _setClock.Add(boot).Add(offset).Run();
 }
 
-/// <summary>A client where it is part of a primary key, in which NULL equals nothing, not even itself.</summary>
+/// <summary>Binds clients in primary keys, where NULL cannot stand for no client because it does not equal itself.</summary>
 internal static class ClientKey
 {
-    /// <summary>Adds a client's name; the number 0 for nobody's.</summary>
+    /// <summary>Binds a client's name, or the number 0 for no client.</summary>
     public static Statement AddClient(this Statement statement, string? client) => client is null ? statement.Add(0L) : statement.Add(client);
 }

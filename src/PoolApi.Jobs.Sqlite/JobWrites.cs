@@ -1,9 +1,12 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>What callers ask the store to write. On the writer's thread, within its transaction.</summary>
+/// <summary>
+/// The writing operations of the store: accepting, claiming, finishing, handing back, renewing, cancelling, retrying. Used on the writer's thread,
+/// within its transaction.
+/// </summary>
 internal sealed class JobWrites(Database database, JobReads reads, JobTable table, Suspects suspects, Batch batch)
 {
-    /// <summary>How many jobs one call lets be due.</summary>
+    /// <summary>The most scheduled jobs that one claim makes due.</summary>
     private const int MostReleased = 500;
 
     private readonly DueQueue _due = new(database, reads, batch);
@@ -12,8 +15,8 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         "SELECT run_at FROM jobs WHERE state = 0 AND due IS NULL ORDER BY run_at LIMIT 1");
 
     /// <param name="job">The job.</param>
-    /// <param name="owner">Who claims it as well, if it is due; <see langword="null"/>: nobody.</param>
-    /// <param name="lease">For how long.</param>
+    /// <param name="owner">The instance that also claims the job if it is due; <see langword="null"/>: none.</param>
+    /// <param name="lease">The length of the lease.</param>
     public JobAcceptance Accept(NewJob job, string? owner, TimeSpan lease)
     {
         if (job.Idempotency is { } key && table.FindKey(job.Client, key.Key) is { } taken)
@@ -47,7 +50,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             table.Insert(row, job.Payload, job.Idempotency);
             return new JobAcceptance(AcceptOutcome.Created, accepted);
         }
-        // As if it had been queued for a moment.
+        // The same versions as if it had been queued first.
         row.Version++;
         Take(row, owner, lease);
         table.Insert(row, job.Payload, job.Idempotency);
@@ -74,7 +77,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             long length = reads.BodyLength(row);
             if (length > maxBytes - bytes) return new JobClaims(claims, null, IsOutOfBytes: true);
             bytes += length;
-            // The writer's thread reads no large body: everybody else would wait for it.
+            // The writer's thread reads no large body, because all other operations would wait for it.
             bool isInline = length <= BodyLimits.Inline && inline + length <= BodyLimits.InlineTogether;
             if (isInline) inline += length;
             JobPayload payload = isInline ? reads.Payload(row) : reads.PayloadHead(row);
@@ -92,14 +95,14 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
     public bool Finish(JobClaim claim, JobEnd ending)
     {
         if (reads.Find(claim.Job.Id) is not { } row) return false;
-        if (row.Claim == claim.Number && row.EndedClaim == claim.Number) return true; // its answer was lost
+        if (row.Claim == claim.Number && row.EndedClaim == claim.Number) return true; // repeated, because the first response was lost
         if (!row.IsHeldBy(claim))
         {
             Acquit(row, claim);
             return false;
         }
         row.EndedClaim = claim.Number;
-        row.Suspicion = 0; // whatever killed its instances, it was not this attempt
+        row.Suspicion = 0; // the attempt ended, so it did not kill its instance
         if (ending.State.IsFinal())
         {
             table.SetResult(row, ending.Result);
@@ -107,7 +110,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         }
         else if (row.IsCancelRequested)
         {
-            // Who wants it cancelled does not want it tried again.
+            // A job whose cancellation was requested is not tried again.
             row.End(JobState.Cancelled, batch, ending.Error);
         }
         else
@@ -119,7 +122,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             row.Due = Moments.After(batch.Steady, ending.RetryAfter);
         }
         table.Save(row);
-        if (suspects.Exist()) batch.MayBeDue(); // one may have waited for this
+        if (suspects.Exist()) batch.MayBeDue(); // a suspect may wait for this attempt to end
         return true;
     }
 
@@ -231,7 +234,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
 
     private TimeSpan? TimeLeft(JobRow row) => row.Expires - batch.Steady;
 
-    /// <summary>An instance says that it has a claim that was taken for a dead instance's.</summary>
+    /// <summary>Handles a call for a lost claim: it shows that the instance that was presumed dead is alive.</summary>
     private void Acquit(JobRow row, JobClaim claim)
     {
         if (row.Acquit(claim.Number)) table.SaveUnseen(row);

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Times as the file has them: whole microseconds since 1970, the precision that every store keeps.</summary>
+/// <summary>Converts times to and from the file's form: whole microseconds since 1970, the precision of every store. Saturates at the limits.</summary>
 internal static class Moments
 {
     public static long ToMicroseconds(DateTimeOffset value) =>
@@ -8,14 +8,14 @@ internal static class Moments
 
     public static DateTimeOffset FromMicroseconds(long value) => DateTimeOffset.UnixEpoch.AddTicks(value * TimeSpan.TicksPerMicrosecond);
 
-    /// <summary>A time as it comes back from the file.</summary>
+    /// <summary>Rounds a time as storing does.</summary>
     public static DateTimeOffset Stored(DateTimeOffset value) => FromMicroseconds(ToMicroseconds(value));
 
-    /// <summary>A time so much later; the last that there is, if that is beyond it.</summary>
+    /// <summary>Adds a duration to a time; at most the latest time.</summary>
     public static DateTimeOffset After(DateTimeOffset from, TimeSpan time) =>
         Stored(time < DateTimeOffset.MaxValue - from ? from + time : DateTimeOffset.MaxValue);
 
-    /// <summary>A time so much earlier; the first that there is, if that is beyond it.</summary>
+    /// <summary>Subtracts a duration from a time; at least the earliest time.</summary>
     public static DateTimeOffset Before(DateTimeOffset from, TimeSpan time) =>
         Stored(time < from - DateTimeOffset.UnixEpoch ? from - time : DateTimeOffset.UnixEpoch);
 }

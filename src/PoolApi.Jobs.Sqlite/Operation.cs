@@ -1,25 +1,24 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Something that a caller wants done on a thread of the store.</summary>
+/// <summary>An operation that a caller waits for and a thread of the store runs. Thread-safe.</summary>
 /// <remarks>
 /// <code>
-///   waiting ──TryTake──► taken ──Complete · Fail──► the caller has its answer
-///      └──the caller gives up──► it is not done, and the caller goes at once
+///   waiting ──TryTake──► taken ──Complete · Fail──► the caller has the result
+///      └──cancelled──► it never runs, and the caller continues at once
 /// </code>
-/// A caller that gives up too late gets the answer all the same, soon: so whoever was told that his call was cancelled knows
-/// that nothing has been done, nor will be.
+/// A cancellation after the operation was taken has no effect. So a caller whose call was cancelled knows that nothing was done or will be.
 /// </remarks>
-/// <typeparam name="TContext">What that thread works with.</typeparam>
+/// <typeparam name="TContext">The session of the thread.</typeparam>
 internal abstract class Operation<TContext>
 {
-    private int _isDecided; // taken, or given up
+    private int _isDecided; // taken or cancelled
 
-    /// <summary>How many bytes of a body it writes.</summary>
+    /// <summary>The bytes of the body that it writes.</summary>
     public long Bytes { get; init; }
     private CancellationTokenRegistration _givingUp;
 
-    /// <summary>Takes it on.</summary>
-    /// <returns>Whether the caller still wants it.</returns>
+    /// <summary>Takes the operation.</summary>
+    /// <returns><see langword="false"/> if it was cancelled.</returns>
     public bool TryTake()
     {
         if (Interlocked.Exchange(ref _isDecided, 1) != 0) return false;
@@ -27,16 +26,16 @@ internal abstract class Operation<TContext>
         return true;
     }
 
-    /// <summary>Does it. The answer is kept until it is told; done once more, it is another.</summary>
+    /// <summary>Runs the operation and keeps its result. A second run replaces the result.</summary>
     public abstract void Do(TContext context);
 
-    /// <summary>Tells the answer.</summary>
+    /// <summary>Completes the caller's task with the result.</summary>
     public abstract void Complete();
 
-    /// <summary>Tells that it could not be done.</summary>
+    /// <summary>Completes the caller's task with an exception.</summary>
     public abstract void Fail(Exception fault);
 
-    /// <summary>Lets the caller give up from here on. Before anybody else sees it.</summary>
+    /// <summary>Makes the operation cancellable. Called before it is added to an inbox.</summary>
     protected void Watch(CancellationToken cancellation) => _givingUp = cancellation.UnsafeRegister(
         static (state, cancellation) =>
         {
@@ -45,17 +44,17 @@ internal abstract class Operation<TContext>
         },
         this);
 
-    /// <summary>Tells that it is not done, since the caller gave up.</summary>
+    /// <summary>Completes the caller's task as cancelled.</summary>
     protected abstract void Cancel(CancellationToken cancellation);
 }
 
-/// <summary>An operation and the answer that its caller waits for.</summary>
+/// <summary>An operation with a result.</summary>
 internal sealed class Operation<TContext, TState, TAnswer> : Operation<TContext>
 {
     private readonly Func<TContext, TState, TAnswer> _work;
     private readonly TState _state;
 
-    // The caller goes on elsewhere: a thread of the store has others to serve.
+    // Continuations do not run on the store's thread, which other operations wait for.
     private readonly TaskCompletionSource<TAnswer> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TAnswer? _answer;
 
@@ -65,7 +64,7 @@ internal sealed class Operation<TContext, TState, TAnswer> : Operation<TContext>
         Watch(cancellation);
     }
 
-    /// <summary>The answer.</summary>
+    /// <summary>The caller's task.</summary>
     public ValueTask<TAnswer> Answer => new(_done.Task);
 
     public override void Do(TContext context) => _answer = _work(context, _state);

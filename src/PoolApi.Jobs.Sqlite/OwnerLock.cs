@@ -3,15 +3,15 @@ using Microsoft.Win32.SafeHandles;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Tells whether other processes have the same store open, by an advisory lock on a file beside it.</summary>
+/// <summary>Detects whether other processes have the store open, by an advisory lock (flock) on a file beside it.</summary>
 /// <remarks>
 /// <code>
-///   exclusive, if nobody else lives ──Share──► shared, for the store's life
-///   shared, if others live: after whoever is alone just now has prepared the store
+///   exclusive, if no other process has the store open ──Share──► shared, until the store is closed
+///   shared, if others have it open: waits until the one with the exclusive lock has prepared the store
 /// </code>
-/// The kernel gives a lock up with its process, however that ends. So who gets it alone knows that every job that runs by the
-/// file is a dead process's, and need not wait for its lease. Not a FileStream's own lock: that cannot wait, nor become a
-/// shared one. Where there is no such lock, leases decide.
+/// The kernel releases the lock when the process ends, however it ends. So a process with the exclusive lock knows that every job that the file has as
+/// running belongs to a dead process, and does not wait for its lease. FileStream's own lock can neither wait nor become shared. On a file system
+/// without such locks, leases decide.
 /// </remarks>
 internal sealed partial class OwnerLock : IDisposable
 {
@@ -23,7 +23,7 @@ internal sealed partial class OwnerLock : IDisposable
 
     private OwnerLock(SafeFileHandle? file, bool isAlone) => (_file, IsAlone) = (file, isAlone);
 
-    /// <summary>Nobody else has the store open, and nobody can open it before <see cref="Share"/>.</summary>
+    /// <summary>Whether no other process has the store open. None can open it before <see cref="Share"/>.</summary>
     public bool IsAlone { get; }
 
     /// <summary>Takes the lock. Waits while another process prepares the store.</summary>
@@ -44,7 +44,7 @@ internal sealed partial class OwnerLock : IDisposable
         return taken;
     }
 
-    /// <summary>Lets others in.</summary>
+    /// <summary>Lets other processes open the store.</summary>
     public void Share()
     {
         if (_file is null) return;
@@ -54,16 +54,16 @@ internal sealed partial class OwnerLock : IDisposable
     }
 
     /// <summary>
-    /// Keeps room on the disk for the log's index, which a clean stop deletes: a store whose disk is filled meanwhile can still be
-    /// opened and read. The lock's file is where the room is kept. Without effect unless this process <see cref="IsAlone"/>.
+    /// Reserves disk space for the log's index, which a clean stop deletes. So the store can be opened and read even if the disk is full by then. The
+    /// lock's file holds the space. Does nothing unless this process <see cref="IsAlone"/>.
     /// </summary>
     public void ReserveRoom()
     {
         if (_file is not null && IsAlone) DiskRoom.Reserve(_file, DiskRoom.OfIndex);
     }
 
-    /// <summary>Gives the room back to the disk.</summary>
-    /// <returns>Whether there was some.</returns>
+    /// <summary>Releases the reserved disk space.</summary>
+    /// <returns>Whether space was reserved.</returns>
     public bool ReleaseRoom()
     {
         if (_file is null || !IsAlone || RandomAccess.GetLength(_file) == 0) return false;

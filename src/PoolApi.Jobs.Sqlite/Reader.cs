@@ -1,14 +1,14 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>A thread that reads, beside the writer: in WAL mode neither waits for the other.</summary>
+/// <summary>A thread that runs reading operations. In WAL mode readers and the writer do not wait for each other.</summary>
 internal sealed class Reader(StoreFile file, Inbox<Operation<ReaderSession>> inbox)
 {
     private ReaderSession? _session;
 
-    /// <summary>Opens the file, which the writer has prepared. On its thread, as all that follows.</summary>
+    /// <summary>Opens the file, which the writer has prepared. This and all following methods run on its thread.</summary>
     public IDisposable Open()
     {
-        // Where there is no room on the disk yet, it is opened with the first read that finds some.
+        // On a full disk the connection is opened later, by the first read that finds space.
         try
         {
             if (file.IsPrepared) _session = file.OpenReader();
@@ -39,7 +39,7 @@ internal sealed class Reader(StoreFile file, Inbox<Operation<ReaderSession>> inb
         }
         catch (Exception e)
         {
-            // A connection is quickly made, and a new one has nothing left of what went wrong. But a file that was moved may come back.
+            // A new connection is cheap and has no state of the failed one. But one to a moved file is kept, since the file may be moved back.
             if (e is not JobStoreUnavailableException)
             {
                 _session?.Dispose();

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>A reader's connection, and what is read on it.</summary>
+/// <summary>A reader's connection with its prepared statements. Used by its thread only.</summary>
 internal sealed class ReaderSession : IDisposable
 {
     private readonly Database _database;
@@ -8,9 +8,9 @@ internal sealed class ReaderSession : IDisposable
     private readonly Statement _begin;
     private readonly Statement _end;
 
-    /// <param name="database">The file, of the latest version. Is disposed of with this.</param>
-    /// <param name="files">Where it is.</param>
-    /// <param name="clock">The store's clock, which is set.</param>
+    /// <param name="database">The connection to a file of the latest version. Disposed of with the session.</param>
+    /// <param name="files">Checks that the files are in place.</param>
+    /// <param name="clock">The store's clock, already set.</param>
     public ReaderSession(Database database, StoreFiles files, StoreClock clock)
     {
         (_database, _files) = (database, files);
@@ -20,7 +20,7 @@ internal sealed class ReaderSession : IDisposable
         Jobs = new JobReads(database, () => clock.Read().Steady);
         Lists = new JobLists(database, Jobs);
         Changes = new ForeignChanges(database);
-        database.Number("PRAGMA user_version"); // with the first read the log and its index are opened
+        database.Number("PRAGMA user_version"); // the first read opens the log and its index
     }
 
     public JobReads Jobs { get; }
@@ -29,7 +29,7 @@ internal sealed class ReaderSession : IDisposable
 
     public ForeignChanges Changes { get; }
 
-    /// <summary>Does an operation; all that it reads is as of one moment.</summary>
+    /// <summary>Runs an operation in one read transaction, so that it sees one state of the file.</summary>
     public void Do(Operation<ReaderSession> operation)
     {
         try

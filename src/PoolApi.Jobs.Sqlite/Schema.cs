@@ -1,24 +1,22 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>The tables, and how a file gets from each version of them to the next. Forward only.</summary>
+/// <summary>The tables of a file, and the migrations from each version of them to the next. Forward only.</summary>
 /// <remarks>
-/// <para>What keeps an insert cheap: jobs lie in the order of their ids, which is that of their coming, so new ones go to the
-/// end of the table and of the indexes. What is big (payload, result) or rare (tags, idempotency keys) has tables of its own,
-/// and is not written again when the job's state changes.</para>
-/// <para>What keeps everything else cheap, however many jobs there are: what waits, what runs under a lease, and what has
-/// ended are partial indexes, so that each question meets only the rows that it is about. Lists are ranges of one index in the
-/// order of the ids, one range for each kind and state (<see cref="JobLists"/>). How many are in each state is written down with
-/// each transaction.</para>
+/// <para>Inserts are cheap: the table is ordered by id, which is the order of acceptance, so new rows go to the end. Large values (payload, result)
+/// and rare ones (tags, idempotency keys) have tables of their own, which are not rewritten when the job's state changes.</para>
+/// <para>Other operations are cheap however many jobs there are. Queued jobs, running jobs and ended jobs each have partial indexes, so that a query
+/// reads only rows of its result. Due jobs are ordered by priority, kind and time (<see cref="DueQueue"/>). Lists are ranges of an index by id, one for
+/// each kind and state (<see cref="JobLists"/>). Each transaction updates the counts of jobs in each state.</para>
 /// </remarks>
 internal static class Schema
 {
-    /// <summary>"pJob": what tells the file from other programs' databases.</summary>
+    /// <summary>"pJob", which distinguishes the file from other programs' databases.</summary>
     public const int ApplicationId = 0x704A6F62;
 
-    /// <summary>The newest version that this program knows: the number of its migrations.</summary>
+    /// <summary>The latest version: the number of migrations.</summary>
     public static int Latest => Migrations.Length;
 
-    /// <summary>So many texts of a payload are never NULL.</summary>
+    /// <summary>The number of metadata columns of a payload that are never NULL.</summary>
     public const int PayloadTexts = 3;
 
     private static readonly string[] Migrations =
@@ -86,7 +84,7 @@ internal static class Schema
         INSERT INTO counts VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0);
         """,
 
-        // A time that cannot jump, and suspects. What the version before goes on writing meanwhile has no due: it waits for its run_at.
+        // The steady time, and suspects. Jobs that a process of the version before still writes have no due: they wait for their run_at.
         """
         -- by the store's own clock: when it became or becomes due; NULL: when the machine's clock shows run_at
         ALTER TABLE jobs ADD COLUMN due INTEGER;
@@ -116,30 +114,30 @@ internal static class Schema
         INSERT INTO counts SELECT -1, coalesce(max(created_at), 0) FROM jobs;
         """,
 
-        // What the version before goes on writing meanwhile leaves the list as it is.
+        // Earlier attempts. A process of the version before leaves the column as it is.
         """
         ALTER TABLE jobs ADD COLUMN earlier TEXT;                             -- a JSON array: the attempts before the latest one; NULL: none
         """,
 
-        // A claim of some kinds passes over no others.
+        // The due jobs of each kind are one range, so that a claim reads no other pool's jobs.
         """
         DROP INDEX jobs_due;
         CREATE INDEX jobs_due ON jobs (priority, kind, due, id, expires) WHERE state = 0 AND suspicion = 0 AND due IS NOT NULL;
         """,
     ];
 
-    /// <summary>Brings a file to the latest version, in one transaction, unless it is there already.</summary>
-    /// <exception cref="JobStoreException">It is another program's, or of a newer version.</exception>
+    /// <summary>Upgrades a file to the latest version, in one transaction. Does nothing if it has that version.</summary>
+    /// <exception cref="JobStoreException">The file is another program's, or has a newer version.</exception>
     public static void Update(Database database, string path) => Update(database, path, Latest);
 
-    /// <summary>Brings a file to a version, for tests of how it gets from there to the next.</summary>
+    /// <summary>Upgrades a file to a version, for tests of the following migrations.</summary>
     internal static void Update(Database database, string path, int to)
     {
         if (Version(database, path) >= to) return;
         database.Execute("BEGIN IMMEDIATE");
         try
         {
-            // Once more: another process may have done it.
+            // Read again, because another process may have upgraded it meanwhile.
             for (int version = Version(database, path); version < to; version++) database.Execute(Migrations[version]);
             database.Execute($"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {to}; COMMIT");
         }

@@ -3,17 +3,19 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Keeps jobs in a file, by SQLite: nothing to install, for one machine.</summary>
+/// <summary>Stores jobs in one file, with SQLite. For one machine; needs no installation. Thread-safe.</summary>
 /// <remarks>
 /// <code>
 ///   callers ──► inbox ──► jobs-writer: all that waits, one transaction, one COMMIT ──► callers
 ///   callers ──► inbox ──► jobs-reader-0, -1: each with a connection of its own ──► callers
 /// </code>
-/// <para>Beside the file lie SQLite's own <c>-wal</c> and <c>-shm</c>, and <c>-owner</c>, by whose lock processes on the same file
-/// know of each other. Several may use it, on one machine, never over a network's file system. They do not tell each other of
-/// changes: a listener hears only of this process's.</para>
-/// <para>If the disk is full or fails, callers get <see cref="JobStoreUnavailableException"/>; the store works again as soon as
-/// the disk does; a disk that is full when the store is opened is no fault of the opening. The same if the file is deleted or moved under it: nothing is accepted that nobody would find again.</para>
+/// <para>Beside the file are SQLite's own <c>-wal</c> and <c>-shm</c>, and <c>-owner</c>, whose lock shows processes whether others have the store
+/// open. Several processes of one machine may use the file, but not over a network file system. They do not notify each other of changes, so a
+/// listener receives only the changes of its own process.</para>
+/// <para>If the disk is full or fails, or the files were deleted or moved, operations throw <see cref="JobStoreUnavailableException"/> until that is
+/// repaired. A store on a full disk can still be opened.</para>
+/// <para>Concurrent operations share a commit, so throughput grows with the number of concurrent callers. One operation costs one sync of the
+/// disk.</para>
 /// </remarks>
 internal sealed class SqliteJobStore : IJobStore
 {
@@ -27,20 +29,20 @@ internal sealed class SqliteJobStore : IJobStore
     private readonly Disposal _disposal;
     private int _isOpening;
 
-    /// <summary>Makes a store; it does nothing until it is opened.</summary>
-    /// <param name="path">The file. It is made if it is not there, with its directory.</param>
+    /// <summary>Creates a store. It does nothing until it is opened.</summary>
+    /// <param name="path">The file. It is created with its directory if it does not exist.</param>
     /// <param name="time">The clock by which jobs are due.</param>
-    /// <param name="logger">The log: a start on a full disk, and a stop that could not put all into one file, are told there.</param>
+    /// <param name="logger">The log, for a start on a full disk and for a stop that could not checkpoint.</param>
     public SqliteJobStore(string path, TimeProvider time, ILogger<SqliteJobStore>? logger = null)
         : this(path, time, maxPages: null, logger: logger)
     {
     }
 
-    /// <summary>A store for tests.</summary>
+    /// <summary>Creates a store for tests.</summary>
     /// <param name="path">The file.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="maxPages">The file may not grow beyond so many pages of 4 KiB: then it is as if the disk were full.</param>
-    /// <param name="observer">Is told of each step that decides about durability, on the thread that does it.</param>
+    /// <param name="maxPages">The largest size of the file, in pages of 4 KiB. Beyond it the disk counts as full.</param>
+    /// <param name="observer">Receives each step that matters for durability, on the thread that does it.</param>
     /// <param name="logger">The log.</param>
     internal SqliteJobStore(
         string path, TimeProvider time, int? maxPages, Action<StoreStep, string>? observer = null, ILogger<SqliteJobStore>? logger = null)
@@ -62,13 +64,13 @@ internal sealed class SqliteJobStore : IJobStore
         set => _writer.Listener = value;
     }
 
-    /// <summary>Other processes had the file open when this one opened it, or have written to it since.</summary>
+    /// <summary>Whether other processes had the file open when this one opened it, or have written to it since.</summary>
     public bool IsShared => _file.IsShared;
 
     /// <inheritdoc/>
     public bool TellsOfOthers => false;
 
-    /// <summary>How many transactions were committed: fewer than the operations that were done in them.</summary>
+    /// <summary>The number of committed transactions. Smaller than that of operations, because operations share transactions.</summary>
     internal long Commits => _writer.Commits;
 
     /// <inheritdoc/>
@@ -194,16 +196,16 @@ internal sealed class SqliteJobStore : IJobStore
     public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation) =>
         ReadAsync(static (session, _) => session.Jobs.Counts(), 0, cancellation);
 
-    /// <summary>Does what it was given, and closes the file.</summary>
+    /// <summary>Completes the operations that were given, and closes the file.</summary>
     public ValueTask DisposeAsync() => _disposal.RunAsync();
 
     private async Task CloseAsync()
     {
         _reads.Close();
         _writer.Refuse();
-        // Nothing to join if it was never opened.
+        // A store that was never opened has no threads to join.
         if (Interlocked.Exchange(ref _isOpening, 1) == 0) return;
-        // The writer last: only the last connection can move the log into the file. Two that close at once would both leave it.
+        // The writer closes last, because only the last connection can checkpoint the log. If two closed at once, both would leave it.
         foreach (StoreThread thread in _reading) await thread.JoinAsync();
         _writer.Close();
         await _writing.JoinAsync();

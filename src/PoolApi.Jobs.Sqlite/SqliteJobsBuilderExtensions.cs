@@ -3,12 +3,12 @@ using PoolApi.Jobs.Sqlite;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>Keeps an app's jobs in a file.</summary>
+/// <summary>Configures SQLite as the store of an app's jobs.</summary>
 public static class SqliteJobsBuilderExtensions
 {
-    /// <summary>Keeps jobs in one file of SQLite, with files of the same name beside it. Several processes of one machine may use it.</summary>
+    /// <summary>Stores jobs in one SQLite file, with SQLite's own files beside it. Several processes of one machine may use it.</summary>
     /// <param name="jobs">The app's jobs.</param>
-    /// <param name="path">The file; made if it is not there. A relative path starts at the current directory.</param>
+    /// <param name="path">The file. It is created if it does not exist. A relative path starts at the current directory.</param>
     public static JobsBuilder UseSqlite(this JobsBuilder jobs, string path)
     {
         ArgumentNullException.ThrowIfNull(jobs);

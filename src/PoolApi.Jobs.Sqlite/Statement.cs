@@ -4,13 +4,13 @@ using SQLitePCL;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>A prepared statement, used again and again by the one thread that has its connection.</summary>
+/// <summary>A prepared statement, for repeated use by the thread of its connection. Not thread-safe.</summary>
 /// <remarks>
-/// <para>Below ADO.NET's command on purpose: at tens of thousands of inserts a second, a parameter object and a boxed value
-/// for each column cost more than the insert.</para>
-/// <para>Values are added in the order of the parameters and read in the order of the columns. However a use ends, the
-/// statement is ready for the next: <see cref="Run"/> and the disposal of <see cref="Rows"/> reset it. It also keeps no value: a body
-/// that was bound to it, or read from it, would stay in the library's memory until the next one.</para>
+/// <para>It calls SQLite directly instead of through ADO.NET, because a parameter object and a boxed value for each column cost more than an insert
+/// at tens of thousands of inserts a second.</para>
+/// <para>Values are bound in the order of the parameters and read in the order of the columns. <see cref="Run"/> and the disposal of
+/// <see cref="Rows"/> reset the statement, also after an exception. They clear its values too, because a bound or read body would otherwise stay in
+/// native memory until the next use.</para>
 /// </remarks>
 internal sealed class Statement : IDisposable
 {
@@ -83,7 +83,7 @@ internal sealed class Statement : IDisposable
         return this;
     }
 
-    /// <summary>Runs it; what rows it may have are not wanted.</summary>
+    /// <summary>Runs the statement and ignores its rows.</summary>
     public void Run()
     {
         using Rows rows = Query();
@@ -92,7 +92,7 @@ internal sealed class Statement : IDisposable
         }
     }
 
-    /// <summary>Runs it and reads its rows, one after another.</summary>
+    /// <summary>Runs the statement, for reading its rows one after another.</summary>
     public Rows Query() => new(this);
 
     public bool IsNull => raw.sqlite3_column_type(_statement, _column) == raw.SQLITE_NULL;
@@ -134,7 +134,7 @@ internal sealed class Statement : IDisposable
 
     public DateTimeOffset? ReadTimeOrNull() => ReadLongOrNull() is { } value ? Moments.FromMicroseconds(value) : null;
 
-    /// <summary>Passes a column over.</summary>
+    /// <summary>Skips a column.</summary>
     public T? Skip<T>()
     {
         _column++;
@@ -152,10 +152,10 @@ internal sealed class Statement : IDisposable
         return false;
     }
 
-    /// <summary>Makes it ready for the next use, wherever it is in this one.</summary>
+    /// <summary>Makes the statement ready for the next use, whatever state it is in.</summary>
     public void Reset()
     {
-        // Its code repeats what the step has said already. It also frees the columns of the last row.
+        // Its result repeats that of the last step, and is ignored. It also frees the columns of the last row.
         raw.sqlite3_reset(_statement);
         if (_parameter > 0) raw.sqlite3_clear_bindings(_statement);
         _parameter = 0;
@@ -169,7 +169,7 @@ internal sealed class Statement : IDisposable
         SqliteException.ThrowExceptionForRC(code, _database);
     }
 
-    /// <summary>The rows of one run. The current one is read from the statement.</summary>
+    /// <summary>The rows of one run. The values of the current row are read from the statement.</summary>
     internal readonly ref struct Rows(Statement statement)
     {
         public bool Next() => statement.Step();

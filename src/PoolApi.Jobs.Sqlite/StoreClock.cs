@@ -1,36 +1,36 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>The time as one transaction has it.</summary>
-/// <param name="Now">What the machine's clock shows: a time of day, which may be set back or forth.</param>
-/// <param name="Steady">The store's own time: it passes evenly, and never goes back. For comparisons with other times of the store only.</param>
+/// <summary>The time of one transaction, by both clocks.</summary>
+/// <param name="Now">The wall clock's time, which may be set back or forth.</param>
+/// <param name="Steady">The store's steady time, which never jumps. Comparable with other steady times of the same store only.</param>
 internal readonly record struct StoreTime(DateTimeOffset Now, DateTimeOffset Steady);
 
-/// <summary>The clock of a store: what the machine's clock shows, and a time that cannot jump.</summary>
+/// <summary>The clock of a store: the wall clock, and a steady time that cannot jump. Set once, before other threads read it.</summary>
 /// <remarks>
-/// The steady time is the kernel's monotonic clock and an offset that the file keeps. So it is the same for all processes on the
-/// file, and goes on after a restart. When the machine has started anew, so has the monotonic clock: there is a new offset then, by
-/// the machine's clock, but never one that would take the steady time back behind the last commit.
+/// The steady time is the kernel's monotonic clock plus an offset that is stored in the file. So all processes that use the file have the same
+/// steady time, and it continues after a restart of the process. After a reboot the monotonic clock starts again, and a new offset is computed from
+/// the wall clock. It never takes the steady time back before the last commit.
 /// </remarks>
 internal sealed class StoreClock(TimeProvider time)
 {
-    /// <summary>From the kernel's monotonic clock to the steady time, in microseconds.</summary>
+    /// <summary>The steady time minus the kernel's monotonic clock, in microseconds.</summary>
     public long Offset { get; private set; }
 
-    /// <summary>Names the start of the machine; empty where the system does not tell.</summary>
+    /// <summary>The kernel's id of the current boot; empty if the system has none.</summary>
     public static string Boot { get; } = ReadBoot();
 
-    /// <summary>What it is now.</summary>
+    /// <summary>The current time.</summary>
     public StoreTime Read()
     {
         DateTimeOffset now = Moments.Stored(time.GetUtcNow());
         return new StoreTime(now, Moments.FromMicroseconds(Monotonic + Offset));
     }
 
-    /// <summary>Uses the offset that the file has, or gives it another if that one is of another start of the machine.</summary>
-    /// <param name="kept">What the file has; <see langword="null"/>: nothing yet.</param>
+    /// <summary>Adopts the stored offset, or computes a new one if the stored one belongs to another boot.</summary>
+    /// <param name="kept">The stored offset and its boot; <see langword="null"/>: none is stored.</param>
     /// <param name="latest">The steady time of the last commit.</param>
-    /// <param name="isAlone">No other process uses the file's offset.</param>
-    /// <returns>Whether the offset is another than the file's, and to be kept in it.</returns>
+    /// <param name="isAlone">Whether no other process uses the stored offset.</param>
+    /// <returns>Whether the offset is new and must be stored.</returns>
     public bool Anchor((string Boot, long Offset)? kept, long latest, bool isAlone)
     {
         if (kept is { } file && (!(isAlone || Boot.Length == 0) || (file.Boot == Boot && Monotonic + file.Offset >= latest)))

@@ -3,11 +3,11 @@ using static SQLitePCL.raw;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>What goes wrong with the file, in words for the operator.</summary>
+/// <summary>Translates faults of SQLite and the file system into exceptions with a message for the operator.</summary>
 internal static class StoreFaults
 {
-    /// <summary>A fault while the store is opened.</summary>
-    /// <returns>One that may pass by itself (<see cref="JobStoreUnavailableException"/>) only where the disk has no room.</returns>
+    /// <summary>Translates a fault while the store is opened.</summary>
+    /// <returns>A <see cref="JobStoreUnavailableException"/>, which a later call may overcome, only if the disk is full.</returns>
     public static JobStoreException AtOpen(Exception fault, string path) => fault switch
     {
         JobStoreException known => known,
@@ -24,7 +24,7 @@ internal static class StoreFaults
         _ => new JobStoreException($"The job store '{path}' cannot be opened: {fault.Message}", fault),
     };
 
-    /// <summary>A fault of a store that is open.</summary>
+    /// <summary>Translates a fault of an open store.</summary>
     public static Exception AtRunTime(Exception fault, string path) => fault switch
     {
         JobStoreException => fault,
@@ -37,12 +37,12 @@ internal static class StoreFaults
         _ => fault,
     };
 
-    /// <summary>A file of the store is not any more where it was opened.</summary>
+    /// <summary>Creates the exception for a file that was moved or deleted.</summary>
     public static JobStoreUnavailableException Moved(string path, string file) => new(
         $"The job store '{path}' cannot be used: '{file}' was deleted or moved while it is in use. Put it back; if that cannot be done, " +
         "stop the service, and start it again with what there is.");
 
-    /// <summary>The fault is of the disk or of the file as a whole: it is the same for whatever is tried next.</summary>
+    /// <summary>Whether a fault is of the disk or the whole file, so that every other operation would fail too.</summary>
     public static bool IsOfTheFile(Exception fault) =>
         fault is JobStoreUnavailableException or SqliteException { SqliteErrorCode: not (SQLITE_CONSTRAINT or SQLITE_TOOBIG or SQLITE_FULL) };
 

@@ -1,19 +1,22 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>The file of a store: how it is opened.</summary>
+/// <summary>
+/// Opens the connections of a store and prepares its file: directories, owner's lock, schema, clock, leases of dead processes. The writer's thread
+/// prepares it; the readers' threads only open further connections.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   closed ──OpenFirst──► prepared ──OpenWriter · OpenReader──► more connections
 ///      └──no room on the disk──► closed: each operation fails; the next write tries OpenFirst again
 /// </code>
-/// <para>A process that was killed between the write of a commit and its sync leaves that commit in the kernel's memory. SQLite
-/// takes it for committed when it next opens the log, and syncs it only with the next commit. An answer from it would be a
-/// promise that a power failure breaks. So each connection, after its first read, syncs the log and the directory that names it.
-/// A checkpoint would sync them too, but not while another process reads; and it costs more.</para>
+/// <para>A process that is killed between the write of a commit and its sync leaves the commit in the kernel's page cache. SQLite treats it as
+/// committed when it next opens the log, but syncs it only with the next commit. A response that relies on it would not survive a power failure. So
+/// each connection, after its first read, syncs the log and its directory. A checkpoint would sync them too, but it costs more and is not possible
+/// while another process reads.</para>
 /// </remarks>
-/// <param name="path">The file; absolute.</param>
-/// <param name="maxPages">How big it may become; <see langword="null"/>: as big as the disk lets it.</param>
-/// <param name="observer">Is told of each step.</param>
+/// <param name="path">The absolute path of the file.</param>
+/// <param name="maxPages">The largest size in pages; <see langword="null"/>: no limit but the disk.</param>
+/// <param name="observer">Receives each step.</param>
 internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, string>? observer) : IDisposable
 {
     private readonly StoreFiles _files = new(path);
@@ -22,23 +25,23 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     private volatile JobStoreException? _closed = new JobStoreUnavailableException($"The job store '{path}' is not open.");
     private IReadOnlyList<JobMaintenance.ClaimKey> _orphans = [];
     private bool _isClockUnsaved;
-    private StoreClock? _clock; // once it is prepared
+    private StoreClock? _clock; // set once the file is prepared
 
     public string Path => path;
 
-    /// <summary>Others had the store open when it was opened, or have written to it since.</summary>
+    /// <summary>Whether other processes had the store open when it was opened, or have written to it since.</summary>
     public bool IsShared
     {
         get => _isShared;
         set => _isShared = value;
     }
 
-    /// <summary>It has been opened once, and is of the latest version.</summary>
+    /// <summary>Whether the file was opened once and has the latest version.</summary>
     public bool IsPrepared => _closed is null;
 
-    /// <summary>Opens it, makes it if it is not there, brings it up to date, and takes note of who else has it open.</summary>
-    /// <exception cref="JobStoreUnavailableException">There is no room on the disk.</exception>
-    /// <exception cref="JobStoreException">It cannot be opened.</exception>
+    /// <summary>Opens the file, creates it if it does not exist, upgrades its schema, and detects other processes.</summary>
+    /// <exception cref="JobStoreUnavailableException">The disk is full.</exception>
+    /// <exception cref="JobStoreException">The file cannot be opened.</exception>
     public WriterSession OpenFirst(StoreClock clock)
     {
         try
@@ -74,7 +77,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         }
     }
 
-    /// <summary>Opens it once more for writing; for the first time, if there was no room on the disk so far.</summary>
+    /// <summary>Opens another connection for writing, or the first one if the disk was full so far.</summary>
     public WriterSession OpenWriter(StoreClock clock)
     {
         if (IsPrepared) return OpenWriter(mayCreate: false);
@@ -88,8 +91,8 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         }
     }
 
-    /// <summary>Opens it for reading.</summary>
-    /// <exception cref="JobStoreUnavailableException">It is not prepared.</exception>
+    /// <summary>Opens a connection for reading.</summary>
+    /// <exception cref="JobStoreUnavailableException">The file is not prepared.</exception>
     public ReaderSession OpenReader()
     {
         if (_closed is { } fault) throw fault;
@@ -97,8 +100,8 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     }
 
     /// <summary>
-    /// Writes what could not be written when the store was opened, if there is room now: the clock's offset, and the ends of leases.
-    /// What is claimed since is not among them.
+    /// Writes what could not be written when the store was opened on a full disk, if there is space now: the clock's offset, and the ends of the leases of
+    /// dead processes. Claims that were made since keep their leases.
     /// </summary>
     public void CatchUp(WriterSession session, StoreClock clock)
     {
@@ -115,23 +118,23 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         }
         catch (Exception e) when (DiskRoom.IsOut(e, path) && !session.IsBroken)
         {
-            // What needs no room is done all the same.
+            // Operations that need no space still run.
         }
     }
 
-    /// <summary>Tells of a step.</summary>
+    /// <summary>Reports a step to the observer.</summary>
     public void Tell(StoreStep step, string of) => observer?.Invoke(step, of);
 
     public void Dispose()
     {
-        _lock?.ReserveRoom(); // if it could not be kept before
+        _lock?.ReserveRoom(); // if the disk was full before
         _lock?.Dispose();
         _lock = null;
     }
 
     /// <summary>
-    /// Makes the directory with those above it. The names of new ones are synced, each in the directory that has it. So are those of
-    /// old ones: a process may have made them that was killed before it synced them.
+    /// Creates the directory and those above it, and syncs each name in its parent. Existing directories are synced too, because the process that created
+    /// them may have been killed before it synced them.
     /// </summary>
     private void MakeDirectory(string directory)
     {
@@ -166,12 +169,12 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         }
         catch (Exception e) when (DiskRoom.IsOut(e, path) && !session.IsBroken)
         {
-            // The clock is set. The file has its offset with the first commit for which there is room.
+            // The clock is set. Its offset is stored by the first commit that finds space.
             _isClockUnsaved = true;
         }
     }
 
-    /// <summary>Whoever ran the jobs is dead: they are lost, however long their lease. Maintenance finds them at once.</summary>
+    /// <summary>Ends the leases of all running jobs, because their processes are dead. Maintenance redelivers the jobs at once.</summary>
     private void EndLeases(WriterSession session, StoreClock clock)
     {
         try
@@ -181,12 +184,12 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         }
         catch (Exception e) when (DiskRoom.IsOut(e, path) && !session.IsBroken)
         {
-            // With the first commit for which there is room.
+            // Done by the first commit that finds space.
             _orphans = session.Maintenance.Running();
         }
     }
 
-    // One that has vanished is not made anew: what it held was promised to somebody.
+    // A missing file is not created again, because clients were promised the jobs that it had.
     private WriterSession OpenWriter(bool mayCreate) => Open(mayCreate, database =>
     {
         if (database.IsReadOnly)
@@ -198,7 +201,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         return new WriterSession(database, _files, maxPages);
     });
 
-    /// <summary>A log without its store: to make a new store would be to throw away what is committed in the log.</summary>
+    /// <summary>Refuses a log without its store. Creating a new store would discard the commits in the log.</summary>
     private void RefuseOrphan()
     {
         if (File.Exists(path) || new FileInfo(path + "-wal") is not { Exists: true, Length: > 0 }) return;
@@ -206,8 +209,8 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
             $"'{path}' is not there, but its log '{path}-wal' is, with jobs in it. Put the store back beside its log. To begin with an empty store, move the log away.");
     }
 
-    /// <param name="mayCreate">Whether it is made if it is not there.</param>
-    /// <param name="prepare">Prepares the connection. It has read from the file when it returns.</param>
+    /// <param name="mayCreate">Whether a missing file is created.</param>
+    /// <param name="prepare">Prepares the connection, and reads from the file.</param>
     private T Open<T>(bool mayCreate, Func<Database, T> prepare)
     {
         Database database = Database.Open(path, mayCreate);
@@ -224,7 +227,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         }
     }
 
-    /// <summary>Makes durable what the connection may have found in the log. Costs nothing where it is durable already.</summary>
+    /// <summary>Syncs the log that the connection may have recovered. Costs next to nothing if the disk has it already.</summary>
     private void Sync(string file)
     {
         string log = file + "-wal";

@@ -3,14 +3,14 @@ using System.Runtime.InteropServices;
 namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>
-/// Whether the files of a store are still where they were opened. What is committed to a file that somebody has moved or deleted is
-/// committed to something that nobody will find; and whoever opens the store then, makes new ones, which know nothing of these.
+/// Checks that the files of an open store are still in place. A commit to a file that was moved or deleted would be lost, because the next process
+/// that opens the store creates new files.
 /// </summary>
 /// <remarks>
-/// <para>The store, its log (<c>-wal</c>) and the log's index (<c>-shm</c>) stay the same files as long as any connection of this process
-/// is open; so does <c>-owner</c>. SQLite itself notices nothing of all that: it has them open.</para>
-/// <para>By the numbers that the kernel knows files by; where it does not tell, by whether they are there. Four looks into
-/// directories, a few microseconds. Thread-safe.</para>
+/// <para>While this process has a connection, the store, its log (<c>-wal</c>), the log's index (<c>-shm</c>) and <c>-owner</c> must stay the same
+/// files. SQLite does not notice if they are replaced, because it has them open.</para>
+/// <para>Compares device and inode numbers, or only existence if the system does not report the numbers. Four system calls, a few microseconds.
+/// Thread-safe.</para>
 /// </remarks>
 internal sealed partial class StoreFiles(string path)
 {
@@ -20,13 +20,13 @@ internal sealed partial class StoreFiles(string path)
 
     private volatile (string File, FileNumber Number)[] _known = [];
 
-    /// <summary>Takes note of the files as they are. They are all open by now.</summary>
-    /// <param name="file">The store, as the library has it: where the path is a link, the others lie beside what it leads to.</param>
+    /// <summary>Records the present files. All of them are open by now.</summary>
+    /// <param name="file">The store, with links followed: the other files are beside the target.</param>
     public void Remember(string file) =>
         _known = [.. new[] { file, file + "-wal", file + "-shm", path + "-owner" }.Where(File.Exists).Select(static f => (f, NumberOf(f)))];
 
-    /// <summary>Looks.</summary>
-    /// <exception cref="JobStoreUnavailableException">One of them is not where it was.</exception>
+    /// <summary>Checks the files.</summary>
+    /// <exception cref="JobStoreUnavailableException">A file was moved, deleted or replaced.</exception>
     public void Check()
     {
         foreach (var (file, number) in _known)
@@ -37,8 +37,8 @@ internal sealed partial class StoreFiles(string path)
     }
 
     /// <summary>
-    /// Somebody has made others in their place. What this process knows of the log is of no use then: the last that it does
-    /// must not be to move it into the store, and to delete the other's.
+    /// Whether other files are in their place. If so, this process must not checkpoint when it closes: it would write its log into the other store and
+    /// delete the other log.
     /// </summary>
     public bool AreReplaced => _known.Any(static k => NumberOf(k.File).IsAnotherThan(k.Number));
 
@@ -58,10 +58,10 @@ internal sealed partial class StoreFiles(string path)
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Statx(int directory, string path, int flags, uint mask, ref byte answer);
 
-    /// <summary>What the kernel knows a file by: the device, and its number there.</summary>
+    /// <summary>The identity of a file: device and inode number.</summary>
     private readonly record struct FileNumber(bool IsThere, bool IsKnown, ulong Device, ulong Number)
     {
-        /// <summary>There is one, and it is surely not the same.</summary>
+        /// <summary>Whether the file exists and is certainly another one.</summary>
         public bool IsAnotherThan(FileNumber other) => IsKnown && other.IsKnown && this != other;
     }
 }

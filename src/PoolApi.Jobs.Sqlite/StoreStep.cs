@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>A step whose order decides whether jobs survive. For tests, which cannot see it otherwise.</summary>
+/// <summary>A step whose order matters for durability. Reported for tests.</summary>
 internal enum StoreStep
 {
     /// <summary>A file or a directory was synced to the disk.</summary>

@@ -1,8 +1,8 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>A thread of the store: it opens its connection, works until its inbox is closed and empty, and closes the connection.</summary>
+/// <summary>A thread of the store. It opens its connection, runs operations until its inbox is closed and empty, and closes the connection.</summary>
 /// <remarks>
-/// SQLite blocks, whatever its asynchronous interface is called: so it has threads of its own, and the ThreadPool's are left alone.
+/// SQLite's calls block, also its asynchronous ones. Own threads keep them off the ThreadPool.
 /// </remarks>
 internal sealed class StoreThread
 {
@@ -11,12 +11,12 @@ internal sealed class StoreThread
     private readonly Thread _thread;
 
     /// <param name="name">Its name.</param>
-    /// <param name="open">Opens; what it throws is <see cref="Opened"/>'s.</param>
-    /// <param name="work">Works to the end.</param>
+    /// <param name="open">Opens the connection. Its exception fails <see cref="Opened"/>.</param>
+    /// <param name="work">Runs until the inbox is closed and empty.</param>
     public StoreThread(string name, Func<IDisposable> open, Action work) =>
         _thread = new Thread(() => Run(open, work)) { Name = name, IsBackground = true };
 
-    /// <summary>It has opened.</summary>
+    /// <summary>Completes when the connection is open.</summary>
     public Task Opened => _opened.Task;
 
     public void Start() => _thread.UnsafeStart();
@@ -25,7 +25,7 @@ internal sealed class StoreThread
     public async Task JoinAsync()
     {
         await _ended.Task;
-        _thread.Join(); // it is at its last line
+        _thread.Join(); // the thread is at its last line
     }
 
     private void Run(Func<IDisposable> open, Action work)
@@ -38,7 +38,7 @@ internal sealed class StoreThread
         }
         catch (Exception e) when (_opened.TrySetException(e))
         {
-            // Told to whoever opens.
+            // Passed to the caller that waits for Opened.
         }
         finally
         {

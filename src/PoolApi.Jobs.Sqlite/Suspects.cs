@@ -3,16 +3,16 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>
-/// Jobs that ran in an instance that died: any of them may have killed it. They are run so that the killer is found and the others
-/// end. On the writer's thread, within its transaction.
+/// Schedules suspects: jobs that ran in an instance when it died, any of which may have killed it. They run so that the job that kills is found and
+/// the others end. Used on the writer's thread, within its transaction. Without suspects it costs one seek of an empty index.
 /// </summary>
 /// <remarks>
-/// An instance has one suspect at a time, beside other jobs. One that has been beside a second death runs as its instance's only
-/// job, in turn with all others (<see cref="ExclusiveTurns"/>). Only who was alone when the instance died is counted as dangerous.
+/// An instance runs one suspect at a time, beside other jobs. A suspect that was running at a second death runs alone, alternating with all other jobs
+/// (<see cref="ExclusiveTurns"/>). Only a job that ran alone when its instance died counts towards poison.
 /// </remarks>
 internal sealed class Suspects(Database database, Batch batch)
 {
-    /// <summary>While an instance waits for its jobs to end: their ends are told, so this is for those that are not.</summary>
+    /// <summary>The pause of claims while an instance waits for its jobs to end. An end that is reported ends it sooner.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private static readonly WorkPriority[] HighestFirst = [WorkPriority.High, WorkPriority.Normal, WorkPriority.Low];
@@ -32,14 +32,14 @@ internal sealed class Suspects(Database database, Batch batch)
 
     private readonly Statement _mark = database.Prepare("UPDATE jobs SET accompanied = 1 WHERE state = 1 AND worker = ?");
 
-    /// <summary>Whether there are any, queued or running. One look at an index that is empty as a rule.</summary>
+    /// <summary>Whether there are suspects, queued or running. One seek of an index that is usually empty.</summary>
     public bool Exist()
     {
         using Statement.Rows rows = _any.Query();
         return rows.Next();
     }
 
-    /// <summary>What an instance may claim of some kinds. Which of its suspects is the next to run alone does not depend on them.</summary>
+    /// <summary>Decides what an instance may claim of some kinds. The next suspect to run alone is chosen from all kinds.</summary>
     public SuspectTurn Look(string owner, KindFilter kinds)
     {
         int running = 0;
@@ -64,20 +64,20 @@ internal sealed class Suspects(Database database, Batch batch)
         return new SuspectTurn(First: first, IsAlone: true);
     }
 
-    /// <summary>One is about to be claimed as its instance's only job.</summary>
+    /// <summary>Records that a suspect is claimed to run alone.</summary>
     public void BeginAlone(JobRow row)
     {
         _turns.Began(Now);
         row.AloneUntil = batch.Steady + ExclusiveTurns.AloneFor(row.Suspicion);
     }
 
-    /// <summary>Notes of jobs whose instances have died, and of all others of those instances, whether they ran alone.</summary>
+    /// <summary>Marks the jobs of dead instances in which more than one job ran.</summary>
     public void MarkAccompanied(List<JobRow> lost)
     {
         foreach (IGrouping<string?, JobRow> ofOne in lost.GroupBy(static r => r.Worker))
         {
             if (Count(ofOne.Key) < 2) continue;
-            _mark.Add(ofOne.Key).Run(); // also those whose leases last yet
+            _mark.Add(ofOne.Key).Run(); // also jobs whose leases have not run out yet
             foreach (JobRow row in ofOne) row.IsAccompanied = true;
         }
     }
@@ -102,13 +102,13 @@ internal sealed class Suspects(Database database, Batch batch)
     }
 }
 
-/// <summary>What an instance may claim while there are suspects.</summary>
-/// <param name="First">This one first.</param>
-/// <param name="IsAlone">And no other.</param>
-/// <param name="Otherwise">This one, as the only job, if nothing else is due.</param>
-/// <param name="Pause">Nothing for so long, unless told sooner.</param>
+/// <summary>Decision about a claim while there are suspects.</summary>
+/// <param name="First">The suspect to claim first.</param>
+/// <param name="IsAlone">Whether no other job may be claimed beside it.</param>
+/// <param name="Otherwise">The suspect to claim to run alone, if no other job is due.</param>
+/// <param name="Pause">How long nothing may be claimed, unless an event comes sooner.</param>
 internal readonly record struct SuspectTurn(JobRow? First = null, bool IsAlone = false, JobRow? Otherwise = null, TimeSpan? Pause = null)
 {
-    /// <summary>Whatever is due, but no suspect.</summary>
+    /// <summary>Any due jobs but no suspect.</summary>
     public static SuspectTurn None => default;
 }

@@ -2,44 +2,44 @@ using Microsoft.Extensions.Logging;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>The one thread that writes: takes all operations that wait, does them in one transaction, and tells their callers.</summary>
+/// <summary>The only thread that writes. It runs all waiting operations in one transaction, and completes them after the commit (group commit).</summary>
 /// <remarks>
-/// <para>A commit waits for the disk, and costs as much for many operations as for one. While one is under way the next ones
-/// gather: the slower the disk and the more callers, the more of them share a commit, without any timer.</para>
-/// <para>An operation that fails takes none with it: the transaction is rolled back, and each of its operations is done once
-/// more in one of its own. Unless it is the file that fails: then it does so for all of them.</para>
+/// <para>A commit waits for the disk, and costs the same for many operations as for one. Operations that arrive during a commit share the next one.
+/// So a slower disk or more callers mean more operations in a commit, without a timer.</para>
+/// <para>A failed operation does not fail others: the transaction is rolled back, and each of its operations runs again in a transaction of its own.
+/// If the file or the disk fails, all of them fail.</para>
 /// </remarks>
 internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger logger)
 {
-    /// <summary>How many operations share a commit: enough to be free of the disk, few enough that the first do not wait long.</summary>
+    /// <summary>The most operations in a commit: enough that the disk is not the limit, few enough that the first do not wait long.</summary>
     private const int MostTogether = 512;
 
-    /// <summary>How long the end waits for another process that uses the store just then, in milliseconds.</summary>
+    /// <summary>The longest wait of the final checkpoint for another process, in milliseconds.</summary>
     private const int PatienceAtTheEnd = 500;
 
-    /// <summary>How many bytes of bodies they have: a small job does not wait for many large ones, nor does the log grow by them at once.</summary>
+    /// <summary>The most bytes of bodies in a commit, so that a small job does not wait for many large ones and the log does not grow by all of them.</summary>
     private const long MostBytes = 16 * 1024 * 1024;
 
     private readonly Inbox<Operation<WriterSession>> _inbox = new();
     private readonly StoreClock _clock = new(time);
     private WriterSession? _session;
 
-    /// <summary>Is told what is committed.</summary>
+    /// <summary>Receives the committed changes.</summary>
     public IJobStoreListener? Listener { get; set; }
 
-    /// <summary>How many transactions were committed.</summary>
+    /// <summary>The number of committed transactions.</summary>
     public long Commits { get; private set; }
 
-    /// <summary>Gives it something to do.</summary>
+    /// <summary>Adds an operation.</summary>
     public bool TryAdd(Operation<WriterSession> operation) => _inbox.TryAdd(operation);
 
-    /// <summary>Takes nothing more to do.</summary>
+    /// <summary>Refuses further operations.</summary>
     public void Refuse() => _inbox.Refuse();
 
-    /// <summary>Lets it end when it has done what it was given. It closes the file: everybody else has closed it by then.</summary>
+    /// <summary>Ends the thread when the operations are done. It closes the file; all other connections are closed by then.</summary>
     public void Close() => _inbox.Close();
 
-    /// <summary>Opens the file. On its thread, as all that follows.</summary>
+    /// <summary>Opens the file. This and all following methods run on the writer's thread.</summary>
     public IDisposable Open()
     {
         try
@@ -48,7 +48,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
         }
         catch (JobStoreUnavailableException e)
         {
-            // As a disk that fills up later: callers are told so, and it works as soon as there is room.
+            // A full disk at the start is treated like one that fills up later: operations fail until there is space.
             LogNoRoom(e.Message);
         }
         return new Closing(this);
@@ -104,7 +104,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
         return null;
     }
 
-    /// <summary>Moves the log into the store, so that one file has all jobs, and closes the last connection.</summary>
+    /// <summary>Checkpoints the log, so that one file has all jobs, and closes the last connection.</summary>
     private void CloseFile()
     {
         string? fault = null;

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>The writer's connection, and what is done on it. One transaction at a time.</summary>
+/// <summary>The writer's connection with its prepared statements. Runs one transaction at a time. Used by the writer's thread only.</summary>
 internal sealed class WriterSession : IDisposable
 {
     private readonly Database _database;
@@ -10,16 +10,16 @@ internal sealed class WriterSession : IDisposable
     private readonly Statement _commit;
     private readonly JobTable _table;
     private readonly Batch _batch = new();
-    private long? _seen; // the number of what others have written
+    private long? _seen; // data_version at the last look
 
-    /// <param name="database">The file, of the latest version. Is disposed of with this.</param>
-    /// <param name="files">Where it is.</param>
-    /// <param name="maxPages">How big the file may become; <see langword="null"/>: as big as the disk lets it.</param>
+    /// <param name="database">The connection to a file of the latest version. Disposed of with the session.</param>
+    /// <param name="files">Checks that the files are in place.</param>
+    /// <param name="maxPages">The largest size of the file in pages; <see langword="null"/>: no limit but the disk.</param>
     public WriterSession(Database database, StoreFiles files, int? maxPages)
     {
         (_database, _files) = (database, files);
-        // Fewer and bigger checkpoints than by default write a page that many commits have changed once instead of many times; the log
-        // stays below that size, but for a long read or a full disk.
+        // Fewer and larger checkpoints than the default write a page that many commits have changed only once. The log stays below that size, except
+        // during a long read or on a full disk.
         database.Execute(
             """
             PRAGMA journal_mode = WAL;
@@ -28,7 +28,7 @@ internal sealed class WriterSession : IDisposable
             PRAGMA cache_size = -16384;
             PRAGMA temp_store = MEMORY;
             """);
-        database.Number("PRAGMA user_version"); // with the first read the log and its index are opened
+        database.Number("PRAGMA user_version"); // the first read opens the log and its index
         if (maxPages is { } pages) database.Execute($"PRAGMA max_page_count = {pages}");
         _begin = database.Prepare("BEGIN IMMEDIATE");
         _commit = database.Prepare("COMMIT");
@@ -40,21 +40,21 @@ internal sealed class WriterSession : IDisposable
         Maintenance = new JobMaintenance(database, _table, suspects, _batch);
     }
 
-    /// <summary>The file's path as the library has it.</summary>
+    /// <summary>The file's path as SQLite resolved it.</summary>
     public string File => _database.File;
 
     public JobWrites Writes { get; }
 
     public JobMaintenance Maintenance { get; }
 
-    /// <summary>After a fault the connection is in a transaction that it cannot leave: it is of no use any more.</summary>
+    /// <summary>Whether a fault left the connection in a transaction that it cannot leave, so that it must be replaced.</summary>
     public bool IsBroken { get; private set; }
 
-    /// <summary>Another process has written to the file since this was opened.</summary>
+    /// <summary>Whether another process has written to the file since this connection was opened.</summary>
     public bool HasOthers { get; private set; }
 
-    /// <summary>Does work in one transaction, and commits it.</summary>
-    /// <returns>What was done, to be told to listeners. If it throws, nothing was done.</returns>
+    /// <summary>Runs work in one transaction, and commits it.</summary>
+    /// <returns>The changes, for listeners. If it throws, nothing was changed.</returns>
     public Batch Commit(StoreTime now, Action work)
     {
         try
@@ -75,24 +75,24 @@ internal sealed class WriterSession : IDisposable
         }
     }
 
-    /// <summary>Moves the log into the store, at the end. Not into one that is not where it was.</summary>
-    /// <param name="patience">How long to wait for other processes, in milliseconds.</param>
-    /// <returns>Whether that was possible: not while another process reads or writes.</returns>
+    /// <summary>Checkpoints at the end, unless the files were replaced.</summary>
+    /// <param name="patience">The longest wait for other processes, in milliseconds.</param>
+    /// <returns>Whether it succeeded. It cannot while another process reads or writes.</returns>
     public bool TryMoveLog(int patience)
     {
         _files.Check();
         return _database.TryCheckpoint(patience);
     }
 
-    /// <summary>Sets the store's clock by the file, or the file by the clock.</summary>
+    /// <summary>Sets the store's clock from the stored offset, or stores a new offset.</summary>
     /// <param name="clock">The clock.</param>
-    /// <param name="isAlone">No other process has the file open.</param>
+    /// <param name="isAlone">Whether no other process has the file open.</param>
     public void Anchor(StoreClock clock, bool isAlone) => Commit(clock.Read(), () =>
     {
         if (clock.Anchor(_table.ReadClock(), _table.ReadLatest(), isAlone)) SaveClock(clock);
     });
 
-    /// <summary>Keeps the clock's offset in the file.</summary>
+    /// <summary>Stores the clock's offset in the file.</summary>
     public void SaveClock(StoreClock clock) => _table.SaveClock(StoreClock.Boot, clock.Offset);
 
     public void Dispose()
@@ -101,7 +101,7 @@ internal sealed class WriterSession : IDisposable
         _database.Dispose();
     }
 
-    /// <summary>The number changes when another connection has written, and there is no other that does so in this process.</summary>
+    /// <summary>SQLite's data_version, which changes when another connection writes. No other connection of this process writes.</summary>
     private void LookForOthers()
     {
         using Statement.Rows rows = _others.Query();
@@ -119,7 +119,7 @@ internal sealed class WriterSession : IDisposable
         }
         catch (Microsoft.Data.Sqlite.SqliteException)
         {
-            // What went wrong before says more.
+            // The first exception says more.
         }
         IsBroken = !_database.IsIdle;
     }
