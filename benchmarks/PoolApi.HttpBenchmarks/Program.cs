@@ -13,6 +13,12 @@ if (args is [BaselineServer.Command, .. var serverArgs])
     return Success;
 }
 
+if (args is [BareThumbnails.Command, .. var loopArgs])
+{
+    BareThumbnails.Run(loopArgs);
+    return Success;
+}
+
 if (!CommandLine.TryRead(() => Settings.Parse(args), static () => Settings.Usage, out Settings? settings, out int exitCode)) return exitCode;
 
 // Whatever ends the program ends the servers.

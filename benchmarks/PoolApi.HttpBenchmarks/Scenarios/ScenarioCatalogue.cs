@@ -11,6 +11,7 @@ internal static class ScenarioCatalogue
         new HopScenario(),
         new NeighbourScenario(),
         new SaturationScenario(),
+        new ThumbnailScenario(),
         new StopScenario(),
     ];
 }

@@ -46,10 +46,7 @@ internal sealed class BlockingCollectionPayloads : PayloadPeer
     public BlockingCollectionPayloads(int workers, int capacity)
     {
         _queue = new BlockingCollection<Payload>(capacity);
-        _threads = new DedicatedThreads(workers, () =>
-        {
-            foreach (Payload payload in _queue.GetConsumingEnumerable()) Run(payload);
-        });
+        _threads = new DedicatedThreads(workers, () => _queue.RunAll(payload => Run(payload)));
     }
 
     public override void Dispose()

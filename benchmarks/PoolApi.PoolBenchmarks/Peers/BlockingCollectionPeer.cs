@@ -28,6 +28,6 @@ internal sealed class BlockingCollectionPeer : DelegatePeer
 
     private void RunAll()
     {
-        foreach (Action work in _queue.GetConsumingEnumerable()) work();
+        _queue.RunAll(static work => work());
     }
 }

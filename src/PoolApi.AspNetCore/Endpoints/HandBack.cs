@@ -12,7 +12,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <code>
 ///   Add: enqueue, then schedule      Execute: unschedule, then dequeue
 /// </code>
-/// Either Add sees that no entry is scheduled and schedules one, or the entry's thread sees the request.
+/// Either Add sees that no entry is scheduled and schedules one, or the entry's thread sees the request. The queue may look empty while
+/// another Add is inside of it (dotnet/runtime#132736); that Add schedules an entry afterwards, whose thread sees both.
 /// </remarks>
 internal sealed class HandBack : IThreadPoolWorkItem
 {

@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using System.Globalization;
+using PoolApi.HttpBenchmarks.Contenders;
+using PoolApi.JobBenchmarks.Load;
+using PoolApi.Thumbnails;
+
+namespace PoolApi.HttpBenchmarks.Baseline;
+
+/// <summary>
+/// The service's own call for a thumbnail in a loop on bare threads: what the processors can do when there is no server. A process of its own,
+/// so that the load's heap and threads are not beside it.
+/// </summary>
+internal static class BareThumbnails
+{
+    /// <summary>The word on the command line that makes the program this loop: THREADS MILLISECONDS follow.</summary>
+    public const string Command = "--thumbnails";
+
+    public const int Width = 320;
+
+    private static readonly ThumbnailSpec Spec = new(Width, null, ThumbnailFormat.Webp, ThumbnailFit.Inside);
+
+    public static void Run(ReadOnlySpan<string> args)
+    {
+        if (args is not [var threads, var milliseconds]) throw new FormatException($"{Command} takes a number of threads and of milliseconds.");
+        var duration = TimeSpan.FromMilliseconds(int.Parse(milliseconds, CultureInfo.InvariantCulture));
+        int count = int.Parse(threads, CultureInfo.InvariantCulture);
+        byte[] image = SampleImage.Make();
+        Loop(image, count, duration / 4); // until the compiler and libvips are warm
+        Console.WriteLine(Loop(image, count, duration).ToString("R", CultureInfo.InvariantCulture));
+    }
+
+    /// <returns>How many a second, in a process of its own.</returns>
+    public static double Measure(int threads, TimeSpan duration)
+    {
+        ProcessStartInfo start = ThisProgram.With(Command, $"{threads}", $"{(int)duration.TotalMilliseconds}");
+        start.Environment["DOTNET_gcServer"] = "0"; // as the service
+        start.RedirectStandardOutput = true;
+        using Process process = Process.Start(start)!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0) throw new InvalidOperationException($"{Command} ended with {process.ExitCode}.");
+        return double.Parse(output, CultureInfo.InvariantCulture);
+    }
+
+    private static double Loop(byte[] image, int count, TimeSpan duration)
+    {
+        int made = 0;
+        long startedAt = Stopwatch.GetTimestamp();
+        Thread[] threads = [.. Enumerable.Range(0, count).Select(_ => new Thread(() =>
+        {
+            while (Stopwatch.GetElapsedTime(startedAt) < duration)
+            {
+                Thumbnailer.Make(image, Spec);
+                Interlocked.Increment(ref made);
+            }
+        }))];
+        foreach (Thread thread in threads) thread.Start();
+        foreach (Thread thread in threads) thread.Join();
+        return made / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;
+    }
+}
