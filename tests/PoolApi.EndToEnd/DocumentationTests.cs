@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace PoolApi.EndToEnd;
+
+/// <summary>The commands of the documentation, run as they are written, with the answers that it shows.</summary>
+public sealed partial class DocumentationTests
+{
+    private const string Accepted = "0199…";
+
+    [Fact]
+    public async Task Every_curl_of_a_page_answers_as_the_page_says()
+    {
+        Tool.Require("curl", "apt-get install curl");
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2");
+        (string Page, string Command, string? Answer)[] commands = [.. Pages().SelectMany(Commands)];
+        Assert.True(commands.Length >= 4, $"{commands.Length} commands were found");
+        foreach (var (page, command, answer) in commands)
+        {
+            using var folder = new TemporaryFolder();
+            Directory.CreateSymbolicLink(Path.Combine(folder.Path, "docs"), Path.Combine(Repository.Root, "docs"));
+            string line = command.Replace("http://localhost:8080", service.Api.Url, StringComparison.Ordinal).Replace("http://localhost:8081", service.Management.Url, StringComparison.Ordinal);
+            var run = await ProgramRun.ToEndAsync(
+                new ProcessStartInfo("bash", ["-c", line.Replace("curl ", "curl --silent --show-error --fail-with-body ", StringComparison.Ordinal)]) { WorkingDirectory = folder.Path },
+                TimeSpan.FromSeconds(60));
+
+            Assert.True(run.ExitCode == 0, $"{page}: {command}\n{run.Text}");
+            if (Output().Match(command) is { Success: true } output)
+                Assert.True(new FileInfo(Path.Combine(folder.Path, output.Groups[1].Value)).Length > 100, $"{page}: {command} wrote no file");
+            foreach (string shown in answer?.Split('\n', StringSplitOptions.RemoveEmptyEntries) ?? [])
+                Assert.Contains(run.Lines, got => Shape(shown).IsMatch(got));
+        }
+    }
+
+    [Fact]
+    public void Every_block_of_JSON_is_JSON()
+    {
+        string[] blocks = [.. Pages().SelectMany(static page => Json().Matches(File.ReadAllText(page)).Select(static block => block.Groups[1].Value))];
+        Assert.NotEmpty(blocks);
+        Assert.All(blocks, static block => JsonDocument.Parse(block).Dispose());
+    }
+
+    private static IEnumerable<string> Pages() => Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories)
+        .Append(Path.Combine(Repository.Root, "README.md")).Append(Path.Combine(Repository.Root, "deploy", "README.md"));
+
+    /// <summary>The lines that begin with curl, in a block or a cell, each with the block of an answer that follows it.</summary>
+    private static IEnumerable<(string Page, string Command, string? Answer)> Commands(string page)
+    {
+        string text = File.ReadAllText(page);
+        foreach (Match match in Curl().Matches(text))
+        {
+            string rest = text[(match.Index + match.Length)..];
+            string? answer = Answer().Match(rest) is { Success: true } next && !Curl().IsMatch(rest[..next.Index]) ? next.Groups[1].Value : null;
+            yield return (Path.GetFileName(page), match.Groups[1].Value, answer);
+        }
+    }
+
+    /// <summary>The line with any numbers in the places of those that are shown, and any identifier in that of the job.</summary>
+    private static Regex Shape(string shown) =>
+        new("^" + Number().Replace(Regex.Escape(shown.Replace(Accepted, "@", StringComparison.Ordinal)), @"\d+(\.\d+)?").Replace("@", "[0-9a-f-]{36}", StringComparison.Ordinal) + "$");
+
+    [GeneratedRegex(@"^(?:\| [^|]*\| [^|]*\| `)?(curl [^`\n]*localhost:808[^`\n]*)", RegexOptions.Multiline)]
+    private static partial Regex Curl();
+
+    [GeneratedRegex(@"^```\n(HTTP/1\.1 .*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Answer();
+
+    [GeneratedRegex(@"^```json\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Json();
+
+    [GeneratedRegex(@" -o (\S+)")]
+    private static partial Regex Output();
+
+    [GeneratedRegex(@"\d+\\\.\d+|(?<=cpu-)\d")]
+    private static partial Regex Number();
+}
