@@ -4,29 +4,32 @@ using static SQLitePCL.raw;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Tells a disk without room from one that fails: bytes, inodes or a quota are used up.</summary>
+/// <summary>
+/// Distinguishes a full disk (no bytes, inodes or quota left) from one that fails, and reserves space. SQLite's own error does not always say which
+/// it is. Costs a few system calls.
+/// </summary>
 internal static class DiskRoom
 {
-    /// <summary>The room that one region of the log's index (<c>-shm</c>) takes: without it SQLite cannot read the store.</summary>
+    /// <summary>The size of one region of the log's index (<c>-shm</c>), in bytes. Without that space SQLite cannot even read the store.</summary>
     public const int OfIndex = 32 * 1024;
 
     private const int NoSpace = 28, QuotaExceeded = 122; // ENOSPC, EDQUOT
 
-    /// <summary>Whether a fault means that the disk of a store has no room.</summary>
-    /// <param name="fault">What was thrown.</param>
+    /// <summary>Whether a fault means that the store's disk is full.</summary>
+    /// <param name="fault">The exception.</param>
     /// <param name="path">The store.</param>
     public static bool IsOut(Exception fault, string path) => fault switch
     {
         SqliteException { SqliteErrorCode: SQLITE_FULL } => true,
-        // SQLite does not tell why a file could not be made, nor why the index could not grow; and of a quota it says "disk I/O error".
+        // SQLite does not say why a file could not be created or why the index could not grow, and reports an exceeded quota as "disk I/O error".
         SqliteException { SqliteErrorCode: SQLITE_IOERR or SQLITE_CANTOPEN } => IsOutBeside(path),
         IOException e => e.HResult is NoSpace or QuotaExceeded,
         _ => false,
     };
 
-    /// <summary>Gives a file so many bytes of the disk, which nobody else can take then. Without effect where there is no room.</summary>
+    /// <summary>Allocates disk space to a file, so that no other file can use it. Does nothing if the disk is full.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="bytes">Its length.</param>
+    /// <param name="bytes">The number of bytes.</param>
     public static void Reserve(SafeFileHandle file, int bytes)
     {
         try

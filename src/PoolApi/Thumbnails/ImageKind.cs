@@ -1,6 +1,6 @@
 namespace PoolApi.Thumbnails;
 
-/// <summary>The encodings a thumbnail can be made from: those that libvips trusts with input from strangers and that its build here decodes.</summary>
+/// <summary>The encodings that are accepted: those that libvips considers safe for untrusted input and that its build here decodes.</summary>
 public enum ImageKind
 {
     /// <summary>JPEG, baseline or progressive.</summary>

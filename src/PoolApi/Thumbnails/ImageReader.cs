@@ -9,8 +9,8 @@ using PoolApi.Thumbnails.Tiff;
 namespace PoolApi.Thumbnails;
 
 /// <summary>
-/// A client's image, opened for libvips: what each encoding needs before and while it is decoded. A file that libvips would decode to
-/// another picture than the one it holds is refused here.
+/// Opens a client's image with libvips, and handles what each encoding needs before and during decoding. It refuses files that libvips would decode to
+/// a wrong picture. Opening copies the image only where its bytes must change; decoding costs what <see cref="DecodeCost"/> estimates. Used by one worker.
 /// </summary>
 internal sealed class ImageReader : IDisposable
 {
@@ -54,7 +54,7 @@ internal sealed class ImageReader : IDisposable
             : Source.NewFromMemory(image.Span);
     }
 
-    /// <summary>Why the image does not decode, in words for the client; libvips' own words name functions and offsets.</summary>
+    /// <summary>The reason for the client if decoding fails. libvips' own message names functions and offsets.</summary>
     public string Undecodable { get; } = "the image is truncated, corrupt, or of a variant that cannot be decoded";
 
     /// <summary>Opens an image. Nothing is decoded yet.</summary>
@@ -62,13 +62,13 @@ internal sealed class ImageReader : IDisposable
     public static ImageReader Open(InspectedImage image) => new(image);
 
     /// <summary>
-    /// Starts to decode: reads no more than the header. The pixels follow when they are asked for, top to bottom, with only a few lines
-    /// in memory where the format allows. Each call has a decoder of its own.
+    /// Starts decoding. It reads only the header; pixels are decoded on demand, from top to bottom, with a few lines in memory if the format allows. Each
+    /// call creates a decoder.
     /// </summary>
     public Image Load(double shrink)
     {
-        // By name and not by libvips' own guess, so that only the loaders listed here ever see a stranger's bytes. Loaders that decode
-        // the whole image at once do so in memory: by default libvips writes what is larger than 100 MiB to a file.
+        // Loaders are called by name, not chosen by libvips, so that no other loader sees untrusted bytes. Loaders that decode the whole image at once do
+        // so in memory; by default libvips uses a temporary file for more than 100 MiB.
         const Enums.FailOn Faults = Enums.FailOn.Error;
         return _kind switch
         {
@@ -86,7 +86,7 @@ internal sealed class ImageReader : IDisposable
 
     public void Dispose() => _source.Dispose();
 
-    // libjpeg's shrinking is coarse: leave at least a factor of two to the resampling, which is not.
+    // libjpeg shrinks coarsely, so at least a factor of two is left to the resampling.
     private static int JpegShrink(double shrink) => shrink switch
     {
         >= 16 => 8,
@@ -95,7 +95,7 @@ internal sealed class ImageReader : IDisposable
         _ => 1,
     };
 
-    // The last byte of the header, which comes first.
+    // The last byte of the header, which is the first chunk.
     private static bool IsInterlaced(ReadOnlySpan<byte> png) => png.Length > 28 && png[28] != 0;
 
     private static (TiffLayout Layout, ReadOnlyMemory<byte> File) ReadTiff(ReadOnlyMemory<byte> file)
@@ -108,7 +108,7 @@ internal sealed class ImageReader : IDisposable
         return (layout, layout.IsByteLab ? ByteLab.ReadAsRgb(file, directory) : file);
     }
 
-    // The decoders hand out the whole canvas, and make black what the first frame of an opaque animation leaves uncovered.
+    // The decoders return the whole canvas, and fill with black what the first frame of an opaque animation does not cover.
     private static Image PlaceOnCanvas(Image canvas, FrameArea frame)
     {
         using (canvas)
@@ -120,7 +120,7 @@ internal sealed class ImageReader : IDisposable
         }
     }
 
-    // libvips does not read code points, but it does read profiles. In a PNG they come before a profile, in an AVIF behind one.
+    // libvips evaluates profiles but no code points. In a PNG the code points take precedence over a profile, in an AVIF the profile does.
     private Image Tag(Image image)
     {
         const string Profile = "icc-profile-data";
@@ -141,9 +141,8 @@ internal sealed class ImageReader : IDisposable
 
     private Image LoadTiff(TiffLayout layout)
     {
-        // libvips ignores errors in a tile, and leaves its pixels black, unless warnings are errors. In strips it does not ignore them,
-        // and there a tag that libtiff does not know would be an error too. A line of a fax that does not decode is only a warning; the
-        // inspection has cut out the tags that libtiff does not know.
+        // Unless warnings count as errors, libvips ignores an error in a tile and leaves its pixels black. It does not ignore errors in strips, and there a tag
+        // that libtiff does not know would fail too. A fax line that does not decode is only a warning; for a fax the inspection has removed unknown tags.
         var faults = layout.IsTiled || layout.IsFax ? Enums.FailOn.Warning : Enums.FailOn.Error;
         var image = Image.TiffloadSource(_source, access: TopToBottom, failOn: faults);
         if (layout.YCbCr is null && !layout.IsByteLab)

@@ -4,15 +4,15 @@ using System.Diagnostics.CodeAnalysis;
 namespace PoolApi.Thumbnails;
 
 /// <summary>
-/// Tells by its first bytes what an image is. Runs before anything is queued, so it is a handful of comparisons and no native call;
-/// whether the rest decodes shows only later.
+/// Recognises the encoding of an image by its first bytes. It runs before the request is queued and costs a few comparisons, without a native call.
+/// Whether the image decodes is known only later.
 /// </summary>
 public static class ImageSniffer
 {
-    /// <summary>What is accepted, in words for the client.</summary>
+    /// <summary>The accepted encodings, in words for the client.</summary>
     public const string Accepted = "JPEG, PNG, WebP, GIF, TIFF or AVIF";
 
-    // The brands of a file are listed at its start; a writer that lists more than this many bytes of them is not an image for us.
+    // The list of brands is at the start of the file. A longer list than this is not accepted.
     private const int MaxFileTypeBox = 256;
 
     /// <summary>Recognises the encoding; false when it is none of <see cref="Accepted"/>.</summary>

@@ -9,7 +9,7 @@ using PoolApi.Thumbnails.Inspection;
 
 namespace PoolApi.Thumbnails;
 
-/// <summary>An image in, a smaller image out.</summary>
+/// <summary>The route that makes thumbnails: validates the query and the image before the queue, and makes the thumbnail on a worker.</summary>
 internal static class ThumbnailEndpoints
 {
     public const string Tag = "thumbnails";
@@ -64,8 +64,8 @@ internal static class ThumbnailEndpoints
         .WithMeaning(200, "The thumbnail.", (HeaderNames.Vary, "Accept, where the query does not say the format"));
 
     /// <summary>
-    /// Other types than images are not refused by their name: curl says that any body is a form. But a multipart body has an
-    /// image within it at best.
+    /// Refuses a multipart body, which can only have the image inside it. Other content types are accepted, because curl sends every body as a form by
+    /// default.
     /// </summary>
     private static ProblemHttpResult? RefuseType(HttpContext context) =>
         context.Request.ContentType?.TrimStart().StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) == true
@@ -105,7 +105,7 @@ internal static class ThumbnailEndpoints
         }
     }
 
-    /// <summary>What the query and the header Accept say. Read once: it is checked before the body is read, and used when it has been.</summary>
+    /// <summary>The values of the query and the header Accept. Read once, before the body, and kept for the handler.</summary>
     private sealed record ThumbnailHead(ThumbnailSpec Spec, IResult? Refusal)
     {
         public static ThumbnailHead Of(HttpContext context)
@@ -119,7 +119,7 @@ internal static class ThumbnailEndpoints
         private static ThumbnailHead Read(HttpContext context)
         {
             var faults = new RequestFaults(context);
-            int width = Width.TryRead(context, faults, out int given) ? given : 1; // of a request that is refused
+            int width = Width.TryRead(context, faults, out int given) ? given : 1; // the request is refused
             int? height = Height.ReadOrNull(context, faults);
             ThumbnailFormat? format = Format.ReadOrNull(context, faults);
             ThumbnailFit fit = Fit.Read(context, faults);
@@ -133,13 +133,13 @@ internal static class ThumbnailEndpoints
             return new ThumbnailHead(new ThumbnailSpec(width, height, format ?? default, fit), refusal);
         }
 
-        /// <summary>Has the header Accept choose, and the query say what was chosen.</summary>
+        /// <summary>Chooses the format by the header Accept, and adds the choice to the query.</summary>
         private static ThumbnailFormat? Negotiate(HttpContext context)
         {
             context.Response.Headers.Append(HeaderNames.Vary, HeaderNames.Accept);
             ThumbnailFormat? format = FormatNegotiation.Choose(context.Request.Headers.Accept);
-            // A stored request is its query and body: it has no header Accept. The default needs no word, and what an earlier version
-            // has stored has none.
+            // A stored request has its query and body but no header Accept. The default format is not added: requests that an earlier version stored do not
+            // have it either.
             if (format is not (null or default(ThumbnailFormat)))
                 context.Request.QueryString = context.Request.QueryString.Add(Format.Name, Array.Find(Formats, f => f.Value == format).Word);
             return format;

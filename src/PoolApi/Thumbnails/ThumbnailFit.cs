@@ -1,11 +1,11 @@
 namespace PoolApi.Thumbnails;
 
-/// <summary>How an image meets the box that was asked for. Both enlarge as well as shrink.</summary>
+/// <summary>How an image is fitted into the requested box. Both ways enlarge as well as shrink.</summary>
 public enum ThumbnailFit
 {
-    /// <summary>The whole image, its proportions kept, as large as fits in the box.</summary>
+    /// <summary>The whole image with its proportions, as large as fits into the box.</summary>
     Inside,
 
-    /// <summary>Exactly the box, filled; what sticks out is cut off evenly on both sides.</summary>
+    /// <summary>Fills the box exactly. The excess is cut off evenly on both sides.</summary>
     Cover,
 }

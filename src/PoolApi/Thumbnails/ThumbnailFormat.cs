@@ -1,22 +1,22 @@
 namespace PoolApi.Thumbnails;
 
-/// <summary>The encodings a thumbnail can be asked for in.</summary>
+/// <summary>The encodings of thumbnails.</summary>
 public enum ThumbnailFormat
 {
     /// <summary>WebP, lossy, with alpha: the default.</summary>
     Webp,
 
-    /// <summary>JPEG; what is transparent becomes white.</summary>
+    /// <summary>JPEG, lossy. Transparent pixels become white.</summary>
     Jpeg,
 
     /// <summary>PNG, lossless, with alpha.</summary>
     Png,
 
-    /// <summary>AVIF, lossy, with alpha: the smallest result and by far the slowest to make.</summary>
+    /// <summary>AVIF, lossy, with alpha. The smallest results, and by far the slowest encoder.</summary>
     Avif,
 }
 
-/// <summary>What a <see cref="ThumbnailFormat"/> is called in HTTP.</summary>
+/// <summary>The media types of the formats.</summary>
 public static class ThumbnailFormats
 {
     /// <summary>The media type of the format.</summary>

@@ -1,14 +1,14 @@
 namespace PoolApi.Thumbnails;
 
-/// <summary>The arithmetic of a thumbnail: how large it gets, how much of the source it shows, how far the decoder may shrink.</summary>
+/// <summary>Computes the size of a thumbnail, the part of the source that it shows, and how far the decoder may shrink. Immutable.</summary>
 internal readonly record struct ThumbnailGeometry
 {
-    /// <summary>The largest side of a result: WebP's own limit. Only a height that follows from the width can get there.</summary>
+    /// <summary>The largest side of a result, which is WebP's limit. Only a height that follows from the width can reach it.</summary>
     public const int MaxResultSide = 16383;
 
     /// <summary>
-    /// The most pixels of a result: the largest width that can be asked for at proportions of 1 to 2. Without it, a sliver of an image
-    /// of a few bytes would buy the encoding of 67 megapixels.
+    /// The most pixels of a result: the largest width at proportions of 1 to 2. Without this limit, a very narrow image of a few bytes would cause the
+    /// encoding of 67 megapixels.
     /// </summary>
     public const int MaxResultPixels = ThumbnailSpec.MaxSide * ThumbnailSpec.MaxSide * 2;
 
@@ -30,21 +30,21 @@ internal readonly record struct ThumbnailGeometry
     /// <summary>The height of the result.</summary>
     public int Height { get; }
 
-    /// <summary>The width of the whole source at the result's scale: more than <see cref="Width"/> where the sides are cut off.</summary>
+    /// <summary>The width of the whole source at the result's scale. Larger than <see cref="Width"/> if the sides are cut off.</summary>
     public int WholeWidth { get; }
 
-    /// <summary>The height of the whole source at the result's scale: more than <see cref="Height"/> where top and bottom are cut off.</summary>
+    /// <summary>The height of the whole source at the result's scale. Larger than <see cref="Height"/> if top and bottom are cut off.</summary>
     public int WholeHeight { get; }
 
     /// <summary>
-    /// Whether the source must be cut before it is resized: a sliver that is to cover a square would be a huge image in between.
+    /// Whether the source must be cut before it is resized, because the whole source at the result's scale would exceed the limits.
     /// </summary>
     public bool CutsFirst { get; }
 
-    /// <summary>How many source pixels at least make one pixel of the result, along each axis; 1 where the image is enlarged.</summary>
+    /// <summary>The smaller of the two scales between source and result, along the axes; 1 if the image is enlarged.</summary>
     public double Shrink { get; }
 
-    /// <summary>Plans the thumbnail of an image as it is stored; <paramref name="sideways"/> when its orientation swaps the axes.</summary>
+    /// <summary>Computes the geometry for a stored image. <paramref name="sideways"/>: its orientation swaps the axes.</summary>
     public static ThumbnailGeometry Plan(int storedWidth, int storedHeight, bool sideways, ThumbnailSpec spec)
     {
         var (sourceWidth, sourceHeight) = sideways ? (storedHeight, storedWidth) : (storedWidth, storedHeight);
@@ -69,7 +69,7 @@ internal readonly record struct ThumbnailGeometry
         return new ThumbnailGeometry((width, height), whole, Math.Max(1, shrink), sideways);
     }
 
-    /// <summary>The middle of the stored image, decoded at any size, that has the result's proportions.</summary>
+    /// <summary>The middle part of the decoded image, of any size, that has the result's proportions.</summary>
     public (int Left, int Top, int Width, int Height) Middle(int decodedWidth, int decodedHeight)
     {
         var (boxWidth, boxHeight) = _sideways ? (Height, Width) : (Width, Height);

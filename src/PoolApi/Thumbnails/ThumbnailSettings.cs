@@ -3,7 +3,7 @@ using PoolApi.Thumbnails.Inspection;
 
 namespace PoolApi.Thumbnails;
 
-/// <summary>What decoding an image may cost: the section <c>Thumbnails</c>.</summary>
+/// <summary>The limits of decoding: the section <c>Thumbnails</c>.</summary>
 internal static class ThumbnailSettings
 {
     private static readonly DecodeLimits Defaults = DecodeLimits.Default;

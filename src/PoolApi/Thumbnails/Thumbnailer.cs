@@ -5,22 +5,21 @@ using PoolApi.Thumbnails.Inspection;
 namespace PoolApi.Thumbnails;
 
 /// <summary>
-/// Makes a thumbnail of an encoded image. Pure: bytes in, bytes out. It blocks the calling thread for as long as it takes (tens of
-/// milliseconds to seconds), which is why it runs on the pool. libvips does the pixel work on one native thread of its own for each
-/// call, while the caller waits: one job never uses more than one core.
+/// Makes a thumbnail of an encoded image: bytes in, bytes out, no state. It blocks the calling thread for tens of milliseconds to seconds, so it runs
+/// on the pool. For each call libvips does the pixel work on one native thread, while the caller waits. So a call never uses more than one core.
 /// </summary>
 public static class Thumbnailer
 {
-    /// <summary>The most pixels an image may declare. Checked from the header, before a pixel is decoded.</summary>
+    /// <summary>The most pixels of an image, in millions. Checked from the header, before a pixel is decoded.</summary>
     public const int MaxSourceMegapixels = 100;
 
     /// <summary>
-    /// The most memory an image may take once decoded, in MiB. Some formats are decoded whole, and pixels of 16 bits and four
-    /// channels take eight times what grey ones do: this, not the number of pixels, is what a worker's memory is bounded by.
+    /// The most memory of the decoded image, in MiB. Some formats are decoded as a whole, and a pixel of four 16-bit channels takes eight times the memory
+    /// of a grey one. So this limit bounds a worker's memory, and the number of pixels does not.
     /// </summary>
     public const int MaxDecodedMegabytes = 512;
 
-    // Chosen so that neither shows at thumbnail size; AVIF's effort so that the largest result takes seconds, not a minute.
+    // Qualities whose losses are not visible at the size of thumbnails. AVIF's effort makes the largest result in seconds instead of a minute.
     private const int LossyQuality = 80;
     private const int WebpEffort = 4;
     private const int WebpEffortOfLarge = 2;
@@ -33,26 +32,26 @@ public static class Thumbnailer
 
     private static readonly double[] White = [255];
 
-    // Held for the life of the process: native code calls it.
+    // Referenced for the life of the process, because native code calls it.
     private static readonly Log.LogDelegate Discard = static (_, _, _) => { };
 
     static Thumbnailer()
     {
         LoadLibrary();
 
-        // One job is one pool worker's; libvips must not spread it over the cores that other workers use.
+        // One call is the work of one worker, and must not use the cores of other workers.
         NetVips.NetVips.Concurrency = 1;
 
-        // Every input is new: a cache of operations would only hold on to strangers' pixels.
+        // Inputs do not repeat, so a cache of operations would only keep the pixels of other clients in memory.
         Cache.Max = 0;
         Cache.MaxMem = 0;
         Cache.MaxFiles = 0;
 
-        // Loaders are called by name below; this is the second lock on the same door.
+        // A second safeguard: loaders are called by name anyway.
         NetVips.NetVips.BlockUntrusted = true;
 
-        // Odd images make libvips warn on stderr, and GLib about sizes out of range: lines that any client could write at will. The
-        // exception says all there is to say. Fatal errors stay audible.
+        // libvips and GLib write warnings about unusual images to stderr, so any client could fill the log. The exception has the same information. Fatal
+        // errors are still written.
         Log.SetLogHandler("VIPS", Enums.LogLevelFlags.Warning | Enums.LogLevelFlags.Message | Enums.LogLevelFlags.Info, Discard);
         Log.SetLogHandler("GLib-GObject", Enums.LogLevelFlags.Critical | Enums.LogLevelFlags.Warning, Discard);
     }
@@ -71,13 +70,12 @@ public static class Thumbnailer
     }
 
     /// <summary>
-    /// Makes the thumbnail. An array is decoded in place; hand over exactly the content (a slice of a larger array costs one native copy).
-    /// The bytes must not change meanwhile.
+    /// Makes the thumbnail. A whole array is decoded in place; a slice of a larger array costs one native copy. The bytes must not change meanwhile.
     /// </summary>
     /// <exception cref="UnprocessableImageException">The image cannot become this thumbnail.</exception>
     /// <exception cref="OperationCanceledException">
-    /// The token was cancelled. Decoding line by line, resizing and WebP encoding stop within milliseconds; what libvips does in one
-    /// native call (the scans of a progressive JPEG, an AVIF image) is finished first.
+    /// The token was cancelled. Decoding line by line, resizing and WebP encoding stop within milliseconds. What libvips does in one native call (the scans
+    /// of a progressive JPEG, an AVIF image) finishes first.
     /// </exception>
     public static byte[] Make(ReadOnlyMemory<byte> image, ThumbnailSpec spec, CancellationToken cancellationToken = default) =>
         Make(image, spec, DecodeLimits.Default, cancellationToken);
@@ -113,8 +111,8 @@ public static class Thumbnailer
         }
     }
 
-    // Everything that reads the client's bytes happens in here: what libvips throws here is the image's fault, later it is ours,
-    // and so is a lack of memory or of a place for a file.
+    // Only this method reads the client's bytes. So an exception of libvips in here is the image's fault, except for a lack of memory or disk space, and
+    // later exceptions are faults of the service.
     private static Image Render(InspectedImage image, ImageReader reader, ThumbnailSpec spec, CancellationToken cancellationToken)
     {
         try
@@ -159,7 +157,7 @@ public static class Thumbnailer
                 $"the image takes {megabytes:0} MiB once decoded; at most {MaxDecodedMegabytes} are accepted"));
         }
 
-        // EXIF orientations 5 to 8 lie on their side.
+        // EXIF orientations 5 to 8 swap the axes.
         var sideways = header.Contains(Orientation) && header.Get(Orientation) is int and >= 5 and <= 8;
         var geometry = ThumbnailGeometry.Plan(header.Width, header.Height, sideways, spec);
         if (ResultCost.Refusal(image, geometry, header.Bands, spec.Format) is { } refusal)
@@ -176,8 +174,8 @@ public static class Thumbnailer
         _ => 4,
     };
 
-    // Every image made from this one, up to the encoder's, asks it whether it was killed. Setting the flag from another thread is all a
-    // cancellation does: no call from native code back into managed code. Disposing the registration waits for a callback that runs.
+    // Every image made from this one, up to the encoder's, checks its kill flag. A cancellation only sets the flag, so native code calls no managed code.
+    // Disposing the registration waits for a running callback.
     private static CancellationTokenRegistration KillOnCancel(Image decoded, CancellationToken cancellationToken)
     {
         decoded.SetProgress(true);
@@ -201,18 +199,18 @@ public static class Thumbnailer
         }
         catch (VipsException)
         {
-            // A profile that is damaged or does not fit the pixels. The picture itself is fine without.
+            // The profile is damaged or does not fit the pixels. The image is shown without it.
             using var plain = image.Mutate(static copy => copy.Remove(IccProfile));
             return ToSize(plain, geometry, profile: null);
         }
     }
 
-    // Also turns the image upright and its colours to 8-bit sRGB or grey.
+    // Also turns the image upright and converts its colours to 8-bit sRGB or grey.
     private static Image ToSize(Image image, ThumbnailGeometry geometry, string? profile) => image.ThumbnailImage(
         geometry.WholeWidth, height: geometry.WholeHeight, size: Enums.Size.Force, outputProfile: profile, intent: Enums.Intent.Relative);
 
-    // Lines below a cut were never asked for. Ask for the last, so that a file that ends early is refused whatever was cut. It takes a
-    // decoder of its own: the other has dropped its lines and cannot go on.
+    // The lines below the cut were not decoded. Decoding the last line makes sure that a truncated file is refused whatever was cut. It takes another
+    // decoder, because the first one cannot go back.
     private static void ReadToTheEnd(ImageReader reader, ThumbnailGeometry geometry, CancellationToken cancellationToken)
     {
         using var decoded = reader.Load(geometry.Shrink);

@@ -6,8 +6,8 @@ using System.Text.Unicode;
 namespace PoolApi.Thumbnails;
 
 /// <summary>
-/// Tells what a body is that is no accepted image, and what the client can do. A handful of comparisons over its first bytes: nothing
-/// is decoded but a few bytes of text.
+/// Explains to the client what a body is that is not an accepted image, and what to send instead. Costs a few comparisons of its first bytes, and
+/// decodes a few bytes of text.
 /// </summary>
 internal static class UnsupportedBody
 {
@@ -17,19 +17,19 @@ internal static class UnsupportedBody
     private const string Unpack = "Unpack it, and send the image itself.";
     private const string Raw = "Send the image's bytes as they are, as the body.";
 
-    // What is looked at of a text, and of the bytes that a text encodes.
+    // How much is examined of a text, and of the bytes that a text encodes.
     private const int MaxText = 1024;
     private const int MaxDecoded = 96;
 
-    /// <summary>What is wrong with the body, and what to do.</summary>
-    /// <param name="body">A body that is not empty, and that <see cref="ImageSniffer"/> does not recognise.</param>
+    /// <summary>Says what is wrong with the body, and what to do.</summary>
+    /// <param name="body">A body that is not empty and that <see cref="ImageSniffer"/> does not recognise.</param>
     public static string Explain(ReadOnlySpan<byte> body)
     {
         (string what, string advice) = OfBytes(body) ?? OfForm(body) ?? OfText(body) ?? ("not an image of a known kind", Raw);
         return $"The body is {what}; it may be {ImageSniffer.Accepted}. {advice}";
     }
 
-    /// <summary>By the signature of a format.</summary>
+    /// <summary>Recognises a format by its signature.</summary>
     private static (string What, string Advice)? OfBytes(ReadOnlySpan<byte> b)
     {
         if (b.Length >= 8 && b[4..8].SequenceEqual("ftyp"u8)) return OfMediaFile(b);
@@ -63,7 +63,7 @@ internal static class UnsupportedBody
             [0, 0, 1, 0xBA or 0xB3, ..] => ("a video (MPEG)", Frame),
             [(byte)'F', (byte)'L', (byte)'V', 1, ..] => ("a video (FLV)", Frame),
             [(byte)'O', (byte)'g', (byte)'g', (byte)'S', ..] => ("a video or a sound (Ogg)", Frame),
-            // A PNG's signature is made to show this.
+            // A PNG's signature is designed to detect this.
             [0x89, (byte)'P', (byte)'N', (byte)'G', ..] => (
                 "a PNG whose line ends were changed on the way", "Send the bytes as they are: with curl, --data-binary in place of -d."),
             [0xEF, 0xBF, 0xBD, 0xEF, 0xBF, 0xBD, 0xEF, 0xBF, 0xBD, ..] or [0xEF, 0xBF, 0xBD, (byte)'P', (byte)'N', (byte)'G', ..]
@@ -73,7 +73,7 @@ internal static class UnsupportedBody
         };
     }
 
-    /// <summary>An ISO media file, by the brands that it lists: HEIF and videos are of one family.</summary>
+    /// <summary>Recognises an ISO media file by its brands: HEIF images and videos have the same container.</summary>
     private static (string What, string Advice) OfMediaFile(ReadOnlySpan<byte> b)
     {
         ReadOnlySpan<byte> brands = b[8..Math.Min(b.Length, 64)];
@@ -94,14 +94,14 @@ internal static class UnsupportedBody
         return ("a video or a sound (MP4, QuickTime)", Frame);
     }
 
-    /// <summary>A multipart form whose Content-Type does not say so. There may be an image in it, so it is no text.</summary>
+    /// <summary>Recognises a multipart form with another Content-Type. It may contain an image, so it is not treated as text.</summary>
     private static (string What, string Advice)? OfForm(ReadOnlySpan<byte> body) =>
         body.StartsWith("--"u8)
         && Encoding.Latin1.GetString(body[..Math.Min(body.Length, MaxText)]).Contains("\nContent-Disposition:", StringComparison.OrdinalIgnoreCase)
             ? ("a multipart form", "Send the image's bytes as the body, without a form around them: with curl, --data-binary @FILE in place of -F.")
             : null;
 
-    /// <summary>By what a text says.</summary>
+    /// <summary>Recognises kinds of text.</summary>
     private static (string What, string Advice)? OfText(ReadOnlySpan<byte> body)
     {
         if (body is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..]) return ("text (UTF-16)", Raw);
@@ -133,7 +133,7 @@ internal static class UnsupportedBody
         return ("XML", Raw);
     }
 
-    /// <summary>Base64 (also base64url) and hexadecimal text, by what it encodes.</summary>
+    /// <summary>Recognises base64 (also base64url) and hexadecimal text by what it encodes.</summary>
     private static (string What, string Advice)? OfEncoded(string text)
     {
         Span<char> signs = stackalloc char[MaxDecoded / 3 * 4];
@@ -160,10 +160,10 @@ internal static class UnsupportedBody
     private static ReadOnlySpan<byte> CutBetweenCharacters(ReadOnlySpan<byte> text)
     {
         int end = text.Length;
-        while (end > 0 && text.Length - end < 4 && (text[end - 1] & 0xC0) == 0x80) end--; // what follows a first byte
+        while (end > 0 && text.Length - end < 4 && (text[end - 1] & 0xC0) == 0x80) end--; // continuation bytes
         return end > 0 && text[end - 1] >= 0xC0 ? text[..(end - 1)] : text;
     }
 
-    // Control characters that no text has.
+    // Control characters that do not occur in text.
     private static readonly SearchValues<byte> NoText = SearchValues.Create([0, 1, 2, 3, 4, 5, 6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26]);
 }

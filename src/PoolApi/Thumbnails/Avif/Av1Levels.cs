@@ -1,10 +1,10 @@
 namespace PoolApi.Thumbnails.Avif;
 
 /// <summary>
-/// Images of more than 35,651,584 pixels or 8,704 lines are beyond AV1's level 6.3. libaom 3.6, which Debian 12 has, writes a higher
-/// level for them, and the decoder here refuses that level as reserved. The level only announces how fast a decoder must be, so such a
-/// level is read as one without limits. Images of libaom 3.6 with more than 35 megapixels (6000 × 6000 and larger were tried) do not decode
-/// even so. The reason is not known; their division into tiles is suspected.
+/// Replaces reserved levels in AVIF images. An image of more than 35,651,584 pixels or 8,704 lines exceeds AV1's level 6.3. libaom 3.6 (Debian 12) then
+/// writes a higher level, which the decoder here refuses as reserved. A level only declares how fast a decoder must be, so the level without limits
+/// replaces it. Images of libaom 3.6 with more than 35 megapixels (6000 × 6000 and larger were tried) do not decode even so, perhaps because of their
+/// division into tiles. Copies the image only if a level is replaced.
 /// </summary>
 internal static class Av1Levels
 {
@@ -26,7 +26,7 @@ internal static class Av1Levels
         return copy ?? image;
     }
 
-    // The positions in bits. The first sequence header counts, as for the decoder.
+    // The positions of the reserved levels, in bits. Like the decoder, it reads the first sequence header.
     private static List<int> ReservedLevels(ReadOnlySpan<byte> stream)
     {
         var levels = new List<int>();

@@ -2,25 +2,25 @@ using PoolApi.Thumbnails.Colours;
 
 namespace PoolApi.Thumbnails.Avif;
 
-/// <summary>The header of an AV1 stream: AV1, 5.5.1, up to its colours.</summary>
+/// <summary>The sequence header of an AV1 stream (AV1, 5.5.1), up to its colours.</summary>
 /// <param name="Area">How many pixels a frame may have.</param>
 /// <param name="IsFull">Whether its profile allows 12 bits, or colours that are not subsampled in both directions.</param>
 /// <param name="IsDeep">Whether samples have more than 8 bits.</param>
-/// <param name="Colours">Which colours there are, if it says so.</param>
+/// <param name="Colours">The code points of its colours; <see langword="null"/>: it has none.</param>
 internal readonly record struct Av1SequenceHeader(double Area, bool IsFull, bool IsDeep, CodePoints? Colours)
 {
-    /// <summary>The highest level that AV1 gives a meaning to, but for <see cref="UnlimitedLevel"/>.</summary>
+    /// <summary>The highest defined level, except for <see cref="UnlimitedLevel"/>.</summary>
     private const int LastLevel = 19;
 
     /// <summary>The level of a stream without limits.</summary>
     public const int UnlimitedLevel = 31;
 
-    /// <summary>How many bits a level has.</summary>
+    /// <summary>The length of a level in bits.</summary>
     public const int LevelBits = 5;
 
-    /// <summary>Reads the header. Whatever its bytes are, it has some meaning.</summary>
+    /// <summary>Reads the header. It never fails: beyond the end there are zeros.</summary>
     /// <param name="header">The content of the unit.</param>
-    /// <param name="reservedLevels">Takes the positions, in bits, of the levels of a still picture that AV1 has reserved.</param>
+    /// <param name="reservedLevels">Receives the positions, in bits, of the reserved levels, unless the stream has a timing.</param>
     public static Av1SequenceHeader Read(ReadOnlySpan<byte> header, List<int>? reservedLevels = null)
     {
         var bits = new BitReader(header);
@@ -40,7 +40,7 @@ internal readonly record struct Av1SequenceHeader(double Area, bool IsFull, bool
 
     private static CodePoints? ReadColours(ref BitReader bits, int profile, bool isDeep)
     {
-        // Whether there are 12 bits, and whether there is luma alone.
+        // Skips the flags for 12 bits and for luma alone.
         if (profile == 2 && isDeep) bits.Next(1);
         if (profile != 1) bits.Next(1);
         return bits.Flag() ? new CodePoints((int)bits.Next(8), (int)bits.Next(8)) : null;
@@ -68,7 +68,7 @@ internal readonly record struct Av1SequenceHeader(double Area, bool IsFull, bool
         for (long points = bits.Next(5) + 1; points > 0; points--)
         {
             bits.Next(12);
-            // What has a timing is a film.
+            // A stream with a timing is a video, not an image.
             int level = ReadLevel(ref bits, hasTiming ? null : reservedLevels);
             if (level > 7) bits.Next(1);
             if (hasDecoderModel && bits.Flag())

@@ -1,14 +1,14 @@
 namespace PoolApi.Thumbnails.Avif;
 
-/// <summary>What an AV1 stream says of itself.</summary>
-/// <param name="Area">How many pixels a frame may have.</param>
-/// <param name="Frames">How many frames there are.</param>
+/// <summary>The properties of an AV1 stream that decide its cost. Reading them costs one walk over its units, without an allocation.</summary>
+/// <param name="Area">The most pixels of a frame.</param>
+/// <param name="Frames">The number of frames.</param>
 /// <param name="IsFull">Whether its profile allows 12 bits, or colours that are not subsampled in both directions.</param>
 /// <param name="IsDeep">Whether samples have more than 8 bits.</param>
-/// <param name="Length">How many bytes it has.</param>
+/// <param name="Length">Its length in bytes.</param>
 internal readonly record struct Av1Stream(double Area, int Frames, bool IsFull, bool IsDeep, int Length)
 {
-    /// <summary>Walks over the units of a stream.</summary>
+    /// <summary>Reads the properties of a stream.</summary>
     public static Av1Stream Measure(ReadOnlySpan<byte> stream)
     {
         var measured = new Av1Stream(0, 0, false, false, stream.Length);

@@ -1,6 +1,6 @@
 namespace PoolApi.Thumbnails.Avif;
 
-/// <summary>One open bitstream unit of an AV1 stream: AV1, 5.3.</summary>
+/// <summary>One open bitstream unit (OBU) of an AV1 stream (AV1, 5.3). A view of the stream: copies nothing.</summary>
 internal readonly ref struct Av1Unit(int type, ReadOnlySpan<byte> content, int contentAt)
 {
     public const int SequenceHeader = 1;
@@ -9,16 +9,16 @@ internal readonly ref struct Av1Unit(int type, ReadOnlySpan<byte> content, int c
 
     public int Type { get; } = type;
 
-    /// <summary>What follows its header.</summary>
+    /// <summary>The bytes after its header.</summary>
     public ReadOnlySpan<byte> Content { get; } = content;
 
-    /// <summary>Where in the stream the content starts.</summary>
+    /// <summary>The position of the content in the stream.</summary>
     public int ContentAt { get; } = contentAt;
 
     /// <summary>The units of a stream.</summary>
     public static Run Of(ReadOnlySpan<byte> stream) => new(stream);
 
-    /// <summary>The units of a stream, for <c>foreach</c>. It ends before the first unit that is not there as a whole.</summary>
+    /// <summary>The units of a stream, for <c>foreach</c>. It ends before the first incomplete unit.</summary>
     public ref struct Run(ReadOnlySpan<byte> stream)
     {
         private readonly ReadOnlySpan<byte> _stream = stream;
@@ -35,7 +35,7 @@ internal readonly ref struct Av1Unit(int type, ReadOnlySpan<byte> content, int c
             bool hasExtension = (header & 4) != 0;
             bool hasLength = (header & 2) != 0;
             int at = _at + (hasExtension ? 2 : 1);
-            // Without a length, a unit goes to the end.
+            // A unit without a length extends to the end.
             ulong length = hasLength ? ReadLength(ref at) : (ulong)Math.Max(0, _stream.Length - at);
             if (at > _stream.Length || length > (ulong)(_stream.Length - at)) return false;
 
@@ -44,7 +44,7 @@ internal readonly ref struct Av1Unit(int type, ReadOnlySpan<byte> content, int c
             return true;
         }
 
-        // AV1, 4.10.5: seven bits a byte, the lowest first.
+        // AV1, 4.10.5: seven bits in each byte, the lowest first.
         private readonly ulong ReadLength(ref int at)
         {
             ulong length = 0;

@@ -5,21 +5,21 @@ namespace PoolApi.Thumbnails.Avif;
 /// <summary>One item of an AVIF file: a coded image, or an image that is derived from other items.</summary>
 internal sealed class AvifItem
 {
-    /// <summary>Whether its bytes are an AV1 stream, as the file says.</summary>
+    /// <summary>Whether the file declares it as an AV1 stream.</summary>
     public bool IsCoded { get; set; }
 
-    /// <summary>The items that it is derived from; one stands here as often as it is used.</summary>
+    /// <summary>The items that it is derived from. An item that is used several times is in the list as often.</summary>
     public List<uint> Sources { get; } = [];
 
-    /// <summary>Where its bytes are, piece by piece: in the file, or in its item data.</summary>
+    /// <summary>The pieces of its bytes, as positions in the file or in the item data.</summary>
     public List<(ulong At, ulong Length)> Pieces { get; } = [];
 
     /// <summary>Whether its bytes are in the item data.</summary>
     public bool IsInItemData { get; set; }
 
-    /// <summary>How many pixels it has, as its properties say.</summary>
+    /// <summary>The number of its pixels, by its properties.</summary>
     public double Area { get; set; }
 
-    /// <summary>Which colours it has, as its properties say.</summary>
+    /// <summary>The code points of its colours, by its properties.</summary>
     public CodePoints? Colours { get; set; }
 }

@@ -4,13 +4,12 @@ using PoolApi.Thumbnails.Colours;
 namespace PoolApi.Thumbnails.Avif;
 
 /// <summary>
-/// The items of an AVIF file, from one walk over its boxes (ISO/IEC 23008-12). Linear in the bytes: each entry of each table is looked
-/// at once, up to a number of entries that no encoder comes near: their memory is bounded. What has no meaning is passed over, and the
-/// decoder judges it.
+/// The items of an AVIF file, read by one walk over its boxes (ISO/IEC 23008-12). Linear in the bytes. The number of entries that are read is bounded,
+/// so memory is too; encoders write far fewer. Invalid entries are skipped, since the decoder decides about them.
 /// </summary>
 internal sealed class AvifItems
 {
-    /// <summary>The most items, pieces, references and properties together that are read. A grid has at most 65,536 tiles.</summary>
+    /// <summary>The most items, pieces, references and properties that are read, all together. A grid has at most 65,536 tiles.</summary>
     public const int MaxEntries = 4 * 65_536;
 
     private readonly Dictionary<uint, AvifItem> _items = [];
@@ -27,21 +26,21 @@ internal sealed class AvifItems
     /// <summary>Whether the file has a table of items.</summary>
     public bool IsKnown { get; private set; }
 
-    /// <summary>Whether there are more than <see cref="MaxEntries"/>: the rest is not read.</summary>
+    /// <summary>Whether there are more than <see cref="MaxEntries"/>. Then the rest is not read.</summary>
     public bool IsTooLong => _entries > MaxEntries;
 
-    /// <summary>The image that the file shows.</summary>
+    /// <summary>The number of the item that the file shows.</summary>
     public uint Primary => _primary;
 
-    /// <summary>What is derived from, or belongs to, another item: alpha and depth.</summary>
+    /// <summary>Auxiliary items, such as alpha and depth, each with the item that it belongs to.</summary>
     public IReadOnlyList<(uint From, uint To)> Auxiliaries => _auxiliaries;
 
-    /// <summary>Where the type of each box with an image sequence is.</summary>
+    /// <summary>The positions of the types of the boxes with image sequences.</summary>
     public IReadOnlyList<int> Movies => _movies;
 
     public IReadOnlyCollection<AvifItem> All => _items.Values;
 
-    /// <summary>Walks over the boxes of a file. The first table of items counts.</summary>
+    /// <summary>Reads the items of a file. Of several tables of items the first counts.</summary>
     public static AvifItems Read(ReadOnlySpan<byte> file)
     {
         var items = new AvifItems();
@@ -53,22 +52,22 @@ internal sealed class AvifItems
         return items;
     }
 
-    /// <summary>An item by its number, or <see langword="null"/>.</summary>
+    /// <summary>Finds an item by its number.</summary>
     public AvifItem? Find(uint id) => _items.GetValueOrDefault(id);
 
-    /// <summary>One piece of an item: as much of it as is there.</summary>
+    /// <summary>The bytes of one piece of an item, as far as the file has them.</summary>
     public ReadOnlySpan<byte> Slice(ReadOnlySpan<byte> file, AvifItem item, int piece)
     {
         ReadOnlySpan<byte> from = item.IsInItemData ? file[_itemData] : file;
         (ulong at, ulong length) = item.Pieces[piece];
         if (at > (ulong)from.Length) return default;
         ulong room = (ulong)from.Length - at;
-        // Without a length, a piece goes to the end.
+        // A piece without a length extends to the end.
         return from.Slice((int)at, (int)(length == 0 ? room : Math.Min(length, room)));
     }
 
     /// <summary>
-    /// Which colours the primary image has, as its properties say, or else the AV1 stream that it starts with.
+    /// The code points of the primary image's colours, by its properties, or else by its first AV1 stream.
     /// </summary>
     public CodePoints? ColoursOfPrimary(ReadOnlySpan<byte> file)
     {
@@ -143,7 +142,7 @@ internal sealed class AvifItems
                 reader.Number(indexSize);
                 ulong at = unchecked(start + reader.Number(offsetSize));
                 item.Pieces.Add((at, reader.Number(lengthSize)));
-                // Pieces that take no bytes of the table would be free: one stands for all.
+                // Pieces without any bytes in the table are all the same, so one is enough.
                 if (offsetSize + lengthSize + indexSize == 0) break;
             }
         }
@@ -190,7 +189,7 @@ internal sealed class AvifItems
         return (double)reader.Number(4) * reader.Number(4);
     }
 
-    // Code points; the other kinds of this property are ICC profiles, which the decoder hands on.
+    // Code points. The other kinds of this property are ICC profiles, which the decoder returns.
     private static CodePoints? ColoursOf(ReadOnlySpan<byte> content)
     {
         if (content.Length < 8 || !content[..4].SequenceEqual("nclx"u8)) return null;
@@ -209,7 +208,7 @@ internal sealed class AvifItems
             AvifItem item = ItemOf((uint)reader.Number(idSize));
             for (ulong used = reader.Number(1); used > 0 && !reader.IsEmpty; used--)
             {
-                // The highest bit says that a reader must know the property.
+                // The highest bit marks an essential property.
                 int index = (int)reader.Number(indexSize) & (indexSize == 1 ? 0x7F : 0x7FFF);
                 if (index < 1 || index > properties.Count) continue;
                 item.Area = Math.Max(item.Area, properties[index - 1].Area);

@@ -1,6 +1,6 @@
 namespace PoolApi.Thumbnails.Avif;
 
-/// <summary>Reads numbers one after the other. Beyond the end they are 0, and the reader is empty.</summary>
+/// <summary>Reads consecutive numbers. Beyond the end they are 0, and the reader is empty.</summary>
 internal ref struct BigEndianReader(ReadOnlySpan<byte> bytes)
 {
     private ReadOnlySpan<byte> _left = bytes;

@@ -1,11 +1,11 @@
 namespace PoolApi.Thumbnails.Avif;
 
-/// <summary>Reads numbers of bits, the highest bit first. Beyond the end there are zeros.</summary>
+/// <summary>Reads consecutive bit fields, the highest bit first. Beyond the end there are zeros.</summary>
 internal ref struct BitReader(ReadOnlySpan<byte> bytes)
 {
     private readonly ReadOnlySpan<byte> _bytes = bytes;
 
-    /// <summary>How many bits were read.</summary>
+    /// <summary>The number of bits read so far.</summary>
     public int At { get; private set; }
 
     /// <summary>A number of 0 to 32 bits.</summary>

@@ -3,33 +3,34 @@ using System.Buffers.Binary;
 namespace PoolApi.Thumbnails.Avif;
 
 /// <summary>
-/// One box of an ISO media file (ISO/IEC 14496-12): a type of four letters, and what it holds. The length that the last box of a run
-/// declares may lie beyond the end: the box ends where its bytes do.
+/// One box of an ISO media file (ISO/IEC 14496-12): a type of four letters, and a content. A view of the file: copies nothing. If a box declares a
+/// length beyond the end, it ends at the end.
 /// </summary>
 internal readonly ref struct IsoBox(ReadOnlySpan<byte> type, int typeAt, ReadOnlySpan<byte> content, int contentAt)
 {
     private readonly ReadOnlySpan<byte> _type = type;
 
-    /// <summary>What the box holds.</summary>
+    /// <summary>The content.</summary>
     public ReadOnlySpan<byte> Content { get; } = content;
 
-    /// <summary>Where in the file the four letters of the type are.</summary>
+    /// <summary>The position of the type in the file.</summary>
     public int TypeAt { get; } = typeAt;
 
-    /// <summary>Where in the file the content starts.</summary>
+    /// <summary>The position of the content in the file.</summary>
     public int ContentAt { get; } = contentAt;
 
     /// <summary>Whether the box is of this type.</summary>
     public bool Is(ReadOnlySpan<byte> type) => _type.SequenceEqual(type);
 
-    /// <summary>The boxes within this one, behind a header of its own of so many bytes.</summary>
+    /// <summary>The boxes inside this one.</summary>
+    /// <param name="header">The number of bytes of the content before the first of them.</param>
     public Run Boxes(int header = 0) =>
         Content.Length > header ? new Run(Content[header..], ContentAt + header) : default;
 
     /// <summary>The boxes of a file.</summary>
     public static Run Of(ReadOnlySpan<byte> file) => new(file, 0);
 
-    /// <summary>A run of boxes, for <c>foreach</c>. It ends at the first box without a header, or with a length that its header does not fit in.</summary>
+    /// <summary>Consecutive boxes, for <c>foreach</c>. It ends before the first box with an incomplete header or an impossible length.</summary>
     public ref struct Run(ReadOnlySpan<byte> left, int at)
     {
         private ReadOnlySpan<byte> _left = left;

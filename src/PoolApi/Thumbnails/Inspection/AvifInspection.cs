@@ -3,9 +3,9 @@ using PoolApi.Thumbnails.Avif;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Estimates what an AVIF costs from its items. An image that is derived from others costs what each of its references costs, however
-/// often they are to the same one. A coded image costs what its AV1 stream says, not what the container says of it. The decoder does
-/// not see the tracks of a sequence.
+/// Estimates the cost of an AVIF from its items. A derived image costs the sum of its references, also if several refer to the same item, because the
+/// decoder decodes each. The cost of a coded image follows from its AV1 stream, not from what the container declares. Image sequences are hidden from the
+/// decoder.
 /// </summary>
 internal static class AvifInspection
 {
@@ -14,7 +14,7 @@ internal static class AvifInspection
     private const double SecondsPerByte = 170e-9;
     private const double BytesPerPixel = 16;
 
-    // What more than 8 bits make of both, and a profile with full colours or 12 bits.
+    // The factors of both for more than 8 bits, and for a profile with full colours or 12 bits.
     private const double DeepFactor = 1.3;
     private const double FullFactor = 1.7;
 
@@ -41,7 +41,7 @@ internal static class AvifInspection
 
     private readonly record struct Cost(double Seconds, double Bytes, double Pixels);
 
-    /// <summary>Each item is looked at once, and each reference is one addition: linear, though the costs multiply.</summary>
+    /// <summary>Computes the costs of items. Linear although costs multiply: each item is computed once, and each reference is one addition.</summary>
     private sealed class Costs(AvifItems items)
     {
         private readonly Dictionary<AvifItem, Cost> _known = [];
@@ -49,7 +49,7 @@ internal static class AvifInspection
         public Cost OfPrimary(ReadOnlySpan<byte> file)
         {
             Cost cost = Of(items.Primary, file, 0);
-            // Its alpha is decoded too.
+            // The image's alpha is decoded too.
             foreach ((uint from, uint to) in items.Auxiliaries)
             {
                 if (to != items.Primary) continue;
@@ -64,7 +64,7 @@ internal static class AvifInspection
             if (depth > MaxDepth || items.Find(id) is not { } item) return default;
             if (_known.TryGetValue(item, out Cost known)) return known;
 
-            // A circle of references costs nothing here: the decoder refuses it.
+            // Ends a cycle of references. The decoder refuses it.
             _known[item] = default;
             Cost cost = item.Sources.Count > 0 ? OfDerived(item, file, depth) : OfCoded(item, file);
             _known[item] = cost;
@@ -98,7 +98,7 @@ internal static class AvifInspection
             if (item.Pieces.Count == 1)
                 return Av1Stream.Measure(items.Slice(file, item, 0));
 
-            // In pieces, which may name the same bytes again and again: no more than the file has is put together.
+            // Several pieces may refer to the same bytes, so no more bytes than the file has are put together.
             using var whole = new MemoryStream();
             for (int n = 0; n < item.Pieces.Count; n++)
             {

@@ -1,24 +1,23 @@
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// What decoding takes, as estimated from the container. Floating point, because the numbers in a hostile file multiply beyond any
-/// integer; a sum of finite positive terms only grows.
+/// The estimated cost of decoding an image. Floating point, because the product of numbers in a hostile file exceeds any integer.
 /// </summary>
-/// <param name="Seconds">CPU time. Infinite where no limit could accept the image.</param>
-/// <param name="Bytes">The most memory held at once.</param>
-/// <param name="What">What costs that, to follow "the image has".</param>
-/// <param name="Pixels">How many pixels the picture has, as its header says.</param>
+/// <param name="Seconds">The CPU time. Infinite if the image is refused whatever the limits are.</param>
+/// <param name="Bytes">The peak of the memory.</param>
+/// <param name="What">The cause of the cost, as the end of the sentence "the image has …".</param>
+/// <param name="Pixels">The number of pixels, by the header.</param>
 internal readonly record struct DecodeCost(double Seconds, double Bytes, string What, double Pixels = 0)
 {
     private const double MiB = 1024 * 1024;
 
-    /// <summary>What a thumbnail takes whatever the image is.</summary>
+    /// <summary>The memory that every thumbnail takes.</summary>
     private const double BaseBytes = 10 * MiB;
 
-    /// <summary>Nothing is known of it: the decoder judges.</summary>
+    /// <summary>The cost is unknown, and the decoder decides about the image.</summary>
     public static DecodeCost Unknown { get; } = new(0, 0, "");
 
-    /// <summary>Why the image is refused, in words for the client; <see langword="null"/> if it is within the limits.</summary>
+    /// <summary>The reason for refusing the image, in words for the client; <see langword="null"/> if it is within the limits.</summary>
     public string? Refusal(DecodeLimits limits)
     {
         if (Pixels / 1e6 > Thumbnailer.MaxSourceMegapixels)
@@ -44,6 +43,6 @@ internal readonly record struct DecodeCost(double Seconds, double Bytes, string 
         return null;
     }
 
-    /// <summary>A number of pixels in words.</summary>
+    /// <summary>Formats a number of pixels.</summary>
     public static string Megapixels(double pixels) => FormattableString.Invariant($"{pixels / 1e6:0.##} megapixels");
 }

@@ -1,17 +1,17 @@
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// What decoding one image may cost, estimated from its container before anything is decoded. The estimates are for a thumbnail much
-/// smaller than the image, on one core of a server of these years.
+/// The limits of decoding one image. They apply to estimates that are made from the container, before anything is decoded. The estimates are for a
+/// thumbnail much smaller than the image, on one core of a present-day server. Immutable.
 /// </summary>
 public sealed record DecodeLimits
 {
-    /// <summary>The limits where none are set.</summary>
+    /// <summary>The default limits.</summary>
     public static DecodeLimits Default { get; } = new();
 
-    /// <summary>The longest CPU time that decoding may take.</summary>
+    /// <summary>The most CPU time that decoding may take.</summary>
     public TimeSpan MaxTime { get; init; } = TimeSpan.FromSeconds(3);
 
-    /// <summary>The most memory that the decoder may hold at once, in MiB.</summary>
+    /// <summary>The most memory that the decoder may use, in MiB.</summary>
     public int MaxMegabytes { get; init; } = 300;
 }

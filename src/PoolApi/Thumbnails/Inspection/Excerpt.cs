@@ -3,12 +3,12 @@ using PoolApi.Thumbnails.Colours;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// The part of a container that its picture needs. A walk keeps and drops pieces from the front to the back. It runs twice: first
-/// without a target, to count, and then, if the excerpt is worth a copy, with a target of the counted length. Allocates nothing.
+/// Collects the parts of a container that its picture needs. A walk keeps and drops pieces from start to end. It runs without a target first, to count,
+/// and then, if the excerpt is worth a copy, again with a target of the counted length. Allocates nothing.
 /// </summary>
 internal ref struct Excerpt(Span<byte> target)
 {
-    // Less than this is cheaper to read than to cut out.
+    // Below these limits decoding the whole is cheaper than a copy.
     private const int WorthBytes = 64 * 1024;
     private const int WorthPieces = 64;
 
@@ -18,16 +18,16 @@ internal ref struct Excerpt(Span<byte> target)
     private int _droppedBytes;
     private bool _mustApply;
 
-    /// <summary>How many bytes were kept.</summary>
+    /// <summary>The number of bytes that were kept.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Where the first frame of an animation lies.</summary>
+    /// <summary>The area of the first frame of an animation.</summary>
     public FrameArea? Frame { get; set; }
 
-    /// <summary>Which colours the picture has, if the container says so by code points.</summary>
+    /// <summary>The code points of the picture's colours, if the container has them.</summary>
     public CodePoints? Colours { get; set; }
 
-    /// <summary>Whether the decoder is to see the excerpt in place of the whole.</summary>
+    /// <summary>Whether the decoder should get the excerpt instead of the whole.</summary>
     public readonly bool IsWorthCopying => _mustApply || _droppedBytes > WorthBytes || _droppedPieces > WorthPieces;
 
     public void Keep(scoped ReadOnlySpan<byte> bytes)
@@ -42,7 +42,7 @@ internal ref struct Excerpt(Span<byte> target)
         _droppedBytes += length;
     }
 
-    /// <summary>Leaves out what must never be decoded, or what is there for later pictures, however short it is.</summary>
+    /// <summary>Drops a piece that the decoder must not see, however short it is.</summary>
     public void DropAlways(int length)
     {
         Drop(length);

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Walks over the blocks of a GIF up to the end of the first frame; the decoder would look at all of them. The canvas is in memory as
-/// a whole.
+/// Walks over the blocks of a GIF up to the end of the first frame, and drops the rest, because the decoder would scan all blocks. The whole canvas is in
+/// memory.
 /// </summary>
 internal static class GifInspection
 {
@@ -42,7 +42,7 @@ internal static class GifInspection
             else if (image[at] == ImageDescriptor && image.Length - at > DescriptorLength)
             {
                 ReadOnlySpan<byte> descriptor = image[at..];
-                // A frame that sticks out makes the canvas larger.
+                // A frame that exceeds the canvas enlarges it.
                 width = Math.Max(width, BinaryPrimitives.ReadUInt16LittleEndian(descriptor[1..]) + BinaryPrimitives.ReadUInt16LittleEndian(descriptor[5..]));
                 height = Math.Max(height, BinaryPrimitives.ReadUInt16LittleEndian(descriptor[3..]) + BinaryPrimitives.ReadUInt16LittleEndian(descriptor[7..]));
                 excerpt.Frame = new FrameArea(
@@ -56,7 +56,7 @@ internal static class GifInspection
                 if (end < 0) break;
                 excerpt.Keep(image[at..end]);
                 at = end;
-                // A trailer, and then nothing more that matters.
+                // Replaces all that follows by a trailer.
                 if (image.Length - at > 1)
                 {
                     excerpt.Keep([0x3B]);
@@ -77,7 +77,7 @@ internal static class GifInspection
 
     private static int ColourTable(byte flags) => (flags & 0x80) == 0 ? 0 : 3 << ((flags & 7) + 1);
 
-    // Behind the empty block that ends the others; -1 if there is none.
+    // The position after the empty block that ends the others; -1 if there is none.
     private static int SkipSubBlocks(ReadOnlySpan<byte> image, int at)
     {
         while (at < image.Length)

@@ -1,8 +1,8 @@
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Estimates what an image costs by one walk over its container, and finds what its picture does not need. Linear in the bytes,
-/// purely managed, without a pixel decoded; it never throws. A container that it does not understand is left to the decoder.
+/// Estimates the cost of an image by one walk over its container, and finds the parts that its picture does not need. Linear in the bytes, in managed
+/// code; decodes no pixel and never throws. A container that it does not understand is left to the decoder.
 /// </summary>
 internal static class ImageInspection
 {

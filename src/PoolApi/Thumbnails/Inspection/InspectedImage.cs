@@ -3,8 +3,8 @@ using PoolApi.Thumbnails.Colours;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// An image with what one walk over its container found: whether it may be decoded, and what of it the decoder needs to see. The
-/// request is refused by it before the queue, and the worker goes on with it.
+/// An image and the results of one walk over its container: its cost, whether it is refused, and the parts that the decoder needs. The request is refused
+/// by it before the queue, and the worker uses it to decode. Immutable; inspecting allocates little, except for the item tables of an AVIF.
 /// </summary>
 internal sealed class InspectedImage
 {
@@ -27,25 +27,25 @@ internal sealed class InspectedImage
     /// <summary>The encoding.</summary>
     public ImageKind Kind { get; }
 
-    /// <summary>What it may cost.</summary>
+    /// <summary>The limits of its cost.</summary>
     public DecodeLimits Limits { get; }
 
-    /// <summary>What decoding it takes.</summary>
+    /// <summary>The estimated cost of decoding it.</summary>
     public DecodeCost Cost { get; }
 
-    /// <summary>Why the image is not decoded, in words for the client; <see langword="null"/> if it may be.</summary>
+    /// <summary>The reason for refusing the image, in words for the client; <see langword="null"/> if it is accepted.</summary>
     public string? Refusal { get; }
 
-    /// <summary>Where the first frame of an animation lies, if it leaves a part of the canvas uncovered.</summary>
+    /// <summary>The area of the first frame of an animation, if it does not cover the canvas.</summary>
     public FrameArea? Frame { get; }
 
-    /// <summary>Which colours the picture has, if the container says so by code points.</summary>
+    /// <summary>The code points of the picture's colours, if the container has them.</summary>
     public CodePoints? Colours { get; }
 
-    /// <summary>Walks over the container of an image.</summary>
+    /// <summary>Inspects an image.</summary>
     public static InspectedImage Inspect(ReadOnlyMemory<byte> image, ImageKind kind, DecodeLimits limits) => new(image, kind, limits);
 
-    /// <summary>What the decoder is to see: the image itself, or, where that is worth it, a copy of what its picture needs.</summary>
+    /// <summary>The bytes for the decoder: the image itself, or a copy of the parts that its picture needs if that is worth it.</summary>
     public ReadOnlyMemory<byte> ReadNeeded()
     {
         if (_neededLength == 0) return _image;

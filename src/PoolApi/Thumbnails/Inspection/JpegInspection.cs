@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Walks over the markers of a JPEG. The decoder keeps the coefficients of all blocks where there is more than one scan, and visits
-/// each block in each scan. It saves every application segment, with some 200 bytes of its own for each.
+/// Walks over the markers of a JPEG. If there is more than one scan, the decoder keeps the coefficients of all blocks and visits each block in each scan.
+/// It saves every application segment, with an overhead of some 200 bytes each, so segments that the picture does not need are dropped.
 /// </summary>
 internal static class JpegInspection
 {
@@ -28,7 +28,7 @@ internal static class JpegInspection
         excerpt.Keep(image[..2]);
         while (TryNextMarker(image, at, out int start, out int marker))
         {
-            // What lies between two segments is kept: it is a scan's data, or garbage that the decoder skips too.
+            // Bytes between two segments are kept. They are a scan's data, or garbage that the decoder skips too.
             excerpt.Keep(image[at..start]);
             if (marker is 0xD9)
             {
@@ -76,7 +76,7 @@ internal static class JpegInspection
             frame.Pixels);
     }
 
-    /// <summary>How many scans a JPEG stream has: what a TIFF's strip or tile may hold.</summary>
+    /// <summary>The number of scans of a JPEG stream, such as in a strip or tile of a TIFF.</summary>
     public static int CountScans(ReadOnlySpan<byte> stream)
     {
         int scans = 0;
@@ -93,8 +93,8 @@ internal static class JpegInspection
     }
 
     /// <summary>
-    /// Whether a stream goes from its start to its end marker without a marker that does not belong there. Behind such a marker the
-    /// decoder makes up the pixels. Some writers fill up to an even length.
+    /// Whether a stream has all markers from its start to its end, and no misplaced one, after which the decoder would invent the pixels. Some writers pad a
+    /// stream to an even length.
     /// </summary>
     public static bool IsWhole(ReadOnlySpan<byte> stream)
     {
@@ -111,7 +111,7 @@ internal static class JpegInspection
         return false;
     }
 
-    // The last 0xFF of a run and the byte behind it. 0xFF 0x00 is data.
+    // The last 0xFF of a run and the byte after it. 0xFF 0x00 is data.
     private static bool TryNextMarker(ReadOnlySpan<byte> image, int from, out int start, out int marker)
     {
         for (int at = from; at < image.Length; at++)
@@ -131,7 +131,7 @@ internal static class JpegInspection
 
     private static bool IsFrame(int marker) => marker is >= 0xC0 and <= 0xCF and not (0xC4 or 0xC8 or 0xCC);
 
-    /// <summary>Which segments were seen. Of those for applications, only what changes the picture is needed, each once.</summary>
+    /// <summary>The segments seen so far. Of application segments only those that change the picture are needed, each once.</summary>
     private struct KeptSegments
     {
         private bool _jfif;
@@ -204,7 +204,7 @@ internal static class JpegInspection
             return frame;
         }
 
-        // The blocks of the components that a scan names.
+        // The blocks of the components in a scan.
         public readonly double BlocksOf(ReadOnlySpan<byte> scan)
         {
             if (scan.Length < 5) return Blocks;

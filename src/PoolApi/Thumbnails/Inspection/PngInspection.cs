@@ -5,12 +5,12 @@ using PoolApi.Thumbnails.Colours;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Walks over the chunks of a PNG. Text and what no picture needs is left out, and so are profiles that are too long once inflated.
-/// An interlaced image is decoded into memory as a whole, any other line by line.
+/// Walks over the chunks of a PNG. Text and other chunks that the picture does not need are dropped, and so are profiles that are too long once inflated.
+/// An interlaced image is decoded into memory as a whole, all others line by line.
 /// </summary>
 internal static class PngInspection
 {
-    /// <summary>The longest profile that is read. Profiles of printing presses have some 3 MB.</summary>
+    /// <summary>The longest profile that is read, inflated. Profiles of printing presses have some 3 MB.</summary>
     public const int MaxProfileBytes = 4 * 1024 * 1024;
 
     // Measured with libvips, rounded up.
@@ -42,7 +42,7 @@ internal static class PngInspection
 
             if (type.SequenceEqual("cICP"u8) && length >= 2) excerpt.Colours ??= new CodePoints(data[0], data[1]);
 
-            // An upper-case letter marks a chunk that nobody may skip.
+            // An upper-case letter marks a critical chunk.
             bool critical = (type[0] & 0x20) == 0;
             if (critical) excerpt.Keep(chunk);
             else if (type.SequenceEqual("zTXt"u8) || type.SequenceEqual("iTXt"u8)) excerpt.DropAlways(chunk.Length);
@@ -78,7 +78,7 @@ internal static class PngInspection
             pixels);
     }
 
-    // Transparency, colours, orientation; each once.
+    // Transparency, colours and orientation, each once.
     private static bool IsNeeded(ReadOnlySpan<byte> type, ref uint seen)
     {
         int index = type switch
@@ -101,10 +101,10 @@ internal static class PngInspection
         return true;
     }
 
-    // A name, a zero, the method, then the profile as zlib has packed it. Nothing is inflated beyond the limit.
+    // A name, a zero, the compression method, and the deflated profile. It is inflated no further than the limit.
     private static bool IsShort(ReadOnlySpan<byte> data)
     {
-        // Deflate packs no better than this.
+        // The best compression ratio of deflate.
         const int BestRatio = 1032;
 
         int name = data[..Math.Min(data.Length, 80)].IndexOf((byte)0);
@@ -126,7 +126,7 @@ internal static class PngInspection
         }
         catch (InvalidDataException)
         {
-            // Damaged: the picture is fine without.
+            // The profile is damaged. The picture is shown without it.
         }
         return false;
     }

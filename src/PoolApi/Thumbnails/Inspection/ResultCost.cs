@@ -1,27 +1,27 @@
 namespace PoolApi.Thumbnails.Inspection;
 
-/// <summary>What resizing to a thumbnail and encoding it takes. It adds to what decoding takes.</summary>
+/// <summary>Estimates the cost of resizing to a thumbnail and encoding it, which is added to that of decoding.</summary>
 internal static class ResultCost
 {
-    // Up to here encoders may take their time; beyond, a little less compression saves seconds and much memory.
+    // Up to this size encoders compress well. Beyond, slightly worse compression saves seconds and much memory.
     private const int MaxThoroughPixels = 4_000_000;
 
     private const double MiB = 1024 * 1024;
     private const double ResizeSecondsPerPixel = 30e-9;
 
-    /// <summary>Whether a result is small enough to be compressed as well as its encoder can.</summary>
+    /// <summary>Whether a result is small enough for the better compression.</summary>
     public static bool IsThorough(long pixels) => pixels <= MaxThoroughPixels;
 
-    /// <summary>Why the thumbnail is not made, in words for the client; <see langword="null"/> if it may be.</summary>
+    /// <summary>The reason for refusing the thumbnail, in words for the client; <see langword="null"/> if it is within the limits.</summary>
     public static string? Refusal(InspectedImage image, ThumbnailGeometry geometry, int bands, ThumbnailFormat format)
     {
         (DecodeCost decoding, DecodeLimits limits) = (image.Cost, image.Limits);
         double pixels = (double)geometry.Width * geometry.Height;
-        // Where the sides are cut off, more pixels are made than are encoded.
+        // If the sides are cut off, more pixels are resized than encoded.
         double whole = Math.Max(pixels, (double)geometry.WholeWidth * geometry.WholeHeight);
         double bytesPerPixel = Math.Clamp(bands, 1, 4);
         double seconds = decoding.Seconds + whole * ResizeSecondsPerPixel + pixels * SecondsPerPixel(format, pixels, bands);
-        // WebP is shrunk while it is decoded, and then held as a whole. The decoder is gone before the encoder starts.
+        // WebP is shrunk while it is decoded, and then kept as a whole. The decoder's memory is released before the encoder starts.
         double decoded = image.Kind == ImageKind.Webp ? Math.Min(decoding.Pixels, whole) * bytesPerPixel : 0;
         double bytes = whole * bytesPerPixel + Math.Max(decoding.Bytes + decoded, EncoderBytes(format, pixels, pixels * bytesPerPixel));
         if (seconds > limits.MaxTime.TotalSeconds)

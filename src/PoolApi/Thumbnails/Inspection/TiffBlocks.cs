@@ -3,12 +3,12 @@ using PoolApi.Thumbnails.Tiff;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Checks that every strip or tile of a page is there: libtiff reads on past one that is not, and the pixels stay black. Costs one
-/// walk over the tables of offsets and sizes, and a look at the ends of each JPEG.
+/// Checks that every strip or tile of a page is in the file, because libtiff continues after a missing one and its pixels stay black. Costs one walk over
+/// the tables of offsets and sizes, and over the markers of each JPEG.
 /// </summary>
 internal static class TiffBlocks
 {
-    /// <summary>Refuses a page that has a hole.</summary>
+    /// <summary>Refuses a page with a missing strip or tile.</summary>
     public static void Check(ReadOnlySpan<byte> file, TiffDirectory directory, TiffLayout layout)
     {
         if (layout.Width is <= 0 or > int.MaxValue || layout.Height is <= 0 or > int.MaxValue)
@@ -21,7 +21,7 @@ internal static class TiffBlocks
         if (offsets.Count < blocks)
             throw new UnprocessableImageException($"the TIFF has {offsets.Count} {name}s of the {blocks} that its size needs");
 
-        // An uncompressed strip is as long as its rows, which old writers did not say, or said wrong where there is one strip only.
+        // An uncompressed strip is as long as its rows. Old writers omitted the length, or wrote a wrong one if there is only one strip.
         var isImplied = layout is { IsUncompressed: true, IsTiled: false, IsSubsampled: false } && (sizes.Count == 0 || blocks == 1);
         if (!isImplied && sizes.Count < blocks)
             throw new UnprocessableImageException($"the TIFF has the sizes of {sizes.Count} {name}s of the {blocks} that its size needs");
@@ -39,7 +39,7 @@ internal static class TiffBlocks
         }
     }
 
-    // The rows of a block, and how many blocks the page needs.
+    // The rows of a block, and the number of blocks of the page.
     private static (long Rows, long Blocks) Count(TiffDirectory directory, TiffLayout layout)
     {
         var planes = layout.IsSeparate ? layout.Samples : 1;

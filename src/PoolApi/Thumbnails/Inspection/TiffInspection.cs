@@ -3,9 +3,8 @@ using PoolApi.Thumbnails.Tiff;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Reads the first directory of a TIFF or BigTIFF. The decoder would count the pages, and read the values of every tag; it sees a
-/// copy without the pages and the tags that the picture does not need. Strips and tiles cost what their sizes say, and the bytes that
-/// their tables refer to.
+/// Reads the first directory of a TIFF or BigTIFF. The decoder would count the pages and read the values of every tag, so it gets a copy without the
+/// pages and tags that the picture does not need. The cost of strips and tiles follows from their sizes and from the bytes that their tables refer to.
 /// </summary>
 internal static class TiffInspection
 {
@@ -42,13 +41,13 @@ internal static class TiffInspection
             page.Read(entry);
             kept++;
         }
-        // Of a fax the decoder's warnings are heeded: it must not warn of a tag.
+        // For a fax the decoder's warnings count as errors, so it must not warn about unknown tags.
         changes |= dropped > 64 * 1024 || (kept < directory.Count && page.IsFax);
         if (changes) Rewrite(directory, kept, count, ref excerpt);
         return page.Cost(image.Length);
     }
 
-    // The entries that are needed move to the front, the number of entries says so, and no directory follows.
+    // Moves the needed entries to the front, sets their number, and removes the link to the next directory.
     private static void Rewrite(scoped TiffDirectory directory, int kept, scoped Span<byte> number, ref Excerpt excerpt)
     {
         int at = directory.EntriesAt;
@@ -121,7 +120,7 @@ internal static class TiffInspection
                 + across * down * SecondsPerSegment
                 + referred * SecondsPerReferredByte
                 + scans * segmentWidth * segmentHeight * bytesPerPixel * SecondsPerJpegVisit;
-            // One row of tiles is held, or one strip unless it is read line by line.
+            // One row of tiles is in memory, or one strip unless it is read line by line.
             double bytes = tiled ? 2 * across * segmentWidth * segmentHeight * bytesPerPixel : 0;
             return new DecodeCost(
                 seconds,
@@ -131,8 +130,8 @@ internal static class TiffInspection
                 _width * _height);
         }
 
-        // Each reference is read once, also where many are to the same bytes. JPEG streams are looked into, while they together are no
-        // longer than two files.
+        // Each reference costs its bytes, also if many refer to the same ones. JPEG streams are inspected as long as they have no more bytes together than
+        // twice the file.
         private readonly double ReferredBytes(int fileLength, out double scans)
         {
             scans = 0;

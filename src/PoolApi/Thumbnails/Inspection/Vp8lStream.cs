@@ -1,8 +1,8 @@
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Reads a lossless WebP stream (RFC 9649) as far as its groups of prefix codes. The decoder builds the tables of every group before
-/// the first pixel: a stream of 300 kB can have 65,536 of them. Neither tables nor pixels are kept here.
+/// Counts the groups of prefix codes of a lossless WebP stream (RFC 9649). The decoder builds the tables of all groups before the first pixel, and a
+/// stream of 300 kB can have 65,536 groups. Keeps neither tables nor pixels.
 /// </summary>
 internal ref struct Vp8lStream
 {
@@ -20,8 +20,8 @@ internal ref struct Vp8lStream
 
     private readonly bool IsPastEnd => _at > 8L * _bytes.Length;
 
-    /// <summary>How many groups of prefix codes the picture has; 1 where the stream ends before it says so.</summary>
-    /// <param name="stream">The stream behind its header: the transforms come first.</param>
+    /// <summary>The number of groups of prefix codes of the picture; 1 if the stream ends before it declares them.</summary>
+    /// <param name="stream">The stream after its header, from the transforms on.</param>
     /// <param name="width">The width of the picture.</param>
     /// <param name="height">The height of the picture.</param>
     public static int CountGroups(ReadOnlySpan<byte> stream, int width, int height) => new Vp8lStream(stream).CountGroups(width, height);
@@ -33,7 +33,7 @@ internal ref struct Vp8lStream
         while (Bits(1) == 1)
         {
             int transform = Bits(2);
-            // Each once.
+            // Each transform may occur once.
             if ((seen >> transform & 1) == 1) return 1;
             seen |= 1u << transform;
             if (transform is 0 or 1)
@@ -45,7 +45,7 @@ internal ref struct Vp8lStream
             {
                 int colours = Bits(8) + 1;
                 if (!SkipImage(colours, 1, out _)) return 1;
-                // So few colours share a pixel.
+                // Several indexes of so few colours share a pixel.
                 width = Blocks(width, colours switch { <= 2 => 3, <= 4 => 2, <= 16 => 1, _ => 0 });
             }
         }
@@ -57,7 +57,7 @@ internal ref struct Vp8lStream
 
     private static int Blocks(int pixels, int bits) => (pixels + (1 << bits) - 1) >> bits;
 
-    // An image within the stream: of its literals the highest index of a group. What is copied, or comes from the cache, was one before.
+    // An image within the stream. Returns the highest index of a group among its literals; copied and cached values repeat earlier literals.
     private bool SkipImage(int width, int height, out int highest)
     {
         highest = 0;
@@ -82,7 +82,7 @@ internal ref struct Vp8lStream
                 if (high < 0 || Next(blue) < 0 || Next(alpha) < 0) return false;
                 highest = Math.Max(highest, high << 8 | symbol);
                 left--;
-                // Where no code has more than one symbol, all pixels are the same, and take no bits.
+                // If no code has more than one symbol, all pixels are equal and take no bits.
                 if (green.IsSingle && red.IsSingle && blue.IsSingle && alpha.IsSingle) return true;
             }
             else if (symbol < Literals + Lengths)
@@ -150,7 +150,7 @@ internal ref struct Vp8lStream
         return code.Build(lengths);
     }
 
-    // The next symbol of a code; -1 if it has none.
+    // The next symbol of a code; -1 if there is none.
     private int Next(scoped Code code)
     {
         if (code.IsSingle) return code.Symbols[0];
@@ -167,7 +167,7 @@ internal ref struct Vp8lStream
         return -1;
     }
 
-    // Behind the end there are zeros.
+    // Beyond the end there are zeros.
     private int Bits(int count)
     {
         int value = 0;
@@ -179,14 +179,14 @@ internal ref struct Vp8lStream
         return value;
     }
 
-    /// <summary>A canonical prefix code: how many codes have each length, and the symbols in their order.</summary>
+    /// <summary>A canonical prefix code: the number of codes of each length, and the symbols in order.</summary>
     private readonly ref struct Code(Span<ushort> counts, Span<ushort> symbols)
     {
         public Span<ushort> Counts { get; } = counts;
 
         public Span<ushort> Symbols { get; } = symbols;
 
-        /// <summary>Whether there is one symbol only, which takes no bits.</summary>
+        /// <summary>Whether there is only one symbol, which takes no bits.</summary>
         public bool IsSingle => Counts[0] == 1;
 
         // The lengths of 0 are not counted; the place says whether there is one symbol.

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Walks over the chunks of a WebP. Of an animation only the first frame is kept: the decoder's checks of the frames are quadratic in
-/// their number. Lossless pixels and alpha are decoded into memory as a whole, lossy ones line by line.
+/// Walks over the chunks of a WebP. Only the first frame of an animation is kept, because the decoder's checks are quadratic in the number of frames.
+/// Lossless pixels and alpha are decoded into memory as a whole, lossy pixels line by line.
 /// </summary>
 internal static class WebpInspection
 {
@@ -74,7 +74,7 @@ internal static class WebpInspection
                 picture.Read(type, data);
             }
         }
-        // Behind the first frame an animation may be cut: what it lacks is not shown.
+        // An animation may be truncated after the first frame, since only that is shown.
         bool isCut = frames > 0 && image.Length - ChunkHeader < BinaryPrimitives.ReadUInt32LittleEndian(image[4..]);
         if (isCut) excerpt.DropAlways(image.Length - at);
         else excerpt.Keep(image[at..]);
@@ -99,13 +99,13 @@ internal static class WebpInspection
         chunk = default;
         if (image.Length - at < ChunkHeader) return false;
         long length = BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 4)..]);
-        // The last one may lack the byte that makes its length even.
+        // The last chunk may lack its padding byte.
         if (length > image.Length - at - ChunkHeader) return false;
         chunk = image.Slice(at, (int)Math.Min(ChunkHeader + length + (length & 1), image.Length - at));
         return true;
     }
 
-    // The picture, its colours and its orientation; each once.
+    // The picture, its colours and its orientation, each once.
     private static bool IsNeeded(ReadOnlySpan<byte> type, ref uint seen)
     {
         int index = type switch
@@ -141,14 +141,14 @@ internal static class WebpInspection
 
         public bool HasAlpha { get; private set; }
 
-        /// <summary>Its prefix codes, where they are more than encoders write.</summary>
+        /// <summary>The number of its prefix codes in words, if there are more than encoders write.</summary>
         public readonly string GroupsInWords => _groups > 4096 ? FormattableString.Invariant($" with {_groups:0} groups of prefix codes") : "";
 
         public readonly double Seconds => _groups * SecondsPerGroup + (IsLossless
             ? Pixels * LosslessSecondsPerPixel
             : Pixels * (LossySecondsPerPixel + (HasAlpha ? AlphaSecondsPerPixel : 0)) + _length * LossySecondsPerByte);
 
-        // Packed alpha is a lossless picture of its own.
+        // Compressed alpha is a lossless picture of its own.
         public readonly double Bytes => _groups * BytesPerGroup + Pixels * (IsLossless ? LosslessBytes : LossyBytes
             + (!HasAlpha ? 0 : _packedAlpha ? LosslessBytes + RawAlphaBytes : RawAlphaBytes));
 
@@ -183,7 +183,7 @@ internal static class WebpInspection
             }
         }
 
-        /// <summary>Reads what waited for the size of the picture: packed alpha comes before it.</summary>
+        /// <summary>Reads compressed alpha, which precedes the picture, once the picture's size is known.</summary>
         public void Finish()
         {
             if (_packedAlpha && Pixels > 0) _groups += Vp8lStream.CountGroups(_alpha, _width, _height);

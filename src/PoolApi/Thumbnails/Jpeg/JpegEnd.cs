@@ -2,26 +2,26 @@ using System.Buffers.Binary;
 
 namespace PoolApi.Thumbnails.Jpeg;
 
-/// <summary>Gives a JPEG its end marker if it has every pixel and only the marker is missing.</summary>
+/// <summary>Appends the end marker to a JPEG that has all pixels but no marker.</summary>
 /// <remarks>
-/// Cameras and servers that cut a transfer short leave such files. The decoder asks for bytes behind the last pixel, so it cannot tell
-/// them from a picture that is cut off. This walk can: it counts the blocks of sequential scans, symbol by symbol without
-/// computing a pixel (ITU-T T.81, annex F.2), and the bits that progressive scans bring. Only files without the marker are walked.
+/// Cameras, and servers that end a transfer early, leave such files. The decoder reads beyond the last pixel, so it cannot distinguish them from a
+/// truncated picture. This walk can: it counts the blocks of sequential scans, symbol by symbol without computing a pixel (ITU-T T.81, annex F.2),
+/// and checks that progressive scans refine every coefficient to its last bit. Only files without the marker are walked.
 /// </remarks>
 internal static class JpegEnd
 {
     private static readonly byte[] Marker = [0xFF, Codes.EndOfImage];
 
-    /// <summary>The image with its end marker; the image itself if it has one, or is not complete.</summary>
+    /// <summary>Returns the image with an end marker. An image that has one, or is incomplete, is returned as it is.</summary>
     /// <param name="image">The image.</param>
     /// <param name="isCompleted">
-    /// Whether the marker was added. The decoder must then take its warnings for errors: it warns where the marker comes too early.
+    /// Whether the marker was added. Then the decoder must treat warnings as errors, because it only warns if the marker comes too early.
     /// </param>
     public static ReadOnlyMemory<byte> Complete(ReadOnlyMemory<byte> image, out bool isCompleted)
     {
         isCompleted = !image.Span.EndsWith(Marker) && new Walk(image.Span).EndsWithItsLastPixel();
         if (!isCompleted) return image;
-        // A marker that was begun is no part of the picture.
+        // An incomplete marker is not part of the picture.
         ReadOnlySpan<byte> whole = image.Span[^1] == 0xFF ? image.Span[..^1] : image.Span;
         return (byte[])[.. whole, .. Marker];
     }
@@ -61,7 +61,7 @@ internal static class JpegEnd
                 _at += 2 + length;
                 if (!Read(code, segment)) return false;
             }
-            // What is left is nothing, or the first byte of a marker.
+            // At most the first byte of a marker is left.
             return _image.Length - _at <= 1 && _components.Length > 0 && Array.TrueForAll(_components, static c => c.IsComplete);
         }
 
@@ -71,7 +71,7 @@ internal static class JpegEnd
             Codes.HuffmanTables => ReadTables(segment),
             Codes.RestartInterval => ReadRestartInterval(segment),
             Codes.StartOfScan => ReadScan(segment),
-            // Lossless, hierarchical, arithmetic: not decoded anyway. (C8 and CC are no frames.)
+            // The decoder does not support lossless, hierarchical and arithmetic coding. C8 and CC are not frames.
             >= 0xC3 and <= 0xCF and not 0xC8 and not 0xCC => false,
             _ => true,
         };
@@ -143,7 +143,7 @@ internal static class JpegEnd
             long units;
             if (scanned.Length == 1)
             {
-                // One component: its own blocks, without those that only fill up a unit of all components.
+                // A scan of one component has only that component's own blocks, without the ones that fill a unit of all components.
                 Component only = scanned[0].Component;
                 units = (long)Blocks(_width, only.Across, across) * Blocks(_height, only.Down, down);
             }
@@ -191,7 +191,7 @@ internal static class JpegEnd
             return true;
         }
 
-        /// <summary>Skips what is left of a scan's data: up to the next marker that is no restart, or the end.</summary>
+        /// <summary>Skips the rest of a scan's data, up to the next marker that is not a restart, or the end.</summary>
         private void SkipToMarker()
         {
             while (_at < _image.Length)
@@ -210,7 +210,7 @@ internal static class JpegEnd
         }
     }
 
-    /// <summary>A component, and which of its coefficients have come to their last bit.</summary>
+    /// <summary>A component, and which of its coefficients have their last bit.</summary>
     private sealed class Component(int id, int across, int down)
     {
         private readonly bool[] _isWhole = new bool[64];
@@ -229,7 +229,7 @@ internal static class JpegEnd
         }
     }
 
-    /// <summary>A code table: for every 16 bits the symbol that they begin with, and how many of them it takes.</summary>
+    /// <summary>A table of codes: for every 16 bits, the symbol that they begin with and its length in bits.</summary>
     private sealed class HuffmanTable
     {
         private readonly ushort[] _entries = new ushort[65536]; // 8 bits of length, 8 of the symbol; 0: no code
@@ -250,15 +250,15 @@ internal static class JpegEnd
         }
     }
 
-    /// <summary>The bits of a scan, without the zeros that are stuffed behind each FF.</summary>
+    /// <summary>The bits of a scan, without the zeros that are stuffed after each FF.</summary>
     private ref struct BitReader(ReadOnlySpan<byte> image, int at)
     {
         private readonly ReadOnlySpan<byte> _image = image;
         private int _at = at;
-        private ulong _bits; // the next ones, at its low end
+        private ulong _bits; // the next bits, in the lowest places
         private int _count;
 
-        /// <summary>Behind the last byte that was taken.</summary>
+        /// <summary>The position after the last byte that was taken.</summary>
         public readonly int End => _at;
 
         public bool TryDecode(HuffmanTable table, out int symbol)
@@ -280,7 +280,7 @@ internal static class JpegEnd
             return true;
         }
 
-        /// <summary>Goes on behind the next restart marker.</summary>
+        /// <summary>Continues after the next restart marker.</summary>
         public bool TryRestart()
         {
             _count = 0;
@@ -290,7 +290,7 @@ internal static class JpegEnd
             return true;
         }
 
-        // Up to a marker: no bits come from behind it.
+        // Stops at a marker.
         private void Fill()
         {
             while (_count <= 56 && _at < _image.Length)

@@ -3,12 +3,12 @@ using NetVips;
 namespace PoolApi.Thumbnails.Tiff;
 
 /// <summary>
-/// CIELab of 8 bits: L from 0 to 255, a and b with a sign. libvips has a reader for it whose result it then refuses as malformed, so
-/// the file is read as RGB, byte for byte, and the bytes are given their meaning here.
+/// Reads 8-bit CIELab: L from 0 to 255, a and b signed. libvips has a loader for it but then refuses the result as malformed. So the file is decoded as
+/// if it were RGB, and the bytes are interpreted as CIELab here. Costs a copy of the file.
 /// </summary>
 internal static class ByteLab
 {
-    /// <summary>A copy of the file that calls its samples RGB.</summary>
+    /// <summary>Copies the file, with RGB declared as the interpretation of its samples.</summary>
     public static ReadOnlyMemory<byte> ReadAsRgb(ReadOnlyMemory<byte> file, TiffDirectory directory)
     {
         const byte Rgb = 2;
@@ -19,7 +19,7 @@ internal static class ByteLab
         return copy;
     }
 
-    /// <summary>Gives the samples their meaning.</summary>
+    /// <summary>Interprets the decoded samples as CIELab.</summary>
     public static Image ToLab(Image image)
     {
         using var bytes = image.ExtractBand(0);

@@ -3,8 +3,7 @@ using System.Buffers.Binary;
 namespace PoolApi.Thumbnails.Tiff;
 
 /// <summary>
-/// The first directory of a TIFF or BigTIFF: entries in their order, and numbers by tag, read where they lie. It copies nothing and
-/// allocates nothing.
+/// The first directory of a TIFF or BigTIFF: its entries in order, and the values of tags. A view of the file: copies and allocates nothing.
 /// </summary>
 internal readonly ref struct TiffDirectory
 {
@@ -22,30 +21,30 @@ internal readonly ref struct TiffDirectory
         Next = file.Length - end < PointerLength ? 0 : Unsigned(file.Slice(end, PointerLength), bigEndian);
     }
 
-    /// <summary>Where the directory stands: first how many entries it has.</summary>
+    /// <summary>The position of the directory, which begins with the number of its entries.</summary>
     public int At { get; }
 
-    /// <summary>How many entries it has.</summary>
+    /// <summary>The number of entries.</summary>
     public int Count { get; }
 
-    /// <summary>Whether its numbers have their first byte first.</summary>
+    /// <summary>Whether numbers are big-endian.</summary>
     public bool IsBigEndian { get; }
 
-    /// <summary>Where the next directory stands; 0 if there is none.</summary>
+    /// <summary>The position of the next directory; 0 if there is none.</summary>
     public ulong Next { get; }
 
-    /// <summary>How many bytes the number of entries has.</summary>
+    /// <summary>The length of the number of entries, in bytes.</summary>
     public int CountLength => _big ? 8 : 2;
 
-    /// <summary>How many bytes an offset has.</summary>
+    /// <summary>The length of an offset, in bytes.</summary>
     public int PointerLength => _big ? 8 : 4;
 
-    /// <summary>Where the first entry stands.</summary>
+    /// <summary>The position of the first entry.</summary>
     public int EntriesAt => At + CountLength;
 
     private int EntryLength => _big ? 20 : 12;
 
-    /// <summary>Finds the first directory; false where it is not whole.</summary>
+    /// <summary>Finds the first directory; <see langword="false"/> if it is incomplete.</summary>
     public static bool TryRead(ReadOnlySpan<byte> file, out TiffDirectory directory)
     {
         directory = default;
@@ -66,13 +65,13 @@ internal readonly ref struct TiffDirectory
     /// <summary>One entry.</summary>
     public TiffEntry EntryAt(int n) => new(_file, _file.Slice(EntriesAt + n * EntryLength, EntryLength), PointerLength, IsBigEndian);
 
-    /// <summary>The first value of a tag, or null where the directory has none that can be read.</summary>
+    /// <summary>The first value of a tag; <see langword="null"/> if the directory has none that can be read.</summary>
     public long? Number(TiffTag tag) => Numbers(tag) is { Count: > 0 } values ? values[0] : null;
 
-    /// <summary>Where in the file the value of a tag stands that fits in its entry; null where the directory has no such tag.</summary>
+    /// <summary>The position of a value that fits into its entry; <see langword="null"/> if the directory has no such tag.</summary>
     public int? PlaceOf(TiffTag tag) => IndexOf(tag) is var n and >= 0 ? EntriesAt + n * EntryLength + 4 + PointerLength : null;
 
-    /// <summary>All values of a tag that holds whole numbers; empty where the file does not have all of them.</summary>
+    /// <summary>All values of a tag of whole numbers; empty if the file does not have all of them.</summary>
     public TiffNumbers Numbers(TiffTag tag)
     {
         int n = IndexOf(tag);
@@ -81,7 +80,7 @@ internal readonly ref struct TiffDirectory
         return entry.IsWhole && entry.Type is 1 or 3 or 4 or 13 or 16 or 18 ? new TiffNumbers(entry.Values, entry.Size, IsBigEndian) : default;
     }
 
-    /// <summary>The values of a tag that holds rational numbers; null where there are fewer than asked for.</summary>
+    /// <summary>The values of a tag of rational numbers; <see langword="null"/> if there are fewer than requested.</summary>
     public double[]? Rationals(TiffTag tag, int count)
     {
         const int Rational = 5;
@@ -96,7 +95,7 @@ internal readonly ref struct TiffDirectory
         return Array.TrueForAll(numbers, double.IsFinite) ? numbers : null;
     }
 
-    /// <summary>Writes a number of entries as this file does.</summary>
+    /// <summary>Writes a number of entries in this file's form.</summary>
     public void WriteCount(Span<byte> bytes, int count)
     {
         if (_big && IsBigEndian) BinaryPrimitives.WriteInt64BigEndian(bytes, count);
@@ -114,7 +113,7 @@ internal readonly ref struct TiffDirectory
         _ => bigEndian ? BinaryPrimitives.ReadUInt64BigEndian(bytes) : BinaryPrimitives.ReadUInt64LittleEndian(bytes),
     };
 
-    // Of a tag that is there twice libtiff takes the first too.
+    // If a tag occurs twice, libtiff reads the first one too.
     private int IndexOf(TiffTag tag)
     {
         for (int n = 0; n < Count; n++)

@@ -1,6 +1,6 @@
 namespace PoolApi.Thumbnails.Tiff;
 
-/// <summary>One entry of a TIFF directory: a tag, and values in the entry itself or where it says.</summary>
+/// <summary>One entry of a TIFF directory: a tag, and its values in the entry itself or at an offset. A view of the file: copies nothing.</summary>
 internal readonly ref struct TiffEntry
 {
     private readonly ReadOnlySpan<byte> _file;
@@ -16,7 +16,7 @@ internal readonly ref struct TiffEntry
         Type = (int)TiffDirectory.Unsigned(bytes.Slice(2, 2), bigEndian);
         Size = Type switch { 3 or 8 => 2, 4 or 9 or 11 or 13 => 4, 5 or 10 or 12 or 16 or 17 or 18 => 8, _ => 1 };
         ByteCount = (double)TiffDirectory.Unsigned(bytes.Slice(4, pointerLength), bigEndian) * Size;
-        // What fits in the place of the offset stands there itself.
+        // Values that fit into the place of the offset are stored there.
         ReadOnlySpan<byte> place = bytes.Slice(4 + pointerLength, pointerLength);
         if (ByteCount <= pointerLength)
         {
@@ -35,25 +35,25 @@ internal readonly ref struct TiffEntry
 
     public int Type { get; }
 
-    /// <summary>How many bytes a value has.</summary>
+    /// <summary>The length of one value, in bytes.</summary>
     public int Size { get; }
 
-    /// <summary>How many bytes it says its values have.</summary>
+    /// <summary>The declared length of all values, in bytes.</summary>
     public double ByteCount { get; }
 
-    /// <summary>Its values, as far as the file has them.</summary>
+    /// <summary>The bytes of its values, as far as the file has them.</summary>
     public ReadOnlySpan<byte> Values { get; }
 
     /// <summary>Whether the file has all of its values.</summary>
     public bool IsWhole => Values.Length == ByteCount;
 
-    /// <summary>How many of its values the file has.</summary>
+    /// <summary>The number of its values that the file has.</summary>
     public int Count => Size == 0 ? 0 : Values.Length / Size;
 
-    /// <summary>One value; 0 where the file does not have it.</summary>
+    /// <summary>One value; 0 if the file does not have it.</summary>
     public double ValueAt(int n) => n < Count ? TiffDirectory.Unsigned(Values.Slice(n * Size, Size), _bigEndian) : 0;
 
-    /// <summary>The bytes of the file that a strip or tile has, as far as they are there.</summary>
+    /// <summary>The bytes of a strip or tile, as far as the file has them.</summary>
     public ReadOnlySpan<byte> FileAt(double offset, double length) =>
         offset < 0 || offset > _file.Length ? default : _file.Slice((int)offset, (int)Math.Min(length, _file.Length - offset));
 }

@@ -1,6 +1,6 @@
 namespace PoolApi.Thumbnails.Tiff;
 
-/// <summary>How the pixels of a TIFF's first page are stored. Only a variant that is converted right gets one.</summary>
+/// <summary>How the pixels of a TIFF's first page are stored. Exists only for variants that are converted correctly. Immutable.</summary>
 internal sealed record TiffLayout
 {
     private const int None = 1;
@@ -9,8 +9,8 @@ internal sealed record TiffLayout
     private const int Ycc = 6;
     private const int Lab = 8;
 
-    // What each photometric interpretation may have. Everything else either fails in libvips or comes out as another picture:
-    // numbers with a sign, of 32 bits or with a point are read but not scaled to what a screen shows.
+    // The variants that each photometric interpretation may have. All others fail in libvips or come out as a wrong picture: signed, 32-bit and
+    // floating-point samples are read but not scaled to the range of a screen.
     private static readonly Variant[] Variants =
     [
         new([0, 1], "grey", [1, 2, 4], MinSamples: 1, MaxSamples: 1),
@@ -40,7 +40,7 @@ internal sealed record TiffLayout
         [50001] = "WebP",
     };
 
-    // Only for the words in a refusal.
+    // Used only in the text of a refusal.
     private static readonly Dictionary<long, string> OtherCompressions = new()
     {
         [6] = "old-style JPEG",
@@ -81,37 +81,37 @@ internal sealed record TiffLayout
     /// <summary>The height of the page.</summary>
     public required long Height { get; init; }
 
-    /// <summary>How many bits a sample has.</summary>
+    /// <summary>The bits of a sample.</summary>
     public required int Bits { get; init; }
 
-    /// <summary>How many samples a pixel has.</summary>
+    /// <summary>The samples of a pixel.</summary>
     public required int Samples { get; init; }
 
-    /// <summary>Whether each sample has planes of its own.</summary>
+    /// <summary>Whether samples are stored in separate planes.</summary>
     public required bool IsSeparate { get; init; }
 
-    /// <summary>Whether the pixels are in tiles; they are in strips if not.</summary>
+    /// <summary>Whether the pixels are in tiles, and not in strips.</summary>
     public required bool IsTiled { get; init; }
 
-    /// <summary>Whether the pixels are stored as they are.</summary>
+    /// <summary>Whether the pixels are not compressed.</summary>
     public required bool IsUncompressed { get; init; }
 
     /// <summary>Whether each strip or tile is a JPEG.</summary>
     public required bool IsJpeg { get; init; }
 
-    /// <summary>Whether lines are coded as fax machines do: the decoder calls a line that it cannot read a warning, and goes on.</summary>
+    /// <summary>Whether lines are coded as a fax (CCITT). The decoder only warns about a line that it cannot decode.</summary>
     public required bool IsFax { get; init; }
 
-    /// <summary>Whether several pixels share their chroma, so that a row is not a whole number of samples.</summary>
+    /// <summary>Whether chroma is subsampled, so that a row is not a whole number of samples.</summary>
     public required bool IsSubsampled { get; init; }
 
-    /// <summary>How to get RGB out of YCbCr; null where the decoder hands out RGB.</summary>
+    /// <summary>The conversion of YCbCr to RGB; <see langword="null"/>: the decoder returns RGB.</summary>
     public required YCbCrConversion? YCbCr { get; init; }
 
-    /// <summary>Whether the samples are CIELab of 8 bits.</summary>
+    /// <summary>Whether the samples are 8-bit CIELab.</summary>
     public required bool IsByteLab { get; init; }
 
-    /// <summary>Reads the layout and refuses, by its name, what is not converted right.</summary>
+    /// <summary>Reads the layout. Refuses a variant that is not converted correctly, by its name.</summary>
     public static TiffLayout Read(TiffDirectory directory)
     {
         var samples = directory.Number(TiffTag.SamplesPerPixel) ?? 1;
@@ -143,7 +143,7 @@ internal sealed record TiffLayout
             if (isSeparate)
                 throw Refuse("YCbCr with a plane for each sample", "YCbCr of whole pixels is");
 
-            // The decoder of such tiles cannot tell that one of them is damaged.
+            // The decoder of such tiles does not report that one is damaged.
             if (isSubsampled && isTiled && compression != None)
                 throw Refuse("compressed tiles of subsampled YCbCr", "such tiles are uncompressed or compressed with JPEG, and strips are");
             if (!isSubsampled)
@@ -171,7 +171,7 @@ internal sealed record TiffLayout
         };
     }
 
-    /// <summary>Whether a compression is one of those of fax machines.</summary>
+    /// <summary>Whether a compression is one of the fax codings.</summary>
     public static bool IsFaxCompression(long compression) => compression is 2 or 3 or 4 or FaxWords;
 
     private static void CheckCompression(long compression)
@@ -183,7 +183,7 @@ internal sealed record TiffLayout
         throw Refuse($"{name} compression", $"{string.Join(", ", Compressions.Values.Distinct())} are");
     }
 
-    // Returns how many bits a sample has.
+    // Returns the bits of a sample.
     private static int CheckSamples(TiffDirectory directory, long photometric, long samples)
     {
         var variants = Array.FindAll(Variants, variant => variant.Photometrics.Contains(photometric));
@@ -204,7 +204,7 @@ internal sealed record TiffLayout
         var name = variants[0].Name;
         var may = $"{name} of {string.Join(", ", variants.SelectMany(static variant => variant.Bits).Order())} bits without a sign is";
 
-        // Void samples (4) are numbers to every reader. The a and b of CIELab have a sign, and some writers say so.
+        // Readers treat undefined samples (4) as unsigned numbers. The a and b of CIELab are signed, and some writers declare that.
         var isLab = name == "CIELab";
         if (format is not (1 or 4) && !(isLab && format == 2))
         {

@@ -1,6 +1,6 @@
 namespace PoolApi.Thumbnails.Tiff;
 
-/// <summary>The whole numbers of one tag, where they lie in the file.</summary>
+/// <summary>The whole numbers of one tag. A view of the file: copies nothing.</summary>
 internal readonly ref struct TiffNumbers
 {
     private readonly ReadOnlySpan<byte> _values;
@@ -14,14 +14,14 @@ internal readonly ref struct TiffNumbers
         _bigEndian = bigEndian;
     }
 
-    /// <summary>How many there are.</summary>
+    /// <summary>The number of values.</summary>
     public int Count => _size == 0 ? 0 : _values.Length / _size;
 
-    /// <summary>One of them. What does not fit is as large as can be: no such offset or size is within any file.</summary>
+    /// <summary>One value. A value that does not fit becomes the largest one, which is beyond the end of any file.</summary>
     public long this[int index] =>
         (long)Math.Min(TiffDirectory.Unsigned(_values.Slice(index * _size, _size), _bigEndian), long.MaxValue);
 
-    /// <summary>Whether all of them are the same.</summary>
+    /// <summary>Whether all values are equal.</summary>
     public bool AreEqual()
     {
         for (var i = 1; i < Count; i++)

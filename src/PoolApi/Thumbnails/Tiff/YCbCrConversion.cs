@@ -3,8 +3,8 @@ using NetVips;
 namespace PoolApi.Thumbnails.Tiff;
 
 /// <summary>
-/// Makes RGB of YCbCr that was stored without JPEG and without subsampling, as TIFF 6.0 defines it (section 21). libvips hands out
-/// such samples as if they were RGB.
+/// Converts YCbCr samples that are stored without JPEG and without subsampling to RGB (TIFF 6.0, section 21). libvips returns such samples as if they
+/// were RGB. The conversion runs while pixels are decoded, with a few operations a pixel.
 /// </summary>
 internal sealed class YCbCrConversion
 {
@@ -16,7 +16,7 @@ internal sealed class YCbCrConversion
 
     private YCbCrConversion(double[] luma, double[] range)
     {
-        // From codes to Y in 0 to 255 and Cb, Cr in -127 to 127.
+        // Converts codes to Y in 0 to 255 and Cb, Cr in -127 to 127.
         double[] scale = [255 / (range[1] - range[0]), 127 / (range[3] - range[2]), 127 / (range[5] - range[4])];
 
         var (red, green, blue) = (luma[0], luma[1], luma[2]);
@@ -29,12 +29,12 @@ internal sealed class YCbCrConversion
             { scale[0], fromCb * scale[1], 0 },
         };
 
-        // The half makes rounding of what the cast to bytes truncates.
+        // Adds a half, because the cast to bytes truncates.
         _offsets = [.. Enumerable.Range(0, 3).Select(row =>
             0.5 - (_matrix[row, 0] * range[0]) - (_matrix[row, 1] * range[2]) - (_matrix[row, 2] * range[4]))];
     }
 
-    /// <summary>Reads how the file defines its YCbCr; where it says nothing, or nothing of use, the specification's defaults hold.</summary>
+    /// <summary>Reads the file's definition of YCbCr. Missing or unusable values get the specification's defaults.</summary>
     public static YCbCrConversion Read(TiffDirectory directory)
     {
         var luma = directory.Rationals(TiffTag.YCbCrCoefficients, 3);
@@ -44,7 +44,7 @@ internal sealed class YCbCrConversion
             range is not null && range[0] < range[1] && range[2] < range[3] && range[4] < range[5] ? range : FullRange);
     }
 
-    /// <summary>Converts the pixels as they are asked for.</summary>
+    /// <summary>Converts an image. The pixels are converted on demand.</summary>
     public Image ToRgb(Image image)
     {
         using var matrix = Image.NewFromArray(_matrix);
