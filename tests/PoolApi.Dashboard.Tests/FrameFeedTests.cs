@@ -1,7 +1,6 @@
 using System.Net.ServerSentEvents;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Dashboard.History;
-using PoolApi.Dashboard.Jobs;
 using PoolApi.Dashboard.Streams;
 
 namespace PoolApi.Dashboard.Tests;

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Dashboard.Changes;
+using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Streams;
 using PoolApi.Jobs;
 using PoolApi.Jobs.AspNetCore;

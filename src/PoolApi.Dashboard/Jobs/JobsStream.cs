@@ -5,6 +5,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using PoolApi.Dashboard.Changes;
+using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Streams;
 using PoolApi.Jobs;
 using PoolApi.Jobs.AspNetCore.Intake;

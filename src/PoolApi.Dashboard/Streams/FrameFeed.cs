@@ -4,7 +4,6 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using PoolApi.Dashboard.History;
-using PoolApi.Dashboard.Jobs;
 
 namespace PoolApi.Dashboard.Streams;
 

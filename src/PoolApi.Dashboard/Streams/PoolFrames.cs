@@ -1,6 +1,5 @@
 using System.Text.Json;
 using PoolApi.Dashboard.History;
-using PoolApi.Dashboard.Jobs;
 using PoolApi.Dashboard.Recording;
 using PoolApi.Jobs.Running;
 using PoolApi.Threading;

@@ -1,18 +1,17 @@
 using System.Diagnostics;
-using PoolApi.Dashboard.History;
 using PoolApi.Jobs.Running;
 using PoolApi.Threading;
 
-namespace PoolApi.Dashboard.Jobs;
+namespace PoolApi.Dashboard.History;
 
-/// <summary>Which jobs this instance runs, and on which workers. Thread-safe; costs a walk over the jobs in hand.</summary>
-/// <remarks>A worker and an attempt belong together where both say the same trace: an attempt has one also where nobody records it.</remarks>
+/// <summary>Finds the jobs that this instance runs, and the workers that run them. Thread-safe. Each call walks over the running jobs.</summary>
+/// <remarks>A worker and an attempt belong together if they have the same trace id. Every attempt has one, also if its trace is not recorded.</remarks>
 internal sealed class RunningJobs(IServiceProvider services, PoolMonitor monitor)
 {
-    /// <summary>The job of the item that a worker runs.</summary>
-    /// <param name="runs">What <see cref="Started"/> has returned.</param>
+    /// <summary>Finds the job that a worker runs.</summary>
+    /// <param name="runs">The result of <see cref="Started"/>.</param>
     /// <param name="worker">The worker.</param>
-    /// <param name="trace">The trace of its item.</param>
+    /// <param name="trace">The trace id of its item.</param>
     public static Guid? JobOf(IReadOnlyList<JobRun> runs, string worker, ActivityTraceId trace)
     {
         if (trace == default) return null;
@@ -23,19 +22,19 @@ internal sealed class RunningJobs(IServiceProvider services, PoolMonitor monitor
             if (run.WorkerName == worker) return run.Claim.Job.Id;
             other = other is null ? run.Claim.Job.Id : Guid.Empty;
         }
-        // An asynchronous item goes on at another worker. Of several with the same trace, nobody knows which it is.
+        // An asynchronous item may continue on another worker. If several attempts have the same trace id, the job is unknown.
         return other == Guid.Empty ? null : other;
     }
 
-    /// <summary>Those that a worker has begun with.</summary>
+    /// <summary>Returns the attempts that a worker has taken.</summary>
     public IReadOnlyList<JobRun> Started()
     {
-        // Asked for late: to make the dispatchers before the host does would read settings that nobody has checked.
+        // Resolved late: resolving the dispatchers before the host starts would read settings that are not validated.
         if (monitor.Pools.Count == 0 || services.GetService<JobDispatchers>() is not { } dispatchers) return [];
         return [.. dispatchers.Runs.Where(static run => run.HasStarted)];
     }
 
-    /// <summary>The trace of a job's attempt that runs here, and the worker that has it.</summary>
+    /// <summary>Finds the trace id of a job's attempt on this instance, and the worker that runs it.</summary>
     public (string? Trace, string? Pool, string? Worker) Find(Guid job)
     {
         IReadOnlyList<JobRun> runs = Started();
