@@ -176,6 +176,7 @@ internal sealed partial class PoolRequest
         if (_accepted is null) _endpoint.Overload?.Taken(QueueTime);
         else _accepted.Started();
         if (_flow is not null) ExecutionContext.Restore(_flow);
+        if (PoolSpans.AreWanted) _run = PoolSpans.Start(this, Pool.Threads.Name);
     }
 
     /// <summary>The work of a synchronous handler. On the worker.</summary>
@@ -260,7 +261,21 @@ internal sealed partial class PoolRequest
     public void HasEnded(WorkOutcome outcome, Exception? error)
     {
         (_outcome, _error) = (outcome, error);
+        if (_run is not null || PoolSpans.AreWanted) EndSpan(outcome, error);
         Pool.HandBack.Add(this);
+    }
+
+    private void EndSpan(WorkOutcome outcome, Exception? error)
+    {
+        if (_run is { } run)
+        {
+            _run = null;
+            PoolSpans.End(run, outcome, error);
+        }
+        else if (!HasStarted && _flow is not null)
+        {
+            ExecutionContext.Run(_flow, _ => PoolSpans.NeverRan(this, Pool.Threads.Name, outcome), null);
+        }
     }
 
     /// <summary>The request's own flow goes on. On the .NET ThreadPool.</summary>

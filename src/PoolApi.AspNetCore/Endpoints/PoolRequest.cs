@@ -51,6 +51,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private EndpointFilterDelegate? _next; // null: a plain RequestDelegate
     private EndpointFilterInvocationContext? _invocation;
     private ExecutionContext? _flow;
+    private Activity? _run; // its span on the worker; null: there is none
     private HandlerResponse? _response; // null: the handler's run time is not limited
     private TaskCompletionSource? _returned; // completes when the handler has returned; null: its request has not ended without it
     private bool _hasReturned;

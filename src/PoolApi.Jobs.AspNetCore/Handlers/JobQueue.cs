@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -21,8 +22,11 @@ internal sealed class JobQueue(
         where T : notnull
     {
         ArgumentNullException.ThrowIfNull(payload);
-        NewJob job = ToJob(FindKind(typeof(T), options?.Kind), payload, options ?? new EnqueueOptions());
+        string kind = FindKind(typeof(T), options?.Kind);
+        using Activity? span = JobSpans.Send(kind);
+        NewJob job = ToJob(kind, payload, options ?? new EnqueueOptions());
         JobAcceptance acceptance = await dispatchers.AcceptAsync(job, isWaitedFor: false, cancellationToken);
+        span.Sent(acceptance.Job);
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) throw new IdempotencyKeyReusedException(job.Idempotency!.Key);
         if (acceptance.Outcome == AcceptOutcome.Created) instruments.Accepted(job.Kind);
         return acceptance.Job;

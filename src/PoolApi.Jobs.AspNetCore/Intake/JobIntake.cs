@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
@@ -94,11 +95,13 @@ internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOpti
     {
         ReadOnlyMemory<byte> body = context.Features.Get<IBufferedBodyFeature>()?.Body ?? default;
         RequestCapture capture = AllowJobsMetadata.CaptureOf(endpoint, options);
+        using Activity? span = JobSpans.Send(JobKinds.KindOf(endpoint));
         var metadata = StoredMetadata.Of(context, capture);
         string text = metadata.ToText();
         if (RefuseCaptured(body.Length, metadata.CapturedBytes(text)) is { } refusal) return (refusal, default);
         NewJob job = ToJob(body, text, capture, AllowJobsMetadata.AttemptsOf(endpoint, options));
         JobAcceptance acceptance = await AcceptAsync(context.RequestServices.GetRequiredService<JobDispatchers>(), job);
+        span.Sent(acceptance.Job);
         StoredRequestDelegates.Committed(context);
         return (null, acceptance with { Claim = acceptance.Claim?.WithoutBody() });
     }

@@ -19,8 +19,6 @@ internal sealed partial class StoredRequestRunner(
     JobKinds kinds, IServiceScopeFactory scopes, IOptions<JobsOptions> options, ILogger<StoredRequestRunner> logger, IHttpContextFactory? contexts = null)
     : IJobExecutor
 {
-    private static readonly ActivitySource Spans = new(JobTelemetry.ActivitySourceName);
-
     public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
     {
         Job job = run.Claim.Job;
@@ -38,7 +36,7 @@ internal sealed partial class StoredRequestRunner(
             LogUnreadable(e, job.Id, job.Kind);
             return Failed(CommonProblems.InternalError.Name, "This version cannot read the stored request. Nothing has run.");
         }
-        using Activity span = StartSpan(run.Claim, metadata.TraceParent);
+        using Activity span = JobSpans.Process(run.Claim, metadata.TraceParent);
         run.TraceId = span.TraceId;
         await using var stored = new StoredRequestContext(run, request, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
         try
@@ -115,31 +113,6 @@ internal sealed partial class StoredRequestRunner(
     }
 
     private static JobAttempt Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);
-
-    /// <summary>The first attempt is part of the trace of the request that made the job; a further one has a trace of its own, with a link.</summary>
-    /// <remarks>An attempt has a trace even if nothing records it: the log and the client have its id.</remarks>
-    private static Activity StartSpan(JobClaim claim, string? traceParent)
-    {
-        Job job = claim.Job;
-        bool traced = ActivityContext.TryParse(traceParent, null, isRemote: true, out ActivityContext request);
-        string name = "job " + job.Kind;
-        Activity span = Spans.StartActivity(
-            ActivityKind.Consumer,
-            parentContext: traced && claim.IsFirst ? request : default,
-            links: traced && !claim.IsFirst ? [new ActivityLink(request)] : null,
-            name: name) ?? StartUnrecorded(name, traced && claim.IsFirst ? traceParent : null);
-        span.SetTag("job.id", job.Id.ToString());
-        span.SetTag("job.kind", job.Kind);
-        span.SetTag("job.attempt", job.Attempt);
-        return span;
-    }
-
-    private static Activity StartUnrecorded(string name, string? parent)
-    {
-        var span = new Activity(name);
-        if (parent is not null) span.SetParentId(parent);
-        return span.Start();
-    }
 
     [LoggerMessage(40, LogLevel.Error, "Job {id} ({kind}) failed in attempt {attempt} of {attempts} (trace {traceId})")]
     private partial void LogFailed(Exception exception, Guid id, string kind, int attempt, int attempts, string traceId);

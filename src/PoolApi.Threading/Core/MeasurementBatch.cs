@@ -43,12 +43,16 @@ internal sealed class MeasurementBatch
         int count = _count;
         Volatile.Write(ref _count, 0); // first: a listener that throws, or comes back to here, finds nothing twice
         Span<Measured> items = _items.AsSpan(0, count);
+        // The current trace is another's.
+        Activity? current = Activity.Current;
+        if (current is not null) Activity.Current = null;
         try
         {
             pool.Instruments.Ended(pool, items);
         }
         finally
         {
+            if (current is not null) Activity.Current = current;
             items.Clear();
         }
     }

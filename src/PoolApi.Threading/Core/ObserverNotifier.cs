@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace PoolApi.Threading.Core;
 
 /// <summary>
@@ -39,7 +41,8 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
             if (core.Instruments.MeasureItems)
             {
                 Measured measured = PoolInstruments.Measure(item, outcome);
-                if (batch is null) core.Instruments.Ended(core, [measured]);
+                // A recorded trace becomes an exemplar of what is recorded while it is the current one.
+                if (batch is null || Activity.Current is { Recorded: true }) core.Instruments.Ended(core, [measured]);
                 else batch.Add(core, measured);
             }
         }

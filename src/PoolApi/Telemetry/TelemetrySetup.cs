@@ -4,8 +4,9 @@ using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
-using PoolApi.Jobs.AspNetCore;
+using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Jobs.AspNetCore;
 using PoolApi.Settings;
 using PoolApi.Threading;
 
@@ -97,7 +98,7 @@ internal static class TelemetrySetup
         if (traceSettings.IsEnabled)
         {
             int queue = Number("OTEL_BSP_MAX_QUEUE_SIZE", 2048);
-            telemetry.WithTracing(traces => traces.AddAspNetCoreInstrumentation().AddSource(JobTelemetry.ActivitySourceName).AddProcessor(
+            telemetry.WithTracing(traces => traces.AddAspNetCoreInstrumentation().AddSource(PoolTelemetry.ActivitySourceName, JobTelemetry.ActivitySourceName).AddProcessor(
                 services => new BatchActivityExportProcessor(
                     services.GetRequiredService<RecordedTraceExporter>(),
                     queue,

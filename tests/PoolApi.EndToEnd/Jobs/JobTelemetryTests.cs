@@ -64,20 +64,26 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
         (await service.Api.CancelJobAsync(id)).MustBe(202);
         Assert.Equal("cancelled", (await service.Api.JobEndsAsync(id)).State);
 
-        // In the protobuf, ids are bytes: the trace's is in both spans, and the request's span is the parent of the job's.
+        // In the protobuf, ids are bytes: the trace's is in all spans. The request's span is the parent of the one that sends the job, and that
+        // is the parent of the attempt's.
         string traceBytes = Encoding.Latin1.GetString(Convert.FromHexString(trace));
         await Eventually.SeesAsync(
-            () => Task.FromResult(collector.HasSpan("job diagnostics/sleep") && collector.HasSpan("POST /v1/diagnostics/sleep")), seen => seen, "both spans");
+            () => Task.FromResult(collector.HasSpan("process diagnostics/sleep") && collector.HasSpan("POST /v1/diagnostics/sleep")), seen => seen, "both spans");
+        await Eventually.SeesAsync(() => Task.FromResult(collector.HasSpan("run diagnostics/sleep") && collector.HasSpan("send diagnostics/sleep")), seen => seen, "the others");
         byte[] request = OtlpSpan.Find(collector.Traces, "POST /v1/diagnostics/sleep").SpanId;
-        var job = OtlpSpan.Find(collector.Traces, "job diagnostics/sleep");
+        var job = OtlpSpan.Find(collector.Traces, "process diagnostics/sleep");
         Assert.Equal(traceBytes, Encoding.Latin1.GetString(job.TraceId));
-        Assert.Equal(request, job.ParentId);
+        var sent = OtlpSpan.Find(collector.Traces, "send diagnostics/sleep");
+        Assert.Equal(request, sent.ParentId);
+        Assert.Equal(sent.SpanId, job.ParentId);
+        Assert.Equal(job.SpanId, OtlpSpan.Find(collector.Traces, "run diagnostics/sleep").ParentId);
+        Assert.Equal(job.SpanId, OtlpSpan.Find(collector.Traces, "wait cpu").ParentId);
 
         JobRequests.IdOf(await service.Api.RetryJobAsync(id));
         await service.SeeWorkersAsync(
             view => view.Workers[0].Json.GetProperty("traceId").GetString() is { } other && other != trace, "the retry, in a trace of its own");
         (await service.Api.CancelJobAsync(id)).MustBe(202);
-        await Eventually.SeesAsync(() => Task.FromResult(OtlpSpan.HasLink(collector.Traces, job.TraceId, request)), seen => seen, "a link to the request");
+        await Eventually.SeesAsync(() => Task.FromResult(OtlpSpan.HasLink(collector.Traces, job.TraceId, sent.SpanId)), seen => seen, "a link to the request");
     }
 
     private async Task<string[]> SettingsAsync(JobStore store) =>

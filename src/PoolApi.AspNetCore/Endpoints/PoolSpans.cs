@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Endpoints;
+
+/// <summary>The spans of a request's way through a pool.</summary>
+/// <remarks>
+/// <code>
+///   POST /render        the server's span
+///     ├─ wait cpu       from the acceptance to the start
+///     └─ run render     from the start to the end; what the handler calls is below it
+/// </code>
+/// The first is made when it is over, on the worker. Where nobody listens, nothing is made, and a look at one field is all that it costs.
+/// </remarks>
+internal static class PoolSpans
+{
+    private static readonly ActivitySource Source = new(
+        PoolTelemetry.ActivitySourceName, typeof(PoolSpans).Assembly.GetName().Version?.ToString(3));
+
+    /// <summary>Whether somebody listens.</summary>
+    public static bool AreWanted => Source.HasListeners();
+
+    /// <summary>On the worker, in the request's flow: ends the span of the queue, and begins that of the run, which is the current one from then on.</summary>
+    /// <returns>To be ended; <see langword="null"/>: this request is not traced.</returns>
+    public static Activity? Start(PoolRequest request, string pool)
+    {
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        Wait(request, pool, now)?.Stop();
+        return Source.StartActivity(
+            ActivityKind.Internal, default(ActivityContext), [.. Tags(request, pool), new("worker", request.WorkerName)], startTime: now, name: "run " + request.Kind);
+    }
+
+    /// <summary>Ends the span of a run. On any thread.</summary>
+    public static void End(Activity run, WorkOutcome outcome, Exception? error)
+    {
+        SetOutcome(run, outcome, error);
+        Stop(run);
+    }
+
+    /// <summary>The work has ended without having run: the span of the queue has its outcome. On any thread, in the request's flow.</summary>
+    public static void NeverRan(PoolRequest request, string pool, WorkOutcome outcome)
+    {
+        if (Wait(request, pool, DateTimeOffset.UtcNow) is not { } wait) return;
+        SetOutcome(wait, outcome, null);
+        wait.Stop();
+    }
+
+    private static Activity? Wait(PoolRequest request, string pool, DateTimeOffset now) => Source
+        .StartActivity(ActivityKind.Internal, default(ActivityContext), Tags(request, pool), startTime: now - request.QueueTime, name: "wait " + pool)
+        ?.SetEndTime(now.UtcDateTime);
+
+    private static KeyValuePair<string, object?>[] Tags(PoolRequest request, string pool) => [new("pool", pool), new("kind", request.Kind)];
+
+    private static void SetOutcome(Activity span, WorkOutcome outcome, Exception? error)
+    {
+        span.SetTag("outcome", Word(outcome));
+        if (outcome is WorkOutcome.Completed or WorkOutcome.Cancelled or WorkOutcome.Withdrawn) return;
+        span.SetStatus(ActivityStatusCode.Error);
+        span.SetTag("error.type", error is null ? Word(outcome) : error.GetType().FullName);
+    }
+
+    /// <summary>Ending an activity makes its parent the current one of this flow, which may be another's.</summary>
+    private static void Stop(Activity span)
+    {
+        Activity? current = Activity.Current;
+        span.Stop();
+        Activity.Current = ReferenceEquals(current, span) ? span.Parent : current;
+    }
+
+    /// <summary>The words of the metrics.</summary>
+    private static string Word(WorkOutcome outcome) => outcome switch
+    {
+        WorkOutcome.Completed => "completed",
+        WorkOutcome.Failed => "failed",
+        WorkOutcome.Cancelled => "cancelled",
+        WorkOutcome.Withdrawn => PoolContext.ClientGone,
+        WorkOutcome.Expired => "expired",
+        WorkOutcome.NotStarted => "not_started",
+        WorkOutcome.TimedOut => "timed_out",
+        _ => "abandoned",
+    };
+}

@@ -1,0 +1,159 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>A traced request has a span for its time in the queue and one for its time on a worker; where nobody listens, none is made.</summary>
+/// <remarks>The only tests of this program that listen to this source: a listener is the process's.</remarks>
+public sealed class SpanTests
+{
+    private static readonly ActivitySource Own = new("SpanTests");
+
+    private readonly ConcurrentQueue<Activity> _ended = new();
+    private readonly ActivityTraceId _trace = ActivityTraceId.CreateRandom();
+    private readonly ActivitySpanId _client = ActivitySpanId.CreateRandom();
+
+    [Theory]
+    [InlineData("/sync")]
+    [InlineData("/async")]
+    public async Task A_request_has_a_span_of_its_wait_and_one_of_its_run_and_what_the_handler_does_is_below_that(string path)
+    {
+        using ActivityListener listener = Listen();
+        await using TestApp app = await StartAsync();
+
+        await GetAsync(app, path);
+
+        Activity server = Single("Microsoft.AspNetCore"), own = Single("SpanTests");
+        Activity[] spans = Spans();
+        Assert.Equal(["wait cpu", "run " + path.Trim('/')], spans.Select(static s => s.OperationName));
+        Assert.All(spans, span =>
+        {
+            Assert.Equal((_trace, server.SpanId), (span.TraceId, span.ParentSpanId));
+            Assert.Equal(("cpu", path.Trim('/')), (span.GetTagItem("pool"), span.GetTagItem("kind")));
+        });
+        Assert.Equal(("cpu-0", "completed"), (spans[1].GetTagItem("worker"), spans[1].GetTagItem("outcome")));
+        Assert.Equal(spans[1].StartTimeUtc, spans[0].StartTimeUtc + spans[0].Duration);
+        Assert.Equal(spans[1].SpanId, own.ParentSpanId);
+        Assert.Equal(ActivityStatusCode.Unset, spans[1].Status);
+    }
+
+    [Fact]
+    public async Task A_run_that_fails_says_with_what()
+    {
+        using ActivityListener listener = Listen();
+        await using TestApp app = await StartAsync();
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => GetAsync(app, "/fails"));
+
+        Activity run = Spans()[1];
+        Assert.Equal(("failed", "System.InvalidOperationException", ActivityStatusCode.Error), (run.GetTagItem("outcome"), run.GetTagItem("error.type"), run.Status));
+    }
+
+    [Fact]
+    public async Task A_request_that_never_ran_has_a_span_of_its_wait_alone_with_the_outcome()
+    {
+        using ActivityListener listener = Listen();
+        using var leave = new SemaphoreSlim(0);
+        await using TestApp app = await StartAsync(leave);
+        Task<string> blocks = app.Client.GetStringAsync("/blocks", TestApp.Token);
+        await TestApp.Until(() => app.Pool.GetSnapshot().InFlight == 1, "the worker is taken");
+
+        await Assert.ThrowsAsync<HttpRequestException>(() => GetAsync(app, "/expires"));
+
+        Activity wait = Assert.Single(Spans());
+        Assert.Equal(("wait cpu", "expired", ActivityStatusCode.Error), (wait.OperationName, wait.GetTagItem("outcome"), wait.Status));
+        Assert.InRange(wait.Duration, TimeSpan.FromMilliseconds(20), TimeSpan.MaxValue);
+        Assert.Equal(Single("Microsoft.AspNetCore").SpanId, wait.ParentSpanId);
+        leave.Release();
+        await blocks;
+    }
+
+    [Fact]
+    public async Task None_is_made_where_nobody_listens_nor_for_a_request_that_is_not_sampled()
+    {
+        Activity? seen = null;
+        await using TestApp app = await TestApp.StartAsync(a => a.MapGet("/", () => { seen = Activity.Current; }).RunOnPool());
+        Assert.False(PoolSpans.AreWanted);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "traceparent", $"00-{_trace}-{_client}-00" } } };
+        (await app.Client.SendAsync(request, TestApp.Token)).Dispose();
+        // The server's own, which is there since the log is: its parent is the client's.
+        Assert.Equal(_client, seen!.ParentSpanId);
+
+        using ActivityListener listener = Listen();
+        using var unsampled = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "traceparent", $"00-{_trace}-{_client}-00" } } };
+        (await app.Client.SendAsync(unsampled, TestApp.Token)).Dispose();
+        Assert.Equal(_client, seen!.ParentSpanId);
+        Assert.Empty(Spans());
+    }
+
+    [Fact]
+    public async Task What_is_measured_of_a_traced_request_is_recorded_in_its_trace_so_that_it_can_become_an_exemplar()
+    {
+        using ActivityListener spans = Listen();
+        var traces = new ConcurrentDictionary<string, ActivityTraceId>();
+        await using TestApp app = await StartAsync();
+        using var listener = new MeterListener();
+        object? scope = app.App.Services.GetRequiredService<IMeterFactory>();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Meter.Scope == scope && instrument.Name is "poolapi.work.queue.duration" or "poolapi.work.execution.duration") l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, _, _, _) => traces[instrument.Name] = Activity.Current?.TraceId ?? default);
+        listener.Start();
+
+        await GetAsync(app, "/sync");
+        await TestApp.Until(() => traces.Count == 2, "both times are measured");
+
+        Assert.All(traces.Values, trace => Assert.Equal(_trace, trace));
+    }
+
+    private static Task<TestApp> StartAsync(SemaphoreSlim? leave = null) => TestApp.StartAsync(app =>
+    {
+        app.MapGet("/sync", static () =>
+        {
+            Own.StartActivity("own")?.Dispose();
+            return "done";
+        }).RunOnPool(configure: static o => o.Kind = "sync");
+        app.MapGet("/async", static async () =>
+        {
+            await Task.Yield();
+            Own.StartActivity("own")?.Dispose();
+            return "done";
+        }).RunOnPool(configure: static o => o.Kind = "async");
+        app.MapGet("/fails", string () => throw new InvalidOperationException("on purpose")).RunOnPool();
+        app.MapGet("/blocks", () =>
+        {
+            leave!.Wait();
+            return "done";
+        }).RunOnPool();
+        app.MapGet("/expires", static () => "done").RunOnPool(configure: static o => o.MaxQueueTime = TimeSpan.FromMilliseconds(30));
+    });
+
+    private async Task GetAsync(TestApp app, string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "traceparent", $"00-{_trace}-{_client}-01" } } };
+        using HttpResponseMessage answer = await app.Client.SendAsync(request, TestApp.Token);
+        answer.EnsureSuccessStatusCode();
+        await TestApp.Until(() => _ended.Any(a => a.Source.Name == "Microsoft.AspNetCore" && a.TraceId == _trace), "the request's span has ended");
+    }
+
+    private ActivityListener Listen()
+    {
+        var listener = new ActivityListener
+        {
+            ShouldListenTo = static source => source.Name is PoolTelemetry.ActivitySourceName or "Microsoft.AspNetCore" or "SpanTests",
+            Sample = static (ref ActivityCreationOptions<ActivityContext> options) =>
+                options.Parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded) ? ActivitySamplingResult.AllDataAndRecorded : ActivitySamplingResult.None,
+            ActivityStopped = _ended.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        return listener;
+    }
+
+    private Activity Single(string source) => Assert.Single(_ended, a => a.Source.Name == source && a.TraceId == _trace);
+
+    private Activity[] Spans() => [.. _ended.Where(a => a.Source.Name == PoolTelemetry.ActivitySourceName && a.TraceId == _trace)];
+}
