@@ -6,10 +6,11 @@ namespace PoolApi.Settings;
 /// <summary>Settings of OpenTelemetry: the environment variables of its specification.</summary>
 internal static class OpenTelemetrySettings
 {
-    private const string LogsStay = "logs are not sent by OTLP; the log goes to standard output";
     private const string Experimental = "it is experimental and may change its meaning";
     private const string BatchSize = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
     private const string QueueSize = "OTEL_BSP_MAX_QUEUE_SIZE";
+    private const string LogBatchSize = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE";
+    private const string LogQueueSize = "OTEL_BLRP_MAX_QUEUE_SIZE";
     private const string Sampler = "OTEL_TRACES_SAMPLER";
     private const string SamplerArgument = "OTEL_TRACES_SAMPLER_ARG";
 
@@ -28,37 +29,45 @@ internal static class OpenTelemetrySettings
         Used("OTEL_RESOURCE_ATTRIBUTES", "none", ValueRule.Attributes, "resource attributes; they win over the service's own, and OTEL_SERVICE_NAME wins over them"),
         Used("OTEL_TRACES_EXPORTER", "otlp, if there is an endpoint", ValueRule.ListOf("otlp"), "where traces go"),
         Used("OTEL_METRICS_EXPORTER", "prometheus, and otlp if there is an endpoint", ValueRule.ListOf("otlp", "prometheus"), "whether metrics are sent by OTLP; `/metrics` is there in any case"),
-        Used("OTEL_LOGS_EXPORTER", "none", ValueRule.OneOf("none"), "the log goes to standard output"),
-        Used("OTEL_EXPORTER_OTLP_ENDPOINT", "none; http://localhost:4317 or :4318 if an exporter is otlp", ValueRule.HttpUrl, "the collector. With http/protobuf, `/v1/traces` and `/v1/metrics` are added to its path"),
+        Used("OTEL_LOGS_EXPORTER", "otlp, if there is an endpoint", ValueRule.ListOf("otlp"), "whether the log is sent by OTLP; it goes to standard output in any case"),
+        Used("OTEL_EXPORTER_OTLP_ENDPOINT", "none; http://localhost:4317 or :4318 if an exporter is otlp", ValueRule.HttpUrl, "the collector. With http/protobuf, `/v1/traces`, `/v1/metrics` and `/v1/logs` are added to its path"),
         Used("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", ValueRule.HttpUrl, "the same for traces; with http/protobuf, used as it is"),
         Used("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", ValueRule.HttpUrl, "the same for metrics; with http/protobuf, used as it is"),
+        Used("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", ValueRule.HttpUrl, "the same for the log; with http/protobuf, used as it is"),
         Used("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", Protocol, "what the collector speaks"),
         Used("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", Protocol, "the same for traces"),
         Used("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", Protocol, "the same for metrics"),
+        Used("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", Protocol, "the same for the log"),
         Used("OTEL_EXPORTER_OTLP_HEADERS", "none", ValueRule.Headers, "headers of each export") with { IsSecret = true },
         Used("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", ValueRule.Headers, "the same for traces") with { IsSecret = true },
         Used("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", ValueRule.Headers, "the same for metrics") with { IsSecret = true },
+        Used("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", ValueRule.Headers, "the same for the log") with { IsSecret = true },
         Used("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", Milliseconds, "milliseconds that one export may take"),
         Used("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT", Milliseconds, "the same for traces"),
         Used("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT", Milliseconds, "the same for metrics"),
+        Used("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT", Milliseconds, "the same for the log"),
         Used("OTEL_EXPORTER_OTLP_COMPRESSION", "none", Compression, "of each export"),
         Used("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION", Compression, "the same for traces"),
         Used("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION", Compression, "the same for metrics"),
+        Used("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION", Compression, "the same for the log"),
         Used("OTEL_EXPORTER_OTLP_CERTIFICATE", "the machine's", ValueRule.File, "the certificates to trust the collector by, PEM"),
         Used("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "none", ValueRule.File, "the certificate to show to the collector, PEM"),
         Used("OTEL_EXPORTER_OTLP_CLIENT_KEY", "none", ValueRule.File, "its key, PEM"),
         Used("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "cumulative", ValueRule.OneOf("cumulative", "delta", "lowmemory"), "of the metrics by OTLP"),
         Used("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram", ValueRule.OneOf("explicit_bucket_histogram"), "the form of histograms, the same as in `/metrics`"),
         Used("OTEL_METRIC_EXPORT_INTERVAL", "60000", Milliseconds, "milliseconds between two exports of the metrics"),
-        Used("OTEL_METRICS_EXEMPLAR_FILTER", "always_off", ValueRule.OneOf("always_on", "always_off", "trace_based"), "which measurements by OTLP keep the trace that made them"),
+        Used("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based", ValueRule.OneOf("always_on", "always_off", "trace_based"), "which measurements by OTLP keep the trace that made them"),
         Used(Sampler, "parentbased_always_on", ValueRule.OneOf(["always_on", "always_off", "parentbased_always_on", "parentbased_always_off", .. RatioSamplers]), "which requests are traced"),
         Used(SamplerArgument, "1", ValueRule.Number(0, 1), "the part of them, with the two samplers by ratio"),
         Used("OTEL_PROPAGATORS", "tracecontext,baggage", new("tracecontext,baggage", static text => text.Replace(" ", "", StringComparison.Ordinal) is "tracecontext,baggage" or "baggage,tracecontext"), "the headers that carry a trace"),
+        Used("OTEL_BLRP_SCHEDULE_DELAY", "1000", Milliseconds, "milliseconds between two exports of the log"),
+        Used(LogQueueSize, "2048", Size, "records of the log that may wait; more are dropped"),
+        Used(LogBatchSize, "512", Size, "records of one export; at most OTEL_BLRP_MAX_QUEUE_SIZE"),
         Used("OTEL_BSP_SCHEDULE_DELAY", "5000", Milliseconds, "milliseconds between two exports of traces"),
         Used(QueueSize, "2048", Size, "spans that may wait; more are dropped"),
         Used(BatchSize, "512", Size, "spans of one export; at most OTEL_BSP_MAX_QUEUE_SIZE"),
-        Used("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "no limit", Count, "characters of one attribute of a span"),
-        Used("OTEL_ATTRIBUTE_COUNT_LIMIT", "128", Count, "attributes of one span, event or link"),
+        Used("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "no limit", Count, "characters of one attribute of a span, or of a record of the log"),
+        Used("OTEL_ATTRIBUTE_COUNT_LIMIT", "128", Count, "attributes of one span, link or record of the log"),
         Used("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", Count, "characters of one attribute of a span"),
         Used("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT", Count, "attributes of one span"),
         Refused("OTEL_METRIC_EXPORT_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT limits an export"),
@@ -67,16 +76,18 @@ internal static class OpenTelemetrySettings
         Refused("OTEL_SPAN_EVENT_COUNT_LIMIT", "spans of the service have no events"),
         Refused("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "spans of the service have no events"),
         Refused("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "links of the service have no attributes"),
-        Refused("OTEL_EXPORTER_OTLP_LOGS_*", LogsStay),
-        Refused("OTEL_BLRP_*", LogsStay),
-        Refused("OTEL_LOGRECORD_*", LogsStay),
+        Refused("OTEL_BLRP_EXPORT_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT limits an export"),
+        Refused("OTEL_LOGRECORD_*", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT and OTEL_ATTRIBUTE_COUNT_LIMIT hold for records of the log too"),
         Refused("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE is for all signals"),
         Refused("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE is for all signals"),
+        Refused("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE is for all signals"),
         Refused("OTEL_EXPORTER_OTLP_TRACES_CLIENT_*", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _KEY are for all signals"),
         Refused("OTEL_EXPORTER_OTLP_METRICS_CLIENT_*", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _KEY are for all signals"),
+        Refused("OTEL_EXPORTER_OTLP_LOGS_CLIENT_*", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _KEY are for all signals"),
         Refused("OTEL_EXPORTER_OTLP_INSECURE", "the scheme of the endpoint says whether TLS is used"),
         Refused("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "the scheme of the endpoint says whether TLS is used"),
         Refused("OTEL_EXPORTER_OTLP_METRICS_INSECURE", "the scheme of the endpoint says whether TLS is used"),
+        Refused("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "the scheme of the endpoint says whether TLS is used"),
         Refused("OTEL_EXPORTER_PROMETHEUS_*", "Management:Urls says where `/metrics` is"),
         Refused("OTEL_EXPORTER_ZIPKIN_*", "traces are sent by OTLP only"),
         Refused("OTEL_EXPORTER_JAEGER_*", "traces are sent by OTLP only"),
@@ -94,15 +105,18 @@ internal static class OpenTelemetrySettings
     /// <summary>What is right by itself and wrong beside another setting.</summary>
     public static void JudgeTogether(IConfiguration configuration, List<string> faults)
     {
-        long queue = Number(configuration, QueueSize, 2048);
-        long batch = Number(configuration, BatchSize, Math.Min(512, queue));
-        if (batch > queue) faults.Add($"{BatchSize} is '{batch}'; it may be at most {QueueSize}, which is {queue}.");
+        foreach ((string ofBatch, string ofQueue) in ((string, string)[])[(BatchSize, QueueSize), (LogBatchSize, LogQueueSize)])
+        {
+            long queue = Number(configuration, ofQueue, 2048);
+            long batch = Number(configuration, ofBatch, Math.Min(512, queue));
+            if (batch > queue) faults.Add($"{ofBatch} is '{batch}'; it may be at most {ofQueue}, which is {queue}.");
+        }
         if (FrameworkSettings.Value(configuration, SamplerArgument) is { } argument
             && !RatioSamplers.Contains(configuration[Sampler], StringComparer.OrdinalIgnoreCase))
         {
             faults.Add($"{SamplerArgument} is '{argument}'; it may be set where {Sampler} is {string.Join(" or ", RatioSamplers)}.");
         }
-        foreach (string signal in (string[])["TRACES", "METRICS"])
+        foreach (string signal in (string[])["TRACES", "METRICS", "LOGS"])
         {
             string exporter = $"OTEL_{signal}_EXPORTER";
             string endpoint = $"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT";

@@ -1,4 +1,5 @@
 using System.Globalization;
+using OpenTelemetry;
 using OpenTelemetry.Exporter;
 
 namespace PoolApi.Telemetry;
@@ -17,12 +18,14 @@ internal sealed class CollectorAnswer
     public string? Fault => _failure is { } failure ? FaultOf(failure) : _response is { } response ? FaultOf(response) : null;
 
     /// <summary>Has the exporters of these options tell what is answered.</summary>
-    public static CollectorAnswer Watch(OtlpExporterOptions options)
+    /// <param name="options">The options.</param>
+    /// <param name="record">Records each request as an export; <see langword="null"/>: the exporter does.</param>
+    public static CollectorAnswer Watch(OtlpExporterOptions options, ExportRecord? record = null)
     {
         var answer = new CollectorAnswer(TimeSpan.FromMilliseconds(options.TimeoutMilliseconds));
         Func<HttpClient> make = options.HttpClientFactory;
         // The client underneath has the certificates and the timeout.
-        options.HttpClientFactory = () => new HttpClient(new Handler(answer, make())) { Timeout = Timeout.InfiniteTimeSpan };
+        options.HttpClientFactory = () => new HttpClient(new Handler(answer, record, make())) { Timeout = Timeout.InfiniteTimeSpan };
         return answer;
     }
 
@@ -50,10 +53,11 @@ internal sealed class CollectorAnswer
                 : null;
     }
 
-    private sealed class Handler(CollectorAnswer answer, HttpClient client) : HttpMessageHandler
+    private sealed class Handler(CollectorAnswer answer, ExportRecord? record, HttpClient client) : HttpMessageHandler
     {
         protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
         {
+            Begin();
             try
             {
                 using HttpRequestMessage copy = Copy(request);
@@ -66,10 +70,15 @@ internal sealed class CollectorAnswer
                 answer._failure = e;
                 throw;
             }
+            finally
+            {
+                End();
+            }
         }
 
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
+            Begin();
             try
             {
                 using HttpRequestMessage copy = Copy(request);
@@ -82,7 +91,19 @@ internal sealed class CollectorAnswer
                 answer._failure = e;
                 throw;
             }
+            finally
+            {
+                End();
+            }
         }
+
+        private void Begin()
+        {
+            if (record is not null && !record.TryBegin()) throw new HttpRequestException("The exporter is closed.");
+        }
+
+        /// <summary>The answer is there as a whole, with what gRPC says after it.</summary>
+        private void End() => record?.End(answer.Fault is null ? ExportResult.Success : ExportResult.Failure);
 
         protected override void Dispose(bool disposing)
         {

@@ -15,7 +15,7 @@ internal sealed partial class ExportRecord
     private readonly string _signal;
     private readonly Uri _endpoint;
     private readonly CollectorAnswer _answer;
-    private readonly ILogger _logger;
+    private readonly Lazy<ILogger> _logger;
     private volatile bool _isClosed;
     private volatile bool _hasFailed;
     private volatile string _fault = "";
@@ -23,13 +23,14 @@ internal sealed partial class ExportRecord
     private long _failures;
     private long _failuresSinceSuccess; // of the exporting thread
 
-    /// <param name="signal">Traces or metrics.</param>
+    /// <param name="signal">Traces, metrics or logs.</param>
     /// <param name="options">The exporter's: from now on they tell what the collector answers.</param>
-    /// <param name="logger">Where failure and recovery are told.</param>
-    public ExportRecord(string signal, OtlpExporterOptions options, ILogger logger)
+    /// <param name="logger">Where failure and recovery are told. Asked for then: the log's own exporter is made before there is a log.</param>
+    /// <param name="byRequest">Whether it records each request by itself, and not the exporter each export.</param>
+    public ExportRecord(string signal, OtlpExporterOptions options, Func<ILogger> logger, bool byRequest = false)
     {
-        (_signal, _endpoint, _logger) = (signal, options.Endpoint, logger);
-        _answer = CollectorAnswer.Watch(options);
+        (_signal, _endpoint, _logger) = (signal, options.Endpoint, new Lazy<ILogger>(logger));
+        _answer = CollectorAnswer.Watch(options, byRequest ? this : null);
     }
 
     /// <summary>Whether an export has failed that ended after the last <see cref="Forget"/>.</summary>
@@ -77,12 +78,12 @@ internal sealed partial class ExportRecord
         _hasFailed = true;
         Interlocked.Increment(ref _failures);
         // A closed one was cut by the stop, which tells of it itself.
-        if (++_failuresSinceSuccess == 1 && !_isClosed) LogFails(_logger, _signal, _endpoint, _fault);
+        if (++_failuresSinceSuccess == 1 && !_isClosed) LogFails(_logger.Value, _signal, _endpoint, _fault);
     }
 
     private void Succeeded()
     {
-        if (!_isClosed) LogWorks(_logger, _signal, _endpoint, _failuresSinceSuccess);
+        if (!_isClosed) LogWorks(_logger.Value, _signal, _endpoint, _failuresSinceSuccess);
         _failuresSinceSuccess = 0;
     }
 

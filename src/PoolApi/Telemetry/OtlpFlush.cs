@@ -1,10 +1,11 @@
+using OpenTelemetry.Logs;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>At the end of a stop: sends the last spans and metrics by OTLP, and tells whether the collector took them.</summary>
+/// <summary>At the end of a stop: sends the last spans, metrics and log records by OTLP, and tells whether the collector took them.</summary>
 /// <remarks>
 /// A flush blocks until the collector answers, for longer than it is told to if there is silence; or it does not wait for an
 /// export that is under way already. So each runs on a thread of its own, what is under way is waited for, and when the time is
@@ -12,11 +13,14 @@ namespace PoolApi.Telemetry;
 /// collector once again.
 /// </remarks>
 internal sealed class OtlpFlush(
-    RecordedTraceExporter traceExporter, RecordedMetricExporter metricExporter, TracerProvider traces, MeterProvider metrics) : ITelemetryFlush
+    RecordedTraceExporter traceExporter, RecordedMetricExporter metricExporter, TracerProvider traces, MeterProvider metrics,
+    RecordedLogExport? logExport = null, LoggerProvider? logs = null) : ITelemetryFlush
 {
     private const int LongerThanAnyFlush = 60_000; // milliseconds; the token ends it
 
-    private ExportRecord[] Records => [traceExporter.Record, metricExporter.Record];
+    private ExportRecord[] Records => logExport is null
+        ? [traceExporter.Record, metricExporter.Record]
+        : [traceExporter.Record, metricExporter.Record, logExport.Record];
 
     /// <inheritdoc/>
     public string? Fault => Records.Select(static record => record.Lost).OfType<string>().ToArray() is { Length: > 0 } lost ? string.Join("; ", lost) : null;
@@ -29,10 +33,14 @@ internal sealed class OtlpFlush(
         {
             while (!traces.ForceFlush(LongerThanAnyFlush) && !cancellation.IsCancellationRequested) Thread.Yield();
         });
+        Task logsFlushed = logs is null ? Task.CompletedTask : OwnThread.Run("flush-logs", () =>
+        {
+            while (!logs.ForceFlush(LongerThanAnyFlush) && !cancellation.IsCancellationRequested) Thread.Yield();
+        });
         Task metricsFlushed = OwnThread.Run("flush-metrics", () => metrics.ForceFlush(LongerThanAnyFlush));
         try
         {
-            await Task.WhenAll(tracesFlushed, metricsFlushed).WaitAsync(cancellation);
+            await Task.WhenAll(tracesFlushed, metricsFlushed, logsFlushed).WaitAsync(cancellation);
             await Task.WhenAll(Records.Select(static record => record.Idle)).WaitAsync(cancellation);
             return !Array.Exists(Records, static record => record.HasFailed);
         }
@@ -40,6 +48,7 @@ internal sealed class OtlpFlush(
         {
             traceExporter.Close();
             metricExporter.Close();
+            logExport?.Close();
         }
     }
 }

@@ -11,6 +11,8 @@ internal sealed class OtlpSettings(IConfiguration configuration, string signal)
 
     public static OtlpSettings Metrics(IConfiguration configuration) => new(configuration, "METRICS");
 
+    public static OtlpSettings Logs(IConfiguration configuration) => new(configuration, "LOGS");
+
     /// <summary>Whether the signal is sent: its exporter is otlp, or none is named and there is an endpoint.</summary>
     public bool IsEnabled => FrameworkSettings.Value(configuration, $"OTEL_{signal}_EXPORTER") is { } exporters
         ? exporters.Split(',', StringSplitOptions.TrimEntries).Contains("otlp", StringComparer.OrdinalIgnoreCase)

@@ -21,6 +21,21 @@ internal sealed class RecordedTraceExporter(OtlpExporterOptions options, ExportR
     }
 }
 
+/// <summary>The log by OTLP. Its exporter is sealed, so the record is kept of its requests: each export is one.</summary>
+internal sealed class RecordedLogExport(OtlpExporterOptions options, ExportRecord record)
+{
+    public ExportRecord Record => record;
+
+    public OtlpLogExporter Exporter { get; } = new(options);
+
+    /// <summary>Takes no further export, and asks for the one under way to be given up.</summary>
+    public void Close()
+    {
+        record.Close();
+        Exporter.Shutdown(0);
+    }
+}
+
 /// <summary>Metrics by OTLP.</summary>
 internal sealed class RecordedMetricExporter(OtlpExporterOptions options, ExportRecord record) : OtlpMetricExporter(options)
 {

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
+using OpenTelemetry.Logs;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
@@ -12,7 +13,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>Metrics for Prometheus, and metrics and traces by OTLP where <see cref="OtlpSettings"/> say so.</summary>
+/// <summary>Metrics for Prometheus, and metrics, traces and the log by OTLP where <see cref="OtlpSettings"/> say so.</summary>
 internal static class TelemetrySetup
 {
     private const string Temporality = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
@@ -36,8 +37,10 @@ internal static class TelemetrySetup
         OpenTelemetryBuilder telemetry = services.AddOpenTelemetry()
             // The detector comes last: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
             .ConfigureResource(static resource => resource.AddService("poolapi", serviceVersion: ThisAssemblyVersion).AddEnvironmentVariableDetector())
-            .WithMetrics(static metrics =>
+            .WithMetrics(metrics =>
             {
+                // What the specification has by default, and the SDK has not.
+                if (FrameworkSettings.Value(configuration, "OTEL_METRICS_EXEMPLAR_FILTER") is null) metrics.SetExemplarFilter(ExemplarFilterType.TraceBased);
                 metrics
                     .AddMeter(FixedThreadPool.MeterName)
                     .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel")
@@ -54,7 +57,7 @@ internal static class TelemetrySetup
             });
 
         bool isDisabled = bool.TryParse(configuration["OTEL_SDK_DISABLED"], out bool disabled) && disabled;
-        if (!isDisabled && (OtlpSettings.Traces(configuration).IsEnabled || OtlpSettings.Metrics(configuration).IsEnabled))
+        if (!isDisabled && (OtlpSettings.Traces(configuration).IsEnabled || OtlpSettings.Metrics(configuration).IsEnabled || OtlpSettings.Logs(configuration).IsEnabled))
             AddOtlp(telemetry, configuration);
     }
 
@@ -68,6 +71,7 @@ internal static class TelemetrySetup
         }
         OtlpSettings traceSettings = OtlpSettings.Traces(configuration);
         OtlpSettings metricSettings = OtlpSettings.Metrics(configuration);
+        OtlpSettings logSettings = OtlpSettings.Logs(configuration);
         // Both are there whatever is sent: the flush at the end asks both.
         telemetry.Services.AddSingleton(services =>
         {
@@ -106,12 +110,30 @@ internal static class TelemetrySetup
                     maxExportBatchSize: Number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Math.Min(512, queue)))));
         }
 
+        if (logSettings.IsEnabled)
+        {
+            telemetry.Services.AddSingleton(services =>
+            {
+                OtlpExporterOptions options = logSettings.Options();
+                return new RecordedLogExport(options, Record(services, "logs", options, isEnabled: true, byRequest: true));
+            });
+            int queue = Number("OTEL_BLRP_MAX_QUEUE_SIZE", 2048);
+            telemetry.WithLogging(
+                logs => logs.AddProcessor(services => new BatchLogRecordExportProcessor(
+                    services.GetRequiredService<RecordedLogExport>().Exporter,
+                    queue,
+                    Number("OTEL_BLRP_SCHEDULE_DELAY", 1000),
+                    maxExportBatchSize: Number("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", Math.Min(512, queue)))),
+                // The body is the line as people read it, and the attributes are what it was made of.
+                static logs => logs.IncludeFormattedMessage = true);
+        }
+
         int Number(string key, int fallback) => OpenTelemetrySettings.Number(configuration, key, fallback);
     }
 
-    private static ExportRecord Record(IServiceProvider services, string signal, OtlpExporterOptions options, bool isEnabled)
+    private static ExportRecord Record(IServiceProvider services, string signal, OtlpExporterOptions options, bool isEnabled, bool byRequest = false)
     {
-        var record = new ExportRecord(signal, options, services.GetRequiredService<ILogger<ExportRecord>>());
+        var record = new ExportRecord(signal, options, services.GetRequiredService<ILogger<ExportRecord>>, byRequest);
         if (isEnabled) record.Measure(services.GetRequiredService<IMeterFactory>());
         return record;
     }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Mvc.Testing;
+using PoolApi.Telemetry;
 
 namespace PoolApi.Tests.Service;
 
@@ -80,8 +81,12 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
         // The factory would take the folder of the sources.
         builder.UseContentRoot(AppContext.BaseDirectory);
         foreach (var (key, value) in _settings) builder.UseSetting(key, value);
-        builder.ConfigureLogging(logging => logging.ClearProviders().SetMinimumLevel(LogLevel.Trace).AddFilter(null, LogLevel.Trace)
-            .AddProvider(_log));
+        builder.ConfigureLogging(logging =>
+        {
+            // What sends the log by OTLP stays.
+            foreach (ServiceDescriptor console in logging.Services.Where(static s => s.ImplementationType == typeof(ConsoleLog)).ToArray()) logging.Services.Remove(console);
+            logging.SetMinimumLevel(LogLevel.Trace).AddFilter(null, LogLevel.Trace).AddProvider(_log);
+        });
     }
 
     /// <summary>Keeps every line of the log.</summary>

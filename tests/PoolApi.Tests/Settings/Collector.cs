@@ -24,6 +24,8 @@ internal sealed class Collector : IAsyncDisposable
 
     public IEnumerable<Export> Traces => _exports.Where(static export => export.Path.EndsWith("/v1/traces", StringComparison.Ordinal));
 
+    public IEnumerable<Export> Logs => _exports.Where(static export => export.Path.EndsWith("/v1/logs", StringComparison.Ordinal));
+
     public IEnumerable<Export> Metrics => _exports.Where(static export => export.Path.EndsWith("/v1/metrics", StringComparison.Ordinal));
 
     /// <param name="certificate">The server's, and the only one that a client may show; <see langword="null"/>: no TLS.</param>

@@ -64,7 +64,7 @@ public class FrameworkSettingsTests
     [InlineData("OTEL_EXPORTER_OTLP_TIMEOUT", "0", "it may be a whole number from 1 to 2147483647.")]
     [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317", "it may be an address http://host:port or https://host:port.")]
     [InlineData("OTEL_TRACES_EXPORTER", "console", "it may be otlp (several are separated by ',') or none.")]
-    [InlineData("OTEL_LOGS_EXPORTER", "otlp", "it may be none.")]
+    [InlineData("OTEL_LOGS_EXPORTER", "console", "it may be otlp (several are separated by ',') or none.")]
     [InlineData("Kestrel:EndpointDefaults:Protocols", "Http3", "it may be Http1, Http2 or Http1AndHttp2.")]
     [InlineData("Kestrel:Limits:KeepAliveTimeout", "5", "it may be a time from 00:00:01 to 1.00:00:00, written [d.]hh:mm:ss[.fff].")]
     [InlineData("AllowedHosts", "example.com:8080", "it may be one or more host names without a port, separated by ';'; *.example.com is any name under it, * is any.")]

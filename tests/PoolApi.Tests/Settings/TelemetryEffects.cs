@@ -37,11 +37,43 @@ internal static class TelemetryEffects
             },
             ("OTEL_METRICS_EXPORTER", "none")),
         ["OTEL_LOGS_EXPORTER"] = () => Sent(
-            static sent => Assert.All(sent.All, static export => Assert.DoesNotContain("logs", export.Path, StringComparison.Ordinal)), ("OTEL_LOGS_EXPORTER", "none")),
+            static sent =>
+            {
+                Assert.Empty(sent.Logs);
+                Assert.NotEmpty(sent.Traces);
+            },
+            ("OTEL_LOGS_EXPORTER", "none")),
+        ["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"] = () => Sent(
+            static sent => Assert.Equal(["/l"], Paths(sent)),
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "{collector}/l"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
+        ["OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"] = () => Sent(
+            static sent => Assert.NotEmpty(sent.Logs),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", Protobuf), ("OTEL_METRICS_EXPORTER", "none"), ("OTEL_TRACES_EXPORTER", "none")),
+        ["OTEL_EXPORTER_OTLP_LOGS_HEADERS"] = () => Sent(
+            static sent =>
+            {
+                Assert.NotEmpty(sent.Logs);
+                Assert.All(sent.All, export => Assert.Equal(sent.Logs.Contains(export), export.Headers.GetValueOrDefault("x-a") == "b c"));
+            },
+            ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "x-a=b%20c")),
+        ["OTEL_EXPORTER_OTLP_LOGS_COMPRESSION"] = () => Sent(
+            static sent =>
+            {
+                Assert.NotEmpty(sent.Logs);
+                Assert.All(sent.All, export => Assert.Equal(sent.Logs.Contains(export), export.Headers.GetValueOrDefault("Content-Encoding") == "gzip"));
+            },
+            ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "gzip")),
+        ["OTEL_EXPORTER_OTLP_LOGS_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "100"), ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none")),
+        ["OTEL_BLRP_SCHEDULE_DELAY"] = () => Comes("/v1/logs", ("OTEL_BLRP_SCHEDULE_DELAY", "100")),
+        // The lines of the start are several, and one of them at most in each export, or waits for it.
+        ["OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"] = () => Sent(
+            static sent => Assert.All(sent.Logs, static export => Assert.True(Records(export) <= 1)), ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "1")),
+        ["OTEL_BLRP_MAX_QUEUE_SIZE"] = () => Sent(
+            static sent => Assert.All(sent.Logs, static export => Assert.True(Records(export) <= 1)), ("OTEL_BLRP_MAX_QUEUE_SIZE", "1")),
         ["OTEL_EXPORTER_OTLP_ENDPOINT"] = () => Sent(
-            static sent => Assert.Equal(["/base/v1/metrics", "/base/v1/traces"], Paths(sent)), ("OTEL_EXPORTER_OTLP_ENDPOINT", "{collector}/base/")),
+            static sent => Assert.Equal(["/base/v1/logs", "/base/v1/metrics", "/base/v1/traces"], Paths(sent)), ("OTEL_EXPORTER_OTLP_ENDPOINT", "{collector}/base/")),
         ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = () => Sent(
-            static sent => Assert.Equal(["/t", "/v1/metrics"], Paths(sent)), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "{collector}/t")),
+            static sent => Assert.Equal(["/t", "/v1/logs", "/v1/metrics"], Paths(sent)), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "{collector}/t")),
         ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"] = () => Sent(
             static sent => Assert.Equal(["/m"], Paths(sent)),
             ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "{collector}/m"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "")), // and no traces without an endpoint
@@ -50,10 +82,10 @@ internal static class TelemetryEffects
             ("OTEL_EXPORTER_OTLP_PROTOCOL", Protobuf)),
         ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] = () => Sent(
             static sent => Assert.NotEmpty(sent.Traces),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", Protobuf), ("OTEL_METRICS_EXPORTER", "none")),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", Protobuf), ("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")),
         ["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"] = () => Sent(
             static sent => Assert.NotEmpty(sent.Metrics),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", Protobuf), ("OTEL_TRACES_EXPORTER", "none")),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", Protobuf), ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")),
         ["OTEL_EXPORTER_OTLP_HEADERS"] = () => Header("OTEL_EXPORTER_OTLP_HEADERS", traces: true, metrics: true),
         ["OTEL_EXPORTER_OTLP_TRACES_HEADERS"] = () => Header("OTEL_EXPORTER_OTLP_TRACES_HEADERS", traces: true, metrics: false),
         ["OTEL_EXPORTER_OTLP_METRICS_HEADERS"] = () => Header("OTEL_EXPORTER_OTLP_METRICS_HEADERS", traces: false, metrics: true),
@@ -61,8 +93,8 @@ internal static class TelemetryEffects
         ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"] = () => Compressed("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", traces: true, metrics: false),
         ["OTEL_EXPORTER_OTLP_METRICS_COMPRESSION"] = () => Compressed("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", traces: false, metrics: true),
         ["OTEL_EXPORTER_OTLP_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_TIMEOUT", "100")),
-        ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "100"), ("OTEL_METRICS_EXPORTER", "none")),
-        ["OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "100"), ("OTEL_TRACES_EXPORTER", "none")),
+        ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "100"), ("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")),
+        ["OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "100"), ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")),
         ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = SentByTls,
         ["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] = SentByTls,
         ["OTEL_EXPORTER_OTLP_CLIENT_KEY"] = SentByTls,
@@ -79,9 +111,12 @@ internal static class TelemetryEffects
             ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram")),
         ["OTEL_METRIC_EXPORT_INTERVAL"] = () => Comes("/v1/metrics", ("OTEL_METRIC_EXPORT_INTERVAL", "100")),
         ["OTEL_BSP_SCHEDULE_DELAY"] = () => Comes("/v1/traces", ("OTEL_BSP_SCHEDULE_DELAY", "100")),
-        ["OTEL_METRICS_EXEMPLAR_FILTER"] = () => Sent(
-            static sent => Assert.Contains(sent.Metrics, static export => export.Body.Contains(Bytes(TraceId), StringComparison.Ordinal)),
-            ("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based")),
+        ["OTEL_METRICS_EXEMPLAR_FILTER"] = async () =>
+        {
+            static bool HasTrace(Collector.Export export) => export.Body.Contains(Bytes(TraceId), StringComparison.Ordinal);
+            await Sent(static sent => Assert.DoesNotContain(sent.Metrics, HasTrace), ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"));
+            await Sent(static sent => Assert.Contains(sent.Metrics, HasTrace)); // trace_based
+        },
         ["OTEL_TRACES_SAMPLER"] = () => Sent(static sent => Assert.Empty(sent.Traces), ("OTEL_TRACES_SAMPLER", "always_off")),
         ["OTEL_TRACES_SAMPLER_ARG"] = () => Sent(
             static sent => Assert.Empty(sent.Traces), ("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0")),
@@ -208,6 +243,10 @@ internal static class TelemetryEffects
     private static string[] Paths(Collector sent) => [.. sent.All.Select(static export => export.Path).Distinct().Order(StringComparer.Ordinal)];
 
     private static int Spans(Collector.Export export) => export.Body.Split("http.response.status_code").Length - 1;
+
+    /// <summary>Log records of an export: each has the name of its severity (field 3).</summary>
+    private static int Records(Collector.Export export) =>
+        Enumerable.Sum((string[])["Trace", "Debug", "Information", "Warning", "Error", "Critical"], level => export.Body.Split($"\u001A{(char)level.Length}{level}").Length - 1);
 
     private static string Bytes(string hex) => string.Concat(Convert.FromHexString(hex).Select(static b => (char)b));
 }
