@@ -23,6 +23,18 @@ public class RecordRingTests
     }
 
     [Fact]
+    public void A_pool_that_has_given_its_large_rings_back_takes_no_other()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        pool.Core.Records.RingCapacity();
+        for (int i = 0; i < 2; i++)
+        {
+            pool.Core.Records.Release();
+            Assert.All(Enumerable.Range(0, 20), _ => Assert.Equal(1024, pool.Core.Records.RingCapacity()));
+        }
+    }
+
+    [Fact]
     public void A_reader_is_told_how_many_it_has_missed()
     {
         var ring = new RecordRing<ProcessorOps, ArraySlots<int>, int>(new ArraySlots<int>(8), 8);

@@ -16,24 +16,21 @@ internal sealed class PoolRecords(PoolCore core)
 
     private readonly CacheLines _lines = new(1);
     private readonly ConcurrentDictionary<string, RefusalCount> _refused = new(StringComparer.Ordinal);
-    private int _ownLargeRings;
+    private int _ownLargeRings; // below zero once the pool has given them back
     private Ring? _elsewhere; // written under the lock
     private Action? _onWork;
 
     /// <summary>How many entries a worker's ring may have.</summary>
     public int RingCapacity()
     {
-        if (Interlocked.Increment(ref s_largeRings) <= MostLargeRings)
-        {
-            Interlocked.Increment(ref _ownLargeRings);
-            return LargeRing;
-        }
+        // A ring that is made after the stop, by work that returns late, would never be given back: it is a small one.
+        if (Interlocked.Increment(ref s_largeRings) <= MostLargeRings && Interlocked.Increment(ref _ownLargeRings) > 0) return LargeRing;
         Interlocked.Decrement(ref s_largeRings);
         return SmallRing;
     }
 
     /// <summary>The pool has stopped: another may have large rings. Its own are collected with it.</summary>
-    public void Release() => Interlocked.Add(ref s_largeRings, -Interlocked.Exchange(ref _ownLargeRings, 0));
+    public void Release() => Interlocked.Add(ref s_largeRings, -Math.Max(0, Interlocked.Exchange(ref _ownLargeRings, int.MinValue)));
 
     /// <summary>Calls back once, on a worker's thread, as soon as a worker takes something. To be set again for the next time.</summary>
     /// <remarks>
