@@ -14,7 +14,8 @@ namespace PoolApi;
 internal sealed class ServiceSettings
 {
     private ServiceSettings(
-        ServerUrls urls, ManagementHosts managementHosts, bool diagnostics, AuthSettings auth, CorsSettings cors, JobSettings jobs, DecodeLimits decoding, List<string> faults)
+        ServerUrls urls, ManagementHosts managementHosts, bool diagnostics, AuthSettings auth, CorsSettings cors, JobSettings jobs, DashboardSettings dashboard,
+        DecodeLimits decoding, List<string> faults)
     {
         Urls = urls;
         ManagementHosts = managementHosts;
@@ -22,6 +23,7 @@ internal sealed class ServiceSettings
         Auth = auth;
         Cors = cors;
         Jobs = jobs;
+        Dashboard = dashboard;
         Decoding = decoding;
         Faults = faults;
     }
@@ -42,6 +44,9 @@ internal sealed class ServiceSettings
 
     /// <summary>Where jobs are kept, and how they run.</summary>
     public JobSettings Jobs { get; }
+
+    /// <summary>What leaves a snapshot.</summary>
+    public DashboardSettings Dashboard { get; }
 
     /// <summary>What decoding an image may cost.</summary>
     public DecodeLimits Decoding { get; }
@@ -64,8 +69,9 @@ internal sealed class ServiceSettings
         FrameworkSettings.Judge(configuration, faults);
 
         var jobs = JobSettings.Read(configuration, environment.ContentRootPath, faults);
+        var dashboard = DashboardSettings.Read(configuration, environment.ContentRootPath, faults);
         DecodeLimits decoding = ThumbnailSettings.Read(configuration, faults);
-        return new ServiceSettings(urls, managementHosts, diagnostics, auth, cors, jobs, decoding, faults);
+        return new ServiceSettings(urls, managementHosts, diagnostics, auth, cors, jobs, dashboard, decoding, faults);
     }
 
     /// <summary>Lets the host judge these settings together with all others, before anything starts.</summary>
@@ -74,6 +80,7 @@ internal sealed class ServiceSettings
         services.AddSingleton(Urls);
         services.AddSingleton(Decoding);
         services.AddSingleton(ManagementHosts);
+        services.AddSingleton(Dashboard);
         Auth.AddTo(services);
         services.AddOptions<ServiceSettingsCheck>().ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServiceSettingsCheck>>(new Validator(Faults));

@@ -21,6 +21,7 @@ internal static class SettingCatalogue
         AuthSettings.Section,
         CorsSettings.Section,
         JobSettings.Section,
+        DashboardSettings.Section,
         ThumbnailSettings.Section,
         WorkloadSettings.Section,
     ];

@@ -1,7 +1,9 @@
+using System.Diagnostics.Metrics;
 using System.IO.Compression;
 using System.Text.Json;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Streams;
+using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Traces;
 
@@ -44,6 +46,7 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
 
     private readonly Lock _lock = new();
     private readonly List<Snapshot> _kept = []; // oldest first
+    private readonly long[] _byTrigger = new long[Enum.GetValues<SnapshotTrigger>().Length];
     private int _taken;
 
     /// <summary>The kept snapshots, oldest first.</summary>
@@ -75,6 +78,14 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         json.WriteEndArray();
     }
 
+    /// <summary>Exports <c>poolapi.snapshot.taken</c> by trigger, each from 0 on.</summary>
+    public void Measure(IMeterFactory meters) => meters.Create(FixedThreadPool.MeterName).CreateObservableCounter(
+        "poolapi.snapshot.taken",
+        () => _byTrigger.Select((_, i) => new Measurement<long>(
+            Volatile.Read(ref _byTrigger[i]), new KeyValuePair<string, object?>("trigger", Word((SnapshotTrigger)i)))),
+        "{snapshot}",
+        "Snapshots that were taken, by what went wrong.");
+
     public Snapshot? Find(string id)
     {
         lock (_lock) return _kept.Find(s => s.Id == id);
@@ -96,6 +107,7 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
             string id = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{at:yyyyMMdd'T'HHmmss'Z'}-{Word(trigger)}-{++_taken}");
             taken = new Snapshot(id, at, trigger, detail, memory.ToArray());
             _kept.Add(taken);
+            _byTrigger[(int)trigger]++;
             dropped = _kept.Count > Most ? _kept.GroupBy(static s => s.Trigger).MaxBy(static g => g.Count())!.First() : null;
             if (dropped is not null) _kept.Remove(dropped);
         }

@@ -15,6 +15,6 @@ internal static class ManagementEndpoints
         group.MapPoolWorkers();
         var hosts = endpoints.ServiceProvider.GetRequiredService<ManagementHosts>();
         group.MapPoolDrain(isCrossSite: context => hosts.IsCrossSite(context.Request));
-        group.MapServiceDashboard(hosts, diagnostics);
+        group.MapServiceDashboard(hosts, endpoints.ServiceProvider.GetRequiredService<DashboardSettings>(), diagnostics);
     }
 }

@@ -14,10 +14,11 @@ internal static class ServiceDashboard
     private const string SleepKind = "diagnostics/sleep";
     private const string HashKind = "diagnostics/hash";
 
-    public static void MapServiceDashboard(this IEndpointRouteBuilder endpoints, ManagementHosts hosts, bool diagnostics) =>
+    public static void MapServiceDashboard(this IEndpointRouteBuilder endpoints, ManagementHosts hosts, DashboardSettings settings, bool diagnostics) =>
         endpoints.MapPoolDashboard("", options =>
         {
             options.AllowDrain = true;
+            settings.AddTo(options);
             foreach (string name in hosts.Names) options.AllowedHosts.Add(name);
             if (!diagnostics) return;
             options.Work.Add(new PoolDashboardWork("one", "One", static context => SendAsync(context, One))
