@@ -8,6 +8,7 @@ internal static class MeasurementCatalogue
         new FloodMeasurement(),
         new OwnItemsMeasurement(),
         new MetricsMeasurement(),
+        new RunLimitMeasurement(),
         new BoundedMeasurement(),
         new RoundTripMeasurement(),
         new WakeMeasurement(),

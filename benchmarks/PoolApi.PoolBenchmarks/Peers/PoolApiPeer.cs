@@ -6,13 +6,15 @@ namespace PoolApi.PoolBenchmarks.Peers;
 /// <param name="workers">The number of its threads.</param>
 /// <param name="capacity">The bound of its queue.</param>
 /// <param name="isTimed">Whether each item's times are measured, which no peer offers.</param>
-internal sealed class PoolApiPeer(int workers, int capacity, bool isTimed) : IPeer
+/// <param name="maxRunTime">How long an item may run; <see langword="null"/>: no limit.</param>
+internal sealed class PoolApiPeer(int workers, int capacity, bool isTimed, TimeSpan? maxRunTime = null) : IPeer
 {
     private readonly FixedThreadPool _pool = new(new FixedThreadPoolOptions
     {
         Name = "bench",
         Workers = workers,
         QueueCapacity = capacity,
+        MaxRunTime = maxRunTime ?? Timeout.InfiniteTimeSpan,
     });
 
     public IProducer CreateProducer(Action work) => new ReusedItemProducer(_pool, work, isTimed);
