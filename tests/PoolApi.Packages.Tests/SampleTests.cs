@@ -11,6 +11,9 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
+    public void Every_snippet_of_the_documentation_compiles_with_the_packages() => Assert.InRange(samples.SnippetCount, 8, 1000); // in the build of the samples
+
+    [Fact]
     public async Task Endpoint_runs_its_handler_on_the_pool()
     {
         await using RunningApp app = await samples.ListenAsync("Endpoint");

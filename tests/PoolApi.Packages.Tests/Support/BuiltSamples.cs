@@ -2,7 +2,7 @@ using System.Xml.Linq;
 
 namespace PoolApi.Packages.Tests.Support;
 
-/// <summary>The samples, copied out of the repository and built there with the packages, all in one build.</summary>
+/// <summary>The samples and the snippets of the documentation, copied out of the repository and built there with the packages, all in one build.</summary>
 public sealed class BuiltSamples(LocalFeed feed) : IAsyncLifetime
 {
     private static readonly string[] Built = ["bin", "obj", "data", "packages.lock.json"];
@@ -16,9 +16,13 @@ public sealed class BuiltSamples(LocalFeed feed) : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         foreach (string name in Names) Copy(Path.Combine(Repository.Root, "samples", name), Path.Combine(Folder, name));
-        new XElement("Solution", Names.Select(static name => new XElement("Project", new XAttribute("Path", $"{name}/{name}.csproj")))).Save(Path.Combine(Folder, "Samples.slnx"));
+        SnippetCount = Snippets.Write(Path.Combine(Folder, Snippets.Name));
+        new XElement("Solution", Names.Append(Snippets.Name).Select(static name => new XElement("Project", new XAttribute("Path", $"{name}/{name}.csproj")))).Save(Path.Combine(Folder, "Samples.slnx"));
         await Command.RunAsync(Folder, "dotnet", "build", "Samples.slnx", "-c", "Release", "-v:q", "-nologo", "-warnaserror");
     }
+
+    /// <summary>How many snippets the build has compiled.</summary>
+    internal int SnippetCount { get; private set; }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask; // the feed's folder is deleted as a whole
 
