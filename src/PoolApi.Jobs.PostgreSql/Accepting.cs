@@ -6,13 +6,13 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Accepts jobs, many in one statement.</summary>
+/// <summary>Accepts jobs, many in one statement and one commit. Thread-safe.</summary>
 /// <remarks>
-/// A job that is there already, by its id or its key, is not inserted, and does not keep the others from it; it is looked up
-/// afterwards. Since its id names it, a job can be accepted again without harm if the answer was lost. Rows go in in the order of
-/// their keys, so that two batches with the same keys cannot wait for one another.
-/// <para>One that is claimed at once goes in as running. If its caller does not get the claim, since the answer was lost or the call
-/// failed later, the claim is undone and made anew like any other (<see cref="UndeliveredClaims"/>, <see cref="LostClaims"/>).</para>
+/// A job whose id or key exists already is not inserted, and does not keep the others from being inserted. It is looked up afterwards. The caller chooses
+/// the id, so an acceptance whose response was lost can be repeated. Rows are inserted in the order of their keys, so that two batches with the same keys
+/// cannot deadlock.
+/// <para>A job that is claimed at once is inserted as running. If its caller does not get the claim, because the response was lost or the call failed
+/// later, the claim is undone and the job is queued (<see cref="UndeliveredClaims"/>, <see cref="LostClaims"/>).</para>
 /// </remarks>
 internal sealed class Accepting : IAsyncDisposable
 {
@@ -82,7 +82,7 @@ internal sealed class Accepting : IAsyncDisposable
 
     private async Task<JobAcceptance[]> AcceptAsync(IReadOnlyList<Row> rows)
     {
-        foreach (Row row in rows) row.Acceptance = null; // after a fault each is tried again alone
+        foreach (Row row in rows) row.Acceptance = null; // after a failed batch each is tried alone
         var claims = new UndeliveredClaims(_lost, _changes.MayBeDue);
         try
         {
@@ -107,7 +107,7 @@ internal sealed class Accepting : IAsyncDisposable
     private async Task<bool> AcceptAsync(NpgsqlConnection connection, Row[] rows, UndeliveredClaims claims)
     {
         foreach (Row row in rows) row.Acceptance = null; // it may be the second try
-        // Each try by a number of its own: what one has lost must not be taken for what the next has made.
+        // Each try has its own number, so that its lost claims are not confused with the claims of the next try.
         long call = Random.Shared.NextInt64();
         bool mayClaim = rows.Any(static r => r.Owner is not null), isInserted = false;
         try
@@ -152,7 +152,7 @@ internal sealed class Accepting : IAsyncDisposable
             .With(NpgsqlDbType.Bigint, call);
         await command.PrepareAsync();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-        // Usually they come in the order in which they were sent.
+        // The rows usually return in the order in which they were sent.
         int next = 0;
         while (await reader.ReadAsync())
         {
@@ -188,7 +188,7 @@ internal sealed class Accepting : IAsyncDisposable
         ? "{}"
         : $"{{{string.Join(',', items.Select(static t => $"\"{NpgsqlValues.Storable(t)!.Replace("\\", @"\\").Replace("\"", "\\\"")}\""))}}}";
 
-    /// <summary>A client's key as one short value, whatever it is made of. No client is a client, too.</summary>
+    /// <summary>Hashes a client and its key to one short value. Jobs without a client share one space of keys.</summary>
     internal static byte[] KeyOf(string? client, string key)
     {
         Span<byte> length = stackalloc byte[4];
@@ -200,12 +200,12 @@ internal sealed class Accepting : IAsyncDisposable
         return hash.GetHashAndReset();
     }
 
-    /// <summary>A job on its way in.</summary>
+    /// <summary>A job that is being accepted.</summary>
     private sealed class Row(NewJob job, string? owner, TimeSpan lease)
     {
         public NewJob Job => job;
 
-        /// <summary>Who claims it as well; <see langword="null"/>: nobody.</summary>
+        /// <summary>The instance that also claims it; <see langword="null"/>: none.</summary>
         public string? Owner => owner;
 
         public TimeSpan Lease => lease;
@@ -214,7 +214,7 @@ internal sealed class Accepting : IAsyncDisposable
 
         public JobAcceptance? Acceptance { get; set; }
 
-        /// <summary>Reads what the database has made of it.</summary>
+        /// <summary>Reads the row that the database returned for it.</summary>
         public void Created(NpgsqlDataReader row)
         {
             DateTimeOffset createdAt = JobRow.Time(row, 1)!.Value;
@@ -242,7 +242,7 @@ internal sealed class Accepting : IAsyncDisposable
         public void Found(Job found, byte[]? key, byte[]? fingerprint)
         {
             if (Acceptance is not null) return;
-            // Its own, from a try whose answer was lost.
+            // Inserted by an earlier try whose response was lost.
             if (found.Id == job.Id)
             {
                 Acceptance = new JobAcceptance(AcceptOutcome.Created, found);

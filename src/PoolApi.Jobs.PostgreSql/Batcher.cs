@@ -1,16 +1,16 @@
 namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>
-/// Makes one round trip, and one flush of the database's log, of what many callers ask for at once. While as many batches as
-/// there are lanes are on their way, what comes collects for the next; nobody waits for others to come.
+/// Combines the items of concurrent callers into batches, each of one round trip and one flush of the database's log. While all lanes are busy, new items
+/// collect for the next batch. A lane that is free starts at once, without a timer.
 /// </summary>
-/// <remarks>Thread-safe. What comes after <see cref="DisposeAsync"/> is refused.</remarks>
-/// <param name="run">Does a batch: one result for each item, in order. If it throws, all its callers fail.</param>
-/// <param name="lanes">How many batches may be on their way at once.</param>
-/// <param name="maxItems">How many items a batch has at most.</param>
+/// <remarks>Thread-safe. Refuses items after <see cref="DisposeAsync"/>.</remarks>
+/// <param name="run">Runs a batch and returns one result for each item, in order. If it throws, all callers of the batch fail.</param>
+/// <param name="lanes">The number of batches that run concurrently.</param>
+/// <param name="maxItems">The most items of a batch.</param>
 /// <param name="maxWeight">
-/// How heavy a batch may be; an item that is heavier than a quarter of it goes alone, beside the lanes. As many of those as there are lanes
-/// are on their way at once: more would only make each other slow, until all of them are late.
+/// The most weight of a batch. An item of more than a quarter of it runs alone, beside the lanes. The number of such items that run concurrently is also
+/// limited to that of the lanes, because more would slow each other down until all time out.
 /// </param>
 internal sealed class Batcher<TItem, TResult>(
     Func<IReadOnlyList<TItem>, Task<TResult[]>> run, int lanes, int maxItems, long maxWeight) : IAsyncDisposable
@@ -23,10 +23,10 @@ internal sealed class Batcher<TItem, TResult>(
     private int _busyHeavy;
     private bool _isClosed;
 
-    /// <summary>Does an item with the next batch.</summary>
-    /// <param name="item">What is done.</param>
-    /// <param name="cancellation">Takes it back while it waits. Once it is on its way, it is too late: what has been done is told.</param>
-    /// <param name="weight">How heavy it is.</param>
+    /// <summary>Runs an item with the next batch.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="cancellation">Removes the item while it waits. Once its batch runs, it has no effect.</param>
+    /// <param name="weight">Its weight.</param>
     public async ValueTask<TResult> AddAsync(TItem item, CancellationToken cancellation, long weight = 0)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -63,7 +63,7 @@ internal sealed class Batcher<TItem, TResult>(
         }
     }
 
-    /// <summary>Waits for all that was asked for. Refuses more.</summary>
+    /// <summary>Refuses further items, and waits for all that were accepted.</summary>
     public async ValueTask DisposeAsync()
     {
         Task[] running;
@@ -79,7 +79,7 @@ internal sealed class Batcher<TItem, TResult>(
     private void Start(Func<Task> lane)
     {
         Task task;
-        // A batch is of many callers: it is part of no one's trace.
+        // A batch serves many callers, so it belongs to no caller's trace.
         using (ExecutionContext.SuppressFlow()) task = lane();
         _running.Add(task);
         _ = task.ContinueWith(Forget, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
@@ -90,7 +90,7 @@ internal sealed class Batcher<TItem, TResult>(
         lock (_lock) _running.Remove(task);
     }
 
-    /// <summary>One heavy item after another.</summary>
+    /// <summary>Runs heavy items one after another.</summary>
     private async Task HeavyLaneAsync()
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -116,7 +116,7 @@ internal sealed class Batcher<TItem, TResult>(
     {
         while (true)
         {
-            // Those whose batch has just ended, and those who were let go together, get the chance to ask again before this goes.
+            // Callers whose batch has just ended get the chance to join this batch with their next item.
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             Entry[] batch;
             lock (_lock)
@@ -156,7 +156,7 @@ internal sealed class Batcher<TItem, TResult>(
         }
         catch (JobStoreRefusedException) when (batch.Length > 1)
         {
-            // One of them is something that the database cannot store: it fails alone.
+            // The database cannot store one of the items. Each runs alone, so that only that one fails.
             foreach (Entry entry in batch) await RunAsync([entry]);
             return;
         }
@@ -172,7 +172,7 @@ internal sealed class Batcher<TItem, TResult>(
     {
         private readonly TaskCompletionSource<TResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        private int _isTaken; // into a batch, or back
+        private int _isTaken; // taken into a batch, or cancelled
 
         public TItem Item => item;
 

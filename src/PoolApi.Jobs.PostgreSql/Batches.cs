@@ -1,8 +1,8 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>How much one statement writes.</summary>
+/// <summary>The limits of what one statement writes.</summary>
 internal static class Batches
 {
-    /// <summary>How many bytes of bodies it takes along; a larger one goes alone, with more time.</summary>
+    /// <summary>The most bytes of bodies in one statement. A larger body is written alone, with more time.</summary>
     public const long MostBytes = 1024 * 1024;
 }

@@ -4,27 +4,27 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Reads large bodies piece by piece, each by a short statement.</summary>
+/// <summary>Reads large bodies in pieces, each by a short statement. Thread-safe.</summary>
 /// <remarks>
-/// <para>So the time that a body may take grows with its length, whatever the server's limit for one statement is: a piece must come within
-/// <see cref="PieceSeconds"/>, which a link of some 50 kB/s manages. One that fails is tried again; what has been read before it is kept.
-/// The column is stored uncompressed, so that the server reads of it what is asked for.</para>
-/// <para>One body at a time for claims, and two for results: together they would only make each other slow. A connection is taken for
-/// a piece, so that everything else finds one.</para>
+/// <para>So a body may take longer than the server's limit for one statement. Each piece must arrive within <see cref="PieceSeconds"/>, which takes a
+/// link of some 50 kB/s. A failed piece is read again, and the earlier ones are kept. The column is stored uncompressed, so that the server reads only
+/// the requested part.</para>
+/// <para>Claims read one body at a time and results two, because more would slow each other down. A connection is held for one piece only, so that other
+/// operations get one.</para>
 /// </remarks>
 internal sealed class Bodies(Database database, string schema) : IDisposable
 {
     private const int Piece = 512 * 1024;
     private const int Tries = 5;
 
-    /// <summary>How long one piece may take: as long as the server lets a statement run.</summary>
+    /// <summary>The longest time for one piece, which is the server's limit for a statement.</summary>
     private const int PieceSeconds = 10;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(PieceSeconds + 1);
 
     private readonly string _payload = $"select substring(p.body from $2 for $3) from {schema}.payloads p where p.job_id = $1";
 
-    // A result that is replaced meanwhile is another: its job has another version then.
+    // The version detects a result that was replaced meanwhile.
     private readonly string _result =
         $"""
         select substring(r.body from $2 for $3) from {schema}.results r join {schema}.jobs j on j.id = r.job_id where r.job_id = $1 and j.version = $4
@@ -33,13 +33,13 @@ internal sealed class Bodies(Database database, string schema) : IDisposable
     private readonly SemaphoreSlim _payloads = new(1);
     private readonly SemaphoreSlim _results = new(2);
 
-    /// <summary>The body that a job is to run with.</summary>
-    /// <returns><see langword="null"/> if it is gone.</returns>
+    /// <summary>Reads the body of a job's payload.</summary>
+    /// <returns><see langword="null"/> if it was deleted.</returns>
     public Task<byte[]?> PayloadAsync(Guid job, long length, CancellationToken cancellation) =>
         ReadAsync(_payloads, _payload, job, null, length, cancellation);
 
-    /// <summary>The body of a job's result.</summary>
-    /// <returns><see langword="null"/> if it is gone, or the job has changed.</returns>
+    /// <summary>Reads the body of a job's result.</summary>
+    /// <returns><see langword="null"/> if it was deleted, or the job has changed.</returns>
     public Task<byte[]?> ResultAsync(Guid job, long version, long length, CancellationToken cancellation) =>
         ReadAsync(_results, _result, job, version, length, cancellation);
 
@@ -76,7 +76,7 @@ internal sealed class Bodies(Database database, string schema) : IDisposable
         {
             try
             {
-                // Into a buffer of its own: a try that was given up may still be reading.
+                // Each try has its own buffer, because an abandoned try may still write into its buffer.
                 byte[]? piece = await database.RunAsync(
                     connection => PieceAsync(connection, sql, job, version, from, into.Length), mayRepeat: true, cancellation, Patience);
                 if (piece?.Length != into.Length) return false;

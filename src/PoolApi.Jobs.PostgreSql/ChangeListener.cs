@@ -2,10 +2,10 @@ using Npgsql;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Hears what other instances change, on a connection of its own that waits for it: without polling, without a timer.</summary>
+/// <summary>Receives the changes of other instances by LISTEN, on a connection of its own. Idle it uses neither a timer nor a query.</summary>
 /// <remarks>
-/// When the connection is lost, or something else says that the database was (<see cref="Doubt"/>), it connects anew until that
-/// works. What was said in the meantime is not said again; so whoever listens is told that something may have been missed.
+/// When the connection is lost, or another connection failed (<see cref="Doubt"/>), it reconnects until that succeeds. Notifications in between are lost,
+/// so it then reports that some may have been missed.
 /// </remarks>
 internal sealed class ChangeListener : IAsyncDisposable
 {
@@ -19,16 +19,16 @@ internal sealed class ChangeListener : IAsyncDisposable
     private Task _listening = Task.CompletedTask;
 
     /// <param name="database">Where it connects to.</param>
-    /// <param name="channel">What it listens on: no quotes in it.</param>
-    /// <param name="heard">Is given each message.</param>
-    /// <param name="mayHaveMissed">Is told that messages may have been missed.</param>
+    /// <param name="channel">The channel's name, without quotes.</param>
+    /// <param name="heard">Receives each message.</param>
+    /// <param name="mayHaveMissed">Called when messages may have been missed.</param>
     public ChangeListener(Database database, string channel, Action<string> heard, Action mayHaveMissed)
     {
         (_database, _heard, _mayHaveMissed) = (database, heard, mayHaveMissed);
         _listen = $"listen \"{channel}\"";
     }
 
-    /// <summary>Listens from here on.</summary>
+    /// <summary>Starts to listen.</summary>
     /// <exception cref="NpgsqlException">It cannot connect.</exception>
     public async Task StartAsync(CancellationToken cancellation)
     {
@@ -36,7 +36,7 @@ internal sealed class ChangeListener : IAsyncDisposable
         using (ExecutionContext.SuppressFlow()) _listening = ListenAsync(connection);
     }
 
-    /// <summary>Other connections have failed: this one may be dead without knowing.</summary>
+    /// <summary>Reconnects, because other connections have failed and this one may be dead unnoticed.</summary>
     public void Doubt()
     {
         lock (_lock) _doubt?.Cancel();

@@ -5,13 +5,12 @@ using System.Text;
 namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>
-/// What instances say to one another: <c>SENDER WORD WORD …</c>. A word is <c>!</c> (a job may be due), <c>?</c> (something may
-/// have been missed), or a job's id (22 characters), its version and, if it is to be cancelled, an <c>x</c>. Words that are not
-/// known are passed over: newer instances may say more.
+/// The messages between instances: <c>SENDER WORD WORD …</c>. A word is <c>!</c> (a job may be due), <c>?</c> (changes may have been missed), or a job's
+/// id (22 characters), its version and, if its cancellation was requested, an <c>x</c>. Unknown words are ignored, because newer instances may send more.
 /// </summary>
 internal static class ChangeMessage
 {
-    /// <summary>NOTIFY takes less than 8000 bytes.</summary>
+    /// <summary>The longest message. NOTIFY's limit is 8,000 bytes.</summary>
     private const int MaxLength = 7900;
 
     private const int IdLength = 22;
@@ -20,7 +19,7 @@ internal static class ChangeMessage
     {
         List<string> messages = [];
         var text = new StringBuilder(sender);
-        // What is urgent first.
+        // Urgent words first.
         if (mayBeDue) text.Append(" !");
         if (mayHaveMissed) text.Append(" ?");
         Span<byte> bytes = stackalloc byte[16];
@@ -41,7 +40,7 @@ internal static class ChangeMessage
         return messages;
     }
 
-    /// <summary>Passes a message on, unless it is the receiver's own.</summary>
+    /// <summary>Passes a message to a listener, unless this instance sent it.</summary>
     public static void Read(string message, string receiver, IJobStoreListener listener)
     {
         bool isSender = true;

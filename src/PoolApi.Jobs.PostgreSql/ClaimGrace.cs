@@ -2,22 +2,22 @@ using System.Diagnostics;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>After the database was away, nothing is claimed for a while.</summary>
+/// <summary>Delays claims after an interruption of the database.</summary>
 /// <remarks>
-/// A claim does not wait for the disk, so a crash may undo it: the job is queued again, and yet somebody runs it. That instance
-/// takes it back by its next renewal, which it sends as soon as it has a connection again; nobody else must be faster, nor that
-/// instance itself. All of them notice a crash, by the end of their connections.
+/// A claim's commit does not wait for the disk, so a crash of the database may undo it. Then the job is queued although an instance runs it. That
+/// instance takes it back with its next renewal, which it sends once it has a connection again. No instance may claim the job before that. All instances
+/// notice a crash, because their connections end.
 /// </remarks>
 internal sealed class ClaimGrace(Database database, string schema)
 {
-    /// <summary>An instance tries to connect every two seconds at least; and then it has to say what it runs.</summary>
+    /// <summary>The length of the delay. An instance tries to connect at least every two seconds, and then renews its leases.</summary>
     private static readonly TimeSpan Length = TimeSpan.FromSeconds(3);
 
     private readonly WriteCheck _check = new(database, schema);
     private long _seen; // so many interruptions
     private long _backAt; // a timestamp; 0: it has never been away
 
-    /// <summary>How long nothing may be claimed yet; zero: now it may.</summary>
+    /// <summary>The time until claims are allowed; zero: they are.</summary>
     /// <exception cref="JobStoreUnavailableException">The database is still away, or read-only.</exception>
     public async ValueTask<TimeSpan> LeftAsync(CancellationToken cancellation)
     {

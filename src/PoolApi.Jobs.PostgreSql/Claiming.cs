@@ -3,15 +3,14 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Takes on jobs that are due.</summary>
+/// <summary>Claims due jobs. One statement in the usual case; its cost depends neither on the number of jobs nor on other pools' queues.</summary>
 /// <remarks>
-/// <para>One statement, and no waiting: what another instance is just taking is passed over. Nor is the disk waited for: a claim
-/// that a crash of the database undoes is a job that is queued again, and its number will never be another claim's; whoever runs
-/// it takes it back (<see cref="ClaimGrace"/>).</para>
-/// <para>The answer is bounded: small bodies come with it, <see cref="BodyLimits"/>; of a large one only the length, and that is known
-/// without reading it. Jobs are locked in order, and those are claimed whose bodies fit together; the locks of the others end with the
-/// statement.</para>
-/// <para>If the answer is lost, jobs may have been claimed that nobody runs: see <see cref="LostClaims"/>.</para>
+/// <para>The statement waits for no lock: it skips jobs that other instances are claiming. Its commit does not wait for the disk. If a crash of the
+/// database undoes a claim, the job is queued again, and the instance that runs it takes it back (<see cref="ClaimGrace"/>). The number of the claim is
+/// never used again.</para>
+/// <para>The response is bounded. It includes small bodies (<see cref="BodyLimits"/>), and only the length of large ones, which the server knows without
+/// reading them. Jobs are locked in order, and claimed while their bodies fit into the limit. The locks of the others end with the statement.</para>
+/// <para>If the response is lost, jobs may be claimed that no instance runs: see <see cref="LostClaims"/>.</para>
 /// </remarks>
 internal sealed class Claiming
 {
@@ -30,8 +29,8 @@ internal sealed class Claiming
         (_database, _changes, _lost, _suspects) = (database, changes, lost, suspects);
         _waiting = new Waiting(schema);
         _grace = new ClaimGrace(database, schema);
-        // Priority by priority, and only as far as needed, each by its range of an index. While there are suspects, others are claimed
-        // only by who says so.
+        // Priority by priority, only as far as needed, and each by a range of an index. While there are suspects, it claims other jobs only if the caller
+        // says so.
         _claim = DueSql(
             $"""
                 select j.id, j.claim, j.priority, j.turn from {schema}.jobs j
@@ -64,8 +63,8 @@ internal sealed class Claiming
     }
 
     /// <param name="schema">The schema.</param>
-    /// <param name="due">Which jobs: id, claim, priority and turn.</param>
-    /// <param name="alone">How long the instance claims no other job.</param>
+    /// <param name="due">The query of the jobs: id, claim, priority and turn.</param>
+    /// <param name="alone">The time for which the instance claims no other job.</param>
     private static string Sql(string schema, string due, string alone) =>
             $"""
             with due as materialized (
@@ -109,7 +108,7 @@ internal sealed class Claiming
             throw;
         }
         foreach (JobClaim claim in claimed.Claims) _changes.Changed(new JobChange(claim.Job.Id, claim.Job.Version, false));
-        // What arrives late is queued again by the next call, which must come.
+        // Claims that arrive late are undone by the next call, so there must be one.
         return _lost.MayArrive && claimed.Claims.Count == 0 && !(claimed.NextDue < LostClaims.Pause)
             ? claimed with { NextDue = LostClaims.Pause }
             : claimed;
@@ -117,10 +116,10 @@ internal sealed class Claiming
 
     private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, Taking taking, int max)
     {
-        // What comes to be due gets its turn in time, also while claims never come up empty.
+        // Scheduled jobs get their turn in time, also while every claim finds jobs.
         if (_waiting.MayHaveCome) await _waiting.ReleaseAsync(connection, taking.Kinds);
         await TakeAsync(connection, taking, max, despiteSuspects: false);
-        if (taking.Claims.Count > 0) return taking.ToClaims(null); // whoever waits for a job waits for one statement, and no more
+        if (taking.Claims.Count > 0) return taking.ToClaims(null); // one statement in the usual case
         (int released, bool suspects, TimeSpan? next) = await _waiting.ReleaseAsync(connection, taking.Kinds);
         _suspects.MayWait = suspects;
         if (suspects) return await ClaimBesideSuspectsAsync(connection, taking, max, next);
@@ -128,7 +127,7 @@ internal sealed class Claiming
         return taking.ToClaims(next);
     }
 
-    /// <summary>Claims while there are suspects, on whatever instance: one of them, or others, or both.</summary>
+    /// <summary>Claims while there are suspects in any instance: a suspect, other jobs, or both.</summary>
     private async Task<JobClaims> ClaimBesideSuspectsAsync(NpgsqlConnection connection, Taking taking, int max, TimeSpan? next)
     {
         SuspectTurn turn = await _suspects.LookAsync(connection, taking.Owner, taking.Kinds);
@@ -195,7 +194,7 @@ internal sealed class Claiming
         };
     }
 
-    /// <summary>A call's claims, and the bytes that are left for more of them.</summary>
+    /// <summary>The claims of one call so far, and the bytes that are left for more.</summary>
     private sealed class Taking(string owner, long call, TimeSpan lease, long maxBytes, KindFilter kinds)
     {
         private readonly bool _isLimited = maxBytes < long.MaxValue;
@@ -213,8 +212,8 @@ internal sealed class Claiming
 
         public List<JobClaim> Claims { get; } = [];
 
-        /// <param name="claims">What a statement has claimed.</param>
-        /// <param name="areAll">Nothing else that it found was too large.</param>
+        /// <param name="claims">The claims of a statement.</param>
+        /// <param name="areAll">Whether it claimed all jobs that it found, so that none was too large.</param>
         public void Add(List<JobClaim> claims, bool areAll)
         {
             Claims.AddRange(claims);
@@ -225,7 +224,7 @@ internal sealed class Claiming
         /// <param name="next">How long until the next is due; zero: one is due, and was not claimed.</param>
         public JobClaims ToClaims(TimeSpan? next) => Claims.Count > 0
             ? new JobClaims(Claims, null, IsOutOfBytes: _didNotFit)
-            // It did not fit, or another instance is just claiming it, which comes to the same.
+            // It did not fit, or another instance is claiming it. Both are treated alike.
             : new JobClaims([], next, IsOutOfBytes: _isLimited && next <= TimeSpan.Zero);
     }
 }

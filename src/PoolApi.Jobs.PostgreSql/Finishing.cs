@@ -3,12 +3,12 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Writes the ends of attempts, many in one statement.</summary>
+/// <summary>Writes the ends of attempts, many in one statement and one commit. Thread-safe.</summary>
 /// <remarks>
-/// <para>Written is only what is still the claim's: the job runs under this number and owner. Or it is queued under a smaller
-/// number: numbers only grow, so the claim itself was lost in a crash of the database, and nobody has claimed the job since; the
-/// attempt was real, and its end counts.</para>
-/// <para>Batches are sorted by id, so that two of them that touch the same jobs cannot wait for one another.</para>
+/// <para>An end is written only if the claim is not lost: the job is running under its number and owner, or it is queued under a smaller number. Numbers
+/// only grow, so in the second case a crash of the database undid the claim and no instance has claimed the job since. The attempt did run, and its end
+/// counts.</para>
+/// <para>Batches are sorted by id, so that two batches with the same jobs cannot deadlock.</para>
 /// </remarks>
 internal sealed class Finishing : IAsyncDisposable
 {

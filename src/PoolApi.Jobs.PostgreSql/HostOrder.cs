@@ -1,13 +1,13 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Which host of the connection string is tried first. Thread-safe.</summary>
+/// <summary>Decides which host of the connection string is tried first. Thread-safe.</summary>
 /// <remarks>
 /// <code>
 ///   the first host ──Opened at another──► that host, for a minute ──First──► one opening tries the first host, the others go on there
 ///        ▲                                                                       │ it opens
 ///        └───────────────────────────Opened(0), Reset────────────────────────────┘
 /// </code>
-/// So a host that goes mute costs its time once a minute, and not at each opening; and the order that the user gave comes back.
+/// So a host that does not answer costs its timeout once a minute and not at each opening, and the configured order is restored when it answers again.
 /// </remarks>
 internal sealed class HostOrder(TimeProvider time)
 {

@@ -1,11 +1,11 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Tells what this instance has changed: its own listener at once, the other instances by NOTIFY, many in one.</summary>
+/// <summary>Reports this instance's changes: to its own listener at once, and to other instances by NOTIFY, many in one message. Thread-safe.</summary>
 /// <remarks>
-/// <para>The first change after a pause goes out at once; what comes within <see cref="Pause"/> after that collects for the
-/// next. Nothing runs while nothing changes.</para>
-/// <para>What cannot be sent is kept. When it becomes too much, it is forgotten, and the others are told that they may have
-/// missed something.</para>
+/// <para>The first change after a pause is sent at once. Changes within the next <see cref="Pause"/> are collected into one message. Nothing runs while
+/// nothing changes.</para>
+/// <para>Changes that cannot be sent are kept. If there are too many they are discarded, and the other instances are notified that they may have missed
+/// changes.</para>
 /// </remarks>
 internal sealed class JobChanges : IAsyncDisposable
 {

@@ -1,12 +1,11 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>The number that a job's row gets whenever it changes.</summary>
+/// <summary>The version that a job's row gets with each change.</summary>
 internal static class JobVersion
 {
     /// <summary>
-    /// Greater than all that anybody can have seen of job j: by the clock, in microseconds, since a crash may undo changes that did
-    /// not wait for the disk (<see cref="AsynchronousCommit"/>). Their numbers must not come again, for a client that has seen one would
-    /// take what is new for what it knows.
+    /// Greater than every version of job j that any client may have seen. It is the clock's time in microseconds, because a crash may undo changes that did
+    /// not wait for the disk (<see cref="AsynchronousCommit"/>). If such a version were used again, a client that has seen it would miss the new change.
     /// </summary>
     public const string Next = $"greatest(j.version + 1, {First})";
 

@@ -3,16 +3,16 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>What an instance says of its claims while it has them: that it is alive, how far it is, that it gives them back.</summary>
+/// <summary>Renews leases, writes progress, and hands claims back, many in one statement. Thread-safe.</summary>
 /// <remarks>
-/// Renewals and progress do not wait for the disk: a crash of the database may take them back, and the next ones make up for it.
-/// A renewal also takes back a job whose claim was lost in a crash (<see cref="Finishing"/>).
+/// Commits of renewals and progress do not wait for the disk. A crash of the database may undo them, and the next ones replace them. A renewal also takes
+/// back a job whose claim a crash has undone (<see cref="Finishing"/>).
 /// </remarks>
 internal sealed class Leases : IAsyncDisposable
 {
     /// <summary>
-    /// Whether a job j is a claim i's, or was until a crash of the database undid that. A case, so that no index of states is
-    /// taken for it: the job is found by its id.
+    /// Whether job j belongs to claim i, or did until a crash of the database undid the claim. A case expression, so that the planner finds the job by its id
+    /// and not by an index of states.
     /// </summary>
     public const string IsClaims =
         "case j.state when 1 then j.claim = i.claim and j.worker = i.owner when 0 then j.claim < i.claim else false end";
@@ -149,6 +149,6 @@ internal sealed class Leases : IAsyncDisposable
         .WithColumn(NpgsqlDbType.Bigint, claims, static c => c.Number)
         .WithColumn(NpgsqlDbType.Text, claims, static c => NpgsqlValues.Storable(c.Job.Worker));
 
-    /// <summary>In one order everywhere, so that two statements that touch the same jobs cannot wait for one another.</summary>
+    /// <summary>Sorts claims by id, as all statements do, so that two statements with the same jobs cannot deadlock.</summary>
     private static JobClaim[] Sorted(IReadOnlyList<JobClaim> claims) => [.. claims.OrderBy(static c => c.Job.Id)];
 }

@@ -5,16 +5,16 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Gives back what was claimed by a call whose answer never came: nobody runs it, and its lease may be long.</summary>
+/// <summary>Undoes the claims of calls whose response was lost. No instance runs such jobs, and their leases may be long. Thread-safe.</summary>
 /// <remarks>
-/// <para>Each call to claim has a number of its own, written into the rows that it takes; that is how they are found.</para>
-/// <para>A call that was given up may reach the database later all the same: the kernel goes on sending what a closed connection
-/// has left, for some 100 seconds where an answer usually takes no time (Linux, <c>tcp_orphan_retries</c>). So it is looked for
-/// again and again, for <see cref="Horizon"/>; what comes later still is freed by its lease.</para>
+/// <para>Each call has a random number that is written into the rows it claims, by which they are found.</para>
+/// <para>An abandoned call may still reach the database later, because the kernel continues to send the data of a closed connection, for some 100 seconds
+/// (Linux, <c>tcp_orphan_retries</c>). So its claims are searched for repeatedly during <see cref="Horizon"/>. Later ones are freed when their lease runs
+/// out.</para>
 /// </remarks>
 internal sealed class LostClaims(Database database, string schema)
 {
-    /// <summary>How often it is looked, while a lost call may still arrive.</summary>
+    /// <summary>The time between searches while a lost call may still arrive.</summary>
     public static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Horizon = TimeSpan.FromMinutes(5);
@@ -34,11 +34,11 @@ internal sealed class LostClaims(Database database, string schema)
     /// <summary>Whether a call may still arrive.</summary>
     public bool MayArrive => !_calls.IsEmpty;
 
-    /// <summary>A call was given up, and nobody knows whether it was carried out.</summary>
+    /// <summary>Records a call that was abandoned and may have been executed.</summary>
     public void Add(long call) => _calls[call] = Stopwatch.GetTimestamp();
 
-    /// <summary>Looks what has arrived, unless that was just done.</summary>
-    /// <returns>The jobs that are queued again.</returns>
+    /// <summary>Undoes the claims that have arrived, unless the last search was just now.</summary>
+    /// <returns>The changes of the jobs that are queued again.</returns>
     public async ValueTask<IReadOnlyList<JobChange>> UndoAsync(string owner, CancellationToken cancellation)
     {
         long since = Stopwatch.GetTimestamp();

@@ -3,7 +3,7 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Expires, redelivers, sweeps: each in a transaction of its own, over rows that nobody else has locked.</summary>
+/// <summary>Expires, redelivers, sweeps and deletes jobs. Each step is one small transaction that skips rows that other instances have locked.</summary>
 internal sealed class Maintenance
 {
     private readonly Database _database;
@@ -28,8 +28,8 @@ internal sealed class Maintenance
             from late where j.id = late.id
             returning j.id, j.version, j.kind, j.state
             """;
-        // Whoever ran beside one that is lost is noted as well, its lease may last a little longer. All by what was when the statement
-        // began, so that two instances that maintain at once do not take each other's jobs for lone ones.
+        // Jobs that ran beside a lost one are marked too, since their leases may last a little longer. All CTEs see the state at the start of the statement,
+        // so that two instances that run maintenance concurrently do not mistake each other's jobs for jobs that ran alone.
         _redeliver =
             $"""
             with lost as materialized (

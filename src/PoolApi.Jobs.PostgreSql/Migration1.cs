@@ -2,16 +2,16 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>The first schema.</summary>
 /// <remarks>
-/// <para>A job's row is narrow, since it is written anew with every change of its state; what is big lies beside it: the
-/// payload, written once, and the result.</para>
-/// <para>A list by state, kind or client walks an index in the order of ids, newest first. Kind and client have the state
-/// between them and the id, so that the two filters that are used together most need one index.</para>
-/// <para>claim: strictly growing, by the clock; even a claim that a crash of the database has undone (claims do not wait for the
-/// disk) shares its number with no other. ended_claim: the latest whose end was written, so that it can be recognised when it is
-/// written again. claim_call: which call made the claim, so that a call whose answer was lost can be undone.</para>
-/// <para>payloads: a payload's texts, by their place, are in the columns from method to content_type, and in trace_parent. What they mean is the
-/// executor's; the names are those of the parts of an HTTP request.</para>
-/// <para>The states' numbers are those of <see cref="JobState"/>.</para>
+/// <para>A job's row is small, because every change of its state rewrites it. The payload, which is written once, and the result have tables of their
+/// own.</para>
+/// <para>A list by state, kind or client reads an index by id, newest first. The indexes of kind and client have the state before the id, so that the most
+/// frequent pairs of filters need only one index.</para>
+/// <para>claim: grows strictly, by the clock. Even a claim that a crash of the database has undone shares its number with no other. ended_claim: the last
+/// claim whose end was written, so that a repeated call is recognised. claim_call: the call that made the claim, so that a call whose response was lost
+/// can be undone.</para>
+/// <para>payloads: the metadata strings of a payload are in the columns from method to content_type, and in trace_parent. The columns are named after
+/// parts of an HTTP request, but only the executor interprets them.</para>
+/// <para>The numbers of the states are those of <see cref="JobState"/>.</para>
 /// </remarks>
 internal static class Migration1
 {

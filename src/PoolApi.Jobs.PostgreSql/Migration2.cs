@@ -1,13 +1,14 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Jobs that are due whatever the clock says, and suspects.</summary>
+/// <summary>The order of due jobs without a clock, and suspects.</summary>
 /// <remarks>
-/// <para>turn: a job that is due has a place in the line, by a sequence and not by a time. null: it waits until run_at. An
-/// instance of the version before, which knows no turns, inserts such jobs; they get a turn with the next claim.</para>
-/// <para>waits_from: when a pause began; a clock that shows less has been set back, and the pause is over. null: run_at is a time of day.</para>
-/// <para>suspicion: how many deaths of an instance the job ran at without having ended an attempt since; deaths: how many of them
-/// while no other job ran there. accompanied: its instance has died, and others ran there. alone_until: its instance claims no other
-/// job before. lost_claim, lost_alone: the last claim that was taken for a dead instance's, and whether it counts among deaths.</para>
+/// <para>turn: the place of a due job in the queue, from a sequence. null: the job waits until run_at. An instance of the version before inserts jobs
+/// without a turn; they get one with the next claim.</para>
+/// <para>waits_from: when a pause before a retry began. If the clock shows an earlier time it was set back, and the pause is over. null: run_at is a start
+/// time.</para>
+/// <para>suspicion: the number of deaths of instances while the job ran, since it last ended an attempt. deaths: the number of those at which no other job
+/// ran in the instance. accompanied: the instance died while other jobs ran there. alone_until: until then its instance claims no other job. lost_claim,
+/// lost_alone: the last claim whose instance was presumed dead, and whether it was counted in deaths.</para>
 /// </remarks>
 internal static class Migration2
 {

@@ -2,7 +2,7 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>The attempts before the latest one.</summary>
 /// <remarks>
-/// earlier: a JSON array (<see cref="PastAttempts"/>); null: none. What an instance of the version before goes on writing leaves it as it is.
+/// earlier: a JSON array (<see cref="PastAttempts"/>); null: none. Instances of the version before leave it as it is.
 /// </remarks>
 internal static class Migration3
 {

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>The due jobs of each kind in order: a pool's claim reads no other pool's (<see cref="ReadyKinds"/>).</summary>
+/// <summary>An index with the due jobs of each kind in order, so that a pool's claim reads no other pool's jobs (<see cref="ReadyKinds"/>).</summary>
 internal static class Migration4
 {
     public static string Sql(string schema) =>

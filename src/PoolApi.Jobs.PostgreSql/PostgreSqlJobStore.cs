@@ -5,14 +5,14 @@ using NpgsqlTypes;
 namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>
-/// Jobs in a PostgreSQL database, 15 or newer, shared by any number of instances. The database is all that they share: it hands
-/// out the jobs, keeps the time, and carries what instances tell one another.
+/// Stores jobs in a PostgreSQL database, 15 or newer, for any number of instances. They share nothing but the database, which also provides the clock and
+/// the notifications between them.
 /// </summary>
 /// <remarks>
-/// <para>Thread-safe. Each operation is one short transaction; what can be done together (to accept, to finish, to hand back, to
-/// report) shares one with what others ask for at the same time (<see cref="Batcher{TItem, TResult}"/>).</para>
-/// <para>A database that is gone, or that the network has cut off, is noticed within about five seconds at each call.</para>
-/// <para>Uses LISTEN and named statements: a pooler between must pool sessions, not transactions, and is refused otherwise.</para>
+/// <para>Thread-safe. Each operation is one short transaction. Accepting, finishing, handing back and reporting share a transaction with concurrent calls
+/// (<see cref="Batcher{TItem, TResult}"/>).</para>
+/// <para>If the database cannot be reached, each call fails within about five seconds.</para>
+/// <para>It uses LISTEN and prepared statements, so a pooler must pool sessions. One that pools transactions is refused.</para>
 /// </remarks>
 internal sealed partial class PostgreSqlJobStore : IJobStore
 {
@@ -32,9 +32,9 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
     private readonly WriteCheck _check;
     private readonly Disposal _disposal;
 
-    /// <summary>Makes a store; it does nothing until it is opened.</summary>
-    /// <param name="connectionString">As Npgsql has it. Timeouts are the store's own.</param>
-    /// <param name="schema">The schema that the tables are in: small letters, digits and underscores, 40 at most.</param>
+    /// <summary>Creates a store. It does nothing until it is opened.</summary>
+    /// <param name="connectionString">An Npgsql connection string. Its timeouts are ignored.</param>
+    /// <param name="schema">The schema of the tables: at most 40 lower-case letters, digits and underscores.</param>
     /// <exception cref="ArgumentException">It is no connection string, or no name for a schema.</exception>
     public PostgreSqlJobStore(string connectionString, string schema = "poolapi")
         : this(connectionString, schema, Database.ConnectSeconds, Database.StatementSeconds)
@@ -239,7 +239,7 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
         await _check.RunAsync(cancellation);
     }
 
-    /// <summary>Does what was asked for, tells the other instances of it, and closes the connections.</summary>
+    /// <summary>Completes the operations under way, notifies the other instances, and closes the connections.</summary>
     public ValueTask DisposeAsync() => _disposal.RunAsync();
 
     private async Task CloseAsync()

@@ -4,15 +4,15 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Looks jobs up.</summary>
+/// <summary>Reads jobs, lists and counts. Thread-safe.</summary>
 /// <remarks>
-/// A list walks an index from the newest, and stops when the page is full; a filter by kind or client walks one range for each
-/// state, and merges them. Only where filters go together that have no index in common, which one is best depends on the values:
-/// such a list is planned anew each time, though to plan it takes longer than to run it.
+/// A list reads an index from the newest job and stops when the page is full. A filter by kind or client reads one range for each state and merges them.
+/// If several filters have no common index, the best one depends on their values. Only such a list is planned each time, although planning takes longer
+/// than running it.
 /// </remarks>
 internal sealed class Reading(Database database, string schema, Bodies bodies) : IDisposable
 {
-    /// <summary>To count walks an index from end to end. It may take one part in so many of the time.</summary>
+    /// <summary>Counting reads a whole index, so it may take at most this fraction of the time: one part in so many.</summary>
     private const int CountPause = 20;
 
     /// <summary>Longer than the server lets it run.</summary>

@@ -3,27 +3,26 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>The tables, and how they come to be. Migrations go forward only; what was released is never changed, only added to.</summary>
+/// <summary>Upgrades the tables. Migrations go forward only. A released migration is never changed.</summary>
 /// <remarks>
-/// All migrations that are missing run in one transaction, under an advisory lock: of several instances that start at once, one
-/// does it, and the others find it done.
+/// All missing migrations run in one transaction, under an advisory lock. If several instances start concurrently, one migrates and the others wait.
 /// </remarks>
 internal static class Schema
 {
     private const int OldestServer = 15;
 
-    /// <summary>How long a migration may take.</summary>
+    /// <summary>The timeout of a migration.</summary>
     private const int MigrationSeconds = 3600;
 
     private static readonly Func<string, string>[] Migrations = [Migration1.Sql, Migration2.Sql, Migration3.Sql, Migration4.Sql];
 
-    /// <summary>Brings the schema up to date.</summary>
+    /// <summary>Upgrades the schema to the latest version.</summary>
     /// <exception cref="JobStoreException">The server is too old, or the schema too new.</exception>
     /// <exception cref="NpgsqlException">The database says no.</exception>
     public static Task MigrateAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation) =>
         MigrateAsync(connection, schema, Migrations.Length, cancellation);
 
-    /// <summary>Brings the schema to a version, for tests of how it gets from there to the next.</summary>
+    /// <summary>Upgrades the schema to a version, for tests of the following migrations.</summary>
     internal static async Task MigrateAsync(NpgsqlConnection connection, string schema, int to, CancellationToken cancellation)
     {
         if (connection.PostgreSqlVersion.Major < OldestServer)
@@ -37,7 +36,7 @@ internal static class Schema
         int version = await VersionAsync(connection, schema, cancellation);
         if (version == 0)
         {
-            // Not "if not exists": that asks for the right to create one even if it is there.
+            // Not "if not exists", which requires the right to create a schema even if it exists.
             if (!await ExistsAsync(connection, schema, cancellation)) await ExecuteAsync(connection, $"create schema {schema}", cancellation);
             await ExecuteAsync(
                 connection,
@@ -53,7 +52,7 @@ internal static class Schema
 
     private static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation)
     {
-        // From the catalog itself. What to_regclass says is remembered by the session, from before it waited for the lock.
+        // Read from the catalog, because the session caches the result of to_regclass from before it waited for the lock.
         await using var exists = new NpgsqlCommand(
             """
             select exists (

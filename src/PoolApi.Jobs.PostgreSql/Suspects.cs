@@ -5,16 +5,17 @@ using NpgsqlTypes;
 namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>
-/// Jobs that ran in an instance that died: any of them may have killed it. They are run so that the killer is found and the others end.
+/// Schedules suspects: jobs that ran in an instance when it died, any of which may have killed it. They run so that the job that kills is found and the
+/// others end. Without suspects it costs one look at an empty index.
 /// </summary>
 /// <remarks>
-/// An instance has one suspect at a time, beside other jobs. One that has been beside a second death runs as its instance's only job,
-/// in turn with all others (<see cref="ExclusiveTurns"/>). Only who was alone when the instance died is counted as dangerous; that is
-/// found when the death is (<see cref="Maintenance"/>), so it is right even where two calls have claimed more than they should.
+/// An instance runs one suspect at a time, beside other jobs. A suspect that was running at a second death runs alone, alternating with all other jobs
+/// (<see cref="ExclusiveTurns"/>). Only a job that ran alone when its instance died counts towards poison. <see cref="Maintenance"/> decides that when it
+/// finds the death, so it is correct even if two concurrent calls claimed more than they should.
 /// </remarks>
 internal sealed class Suspects(Database database, string schema)
 {
-    /// <summary>While an instance waits for its jobs to end: their ends are told, so this is for those that are not.</summary>
+    /// <summary>The pause of claims while an instance waits for its jobs to end. An end that is reported ends it sooner.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private readonly string _running =
@@ -49,7 +50,7 @@ internal sealed class Suspects(Database database, string schema)
     /// <summary>Whether there are any, queued or running, on whatever instance: a look at an index that is empty as a rule.</summary>
     public static string Exist(string schema) => $"exists (select from {schema}.jobs s where s.state < 2 and s.suspicion > 0)";
 
-    /// <summary>What an instance may claim of some kinds. Which of its suspects is the next to run alone does not depend on them.</summary>
+    /// <summary>Decides what an instance may claim of some kinds. The next suspect to run alone is chosen from all kinds.</summary>
     public async Task<SuspectTurn> LookAsync(NpgsqlConnection connection, string owner, KindFilter kinds)
     {
         (int running, bool hasSuspect, TimeSpan? alone) = await RunningAsync(connection, owner);
@@ -109,9 +110,9 @@ internal sealed class Suspects(Database database, string schema)
 /// <summary>A queued job that was running at so many deaths.</summary>
 internal sealed record Suspect(Guid Id, int Suspicion, string Kind);
 
-/// <summary>What an instance may claim while there are suspects.</summary>
-/// <param name="First">This one first.</param>
-/// <param name="IsAlone">And no other.</param>
-/// <param name="Otherwise">This one, as the only job, if nothing else is due.</param>
-/// <param name="Pause">Nothing for so long, unless told sooner.</param>
+/// <summary>Decision about a claim while there are suspects.</summary>
+/// <param name="First">The suspect to claim first.</param>
+/// <param name="IsAlone">Whether no other job may be claimed beside it.</param>
+/// <param name="Otherwise">The suspect to claim to run alone, if no other job is due.</param>
+/// <param name="Pause">How long nothing may be claimed, unless an event comes sooner.</param>
 internal readonly record struct SuspectTurn(Suspect? First = null, bool IsAlone = false, Suspect? Otherwise = null, TimeSpan? Pause = null);

@@ -3,7 +3,7 @@ using NpgsqlTypes;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>What people ask of a job: that it be cancelled, or tried again.</summary>
+/// <summary>Cancels and retries jobs at the request of clients.</summary>
 internal sealed class Transitions
 {
     private readonly Database _database;

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>The claims that one call to accept makes, in however many statements, until its callers have them; if they never do, they are lost.</summary>
+/// <summary>Tracks the claims that one accepting call makes, in one or more statements, until its callers have them. Otherwise they are lost claims.</summary>
 /// <remarks>
 /// <code>
 ///   statement ──its answer is read──► made ──Deliver──► the callers'

@@ -3,11 +3,11 @@ using Npgsql;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Jobs that are not due yet: gives those whose time has come their turn, after all that are due already.</summary>
-/// <remarks>The server's clock decides. From then on no clock is asked: a job that has a turn is due.</remarks>
+/// <summary>Gives scheduled jobs a turn when their time has come, after all jobs that are due already. One statement, by ranges of indexes.</summary>
+/// <remarks>The server's clock decides. From then on no clock matters, because a job with a turn is due.</remarks>
 internal sealed class Waiting(string schema)
 {
-    /// <summary>How late a job may be given its turn while others are claimed all the time.</summary>
+    /// <summary>The longest delay of a turn while every claim finds jobs.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private readonly string _release =

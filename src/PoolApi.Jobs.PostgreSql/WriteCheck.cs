@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Finds out whether the database accepts writes, by a write.</summary>
+/// <summary>Checks by a write whether the database accepts writes. Thread-safe.</summary>
 /// <remarks>
 /// The write locks the row of the schema's version: a record in the log and a commit, no new row version. A row that another instance
 /// is locking is passed over. While the database is well, the write is made every <see cref="Interval"/> at most, and only when somebody
