@@ -41,6 +41,34 @@ public sealed partial class DocumentationTests
         Assert.All(blocks, static block => JsonDocument.Parse(block).Dispose());
     }
 
+    /// <summary>The backup is taken while the service runs, and restored over a store that has gone on since.</summary>
+    [Fact]
+    public async Task A_backup_of_the_jobs_is_made_and_restored_as_the_page_says()
+    {
+        Tool.Require("sqlite3", "apt-get install sqlite3");
+        string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "operations.md"), TestContext.Current.CancellationToken);
+        using var data = new TemporaryFolder();
+        using var backup = new TemporaryFolder();
+        string command = Backup().Match(page).Groups[1].Value.Replace("/data/", data.Path + "/", StringComparison.Ordinal).Replace("/backup/", backup.Path + "/", StringComparison.Ordinal);
+        string[] settings = ["--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(data.Path, "jobs.db")}"];
+        Guid before, after;
+        await using (var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, settings))
+        {
+            before = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
+            await service.Api.JobEndsAsync(before);
+            (await ProgramRun.ToEndAsync(new ProcessStartInfo("bash", ["-c", command]), TimeSpan.FromSeconds(30))).MustSucceed();
+            after = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
+            await service.KillAsync();
+        }
+
+        foreach (string file in Directory.EnumerateFiles(data.Path, "jobs.db*")) File.Delete(file);
+        File.Copy(Path.Combine(backup.Path, "jobs.db"), Path.Combine(data.Path, "jobs.db"));
+        await using var restored = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, settings);
+
+        Assert.Equal("succeeded", (await restored.Api.JobAsync(before)).State);
+        (await restored.Api.GetAsync($"/v1/jobs/{after}")).MustBe(404);
+    }
+
     private static IEnumerable<string> Pages() => Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories)
         .Append(Path.Combine(Repository.Root, "README.md")).Append(Path.Combine(Repository.Root, "deploy", "README.md"));
 
@@ -68,6 +96,9 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex(@"^```json\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Json();
+
+    [GeneratedRegex(@"`(sqlite3 [^`]+\.backup [^`]+)`")]
+    private static partial Regex Backup();
 
     [GeneratedRegex(@" -o (\S+)")]
     private static partial Regex Output();
