@@ -5,7 +5,7 @@ using PoolApi.Requests;
 
 namespace PoolApi;
 
-/// <summary>What the program is asked to do: to serve, unless the first word says otherwise.</summary>
+/// <summary>Parses the command line: the program serves, unless the first word is another command.</summary>
 internal static class CommandLine
 {
     private const string Usage = """
@@ -27,11 +27,11 @@ internal static class CommandLine
     /// <summary>The arguments that are settings.</summary>
     public static string[] Settings(string[] args) => Checks(args) ? args[1..] : args;
 
-    /// <summary>Whether the program is to serve, unless a setting is wrong. Decided at once, before anything else is.</summary>
+    /// <summary>Whether the program is to serve. Decided before anything else, without reading the settings.</summary>
     public static bool Serves(string[] args) =>
         args is [] || (!IsHelp(args[0]) && !IsVersion(args[0]) && (args[0] is ['-' or '/', ..] || args[0].Contains('=', StringComparison.Ordinal)));
 
-    /// <summary>Runs what is not serving.</summary>
+    /// <summary>Runs a command other than serving.</summary>
     /// <returns>The exit code; <see langword="null"/> if the program is to serve.</returns>
     public static async Task<int?> RunAsync(string[] args)
     {

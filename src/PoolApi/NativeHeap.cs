@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace PoolApi;
 
 /// <summary>
-/// Has glibc give back what decoders free. By default each thread that decodes images gets a heap of its own, up to eight for each
-/// core. The first large block that is freed raises the size from which blocks are mapped apart, up to 32 MiB: from then on the rows
-/// of an image are cut out of the heaps, and small blocks between them keep hundreds of megabytes.
+/// Makes glibc return memory that decoders have freed to the system. By default each thread that decodes images gets a heap of its own, up to
+/// eight for each core. The first large block that is freed raises the size from which blocks are mapped separately, up to 32 MiB. From then
+/// on the rows of an image are allocated in the heaps, and small blocks between them keep hundreds of megabytes from being returned.
 /// </summary>
 internal static partial class NativeHeap
 {
@@ -48,8 +48,8 @@ internal static partial class NativeHeap
     }
 
     /// <summary>
-    /// A decoder has freed so many bytes of pixels. Now and then the heaps give back the pages between the blocks that are still in
-    /// use: by themselves they give back what is free at their ends only. Thread-safe; a trim takes one to a few milliseconds.
+    /// To be called when a decoder has freed so many bytes of pixels. Now and then it makes the heaps return the free pages between blocks in
+    /// use: by themselves they return only what is free at their ends. Thread-safe. A trim takes one to a few milliseconds.
     /// </summary>
     public static void Freed(long bytes)
     {

@@ -2,8 +2,8 @@ using PoolApi.Requests;
 
 namespace PoolApi;
 
-/// <summary>The names of all settings, to tell a misspelt one from one that belongs to somebody else.</summary>
-/// <remarks>Within a section, whoever reads it refuses what it does not know. This is about keys outside of every section.</remarks>
+/// <summary>The names of all settings, to tell a misspelt setting from one of another program.</summary>
+/// <remarks>The reader of a section refuses unknown keys in it. This class is about keys outside of every section.</remarks>
 internal static class SettingNames
 {
     /// <summary>The keys of each section of ours.</summary>
@@ -38,8 +38,8 @@ internal static class SettingNames
 
     /// <summary>Finds keys that are near one of ours and outside of its section, wherever they were set.</summary>
     /// <remarks>
-    /// The environment is everybody's, so two things must fit: a section's name nearly, and a key of that very section nearly. Or the
-    /// whole key, with the separators of another convention (<c>Pool_Workers</c>).
+    /// All programs share the environment, so two names must be near: that of a section, and that of a key of the same section. Or the whole key
+    /// must match with the separators of another convention (<c>Pool_Workers</c>).
     /// </remarks>
     public static void FindMisspelt(IConfiguration configuration, List<string> faults)
     {

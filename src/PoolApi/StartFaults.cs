@@ -2,13 +2,13 @@ using Microsoft.Extensions.Options;
 
 namespace PoolApi;
 
-/// <summary>Says why the service cannot start: everything at once, in words for whoever wrote the settings.</summary>
+/// <summary>Explains why the service cannot start: all faults at once, for the person who wrote the settings.</summary>
 internal static class StartFaults
 {
     /// <summary>It could not start: settings, port, store. (EX_CONFIG of sysexits.h.)</summary>
     public const int ExitCode = 78;
 
-    /// <summary>While it is false the framework's own accounts of a failed start are kept out of the log: they repeat it with a stack trace.</summary>
+    /// <summary>While it is false, the framework's own reports of a failed start are kept out of the log: they repeat the fault with a stack trace.</summary>
     public static bool HasStarted { get; set; }
 
     public static string Explain(Exception exception) => Explain([.. Faults(exception)]);

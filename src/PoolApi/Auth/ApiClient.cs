@@ -2,10 +2,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.Auth;
 
-/// <summary>One client that has a key. Among the features of every request for work, where keys are asked for.</summary>
+/// <summary>A client that has a key. If the service asks for keys, a feature of every request that needed one.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Role">What it may do.</param>
-/// <param name="MaxConcurrency">Requests for work that it may have in the pool; <see langword="null"/>: as many as <c>Auth:MaxConcurrency</c> says.</param>
+/// <param name="MaxConcurrency">How many of its requests may be in the pool at a time; <see langword="null"/>: <c>Auth:MaxConcurrency</c>.</param>
 /// <param name="MaxPriority">The highest priority of its jobs. Other requests have the priority of their route, which no client can choose.</param>
 internal sealed record ApiClient(string Name, ApiRole Role = ApiRole.Work, int? MaxConcurrency = null, WorkPriority MaxPriority = WorkPriority.High)
 {

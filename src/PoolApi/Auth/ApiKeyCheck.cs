@@ -4,12 +4,12 @@ using PoolApi.Problems;
 namespace PoolApi.Auth;
 
 /// <summary>
-/// Asks every request for work for a key, before anything of it is read. What does not use the pool needs none, unless it
-/// says so of itself (<see cref="NeedsKeyMetadata"/>).
+/// Refuses requests without a valid key, before their bodies are read. A key is needed on routes that run on the pool, and on routes marked
+/// with <see cref="NeedsKeyMetadata"/>.
 /// </summary>
 internal static class ApiKeyCheck
 {
-    /// <summary>Told by what the endpoint says of itself, so that no route for work can be forgotten. After the routing.</summary>
+    /// <summary>It goes by the metadata of the endpoint, so that no route for work can be forgotten. After the routing.</summary>
     public static void UseApiKeys(this WebApplication app, ApiKeyRing keys) =>
         app.Use((HttpContext context, RequestDelegate next) =>
         {
@@ -31,7 +31,7 @@ internal static class ApiKeyCheck
         return Problem.Of(context, CommonProblems.Unauthorized).ExecuteAsync(context);
     }
 
-    /// <summary>403, since the key's role does not reach.</summary>
+    /// <summary>403: the key's role does not permit the request.</summary>
     public static Task Refuse(HttpContext context, string detail) =>
         Problem.Of(context, CommonProblems.Forbidden, detail).ExecuteAsync(context);
 }

@@ -6,8 +6,8 @@ namespace PoolApi.Auth;
 
 /// <summary>How many requests for work each client may have in the pool at a time: one concurrency limiter for each.</summary>
 /// <remarks>
-/// There are as many limiters as there were clients with a key since the start. What <c>PartitionedRateLimiter.Create</c> makes would look
-/// ten times a second for partitions that nobody uses any more, and an idle service does nothing.
+/// There is one limiter for each client that has had a key since the start. <c>PartitionedRateLimiter.Create</c> would run a timer ten times a
+/// second to find unused partitions, and an idle service must do nothing.
 /// </remarks>
 /// <param name="usual">The limit of a client that has none of its own.</param>
 internal sealed class ApiKeyQuota(int usual) : PartitionedRateLimiter<HttpContext>

@@ -1,11 +1,11 @@
 namespace PoolApi.Auth;
 
-/// <summary>The keys that open the service now. A change of the keys file replaces all of them at once. Thread-safe.</summary>
+/// <summary>The keys that are valid now. A change of the keys file replaces all of them at once. Thread-safe.</summary>
 internal sealed class ApiKeyRing(ApiKeys first)
 {
     private volatile ApiKeys _now = first;
 
-    /// <summary>The keys at this moment. A request takes them once.</summary>
+    /// <summary>The keys at this moment. A request reads this once.</summary>
     public ApiKeys Now
     {
         get => _now;

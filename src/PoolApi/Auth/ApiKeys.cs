@@ -16,14 +16,14 @@ internal sealed class ApiKeys(IEnumerable<(byte[] Hash, ApiClient Client)> clien
     public int Count => _clients.Length;
 
     /// <summary>Whose request it is: the client of the key in <c>X-Api-Key</c>, or else in <c>Authorization: Bearer</c>.</summary>
-    /// <returns><see langword="null"/> if there is no key, or one that nobody has.</returns>
+    /// <returns><see langword="null"/> if there is no key, or one that no client has.</returns>
     public ApiClient? ClientOf(HttpRequest request)
     {
         string? key = request.Headers.TryGetValue(Header, out StringValues own) ? Only(own) : Bearer(Only(request.Headers.Authorization));
         return ApiKeyHash.IsKey(key) ? ClientOf(key) : null;
     }
 
-    /// <summary>Takes as long whichever key it is, and if it is none.</summary>
+    /// <summary>Takes the same time for every key, and for a wrong one.</summary>
     private ApiClient? ClientOf(string key)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];

@@ -67,7 +67,7 @@ internal sealed class AuthSettings
     public void AddTo(PoolOptions pool)
     {
         if (Keys is null) return;
-        // What the pool's own settings got wrong is told elsewhere.
+        // Faults of the pool's own settings are reported elsewhere.
         int room = Math.Clamp(pool.Workers, 1, FixedThreadPoolOptions.MaxWorkers)
             + Math.Clamp(pool.QueueCapacity, 1, FixedThreadPoolOptions.MaxQueueCapacity);
         pool.Quota = new ApiKeyQuota(_maxConcurrency ?? room / 2);

@@ -1,4 +1,4 @@
 namespace PoolApi.Auth;
 
-/// <summary>Marks an endpoint that runs nothing on the pool and needs a key all the same, where keys are asked for.</summary>
+/// <summary>Marks an endpoint that runs nothing on the pool and needs a key nevertheless.</summary>
 internal sealed record NeedsKeyMetadata;

@@ -6,12 +6,12 @@ namespace PoolApi.Cors;
 /// <summary>Lets web pages of the configured origins call the API. The management routes are never opened to another origin.</summary>
 internal static class CorsSetup
 {
-    // How long a browser may keep the answer to its preflight. What the settings allow changes at a restart only.
+    // How long a browser may cache the answer to a preflight. The allowed origins change at a restart only.
     private static readonly TimeSpan PreflightMaxAge = TimeSpan.FromHours(1);
 
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head, HttpMethods.Post, HttpMethods.Delete];
 
-    /// <summary>What a script may read beside the headers that it may always read.</summary>
+    /// <summary>The headers that a script may read, beside those that it may always read.</summary>
     private static readonly string[] ExposedHeaders =
     [
         HeaderNames.AcceptEncoding, HeaderNames.Allow, HeaderNames.ContentLocation, HeaderNames.ETag, HeaderNames.Location,

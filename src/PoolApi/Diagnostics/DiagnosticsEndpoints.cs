@@ -33,7 +33,7 @@ internal static class DiagnosticsEndpoints
 
         group.MapMethods("/sleep", Methods, static (SleepRequest request, JobContext? job, CancellationToken cancellation) =>
             {
-#pragma warning disable RS0030 // Work that blocks its worker and does not listen, which this route is there to show.
+#pragma warning disable RS0030 // This route shows work that blocks its worker and ignores cancellation.
                 if (request.Uncooperative) Thread.Sleep(request.Milliseconds);
 #pragma warning restore RS0030
                 else Sleep(request.Milliseconds, job, cancellation);
@@ -68,7 +68,7 @@ internal static class DiagnosticsEndpoints
             .WithSummary("Uses the CPU: PBKDF2-HMAC-SHA256 of a fixed text.");
     }
 
-    /// <summary>Blocks the worker, and wakes when it is cancelled. As a job, it says how far it is.</summary>
+    /// <summary>Blocks the worker until the time is over or the work is cancelled. As a job, it reports its progress.</summary>
     private static void Sleep(int milliseconds, JobContext? job, CancellationToken cancellation)
     {
         long since = Stopwatch.GetTimestamp();

@@ -34,9 +34,9 @@ internal static class OpenApiSetup
             };
             document.Servers = [Server(document.Servers)];
             foreach (OpenApiTag tag in document.Tags ?? new HashSet<OpenApiTag>()) tag.Description ??= Array.Find(tags, t => t.Name == tag.Name).Description;
-            // Where there is HEAD, it is GET without the body: nobody has to read that twice.
+            // HEAD is GET without the body: the document lists GET only.
             foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations?.Remove(HttpMethod.Head);
-            // Here and not in an operation transformer: those of the routes themselves come after it.
+            // Here and not in an operation transformer, which would run before those of the routes.
             foreach (OpenApiOperation operation in document.Paths.Values.SelectMany(static path => path.Operations ?? []).Select(static o => o.Value))
             {
                 // An empty list says that no key is needed; without any, a reader of the document would have to guess.

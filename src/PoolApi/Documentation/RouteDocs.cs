@@ -8,7 +8,7 @@ using PoolApi.Requests;
 
 namespace PoolApi.Documentation;
 
-/// <summary>Tells OpenAPI what handlers read and answer beyond what their signatures show.</summary>
+/// <summary>Describes to OpenAPI what the signature of a handler does not show.</summary>
 internal static class RouteDocs
 {
     private const string PoolMark = "poolapi-runs-on-pool";
@@ -18,7 +18,7 @@ internal static class RouteDocs
     public static RouteHandlerBuilder WithParameters(this RouteHandlerBuilder builder, params RequestParameter[] parameters) =>
         builder.WithParameters(static name => new QueryParameterMetadata(name), parameters);
 
-    /// <summary>A successful answer of text. To be said where problems are: with those alone, the document would know of no success.</summary>
+    /// <summary>A successful response of text. Needed on a route with declared problems: the document would list no success.</summary>
     public static RouteHandlerBuilder WithTextAnswer(this RouteHandlerBuilder builder) =>
         builder.Produces<string>(StatusCodes.Status200OK, "text/plain");
 
@@ -51,7 +51,7 @@ internal static class RouteDocs
             },
         });
 
-    /// <summary>Notes what the endpoint says of itself, for what is added when the document is whole.</summary>
+    /// <summary>Copies marks of the endpoint to the operation, for the transformer of the whole document.</summary>
     public static void Mark(OpenApiOperation operation, IList<object> metadata)
     {
         bool onPool = metadata.Any(static m => m is RunOnPoolMetadata);

@@ -55,7 +55,7 @@ internal sealed class JobSettings
     /// <summary>The file of the SQLite store; what is relative starts at the content root, which is the folder of the program.</summary>
     public required string Path { get; init; }
 
-    /// <summary>Where PostgreSQL is. May hold a password: not to be logged or told.</summary>
+    /// <summary>The address of PostgreSQL. It may contain a password: it is never logged, and never in a fault.</summary>
     public required string ConnectionString { get; init; }
 
     /// <summary>How they run.</summary>
@@ -80,7 +80,7 @@ internal sealed class JobSettings
         TimeSpan retryDelay = reader.Read(RetryDelay, JobRanges.RetryDelay.Default);
         reader.Known(ConnectionStringSetting);
         reader.RejectUnknownKeys(secret: true);
-        // A job that is accepted must fit beside nothing at least, and what is set is kept.
+        // A single job of the largest size must fit. A value that is set is kept.
         if (memory < payload) faults.Add($"{section.Path}:MemoryBytes is {memory}; it may not be less than {section.Path}:MaxPayloadBytes, {payload}.");
 
         string connection = section[ConnectionStringSetting.Key] ?? "";

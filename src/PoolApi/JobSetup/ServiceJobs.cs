@@ -24,17 +24,17 @@ internal static class ServiceJobs
             options.MaxPriority = static context => context.Features.Get<ApiClient>()?.MaxPriority ?? WorkPriority.High;
         });
         if (settings.Store == JobStoreKind.Sqlite) jobs.UseSqlite(settings.Path);
-        // One that is missing is told when the app starts, with everything else that is wrong.
+        // A missing one is reported when the app starts, together with the other faults.
         else if (!string.IsNullOrWhiteSpace(settings.ConnectionString)) jobs.UsePostgreSql(settings.ConnectionString);
     }
 
-    /// <summary>Needs a key where keys are asked for, although nothing of it runs on the pool.</summary>
+    /// <summary>Maps the routes of jobs. They need a key if the service asks for keys, although nothing of them runs on the pool.</summary>
     public static void MapServiceJobs(this IEndpointRouteBuilder endpoints) => endpoints.MapJobs(Prefix).WithMetadata(new NeedsKeyMetadata());
 
     /// <summary>Lets a request become a job, where there are jobs.</summary>
     public static RouteHandlerBuilder AllowJobsIf(this RouteHandlerBuilder endpoint, bool jobs) => jobs ? endpoint.AllowJobs() : endpoint;
 
-    /// <summary>What jobs read of the query is known on a route of the group, and no mistake of the client's.</summary>
+    /// <summary>Declares the query parameters of jobs on the routes of the group, so that they are not refused as unknown.</summary>
     public static RouteGroupBuilder KnowJobParameters(this RouteGroupBuilder group)
     {
         ((IEndpointConventionBuilder)group).Finally(static endpoint =>

@@ -4,7 +4,10 @@ using System.Net.Sockets;
 namespace PoolApi.Listening;
 
 /// <summary>Paces a listener that cannot accept, because the process or the machine is out of file descriptors or memory.</summary>
-/// <remarks>The clients wait in the system's backlog meanwhile. The log tells of each episode once, and of its end. Not thread-safe: a listener accepts one connection at a time.</remarks>
+/// <remarks>
+/// Meanwhile the clients wait in the system's backlog. The log has one line for the begin of each episode and one for its end. Not thread-safe: a
+/// listener accepts one connection at a time.
+/// </remarks>
 internal sealed partial class AcceptFailures(EndPoint address, TimeProvider time, ILogger<ConnectionListener> logger)
 {
     /// <summary>The pause before the listener tries again.</summary>

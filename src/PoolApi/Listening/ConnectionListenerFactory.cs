@@ -9,8 +9,8 @@ namespace PoolApi.Listening;
 
 /// <summary>Listens on the addresses of the settings, with faults that name the address.</summary>
 /// <remarks>
-/// In place of the server's own listener, which accepts again at once when the process is out of file descriptors: it spins, and says
-/// nothing. The connections are the server's own.
+/// It replaces the server's own listener, which retries at once when the process is out of file descriptors, and so spins without a log line.
+/// The connections themselves are those of the server.
 /// </remarks>
 internal sealed class ConnectionListenerFactory(
     IOptions<SocketTransportOptions> options, ServerUrls urls, ILoggerFactory logs) : IConnectionListenerFactory, IConnectionListenerFactorySelector

@@ -3,10 +3,10 @@ using System.Net.Sockets;
 
 namespace PoolApi.Listening;
 
-/// <summary>Says why an address cannot be listened on: which, by which setting, and what to do.</summary>
+/// <summary>Explains why the service cannot listen on an address: which address, from which setting, and what to do.</summary>
 internal static class ListenFault
 {
-    /// <summary>The exception for what the system has answered.</summary>
+    /// <summary>The exception for an error of the system.</summary>
     /// <remarks>
     /// An <see cref="IOException"/> ends the server's start. After any other the server goes on where the other loopback, or IPv4 in
     /// place of IPv6, will do.

@@ -3,9 +3,9 @@ using System.Net.Sockets;
 
 namespace PoolApi.Management;
 
-/// <summary>What the host of a listen address stands for: the hosts that the server binds.</summary>
+/// <summary>Resolves the host of a listen address to the hosts that the server binds.</summary>
 /// <remarks>
-/// The server itself takes any host that it does not know for a wildcard, and would listen on every interface. So a name is
+/// The server treats a host that it cannot parse as a wildcard, and would listen on every interface. So a name is
 /// resolved here, and what is bound is an IP address, the two loopbacks, or one of the four wildcards.
 /// </remarks>
 internal static class ListenHost

@@ -3,8 +3,8 @@ using Microsoft.AspNetCore.Routing.Matching;
 namespace PoolApi.Management;
 
 /// <summary>
-/// Lets an endpoint match only on the port that it belongs to. Part of the routing graph, and before the choice by method,
-/// so that a route of the other port is not found at all: 404, never 405.
+/// Lets an endpoint match only on its own port. It is a part of the routing graph and comes before the choice by method, so that a route of
+/// the other port is not found at all: 404, never 405.
 /// </summary>
 internal sealed class ListenerMatcherPolicy(Listeners listeners) : MatcherPolicy, INodeBuilderPolicy
 {

@@ -4,8 +4,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 namespace PoolApi.Management;
 
 /// <summary>
-/// Which port serves what. A request is told by the local port of its connection, never by a header: those are the client's
-/// to choose.
+/// Decides what a port serves. It goes by the local port of a request's connection, never by a header, which the client chooses.
 /// </summary>
 internal sealed class Listeners(ServerUrls urls, IServer server)
 {
@@ -24,8 +23,8 @@ internal sealed class Listeners(ServerUrls urls, IServer server)
     }
 
     /// <summary>
-    /// At the first request: by then the server has put the ports that it really has in the place of the addresses it was
-    /// given, in the same order (a port 0 means any free one).
+    /// Read at the first request: by then the server has replaced the addresses of the settings by those it listens on, in the same order (port
+    /// 0 means any free port).
     /// </summary>
     private void Resolve()
     {

@@ -2,7 +2,7 @@ using PoolApi.Requests;
 
 namespace PoolApi.Management;
 
-/// <summary>What operators and their programs ask: on the management port.</summary>
+/// <summary>Maps the management routes: dashboard, workers, metrics, probes and drain.</summary>
 internal static class ManagementEndpoints
 {
     public static void MapManagement(this IEndpointRouteBuilder endpoints, bool diagnostics)

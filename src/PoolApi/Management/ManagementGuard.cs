@@ -5,15 +5,15 @@ using PoolApi.Problems;
 namespace PoolApi.Management;
 
 /// <summary>
-/// Guards the management routes: refuses every request by a host that is not allowed, every change that a web page of another site asks
-/// for, and every change by somebody who may not make it.
+/// Guards the management routes: refuses requests under a host that is not allowed, changes that a web page of another site asks for, and
+/// changes without the right to make them.
 /// </summary>
-/// <remarks>On a port that the API shares, the API's own routes answer by any host: they are public, and know their clients by key.</remarks>
+/// <remarks>On a shared port, the routes of the API answer under any host: they are public, and identify their clients by key.</remarks>
 internal static class ManagementGuard
 {
     /// <summary>After the routing, before everything that answers.</summary>
     /// <param name="app">The app.</param>
-    /// <param name="keys">The keys: once there are any, a change needs one with the role admin. Null: a change is taken from this machine.</param>
+    /// <param name="keys">The keys. If there are any, a change needs a key with the role admin. Null: a change must come from this machine.</param>
     public static void UseManagementGuard(this WebApplication app, ApiKeyRing? keys)
     {
         var listeners = app.Services.GetRequiredService<Listeners>();
@@ -47,7 +47,7 @@ internal static class ManagementGuard
     private static bool IsRead(HttpRequest request) =>
         HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method);
 
-    /// <summary>The answer to somebody who may not change anything here.</summary>
+    /// <summary>The answer to a client that may not change anything here.</summary>
     private static Task? RefuseChange(HttpContext context, ApiKeyRing? keys)
     {
         if (keys is null)

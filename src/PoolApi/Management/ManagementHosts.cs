@@ -2,7 +2,7 @@ using PoolApi.AspNetCore.Settings;
 
 namespace PoolApi.Management;
 
-/// <summary>The hosts by which clients may call the management routes, from <c>Management:AllowedHosts</c>.</summary>
+/// <summary>The host names under which the management routes answer, from <c>Management:AllowedHosts</c>.</summary>
 internal sealed class ManagementHosts
 {
     public static readonly TextSetting Setting = PoolApi.AspNetCore.Settings.Setting.Words(

@@ -1,6 +1,6 @@
 namespace PoolApi.Management;
 
-/// <summary>Says once, at the start, that everybody who reaches the service may use it: without keys, on an address beyond this machine.</summary>
+/// <summary>Warns once, at the start, if the service asks for no keys and other machines can reach it.</summary>
 internal static partial class OpenAccessWarning
 {
     public static void Write(ServerUrls urls, ILogger log)

@@ -35,7 +35,7 @@ internal sealed class ServerUrls
         .SelectMany(static address => ListenHost.Probes(address.Host).Select(host => new Uri($"http://{host}:{address.Port}")))
         .Distinct();
 
-    /// <summary>Reads the addresses; what is wrong with them goes to the faults, and the default takes its place.</summary>
+    /// <summary>Reads the addresses. A wrong one is a fault, and the default is used in its place.</summary>
     public static ServerUrls Read(IConfiguration configuration, List<string> faults) => Read(configuration, faults, Dns.GetHostAddresses);
 
     /// <summary>Reads the addresses, with names resolved by the caller.</summary>
@@ -46,7 +46,7 @@ internal sealed class ServerUrls
             Read(configuration, ApiKey, FromPorts(configuration) ?? DefaultApi, faults, lookUp, []),
             Read(configuration, ManagementKey, DefaultManagement, faults, lookUp, names),
             names);
-        // The port alone tells which routes answer: shared in part, it would open the management to whoever reaches the API.
+        // The port alone decides which routes answer: addresses that share a port in part would open the management to clients of the API.
         foreach (int port in urls.Management.Select(PortOf).Intersect(urls.Api.Select(PortOf)).Where(static port => port != 0))
         {
             string[] management = On(urls.Management, port);

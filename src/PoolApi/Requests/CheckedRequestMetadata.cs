@@ -1,6 +1,6 @@
 namespace PoolApi.Requests;
 
-/// <summary>Says of an endpoint that <see cref="RequestChecks"/> looks at its requests.</summary>
+/// <summary>Marks an endpoint whose requests <see cref="RequestChecks"/> checks.</summary>
 internal sealed class CheckedRequestMetadata
 {
     public static CheckedRequestMetadata Instance { get; } = new();

@@ -4,8 +4,8 @@ using PoolApi.Problems;
 namespace PoolApi.Requests;
 
 /// <summary>
-/// Content-Encoding of a request. Bodies are read as they come: a compressed one would count in the budget of bytes with its compressed
-/// size, and be in memory with another.
+/// Refuses bodies with a Content-Encoding. They are not decompressed: the budget of bytes would count the compressed size, and memory would
+/// hold the other.
 /// </summary>
 internal static class ContentCoding
 {

@@ -5,7 +5,7 @@ using PoolApi.Problems;
 
 namespace PoolApi.Requests;
 
-/// <summary>Reads a JSON body that the pool's admission has buffered.</summary>
+/// <summary>Reads a JSON body, which the pool's admission has buffered before.</summary>
 internal static class JsonBody
 {
     public static JsonBody<T> Read<T>(HttpContext context, JsonTypeInfo<T> type)
@@ -42,7 +42,7 @@ internal static class JsonBody
         string.Join(" and ", type.Properties.Select(static p => $"the text \"{p.Name}\""));
 }
 
-/// <summary>A JSON body as it was read, with what is wrong with it.</summary>
+/// <summary>A JSON body that was read, and its faults.</summary>
 internal sealed class JsonBody<T>(HttpContext context)
     where T : class
 {

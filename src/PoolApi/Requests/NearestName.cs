@@ -6,12 +6,12 @@ internal static class NearestName
     private const int MaxLength = 32;
 
     /// <summary>
-    /// The name with the fewest slips between: a letter too many, too few, another, or two in the wrong order. A third of the letters
-    /// may be wrong. Failing that, the only name that begins with what was written.
+    /// The name at the smallest distance: a letter too many, too few, wrong, or two letters swapped. A third of the letters may be wrong.
+    /// Without such a name, the only name that begins with the written one.
     /// </summary>
     /// <param name="written">What was written.</param>
     /// <param name="names">The names there are.</param>
-    /// <param name="maxLength">The longest that is compared; clients may write anything.</param>
+    /// <param name="maxLength">The longest text that is compared: clients may send texts of any length.</param>
     /// <returns>The name; <see langword="null"/> if none is near.</returns>
     public static string? Of(string written, IEnumerable<string> names, int maxLength = MaxLength)
     {

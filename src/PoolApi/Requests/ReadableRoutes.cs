@@ -1,6 +1,6 @@
 namespace PoolApi.Requests;
 
-/// <summary>Routes where <c>HEAD</c> is whatever <c>GET</c> is: the same work and the same headers, without the body (RFC 9110, 9.3.2).</summary>
+/// <summary>Lets routes that answer <c>GET</c> answer <c>HEAD</c> too: the same work and headers, without the body (RFC 9110, 9.3.2).</summary>
 internal static class ReadableRoutes
 {
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
@@ -9,12 +9,12 @@ internal static class ReadableRoutes
     public static RouteGroupBuilder MapReadable(this IEndpointRouteBuilder endpoints)
     {
         RouteGroupBuilder group = endpoints.MapGroup("");
-        // In the end: a route's own methods come after the conventions of its group.
+        // Finally, because a route's own methods are added after the conventions of its group.
         ((IEndpointConventionBuilder)group).Finally(static endpoint => AddHead(endpoint.Metadata));
         return group;
     }
 
-    /// <summary>For a route that its maker mapped for every method, although it only reads.</summary>
+    /// <summary>Limits a route of a package to GET and HEAD, if it was mapped for every method.</summary>
     public static TBuilder OnlyReads<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new HttpMethodMetadata(Reading));
 

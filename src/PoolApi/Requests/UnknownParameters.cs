@@ -2,7 +2,7 @@ using PoolApi.Problems;
 
 namespace PoolApi.Requests;
 
-/// <summary>Refuses query parameters that a route does not have: a misspelt one would be left unused, unseen.</summary>
+/// <summary>Refuses query parameters that a route does not have: a misspelt one would have no effect, without notice.</summary>
 internal static class UnknownParameters
 {
     // A request line has room for thousands of names; the answer has room for those that a person reads.

@@ -1,6 +1,6 @@
 namespace PoolApi.Requests;
 
-/// <summary>A bound request that may turn out to be wrong. It is refused before anything is queued.</summary>
+/// <summary>A request that checks itself when it is bound. A wrong one is refused before anything is queued.</summary>
 internal interface IValidatedRequest
 {
     /// <summary>The answer to a request that is wrong; <see langword="null"/> if it is right.</summary>

@@ -8,8 +8,8 @@ namespace PoolApi.Server;
 
 /// <summary>Answers requests to the API only under the host names of <c>AllowedHosts</c>.</summary>
 /// <remarks>
-/// The framework's own filter stands in front of everything: it refuses the probes too, which come by address. So it gets no names,
-/// and the same middleware runs here, after the routing, for whatever is no management route.
+/// The framework's own filter comes before everything else and would refuse probes too, which use an IP address. So it gets no names, and the
+/// same middleware runs here, after the routing, for every route that is no management route.
 /// </remarks>
 internal static class AllowedHosts
 {

@@ -4,7 +4,7 @@ using PoolApi.Settings;
 
 namespace PoolApi.Server;
 
-/// <summary>How many connections each port takes. The two are apart: a full API leaves the probes their connections.</summary>
+/// <summary>Limits the connections of each port. The limits are separate: a full API leaves the probes their connections.</summary>
 internal sealed class ConnectionLimits
 {
     private const string Key = "Kestrel:Limits:MaxConcurrentConnections";
@@ -23,7 +23,7 @@ internal sealed class ConnectionLimits
     public ConnectionLimit Management { get; }
 }
 
-/// <summary>Closes connections beyond a number, at once.</summary>
+/// <summary>Closes connections beyond a number at once.</summary>
 internal sealed partial class ConnectionLimit(string port, int max, ILogger log)
 {
     private int _open;

@@ -10,7 +10,7 @@ namespace PoolApi.Server;
 /// <remarks>The framework reads none of the limits from the configuration, and has one set of protocols for all listeners.</remarks>
 internal static class KestrelSetup
 {
-    // Probes, scrapes and dashboards need some ten. Whatever the clients of the API do, these are left.
+    // Probes, scrapes and dashboards need some ten connections. Clients of the API cannot take these.
     private const int ManagementConnections = 1024;
 
     public static void AddServer(this IWebHostBuilder host, IConfiguration configuration, ServerUrls urls)

@@ -4,9 +4,9 @@ using IPNetwork = System.Net.IPNetwork;
 
 namespace PoolApi.Server;
 
-/// <summary>Tells the service the URL that clients ask a reverse proxy for: by settings, and by headers of known proxies.</summary>
+/// <summary>Restores the URL that a client sent to a reverse proxy, from settings and from the headers of known proxies.</summary>
 /// <remarks>
-/// Links are relative and need none of this. What it serves are the addresses that people read, and proxies that do not strip a prefix.
+/// Links are relative and do not need it. It is for addresses that people read, and for proxies that do not strip a prefix.
 /// The header X-Forwarded-Host is never used: a proxy passes Host on, and a web page could send the other one.
 /// </remarks>
 internal static class ReverseProxy

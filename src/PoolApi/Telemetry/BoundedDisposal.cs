@@ -1,9 +1,9 @@
 namespace PoolApi.Telemetry;
 
-/// <summary>Disposes of something on a thread of its own, and does not wait for ever.</summary>
+/// <summary>Disposes of an object on a thread of its own, and waits for a limited time.</summary>
 /// <remarks>
-/// What a telemetry provider does when it is disposed of blocks until its collector answers, ten seconds if there is silence.
-/// By then the stop has flushed what there was and said so; the process may end without it.
+/// The disposal of a telemetry provider blocks until its collector answers, for ten seconds if it does not. By then the stop has flushed and
+/// logged the result, so the process may end without it.
 /// </remarks>
 internal sealed class BoundedDisposal(IAsyncDisposable what, TimeSpan time) : IAsyncDisposable
 {

@@ -8,10 +8,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>The log on standard output, in the framework's formats. It never blocks who logs, whether the log is read or not.</summary>
+/// <summary>The log on standard output, in the framework's formats. It never blocks the thread that logs, whether the log is read or not.</summary>
 /// <remarks>
-/// In the place of the framework's own provider, which does not tell what it drops, and which writes on the caller's thread once it has
-/// been disposed of. What is warned of again and again is limited (<see cref="LogRateLimit"/>); what is logged below Warning is not.
+/// It replaces the framework's own provider, which does not report dropped lines, and which writes on the caller's thread once it has been
+/// disposed of. Repeated events from Warning on are limited (<see cref="LogRateLimit"/>); events below Warning are not.
 /// </remarks>
 [ProviderAlias("Console")]
 internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
@@ -19,7 +19,7 @@ internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
     /// <summary>How long the last lines may take to be read at the end.</summary>
     public static readonly TimeSpan LastLines = TimeSpan.FromSeconds(1);
 
-    // What a stop says of each worker comes once, and must be there.
+    // The lines of a stop about each worker come once and must not be dropped.
     private static readonly string[] Unlimited = [typeof(FixedThreadPool).FullName!, "PoolApi.AspNetCore.Shutdown."];
 
     private readonly ConcurrentDictionary<string, ILogger> _loggers = new(StringComparer.Ordinal);
@@ -64,7 +64,7 @@ internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
 
     public void SetScopeProvider(IExternalScopeProvider scopeProvider) => _scopes = scopeProvider;
 
-    /// <summary>Waits for the last lines, but not for ever: nobody may be reading.</summary>
+    /// <summary>Waits for the last lines for a limited time: the log may have no reader.</summary>
     public void Dispose() => _queue.Close(LastLines);
 
     private LogLine Dropped(long lines) => Format(

@@ -5,10 +5,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>What became of an OTLP exporter's exports. What its provider says of a flush does not tell that.</summary>
+/// <summary>Records the outcome of an OTLP exporter's exports. The result of a provider's flush does not have it.</summary>
 /// <remarks>
-/// The log tells of the first export that fails, with the reason, and of the first one that succeeds afterwards. Exports come from the
-/// provider's own thread, one at a time; whoever flushes looks on from another.
+/// The log has a line for the first export that fails, with the reason, and for the first one that succeeds afterwards. Exports run on the
+/// provider's own thread, one at a time. A flush reads the record from another thread.
 /// </remarks>
 internal sealed partial class ExportRecord
 {

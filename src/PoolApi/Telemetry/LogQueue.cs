@@ -5,10 +5,10 @@ namespace PoolApi.Telemetry;
 /// <param name="IsError">Whether it goes to standard error.</param>
 internal readonly record struct LogLine(string Text, bool IsError);
 
-/// <summary>Lines that wait for their reader. A thread of its own writes them; nobody else ever waits for the reader.</summary>
+/// <summary>A bounded queue of log lines. One thread writes them to the reader; no other thread waits for the reader.</summary>
 /// <remarks>
-/// A reader that stops reading blocks that thread in its write. When the queue is full, more lines are dropped and counted. When half
-/// of it is free again, a line says how many. Thread-safe.
+/// A reader that stops reading blocks that thread in a write. While the queue is full, further lines are dropped and counted. When half of the
+/// queue is free again, a line reports how many. Thread-safe.
 /// </remarks>
 internal sealed class LogQueue
 {

@@ -4,7 +4,7 @@ using PoolApi.Settings;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>Where one signal goes by OTLP: its own setting, or the one for all signals. The SDK's exporters know the latter only.</summary>
+/// <summary>The OTLP endpoint of one signal: from its own setting, or from the one for all signals. The SDK's exporters read the latter only.</summary>
 internal sealed class OtlpSettings(IConfiguration configuration, string signal)
 {
     public static OtlpSettings Traces(IConfiguration configuration) => new(configuration, "TRACES");

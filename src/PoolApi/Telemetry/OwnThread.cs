@@ -1,9 +1,9 @@
 namespace PoolApi.Telemetry;
 
-/// <summary>For what blocks for as long as a collector likes: a thread that may be blocked, and a task to wait for it by.</summary>
+/// <summary>Runs blocking calls to a collector on a thread of their own, with a task that completes at their end.</summary>
 internal static class OwnThread
 {
-    /// <summary>Runs it; its end, or its exception, is the task's. A thread that is still blocked does not keep the process alive.</summary>
+    /// <summary>Runs the call. The task ends with it, or with its exception. A thread that is still blocked does not keep the process alive.</summary>
     public static Task Run(string name, Action blocking)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
