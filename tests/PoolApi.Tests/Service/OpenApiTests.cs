@@ -134,6 +134,39 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
         Assert.Equal(("integer", min, max), ((string?)parameter["schema"]!["type"], (int)parameter["schema"]!["minimum"]!, (int)parameter["schema"]!["maximum"]!));
     }
 
+    /// <summary>A parameter has one declaration, which the document and the reading come from.</summary>
+    [Fact]
+    public async Task A_route_refuses_what_the_document_excludes_and_says_the_same_range_or_words()
+    {
+        JsonNode document = await Document();
+        HttpClient client = app.CreateClient();
+        int refused = 0;
+        foreach (var (path, item) in document["paths"]!.AsObject())
+        {
+            foreach (var (method, operation) in item!.AsObject())
+            {
+                foreach (JsonNode? parameter in (operation!["parameters"] as JsonArray ?? []).Where(static p => (string?)p!["in"] == "query"))
+                {
+                    string name = (string)parameter!["name"]!;
+                    JsonNode schema = parameter["schema"]!;
+                    if ((string?)schema["$ref"] is { } shared) schema = document["components"]!["schemas"]![shared.Split('/')[^1]]!;
+                    (long Min, long Max)? range = schema["maximum"] is { } max ? ((long)schema["minimum"]!, (long)max) : null;
+                    string[] wrong = range is { } known ? [$"{known.Min - 1}", $"{known.Max + 1}"] : schema["enum"] is null ? [] : ["nonsense"];
+                    string says = range is { } from ? $"from {from.Min} to {from.Max}" : string.Join(", ", (schema["enum"] as JsonArray ?? []).Select(static w => (string?)w));
+                    foreach (string value in wrong)
+                    {
+                        using var request = new HttpRequestMessage(new HttpMethod(method.ToUpperInvariant()), $"{path}?{name}={value}");
+                        request.Headers.Add("Prefer", "respond-async"); // some are for jobs only
+                        using HttpResponseMessage response = await client.SendAsync(request, ServiceApp.Token);
+                        await ServiceApp.AssertProblem(response, 400, "invalid-request", name, says);
+                        refused++;
+                    }
+                }
+            }
+        }
+        Assert.InRange(refused, 25, 200);
+    }
+
     [Fact]
     public async Task Choices_bodies_and_answers_have_their_kinds()
     {
