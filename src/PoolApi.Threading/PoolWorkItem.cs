@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PoolApi.Threading.Core;
+using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading;
@@ -37,10 +38,6 @@ public abstract partial class PoolWorkItem
         set => ExpiresAt = value;
     }
 
-    private CancellationTokenSource? _cancellation;
-    private TokenWatch? _watch;
-    private byte _asked; // what Cancel was last called with for this submission, from 1; 0: it was not called
-
     /// <summary>Creates the item.</summary>
     /// <param name="isTimed">
     /// Whether <see cref="QueueTime"/> and <see cref="RunTime"/> are measured, which takes two readings of the clock, about 30 ns
@@ -67,22 +64,7 @@ public abstract partial class PoolWorkItem
     /// Cancelled when <see cref="Cancel"/> is called, the pool, stopping, has missed its deadline, or the item has run too long. Made when first
     /// asked for, a source of its own for each submission; safe from any thread.
     /// </summary>
-    public CancellationToken CancellationToken
-    {
-        get
-        {
-            CancellationTokenSource? cts = Volatile.Read(ref _cancellation);
-            if (cts is null)
-            {
-                var made = new CancellationTokenSource();
-                cts = Interlocked.CompareExchange(ref _cancellation, made, null) ?? made;
-                // Pairs with SignalRunning: it sets the flag, then looks for a source; here the source is published
-                // (a full fence), then the flag is read. One of the two sees the other.
-                if (CancelRequested) cts.Cancel();
-            }
-            return cts.Token;
-        }
-    }
+    public CancellationToken CancellationToken => SourceMade<ProcessorOps>().Token;
 
     /// <summary>How long it waited for a worker, or in vain. Valid once it has started or ended.</summary>
     public TimeSpan QueueTime => Core?.Clock.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
@@ -115,8 +97,8 @@ public abstract partial class PoolWorkItem
             Withdrawal = reason;
         }
         WorkOutcome outcome = reason is null ? WorkOutcome.Cancelled : WorkOutcome.Withdrawn;
-        Volatile.Write(ref _asked, (byte)(outcome + 1)); // before the mark; see MarkByToken
-        MarkCancelled(outcome);
+        NoteAsked(outcome);
+        MarkCancelled<ProcessorOps>(outcome);
         if (Core is { } core && core.EndWaiting(this, outcome)) return true;
         SignalRunning();
         return false;
@@ -154,11 +136,8 @@ public abstract partial class PoolWorkItem
         }
         if (was == WorkItemState.Ended)
         {
-            CancelRequested = false;
-            if (_asked != 0) _asked = 0;
+            ResetCancellation();
             if (Withdrawal is not null) Withdrawal = null;
-            if (_cancellation is not null) _cancellation = null;
-            if (_watch is not null) _watch = null;
             if (StopSignalled) StopSignalled = false;
             StartedAt = 0;
             if (Cause is not null) Cause.RunLimit = 0;
@@ -190,21 +169,6 @@ public abstract partial class PoolWorkItem
         Cause.RunLimit = Math.Max(ticks, 1);
     }
 
-    /// <summary>It was refused, and is as it was before.</summary>
-    internal void Unclaim(WorkItemState was)
-    {
-        Previous = null;
-        ExpiryIndex = 0;
-        if (Cause is not null) Cause.RunLimit = 0;
-        if (_watch is { } watch)
-        {
-            watch.End();
-            _watch = null;
-            if (watch.HasMarked) UnmarkByToken(watch.Signalled);
-        }
-        State = was;
-    }
-
     /// <summary>It is nobody's: lets go of everything that it held for its last submission.</summary>
     private protected void Forget()
     {
@@ -215,15 +179,9 @@ public abstract partial class PoolWorkItem
             Cause.By = null;
             Cause.RunLimit = 0;
         }
-        _cancellation = null;
-        _watch = null;
-        _asked = 0;
         Withdrawal = null;
-        CancelRequested = false;
+        ResetCancellation();
     }
-
-    /// <summary>Between the claim and the push: the token cancels the item from now on.</summary>
-    internal void Watch(CancellationToken token) => _watch = TokenWatch.Start(this, token);
 
     /// <summary>Runs the item on a worker, from its start to its end or, for asynchronous work, to its first await.</summary>
     internal virtual void Start(PoolCore core, Worker worker)
@@ -246,7 +204,7 @@ public abstract partial class PoolWorkItem
 
     internal void NotifyEnded(WorkOutcome outcome, Exception? error)
     {
-        _watch?.End();
+        EndWatch<ProcessorOps>();
         // Only now may it be submitted again; until here the pool still needed its links and its times.
         if (outcome is not (WorkOutcome.Abandoned or WorkOutcome.TimedOut)) State = WorkItemState.Ended;
         OnEnded(outcome, error);
@@ -257,40 +215,6 @@ public abstract partial class PoolWorkItem
     private protected WorkOutcome OutcomeOf(Exception e) =>
         e is OperationCanceledException && CancelRequested ? WorkOutcome.Cancelled : WorkOutcome.Failed;
 
-    /// <summary>Marks the item: it ends when it comes to be sorted into a lane, if it has not by then.</summary>
-    internal void MarkCancelled(WorkOutcome outcome)
-    {
-        CancelOutcome = outcome;
-        CancelRequested = true;
-        // Pairs with the reservation of a place, a full fence, in PoolCore.Submit: either who marks sees the pool, or the
-        // pool, taking the item in, sees the mark.
-        Interlocked.MemoryBarrier();
-    }
-
-    /// <summary>A token asks. What <see cref="Cancel"/> asked before, or asks at the same time, stands.</summary>
-    /// <returns>Whether nobody had asked before.</returns>
-    internal bool MarkByToken()
-    {
-        if (CancelRequested) return false;
-        MarkCancelled(WorkOutcome.Cancelled); // a full fence; pairs with the order in Cancel
-        RemarkIfAsked();
-        return true;
-    }
-
-    /// <summary>The submission came to nothing: what its token asked is not asked of the next, what Cancel asked is.</summary>
-    private void UnmarkByToken(CancellationTokenSource? signalled)
-    {
-        CancelRequested = false;
-        Interlocked.MemoryBarrier(); // pairs with the order in Cancel: either this sees what it asked, or its mark comes after this
-        RemarkIfAsked();
-        if (signalled is not null && !CancelRequested) Interlocked.CompareExchange(ref _cancellation, null, signalled);
-    }
-
-    private void RemarkIfAsked()
-    {
-        if (Volatile.Read(ref _asked) is not 0 and byte asked) MarkCancelled((WorkOutcome)(asked - 1));
-    }
-
     /// <summary>The pool that has the item, or had it last.</summary>
     internal PoolCore? CurrentCore => Core;
 
@@ -299,11 +223,8 @@ public abstract partial class PoolWorkItem
     {
         CancelRequested = true;
         Interlocked.MemoryBarrier(); // pairs with the publication in CancellationToken
-        Signal(CurrentSource, Core);
+        Signal(CurrentSource<ProcessorOps>(), Core);
     }
-
-    /// <summary>The source of the current submission, if anybody asked for its token.</summary>
-    internal CancellationTokenSource? CurrentSource => Volatile.Read(ref _cancellation);
 
     /// <param name="source">The source of the submission that is meant; null: nobody asked for its token.</param>
     /// <param name="core">The pool that has that submission.</param>
@@ -334,6 +255,6 @@ public abstract partial class PoolWorkItem
     {
         CancelRequested = true;
         Interlocked.MemoryBarrier(); // as in SignalRunning
-        return CurrentSource;
+        return CurrentSource<ProcessorOps>();
     }
 }

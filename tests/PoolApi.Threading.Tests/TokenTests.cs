@@ -1,3 +1,4 @@
+using PoolApi.Threading.Core.Atomics;
 using System.Reflection;
 
 namespace PoolApi.Threading.Tests;
@@ -243,10 +244,10 @@ public class TokenTests
         foreach (TestItem item in (TestItem[])[asked, notAsked])
         {
             WorkItemState was = item.Claim(core, WorkPriority.Normal, core.Clock.Now, long.MaxValue);
-            item.Watch(cts.Token);
+            item.Watch<ProcessorOps>(core, cts.Token);
             if (item == notAsked) Patience.OnOwnThread(cts.Cancel).JoinPatiently();
             else item.Cancel("withdrawn");
-            item.Unclaim(was);
+            item.Unclaim<ProcessorOps>(was);
         }
         foreach (TestItem item in (TestItem[])[asked, notAsked])
         {
@@ -264,9 +265,9 @@ public class TokenTests
         var core = new PoolCore(Pools.Options(), null!);
         var item = new TestItem();
         WorkItemState was = item.Claim(core, WorkPriority.Normal, core.Clock.Now, long.MaxValue);
-        item.Watch(new CancellationToken(canceled: true));
+        item.Watch<ProcessorOps>(core, new CancellationToken(canceled: true));
         item.Cancel("withdrawn");
-        item.Unclaim(was);
+        item.Unclaim<ProcessorOps>(was);
         pool.Accepted(item);
         Assert.Equal(WorkOutcome.Withdrawn, await item.Endings.First);
     }

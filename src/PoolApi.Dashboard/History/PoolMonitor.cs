@@ -3,6 +3,7 @@ using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Dashboard.Recording;
 using PoolApi.Threading.Core;
+using PoolApi.Threading.Core.Atomics;
 
 namespace PoolApi.Dashboard.History;
 

@@ -1,3 +1,4 @@
+using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 using PoolApi.Threading.Core.Recording;
 
@@ -95,9 +96,9 @@ internal sealed class AsyncItems(PoolCore core)
             }
             else
             {
-                worker.Ledger.BeginChange();
+                worker.Ledger.BeginChange<ProcessorOps>();
                 worker.Ledger.Ended.Add(outcome);
-                worker.Ledger.EndChange();
+                worker.Ledger.EndChange<ProcessorOps>();
             }
         }
         if (isInHand) ReleaseLocked(worker!, item, now);
@@ -140,9 +141,9 @@ internal sealed class AsyncItems(PoolCore core)
         worker.LastStampIsPrecise = true;
         worker.LastTook = now - ledger.ItemSince;
         item.BusyTicks += worker.LastTook;
-        ledger.BeginChange();
-        ledger.Release(now);
-        ledger.EndChange();
+        ledger.BeginChange<ProcessorOps>();
+        ledger.Release<ProcessorOps>(now);
+        ledger.EndChange<ProcessorOps>();
         if (--item.ActiveRuns == 0 && item.IsListed) _suspended++;
     }
 

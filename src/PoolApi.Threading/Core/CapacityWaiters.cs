@@ -1,5 +1,6 @@
 using System.Diagnostics;
 
+using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core;
 
 /// <summary>Those who wait for room in the queue, first come, first told. Nobody: one read for each item.</summary>

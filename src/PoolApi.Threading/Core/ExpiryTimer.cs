@@ -1,3 +1,4 @@
+using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 
+using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core;
 
 /// <summary>

@@ -24,7 +24,7 @@ namespace PoolApi.Threading.Core;
 /// <para>No code of a caller runs under the gate: what was decided there is carried out after it
 /// (<see cref="DeferredActions"/>).</para>
 /// </remarks>
-internal sealed class PoolCore
+internal sealed class PoolCore : IItemOwner
 {
     private static readonly BatchPolicy TinyItems = new(Most: 64, LeaveForEach: 32);
 
@@ -139,7 +139,7 @@ internal sealed class PoolCore
         WorkItemState was = Claim(item, cancellationToken, options, SubmissionTime(item, options), out bool urgent);
         if (_queue.Reserve(1, out long last) == 0)
         {
-            item.Unclaim(was);
+            item.Unclaim<ProcessorOps>(was);
             if (waits && !_queue.IsClosed) return SubmitResult.QueueFull;
             return _listeners.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, 1);
         }
@@ -147,7 +147,7 @@ internal sealed class PoolCore
         // Read after the reservation, which is a full fence: pairs with Cancel.
         if (!_queue.TryPush(item, item, last, urgent || item.CancelRequested, ref after))
         {
-            item.Unclaim(was);
+            item.Unclaim<ProcessorOps>(was);
             GiveBack(1);
             return _listeners.Refused(SubmitResult.Closed, 1);
         }
@@ -183,7 +183,7 @@ internal sealed class PoolCore
         }
         catch
         {
-            for (int i = 0; i < claimed; i++) items[i].Unclaim(was[i]);
+            for (int i = 0; i < claimed; i++) items[i].Unclaim<ProcessorOps>(was[i]);
             GiveBack(count);
             throw;
         }
@@ -194,7 +194,7 @@ internal sealed class PoolCore
         DeferredActions after = default;
         if (!_queue.TryPush(items[0], items[count - 1], 0, urgent, ref after))
         {
-            for (int i = 0; i < count; i++) items[i].Unclaim(was[i]);
+            for (int i = 0; i < count; i++) items[i].Unclaim<ProcessorOps>(was[i]);
             GiveBack(count);
             result = _listeners.Refused(SubmitResult.Closed, items.Length);
             return 0;
@@ -228,7 +228,7 @@ internal sealed class PoolCore
         _queue.Exit();
         if (!taken)
         {
-            item.Unclaim(was);
+            item.Unclaim<ProcessorOps>(was);
             _listeners.Refused(SubmitResult.Closed, 1);
             return false;
         }
@@ -273,7 +273,7 @@ internal sealed class PoolCore
             worker.IsTimed = limited || item.IsTimed || worker.IsSample() || Instruments.MeasureTimes;
             if (assignment.Callback is null) item.StartedAt = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : _clock.Now);
             // The worker may have read the clock before the item came, and have been held up since: that is no time of the item's.
-            if (item.SubmittedAt > now) worker.Ledger.BeginItemAt(item.SubmittedAt);
+            if (item.SubmittedAt > now) worker.Ledger.BeginItemAt<ProcessorOps>(item.SubmittedAt);
             item.LastWorker = worker;
             _watch.WorkerIsBusy();
             if (limited && assignment.Callback is null) Limit(item);
@@ -338,10 +338,10 @@ internal sealed class PoolCore
             item.EndedAt = now;
             Stop.CountIfInterrupted(item, outcome);
         }
-        ledger.BeginChange();
-        ledger.Release(now);
+        ledger.BeginChange<ProcessorOps>();
+        ledger.Release<ProcessorOps>(now);
         if (mine) ledger.Ended.Add(outcome);
-        ledger.EndChange();
+        ledger.EndChange<ProcessorOps>();
         worker.LastTook = timed ? now - item.StartedAt : 0;
         if (timed) ledger.AddToMean(worker.LastTook);
         // After the release; pairs with the barrier in Pin: either this sees the reason, or who pins sees the release. And before
@@ -386,7 +386,7 @@ internal sealed class PoolCore
             item.LimitRun(_clock.ToTicks(run));
             if (!_limitsRuns) _limitsRuns = true; // published with the item
         }
-        if (cancellationToken.CanBeCanceled) item.Watch(cancellationToken);
+        if (cancellationToken.CanBeCanceled) item.Watch<ProcessorOps>(this, cancellationToken);
         // A limit of its own has to be noted down; and what is not normal has its turn among what workers take next, so it is
         // sorted in at once.
         urgent = ownLimit || options.Priority != WorkPriority.Normal;
@@ -394,6 +394,8 @@ internal sealed class PoolCore
         if (Worker.Current is { } worker) urgent |= NoteCause(item, worker);
         return was;
     }
+
+    void IItemOwner.Unhandled(PoolWorkItem item, Exception error) => _listeners.Unhandled(item, error);
 
     private void GiveBack(int places)
     {

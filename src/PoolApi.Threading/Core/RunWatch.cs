@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;

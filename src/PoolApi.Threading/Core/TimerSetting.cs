@@ -1,3 +1,4 @@
+using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core;
 
 /// <summary>

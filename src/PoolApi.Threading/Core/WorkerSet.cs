@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Collections.Immutable;
+using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;
@@ -156,17 +157,9 @@ internal sealed class WorkerSet
         TimeSpan? next = null;
         foreach (Worker worker in _all)
         {
-            WorkerLedger ledger = worker.Ledger;
-            int version = ledger.BeginRead();
-            bool busy = ledger.Item is not null;
+            LedgerCopy ledger = worker.Ledger.Copy<ProcessorOps>();
+            if (ledger.Item is null || Volatile.Read(ref worker.StuckSince) != 0) continue;
             long since = ledger.ItemSince;
-            if (!ledger.IsUnchanged(version))
-            {
-                // It has just finished with one thing or taken up another; either way it may be busy from now on.
-                next = Sooner(next, StuckAfter);
-                continue;
-            }
-            if (!busy || Volatile.Read(ref worker.StuckSince) != 0) continue;
             TimeSpan left = StuckAfter - _core.Clock.Time.GetElapsedTime(since);
             if (left >= TimeSpan.Zero) next = Sooner(next, left);
             else NoteStuck(worker, since);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;
@@ -9,14 +10,13 @@ internal readonly struct WorkerView
     private readonly Worker _worker;
     private readonly PoolWorkItem? _item;
     private readonly long _since;
-    private readonly int _version; // of the ledger
+    private readonly long _version; // of the ledger
     private readonly long _busyTicks;
 
-    private WorkerView(Worker worker, int version)
+    private WorkerView(Worker worker, in LedgerCopy ledger)
     {
-        WorkerLedger ledger = worker.Ledger;
         _worker = worker;
-        _version = version;
+        _version = ledger.Version;
         _item = ledger.Item;
         _since = ledger.ItemSince;
         _busyTicks = ledger.BusyTicks;
@@ -33,16 +33,7 @@ internal readonly struct WorkerView
     public bool HoldsSynchronousItem =>
         _item is not (null or AsyncPoolWorkItem) && _item.State is not (WorkItemState.Abandoned or WorkItemState.TimedOut);
 
-    public static WorkerView Read(Worker worker)
-    {
-        WorkerLedger ledger = worker.Ledger;
-        while (true)
-        {
-            int version = ledger.BeginRead();
-            var view = new WorkerView(worker, version);
-            if (ledger.IsUnchanged(version)) return view;
-        }
-    }
+    public static WorkerView Read(Worker worker) => new(worker, worker.Ledger.Copy<ProcessorOps>());
 
     /// <summary>Asks the item for its labels: a caller's code, so never under the gate.</summary>
     /// <param name="stuckAfter">How long a worker may be on one item.</param>
@@ -80,7 +71,7 @@ internal readonly struct WorkerView
         {
             var labels = (_item.Kind, _item.Origin, _item.TraceId);
             // Let go of meanwhile, it may have been submitted again, and speak of something else.
-            return _worker.Ledger.IsUnchanged(_version) ? labels : default;
+            return _worker.Ledger.IsUnchanged<ProcessorOps>(_version) ? labels : default;
         }
         catch (Exception)
         {

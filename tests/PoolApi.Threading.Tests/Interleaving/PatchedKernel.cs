@@ -7,7 +7,25 @@ using Microsoft.CodeAnalysis.CSharp;
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>A change of the kernel's source: what stands there, once, and what is put in its place.</summary>
-internal sealed record Patch(string File, string Old, string New);
+internal sealed record Patch(string File, string Old, string New)
+{
+    private const string Mark = " // fault point: ";
+
+    /// <summary>Replaces the one line that ends with a fault point of this name.</summary>
+    public static Patch At(string file, string name, string line) => new(file, $"{Mark}{name}\n", line) { IsLine = true };
+
+    public bool IsLine { get; private init; }
+
+    /// <exception cref="InvalidOperationException">The place is not there, or is there twice.</exception>
+    public string Apply(string source)
+    {
+        int place = source.IndexOf(Old, StringComparison.Ordinal);
+        if (place < 0 || source.IndexOf(Old, place + 1, StringComparison.Ordinal) >= 0)
+            throw new InvalidOperationException($"Not once in {File}: {Old}");
+        int start = IsLine ? source.LastIndexOf('\n', place) + 1 : place;
+        return string.Concat(source.AsSpan(0, start), IsLine ? New + "\n" : New, source.AsSpan(place + Old.Length));
+    }
+}
 
 /// <summary>
 /// The kernel's own source and the explorer's, compiled with a fault planted in it. Not a copy of the kernel that could
@@ -86,11 +104,7 @@ internal static class PatchedKernel
         var sources = new Dictionary<string, string>(unpatched);
         foreach (Patch patch in patches)
         {
-            string source = sources[patch.File];
-            int place = source.IndexOf(patch.Old, StringComparison.Ordinal);
-            if (place < 0 || source.IndexOf(patch.Old, place + 1, StringComparison.Ordinal) >= 0)
-                throw new InvalidOperationException($"Not once in {patch.File}: {patch.Old}");
-            sources[patch.File] = source.Replace(patch.Old, patch.New, StringComparison.Ordinal);
+            sources[patch.File] = patch.Apply(sources[patch.File]);
         }
         foreach (SyntaxTree tree in compilation.SyntaxTrees)
         {

@@ -11,6 +11,9 @@ internal static class PlantedFaults
     private const string Timer = "TimerArming.cs";
     private const string Inbox = "Inbox.cs";
     private const string Gate = "Gate.cs";
+    private const string Worker = "QueueWorker.cs";
+    private const string Token = "TokenWatch.cs";
+    private const string Cancellation = "PoolWorkItem.Cancellation.cs";
     private const string Parker = "Parker.cs";
     private const string Ring = "RecordRing.cs";
     private const string Pool = "QueueWorld.cs"; // what the pool does around the queue
@@ -56,9 +59,13 @@ internal static class PlantedFaults
         ],
         ["what a worker takes out of its local batch is in its hand only after the local batch's gate has opened"] =
         [
-            new(LocalBatches, "                worker.TakeInHand(item, owner, now, isStart: true);\n", ""),
-            new(LocalBatches, "                assignment = new Assignment(item, null, null);\n                return true;\n",
-                "                worker.TakeInHand(item, owner, now, isStart: true);\n                assignment = new Assignment(item, null, null);\n                return true;\n"),
+            Patch.At(LocalBatches, "batch-take", ""),
+            Patch.At(LocalBatches, "batch-taken", "worker.TakeInHand<TOps>(item, owner, now, isStart: true); assignment = new Assignment(item, null, null);"),
+        ],
+        ["what a worker takes out of its local batch has left the batch before it is in the worker's hand"] =
+        [
+            Patch.At(LocalBatches, "batch-take", "worker.LocalBatch.RemoveFirst();"),
+            Patch.At(LocalBatches, "batch-remove", "worker.TakeInHand<TOps>(item, owner, now, isStart: true);"),
         ],
         ["a resumption wakes nobody"] =
         [
@@ -124,7 +131,33 @@ internal static class PlantedFaults
         ],
         ["a reservation goes by the count that somebody else wrote over its own"] =
         [
-            new(Inbox, "(reserved - released);", "(reserved - Volatile.Read(ref _releasedSeen));"),
+            Patch.At(Inbox, "inbox-own-count", "long room = limit - (reserved - TOps.Read(ref _releasedSeen));"),
+        ],
+
+        // --- a worker's ledger ---
+        ["a reader of a ledger does not look whether it was changed meanwhile"] =
+        [
+            Patch.At(Worker, "ledger-reread", "return copy;"),
+        ],
+        ["a ledger does not say that a change has begun"] =
+        [
+            Patch.At(Worker, "ledger-begin", ""),
+            Patch.At(Worker, "ledger-end", "where TOps : struct, IAtomicOps => TOps.Write(ref _version, _version + 2);"),
+        ],
+
+        // --- a submitter's token ---
+        ["a refused item names its pool until its token's callback is over"] =
+        [
+            Patch.At(Cancellation, "unclaim-holder", ""),
+        ],
+        ["a token fires though its submission is over"] =
+        [
+            Patch.At(Token, "watch-is-over", ""),
+        ],
+        ["the end of a submission does not wait for the callback of its token"] =
+        [
+            Patch.At(Token, "watch-end-enter", ""),
+            Patch.At(Token, "watch-end-exit", ""),
         ],
 
         // --- limits on waiting ---

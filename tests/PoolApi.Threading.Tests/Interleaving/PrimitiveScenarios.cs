@@ -12,6 +12,7 @@ internal static class PrimitiveScenarios
         new("parking and unparking", 2, static schedule => new ParkerWorld(schedule)),
         new("three callers and three places", 3, static schedule => new PlacesWorld(schedule)),
         new("four callers and two places", 4, static schedule => new FewPlacesWorld(schedule)),
+        new("a worker changes its ledger while two look", 3, static schedule => new LedgerWorld(schedule)),
     ];
 
     private sealed class GateWorld : World
@@ -90,6 +91,54 @@ internal static class PrimitiveScenarios
             Parker<ScheduledOps>.Unpark(ref _lines.Int(word));
         }
     }
+
+    /// <summary>Items take one tick each, and each begins at ten times its number: whatever is seen of the ledger belongs together.</summary>
+    private sealed class LedgerWorld : World
+    {
+        private const int Items = 4;
+
+        private readonly WorkerLedger _ledger = new();
+        private readonly Schedule _schedule;
+
+        public LedgerWorld(Schedule schedule)
+        {
+            _schedule = schedule;
+            Add("worker", () =>
+            {
+                for (int i = 1; i <= Items; i++)
+                {
+                    _ledger.Take<ScheduledOps>(new ScheduledItem($"item {i}") { Accepted = i }, i * 10);
+                    _ledger.BeginChange<ScheduledOps>();
+                    _ledger.Release<ScheduledOps>((i * 10) + 1);
+                    _ledger.Ended.Add(WorkOutcome.Completed);
+                    _ledger.EndChange<ScheduledOps>();
+                }
+            });
+            for (int reader = 1; reader <= 2; reader++)
+            {
+                Add($"reader {reader}", () =>
+                {
+                    for (int times = 0; times < 3; times++) Look();
+                });
+            }
+        }
+
+        public override void Check()
+        {
+            Look();
+            if (_ledger.Released<ScheduledOps>() != Items) _schedule.Fail($"{_ledger.Released<ScheduledOps>()} of {Items} places were freed");
+        }
+
+        private void Look()
+        {
+            LedgerCopy seen = _ledger.Copy<ScheduledOps>();
+            if (seen.BusyTicks != seen.Ended.Total) _schedule.Fail($"{seen.Ended.Total} ended, busy for {seen.BusyTicks}");
+            if (seen.Item is not ScheduledItem item) return;
+            if (seen.ItemSince != item.Accepted * 10) _schedule.Fail($"{item} since {seen.ItemSince}");
+            if (item.Accepted != seen.Ended.Total + 1) _schedule.Fail($"{item} in hand, and {seen.Ended.Total} ended");
+        }
+    }
+
     /// <summary>Each caller gives back its place before it comes again: nobody may be told that there is none.</summary>
     private sealed class PlacesWorld : World, IReleasedCount
     {

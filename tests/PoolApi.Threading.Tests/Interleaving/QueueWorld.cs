@@ -20,7 +20,7 @@ internal enum Submitted
 /// that is awake all along, because that would hide a lost wake-up. A worker that sleeps while work waits then sleeps for
 /// ever, and the schedule fails.
 /// </remarks>
-internal sealed class QueueWorld : World
+internal sealed class QueueWorld : World, IItemOwner
 {
     private readonly Schedule _schedule;
     private readonly BatchPolicy _batchPolicy; // for each schedule: workers take nothing along, or as much as there is
@@ -42,7 +42,7 @@ internal sealed class QueueWorld : World
         _schedule = schedule;
         _batchPolicy = new BatchPolicy(schedule.Random.Below(3), LeaveForEach: 0);
         _mostPending = capacity + workers + dormant;
-        Queue = new WorkQueue<ScheduledOps>(capacity, limitsWaiting, cores: 1 + schedule.Random.Below(4));
+        Queue = new WorkQueue<ScheduledOps>(capacity, limitsWaiting, cores: 1 + schedule.Random.Below(4), owner: this);
         Queue.Enter();
         DeferredActions after = default;
         Queue.ResizeLocked(workers, ref after);
@@ -117,9 +117,10 @@ internal sealed class QueueWorld : World
 
     // --- what the pool does ---------------------------------------------------------------------------------------------
 
-    public Submitted Submit(ScheduledItem item, WorkPriority priority = WorkPriority.Normal, long expiresAt = long.MaxValue, bool ownLimit = false, int depth = 0)
+    public Submitted Submit(ScheduledItem item, WorkPriority priority = WorkPriority.Normal, long expiresAt = long.MaxValue, bool ownLimit = false, int depth = 0, CancellationToken token = default)
     {
         WorkItemState was = Claim(item, priority, expiresAt, ownLimit);
+        if (token.CanBeCanceled) item.Watch<ScheduledOps>(this, token);
         item.Depth = (byte)depth;
         if (depth > 0) item.Cause = new Cause(item);
         if (Queue.Reserve(1, out long last) == 0)
@@ -180,10 +181,9 @@ internal sealed class QueueWorld : World
 
     public void Cancel(ScheduledItem item)
     {
-        item.CancelOutcome = WorkOutcome.Cancelled;
-        item.CancelRequested = true;
-        ScheduledOps.Fence();
-        if (!ReferenceEquals(item.Holder, Queue)) return;
+        item.NoteAsked(WorkOutcome.Cancelled);
+        item.MarkCancelled<ScheduledOps>(WorkOutcome.Cancelled);
+        if (!ReferenceEquals(item.Holder, this)) return;
         ScheduledOps.Spot();
         DeferredActions after = default;
         Queue.TryRemove(item, WorkOutcome.Cancelled, ref after);
@@ -323,23 +323,34 @@ internal sealed class QueueWorld : World
         {
             Fail($"{item} is {item.State}, and cannot be submitted");
         }
-        if (was == WorkItemState.Ended) item.CancelRequested = false;
+        if (was == WorkItemState.Ended) item.ResetCancellation();
         item.Priority = priority;
         item.ExpiresAt = expiresAt;
         item.ExpiryIndex = ownLimit ? -1 : 0;
         item.Next = null;
-        item.Holder = Queue;
+        item.Holder = this;
         ScheduledOps.Spot();
         return was;
     }
 
     private static void Unclaim(ScheduledItem item, WorkItemState was)
     {
-        item.Holder = null;
-        item.ExpiryIndex = 0;
         ScheduledOps.Spot();
-        item.State = was;
+        item.Unclaim<ScheduledOps>(was);
     }
+
+    bool IItemOwner.TryEndWaiting(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
+    {
+        bool removed = Queue.TryRemove(item, outcome, ref after);
+        // It waits for the push of a claimed item, and gives up after many rounds. Nobody but its own caller can keep the submitter so long.
+        if (!removed && ReferenceEquals(item.Holder, this) && StateOf((ScheduledItem)item) == WorkItemState.Claimed)
+            Fail($"a token's callback gave up waiting for the submitter of {item}");
+        return removed;
+    }
+
+    void IItemOwner.CarryOut(ref DeferredActions after) => CarryOut(ref after);
+
+    void IItemOwner.Unhandled(PoolWorkItem item, Exception error) => Fail($"a callback threw: {error.Message}");
 
     private void Enter(ScheduledItem item)
     {
@@ -457,11 +468,11 @@ internal sealed class QueueWorld : World
     {
         if (ends) item.State = WorkItemState.Ending;
         _isChanging = true;
-        worker.Ledger.BeginChange();
+        worker.Ledger.BeginChange<ScheduledOps>();
         if (ends) worker.Ledger.Ended.Add(WorkOutcome.Completed);
         Leave(item);
-        worker.Ledger.Release(Now);
-        worker.Ledger.EndChange();
+        worker.Ledger.Release<ScheduledOps>(Now);
+        worker.Ledger.EndChange<ScheduledOps>();
         _isChanging = false;
         ScheduledOps.Spot();
     }
@@ -472,6 +483,7 @@ internal sealed class QueueWorld : World
         Leave(item);
         item.Ends++;
         ScheduledOps.Spot();
+        item.EndWatch<ScheduledOps>();
         item.State = WorkItemState.Ended;
         ScheduledOps.Spot();
         item.WhenEnded?.Invoke(item);

@@ -26,6 +26,8 @@ internal static class Scenarios
         new("cancelling what is submitted again", 4, CancellingWhatIsSubmittedAgain),
         new("cancelling one of three that come at once, while the others wait for each other", 4, CancellingOneOfABatch),
         new("cancelling while the queue is stopped", 4, CancellingWhileStopping),
+        new("a token fires while its item is submitted, run or refused", 3, TokenFires),
+        new("a token fires while its item is submitted again without it", 3, TokenOfTheSubmissionBefore),
         new("three priorities, one worker", 2, Priorities),
         new("a high item beside items that wait for it", 4, HighItemThatIsWaitedFor),
         new("an item that is suspended and resumed", 4, Suspended),
@@ -45,6 +47,45 @@ internal static class Scenarios
         new("a worker that is blocked by an item of its own while the queue is stopped", 5, BlockedWhileStopping),
         new("looking at everything while items come", 4, Observing),
     ];
+
+    private static QueueWorld TokenFires(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 1);
+        var cts = new CancellationTokenSource();
+        ScheduledItem[] before = [world.Item("a"), world.Item("b")];
+        ScheduledItem last = world.Item("c");
+        world.AddParty("submitter", () =>
+        {
+            foreach (ScheduledItem item in before) world.Submit(item);
+            if (world.Submit(last, token: cts.Token) != Submitted.Accepted && last.CancelRequested)
+                world.Fail("what the token of a refused submission asked is asked of the next");
+        });
+        world.AddParty("who cancels", () => cts.Cancel(throwOnFirstException: true));
+        return world;
+    }
+
+    private static QueueWorld TokenOfTheSubmissionBefore(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        var cts = new CancellationTokenSource();
+        ScheduledItem item = world.Item("a");
+        int? runsBefore = null;
+        item.WhenEnded = ended =>
+        {
+            if (runsBefore is null)
+            {
+                runsBefore = ended.Runs;
+                world.Submit(ended);
+            }
+            else if (ended.Runs == runsBefore)
+            {
+                world.Fail("the token of the submission before has ended the next");
+            }
+        };
+        world.AddParty("submitter", () => world.Submit(item, token: cts.Token));
+        world.AddParty("who cancels", () => cts.Cancel(throwOnFirstException: true));
+        return world;
+    }
 
     private static QueueWorld OneAfterTheOther(Schedule schedule)
     {

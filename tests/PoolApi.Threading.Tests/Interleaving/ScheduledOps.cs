@@ -48,6 +48,29 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write {NameOf(ref word)} = {value}");
     }
 
+    /// <summary>Others see it at once: the word is not pinned, so it cannot stay in a store buffer.</summary>
+    public static void Write(ref long word, long value)
+    {
+        if (VirtualThread.Current is { } thread)
+        {
+            thread.Schedule.Step(thread);
+            if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write long = {value}");
+        }
+        word = value;
+    }
+
+    /// <inheritdoc cref="Write(ref long, long)"/>
+    public static void Write<T>(ref T? place, T? value)
+        where T : class
+    {
+        if (VirtualThread.Current is { } thread)
+        {
+            thread.Schedule.Step(thread);
+            if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write reference = {value ?? (object)"null"}");
+        }
+        place = value;
+    }
+
     public static int Exchange(ref int word, int value)
     {
         if (Before() is not { } thread) return Swap(ref word, value);
@@ -121,6 +144,32 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
     public static void Fence()
     {
         if (Before() is { } thread && thread.Schedule.IsTracing) thread.Schedule.Trace(thread, "Fence");
+    }
+
+    /// <summary>Nothing: stores become visible in the order of the thread that wrote them.</summary>
+    public static void WriteBarrier() { }
+
+    /// <summary>Nothing: each read takes place where it stands.</summary>
+    public static void ReadBarrier() { }
+
+    public static void EnterLock(object monitor)
+    {
+        if (Before() is not { } thread)
+        {
+            Monitor.Enter(monitor);
+            return;
+        }
+        while (!Monitor.TryEnter(monitor)) thread.Schedule.StepAside(thread);
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, "EnterLock");
+    }
+
+    public static void ExitLock(object monitor)
+    {
+        VirtualThread? thread = Before();
+        Monitor.Exit(monitor);
+        if (thread is null) return;
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, "ExitLock");
+        thread.Schedule.Step(thread);
     }
 
     public static void Pause(int iterations)

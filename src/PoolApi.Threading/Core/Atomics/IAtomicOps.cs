@@ -23,6 +23,13 @@ internal interface IAtomicOps
     /// <summary>A release store: seen by others later, at the latest at this thread's next fence or read-modify-write.</summary>
     static abstract void Write(ref int word, int value);
 
+    /// <summary>A release store.</summary>
+    static abstract void Write(ref long word, long value);
+
+    /// <inheritdoc cref="Write(ref long, long)"/>
+    static abstract void Write<T>(ref T? place, T? value)
+        where T : class;
+
     static abstract int Exchange(ref int word, int value);
 
     static abstract int CompareExchange(ref int word, int value, int comparand);
@@ -39,6 +46,18 @@ internal interface IAtomicOps
 
     /// <summary>Everything written before is seen by others before anything is read after.</summary>
     static abstract void Fence();
+
+    /// <summary>What this thread writes after it is seen by others after what it wrote before.</summary>
+    static abstract void WriteBarrier();
+
+    /// <summary>What this thread reads after it is read after what it read before.</summary>
+    static abstract void ReadBarrier();
+
+    /// <summary>Holds the object's monitor. An interrupt of the thread is put off until the thread next waits.</summary>
+    static abstract void EnterLock(object monitor);
+
+    /// <summary>Lets go of the object's monitor.</summary>
+    static abstract void ExitLock(object monitor);
 
     /// <summary>Does nothing for about as many times 40 ns, to leave a contended cache line alone.</summary>
     static abstract void Pause(int iterations);

@@ -37,6 +37,13 @@ internal readonly struct ProcessorOps : IAtomicOps
     public static void Write(ref int word, int value) => Volatile.Write(ref word, value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write(ref long word, long value) => Volatile.Write(ref word, value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write<T>(ref T? place, T? value)
+        where T : class => Volatile.Write(ref place, value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Exchange(ref int word, int value) => Interlocked.Exchange(ref word, value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -59,6 +66,16 @@ internal readonly struct ProcessorOps : IAtomicOps
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Fence() => Interlocked.MemoryBarrier();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void WriteBarrier() => Volatile.WriteBarrier();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void ReadBarrier() => Volatile.ReadBarrier();
+
+    public static void EnterLock(object monitor) => UninterruptibleLock.Enter(monitor);
+
+    public static void ExitLock(object monitor) => Monitor.Exit(monitor);
 
     public static void Pause(int iterations) => Thread.SpinWait(iterations);
 

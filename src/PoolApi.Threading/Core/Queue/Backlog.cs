@@ -22,7 +22,7 @@ internal struct Backlog<TOps>
     private long _removed;
     private OutcomeCounts _endedUnrun;
 
-    public Backlog(object owner, WorkerRegistry registry)
+    public Backlog(object owner, WorkerRegistry<TOps> registry)
     {
         _owner = owner;
         _batches = new LocalBatches<TOps>(registry);
@@ -166,13 +166,13 @@ internal struct Backlog<TOps>
     {
         item.State = WorkItemState.InFlight;
         assignment = new Assignment(item, null, null);
-        worker.TakeInHand(item, _owner, now, isStart: true);
+        worker.TakeInHand<TOps>(item, _owner, now, isStart: true);
     }
 
     private readonly void ResumeOn(QueueWorker worker, in Resumption resumption, long now, out Assignment assignment)
     {
         assignment = new Assignment(resumption.Item, resumption.Callback, resumption.State);
-        worker.TakeInHand(resumption.Item, _owner, now, isStart: false);
+        worker.TakeInHand<TOps>(resumption.Item, _owner, now, isStart: false);
     }
 
     // --- for stand-ins ------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ internal struct Backlog<TOps>
 
     public void EmptyLocalBatchOf(QueueWorker worker)
     {
-        if (worker.HasBatchGuess) LocalBatches<TOps>.Empty(worker, ref _lanes);
+        if (worker.HasBatchGuess<TOps>()) LocalBatches<TOps>.Empty(worker, ref _lanes);
     }
 
     // --- ending what waits --------------------------------------------------------------------------------------------

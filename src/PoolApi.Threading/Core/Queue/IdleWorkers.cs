@@ -11,14 +11,14 @@ internal struct IdleWorkers<TOps>
     where TOps : struct, IAtomicOps
 {
     private readonly Inbox<TOps> _inbox;
-    private readonly WorkerRegistry _registry;
+    private readonly WorkerRegistry<TOps> _registry;
     private readonly SubmitterFlags<TOps> _flags;
     private readonly int _cores;
     private readonly CacheLines _lines = new(1);
     private SleeperStack _sleepers;
     private QueueWorker? _searcher; // awake and about to look, or spinning
 
-    public IdleWorkers(Inbox<TOps> inbox, WorkerRegistry registry, SubmitterFlags<TOps> flags, int cores)
+    public IdleWorkers(Inbox<TOps> inbox, WorkerRegistry<TOps> registry, SubmitterFlags<TOps> flags, int cores)
     {
         _inbox = inbox;
         _registry = registry;

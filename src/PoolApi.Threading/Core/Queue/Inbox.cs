@@ -45,15 +45,15 @@ internal sealed class Inbox<TOps>
         where TCount : IReleasedCount
     {
         long reserved = TOps.Read(ref _reserved);
-        long released = Volatile.Read(ref _releasedSeen);
+        long released = TOps.Read(ref _releasedSeen);
         bool counted = false;
         while (true)
         {
-            long room = limit - (reserved - released);
+            long room = limit - (reserved - released); // fault point: inbox-own-count
             if (room < wanted && !counted)
             {
                 // Racy: an older count may overwrite a newer one. Then somebody counts once more; this one goes by its own.
-                Volatile.Write(ref _releasedSeen, released = recount.CountReleased());
+                TOps.Write(ref _releasedSeen, released = recount.CountReleased());
                 counted = true;
                 continue;
             }

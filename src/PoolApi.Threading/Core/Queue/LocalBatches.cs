@@ -13,7 +13,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// before it rests; so does everything that looks at what waits. So for all but the order within the same moment a local batch is a
 /// part of the normal lane. Only normal items are carried, and only while nothing else waits.
 /// </remarks>
-internal struct LocalBatches<TOps>(WorkerRegistry registry)
+internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
     where TOps : struct, IAtomicOps
 {
     private long _filled; // batches, ever
@@ -25,7 +25,7 @@ internal struct LocalBatches<TOps>(WorkerRegistry registry)
         {
             foreach (QueueWorker worker in registry.All)
             {
-                if (worker.HasBatchGuess) return true;
+                if (worker.HasBatchGuess<TOps>()) return true;
             }
             return false;
         }
@@ -34,19 +34,19 @@ internal struct LocalBatches<TOps>(WorkerRegistry registry)
     /// <summary>Called by a worker that has nothing in hand, not under the gate: the next item in its local batch, if there is one to be run.</summary>
     public static bool TryTake(QueueWorker worker, object owner, long now, out Assignment assignment)
     {
-        if (worker.HasBatchGuess)
+        if (worker.HasBatchGuess<TOps>())
         {
             Gate<TOps>.Enter(ref worker.BatchGate);
             // One that has waited too long is the queue's to end: Next takes the local batch back.
             if (worker.LocalBatch.First is { } item && item.ExpiresAt > now)
             {
                 item.State = WorkItemState.InFlight;
-                worker.TakeInHand(item, owner, now, isStart: true);
+                worker.TakeInHand<TOps>(item, owner, now, isStart: true); // fault point: batch-take
                 // In this order: who looks without this gate looks into the local batch first, and finds it there or in the hand.
-                Volatile.WriteBarrier();
-                worker.LocalBatch.RemoveFirst();
+                TOps.WriteBarrier();
+                worker.LocalBatch.RemoveFirst(); // fault point: batch-remove
                 Gate<TOps>.Exit(ref worker.BatchGate);
-                assignment = new Assignment(item, null, null);
+                assignment = new Assignment(item, null, null); // fault point: batch-taken
                 return true;
             }
             Gate<TOps>.Exit(ref worker.BatchGate);
@@ -89,7 +89,7 @@ internal struct LocalBatches<TOps>(WorkerRegistry registry)
             QueueWorker? last = null;
             foreach (QueueWorker worker in registry.All)
             {
-                if (worker.HasBatchGuess && (last is null || worker.BatchNumber > last.BatchNumber)) last = worker;
+                if (worker.HasBatchGuess<TOps>() && (last is null || worker.BatchNumber > last.BatchNumber)) last = worker;
             }
             if (last is null) return;
             Empty(last, ref lanes);

@@ -37,15 +37,14 @@ internal class QueueWorker
     internal ref int BatchGate => ref _lines.Int(1);
 
     /// <summary>Whether its local batch holds anything; out of date as soon as it is read, unless its gate is held.</summary>
-    internal bool HasBatchGuess => LocalBatch.HasItemsGuess;
+    internal bool HasBatchGuess<TOps>()
+        where TOps : struct, IAtomicOps => LocalBatch.HasItemsGuess<TOps>();
 
     /// <summary>Under the gate, or that of its local batch: it is about to run an item that waited with the owner, or a continuation of it.</summary>
-    internal void TakeInHand(PoolWorkItem item, object owner, long now, bool isStart)
+    internal void TakeInHand<TOps>(PoolWorkItem item, object owner, long now, bool isStart)
+        where TOps : struct, IAtomicOps
     {
-        Ledger.BeginChange();
-        Ledger.Item = item;
-        Ledger.ItemSince = now;
-        Ledger.EndChange();
+        Ledger.Take<TOps>(item, now);
         item.TakenLocked(owner, isStart);
     }
 }
@@ -55,12 +54,12 @@ internal class QueueWorker
 /// is never half of one moment and half of another, and the worker pays no lock for it.
 /// </summary>
 /// <remarks>
-/// Odd version: a change is under way. The writer: version+1, barrier, change, barrier, version+1. The reader reads the version,
-/// reads, and reads the version again; if it was odd or has changed, once more (<see cref="Core.WorkerView"/>).
+/// Odd version: a change is under way. The writer: version+1, barrier, change, version+1. The reader reads the version,
+/// reads, and reads the version again; if it was odd or has changed, once more (<see cref="Copy"/>).
 /// </remarks>
 internal sealed class WorkerLedger
 {
-    private int _version;
+    private long _version;
 
     internal PoolWorkItem? Item;
     internal long ItemSince;
@@ -73,55 +72,89 @@ internal sealed class WorkerLedger
 #pragma warning restore CS0169, IDE0051
 
     /// <summary>Assignments it has finished with: each freed a place.</summary>
-    public long Released => Volatile.Read(ref _released);
+    public long Released<TOps>()
+        where TOps : struct, IAtomicOps => TOps.Read(ref _released);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void BeginChange()
+    public void BeginChange<TOps>()
+        where TOps : struct, IAtomicOps
     {
-        Volatile.Write(ref _version, _version + 1);
-        Volatile.WriteBarrier(); // the odd version before any of the change; pairs with the ReadBarrier in IsUnchanged
+        TOps.Write(ref _version, _version + 1); // fault point: ledger-begin
+        TOps.WriteBarrier(); // the odd version before any of the change; pairs with the ReadBarrier in IsUnchanged
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void EndChange() => Volatile.Write(ref _version, _version + 1);
+    public void EndChange<TOps>()
+        where TOps : struct, IAtomicOps => TOps.Write(ref _version, _version + 1); // fault point: ledger-end
+
+    /// <summary>It has the item in hand from now on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Take<TOps>(PoolWorkItem item, long now)
+        where TOps : struct, IAtomicOps
+    {
+        BeginChange<TOps>();
+        TOps.Write(ref Item, item);
+        TOps.Write(ref ItemSince, now);
+        EndChange<TOps>();
+    }
 
     /// <summary>What it has in hand, it has only since then. By the worker.</summary>
-    public void BeginItemAt(long since)
+    public void BeginItemAt<TOps>(long since)
+        where TOps : struct, IAtomicOps
     {
-        BeginChange();
-        ItemSince = since;
-        EndChange();
+        BeginChange<TOps>();
+        TOps.Write(ref ItemSince, since);
+        EndChange<TOps>();
     }
 
     /// <summary>Inside a change: it has nothing in hand any more, and a place is free.</summary>
-    public void Release(long now)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Release<TOps>(long now)
+        where TOps : struct, IAtomicOps
     {
-        BusyTicks += now - ItemSince;
-        Item = null;
-        Volatile.Write(ref _released, _released + 1);
+        TOps.Write(ref BusyTicks, BusyTicks + now - ItemSince);
+        TOps.Write(ref Item, null);
+        TOps.Write(ref _released, _released + 1);
     }
 
     /// <summary>Goes on with each change; out of date as soon as it is read.</summary>
-    public int VersionGuess => Volatile.Read(ref _version);
+    public long VersionGuess => Volatile.Read(ref _version);
 
     /// <summary>Takes note of a run time. Outside the sequence lock: an estimate is made of it, and no sum.</summary>
     public void AddToMean(long ticks) => MeanTicks += (ticks - MeanTicks) / (MeanTicks == 0 ? 1 : 16);
 
-    /// <summary>The version to read under; waits for the few instructions of a change under way.</summary>
-    public int BeginRead()
+    /// <summary>All of it as it was at one moment. Waits for the few instructions of a change under way.</summary>
+    public LedgerCopy Copy<TOps>()
+        where TOps : struct, IAtomicOps
     {
-        var spin = default(SpinWait);
-        int version;
-        while (((version = Volatile.Read(ref _version)) & 1) != 0) spin.SpinOnce(sleep1Threshold: -1);
-        return version;
+        for (int looks = 0; ; looks++)
+        {
+            long version = TOps.Read(ref _version);
+            if ((version & 1) == 0)
+            {
+                var copy = new LedgerCopy(version, TOps.Read(ref Item), TOps.Read(ref ItemSince), TOps.Read(ref BusyTicks), Ended);
+                if (IsUnchanged<TOps>(version)) return copy; // fault point: ledger-reread
+            }
+            if (looks < 10) TOps.Pause(1);
+            else TOps.Yield();
+        }
     }
 
-    public bool IsUnchanged(int version)
+    public bool IsUnchanged<TOps>(long version)
+        where TOps : struct, IAtomicOps
     {
-        Volatile.ReadBarrier();
-        return Volatile.Read(ref _version) == version;
+        TOps.ReadBarrier();
+        return TOps.Read(ref _version) == version;
     }
 }
+
+/// <summary>A worker's ledger as it was at one moment.</summary>
+/// <param name="Version">The ledger's version then.</param>
+/// <param name="Item">What the worker had in hand.</param>
+/// <param name="ItemSince">Since when.</param>
+/// <param name="BusyTicks">How long it had been busy before.</param>
+/// <param name="Ended">What had ended on it.</param>
+internal readonly record struct LedgerCopy(long Version, PoolWorkItem? Item, long ItemSince, long BusyTicks, OutcomeCounts Ended);
 
 /// <summary>How many ended how.</summary>
 [InlineArray(Count)]

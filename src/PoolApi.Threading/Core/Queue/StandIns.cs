@@ -1,3 +1,5 @@
+using PoolApi.Threading.Core.Atomics;
+
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
@@ -8,7 +10,8 @@ namespace PoolApi.Threading.Core.Queue;
 /// none would be left for a second link, and no chain would end. So half of the stand-ins (rounded up) may run what is one
 /// deep, half of the rest what is two deep or less, and so on; until nothing has moved for a while.
 /// </remarks>
-internal struct StandIns(WorkerRegistry registry)
+internal struct StandIns<TOps>(WorkerRegistry<TOps> registry)
+    where TOps : struct, IAtomicOps
 {
     private SleeperStack _resting;
 

@@ -1,3 +1,5 @@
+using PoolApi.Threading.Core.Atomics;
+
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
@@ -17,7 +19,8 @@ internal struct WorkItemList
     }
 
     /// <summary>For who does not hold what guards the list.</summary>
-    public bool HasItemsGuess => Volatile.Read(ref _first) is not null;
+    public bool HasItemsGuess<TOps>()
+        where TOps : struct, IAtomicOps => TOps.Read(ref _first) is not null;
 
     public int Count { get; private set; }
 

@@ -5,7 +5,7 @@ namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
 /// The queue as others use it: submitting, taking, ending what waits, closing. It has the gate, and puts together what is
-/// guarded by it: what waits (<see cref="Backlog{TOps}"/>), who there is (<see cref="WorkerRegistry"/>), who sleeps
+/// guarded by it: what waits (<see cref="Backlog{TOps}"/>), who there is (<see cref="WorkerRegistry{TOps}"/>), who sleeps
 /// (<see cref="IdleWorkers{TOps}"/>), until when the timer is set (<see cref="TimerArming{TOps}"/>). The protocol, and why no
 /// wake-up and no item is lost, stands in README.md beside this file.
 /// </summary>
@@ -25,7 +25,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     private readonly CacheLines _lines = new(1);
     private readonly Inbox<TOps> _inbox = new();
-    private readonly WorkerRegistry _registry = new();
+    private readonly WorkerRegistry<TOps> _registry = new();
     private readonly SubmitterFlags<TOps> _flags = new();
     private readonly int _capacity;
     private readonly object _owner; // what items that wait here name as their holder
@@ -34,7 +34,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private Backlog<TOps> _backlog;
     private IdleWorkers<TOps> _idle;
     private TimerArming<TOps> _timer;
-    private StandIns _standIns;
+    private StandIns<TOps> _standIns;
     private bool _isLookSet;
     private bool _isDismissalSet;
 
@@ -45,7 +45,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         _backlog = new Backlog<TOps>(_owner, _registry);
         _idle = new IdleWorkers<TOps>(_inbox, _registry, _flags, cores);
         _timer = new TimerArming<TOps>(_flags, limitsWaiting);
-        _standIns = new StandIns(_registry);
+        _standIns = new StandIns<TOps>(_registry);
     }
 
     /// <summary>Closed, Stopping or Stopped as far as workers go; only forward. Guarded by the gate.</summary>

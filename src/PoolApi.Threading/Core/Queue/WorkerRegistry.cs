@@ -1,3 +1,5 @@
+using PoolApi.Threading.Core.Atomics;
+
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
@@ -5,17 +7,18 @@ namespace PoolApi.Threading.Core.Queue;
 /// under the gate, rarely; read by anybody.
 /// </summary>
 /// <remarks>A class of its own, so that what submitters read of it is not on a line that each taking writes.</remarks>
-internal sealed class WorkerRegistry
+internal sealed class WorkerRegistry<TOps>
+    where TOps : struct, IAtomicOps
 {
     private QueueWorker[] _all = []; // replaced, never changed
-    private int _live;
+    private long _live;
     private int _standIns;
 
     /// <summary>Whoever was ever added. One that has left keeps its ledger, and may be added again.</summary>
-    public ReadOnlySpan<QueueWorker> All => Volatile.Read(ref _all);
+    public ReadOnlySpan<QueueWorker> All => TOps.Read(ref _all!)!;
 
     /// <summary>Workers whose loop has not ended, stand-ins included.</summary>
-    public int Live => Volatile.Read(ref _live);
+    public int Live => (int)TOps.Read(ref _live);
 
     /// <summary>Of these, the ones that run only what blocked workers wait for.</summary>
     public int StandIns => _standIns;
@@ -31,7 +34,7 @@ internal sealed class WorkerRegistry
         get
         {
             long sum = 0;
-            foreach (QueueWorker worker in All) sum += worker.Ledger.Released;
+            foreach (QueueWorker worker in All) sum += worker.Ledger.Released<TOps>();
             return sum;
         }
     }
@@ -43,7 +46,7 @@ internal sealed class WorkerRegistry
         {
             foreach (QueueWorker worker in All)
             {
-                if (Volatile.Read(ref worker.Ledger.Item) is not { } item) continue;
+                if (TOps.Read(ref worker.Ledger.Item) is not { } item) continue;
                 // A continuation left over from an abandoned item is nothing to wait for; code of an item that has timed out is.
                 if (item is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;
                 if (item.State == WorkItemState.TimedOut) return true;
@@ -59,7 +62,7 @@ internal sealed class WorkerRegistry
         {
             foreach (QueueWorker worker in All)
             {
-                if (worker.IsLive && !(worker.IsStandIn && worker.Sleeps) && Volatile.Read(ref worker.Ledger.Item) is null) return false;
+                if (worker.IsLive && !(worker.IsStandIn && worker.Sleeps) && TOps.Read(ref worker.Ledger.Item) is null) return false;
             }
             return true;
         }
@@ -73,8 +76,8 @@ internal sealed class WorkerRegistry
         worker.StandInDepth = 0;
         if (asStandIn) _standIns++;
         worker.HasLooked = false;
-        if (Array.IndexOf(_all, worker) < 0) Volatile.Write(ref _all, [.. _all, worker]);
-        Volatile.Write(ref _live, _live + 1);
+        if (Array.IndexOf(_all, worker) < 0) TOps.Write(ref _all!, [.. _all, worker]);
+        TOps.Write(ref _live, _live + 1);
     }
 
     public void Remove(QueueWorker worker)
@@ -82,6 +85,6 @@ internal sealed class WorkerRegistry
         worker.IsLive = false;
         if (worker.IsStandIn) _standIns--;
         worker.IsStandIn = false;
-        Volatile.Write(ref _live, _live - 1);
+        TOps.Write(ref _live, _live - 1);
     }
 }

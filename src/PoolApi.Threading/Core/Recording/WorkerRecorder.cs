@@ -1,3 +1,4 @@
+using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 using Ring = PoolApi.Threading.Core.Recording.RecordRing<PoolApi.Threading.Core.Atomics.ProcessorOps, PoolApi.Threading.Core.Recording.ArraySlots<PoolApi.Threading.Core.Recording.ItemRecord>, PoolApi.Threading.Core.Recording.ItemRecord>;
 
@@ -26,10 +27,10 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
     /// <summary>The worker has been to the gate. An item, if it is to run one, has not started.</summary>
     public void AtGate(PoolWorkItem? next, long now)
     {
-        if (ledger.Released != _recorded)
+        if (ledger.Released<ProcessorOps>() != _recorded)
         {
             if (next is not null && now - _runSince < _longestRun) return;
-            EndRun(now, ledger.Released, ledger.BusyTicks);
+            EndRun(now, ledger.Released<ProcessorOps>(), ledger.BusyTicks);
         }
         if (next is null) return;
         _runSince = now;
@@ -115,10 +116,10 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
     {
         long held = record.Ended - ledger.ItemSince;
         // What was released before this item belongs to the run before it.
-        if (ledger.Released - 1 > _recorded) EndRun(record.Started, ledger.Released - 1, ledger.BusyTicks - held);
+        if (ledger.Released<ProcessorOps>() - 1 > _recorded) EndRun(record.Started, ledger.Released<ProcessorOps>() - 1, ledger.BusyTicks - held);
         Ring ring = _ring ?? MakeRing();
         ring.Write(record);
-        _recorded = ledger.Released;
+        _recorded = ledger.Released<ProcessorOps>();
         _busy = ledger.BusyTicks;
     }
 

@@ -1,4 +1,4 @@
-namespace PoolApi.Threading.Core;
+namespace PoolApi.Threading.Core.Atomics;
 
 /// <summary>
 /// Holds a monitor, as <see langword="lock"/> does, but is not turned away by a <see cref="Thread.Interrupt"/>: that is
@@ -9,6 +9,15 @@ internal readonly ref struct UninterruptibleLock : IDisposable
     private readonly object _monitor;
 
     public UninterruptibleLock(object monitor)
+    {
+        Enter(monitor);
+        _monitor = monitor;
+    }
+
+    public void Dispose() => Monitor.Exit(_monitor);
+
+    /// <summary>For who lets go of the monitor himself.</summary>
+    public static void Enter(object monitor)
     {
         bool interrupted = false;
         while (true)
@@ -23,9 +32,6 @@ internal readonly ref struct UninterruptibleLock : IDisposable
                 interrupted = true;
             }
         }
-        _monitor = monitor;
         if (interrupted) Thread.CurrentThread.Interrupt();
     }
-
-    public void Dispose() => Monitor.Exit(_monitor);
 }
