@@ -17,7 +17,7 @@ public class AdmissionTests
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate, new() { ["Pool:QueueCapacity"] = "1" });
         Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task<string> waiting = app.Client.GetStringAsync("/", TestApp.Token);
         await app.UntilQueued(1);
 
@@ -42,7 +42,7 @@ public class AdmissionTests
             app.MapPost("/", () => gate.Pass()).RunOnPool(configure: static o => o.MaxQueueTime = TimeSpan.FromMilliseconds(50));
         });
         Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         using HttpResponseMessage expired = await app.Client.PostAsync(Root, new StringContent("body"), TestApp.Token);
         await AssertProblem(expired, "expired");
         Assert.NotNull(expired.Headers.RetryAfter);
@@ -65,7 +65,7 @@ public class AdmissionTests
             }).RunOnPool(),
             kestrel: true);
         Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         using (RawConnection client = await app.ConnectAsync())
         {
             await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
@@ -73,7 +73,7 @@ public class AdmissionTests
         }
         await app.UntilQueued(0);
         Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.Withdrawn]);
-        await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
+        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
         gate.Open();
         Assert.Equal("passed", await running);
         Assert.Equal(1, runs);
@@ -105,7 +105,7 @@ public class AdmissionTests
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate, new() { ["Shutdown:MaxRequests"] = "3", ["Pool:QueueCapacity"] = "1" });
         Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task<string> waiting = app.Client.GetStringAsync("/", TestApp.Token);
         await app.UntilQueued(1);
         for (int i = 0; i < 5; i++)

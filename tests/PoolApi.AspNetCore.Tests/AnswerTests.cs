@@ -27,7 +27,7 @@ public class AnswerTests
         using RawConnection idle = await app.ConnectAsync();
         await idle.SendAsync($"POST /?length={Length} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n");
         await idle.SendAsync(new byte[5_000_000]);
-        await TestApp.Until(() => app.PoolContext().Answers.Used == Length, "the answer is held");
+        await Patience.UntilAsync(() => app.PoolContext().Answers.Used == Length, "the answer is held");
 
         using HttpResponseMessage refused = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
@@ -36,10 +36,10 @@ public class AnswerTests
         using HttpResponseMessage other = await app.Client.PostAsync("/short", null, TestApp.Token);
         Assert.Equal("short", await other.Content.ReadAsStringAsync(TestApp.Token));
 
-        await TestApp.Until(() => app.PoolContext().Answers.Used == 0, "the client is cut");
+        await Patience.UntilAsync(() => app.PoolContext().Answers.Used == 0, "the client is cut");
         using HttpResponseMessage read = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
         Assert.Equal(Length, (await read.Content.ReadAsByteArrayAsync(TestApp.Token)).Length);
-        await TestApp.Until(() => app.PoolContext().Answers.Used == 0, "it is over");
+        await Patience.UntilAsync(() => app.PoolContext().Answers.Used == 0, "it is over");
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public class AnswerTests
         await released.Task.WaitAsync(TestApp.Token);
 
         Assert.Equal(0, app.PoolContext().Bodies.Used);
-        await TestApp.Until(
+        await Patience.UntilAsync(
             () =>
             {
                 GC.Collect();

@@ -70,7 +70,7 @@ public class BodyTests
             slow.Add(await app.ConnectAsync());
             await slow[^1].SendAsync("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nab");
             long atLeast = i * 64 * 1024;
-            await TestApp.Until(() => app.PoolContext().Bodies.Used >= atLeast, $"{i} bodies begun");
+            await Patience.UntilAsync(() => app.PoolContext().Bodies.Used >= atLeast, $"{i} bodies begun");
         }
 
         // Eight megabytes are announced and two may be held; what is taken is what has come, in steps of 64 KiB.
@@ -80,7 +80,7 @@ public class BodyTests
         Assert.Equal("1000000", await response.Content.ReadAsStringAsync(TestApp.Token));
 
         foreach (RawConnection connection in slow) connection.Reset();
-        await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "everything given back");
+        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "everything given back");
     }
 
     [Theory]
@@ -181,7 +181,7 @@ public class BodyTests
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => gate.Pass()).RunOnPool(), Settings, kestrel: true);
         Task<HttpResponseMessage> running = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Assert.Equal(0, app.PoolContext().Bodies.Used); // what runs does not count
         Task<HttpResponseMessage> first = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
         Task<HttpResponseMessage> second = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
@@ -213,9 +213,9 @@ public class BodyTests
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\n" + rest);
-        await TestApp.Until(() => app.PoolContext().Bodies.Used > 0, "the body is being read");
+        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used > 0, "the body is being read");
         client.Reset();
-        await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
+        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
         Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
     }
 
@@ -265,7 +265,7 @@ public class BodyTests
         client.EndSending();
         string answer = await client.ReadToEndAsync();
         Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 400", StringComparison.Ordinal), answer);
-        await TestApp.Until(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
+        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
         Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
         Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
     }
@@ -351,7 +351,7 @@ public class BodyTests
             app => app.MapPost("/", () => gate.Pass()).RunOnPool(), settings,
             b => b.Services.Configure<PoolOptions>("cpu", o => o.Quota = why == "quota" ? one.Limiter : null), kestrel: true);
         var held = new List<Task<HttpResponseMessage>> { app.Client.SendAsync(Post(0, false), TestApp.Token) };
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         int[] waiting = why switch { "budget" => [Limit, Limit], "queue" => [1], _ => [] };
         held.AddRange(waiting.Select(length => app.Client.SendAsync(Post(length, false), TestApp.Token)));
         await app.UntilQueued(held.Count - 1);

@@ -92,7 +92,7 @@ public sealed class BuilderTests
             pool: false);
         Assert.Equal(Timeout.InfiniteTimeSpan, app.PoolContext().MaxQueueTime);
         Task<string> held = app.Client.GetStringAsync("/held", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         using HttpResponseMessage expired = await app.Client.GetAsync(new Uri("/own", UriKind.Relative), TestApp.Token);
         Assert.Contains("waited for 0.02 s", await expired.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
         gate.Open();

@@ -36,7 +36,7 @@ public class ControllerTests
         await using TestApp app = await StartAsync(steps, new() { ["Pool:QueueCapacity"] = "1" });
         using Gate held = SampleController.Held = gate;
         Task<string> running = app.Client.GetStringAsync("/sample/held", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task<string> waiting = app.Client.GetStringAsync("/sample/held", TestApp.Token);
         await app.UntilQueued(1);
 

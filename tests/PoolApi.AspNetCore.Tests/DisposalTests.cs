@@ -84,10 +84,10 @@ public sealed class DisposalTests
         FixedThreadPool pool = app.Services.GetRequiredService<FixedThreadPool>();
         Task<string> running = pool.RunAsync(() => gate.Pass()).AsTask();
         Task<string> waiting = pool.RunAsync(static () => "waited").AsTask();
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
 
         ValueTask disposal = app.DisposeAsync();
-        await TestApp.Until(() => pool.IsClosed, "the pool is closed");
+        await Patience.UntilAsync(() => pool.IsClosed, "the pool is closed");
         gate.Open();
         await disposal;
 

@@ -68,7 +68,7 @@ public sealed class EndpointOptionsTests
         using HttpResponseMessage ran = await app.Client.GetAsync(Root, TestApp.Token);
         Assert.Equal((418, "too slow"), ((int)ran.StatusCode, await ran.Content.ReadAsStringAsync(TestApp.Token)));
         Task<HttpResponseMessage> blocking = app.Client.GetAsync(new Uri("/blocks", UriKind.Relative), TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         for (int i = 0; i < 50; i++)
         {
             using HttpResponseMessage waited = await app.Client.GetAsync(Root, TestApp.Token);
@@ -93,7 +93,7 @@ public sealed class EndpointOptionsTests
             }).RunOnPool(),
             new() { ["Shutdown:Drain"] = "00:00:00.010" }, kestrel: true);
         Task<HttpResponseMessage> running = app.Client.GetAsync(Root, TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task stop = app.App.StopAsync(TestApp.Token);
         using HttpResponseMessage answer = await running;
         await AdmissionTests.AssertProblem(answer, "state-unknown");
@@ -120,7 +120,7 @@ public sealed class EndpointOptionsTests
             await waits.Task.WaitAsync(TestApp.Token);
         }
         await told.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token);
-        await TestApp.Until(() => app.Pool.GetSnapshot().Counts.Values.Sum() == app.Pool.GetSnapshot().Accepted, "everything has ended");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts.Values.Sum() == app.Pool.GetSnapshot().Accepted, "everything has ended");
         Assert.Equal(0, app.Pool.GetSnapshot().Counts[WorkOutcome.Completed]);
     }
 
@@ -198,7 +198,7 @@ public sealed class EndpointOptionsTests
             app.MapGet("/high", static () => "").RunOnPool(configure: static o => (o.Priority, o.Kind) = (WorkPriority.High, "urgent"));
         });
         Task<string> blocking = app.Client.GetStringAsync("/blocks", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         using HttpResponseMessage expired = await app.Client.GetAsync(new Uri("/short", UriKind.Relative), TestApp.Token);
         await AdmissionTests.AssertProblem(expired, "expired");
         Assert.Contains("0.02 s", await expired.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);

@@ -82,7 +82,7 @@ public class EventStreamWriterTests
             kestrel: true);
         using RawConnection connection = await app.ConnectAsync();
         await connection.SendAsync("GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
-        await TestApp.Until(() => socket is not null && Limit(socket) == 40_000, "a limit");
+        await Patience.UntilAsync(() => socket is not null && Limit(socket) == 40_000, "a limit");
         Assert.NotEqual(0, socket!.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive));
         events.Writer.Complete();
         await connection.ReadResponseAsync();

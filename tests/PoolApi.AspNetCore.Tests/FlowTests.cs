@@ -99,14 +99,14 @@ public class FlowTests
             new() { ["Pool:Workers"] = "2" },
             kestrel: true);
         Task<string> beside = app.Client.GetStringAsync("/works", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         for (int i = 0; i < 20; i++)
         {
             using HttpResponseMessage failed = await app.Client.GetAsync(new Uri("/throws", UriKind.Relative), TestApp.Token);
             Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
         }
         Task<string> behind = app.Client.GetStringAsync("/works", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         gate.Open();
         Assert.Equal(["passed", "passed"], await Task.WhenAll(beside, behind));
         PoolSnapshot snapshot = app.Pool.GetSnapshot();
@@ -133,7 +133,7 @@ public class FlowTests
             await came.Task.WaitAsync(TestApp.Token);
         }
         await cancelled.Task.WaitAsync(TestApp.Token);
-        await TestApp.Until(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled] == 1, "counted as cancelled");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled] == 1, "counted as cancelled");
     }
 
     [Fact]

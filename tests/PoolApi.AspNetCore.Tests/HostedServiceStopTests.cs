@@ -50,10 +50,10 @@ public class HostedServiceStopTests
             }).RunOnPool();
         });
         Task<string> running = app.Client.GetStringAsync("/slow", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
 
         Task stop = app.App.StopAsync(TestApp.Token);
-        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        await Patience.UntilAsync(() => app.Shutdown.State == ShutdownState.Draining, "draining");
 
         using (HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token))
             await AdmissionTests.AssertProblem(refused, "draining");

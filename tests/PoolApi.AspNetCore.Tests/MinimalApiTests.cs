@@ -60,7 +60,7 @@ public class MinimalApiTests
             app.MapGet("/runs", () => "ran").RunOnPool();
         });
         Task<string> waiting = app.Client.GetStringAsync("/waits", TestApp.Token);
-        await TestApp.Until(() => app.Pool.GetSnapshot().Suspended == 1, "the handler awaits");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Suspended == 1, "the handler awaits");
         Assert.Equal("ran", await app.Client.GetStringAsync("/runs", TestApp.Token));
         answer.SetResult("came");
         Assert.Equal("came", await waiting);
@@ -160,7 +160,7 @@ public class MinimalApiTests
                 {
                     object? first = await next(invocation);
                     ValueTask<object?> second = next(invocation);
-                    await gate.Arrival();
+                    await gate.NextArrivalAsync();
                     Assert.False(second.IsCompleted);
                     gate.Open();
                     return $"{first}, {await second}";
@@ -201,7 +201,7 @@ public class MinimalApiTests
             app.MapGet("/quick", () => "quick").RunOnPool();
         });
         Task<string> slow = app.Client.GetStringAsync("/slow", TestApp.Token);
-        await TestApp.Until(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1, "the handler returned");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1, "the handler returned");
         Assert.Equal("quick", await app.Client.GetStringAsync("/quick", TestApp.Token));
         release.SetResult();
         Assert.Equal("slow", await slow);

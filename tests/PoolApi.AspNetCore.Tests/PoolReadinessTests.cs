@@ -23,13 +23,13 @@ public sealed class PoolReadinessTests
         Assert.Equal((200, "healthy"), await StatusAsync(app));
 
         Task<string> one = app.Client.GetStringAsync("/first", TestApp.Token);
-        await first.Arrival();
+        await first.NextArrivalAsync();
         await UntilAsync(app, 200, "degraded");
         Assert.Equal("1 of 2 workers of the pool 'cpu' are stuck", await ReasonAsync(app));
         Assert.Empty(app.Log.With("Not ready"));
 
         Task<string> two = app.Client.GetStringAsync("/second", TestApp.Token);
-        await second.Arrival();
+        await second.NextArrivalAsync();
         await UntilAsync(app, 503, "unhealthy");
         Assert.Equal("all 2 workers of the pool 'cpu' are stuck", await ReasonAsync(app));
         Assert.Contains("all 2 workers of the pool 'cpu' are stuck", Assert.Single(app.Log.With("Not ready")), StringComparison.Ordinal);
@@ -69,7 +69,7 @@ public sealed class PoolReadinessTests
             new() { ["Pool:Workers"] = "2", ["Pool:StuckAfter"] = "00:00:00.001" },
             static builder => builder.Services.AddFixedThreadPool("io").FromSection("Io"));
         Task<string> one = app.Client.GetStringAsync("/", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         await UntilAsync(app, 200, "degraded");
         _ = app.App.Services.GetRequiredKeyedService<FixedThreadPool>("io").CloseAsync();
 
@@ -93,11 +93,8 @@ public sealed class PoolReadinessTests
         Assert.Equal("", (string)body["checks"]!["pool-workers"]!);
     }
 
-    private static async Task UntilAsync(TestApp app, int status, string word)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (await StatusAsync(app) != (status, word)) await Task.Delay(2, patience.Token);
-    }
+    private static Task UntilAsync(TestApp app, int status, string word) =>
+        Patience.UntilAsync(async () => await StatusAsync(app) == (status, word), $"{status} {word}");
 
     private static async Task<(int, string)> StatusAsync(TestApp app)
     {

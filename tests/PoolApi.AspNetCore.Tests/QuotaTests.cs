@@ -30,7 +30,7 @@ public sealed class QuotaTests : IDisposable
             new() { ["Pool:Workers"] = "2" },
             kestrel: true);
         Task<HttpResponseMessage> running = AskAsync(app, "greedy");
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
 
         using HttpResponseMessage refused = await AskAsync(app, "greedy");
         await AssertQuota(refused);
@@ -57,7 +57,7 @@ public sealed class QuotaTests : IDisposable
         using var gate = new Gate();
         await using TestApp app = await StartAsync(app => app.MapGet("/", () => gate.Pass()).RunOnPool());
         Task<HttpResponseMessage> running = AskAsync(app, "first");
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task<HttpResponseMessage> waiting = AskAsync(app, "second");
         await app.UntilQueued(1);
         using HttpResponseMessage refused = await AskAsync(app, "second");
@@ -154,7 +154,7 @@ public sealed class QuotaTests : IDisposable
             }).RunOnPool(),
             kestrel: true);
         using HttpResponseMessage begun = await app.Client.GetAsync(Root, HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);
         await AssertQuota(refused);
         gate.Open();
@@ -168,7 +168,7 @@ public sealed class QuotaTests : IDisposable
         await using TestApp app = await StartAsync(
             app => app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool(), kestrel: true);
         Task<HttpResponseMessage> running = AskAsync(app, "other");
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         using (RawConnection client = await app.ConnectAsync())
         {
             await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -188,7 +188,7 @@ public sealed class QuotaTests : IDisposable
         await using TestApp app = await StartAsync(
             app => app.MapMethods("/", ["GET", "POST"], () => gate.Pass()).RunOnPool(), new() { ["Pool:QueueCapacity"] = "1" });
         Task<HttpResponseMessage> running = AskAsync(app, "first");
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task<HttpResponseMessage> waiting = AskAsync(app, "second");
         await app.UntilQueued(1);
         for (int i = 0; i < 3; i++)
@@ -209,9 +209,9 @@ public sealed class QuotaTests : IDisposable
         using var gate = new Gate();
         await using TestApp app = await StartAsync(app => app.MapGet("/", () => gate.Pass()).RunOnPool());
         Task<HttpResponseMessage> running = AskAsync(app, "greedy");
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task stop = app.App.StopAsync(TestApp.Token);
-        await TestApp.Until(() => app.Shutdown.IsClosed, "closed");
+        await Patience.UntilAsync(() => app.Shutdown.IsClosed, "closed");
         using HttpResponseMessage refused = await AskAsync(app, "greedy");
         await AdmissionTests.AssertProblem(refused, "draining");
         gate.Open();
@@ -308,7 +308,7 @@ public sealed class QuotaTests : IDisposable
     private Task UntilFree(TestApp app)
     {
         var nobody = new DefaultHttpContext { RequestServices = app.App.Services };
-        return TestApp.Until(() => _oneEach.GetStatistics(nobody) is null or { CurrentAvailablePermits: 1 }, "the share is given back");
+        return Patience.UntilAsync(() => _oneEach.GetStatistics(nobody) is null or { CurrentAvailablePermits: 1 }, "the share is given back");
     }
 
     /// <summary>Counts refusals for the quota. Those of all pools of the process, but no other tests refuse for that.</summary>

@@ -214,7 +214,7 @@ public sealed class RefusalTests
                 pool: false);
             var held = new Task<string>[2];
             held[0] = app.Client.GetStringAsync("/held", TestApp.Token);
-            await gate.Arrival();
+            await gate.NextArrivalAsync();
             held[1] = app.Client.GetStringAsync("/held", TestApp.Token);
             await app.UntilQueued(1);
             return new FullApp(app, gate, held);

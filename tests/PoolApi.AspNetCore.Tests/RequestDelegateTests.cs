@@ -32,7 +32,7 @@ public class RequestDelegateTests
             app => app.MapGet("/", context => context.Response.WriteAsync(gate.Pass(), TestApp.Token)).RunOnPool(),
             new() { ["Pool:QueueCapacity"] = "1" });
         Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task<string> waiting = app.Client.GetStringAsync("/", TestApp.Token);
         await app.UntilQueued(1);
         using HttpResponseMessage refused = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
@@ -58,7 +58,7 @@ public class RequestDelegateTests
             kestrel: true);
         using HttpResponseMessage response = await app.Client.GetAsync(
             new Uri("/", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         await app.App.StopAsync(TestApp.Token);
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => response.Content.ReadAsStringAsync(TestApp.Token));
         Assert.DoesNotContain(app.Log.Lines, l => l.Text.Contains("has already started", StringComparison.Ordinal));

@@ -289,7 +289,7 @@ public sealed class RunTimeoutTests
         using HttpResponseMessage refused = await app.Client.GetAsync(new Uri("/ping", UriKind.Relative), TestApp.Token);
         Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
         gate.Open();
-        await TestApp.Until(() => limiter.GetStatistics(new DefaultHttpContext())!.CurrentAvailablePermits == 1, "the quota is given back");
+        await Patience.UntilAsync(() => limiter.GetStatistics(new DefaultHttpContext())!.CurrentAvailablePermits == 1, "the quota is given back");
         Assert.Equal("pong", await app.Client.GetStringAsync("/ping", TestApp.Token));
     }
 
@@ -327,7 +327,7 @@ public sealed class RunTimeoutTests
         using HttpResponseMessage timedOut = await app.Client.GetAsync(new Uri("/synchronous", UriKind.Relative), TestApp.Token);
         Assert.Equal(HttpStatusCode.GatewayTimeout, timedOut.StatusCode);
         Task stop = app.App.StopAsync(TestApp.Token);
-        await TestApp.Until(() => app.Shutdown.IsClosed, "the stop has begun");
+        await Patience.UntilAsync(() => app.Shutdown.IsClosed, "the stop has begun");
         Assert.False(stop.IsCompleted);
         late.Gate.Open();
         await stop;
@@ -423,7 +423,7 @@ public sealed class RunTimeoutTests
             new() { ["Shutdown:Drain"] = "00:00:00.050", ["Shutdown:Cancel"] = "00:00:00.050" },
             kestrel: true);
         Task<HttpResponseMessage> request = app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         if (isLimited) await request;
 
         await app.App.StopAsync(TestApp.Token);

@@ -59,7 +59,7 @@ public sealed class SpanTests
         using var leave = new SemaphoreSlim(0);
         await using TestApp app = await StartAsync(leave);
         Task<string> blocks = app.Client.GetStringAsync("/blocks", TestApp.Token);
-        await TestApp.Until(() => app.Pool.GetSnapshot().InFlight == 1, "the worker is taken");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().InFlight == 1, "the worker is taken");
 
         await Assert.ThrowsAsync<HttpRequestException>(() => GetAsync(app, "/expires"));
 
@@ -105,7 +105,7 @@ public sealed class SpanTests
         listener.Start();
 
         await GetAsync(app, "/sync");
-        await TestApp.Until(() => traces.Count == 2, "both times are measured");
+        await Patience.UntilAsync(() => traces.Count == 2, "both times are measured");
 
         Assert.All(traces.Values, trace => Assert.Equal(_trace, trace));
     }
@@ -137,7 +137,7 @@ public sealed class SpanTests
         using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "traceparent", $"00-{_trace}-{_client}-01" } } };
         using HttpResponseMessage answer = await app.Client.SendAsync(request, TestApp.Token);
         answer.EnsureSuccessStatusCode();
-        await TestApp.Until(() => _ended.Any(a => a.Source.Name == "Microsoft.AspNetCore" && a.TraceId == _trace), "the request's span has ended");
+        await Patience.UntilAsync(() => _ended.Any(a => a.Source.Name == "Microsoft.AspNetCore" && a.TraceId == _trace), "the request's span has ended");
     }
 
     private ActivityListener Listen()

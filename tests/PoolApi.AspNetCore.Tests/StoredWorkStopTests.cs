@@ -21,10 +21,10 @@ public sealed class StoredWorkStopTests
         var work = new Work(CancellationToken.None);
         Task attempt = RunAsync(app, work);
         keeper.HasEnded = () => work.Outcomes is [WorkOutcome.Completed];
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
 
         Task stop = app.App.StopAsync(TestApp.Token);
-        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        await Patience.UntilAsync(() => app.Shutdown.State == ShutdownState.Draining, "draining");
         var late = new Work(CancellationToken.None);
         await RunAsync(app, late);
         gate.Open();
@@ -44,7 +44,7 @@ public sealed class StoredWorkStopTests
             new() { ["Shutdown:Drain"] = "00:00:00.050" });
         var work = new Work(CancellationToken.None);
         Task attempt = RunAsync(app, work);
-        await TestApp.Until(() => work.Outcomes is [WorkOutcome.Completed], "the handler has ended");
+        await Patience.UntilAsync(() => work.Outcomes is [WorkOutcome.Completed], "the handler has ended");
 
         await app.App.StopAsync(TestApp.Token);
         await attempt;
@@ -60,7 +60,7 @@ public sealed class StoredWorkStopTests
         using var cancellation = new CancellationTokenSource();
         var work = new Work(cancellation.Token);
         Task attempt = RunAsync(app, work);
-        await TestApp.Until(() => work.Outcomes is [WorkOutcome.Completed], "the handler has ended");
+        await Patience.UntilAsync(() => work.Outcomes is [WorkOutcome.Completed], "the handler has ended");
 
         await cancellation.CancelAsync();
         await attempt;

@@ -41,7 +41,7 @@ public class StreamStopTests
         Task<string> answer = app.Client.GetStringAsync($"/{form}", TestApp.Token);
         await streams.HasBegun.Task.WaitAsync(TestApp.Token);
         Task stop = app.App.StopAsync(TestApp.Token);
-        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        await Patience.UntilAsync(() => app.Shutdown.State == ShutdownState.Draining, "draining");
 
         streams.End.SetResult();
 
@@ -65,7 +65,7 @@ public class StreamStopTests
         client.Reset();
 
         await streams.HasBeenCancelled.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token);
-        await TestApp.Until(() => app.Shutdown.Answers.Count == 0, "it is over");
+        await Patience.UntilAsync(() => app.Shutdown.Answers.Count == 0, "it is over");
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public class StreamStopTests
             new() { ["Shutdown:Drain"] = "00:00:00.100", ["Shutdown:Cancel"] = "00:00:00" }, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-        await TestApp.Until(() => app.PoolContext().Answers.Used > 0, "the answer is held");
+        await Patience.UntilAsync(() => app.PoolContext().Answers.Used > 0, "the answer is held");
 
         await app.App.StopAsync(TestApp.Token);
 

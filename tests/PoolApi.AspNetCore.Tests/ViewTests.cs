@@ -22,8 +22,8 @@ public class ViewTests
             new() { ["Pool:Workers"] = "2", ["Pool:QueueCapacity"] = "5" });
         Task<HttpResponseMessage>[] requests = [.. Enumerable.Range(0, 3).Select(i => app.Client.PostAsync(
             new Uri($"/v1/things/{i}", UriKind.Relative), new StringContent("hello"), TestApp.Token))];
-        await gate.Arrival();
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
+        await gate.NextArrivalAsync();
         await app.UntilQueued(1);
 
         using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/v1/workers", UriKind.Relative), TestApp.Token);
@@ -82,7 +82,7 @@ public class ViewTests
 
         var post = () => app.Client.PostAsync(new Uri("/", UriKind.Relative), new StringContent("12345678"), TestApp.Token);
         Task<HttpResponseMessage> running = post();
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task<HttpResponseMessage> waiting = post();
         await app.UntilQueued(1);
         listener.RecordObservableInstruments();
@@ -98,7 +98,7 @@ public class ViewTests
         AssertState("running");
 
         Task stop = app.App.StopAsync(TestApp.Token);
-        await TestApp.Until(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        await Patience.UntilAsync(() => app.Shutdown.State == ShutdownState.Draining, "draining");
         listener.RecordObservableInstruments();
         AssertState("draining");
         gate.Open();

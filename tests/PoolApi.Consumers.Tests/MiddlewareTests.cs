@@ -13,29 +13,6 @@ namespace PoolApi.Consumers.Tests;
 public sealed class MiddlewareTests
 {
     /// <summary>Holds what passes until it is opened.</summary>
-    private sealed class Gate : IDisposable
-    {
-        private readonly ManualResetEventSlim _open = new();
-        private readonly SemaphoreSlim _arrived = new(0);
-
-        public string Pass(CancellationToken cancellation = default)
-        {
-            _arrived.Release();
-            Assert.True(_open.Wait(TimeSpan.FromSeconds(60), cancellation), "the gate was never opened");
-            return Trail.Here;
-        }
-
-        public async Task Arrival() => Assert.True(await _arrived.WaitAsync(TimeSpan.FromSeconds(60), ConsumerApp.Token), "nobody came");
-
-        public void Open() => _open.Set();
-
-        public void Dispose()
-        {
-            _open.Dispose();
-            _arrived.Dispose();
-        }
-    }
-
     [Fact]
     public async Task A_request_timeout_is_answered_by_its_policy_and_refuses_nobody_else()
     {
@@ -52,17 +29,17 @@ public sealed class MiddlewareTests
                 app.UseRouting();
                 app.UseRequestTimeouts();
                 app.MapGet("/short", static () => "in time").WithRequestTimeout("short").RunOnPool();
-                app.MapGet("/patient", () => gate.Pass()).RunOnPool();
+                app.MapGet("/patient", () => Held(gate)).RunOnPool();
             });
         Task<Reply>[] blocking = [app.GetAsync("/patient"), app.GetAsync("/patient")];
-        await gate.Arrival();
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
+        await gate.NextArrivalAsync();
 
         // All workers are taken: each of these waits until its time is over.
         Reply[] timeouts = await Task.WhenAll(Enumerable.Range(0, 47).Select(_ => app.GetAsync("/short")));
         Assert.All(timeouts, static reply => Assert.Equal((HttpStatusCode.GatewayTimeout, "too slow"), (reply.Status, reply.Body)));
         Task<Reply>[] patient = [.. Enumerable.Range(0, 60).Select(_ => app.GetAsync("/patient"))];
-        await UntilAsync(() => app.Pool().GetSnapshot().QueueLength == 60);
+        await Patience.UntilAsync(() => app.Pool().GetSnapshot().QueueLength == 60);
         gate.Open();
 
         Assert.All(await Task.WhenAll(blocking.Concat(patient)), static reply => Assert.Equal("cpu", reply.Ok()));
@@ -81,10 +58,10 @@ public sealed class MiddlewareTests
             app =>
             {
                 app.UseRateLimiter();
-                app.MapGet("/", () => gate.Pass()).RequireRateLimiting("one").RunOnPool();
+                app.MapGet("/", () => Held(gate)).RequireRateLimiting("one").RunOnPool();
             });
         Task<Reply> first = app.GetAsync("/");
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Assert.Equal(HttpStatusCode.TooManyRequests, (await app.GetAsync("/")).Status);
         gate.Open();
         Assert.Equal("cpu", (await first).Ok());
@@ -106,12 +83,12 @@ public sealed class MiddlewareTests
             {
                 app.UseOutputCache();
                 app.MapGet("/cached", () => $"{Trail.Here} {Interlocked.Increment(ref runs)}").RunOnPool("tiny");
-                app.MapGet("/blocks/{n}", (int n) => gate.Pass()).RunOnPool("tiny");
+                app.MapGet("/blocks/{n}", (int n) => Held(gate)).RunOnPool("tiny");
             });
         Task<Reply> running = app.GetAsync("/blocks/1");
-        await gate.Arrival();
+        await gate.NextArrivalAsync();
         Task<Reply> waiting = app.GetAsync("/blocks/2");
-        await UntilAsync(() => app.Pool("tiny").GetSnapshot().QueueLength == 1);
+        await Patience.UntilAsync(() => app.Pool("tiny").GetSnapshot().QueueLength == 1);
         Reply refused = await app.GetAsync("/cached");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.Status);
         Assert.Contains("Cache-Control: no-store", refused.Headers, StringComparison.Ordinal);
@@ -257,10 +234,9 @@ public sealed class MiddlewareTests
         }
     }
 
-    private static async Task UntilAsync(Func<bool> isSo)
+    private static string Held(Gate gate)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ConsumerApp.Token);
-        patience.CancelAfter(TimeSpan.FromSeconds(60));
-        while (!isSo()) await Task.Delay(2, patience.Token);
+        gate.Pass();
+        return Trail.Here;
     }
 }

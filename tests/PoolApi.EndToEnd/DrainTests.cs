@@ -16,7 +16,7 @@ public sealed partial class DrainTests
         await service.SeeWorkersAsync(
             view => view.QueueLength + view.Busy + view.Workers.Sum(worker => worker.Completed) - 1 >= 22, "22 accepted items");
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
 
         Assert.All(await Task.WhenAll(all), answer => answer.MustBe(200));
         var summary = await service.ReadSummaryAsync();
@@ -38,7 +38,7 @@ public sealed partial class DrainTests
         (await other.AskAsync("POST", "/v1/diagnostics/noop", host)).MustBe(200);
         var running = await service.OccupyAsync(1, 3000);
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: draining");
 
         (await service.Management.GetAsync("/readyz")).MustBe(503);
@@ -63,7 +63,7 @@ public sealed partial class DrainTests
         using var open = await RawConnection.OpenAsync(service.Api.Port);
         await open.AskAsync("GET", "/", "127.0.0.1");
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
 
         Assert.Equal(0, await service.WaitForExitAsync(seconds: 10));
     }
@@ -76,7 +76,7 @@ public sealed partial class DrainTests
         var running = await service.OccupyAsync(1, 1500);
         var waiting = await service.QueueAsync(2, 1);
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         await Task.WhenAll([.. running, .. waiting]);
         await service.ReadSummaryAsync();
 

@@ -26,7 +26,7 @@ public sealed class FrameworkSettingsTests
         Assert.Contains("service_name=\"thumbs-eu\"", metrics, StringComparison.Ordinal);
         Assert.Contains("service_instance_id=\"pod-7\"", metrics, StringComparison.Ordinal);
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         Assert.Equal(0, await service.WaitForExitAsync());
 
         Assert.NotEmpty(service.Log.Lines);

@@ -21,7 +21,7 @@ public sealed partial class LogTests
             (await service.Management.GetAsync(path)).MustBe(200);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         var running = await service.OccupyAsync(2, 500);
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         foreach (var answer in await Task.WhenAll(running))
             answer.MustBe(200);
 
@@ -40,7 +40,7 @@ public sealed partial class LogTests
         var reading = ReadAsync(reader, log);
         Assert.Matches("warn: .* [1-9][0-9]* lines of the log were dropped here", await log.WaitForAsync(
             line => line.Contains("were dropped here", StringComparison.Ordinal), TimeSpan.FromSeconds(20)));
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         Assert.Equal(0, await service.WaitForExitAsync());
         await log.WaitForAsync(line => ShutdownSummary.Parse(line) is not null, TimeSpan.FromSeconds(20));
         await reading.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
@@ -51,7 +51,7 @@ public sealed partial class LogTests
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 1", "--Shutdown:LameDuck 00:01:00", PoolApiProcess.Diagnostics);
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: LameDuck");
         for (int probe = 0; probe < 20; probe++)
             (await service.Management.GetAsync("/readyz")).MustBe(503);

@@ -26,7 +26,7 @@ public sealed class StartTests
             ServiceForm.FrameworkDependent, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
         var running = await service.OccupyAsync(1, 500);
 
-        service.Send(Signal.Interrupt);
+        service.Send(UnixSignal.Interrupt);
 
         (await running[0]).MustBe(200);
         var summary = await service.ReadSummaryAsync();

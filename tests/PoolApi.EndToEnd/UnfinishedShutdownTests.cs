@@ -15,7 +15,7 @@ public sealed class UnfinishedShutdownTests
         var running = await service.OccupyAsync(2, 60_000);
         var queued = await service.QueueAsync(5, 60_000);
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
 
         foreach (var answer in await Task.WhenAll(queued))
         {
@@ -41,7 +41,7 @@ public sealed class UnfinishedShutdownTests
         int stuck = (await service.WorkersAsync()).Workers.Single(worker => worker.State == "busy").Id;
         int linesBefore = service.Log.Lines.Count;
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
 
         (await running[0]).MustBeProblem(503, "state-unknown");
         var summary = await service.ReadSummaryAsync();

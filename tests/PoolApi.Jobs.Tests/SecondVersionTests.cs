@@ -5,7 +5,7 @@ using PoolApi.Jobs.Sqlite;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.Tests.Postgres;
 using PoolApi.Jobs.Tests.Sqlite;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests;
 

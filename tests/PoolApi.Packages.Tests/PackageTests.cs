@@ -34,7 +34,7 @@ public sealed partial class PackageTests(LocalFeed feed)
         Assert.NotEmpty(feed.Packages);
         foreach (Package package in feed.Packages)
         {
-            Assert.Equal((package.Id, Repository.Version), (package.Id, package.Value("version")));
+            Assert.Equal((package.Id, Packable.Version), (package.Id, package.Value("version")));
             Assert.Equal((package.Id, "expression", "MIT"), (package.Id, package.Attribute("license", "type"), package.Value("license")));
             Assert.NotEqual((package.Id, "Package Description"), (package.Id, package.Value("description")));
             Assert.True(package.Value("description").Length > 40, package.Id);
@@ -68,8 +68,8 @@ public sealed partial class PackageTests(LocalFeed feed)
     public void The_release_notes_are_the_changelogs_section_of_this_version()
     {
         string changelog = File.ReadAllText(Path.Combine(Repository.Root, "CHANGELOG.md"));
-        Match section = Regex.Match(changelog, $@"(?ms)^## {Regex.Escape(Repository.Version)}\b[^\n]*\n(.*?)(?=^## |\z)");
-        Assert.True(section.Success, $"CHANGELOG.md has no section {Repository.Version}");
+        Match section = Regex.Match(changelog, $@"(?ms)^## {Regex.Escape(Packable.Version)}\b[^\n]*\n(.*?)(?=^## |\z)");
+        Assert.True(section.Success, $"CHANGELOG.md has no section {Packable.Version}");
         foreach (Package package in feed.Packages) Assert.Equal(section.Groups[1].Value.Trim(), package.Value("releaseNotes").ReplaceLineEndings("\n"));
     }
 

@@ -101,7 +101,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     {
         string folder = Path.Combine(samples.Folder, "NativeAot");
         string[] compiler = File.Exists("/usr/bin/clang") ? [] : ["-p:CppCompilerAndLinker=gcc"];
-        await Command.RunAsync(folder, "dotnet", ["publish", "-c", "Release", "-r", "linux-x64", "-o", "published", "-v:q", "-nologo", "-warnaserror", .. compiler]);
+        await ProgramRun.ApartAsync(folder, "dotnet", ["publish", "-c", "Release", "-r", "linux-x64", "-o", "published", "-v:q", "-nologo", "-warnaserror", .. compiler]);
         Assert.False(File.Exists(Path.Combine(folder, "published", "NativeAot.dll")));
         await using RunningApp app = await RunningApp.ListenAsync(folder, Path.Combine(folder, "published", "NativeAot"));
         Assert.Matches("""^\{"id":7,"thread":"cpu-\d"\}$""", await app.GetAsync("/handler/7"));
@@ -119,7 +119,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
             Assert.Contains(typeof(SampleTests).GetMethods(), test => test.Name.StartsWith(name + "_", StringComparison.Ordinal));
             IEnumerable<XElement> packages = XDocument.Load(Path.Combine(Repository.Root, "samples", name, $"{name}.csproj")).Descendants("PackageReference");
             Assert.All(packages.Where(static package => ((string)package.Attribute("Include")!).StartsWith("PoolApi.", StringComparison.Ordinal)),
-                static package => Assert.Equal(Repository.Version, (string?)package.Attribute("Version")));
+                static package => Assert.Equal(Packable.Version, (string?)package.Attribute("Version")));
         }
     }
 

@@ -8,15 +8,15 @@ public sealed class TemplateTests(LocalFeed feed)
     {
         Package templates = Assert.Single(feed.Packages, static package => package.Id == "PoolApi.Templates");
         string hive = Path.Combine(feed.Workspace, "hive");
-        await Command.RunAsync(feed.Workspace, "dotnet", "new", "install", templates.File, "--debug:custom-hive", hive);
-        await Command.RunAsync(feed.Workspace, "dotnet", "new", "poolapi-service", "--output", "Thumbs", "--debug:custom-hive", hive);
+        await ProgramRun.ApartAsync(feed.Workspace, "dotnet", "new", "install", templates.File, "--debug:custom-hive", hive);
+        await ProgramRun.ApartAsync(feed.Workspace, "dotnet", "new", "poolapi-service", "--output", "Thumbs", "--debug:custom-hive", hive);
         string folder = Path.Combine(feed.Workspace, "Thumbs");
         Assert.All((string[])["Dockerfile", "compose.yaml", ".github/workflows/ci.yml", ".dockerignore", ".gitignore"], file => Assert.True(File.Exists(Path.Combine(folder, file)), file));
         Assert.DoesNotContain(
             Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories), static file => File.ReadAllText(file).Contains("PoolService", StringComparison.Ordinal));
 
-        await Command.RunAsync(folder, "dotnet", "build", "Thumbs.slnx", "-c", "Release", "-v:q", "-nologo", "-warnaserror");
-        string tests = await Command.RunAsync(folder, "dotnet", "test", "-c", "Release", "--no-build");
+        await ProgramRun.ApartAsync(folder, "dotnet", "build", "Thumbs.slnx", "-c", "Release", "-v:q", "-nologo", "-warnaserror");
+        string tests = await ProgramRun.ApartAsync(folder, "dotnet", "test", "-c", "Release", "--no-build");
         Assert.Contains("succeeded: 2", tests, StringComparison.Ordinal);
 
         string service = Path.Combine(folder, "src", "Thumbs");
@@ -30,6 +30,6 @@ public sealed class TemplateTests(LocalFeed feed)
     public void The_template_names_the_version_that_is_packed()
     {
         string project = Path.Combine(Repository.Root, "templates", "PoolApi.Templates", "content", "poolapi-service", "src", "PoolService", "PoolService.csproj");
-        Assert.Contains($"Include=\"PoolApi.AspNetCore\" Version=\"{Repository.Version}\"", File.ReadAllText(project), StringComparison.Ordinal);
+        Assert.Contains($"Include=\"PoolApi.AspNetCore\" Version=\"{Packable.Version}\"", File.ReadAllText(project), StringComparison.Ordinal);
     }
 }

@@ -71,18 +71,7 @@ internal sealed class TestApp : IAsyncDisposable
         return new RawConnection(socket);
     }
 
-    /// <summary>Waits until something is so, for what tells nobody when it happens.</summary>
-    public static async Task Until(Func<bool> isSo, string what)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!isSo())
-        {
-            Assert.False(patience.IsCancellationRequested, $"never happened: {what}");
-            await Task.Delay(2, Token);
-        }
-    }
-
-    public Task UntilQueued(int count) => Until(() => Pool.GetSnapshot().QueueLength == count, $"{count} queued");
+    public Task UntilQueued(int count) => Patience.UntilAsync(() => Pool.GetSnapshot().QueueLength == count, $"{count} queued");
 
     public async ValueTask DisposeAsync()
     {

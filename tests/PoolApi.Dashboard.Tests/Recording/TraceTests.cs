@@ -38,11 +38,7 @@ public class TraceTests
 
         // A worker writes an item down a moment after it has told the caller.
         DecodedTrace trace = await ReadAsync(app);
-        for (int tries = 0; trace.Starts.Count < 297 && tries < 500; tries++)
-        {
-            await Task.Delay(10, Cancel);
-            trace = await ReadAsync(app);
-        }
+        await Patience.UntilAsync(async () => (trace = await ReadAsync(app)).Starts.Count >= 297, "That all items are written down");
         PoolSnapshot pool = app.Pool.GetSnapshot();
         decimal busy = 0;
         foreach (WorkerSnapshot worker in pool.Workers)

@@ -117,7 +117,7 @@ public sealed partial class PoolsPageTests
         await using var browser = await DashboardBrowser.OpenAsync(service);
         await Assertions.Expect(browser.Worker("cpu-0")).ToContainTextAsync("idle");
         var running = await service.OccupyAsync(1, 6000);
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         ILocator banner = browser.Page.Locator("#banner");
         await Assertions.Expect(banner).ToContainTextAsync("The server stops: draining", new() { Timeout = 5000 });
         await Assertions.Expect(banner).ToContainTextAsync("Reason: SIGTERM");

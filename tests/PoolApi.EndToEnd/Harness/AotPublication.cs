@@ -40,9 +40,8 @@ public sealed class AotPublication : IDisposable
     private static async Task<(TemporaryFolder Folder, ProgramRun Run)> PublishAsync()
     {
         var folder = new TemporaryFolder();
-        var start = new ProcessStartInfo(Repository.DotNet) { WorkingDirectory = Repository.Root };
-        string[] arguments =
-        [
+        ProcessStartInfo start = ProgramRun.Apart(
+            Repository.Root, Repository.DotNet,
             "publish", "src/PoolApi", "-c", "Release", "-r", "linux-x64",
             "-o", Path.Combine(folder.Path, "published"),
             // obj/ of its own: the build that the other tests run from stays as it is.
@@ -50,13 +49,7 @@ public sealed class AotPublication : IDisposable
             "-p:RestoreLockedMode=true", "-warnaserror",
             "-p:CppCompilerAndLinker=" + (Tool.Find("clang") is null ? "gcc" : "clang"),
             // No build server may outlive the test run.
-            "--disable-build-servers", "-nologo",
-        ];
-        foreach (string argument in arguments)
-            start.ArgumentList.Add(argument);
-        // `dotnet test` hands its own MSBuild's settings down; this is a build of its own.
-        foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
-            start.Environment.Remove(name);
+            "--disable-build-servers", "-nologo");
         return (folder, await ProgramRun.ToEndAsync(start, Patience));
     }
 }

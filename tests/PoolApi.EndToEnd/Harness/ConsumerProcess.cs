@@ -65,7 +65,7 @@ internal sealed class ConsumerProcess : IAsyncDisposable
     }
 
     /// <summary>Sends a signal.</summary>
-    public void Send(Signal signal) => Libc.Send(_process.Id, signal);
+    public void Send(UnixSignal signal) => Libc.Send(_process.Id, signal);
 
     /// <summary>The process has ended.</summary>
     public bool HasExited => _exited.IsCompleted;

@@ -114,7 +114,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     }
 
     /// <summary>Sends a signal.</summary>
-    public void Send(Signal signal) => Libc.Send(Id, signal);
+    public void Send(UnixSignal signal) => Libc.Send(Id, signal);
 
     /// <summary>The service's own process, where the wrapper is its parent.</summary>
     public async Task<int> ChildAsync() => int.Parse(
@@ -147,7 +147,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>Stops it as an orchestrator does; what the shutdown said at its end.</summary>
     public async Task<ShutdownSummary> StopAsync()
     {
-        Send(Signal.Terminate);
+        Send(UnixSignal.Terminate);
         return await ReadSummaryAsync();
     }
 

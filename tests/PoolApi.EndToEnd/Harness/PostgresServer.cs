@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Npgsql;
-using PoolApi.Jobs.Tests.Postgres;
 
 namespace PoolApi.EndToEnd.Harness;
 

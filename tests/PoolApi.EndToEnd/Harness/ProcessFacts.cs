@@ -39,7 +39,7 @@ internal static class ProcessFacts
     }
 
     /// <summary>Waits until the process has a handler for a signal.</summary>
-    public static Task CatchesAsync(int processId, Signal signal) => Eventually.SeesAsync(
+    public static Task CatchesAsync(int processId, UnixSignal signal) => Eventually.SeesAsync(
         () => Task.FromResult(CaughtSignals(processId)), caught => (caught >> ((int)signal - 1) & 1) != 0, $"a handler for {signal}", pause: TimeSpan.FromMilliseconds(1));
 
     private static ulong CaughtSignals(int processId)

@@ -61,7 +61,7 @@ internal sealed class ProxyServer : IAsyncDisposable
     {
         // nginx ends its worker only when it is asked to.
         if (!_process.HasExited)
-            Libc.Send(_process.Id, Signal.Terminate);
+            Libc.Send(_process.Id, UnixSignal.Terminate);
         using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10)))
             await _process.WaitForExitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!_process.HasExited)

@@ -179,7 +179,7 @@ public sealed partial class DurabilityTests
         public async ValueTask DisposeAsync()
         {
             if (!_process.HasExited)
-                Libc.Send(_process.Id, Signal.Interrupt);
+                Libc.Send(_process.Id, UnixSignal.Interrupt);
             await _process.WaitForExitAsync();
             _process.Dispose();
         }

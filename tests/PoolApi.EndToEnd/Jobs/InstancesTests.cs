@@ -73,7 +73,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         using var balancer = new Balancer(all);
         await using var clients = new CarefulClients(6, "/v1/diagnostics/sleep?ms=2", balancer.Next);
         await balancer.SeesAsync(ready: 3);
-        leaving.Send(Signal.Terminate);
+        leaving.Send(UnixSignal.Terminate);
         await leaving.WaitForLineAsync("Shutdown: Draining");
         var clock = Stopwatch.StartNew();
         job = await staying.Here.Api.JobEndsAsync(unstarted);

@@ -12,7 +12,7 @@ public sealed class JobStopTests
         {
             // No worker is free before the drain, and in the drain no job is claimed.
             var busy = await first.OccupyAsync(1, 2500);
-            first.Send(Signal.Terminate);
+            first.Send(UnixSignal.Terminate);
             await first.WaitForLineAsync("Shutdown: LameDuck");
             id = await first.Api.AcceptJobAsync("/v1/diagnostics/noop");
             await first.WaitForLineAsync("Shutdown: Draining");
@@ -40,7 +40,7 @@ public sealed class JobStopTests
             quick = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=900");
             endless = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=20000");
             await first.SeeWorkersAsync(view => view.Busy == 2, "both to run");
-            first.Send(Signal.Terminate);
+            first.Send(UnixSignal.Terminate);
             var summary = await first.ReadSummaryAsync();
             summary.MustAddUp();
             // Nothing is left undone that nobody will do: the job is in the store.
@@ -67,7 +67,7 @@ public sealed class JobStopTests
             var busy = await first.OccupyAsync(1, 6000);
             var request = first.Api.PostWithAsync("/v1/diagnostics/noop", null, "Idempotency-Key: \"at-the-stop\"");
             await Eventually.SeesAsync(first.MetricsAsync, metrics => metrics.Sum("poolapi_queue_length") == 1, "it to wait in the pool");
-            first.Send(Signal.Terminate);
+            first.Send(UnixSignal.Terminate);
             var answer = await request;
             answer.MustBeProblem(503, "draining");
             answer.MustSayRetryAfter();

@@ -128,7 +128,7 @@ public sealed class StoreFileTests(SharedPostgres postgres)
         (await first.Api.PostWithAsync("/v1/diagnostics/noop", null, "Prefer: respond-async")).MustBeProblem(503, "store-unavailable");
         foreach (var service in firstStopsFirst ? new[] { first, second } : [second, first])
         {
-            service.Send(Signal.Terminate);
+            service.Send(UnixSignal.Terminate);
             await service.WaitForExitAsync();
         }
 

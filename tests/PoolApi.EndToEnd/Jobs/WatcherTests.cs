@@ -94,7 +94,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         await Eventually.SeesAsync(service.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= 3, "all who wait");
 
         var clock = Stopwatch.StartNew();
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
 
         Assert.Equal("queued", JobView.Read((await poll).MustBe(200).Json()).State);
         Assert.Equal("queued", ReadEvents(await stream)[^1].Job.State);

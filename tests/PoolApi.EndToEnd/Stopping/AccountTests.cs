@@ -73,7 +73,7 @@ public sealed partial class AccountTests
         int moment = random.Next(20, 500);
         await Task.Delay(moment, TestContext.Current.CancellationToken);
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         var summary = await service.ReadSummaryAsync();
         await over.CancelAsync();
         await Task.WhenAll(clients);

@@ -17,7 +17,7 @@ public sealed class DrainingTests
         var waiting = Enumerable.Range(0, 32).Select(_ => service.Api.PostAsync($"/v1/diagnostics/sleep?ms={milliseconds}")).ToArray();
         await service.SeeWorkersAsync(view => Accepted(view) == 40, "40 accepted items");
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
 
         Assert.All(await Task.WhenAll([.. running, .. waiting]), answer => answer.MustBe(200));
         Assert.Equal(new ShutdownSummary(0, 40, 40, 0, 0, 0, 0, 0, 0, 8, 8), await service.ReadSummaryAsync());
@@ -41,7 +41,7 @@ public sealed class DrainingTests
 
         // One worker is idle: it could run what it must not.
         var running = await service.OccupyAsync(1, 3000);
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: Draining");
 
         var times = new List<double>();

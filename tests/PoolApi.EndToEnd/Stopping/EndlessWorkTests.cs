@@ -19,7 +19,7 @@ public sealed class EndlessWorkTests
         await service.SeeWorkersAsync(view => view.Busy == 1, "the endless item");
 
         var clock = Stopwatch.StartNew();
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
 
         (await running).MustBeProblem(503, "state-unknown");
         Assert.Equal(new ShutdownSummary(3, 1, 0, 0, 1, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
@@ -45,7 +45,7 @@ public sealed class EndlessWorkTests
         string stuck = view.Workers.Single(worker => worker.State != "idle").Name;
 
         var clock = Stopwatch.StartNew();
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
 
         (await running).MustBeProblem(503, "state-unknown");
         Assert.Equal(new ShutdownSummary(4, 1, 0, 0, 0, 0, 0, 0, 1, 1, 2), await service.ReadSummaryAsync());

@@ -18,7 +18,7 @@ public sealed class EventStreamStopTests
         await allBegun.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
 
         clock.Start();
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         // A body that is cut off is an exception here.
         var ends = await Task.WhenAll(streams);
 

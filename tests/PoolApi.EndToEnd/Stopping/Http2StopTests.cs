@@ -17,7 +17,7 @@ public sealed class Http2StopTests
         // The stream ends some 2 s after the signal: in the drain.
         await Task.Delay(200, TestContext.Current.CancellationToken);
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: LameDuck");
         await client.GetAsync(3, "/v1/diagnostics/noop");
         await client.ReadUntilAsync(frame => frame.Ends(3));

@@ -40,7 +40,7 @@ public sealed class IdleStopTests
             await Task.Delay(moment, TestContext.Current.CancellationToken);
 
             var clock = Stopwatch.StartNew();
-            service.Send(Signal.Terminate);
+            service.Send(UnixSignal.Terminate);
             int code = await service.WaitForExitAsync(seconds: 10);
 
             output.WriteLine($"after {moment} ms: exit {code} in {clock.ElapsedMilliseconds} ms");

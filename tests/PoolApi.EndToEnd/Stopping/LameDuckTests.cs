@@ -17,7 +17,7 @@ public sealed class LameDuckTests
         (await service.Management.GetAsync("/readyz")).MustBe(200);
 
         var clock = Stopwatch.StartNew();
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         int ready = 0;
         while ((await service.Management.GetAsync("/readyz")).Status == 200)
             ready++;
@@ -55,7 +55,7 @@ public sealed class LameDuckTests
         // Long enough for a slow machine to open them all: 5,000 within 2 s is what a quiet one does.
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 2", "--Shutdown:LameDuck 00:01:00", PoolApiProcess.Diagnostics);
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: LameDuck");
         var clock = Stopwatch.StartNew();
         var failures = new List<string>();
@@ -66,7 +66,7 @@ public sealed class LameDuckTests
         TestContext.Current.TestOutputHelper!.WriteLine($"{Connections} in {clock.ElapsedMilliseconds} ms");
         Assert.Empty(failures);
         Assert.Equal("lameduck", (await service.WorkersAsync()).State);
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         var summary = await service.ReadSummaryAsync();
         Assert.Equal((Connections, Connections), (summary.Accepted, summary.Completed));
 
@@ -106,7 +106,7 @@ public sealed class LameDuckTests
         var clients = Enumerable.Range(0, 64).Select(ClientAsync).ToArray();
         await Task.Delay(1000, TestContext.Current.CancellationToken);
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         clock.Start();
         await Task.WhenAll(clients);
 

@@ -14,7 +14,7 @@ public sealed class ProcessLifetimeTests
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync("--ExitCode", "7");
         Task<HttpResponseMessage> held = await app.HoldAsync();
-        app.Send(Signal.Terminate);
+        app.Send(UnixSignal.Terminate);
         await app.WaitForLineAsync("Shutdown: Draining, reason application, 1 in flight, 0 queued");
         Assert.DoesNotContain(Watchdog, app.Threads());
 
@@ -31,13 +31,13 @@ public sealed class ProcessLifetimeTests
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync();
         Task<HttpResponseMessage> held = await app.HoldAsync();
-        app.Send(Signal.Terminate);
+        app.Send(UnixSignal.Terminate);
         await app.WaitForLineAsync("Shutdown: Draining");
         // Longer than signals that count as one. The library would take the next ones as a second.
         for (int i = 0; i < 3; i++)
         {
             await Task.Delay(200, TestContext.Current.CancellationToken);
-            app.Send(Signal.Terminate);
+            app.Send(UnixSignal.Terminate);
         }
 
         await app.ReleaseAsync();
@@ -56,7 +56,7 @@ public sealed class ProcessLifetimeTests
         await using ConsumerProcess app = await ConsumerProcess.StartAsync(["--ExitCode", set, .. LosesAtOnce]);
         Task<HttpResponseMessage> held = await app.HoldAsync();
 
-        app.Send(Signal.Terminate);
+        app.Send(UnixSignal.Terminate);
 
         using HttpResponseMessage answer = await held;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
@@ -69,9 +69,9 @@ public sealed class ProcessLifetimeTests
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync();
 
-        app.Send(Signal.HangUp);
+        app.Send(UnixSignal.HangUp);
 
-        Assert.Equal(128 + (int)Signal.HangUp, await app.WaitForExitAsync());
+        Assert.Equal(128 + (int)UnixSignal.HangUp, await app.WaitForExitAsync());
         Assert.DoesNotContain(app.Log.Lines, static l => l.Contains("Shutdown", StringComparison.Ordinal));
     }
 
@@ -82,7 +82,7 @@ public sealed class ProcessLifetimeTests
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync(AsksForIt);
         Task<HttpResponseMessage> held = await app.HoldAsync();
-        app.Send((Signal)signal);
+        app.Send((UnixSignal)signal);
         await app.WaitForLineAsync($"Shutdown: Draining, reason {name}, 1 in flight, 0 queued");
         Assert.Contains(Watchdog, app.Threads());
 
@@ -102,7 +102,7 @@ public sealed class ProcessLifetimeTests
         await using ConsumerProcess app = await ConsumerProcess.StartAsync(["--ExitCode", set, .. AsksForIt, .. LosesAtOnce]);
         Task<HttpResponseMessage> held = await app.HoldAsync();
 
-        app.Send(Signal.Terminate);
+        app.Send(UnixSignal.Terminate);
 
         using HttpResponseMessage answer = await held;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
@@ -115,11 +115,11 @@ public sealed class ProcessLifetimeTests
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync(AsksForIt);
         Task<HttpResponseMessage> held = await app.HoldAsync();
-        app.Send(Signal.Terminate);
+        app.Send(UnixSignal.Terminate);
         await app.WaitForLineAsync("Shutdown: Draining");
         await Task.Delay(300, TestContext.Current.CancellationToken); // two that come together are one
 
-        app.Send(Signal.Terminate);
+        app.Send(UnixSignal.Terminate);
 
         Assert.Equal(143, await app.WaitForExitAsync());
         Assert.Contains(app.Log.Lines, static l => l.Contains("The stop is cut short: SIGTERM", StringComparison.Ordinal));

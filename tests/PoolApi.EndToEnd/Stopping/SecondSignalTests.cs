@@ -17,13 +17,13 @@ public sealed class SecondSignalTests
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         var running = await service.OccupyAsync(2, 60_000, more);
         var waiting = await service.QueueAsync(10, 60_000);
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: LameDuck");
         // Two that come together are one.
         await Task.Delay(300, TestContext.Current.CancellationToken);
 
         var clock = Stopwatch.StartNew();
-        service.Send((Signal)signal);
+        service.Send((UnixSignal)signal);
         var summary = await service.ReadSummaryAsync();
 
         TestContext.Current.TestOutputHelper!.WriteLine($"exit after {clock.ElapsedMilliseconds} ms: {summary}");
@@ -41,10 +41,10 @@ public sealed class SecondSignalTests
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 2", "--Shutdown:Drain 00:00:00.300", "--Shutdown:Cancel 00:00:00.300", PoolApiProcess.Diagnostics);
         var running = await service.OccupyAsync(1, 60_000, "&uncooperative=true");
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: Joining");
 
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
 
         var summary = await service.ReadSummaryAsync();
         Assert.Equal(new ShutdownSummary(143, 1, 0, 0, 0, 0, 0, 0, 1, 1, 2), summary);
@@ -63,7 +63,7 @@ public sealed class SecondSignalTests
         {
             while (clock.Elapsed < TimeSpan.FromMilliseconds(0.1 * i))
                 Thread.SpinWait(10);
-            service.Send(Signal.Terminate);
+            service.Send(UnixSignal.Terminate);
         }
 
         TestContext.Current.TestOutputHelper!.WriteLine($"100 signals in {clock.Elapsed.TotalMilliseconds:F1} ms");

@@ -25,7 +25,7 @@ public sealed class SlowClientStopTests
         await DripAsync(connection, TimeSpan.FromMilliseconds(300));
 
         var clock = Stopwatch.StartNew();
-        service.Send(Signal.Terminate);
+        service.Send(UnixSignal.Terminate);
         while (!exiting.IsCompleted)
             await DripAsync(connection, TimeSpan.FromSeconds(1), exiting);
 

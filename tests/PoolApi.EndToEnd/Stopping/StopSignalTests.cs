@@ -14,7 +14,7 @@ public sealed class StopSignalTests
         var running = await service.OccupyAsync(2, 700);
         var waiting = await service.QueueAsync(1, 1);
 
-        service.Send((Signal)signal);
+        service.Send((UnixSignal)signal);
 
         foreach (var answer in running.Concat(waiting)) (await answer).MustBe(200);
         Assert.Equal(new ShutdownSummary(0, 3, 3, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());
@@ -27,12 +27,12 @@ public sealed class StopSignalTests
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
         var running = await service.OccupyAsync(1, 60_000);
-        service.Send(Signal.HangUp);
+        service.Send(UnixSignal.HangUp);
         await service.WaitForLineAsync("Shutdown: LameDuck");
         // Two that come together are one.
         await Task.Delay(300, TestContext.Current.CancellationToken);
 
-        service.Send(Signal.HangUp);
+        service.Send(UnixSignal.HangUp);
 
         Assert.Equal(129, (await service.ReadSummaryAsync()).Exit);
         await Record.ExceptionAsync(() => running[0]);
@@ -43,7 +43,7 @@ public sealed class StopSignalTests
     {
         await using var service = await PoolApiProcess.StartWithinAsync(["nohup"], ServiceForm.NativeAot, "--Pool:Workers 1");
 
-        service.Send(Signal.HangUp);
+        service.Send(UnixSignal.HangUp);
         var summary = await service.StopAsync();
 
         Assert.Equal(0, summary.Exit);
@@ -62,10 +62,10 @@ public sealed class StopSignalTests
             await using var service = await PoolApiProcess.LaunchWithinAsync(wrapper, form, "--Pool:Workers 1");
             int child = await service.ChildAsync();
             // The kernel drops a signal to PID 1 that has no handler: until then nobody can stop it.
-            await ProcessFacts.CatchesAsync(child, Signal.HangUp);
+            await ProcessFacts.CatchesAsync(child, UnixSignal.HangUp);
             await Task.Delay(milliseconds, TestContext.Current.CancellationToken);
 
-            Libc.Send(child, Signal.Terminate);
+            Libc.Send(child, UnixSignal.Terminate);
 
             Assert.Equal((0, 0), (await service.ReadSummaryAsync() is var summary ? (summary.Exit, summary.Accepted) : default));
         }
@@ -78,7 +78,7 @@ public sealed class StopSignalTests
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1");
 
-        service.Send((Signal)signal);
+        service.Send((UnixSignal)signal);
 
         Assert.Equal(128 + signal, await service.WaitForExitAsync());
     }
@@ -95,10 +95,10 @@ public sealed class StopSignalTests
         foreach (int milliseconds in new[] { 0, 20, 60, 150 })
         {
             await using var service = await PoolApiProcess.LaunchAsync(form, onePort: false, environment: null, "--Pool:Workers 1");
-            await ProcessFacts.CatchesAsync(service.Id, Signal.HangUp); // the last that it registers
+            await ProcessFacts.CatchesAsync(service.Id, UnixSignal.HangUp); // the last that it registers
             await Task.Delay(milliseconds, TestContext.Current.CancellationToken);
 
-            service.Send((Signal)signal);
+            service.Send((UnixSignal)signal);
 
             var summary = await service.ReadSummaryAsync();
             Assert.Equal((0, 0), (summary.Exit, summary.Accepted));

@@ -1,6 +1,6 @@
 using PoolApi.Jobs.Stores;
 using PoolApi.Threading;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Conformance;
 

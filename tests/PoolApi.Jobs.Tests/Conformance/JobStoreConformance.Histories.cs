@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using PoolApi.Jobs.Stores;
 using PoolApi.Threading;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Conformance;
 

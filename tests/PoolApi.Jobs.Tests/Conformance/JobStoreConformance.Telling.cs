@@ -1,6 +1,6 @@
 using System.Threading.Channels;
 using PoolApi.Jobs.Stores;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Conformance;
 

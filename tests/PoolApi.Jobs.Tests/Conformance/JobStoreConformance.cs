@@ -1,5 +1,5 @@
 using PoolApi.Jobs.Stores;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Conformance;
 

@@ -1,7 +1,7 @@
 using Npgsql;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.PostgreSql;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Npgsql;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.PostgreSql;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 

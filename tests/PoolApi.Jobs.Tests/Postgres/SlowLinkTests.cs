@@ -1,6 +1,6 @@
 using Npgsql;
 using PoolApi.Jobs.PostgreSql;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 

@@ -3,7 +3,7 @@ using System.Diagnostics;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
 using PoolApi.Threading;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 

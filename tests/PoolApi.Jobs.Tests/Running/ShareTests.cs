@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
 using PoolApi.Threading;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 

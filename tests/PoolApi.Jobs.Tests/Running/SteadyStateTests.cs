@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using CsCheck;
 using PoolApi.Jobs.Running;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 

@@ -1,7 +1,7 @@
 using Microsoft.Data.Sqlite;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.Sqlite;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
 

@@ -1,6 +1,6 @@
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.Sqlite;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
 

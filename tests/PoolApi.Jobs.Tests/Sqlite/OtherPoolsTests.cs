@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using PoolApi.Jobs.Sqlite;
-using static PoolApi.Jobs.Tests.Patience;
+using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
 

@@ -18,7 +18,7 @@ public sealed class BuiltSamples(LocalFeed feed) : IAsyncLifetime
         foreach (string name in Names) Copy(Path.Combine(Repository.Root, "samples", name), Path.Combine(Folder, name));
         SnippetCount = Snippets.Write(Path.Combine(Folder, Snippets.Name));
         new XElement("Solution", Names.Append(Snippets.Name).Select(static name => new XElement("Project", new XAttribute("Path", $"{name}/{name}.csproj")))).Save(Path.Combine(Folder, "Samples.slnx"));
-        await Command.RunAsync(Folder, "dotnet", "build", "Samples.slnx", "-c", "Release", "-v:q", "-nologo", "-warnaserror");
+        await ProgramRun.ApartAsync(Folder, "dotnet", "build", "Samples.slnx", "-c", "Release", "-v:q", "-nologo", "-warnaserror");
     }
 
     /// <summary>How many snippets the build has compiled.</summary>

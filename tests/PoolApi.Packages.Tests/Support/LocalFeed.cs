@@ -24,16 +24,16 @@ public sealed class LocalFeed : IAsyncLifetime
         string project = Path.Combine(_folder.FullName, "pack.proj");
         new XElement("Project", new XElement("Target", new XAttribute("Name", "Pack"), new XElement(
             "MSBuild",
-            new XAttribute("Projects", string.Join(';', Repository.PackableProjects)),
+            new XAttribute("Projects", string.Join(';', Packable.Projects)),
             new XAttribute("Targets", "Pack"),
             new XAttribute("BuildInParallel", true),
             new XAttribute("Properties", string.Join(';',
                 "NoBuild=true", "_IsPacking=true", $"Configuration={Repository.Configuration}", $"PackageOutputPath={Feed}", $"RepositoryUrl={RepositoryUrl}"))))).Save(project);
-        await Command.RunAsync(Repository.Root, "dotnet", "msbuild", project, "-t:Pack", "-v:q", "-nologo", "-warnaserror");
+        await ProgramRun.ApartAsync(Repository.Root, "dotnet", "msbuild", project, "-t:Pack", "-v:q", "-nologo", "-warnaserror");
         Packages = [.. Directory.EnumerateFiles(Feed, "*.nupkg").Order(StringComparer.Ordinal).Select(static file => new Package(file))];
 
         // The machine's own sources stay. What the machine has already is used from where it is, and nothing of this version is left behind in it.
-        string machine = (await Command.RunAsync(Repository.Root, "dotnet", "nuget", "locals", "global-packages", "--list")).Split(": ", 2)[1].Trim();
+        string machine = (await ProgramRun.ApartAsync(Repository.Root, "dotnet", "nuget", "locals", "global-packages", "--list")).Split(": ", 2)[1].Trim();
         await File.WriteAllTextAsync(Path.Combine(Workspace, "nuget.config"), $"""
             <configuration>
               <config><add key="globalPackagesFolder" value="{_folder.FullName}/restored" /></config>

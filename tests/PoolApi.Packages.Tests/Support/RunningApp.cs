@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -8,13 +7,15 @@ namespace PoolApi.Packages.Tests.Support;
 /// <summary>An app that runs as a process of its own, on a port that the kernel chose.</summary>
 internal sealed partial class RunningApp : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly Process _process;
     private readonly StringBuilder _log = new();
     private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private RunningApp(ProcessStartInfo start)
     {
+        start.RedirectStandardInput = true;
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
         _process = new Process { StartInfo = start, EnableRaisingEvents = true };
         _process.OutputDataReceived += (_, e) => Take(e.Data);
         _process.ErrorDataReceived += (_, e) => Take(e.Data);
@@ -52,13 +53,13 @@ internal sealed partial class RunningApp : IAsyncDisposable
     }
 
     /// <summary>Starts an app.</summary>
-    public static RunningApp Start(string folder, string program, params string[] arguments) => new(Command.Start(folder, program, arguments));
+    public static RunningApp Start(string folder, string program, params string[] arguments) => new(ProgramRun.Apart(folder, program, arguments));
 
     /// <summary>Waits until its log has so many matches.</summary>
     public async Task<IReadOnlyList<Match>> WaitForAsync(Regex pattern, int count)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        patience.CancelAfter(Patience);
+        patience.CancelAfter(Patience.Long);
         while (true)
         {
             Task more = Volatile.Read(ref _more).Task;
@@ -88,8 +89,8 @@ internal sealed partial class RunningApp : IAsyncDisposable
     /// <summary>Stops it as an orchestrator does, and holds it to a clean end.</summary>
     public async Task StopAsync()
     {
-        await Command.RunAsync("/", "kill", "-TERM", _process.Id.ToString(CultureInfo.InvariantCulture));
-        using var patience = new CancellationTokenSource(Patience);
+        Libc.Send(_process.Id, UnixSignal.Terminate);
+        using var patience = new CancellationTokenSource(Patience.Long);
         await _process.WaitForExitAsync(patience.Token);
         Assert.True(_process.ExitCode == 0, $"it ended with {_process.ExitCode}:\n{Log}");
     }

@@ -30,7 +30,7 @@ internal static partial class Snippets
                 // A snippet is given more than it uses, and shows an asynchronous call in passing.
                 new XElement("NoWarn", "CS1998;CS8321;CS0219;CS4014;CS1591")),
             new XElement("ItemGroup", Packages.Select(static package =>
-                new XElement("PackageReference", new XAttribute("Include", package), new XAttribute("Version", Repository.Version)))))
+                new XElement("PackageReference", new XAttribute("Include", package), new XAttribute("Version", Packable.Version)))))
             .Save(Path.Combine(folder, $"{Name}.csproj"));
         File.Copy(Path.Combine(Repository.Root, "tests", "PoolApi.Packages.Tests", "Snippets", "Context.cs"), Path.Combine(folder, "Context.cs"));
         int count = 0;

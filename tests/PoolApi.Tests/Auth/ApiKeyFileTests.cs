@@ -62,12 +62,8 @@ public sealed class ApiKeyFileTests : IDisposable
     }
 
     /// <summary>Waits for a line of the log, which comes after the change has had its effect.</summary>
-    private static async Task SeeAsync(ServiceApp app, string part)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ServiceApp.Token);
-        patience.CancelAfter(TimeSpan.FromSeconds(60));
-        while (!app.Log.Any(line => line.Contains(part, StringComparison.Ordinal))) await Task.Delay(20, patience.Token);
-    }
+    private static Task SeeAsync(ServiceApp app, string part) =>
+        Patience.UntilAsync(() => app.Log.Any(line => line.Contains(part, StringComparison.Ordinal)), $"'{part}' in the log");
 
     private sealed class KeyFile(string folder, bool mounted)
     {

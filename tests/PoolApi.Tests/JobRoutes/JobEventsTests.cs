@@ -137,7 +137,7 @@ public class JobEventsTests
         Job job = app.Store.Put(FakeJobStore.New() with { Tags = LongTags });
         using Socket lazy = await DeafWatcherAsync(app, job.Id);
         // While there is room in the buffers, each event goes into them. Then one stays, and the time counts.
-        await JobApp.Until(
+        await Patience.UntilAsync(
             () =>
             {
                 app.Store.Change(job.Id, static j => j with { State = JobState.Running });

@@ -96,14 +96,9 @@ public class UnreadResultTests
 
     private static Task UntilUsedAsync(JobApp app, long bytes) => UntilAsync(app, used => used == bytes);
 
-    private static async Task UntilAsync(JobApp app, Predicate<long> isSo)
+    private static Task UntilAsync(JobApp app, Predicate<long> isSo)
     {
         var answers = app.App.Services.GetRequiredService<AnswerBudget>();
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!isSo(answers.Used))
-        {
-            Assert.False(patience.IsCancellationRequested, $"{answers.Used} bytes are held");
-            await Task.Delay(5, JobApp.Token);
-        }
+        return Patience.UntilAsync(() => isSo(answers.Used), "That the answers hold as many bytes");
     }
 }

@@ -1,13 +1,12 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using PoolApi.Tests.Settings;
 
 namespace PoolApi.Tests.Rooms;
 
 /// <summary>Imports run one way: between the rooms, and between the folders of a room.</summary>
 public sealed partial class FolderImportTests
 {
-    private static readonly string Source = Path.Combine(FrameworkSettingsTests.Root(), "src");
+    private static readonly string Source = Path.Combine(Repository.Root, "src");
 
     public static TheoryData<string> Rooms =>
         [.. Directory.EnumerateDirectories(Source).Select(static d => Path.GetFileName(d)).Where(static d => d != "Shared").Order(StringComparer.Ordinal)];

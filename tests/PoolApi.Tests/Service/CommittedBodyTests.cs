@@ -23,15 +23,12 @@ public class CommittedBodyTests
             waiting.Headers.Add("Prefer", "respond-async, wait=300");
             waiting.Headers.Add("Job-Run-At", DateTimeOffset.UtcNow.AddDays(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
             Task<HttpResponseMessage> waits = client.SendAsync(waiting, leaving.Token);
-            using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30)))
-            {
-                while (!(await client.GetStringAsync("/v1/jobs", patience.Token)).Contains("\"queued\"", StringComparison.Ordinal))
-                    await Task.Delay(5, patience.Token);
-            }
+            await Patience.UntilAsync(
+                async () => (await client.GetStringAsync("/v1/jobs", ServiceApp.Token)).Contains("\"queued\"", StringComparison.Ordinal), "The job");
 
             // There is room for one such body only.
             HttpStatusCode status;
-            using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30)))
+            using (var patience = new CancellationTokenSource(Patience.Long))
             {
                 do
                 {

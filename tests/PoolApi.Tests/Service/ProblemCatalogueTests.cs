@@ -2,7 +2,6 @@ using PoolApi.AspNetCore.Problems;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Running;
 using PoolApi.Problems;
-using PoolApi.Tests.Settings;
 
 namespace PoolApi.Tests.Service;
 
@@ -41,7 +40,7 @@ public class ProblemCatalogueTests
     [Fact]
     public void The_table_in_the_docs_is_the_catalogues()
     {
-        string text = File.ReadAllText(Path.Combine(FrameworkSettingsTests.Root(), "docs", "http-api.md"));
+        string text = File.ReadAllText(Path.Combine(Repository.Root, "docs", "http-api.md"));
         int start = text.IndexOf("## Problems", StringComparison.Ordinal);
         string[] rows = [.. text[start..text.IndexOf("\n## ", start + 1, StringComparison.Ordinal)].Split('\n').Where(static line => line.StartsWith("| `", StringComparison.Ordinal))];
 

@@ -88,7 +88,7 @@ public class FrameworkSettingsTests
     [Fact]
     public void The_table_in_the_docs_is_this_table()
     {
-        string[] rows = [.. File.ReadLines(Path.Combine(Root(), "docs", "settings.md")).Where(static line => line.StartsWith("| `", StringComparison.Ordinal))];
+        string[] rows = [.. File.ReadLines(Path.Combine(Repository.Root, "docs", "settings.md")).Where(static line => line.StartsWith("| `", StringComparison.Ordinal))];
         Assert.Equal([.. SettingCatalogue.All.Select(static setting => Row(setting.Key, setting.Setting)), .. FrameworkSettings.All.Select(Row)], rows);
     }
 
@@ -111,13 +111,6 @@ public class FrameworkSettingsTests
         var values = new Dictionary<string, string?>();
         foreach (var (key, value) in settings) values[key] = value;
         return ServiceSettings.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build(), new Host()).Faults;
-    }
-
-    internal static string Root()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "PoolApi.sln"))) folder = Path.GetDirectoryName(folder);
-        return folder ?? throw new InvalidOperationException("There is no PoolApi.sln above the tests.");
     }
 
     private sealed class Host : IHostEnvironment

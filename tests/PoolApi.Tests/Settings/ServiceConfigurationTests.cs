@@ -1,5 +1,4 @@
 using PoolApi.Settings;
-using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Settings;
 

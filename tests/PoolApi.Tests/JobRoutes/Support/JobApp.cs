@@ -102,17 +102,7 @@ internal sealed class JobApp : IAsyncDisposable
         response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values) ? string.Join(", ", values) : null;
 
     /// <summary>Waits until so many jobs are watched: the moment from which a change is told.</summary>
-    public Task UntilWatched(int jobs) => Until(() => Store.Watch.Count == jobs, $"{jobs} watched");
-
-    public static async Task Until(Func<bool> isSo, string what)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!isSo())
-        {
-            Assert.False(patience.IsCancellationRequested, $"never happened: {what}");
-            await Task.Delay(2, Token);
-        }
-    }
+    public Task UntilWatched(int jobs) => Patience.UntilAsync(() => Store.Watch.Count == jobs, $"{jobs} watched");
 
     public async ValueTask DisposeAsync()
     {

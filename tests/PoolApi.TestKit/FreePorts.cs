@@ -1,11 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace PoolApi.EndToEnd.Harness;
+namespace PoolApi.TestKit;
 
 /// <summary>Ports for servers under test. They lie below the ephemeral range (32768 and up on Linux), so that no client's
 /// outgoing connection can take one between the moment it is found and the moment the server listens.</summary>
-internal static class FreePorts
+public static class FreePorts
 {
     private const int First = 12_000;
     private const int Last = 32_000;

@@ -1,13 +1,13 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 
-namespace PoolApi.EndToEnd.Harness;
+namespace PoolApi.TestKit;
 
 /// <summary>What .NET cannot do by itself: send a signal other than KILL.</summary>
-internal static partial class Libc
+public static partial class Libc
 {
     /// <summary>Sends a signal to one process.</summary>
-    public static void Send(int processId, Signal signal)
+    public static void Send(int processId, UnixSignal signal)
     {
         if (Kill(processId, (int)signal) != 0)
             throw new Win32Exception(Marshal.GetLastPInvokeError(), $"kill({processId}, {signal})");

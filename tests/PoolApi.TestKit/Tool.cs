@@ -1,10 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace PoolApi.EndToEnd.Harness;
+namespace PoolApi.TestKit;
 
 /// <summary>Programs and files that a test needs from the machine. Missing ones skip the test with the words that install them;
 /// with CI=true they fail it, so that no check is lost unnoticed.</summary>
-internal static class Tool
+public static class Tool
 {
     /// <summary>True where nothing may be skipped.</summary>
     public static bool InCi { get; } = string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase);

@@ -1,7 +1,7 @@
-namespace PoolApi.EndToEnd.Harness;
+namespace PoolApi.TestKit;
 
 /// <summary>The signals a person or an orchestrator stops the service with; the numbers are Linux's.</summary>
-internal enum Signal
+public enum UnixSignal
 {
     /// <summary>The terminal has gone.</summary>
     HangUp = 1,

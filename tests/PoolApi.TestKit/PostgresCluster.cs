@@ -1,11 +1,8 @@
 using System.Diagnostics;
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Npgsql;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.TestKit;
 
 /// <summary>
 /// A PostgreSQL of its own: a data directory in the temporary folder, a free port, the disk waited for as in earnest. Stopped and
@@ -34,7 +31,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     /// <summary>Ends the test where there is no PostgreSQL: skipped, or failed under CI.</summary>
     public static void Require()
     {
-        if (Programs is null) Missing("PostgreSQL 15 or newer: apt-get install --no-install-recommends postgresql");
+        if (Programs is null) Tool.Missing("PostgreSQL 15 or newer", "apt-get install --no-install-recommends postgresql");
     }
 
     /// <inheritdoc/>
@@ -42,7 +39,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     {
         if (Programs is null) return; // said by each test
         _folder = Directory.CreateTempSubdirectory("poolapi-pg-").FullName;
-        _port = FreePort();
+        _port = FreePorts.Next();
         if (Environment.IsPrivilegedProcess) await RunAsync("chown", "postgres", _folder);
         await RunAsync([.. AsUser(), $"{Programs}/initdb", "--no-sync", "--auth=trust", "--username=poolapi", "--encoding=UTF8", "--locale=C", Data]);
         await StartAsync();
@@ -51,7 +48,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     /// <summary>Makes and starts a hot standby of this server. The test disposes of it.</summary>
     public async Task<PostgresCluster> StartStandbyAsync()
     {
-        var standby = new PostgresCluster { _folder = Directory.CreateTempSubdirectory("poolapi-pg-").FullName, _port = FreePort() };
+        var standby = new PostgresCluster { _folder = Directory.CreateTempSubdirectory("poolapi-pg-").FullName, _port = FreePorts.Next() };
         if (Environment.IsPrivilegedProcess) await RunAsync("chown", "postgres", standby._folder);
         await RunAsync(
         [
@@ -67,8 +64,8 @@ public sealed class PostgresCluster : IAsyncLifetime
     public static async Task<PostgresCluster> StartWithOwnClockAsync()
     {
         Require();
-        string library = Directory.GetDirectories("/usr/lib", "*-linux-gnu*").Select(static d => Path.Combine(d, "faketime", "libfaketime.so.1")).FirstOrDefault(File.Exists)
-            ?? Missing("faketime: apt-get install --no-install-recommends faketime");
+        string? library = Directory.GetDirectories("/usr/lib", "*-linux-gnu*").Select(static d => Path.Combine(d, "faketime", "libfaketime.so.1")).FirstOrDefault(File.Exists);
+        if (library is null) Tool.Missing("faketime", "apt-get install --no-install-recommends faketime");
         string clock = Directory.CreateTempSubdirectory("poolapi-clock-").FullName;
         // PostgreSQL runs as another user.
         if (Environment.IsPrivilegedProcess) await RunAsync("chmod", "755", clock);
@@ -172,40 +169,10 @@ public sealed class PostgresCluster : IAsyncLifetime
     }
 
     /// <summary>PostgreSQL refuses to run as root.</summary>
-    internal static string[] AsUser() => Environment.IsPrivilegedProcess ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"] : [];
+    public static string[] AsUser() => Environment.IsPrivilegedProcess ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"] : [];
 
-    private static async Task RunAsync(params string[] command)
-    {
-        var start = new ProcessStartInfo(command[0]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
-        foreach (string argument in command[1..]) start.ArgumentList.Add(argument);
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().Patiently();
-        if (process.ExitCode != 0) Assert.Fail($"{string.Join(' ', command)}: {await output}{await error}");
-    }
-
-    /// <summary>
-    /// A free port that the kernel gives to nobody who asks for any: below its range for that (32768 and up). A server that is killed finds
-    /// its port free when it starts again, whatever other tests listen on meanwhile.
-    /// </summary>
-    internal static int FreePort()
-    {
-        while (true)
-        {
-            int port = Random.Shared.Next(20_000, 32_000);
-            try
-            {
-                using var probe = new TcpListener(IPAddress.Loopback, port);
-                probe.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken: another one.
-            }
-        }
-    }
+    private static async Task RunAsync(params string[] command) =>
+        (await ProgramRun.ToEndAsync(new ProcessStartInfo(command[0], command[1..]) { WorkingDirectory = "/" }, Patience.Long)).MustSucceed();
 
     /// <summary>The folder of the newest PostgreSQL: Debian's is not in the PATH.</summary>
     private static string? Find() =>
@@ -214,13 +181,4 @@ public sealed class PostgresCluster : IAsyncLifetime
             .Select(static d => Path.Combine(d, "bin"))
             .Concat((Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
             .FirstOrDefault(static d => File.Exists(Path.Combine(d, "initdb")) && File.Exists(Path.Combine(d, "postgres")));
-
-    [DoesNotReturn]
-    private static string Missing(string what)
-    {
-        string words = "needs " + what;
-        if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase)) Assert.Fail(words);
-        Assert.Skip(words);
-        throw new UnreachableException();
-    }
 }

@@ -1,12 +1,14 @@
 using System.Diagnostics;
 
-namespace PoolApi.EndToEnd.Harness;
+namespace PoolApi.TestKit;
 
 /// <summary>A program that was run to its end: what it wrote and how it ended.</summary>
 /// <param name="ExitCode">Its exit code.</param>
 /// <param name="Lines">Standard output and standard error, in the order they came.</param>
-internal sealed record ProgramRun(int ExitCode, IReadOnlyList<string> Lines)
+public sealed record ProgramRun(int ExitCode, IReadOnlyList<string> Lines)
 {
+    private static readonly TimeSpan BuildPatience = TimeSpan.FromMinutes(10);
+
     /// <summary>All that it wrote.</summary>
     public string Text => string.Join('\n', Lines);
 
@@ -16,6 +18,25 @@ internal sealed record ProgramRun(int ExitCode, IReadOnlyList<string> Lines)
         Assert.True(ExitCode == 0, $"it ended with {ExitCode}:\n{Text}");
         return this;
     }
+
+    /// <summary>How a program starts that must not notice the build and the tests around it, and leaves no process behind.</summary>
+    public static ProcessStartInfo Apart(string folder, string program, params IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder };
+        // `dotnet test` hands its own MSBuild's settings down.
+        foreach (string name in start.Environment.Keys.Where(static name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
+            start.Environment.Remove(name);
+        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
+        start.Environment["UseSharedCompilation"] = "false";
+        start.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1";
+        start.Environment["DOTNET_NOLOGO"] = "1";
+        return start;
+    }
+
+    /// <summary>Runs such a program, which must end with 0.</summary>
+    /// <returns>All that it wrote.</returns>
+    public static async Task<string> ApartAsync(string folder, string program, params IEnumerable<string> arguments) =>
+        (await ToEndAsync(Apart(folder, program, arguments), BuildPatience)).MustSucceed().Text;
 
     /// <summary>Starts a program, feeds it, and waits for its end; kills it when the time is over.</summary>
     public static async Task<ProgramRun> ToEndAsync(ProcessStartInfo start, TimeSpan timeout, string? input = null)

@@ -1,7 +1,7 @@
-namespace PoolApi.EndToEnd.Harness;
+namespace PoolApi.TestKit;
 
 /// <summary>The lines a process has written so far, and a way to wait for one that is still to come.</summary>
-internal sealed class LineLog
+public sealed class LineLog
 {
     private readonly Lock _gate = new();
     private readonly List<string> _lines = [];

@@ -1,12 +1,12 @@
-namespace PoolApi.EndToEnd.Harness;
+namespace PoolApi.TestKit;
 
-/// <summary>Where the repository and the built service are, told from where the tests themselves lie.</summary>
-internal static class Repository
+/// <summary>Where this repository is, found from where the tests lie.</summary>
+public static class Repository
 {
     /// <summary>The folder that holds PoolApi.sln.</summary>
     public static string Root { get; } = FindRoot();
 
-    /// <summary>Debug or Release: the configuration the tests were built with, so that they judge the same build of the service.</summary>
+    /// <summary>Debug or Release: the configuration that the tests were built with. They judge the same build of everything else.</summary>
     public static string Configuration { get; } =
         AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
             ? "Debug"
@@ -22,10 +22,8 @@ internal static class Repository
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
-            if (File.Exists(Path.Combine(folder.FullName, "PoolApi.sln")))
-                return folder.FullName;
+            if (File.Exists(Path.Combine(folder.FullName, "PoolApi.sln"))) return folder.FullName;
         }
-
-        throw new InvalidOperationException($"no PoolApi.sln above {AppContext.BaseDirectory}");
+        throw new InvalidOperationException($"There is no PoolApi.sln above {AppContext.BaseDirectory}.");
     }
 }

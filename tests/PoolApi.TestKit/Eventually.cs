@@ -1,0 +1,25 @@
+using System.Diagnostics;
+
+namespace PoolApi.TestKit;
+
+/// <summary>Asks another process again and again until it says what the test waits for: a state behind HTTP does not announce itself.</summary>
+public static class Eventually
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(15);
+
+    /// <summary>Asks until the answer is accepted; fails with the last answer when the time is over.</summary>
+    public static async Task<T> SeesAsync<T>(Func<Task<T>> ask, Func<T, bool> accept, string what, double? seconds = null, TimeSpan? pause = null)
+    {
+        var limit = seconds is { } given ? TimeSpan.FromSeconds(given) : Patience.Long;
+        var clock = Stopwatch.StartNew();
+        while (true)
+        {
+            var answer = await ask();
+            if (accept(answer))
+                return answer;
+            if (clock.Elapsed > limit)
+                Assert.Fail($"waited {limit.TotalSeconds} s in vain for: {what}. Last seen: {answer}");
+            await Task.Delay(pause ?? Pause);
+        }
+    }
+}

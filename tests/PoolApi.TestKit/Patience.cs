@@ -1,0 +1,64 @@
+using System.Diagnostics;
+
+namespace PoolApi.TestKit;
+
+/// <summary>Bounded waits. The bound is a guard against hanging for ever, never what decides a test.</summary>
+public static class Patience
+{
+    /// <summary>The bound: longer than a busy machine takes for anything that a test waits for.</summary>
+#pragma warning disable CA1720 // a time, and no type
+    public static readonly TimeSpan Long = TimeSpan.FromMinutes(3);
+#pragma warning restore CA1720
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Fires when the run of the tests is given up.</summary>
+    public static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static Task Patiently(this Task task) => task.WaitAsync(Long, Token);
+
+    public static Task<T> Patiently<T>(this Task<T> task) => task.WaitAsync(Long, Token);
+
+    public static Task Patiently(this ValueTask task) => task.AsTask().WaitAsync(Long, Token);
+
+    public static Task<T> Patiently<T>(this ValueTask<T> task) => task.AsTask().WaitAsync(Long, Token);
+
+    public static void WaitPatiently(this ManualResetEventSlim opened)
+    {
+        if (!opened.Wait(Long)) throw new TimeoutException("It was never set.");
+    }
+
+    public static void JoinPatiently(this Thread thread)
+    {
+        if (!thread.Join(Long)) throw new TimeoutException($"The thread {thread.Name} did not end.");
+    }
+
+    /// <summary>Blocks until something holds that gives no signal.</summary>
+    public static void Until(Func<bool> condition)
+    {
+        if (!SpinWait.SpinUntil(condition, Long)) throw new TimeoutException("It did not come about.");
+    }
+
+    /// <summary>Waits until something holds that gives no signal.</summary>
+    public static Task UntilAsync(Func<bool> condition, string what = "It") =>
+        UntilAsync(() => ValueTask.FromResult(condition()), what);
+
+    /// <inheritdoc cref="UntilAsync(Func{bool}, string)"/>
+    public static async Task UntilAsync(Func<ValueTask<bool>> condition, string what = "It")
+    {
+        long since = Stopwatch.GetTimestamp();
+        while (!await condition())
+        {
+            if (Stopwatch.GetElapsedTime(since) > Long) throw new TimeoutException($"{what} did not come about.");
+            await Task.Delay(Pause, Token);
+        }
+    }
+
+    /// <summary>Runs on a thread of the test's own, so that the state of the ThreadPool decides nothing.</summary>
+    public static Thread OnOwnThread(Action body)
+    {
+        var thread = new Thread(() => body()) { IsBackground = true };
+        thread.Start();
+        return thread;
+    }
+}
