@@ -5,7 +5,8 @@ namespace PoolApi.Management;
 /// <summary>Where the service listens, and by which names its management routes answer: <c>Urls</c> and the section <c>Management</c>.</summary>
 internal static class ManagementSettings
 {
-    private const string Addresses = "one or more addresses http://host:port, separated by ';'";
+    public const string Addresses = "one or more addresses http://host:port, separated by ';'";
+    public const string ApiAddresses = "one or more addresses http://host:port or https://host:port, separated by ';'";
 
     public static readonly Setting Urls = Setting.Special(
         "Urls", Addresses,
@@ -15,7 +16,7 @@ internal static class ManagementSettings
 
     /// <summary>The one setting of the service outside of a section.</summary>
     public static readonly Setting ApiUrls = Setting.Special(
-        ServerUrls.ApiKey, Addresses,
+        ServerUrls.ApiKey, ApiAddresses,
         "where the API listens. `*`, `+`, `0.0.0.0` and `[::]` mean every interface, `localhost` both loopbacks; any other name is resolved at the start, and all its addresses are bound")
         .WithDefault(ServerUrls.DefaultApi);
 

@@ -46,6 +46,8 @@ internal sealed class ServerUrls
             Read(configuration, ApiKey, FromPorts(configuration) ?? DefaultApi, faults, lookUp, []),
             Read(configuration, ManagementKey, DefaultManagement, faults, lookUp, names),
             names);
+        if (urls.Api.Any(IsHttps) && FrameworkSettings.Value(configuration, KestrelSettings.Certificate) is null)
+            faults.Add($"{ApiKey} has an address https://…, and no certificate is set: {KestrelSettings.Certificate} names its file.");
         // The port alone decides which routes answer: addresses that share a port in part would open the management to clients of the API.
         foreach (int port in urls.Management.Select(PortOf).Intersect(urls.Api.Select(PortOf)).Where(static port => port != 0))
         {
@@ -68,6 +70,8 @@ internal sealed class ServerUrls
         return api && management ? $"{ApiKey} and {ManagementKey}" : management ? ManagementKey : ApiKey;
     }
 
+    private static bool IsHttps(string url) => url.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
+
     private static int PortOf(string url) => BindingAddress.Parse(url).Port;
 
     /// <summary>The addresses that <c>HTTP_PORTS</c> means: any, as elsewhere in ASP.NET Core.</summary>
@@ -81,10 +85,10 @@ internal sealed class ServerUrls
     {
         // A list in JSON comes as settings under the key.
         string text = configuration[key] ?? (configuration.GetSection(key).GetChildren().Any() ? "a list" : fallback);
-        BindingAddress?[] parts = [.. text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(Parse)];
+        BindingAddress?[] parts = [.. text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => Parse(part, mayBeHttps: key == ApiKey))];
         if (parts.Length == 0 || Array.Exists(parts, static part => part is null))
         {
-            faults.Add($"{key} is '{text}'; it may be one or more addresses http://host:port, separated by ';'. TLS belongs to the proxy in front.");
+            faults.Add($"{key} is '{text}'; it may be {(key == ApiKey ? ManagementSettings.ApiAddresses : ManagementSettings.Addresses)}.");
             return [fallback];
         }
         int before = faults.Count;
@@ -97,17 +101,17 @@ internal sealed class ServerUrls
             // Each address of a name would have a free port of its own.
             if (fault is null && part.Port == 0 && isName) fault = "is a name; with port 0 the host may be an IP address, * or +";
             if (fault is not null) faults.Add($"{key} is '{text}': the host '{part.Host}' {fault}.");
-            else urls.AddRange(hosts.Select(host => $"http://{host}:{part.Port}").Except(urls, StringComparer.OrdinalIgnoreCase));
+            else urls.AddRange(hosts.Select(host => $"{part.Scheme}://{host}:{part.Port}").Except(urls, StringComparer.OrdinalIgnoreCase));
         }
         return faults.Count == before ? urls : [fallback];
     }
 
-    private static BindingAddress? Parse(string text)
+    private static BindingAddress? Parse(string text, bool mayBeHttps)
     {
         try
         {
             BindingAddress address = BindingAddress.Parse(text);
-            return address is { Scheme: "http", PathBase: "", Port: >= 0 and <= 65535, IsUnixPipe: false, IsNamedPipe: false }
+            return (address.Scheme is "http" || (mayBeHttps && address.Scheme is "https")) && address is { PathBase: "", Port: >= 0 and <= 65535, IsUnixPipe: false, IsNamedPipe: false }
                 && address.Host.Length > 0 ? address : null;
         }
         catch (FormatException)

@@ -17,6 +17,7 @@ internal static class KestrelSetup
     {
         // ServerUrls has used them. The host would warn that they are overridden.
         host.UseSetting(WebHostDefaults.HttpPortsKey, "");
+        if (urls.Api.Any(static url => url.StartsWith("https:", StringComparison.OrdinalIgnoreCase))) host.UseKestrelHttpsConfiguration();
         host.ConfigureServices(static services => services.AddSingleton(static provider => new ConnectionLimits(
             provider.GetRequiredService<IConfiguration>(), ManagementConnections, provider.GetRequiredService<ILoggerFactory>())));
         host.ConfigureKestrel(kestrel =>

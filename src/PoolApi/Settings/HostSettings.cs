@@ -9,7 +9,7 @@ internal static class HostSettings
     public const string KnownProxiesKey = "ForwardedHeaders:KnownProxies";
 
     private const string Addresses = "Urls and Management:Urls say where the service listens";
-    private const string Tls = "TLS belongs to the proxy in front";
+    private const string Https = "Urls takes addresses https://host:port";
     private const string Assemblies = "the service loads no assemblies that it was not built with";
 
     public static IReadOnlyList<FrameworkSetting> All { get; } =
@@ -22,8 +22,8 @@ internal static class HostSettings
         Used(KnownProxiesKey, "none", ValueRule.Networks, "the proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Prefix are used; those of anybody else are not. X-Forwarded-Host never is"),
         Used(PathBaseKey, "none", ValueRule.Prefix, "the prefix of the paths that a proxy passes on without stripping it; requests without it are answered too"),
         Used("HostBuilder:ReloadConfigOnChange", "true", ValueRule.Boolean, "watch appsettings.json; a change has effect on the log levels, everything else is read at the start"),
-        Refused("HTTPS_PORTS", Tls),
-        Refused("HTTPS_PORT", Tls),
+        Refused("HTTPS_PORTS", Https),
+        Refused("HTTPS_PORT", Https),
         Refused("PreferHostingUrls", Addresses),
         Refused("WebRoot", "the service has no static files"),
         Refused("ShutdownTimeoutSeconds", "Shutdown:Drain and Shutdown:Cancel say how long a stop may take"),

@@ -5,7 +5,10 @@ namespace PoolApi.Settings;
 /// <summary>Settings of the server.</summary>
 internal static class KestrelSettings
 {
-    private const string Tls = "TLS belongs to the proxy in front";
+    /// <summary>The certificate of all addresses with TLS.</summary>
+    public const string Certificate = "Kestrel:Certificates:Default:Path";
+
+    private const string OneCertificate = "Kestrel:Certificates:Default is the certificate of every address https://…";
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
@@ -34,15 +37,18 @@ internal static class KestrelSettings
         Used("Kestrel:Limits:Http2:KeepAlivePingDelay", "never", ValueRule.Time(Second, Day), "after so long without a frame the server sends a ping"),
         Used("Kestrel:Limits:Http2:KeepAlivePingTimeout", "00:00:20", ValueRule.Time(Second, Hour), "how long it waits for the answer to the ping"),
         Used("Kestrel:EndpointDefaults:Protocols", "Http1AndHttp2", ValueRule.OneOf("Http1", "Http2", "Http1AndHttp2"), "what the API speaks. Without TLS, `Http1AndHttp2` is HTTP/1.1 and HTTP/2 with prior knowledge is `Http2`. A management port of its own speaks HTTP/1.1"),
+        Used(Certificate, "none", ValueRule.File, "the certificate of the addresses https://… in `Urls`: PEM with the certificates above it, or PFX"),
+        Used("Kestrel:Certificates:Default:KeyPath", "none", ValueRule.File, "the private key of a PEM certificate"),
+        Used("Kestrel:Certificates:Default:Password", "none", ValueRule.Any, "the password of that key, or of the PFX file") with { IsSecret = true },
         Refused("Kestrel:Limits:MaxRequestBodySize", "Pool:MaxBodyBytes and Jobs:MaxPayloadBytes limit a body"),
         Refused("Kestrel:Limits:MaxConcurrentUpgradedConnections", "no route upgrades a connection"),
         Refused("Kestrel:Limits:Http3", "the service does not speak HTTP/3"),
         Refused("Kestrel:Endpoints", "Urls and Management:Urls say where the service listens"),
-        Refused("Kestrel:Certificates", Tls),
-        Refused("Kestrel:EndpointDefaults:SslProtocols", Tls),
-        Refused("Kestrel:EndpointDefaults:ClientCertificateMode", Tls),
-        Refused("Kestrel:EndpointDefaults:Certificate", Tls),
-        Refused("Kestrel:EndpointDefaults:Sni", Tls),
+        Refused("Kestrel:Certificates", OneCertificate),
+        Refused("Kestrel:EndpointDefaults:SslProtocols", "the system chooses the version of TLS"),
+        Refused("Kestrel:EndpointDefaults:ClientCertificateMode", "clients are known by their keys"),
+        Refused("Kestrel:EndpointDefaults:Certificate", OneCertificate),
+        Refused("Kestrel:EndpointDefaults:Sni", OneCertificate),
         Refused("Kestrel:EndpointDefaults:Url", "Urls and Management:Urls say where the service listens"),
         Refused("Kestrel:AddServerHeader", "the service sends no header Server"),
         Refused("Kestrel:AllowSynchronousIO", "no route reads or writes synchronously"),

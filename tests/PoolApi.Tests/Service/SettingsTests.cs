@@ -61,7 +61,6 @@ public class SettingsTests
     [InlineData(";")]
     [InlineData("localhost:8080")]
     [InlineData("8080")]
-    [InlineData("https://localhost:8080")]
     [InlineData("ftp://localhost")]
     [InlineData("http://localhost:99999")]
     [InlineData("http://localhost:-1")]
@@ -73,9 +72,20 @@ public class SettingsTests
         foreach (string key in (string[])["Urls", "Management:Urls"])
         {
             Assert.Equal(
-                $"{key} is '{value}'; it may be one or more addresses http://host:port, separated by ';'. TLS belongs to the proxy in front.",
+                $"{key} is '{value}'; it may be one or more addresses http://host:port{(key == "Urls" ? " or https://host:port" : "")}, separated by ';'.",
                 Assert.Single(Faults((key, value))));
         }
+    }
+
+    [Fact]
+    public void TLS_is_for_the_API_and_needs_a_certificate()
+    {
+        Assert.Equal(
+            "Management:Urls is 'https://localhost:8081'; it may be one or more addresses http://host:port, separated by ';'.",
+            Assert.Single(Faults(("Management:Urls", "https://localhost:8081"))));
+        Assert.Equal(
+            "Urls has an address https://…, and no certificate is set: Kestrel:Certificates:Default:Path names its file.",
+            Assert.Single(Faults(("Urls", "https://localhost:8443"))));
     }
 
     [Theory]

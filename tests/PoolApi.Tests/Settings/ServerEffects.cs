@@ -1,4 +1,6 @@
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration.Json;
 using Microsoft.Extensions.Options;
@@ -34,6 +36,9 @@ internal static class ServerEffects
                 folder.Delete(recursive: true);
             }
         },
+        ["Kestrel:Certificates:Default:Path"] = () => SeeTlsAsync(password: null),
+        ["Kestrel:Certificates:Default:KeyPath"] = () => SeeTlsAsync(password: null),
+        ["Kestrel:Certificates:Default:Password"] = () => SeeTlsAsync("a password"),
         ["HTTP_PORTS"] = async () =>
         {
             await using RunningService service = RunningService.With(("Urls", ""), ("HTTP_PORTS", "0"));
@@ -191,5 +196,39 @@ internal static class ServerEffects
         {
             return "";
         }
+    }
+
+    /// <summary>A client that trusts the certificate alone, by its name, speaks HTTP/2 and HTTP/1.1 by TLS.</summary>
+    private static async Task SeeTlsAsync(string? password)
+    {
+        using var folder = new TemporaryFolder();
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=pool.example", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        await File.WriteAllTextAsync(folder.File("tls.crt"), certificate.ExportCertificatePem(), ServiceApp.Token);
+        var encryption = new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000);
+        await File.WriteAllTextAsync(
+            folder.File("tls.key"), password is null ? key.ExportPkcs8PrivateKeyPem() : key.ExportEncryptedPkcs8PrivateKeyPem(password, encryption), ServiceApp.Token);
+
+        await using RunningService service = RunningService.With(
+            ("Urls", "https://127.0.0.1:0"), ("Kestrel:Certificates:Default:Path", folder.File("tls.crt")),
+            ("Kestrel:Certificates:Default:KeyPath", folder.File("tls.key")), ("Kestrel:Certificates:Default:Password", password ?? ""));
+
+        Assert.StartsWith("https://127.0.0.1:", service.Addresses[0], StringComparison.Ordinal);
+        using var client = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.GetCertHashString() == certificate.GetCertHashString() },
+        });
+        foreach (Version version in (Version[])[new(1, 1), new(2, 0)])
+        {
+            using var asks = new HttpRequestMessage(HttpMethod.Get, new Uri($"{service.Addresses[0]}/openapi/v1.json"))
+            {
+                Version = version, VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            };
+            using HttpResponseMessage answer = await client.SendAsync(asks, ServiceApp.Token);
+            Assert.Equal((200, version), ((int)answer.StatusCode, answer.Version));
+        }
+        Assert.StartsWith("HTTP/1.1 200", await service.GetAsync("/readyz"), StringComparison.Ordinal);
     }
 }
