@@ -224,7 +224,8 @@ internal static class ServerEffects
         {
             using var asks = new HttpRequestMessage(HttpMethod.Get, new Uri($"{service.Addresses[0]}/openapi/v1.json"))
             {
-                Version = version, VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+                Version = version,
+                VersionPolicy = HttpVersionPolicy.RequestVersionExact,
             };
             using HttpResponseMessage answer = await client.SendAsync(asks, ServiceApp.Token);
             Assert.Equal((200, version), ((int)answer.StatusCode, answer.Version));
