@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace PoolApi.Threading;
 
-/// <summary>The settings of a <see cref="FixedThreadPool"/>. They are read once, when the pool is made.</summary>
+/// <summary>Options of a <see cref="FixedThreadPool"/>. They are read once, when the pool is created.</summary>
 public sealed class FixedThreadPoolOptions
 {
     /// <summary>The most workers a pool may have.</summary>
@@ -22,14 +22,14 @@ public sealed class FixedThreadPoolOptions
     public int Workers { get; set; } = WorkersFor(Environment.ProcessorCount);
 
     /// <summary>
-    /// The number of items that may wait while every worker is busy, 1 to 16,777,216. The resumptions of work that
+    /// The most items that may be queued while every worker is busy, 1 to 16,777,216. Continuations of work that
     /// awaits do not count. Default: 1024.
     /// </summary>
     public int QueueCapacity { get; set; } = 1024;
 
     /// <summary>
-    /// The longest time an item may wait, more than zero, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit. An item
-    /// that waited longer ends as <see cref="WorkOutcome.Expired"/>, even while all workers are busy. Default: 30 seconds.
+    /// The longest time an item may be queued, more than zero, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit. An item
+    /// that is queued longer ends as <see cref="WorkOutcome.Expired"/>, even while all workers are busy. Default: 30 seconds.
     /// </summary>
     public TimeSpan MaxQueueTime { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -42,38 +42,38 @@ public sealed class FixedThreadPoolOptions
     public TimeSpan MaxRunTime { get; set; } = Timeout.InfiniteTimeSpan;
 
     /// <summary>
-    /// A worker on one item for longer than this is stuck, more than zero, or <see cref="Timeout.InfiniteTimeSpan"/> for never:
-    /// it is shown and reported as such, with what it runs and since when, and may get a stand-in (<see cref="MaxStandIns"/>).
+    /// How long a worker may run one item before it is stuck, more than zero, or <see cref="Timeout.InfiniteTimeSpan"/> for never.
+    /// A stuck worker is shown and reported with its item and start time, and may get a stand-in (<see cref="MaxStandIns"/>).
     /// Nothing happens to the item. Default: 1 minute.
     /// </summary>
     public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// How many further threads may stand in for workers that are blocked or stuck, 0 to 64. While every worker is blocked and
-    /// a continuation or an item waits that their own items caused, a stand-in runs that and nothing else, and leaves when it has had
-    /// nothing to run for a second. For a worker that is stuck (<see cref="StuckAfter"/>), a stand-in runs whatever waits, and leaves
-    /// when that worker comes back. Default: <see langword="null"/>, as many as workers (64 at most) for blocked workers,
+    /// The most additional threads that stand in for blocked or stuck workers, 0 to 64. While every worker is blocked and
+    /// a continuation or an item that their own items caused is queued, a stand-in runs that and nothing else. It leaves when it has had
+    /// nothing to run for a second. For a stuck worker (<see cref="StuckAfter"/>), a stand-in runs any queued item and leaves
+    /// when that worker recovers. Default: <see langword="null"/>, as many as workers (at most 64) for blocked workers,
     /// and none for stuck ones.
     /// </summary>
     public int? MaxStandIns { get; set; }
 
     /// <summary>
-    /// How far the workers' threads let the other threads of the machine go first, so that a server's own threads answer
-    /// while the pool uses every core. On Linux, how much is added to the process's own nice value for each worker, 0 (as any thread) to
-    /// 19, at most to 19 in all; elsewhere the nearest that the system offers. Default: <see langword="null"/>, as any thread.
+    /// Lowers the priority of the workers' threads, so that a server's own threads respond
+    /// while the pool uses every core. On Linux it is added to the process's own nice value for each worker, 0 to
+    /// 19, up to a total of 19. On other systems the nearest priority is used. Default: <see langword="null"/>, the process's priority.
     /// </summary>
     public int? Nice { get; set; }
 
     /// <summary>
-    /// Makes a state for each worker, given its id, on the worker's own thread, before it runs anything: for native handles
-    /// that belong to one thread. An item finds it in <see cref="FixedThreadPool.CurrentWorkerState"/>. If it is
-    /// <see cref="IDisposable"/> it is disposed of on the same thread, as its last act. If this throws, the pool's
+    /// Creates a state for each worker from its id, on the worker's own thread, before it runs an item: for native handles
+    /// that belong to one thread. An item reads it from <see cref="FixedThreadPool.CurrentWorkerState"/>. If it is
+    /// <see cref="IDisposable"/>, it is disposed of on the same thread at its end. If this throws, the pool's
     /// constructor throws the same. Default: none.
     /// </summary>
     public Func<int, object?>? CreateWorkerState { get; set; }
 
     /// <summary>
-    /// Told what happens in the pool, on the thread where it happens; <see langword="null"/> (the default) costs nothing.
+    /// Receives the events of the pool, on the thread where they happen. Default: <see langword="null"/>, which costs nothing.
     /// </summary>
     public IFixedThreadPoolObserver? Observer { get; set; }
 
@@ -81,7 +81,7 @@ public sealed class FixedThreadPoolOptions
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
     /// <summary>
-    /// Makes the meter under which the pool reports, so that two hosts in one process do not share series. Default:
+    /// Creates the meter under which the pool reports, so that two hosts in one process do not share series. Default:
     /// <see langword="null"/>, one meter of the process for all pools without a factory.
     /// </summary>
     public IMeterFactory? MeterFactory { get; set; }
@@ -94,7 +94,7 @@ public sealed class FixedThreadPoolOptions
     /// <summary>The default of <see cref="Workers"/>: a machine may have more processors than a pool may have workers.</summary>
     internal static int WorkersFor(int processors) => Math.Min(processors, MaxWorkers);
 
-    /// <summary>A valid copy, so that nobody changes what the pool is being made of; "never" is a time that does not come.</summary>
+    /// <summary>Creates a validated copy, which the caller cannot change. An infinite StuckAfter becomes the largest time.</summary>
     internal FixedThreadPoolOptions ToValid()
     {
         var copy = (FixedThreadPoolOptions)MemberwiseClone();
@@ -105,7 +105,7 @@ public sealed class FixedThreadPoolOptions
 
     private void Validate()
     {
-        Check(IsName(Name), Name, "1 to 32 ASCII letters, digits, '-', '_' or '.'");
+        Check(PoolName.IsValid(Name), Name, PoolName.Rule);
         Check(Workers is >= 1 and <= MaxWorkers, Workers, $"1 to {MaxWorkers}");
         Check(QueueCapacity is >= 1 and <= MaxQueueCapacity, QueueCapacity, $"1 to {MaxQueueCapacity}");
         Check(MaxQueueTime > TimeSpan.Zero || MaxQueueTime == Timeout.InfiniteTimeSpan, MaxQueueTime, "more than zero, or infinite");
@@ -115,11 +115,6 @@ public sealed class FixedThreadPoolOptions
         Check(Nice is null or (>= 0 and <= 19), Nice, "0 to 19, or null");
         ArgumentNullException.ThrowIfNull(TimeProvider);
     }
-
-    /// <summary>Whether a text may be a pool's name.</summary>
-    /// <param name="name">The text.</param>
-    public static bool IsName(string? name) =>
-        name is { Length: >= 1 and <= 32 } && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 
     private static void Check<T>(bool ok, T value, string allowed, [CallerArgumentExpression(nameof(value))] string name = "")
     {

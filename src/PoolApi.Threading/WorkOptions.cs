@@ -6,8 +6,8 @@ namespace PoolApi.Threading;
 /// </summary>
 public readonly struct WorkOptions
 {
-    /// <summary>Says what is not as usual; the default of each option is the usual.</summary>
-    /// <param name="priority">How soon a worker takes the work, among what is queued. Default: <see cref="WorkPriority.Normal"/>.</param>
+    /// <summary>Creates options. Each parameter has a default.</summary>
+    /// <param name="priority">The priority among queued items. Default: <see cref="WorkPriority.Normal"/>.</param>
     /// <param name="maxQueueTime">
     /// The longest time that the work may be queued, zero or more. After that it ends as <see cref="WorkOutcome.Expired"/>, at once, even
     /// while every worker is busy, and its slot is free. Never longer than the pool's own
@@ -26,7 +26,7 @@ public readonly struct WorkOptions
     /// <see cref="PoolWorkItem.Kind"/>.
     /// </param>
     /// <param name="origin">
-    /// For whom the work is done, as the view of the workers shows it (a route, say). Default: nothing. Of a call; an item has
+    /// For whom the work is done, such as a route. Views of the workers show it. Default: none. For a call only; an item has
     /// <see cref="PoolWorkItem.Origin"/>.
     /// </param>
     /// <param name="waitForSpace">
@@ -62,4 +62,7 @@ public readonly struct WorkOptions
     internal string? Origin { get; }
 
     internal bool WaitForSpace { get; }
+
+    /// <summary>The same options for a call that waits for space.</summary>
+    internal WorkOptions Waiting() => new(Priority, MaxQueueTime, MaxRunTime, Kind, Origin, waitForSpace: true);
 }

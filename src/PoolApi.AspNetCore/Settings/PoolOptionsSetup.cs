@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
-using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Settings;
 
@@ -35,8 +34,8 @@ internal sealed class PoolOptionsSetup(
     {
         if (name != registration.Name) return ValidateOptionsResult.Skip;
         var faults = new List<string>(options.Faults);
-        if (!FixedThreadPoolOptions.IsName(registration.Name))
-            faults.Add($"{Section}:Name is '{registration.Name}'; it may be {PoolSettings.NameRule}.");
+        if (!PoolName.IsValid(registration.Name))
+            faults.Add($"{Section}:Name is '{registration.Name}'; it may be {PoolName.Rule}.");
         if (all.TakeWhile(other => other != registration).FirstOrDefault(other => other.Section.Is(registration.Section)) is { } first)
             faults.Add($"The pools '{first.Name}' and '{registration.Name}' both have the section {Section}; give one of them another with FromSection.");
         if (shutdown.Section.Is(registration.Section))

@@ -42,12 +42,9 @@ internal static class PoolSettings
     public static readonly Setting<long> Nice = Setting.WholeNumber(
         "Nice", Defaults.Nice, 0, 19, "how far the workers let the server's own threads go first when every core is in use");
 
-    /// <summary>The rule for a pool's name, in words.</summary>
-    public const string NameRule = "1 to 32 ASCII letters, digits, '-', '_' or '.'";
-
     /// <summary>The pool's name, if the configuration sets it.</summary>
     public static readonly TextSetting Name = Setting.Words(
-        "Name", "cpu", FixedThreadPoolOptions.IsName, NameRule, "the name of the pool; its threads are named `{name}-{id}`");
+        "Name", "cpu", PoolName.IsValid, PoolName.Rule, "the name of the pool; its threads are named `{name}-{id}`");
 
     /// <summary>The pool's name, if the app's code sets it. The setting may only repeat it.</summary>
     public static TextSetting NameOf(string registered) => Setting.Words(

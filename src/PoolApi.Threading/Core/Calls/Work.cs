@@ -1,15 +1,15 @@
 namespace PoolApi.Threading.Core.Calls;
 
-/// <summary>The delegate of a call, with what it is given: a struct of its own for each form, so that none needs a closure.</summary>
+/// <summary>The delegate of a call with its argument. Each form is a struct of its own, so that none needs a closure.</summary>
 internal interface IWork<TResult>
 {
-    /// <summary>Whether the delegate is given a token.</summary>
+    /// <summary>Whether the delegate takes a token.</summary>
     static virtual bool TakesToken => false;
 
     TResult Invoke(WorkToken token);
 }
 
-/// <summary>The token that a delegate may be given: an item's, whose source is made only for one that asks, or one that exists.</summary>
+/// <summary>The token for a delegate: an existing one, or an item's, whose source is created only when it is read.</summary>
 internal readonly struct WorkToken
 {
     private readonly PoolWorkItem? _item;
@@ -27,7 +27,7 @@ internal readonly struct Plain<TResult>(Func<TResult> work) : IWork<TResult>
     public TResult Invoke(WorkToken token) => work();
 }
 
-/// <summary>An argument that is a token stands for the token of the item.</summary>
+/// <summary>If the argument is a token, the delegate gets the token of the item instead.</summary>
 internal readonly struct WithArgument<TArgument, TResult>(Func<TArgument, TResult> work, TArgument argument) : IWork<TResult>
 {
     public static bool TakesToken => typeof(TArgument) == typeof(CancellationToken);
@@ -35,7 +35,14 @@ internal readonly struct WithArgument<TArgument, TResult>(Func<TArgument, TResul
     public TResult Invoke(WorkToken token) => work(TakesToken ? (TArgument)(object)token.Value : argument);
 }
 
-/// <summary>What a call without a result returns.</summary>
+internal readonly struct WithArgumentAndToken<TArgument, TResult>(Func<TArgument, CancellationToken, TResult> work, TArgument argument) : IWork<TResult>
+{
+    public static bool TakesToken => true;
+
+    public TResult Invoke(WorkToken token) => work(argument, token.Value);
+}
+
+/// <summary>The result type of a call without a result.</summary>
 internal readonly struct Unit;
 
 internal readonly struct PlainAction(Action work) : IWork<Unit>
@@ -66,14 +73,14 @@ internal static class AsynchronousResult<TResult>
         || (typeof(TResult).IsGenericType && typeof(TResult).GetGenericTypeDefinition() == typeof(ValueTask<>));
 }
 
-/// <summary>Work that returns a task, as work that returns a <see cref="ValueTask{TResult}"/>.</summary>
+/// <summary>Adapts work that returns a task to work that returns a <see cref="ValueTask{TResult}"/>.</summary>
 internal readonly struct FromTask<TWork, TResult>(TWork work) : IWork<ValueTask<TResult>>
     where TWork : struct, IWork<Task<TResult>>
 {
     public ValueTask<TResult> Invoke(WorkToken token) => new(work.Invoke(token));
 }
 
-/// <summary>Asynchronous work without a result, as work whose result is nothing.</summary>
+/// <summary>Adapts asynchronous work without a result to the result <see cref="Unit"/>.</summary>
 internal readonly struct FromTask<TWork>(TWork work) : IWork<ValueTask<Unit>>
     where TWork : struct, IWork<Task>
 {

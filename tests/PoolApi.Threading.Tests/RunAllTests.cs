@@ -1,0 +1,68 @@
+namespace PoolApi.Threading.Tests;
+
+/// <summary>A batch: every input runs, the results are in order, and inputs are read only when there is space.</summary>
+public class RunAllTests
+{
+    [Fact]
+    public async Task Many_inputs_give_their_results_in_order_and_are_asked_for_only_when_there_is_room()
+    {
+        using FixedThreadPool pool = Pools.Make(2, capacity: 3);
+        int asked = 0;
+        Occupation busy = pool.Occupy();
+        Task<int[]> all = pool.RunAllAsync(Inputs(), static (input, _) => input * 2);
+        Assert.InRange(Volatile.Read(ref asked), 1, 4); // three wait, and one more is asked for before it is known that it must
+        busy.Dispose();
+        Assert.Equal(Enumerable.Range(0, 100).Select(static i => i * 2), await all.Patiently());
+
+        IEnumerable<int> Inputs()
+        {
+            for (int i = 0; i < 100; i++)
+            {
+                Interlocked.Increment(ref asked);
+                yield return i;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Of_many_inputs_every_call_ends_and_every_failure_is_told()
+    {
+        using FixedThreadPool pool = Pools.Make(2, capacity: 3);
+        int ran = 0;
+        Task<int[]> all = pool.RunAllAsync(Enumerable.Range(0, 10), (input, _) =>
+        {
+            Interlocked.Increment(ref ran);
+            return input % 5 == 0 ? throw new InvalidDataException($"{input}") : input;
+        });
+        await Assert.ThrowsAsync<InvalidDataException>(() => all.Patiently());
+        Assert.Equal(["0", "5"], all.Exception!.InnerExceptions.Select(static e => e.Message));
+        Assert.Equal(10, ran);
+    }
+
+    [Fact]
+    public async Task A_cancelled_batch_submits_no_more_and_ends_as_cancelled()
+    {
+        using FixedThreadPool pool = Pools.Make(1, capacity: 1);
+        using var cancel = new CancellationTokenSource();
+        int read = 0;
+        Occupation busy = pool.Occupy();
+        Task<int[]> all = pool.RunAllAsync(Inputs(), static (input, _) => input, cancel.Token);
+        await cancel.CancelAsync();
+        busy.Dispose();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => all.Patiently());
+        Assert.InRange(read, 1, 2); // one is queued, and one waits for space
+
+        IEnumerable<int> Inputs()
+        {
+            while (true) yield return ++read;
+        }
+    }
+
+    [Fact]
+    public async Task A_batch_on_a_closed_pool_is_refused()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        await pool.CloseAsync();
+        await Assert.ThrowsAsync<WorkRejectedException>(() => pool.RunAllAsync([1], static (input, _) => input));
+    }
+}
