@@ -12,8 +12,8 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
 {
     // Guarded by the gate.
     internal int ActiveRuns; // workers that run code of this item right now: its body or its resumptions
-    internal bool IsListed; // it is under way, and in the pool's list of those
-    internal long BusyTicks; // time it held a worker; less than from its start to its end
+    internal bool IsListed; // in the list of asynchronous items under way
+    internal long BusyTicks; // the time it held a worker, without its awaits
 
     private WorkItemSynchronizationContext? _context;
 
@@ -31,10 +31,10 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
 
     internal sealed override void Start(PoolCore core, Worker worker)
     {
-        // One context for each item, so that the view of the workers can tell whose continuation a worker runs.
+        // One context for each item, so that a view can tell which item's continuation a worker runs.
         _context = new WorkItemSynchronizationContext(core, this);
         SynchronizationContext.SetSynchronizationContext(_context);
-        // Not forgotten: the item itself is what waits for this task, and its end is the item's end. It cannot fault.
+        // Not awaited: the item ends when this task ends. The task cannot fail.
         _ = RunToEndAsync(core);
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace PoolApi.Threading;
 
-/// <content>For an admission control in front of the pool.</content>
+/// <content>The interface for an admission control in front of the pool.</content>
 public sealed partial class FixedThreadPool : IPoolAdmission
 {
     bool IPoolAdmission.IsLikelyFull => !_core.Views.HasRoomGuess;

@@ -4,15 +4,15 @@ using PoolApi.Threading.Core.Calls;
 
 namespace PoolApi.Threading;
 
-/// <content>Calls that block their caller.</content>
+/// <content>Calls that block the calling thread.</content>
 public sealed partial class FixedThreadPool
 {
     private const string RunIsSynchronous =
         "Run is for synchronous work: it would return at the first await, with the rest of the work outside of the pool. Give asynchronous work to RunAsync, and await it.";
 
     /// <summary>
-    /// Runs a function on the pool and blocks the caller until the function has ended. On a worker of this pool it runs in place, as
-    /// part of what that worker runs already: a worker cannot wait for its own pool in vain.
+    /// Runs a function on the pool and blocks the calling thread until the function has ended. On a worker of this pool it runs in place, as
+    /// a part of the worker's current item, so a worker cannot deadlock on its own pool.
     /// </summary>
     /// <param name="work">The function.</param>
     /// <param name="cancellationToken">Cancels the work, queued or running.</param>
@@ -25,7 +25,7 @@ public sealed partial class FixedThreadPool
     /// <exception cref="WorkTimedOutException">It ran for longer than it may.</exception>
     /// <exception cref="WorkAbandonedException">The pool stopped without it.</exception>
     /// <remarks>
-    /// <para>Blocking on the ValueTask of <c>RunAsync</c> instead has no such escape: where every worker does that, each waits
+    /// <para>Blocking on the ValueTask of <c>RunAsync</c> has no such protection: if every worker does that, each waits
     /// for an item that no worker is free to run, until it expires.</para>
     /// <para>Allocates nothing in a steady state, beyond what the delegate itself captures.</para>
     /// </remarks>

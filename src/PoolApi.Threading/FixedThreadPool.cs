@@ -7,13 +7,13 @@ namespace PoolApi.Threading;
 /// A fixed number of dedicated threads that share one bounded queue.
 /// </summary>
 /// <remarks>
-/// <para><b>Why.</b> Work that blocks or computes for long starves the .NET ThreadPool, and with it everything else in the
-/// process. Here it has threads of its own, a bound on how much of it may wait, and an orderly end.</para>
-/// <para><b>Regime.</b> Items from a few tens of nanoseconds to hours, from any number of threads. Submitting is three
+/// <para><b>Purpose.</b> Work that blocks or computes for long starves the .NET ThreadPool, and with it everything else in the
+/// process. This pool gives it threads of its own, a bounded queue and an orderly stop.</para>
+/// <para><b>Cost.</b> Items may take from tens of nanoseconds to hours and come from any number of threads. Submitting is three
 /// compare-and-swaps and never waits for a worker; taking an item holds a lock for some tens of nanoseconds. A worker with nothing to do
-/// spins for 3 µs, yields its core until 50 µs have passed and 16 times at least, then sleeps on a futex; an idle pool uses no CPU. What costs is waking a sleeping thread (tens of
-/// microseconds, as anywhere), so only one is woken at a time, and it wakes the next only if there is more to do.</para>
-/// <para><b>Promise.</b> Whatever was accepted ends exactly once, with one <see cref="WorkOutcome"/>, also across a shutdown;
+/// spins for 3 µs, yields its core until 50 µs have passed and 16 times at least, then sleeps on a futex. An idle pool uses no CPU. Waking a sleeping thread is expensive (tens of
+/// microseconds), so only one is woken at a time, and it wakes the next only if there is more work.</para>
+/// <para><b>Promise.</b> Every accepted item ends exactly once, with one <see cref="WorkOutcome"/>, also across a shutdown, and
 /// the counts add up at every moment (<see cref="PoolSnapshot"/>).</para>
 /// <para>All members are safe to call from any thread, the pool's own workers included, unless they say otherwise.</para>
 /// </remarks>
@@ -28,11 +28,11 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     private readonly PoolCore _core;
     private readonly PoolShutdown _shutdown;
 
-    /// <summary>Makes the pool and starts its threads.</summary>
-    /// <param name="options">Its settings; <see langword="null"/> for the defaults. Read now, not later.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A setting is out of its range; the message names it and the range.</exception>
-    /// <exception cref="OutOfMemoryException">The system gave no thread; those already started have been ended.</exception>
-    /// <exception cref="Exception">What <see cref="FixedThreadPoolOptions.CreateWorkerState"/> threw; every thread has been ended.</exception>
+    /// <summary>Creates the pool and starts its threads.</summary>
+    /// <param name="options">The options; <see langword="null"/> for the defaults. Later changes of the object have no effect.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range. The message names it and its range.</exception>
+    /// <exception cref="OutOfMemoryException">The system gave no thread. The threads that had started have ended.</exception>
+    /// <exception cref="Exception"><see cref="FixedThreadPoolOptions.CreateWorkerState"/> threw it. Every thread has ended.</exception>
     public FixedThreadPool(FixedThreadPoolOptions? options = null)
     {
         options = (options ?? new FixedThreadPoolOptions()).ToValid();
@@ -53,12 +53,12 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     public string Name => _core.Name;
 
     /// <summary>
-    /// What <see cref="FixedThreadPoolOptions.CreateWorkerState"/> made for the worker whose thread calls;
+    /// The state that <see cref="FixedThreadPoolOptions.CreateWorkerState"/> created for the calling worker;
     /// <see langword="null"/> on any other thread.
     /// </summary>
     public static object? CurrentWorkerState => Worker.Current?.State;
 
-    /// <summary>The number of workers that the pool was made with, or resized to.</summary>
+    /// <summary>The number of workers that the pool was created with or resized to.</summary>
     public int Workers => _core.Workers.Size;
 
     /// <summary>
@@ -68,7 +68,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// own workers fails (<see cref="TaskSchedulerException"/>). A worker that waits for such a task (<c>Task.Wait</c>) runs it
     /// itself, if nobody has begun it. A task whose turn has not come within
     /// <see cref="FixedThreadPoolOptions.MaxQueueTime"/>, or before the pool has stopped, runs on the .NET ThreadPool: a task
-    /// cannot be handed back, and somebody may wait for it.
+    /// cannot be handed back, and a caller may wait for it.
     /// </summary>
     public TaskScheduler TaskScheduler { get; }
 
@@ -83,24 +83,24 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// </summary>
     public SynchronizationContext SynchronizationContext { get; }
 
-    /// <summary>Whether the pool is closed: it accepts nothing more. Cheap: it takes no lock.</summary>
+    /// <summary>Whether the pool is closed, so that it refuses new work. Cheap: it takes no lock.</summary>
     public bool IsClosed => _core.IsClosed;
 
     /// <summary>
     /// Submits an item. Never blocks, and allocates nothing (with a token: one small object and a registration).
     /// </summary>
-    /// <param name="item">The item; it may be submitted again once it has ended.</param>
+    /// <param name="item">The item. It may be submitted again when it has ended.</param>
     /// <param name="cancellationToken">
-    /// Cancels the item: queued, it is removed at once and its slot is free; running, its own token is cancelled.
+    /// Cancels the item. A queued item is removed at once and frees its slot. A running item's own token is cancelled.
     /// </param>
     /// <param name="options">
-    /// Its priority and limits. The item itself has its kind and origin, and this call never waits: options that say otherwise are refused.
+    /// The priority and limits. The item itself has its kind and origin, and this call never waits: such options are refused.
     /// </param>
     /// <returns>
-    /// Whether the pool accepted it. What is accepted will end exactly once. <see langword="false"/>: the queue is full, or the pool is closed
-    /// (<see cref="IsClosed"/>). The answer is the same on a worker of the pool: a full queue is full for it too (<see cref="Run{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/> runs in place instead).
+    /// Whether the pool accepted the item, which will then end exactly once. <see langword="false"/>: the queue is full, or the pool is closed
+    /// (<see cref="IsClosed"/>). The same holds on a worker of the pool: a full queue refuses its items too (<see cref="Run{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/> runs in place instead).
     /// </returns>
-    /// <exception cref="InvalidOperationException">The item has been submitted and has not ended.</exception>
+    /// <exception cref="InvalidOperationException">The item is submitted and has not ended.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
     /// <exception cref="ArgumentException">An option has no meaning for an item.</exception>
     public bool TrySubmit(PoolWorkItem item, CancellationToken cancellationToken = default, in WorkOptions options = default)
@@ -111,7 +111,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Submits many items at once: one reservation and one push for all. As many as there is room for are accepted, from the
+    /// Submits many items at once, with one reservation and one push for all. As many as there is space for are accepted, from the
     /// front, and they are queued in that order with nothing between them.
     /// </summary>
     /// <param name="items">The items, each once.</param>
@@ -125,18 +125,18 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         return _core.Submit(items, cancellationToken, options, out _);
     }
 
-    /// <summary>Waits until there is room in the queue, without blocking.</summary>
+    /// <summary>Waits asynchronously until there is space in the queue.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>
-    /// <see langword="true"/>: there was room; somebody else may take it first. <see langword="false"/>: the pool is closed.
+    /// <see langword="true"/>: there was space, which another submitter may take first. <see langword="false"/>: the pool is closed.
     /// </returns>
     /// <exception cref="OperationCanceledException">The token was cancelled first.</exception>
     public ValueTask<bool> WaitForSpaceAsync(CancellationToken cancellationToken = default) => _core.Space.WaitAsync(cancellationToken);
 
     /// <summary>
-    /// Changes the number of workers. More start at once; fewer: whoever has nothing in hand leaves now, and whoever has when he
-    /// is done. Nothing that was accepted is lost, or run twice. The ids are 0 to N−1 in a pool as it was made; one that is added
-    /// takes up a free id again, or else the next, and those who stay keep theirs, whichever these are.
+    /// Changes the number of workers. Additional workers start at once. Of surplus workers, an idle one leaves now and a busy one when it
+    /// is done. No accepted item is lost or run twice. A new pool has the ids 0 to N−1. An added worker
+    /// gets a free id, or else the next one. The remaining workers keep their ids.
     /// </summary>
     /// <param name="workers">1 to <see cref="FixedThreadPoolOptions.MaxWorkers"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is out of its range.</exception>
@@ -152,8 +152,8 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <summary>The pool and every worker at one moment. Takes the pool's lock for a time proportional to the workers.</summary>
     public PoolSnapshot GetSnapshot() => _core.Views.GetSnapshot();
 
-    /// <summary>Closes the pool: it accepts nothing more, and what it accepted goes on. The first step of a stop, for those who want the steps one by one.</summary>
-    /// <returns>Completes when everything that was accepted has ended; the last item may be about to be told so. Never fails. The same at every call.</returns>
+    /// <summary>Closes the pool: it refuses new work, and accepted work goes on. The first step of a stop, for callers that run the steps one by one.</summary>
+    /// <returns>A task that completes when every accepted item has ended. It never fails, and every call returns the same one.</returns>
     public Task CloseAsync()
     {
         _shutdown.Close();
@@ -161,23 +161,23 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Closes, hands back everything that is queued as <see cref="WorkOutcome.NotStarted"/>, and cancels the token of
-    /// everything that runs. Nothing happens if the pool has drained. A later <see cref="ShutdownAsync"/> joins the threads.
+    /// Closes the pool, ends all queued items as <see cref="WorkOutcome.NotStarted"/>, and cancels the tokens of
+    /// all running items. Does nothing if the pool has drained. A later <see cref="ShutdownAsync"/> joins the threads.
     /// </summary>
     public void CancelAll() => _shutdown.CancelAll();
 
     /// <summary>
-    /// Stops the pool: closes, and finishes what was accepted until the deadline. Then it hands back what is queued and cancels what runs, as
-    /// <see cref="CancelAll"/> does, and waits for the workers for the grace; what has not ended by then counts as
-    /// <see cref="WorkOutcome.Abandoned"/>. Joins each thread that has ended, and leaves the others behind.
+    /// Stops the pool: closes it and finishes accepted work until the deadline. Then it hands back queued items and cancels running ones, as
+    /// <see cref="CancelAll"/> does, and waits for the workers during the grace time. An item that has not ended by then counts as
+    /// <see cref="WorkOutcome.Abandoned"/>. Threads that have ended are joined, the others are left behind.
     /// </summary>
-    /// <param name="deadline">How long what was accepted may take to end, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <param name="deadline">How long accepted work may take to end, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
     /// <param name="grace">
-    /// How long the workers then have to end: to leave what was cancelled, and to dispose of their states. Zero or more, or
+    /// How long the workers then have to return from cancelled work and to dispose of their states. Zero or more, or
     /// <see cref="Timeout.InfiniteTimeSpan"/>. Default: <see langword="null"/>, 2 seconds.
     /// </param>
-    /// <returns>What happened. The task never fails. The same at every call.</returns>
-    /// <remarks>Only the times of the first call count, except that a later one with zero for both ends its waiting.</remarks>
+    /// <returns>A task with the report. It never fails, and every call returns the same one.</returns>
+    /// <remarks>Only the times of the first call count, except that a later call with zero for both ends the wait.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A time is negative and not infinite.</exception>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public Task<ShutdownReport> ShutdownAsync(TimeSpan deadline, TimeSpan? grace = null)
@@ -190,8 +190,8 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Finishes everything that was accepted, for at most 30 seconds, then stops as <see cref="ShutdownAsync"/> does after its deadline. For
-    /// other times, call that before. Blocks the caller. If the pool is being stopped already, waits for that; if it has been, does nothing
+    /// Finishes accepted work for at most 30 seconds, then stops as <see cref="ShutdownAsync"/> does after its deadline. For
+    /// other times, call that method first. Blocks the caller. Waits for a stop that is under way. Does nothing after a stop.
     /// more.
     /// </summary>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
@@ -205,7 +205,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         _core.Instruments.Remove(_core);
     }
 
-    /// <summary>As <see cref="Dispose"/>, without blocking the caller.</summary>
+    /// <summary>The same as <see cref="Dispose"/> without blocking the caller.</summary>
     public async ValueTask DisposeAsync()
     {
         await ShutdownAsync(PoolShutdown.DrainOfDispose).ConfigureAwait(false);

@@ -1,24 +1,24 @@
 namespace PoolApi.Threading;
 
 /// <summary>
-/// Told what happens in a pool. Every method is called on the thread where it happens, outside the pool's lock, and must
-/// return fast; what it throws is dropped. Implement only what you want to know: each method does nothing by default.
+/// Receives the events of a pool. Every method is called on the thread where the event happens, outside the pool's lock, and must
+/// return fast. Its exceptions are dropped. Implement only the methods that you need: each does nothing by default.
 /// </summary>
 public interface IFixedThreadPoolObserver
 {
     /// <summary>A worker is about to run an item for the first time (not on resumptions). Called on the worker.</summary>
     /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
-    /// <param name="item">What it runs.</param>
+    /// <param name="item">The item.</param>
     void WorkStarted(int workerId, PoolWorkItem item) { }
 
     /// <summary>
-    /// An accepted item has ended, run or not: exactly once for each, before the item itself is told. Called on a worker, or on
+    /// An accepted item has ended, whether it ran or not. Called exactly once for each, before the item itself is notified, on a worker or on
     /// the thread that cancelled, expired, timed out or handed back the item.
     /// </summary>
-    /// <param name="item">What has ended.</param>
-    /// <param name="outcome">How.</param>
+    /// <param name="item">The item.</param>
+    /// <param name="outcome">The outcome.</param>
     /// <param name="exception">
-    /// What it threw, if it failed or was cancelled while running; a <see cref="WorkTimedOutException"/> if it timed out.
+    /// The exception that it threw if it failed or was cancelled while running; a <see cref="WorkTimedOutException"/> if it timed out.
     /// </param>
     void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) { }
 
@@ -28,7 +28,7 @@ public interface IFixedThreadPoolObserver
     /// (<see cref="FixedThreadPool.Post(Action, CancellationToken, WorkOptions)"/>), or a worker's state, when it was made
     /// (<see cref="FixedThreadPoolOptions.CreateWorkerState"/>; not at the pool's own start, whose constructor throws) or disposed of.
     /// </summary>
-    /// <param name="exception">What was thrown.</param>
+    /// <param name="exception">The exception.</param>
     /// <param name="item">The item it belonged to; <see langword="null"/>: the worker's state.</param>
     /// <param name="workerId">The worker (<see cref="WorkerSnapshot.Id"/>) on whose thread it was thrown; <see langword="null"/>: on no worker's.</param>
     void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId) { }
@@ -39,7 +39,7 @@ public interface IFixedThreadPoolObserver
     /// (<see cref="FixedThreadPoolOptions.MaxRunTime"/>) and has not returned a tenth of a second later. Told once for each time: on a
     /// timer's thread, then on the worker that has come back.
     /// </summary>
-    /// <param name="worker">The worker, what it runs, and for how long it has.</param>
+    /// <param name="worker">The worker, its item, and for how long it has run it.</param>
     void WorkerHealthChanged(WorkerSnapshot worker) { }
 
     /// <summary>
@@ -58,7 +58,7 @@ public interface IFixedThreadPoolObserver
     /// thread that tried to start it.
     /// </summary>
     /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
-    /// <param name="exception">What killed it, or why there is no thread.</param>
+    /// <param name="exception">The exception that ended the thread, or why there is none.</param>
     /// <param name="isReplaced">
     /// <see langword="true"/>: a new thread of the same id and name takes its place. <see langword="false"/>: the worker gets no thread,
     /// because the system gave none or the worker's state could not be made, and the pool goes on with one worker fewer. If it was the last, the
@@ -67,8 +67,8 @@ public interface IFixedThreadPoolObserver
     /// </param>
     void WorkerDied(int workerId, Exception exception, bool isReplaced) { }
 
-    /// <summary>A stop has joined a worker's thread, or has left it behind.</summary>
-    /// <param name="worker">The worker, and what it was running.</param>
+    /// <summary>A stop has joined a worker's thread or left it behind.</summary>
+    /// <param name="worker">The worker and its item.</param>
     /// <param name="inTime"><see langword="true"/>: the thread has ended. <see langword="false"/>: it did not end in time.</param>
     void WorkerJoined(WorkerSnapshot worker, bool inTime) { }
 }

@@ -1,33 +1,33 @@
 namespace PoolApi.Threading;
 
 /// <summary>
-/// The side of a <see cref="FixedThreadPool"/> for an admission control in front of it: code that decides what is submitted at all.
+/// The interface of a <see cref="FixedThreadPool"/> for an admission control, which is code that decides what is submitted to the pool.
 /// Every pool implements it: <c>IPoolAdmission admission = pool;</c>. All members are safe to call from any thread.
 /// </summary>
 public interface IPoolAdmission
 {
     /// <summary>
-    /// Whether the next submission would be refused as full. Out of date as soon as it is read: good for refusing early
-    /// what is expensive to prepare, not for deciding whether to submit.
+    /// Whether the next submission would probably be refused because the queue is full. An estimate: use it to refuse early
+    /// what is expensive to prepare, not to decide whether to submit.
     /// </summary>
     bool IsLikelyFull { get; }
 
     /// <summary>
-    /// How long an item that joins the queue now may be queued: queued items × mean run time of recent items ÷
-    /// workers, at most a day. An estimate.
+    /// Estimates the queue time of an item that is queued now: queued items × mean run time of recent items ÷
+    /// workers, at most a day.
     /// </summary>
     TimeSpan EstimateQueueTime();
 
     /// <summary>
-    /// Completes when a worker next finds nothing to do and goes to sleep, or leaves. Workers that sleep already do not count:
-    /// ask first, then look at the workers (<see cref="FixedThreadPool.GetSnapshot"/>), and no idle worker goes unnoticed. Never fails.
+    /// Completes when a worker next becomes idle or leaves. Workers that are already idle do not count:
+    /// call this first, then read the workers (<see cref="FixedThreadPool.GetSnapshot"/>), so that no idle worker is missed. Never fails.
     /// Costs the workers one read each time they go to sleep.
     /// </summary>
     Task NextIdleAsync();
 
     /// <summary>
     /// Sets which item of one priority a worker takes first: the oldest, as a new pool does, or the newest. Newest first is for overload:
-    /// when more comes than can be done, the client that has waited longest is about to give up. Costs a visit to the queue's lock.
+    /// the client that has waited longest is about to give up then. Takes the queue's lock once.
     /// </summary>
     /// <param name="newestFirst">Whether the newest is taken first.</param>
     void SetOrder(bool newestFirst);

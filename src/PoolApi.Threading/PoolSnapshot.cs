@@ -2,7 +2,7 @@ using PoolApi.Threading.Core;
 
 namespace PoolApi.Threading;
 
-/// <summary>A whole pool at one moment: all figures were taken together.</summary>
+/// <summary>A snapshot of a pool and its workers at one moment. Immutable.</summary>
 /// <remarks>At every moment <see cref="Accepted"/> is the sum of <see cref="Counts"/>, <see cref="QueueLength"/> and <see cref="InFlight"/>.</remarks>
 public class PoolSnapshot
 {
@@ -25,43 +25,43 @@ public class PoolSnapshot
         Workers = other.Workers;
     }
 
-    /// <summary>Queued items, of all priorities.</summary>
+    /// <summary>The number of queued items of all priorities.</summary>
     public int QueueLength { get; internal init; }
 
     /// <summary>The most items that may be queued.</summary>
     public int QueueCapacity { get; internal init; }
 
-    /// <summary>For how long the oldest queued item has been queued; <see langword="null"/> when the queue is empty.</summary>
+    /// <summary>The age of the oldest queued item; <see langword="null"/> if the queue is empty.</summary>
     public TimeSpan? OldestAge { get; internal init; }
 
-    /// <summary>Items under way: running, or suspended in an <see langword="await"/>.</summary>
+    /// <summary>The number of items in flight: running, or suspended in an <see langword="await"/>.</summary>
     public int InFlight { get; internal init; }
 
-    /// <summary>Items under way that hold no worker, because they await something.</summary>
+    /// <summary>The number of items in flight that hold no worker because they await.</summary>
     public int Suspended { get; internal init; }
 
-    /// <summary>Items accepted since the pool was made.</summary>
+    /// <summary>The number of accepted items since the pool was created.</summary>
     public long Accepted { get; internal init; }
 
-    /// <summary>Items that have ended since the pool was made, by their outcome. Every outcome is a key.</summary>
+    /// <summary>The numbers of ended items since the pool was created, by outcome. Every outcome is a key.</summary>
     public IReadOnlyDictionary<WorkOutcome, long> Counts { get; internal init; } = new PoolCounts(default);
 
     /// <summary>
-    /// The workers, each at the place of its id. Of a pool that was made smaller, or had stand-ins, also those that have left and
-    /// have a lower id than one that has not, as <see cref="WorkerState.Stopped"/>.
+    /// The workers, each at the index of its id. After a resize or with stand-ins, workers that have left and
+    /// have a lower id than a live one are included as <see cref="WorkerState.Stopped"/>.
     /// </summary>
     public IReadOnlyList<WorkerSnapshot> Workers { get; internal init; } = [];
 
-    /// <summary>The pool's name: a label of its metrics.</summary>
+    /// <summary>The pool's name, which is a label of its metrics.</summary>
     internal string Name { get; init; } = "";
 
     internal int HighQueueLength { get; init; }
 
     internal int LowQueueLength { get; init; }
 
-    /// <summary>Queued items of one priority.</summary>
+    /// <summary>Returns the number of queued items of one priority.</summary>
     /// <param name="priority">The priority.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The priority is none of the enumeration's.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The priority is not defined.</exception>
     public int GetQueueLength(WorkPriority priority) => priority switch
     {
         WorkPriority.High => HighQueueLength,

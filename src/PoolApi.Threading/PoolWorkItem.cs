@@ -28,10 +28,10 @@ public abstract partial class PoolWorkItem
     internal Worker? LastWorker;
     internal long SubmittedAt;
     internal long StartedAt;
-    internal string? Withdrawal; // the reason of the caller that withdrew it
-    internal volatile bool StopSignalled; // the pool, stopping, asked it to stop
+    internal string? Withdrawal; // the caller's reason for a withdrawal
+    internal volatile bool StopSignalled; // the stop of the pool has cancelled it
 
-    /// <summary>When it ended; 0 before. In the place of the limit on waiting, which is over by then.</summary>
+    /// <summary>When it ended; 0 before. It shares the field with the expiry, which no longer matters then.</summary>
     internal long EndedAt
     {
         get => State >= WorkItemState.Ending ? ExpiresAt : 0;
@@ -40,54 +40,54 @@ public abstract partial class PoolWorkItem
 
     /// <summary>Creates the item.</summary>
     /// <param name="isTimed">
-    /// Whether <see cref="QueueTime"/> and <see cref="RunTime"/> are measured, which takes two readings of the clock, about 30 ns
-    /// each. Otherwise they are good to some 20 ms, unless somebody listens to the pool's metrics. Default: <see langword="true"/>.
+    /// Whether <see cref="QueueTime"/> and <see cref="RunTime"/> are precise, which costs two reads of the clock of about 30 ns
+    /// each. Otherwise their error is up to 20 ms, unless the pool's metrics have a listener. Default: <see langword="true"/>.
     /// </param>
     protected PoolWorkItem(bool isTimed = true) => IsTimed = isTimed;
 
     /// <summary>
-    /// The work's kind, a label of the pool's metrics: a small fixed set of words. The same for the whole of a submission;
-    /// read when somebody looks or measures, from any thread, and must be cheap. Default: <c>work</c>.
+    /// The work's kind, a label of the pool's metrics: one of a small fixed set of words. It must not change during a submission. It is
+    /// read from any thread when the item is shown or measured, and must be cheap. Default: <c>work</c>.
     /// </summary>
     public virtual string Kind => "work";
 
-    /// <summary>For whom it is done, as the view of the workers shows it. Read as <see cref="Kind"/> is. Default:
+    /// <summary>For whom the work is done, as views of the workers show it. Read in the same way as <see cref="Kind"/>. Default:
     /// <see langword="null"/>.</summary>
     public virtual string? Origin => null;
 
-    /// <summary>The trace it belongs to, as the view of the workers shows it. Read as <see cref="Kind"/> is. Default: none.</summary>
+    /// <summary>The trace id of the work, as views of the workers show it. Read in the same way as <see cref="Kind"/>. Default: none.</summary>
     public virtual ActivityTraceId TraceId => default;
 
     internal bool IsTimed { get; }
 
     /// <summary>
-    /// Cancelled when <see cref="Cancel"/> is called, the pool, stopping, has missed its deadline, or the item has run too long. Made when first
-    /// asked for, a source of its own for each submission; safe from any thread.
+    /// Cancelled when <see cref="Cancel"/> is called, when a stop of the pool misses its deadline, or when the item runs too long. Created at the
+    /// first read, with a new source for each submission. Thread-safe.
     /// </summary>
     public CancellationToken CancellationToken => SourceMade<ProcessorOps>().Token;
 
-    /// <summary>How long it waited for a worker, or in vain. Valid once it has started or ended.</summary>
+    /// <summary>The queue time. Valid when the item has started or ended.</summary>
     public TimeSpan QueueTime => Core?.Clock.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
 
-    /// <summary>How long it took from its start to its end, awaits included. Valid once it has ended after running.</summary>
+    /// <summary>The run time from start to end, including awaits. Valid when the item has run and ended.</summary>
     public TimeSpan RunTime => Core?.Clock.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
 
-    /// <summary>The name of the worker that ran it last; <see langword="null"/> if none has.</summary>
+    /// <summary>The name of the worker that ran the item last; <see langword="null"/> if none has.</summary>
     public string? WorkerName => LastWorker?.Name;
 
     private PoolCore? Core => (PoolCore?)Volatile.Read(ref Holder);
 
     /// <summary>
-    /// Asks the item to stop. While it waits, it is removed at once, its slot is free, and it ends as
+    /// Cancels the item. A queued item is removed at once, frees its slot, and ends as
     /// <see cref="WorkOutcome.Cancelled"/> or, with a reason, as <see cref="WorkOutcome.Withdrawn"/>; while it runs,
-    /// <see cref="CancellationToken"/> is cancelled and the rest is up to the work; before it is submitted for the first time, it will
-    /// end so as soon as it is. Safe from any thread.
+    /// <see cref="CancellationToken"/> is cancelled and the rest is up to the work. An item that is not submitted yet will
+    /// end so as soon as it is submitted. Thread-safe.
     /// </summary>
     /// <param name="reason">
-    /// Why the caller withdraws it, should it not have run: one of a small fixed set of words, by which the pool's metrics count it in the
-    /// place of an outcome. Default: <see langword="null"/>, it is cancelled.
+    /// The reason for withdrawing an item that has not run: one of a small fixed set of words. The pool's metrics count it under this word in
+    /// place of an outcome. Default: <see langword="null"/>, the item is cancelled.
     /// </param>
-    /// <returns><see langword="true"/> if the item was waiting and has been removed by this call.</returns>
+    /// <returns><see langword="true"/> if the item was queued and this call has removed it.</returns>
     /// <exception cref="ArgumentException">The reason is empty.</exception>
     public bool Cancel(string? reason = null)
     {
@@ -105,11 +105,11 @@ public abstract partial class PoolWorkItem
     }
 
     /// <summary>The work. Called at most once for each submission, on a worker's thread.</summary>
-    /// <exception cref="Exception">Whatever it throws ends the item as <see cref="WorkOutcome.Failed"/>, never the worker.</exception>
+    /// <exception cref="Exception">Any exception ends the item as <see cref="WorkOutcome.Failed"/>, but not the worker.</exception>
     protected abstract void Execute();
 
     /// <summary>
-    /// Called exactly once for each accepted submission, when it has ended, run or not; on a worker, or on the thread
+    /// Called exactly once for each accepted submission when it has ended, whether it ran or not, on a worker or on the thread
     /// that cancelled, expired, timed out or handed back the item. Must return fast. Does nothing by default.
     /// </summary>
     /// <param name="outcome">How it ended.</param>
@@ -118,9 +118,9 @@ public abstract partial class PoolWorkItem
     /// </param>
     protected virtual void OnEnded(WorkOutcome outcome, Exception? exception) { }
 
-    /// <summary>Takes the item for a submission, in one step: two threads, or two pools, may be offered it at once.</summary>
-    /// <returns>What it was, for <see cref="Unclaim"/>.</returns>
-    /// <exception cref="InvalidOperationException">It has been submitted already and has not ended.</exception>
+    /// <summary>Claims the item for a submission, in one step, since two threads or two pools may submit it concurrently.</summary>
+    /// <returns>The previous state, for <see cref="Unclaim"/>.</returns>
+    /// <exception cref="InvalidOperationException">It is submitted and has not ended.</exception>
     internal WorkItemState Claim(PoolCore core, WorkPriority priority, long now, long expiresAt)
     {
         var was = (WorkItemState)StateWord;
@@ -151,9 +151,9 @@ public abstract partial class PoolWorkItem
         return was;
     }
 
-    /// <summary>Between the claim and the push: another item of the same pool, which holds a worker, caused it.</summary>
-    /// <param name="worker">The worker; null: the item is suspended, or nobody knows.</param>
-    /// <param name="depth">How many items, each caused by the one before, led to it.</param>
+    /// <summary>Records that another item of the same pool, which holds a worker, caused it. Called between the claim and the push.</summary>
+    /// <param name="worker">The worker; null: the causing item is suspended, or unknown.</param>
+    /// <param name="depth">The length of the chain of items that caused it.</param>
     internal void SetCause(Worker? worker, int depth)
     {
         Depth = (byte)Math.Min(depth, CausedItems.MaxDepth);
@@ -162,14 +162,14 @@ public abstract partial class PoolWorkItem
         Cause.By = worker;
     }
 
-    /// <summary>Between the claim and the push: it may run for so many ticks, more than none.</summary>
+    /// <summary>Sets the limit on run time, in ticks above 0. Called between the claim and the push.</summary>
     internal void LimitRun(long ticks)
     {
         Cause ??= new Cause(this);
         Cause.RunLimit = Math.Max(ticks, 1);
     }
 
-    /// <summary>It is nobody's: lets go of everything that it held for its last submission.</summary>
+    /// <summary>Releases everything that it held for its last submission.</summary>
     private protected void Forget()
     {
         Holder = null;
@@ -205,17 +205,17 @@ public abstract partial class PoolWorkItem
     internal void NotifyEnded(WorkOutcome outcome, Exception? error)
     {
         EndWatch<ProcessorOps>();
-        // Only now may it be submitted again; until here the pool still needed its links and its times.
+        // Only now may it be submitted again. Until here the pool needed its links and times.
         if (outcome is not (WorkOutcome.Abandoned or WorkOutcome.TimedOut)) State = WorkItemState.Ended;
         OnEnded(outcome, error);
-        // Nothing of the item is touched from here on: it may be somebody else's.
+        // The item is not accessed from here on, because it may be submitted again.
     }
 
-    /// <summary>An exception is a cancellation only if somebody had asked for one.</summary>
+    /// <summary>Whether an exception counts as a cancellation: only if a cancellation was requested.</summary>
     private protected WorkOutcome OutcomeOf(Exception e) =>
-        e is OperationCanceledException && CancelRequested ? WorkOutcome.Cancelled : WorkOutcome.Failed;
+        e is OperationCanceledException && IsCancellationAsked ? WorkOutcome.Cancelled : WorkOutcome.Failed;
 
-    /// <summary>The pool that has the item, or had it last.</summary>
+    /// <summary>The pool to which the item is or was last submitted.</summary>
     internal PoolCore? CurrentCore => Core;
 
     /// <summary>Cancels the token of an item that runs. Callbacks registered on it run on this thread.</summary>
@@ -226,8 +226,8 @@ public abstract partial class PoolWorkItem
         Signal(CurrentSource<ProcessorOps>(), Core);
     }
 
-    /// <param name="source">The source of the submission that is meant; null: nobody asked for its token.</param>
-    /// <param name="core">The pool that has that submission.</param>
+    /// <param name="source">The source of the submission; null: its token was never read.</param>
+    /// <param name="core">The pool of that submission.</param>
     internal void Signal(CancellationTokenSource? source, PoolCore? core)
     {
         try
@@ -241,17 +241,17 @@ public abstract partial class PoolWorkItem
     }
 
     /// <summary>
-    /// As <see cref="SignalRunning"/>, for a pool that stops, which holds its gate: code of a caller is left to it.
+    /// The same as <see cref="SignalRunning"/> for a stop that holds the gate: the stop runs the callbacks later.
     /// </summary>
-    /// <returns>What is to be cancelled after the gate. A source made later cancels itself.</returns>
-    internal CancellationTokenSource? AskToStop()
+    /// <returns>The source to cancel after the gate is released. A source that is created later cancels itself.</returns>
+    internal CancellationTokenSource? SignalStop()
     {
         StopSignalled = true;
-        return AskToEnd();
+        return SignalTimeout();
     }
 
-    /// <summary>The same for an item that has run too long.</summary>
-    internal CancellationTokenSource? AskToEnd()
+    /// <summary>The same as <see cref="SignalStop"/> for an item that has run too long.</summary>
+    internal CancellationTokenSource? SignalTimeout()
     {
         CancelRequested = true;
         Interlocked.MemoryBarrier(); // as in SignalRunning

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.Threading;
 
-/// <summary>How a pool's shutdown went.</summary>
+/// <summary>The report of a pool's shutdown, with the pool's last snapshot. Immutable.</summary>
 public sealed class ShutdownReport : PoolSnapshot
 {
     internal ShutdownReport(PoolSnapshot last)
@@ -11,26 +11,26 @@ public sealed class ShutdownReport : PoolSnapshot
     {
     }
 
-    /// <summary>How many workers' threads were joined.</summary>
+    /// <summary>The number of joined threads.</summary>
     public int WorkersJoined { get; internal init; }
 
-    /// <summary>The workers whose threads did not end in time, with what they were running.</summary>
+    /// <summary>The workers whose threads did not end in time, with their items.</summary>
     public IReadOnlyList<WorkerSnapshot> NotJoined { get; internal init; } = [];
 
-    /// <summary>The items that were accepted and handed back without having run: the highest priority first, in each the oldest first.</summary>
+    /// <summary>The accepted items that were handed back without having run, by priority and then by age.</summary>
     public IReadOnlyList<PoolWorkItem> NotStarted { get; internal init; } = [];
 
     /// <summary>
-    /// How many items were under way when the pool cancelled what ran (a shutdown missed its deadline, or
+    /// The number of items that the shutdown interrupted: they were in flight when the pool cancelled running items (after its deadline, or by
     /// <see cref="FixedThreadPool.CancelAll"/>) and then failed or were cancelled, and how many were left behind, asked to stop or not. One that
     /// completed all the same is not among them. With nothing in <see cref="NotStarted"/> and none interrupted, nothing was lost.
     /// </summary>
     public int Interrupted { get; internal init; }
 
-    /// <summary>How long the shutdown took.</summary>
+    /// <summary>The duration of the shutdown.</summary>
     internal TimeSpan Elapsed { get; init; }
 
-    /// <summary>One line for a log: how the shutdown went, what became of the work, what never ran, and which thread is stuck on what.</summary>
+    /// <summary>Formats the report as one line for a log.</summary>
     public override string ToString()
     {
         var text = new StringBuilder();
@@ -63,7 +63,7 @@ public sealed class ShutdownReport : PoolSnapshot
         if (count > 0) text.Append(CultureInfo.InvariantCulture, $", {count} {what}");
     }
 
-    /// <summary>A caller's code: if it throws, the report can be read all the same.</summary>
+    /// <summary>Reads a label from an item, which is code of a caller. If it throws, the report is readable all the same.</summary>
     private static string KindOf(PoolWorkItem item)
     {
         try

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace PoolApi.Threading;
 
 /// <summary>
-/// The work ran for longer than it may. Its token is cancelled, but its code may still be running, and may still take effect.
+/// The work exceeded its limit on run time. Its token is cancelled, but its code may still run and take effect.
 /// </summary>
 public sealed class WorkTimedOutException : TimeoutException
 {

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.Threading;
 
-/// <summary>One worker at one moment.</summary>
+/// <summary>A snapshot of one worker. Immutable.</summary>
 public sealed class WorkerSnapshot
 {
     internal WorkerSnapshot()
@@ -10,38 +10,38 @@ public sealed class WorkerSnapshot
     }
 
     /// <summary>
-    /// The worker: 0 to N−1, until the pool is resized or has a stand-in. One that is added takes up the id of one that has left,
+    /// The worker's id: 0 to N−1, until the pool is resized or has a stand-in. An added worker gets the id of a worker that has left,
     /// or else the next.
     /// </summary>
     public int Id { get; internal init; }
 
-    /// <summary>Its thread's name, <c>{pool}-{id}</c>.</summary>
+    /// <summary>The name of its thread, <c>{pool}-{id}</c>.</summary>
     public string Name { get; internal init; } = "";
 
-    /// <summary>What it does.</summary>
+    /// <summary>The worker's state.</summary>
     public WorkerState State { get; internal init; }
 
-    /// <summary>The kind of what it runs; <see langword="null"/> when it runs nothing.</summary>
+    /// <summary>The kind of its item; <see langword="null"/> if it has none.</summary>
     public string? Kind { get; internal init; }
 
-    /// <summary>For whom it runs it; <see langword="null"/> when it runs nothing or nobody said.</summary>
+    /// <summary>The origin of its item; <see langword="null"/> if it has no item or the item has no origin.</summary>
     public string? Origin { get; internal init; }
 
-    /// <summary>The trace that what it runs belongs to; all zeros when there is none.</summary>
+    /// <summary>The trace id of its item; all zeros if there is none.</summary>
     public ActivityTraceId TraceId { get; internal init; }
 
-    /// <summary>For how long it has been running it without a break; <see langword="null"/> when it runs nothing.</summary>
+    /// <summary>How long it has run its item without an await; <see langword="null"/> if it has none.</summary>
     public TimeSpan? Elapsed { get; internal init; }
 
-    /// <summary>Items that completed on it.</summary>
+    /// <summary>The number of items that completed on it.</summary>
     public long Completed { get; internal init; }
 
-    /// <summary>Items that failed on it.</summary>
+    /// <summary>The number of items that failed on it.</summary>
     public long Failed { get; internal init; }
 
-    /// <summary>The time it has spent running items, what it runs now included.</summary>
+    /// <summary>The total time that it has run items, including the current one.</summary>
     public TimeSpan BusyTime { get; internal init; }
 
-    /// <summary>Items that ran on it and ended, whatever their outcome.</summary>
+    /// <summary>The number of items that ran on it and ended, with any outcome.</summary>
     internal long Finished { get; init; }
 }

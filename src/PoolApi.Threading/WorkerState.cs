@@ -1,17 +1,17 @@
 namespace PoolApi.Threading;
 
-/// <summary>What a worker does at one moment.</summary>
+/// <summary>The state of a worker.</summary>
 public enum WorkerState
 {
-    /// <summary>It waits for work and uses no CPU.</summary>
+    /// <summary>The worker has no item and uses no CPU.</summary>
     Idle,
 
-    /// <summary>It runs an item.</summary>
+    /// <summary>The worker runs an item.</summary>
     Busy,
 
-    /// <summary>It runs an item, and has for longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>.</summary>
+    /// <summary>The worker has run one item for longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>.</summary>
     Stuck,
 
-    /// <summary>Its thread has ended.</summary>
+    /// <summary>The worker's thread has ended.</summary>
     Stopped,
 }

@@ -33,15 +33,20 @@ public class PostTests
         using FixedThreadPool pool = Pools.Make(observer: _observer);
         using var cts = new CancellationTokenSource();
         using var started = new ManualResetEventSlim();
+        using var ended = new ManualResetEventSlim();
         pool.Post(() =>
         {
+            // The callback that was registered last runs first: the work sees its token before the pool's own callback runs.
+            cts.Token.UnsafeRegister(_ => ended.WaitPatiently(), null);
             started.Set();
             cts.Token.WaitHandle.WaitOne(Patience.Long);
             cts.Token.ThrowIfCancellationRequested();
         }, cts.Token);
         started.WaitPatiently();
-        cts.Cancel();
+        Task cancel = cts.CancelAsync();
         await pool.RunAsync(static () => { }).Patiently();
+        ended.Set();
+        await cancel.Patiently();
         Assert.Empty(_observer.Unhandled);
         Assert.Equal(1, pool.GetSnapshot().Counts[WorkOutcome.Cancelled]);
     }

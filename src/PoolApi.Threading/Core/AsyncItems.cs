@@ -5,11 +5,11 @@ using PoolApi.Threading.Core.Recording;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// Asynchronous items under way. Several workers may run code of one, or none while it awaits, so all of it is under the gate.
+/// The asynchronous items under way. Several workers may run code of one item, or none while it awaits, so the gate guards all of this state.
 /// </summary>
 /// <remarks>
 /// <code>
-///              a worker takes it              every worker has let go of it: it awaits
+///              a worker takes it              every worker has released it: it awaits
 ///   Waiting ─────────────────────► running ─────────────────────────────────────────────► suspended
 ///                                   │   ▲                                                  │   │
 ///                                   │   └────────── a worker takes a continuation ─────────┘   │
@@ -20,20 +20,20 @@ internal sealed class AsyncItems(PoolCore core)
 {
     // Guarded by the gate.
     private WorkItemList _underWay;
-    private int _suspended; // of these, those that hold no worker
+    private int _suspended; // the items that hold no worker
     private OutcomeCounts _endedElsewhere;
 
     public int CountLocked => _underWay.Count;
 
     public int SuspendedLocked => _suspended;
 
-    /// <summary>What ended on none of the pool's workers, or apart from its worker.</summary>
+    /// <summary>Counts of items that ended on no worker of the pool, or apart from their worker.</summary>
     public OutcomeCounts EndedElsewhereLocked => _endedElsewhere;
 
     public PoolWorkItem[] UnderWayLocked() => _underWay.ToArray();
 
     /// <summary>Queues a continuation of an item: past capacity and past closing, because the item was accepted.</summary>
-    /// <returns><see langword="false"/> if the pool has stopped: nobody is left to run it.</returns>
+    /// <returns><see langword="false"/> if the pool has stopped, so that no worker can run it.</returns>
     public bool Post(PoolWorkItem item, SendOrPostCallback callback, object? state)
     {
         DeferredActions after = default;
@@ -42,7 +42,7 @@ internal sealed class AsyncItems(PoolCore core)
         return posted;
     }
 
-    /// <summary>Under the gate: a worker takes the item, or a continuation of it, in hand.</summary>
+    /// <summary>A worker takes the item or a continuation of it. Called under the gate.</summary>
     public void TakenLocked(AsyncPoolWorkItem item, bool isStart)
     {
         core.Queue.AssertLocked();
@@ -58,7 +58,7 @@ internal sealed class AsyncItems(PoolCore core)
         if (item.ActiveRuns++ == 0 && item.IsListed) _suspended--;
     }
 
-    /// <summary>A worker has returned from an asynchronous item's code: it has ended, or awaits something.</summary>
+    /// <summary>A worker has returned from an asynchronous item's code, because the item has ended or awaits.</summary>
     public void Release(Worker worker)
     {
         if (worker.Ledger.Item is not AsyncPoolWorkItem item) return;
@@ -119,8 +119,8 @@ internal sealed class AsyncItems(PoolCore core)
         if (item is AsyncPoolWorkItem { IsListed: true } listed) Unlist(listed);
     }
 
-    /// <summary>Gives up all of them.</summary>
-    /// <returns>Those.</returns>
+    /// <summary>Abandons all items under way.</summary>
+    /// <returns>The abandoned items.</returns>
     public PoolWorkItem[] AbandonLocked()
     {
         core.Queue.AssertLocked();

@@ -3,18 +3,18 @@ using System.Diagnostics;
 using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core;
 
-/// <summary>Those who wait for room in the queue, first come, first told. Nobody: one read for each item.</summary>
+/// <summary>The callers that wait for space in the queue, woken in the order of their arrival. Without waiters it costs one read for each item.</summary>
 /// <remarks>
-/// Waking somebody costs as much as hundreds of tiny items. So one who waits is told when there is room for as much as the
-/// pool does in <see cref="Worthwhile"/>, or for one when he has waited for that long: with items of 100 µs and more that is
-/// the first place that is freed; with tiny ones it keeps submitter and workers from going in lockstep, one place at a time.
-/// Whoever is not told though there is room is told by a timer: nobody else may ever come. By the real clock, as waking is.
+/// Waking a thread costs as much as hundreds of tiny items. So a waiter is woken when there is space for as many items as the
+/// pool runs in <see cref="Worthwhile"/>, or for one item when it has waited that long. With items of 100 µs and more that is
+/// the first free place. With tiny items it prevents submitter and workers from alternating, one place at a time.
+/// A timer wakes a waiter that was not woken although there is space, because no worker may come by again. The timer uses the system's clock.
 /// </remarks>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
 internal sealed class CapacityWaiters
 #pragma warning restore CA1001
 {
-    /// <summary>About twice what it takes to wake a thread.</summary>
+    /// <summary>About twice the time that it takes to wake a thread.</summary>
     private static readonly TimeSpan Worthwhile = TimeSpan.FromMicroseconds(100);
 
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(1);
@@ -34,8 +34,8 @@ internal sealed class CapacityWaiters
     public void Stop() => _again.Dispose();
 
     /// <summary>
-    /// Completes with true when there is room, which somebody else may take first; with false when the pool is closed. Looks for a moment first,
-    /// since a worker frees places by the microsecond.
+    /// Completes with true when there is space, which another submitter may take first, and with false when the pool is closed. Spins for a moment first,
+    /// since a worker frees places within microseconds.
     /// </summary>
     public async ValueTask<bool> WaitAsync(CancellationToken cancellationToken)
     {
@@ -44,7 +44,7 @@ internal sealed class CapacityWaiters
         {
             if (_core.IsClosed) return false;
             if (_core.Views.RoomGuess >= _core.Views.PlacesFreedIn(Worthwhile)) return true;
-            Thread.SpinWait(32); // over a microsecond: each look takes the workers' own cache lines from them
+            Thread.SpinWait(32); // over a microsecond, because each look takes cache lines from the workers
         }
         Waiter waiter = Enlist();
         try
@@ -58,7 +58,7 @@ internal sealed class CapacityWaiters
         }
     }
 
-    /// <summary>Places may have become free, or the pool closed.</summary>
+    /// <summary>Wakes waiters, because places may have become free or the pool was closed.</summary>
     public void TellIfAwaited()
     {
         if (_count > 0) Tell();
@@ -72,7 +72,7 @@ internal sealed class CapacityWaiters
             _waiters.AddLast(waiter);
             _count = _waiters.Count;
         }
-        // Pairs with the gate after a release: whoever frees a place after this sees the waiter; who did before is seen here.
+        // Pairs with the gate after a release: a worker that frees a place after this sees the waiter, and a place freed before is seen here.
         Interlocked.MemoryBarrier();
         Tell();
         return waiter;
@@ -85,7 +85,7 @@ internal sealed class CapacityWaiters
             _waiters.Remove(waiter);
             _count = _waiters.Count;
         }
-        // It may have been told just now, and another could have had the news.
+        // This waiter may have been woken just now; then the next waiter gets the wake-up.
         if (waiter.Task.IsCompleted) Tell();
     }
 
@@ -95,12 +95,12 @@ internal sealed class CapacityWaiters
         {
             if (_waiters.First is not { } longest) return;
             bool closed = _core.IsClosed;
-            // Before the room: whoever does not carry by now comes by the gate with the next place that he frees.
+            // Read before the space: a worker without a local batch by now passes the gate with the next place that it frees.
             bool carries = _core.Views.CarriesGuess;
             long room = _core.Views.RoomGuess;
             if (room <= 0 && !closed)
             {
-                // Workers that carry tiny items do not come by after each; and the next may be a long one.
+                // Workers with a local batch of tiny items do not pass the gate after each item, and the next item may be long.
                 if (carries) LookAgainLocked();
                 return;
             }
@@ -109,14 +109,14 @@ internal sealed class CapacityWaiters
                 LookAgainLocked();
                 return;
             }
-            // As many as there are places: more would come in vain.
+            // As many waiters as there are places. More would find none.
             for (; _waiters.First is { } first && (closed || room > 0); room--)
             {
                 _waiters.RemoveFirst();
                 first.Value.TrySetResult(!closed);
             }
             _count = _waiters.Count;
-            // Those who were told may not come: then the places are there still, for those who were not.
+            // The woken waiters may not submit. Then the places are still free for the others.
             if (_count > 0) LookAgainLocked();
         }
     }

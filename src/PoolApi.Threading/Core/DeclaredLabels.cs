@@ -2,20 +2,20 @@ using System.Collections.Immutable;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>The label values that a pool's counters can have, as far as they are known before the first item. Thread-safe.</summary>
+/// <summary>The label values of a pool's counters that are known before the first item. Thread-safe.</summary>
 internal sealed class DeclaredLabels
 {
     private ImmutableArray<string> _kinds = [];
     private ImmutableArray<string> _withdrawals = [];
     private ImmutableArray<string> _reasons = ["queue_full", "draining"];
 
-    /// <summary>Kinds of work; that of items without one, if none has been declared.</summary>
+    /// <summary>The declared kinds of work; the default kind if none was declared.</summary>
     public ImmutableArray<string> Kinds => _kinds is [] ? ["work"] : _kinds;
 
-    /// <summary>Reasons of a withdrawal.</summary>
+    /// <summary>The declared reasons of withdrawals.</summary>
     public ImmutableArray<string> Withdrawals => _withdrawals;
 
-    /// <summary>Reasons of a rejection.</summary>
+    /// <summary>The declared reasons of rejections.</summary>
     public ImmutableArray<string> Reasons => _reasons;
 
     public void AddKind(string kind) => Add(ref _kinds, kind);

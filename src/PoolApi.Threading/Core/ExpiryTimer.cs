@@ -4,12 +4,12 @@ using PoolApi.Threading.Core.Queue;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// Limits on waiting. An item that waits too long is ended by whoever sees it first: the worker that would take it, or this
-/// one timer, set for the next to expire, so that its caller is told even while every worker is busy.
+/// Enforces limits on queue time. The first to see an expired item ends it: the worker that would take it, or this
+/// single timer, which is set for the next item to expire. So its caller gets its end even while every worker is busy.
 /// </summary>
 /// <remarks>
-/// The timer is left alone when that item starts or is cancelled: firing once for nothing is cheaper than setting it anew for
-/// every item. An idle pool has none running, or one that fires once more.
+/// The timer is not changed when that item starts or is cancelled: firing once in vain is cheaper than setting it for
+/// every item. In an idle pool it is not set, or fires once more.
 /// </remarks>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
 internal sealed class ExpiryTimer
@@ -29,11 +29,11 @@ internal sealed class ExpiryTimer
 
     public void Stop() => _timer.Dispose();
 
-    /// <summary>Sets it for the next to expire, if it is not set so early.</summary>
+    /// <summary>Sets the timer for the next item to expire, unless it is already set for an earlier time.</summary>
     public void Set(ref DeferredActions after)
     {
         after.NeedsTimer = false;
-        using (new UninterruptibleLock(this)) // so that of two who set it the one who looked last has the last word
+        using (new UninterruptibleLock(this)) // so that of two threads that set it, the one that looked last wins
         {
             _core.Queue.Enter();
             long? due = _core.Queue.TimerDueLocked(ref after);
@@ -45,14 +45,14 @@ internal sealed class ExpiryTimer
     private void Expire()
     {
         DeferredActions after = default;
-        long now = _core.Clock.Now; // never read under the gate: a clock that a test moves may run timers there, this one too
+        long now = _core.Clock.Now; // not read under the gate: a fake clock may run timers when it is read, also this one
         _core.Queue.Enter();
         _core.Queue.ExpireLocked(now, ref after);
         _core.Queue.Exit();
         _core.CarryOut(ref after);
     }
 
-    /// <summary>A timer counts whole milliseconds, and may fire a little early. Fired too early, it is set again.</summary>
+    /// <summary>Rounds up, because a timer counts whole milliseconds. If it fires early, it is set again.</summary>
     private TimeSpan DueIn(long at)
     {
         long left = at - _core.Clock.Now;

@@ -1,8 +1,8 @@
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// A task or a callback that is queued past the capacity. It cannot be handed back: one whose turn did not come runs on the .NET
-/// ThreadPool, so that nobody waits for ever.
+/// A task or a callback that is queued past the capacity. It cannot be handed back: if it does not get its turn, it runs on the .NET
+/// ThreadPool, so that its waiters do not wait for ever.
 /// </summary>
 internal abstract class ForcedItem : PoolWorkItem
 {

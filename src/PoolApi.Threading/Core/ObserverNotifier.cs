@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// Whom the pool tells: its observer, who listens to its metrics, and an item that has ended. All of it is code of a caller, so
-/// whatever it throws stays here, and it is called under no lock but a batch's own (<see cref="MeasurementBatch"/>).
+/// Notifies the observer, the listeners of the metrics, and an item that has ended. All of these are code of a caller, so
+/// exceptions are caught here, and no lock is held except a batch's own (<see cref="MeasurementBatch"/>).
 /// </summary>
 internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? observer)
 {
@@ -19,7 +19,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
         catch (Exception)
         {
-            // A listener to the metrics threw; the submitter must have its answer all the same.
+            // A listener of the metrics threw. The submitter must get its result all the same.
         }
         return result;
     }
@@ -29,11 +29,11 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         if (observer is not null) Tell(static (o, w, i, _) => o.WorkStarted(w, i!), worker.Id, item, null);
     }
 
-    /// <summary>To everybody, the item itself last: from then on it may be somebody else's.</summary>
-    /// <param name="item">What has ended.</param>
-    /// <param name="outcome">How.</param>
-    /// <param name="error">What it threw.</param>
-    /// <param name="batch">Where to keep what was measured for now; null: it is recorded at once.</param>
+    /// <summary>Notifies everybody of an item's end, the item itself last: from then on it may be submitted again.</summary>
+    /// <param name="item">The item that has ended.</param>
+    /// <param name="outcome">The outcome.</param>
+    /// <param name="error">The exception that it threw.</param>
+    /// <param name="batch">The batch that keeps the measurement for now; null: it is recorded at once.</param>
     public void Ended(PoolWorkItem item, WorkOutcome outcome, Exception? error, MeasurementBatch? batch = null)
     {
         try
@@ -48,7 +48,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
         catch (Exception e)
         {
-            // A listener to the metrics threw. The item must be told all the same.
+            // A listener of the metrics threw. The item must be notified all the same.
             Unhandled(item, e);
         }
         if (observer is not null)
@@ -75,7 +75,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
     public void Unhandled(PoolWorkItem item, Exception error) =>
         Tell((o, _, i, e) => o.UnhandledException(e!, i, Worker.Current?.Id), 0, item, error);
 
-    /// <summary>Records what a worker has measured so far.</summary>
+    /// <summary>Records a worker's measurements so far.</summary>
     public void Record(MeasurementBatch batch)
     {
         try
@@ -84,7 +84,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
         catch (Exception)
         {
-            // A listener to the metrics threw; nobody is left to tell.
+            // A listener of the metrics threw. Nothing can be notified of that.
         }
     }
 
@@ -133,7 +133,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
         catch (Exception)
         {
-            // A listener to the metrics threw; the worker must be replaced all the same.
+            // A listener of the metrics threw. The worker must be replaced all the same.
         }
     }
 
@@ -147,7 +147,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
         catch (Exception)
         {
-            // An observer that throws must not hurt the worker that tells it; there is nobody left to tell.
+            // An exception of the observer must not affect the worker that notifies it.
         }
     }
 }

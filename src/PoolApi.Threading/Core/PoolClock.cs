@@ -3,31 +3,31 @@ using System.Diagnostics;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// The pool's clock, read in two ways. Precisely: about 30 ns, which is as much as all else that a tiny item costs its
-/// submitter. Coarsely: 5 ns, as of one of the kernel's last ticks, good for what is counted in seconds.
+/// The pool's clock, which is read in two ways. A precise read costs about 30 ns, as much as everything else that a tiny item costs its
+/// submitter. A coarse read costs 5 ns and gives the time of one of the kernel's last ticks, which is enough for times in seconds.
 /// </summary>
-/// <remarks>Both are on one scale, in ticks of the precise one. A clock that is not the system's has only the precise reading.</remarks>
+/// <remarks>Both are on one scale, in ticks of the precise clock. A clock other than the system's has precise reads only.</remarks>
 internal sealed class PoolClock
 {
     private const int LongestTick = 10; // milliseconds; 100 Hz
     private const int Attempts = 16;
 
     private readonly long _ticksPerMillisecond;
-    private readonly long _offset; // the precise reading at the coarse one's zero
+    private readonly long _offset; // the precise time at the coarse clock's zero
 
     public PoolClock(TimeProvider time)
     {
         Time = time;
-        // Elsewhere the two are not read off one clock, and may drift apart.
+        // On other systems the two come from different clocks and may drift apart.
         HasCoarse = OperatingSystem.IsLinux() && time == TimeProvider.System && Stopwatch.Frequency % 1000 == 0;
         _ticksPerMillisecond = Stopwatch.Frequency / 1000;
-        // The tick that was read may have been about to go on: a whole one less, so that the coarse reading is never ahead.
+        // One tick less, so that the coarse clock is never ahead: the tick may have been about to change.
         _offset = OffsetOf(Stopwatch.GetTimestamp, () => Environment.TickCount64 * _ticksPerMillisecond) - (LongestTick * _ticksPerMillisecond);
     }
 
     /// <summary>
-    /// The precise reading at the coarse one's zero. A thread that is preempted between the two readings gets too small an offset, which
-    /// would set the coarse clock back for good: the largest of several is taken.
+    /// Measures the precise time at the coarse clock's zero. A preemption between the two reads gives too small an offset, which
+    /// would set the coarse clock back for good. So the largest of several measurements is used.
     /// </summary>
     internal static long OffsetOf(Func<long> precise, Func<long> coarse)
     {
@@ -51,10 +51,10 @@ internal sealed class PoolClock
 
     public long Microseconds(int count) => Time.TimestampFrequency * count / 1_000_000;
 
-    /// <summary>Zero if one of the two has not come yet.</summary>
+    /// <summary>The elapsed time; zero if one of the two times is not set.</summary>
     public TimeSpan Elapsed(long from, long to) => from == 0 || to == 0 ? TimeSpan.Zero : Time.GetElapsedTime(from, to);
 
-    /// <summary>A time in ticks, at most; for ever: long.MaxValue.</summary>
+    /// <summary>Converts a time to ticks; infinite becomes long.MaxValue.</summary>
     public long ToTicks(TimeSpan time)
     {
         double ticks = time.TotalSeconds * Time.TimestampFrequency;

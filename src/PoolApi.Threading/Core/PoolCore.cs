@@ -5,8 +5,8 @@ using PoolApi.Threading.Core.Recording;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// The life of an item in a pool: submitted, taken, ended and told. It owns the queue, which knows who waits and who sleeps,
-/// and the pool's other parts, each of which has one idea of its own.
+/// The life of an item in a pool: submitted, taken, ended, and its end notified. It owns the queue, which knows the queued items and the sleeping workers,
+/// and the pool's other parts, each of which has one responsibility.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -19,9 +19,9 @@ namespace PoolApi.Threading.Core;
 ///        WorkQueue ◄── WorkerSet    AsyncItems (suspended, and back)
 ///                      (threads; StuckWatch, StandInWatch)
 /// </code>
-/// <para>Invariant, at every moment that a view can see: accepted = ended + waiting + in flight. What waits is guarded by the
-/// queue's gate; a worker's hand and its counts change together (<see cref="WorkerLedger"/>).</para>
-/// <para>No code of a caller runs under the gate: what was decided there is carried out after it
+/// <para>Invariant, at every moment that a view can see: accepted = ended + queued + in flight. The queue's gate guards the queued items.
+/// A worker's item and its counts change together (<see cref="WorkerLedger"/>).</para>
+/// <para>No code of a caller runs under the gate: side effects that are decided there are carried out after it
 /// (<see cref="DeferredActions"/>).</para>
 /// </remarks>
 internal sealed class PoolCore : IItemOwner
@@ -35,13 +35,13 @@ internal sealed class PoolCore : IItemOwner
     private readonly StandInWatch _standIns;
     private readonly ExpiryTimer _expiry;
     private readonly RunWatch _runs;
-    private readonly long _long; // 20 µs: an item that takes longer has a record of its own
-    private readonly long _longUnmeasured; // 20 ms: the same by the coarse clock
-    private readonly long _tiny; // 1 µs: an item that takes less is not worth a visit to the gate
-    private readonly bool _hasShortLimit; // so short that the coarse clock would cut it
+    private readonly long _long; // 20 µs: a longer item gets a record of its own
+    private readonly long _longUnmeasured; // 20 ms: the same for times of the coarse clock
+    private readonly long _tiny; // 1 µs: shorter items are taken in local batches, without a pass of the gate for each
+    private readonly bool _hasShortLimit; // a limit too short for the coarse clock
     private readonly long _maxQueueTicks; // of the clock; long.MaxValue: no limit
     private readonly long _maxRunTicks; // likewise
-    private volatile bool _limitsRuns; // the pool, or an item that it has taken in, has a limit on running
+    private volatile bool _limitsRuns; // the pool, or an accepted item, has a limit on run time
     private volatile int _pins; // PinReason
 
     public PoolCore(FixedThreadPoolOptions options, FixedThreadPool owner)
@@ -107,7 +107,7 @@ internal sealed class PoolCore : IItemOwner
 
     public bool IsClosed => _queue.IsClosed;
 
-    /// <summary>True from just before the pool is closed. Cheaper to read: submitters do not write beside it.</summary>
+    /// <summary>Whether the pool is closed, or is just about to be. Cheap to read: submitters do not write to its cache line.</summary>
     public bool IsClosing => (Pins & PinReason.Closing) != 0;
 
     /// <summary>
@@ -128,11 +128,11 @@ internal sealed class PoolCore : IItemOwner
     /// <summary>After the gate.</summary>
     public void Unpin(PinReason reason) => Interlocked.And(ref _pins, ~(int)reason);
 
-    /// <summary>Takes an item in, unless the pool is closed or full. Accepted means that it will end.</summary>
+    /// <summary>Accepts an item, unless the pool is closed or full. An accepted item will end.</summary>
     /// <param name="item">The item.</param>
     /// <param name="cancellationToken">Cancels it.</param>
-    /// <param name="options">What its submitter says about it.</param>
-    /// <param name="waits">Whether the submitter waits for room if there is none: then a full queue refuses nothing.</param>
+    /// <param name="options">The options of the submission.</param>
+    /// <param name="waits">Whether the submitter waits for space if there is none. Then a full queue does not count as a refusal.</param>
     public SubmitResult Submit(PoolWorkItem item, CancellationToken cancellationToken, in WorkOptions options, bool waits = false)
     {
         if (_queue.IsClosed) return _listeners.Refused(SubmitResult.Closed, 1);
@@ -155,7 +155,7 @@ internal sealed class PoolCore : IItemOwner
         return SubmitResult.Accepted;
     }
 
-    /// <summary>Takes in as many of the items as there is room for, from the front, in two atomic steps for all of them.</summary>
+    /// <summary>Accepts as many of the items as there is space for, from the front, in two atomic steps for all of them.</summary>
     public int Submit(ReadOnlySpan<PoolWorkItem> items, CancellationToken cancellationToken, in WorkOptions options, out SubmitResult result)
     {
         result = SubmitResult.Accepted;
@@ -205,12 +205,12 @@ internal sealed class PoolCore : IItemOwner
     }
 
     /// <summary>
-    /// Takes an item in past the capacity, because its submitter cannot be refused: a task of the pool's scheduler, a callback
-    /// of its context. After closing only what belongs to an item in a worker's hand.
+    /// Accepts an item past the capacity, because its submitter cannot be refused: a task of the pool's scheduler, or a callback
+    /// of its context. After the close, only an item that belongs to an item on a worker.
     /// </summary>
     /// <param name="item">The item.</param>
-    /// <param name="cause">The item whose continuation it is; null: it is none, or nobody knows.</param>
-    /// <param name="isContinuation">Whether it follows something that began before.</param>
+    /// <param name="cause">The item whose continuation it is; null: none, or unknown.</param>
+    /// <param name="isContinuation">Whether it continues work that began before.</param>
     public bool TryForce(PoolWorkItem item, PoolWorkItem? cause = null, bool isContinuation = false)
     {
         WorkItemState was = Claim(item, default, default, _clock.Now, out _);
@@ -221,7 +221,7 @@ internal sealed class PoolCore : IItemOwner
         }
         DeferredActions after = default;
         _queue.Enter();
-        // As long as such an item is in a worker's hand, the pool has not drained.
+        // While such an item is on a worker, the pool has not drained.
         bool taken = _queue.State == QueueState.Open
             || (_queue.State != QueueState.Stopped && (HasItemInHand(Worker.Current) || cause?.State == WorkItemState.InFlight));
         if (taken) _queue.ForceLocked(item, ref after);
@@ -243,10 +243,10 @@ internal sealed class PoolCore : IItemOwner
         return true;
     }
 
-    /// <summary>Whether the pool, though it drains, cannot have drained yet.</summary>
+    /// <summary>Whether the pool is draining and cannot have drained yet.</summary>
     private bool HasItemInHand(Worker? worker) => worker?.Core == this && worker.Ledger.Item is not null;
 
-    /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
+    /// <summary>Called by a worker without an item: decides what it does next.</summary>
     public NextStep Next(Worker worker, long now, out Assignment assignment)
     {
         if (worker.StuckSince != 0) Workers.Recovered(worker);
@@ -272,7 +272,7 @@ internal sealed class PoolCore : IItemOwner
             bool limited = _limitsRuns;
             worker.IsTimed = limited || item.IsTimed || worker.IsSample() || Instruments.MeasureTimes;
             if (assignment.Callback is null) item.StartedAt = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : _clock.Now);
-            // The worker may have read the clock before the item came, and have been held up since: that is no time of the item's.
+            // The worker may have read the clock before the item was submitted and been delayed since. That time does not belong to the item.
             if (item.SubmittedAt > now) worker.Ledger.BeginItemAt<ProcessorOps>(item.SubmittedAt);
             item.LastWorker = worker;
             _watch.WorkerIsBusy();
@@ -287,20 +287,20 @@ internal sealed class PoolCore : IItemOwner
 
     private void Limit(PoolWorkItem item)
     {
-        if (item.StartedAt == 0) item.StartedAt = 1; // of a clock that begins at 0
+        if (item.StartedAt == 0) item.StartedAt = 1; // 0 means "not started", and a clock may begin at 0
         Interlocked.MemoryBarrier(); // the start before it is read until when the timer is set; pairs with RunWatch
         long limit = RunLimitOf(item);
         if (limit != long.MaxValue) _runs.Started(item.StartedAt + limit);
     }
 
-    /// <summary>How long an item of this pool may run, in ticks of the clock; long.MaxValue: for ever.</summary>
+    /// <summary>The longest time that an item of this pool may run, in ticks of the clock; long.MaxValue: no limit.</summary>
     public long RunLimitOf(PoolWorkItem item) => Math.Min(_maxRunTicks, item.OwnRunLimit);
 
-    /// <summary>Under the gate, pinned: ends an item that runs, and whose code may go on running.</summary>
+    /// <summary>Ends a running item, whose code may go on running. Called under the gate, with items pinned.</summary>
     /// <param name="item">The item.</param>
     /// <param name="now">The time.</param>
-    /// <param name="source">What is to be cancelled after the gate. A source made later cancels itself.</param>
-    /// <returns>False: it is ending by itself.</returns>
+    /// <param name="source">The source to cancel after the gate is released. A source that is created later cancels itself.</param>
+    /// <returns><see langword="false"/> if the item is just ending by itself.</returns>
     public bool TryTimeOutLocked(PoolWorkItem item, long now, out CancellationTokenSource? source)
     {
         _queue.AssertLocked();
@@ -312,21 +312,21 @@ internal sealed class PoolCore : IItemOwner
             return false;
         }
         item.EndedAt = now;
-        source = item.AskToEnd();
+        source = item.SignalTimeout();
         Stop.CountIfInterrupted(item, WorkOutcome.TimedOut);
         Async.TimedOutLocked(item);
         return true;
     }
 
-    /// <summary>A searching worker watches for work for a moment.</summary>
+    /// <summary>Lets a worker look for work for a moment before it sleeps.</summary>
     public void Look() => _queue.Look();
 
-    /// <summary>A synchronous item that ran has ended. (If it was abandoned or timed out meanwhile, it has ended already.)</summary>
+    /// <summary>A synchronous item's code has returned. The item has already ended if it was abandoned or timed out meanwhile.</summary>
     public void End(PoolWorkItem item, WorkOutcome outcome, Exception? error, Worker worker)
     {
         WorkerLedger ledger = worker.Ledger;
         bool timed = worker.IsTimed;
-        // Coarse after precise may seem to go back.
+        // A coarse time after a precise one may seem to go back.
         long now = timed ? _clock.Now : Math.Max(_clock.Coarse, ledger.ItemSince);
         worker.LastStamp = now;
         worker.LastStampIsPrecise = timed;
@@ -352,7 +352,7 @@ internal sealed class PoolCore : IItemOwner
         if (mine) _listeners.Ended(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
     }
 
-    /// <summary>Ends an item if it waits here.</summary>
+    /// <summary>Ends an item if it is queued in this pool.</summary>
     public bool EndWaiting(PoolWorkItem item, WorkOutcome outcome)
     {
         DeferredActions after = default;
@@ -361,11 +361,11 @@ internal sealed class PoolCore : IItemOwner
         return removed;
     }
 
-    /// <summary>As <see cref="EndWaiting"/>, for who holds a lock: whatever it decides is carried out by the caller, later.</summary>
+    /// <summary>The same as <see cref="EndWaiting"/> for a caller that holds a lock: the caller carries out the side effects later.</summary>
     public bool TryEndWaiting(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after) =>
         _queue.TryRemove(item, outcome, ref after);
 
-    /// <summary>Precise where it matters: for who wants to know, and for short limits.</summary>
+    /// <summary>Reads the clock precisely if an item is timed or has a short limit, otherwise coarsely.</summary>
     private long SubmissionTime(PoolWorkItem item, in WorkOptions options) =>
         item.IsTimed || _hasShortLimit || options.MaxQueueTime is not null || Instruments.MeasureTimes ? _clock.Now : _clock.Coarse;
 
@@ -404,8 +404,8 @@ internal sealed class PoolCore : IItemOwner
     }
 
     /// <summary>
-    /// Does what was decided under the gate. What runs code of a caller comes last: that may take its time, or be struck by an
-    /// interrupt of its own making.
+    /// Carries out the side effects that were decided under the gate. Code of a caller runs last, since it may take long or be hit by an
+    /// interrupt that it has caused.
     /// </summary>
     public void CarryOut(ref DeferredActions after)
     {
@@ -421,8 +421,8 @@ internal sealed class PoolCore : IItemOwner
         if (after.IsDrained) Stop.HasDrained();
         for (bool first = true; after.TryTakeEnded(out PoolWorkItem? item); first = false)
         {
-            if (first) Space.TellIfAwaited(); // all their places are free
-            item!.EndedAt = _clock.Now; // it waited until now
+            if (first) Space.TellIfAwaited(); // once for all of their places
+            item!.EndedAt = _clock.Now; // it was queued until now
             Records.EndedElsewhere(item, item.Outcome);
             _listeners.Ended(item, item.Outcome, null);
         }
@@ -445,10 +445,10 @@ internal sealed class PoolCore : IItemOwner
     }
 }
 
-/// <summary>Why items are pinned; see <see cref="PoolCore.Pins"/>.</summary>
+/// <summary>The reasons for pinning items; see <see cref="PoolCore.Pins"/>.</summary>
 [Flags]
 internal enum PinReason
 {
     Closing = 1,
-    Looking = 2, // the run watch looks for what has run too long
+    Looking = 2, // the run watch looks for items that have run too long
 }

@@ -5,16 +5,16 @@ using System.Runtime.CompilerServices;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// The instruments of the pools that share one meter. What a pool already counts is observed when somebody
-/// collects and costs nothing otherwise; only what a pool does not keep (times, outcomes by kind) is recorded as it happens.
+/// The instruments of the pools that share one meter. Values that a pool already counts are observed at each collection and cost
+/// nothing otherwise. Only times and outcomes by kind, which a pool does not keep, are recorded as they happen.
 /// </summary>
 /// <remarks>
 /// The pools of one <see cref="IMeterFactory"/> share a meter of that factory, so the listeners of one host do not see the pools of
 /// another. The pools without a factory share the process's own meter.
-/// <para>A pool is observed from its start until it is disposed of, and not only until it has stopped: who collects every few seconds
+/// <para>A pool is observed from its start until it is disposed of, and not only until it has stopped: a collector that reads every few seconds
 /// would otherwise never see its final counts.</para>
 /// <para>A recorded counter has no series until something is added to it, and an alert on its increase does not see the first
-/// occurrence. So 0 is added for every declared label value whenever somebody collects: to whoever began to listen since, too.</para>
+/// occurrence. So each collection adds 0 for every declared label value, also for listeners that were added since.</para>
 /// </remarks>
 internal sealed class PoolInstruments
 {
@@ -23,7 +23,7 @@ internal sealed class PoolInstruments
     // The factory holds its meter, and the meter's instruments hold this object. So an entry lives as long as its factory.
     private static readonly ConditionalWeakTable<IMeterFactory, PoolInstruments> ByFactory = [];
 
-    // 1 ms to 300 s: a queue time of a fast pool at one end, the longest work anyone waits for at the other.
+    // 1 ms to 300 s: from the queue time of a fast pool to the longest work that a client waits for.
     private static readonly InstrumentAdvice<double> Durations = new()
     {
         HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
@@ -68,7 +68,7 @@ internal sealed class PoolInstruments
         ? OfProcess.Instruments
         : ByFactory.GetValue(factory, static f => new PoolInstruments(f.Create(FixedThreadPool.MeterName, Version)));
 
-    /// <summary>Whether somebody listens to what items take.</summary>
+    /// <summary>Whether the times of items have a listener.</summary>
     public bool MeasureTimes => _queueDuration.Enabled || _executionDuration.Enabled;
 
     public void Add(PoolCore pool) => ImmutableInterlocked.Update(ref _pools, static (pools, p) => pools.Add(p), pool);
@@ -85,7 +85,7 @@ internal sealed class PoolInstruments
         if (_replaced.Enabled) _replaced.Add(1, Pool(pool.Name), new("reason", reason));
     }
 
-    /// <summary>Whether somebody listens to what becomes of items.</summary>
+    /// <summary>Whether the outcomes of items have a listener.</summary>
     public bool MeasureItems => _finished.Enabled || _queueDuration.Enabled || _executionDuration.Enabled;
 
     public static Measured Measure(PoolWorkItem item, WorkOutcome outcome)
@@ -96,7 +96,7 @@ internal sealed class PoolInstruments
             KindOf(item), outcome == WorkOutcome.Withdrawn ? item.Withdrawal! : Word(outcome), (started == 0 ? ended : started) - item.SubmittedAt, started == 0 ? -1 : ended - started);
     }
 
-    /// <summary>Items that have ended, in the order in which they did. Runs of the same kind and outcome are counted at once.</summary>
+    /// <summary>Records ended items, in the order of their ends. Consecutive items of the same kind and outcome are counted at once.</summary>
     public void Ended(PoolCore pool, ReadOnlySpan<Measured> items)
     {
         KeyValuePair<string, object?> name = Pool(pool.Name);
@@ -125,7 +125,7 @@ internal sealed class PoolInstruments
         }
     }
 
-    /// <summary>A caller's code: if it throws, the item is counted all the same.</summary>
+    /// <summary>Reads the kind from the item, which is code of a caller. If it throws, the item is counted all the same.</summary>
     internal static string KindOf(PoolWorkItem item)
     {
         try
@@ -174,7 +174,7 @@ internal sealed class PoolInstruments
         var all = new List<Measurement<T>>();
         foreach (PoolCore pool in _pools)
         {
-            pool.Views.RecordMeasured(); // before the collector takes what has been recorded
+            pool.Views.RecordMeasured(); // before the collector reads the recorded values
             all.AddRange(view(pool, pool.Views.GetSnapshot()));
         }
         return all;
@@ -216,7 +216,7 @@ internal sealed class PoolInstruments
     private static IEnumerable<Measurement<double>> OldestAge(PoolSnapshot pool) =>
         [new(pool.OldestAge?.TotalSeconds ?? 0, Pool(pool.Name))];
 
-    /// <summary>Made for the first pool without a factory: where every pool has one, the process's own meter is never published.</summary>
+    /// <summary>Created for the first pool without a factory. If every pool has a factory, the process's own meter is never published.</summary>
     private static class OfProcess
     {
         public static readonly PoolInstruments Instruments = new(new Meter(FixedThreadPool.MeterName, Version));

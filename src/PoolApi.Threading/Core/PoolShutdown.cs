@@ -2,7 +2,7 @@ namespace PoolApi.Threading.Core;
 
 /// <summary>The order of a stop: close, drain, hand back and cancel, join. Safe to call from several threads; each step once.</summary>
 /// <remarks>
-/// No lock is held while anything is waited for or code of a caller runs: an item that is told its end may well close the
+/// No lock is held during a wait or while code of a caller runs: an item that is notified of its end may close the
 /// pool that another thread is just stopping.
 /// </remarks>
 internal sealed class PoolShutdown(PoolCore core)
@@ -10,10 +10,10 @@ internal sealed class PoolShutdown(PoolCore core)
     /// <summary>How long the workers have to end after the drain, unless the caller says otherwise.</summary>
     public static readonly TimeSpan DefaultGrace = TimeSpan.FromSeconds(2);
 
-    /// <summary>How long a pool that is disposed of finishes what was accepted.</summary>
+    /// <summary>The deadline of the drain when a pool is disposed of.</summary>
     public static readonly TimeSpan DrainOfDispose = TimeSpan.FromSeconds(30);
 
-    /// <summary>Longer than this is for ever: a timer cannot count it.</summary>
+    /// <summary>The longest time that a timer can count. A longer one counts as infinite.</summary>
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(20);
 
     private long _startedAt;
@@ -41,12 +41,12 @@ internal sealed class PoolShutdown(PoolCore core)
             if (deadline == TimeSpan.Zero && grace == TimeSpan.Zero) _enoughWaited.TrySetResult();
             return shutdown.Task;
         }
-        // Not forgotten: its end is the end of the task that is returned.
+        // Not awaited: the returned task ends with it.
         _ = CompleteAsync(shutdown, RunAsync(deadline, grace));
         return shutdown.Task;
     }
 
-    /// <summary>Blocks the caller until the pool has drained, or for as long as it may take.</summary>
+    /// <summary>Blocks the caller until the pool has drained or the deadline is over.</summary>
     public bool WaitUntilDrained()
     {
         Task drained = core.Stop.Drained;
@@ -101,7 +101,7 @@ internal sealed class PoolShutdown(PoolCore core)
         }
         catch (Exception e)
         {
-            source.SetException(e); // should not happen; but whoever waits must not wait for ever
+            source.SetException(e); // not expected, but the waiters must not wait for ever
         }
     }
 
@@ -149,7 +149,7 @@ internal sealed class PoolShutdown(PoolCore core)
         Elapsed = core.Clock.Time.GetElapsedTime(Volatile.Read(ref _startedAt)),
     };
 
-    /// <summary>Whether the step completes before its time is over, or a later caller has had enough.</summary>
+    /// <summary>Waits for a step. Returns whether it completed before its time was over or a later caller ended the wait.</summary>
     private async Task<bool> CompletesWithin(Task step, TimeSpan timeout)
     {
         try

@@ -1,17 +1,17 @@
 namespace PoolApi.Threading.Core;
 
-/// <summary>Where a pool is in its life. It only ever moves forward.</summary>
+/// <summary>The state of a pool's lifetime. It only moves forward.</summary>
 internal enum PoolState
 {
-    /// <summary>It accepts and runs work.</summary>
+    /// <summary>The pool accepts and runs work.</summary>
     Running,
 
-    /// <summary>It accepts nothing more; what was accepted goes on.</summary>
+    /// <summary>The pool is closed: it refuses new work, and accepted work goes on.</summary>
     Draining,
 
-    /// <summary>Its workers have been told to end as soon as nothing is left for them.</summary>
+    /// <summary>The workers end as soon as no work is left for them.</summary>
     Stopping,
 
-    /// <summary>It has stopped; every accepted item has ended.</summary>
+    /// <summary>The pool has stopped, and every accepted item has ended.</summary>
     Stopped,
 }

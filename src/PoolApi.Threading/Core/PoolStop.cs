@@ -2,14 +2,14 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>The steps of a stop, each one atomic, and what has been given up by them; <see cref="PoolShutdown"/> puts them in order.</summary>
+/// <summary>The atomic steps of a stop, and the counts of the items that they interrupt. <see cref="PoolShutdown"/> runs them in order.</summary>
 /// <remarks>
 /// <code>
 ///   Running ──Close──► Draining ──LetGo──► Stopping ──last worker exits, or Abandon──► Stopped
 /// </code>
-/// <para>A worker exits when the pool is stopping and nothing waits or is in flight (an item suspended in an await may still
+/// <para>A worker exits when the pool is stopping and no item is queued or in flight (an item suspended in an await may still
 /// need it), or when the pool has stopped.</para>
-/// <para>Once the pool is closed, what runs is pinned (<see cref="PoolCore.Pins"/>).</para>
+/// <para>From the close on, running items are pinned (<see cref="PoolCore.Pins"/>).</para>
 /// </remarks>
 internal sealed class PoolStop(PoolCore core)
 {
@@ -23,16 +23,16 @@ internal sealed class PoolStop(PoolCore core)
 
     private int _interrupted;
 
-    /// <summary>Completes when the pool is closed and everything it accepted has ended.</summary>
+    /// <summary>Completes when the pool is closed and every accepted item has ended.</summary>
     public Task Drained => _drained.Task;
 
     /// <summary>Completes when the loop of every worker has ended.</summary>
     public Task Exited => _exited.Task;
 
-    /// <summary>Completes when every worker has been dealt with.</summary>
+    /// <summary>Completes when every worker was joined or left behind.</summary>
     public Task Finished => _finished.Task;
 
-    /// <summary>Items that were asked to stop, or given up, and did not complete.</summary>
+    /// <summary>The number of items that were cancelled or abandoned by the stop and did not complete.</summary>
     public int Interrupted => Volatile.Read(ref _interrupted);
 
     public long AbandonedLocked => _abandoned;
@@ -45,7 +45,7 @@ internal sealed class PoolStop(PoolCore core)
         _ => PoolState.Stopped,
     };
 
-    /// <summary>What was handed back, in that order.</summary>
+    /// <summary>The items that ended as not started, in the order in which they were handed back.</summary>
     public PoolWorkItem[] NotStarted
     {
         get
@@ -57,7 +57,7 @@ internal sealed class PoolStop(PoolCore core)
         }
     }
 
-    /// <summary>From here on nothing more is accepted.</summary>
+    /// <summary>Closes the pool: it accepts no more items.</summary>
     public void Close()
     {
         core.Pin(PinReason.Closing);
@@ -69,7 +69,7 @@ internal sealed class PoolStop(PoolCore core)
         if (first) core.Space.TellIfAwaited();
     }
 
-    /// <summary>Ends everything that waits as not started. The highest priority first, in each the oldest first.</summary>
+    /// <summary>Ends all queued items as not started, by priority and then by age.</summary>
     public void HandBackWaiting()
     {
         DeferredActions after = default;
@@ -79,18 +79,18 @@ internal sealed class PoolStop(PoolCore core)
         core.CarryOut(ref after);
     }
 
-    /// <summary>Cancels the token of everything in flight; whether it ends is up to the work. After Close.</summary>
+    /// <summary>Cancels the tokens of all items in flight. Whether they end is up to the work. Called after Close.</summary>
     public void CancelInFlight()
     {
         var asked = new List<(PoolWorkItem Item, CancellationTokenSource? Source)>();
         core.Queue.Enter();
-        foreach (PoolWorkItem item in core.Async.UnderWayLocked()) asked.Add((item, item.AskToStop()));
+        foreach (PoolWorkItem item in core.Async.UnderWayLocked()) asked.Add((item, item.SignalStop()));
         foreach (Worker worker in core.Workers.All)
         {
-            if (worker.Ledger.Item is { } item and not AsyncPoolWorkItem) asked.Add((item, item.AskToStop()));
+            if (worker.Ledger.Item is { } item and not AsyncPoolWorkItem) asked.Add((item, item.SignalStop()));
         }
         core.Queue.Exit();
-        // The sources of these submissions and no others. Not awaited: the stop goes on while callbacks run, and each reports
+        // Only the sources of these submissions. Not awaited: the stop goes on while callbacks run, and each reports
         // its own failure.
         foreach ((PoolWorkItem item, CancellationTokenSource? source) in asked)
         {
@@ -98,12 +98,12 @@ internal sealed class PoolStop(PoolCore core)
         }
     }
 
-    /// <summary>Tells the workers to end as soon as nothing is left for them.</summary>
+    /// <summary>Makes the workers end as soon as no work is left for them.</summary>
     public void LetGo() => StopAs(QueueState.Stopping);
 
     /// <summary>
-    /// Gives up: what waits is handed back, what is in flight ends as abandoned, sleeping workers end, and the workers returned
-    /// are those that are still inside an item's code. One step, so that nothing comes to wait in between. After Close.
+    /// Gives up the remaining work: queued items end as not started, items in flight end as abandoned, and sleeping workers end. The returned workers
+    /// are still inside an item's code. One atomic step, so that no item is queued in between. Called after Close.
     /// </summary>
     public Worker[] Abandon()
     {
@@ -119,9 +119,9 @@ internal sealed class PoolStop(PoolCore core)
         {
             PoolWorkItem? item = worker.Ledger.Item;
             if (item is null || !worker.IsLive) continue;
-            // If a synchronous item is ending right now, its worker is about to leave, and counts it.
+            // If a synchronous item is ending right now, its worker counts the end and leaves.
             if (item is not AsyncPoolWorkItem && TryAbandon(item)) items.Add(item);
-            // It has ended. Its worker was waited for in vain.
+            // The item has timed out before. Its worker did not come back in time.
             if (item.State == WorkItemState.TimedOut) item.State = WorkItemState.Abandoned;
             if (item is AsyncPoolWorkItem || item.State == WorkItemState.Abandoned) running.Add(worker);
         }
@@ -134,7 +134,7 @@ internal sealed class PoolStop(PoolCore core)
         Interlocked.Add(ref _interrupted, items.Count);
         core.Queue.NothingLeftLocked(ref after);
         core.Queue.Exit();
-        core.CarryOut(ref after); // wakes those who are to leave before any code of a caller can keep this thread
+        core.CarryOut(ref after); // wakes the leaving workers before code of a caller can block this thread
         foreach (PoolWorkItem item in items) core.Records.EndedElsewhere(item, WorkOutcome.Abandoned);
         foreach (PoolWorkItem item in items) core.Listeners.Ended(item, WorkOutcome.Abandoned, null);
         return [.. running];
@@ -145,7 +145,7 @@ internal sealed class PoolStop(PoolCore core)
                 == (int)WorkItemState.InFlight;
     }
 
-    /// <summary>Every worker has been dealt with.</summary>
+    /// <summary>Every worker was joined or left behind.</summary>
     public void Finish()
     {
         StopAs(QueueState.Stopped);
@@ -153,7 +153,7 @@ internal sealed class PoolStop(PoolCore core)
         core.StopTimers();
     }
 
-    /// <summary>Everything accepted has ended.</summary>
+    /// <summary>Every accepted item has ended.</summary>
     public void HasDrained() => _drained.TrySetResult();
 
     /// <summary>A worker's loop has ended.</summary>
@@ -165,13 +165,13 @@ internal sealed class PoolStop(PoolCore core)
         if (last) _exited.TrySetResult();
     }
 
-    /// <summary>An item that ran has ended, and may have been asked to stop.</summary>
+    /// <summary>A running item has ended, which the stop may have cancelled.</summary>
     public void CountIfInterrupted(PoolWorkItem item, WorkOutcome outcome)
     {
         if (item.StopSignalled && outcome != WorkOutcome.Completed) Interlocked.Increment(ref _interrupted);
     }
 
-    /// <summary>A worker has let go of an item that was pinned: in a pool that closes it may have been the last.</summary>
+    /// <summary>A worker has released a pinned item. In a closed pool it may have been the last item.</summary>
     public void TellIfNothingLeft()
     {
         DeferredActions after = default;
@@ -196,11 +196,11 @@ internal sealed class PoolStop(PoolCore core)
         core.CarryOut(ref after);
     }
 
-    /// <summary>The token is cancelled when this returns; its callbacks run elsewhere: one that does not come back must not hold
+    /// <summary>Cancels the token before it returns. The callbacks run on other threads, because a callback that blocks must not hold
     /// up a stop with a deadline.</summary>
     /// <param name="core">The pool.</param>
     /// <param name="item">The item.</param>
-    /// <param name="source">The source of the submission that is meant; null: nobody asked for its token.</param>
+    /// <param name="source">The source of the submission; null: its token was never read.</param>
     public static async Task CancelAsync(PoolCore core, PoolWorkItem item, CancellationTokenSource? source)
     {
         if (source is null) return;

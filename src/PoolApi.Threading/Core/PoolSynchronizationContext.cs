@@ -2,7 +2,7 @@ using PoolApi.Threading.Core.Calls;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>Runs callbacks on the pool. The rules stand at <see cref="FixedThreadPool.SynchronizationContext"/>.</summary>
+/// <summary>Runs callbacks on the pool. <see cref="FixedThreadPool.SynchronizationContext"/> documents the rules.</summary>
 internal sealed class PoolSynchronizationContext(PoolCore core) : SynchronizationContext
 {
     public override void Post(SendOrPostCallback d, object? state)
@@ -29,7 +29,7 @@ internal class CallbackItem(PoolCore core, SendOrPostCallback callback, object? 
 
     protected override void Execute()
     {
-        // What follows an await in the callback comes back too. (A context is the thread's, and no part of the flow.)
+        // Code after an await in the callback also returns to the pool. A synchronization context belongs to the thread and does not flow.
         SynchronizationContext.SetSynchronizationContext(new CallbackContext(core, this));
         InFlow();
     }
@@ -62,9 +62,9 @@ internal sealed class SentItem : CallbackItem
         : base(core, callback, state) => _core = core;
 
     /// <param name="core">The pool.</param>
-    /// <param name="cause">The item from whose context it is sent; null: from outside.</param>
-    /// <param name="callback">What to run.</param>
-    /// <param name="state">What it is given.</param>
+    /// <param name="cause">The item from whose context it is sent; null: it is sent from outside the pool.</param>
+    /// <param name="callback">The callback.</param>
+    /// <param name="state">The callback's argument.</param>
     public static void Send(PoolCore core, PoolWorkItem? cause, SendOrPostCallback callback, object? state)
     {
         var item = new SentItem(core, callback, state);

@@ -1,23 +1,23 @@
 namespace PoolApi.Threading.Core;
 
-/// <summary>Runs tasks on the pool. The rules stand at <see cref="FixedThreadPool.TaskScheduler"/>.</summary>
+/// <summary>Runs tasks on the pool. <see cref="FixedThreadPool.TaskScheduler"/> documents the rules.</summary>
 internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
 {
     public override int MaximumConcurrencyLevel => core.Workers.Size;
 
     protected override void QueueTask(Task task)
     {
-        // ContinueWith hands over a task of a type of the runtime's own, on the thread where the task before has ended.
+        // ContinueWith queues a task of an internal type of the runtime, on the thread on which the antecedent has ended.
         if (!core.TryForce(new TaskItem(this, core, task), isContinuation: task.GetType().IsNotPublic)) throw new WorkRejectedException(core.Name, SubmitResult.Closed);
     }
 
     /// <summary>On a worker: a worker that waits for a task of its own pool runs it, so it cannot wait in vain.</summary>
     protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued)
     {
-        // If it was queued, its item comes to nothing later: a task runs once, whoever tries.
+        // If the task is also queued, its item does nothing later, because a task runs only once.
         if (Worker.Current is not { } worker || worker.Core != core) return false;
         if (SynchronizationContext.Current is not null || worker.Ledger.Item is not { } item) return TryExecuteTask(task);
-        // What awaits in the task belongs to what the worker runs.
+        // The awaits in the task belong to the item that the worker runs.
         SynchronizationContext.SetSynchronizationContext(new TaskContext(core, this, item));
         try
         {
@@ -29,7 +29,7 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
         }
     }
 
-    /// <summary>For a debugger, which gets none: to list them would take the gate, which a stopped thread may hold.</summary>
+    /// <summary>Returns nothing: listing the tasks for a debugger would take the gate, which a stopped thread may hold.</summary>
     protected override IEnumerable<Task> GetScheduledTasks() => [];
 
     private sealed class TaskItem(PoolTaskScheduler scheduler, PoolCore core, Task task) : ForcedItem
@@ -45,7 +45,7 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
         protected override void Elsewhere() => scheduler.TryExecuteTask(task);
     }
 
-    /// <summary>What follows an await in a task: a part of it, under the same scheduler.</summary>
+    /// <summary>A continuation of a task after an await. It belongs to the task and runs under the same scheduler.</summary>
 #pragma warning disable CA1001 // a task has nothing to dispose of, unless somebody asked for its wait handle
     private sealed class ContinuationItem(PoolTaskScheduler scheduler, PoolCore core, SendOrPostCallback callback, object? state) : ForcedItem
 #pragma warning restore CA1001

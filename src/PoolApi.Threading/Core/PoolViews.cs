@@ -2,7 +2,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>What can be seen of the pool from outside: guesses that cost next to nothing, and views of one moment, under the gate.</summary>
+/// <summary>What can be seen of the pool from outside: estimates that cost next to nothing, and snapshots, which are taken under the gate.</summary>
 internal sealed class PoolViews(PoolCore core)
 {
     private const double MaxEstimateSeconds = 86_400;
@@ -11,10 +11,10 @@ internal sealed class PoolViews(PoolCore core)
 
     public bool HasRoomGuess => RoomGuess > 0;
 
-    /// <summary>Whether some worker runs through tiny items that it took along.</summary>
+    /// <summary>Whether a worker has a local batch of tiny items.</summary>
     public bool CarriesGuess => core.Queue.AnyBatchGuess;
 
-    /// <summary>How many places the workers free in so much time, by what recent items took: at least 1, at most half of all.</summary>
+    /// <summary>Estimates how many places the workers free in the given time, from the run times of recent items: at least 1, at most half of the capacity.</summary>
     public long PlacesFreedIn(TimeSpan time)
     {
         double shortest = double.MaxValue;
@@ -27,7 +27,7 @@ internal sealed class PoolViews(PoolCore core)
         return (long)Math.Clamp(places, 1, Math.Max(1, core.Capacity / 2));
     }
 
-    /// <summary>How long an item that joins the queue now may have to wait, by the mean run time of recent items.</summary>
+    /// <summary>Estimates the queue time of an item that is queued now, from the mean run time of recent items.</summary>
     public TimeSpan EstimateQueueTime()
     {
         double sum = 0;
@@ -47,7 +47,7 @@ internal sealed class PoolViews(PoolCore core)
             busy++;
             longest = Math.Max(longest, now - ledger.ItemSince);
         }
-        // Nothing has ended yet: what runs has taken at least this long.
+        // No item has ended yet. The running items have taken at least this long.
         double mean = known > 0 ? sum / known : longest;
         double ticks = Math.Max(0, core.Queue.PendingGuess - busy) * mean / core.Workers.Size;
         return TimeSpan.FromSeconds(Math.Min(ticks / core.Clock.Time.TimestampFrequency, MaxEstimateSeconds));
@@ -79,18 +79,18 @@ internal sealed class PoolViews(PoolCore core)
             Suspended = suspended,
             Accepted = accepted,
             Counts = counts,
-            // Its labels are asked of the item itself, which is a caller's code: after the lock.
+            // The labels are read from the item, which is code of a caller, so after the lock.
             Workers = [.. workers.Take(shown).Select(w => ToSnapshot(w, now))],
         };
     }
 
     public WorkerSnapshot Snapshot(Worker worker) => ToSnapshot(WorkerView.Read(worker), core.Clock.Now);
 
-    /// <summary>The same of a worker that has just been found stuck.</summary>
+    /// <summary>The snapshot of a worker that has just been found stuck.</summary>
     public WorkerSnapshot SnapshotOfStuck(Worker worker) =>
         WorkerView.Read(worker).ToSnapshot(core.Workers.StuckAfter, core.Clock.Time, core.Clock.Now, isStuck: true);
 
-    /// <summary>Records what the workers have measured so far; for who collects the metrics.</summary>
+    /// <summary>Records the workers' measurements so far, for a collection of the metrics.</summary>
     public void RecordMeasured()
     {
         foreach (Worker worker in core.Workers.All) core.Listeners.Record(worker.Measured);

@@ -5,24 +5,24 @@ using PoolApi.Threading.Core.Queue;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// Limits on running. An item that runs too long ends here as timed out, while its code may still hold its worker; a worker that does
-/// not come back then is reported as stuck.
+/// Enforces limits on run time. An item that runs too long ends here as timed out, while its code may still hold its worker. A worker that does
+/// not return soon is reported as stuck.
 /// </summary>
 /// <remarks>
 /// <code>
-///   a worker starts an item with a limit: due ──► Look: what is due ends ──► a moment later: whose code still runs is stuck
+///   a worker starts an item with a limit: due ──► Look: due items end ──► a moment later: a worker whose code still runs is stuck
 /// </code>
-/// <para>One timer for the pool, set for the next limit among the items that run. As with <see cref="ExpiryTimer"/> it is left alone when
-/// that item ends: firing once for nothing is cheaper. A pool without limits never sets it.</para>
-/// <para>Why no limit is missed: a worker publishes the item's start, passes a fence, and reads until when the timer covers the pool. A
-/// look first says that it covers nothing, passes a fence on every thread, and reads what the workers run.</para>
-/// <para>Why no other submission is ended: a look pins what it finds in a worker's hand; see <see cref="PoolCore.Pins"/>.</para>
+/// <para>One timer for the pool, set for the next limit of the running items. As with <see cref="ExpiryTimer"/> it is not changed when
+/// that item ends: firing once in vain is cheaper. A pool without limits never sets it.</para>
+/// <para>Why no limit is missed: a worker publishes the item's start, passes a fence, and reads for when the timer is set. A
+/// look first clears that time, passes a fence on every thread, and reads what the workers run.</para>
+/// <para>Why no other submission is ended: a look pins the items that it finds on the workers; see <see cref="PoolCore.Pins"/>.</para>
 /// </remarks>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
 internal sealed class RunWatch
 #pragma warning restore CA1001
 {
-    /// <summary>What listens to its token comes back within this, and is not worth a report.</summary>
+    /// <summary>Work that observes its token returns within this time, and its worker is not reported as stuck.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(100);
 
     private static readonly TimeSpan OneMillisecond = TimeSpan.FromMilliseconds(1);
@@ -42,7 +42,7 @@ internal sealed class RunWatch
 
     public void Stop() => _timer.Dispose();
 
-    /// <summary>An item has started that may run until then. Its start was published, and a full fence passed, before this.</summary>
+    /// <summary>An item with this limit has started. Its start was published before this call, and a full fence passed.</summary>
     public void Started(long due)
     {
         if (due < Volatile.Read(ref _due)) Set(due, _core.Clock.Now);
@@ -59,7 +59,7 @@ internal sealed class RunWatch
         if (due >= _due) return;
         _due = due;
         TimeSpan left = due <= now ? TimeSpan.Zero : _core.Clock.Time.GetElapsedTime(now, due);
-        // It counts whole milliseconds, and may fire a little early. Fired too early, it is set again.
+        // A timer counts whole milliseconds and may fire early. Then it is set again.
         TimerSetting.Set(_timer, left < OneMillisecond ? OneMillisecond : left);
     }
 
@@ -81,14 +81,14 @@ internal sealed class RunWatch
             SetLocked(next, now);
         }
         _core.CarryOut(ref after);
-        // Not awaited: a callback that does not come back must hold up nobody. Each reports its own failure.
+        // Not awaited: a callback that blocks must not hold up the timer. Each reports its own failure.
         foreach (TimedOutItem one in ended) _ = PoolStop.CancelAsync(_core, one.Item, one.Source);
         foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
         foreach (TimedOutItem one in ended) _core.Listeners.Ended(one.Item, WorkOutcome.TimedOut, new WorkTimedOutException(_core.Name, one.Limit));
         foreach ((Worker worker, long since) in stuck) _core.Workers.NoteStuck(worker, since);
     }
 
-    /// <returns>When to look again; long.MaxValue: nothing runs that has a limit.</returns>
+    /// <returns>When to look again; long.MaxValue: no item with a limit runs.</returns>
     private long EndDueLocked(long now, List<TimedOutItem> ended, List<(Worker Worker, long Since)> stuck)
     {
         _core.Queue.AssertLocked();
@@ -117,7 +117,7 @@ internal sealed class RunWatch
         {
             long start = Volatile.Read(ref item.StartedAt);
             long limit = _core.RunLimitOf(item);
-            // Its worker is between taking it and publishing its start; then it sets the timer itself.
+            // The worker has taken the item and not yet published its start. It sets the timer itself then.
             due = start == 0 || limit == long.MaxValue || item.State != WorkItemState.InFlight ? long.MaxValue : start + limit;
             return due <= now;
         }

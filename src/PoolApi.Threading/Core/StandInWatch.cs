@@ -3,11 +3,11 @@ using PoolApi.Threading.Core.Queue;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// Finds a pool whose workers are all blocked while work waits that their own items caused, and brings a stand-in for it.
+/// Detects that all workers of a pool are blocked while work that their own items caused is queued, and starts a stand-in for that work.
 /// </summary>
 /// <remarks>
 /// <para>Blocked means: the thread waits in a managed wait (a task, a lock, a sleep). A worker that computes, or is in a system
-/// call, is not blocked: it takes what it caused when it is done. One look is not enough, because a wait may be over at once: two looks must see every
+/// call, is not blocked: it runs the work that it caused when it is done. One look is not enough, because a wait may end at once: two looks must see every
 /// worker blocked on the same thing.</para>
 /// <para>The timer for looking is set only while such work waits and no worker is free, the one for dismissing only while a
 /// stand-in rests. What the queue guarantees about the first stands in Queue/README.md.</para>
@@ -22,27 +22,27 @@ internal sealed class StandInWatch
     /// <summary>The longest between two looks, while some worker computes.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(16);
 
-    /// <summary>Nothing has moved for so long: no stand-in is held back any more.</summary>
+    /// <summary>After this time without progress, a stand-in starts in any case.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Nothing has moved for so long although every stand-in is in use: that is told.</summary>
+    /// <summary>After this time without progress while every stand-in is in use, the observer is notified.</summary>
     private static readonly TimeSpan Hopeless = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a stand-in rests before it leaves: workers that block once are likely to block again.</summary>
+    /// <summary>How long a stand-in stays idle before it leaves, since workers that have blocked once are likely to block again.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long no stand-in is tried for after the system gave no thread.</summary>
+    /// <summary>The pause before another try after the system gave no thread.</summary>
     private static readonly TimeSpan NoThread = TimeSpan.FromSeconds(1);
 
-    private const int MostKinds = 64; // kinds are few; should they not be, the log is not flooded
+    private const int MostKinds = 64; // bounds the log, should there be many kinds
 
     private readonly PoolCore _core;
     private readonly ITimer _looking;
     private readonly ITimer _dismissing;
-    private readonly Lock _lock = new(); // one look at a time; before the worker set's
+    private readonly Lock _lock = new(); // one look at a time; taken before the worker set's lock
     private readonly HashSet<(string Kind, bool HasStandIn)> _told = [];
     private TimeSpan _next = Soon;
-    private long _seen = -1; // what the workers had in hand at the last look, if all were blocked; -1: they were not
+    private long _seen = -1; // identifies the workers' items at the last look, if all were blocked; -1: they were not
     private long _blockedSince;
 
     public StandInWatch(PoolCore core)
@@ -60,13 +60,13 @@ internal sealed class StandInWatch
         _dismissing.Dispose();
     }
 
-    /// <summary>The queue has said that it must be looked at soon.</summary>
+    /// <summary>Schedules a look, on request of the queue.</summary>
     public void SetLook() => TimerSetting.Set(_looking, Soon);
 
-    /// <summary>The queue has said that a stand-in rests.</summary>
+    /// <summary>Schedules the dismissal of an idle stand-in, on request of the queue.</summary>
     public void SetDismissal() => TimerSetting.Set(_dismissing, Rest);
 
-    /// <summary>Whether every other worker is blocked or has nothing in hand: then a stand-in that has just done something goes on.</summary>
+    /// <summary>Whether every other worker is blocked or idle. Then a stand-in that has just run something goes on.</summary>
     public bool AreOthersBlocked(Worker standIn)
     {
         foreach (Worker worker in _core.Workers.All)
@@ -93,14 +93,14 @@ internal sealed class StandInWatch
             need = _core.Queue.LookLocked(still, blockedFor >= Patience, out PoolWorkItem? waitsFor, ref after);
             Worker? waits = waitsFor is null ? null : WaitsFor(waitsFor);
             _core.Queue.Exit();
-            _core.CarryOut(ref after); // what was drained; wakes
+            _core.CarryOut(ref after); // wake-ups
             _next = seen >= 0 || need == StandInNeed.None ? Soon : Min(_next * 2, Longest);
             if (need == StandInNeed.None) _seen = -1;
             if (need == StandInNeed.Start && !_core.Workers.StartStandIn()) _next = NoThread;
             if (need is StandInNeed.Start or StandInNeed.Woken || (need == StandInNeed.UsedUp && blockedFor >= Hopeless))
                 blocked = ToTell(waits, need != StandInNeed.UsedUp);
             else if (need == StandInNeed.UsedUp)
-                _next = Longest; // a worker that comes back takes what waits, without a look
+                _next = Longest; // a worker that returns takes the queued work without a look
         }
         if (blocked is not null) _core.Listeners.WorkerBlocked(blocked, need != StandInNeed.UsedUp);
         if (need != StandInNeed.None) TimerSetting.Set(_looking, _next);
@@ -117,7 +117,7 @@ internal sealed class StandInWatch
         if (again) SetDismissal();
     }
 
-    /// <summary>What all workers have in hand, as a number that changes when any of it does; -1: one of them is not blocked.</summary>
+    /// <summary>Computes a number that changes when any worker's item changes; -1 if a worker is not blocked.</summary>
     private long SeeBlocked()
     {
         long seen = 0;
@@ -129,7 +129,7 @@ internal sealed class StandInWatch
         return seen;
     }
 
-    /// <summary>Under the gate: the worker that is blocked by it, as far as that can be known.</summary>
+    /// <summary>Finds the worker that is blocked by the queued work, as far as that is known. Called under the gate.</summary>
     private Worker? WaitsFor(PoolWorkItem item)
     {
         Worker? busy = null;
@@ -141,7 +141,7 @@ internal sealed class StandInWatch
         return busy;
     }
 
-    /// <summary>What is to be told of a blocked worker; null: of that kind it has been.</summary>
+    /// <summary>Creates the notification of a blocked worker; null if its kind was already reported.</summary>
     private WorkerSnapshot? ToTell(Worker? worker, bool hasStandIn)
     {
         if (worker is null || _told.Count >= MostKinds) return null;

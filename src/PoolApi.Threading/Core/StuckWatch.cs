@@ -1,8 +1,8 @@
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// Finds workers that are on one item for longer than they should be. One timer, set while somebody works, that fires at most
-/// once in <see cref="WorkerSet.StuckAfter"/>; an idle pool has none running, or one that fires once more.
+/// Detects stuck workers, which run one item for too long. One timer, which is set while a worker is busy and fires at most
+/// once in <see cref="WorkerSet.StuckAfter"/>. In an idle pool it is not set, or fires once more.
 /// </summary>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
 internal sealed class StuckWatch
@@ -19,7 +19,7 @@ internal sealed class StuckWatch
             static watch => ((StuckWatch)watch!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>A worker has taken something in hand (under the gate, a full fence that pairs with the one in Look).</summary>
+    /// <summary>A worker has taken an item under the gate, a full fence that pairs with the one in Look.</summary>
     public void WorkerIsBusy()
     {
         if (Volatile.Read(ref _isSet) == 0) Set(_core.Workers.StuckAfter);
@@ -32,7 +32,7 @@ internal sealed class StuckWatch
         if (Interlocked.Exchange(ref _isSet, 1) == 0) Change(due);
     }
 
-    /// <summary>A little late rather than a little early; a timer counts whole milliseconds.</summary>
+    /// <summary>Rounds up, because a timer counts whole milliseconds: late is better than early.</summary>
     private void Change(TimeSpan due) =>
         TimerSetting.Set(_timer, (due < TimerSetting.Longest ? due : TimerSetting.Longest) + TimeSpan.FromMilliseconds(1));
 
@@ -44,7 +44,7 @@ internal sealed class StuckWatch
             return;
         }
         Volatile.Write(ref _isSet, 0);
-        Interlocked.MemoryBarrier(); // who takes something in hand after this sets the timer; who did before is found here
+        Interlocked.MemoryBarrier(); // a worker that takes an item after this sets the timer; an item taken before is found here
         if (_core.Workers.FindStuck() is { } missed) Set(missed);
     }
 }

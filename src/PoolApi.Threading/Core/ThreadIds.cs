@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>The operating system's ids of threads, by which /proc/self/task knows them.</summary>
+/// <summary>Reads the operating system's ids of threads, as in /proc/self/task.</summary>
 internal static class ThreadIds
 {
-    /// <summary>Of the calling thread; 0: unknown.</summary>
+    /// <summary>The id of the calling thread; 0 if it is unknown.</summary>
     public static int OfCurrent()
     {
         if (!OperatingSystem.IsLinux()) return 0;
@@ -19,7 +19,7 @@ internal static class ThreadIds
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return 0; // /proc is not there, or not for us
+            return 0; // /proc is missing or not accessible
         }
     }
 }

@@ -2,17 +2,17 @@ using System.Runtime.InteropServices;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>The operating system's priority of the calling thread.</summary>
+/// <summary>Sets the operating system's priority of the calling thread.</summary>
 internal static partial class ThreadPriorities
 {
     private const int Nicest = 19;
     private const int PriorityOfProcess = 0; // PRIO_PROCESS; on Linux 0 as the id then means the calling thread alone
 
     /// <summary>
-    /// Lets the others go first. On Linux each thread has a nice value of its own, which needs no privilege to raise; elsewhere
-    /// the nearest that the runtime offers.
+    /// Lowers the priority. On Linux each thread has a nice value of its own, which needs no privilege to raise. On other systems it uses
+    /// the nearest priority that the runtime offers.
     /// </summary>
-    /// <param name="nice">How much nicer than the process: 0, as any thread, to 19, only what nobody else wants.</param>
+    /// <param name="nice">The value to add to the process's own nice value, 0 to 19.</param>
     public static void SetNice(int nice)
     {
         if (nice == 0) return;
@@ -21,8 +21,8 @@ internal static partial class ThreadPriorities
     }
 
     /// <summary>
-    /// The nice value of a worker. The process may have one of its own, by which all its threads begin: a worker goes behind those. Its
-    /// main thread has it, and not the thread that starts the worker, which may be another worker.
+    /// Computes the nice value of a worker. The process may have a nice value, which all its threads inherit; a worker's is added to it. Its
+    /// main thread has that value. The thread that starts the worker may not, since it may be another worker.
     /// </summary>
     internal static int OfWorker(int ofProcess, int nice) => Math.Min(ofProcess + nice, Nicest);
 

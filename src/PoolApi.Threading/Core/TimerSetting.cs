@@ -2,15 +2,15 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// Sets a timer, in a step that must not be skipped: the runtime takes a lock for it, where a <see cref="Thread.Interrupt"/>
-/// may strike. As with <see cref="UninterruptibleLock"/>, that is put off until the thread next waits.
+/// Sets a timer in a step that must not be skipped. The runtime takes a lock for it, where a <see cref="Thread.Interrupt"/>
+/// may strike. As with <see cref="UninterruptibleLock"/>, the interrupt is deferred until the thread next waits.
 /// </summary>
 internal static class TimerSetting
 {
-    /// <summary>The longest that a timer is set for, which takes 49 days at most; then it is set again.</summary>
+    /// <summary>The longest time for which a timer is set, since the limit is 49 days. For a later time it is set again.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromDays(1);
 
-    /// <summary>Lets it fire once, then, or earlier if that is far away.</summary>
+    /// <summary>Sets the timer to fire once at the given time, or earlier if that is far away.</summary>
     public static void Set(ITimer timer, TimeSpan due)
     {
         bool interrupted = false;

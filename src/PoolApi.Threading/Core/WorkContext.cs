@@ -1,15 +1,15 @@
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// Brings what follows an <see langword="await"/> inside a task of the pool's scheduler, or inside a callback of its context, back
-/// to the pool, and says whose continuation it is: the pool runs it even if that item blocks every worker.
+/// Brings continuations after an <see langword="await"/> inside a task of the pool's scheduler, or inside a callback of its context, back
+/// to the pool, and records whose continuation it is, so that the pool runs it even if that item blocks every worker.
 /// </summary>
 internal abstract class WorkContext(PoolCore core, PoolWorkItem cause) : SynchronizationContext
 {
     public override void Post(SendOrPostCallback d, object? state)
     {
         ForcedItem item = ToItem(d, state);
-        // A pool that has closed takes no continuation of what it does not hold. But somebody may wait for it.
+        // A closed pool takes only continuations of its own items. It runs elsewhere, because a caller may wait for it.
         if (!core.TryForce(item, cause)) item.RunElsewhere();
     }
 

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Core;
 
-/// <summary>Brings what follows an <see langword="await"/> inside an item back to the item's pool.</summary>
+/// <summary>Brings continuations after an <see langword="await"/> inside an item back to the item's pool.</summary>
 internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem item) : SynchronizationContext
 {
     public override void Post(SendOrPostCallback d, object? state) => core.Async.Post(item, d, state);
@@ -30,7 +30,7 @@ internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem
                 }
             },
             null);
-        // A pool that gives up drops what waits, this callback too.
+        // A stop that gives up drops queued continuations, including this callback.
         if (!posted || Task.WaitAny(done.Task, core.Stop.Finished) != 0)
             throw new InvalidOperationException($"The pool '{core.Name}' has stopped; nobody is left to run the callback.");
         if (done.Task.Exception?.InnerException is { } error) throw new System.Reflection.TargetInvocationException(error);

@@ -4,7 +4,7 @@ using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>One dedicated thread: takes what the pool has, runs it, and sleeps when there is nothing.</summary>
+/// <summary>One dedicated thread: takes items from the pool, runs them, and sleeps when there are none.</summary>
 /// <remarks>
 /// If the thread dies, another takes its place as the same worker: same id, same name, same counts.
 /// </remarks>
@@ -25,16 +25,16 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     /// <summary>The start of the item it was found stuck on; 0: none. Written by the watch, cleared by the worker itself.</summary>
     internal long StuckSince;
 
-    /// <summary>Whether its items are so tiny that it takes some along, and records what it measures of them in batches.</summary>
+    /// <summary>Whether its items are so tiny that it takes them in local batches and records their measurements in batches.</summary>
     internal bool CarriesTinyItems { get; set; }
 
     internal MeasurementBatch Measured { get; } = new();
 
-    /// <summary>What writes down what it did. Made at the first use, which may be a reader's: there is one, whoever comes first.</summary>
+    /// <summary>The worker's recorder. Created at the first use, by the worker or by a reader.</summary>
     internal WorkerRecorder Recorder => Volatile.Read(ref _recorder)
         ?? Interlocked.CompareExchange(ref _recorder, new WorkerRecorder(core, Ledger), null) ?? _recorder;
 
-    /// <summary>The operating system's id of its thread; 0: it has none yet, or it is not Linux.</summary>
+    /// <summary>The operating system's id of its thread; 0 if there is none yet, or on other systems than Linux.</summary>
     internal int ThreadId => Volatile.Read(ref _threadId);
 
     public int Id => id;
@@ -49,20 +49,20 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     /// <summary>The worker that the calling thread is, if it is one.</summary>
     public static Worker? Current => s_current;
 
-    /// <summary>What <see cref="FixedThreadPoolOptions.CreateWorkerState"/> made, on this worker's thread.</summary>
+    /// <summary>The state that <see cref="FixedThreadPoolOptions.CreateWorkerState"/> created on this worker's thread.</summary>
     public object? State => _state;
 
     /// <summary>Starts a thread for it. Called by one thread at a time: at the pool's start, a resize, or the end of the thread before.</summary>
-    /// <param name="ready">Told when the thread is ready to work, or why it is not; null: nobody waits.</param>
+    /// <param name="ready">Completes when the thread is ready to work, or fails with the reason why it is not; null: no caller waits.</param>
     public void Start(TaskCompletionSource? ready = null)
     {
         // Background, so that a stuck one cannot keep the process alive; the pool joins it explicitly. UnsafeStart: the
-        // context of whoever makes the pool is nobody's business here.
+        // execution context of the pool's creator must not flow to the workers.
         var thread = new Thread(() => ThreadMain(ready)) { IsBackground = true, Name = name };
         using (new UninterruptibleLock(_starting))
         {
             core.Workers.StartThread(thread);
-            Volatile.Write(ref _thread, thread); // only now: a thread that has not started cannot be joined
+            Volatile.Write(ref _thread, thread); // after the start, because a thread that has not started cannot be joined
         }
     }
 
@@ -104,16 +104,16 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         if (death is not null) core.Workers.Replace(this, death);
     }
 
-    /// <summary>When it finished with what it ran last.</summary>
+    /// <summary>When it finished its last item.</summary>
     internal long LastStamp { get; set; }
 
-    /// <summary>Whether that was measured, or read off the coarse clock.</summary>
+    /// <summary>Whether that time is precise or of the coarse clock.</summary>
     internal bool LastStampIsPrecise { get; set; }
 
-    /// <summary>How long what it ran last took; 0 if that was not measured.</summary>
+    /// <summary>The run time of its last item; 0 if it was not measured.</summary>
     internal long LastTook { get; set; }
 
-    /// <summary>Whether what it runs is measured.</summary>
+    /// <summary>Whether its current item is measured.</summary>
     internal bool IsTimed { get; set; }
 
     /// <summary>
@@ -136,10 +136,10 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
             {
                 case NextStep.Run:
                     Run(assignment);
-                    // An item's context (its culture, its AsyncLocals) must not leak into the next.
+                    // An item's execution context (its culture, its AsyncLocals) must not leak into the next item.
                     if (SynchronizationContext.Current is not null) SynchronizationContext.SetSynchronizationContext(null);
                     if (!ReferenceEquals(ExecutionContext.Capture(), clean)) ExecutionContext.Restore(clean!);
-                    // A quarter of a microsecond: nothing beside such an item, and much beside a tiny one.
+                    // This costs a quarter of a microsecond, which matters only for tiny items.
                     if (LastTook > _worthForgetting) ForgetInterrupt();
                     now = LastStamp;
                     break;
@@ -154,14 +154,14 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     now = Stamp();
                     break;
                 default:
-                    core.Idle.Tell(); // it is not busy any more either
+                    core.Idle.Tell(); // after the ledger says that it is idle
                     return;
             }
         }
     }
 
     /// <summary>
-    /// After a rest. The worker is busy from here on if it finds work, so it is not read off the coarse clock, which may be 20 ms behind.
+    /// Reads the clock after a rest. Precisely, because the busy time begins here if there is work, and the coarse clock may be 20 ms behind.
     /// </summary>
     private long Stamp()
     {
@@ -189,13 +189,13 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                 core.Listeners.Unhandled(item, e);
             }
         }
-        // A synchronous item's end has released the worker, and the item may be somebody else's by now.
+        // The end of a synchronous item has released the worker, and the item may be submitted again by now.
         core.Async.Release(this);
     }
 
     /// <summary>
-    /// A <see cref="Thread.Interrupt"/> that was meant for an item that has ended, or for a sleep that does not heed it, must
-    /// not strike the next item. Only a wait takes it; this one is over at once.
+    /// Consumes a late <see cref="Thread.Interrupt"/> that was meant for an item that has ended, or for an uninterruptible sleep. It must
+    /// not strike the next item. Only a wait consumes an interrupt; this one ends at once.
     /// </summary>
     private static void ForgetInterrupt()
     {
@@ -205,7 +205,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         }
         catch (ThreadInterruptedException)
         {
-            // Taken.
+            // Consumed.
         }
     }
 

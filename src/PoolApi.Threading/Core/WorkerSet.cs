@@ -5,31 +5,31 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>The threads: started, replaced, added, retired, found stuck and lost.</summary>
+/// <summary>Manages the workers' threads: starts, replaces, adds and retires them, and handles stuck and lost ones.</summary>
 /// <remarks>
 /// <code>
 ///               a thread starts                 the loop ends: surplus, or the pool stops
 ///   vacant ─────────────────────► live ────────────────────────────────────────────────────► vacant
 ///     ▲                          │ ▲  │
-///     │   no thread to be had    │ │  └─ on one item for too long ──► stuck (live; perhaps somebody stands in) ──┐
+///     │   no thread available    │ │  └─ on one item for too long ──► stuck (live; a stand-in may help) ─────────┐
 ///     └──────────────────────────┘ └──── comes back, or dies and is replaced ────────────────────────────────────┘
 /// </code>
-/// There shall be <see cref="Size"/> workers, and one more for each that is stuck while options allow; and stand-ins, while all
+/// The target is <see cref="Size"/> workers, one more for each stuck worker within the options' limit, and stand-ins while all workers
 /// are blocked by work of their own pool (<see cref="StandInWatch"/>). The queue lets a surplus
-/// worker leave when it next has nothing in hand; its number is free then, and the next to start takes it up again.
-/// <para>One resize, recovery or stuck worker at a time, under this object's lock, which is never taken under the gate; and no
+/// worker leave when it next has no item. Its id is free then, and the next worker that starts gets it.
+/// <para>This object's lock serializes resizes, recoveries and stuck workers. It is never taken under the gate, and no
 /// code of a caller runs under it.</para>
 /// </remarks>
 internal sealed class WorkerSet
 {
-    /// <summary>How long a worker with nothing in hand may take to leave its loop and its thread.</summary>
+    /// <summary>How long an idle worker may take to leave its loop and end its thread.</summary>
     public static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
 
     private readonly PoolCore _core;
     private readonly int? _maxStandIns; // null: as many as workers, and none for stuck ones
     private ImmutableArray<Worker> _all; // by id; only grows
     private int _size;
-    private int _stuck; // workers found stuck that have not come back; guarded by the lock
+    private int _stuck; // stuck workers that have not recovered; guarded by the lock
 
     public WorkerSet(PoolCore core, FixedThreadPoolOptions options)
     {
@@ -45,14 +45,14 @@ internal sealed class WorkerSet
         core.Queue.Enter();
         core.Queue.ResizeLocked(_size, ref after);
         core.Queue.LimitStandInsLocked(MostStandIns);
-        foreach (Worker worker in _all) core.Queue.AddLocked(worker); // on their way from the first moment
+        foreach (Worker worker in _all) core.Queue.AddLocked(worker); // the queue counts them from the start
         core.Queue.Exit();
     }
 
-    /// <summary>The workers the pool was made or resized to have.</summary>
+    /// <summary>The number of workers that the pool was created with or resized to.</summary>
     public int Size => Volatile.Read(ref _size);
 
-    /// <summary>Every worker that ever was, by id.</summary>
+    /// <summary>All workers that ever existed, by id.</summary>
     public ImmutableArray<Worker> All => _all;
 
     public TimeSpan StuckAfter { get; }
@@ -63,7 +63,7 @@ internal sealed class WorkerSet
 
     public Func<int, object?>? CreateState { get; }
 
-    /// <summary>Starts every worker; if the system refuses one thread, or one cannot make its state, all are ended again.</summary>
+    /// <summary>Starts every worker. If the system gives no thread, or a state cannot be created, all of them end again.</summary>
     public void Start()
     {
         var ready = new List<TaskCompletionSource>();
@@ -77,20 +77,20 @@ internal sealed class WorkerSet
                 started++;
                 if (told is not null) ready.Add(told);
             }
-            foreach (TaskCompletionSource told in ready) told.Task.GetAwaiter().GetResult(); // blocks the pool's maker, as documented
+            foreach (TaskCompletionSource told in ready) told.Task.GetAwaiter().GetResult(); // blocks the constructor's caller, as documented
         }
         catch
         {
             _core.Stop.Close();
             foreach (Worker worker in _all.AsSpan()[started..]) Leave(worker);
-            _core.Stop.Abandon(); // what a worker that was ready has submitted already
+            _core.Stop.Abandon(); // ends what a ready worker has already submitted
             foreach (Worker worker in _all.AsSpan()[..started]) worker.Join(Timeout.InfiniteTimeSpan);
             _core.StopTimers();
             throw;
         }
     }
 
-    /// <summary>More workers start at once; fewer: whoever has nothing in hand leaves, whoever has, when he is done.</summary>
+    /// <summary>Changes the number of workers. More start at once. Surplus workers leave when they have no item.</summary>
     public void Resize(int workers)
     {
         Loss loss;
@@ -103,7 +103,7 @@ internal sealed class WorkerSet
         Tell(loss);
     }
 
-    /// <summary>On the worker's thread, which ends: it could not make its state.</summary>
+    /// <summary>A worker's state could not be created. Called on its thread, which ends.</summary>
     public void FailedToStart(Worker worker, Exception error, TaskCompletionSource? ready)
     {
         if (ready is null)
@@ -116,7 +116,7 @@ internal sealed class WorkerSet
         ready.TrySetException(error);
     }
 
-    /// <summary>On the dying thread of a worker: what it had in hand has failed.</summary>
+    /// <summary>A worker's thread dies, and its item has failed. Called on that thread.</summary>
     public void HandInHandFailed(Worker worker, Exception error)
     {
         switch (worker.Ledger.Item)
@@ -133,7 +133,7 @@ internal sealed class WorkerSet
         }
     }
 
-    /// <summary>On the dying thread of a worker, as its last act: a new thread takes its place.</summary>
+    /// <summary>Starts a new thread for a worker whose thread dies. The last call on that thread.</summary>
     public void Replace(Worker worker, Exception error)
     {
         _core.Listeners.WorkerReplaced(worker, error);
@@ -148,10 +148,10 @@ internal sealed class WorkerSet
     }
 
     /// <summary>
-    /// Looks for workers that are stuck and were not known to be. Each is told of once; each may get a stand-in, within the
-    /// bound.
+    /// Finds workers that are newly stuck. Each is reported once, and each may get a stand-in within the
+    /// limit.
     /// </summary>
-    /// <returns>When to look again; null when nobody works who is not known to be stuck.</returns>
+    /// <returns>When to look again; null if no worker is busy except stuck ones.</returns>
     public TimeSpan? FindStuck()
     {
         TimeSpan? next = null;
@@ -169,8 +169,8 @@ internal sealed class WorkerSet
         static TimeSpan Sooner(TimeSpan? a, TimeSpan b) => a < b ? a.Value : b;
     }
 
-    /// <summary>One more worker, for what blocked workers wait for alone. It leaves by itself.</summary>
-    /// <returns>False: there is no thread.</returns>
+    /// <summary>Starts a stand-in, which runs only what blocked workers wait for and leaves by itself.</summary>
+    /// <returns><see langword="false"/> if the system gave no thread.</returns>
     public bool StartStandIn()
     {
         Loss loss = default;
@@ -180,7 +180,7 @@ internal sealed class WorkerSet
             _core.Queue.Enter();
             bool added = _core.Queue.TryAddStandInLocked(worker);
             _core.Queue.Exit();
-            if (!added) return true; // it is not needed any more
+            if (!added) return true; // no longer needed
             try
             {
                 worker.Start();
@@ -193,11 +193,11 @@ internal sealed class WorkerSet
         }
         if (loss.Worker is null) _core.Listeners.StandInStarted();
         Tell(loss);
-        _core.Space.TellIfAwaited(); // a worker more is a place more
+        _core.Space.TellIfAwaited(); // one more worker is one more place
         return loss.Worker is null;
     }
 
-    /// <summary>Waits until a thread that is being started has been.</summary>
+    /// <summary>Waits until a thread that is being started has started.</summary>
     public void AwaitStarts()
     {
         using (new UninterruptibleLock(this))
@@ -205,7 +205,7 @@ internal sealed class WorkerSet
         }
     }
 
-    /// <summary>On a worker that was found stuck and has come back.</summary>
+    /// <summary>A stuck worker has recovered. Called on that worker.</summary>
     public void Recovered(Worker worker)
     {
         Loss loss;
@@ -220,7 +220,7 @@ internal sealed class WorkerSet
         _core.Listeners.WorkerRecovered(worker);
     }
 
-    /// <summary>A worker that holds since then what it should have let go of. It is told of once, and may get a stand-in, within the bound.</summary>
+    /// <summary>Marks a worker as stuck that still holds an item since the given time. It is reported once, and may get a stand-in within the limit.</summary>
     public void NoteStuck(Worker worker, long since)
     {
         bool hasStandIn;
@@ -229,9 +229,9 @@ internal sealed class WorkerSet
         {
             if (worker.StuckSince != 0) return;
             Volatile.Write(ref worker.StuckSince, since == 0 ? 1 : since);
-            // On every thread, so that the worker needs none for each item: either it sees the mark, or its release is seen here.
+            // A fence on every thread, so that the worker needs none for each item: either it sees the mark, or its release is seen here.
             Interlocked.MemoryBarrierProcessWide();
-            // It may have come back before it could see that: then it is not stuck, and will not look at the mark in time.
+            // The worker may have returned before it could see the mark. Then it is not stuck and does not clear the mark itself.
             if (worker.Ledger.Item is null || worker.Ledger.ItemSince != since)
             {
                 worker.StuckSince = 0;
@@ -245,8 +245,8 @@ internal sealed class WorkerSet
         _core.Listeners.WorkerStuck(worker, hasStandIn);
     }
 
-    /// <summary>Starts workers until there are as many as there shall be; a surplus leaves by itself.</summary>
-    /// <returns>Who got no thread, to be told of after the lock.</returns>
+    /// <summary>Starts workers up to the target. Surplus workers leave by themselves.</summary>
+    /// <returns>The workers that got no thread, to be reported after the lock is released.</returns>
     private Loss ApplyTargetLocked()
     {
         Debug.Assert(Monitor.IsEntered(this));
@@ -259,12 +259,12 @@ internal sealed class WorkerSet
         _core.Queue.LimitStandInsLocked(MostStandIns - forStuck);
         int missing = _core.IsClosed ? 0 : target - (_core.Queue.LiveWorkers - _core.Queue.StandInCount);
         _core.Queue.Exit();
-        _core.CarryOut(ref after); // wakes, and nothing else
+        _core.CarryOut(ref after); // wake-ups only
         for (; missing > 0; missing--)
         {
             Worker worker = VacantWorkerLocked();
             _core.Queue.Enter();
-            // Looked at again: to find a vacant one may have taken a moment, and a pool that stops counts its workers.
+            // Checked again: finding a vacant worker may have taken a moment, and a stop counts the workers.
             bool open = _core.Queue.State == QueueState.Open;
             if (open) _core.Queue.AddLocked(worker);
             _core.Queue.Exit();
@@ -288,7 +288,7 @@ internal sealed class WorkerSet
         Debug.Assert(Monitor.IsEntered(this));
         foreach (Worker worker in _all)
         {
-            // Its loop has ended; its thread ends in a moment, and must have before the worker starts on another.
+            // The loop has ended. The thread ends in a moment, and must have ended before the worker starts on another thread.
             if (!worker.IsLive && HasEnded(worker)) return worker;
         }
         Worker added = NewWorker(_all.Length);
@@ -303,19 +303,19 @@ internal sealed class WorkerSet
             }
             catch (ThreadInterruptedException)
             {
-                // Not meant for this wait: what has begun here goes on, without this one.
+                // The interrupt was not meant for this wait. The step goes on without this worker.
                 Thread.CurrentThread.Interrupt();
                 return false;
             }
         }
     }
 
-    /// <summary>How many workers there may be beyond <see cref="Size"/>.</summary>
+    /// <summary>The most workers beyond <see cref="Size"/>.</summary>
     private int MostStandIns => _maxStandIns ?? Math.Min(_size, FixedThreadPoolOptions.MostStandIns);
 
     private Worker NewWorker(int id) => new(_core, id, $"{_core.Name}-{id}");
 
-    /// <summary>On a worker's own thread, which ends: the worker gets no other.</summary>
+    /// <summary>A worker ends for good. Called on its own thread, which ends.</summary>
     private void Lose(Worker worker, Exception error)
     {
         using (new UninterruptibleLock(this))
@@ -326,13 +326,13 @@ internal sealed class WorkerSet
         Tell(new Loss(worker, error, Leave(worker) == 0));
     }
 
-    /// <summary>The pool goes on with one fewer, or, without any, ends what it has.</summary>
+    /// <summary>The pool goes on with one worker fewer. Without any worker, it closes and ends its items.</summary>
     private void Tell(Loss loss)
     {
         if (loss.Worker is null) return;
         if (loss.WasLast)
         {
-            // Nobody is left to run anything: what was accepted must be told so.
+            // No worker is left, so the accepted items end now.
             _core.Stop.Close();
             _core.Stop.Abandon();
         }
@@ -346,11 +346,11 @@ internal sealed class WorkerSet
         _core.Queue.LeaveLocked(worker, ref after);
         int live = _core.Queue.LiveWorkers - _core.Queue.StandInCount;
         _core.Queue.Exit();
-        _core.CarryOut(ref after); // wakes, or says that the pool has drained
+        _core.CarryOut(ref after); // wake-ups, or the end of the drain
         _core.Stop.WorkerLeft();
         return live;
     }
 
-    /// <summary>A worker that has no thread and gets none. None: nobody.</summary>
+    /// <summary>A worker that has no thread and gets none.</summary>
     private readonly record struct Loss(Worker? Worker, Exception? Error, bool WasLast);
 }

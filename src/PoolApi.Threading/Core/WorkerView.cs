@@ -4,7 +4,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>What a worker had in hand and had done, at one moment.</summary>
+/// <summary>A worker's item and counts at one moment.</summary>
 internal readonly struct WorkerView
 {
     private readonly Worker _worker;
@@ -24,7 +24,7 @@ internal readonly struct WorkerView
         IsLive = worker.IsLive;
     }
 
-    /// <summary>What ended on it.</summary>
+    /// <summary>The number of items that ended on the worker.</summary>
     public OutcomeCounts Ended { get; }
 
     public bool IsLive { get; }
@@ -35,11 +35,11 @@ internal readonly struct WorkerView
 
     public static WorkerView Read(Worker worker) => new(worker, worker.Ledger.Copy<ProcessorOps>());
 
-    /// <summary>Asks the item for its labels: a caller's code, so never under the gate.</summary>
-    /// <param name="stuckAfter">How long a worker may be on one item.</param>
+    /// <summary>Reads the labels from the item, which is code of a caller, so never under the gate.</summary>
+    /// <param name="stuckAfter">How long a worker may run one item.</param>
     /// <param name="time">The pool's clock.</param>
     /// <param name="now">The time.</param>
-    /// <param name="isStuck">The worker has been found stuck, though it may have come back by now.</param>
+    /// <param name="isStuck">Whether the worker was found stuck. It may have recovered since.</param>
     public WorkerSnapshot ToSnapshot(TimeSpan stuckAfter, TimeProvider time, long now, bool isStuck = false)
     {
         TimeSpan? elapsed = _item is null ? null : time.GetElapsedTime(_since, Math.Max(_since, now));
@@ -70,12 +70,12 @@ internal readonly struct WorkerView
         try
         {
             var labels = (_item.Kind, _item.Origin, _item.TraceId);
-            // Let go of meanwhile, it may have been submitted again, and speak of something else.
+            // If the worker has released the item meanwhile, it may have been submitted again with other labels.
             return _worker.Ledger.IsUnchanged<ProcessorOps>(_version) ? labels : default;
         }
         catch (Exception)
         {
-            // Somebody else's property threw: the worker is shown without it.
+            // The item's property threw. The worker is shown without it.
             return default;
         }
     }

@@ -5,15 +5,15 @@ namespace PoolApi.Threading.Core.Atomics;
 /// </summary>
 /// <remarks>
 /// <code>
-///   0 open ──Enter──► 1 held ──a second thread gives up spinning──► 2 held, and somebody may sleep
+///   0 open ──Enter──► 1 held ──a second thread stops spinning─────► 2 held, and a thread may sleep
 ///     ▲                 │                                             │
 ///     └─────Exit────────┴──────────────────Exit, and wake one─────────┘
 /// </code>
 /// <para>The three-state futex lock of Drepper, "Futexes Are Tricky" (2011), with spinning in front. It is unfair on
-/// purpose: a thread that comes back at once gets it again, with everything it guards still in its cache, while the others
-/// back off. That is what makes tiny items fast: handing the lock to and fro costs more than the items.</para>
+/// purpose: a thread that comes back at once gets the lock again, with the guarded data still in its cache, while the others
+/// back off. Tiny items are fast because of this: passing the lock between threads costs more than the items.</para>
 /// <para>A thread that was preempted while holding it makes the others spin for about 3 µs, then yield, then sleep.</para>
-/// <para>Why not <see cref="Lock"/>: the interleaving tests must see every step; and it cannot be interrupted
+/// <para>Why not <see cref="Lock"/>: the interleaving tests must see every step, and this lock cannot be interrupted
 /// (<see cref="Thread.Interrupt"/>), which a step such as counting an item's end must not be.</para>
 /// </remarks>
 internal static class Gate<TOps>
@@ -35,7 +35,7 @@ internal static class Gate<TOps>
 
     public static void Exit(ref int gate)
     {
-        // A read-modify-write, not a store: whether somebody sleeps is decided in the same step.
+        // A read-modify-write, not a store: the same step decides whether a thread sleeps.
         if (TOps.Exchange(ref gate, Open) == HeldAndAwaited) TOps.Wake(ref gate);
     }
 
@@ -51,7 +51,7 @@ internal static class Gate<TOps>
             TOps.Yield();
             if (TOps.Read(ref gate) == Open && TryEnter(ref gate)) return;
         }
-        // Held by this thread as "awaited" even if nobody else waits: one wake too many, never one too few.
+        // This thread holds it as 2 even if no other thread waits: one wake too many, never one too few.
         while (TOps.Exchange(ref gate, HeldAndAwaited) != Open) TOps.Wait(ref gate, HeldAndAwaited);
     }
 }

@@ -7,7 +7,7 @@ namespace PoolApi.Threading.Core.Atomics;
 /// <remarks>
 /// <code>
 ///   0 empty ──Park──► −1 parked ──Unpark, wakes──► 1 permit ──Park returns──► 0 empty
-///      └──────────────Unpark, nobody to wake──────────▲
+///      └──────────────Unpark, no thread to wake───────▲
 /// </code>
 /// The protocol of Rust's futex parker. No time limit: a parked thread uses no CPU.
 /// </remarks>
@@ -27,7 +27,7 @@ internal static class Parker<TOps>
         }
         do
         {
-            TOps.Wait(ref word, Parked); // may return for no reason
+            TOps.Wait(ref word, Parked); // may return spuriously
         }
         while (TOps.CompareExchange(ref word, Empty, Permit) != Permit);
     }

@@ -3,23 +3,23 @@ using System.Runtime.CompilerServices;
 
 namespace PoolApi.Threading.Core.Atomics;
 
-/// <summary>The steps as the processor and the kernel do them. Nothing here costs more than the instruction it names.</summary>
+/// <summary>The steps as instructions of the processor and calls of the kernel. None costs more than the instruction that it names.</summary>
 internal readonly struct ProcessorOps : IAtomicOps
 {
     /// <summary>
-    /// 3 µs of spinning: about what a caller needs to see its result and submit again.
+    /// The time of spinning, 3 µs: about what a caller needs to take its result and submit again.
     /// </summary>
     private static readonly long SpinTicks = Stopwatch.Frequency * 3 / 1_000_000;
 
     /// <summary>
-    /// 50 µs in all: about what it takes until a thread that was woken runs. Longer cannot pay (the ski-rental bound). After
-    /// the spinning each look gives the core away, so that it takes nothing from whoever would bring the work.
+    /// The whole time of looking, 50 µs: about what a woken thread needs until it runs. Longer does not pay (the ski-rental bound). After
+    /// the spinning, each look yields the core, so that it does not slow the thread that submits the next item.
     /// </summary>
     private static readonly long LookTicks = Stopwatch.Frequency * 50 / 1_000_000;
 
     /// <summary>
-    /// But so many looks at least. Where others use the core that is given away, the time goes by without a look, and the work
-    /// that they bring meanwhile would find this thread asleep.
+    /// The minimum number of looks. If other threads use the yielded core, the time passes without a look, and work that is submitted
+    /// meanwhile would find this thread asleep.
     /// </summary>
     private const int FewestYields = 16;
 

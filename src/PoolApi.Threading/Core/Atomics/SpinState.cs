@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Core.Atomics;
 
-/// <summary>How long and how often somebody has looked for what he waits for; made anew for each wait.</summary>
+/// <summary>How long and how often a thread has looked during one wait. New for each wait.</summary>
 internal struct SpinState
 {
     internal long Since;

@@ -35,13 +35,13 @@ internal static unsafe partial class ThreadSleep
         set => s_hasFutex = value && HasFutex();
     }
 
-    /// <summary>Sleeps while the word has the value, until woken, or returns early for no reason.</summary>
+    /// <summary>Sleeps while the word has the value, until woken. May return early.</summary>
     public static void Wait(ref int word, int value)
     {
         int* address = (int*)Unsafe.AsPointer(ref word); // pinned
         if (UsesFutex)
         {
-            _ = SysCall(FutexCall, address, FutexWaitPrivate, value, 0, 0, 0); // EAGAIN, EINTR: the caller looks again
+            _ = SysCall(FutexCall, address, FutexWaitPrivate, value, 0, 0, 0); // after EAGAIN or EINTR the caller looks again
             return;
         }
         object monitor = MonitorOf(address);
@@ -81,7 +81,7 @@ internal static unsafe partial class ThreadSleep
         try
         {
             int word = 0;
-            return SysCall(FutexCall, &word, FutexWakePrivate, 1, 0, 0, 0) == 0; // nobody sleeps there: woke 0
+            return SysCall(FutexCall, &word, FutexWakePrivate, 1, 0, 0, 0) == 0; // 0: no thread sleeps there
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
         {
@@ -89,7 +89,7 @@ internal static unsafe partial class ThreadSleep
         }
     }
 
-    // Not SetLastError: whatever it says, the caller looks again.
+    // Without SetLastError, because the caller looks again after any error.
     [LibraryImport("libc", EntryPoint = "syscall")]
     private static partial nint SysCall(nint number, int* address, nint operation, nint value, nint timeout, nint address2, nint value3);
 }

@@ -1,8 +1,8 @@
 namespace PoolApi.Threading.Core.Atomics;
 
 /// <summary>
-/// Holds a monitor, as <see langword="lock"/> does, but is not turned away by a <see cref="Thread.Interrupt"/>: that is
-/// put off until the thread next waits. For steps that must not be skipped, such as counting an item's end.
+/// Holds a monitor as <see langword="lock"/> does, but a <see cref="Thread.Interrupt"/> does not abort the acquisition: the interrupt is
+/// deferred until the thread next waits. For steps that must not be skipped, such as counting an item's end.
 /// </summary>
 internal readonly ref struct UninterruptibleLock : IDisposable
 {
@@ -16,7 +16,7 @@ internal readonly ref struct UninterruptibleLock : IDisposable
 
     public void Dispose() => Monitor.Exit(_monitor);
 
-    /// <summary>For who lets go of the monitor himself.</summary>
+    /// <summary>Acquires a monitor that the caller releases itself.</summary>
     public static void Enter(object monitor)
     {
         bool interrupted = false;

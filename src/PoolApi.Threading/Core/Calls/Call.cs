@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace PoolApi.Threading.Core.Calls;
 
 /// <summary>
-/// Synchronous work from a delegate, whose caller waits for the result. Used again and again: it goes back to
-/// <see cref="CallCache{T}"/> when its result has been taken, so a steady stream of calls allocates nothing.
+/// Synchronous work from a delegate, with a result for its caller. Reused: it returns to
+/// <see cref="CallCache{T}"/> when its result has been taken, so calls allocate nothing in a steady state.
 /// </summary>
 internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
     where TWork : struct, IWork<TResult>
@@ -16,7 +16,7 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
     private TResult? _result;
 
     public Call()
-        : base(isTimed: false) => _source = new ResultSource<TResult>(this); // nobody can ask it for its times
+        : base(isTimed: false) => _source = new ResultSource<TResult>(this); // its times are not visible to the caller
 
     public override string Kind => _labels.Kind;
 
@@ -35,11 +35,11 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
         return call;
     }
 
-    /// <summary>Its result has been taken, or it was refused: nobody holds it any more.</summary>
+    /// <summary>The result has been taken, or the call was refused. Nothing refers to the object any more, so it can be reused.</summary>
     public void Consumed()
     {
-        // The delegate of one that was abandoned or timed out may still be running, and would run into the next call; and a pool that
-        // stops may be about to cancel or abandon what it has just seen in a worker's hand.
+        // Not reused if it was abandoned or timed out: its delegate may still run and would affect the next call. Not reused while a pool
+        // stops: the stop may be about to cancel or abandon the item that it has just seen on a worker.
         if (State is WorkItemState.Abandoned or WorkItemState.TimedOut || _core!.IsClosing) return;
         _work = default;
         _labels = default;
@@ -57,7 +57,7 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
 
     protected override void OnEnded(WorkOutcome outcome, Exception? exception)
     {
-        // Each of these is the last thing that touches this object here: the caller may take the result at once.
+        // Each of these calls is the last access to this object here, because the caller may take the result at once.
         if (outcome == WorkOutcome.Completed) _source.SetResult(_result!);
         else _source.SetException(_labels.ToException(_core!, outcome, exception, outcome == WorkOutcome.Cancelled ? CancellationToken : default));
     }
@@ -65,7 +65,7 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
     private void Invoke() => _result = _work.Invoke(new WorkToken(this));
 }
 
-/// <summary>Asynchronous work from a delegate, whose caller awaits the result.</summary>
+/// <summary>Asynchronous work from a delegate, with a result for its caller.</summary>
 internal sealed class AsyncCall<TWork, TResult>(PoolCore core, TWork work, CancellationToken cancellationToken, in WorkOptions options) : AsyncPoolWorkItem, IConsumed
     where TWork : struct, IWork<ValueTask<TResult>>
 {
@@ -87,7 +87,7 @@ internal sealed class AsyncCall<TWork, TResult>(PoolCore core, TWork work, Cance
 
     protected override async ValueTask ExecuteAsync()
     {
-        // Restored here, inside the method's own flow, so that it is what every continuation captures.
+        // Restored inside this method's own flow, so that every continuation captures it.
         if (_labels.Flow is not null) ExecutionContext.Restore(_labels.Flow);
         _result = await work.Invoke(new WorkToken(this));
     }

@@ -1,8 +1,8 @@
 namespace PoolApi.Threading.Core.Calls;
 
 /// <summary>
-/// Spent objects of one kind, to be used again: one for each thread, and a few that all share. Bounded, and never waits: what
-/// finds no place is left to the garbage collector.
+/// A bounded cache of objects of one type for reuse: one for each thread, and a few that all threads share. It never waits: an object
+/// that does not fit is left to the garbage collector.
 /// </summary>
 internal static class CallCache<T>
     where T : class

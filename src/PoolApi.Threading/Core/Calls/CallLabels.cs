@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.Threading.Core.Calls;
 
-/// <summary>What a caller said about a call, and the context it flows from.</summary>
+/// <summary>The labels of a call and its execution context.</summary>
 internal readonly struct CallLabels
 {
     private CallLabels(CancellationToken cancellationToken, in WorkOptions options)
@@ -22,12 +22,12 @@ internal readonly struct CallLabels
 
     public CancellationToken CancellationToken { get; }
 
-    /// <summary>The context in which the work runs; <see langword="null"/>: the caller suppressed the flow, and the worker's own is empty.</summary>
+    /// <summary>The execution context in which the work runs; <see langword="null"/> if the caller suppressed the flow.</summary>
     public ExecutionContext? Flow { get; }
 
     public static CallLabels Of(CancellationToken cancellationToken, in WorkOptions options) => new(cancellationToken, options);
 
-    /// <summary>The exception by which the caller is told of an end that is no result.</summary>
+    /// <summary>The exception that the caller gets for an end without a result.</summary>
     public Exception ToException(PoolCore core, WorkOutcome outcome, Exception? error, CancellationToken itemToken) => outcome switch
     {
         WorkOutcome.Cancelled when error is OperationCanceledException ended => ForCaller(ended, CancellationToken),
@@ -39,8 +39,8 @@ internal readonly struct CallLabels
     };
 
     /// <summary>
-    /// The caller is told of its own token, by which it knows that it has cancelled the work itself. What the work threw names the
-    /// item's token, or one that the work made of it.
+    /// The exception names the caller's own token, so that the caller knows that it has cancelled the work itself. The work's exception names the
+    /// item's token, or one that the work derived from it.
     /// </summary>
     public static OperationCanceledException ForCaller(OperationCanceledException error, CancellationToken caller) =>
         caller.IsCancellationRequested && error.CancellationToken != caller

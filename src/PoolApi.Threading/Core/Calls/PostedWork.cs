@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.Threading.Core.Calls;
 
-/// <summary>Synchronous work from a delegate, for which nobody waits.</summary>
+/// <summary>Synchronous work from a delegate, whose result no caller waits for.</summary>
 internal sealed class PostedWork(PoolCore core, Action work, CancellationToken cancellationToken, in WorkOptions options) : PoolWorkItem
 {
     private readonly CallLabels _labels = CallLabels.Of(cancellationToken, options);

@@ -4,16 +4,16 @@ using System.Threading.Tasks.Sources;
 namespace PoolApi.Threading.Core.Calls;
 
 /// <summary>
-/// The caller's side of a call: one result, awaited or waited for once. It can be used again, but only after it was completed
-/// <b>and</b> its result was taken: until then somebody still holds it.
+/// The caller's side of a call: one result, which is awaited or waited for once. It is reused only after it was completed
+/// <b>and</b> its result was taken, because until then the caller refers to it.
 /// </summary>
 /// <remarks>
 /// <code>
 ///   Pending ──Complete──► Completed ──GetResult: next version, back to its owner──► Pending
 ///      └──OnCompleted: a continuation waits──┘
 /// </code>
-/// <para>The continuation never runs on the worker that completes: it goes to where the awaiter was (its context or
-/// scheduler), or to the .NET ThreadPool, with this object itself as the queued item, so that nothing is allocated. That is
+/// <para>The continuation never runs on the worker that completes it. It is queued to the awaiter's context or
+/// scheduler, or to the .NET ThreadPool with this object itself as the queued item, so that nothing is allocated. That is
 /// why it is not a <see cref="ManualResetValueTaskSourceCore{TResult}"/>, which allocates one for each hop.</para>
 /// <para>Thread-safe as any ValueTask source: one completer and one consumer.</para>
 /// </remarks>
@@ -25,10 +25,10 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     [ThreadStatic]
     private static ManualResetEventSlim? s_waiter;
 
-    // null; the awaiter's; or the mark: completed. The one word that says so, written in one step that is also the last
-    // thing the completer does to it: a flag beside it would let the result be taken, and this object be used again, in between.
+    // null, the awaiter's continuation, or the mark "completed". Complete writes this word as its last access to the object. With a separate
+    // flag, the caller could take the result and reuse the object in between.
     private Action<object?>? _continuation;
-    private Action<object?>? _awaiter; // what is to be resumed
+    private Action<object?>? _awaiter; // the continuation to resume
     private object? _state;
     private object? _scheduler; // the awaiter's SynchronizationContext or TaskScheduler
     private ExecutionContext? _flow;
@@ -76,18 +76,18 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     public TResult GetResult(short token)
     {
         Check(token);
-        if (!IsCompleted) Block(); // as with a Task: somebody took the result without having awaited it
+        if (!IsCompleted) Block(); // as with a Task, if the result is taken without an await
         TResult result = _result!;
         ExceptionDispatchInfo? error = _error;
         Reset();
-        owner.Consumed(); // from here on it may be somebody else's
+        owner.Consumed(); // from here on the object may be reused
         error?.Throw();
         return result;
     }
 
     void IValueTaskSource.GetResult(short token) => GetResult(token);
 
-    /// <summary>Blocks until the call has ended, and takes its result: looks for a few microseconds, then sleeps.</summary>
+    /// <summary>Blocks until the call has ended and takes its result: spins for a few microseconds, then sleeps.</summary>
     public TResult Wait() => GetResult(_version);
 
     private void Block()
@@ -105,7 +105,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
         }
     }
 
-    /// <summary>The hop: on a ThreadPool thread.</summary>
+    /// <summary>Runs the continuation, on a thread of the .NET ThreadPool.</summary>
     void IThreadPoolWorkItem.Execute() => Invoke();
 
     private static void WaitFor(ManualResetEventSlim waiter)
@@ -120,7 +120,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
             }
             catch (ThreadInterruptedException)
             {
-                // The work goes on and holds this object; leaving it now would tear it out of the worker's hands.
+                // The work goes on and refers to this object, so this thread must not leave before the end.
                 interrupted = true;
             }
         }
@@ -130,9 +130,9 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     private void Complete()
     {
         Action<object?>? continuation = Interlocked.Exchange(ref _continuation, CompletedMark);
-        // Nobody has come yet: from here on the result may be taken, and nothing of this object is touched.
+        // No awaiter yet. From here on the result may be taken, so this object is not accessed any more.
         if (continuation is null) return;
-        // Somebody waits, and takes nothing before it is resumed.
+        // An awaiter is registered, and it takes the result only when it is resumed.
         if (ReferenceEquals(continuation, Unblock)) continuation(_state);
         else Resume(continuation);
     }
@@ -149,7 +149,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
                     context.Post(static self => ((ResultSource<TResult>)self!).Invoke(), this);
                     return;
                 case TaskScheduler scheduler:
-                    // Not forgotten: what fails in a continuation is its own affair.
+                    // Not awaited: a continuation handles its own exceptions.
                     _ = Task.Factory.StartNew(
                         static self => ((ResultSource<TResult>)self!).Invoke(), this, CancellationToken.None,
                         TaskCreationOptions.DenyChildAttach, scheduler);
@@ -160,8 +160,8 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
         }
         catch (Exception) when (_version == version && Volatile.Read(ref _awaiter) is not null)
         {
-            // Where the awaiter was takes nothing any more (another pool that has closed, say). It must go on all the same. Where it has
-            // gone on already, inside of Post, the exception is its own.
+            // The awaiter's context refuses the continuation (for example another pool that has closed). The awaiter must go on all the same. If Post has
+            // already run it in place, the exception is the continuation's own.
         }
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
     }
@@ -199,7 +199,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
     }
 }
 
-/// <summary>Told when the result has been taken.</summary>
+/// <summary>Receives a call when the result has been taken.</summary>
 internal interface IConsumed
 {
     void Consumed();

@@ -3,15 +3,15 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// What waits, once it is out of the inbox: items in lanes and local batches, continuations, and the order in which they are taken;
-/// and the counts of what has ended without a worker. Guarded by the gate.
+/// The queued work outside the inbox: items in lanes and local batches, continuations, and the order in which they are taken,
+/// and the counts of items that ended without a worker. Guarded by the gate.
 /// </summary>
 internal struct Backlog<TOps>
     where TOps : struct, IAtomicOps
 {
-    private const int ResumptionTurns = 16; // of so many starts while resumptions wait, one is an item's
+    private const int ResumptionTurns = 16; // one of so many starts is an item's while resumptions are queued
 
-    private readonly object _owner; // what items that wait here name as their holder
+    private readonly object _owner; // the holder of the items that are queued here
     private readonly ExpiryHeap _ownLimits = new();
     private readonly ResumptionQueue _resumptions = new();
     private CausedItems _caused = new();
@@ -30,10 +30,10 @@ internal struct Backlog<TOps>
 
     public readonly bool IsEmpty => _lanes.Count == 0 && _resumptions.Count == 0 && !_batches.AnyGuess;
 
-    /// <summary>Whether a worker carries anything; may be asked by anybody.</summary>
+    /// <summary>Whether a worker has a local batch. Any thread may read it.</summary>
     public readonly bool AnyBatchGuess => _batches.AnyGuess;
 
-    /// <summary>Whether of each priority the newest item is next, not the oldest.</summary>
+    /// <summary>Whether the newest item of each priority is next instead of the oldest.</summary>
     public bool TakesNewestFirst
     {
         readonly get => _lanes.TakesNewestFirst;
@@ -44,29 +44,29 @@ internal struct Backlog<TOps>
         }
     }
 
-    /// <summary>Whether anything waits that a stand-in might run; of continuations, only <see cref="DeepestCaused"/> can tell.</summary>
+    /// <summary>Whether work is queued that a stand-in might run. Of continuations only <see cref="DeepestCaused"/> can tell.</summary>
     public readonly bool MayHaveCaused => _caused.Count > 0 || _resumptions.Count > 0;
 
-    /// <summary>Whether to look into the inbox before the next item is taken.</summary>
+    /// <summary>Whether to drain the inbox before the next item is taken.</summary>
     public readonly bool WantDrain => _lanes.WantDrain;
 
-    /// <summary>Items in the lanes.</summary>
+    /// <summary>The number of items in the lanes.</summary>
     public readonly int Count => _lanes.Count;
 
-    /// <summary>Items that came out of the inbox; what has ended since included.</summary>
+    /// <summary>The number of items that came out of the inbox, including items that have ended since.</summary>
     public readonly long Accepted => _accepted;
 
-    /// <summary>Places freed by items that ended without having run; may be asked by anybody.</summary>
+    /// <summary>The number of places freed by items that ended without having run. Any thread may read it.</summary>
     public long Removed => Volatile.Read(ref _removed);
 
     public readonly OutcomeCounts EndedUnrun => _endedUnrun;
 
-    /// <summary>When the next waiting item expires; long.MaxValue for never. What is in the inbox or carried does not count.</summary>
+    /// <summary>When the next queued item expires; long.MaxValue for never. Items in the inbox and in local batches do not count.</summary>
     public readonly long NextExpiry
     {
         get
         {
-            // An item at the head of its lane came before the others there, and under the same limit or a longer one than
+            // The item at the head of a lane was queued before the others there, with the same limit or a longer one than
             // its own; those with limits of their own are in the heap.
             long due = _ownLimits.Top?.ExpiresAt ?? long.MaxValue;
             for (int priority = (int)WorkPriority.Low; priority <= (int)WorkPriority.High; priority++)
@@ -81,8 +81,8 @@ internal struct Backlog<TOps>
 
     // --- coming -------------------------------------------------------------------------------------------------------
 
-    /// <summary>Sorts items into their lanes, given newest first and linked by Previous. What was cancelled meanwhile ends here.</summary>
-    /// <returns>How many wait now.</returns>
+    /// <summary>Sorts items into their lanes, given newest first and linked by Previous. Items that were cancelled meanwhile end here.</summary>
+    /// <returns>The number of items that are queued now.</returns>
     public int Sort(PoolWorkItem newest, ref DeferredActions after)
     {
         Lanes.ThreeLists batch = default;
@@ -106,7 +106,7 @@ internal struct Backlog<TOps>
             if (current.Depth != 0) _caused.Add(current);
         }
         _accepted += count + cancelled;
-        // What is not normal has a turn among them, so none of them may be out of reach.
+        // An item of high or low priority needs its turn among the normal ones, so none of those may stay in a local batch.
         if (batch[Lanes.LaneOf(WorkPriority.Normal)].Count != count) EmptyLocalBatches();
         _lanes.Append(ref batch);
         return count;
@@ -120,11 +120,11 @@ internal struct Backlog<TOps>
 
     // --- taking -------------------------------------------------------------------------------------------------------
 
-    /// <summary>The worker takes what is next in hand, and a few more along.</summary>
-    /// <returns>False if nothing is here; then workers may still carry something.</returns>
+    /// <summary>The worker takes the next item, and a few more into its local batch.</summary>
+    /// <returns><see langword="false"/> if no work is here. Workers may still have local batches.</returns>
     public bool TryTake(QueueWorker worker, long now, BatchPolicy batchPolicy, out Assignment assignment, ref DeferredActions after)
     {
-        if (_lanes.IsLowTurn) EmptyLocalBatches(); // so that a local batch whose worker came upon a long item is not passed by for ever
+        if (_lanes.IsLowTurn) EmptyLocalBatches(); // so that a local batch whose worker runs a long item is not skipped for ever
         if (!TryDequeue(worker, now, out assignment, ref after)) return false;
         if (_resumptions.Count == 0) _batches.Fill(worker, batchPolicy, ref _lanes);
         return true;
@@ -147,7 +147,7 @@ internal struct Backlog<TOps>
             StartOn(worker, item, now, out assignment);
             return true;
         }
-        // The items whose turn it was may all have expired: a resumption that stayed behind would be slept through.
+        // The items whose turn it was may all have expired. Without this, the worker would sleep while a resumption is queued.
         return TryResume(worker, now, out assignment);
     }
 
@@ -177,8 +177,8 @@ internal struct Backlog<TOps>
 
     // --- for stand-ins ------------------------------------------------------------------------------------------------
 
-    /// <summary>The length of the longest chain of items that waits for something here; 0: there is none.</summary>
-    /// <param name="by">The item that is at its end: the one that waits here, or whose continuation does.</param>
+    /// <summary>The length of the longest chain of items that waits for work in this queue; 0: there is none.</summary>
+    /// <param name="by">The last item of the chain: it, or its continuation, is queued here.</param>
     public readonly int DeepestCaused(out PoolWorkItem? by)
     {
         int depth = _resumptions.FindDeepest(out int place);
@@ -188,8 +188,8 @@ internal struct Backlog<TOps>
         return depth;
     }
 
-    /// <summary>A stand-in takes what the longest chain of items waits for. There is something.</summary>
-    /// <returns>False: it had expired.</returns>
+    /// <summary>A stand-in takes the work that the longest chain of items waits for. There must be such work.</summary>
+    /// <returns><see langword="false"/> if it had expired.</returns>
     public bool TryTakeCaused(QueueWorker standIn, long now, out Assignment assignment, ref DeferredActions after)
     {
         assignment = default;
@@ -226,7 +226,7 @@ internal struct Backlog<TOps>
 
     // --- ending what waits --------------------------------------------------------------------------------------------
 
-    /// <summary>Ends an item that waits in its lane.</summary>
+    /// <summary>Ends an item that is queued in its lane.</summary>
     public void End(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
     {
         _lanes.Remove(item);
@@ -235,7 +235,7 @@ internal struct Backlog<TOps>
         EndUnrun(item, outcome, ref after);
     }
 
-    /// <summary>Ends what has waited too long.</summary>
+    /// <summary>Ends the expired items.</summary>
     public void EndExpired(long now, ref DeferredActions after)
     {
         EmptyLocalBatches();
@@ -246,7 +246,7 @@ internal struct Backlog<TOps>
         }
     }
 
-    /// <summary>Ends every item as not started: the highest priority first, in each the oldest first.</summary>
+    /// <summary>Ends every item as not started, by priority and then by age.</summary>
     public void HandBack(List<PoolWorkItem> handedBack, ref DeferredActions after)
     {
         EmptyLocalBatches();
@@ -261,7 +261,7 @@ internal struct Backlog<TOps>
     }
 
     /// <summary>Drops the continuations.</summary>
-    /// <returns>How many they were.</returns>
+    /// <returns>The number of dropped continuations.</returns>
     public readonly int DropResumptions()
     {
         int count = _resumptions.Count;

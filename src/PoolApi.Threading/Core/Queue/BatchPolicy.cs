@@ -1,4 +1,4 @@
 namespace PoolApi.Threading.Core.Queue;
 
-/// <summary>How many items a worker may take along, and how many it leaves for each worker there is.</summary>
+/// <summary>The most items of a local batch, and the number of items that must stay for each worker.</summary>
 internal readonly record struct BatchPolicy(int Most, int LeaveForEach);

@@ -2,14 +2,14 @@ namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
 /// The queued items that another item of the same pool submitted while it held a worker. An index for stand-ins: each of these
-/// items also has its place in its lane, where the workers take it in its turn. Guarded by the gate.
+/// items is also in its lane, where the workers take it in its turn. Guarded by the gate.
 /// </summary>
 internal struct CausedItems
 {
-    /// <summary>Items are told apart by the length of the chain that caused them, up to this.</summary>
+    /// <summary>The largest depth that is distinguished: the length of the chain of items that caused an item.</summary>
     public const int MaxDepth = 7;
 
-    private readonly Cause?[] _newest = new Cause?[MaxDepth + 1]; // by depth, linked to the older
+    private readonly Cause?[] _newest = new Cause?[MaxDepth + 1]; // by depth; each is linked to the next older one
 
     public CausedItems()
     {
@@ -37,7 +37,7 @@ internal struct CausedItems
         Count--;
     }
 
-    /// <summary>The newest of the deepest; null: there is none.</summary>
+    /// <summary>The newest item of the largest depth; null if there is none.</summary>
     public readonly PoolWorkItem? Deepest
     {
         get
@@ -51,15 +51,15 @@ internal struct CausedItems
 }
 
 /// <summary>
-/// Who caused an item, and its place in the index; and how long it may run. Apart from the item, which is smaller without: few are
-/// caused, or have a limit of their own.
+/// The cause of an item, its place in the index, and its limit on run time. Apart from the item, to keep items small: few items are
+/// caused or have a limit of their own.
 /// </summary>
 internal sealed class Cause(PoolWorkItem item)
 {
-    internal QueueWorker? By; // whose thread submitted it; null: the item that did is suspended, or nobody knows
+    internal QueueWorker? By; // the worker on whose thread it was submitted; null: the causing item is suspended, or unknown
     internal Cause? Newer; // guarded by the gate, as the next
     internal Cause? Older;
-    internal long RunLimit; // in ticks; 0: none of its own. Written by the submitter
+    internal long RunLimit; // in ticks; 0: no limit of its own. Written by the submitter
 
     public PoolWorkItem Item => item;
 }

@@ -1,7 +1,7 @@
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// What was decided under the gate and is to be done after it: waking a thread takes microseconds, and telling an item its
+/// Side effects that are decided under the gate and carried out after it: waking a thread takes microseconds, and notifying an item of its
 /// end runs code of a caller.
 /// </summary>
 internal struct DeferredActions
@@ -13,28 +13,28 @@ internal struct DeferredActions
 
     public readonly bool IsNothing => _wake is null && _ended is null && _needs == 0;
 
-    /// <summary>Everything accepted has ended, and nothing more is accepted.</summary>
+    /// <summary>The pool has drained: it is closed, and every accepted item has ended.</summary>
     public bool IsDrained
     {
         readonly get => Has(Needs.Drained);
         set => Set(Needs.Drained, value);
     }
 
-    /// <summary>Something waits that the timer for limits on waiting does not cover.</summary>
+    /// <summary>An item is queued that expires before the expiry timer fires.</summary>
     public bool NeedsTimer
     {
         readonly get => Has(Needs.Timer);
         set => Set(Needs.Timer, value);
     }
 
-    /// <summary>Something waits that a blocked worker may wait for, no worker is free, and the timer for looking at that is not set.</summary>
+    /// <summary>Work is queued that a blocked worker may wait for, no worker is free, and the timer of the stand-in watch is not set.</summary>
     public bool NeedsLook
     {
         readonly get => Has(Needs.Look);
         set => Set(Needs.Look, value);
     }
 
-    /// <summary>A stand-in rests, and the timer for dismissing it is not set.</summary>
+    /// <summary>A stand-in is idle, and the timer for its dismissal is not set.</summary>
     public bool NeedsDismissal
     {
         readonly get => Has(Needs.Dismissal);
@@ -56,14 +56,14 @@ internal struct DeferredActions
         return true;
     }
 
-    /// <summary>An item that ended without having run. Its links are free by then.</summary>
+    /// <summary>Adds an item that ended without having run. Its links are free by then.</summary>
     public void Tell(PoolWorkItem item)
     {
         item.Next = _ended;
         _ended = item;
     }
 
-    /// <summary>The items to tell, the last ended first.</summary>
+    /// <summary>The items to notify, the last ended first.</summary>
     public bool TryTakeEnded(out PoolWorkItem? item)
     {
         item = _ended;

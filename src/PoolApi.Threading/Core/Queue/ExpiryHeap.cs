@@ -1,8 +1,8 @@
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// The waiting items that have a limit of their own, the next to expire on top: a binary heap whose items know their
-/// place, so that any can be taken out at once. Items under the pool's common limit are not here: their lane is in the
+/// The queued items that have a limit of their own, the next to expire on top: a binary heap whose items know their
+/// place, so that any item can be removed at once. Items with the pool's common limit are not here, because their lane is in the
 /// order of their expiry already. Guarded by the gate.
 /// </summary>
 internal sealed class ExpiryHeap
@@ -26,7 +26,7 @@ internal sealed class ExpiryHeap
         item.ExpiryIndex = 0;
         PoolWorkItem last = _items[_count]!;
         _items[_count--] = null;
-        // Grown for a rush, it gives the room back, in halves so that it does not go up and down.
+        // Shrinks after a burst, by halves with hysteresis, so that the array is not resized back and forth.
         if (_items.Length > 1024 && _count < _items.Length / 4) Array.Resize(ref _items, _items.Length / 2);
         if (ReferenceEquals(last, item)) return;
         if (hole > 1 && last.ExpiresAt < _items[hole / 2]!.ExpiresAt) Up(hole, last);

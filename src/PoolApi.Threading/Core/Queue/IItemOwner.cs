@@ -1,14 +1,14 @@
 namespace PoolApi.Threading.Core.Queue;
 
-/// <summary>The pool that an item was submitted to, as the callback of the submitter's token sees it.</summary>
+/// <summary>The interface of an item's pool for the callback of the submitter's token.</summary>
 internal interface IItemOwner
 {
-    /// <summary>Ends the item if it is queued here. Whatever that decides is carried out by the caller, later.</summary>
+    /// <summary>Ends the item if it is queued here. The caller carries out the side effects later.</summary>
     bool TryEndWaiting(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after);
 
-    /// <summary>Carries out what was decided under the queue's gate.</summary>
+    /// <summary>Carries out the side effects that were decided under the queue's gate.</summary>
     void CarryOut(ref DeferredActions after);
 
-    /// <summary>Code of a caller threw, and nobody waits for it.</summary>
+    /// <summary>Reports an exception of a caller's code that no caller waits for.</summary>
     void Unhandled(PoolWorkItem item, Exception error);
 }

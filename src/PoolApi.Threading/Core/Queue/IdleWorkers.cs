@@ -3,9 +3,9 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// Who sleeps, who searches, and who is woken. A worker searches from when it is woken, or begins to spin, until it has taken
-/// something or gone to sleep; at most one does, and while one does no submitter need wake another. Why no wake-up is lost
-/// stands in README.md beside this file. Guarded by the gate, but for <see cref="Look"/>.
+/// Which workers sleep, which one searches, and which one is woken. A worker searches from its wake-up, or from the start of its spinning, until it has taken
+/// an item or gone to sleep. At most one worker searches, and while one does, no submitter needs to wake another. Why no wake-up is lost
+/// is proved in README.md beside this file. Guarded by the gate, except <see cref="Look"/>.
 /// </summary>
 internal struct IdleWorkers<TOps>
     where TOps : struct, IAtomicOps
@@ -26,16 +26,16 @@ internal struct IdleWorkers<TOps>
         _cores = cores;
     }
 
-    private readonly ref int SearchHint => ref _lines.Int(0); // 1: the spinning searcher shall look under the gate
+    private readonly ref int SearchHint => ref _lines.Int(0); // 1: the spinning searcher must look under the gate
 
-    /// <summary>Whether no worker sleeps, nor searches.</summary>
+    /// <summary>Whether no worker sleeps or searches.</summary>
     public readonly bool IsNobodyFree => _sleepers.Count == 0 && _searcher is null;
 
-    /// <summary>Spinning is for cores that nothing else can use: not while the other workers use all of them but one.</summary>
+    /// <summary>Whether a worker may spin: only if a core is free, not while the other workers use all cores but one.</summary>
     private readonly bool HasCoreToSpare => _registry.Live - _sleepers.Count - 1 < _cores - 1;
 
     /// <summary>
-    /// Nothing to do for the worker: it looks for a moment, as the one searcher, or it sleeps. Null: something has come.
+    /// The worker has no work: it looks for a moment as the only searcher, or it sleeps. Returns null if work has come meanwhile.
     /// </summary>
     public NextStep? Rest(QueueWorker worker, bool maySpin)
     {
@@ -71,8 +71,8 @@ internal struct IdleWorkers<TOps>
 
     /// <summary>The worker has work, or leaves.</summary>
     /// <returns>
-    /// True if it was the searcher, and somebody sleeps: whoever pushed meanwhile relied on it, so the caller looks whether
-    /// there is more to do, and passes the wake on by <see cref="WakeOne"/>.
+    /// <see langword="true"/> if it was the searcher and a worker sleeps: submitters that pushed meanwhile relied on it, so the caller checks whether
+    /// there is more work, and passes the wake-up on by <see cref="WakeOne"/>.
     /// </returns>
     public bool EndSearch(QueueWorker worker)
     {
@@ -85,26 +85,26 @@ internal struct IdleWorkers<TOps>
         return true;
     }
 
-    /// <summary>The worker does not sleep, if it did: it woke for no reason of the queue's, or leaves.</summary>
+    /// <summary>Removes the worker from the sleepers, since it woke without the queue's request or leaves.</summary>
     public void Remove(QueueWorker worker)
     {
         if (worker.Sleeps) _sleepers.Remove(worker);
     }
 
-    /// <summary>There is work that the searcher does not see in the inbox: see that somebody comes for it.</summary>
+    /// <summary>Makes a worker come for work that the searcher cannot see in the inbox.</summary>
     public void Notify(ref DeferredActions after)
     {
         if (_searcher is null) WakeOne(ref after);
         else Hint();
     }
 
-    /// <summary>The searcher, if there is one, shall look under the gate: what it watches has been moved there.</summary>
+    /// <summary>Makes the searcher, if there is one, look under the gate, because the items that it watches have been moved there.</summary>
     public readonly void Hint()
     {
         if (_searcher is not null) TOps.Write(ref SearchHint, 1);
     }
 
-    /// <summary>Wakes the one that fell asleep last, if any sleeps: it searches.</summary>
+    /// <summary>Wakes the worker that fell asleep last, if one sleeps. It then searches.</summary>
     public void WakeOne(ref DeferredActions after)
     {
         if (!_sleepers.TryPop(out QueueWorker? sleeper)) return;
@@ -113,7 +113,7 @@ internal struct IdleWorkers<TOps>
         after.Wake(sleeper);
     }
 
-    /// <summary>Everybody shall look: some leave, or all.</summary>
+    /// <summary>Wakes all workers, because some or all of them must leave.</summary>
     public void WakeAll(ref DeferredActions after)
     {
         while (_sleepers.TryPop(out QueueWorker? sleeper)) after.Wake(sleeper);

@@ -5,13 +5,13 @@ namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
 /// Where submitters leave their items: a stack that grows by one compare-and-swap and is taken whole, and the count of
-/// what was let in. No submitter ever waits for another, or for a worker.
+/// the accepted items. No submitter ever waits for another, or for a worker.
 /// </summary>
 /// <remarks>
-/// <para>Taking all at once is what makes it simple: with no single pop there is no ABA problem, and the taker pays for the
+/// <para>It is simple because it is taken whole: without a single pop there is no ABA problem, and the taker pays for the
 /// transfer of the cache line once for a whole batch (Treiber 1986; the drain-all variant is common in the field).</para>
-/// <para><b>Closing</b> swaps a mark into the stack's head. That one step orders it with every push: whoever pushed before
-/// is in the chain that the swap returns; whoever comes after finds the mark and is refused.</para>
+/// <para><b>Closing</b> swaps a mark into the stack's head. This one step orders it with every push: an item that was pushed before
+/// is in the chain that the swap returns, and a later submitter finds the mark and is refused.</para>
 /// </remarks>
 internal sealed class Inbox<TOps>
     where TOps : struct, IAtomicOps
@@ -20,8 +20,8 @@ internal sealed class Inbox<TOps>
 
     // Written by submitters only, so on one line, away from what workers write.
     private object? _newest; // the chain's last pushed item, linked to the older by Previous; or the mark
-    private long _reserved; // places ever given out, given back ones taken off
-    private long _releasedSeen; // of those, how many were known to be free again when somebody last counted
+    private long _reserved; // places ever reserved, less those given back unused
+    private long _releasedSeen; // the number of places that were known to be free again at the last count
 #pragma warning disable CS0169, IDE0051 // never read: it keeps neighbours off the line
     private CacheLinePadding _padding;
 #pragma warning restore CS0169, IDE0051
@@ -33,14 +33,14 @@ internal sealed class Inbox<TOps>
     public long Reserved => TOps.Read(ref _reserved);
 
     /// <summary>
-    /// Reserves places for up to <paramref name="wanted"/> items in one step. Until <paramref name="recount"/> must be
-    /// asked, no line is read that workers write.
+    /// Reserves places for up to <paramref name="wanted"/> items in one step. Unless <paramref name="recount"/> must be
+    /// called, it reads no cache line that workers write.
     /// </summary>
-    /// <param name="wanted">How many, 1 or more.</param>
-    /// <param name="limit">How many places there are.</param>
-    /// <param name="recount">How many places were ever freed.</param>
+    /// <param name="wanted">The number of places, 1 or more.</param>
+    /// <param name="limit">The number of places that exist.</param>
+    /// <param name="recount">Counts the places that were ever freed.</param>
     /// <param name="last">The number of the last place.</param>
-    /// <returns>How many it got, which may be 0.</returns>
+    /// <returns>The number of reserved places, which may be 0.</returns>
     public int Reserve<TCount>(int wanted, int limit, TCount recount, out long last)
         where TCount : IReleasedCount
     {
@@ -52,7 +52,7 @@ internal sealed class Inbox<TOps>
             long room = limit - (reserved - released); // fault point: inbox-own-count
             if (room < wanted && !counted)
             {
-                // Racy: an older count may overwrite a newer one. Then somebody counts once more; this one goes by its own.
+                // Racy: an older count may overwrite a newer one. That costs another count; this thread uses its own.
                 TOps.Write(ref _releasedSeen, released = recount.CountReleased());
                 counted = true;
                 continue;
@@ -64,17 +64,17 @@ internal sealed class Inbox<TOps>
             if (was == reserved) return got;
             TOps.Pause(1);
             reserved = was;
-            counted = false; // what was reserved meanwhile may have been freed meanwhile: "full" needs a count after the read
+            counted = false; // a place that was reserved meanwhile may have been freed meanwhile: "full" needs a count after the read
         }
     }
 
-    /// <summary>A place for what was accepted before, whatever the limit.</summary>
+    /// <summary>Reserves a place past the limit, for work that belongs to an accepted item.</summary>
     public void ReserveBeyondLimit() => TOps.Add(ref _reserved, 1);
 
     public void GiveBack(int places) => TOps.Add(ref _reserved, -places);
 
     /// <summary>Adds a chain of items, linked by Previous from newest to oldest.</summary>
-    /// <returns>False if the pool is closed: then nothing was added.</returns>
+    /// <returns><see langword="false"/> if the pool is closed. Then nothing was added.</returns>
     public bool TryPush(PoolWorkItem oldest, PoolWorkItem newest)
     {
         object? head = TOps.Read(ref _newest);
@@ -107,7 +107,7 @@ internal interface IReleasedCount
     long CountReleased();
 }
 
-/// <summary>128 bytes that keep what follows off the cache lines of what came before.</summary>
+/// <summary>128 bytes of padding between fields that different threads write.</summary>
 [InlineArray(16)]
 internal struct CacheLinePadding
 {

@@ -4,13 +4,13 @@ using System.Runtime.CompilerServices;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// The items that wait, a lane for each priority, each first in, first out unless told otherwise; and who is next. Guarded by
+/// The queued items, one lane for each priority, each first in, first out by default; and which lane is next. Guarded by
 /// the gate.
 /// </summary>
 /// <remarks>
-/// The turns go round by sixteen. Turn 15 looks at the low lane first, then normal, then high; turns 3, 7 and 11 at normal
+/// Turns repeat after sixteen. Turn 15 looks at the low lane first, then normal, then high; turns 3, 7 and 11 at normal
 /// first; the others at high first. So of any sixteen starts in a row at least one is low and at least three are normal,
-/// while such items wait; and where only one lane has items, every turn is its own.
+/// while such items are queued. If only one lane has items, it has every turn.
 /// </remarks>
 internal struct Lanes
 {
@@ -28,17 +28,17 @@ internal struct Lanes
 
     public readonly int CountOf(WorkPriority priority) => _lanes[LaneOf(priority)].Count;
 
-    /// <summary>The item at the head of a lane: the one of that priority that has waited longest.</summary>
+    /// <summary>The item at the head of a lane: the oldest of its priority.</summary>
     public readonly PoolWorkItem? OldestOf(WorkPriority priority) => _lanes[LaneOf(priority)].First;
 
     /// <summary>
     /// Whether to look into the inbox before the next item is taken: when only low items or none are here, and at each turn
-    /// that does not begin with the high lane. (Whoever submits a high item sorts it in himself.) Not each time: the
-    /// inbox is the submitters' cache line; unless the newest, which are there, come first.
+    /// that does not begin with the high lane. (The submitter of a high item sorts it in itself.) Not each time, because the
+    /// inbox is the submitters' cache line, except with newest-first, since the newest items are there.
     /// </summary>
     public readonly bool WantDrain => _turn % 4 == 3 || TakesNewestFirst || (_lanes[High].Count == 0 && _lanes[Normal].Count == 0);
 
-    /// <summary>Adds what submitters pushed, given newest first and linked by Previous, behind what waits already.</summary>
+    /// <summary>Adds pushed items, given newest first and linked by Previous, behind the items that are already queued.</summary>
     public void Append(ref ThreeLists batch)
     {
         for (int lane = 0; lane < 3; lane++) _lanes[lane].Append(ref batch[lane]);
@@ -49,7 +49,7 @@ internal struct Lanes
 
     public readonly bool IsAllNormal => _lanes[High].Count == 0 && _lanes[Low].Count == 0;
 
-    /// <summary>The next of normal priority, which there is, out of turn.</summary>
+    /// <summary>Takes the next item of normal priority out of turn. There must be one.</summary>
     public PoolWorkItem TakeNormal() => _lanes[Normal].RemoveFirst();
 
     public void PutBackNormal(PoolWorkItem item) => _lanes[Normal].AddFirst(item);
@@ -67,7 +67,7 @@ internal struct Lanes
         else if (first == Normal) item = TakeEither(High, Low);
         else item = TakeEither(Normal, High);
         if (item is null) return false;
-        _turn++; // of those who took something: how often a worker looks in vain is nobody's turn
+        _turn++; // only looks that took an item count as turns
         return true;
     }
 

@@ -3,22 +3,22 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// Where items are so tiny that taking each under the gate costs more than running it, a worker takes a few along, and runs
-/// them without coming back.
+/// Local batches: if items are so tiny that taking each under the gate costs more than running it, a worker takes a few at once and runs
+/// them without passing the gate.
 /// </summary>
 /// <remarks>
-/// What is in a local batch waits like any other item: it is cancelled, expires, is counted and handed back; and it is not the
-/// worker's own, should one of its items turn out to be long. Each local batch has a gate of its own, that its worker takes alone and
-/// whoever wants something of it takes under the queue's. A worker that finds the lanes empty empties the local batches into them
-/// before it rests; so does everything that looks at what waits. So for all but the order within the same moment a local batch is a
-/// part of the normal lane. Only normal items are carried, and only while nothing else waits.
+/// An item in a local batch is queued like any other: it can be cancelled, expires, is counted and handed back. It does not belong to the
+/// worker, in case one of its items turns out to be long. Each local batch has a gate of its own, which its worker takes alone and
+/// other threads take under the queue's gate. A worker that finds the lanes empty moves the local batches into them
+/// before it sleeps, and so does every view of the queued items. So except for the order within one moment, a local batch is a
+/// part of the normal lane. Only normal items are taken, and only while no other item is queued.
 /// </remarks>
 internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
     where TOps : struct, IAtomicOps
 {
-    private long _filled; // batches, ever
+    private long _filled; // the number of batches ever filled
 
-    /// <summary>Whether a worker carries anything. Under the gate "no" is certain: local batches are filled there alone.</summary>
+    /// <summary>Whether a worker has a local batch. Under the gate "no" is certain, because local batches are filled only there.</summary>
     public readonly bool AnyGuess
     {
         get
@@ -31,18 +31,18 @@ internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
         }
     }
 
-    /// <summary>Called by a worker that has nothing in hand, not under the gate: the next item in its local batch, if there is one to be run.</summary>
+    /// <summary>Called by a worker without an item, not under the gate: takes the next item of its local batch, if there is one to run.</summary>
     public static bool TryTake(QueueWorker worker, object owner, long now, out Assignment assignment)
     {
         if (worker.HasBatchGuess<TOps>())
         {
             Gate<TOps>.Enter(ref worker.BatchGate);
-            // One that has waited too long is the queue's to end: Next takes the local batch back.
+            // The queue ends an expired item: Next takes the local batch back.
             if (worker.LocalBatch.First is { } item && item.ExpiresAt > now)
             {
                 item.State = WorkItemState.InFlight;
                 worker.TakeInHand<TOps>(item, owner, now, isStart: true); // fault point: batch-take
-                // In this order: who looks without this gate looks into the local batch first, and finds it there or in the hand.
+                // In this order: a thread without this gate reads the local batch first, then the worker's item, and finds it in one of the two.
                 TOps.WriteBarrier();
                 worker.LocalBatch.RemoveFirst(); // fault point: batch-remove
                 Gate<TOps>.Exit(ref worker.BatchGate);
@@ -55,7 +55,7 @@ internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
         return false;
     }
 
-    /// <summary>The worker takes a few along, if only normal items wait and enough for all.</summary>
+    /// <summary>The worker fills its local batch if only normal items are queued, and enough of them for all workers.</summary>
     public void Fill(QueueWorker worker, BatchPolicy batchPolicy, ref Lanes lanes)
     {
         if (batchPolicy.Most == 0 || !lanes.IsAllNormal || lanes.TakesNewestFirst) return;
@@ -66,8 +66,8 @@ internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
         for (; count > 0; count--)
         {
             PoolWorkItem item = lanes.TakeNormal();
-            // An asynchronous item's start is counted under the queue's gate; one with a limit of its own is in the heap.
-            // One that blocked workers may wait for must not wait in the local batch of a worker that blocks.
+            // Left out: asynchronous items, whose start is counted under the queue's gate, and items with a limit of their own, which are in the heap.
+            // Left out: items that blocked workers may wait for, since they must not be in the local batch of a worker that blocks.
             if (item.IsAsync || item.ExpiryIndex != 0 || item.Depth != 0)
             {
                 lanes.PutBackNormal(item);
@@ -79,8 +79,8 @@ internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
     }
 
     /// <summary>
-    /// Whatever the workers carry waits in its lane again, ahead of what came later: each local batch is a run of items that came one
-    /// after the other, so the last one filled goes back first.
+    /// Moves all local batches back into the lane, ahead of later items. Each local batch is a run of consecutive items,
+    /// so the batch that was filled last goes back first.
     /// </summary>
     public readonly void EmptyAll(ref Lanes lanes)
     {

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Core.Queue;
 
-/// <summary>What a worker is to do next.</summary>
+/// <summary>What a worker does next.</summary>
 internal enum NextStep
 {
     Run,

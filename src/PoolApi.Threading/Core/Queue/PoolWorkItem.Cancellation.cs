@@ -3,19 +3,19 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading;
 
-/// <content>The requests that an item stop: by its caller's Cancel, by the submitter's token, by a pool that stops.</content>
+/// <content>Cancellation of an item: by a call of Cancel, by the submitter's token, or by a stop of the pool.</content>
 /// <remarks>
-/// <para>Whoever asks sets the mark and passes a fence, then looks for the item in its pool. The submitter claims the item and passes a fence (the
-/// reservation of a place), then reads the mark. So one of the two sees the other.</para>
-/// <para>What Cancel asks stands until the item's next submission has ended; what a token asks is asked of one submission only.</para>
+/// <para>The canceller sets the mark and passes a fence, then looks for the item in its pool. The submitter claims the item and passes a fence (the
+/// reservation of a place), then reads the mark. So at least one of the two sees the other.</para>
+/// <para>A call of Cancel holds until the item's next submission has ended. A token cancels one submission only.</para>
 /// </remarks>
 public abstract partial class PoolWorkItem
 {
-    private CancellationTokenSource? _cancellation; // of the current submission, made when its token is asked for
+    private CancellationTokenSource? _cancellation; // of the current submission; created when its token is first read
     private TokenWatch? _watch;
-    private int _asked; // what Cancel was last called with for this submission, from 1; 0: it was not called
+    private int _asked; // the argument of the last call of Cancel for this submission, from 1; 0: no call
 
-    /// <summary>A new submission after one that has ended: nothing is asked of it yet.</summary>
+    /// <summary>Resets the cancellation for a new submission after one that has ended.</summary>
     internal void ResetCancellation()
     {
         CancelRequested = false;
@@ -24,15 +24,21 @@ public abstract partial class PoolWorkItem
         if (_watch is not null) _watch = null;
     }
 
-    /// <summary>Between the claim and the push: the token cancels the item from now on.</summary>
+    /// <summary>Registers the submitter's token, between the claim and the push.</summary>
     internal void Watch<TOps>(IItemOwner owner, CancellationToken token)
         where TOps : struct, IAtomicOps => _watch = TokenWatch.Start<TOps>(this, owner, token);
+
+    /// <summary>
+    /// Whether a cancellation of the current submission was requested. The submitter's token counts as soon as it is cancelled: work that polls it
+    /// may see that before the token's callback marks the item.
+    /// </summary>
+    private bool IsCancellationAsked => CancelRequested || _watch is { IsTokenCancelled: true };
 
     /// <summary>The submission has ended.</summary>
     internal void EndWatch<TOps>()
         where TOps : struct, IAtomicOps => _watch?.End<TOps>();
 
-    /// <summary>It was refused, and is as it was before.</summary>
+    /// <summary>The submission was refused: restores the state before it.</summary>
     internal void Unclaim<TOps>(WorkItemState was)
         where TOps : struct, IAtomicOps
     {
@@ -41,7 +47,7 @@ public abstract partial class PoolWorkItem
         if (Cause is not null) Cause.RunLimit = 0;
         if (_watch is { } watch)
         {
-            // A callback under way holds the watch's lock, and waits for the push of an item that names its pool: this ends that wait.
+            // A callback under way holds the watch's lock and waits for the push of an item that names its pool. This ends its wait.
             TOps.Write(ref Holder, null); // fault point: unclaim-holder
             watch.End<TOps>();
             _watch = null;
@@ -50,21 +56,21 @@ public abstract partial class PoolWorkItem
         State = was;
     }
 
-    /// <summary>Notes what Cancel asks, before the mark; see <see cref="MarkByToken{TOps}"/>.</summary>
+    /// <summary>Records the argument of Cancel, before the mark; see <see cref="MarkByToken{TOps}"/>.</summary>
     internal void NoteAsked(WorkOutcome outcome) => Volatile.Write(ref _asked, (int)outcome + 1);
 
-    /// <summary>Marks the item: it ends when it comes to be sorted into a lane, if it has not by then.</summary>
+    /// <summary>Marks the item: it ends at the latest when it is sorted into a lane.</summary>
     internal void MarkCancelled<TOps>(WorkOutcome outcome)
         where TOps : struct, IAtomicOps
     {
         CancelOutcome = outcome;
         CancelRequested = true;
-        // Pairs with the reservation of a place, a full fence: either who marks sees the pool, or the pool, taking the item in, sees the mark.
+        // Pairs with the reservation of a place, a full fence: either this thread sees the pool, or the pool sees the mark when it accepts the item.
         TOps.Fence();
     }
 
-    /// <summary>A token asks. What Cancel asked before, or asks at the same time, stands.</summary>
-    /// <returns>Whether nobody had asked before.</returns>
+    /// <summary>Marks the item because of its token. An earlier or concurrent call of Cancel takes precedence.</summary>
+    /// <returns>Whether the item was not marked before.</returns>
     internal bool MarkByToken<TOps>()
         where TOps : struct, IAtomicOps
     {
@@ -74,29 +80,29 @@ public abstract partial class PoolWorkItem
         return true;
     }
 
-    /// <summary>The source of the current submission, if anybody asked for its token.</summary>
+    /// <summary>The source of the current submission; null if its token was never read.</summary>
     internal CancellationTokenSource? CurrentSource<TOps>()
         where TOps : struct, IAtomicOps => TOps.Read(ref _cancellation);
 
-    /// <summary>The source of the current submission, made at the first use.</summary>
+    /// <summary>The source of the current submission, created at the first use.</summary>
     private CancellationTokenSource SourceMade<TOps>()
         where TOps : struct, IAtomicOps
     {
         if (TOps.Read(ref _cancellation) is { } source) return source;
         var made = new CancellationTokenSource();
         source = TOps.CompareExchange(ref _cancellation, made, null) ?? made;
-        // Pairs with whoever asks a running item to stop: he sets the mark, then looks for a source; here the source is published
-        // (a full fence), then the mark is read. One of the two sees the other.
+        // Pairs with the canceller of a running item: it sets the mark and then looks for a source; this thread publishes the source
+        // (a full fence) and then reads the mark. At least one of the two sees the other.
         if (CancelRequested) source.Cancel();
         return source;
     }
 
-    /// <summary>The submission came to nothing: what its token asked is not asked of the next, what Cancel asked is.</summary>
+    /// <summary>The submission was refused: discards the request of its token, and keeps a call of Cancel for the next submission.</summary>
     private void UnmarkByToken<TOps>(CancellationTokenSource? signalled)
         where TOps : struct, IAtomicOps
     {
         CancelRequested = false;
-        TOps.Fence(); // pairs with the order in Cancel: either this sees what it asked, or its mark comes after this
+        TOps.Fence(); // pairs with the order in Cancel: either this thread sees its argument, or its mark comes after this
         RemarkIfAsked<TOps>();
         if (signalled is not null && !CancelRequested) TOps.CompareExchange(ref _cancellation, null, signalled);
     }

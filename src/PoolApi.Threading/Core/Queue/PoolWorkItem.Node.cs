@@ -2,29 +2,29 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading;
 
-/// <content>The item as the queue sees it: its own links, its place in its life, and until when it may wait.</content>
+/// <content>The fields of an item that the queue uses: its links, its state, and its expiry.</content>
 public abstract partial class PoolWorkItem
 {
-    // Few and small: with each item all of it goes from the submitter's cache to the worker's and back.
+    // Few and small, because with each item all of them move from the submitter's cache to the worker's and back.
 
-    // Written by the submitter before the item is pushed; from then on guarded by the gate of the pool that took it in.
+    // Written by the submitter before the push; from then on guarded by the gate of the accepting pool.
     internal PoolWorkItem? Previous; // pushed before it
     internal PoolWorkItem? Next; // pushed after it
-    internal object? Holder; // the queue that took it in
-    internal long ExpiresAt; // a time stamp; long.MaxValue for never. Once it has ended: when it did
-    internal int ExpiryIndex; // its place in the heap of own limits, from 1; 0: not there; -1: to be put there
+    internal object? Holder; // the queue that accepted it
+    internal long ExpiresAt; // a time stamp; long.MaxValue for never. After the end: the time of the end
+    internal int ExpiryIndex; // its place in the expiry heap, from 1; 0: not in it; -1: to be added
 
-    internal Cause? Cause; // made when another item of the same pool first submits it while that holds a worker, or with a limit on running, and kept
+    internal Cause? Cause; // created when another item of the same pool submits it while holding a worker, or for a limit on run time; then kept
 
-    // Claimed by Claim, given up by whoever tells the item its end, each in one step.
+    // Claim takes it and the notification of the end gives it up, each in one step.
     internal int StateWord;
 
-    internal byte Depth; // how many items, each caused by the one before, led to this one; 0: it came from outside
+    internal byte Depth; // the length of the chain of items that caused this one; 0: it came from outside
     private sbyte _priority;
     private byte _outcome;
     private byte _cancelOutcome;
 
-    // Set by whoever cancels; read by whoever takes the item in hand.
+    // Set by the canceller, read by the worker that takes the item.
     internal volatile bool CancelRequested;
 
     internal WorkPriority Priority
@@ -33,17 +33,17 @@ public abstract partial class PoolWorkItem
         set => _priority = (sbyte)value;
     }
 
-    /// <summary>How it ended, if it never ran.</summary>
+    /// <summary>The outcome of an item that never ran.</summary>
     internal WorkOutcome Outcome
     {
         get => (WorkOutcome)_outcome;
         set => _outcome = (byte)value;
     }
 
-    /// <summary>How long it may run, in ticks of its pool's clock, by what its submitter said; long.MaxValue: nothing.</summary>
+    /// <summary>The submission's limit on run time, in ticks of the pool's clock; long.MaxValue: none.</summary>
     internal long OwnRunLimit => Cause is { RunLimit: > 0 and long limit } ? limit : long.MaxValue;
 
-    /// <summary>How it ends if it is cancelled before it runs.</summary>
+    /// <summary>The outcome if it is cancelled before it runs.</summary>
     internal WorkOutcome CancelOutcome
     {
         get => (WorkOutcome)_cancelOutcome;
@@ -56,27 +56,27 @@ public abstract partial class PoolWorkItem
         set => Volatile.Write(ref StateWord, (int)value);
     }
 
-    /// <summary>Under the gate: whether a worker runs code of it right now, so that another continuation of it may be what that worker waits for.</summary>
+    /// <summary>Whether a worker runs code of the item now, so that it may wait for another continuation of it. Read under the gate.</summary>
     internal virtual bool HoldsWorker => false;
 
-    /// <summary>Work that may suspend itself in an await, and come back.</summary>
+    /// <summary>Whether the work is asynchronous: it may be suspended in an await and be resumed.</summary>
     internal virtual bool IsAsync => false;
 
-    /// <summary>Under the gate: a worker of the owner has taken it, or a continuation of it, in hand.</summary>
+    /// <summary>A worker of the owner has taken the item or a continuation of it. Called under the gate.</summary>
     internal virtual void TakenLocked(object owner, bool isStart)
     {
     }
 }
 
-/// <summary>Where an item is between two submissions.</summary>
+/// <summary>The state of an item's submission.</summary>
 internal enum WorkItemState
 {
     Created,
-    Claimed, // a submitter has it, or it is in the inbox
+    Claimed, // a submitter holds it, or it is in the inbox
     Waiting, // in its lane
     InFlight,
-    Ending, // it has its outcome, and is about to be told
+    Ending, // it has its outcome and is about to be notified
     Ended,
     Abandoned,
-    TimedOut, // it has ended, and its code may still be running
+    TimedOut, // it has ended, but its code may still run
 }

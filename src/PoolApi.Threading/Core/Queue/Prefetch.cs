@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics.X86;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// Asks the processor to fetch an item that will be needed next: its cache lines are most likely in another core's cache, and
-/// to wait for them there costs as much as a tiny item takes. A hint; where there is no such instruction, nothing.
+/// Prefetches an item that is needed next. Its cache lines are most likely in another core's cache, and
+/// waiting for them costs as much as a tiny item. Only a hint: without such an instruction it does nothing.
 /// </summary>
 internal static class Prefetch
 {
@@ -13,7 +13,7 @@ internal static class Prefetch
     public static unsafe void Item(PoolWorkItem item)
     {
         if (!Sse.IsSupported) return;
-        // Not pinned: should the object move meanwhile, the wrong line is fetched, and no harm done.
+        // Not pinned: if the object moves meanwhile, a wrong line is fetched, which does no harm.
         byte* start = (byte*)Unsafe.AsPointer(ref item.Previous);
         Sse.Prefetch0(start);
         Sse.Prefetch0(start + 64);

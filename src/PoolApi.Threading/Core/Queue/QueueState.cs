@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Core.Queue;
 
-/// <summary>Where a queue is in its life. Only forward.</summary>
+/// <summary>The state of a queue's lifetime. It only moves forward.</summary>
 internal enum QueueState
 {
     Open,

@@ -3,44 +3,44 @@ using PoolApi.Threading.Core.Atomics;
 
 namespace PoolApi.Threading.Core.Queue;
 
-/// <summary>A worker as the queue sees it: whether it sleeps or searches, what it has in hand, and what it has done.</summary>
+/// <summary>The state of a worker that the queue uses: whether it sleeps or searches, its item, and its counts.</summary>
 internal class QueueWorker
 {
     private readonly CacheLines _lines = new(2);
 
     // Guarded by the gate.
     internal QueueWorker? NextSleeper;
-    internal QueueWorker? NextToWake; // taken off the sleepers, to be woken after the gate
+    internal QueueWorker? NextToWake; // removed from the sleepers, to be woken after the gate is released
     internal bool Sleeps; // on the sleepers' stack
-    internal bool HasLooked; // it has spun since it last had work: next it sleeps
+    internal bool HasLooked; // it has spun since its last item, so it sleeps next
     internal bool IsLive; // it has a thread whose loop has not ended
 
     internal bool IsStandIn; // it runs only what blocked workers wait for
-    internal int StandInDepth; // of what it runs as a stand-in; 0: it runs nothing
-    internal bool IsDismissed; // a stand-in that shall leave
+    internal int StandInDepth; // of the work that it runs as a stand-in; 0: none
+    internal bool IsDismissed; // a stand-in that must leave
     internal long RestsSince;
 
-    internal bool MayStandIn; // set by a stand-in itself: the others are blocked still
+    internal bool MayStandIn; // set by a stand-in itself while the other workers are still blocked
 
-    internal long BatchNumber; // of all local batches ever filled; guarded by the gate
+    internal long BatchNumber; // the number of its local batch, among all that were ever filled; guarded by the gate
 
-    // Guarded by the local batch's own gate; whoever holds that of the queue may take it too, and in this order.
-    internal WorkItemList LocalBatch; // tiny items that it took along, to run next
+    // Guarded by the local batch's own gate. Lock order: the queue's gate, then this one.
+    internal WorkItemList LocalBatch; // tiny items that it runs next
 
-    /// <summary>What it has in hand and has done.</summary>
+    /// <summary>Its item and its counts.</summary>
     internal WorkerLedger Ledger { get; } = new();
 
-    /// <summary>Its parker's word.</summary>
+    /// <summary>The word of its parker.</summary>
     internal ref int ParkWord => ref _lines.Int(0);
 
     /// <summary>The gate of its local batch.</summary>
     internal ref int BatchGate => ref _lines.Int(1);
 
-    /// <summary>Whether its local batch holds anything; out of date as soon as it is read, unless its gate is held.</summary>
+    /// <summary>Whether its local batch has items. An estimate, unless its gate is held.</summary>
     internal bool HasBatchGuess<TOps>()
         where TOps : struct, IAtomicOps => LocalBatch.HasItemsGuess<TOps>();
 
-    /// <summary>Under the gate, or that of its local batch: it is about to run an item that waited with the owner, or a continuation of it.</summary>
+    /// <summary>The worker takes a queued item of the owner, or a continuation of it. Called under the gate or that of its local batch.</summary>
     internal void TakeInHand<TOps>(PoolWorkItem item, object owner, long now, bool isStart)
         where TOps : struct, IAtomicOps
     {
@@ -50,12 +50,12 @@ internal class QueueWorker
 }
 
 /// <summary>
-/// What a worker has in hand and has done. Written by the worker alone, read by anybody: a sequence lock, so that a view
-/// is never half of one moment and half of another, and the worker pays no lock for it.
+/// A worker's item and counts. Only the worker writes them and any thread reads them, under a sequence lock, so that a view
+/// never mixes two moments and the worker needs no lock.
 /// </summary>
 /// <remarks>
-/// Odd version: a change is under way. The writer: version+1, barrier, change, version+1. The reader reads the version,
-/// reads, and reads the version again; if it was odd or has changed, once more (<see cref="Copy"/>).
+/// An odd version means that a change is under way. The writer: version+1, barrier, change, version+1. The reader reads the version,
+/// the values, and the version again. If the version was odd or has changed, it repeats (<see cref="Copy"/>).
 /// </remarks>
 internal sealed class WorkerLedger
 {
@@ -64,14 +64,14 @@ internal sealed class WorkerLedger
     internal PoolWorkItem? Item;
     internal long ItemSince;
     internal long BusyTicks;
-    internal double MeanTicks; // of a run, exponentially weighted over about its last 16 items
+    internal double MeanTicks; // the mean run time, exponentially weighted over about the last 16 items
     internal OutcomeCounts Ended;
     private long _released;
 #pragma warning disable CS0169, IDE0051 // never read: it keeps neighbours off the line
     private CacheLinePadding _padding;
 #pragma warning restore CS0169, IDE0051
 
-    /// <summary>Assignments it has finished with: each freed a place.</summary>
+    /// <summary>The number of finished assignments, each of which freed a place.</summary>
     public long Released<TOps>()
         where TOps : struct, IAtomicOps => TOps.Read(ref _released);
 
@@ -87,7 +87,7 @@ internal sealed class WorkerLedger
     public void EndChange<TOps>()
         where TOps : struct, IAtomicOps => TOps.Write(ref _version, _version + 1); // fault point: ledger-end
 
-    /// <summary>It has the item in hand from now on.</summary>
+    /// <summary>The worker holds the item from now on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Take<TOps>(PoolWorkItem item, long now)
         where TOps : struct, IAtomicOps
@@ -98,7 +98,7 @@ internal sealed class WorkerLedger
         EndChange<TOps>();
     }
 
-    /// <summary>What it has in hand, it has only since then. By the worker.</summary>
+    /// <summary>Corrects the time since when the worker holds its item. Called by the worker.</summary>
     public void BeginItemAt<TOps>(long since)
         where TOps : struct, IAtomicOps
     {
@@ -107,7 +107,7 @@ internal sealed class WorkerLedger
         EndChange<TOps>();
     }
 
-    /// <summary>Inside a change: it has nothing in hand any more, and a place is free.</summary>
+    /// <summary>The worker holds no item any more, and a place is free. Called inside a change.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Release<TOps>(long now)
         where TOps : struct, IAtomicOps
@@ -117,13 +117,13 @@ internal sealed class WorkerLedger
         TOps.Write(ref _released, _released + 1);
     }
 
-    /// <summary>Goes on with each change; out of date as soon as it is read.</summary>
+    /// <summary>The version, which grows with each change. An estimate.</summary>
     public long VersionGuess => Volatile.Read(ref _version);
 
-    /// <summary>Takes note of a run time. Outside the sequence lock: an estimate is made of it, and no sum.</summary>
+    /// <summary>Adds a run time to the mean. Outside the sequence lock, because it only feeds estimates.</summary>
     public void AddToMean(long ticks) => MeanTicks += (ticks - MeanTicks) / (MeanTicks == 0 ? 1 : 16);
 
-    /// <summary>All of it as it was at one moment. Waits for the few instructions of a change under way.</summary>
+    /// <summary>Copies the values of one moment. Waits for the few instructions of a change under way.</summary>
     public LedgerCopy Copy<TOps>()
         where TOps : struct, IAtomicOps
     {
@@ -148,15 +148,15 @@ internal sealed class WorkerLedger
     }
 }
 
-/// <summary>A worker's ledger as it was at one moment.</summary>
-/// <param name="Version">The ledger's version then.</param>
-/// <param name="Item">What the worker had in hand.</param>
-/// <param name="ItemSince">Since when.</param>
-/// <param name="BusyTicks">How long it had been busy before.</param>
-/// <param name="Ended">What had ended on it.</param>
+/// <summary>A copy of a worker's ledger at one moment.</summary>
+/// <param name="Version">The ledger's version.</param>
+/// <param name="Item">The worker's item; null if it had none.</param>
+/// <param name="ItemSince">Since when the worker held it.</param>
+/// <param name="BusyTicks">The busy time before that.</param>
+/// <param name="Ended">The numbers of items that had ended on it, by outcome.</param>
 internal readonly record struct LedgerCopy(long Version, PoolWorkItem? Item, long ItemSince, long BusyTicks, OutcomeCounts Ended);
 
-/// <summary>How many ended how.</summary>
+/// <summary>Counts of ended items by outcome.</summary>
 [InlineArray(Count)]
 internal struct OutcomeCounts
 {

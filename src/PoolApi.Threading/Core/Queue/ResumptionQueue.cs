@@ -1,14 +1,14 @@
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// The continuations that wait, first in, first out; a stand-in may take one from the middle. A ring whose slots may be empty.
+/// The queued continuations, first in, first out. A stand-in may take one from the middle, so slots of the ring may be empty.
 /// Guarded by the gate.
 /// </summary>
 internal sealed class ResumptionQueue
 {
     private Resumption[] _ring = new Resumption[16]; // a power of two
     private int _first;
-    private int _span; // slots in use, the emptied ones among them included
+    private int _span; // slots in use, including emptied ones
 
     public int Count { get; private set; }
 
@@ -36,11 +36,11 @@ internal sealed class ResumptionQueue
     }
 
     /// <summary>
-    /// The continuation that the longest chain of items waits for. One of an item that holds no worker, and that no item
-    /// caused, is waited for by nobody as far as the queue knows.
+    /// Finds the continuation that the longest chain of items waits for. If an item holds no worker and no other item
+    /// caused it, the queue knows of no waiter for its continuation.
     /// </summary>
     /// <param name="place">Its place, for <see cref="TakeAt"/>.</param>
-    /// <returns>How long the chain is; 0: there is no such continuation.</returns>
+    /// <returns>The length of the chain; 0: there is no such continuation.</returns>
     public int FindDeepest(out int place)
     {
         int deepest = 0;
@@ -74,7 +74,7 @@ internal sealed class ResumptionQueue
 
     private ref Resumption Slot(int place) => ref _ring[(_first + place) & (_ring.Length - 1)];
 
-    /// <summary>Without the empty slots, and with room for as many again.</summary>
+    /// <summary>Grows the ring and removes the empty slots.</summary>
     private void Rebuild()
     {
         var ring = new Resumption[Count * 2 > _ring.Length ? _ring.Length * 2 : _ring.Length];

@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// The workers that sleep, last one first: the one that fell asleep last has the warmest cache, and the others can stay
+/// The sleeping workers, last in, first out: the worker that fell asleep last has the warmest cache, and the others can stay
 /// asleep. Guarded by the gate.
 /// </summary>
 internal struct SleeperStack
@@ -31,7 +31,7 @@ internal struct SleeperStack
         return true;
     }
 
-    /// <summary>Takes one worker out, wherever it is, if it is there. Rare: it woke without being asked to.</summary>
+    /// <summary>Removes a worker, wherever it is, if it is in the stack. Rare: it woke without a request.</summary>
     public void Remove(QueueWorker worker)
     {
         if (!worker.Sleeps) return;

@@ -3,27 +3,27 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// The workers that run only what blocked workers wait for: those that rest, and which depth each may run. Guarded by the gate.
+/// The stand-ins, which run only work that blocked workers wait for: the idle ones, and the depth that each may run. Guarded by the gate.
 /// </summary>
 /// <remarks>
-/// A chain of items that wait for each other needs a worker for each. If every stand-in ran the first link of another chain,
-/// none would be left for a second link, and no chain would end. So half of the stand-ins (rounded up) may run what is one
-/// deep, half of the rest what is two deep or less, and so on; until nothing has moved for a while.
+/// A chain of items that wait for each other needs a worker for each link. If every stand-in ran the first link of another chain,
+/// none would be left for a second link, and no chain would end. So half of the stand-ins (rounded up) may run work that is one
+/// deep, half of the rest work that is two deep or less, and so on, until there has been no progress for a while.
 /// </remarks>
 internal struct StandIns<TOps>(WorkerRegistry<TOps> registry)
     where TOps : struct, IAtomicOps
 {
     private SleeperStack _resting;
 
-    /// <summary>How many there may be.</summary>
+    /// <summary>The most stand-ins.</summary>
     public int Most { get; set; }
 
-    /// <summary>Every stand-in may run whatever is caused: holding some back has not helped.</summary>
+    /// <summary>Whether every stand-in may run work of any depth, because reserving some has not helped.</summary>
     public bool IsUnreserved { get; set; }
 
     public readonly int Resting => _resting.Count;
 
-    /// <summary>Whether one more stand-in may run something of that depth.</summary>
+    /// <summary>Whether one more stand-in may run work of that depth.</summary>
     public readonly bool MayRun(int depth)
     {
         if (IsUnreserved) return true;
@@ -57,7 +57,7 @@ internal struct StandIns<TOps>(WorkerRegistry<TOps> registry)
         }
     }
 
-    /// <summary>Those that have rested since then, or longer, leave.</summary>
+    /// <summary>Dismisses the stand-ins that have been idle since the given time or longer.</summary>
     public void Dismiss(long since, ref DeferredActions after)
     {
         SleeperStack stay = default;
@@ -75,21 +75,21 @@ internal struct StandIns<TOps>(WorkerRegistry<TOps> registry)
     }
 }
 
-/// <summary>What a look at blocked workers came to.</summary>
+/// <summary>The result of a look at blocked workers.</summary>
 internal enum StandInNeed
 {
-    /// <summary>Nothing waits that a stand-in would run, or a worker is free for it. No look is set.</summary>
+    /// <summary>No work is queued for a stand-in, or a worker is free for it. No further look is needed.</summary>
     None,
 
-    /// <summary>Not now: a worker computes, or a stand-in is on its way. Look again.</summary>
+    /// <summary>Not now: a worker computes, or a stand-in is starting. Look again.</summary>
     LookAgain,
 
-    /// <summary>One that rested has been woken. Look again.</summary>
+    /// <summary>An idle stand-in was woken. Look again.</summary>
     Woken,
 
-    /// <summary>One more must start. Look again.</summary>
+    /// <summary>One more stand-in must start. Look again.</summary>
     Start,
 
-    /// <summary>One more would be needed, and there may be no more. Look again.</summary>
+    /// <summary>One more stand-in would be needed, but the limit is reached. Look again.</summary>
     UsedUp,
 }

@@ -3,8 +3,8 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// One word that tells a submitter, having pushed, what it must take the gate for. 0 in the common case: then submitting
-/// costs it no lock, and no line that workers write.
+/// One word that tells a submitter after its push why it must take the gate. 0 in the common case: then submitting
+/// costs no lock and reads no cache line that workers write.
 /// </summary>
 /// <remarks>
 /// Each bit has one writer, under the gate: <see cref="IdleWorkers{TOps}"/> and <see cref="TimerArming{TOps}"/>. A copy of
@@ -14,7 +14,7 @@ internal readonly struct SubmitterFlags<TOps>
     where TOps : struct, IAtomicOps
 {
     public const int WakeSomebody = 1; // a worker sleeps, and none searches
-    public const int SetTimer = 2; // there is a common limit on waiting, and the timer is not set
+    public const int SetTimer = 2; // there is a common limit on queue time, and the timer is not set
 
     private readonly CacheLines _lines = new(1);
 
@@ -28,13 +28,13 @@ internal readonly struct SubmitterFlags<TOps>
     private ref int Word => ref _lines.Int(0);
 
     /// <summary>
-    /// Sets or clears a bit. A store that submitters may see late: who must know that they see it passes a fence before it
-    /// looks for what they pushed.
+    /// Sets or clears a bit. Submitters may see the store late: a caller that relies on it passes a fence before it
+    /// looks for pushed items.
     /// </summary>
     public void Set(int bit, bool isWanted)
     {
         int was = TOps.Read(ref Word);
         int word = isWanted ? was | bit : was & ~bit;
-        if (word != was) TOps.Write(ref Word, word); // not each time: submitters have the line in their caches
+        if (word != was) TOps.Write(ref Word, word); // only on a change, since submitters have the line in their caches
     }
 }

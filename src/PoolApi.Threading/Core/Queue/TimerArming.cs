@@ -3,12 +3,12 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// What the queue knows of the one timer for limits on waiting, which the pool sets and which calls it back: until when it
-/// covers what waits. Guarded by the gate.
+/// The queue's view of the pool's expiry timer: for when it is set, and whether it
+/// covers the queued items. Guarded by the gate.
 /// </summary>
 /// <remarks>
-/// Where there is a common limit, submitters are asked for their attention while the timer is not set; an item with a limit
-/// of its own has its submitter come in anyway.
+/// With a common limit, a flag makes submitters take the gate while the timer is not set. The submitter of an item with a limit
+/// of its own takes the gate anyway.
 /// </remarks>
 internal struct TimerArming<TOps>
     where TOps : struct, IAtomicOps
@@ -25,7 +25,7 @@ internal struct TimerArming<TOps>
         Publish();
     }
 
-    /// <summary>Whether it will have fired by then. long.MaxValue, for never, is always covered.</summary>
+    /// <summary>Whether the timer fires by the given time. long.MaxValue, for never, is always covered.</summary>
     public readonly bool Covers(long due) => due == long.MaxValue || (_isSet && due >= _due);
 
     public void Set(long due)
@@ -35,7 +35,7 @@ internal struct TimerArming<TOps>
         Publish();
     }
 
-    /// <summary>It has fired, or was never set. What waits is looked through after this.</summary>
+    /// <summary>The timer has fired, or was never set. The caller looks through the queued items after this.</summary>
     public void Fired()
     {
         _isSet = false;

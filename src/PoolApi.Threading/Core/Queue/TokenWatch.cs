@@ -9,7 +9,7 @@ namespace PoolApi.Threading.Core.Queue;
 ///                └──────End: the submission has ended or was refused──────► over: what fires now does nothing
 /// </code>
 /// <para>The item may be submitted again as soon as it has ended. A callback that is under way then must not reach the next submission, so
-/// both sides hold this object's lock, and the end of a submission waits for a callback that is under way.</para>
+/// both sides hold this object's lock, and the end of a submission waits for such a callback.</para>
 /// <para>Therefore a callback must never wait for the submitter. It waits for an item that is claimed and not pushed yet
 /// (<see cref="WorkQueue{TOps}.TryRemove"/>), but only as long as the item names its pool; a refused item gives up its pool before it ends
 /// its watch (<see cref="PoolWorkItem.Unclaim{TOps}"/>).</para>
@@ -22,7 +22,7 @@ internal sealed class TokenWatch
     private readonly int _startingThread = Environment.CurrentManagedThreadId;
     private CancellationTokenRegistration _registration;
     private bool _isStarting = true;
-    private bool _isOver; // guarded by the lock, as what follows
+    private bool _isOver; // guarded by the lock, as are the next fields
 
     private TokenWatch(PoolWorkItem item, IItemOwner owner)
     {
@@ -30,13 +30,16 @@ internal sealed class TokenWatch
         _owner = owner;
     }
 
-    /// <summary>Whether it has asked the item to stop, of which nobody had asked that before.</summary>
+    /// <summary>Whether the token is cancelled. Its callback may still be about to run.</summary>
+    public bool IsTokenCancelled => _registration.Token.IsCancellationRequested;
+
+    /// <summary>Whether this watch was the first to cancel the item.</summary>
     public bool HasMarked { get; private set; }
 
-    /// <summary>The item's own source, if this cancels it.</summary>
+    /// <summary>The item's own source, if this watch cancels it.</summary>
     public CancellationTokenSource? Signalled { get; private set; }
 
-    /// <summary>Between the claim of an item and its push.</summary>
+    /// <summary>Starts watching, between the claim of an item and its push.</summary>
     public static TokenWatch Start<TOps>(PoolWorkItem item, IItemOwner owner, CancellationToken token)
         where TOps : struct, IAtomicOps
     {
@@ -46,7 +49,7 @@ internal sealed class TokenWatch
         return watch;
     }
 
-    /// <summary>The submission is over.</summary>
+    /// <summary>Ends watching, since the submission has ended or was refused.</summary>
     public void End<TOps>()
         where TOps : struct, IAtomicOps
     {
@@ -65,7 +68,7 @@ internal sealed class TokenWatch
         {
             if (_isOver) return; // fault point: watch-is-over
             HasMarked = _item.MarkByToken<TOps>();
-            // Cancelled already when it was registered: the item is not pushed yet, and its submitter, who is this thread,
+            // The token was already cancelled at its registration: the item is not pushed yet, and its submitter, which is this thread,
             // sees the mark.
             if (_isStarting && _startingThread == Environment.CurrentManagedThreadId) return;
             if (!_owner.TryEndWaiting(_item, _item.CancelOutcome, ref after)) Signalled = _item.CurrentSource<TOps>();
@@ -75,7 +78,7 @@ internal sealed class TokenWatch
             TOps.ExitLock(this);
         }
         _owner.CarryOut(ref after);
-        // The source of that submission and no other; its callbacks are a caller's code.
+        // Only the source of that submission. Its callbacks are code of a caller.
         try
         {
             Signalled?.Cancel();

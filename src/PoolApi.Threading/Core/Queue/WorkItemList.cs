@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
 /// A doubly linked list through the items' own links, oldest first. An item is in at most one. Guarded by the gate.
-/// What the first one's Previous says does not count: it may name an item that was here before it.
+/// The first item's Previous is undefined: it may refer to an item that was removed.
 /// </summary>
 internal struct WorkItemList
 {
@@ -18,7 +18,7 @@ internal struct WorkItemList
         private set => _first = value;
     }
 
-    /// <summary>For who does not hold what guards the list.</summary>
+    /// <summary>An estimate for threads that do not hold the lock of the list.</summary>
     public bool HasItemsGuess<TOps>()
         where TOps : struct, IAtomicOps => TOps.Read(ref _first) is not null;
 
@@ -44,7 +44,7 @@ internal struct WorkItemList
         Count++;
     }
 
-    /// <summary>Moves all of the other list behind this one's last.</summary>
+    /// <summary>Appends all items of the other list.</summary>
     public void Append(ref WorkItemList other)
     {
         if (other.First is not { } first) return;
@@ -56,7 +56,7 @@ internal struct WorkItemList
         other = default;
     }
 
-    /// <summary>Moves all of the other list before this one's first.</summary>
+    /// <summary>Prepends all items of the other list.</summary>
     public void Prepend(ref WorkItemList other)
     {
         if (other._last is not { } last) return;
@@ -68,7 +68,7 @@ internal struct WorkItemList
         other = default;
     }
 
-    /// <summary>Takes the first, which there is. Does not touch the second, whose cache line is elsewhere: it is only asked for.</summary>
+    /// <summary>Removes the first item. There must be one. It only prefetches the second, whose cache line may be in another core's cache.</summary>
     public PoolWorkItem RemoveFirst()
     {
         PoolWorkItem first = First!;
@@ -86,7 +86,7 @@ internal struct WorkItemList
         return first;
     }
 
-    /// <summary>Takes the last, which there is.</summary>
+    /// <summary>Removes the last item. There must be one.</summary>
     public PoolWorkItem RemoveLast()
     {
         PoolWorkItem last = _last!;

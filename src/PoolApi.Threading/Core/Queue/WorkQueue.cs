@@ -4,10 +4,10 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// The queue as others use it: submitting, taking, ending what waits, closing. It has the gate, and puts together what is
-/// guarded by it: what waits (<see cref="Backlog{TOps}"/>), who there is (<see cref="WorkerRegistry{TOps}"/>), who sleeps
-/// (<see cref="IdleWorkers{TOps}"/>), until when the timer is set (<see cref="TimerArming{TOps}"/>). The protocol, and why no
-/// wake-up and no item is lost, stands in README.md beside this file.
+/// The queue's interface: submitting, taking, ending queued items, closing. It owns the gate and combines the parts that are
+/// guarded by it: the queued work (<see cref="Backlog{TOps}"/>), the workers (<see cref="WorkerRegistry{TOps}"/>), the sleeping ones
+/// (<see cref="IdleWorkers{TOps}"/>), and the timer (<see cref="TimerArming{TOps}"/>). The protocol, and why no
+/// wake-up and no item is lost, are in README.md beside this file.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -15,7 +15,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// </code>
 /// <para><b>Open → Closed → Stopping → Stopped</b>, only forward. Closed: nothing is accepted. Stopping: a worker that finds
 /// the queue empty and nothing in flight leaves. Stopped: every worker leaves.</para>
-/// <para>Methods named …Locked are called under the gate. What must be done after it is collected in an
+/// <para>Methods named …Locked are called under the gate. Side effects for after the gate are collected in a
 /// <see cref="DeferredActions"/>.</para>
 /// </remarks>
 internal sealed class WorkQueue<TOps> : IReleasedCount
@@ -28,7 +28,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private readonly WorkerRegistry<TOps> _registry = new();
     private readonly SubmitterFlags<TOps> _flags = new();
     private readonly int _capacity;
-    private readonly object _owner; // what items that wait here name as their holder
+    private readonly object _owner; // the holder of the items that are queued here
 
     // Guarded by the gate.
     private Backlog<TOps> _backlog;
@@ -48,10 +48,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         _standIns = new StandIns<TOps>(_registry);
     }
 
-    /// <summary>Closed, Stopping or Stopped as far as workers go; only forward. Guarded by the gate.</summary>
+    /// <summary>The state, which only moves forward. Guarded by the gate.</summary>
     public QueueState State { get; private set; }
 
-    /// <summary>Asynchronous items under way. They hold no worker while they await, so workers do not tell. Guarded by the gate.</summary>
+    /// <summary>The number of asynchronous items under way. The workers cannot tell, because an item holds no worker while it awaits. Guarded by the gate.</summary>
     public int AsyncInFlight { get; set; }
 
     private ref int GateWord => ref _lines.Int(0);
@@ -70,7 +70,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     private int _enteredBy; // the managed id of the thread that holds the gate; 0: none. Kept in debug builds
 
-    /// <summary>In a debug build: the calling thread holds the gate. Each …Locked method says so first.</summary>
+    /// <summary>In a debug build: asserts that the calling thread holds the gate. Each …Locked method calls it first.</summary>
     [Conditional("DEBUG")]
     public void AssertLocked()
     {
@@ -95,34 +95,34 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     public bool IsClosed => _inbox.IsClosed;
 
-    /// <summary>Items and resumptions that wait or run; out of date as soon as it is read.</summary>
+    /// <summary>The number of queued and running items and resumptions. An estimate.</summary>
     public long PendingGuess => _inbox.Reserved - CountReleased();
 
-    /// <summary>How many may wait or run: the capacity, and one for each live worker.</summary>
+    /// <summary>The most items that may be queued or run: the capacity, and one for each live worker.</summary>
     public int Limit => _capacity + _registry.Live;
 
     /// <summary>
-    /// Places for up to so many items, in one step. A place is taken by an item that waits or runs, so a worker that is
-    /// free, or on its way, is room for one beyond the capacity; and it is given back when the worker is done with it.
+    /// Reserves places for up to the given number of items in one step. A queued or running item holds a place, so a worker that is
+    /// free or starting adds one place to the capacity. The place is given back when the worker is done with the item.
     /// </summary>
     public int Reserve(int wanted, out long last) => _inbox.Reserve(wanted, Limit, this, out last);
 
     public void GiveBack(int places) => _inbox.GiveBack(places);
 
     /// <summary>
-    /// Adds a chain of claimed items for which places are reserved. From the moment this returns true the items are not
-    /// the submitter's any more: they may have run, ended and been submitted again.
+    /// Adds a chain of claimed items for which places are reserved. When this returns true, the items no longer belong to
+    /// the submitter: they may have run, ended and been submitted again.
     /// </summary>
     /// <param name="oldest">The first of the chain.</param>
     /// <param name="newest">The last, linked to the first by Previous.</param>
     /// <param name="last">The number of the last place.</param>
-    /// <param name="urgent">Something about the items needs the gate at once: a limit of their own, a cancellation.</param>
-    /// <param name="after">What to do then.</param>
-    /// <returns>False if the queue is closed.</returns>
+    /// <param name="urgent">Whether the items need the gate at once, for a limit of their own or a cancellation.</param>
+    /// <param name="after">Collects the side effects.</param>
+    /// <returns><see langword="false"/> if the queue is closed.</returns>
     public bool TryPush(PoolWorkItem oldest, PoolWorkItem newest, long last, bool urgent, ref DeferredActions after)
     {
         if (!_inbox.TryPush(oldest, newest)) return false;
-        // After the push, which is a full fence: pairs with the fences in IdleWorkers. Either this sees that somebody sleeps,
+        // After the push, which is a full fence: pairs with the fences in IdleWorkers. Either this thread sees that a worker sleeps,
         // or the worker that falls asleep sees the item.
         if (_flags.IsWanted || urgent)
         {
@@ -133,15 +133,15 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         else if (last % DrainEvery == 0 && Gate<TOps>.TryEnter(ref GateWord))
         {
             NoteEntered();
-            // So that the inbox stays short while all workers are busy, and nobody has to sort out thousands at once; and who pushed them has them in his cache.
+            // Keeps the inbox short while all workers are busy, so that no thread has to sort thousands at once. The submitter has the items in its cache.
             DrainLocked(ref after);
             Exit();
         }
         return true;
     }
 
-    /// <summary>Adds a continuation of an item that is under way: past the limit and past closing.</summary>
-    /// <returns>False if nobody is left to run it.</returns>
+    /// <summary>Adds a continuation of an item under way, past the limit and after the close.</summary>
+    /// <returns><see langword="false"/> if no worker is left to run it.</returns>
     public bool Post(in Resumption resumption, ref DeferredActions after)
     {
         Enter();
@@ -158,13 +158,13 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>
-    /// Adds an item past the limit, and past closing if nothing has to keep it out: what cannot be refused because it belongs
-    /// to something that was accepted.
+    /// Adds an item past the limit, and after the close if allowed: an item that cannot be refused because it belongs
+    /// to an accepted item.
     /// </summary>
     public void ForceLocked(PoolWorkItem item, ref DeferredActions after)
     {
         AssertLocked();
-        DrainLocked(ref after); // what was pushed before goes before
+        DrainLocked(ref after); // items that were pushed earlier go first
         _inbox.ReserveBeyondLimit();
         SortLocked(item, ref after);
         _idle.Notify(ref after);
@@ -174,14 +174,14 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     // --- taking -------------------------------------------------------------------------------------------------------
 
-    /// <summary>Called by a worker that has nothing in hand, before <see cref="Next"/>: an item that it carries, if any is to be run.</summary>
+    /// <summary>Called by a worker without an item, before <see cref="Next"/>: takes an item of its local batch, if there is one to run.</summary>
     public bool TryTakeFromBatch(QueueWorker worker, long now, out Assignment assignment) =>
         LocalBatches<TOps>.TryTake(worker, _owner, now, out assignment);
 
     /// <summary>Whether of each priority the newest item is next, not the oldest.</summary>
     public bool TakesNewestFirst
     {
-        get => _backlog.TakesNewestFirst; // racy, for who asks
+        get => _backlog.TakesNewestFirst; // an estimate for other threads
         set
         {
             Enter();
@@ -190,10 +190,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         }
     }
 
-    /// <summary>Called by a worker that has nothing in hand: what to do next.</summary>
+    /// <summary>Called by a worker without an item: decides what it does next.</summary>
     /// <param name="worker">The worker.</param>
     /// <param name="now">The time.</param>
-    /// <param name="batchPolicy">How many items more it may take along; see <see cref="LocalBatches{TOps}"/>.</param>
+    /// <param name="batchPolicy">The limits of its local batch; see <see cref="LocalBatches{TOps}"/>.</param>
     /// <param name="assignment">What to run.</param>
     /// <param name="after">What to do then.</param>
     public NextStep Next(QueueWorker worker, long now, BatchPolicy batchPolicy, out Assignment assignment, ref DeferredActions after)
@@ -247,18 +247,18 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         return step;
     }
 
-    /// <summary>The worker that searches looks for a moment. Then it calls Next again, whatever it saw.</summary>
+    /// <summary>The searching worker looks for a moment. Afterwards it calls Next again in any case.</summary>
     public void Look() => _idle.Look();
 
-    /// <summary>Sleeps until somebody wakes this worker.</summary>
+    /// <summary>Sleeps until this worker is woken.</summary>
     public static void Sleep(QueueWorker worker) => Parker<TOps>.Park(ref worker.ParkWord);
 
-    /// <summary>Wakes a worker that was taken off the sleepers; after the gate.</summary>
+    /// <summary>Wakes a worker that was removed from the sleepers. Called after the gate is released.</summary>
     public static void Wake(QueueWorker worker) => Parker<TOps>.Unpark(ref worker.ParkWord);
 
     // --- ending what waits --------------------------------------------------------------------------------------------
 
-    /// <summary>Takes an item out of the queue, if it still waits here, and ends it.</summary>
+    /// <summary>Removes an item that is still queued here and ends it.</summary>
     public bool TryRemove(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
     {
         const int Patience = 1000;
@@ -269,11 +269,11 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             bool onItsWay = item.State == WorkItemState.Claimed;
             GatherLocked(ref after);
             WorkItemState state = item.State;
-            // Again, after the state: it may have ended here and be waiting elsewhere by now. Nothing comes to wait here meanwhile.
+            // Checked again after the state: it may have ended here and be queued elsewhere by now. No item is queued here meanwhile.
             if (!ReferenceEquals(Volatile.Read(ref item.Holder), _owner)) break;
             if (onItsWay && state == WorkItemState.Ending)
             {
-                // Asked to cancel itself before it came here, it was ended by this drain.
+                // It was cancelled before it was sorted in, so this drain has ended it.
                 Exit();
                 return true;
             }
@@ -285,8 +285,8 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
                 return true;
             }
             if (state != WorkItemState.Claimed) break;
-            // Its submitter is between the claim and the push: a few instructions, unless it was preempted. What was asked
-            // for is remembered in the item and done by the next drain; waiting here only makes it prompt.
+            // Its submitter is between the claim and the push: a few instructions, unless it was preempted. The cancellation
+            // is recorded in the item, and the next drain carries it out. Waiting here only makes it prompt.
             if (i == Patience) break;
             Exit();
             TOps.Yield();
@@ -296,7 +296,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         return false;
     }
 
-    /// <summary>From here on nothing more is accepted; in one step with every push.</summary>
+    /// <summary>Closes the queue, in one step that is ordered with every push.</summary>
     public bool CloseLocked(ref DeferredActions after)
     {
         AssertLocked();
@@ -307,7 +307,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         return true;
     }
 
-    /// <summary>Workers leave as soon as nothing is left for them, or at once.</summary>
+    /// <summary>Makes the workers leave when no work is left for them, or at once.</summary>
     public void StopLocked(QueueState state, ref DeferredActions after)
     {
         AssertLocked();
@@ -316,10 +316,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         WakeAllLocked(ref after);
     }
 
-    /// <summary>Drops the continuations that wait: their items have been abandoned, or nobody is left to run them.</summary>
+    /// <summary>Drops the queued continuations: their items were abandoned, or no worker is left to run them.</summary>
     public void DropResumptionsLocked() => _inbox.GiveBack(_backlog.DropResumptions());
 
-    /// <summary>Ends everything that waits as not started: the highest priority first, in each the oldest first.</summary>
+    /// <summary>Ends all queued items as not started, by priority and then by age.</summary>
     public void HandBackLocked(List<PoolWorkItem> handedBack, ref DeferredActions after)
     {
         AssertLocked();
@@ -330,18 +330,18 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     // --- limits on waiting --------------------------------------------------------------------------------------------
 
-    /// <summary>The timer has fired, or was never set: ends what has waited too long.</summary>
+    /// <summary>Ends the expired items, since the timer has fired or was never set.</summary>
     public void ExpireLocked(long now, ref DeferredActions after)
     {
         AssertLocked();
-        _timer.Fired(); // before the inbox is looked into: it passes the fence that pairs with the push
+        _timer.Fired(); // before the inbox is read: it passes the fence that pairs with the push
         DrainLocked(ref after);
         _backlog.EndExpired(now, ref after);
         NothingLeftLocked(ref after);
         NoteTimerLocked(ref after);
     }
 
-    /// <summary>For when to set the timer, if it must be; the caller sets it.</summary>
+    /// <summary>Returns for when the caller must set the timer, if it must.</summary>
     public long? TimerDueLocked(ref DeferredActions after)
     {
         AssertLocked();
@@ -356,10 +356,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     // --- workers that come and go -------------------------------------------------------------------------------------
 
-    /// <summary>Makes a worker one of the queue's; its thread is about to call <see cref="Next"/>. It counts as on its way.</summary>
+    /// <summary>Adds a worker, whose thread is about to call <see cref="Next"/>. It counts as starting.</summary>
     public void AddLocked(QueueWorker worker) => _registry.Add(worker, asStandIn: false);
 
-    /// <summary>The worker leaves: its loop ends. If it was on its way to work, somebody else goes.</summary>
+    /// <summary>Removes a worker whose loop ends. If it was to take work, another worker is woken for it.</summary>
     public void LeaveLocked(QueueWorker worker, ref DeferredActions after)
     {
         AssertLocked();
@@ -382,15 +382,15 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     // --- stand-ins ----------------------------------------------------------------------------------------------------
 
-    /// <summary>How many workers there may be beyond the others, for what blocked workers wait for alone.</summary>
+    /// <summary>The most stand-ins, which run only work that blocked workers wait for.</summary>
     public void LimitStandInsLocked(int most) => _standIns.Most = most;
 
     /// <summary>
-    /// The timer for looking has fired: whether a stand-in is needed. Whatever this returns but None, the caller sets the timer again.
+    /// Decides whether a stand-in is needed, when the timer of the stand-in watch has fired. The caller sets the timer again unless this returns None.
     /// </summary>
-    /// <param name="areBlocked">Whether every worker that has something in hand is blocked.</param>
-    /// <param name="isUnreserved">Whether that has been so for so long that no stand-in is to be held back for what may come.</param>
-    /// <param name="waitsFor">What they wait for: an item, or one whose continuation waits.</param>
+    /// <param name="areBlocked">Whether every worker with an item is blocked.</param>
+    /// <param name="isUnreserved">Whether that has lasted so long that no stand-in is reserved for later work.</param>
+    /// <param name="waitsFor">The item that they wait for: it or its continuation is queued.</param>
     /// <param name="after">What to do then.</param>
     public StandInNeed LookLocked(bool areBlocked, bool isUnreserved, out PoolWorkItem? waitsFor, ref DeferredActions after)
     {
@@ -409,8 +409,8 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         return _standIns.TryWake(ref after) ? StandInNeed.Woken : StandInNeed.Start;
     }
 
-    /// <summary>Makes a worker one of the queue's stand-ins; its thread is about to call <see cref="Next"/>.</summary>
-    /// <returns>False: there may be no more.</returns>
+    /// <summary>Adds a stand-in, whose thread is about to call <see cref="Next"/>.</summary>
+    /// <returns><see langword="false"/> if the limit is reached.</returns>
     public bool TryAddStandInLocked(QueueWorker worker)
     {
         AssertLocked();
@@ -419,8 +419,8 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         return true;
     }
 
-    /// <summary>The timer for dismissing has fired: stand-ins that have rested since then, or longer, leave.</summary>
-    /// <returns>Whether to set it again.</returns>
+    /// <summary>Dismisses the stand-ins that have been idle since the given time or longer, when the timer has fired.</summary>
+    /// <returns>Whether to set the timer again.</returns>
     public bool DismissLocked(long since, ref DeferredActions after)
     {
         AssertLocked();
@@ -457,8 +457,8 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>
-    /// While something waits that a blocked worker may wait for, and no worker is free, a look is set. Called whenever one of the
-    /// two may have come about.
+    /// Schedules a look while work is queued that a blocked worker may wait for and no worker is free. Called whenever one of the
+    /// two conditions may have become true.
     /// </summary>
     private void NoteCausedLocked(ref DeferredActions after)
     {
@@ -489,10 +489,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     public PoolWorkItem? OldestOf(WorkPriority priority) => _backlog.OldestOf(priority);
 
-    /// <summary>Whether a worker carries items; out of date as soon as it is read.</summary>
+    /// <summary>Whether a worker has a local batch. An estimate.</summary>
     public bool AnyBatchGuess => _backlog.AnyBatchGuess;
 
-    /// <summary>Brings everything that waits to where it can be seen: out of the inbox and the local batches, into the lanes.</summary>
+    /// <summary>Moves all queued items from the inbox and the local batches into the lanes, where they can be seen.</summary>
     public void GatherLocked(ref DeferredActions after)
     {
         AssertLocked();
@@ -500,7 +500,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         _backlog.EmptyLocalBatches();
     }
 
-    /// <summary>Says so once, when the queue is closed and everything accepted has ended.</summary>
+    /// <summary>Reports once that the queue has drained: it is closed, and every accepted item has ended.</summary>
     public void NothingLeftLocked(ref DeferredActions after)
     {
         AssertLocked();
@@ -520,7 +520,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private bool MayExitLocked => State == QueueState.Stopped || (State == QueueState.Stopping && IsEmptyLocked);
 
     /// <summary>
-    /// The worker has work, or leaves. If it was the searcher, nobody searches now, and the wake is passed on.
+    /// The worker has work or leaves. If it was the searcher, the wake-up is passed on, because no worker searches now.
     /// </summary>
     private void FoundLocked(QueueWorker worker, ref DeferredActions after)
     {
@@ -528,7 +528,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         if (_idle.EndSearch(worker) && HasWorkLocked) _idle.WakeOne(ref after);
     }
 
-    /// <summary>A submitter was asked to look in.</summary>
+    /// <summary>Serves a submitter whose flags made it take the gate.</summary>
     private void AttendLocked(ref DeferredActions after)
     {
         AssertLocked();
@@ -538,7 +538,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         NoteTimerLocked(ref after);
     }
 
-    /// <summary>Sorts what was pushed into the lanes. What was cancelled meanwhile ends here.</summary>
+    /// <summary>Sorts pushed items into the lanes. Items that were cancelled meanwhile end here.</summary>
     private void DrainLocked(ref DeferredActions after)
     {
         AssertLocked();
@@ -548,7 +548,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private void SortLocked(PoolWorkItem newest, ref DeferredActions after)
     {
         AssertLocked();
-        // The searcher watches the inbox, where these are no more.
+        // The searcher watches the inbox, which these items have left.
         if (_backlog.Sort(newest, ref after) > 0) _idle.Hint();
         NothingLeftLocked(ref after);
     }

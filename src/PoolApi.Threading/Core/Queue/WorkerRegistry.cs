@@ -3,32 +3,32 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// The queue's workers: who there is, how many live and how many shall, and what they have in hand and have done. Changed
-/// under the gate, rarely; read by anybody.
+/// The queue's workers: all of them, how many live and how many there should be, and their ledgers. Changed
+/// rarely, under the gate. Any thread may read it.
 /// </summary>
-/// <remarks>A class of its own, so that what submitters read of it is not on a line that each taking writes.</remarks>
+/// <remarks>A class of its own, so that the fields that submitters read are not on a cache line that each take writes.</remarks>
 internal sealed class WorkerRegistry<TOps>
     where TOps : struct, IAtomicOps
 {
-    private QueueWorker[] _all = []; // replaced, never changed
+    private QueueWorker[] _all = []; // replaced as a whole, never changed
     private long _live;
     private int _standIns;
 
-    /// <summary>Whoever was ever added. One that has left keeps its ledger, and may be added again.</summary>
+    /// <summary>All workers that were ever added. One that has left keeps its ledger and may be added again.</summary>
     public ReadOnlySpan<QueueWorker> All => TOps.Read(ref _all!)!;
 
-    /// <summary>Workers whose loop has not ended, stand-ins included.</summary>
+    /// <summary>The number of workers whose loop has not ended, including stand-ins.</summary>
     public int Live => (int)TOps.Read(ref _live);
 
-    /// <summary>Of these, the ones that run only what blocked workers wait for.</summary>
+    /// <summary>The number of stand-ins among them.</summary>
     public int StandIns => _standIns;
 
-    /// <summary>How many there shall be, stand-ins apart; more leave when they next have nothing in hand.</summary>
+    /// <summary>The target number of workers without stand-ins. Surplus workers leave when they have no item.</summary>
     public int Target { get; set; }
 
     public bool IsSurplus => _live - _standIns > Target;
 
-    /// <summary>How many places its workers have freed.</summary>
+    /// <summary>The number of places that the workers have freed.</summary>
     public long Released
     {
         get
@@ -39,7 +39,7 @@ internal sealed class WorkerRegistry<TOps>
         }
     }
 
-    /// <summary>Whether a worker has something in hand that must end; asynchronous items are counted elsewhere.</summary>
+    /// <summary>Whether a worker holds an item that must end. Asynchronous items are counted elsewhere.</summary>
     public bool HasItemInHand
     {
         get
@@ -47,7 +47,7 @@ internal sealed class WorkerRegistry<TOps>
             foreach (QueueWorker worker in All)
             {
                 if (TOps.Read(ref worker.Ledger.Item) is not { } item) continue;
-                // A continuation left over from an abandoned item is nothing to wait for; code of an item that has timed out is.
+                // The drain does not wait for a continuation of an abandoned item, but for the code of an item that has timed out.
                 if (item is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;
                 if (item.State == WorkItemState.TimedOut) return true;
             }
@@ -55,7 +55,7 @@ internal sealed class WorkerRegistry<TOps>
         }
     }
 
-    /// <summary>Whether every worker has something in hand, but for stand-ins that rest.</summary>
+    /// <summary>Whether every worker holds an item, except idle stand-ins.</summary>
     public bool AreAllBusy
     {
         get

@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 namespace PoolApi.Threading.Core.Recording;
 
 /// <summary>
-/// Something that a worker did: an item that it ran, a piece of an asynchronous item, or a run of tiny items. Or an item that ended on no worker.
+/// One record of the flight recorder: an item that a worker ran, a piece of an asynchronous item, a run of tiny items, or an item that ended on no worker.
 /// </summary>
 /// <remarks>64 bytes; times are time stamps of the pool's clock.</remarks>
 internal readonly record struct ItemRecord
@@ -15,24 +15,24 @@ internal readonly record struct ItemRecord
 
     public string? Origin { get; init; }
 
-    /// <summary>The trace, in two halves; both 0: none.</summary>
+    /// <summary>The trace id in two halves; both are 0 if there is none.</summary>
     public (ulong First, ulong Second) Trace { get; init; }
 
     /// <summary>Of an item, a first piece and an end: when it was submitted. Of a last piece: when its item started.</summary>
     public long Mark { get; init; }
 
-    /// <summary>When the worker took it; 0: none has.</summary>
+    /// <summary>When the worker took the item; 0 if no worker has.</summary>
     public long Started { get; init; }
 
-    /// <summary>When the worker let go of it; of what no worker had, when it ended.</summary>
+    /// <summary>When the worker released the item; when it ended, if no worker had it.</summary>
     public long Ended { get; init; }
 
-    /// <summary>How many items; more than 1 in a run.</summary>
+    /// <summary>The number of items; more than 1 only in a run.</summary>
     public int Count { get; init; }
 
     public RecordForm Form { get; init; }
 
-    /// <summary>How it ended, of what has ended.</summary>
+    /// <summary>The outcome, if the item has ended.</summary>
     public WorkOutcome Outcome
     {
         get => (WorkOutcome)_outcome;
@@ -62,7 +62,7 @@ internal readonly record struct ItemRecord
     public static int Size => Unsafe.SizeOf<ItemRecord>();
 }
 
-/// <summary>What a record is of.</summary>
+/// <summary>The form of a record.</summary>
 internal enum RecordForm : byte
 {
     /// <summary>An item from its start to its end.</summary>
@@ -77,10 +77,10 @@ internal enum RecordForm : byte
     /// <summary>The last piece of an asynchronous item.</summary>
     LastPiece,
 
-    /// <summary>Tiny items, one after the other. All of them completed.</summary>
+    /// <summary>A run of consecutive tiny items, which all completed.</summary>
     Run,
 
-    /// <summary>An item's end on no worker: it never ran, it was given up, or it ended outside of the pool.</summary>
+    /// <summary>The end of an item on no worker: it never ran, was abandoned, or ended outside the pool.</summary>
     End,
 
     /// <summary>A worker's code returned from an item that had ended before.</summary>

@@ -4,7 +4,7 @@ using Ring = PoolApi.Threading.Core.Recording.RecordRing<PoolApi.Threading.Core.
 
 namespace PoolApi.Threading.Core.Recording;
 
-/// <summary>What the pool remembers of its last moments beside what its workers do: ends on no worker, refusals, and who wants to know of work.</summary>
+/// <summary>The pool's own records beside those of its workers: ends on no worker, counts of refusals, and the callback for the next work.</summary>
 internal sealed class PoolRecords(PoolCore core)
 {
     // 16 large rings and 48 small ones are 7 MiB: what 64 workers have, of one pool or of several.
@@ -20,22 +20,22 @@ internal sealed class PoolRecords(PoolCore core)
     private Ring? _elsewhere; // written under the lock
     private Action? _onWork;
 
-    /// <summary>How many entries a worker's ring may have.</summary>
+    /// <summary>The capacity of a worker's ring.</summary>
     public int RingCapacity()
     {
-        // A ring that is made after the stop, by work that returns late, would never be given back: it is a small one.
+        // A ring that late work creates after the stop would never be given back, so it is small.
         if (Interlocked.Increment(ref s_largeRings) <= MostLargeRings && Interlocked.Increment(ref _ownLargeRings) > 0) return LargeRing;
         Interlocked.Decrement(ref s_largeRings);
         return SmallRing;
     }
 
-    /// <summary>The pool has stopped: another may have large rings. Its own are collected with it.</summary>
+    /// <summary>Gives the large rings back when the pool has stopped, so that another pool may have them. Their memory is freed with the pool.</summary>
     public void Release() => Interlocked.Add(ref s_largeRings, -Math.Max(0, Interlocked.Exchange(ref _ownLargeRings, int.MinValue)));
 
-    /// <summary>Calls back once, on a worker's thread, as soon as a worker takes something. To be set again for the next time.</summary>
+    /// <summary>Registers a callback that runs once, on a worker's thread, when a worker next takes an item.</summary>
     /// <remarks>
-    /// A worker takes something under the gate, a full fence, and then reads the callback. Who sets it passes a fence, and then looks at the
-    /// pool under the gate. So either the worker sees the callback, or the other the item.
+    /// A worker takes an item under the gate, a full fence, and then reads the callback. The caller sets it, passes a fence, and then reads the
+    /// pool under the gate. So either the worker sees the callback, or the caller sees the item.
     /// </remarks>
     public void OnWork(Action callback)
     {
@@ -43,13 +43,13 @@ internal sealed class PoolRecords(PoolCore core)
         Interlocked.MemoryBarrier(); // pairs with the gate before NoteWork
     }
 
-    /// <summary>A worker has taken something at the gate.</summary>
+    /// <summary>A worker has taken an item at the gate.</summary>
     public void NoteWork()
     {
         if (Volatile.Read(ref _onWork) is not null) Interlocked.Exchange(ref _onWork, null)?.Invoke();
     }
 
-    /// <summary>An item has ended on no worker, and is about to be told. Not under the gate.</summary>
+    /// <summary>Records an item that has ended on no worker, before it is notified. Not called under the gate.</summary>
     public void EndedElsewhere(PoolWorkItem item, WorkOutcome outcome)
     {
         var record = new ItemRecord
@@ -75,7 +75,7 @@ internal sealed class PoolRecords(PoolCore core)
         Gate<ProcessorOps>.Exit(ref _lines.Int(0));
     }
 
-    /// <summary>The ends on no worker. By any thread.</summary>
+    /// <summary>Reads the ends on no worker. Thread-safe.</summary>
     /// <inheritdoc cref="RecordRing{TOps, TSlots, TEntry}.Read"/>
     public int ReadElsewhere(ref int cursor, List<ItemRecord> into) => Volatile.Read(ref _elsewhere)?.Read(ref cursor, into) ?? 0;
 
@@ -85,10 +85,10 @@ internal sealed class PoolRecords(PoolCore core)
         count.Add(items);
     }
 
-    /// <summary>How many were refused so far, by reason.</summary>
+    /// <summary>The number of refusals so far, by reason.</summary>
     public IEnumerable<KeyValuePair<string, long>> Refusals => _refused.Select(static r => KeyValuePair.Create(r.Key, r.Value.Total));
 
-    /// <summary>A count that many submitters add to at once: a few words, each on lines of its own.</summary>
+    /// <summary>A counter for many concurrent submitters: a few words, each on its own cache lines.</summary>
     private sealed class RefusalCount
     {
         private const int Stripes = 4;

@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Core.Recording;
 
 /// <summary>
 /// The last entries that one thread wrote. The writer never waits and never fails: it overwrites the oldest. Readers are other threads;
-/// they copy entries, and then find out which of them may have been overwritten meanwhile.
+/// they copy entries and then determine which of them may have been overwritten meanwhile.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -13,11 +13,11 @@ namespace PoolApi.Threading.Core.Recording;
 /// </code>
 /// <para>Invariant: a reader that copied any part of entry n reads begun &gt; n afterwards. So an entry counts only if no entry a lap above it
 /// had been begun when the copy was complete.</para>
-/// <para>One writer at a time. Who takes over (a worker's next thread, the next owner of a lock) sees what the one before wrote. The counts
-/// are 32 bits and go round: what is said of them is said of differences.</para>
+/// <para>One writer at a time. The next writer (a worker's next thread, the next owner of a lock) sees what the previous one wrote. The counts
+/// have 32 bits and wrap around, so only their differences are compared.</para>
 /// </remarks>
-/// <param name="slots">Where the entries are.</param>
-/// <param name="capacity">How many there are, a power of two.</param>
+/// <param name="slots">The slots of the entries.</param>
+/// <param name="capacity">The number of slots, a power of two.</param>
 /// <param name="first">The number of the first entry.</param>
 internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacity, int first = 0)
     where TOps : struct, IAtomicOps
@@ -31,7 +31,7 @@ internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacit
 
     public int Capacity => capacity;
 
-    /// <summary>By the writer.</summary>
+    /// <summary>Adds an entry. Called by the writer only.</summary>
     public void Write(in TEntry entry)
     {
         int next = _next + 1;
@@ -42,10 +42,10 @@ internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacit
         _next = next;
     }
 
-    /// <summary>Adds the entries from the cursor on, oldest first. By any thread.</summary>
-    /// <param name="cursor">The number of the first entry to read, from 0; the next one afterwards.</param>
-    /// <param name="into">Where to add them.</param>
-    /// <returns>How many entries from the cursor on had been overwritten.</returns>
+    /// <summary>Copies the entries from the cursor on, oldest first. Thread-safe.</summary>
+    /// <param name="cursor">The number of the first entry to read, from 0. Advanced to the next one.</param>
+    /// <param name="into">The list to which they are added.</param>
+    /// <returns>The number of entries from the cursor on that were overwritten.</returns>
     public int Read(ref int cursor, List<TEntry> into)
     {
         int done = TOps.Read(ref _words.Int(Done));
@@ -70,7 +70,7 @@ internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacit
     }
 }
 
-/// <summary>The places of a ring's entries. An entry is stored and loaded piece by piece: a load may find two halves of two entries.</summary>
+/// <summary>The slots of a ring. An entry is stored and loaded in pieces, so a load may mix two entries; the ring detects that.</summary>
 internal interface IRingSlots<TEntry>
 {
     void Store(int slot, in TEntry entry);

@@ -5,11 +5,11 @@ using Ring = PoolApi.Threading.Core.Recording.RecordRing<PoolApi.Threading.Core.
 namespace PoolApi.Threading.Core.Recording;
 
 /// <summary>
-/// Writes down what a worker does, always. An item that is measured, fails, or takes long has a record of its own. Tiny items are counted
-/// by the worker's ledger anyway: a run of them has one record, so that an item of it costs nothing here.
+/// Records what a worker does, always. An item that is measured, fails or takes long gets a record of its own. Tiny items are counted
+/// by the worker's ledger anyway, so a run of them gets one record, and an item of it costs nothing here.
 /// </summary>
 /// <remarks>
-/// All of it is called on the worker's own thread, but for <see cref="Read"/>. A run begins when the worker comes to the gate with everything
+/// All members are called on the worker's own thread, except <see cref="Read"/>. A run begins when the worker passes the gate with everything
 /// recorded, and ends when it rests, when an item gets a record of its own, or after <see cref="LongestRun"/>.
 /// </remarks>
 internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
@@ -17,14 +17,14 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
     private static readonly TimeSpan LongestRun = TimeSpan.FromMilliseconds(50);
 
     private readonly long _longestRun = core.Clock.ToTicks(LongestRun);
-    private Ring? _ring; // made with the first record
+    private Ring? _ring; // created with the first record
 
-    private long _recorded; // of what the ledger has released
-    private long _busy; // the ledger's busy time then
+    private long _recorded; // the number of released items that are recorded
+    private long _busy; // the ledger's busy time at that point
     private long _runSince;
     private string _runKind = "work";
 
-    /// <summary>The worker has been to the gate. An item, if it is to run one, has not started.</summary>
+    /// <summary>The worker has passed the gate. Its next item, if there is one, has not started.</summary>
     public void AtGate(PoolWorkItem? next, long now)
     {
         if (ledger.Released<ProcessorOps>() != _recorded)
@@ -37,9 +37,9 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
         if (!next.IsTimed) _runKind = PoolInstruments.KindOf(next);
     }
 
-    /// <summary>The worker has let go of a synchronous item.</summary>
-    /// <param name="item">The item, not told its end yet.</param>
-    /// <param name="outcome">How it ended; null: it had ended before.</param>
+    /// <summary>The worker has released a synchronous item.</summary>
+    /// <param name="item">The item, which is not notified of its end yet.</param>
+    /// <param name="outcome">The outcome; null if it had ended before.</param>
     /// <param name="started">When it started.</param>
     /// <param name="now">When it ended.</param>
     public void Ended(PoolWorkItem item, WorkOutcome? outcome, long started, long now)
@@ -58,15 +58,15 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
         });
     }
 
-    /// <summary>The worker has let go of an asynchronous item, which ended or awaits something.</summary>
-    /// <param name="piece">What was read of it before it could be somebody else's.</param>
+    /// <summary>The worker has released an asynchronous item, which ended or awaits.</summary>
+    /// <param name="piece">What was read of the item before it could be submitted again.</param>
     public void Ended(in ItemRecord piece) => Write(piece);
 
-    /// <summary>What is to be known of an asynchronous item that the worker is about to let go of. Runs code of a caller: not under the gate.</summary>
+    /// <summary>Reads an asynchronous item before the worker releases it. Runs code of a caller, so not under the gate.</summary>
     /// <param name="item">The item.</param>
     /// <param name="since">Since when the worker has had it.</param>
     /// <param name="now">The time.</param>
-    /// <param name="outcome">How it ends; null: it awaits.</param>
+    /// <param name="outcome">The outcome; null if it awaits.</param>
     public static ItemRecord Piece(AsyncPoolWorkItem item, long since, long now, WorkOutcome? outcome)
     {
         bool isFirst = since <= item.StartedAt;
@@ -92,7 +92,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
         }
         catch (Exception)
         {
-            return null; // a caller's code: it is recorded without it
+            return null; // code of a caller threw: the item is recorded without it
         }
     }
 
@@ -108,14 +108,14 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
         }
     }
 
-    /// <summary>By any thread.</summary>
+    /// <summary>Reads the records. Thread-safe.</summary>
     /// <inheritdoc cref="RecordRing{TOps, TSlots, TEntry}.Read"/>
     public int Read(ref int cursor, List<ItemRecord> into) => Volatile.Read(ref _ring)?.Read(ref cursor, into) ?? 0;
 
     private void Write(in ItemRecord record)
     {
         long held = record.Ended - ledger.ItemSince;
-        // What was released before this item belongs to the run before it.
+        // The items that were released before this one belong to the run before it.
         if (ledger.Released<ProcessorOps>() - 1 > _recorded) EndRun(record.Started, ledger.Released<ProcessorOps>() - 1, ledger.BusyTicks - held);
         Ring ring = _ring ?? MakeRing();
         ring.Write(record);
@@ -126,7 +126,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
     private void EndRun(long now, long released, long busy)
     {
         long count = released - _recorded;
-        // The worker took no longer than this for them. Where the coarse clock did not go on, they took nothing that can be seen.
+        // An upper bound of their time. If the coarse clock did not advance, it is 0.
         long started = Math.Max(_runSince, now - (busy - _busy));
         Ring ring = _ring ?? MakeRing();
         ring.Write(new ItemRecord
