@@ -6,6 +6,7 @@ using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Settings;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Jobs.AspNetCore;
 using PoolApi.Settings;
@@ -28,9 +29,16 @@ internal static class TelemetrySetup
     // Names that promtool check metrics refuses: counters by their unit, but gauges by their type.
     private static readonly string[] Refused = ["dotnet.assembly.count", "dotnet.timer.count", "dotnet.process.cpu.count"];
 
-    // The tags of these metrics have few values: pools, outcomes, reasons, kinds of jobs. The SDK's default, 2000, would reserve 8 MB at the
-    // start. What counts requests keeps the default: it has the route, the method and the status.
+    // The SDK reserves memory for the most series of each instrument at the start: 8 MB with its default of 2000.
+    // The tags of most metrics have few values: kinds of work, outcomes, reasons.
     private const int MaxSeries = 400;
+
+    // Metrics with no tags, or with one that has a handful of values.
+    private const int FewSeries = 32;
+
+    private static readonly string[] OfFewSeries =
+        ["dotnet.gc.", "dotnet.jit.", "dotnet.monitor.", "dotnet.process.", "dotnet.thread_pool.", "dotnet.timer.", "dotnet.assembly.",
+            "poolapi.queue.", "poolapi.pool.", "poolapi.budget.", "poolapi.start.", "poolapi.shutdown.", "poolapi.log.", "poolapi.telemetry.", "poolapi.snapshot."];
 
     public static void AddTelemetry(this IServiceCollection services, IConfiguration configuration)
     {
@@ -50,15 +58,31 @@ internal static class TelemetrySetup
                         prometheus.ScopeInfoEnabled = false;
                         prometheus.ScrapeResponseCacheDurationMilliseconds = 0;
                     });
-                metrics.AddView(static instrument =>
+                metrics.AddView(instrument =>
                     Refused.Contains(instrument.Name) ? MetricStreamConfiguration.Drop
-                    : instrument.Name.StartsWith("http.server.", StringComparison.Ordinal) ? null
-                    : new MetricStreamConfiguration { CardinalityLimit = MaxSeries });
+                    // It has the route, the method and the status, so it keeps the SDK's default.
+                    : instrument.Name == "http.server.request.duration" ? null
+                    : new MetricStreamConfiguration { CardinalityLimit = SeriesOf(instrument.Name, configuration) });
             });
 
         bool isDisabled = bool.TryParse(configuration["OTEL_SDK_DISABLED"], out bool disabled) && disabled;
         if (!isDisabled && (OtlpSettings.Traces(configuration).IsEnabled || OtlpSettings.Metrics(configuration).IsEnabled || OtlpSettings.Logs(configuration).IsEnabled))
             AddOtlp(telemetry, configuration);
+    }
+
+    /// <summary>The most series of an instrument. A worker, or a stand-in for one, has a series of its own, and one for each of its states.</summary>
+    private static int SeriesOf(string instrument, IConfiguration configuration) => instrument switch
+    {
+        "poolapi.worker.state" => Workers(configuration) * Enum.GetValues<WorkerState>().Length,
+        "poolapi.worker.busy.time" or "poolapi.worker.work" => Workers(configuration),
+        _ => OfFewSeries.Any(prefix => instrument.StartsWith(prefix, StringComparison.Ordinal)) ? FewSeries : MaxSeries,
+    };
+
+    /// <summary>The most workers, with as many stand-ins as there may be. A malformed setting ends the start elsewhere.</summary>
+    private static int Workers(IConfiguration configuration)
+    {
+        int workers = configuration["Pool:Workers"] is { } text && PoolSettings.Workers.Parse(text) is { } set ? (int)set : new PoolOptions().Workers;
+        return workers + Math.Min(workers, 64);
     }
 
     /// <summary>As the exporter's own AddOtlpExporter would, but with exporters that tell what became of their exports.</summary>
