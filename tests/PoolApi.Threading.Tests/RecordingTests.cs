@@ -70,6 +70,23 @@ public class RecordingTests
     }
 
     [Fact]
+    public async Task Time_that_passes_before_the_first_item_of_a_worker_starts_is_recorded_as_busy()
+    {
+        var item = new TestItem(static _ => { }) { KindIs = "first" };
+        using var pool = new FixedThreadPool(new()
+        {
+            Workers = 1,
+            TimeProvider = new SteppingClock(),
+            CreateWorkerState = _ => FixedThreadPool.Current!.TrySubmit(item), // queued before the worker first looks
+        });
+        await item.Endings.First;
+        await pool.ShutdownAsync(Timeout.InfiniteTimeSpan);
+
+        ItemRecord record = Assert.Single(Read(pool));
+        Assert.Equal(pool.Core.Clock.Elapsed(record.Started, record.Ended), Assert.Single(pool.GetSnapshot().Workers).BusyTime);
+    }
+
+    [Fact]
     public async Task A_worker_that_read_the_clock_before_the_item_came_is_busy_from_then_on_only()
     {
         var clock = new LaggingClock();
@@ -227,6 +244,16 @@ public class RecordingTests
         protected override void Execute()
         {
         }
+    }
+
+    /// <summary>Goes on by a millisecond with each reading, as if a thread was held up before each.</summary>
+    private sealed class SteppingClock : TimeProvider
+    {
+        private long _now;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Interlocked.Add(ref _now, TimeSpan.TicksPerMillisecond);
     }
 
     /// <summary>Stands still, and is behind for the workers, as if each had been held up after it had read it.</summary>

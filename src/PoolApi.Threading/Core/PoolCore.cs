@@ -348,7 +348,7 @@ internal sealed class PoolCore : IItemOwner
         // the item is told its end; see Pins.
         if (_pins != 0) Stop.TellIfNothingLeft();
         if (outcome != WorkOutcome.Completed || now - item.StartedAt > (timed ? _long : _longUnmeasured) || (item.IsTimed && !worker.CarriesTinyItems))
-            worker.Recorder.Ended(item, mine ? outcome : null, item.StartedAt, now);
+            worker.Recorder.Ended(item, mine ? outcome : null, ledger.ItemSince, now);
         if (mine) _listeners.Ended(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
     }
 

@@ -129,7 +129,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     private void Loop()
     {
         ExecutionContext? clean = ExecutionContext.Capture();
-        long now = core.Clock.Now;
+        long now = Stamp();
         while (true)
         {
             switch (core.Next(this, now, out Assignment assignment))
@@ -161,7 +161,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     }
 
     /// <summary>
-    /// Reads the clock after a rest. Precisely, because the busy time begins here if there is work, and the coarse clock may be 20 ms behind.
+    /// Reads the clock at the beginning and after a rest. Precisely, because the busy time begins here if there is work, and the coarse clock may be 20 ms behind.
     /// </summary>
     private long Stamp()
     {

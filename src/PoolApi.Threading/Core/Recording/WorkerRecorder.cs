@@ -40,7 +40,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
     /// <summary>The worker has released a synchronous item.</summary>
     /// <param name="item">The item, which is not notified of its end yet.</param>
     /// <param name="outcome">The outcome; null if it had ended before.</param>
-    /// <param name="started">When it started.</param>
+    /// <param name="started">Since when the worker held it. The worker is busy from then on, also if it was held up before the item started.</param>
     /// <param name="now">When it ended.</param>
     public void Ended(PoolWorkItem item, WorkOutcome? outcome, long started, long now)
     {
