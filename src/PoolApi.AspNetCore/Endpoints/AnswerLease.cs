@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>What one answer has of the <see cref="AnswerBudget"/>. Of the request's own flow.</summary>
+/// <summary>The share of one response in the <see cref="AnswerBudget"/>. Used by the request's own flow only.</summary>
 public sealed class AnswerLease : IDisposable
 {
     private readonly AnswerBudget _budget;
@@ -11,11 +11,11 @@ public sealed class AnswerLease : IDisposable
 
     internal AnswerLease(AnswerBudget budget, long bytes) => (_budget, _bytes) = (budget, bytes);
 
-    /// <summary>How many bytes it has taken.</summary>
+    /// <summary>The bytes that it holds.</summary>
     public long Bytes => _bytes;
 
-    /// <summary>Takes more, or gives back what is too much, now that the answer's length is known.</summary>
-    /// <returns>Whether there was room; if not, nothing has changed.</returns>
+    /// <summary>Takes more bytes, or gives surplus ones back, when the length of the response is known.</summary>
+    /// <returns>Whether the budget had room. If not, nothing has changed.</returns>
     public bool TryResize(long bytes)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
@@ -27,8 +27,8 @@ public sealed class AnswerLease : IDisposable
     }
 
     /// <summary>
-    /// Writes the answer's body piece by piece, and gives its bytes back. A client that is too slow is cut off. The
-    /// request's own body, if it is still held, is given up before.
+    /// Writes the response's body in pieces and gives its bytes back. A client that is too slow is disconnected. The
+    /// request's own body is released first, if it is still held.
     /// </summary>
     public async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
     {
@@ -37,7 +37,7 @@ public sealed class AnswerLease : IDisposable
         using (this) await _budget.Pace(context).WriteAsync(body, context.RequestAborted);
     }
 
-    /// <summary>The same for an answer that writes itself.</summary>
+    /// <summary>The same for a response that writes itself.</summary>
     internal async Task SendAsync(HttpContext context, IResult answer)
     {
         context.Features.Get<IBufferedBodyFeature>()?.Release();

@@ -3,10 +3,10 @@ using System.Reflection;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>Whether what a handler returns may be awaited by the framework.</summary>
+/// <summary>Determines whether the framework may await the return value of a handler.</summary>
 internal static class Awaitable
 {
-    /// <summary><see langword="true"/> where it is not known: an <c>object</c> may be a task, an interface may be implemented by one.</summary>
+    /// <summary>Returns <see langword="true"/> if it is unknown: an <c>object</c> or an interface may be a task.</summary>
     [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "A GetAwaiter that was trimmed away is called by nobody.")]
     public static bool Is(Type type) =>
         type == typeof(object)

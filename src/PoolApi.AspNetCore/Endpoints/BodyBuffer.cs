@@ -6,8 +6,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>Reads a request's body into memory, within the limit for one body and the budget for all.</summary>
 /// <remarks>
-/// Plain arrays, not pooled ones: a worker that could not be joined may still read its body after the request is over, and
-/// must not find another request's bytes there.
+/// It uses plain arrays, not pooled ones: a worker that was not joined may still read its body after the request has ended, and
+/// must not find the bytes of another request there.
 /// </remarks>
 internal sealed class BodyBuffer : IBufferedBodyFeature
 {
@@ -32,39 +32,39 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
     }
 
     /// <summary>
-    /// The most bytes that the body may have: the smallest of the pool's limit, the endpoint's, the server's (which attributes and middleware
-    /// may have changed), and of the whole budget, since trying again would not make room for more.
+    /// The largest body in bytes: the smallest of the pool's limit, the endpoint's, the server's (which attributes and middleware
+    /// may have changed), and the whole budget, since a larger body would never fit.
     /// </summary>
     private static int Limit(HttpContext context, PoolContext pool, long? ownLimit)
     {
         long limit = Math.Min(Math.Min(pool.Options.MaxBodyBytes, pool.Bodies.Limit), ownLimit ?? long.MaxValue);
         long? server = context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize;
-        // Another server than Kestrel may leave the attribute to whoever reads the body.
+        // A server other than Kestrel may leave the attribute to the code that reads the body.
         long? attribute = context.GetEndpoint()?.Metadata.GetMetadata<IRequestSizeLimitMetadata>()?.MaxRequestBodySize;
         return (int)Math.Min(limit, Math.Min(server ?? limit, attribute ?? limit));
     }
 
-    /// <summary>Reads the body and puts it in the place of the request's own.</summary>
-    /// <returns>What is wrong with it, as an answer; <see langword="null"/> if all is well.</returns>
-    /// <exception cref="BadHttpRequestException">The server refused it: too slow, cut off, or malformed.</exception>
+    /// <summary>Reads the body and replaces the request's body with the buffer.</summary>
+    /// <returns>The refusal; <see langword="null"/> if the body was read.</returns>
+    /// <exception cref="BadHttpRequestException">The server refused the body: it was too slow, cut off, or malformed.</exception>
     /// <param name="context">The request.</param>
-    /// <param name="pool">Its pool, whose limit on a body holds, and whose budget is used.</param>
+    /// <param name="pool">The pool, with its limit on bodies and its budget.</param>
     /// <param name="ownLimit">The endpoint's limit, if it has one. The server's, which attributes and middleware may have changed,
     /// holds too.</param>
-    /// <param name="reservation">What the body takes of the budget.</param>
-    /// <param name="cancellation">Gives up.</param>
+    /// <param name="reservation">The body's share of the budget.</param>
+    /// <param name="cancellation">Cancels the reading.</param>
     public static async ValueTask<Rejection?> ReadAsync(
         HttpContext context, PoolContext pool, long? ownLimit, BodyReservation reservation, CancellationToken cancellation)
     {
         int limit = Limit(context, pool, ownLimit);
-        // The limit is kept here: the server counts the framing of chunks too, and cuts the connection before the client has read why.
-        // What a refused client goes on sending, the server reads away for some seconds only.
+        // The limit is enforced here: the server also counts the framing of chunks, and aborts the connection before the client has read the reason.
+        // The server discards what a refused client still sends, but only for some seconds.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server) server.MaxRequestBodySize = null;
         long? declared = context.Request.ContentLength;
         if (declared > limit) return Rejection.PayloadTooLarge(pool, limit);
 
-        // What does not fit now is refused before it is read. What can is reserved piece by piece, each before it is read: a client that
-        // announces much and sends little must not keep out those that do send.
+        // A body that does not fit now is refused before it is read. Otherwise each piece is reserved before it is read: a client that
+        // announces much and sends little must not take the budget from others.
         if (declared > pool.Bodies.Free) return Rejection.NoRoomForBody(pool);
         long end = declared ?? limit;
         int size = (int)Math.Min(FirstChunk, end);
@@ -77,7 +77,7 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
             {
                 if (length == end)
                 {
-                    // One byte more than is allowed must be seen to be refused. It is not kept, so it needs no room in the budget.
+                    // One byte over the limit must be read to refuse the body. It is not kept, so it needs no budget.
                     if (declared is null && await context.Request.Body.ReadAsync(new byte[1], cancellation) > 0) return Rejection.PayloadTooLarge(pool, limit);
                     break;
                 }

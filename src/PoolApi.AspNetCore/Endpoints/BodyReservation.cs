@@ -1,14 +1,14 @@
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// What one request's body takes of the budget, from before it is read until a worker starts on it or the request is over,
+/// The share of one request's body in the budget, from before it is read until a worker starts the request or the request ends,
 /// whichever comes first.
 /// </summary>
 internal sealed class BodyReservation(ByteBudget budget)
 {
     private long _bytes;
 
-    /// <summary>Takes more, unless the budget is spent. Called by the request's own thread of control only.</summary>
+    /// <summary>Takes more bytes, unless the budget is used up. Called by the request's own flow only.</summary>
     public bool TryGrow(long bytes)
     {
         if (!budget.TryTake(bytes)) return false;
@@ -16,7 +16,7 @@ internal sealed class BodyReservation(ByteBudget budget)
         return true;
     }
 
-    /// <summary>Gives everything back; the second time there is nothing left to give.</summary>
+    /// <summary>Gives all bytes back. A second call does nothing.</summary>
     public void Release()
     {
         long bytes = Interlocked.Exchange(ref _bytes, 0);

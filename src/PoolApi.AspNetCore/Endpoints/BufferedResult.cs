@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// The result of a handler that was executed on the pool: its status and headers stand in the response already, its body is here, to be
+/// A result that was executed on the pool: its status and headers are already in the response, and its body is here, to be
 /// written off the pool.
 /// </summary>
 internal sealed class BufferedResult : IResult
@@ -18,14 +18,14 @@ internal sealed class BufferedResult : IResult
 
     public long Length => _body.Length;
 
-    /// <summary>Executes what a minimal API's handler returned, as the framework would, but into memory. On the pool.</summary>
+    /// <summary>Executes the result of a minimal API's handler as the framework would, but into memory. Called on the pool.</summary>
     public static async ValueTask<object?> ExecuteAsync(HttpContext context, object? result)
     {
         if (result is null || ReferenceEquals(result, Results.Empty)) return result;
         return await ExecuteAsync(context, context => WriteAsync(context, result));
     }
 
-    /// <summary>The same for whatever writes a response by itself.</summary>
+    /// <summary>The same for code that writes a response itself.</summary>
     public static async ValueTask<object?> ExecuteAsync(HttpContext context, RequestDelegate write)
     {
         var body = new MemoryStream();

@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>Finds what a type implements of a generic interface. Slow: its callers remember the answer for each type.</summary>
+/// <summary>Finds the closed form of a generic interface that a type implements. Slow, so callers cache the result for each type.</summary>
 internal static class GenericInterface
 {
     /// <param name="type">The type.</param>

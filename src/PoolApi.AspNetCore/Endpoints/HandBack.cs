@@ -3,24 +3,24 @@ using System.Collections.Concurrent;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// Brings requests whose work has ended from the workers back to the .NET ThreadPool, where their answers are written: a worker never
-/// writes to a client's socket. One for a pool.
+/// Continues requests whose work has ended on the .NET ThreadPool, where their responses are written: a worker never
+/// writes to a client's socket. One for each pool. Thread-safe.
 /// </summary>
 /// <remarks>
-/// Many requests share one entry in the ThreadPool's queue. Whoever takes the entry queues it again before it goes on with a request,
-/// if more wait: so one slow continuation holds up no other.
+/// Many requests share one entry in the ThreadPool's queue. The thread that takes the entry queues it again before it continues a request,
+/// if more requests wait, so a slow continuation does not hold up others.
 /// <code>
 ///   Add: enqueue, then schedule      Execute: unschedule, then dequeue
 /// </code>
 /// Either Add sees that no entry is scheduled and schedules one, or the entry's thread sees the request. The queue may look empty while
-/// another Add is inside of it (dotnet/runtime#132736); that Add schedules an entry afterwards, whose thread sees both.
+/// another Add is in progress (dotnet/runtime#132736); that Add schedules an entry afterwards, whose thread sees both.
 /// </remarks>
 internal sealed class HandBack : IThreadPoolWorkItem
 {
     private readonly ConcurrentQueue<PoolRequest> _ended = new();
     private int _isScheduled;
 
-    /// <summary>The request goes on. On a worker, or on the thread that took its work out of the queue.</summary>
+    /// <summary>Adds a request to continue. Called on a worker, or on the thread that removed its work from the queue.</summary>
     public void Add(PoolRequest request)
     {
         _ended.Enqueue(request);

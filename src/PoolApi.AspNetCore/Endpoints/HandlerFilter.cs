@@ -7,8 +7,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// Where a request enters the pool that has come through MVC and not through endpoint filters: innermost in front of a controller's action
-/// that has the attribute, and of a page's handler. Passes on every other request, such as one that is on a pool already.
+/// The MVC filter by which a request enters the pool: innermost in front of a controller's action
+/// that has the attribute, and of a page's handler. It passes on every other request, such as one that is already on a pool.
 /// </summary>
 internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrderedFilter
 {
@@ -35,7 +35,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
 
     public async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
     {
-        // A page without a handler for this method has nothing to run.
+        // The page has no handler for this method.
         if (context.HandlerMethod is null)
         {
             await next();
@@ -52,8 +52,8 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
         else (executed.Result, executed.ExceptionHandled) = (answer, true);
     }
 
-    /// <summary>Runs the handler, and the filters behind this one, on the pool if the request is on its way there.</summary>
-    /// <returns>The answer that takes the place of the handler's own; <see langword="null"/>: the handler's own.</returns>
+    /// <summary>Runs the handler and the filters after this one on the pool, if the request enters the pool here.</summary>
+    /// <returns>The result that replaces the handler's own; <see langword="null"/>: the handler's own is used.</returns>
     private static async Task<IActionResult?> RunAsync(FilterContext context, Func<Task<(IActionResult? Result, ExceptionDispatchInfo? Fault)>> next)
     {
         if (PoolRequest.InFrontOfMvcHandler(context.HttpContext) is not { } request)
@@ -66,7 +66,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
             async _ =>
             {
                 var (result, fault) = await next();
-                // The pool is told of a failure, and so are the filters around this one.
+                // The pool counts the failure, and the filters around this one get the exception.
                 fault?.Throw();
                 return result;
             },
@@ -74,14 +74,14 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
         return answer is IResult own ? new PoolAnswer(own) : null;
     }
 
-    /// <summary>In an app without any pool nothing of this library runs at the start, and no endpoint leads to a pool.</summary>
+    /// <summary>Whether the app has no pool. Then no code of this library runs at the start, and no endpoint uses a pool.</summary>
     private static void ThrowIfNoPool(FilterContext context)
     {
         if (context.HttpContext.RequestServices.GetService<PoolContexts>() is null)
             PoolEndpoint.ThrowIfNoPool(context.HttpContext.RequestServices, pool: null, $"'{context.ActionDescriptor.DisplayName}'");
     }
 
-    /// <summary>A refusal of the pool, or what the action returned, executed there.</summary>
+    /// <summary>A refusal of the pool, or the action's result that was executed there.</summary>
     private sealed class PoolAnswer(IResult answer) : IActionResult
     {
         public Task ExecuteResultAsync(ActionContext context) => answer.ExecuteAsync(context.HttpContext);

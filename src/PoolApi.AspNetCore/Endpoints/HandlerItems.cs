@@ -4,7 +4,7 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// A request's work as the pool's queue has it, if the handler is synchronous: no state machine, and no context to come back to, so
+/// The work item of a request with a synchronous handler. It has no state machine and no synchronization context, so
 /// that a handler that blocks on asynchronous code does not wait for its own worker.
 /// </summary>
 internal sealed class SynchronousHandlerItem(PoolRequest request) : PoolWorkItem
@@ -20,7 +20,7 @@ internal sealed class SynchronousHandlerItem(PoolRequest request) : PoolWorkItem
     protected override void OnEnded(WorkOutcome outcome, Exception? exception) => request.HasEnded(outcome, exception);
 }
 
-/// <summary>The same for an asynchronous handler: what follows an <c>await</c> comes back to the pool.</summary>
+/// <summary>The work item of a request with an asynchronous handler: code after an <c>await</c> returns to the pool.</summary>
 internal sealed class AsynchronousHandlerItem(PoolRequest request) : AsyncPoolWorkItem
 {
     public override string Kind => request.Kind;

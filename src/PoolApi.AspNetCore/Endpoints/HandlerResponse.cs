@@ -7,19 +7,19 @@ using Microsoft.Extensions.DependencyInjection;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// The response as a handler sees it whose run time is limited: its own until its first byte. So the request can be answered while the
-/// handler still runs, and nothing that the handler does then reaches the client.
+/// The response of a handler whose run time is limited. It is separate from the server's until its first byte, so the request can be answered while the
+/// handler still runs, and later writes of the handler do not reach the client.
 /// </summary>
 /// <remarks>
 /// <code>
-///   Own ──the handler writes, or ends──► Passed: it is the server's, with what the handler set
+///   Own ──the handler writes, or ends──► Passed: the server's response, with what the handler has set
 ///    └──────── the limit is over ──────► Detached ──the problem is sent──► Answered
 /// </code>
-/// <para>A status or a header that a detached handler sets goes nowhere, and a body that it writes is refused with an
-/// <see cref="OperationCanceledException"/>. The flow that answers sees the server's response (<see cref="IsAnswering"/>), and so does
-/// everything that runs as that starts.</para>
+/// <para>A status or a header that a detached handler sets is discarded, and a body that it writes is refused with an
+/// <see cref="OperationCanceledException"/>. The flow that writes the problem sees the server's response (<see cref="IsAnswering"/>), and so do
+/// the callbacks that run as the response starts.</para>
 /// <para>The server uses a connection's context again for its next request. So the request stays open until the handler has returned,
-/// its answer being complete: see <see cref="PoolRequest"/>.</para>
+/// although its response is complete: see <see cref="PoolRequest"/>.</para>
 /// </remarks>
 #pragma warning disable CA1001 // its stream has nothing to dispose of
 internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyFeature
@@ -29,7 +29,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
 
     private readonly IHttpResponseFeature _server;
     private readonly IHttpResponseBodyFeature _serverBody;
-    private readonly Lock _lock = new(); // of the step out of Own
+    private readonly Lock _lock = new(); // guards the transition from Own
     private readonly GuardedStream _stream; // the handler's
     private volatile State _state;
     private PipeWriter? _writer;
@@ -60,52 +60,52 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
 
     private bool IsServers => _state == State.Passed || IsAnswering;
 
-    /// <summary>Before the handler runs: from here on the context shows this.</summary>
+    /// <summary>Replaces the context's response with this one, before the handler runs.</summary>
     public static HandlerResponse Attach(HttpContext context)
     {
         IFeatureCollection features = context.Features;
         var response = new HandlerResponse(features.GetRequiredFeature<IHttpResponseFeature>(), features.GetRequiredFeature<IHttpResponseBodyFeature>());
-        _ = context.RequestServices; // made when first asked for, which is not safe from two flows
+        _ = context.RequestServices; // created at the first read, which is not safe from two flows
         features.Set<IHttpResponseFeature>(response);
         features.Set<IHttpResponseBodyFeature>(response);
         HandlerUpgrades.Attach(features, response.Pass);
         return response;
     }
 
-    /// <summary>The handler has ended, or never ran: the context shows the server's response again, with what the handler set.</summary>
+    /// <summary>Restores the server's response, with what the handler has set, when the handler has ended or did not run.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="isWhole">Whether what the handler has written and not flushed is part of its answer.</param>
+    /// <param name="isWhole">Whether bytes that the handler has written and not flushed belong to its response.</param>
     public async ValueTask PassAsync(HttpContext context, bool isWhole)
     {
         if (isWhole && _writer is { UnflushedBytes: > 0 }) await _writer.FlushAsync();
         Pass();
-        // What the handler has put in their place stays there, and leads through here.
+        // Features that the handler has replaced stay, and write through this object.
         if (ReferenceEquals(context.Features.Get<IHttpResponseFeature>(), this)) context.Features.Set(_server);
         if (ReferenceEquals(context.Features.Get<IHttpResponseBodyFeature>(), this)) context.Features.Set(_serverBody);
     }
 
-    /// <summary>From here on nothing that the handler does reaches the client.</summary>
-    /// <returns>False: the handler has begun with its answer.</returns>
+    /// <summary>Detaches the handler, so that its later writes do not reach the client.</summary>
+    /// <returns><see langword="false"/> if the handler has begun its response.</returns>
     public bool TryDetach()
     {
         lock (_lock)
         {
-            // Past this object a response begins too: an endpoint filter before the handler's may have done it.
+            // A response may also begin outside this object: an endpoint filter before the handler's may have begun it.
             if (_state != State.Own || _server.HasStarted) return false;
             _state = State.Detached;
             return true;
         }
     }
 
-    /// <summary>Sends an answer in the handler's place, the whole of it.</summary>
-    /// <param name="context">The request, which the handler has.</param>
-    /// <param name="write">Writes the answer, to a context that has the server's response, whatever the handler has put in its place.</param>
+    /// <summary>Sends a complete response in place of the handler's.</summary>
+    /// <param name="context">The request, which the handler still uses.</param>
+    /// <param name="write">Writes the response to a context with the server's response, also if the handler has replaced it.</param>
     public async Task AnswerAsync(HttpContext context, Func<HttpContext, Task> write)
     {
         var features = new FeatureCollection(context.Features);
         features.Set(_server);
         features.Set(_serverBody);
-        // Not the handler's own, which it uses meanwhile.
+        // Not the handler's context, which it still uses.
         await using AsyncServiceScope scope = context.RequestServices.GetRequiredService<IServiceScopeFactory>().CreateAsyncScope();
         features.Set<IServiceProvidersFeature>(new ServiceProvidersFeature { RequestServices = scope.ServiceProvider });
         features.Set<IItemsFeature>(new ItemsFeature());
@@ -174,7 +174,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     PipeWriter IHttpResponseBodyFeature.Writer =>
         IsAnswering ? _serverBody.Writer : _writer ??= PipeWriter.Create(new GuardedStream(this, isWriters: true), new StreamPipeWriterOptions(leaveOpen: true));
 
-    /// <summary>Whether the handler has written by its writer what was not sent yet. It comes before what the handler sends by another way.</summary>
+    /// <summary>Whether the handler's writer has unsent bytes. They come before bytes that the handler sends in another way.</summary>
     private bool HasUnflushed => _writer is { UnflushedBytes: > 0 } && !IsAnswering;
 
     void IHttpResponseBodyFeature.DisableBuffering()
@@ -216,8 +216,8 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         return copy;
     }
 
-    /// <summary>What the handler has set becomes the server's.</summary>
-    /// <exception cref="OperationCanceledException">The request was answered in the handler's place.</exception>
+    /// <summary>Copies what the handler has set to the server's response.</summary>
+    /// <exception cref="OperationCanceledException">The request was already answered in place of the handler.</exception>
     private void Pass()
     {
         if (IsServers) return;
@@ -241,14 +241,14 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         if (IsDetached && !IsAnswering) throw new OperationCanceledException("The handler ran for longer than it may: the request has been answered.");
     }
 
-    /// <summary>The handler's way to the server's body: the stream that it sees, or the one that its writer writes to.</summary>
+    /// <summary>The handler's stream to the server's body: the stream that it sees, or the one that its writer uses.</summary>
     private sealed class GuardedStream(HandlerResponse response, bool isWriters) : WriteOnlyStream
     {
         private bool WaitsForWriter => !isWriters && response.HasUnflushed;
 
         public override void Flush()
         {
-            // A writer cannot be flushed without awaiting. What it holds is sent by the next asynchronous step, and at the latest at the end.
+            // A writer cannot be flushed synchronously. The next asynchronous step sends its bytes, at the latest at the end.
             if (!WaitsForWriter) Servers().Flush();
         }
 

@@ -5,14 +5,14 @@ using Microsoft.AspNetCore.Http.Features;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// The ways in which a handler whose run time is limited leaves HTTP: an upgrade, an extended CONNECT, a WebSocket. Each begins the response,
-/// with the headers that the handler has set, so that those have to be the server's before.
+/// Wraps the features by which a handler whose run time is limited may leave HTTP: an upgrade, an extended CONNECT, a WebSocket. Each begins the response
+/// with the headers that the handler has set, so they must be copied to the server's response first.
 /// </summary>
 internal static class HandlerUpgrades
 {
-    /// <summary>From here on each of them, where there is one, passes the response on first.</summary>
+    /// <summary>Wraps the features that the request has.</summary>
     /// <param name="features">The request's features.</param>
-    /// <param name="pass">Passes the response on, or throws an <see cref="OperationCanceledException"/> if the limit is over.</param>
+    /// <param name="pass">Copies the response to the server's, or throws an <see cref="OperationCanceledException"/> if the limit is over.</param>
     public static void Attach(IFeatureCollection features, Action pass)
     {
         if (features.Get<IHttpUpgradeFeature>() is { } upgrade) features.Set<IHttpUpgradeFeature>(new Upgrade(upgrade, pass));

@@ -3,26 +3,26 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// Work that has been accepted before it becomes a request, such as a job: how it goes into the pool, and what becomes of it.
-/// Among the features of what is given to <see cref="StoredRequestDelegates.Run"/>.
+/// Describes work that was accepted before it became a request, such as a job: its priority in the pool, and callbacks for its progress.
+/// A feature of the contexts that are passed to <see cref="StoredRequestDelegates.Run"/>.
 /// </summary>
 public interface IAcceptedWorkFeature
 {
-    /// <summary>How soon it is taken, among what waits in the pool.</summary>
+    /// <summary>The priority of the work in the pool's queue.</summary>
     WorkPriority Priority { get; }
 
-    /// <summary>A worker has taken it. Called once, on the worker; must be quick.</summary>
+    /// <summary>A worker has taken the work. Called once, on the worker. Must return soon.</summary>
     void Started();
 
     /// <summary>
-    /// It has ended, run or not. Not called if the pool did not take it: then there is only an answer, 503. Called a second time, with
-    /// <see cref="WorkOutcome.Cancelled"/>, if the work has completed but its streamed answer was cut off: then there is no result.
+    /// The work has ended, whether it ran or not. Not called if the pool refused it: then there is only a response, 503. Called a second time, with
+    /// <see cref="WorkOutcome.Cancelled"/>, if the work has completed but its streamed response was cut off: then there is no result.
     /// </summary>
-    /// <param name="outcome">How it ended.</param>
+    /// <param name="outcome">The outcome.</param>
     void Ended(WorkOutcome outcome);
 
     /// <summary>
-    /// It ends as <see cref="WorkOutcome.TimedOut"/> or <see cref="WorkOutcome.Abandoned"/>, and its code still runs: the request, its body and its services are that code's until
+    /// The work ends as <see cref="WorkOutcome.TimedOut"/> or <see cref="WorkOutcome.Abandoned"/>, and its code still runs: the code uses the request, its body and its services until
     /// it has returned. Called before <see cref="Ended"/>.
     /// </summary>
     /// <param name="code">Completes when the code has returned. Never fails.</param>

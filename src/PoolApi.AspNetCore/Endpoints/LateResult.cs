@@ -8,11 +8,11 @@ using Microsoft.Extensions.Logging;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>What a handler returned when its request had been answered without it: nobody writes it, so what it holds is given back here.</summary>
-/// <remarks>The result itself, and the file of a file result, which its writing would have closed. Not the value of a result: the app may have others of it.</remarks>
+/// <summary>Disposes of the result of a handler whose request was already answered without it, since no code writes that result.</summary>
+/// <remarks>It disposes of the result itself, and of the stream of a file result, which writing would have closed. It does not dispose of a result's value, which the app may share.</remarks>
 internal static partial class LateResult
 {
-    /// <summary>Disposes of it, if it can be disposed of. Never fails: what a result throws is logged.</summary>
+    /// <summary>Disposes of the result, if it is disposable. Never fails: exceptions are logged.</summary>
     [SuppressMessage("Reliability", "CA2012", Justification = "Awaited once, by the switch.")]
     public static async ValueTask DisposeAsync(object? result, HttpContext context)
     {

@@ -8,14 +8,14 @@ using Microsoft.AspNetCore.Mvc.Infrastructure;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// Results that do their work as they are enumerated: iterators and queries. They are enumerated on the worker, before it is released;
-/// otherwise the work would run on the .NET ThreadPool, as the answer is written.
+/// Lazy results, which do their work as they are enumerated: iterators and queries. They are enumerated on the worker before it is released;
+/// otherwise the work would run on the .NET ThreadPool while the response is written.
 /// </summary>
 internal static class LazyResult
 {
     private static readonly ConcurrentDictionary<Type, bool> Known = new();
 
-    /// <summary>Whether a handler's result is one, or has one as its value.</summary>
+    /// <summary>Whether a handler's result is lazy or has a lazy value.</summary>
     public static bool IsLazy([NotNullWhen(true)] object? result) => result switch
     {
         null or string => false,
@@ -29,15 +29,15 @@ internal static class LazyResult
         _ => IsSequence(result),
     };
 
-    /// <summary>Enumerates it, on the worker.</summary>
-    /// <returns>A result with the same outcome that has no work left.</returns>
+    /// <summary>Enumerates the result, on the worker.</summary>
+    /// <returns>An equal result that is not lazy.</returns>
     public static ValueTask<object?> ExecuteAsync(HttpContext context, object result, bool isAction)
     {
         switch (result)
         {
             case IConvertToActionResult convertible:
                 return ExecuteAsync(context, convertible.Convert(), isAction);
-            // Formatters and filters of MVC want the value itself.
+            // Formatters and filters of MVC need the value itself.
             case ObjectResult action:
                 action.Value = ToList((IEnumerable)action.Value!);
                 action.DeclaredType = null;
@@ -57,11 +57,11 @@ internal static class LazyResult
     private static bool IsSequence(object? value) =>
         value is IEnumerable and not (string or ICollection) && Known.GetOrAdd(value.GetType(), static type => !IsCollection(type));
 
-    /// <summary>A collection has its elements already. One whose interface was trimmed away is buffered in vain, and nothing else changes.</summary>
+    /// <summary>Whether a sequence is lazy. A collection is not. A collection whose interface was trimmed away is buffered needlessly.</summary>
     private static bool IsCollection(Type type) =>
         GenericInterface.Find(type, typeof(ICollection<>)) is not null || GenericInterface.Find(type, typeof(IReadOnlyCollection<>)) is not null;
 
-    /// <summary>A list of the sequence's own element type, since formatters go by it.</summary>
+    /// <summary>Creates a list of the sequence's own element type, because formatters use it.</summary>
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "MVC only, which needs reflection itself.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "MVC only, which needs dynamic code itself.")]
     private static IList ToList(IEnumerable sequence)

@@ -3,11 +3,11 @@ using PoolApi.AspNetCore.Shutdown;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// An answer that takes its time after the handler has ended. It is in flight for the stop; a stream's token is cancelled when the stop
-/// has missed its deadline. Of the request's own flow.
+/// A response that is written for long after the handler has ended. It counts as in flight for the stop. A stream's token is cancelled when the stop
+/// has missed its deadline. Used by the request's own flow only.
 /// </summary>
 /// <remarks>
-/// An answer of many bytes is not cancelled: it ends as its client reads, at a minimum pace, and the server's own stop cuts it off.
+/// A response of many bytes is not cancelled: its client reads it at a minimum rate, and the server's own stop aborts it.
 /// </remarks>
 internal sealed class LongAnswer : IThreadPoolWorkItem
 {
@@ -16,13 +16,13 @@ internal sealed class LongAnswer : IThreadPoolWorkItem
     private readonly CancellationTokenRegistration _overdue;
 
     /// <param name="shutdown">The stop.</param>
-    /// <param name="isStream">Whether the app writes it, piece by piece.</param>
+    /// <param name="isStream">Whether the app writes it piece by piece.</param>
     /// <param name="cancel">Cancels the stream's token.</param>
     public LongAnswer(ShutdownCoordinator shutdown, bool isStream, Action cancel)
     {
         (_shutdown, _cancel, IsStream) = (shutdown, cancel, isStream);
         shutdown.Answers.Begin();
-        // Each on a thread of its own: code of the app runs in it, and one that blocks must hold up neither the stop nor the others.
+        // Each on a thread of its own, because code of the app runs in it and may block: it must hold up neither the stop nor the others.
         if (isStream) _overdue = shutdown.Overdue.UnsafeRegister(static answer => ThreadPool.UnsafeQueueUserWorkItem((LongAnswer)answer!, preferLocal: false), this);
     }
 
@@ -33,7 +33,7 @@ internal sealed class LongAnswer : IThreadPoolWorkItem
 
     void IThreadPoolWorkItem.Execute() => _cancel();
 
-    /// <summary>It is written, or cut off. Once.</summary>
+    /// <summary>The response is written or cut off. Called once.</summary>
     public void End()
     {
         _overdue.Unregister();

@@ -3,26 +3,26 @@ using Microsoft.AspNetCore.OutputCaching;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>Marks a response that no cache may keep, whatever filters, attributes and middleware say of the answer that it replaces.</summary>
+/// <summary>Marks a response as not cacheable, whatever filters, attributes and middleware have set for the response that it replaces.</summary>
 internal sealed class NotStored
 {
-    // Those that a cache obeys, or with which a client asks again whether its copy is still good.
+    // The headers that control caches or validate a client's copy.
     private static readonly string[] CacheHeaders = ["ETag", "Expires", "Last-Modified", "CDN-Cache-Control", "Surrogate-Control"];
 
     private static readonly NotStored Mark = new();
 
-    /// <summary>Replaces the headers, and tells the app's own output cache.</summary>
+    /// <summary>Replaces the headers, and disables the app's output cache for this response.</summary>
     public static void Set(HttpContext context)
     {
         context.Features.Set(Mark);
         SetHeaders(context.Response);
-        // Filters may have described another body than the one that comes.
+        // Filters may have set headers for another body.
         context.Response.ContentLength = null;
         context.Response.ContentType = null;
         if (context.Features.Get<IOutputCacheFeature>() is { } cache) cache.Context.AllowCacheStorage = false;
     }
 
-    /// <summary>As the response starts, after all middleware that sets headers then: the last word.</summary>
+    /// <summary>Replaces the headers when the response starts, after all middleware that sets headers then.</summary>
     public static void Confirm(HttpContext context)
     {
         if (context.Response.StatusCode >= StatusCodes.Status400BadRequest && context.Features.Get<NotStored>() is not null) SetHeaders(context.Response);

@@ -3,16 +3,16 @@ using Microsoft.AspNetCore.Http;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// A response's body that is written in pieces. The client must take each piece in time, and all of them at an average rate; otherwise its
-/// connection is cut.
+/// The body of a response that is written in pieces. The client must read each piece in time, and all of them at an average rate. Otherwise its
+/// connection is aborted.
 /// </summary>
 /// <remarks>
-/// <para>The answer stays in memory until its last byte is taken. The time for one piece alone lets a client that takes each piece just in
-/// time hold it for hours. So the piece that ends at byte n must be taken within <c>stall + n / rate</c> of the start.</para>
+/// <para>The response stays in memory until its last byte is read. A limit for each piece alone lets a client that reads each piece just in
+/// time hold it for hours. So the piece that ends at byte n must be read within <c>stall + n / rate</c> of the start.</para>
 /// <para>
 /// The server's own <c>MinResponseDataRate</c> does not do that. It gives a write the time that all of its bytes take at 240 bytes a second,
-/// which is more than a day for 24 MiB; and one large write is copied into the server's buffers at once, so that the answer is held twice.
-/// A piece fits into the buffer of a connection, and ends when most of what was before it has been taken.</para>
+/// which is more than a day for 24 MiB. One large write is also copied into the server's buffers at once, so the response is held twice.
+/// A piece fits into the buffer of a connection, and its write ends when most of the bytes before it were read.</para>
 /// </remarks>
 /// <param name="inner">The server's own stream.</param>
 /// <param name="context">The request, which is aborted if its client is too slow.</param>
@@ -43,7 +43,7 @@ internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan st
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // It has left, or reads too slowly: nobody is there to be told.
+            // The client has disconnected or reads too slowly, so there is no client for an error.
             context.Abort();
         }
     }
@@ -57,7 +57,7 @@ internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan st
 
     public override void Write(byte[] buffer, int offset, int count) => inner.Write(buffer, offset, count);
 
-    /// <summary>How long the next piece may take: 0 if the time is over.</summary>
+    /// <summary>The time that the next piece may take; 0 if it is over.</summary>
     private TimeSpan TimeFor(int count)
     {
         TimeSpan left = stall + TimeSpan.FromSeconds((_sent + count) / minimumRate) - time.GetElapsedTime(_start);

@@ -17,12 +17,12 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// One endpoint that runs on a pool: what its author said of it, and what is known of it once it is built. In the endpoint's metadata;
+/// One endpoint that runs on a pool: the options that its author has set, and what is known when it is built. In the endpoint's metadata;
 /// resolved against the app's services at the first request.
 /// </summary>
 /// <remarks>
 /// <code>
-///   conventions: Configure, RunOff (the last says)  ──►  Build: the delegates  ──►  requests
+///   conventions: Configure, RunOff (the last call wins)  ──►  Build: the delegates  ──►  requests
 /// </code>
 /// </remarks>
 internal sealed class PoolEndpoint
@@ -44,7 +44,7 @@ internal sealed class PoolEndpoint
 
     public RunOnPoolOptions Options { get; } = new();
 
-    /// <summary>Whether the endpoint was taken off the pool again, as one of a group.</summary>
+    /// <summary>Whether <c>RunOffPool</c> applies to the endpoint.</summary>
     public bool IsOff { get; private set; }
 
     public string Kind { get; private set; } = "work";
@@ -54,10 +54,10 @@ internal sealed class PoolEndpoint
     /// <summary>Whether an endpoint filter of this library stands in front of its handler.</summary>
     public bool HasEndpointFilter { get; set; }
 
-    /// <summary>As messages call it.</summary>
+    /// <summary>The endpoint's name in messages.</summary>
     private string? Name { get; set; }
 
-    /// <summary>The endpoint's own delegate: binds, comes back by the filter, writes; or, without a handler, all of it.</summary>
+    /// <summary>The endpoint's own delegate: binds, calls the filter, writes; or, without a handler, the whole endpoint.</summary>
     public RequestDelegate Handler { get; private set; } = null!;
 
     /// <summary>Whether a filter stands in front of a handler, so that only the handler runs on the pool.</summary>
@@ -69,19 +69,19 @@ internal sealed class PoolEndpoint
     /// <summary>Whether the handler is a controller's action or a page's handler.</summary>
     public bool IsAction { get; private set; }
 
-    /// <summary>Whether the handler returns no task, and nothing asynchronous stands between it and the pool.</summary>
+    /// <summary>Whether the handler returns no task and no asynchronous filter is between it and the pool.</summary>
     public bool IsSynchronous { get; private set; }
 
     /// <summary>
-    /// Whether no endpoint filter stands around this library's, and the answer is no sequence that the framework writes as it comes. Then
-    /// nothing is left to do for the request once its work has ended, but for answers that are found to be long.
+    /// Whether no endpoint filter is around this library's, and the result is no sequence that the framework writes as it comes. Then
+    /// nothing is left to do for the request when its work has ended, except for long responses.
     /// </summary>
     public bool HandsOn { get; private set; }
 
-    /// <summary>Those that may serve another request; <see langword="null"/>: its work may go on after its end, so each is used once.</summary>
+    /// <summary>The cache of reusable requests; <see langword="null"/>: work may go on after its end, so each object is used once.</summary>
     public ObjectPool<PoolRequest>? Requests => _services.Value.Requests;
 
-    /// <summary>What each request says to the pool.</summary>
+    /// <summary>The options of each request's work item.</summary>
     public WorkOptions Submission { get; private set; }
 
     public PoolContext Pool => _services.Value.Pool;
@@ -90,20 +90,20 @@ internal sealed class PoolEndpoint
 
     public ShutdownCoordinator Shutdown => _services.Value.Shutdown;
 
-    /// <summary>What the endpoint has learned of its clients; <see langword="null"/>: it is switched off.</summary>
+    /// <summary>The endpoint's overload control; <see langword="null"/> if it is switched off.</summary>
     public OverloadControl? Overload => _services.Value.Overload;
 
-    /// <summary>How long its requests may wait, or infinite.</summary>
+    /// <summary>The longest time that its requests may be queued, or infinite.</summary>
     public TimeSpan MaxQueueTime => Shorter(Options.MaxQueueTime, Pool.MaxQueueTime);
 
-    /// <summary>How long the work of its requests may run, or infinite.</summary>
+    /// <summary>The longest time that the work of its requests may run, or infinite.</summary>
     public TimeSpan MaxRunTime => MaxRunTimeIn(Pool);
 
     private TimeSpan MaxRunTimeIn(PoolContext pool) => Shorter(Options.MaxRunTime, pool.MaxRunTime);
 
     public bool LimitsRunTime => _services.Value.LimitsRunTime;
 
-    /// <summary>The author names a pool, or nothing but options; the last to name one wins.</summary>
+    /// <summary>Applies a call of <c>RunOnPool</c>. The last call that names a pool wins; options add up.</summary>
     public void Configure(string? pool, Action<RunOnPoolOptions>? configure)
     {
         PoolName = pool ?? PoolName;
@@ -111,13 +111,13 @@ internal sealed class PoolEndpoint
         configure?.Invoke(Options);
     }
 
-    /// <summary>An attribute names the pool.</summary>
+    /// <summary>Sets the pool that an attribute names.</summary>
     public void Configure(string pool) => PoolName = pool;
 
     public void RunOff() => IsOff = true;
 
     /// <summary>
-    /// The filter in front of the handler: there the request enters the pool. Innermost, unless others were added after it; outermost, unless
+    /// Builds the filter in front of the handler, by which the request enters the pool. It is innermost unless others were added after it, and outermost unless
     /// others were added before it.
     /// </summary>
     public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, bool isOutermost, MethodInfo method)
@@ -133,7 +133,7 @@ internal sealed class PoolEndpoint
                 ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
             if (!request.IsAtHandlerOf(this)) return next(invocation);
             // Behind filters, the framework does not call a minimal API's handler if the response has an error's status: binding has failed,
-            // and there is no reason to queue for that. (A controller's action is called, whatever the status is.)
+            // so the request is not queued. (A controller's action is called with any status.)
             int status = context.Response.StatusCode;
             if (IsAction || status < StatusCodes.Status400BadRequest) return RunOrStoreAsync(request, next, invocation);
             return request.StatusBefore == status && !IsOfBinding(status) ? RunOrStoreAsync(request, WithoutStatus(next), invocation) : next(invocation);
@@ -158,11 +158,11 @@ internal sealed class PoolEndpoint
         return result;
     };
 
-    /// <summary>The last of the conventions: the endpoint is built, unless it was taken off the pool.</summary>
+    /// <summary>The last convention: builds the endpoint, unless <c>RunOffPool</c> applies to it.</summary>
     /// <exception cref="InvalidOperationException">It cannot run on a pool, or there is none.</exception>
     public static void Complete(EndpointBuilder endpoint)
     {
-        // Said twice, the convention runs twice: the first time is enough.
+        // The convention runs once for each call of RunOnPool. The first time is enough.
         if (Find(endpoint) is not { IsOff: false, _isComplete: false } poolEndpoint) return;
         poolEndpoint._isComplete = true;
         poolEndpoint.ApplyAttributes(endpoint);
@@ -175,10 +175,10 @@ internal sealed class PoolEndpoint
         poolEndpoint.PutIntake(endpoint, stored);
     }
 
-    /// <summary>What conventions have said of an endpoint so far.</summary>
+    /// <summary>Finds the state that conventions have set for an endpoint so far.</summary>
     public static PoolEndpoint? Find(EndpointBuilder endpoint) => endpoint.Metadata.OfType<PoolEndpoint>().FirstOrDefault();
 
-    /// <summary>The rest of a pipeline, for requests under a path.</summary>
+    /// <summary>Creates the endpoint for a branch of the pipeline under a path.</summary>
     /// <exception cref="InvalidOperationException">There is no such pool.</exception>
     public static PoolEndpoint ForBranch(
         IServiceProvider services, string path, string? pool, Action<RunOnPoolOptions>? configure, RequestDelegate rest)
@@ -188,22 +188,22 @@ internal sealed class PoolEndpoint
         branch.Name = $"UseFixedThreadPool(\"{path}\")";
         branch.Attach(services, action: null, route: path);
         branch.Handler = rest;
-        // The pools are made before the pipeline is.
+        // The pools are created before the pipeline.
         branch.Pool.Admission.DeclareLabels(branch.Kind);
         return branch;
     }
 
-    /// <summary>Attributes count more than conventions, an action's more than its controller's.</summary>
+    /// <summary>Applies the attributes. They take precedence over conventions, and an action's over its controller's.</summary>
     /// <exception cref="InvalidOperationException">An option of an attribute is out of its range.</exception>
     public void ApplyAttributes(EndpointBuilder endpoint)
     {
         foreach (RunOnPoolAttribute attribute in endpoint.Metadata.OfType<RunOnPoolAttribute>()) attribute.Apply(this, endpoint.DisplayName);
     }
 
-    /// <summary>The limit that holds, of the endpoint's own and the pool's, which may be infinite.</summary>
+    /// <summary>The shorter of the endpoint's limit and the pool's, which may be infinite.</summary>
     private static TimeSpan Shorter(TimeSpan? own, TimeSpan pool) => own is { } limit && (limit < pool || pool == Timeout.InfiniteTimeSpan) ? limit : pool;
 
-    /// <summary>The endpoint is complete: its delegate is replaced by the way through the stages.</summary>
+    /// <summary>Replaces the delegate of the complete endpoint with the one that runs the stages.</summary>
     /// <exception cref="InvalidOperationException">It cannot run on a pool, or there is none.</exception>
     private void Build(EndpointBuilder endpoint)
     {
@@ -214,7 +214,7 @@ internal sealed class PoolEndpoint
         Handler = endpoint.RequestDelegate
             ?? throw new InvalidOperationException($"RunOnPool needs an endpoint with a handler; '{Name}' has none.");
         IsAction = action is ControllerActionDescriptor or CompiledPageActionDescriptor;
-        // MVC executes the result behind all of its filters: where that is to be on the pool too, so is all of MVC.
+        // MVC executes the result after all of its filters. If that must run on the pool, all of MVC runs there.
         bool isWhole = IsAction && Options.ExecuteResult;
         HasMvcFilter = !isWhole && IsAction && !HasEndpointFilter;
         HasHandler = !isWhole && (HasMvcFilter || HasEndpointFilter);
@@ -224,7 +224,7 @@ internal sealed class PoolEndpoint
         endpoint.RequestDelegate = context => PoolRequest.ServeAsync(this, context);
     }
 
-    /// <summary>What is the same for all: the pool, the words for the work, and what each request says to the pool.</summary>
+    /// <summary>Sets what all forms have: the pool, the kind, and the options of the work items.</summary>
     private void Attach(IServiceProvider services, ActionDescriptor? action, string? route)
     {
         _app = services;
@@ -234,8 +234,8 @@ internal sealed class PoolEndpoint
         Submission = new WorkOptions(priority: Options.Priority, maxQueueTime: Options.MaxQueueTime, maxRunTime: Options.MaxRunTime);
     }
 
-    /// <summary>The filter stands in front of the handler. An attribute is that filter already.</summary>
-    /// <returns>Whether no handler is asynchronous, nor anything between the filter and it.</returns>
+    /// <summary>Adds the filter in front of the handler. The attribute itself already is that filter.</summary>
+    /// <returns>Whether no handler and no filter between this filter and it is asynchronous.</returns>
     private static bool PutFilter(ActionDescriptor action)
     {
         if (!action.FilterDescriptors.Any(static f => f.Filter is HandlerFilter or RunOnPoolAttribute))
@@ -249,14 +249,14 @@ internal sealed class PoolEndpoint
         };
     }
 
-    /// <summary>A minimal API's handler or a controller's action: something that endpoint filters stand in front of.</summary>
+    /// <summary>Whether endpoint filters apply to the endpoint: a minimal API's handler or a controller's action.</summary>
     public static bool CanFilter(EndpointBuilder endpoint) =>
         endpoint.Metadata.Any(static m => m is MethodInfo or ControllerActionDescriptor);
 
     public static MethodInfo MethodOf(EndpointBuilder endpoint) =>
         endpoint.Metadata.OfType<ControllerActionDescriptor>().LastOrDefault()?.MethodInfo ?? endpoint.Metadata.OfType<MethodInfo>().Last();
 
-    /// <summary>Whoever may keep the endpoint's requests sees them first.</summary>
+    /// <summary>Puts the intake, which may store requests, in front of the endpoint.</summary>
     private void PutIntake(EndpointBuilder endpoint, StoredRequestDelegates stored)
     {
         if (endpoint.Metadata.OfType<IRequestIntake>().LastOrDefault() is not { } intake) return;
@@ -266,10 +266,10 @@ internal sealed class PoolEndpoint
         endpoint.RequestDelegate = context => intake.TryTake(context, stored) ?? serve(context);
     }
 
-    /// <summary>Asks for the registration, not for the pool, which is made when the host starts, after the settings were found right.</summary>
-    /// <param name="services">The app's.</param>
+    /// <summary>Checks that a pool is registered. It does not resolve the pool, which is created when the host starts, after the settings are validated.</summary>
+    /// <param name="services">The app's services.</param>
     /// <param name="pool">The pool's name; <see langword="null"/>: the first that was added.</param>
-    /// <param name="subject">What is to run there.</param>
+    /// <param name="subject">What runs there, for the message.</param>
     /// <exception cref="InvalidOperationException">There is no such pool.</exception>
     public static void ThrowIfNoPool(IServiceProvider services, string? pool, string subject)
     {
@@ -280,7 +280,7 @@ internal sealed class PoolEndpoint
             + $"call services.AddFixedThreadPool({(pool is null ? "" : $"\"{pool}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
     }
 
-    /// <summary><c>/v1/diagnostics/sleep</c> is of the kind <c>diagnostics/sleep</c>; a conventional route says nothing, its action does.</summary>
+    /// <summary>Derives the kind from the route: <c>/v1/diagnostics/sleep</c> becomes <c>diagnostics/sleep</c>. A conventional route uses controller and action.</summary>
     private static string KindOf(ActionDescriptor? action, string? route)
     {
         if (action is ControllerActionDescriptor { AttributeRouteInfo: null } conventional)
@@ -292,7 +292,7 @@ internal sealed class PoolEndpoint
         return kind.Length == 0 ? "work" : kind;
     }
 
-    /// <summary>The statuses of the problems that the pool may answer in the place of an endpoint with these attributes.</summary>
+    /// <summary>The statuses of the problems that the pool may answer in place of an endpoint with these attributes.</summary>
     /// <exception cref="InvalidOperationException">An option of an attribute is out of its range.</exception>
     public static IEnumerable<int> ProblemsOf(IEnumerable<object> metadata, string? name, IServiceProvider services)
     {
@@ -312,7 +312,7 @@ internal sealed class PoolEndpoint
         if (Options.MaxRunTime is not null || (pool is not null && pool.MaxRunTime != Timeout.InfiniteTimeSpan)) yield return StatusCodes.Status504GatewayTimeout;
     }
 
-    /// <summary>Asks the settings, not the pool, which is made when the host starts.</summary>
+    /// <summary>Reads the settings and not the pool, which is created when the host starts.</summary>
     private static PoolOptions? OptionsOf(IServiceProvider services, string? pool)
     {
         pool ??= services.GetServices<PoolRegistration>().FirstOrDefault()?.Name;

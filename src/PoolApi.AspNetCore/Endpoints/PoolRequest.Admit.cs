@@ -4,19 +4,19 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <content>Stage 1, admit: what can refuse the request has its say before anything of it is read.</content>
+/// <content>Stage 1, admit: decides before the body is read whether to refuse the request.</content>
 internal sealed partial class PoolRequest
 {
     /// <summary>Takes a request through all stages.</summary>
     public static Task ServeAsync(PoolEndpoint endpoint, HttpContext context) =>
         context.Features.Get<PoolRequest>() is { IsInPool: true }
-            ? endpoint.Handler(context) // all of the pipeline runs on a pool already
+            ? endpoint.Handler(context) // the pipeline already runs on a pool
             : AdmitAsync(endpoint, context, needsRoom: true);
 
-    /// <summary>The same for a request that is stored, and run later: it needs no room in the pool.</summary>
+    /// <summary>Takes a request that is stored and run later through the stages. It needs no place in the pool.</summary>
     public static Task StoreAsync(PoolEndpoint endpoint, HttpContext context) => AdmitAsync(endpoint, context, needsRoom: false);
 
-    /// <summary>And for one that was stored: all that could refuse it had its say when it came. A stop waits for it as for any request.</summary>
+    /// <summary>Takes a stored request through the stages. It was admitted when it came. A stop waits for it as for any request.</summary>
     public static async Task RunStoredAsync(PoolEndpoint endpoint, HttpContext context)
     {
         OpenRequests.Epoch requests = endpoint.Shutdown.Requests.Enter();
@@ -48,13 +48,13 @@ internal sealed partial class PoolRequest
 
     private static QuotaLease? TakeQuota(PoolEndpoint endpoint, HttpContext context, out Rejection? refused)
     {
-        // Before the body is read: the client need not send it in vain. The stage that runs it decides again, exactly.
+        // Checked before the body is read, so that the client need not send it in vain. Stage 4 decides exactly.
         if (endpoint.Shutdown.IsClosed)
         {
             refused = Rejection.Draining(endpoint.Pool);
             return null;
         }
-        // Before the room in the pool is looked at: a client that has used its quota is told so, however much room there is.
+        // Checked before the space in the pool: a client that has used up its quota gets 429 in any case.
         return QuotaLease.Take(endpoint.Pool, context, out refused);
     }
 
@@ -63,7 +63,7 @@ internal sealed partial class PoolRequest
         using (quota) await Counted(endpoint.Pool, refused).ExecuteAsync(context);
     }
 
-    /// <summary>A refusal in front of the pool; those of the pool itself it has counted already.</summary>
+    /// <summary>Counts a refusal in front of the pool. The pool has counted its own refusals.</summary>
     private static Rejection Counted(PoolContext pool, Rejection rejection)
     {
         pool.Admission.CountRejected(rejection.Reason);

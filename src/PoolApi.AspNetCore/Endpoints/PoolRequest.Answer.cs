@@ -4,22 +4,22 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <content>Stage 5, answer: what the framework is to write, and what is written in the place of it.</content>
+/// <content>Stage 5, answer: the result that the framework writes, and the problem that replaces it.</content>
 internal sealed partial class PoolRequest
 {
     /// <summary>
-    /// The work has ended, and the handler may run on: it has run too long and does not listen to its token, or the stop has given it up.
-    /// The client is told at once. The context is the handler's until it returns, so the request ends after that. Of what a job was
-    /// stored for, the context is its own, and nobody waits.
+    /// Answers while the handler still runs: it has run too long and ignores its token, or the stop has abandoned it.
+    /// The client gets the problem at once. The handler uses the context until it returns, so the request ends after that. If the request is
+    /// a job's attempt, the context is its own, and no client waits.
     /// </summary>
-    /// <returns>A result that writes nothing; or the answer, for work that was accepted before.</returns>
+    /// <returns>A result that writes nothing; for work that was accepted before, the problem.</returns>
     private async ValueTask<object?> AnswerInPlaceAsync(WorkOutcome outcome)
     {
         Task over = DisposeLateResultAsync();
         _accepted?.GoesOn(over);
         _accepted?.Ended(outcome);
         if (_accepted is not null && _response is null) return Rejection.StateUnknown(Pool);
-        _isAnswering = true; // the quota goes when the handler has returned: until then the client has a worker
+        _isAnswering = true; // the quota is released when the handler has returned, because it holds a worker until then
         Func<HttpContext, Task> write = outcome == WorkOutcome.TimedOut ? WriteRunTimeoutAsync : WriteStateUnknownAsync;
         try
         {
@@ -34,14 +34,14 @@ internal sealed partial class PoolRequest
             }
             else
             {
-                Context.Abort(); // cut off in the middle, a response must not look as if it were whole
+                Context.Abort(); // a response that was cut off must not look complete
             }
         }
         finally
         {
             if (_accepted is null)
             {
-                // A stop that misses its deadline does not wait for the handler, nor does the process. The context is the handler's all the same.
+                // After its deadline, neither the stop nor the process waits for the handler. The handler still uses the context.
                 await over.WaitAsync(_endpoint.Shutdown.Overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (!over.IsCompleted) _lifetime.StopCounting();
                 await over;
@@ -50,8 +50,8 @@ internal sealed partial class PoolRequest
         return _endpoint.HasHandler ? Results.Empty : null;
     }
 
-    /// <summary>Nobody else disposes of what a handler returns after its request was answered without it.</summary>
-    /// <returns>Completes when the handler has returned and its result is gone. Never fails.</returns>
+    /// <summary>Disposes of the late result of a handler whose request was answered without it.</summary>
+    /// <returns>A task that completes when the handler has returned and its result is disposed of. It never fails.</returns>
     private async Task DisposeLateResultAsync()
     {
         await ReturnedAsync();
@@ -73,12 +73,12 @@ internal sealed partial class PoolRequest
 
     private void PrepareInPlace(HttpContext context)
     {
-        NotStored.Set(Context); // for who looks for that as the response starts
-        // The connection takes its next request when this one ends, which may be late. (Other versions of HTTP have streams for that.)
+        NotStored.Set(Context); // for callbacks that read it as the response starts
+        // The connection can take its next request only when this one ends, which may be late. (HTTP/2 and 3 have streams.)
         if (_accepted is null && HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
     }
 
-    /// <summary>What the work returned. If that is many bytes, they count until the client has read them.</summary>
+    /// <summary>Returns the work's result. If it has many bytes, they count until the client has read them.</summary>
     private object? Answer()
     {
         object? result = _result;
@@ -88,7 +88,7 @@ internal sealed partial class PoolRequest
             _answer = new LongAnswer(_endpoint.Shutdown, isStream: true, Cancel);
             return result;
         }
-        // The answer of work that was accepted before has no client yet.
+        // The result of work that was accepted before has no client yet.
         long length = result switch
         {
             _ when _accepted is not null => 0,
@@ -102,14 +102,14 @@ internal sealed partial class PoolRequest
         return new HeldAnswer((IResult)result!, lease);
     }
 
-    /// <summary>Whether a stream was told to end before its end.</summary>
+    /// <summary>Whether a stream was cancelled before its end.</summary>
     private bool IsCutOff => _answer is { IsStream: true } && _item.CancellationToken.IsCancellationRequested;
 
-    /// <summary>Cut off in the middle, a response must not look as if it were whole; nor must the result of a job.</summary>
+    /// <summary>Aborts a response that was cut off, so that it, or the result of a job, does not look complete.</summary>
     private Task CutOffAsync()
     {
         if (_accepted is not null) _accepted.Ended(WorkOutcome.Cancelled);
-        // Events have no end that could be missed.
+        // An event stream has no end that a client could miss.
         else if (Context.Response.HasStarted && !IsEventStream(Context.Response)) Context.Abort();
         else if (!Context.Response.HasStarted && _answer!.IsOverdue) return Rejection.StateUnknown(Pool).ExecuteAsync(Context);
         return Task.CompletedTask;
@@ -118,10 +118,10 @@ internal sealed partial class PoolRequest
     private static bool IsEventStream(HttpResponse response) =>
         response.ContentType?.StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase) == true;
 
-    /// <summary>Whether the work itself writes the response, and not into memory.</summary>
+    /// <summary>Whether the work itself writes the response, without a buffer.</summary>
     private bool WritesItself => !_endpoint.HasHandler && !_endpoint.Options.ExecuteResult;
 
-    /// <summary>A long answer of a request that nothing waits for but the framework. Written, it ends the request.</summary>
+    /// <summary>A long response of a request that only the framework awaits. It ends the request when it is written.</summary>
     private sealed class LastAnswer(PoolRequest request, object? answer) : IResult
     {
         public Task ExecuteAsync(HttpContext httpContext) => request.EndAsync(WriteAsync(httpContext));

@@ -5,7 +5,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <content>Stage 2, buffer: the body is read into memory, and its bytes count against the budget.</content>
 internal sealed partial class PoolRequest
 {
-    /// <summary>A body that is still under way when the app closes is not waited for: its work would be refused anyway.</summary>
+    /// <summary>Reads the body. It stops when the app closes, because the work would be refused then.</summary>
     private async ValueTask<Rejection?> BufferAsync()
     {
         _body = new BodyReservation(Pool.Bodies);
@@ -26,7 +26,7 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>
-    /// Whether the server could not make out the body. For some of that it has an exception with a status; for a chunk size that does not
+    /// Whether the server could not parse the body. For some faults it has an exception with a status; for a chunk size that does not
     /// fit into its integer, and for a connection that breaks, it has a plain <see cref="IOException"/>.
     /// </summary>
     private static bool IsMalformed(Exception e) =>

@@ -7,10 +7,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <content>Stage 4, run the handler on the pool, or store the request as a job; and what became of the work.</content>
+/// <content>Stage 4: runs the handler on the pool or stores the request as a job, and handles the outcome.</content>
 internal sealed partial class PoolRequest
 {
-    /// <summary>The request has become a job: whoever waits for the job's result holds nothing of the pool's.</summary>
+    /// <summary>The request has become a job: releases the body's bytes and the quota, since its client may wait long for the result.</summary>
     public void Committed() => GiveBackAll();
 
     private void GiveBackAll()
@@ -20,9 +20,9 @@ internal sealed partial class PoolRequest
         GiveBackQuota();
     }
 
-    /// <summary>Runs the handler on the pool, and turns what does not run into an answer. Stage 3 ends by calling it.</summary>
-    /// <returns>What the handler returned, or the answer.</returns>
-    /// <exception cref="OperationCanceledException">The app's own middleware has cancelled the request; it has the answer.</exception>
+    /// <summary>Runs the handler on the pool, or returns a problem if it does not run. Stage 3 ends by calling it.</summary>
+    /// <returns>The handler's result, or the problem.</returns>
+    /// <exception cref="OperationCanceledException">Middleware of the app has cancelled the request and writes the response.</exception>
     /// <exception cref="InvalidOperationException">An endpoint filter called again before the first call had ended.</exception>
     public ValueTask<object?> RunAsync(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {
@@ -35,7 +35,7 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>
-    /// The short way, for most requests: no frame of this library awaits the work. This object is the result's source, and
+    /// The fast path, for most requests: no async frame of this library awaits the work. This object is the result's source, and
     /// <see cref="TakeResult"/> is the other half of this method.
     /// </summary>
     private ValueTask<object?> RunDirectly(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
@@ -64,14 +64,14 @@ internal sealed partial class PoolRequest
         return ValueTask.FromResult<object?>(refused);
     }
 
-    /// <summary>The second half of <see cref="RunDirectly"/>: in the request's own flow, as the framework takes the result.</summary>
+    /// <summary>The second half of <see cref="RunDirectly"/>. Called in the request's own flow when the framework takes the result.</summary>
     private object? TakeResult(short token)
     {
         bool ends = true;
         try
         {
             WorkOutcome outcome = _ended.GetResult(token);
-            if (outcome == WorkOutcome.Abandoned) return Results.Empty; // answered: see GoOnInPlaceAsync
+            if (outcome == WorkOutcome.Abandoned) return Results.Empty; // already answered, see GoOnInPlaceAsync
             object? answer = Conclude(outcome, _lifetime.Outer);
             if (_answer is null) return answer;
             ends = false;
@@ -100,7 +100,7 @@ internal sealed partial class PoolRequest
                 return refused;
             }
             CancellationToken outer = _lifetime.Outer;
-            // The pool forgets what was asked of an item before it took it in for another time.
+            // The pool discards a cancellation from before a new submission.
             if (outer.IsCancellationRequested) Cancel();
             WorkOutcome outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
             if (outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) return await AnswerInPlaceAsync(outcome);
@@ -123,28 +123,28 @@ internal sealed partial class PoolRequest
     private void Prepare(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {
         _ended.Reset();
-        _answer?.End(); // of an earlier run, which an endpoint filter has dropped
+        _answer?.End(); // of an earlier run, whose result an endpoint filter has dropped
         (_answer, _isAnswering) = (null, false);
         (_next, _invocation, _result, _error) = (next, invocation, null, null);
         (_hasReturned, _returned) = (false, null);
     }
 
-    /// <summary>The outcome is known, or the work was refused.</summary>
-    /// <param name="ends">Whether that ends the request too: then it is the last of this object.</param>
+    /// <summary>Handles the known outcome or the refusal of the work.</summary>
+    /// <param name="ends">Whether it also ends the request. Then this object is not used afterwards.</param>
     private void LeavePool(bool ends)
     {
-        _isAnswering = true; // also if the work was refused or cancelled: the answer that says so is written
+        _isAnswering = true; // also if the work was refused or cancelled, since the problem is written
         Volatile.Write(ref _isInPool, false);
         GiveBackQuota();
         if (ends) Finish();
     }
 
-    /// <returns>The answer, if the pool does not take it.</returns>
+    /// <returns>The problem, if the pool refuses the request.</returns>
     private Rejection? Submit()
     {
         RequestGate gate = _endpoint.Gate;
-        bool isCounted = _accepted is null; // what was accepted before is not among the MaxRequests
-        // The pool takes work of the app's own services for longer than requests. A request that sees the app open is waited for.
+        bool isCounted = _accepted is null; // work that was accepted before does not count for MaxRequests
+        // During a stop the pool still accepts work of the app's services. The stop waits for a request that sees the app open.
         if (_endpoint.Shutdown.IsClosed) return Counted(Pool, Rejection.Draining(Pool));
         if (isCounted && !gate.TryReserve()) return Counted(Pool, Rejection.Draining(Pool));
 
@@ -165,10 +165,10 @@ internal sealed partial class PoolRequest
         return null;
     }
 
-    /// <summary>Nobody waits for it any more: a waiting item is removed, a running one is told.</summary>
+    /// <summary>Cancels the work, since no client waits for it: a queued item is removed, a running item's token is cancelled.</summary>
     private void Cancel() => _item.Cancel(_accepted is null && IsClientGone ? PoolContext.ClientGone : null);
 
-    /// <summary>On the worker: the body's bytes are given back, and the handler runs in the request's own flow.</summary>
+    /// <summary>Starts the work on the worker: gives the body's bytes back and enters the request's execution context.</summary>
     private void StartWork()
     {
         Volatile.Write(ref _hasStarted, true);
@@ -179,7 +179,7 @@ internal sealed partial class PoolRequest
         if (PoolSpans.AreWanted) _run = PoolSpans.Start(this, Pool.Threads.Name);
     }
 
-    /// <summary>The work of a synchronous handler. On the worker.</summary>
+    /// <summary>Runs a synchronous handler. Called on the worker.</summary>
     public void Execute()
     {
         Task<object?>? pending = null;
@@ -187,7 +187,7 @@ internal sealed partial class PoolRequest
         {
             StartWork();
             ValueTask<object?> work = CallAsync();
-            // A handler that returns no task has ended. A result of the app's own may go on.
+            // A handler that returns no task has ended. A result type of the app may go on.
             if (work.IsCompleted) _result = work.Result;
             else (_result, _isHeld) = (new PendingResult(pending = work.AsTask()), true);
         }
@@ -198,7 +198,7 @@ internal sealed partial class PoolRequest
         }
     }
 
-    /// <summary>The context is in use until the app's own result has been executed. Not awaited: see <see cref="ReturnedAsync"/>.</summary>
+    /// <summary>Waits until the app's result type was executed, which uses the context until then. Not awaited: see <see cref="ReturnedAsync"/>.</summary>
     private async Task ReturnAfterAsync(Task result)
     {
         await result.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -211,7 +211,7 @@ internal sealed partial class PoolRequest
         Volatile.Read(ref _returned)?.TrySetResult();
     }
 
-    /// <summary>Completes when the handler has returned, its request having ended without it.</summary>
+    /// <summary>Completes when the handler has returned, if its request was answered without it.</summary>
     private Task ReturnedAsync()
     {
         var returned = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -220,12 +220,12 @@ internal sealed partial class PoolRequest
         return returned.Task;
     }
 
-    /// <summary>The work of an asynchronous handler. Begins on the worker, and comes back to the pool after each await.</summary>
+    /// <summary>Runs an asynchronous handler. It begins on the worker and returns to the pool after each await.</summary>
     public async ValueTask ExecuteAsync()
     {
         try
         {
-            StartWork(); // inside the method's own flow, so that it is what every continuation captures
+            StartWork(); // inside this method's own flow, so that every continuation captures it
             _result = await CallAsync();
         }
         finally
@@ -243,7 +243,7 @@ internal sealed partial class PoolRequest
 
     private async ValueTask<object?> AwaitAsync(ValueTask<object?> handler) => await FinishAsync(await handler);
 
-    /// <summary>What of a handler's result is work is done on the pool too.</summary>
+    /// <summary>Does the work of a lazy result on the pool too.</summary>
     private ValueTask<object?> FinishAsync(object? result)
     {
         if (_endpoint.Options.ExecuteResult && !_endpoint.IsAction) return BufferedResult.ExecuteAsync(Context, result);
@@ -257,7 +257,7 @@ internal sealed partial class PoolRequest
         return null;
     }
 
-    /// <summary>The work has ended, run or not. On a worker, or on the thread that took it out of the queue.</summary>
+    /// <summary>The work has ended, whether it ran or not. Called on a worker, or on the thread that removed it from the queue.</summary>
     public void HasEnded(WorkOutcome outcome, Exception? error)
     {
         (_outcome, _error) = (outcome, error);
@@ -278,14 +278,14 @@ internal sealed partial class PoolRequest
         }
     }
 
-    /// <summary>The request's own flow goes on. On the .NET ThreadPool.</summary>
+    /// <summary>Continues the request's own flow, on the .NET ThreadPool.</summary>
     public void GoOn()
     {
         if (_isDirect && _outcome == WorkOutcome.Abandoned) _ = GoOnInPlaceAsync(_outcome);
         else _ended.SetResult(_outcome);
     }
 
-    /// <summary>The stop has given the work up. Not awaited: it ends by what the framework awaits, and so do its faults.</summary>
+    /// <summary>Answers when the stop has abandoned the work. Not awaited: its end and its faults go to the task that the framework awaits.</summary>
     private async Task GoOnInPlaceAsync(WorkOutcome outcome)
     {
         if (_flow is not null) ExecutionContext.Restore(_flow);
@@ -300,7 +300,7 @@ internal sealed partial class PoolRequest
         }
     }
 
-    /// <summary>What became of the work.</summary>
+    /// <summary>Converts the outcome of the work to a result.</summary>
     private object? Conclude(WorkOutcome outcome, CancellationToken outer)
     {
         if (_accepted is not null) _accepted.Ended(outcome);
@@ -312,7 +312,7 @@ internal sealed partial class PoolRequest
                 return Answer();
             case WorkOutcome.Failed:
                 SetServerTiming();
-                // A handler that has no token of its own may find out by another way that the request was cancelled.
+                // A handler without a token of its own may notice the cancellation in another way.
                 ExceptionDispatchInfo.Throw(_error!);
                 return null;
             case WorkOutcome.Expired:
@@ -322,7 +322,7 @@ internal sealed partial class PoolRequest
             case WorkOutcome.Withdrawn or WorkOutcome.Cancelled when IsClientGone:
                 return Rejection.ClientGone;
             case WorkOutcome.Cancelled when outer.IsCancellationRequested && _accepted is null:
-                // Middleware has cancelled it, such as a request timeout: it has its own status, and writes its own answer.
+                // Middleware such as a request timeout has cancelled it, and writes its own response.
                 throw new OperationCanceledException(outer);
             default:
                 return Rejection.StateUnknown(Pool);

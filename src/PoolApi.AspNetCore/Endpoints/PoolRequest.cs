@@ -8,7 +8,7 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// One request on its way through an endpoint that runs on a pool. It owns what the request holds, and each stage gives back what only
+/// One request to an endpoint that runs on a pool, with its five stages. It owns the resources of the request, and each stage releases what only
 /// that stage needed.
 /// </summary>
 /// <remarks>
@@ -16,47 +16,47 @@ namespace PoolApi.AspNetCore.Endpoints;
 ///   1 admit ──► 2 buffer ──► 3 bind ──► 4 run, or store as a job ──► 5 answer
 /// </code>
 /// <list type="table">
-/// <item><term>admit</term><description>takes the client's quota (<see cref="QuotaLease"/>); refuses before anything of the request is read.</description></item>
+/// <item><term>admit</term><description>takes the client's quota (<see cref="QuotaLease"/>), and refuses before the body is read.</description></item>
 /// <item><term>buffer</term><description>takes bytes of the budget, piece by piece (<see cref="BodyBuffer"/>).</description></item>
-/// <item><term>bind</term><description>is the framework's, and so are the endpoint filters before RunOnPool. It comes back by
-/// <see cref="RunAsync"/>, or in the case of a job goes to the <see cref="IRequestStoreFeature"/>, which stores the request and calls <see cref="Committed"/>.</description></item>
+/// <item><term>bind</term><description>is done by the framework, with the endpoint filters before RunOnPool. It calls
+/// <see cref="RunAsync"/>, or for a job the <see cref="IRequestStoreFeature"/>, which stores the request and calls <see cref="Committed"/>.</description></item>
 /// <item><term>run</term><description>takes a place of the gate (MaxRequests) and of the queue. The worker gives the body's bytes back
 /// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the handler has returned, or will not run.</description></item>
-/// <item><term>answer</term><description>is the framework's again, off the pool. A large answer takes bytes of the budget for
-/// answers (<see cref="AnswerLease"/>). Work that has run too long is answered while its handler still runs, and the request
+/// <item><term>answer</term><description>is done by the framework, off the pool. A large response takes bytes of the budget for
+/// responses (<see cref="AnswerLease"/>). A request whose work has run too long is answered while its handler still runs, and the request
 /// ends after that (<see cref="AnswerInPlaceAsync"/>).</description></item>
 /// </list>
-/// For minimal APIs, controllers and page handlers stage 4 is the handler alone. A plain RequestDelegate binds and writes by itself: all
-/// of it is stage 4. Whatever a stage has not given back when the request is over, <see cref="Finish"/> does.
-/// <para>The object serves another request of its endpoint once nobody else can hold it (<see cref="IsReusable"/>).</para>
+/// For minimal APIs, controllers and page handlers stage 4 is the handler alone. A plain RequestDelegate binds and writes itself, so all
+/// of it is stage 4. <see cref="Finish"/> releases the resources that no stage has released when the request ends.
+/// <para>The object is reused for another request of its endpoint when no other code can refer to it (<see cref="IsReusable"/>).</para>
 /// </remarks>
 internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValueTaskSource<object?>
 {
-    private const int MostKept = 64; // some 20 KB an endpoint
+    private const int MostKept = 64; // about 20 KB for each endpoint
 
-    /// <summary>In the place of one that is over, and may serve another request: its work has been done.</summary>
+    /// <summary>A completed task that replaces the one of a request that has ended, so that the object can be reused.</summary>
     private static readonly PoolRequest Over = new() { _hasStarted = true };
 
     private readonly PoolEndpoint _endpoint;
     private readonly PoolWorkItem _item;
-    private IAcceptedWorkFeature? _accepted; // set if this is work that was accepted before
+    private IAcceptedWorkFeature? _accepted; // not null: the work was accepted before
     private RequestLifetime _lifetime = null!; // as Context, from Of to Finish
     private CancellationTokenRegistration _leaving;
-    private bool _isHeld; // something that may outlive the request knows this object
+    private bool _isHeld; // code that may outlive the request refers to this object
     private QuotaLease? _quota;
     private BodyReservation? _body;
 
-    // Stage 4. What is set for the worker is published by the submission, what the worker sets by the hand-back.
+    // Stage 4. The submission publishes the fields for the worker, and the hand-back publishes those that the worker sets.
     private ManualResetValueTaskSourceCore<WorkOutcome> _ended;
     private EndpointFilterDelegate? _next; // null: a plain RequestDelegate
     private EndpointFilterInvocationContext? _invocation;
     private ExecutionContext? _flow;
-    private Activity? _run; // its span on the worker; null: there is none
+    private Activity? _run; // the span on the worker; null: there is none
     private HandlerResponse? _response; // null: the handler's run time is not limited
     private TaskCompletionSource? _returned; // completes when the handler has returned; null: its request has not ended without it
     private bool _hasReturned;
     private bool _isInPool;
-    private bool _isDirect; // the framework awaits this object, and no frame of this library does
+    private bool _isDirect; // the framework awaits this object itself, without an async frame of this library
     private bool _hasStarted;
     private WorkOutcome _outcome;
     private object? _result;
@@ -64,7 +64,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 
     // Stage 5.
     private bool _isAnswering; // the work has ended, or was refused
-    private LongAnswer? _answer; // null: a short one
+    private LongAnswer? _answer; // null: the response is short
 
     private PoolRequest(PoolEndpoint endpoint)
     {
@@ -86,8 +86,8 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     public ActivityTraceId TraceId { get; private set; }
 
     /// <summary>
-    /// What a handler binds as its CancellationToken, and a streamed answer sees. Its source is made when somebody asks for it.
-    /// <see langword="null"/>: the work has ended, and nothing but a short answer is left.
+    /// The token that a handler binds and that a streamed response sees. Its source is created at the first read.
+    /// <see langword="null"/>: the work has ended, and only a short response is left.
     /// </summary>
     public CancellationToken? WorkToken =>
         _response is { IsDetached: true } late ? (late.IsAnswering ? null : ItemToken)
@@ -98,15 +98,15 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     {
         get
         {
-            _isHeld = true; // by who registers with it
+            _isHeld = true; // by callbacks that are registered with the token
             return _item.CancellationToken;
         }
     }
 
-    /// <summary>Whether its work waits or runs.</summary>
+    /// <summary>Whether the work is queued or runs.</summary>
     public bool IsInPool => Volatile.Read(ref _isInPool);
 
-    /// <summary>Whether a worker has begun with its work, once at least. What fails before has had no effect.</summary>
+    /// <summary>Whether a worker has begun the work at least once. A request that fails before has had no effect.</summary>
     public bool HasStarted => Volatile.Read(ref _hasStarted);
 
     public TimeSpan QueueTime => _item.QueueTime;
@@ -117,24 +117,24 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 
     private PoolContext Pool => _endpoint.Pool;
 
-    /// <summary>Whether the client has left: a token that middleware cancels, such as a request timeout's, is no departure.</summary>
+    /// <summary>Whether the client has disconnected. A token that middleware cancels, such as a request timeout's, does not count.</summary>
     private bool IsClientGone => _lifetime.Departure.IsCancellationRequested;
 
-    /// <summary>Whether the request has come to the handler of this endpoint, and enters the pool there.</summary>
+    /// <summary>Whether the request has reached the handler of this endpoint and enters the pool there.</summary>
     public bool IsAtHandlerOf(PoolEndpoint endpoint) => ReferenceEquals(_endpoint, endpoint) && endpoint.HasHandler;
 
-    /// <summary>The request that enters the pool in front of an action or a page's handler, and not by an endpoint filter.</summary>
+    /// <summary>Finds the request that enters the pool at an action or a page's handler, and not by an endpoint filter.</summary>
     public static PoolRequest? InFrontOfMvcHandler(HttpContext context) =>
         context.Features.Get<PoolRequest>() is { IsInPool: false, _endpoint.HasMvcFilter: true } request
-        // An error page has the same context, and in it the request that has failed.
+        // An error page has the same context, which still has the failed request.
         && ReferenceEquals(request._endpoint, context.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>())
             ? request
             : null;
 
-    /// <summary>Keeps some that are over, for an endpoint's next requests.</summary>
+    /// <summary>Creates the cache of ended requests for an endpoint.</summary>
     public static ObjectPool<PoolRequest> NewCache(PoolEndpoint endpoint) => new DefaultObjectPool<PoolRequest>(new Reuse(endpoint), MostKept);
 
-    /// <summary>An object that has served a request before, or a new one.</summary>
+    /// <summary>Returns a reused object or a new one.</summary>
     private static PoolRequest Of(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, IAcceptedWorkFeature? accepted)
     {
         PoolRequest request = (accepted is null ? endpoint.Requests?.Get() : null) ?? new PoolRequest(endpoint);
@@ -153,21 +153,21 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     {
         Context.Features.Set(this);
         _lifetime.Enter(this);
-        // Through all stages: the token that the handler has bound is also what the answer of its stream goes by.
+        // For all stages: the token that the handler has bound also cancels its streamed response.
         _leaving = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
         if (hasBody || !_endpoint.HandsOn) return EndAsync(hasBody ? BufferAndPassAsync() : PassOnAsync());
 
-        // RunAsync ends the request, and the framework's task is the caller's: no frame of this library waits for it. From here on
-        // this object may serve another request.
+        // RunAsync ends the request, and the caller awaits the framework's task without a frame of this library. From here on
+        // this object may be reused.
         RequestLifetime lifetime = _lifetime;
         Task answered = PassOnAsync();
-        // RunAsync was not called yet, or will not be: the request is still here.
+        // RunAsync was not called yet, or will not be called, so the request has not ended.
         return lifetime.TryTakeEnd() ? EndAsync(answered) : answered;
     }
 
     private async Task BufferAndPassAsync()
     {
-        _lifetime.TryTakeEnd(); // EndAsync waits already
+        _lifetime.TryTakeEnd(); // EndAsync ends the request
         if (await BufferAsync() is { } refused)
         {
             GiveBackQuota();
@@ -182,7 +182,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         if (!_endpoint.HasHandler) return RunDelegateAsync();
         try
         {
-            return _endpoint.Handler(Context); // binds, comes back by RunAsync, and writes the answer
+            return _endpoint.Handler(Context); // binds, calls RunAsync, and writes the response
         }
         catch (Exception e)
         {
@@ -190,23 +190,23 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         }
     }
 
-    /// <summary>Stages 3 to 5 of a plain RequestDelegate, which writes its answer on the worker.</summary>
+    /// <summary>Stages 3 to 5 of a plain RequestDelegate, which writes its response on the worker.</summary>
     private async Task RunDelegateAsync()
     {
-        if (WritesItself) ServerTiming.Announce(this, Pool.Options); // no such request is used again
+        if (WritesItself) ServerTiming.Announce(this, Pool.Options); // such requests are not reused
         if (await RunAsync(next: null, invocation: null) is not IResult answer) return;
-        // Cut off in the middle, a response must not look as if it were whole.
+        // A response that was cut off must not look complete.
         if (Context.Response.HasStarted) Context.Abort();
         else await answer.ExecuteAsync(Context);
     }
 
-    /// <summary>Waits for the answer, and ends the request.</summary>
+    /// <summary>Waits for the response and ends the request.</summary>
     private async Task EndAsync(Task answered)
     {
         try
         {
             await answered;
-            // What the framework writes as JSON ends without a word when its token is cancelled.
+            // The framework ends a JSON response silently when its token is cancelled.
             if (IsCutOff) await CutOffAsync();
         }
         catch (OperationCanceledException) when (IsCutOff && _answer!.IsOverdue)
@@ -224,7 +224,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     }
 
     /// <summary>
-    /// The budgets hold what clients send, and the rest of the process may still have used up the memory. Where nothing has run, that is
+    /// The budgets bound what clients send, but the rest of the process may still use up the memory. If no work has run, that is
     /// no failure of the work.
     /// </summary>
     private bool IsOutOfMemory => !HasStarted && !Context.Response.HasStarted;
@@ -235,10 +235,10 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         return Counted(Pool, Rejection.OutOfMemory(Pool));
     }
 
-    /// <summary>The request is over, or nothing is left of it but a short answer. Called once, by whoever has taken its end.</summary>
+    /// <summary>Ends the request when it is over, or when only a short response is left. Called once.</summary>
     private void Finish()
     {
-        // Not waited for: of a request that is over nothing is left to be cancelled. But while it runs it holds this object.
+        // Not awaited: an ended request has nothing to cancel. But a running callback refers to this object.
         if (!_leaving.Unregister() && _lifetime.Outer.CanBeCanceled) _isHeld = true;
         _answer?.End();
         _body?.Release();
@@ -248,8 +248,8 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     }
 
     /// <summary>
-    /// Whether nobody else holds this object: the work has run to its end, no callback of a token or of the response knows the object, and
-    /// nobody has the work's token. Only of endpoints whose work ends with the handler's return (<see cref="PoolEndpoint.Requests"/>).
+    /// Whether no other code refers to this object: the work has run to its end, no callback of a token or of the response refers to it, and
+    /// the work's token was never read. Only for endpoints whose work ends with the handler's return (<see cref="PoolEndpoint.Requests"/>).
     /// </summary>
     private bool IsReusable =>
         !_isHeld && HasStarted && _outcome is WorkOutcome.Completed or WorkOutcome.Failed

@@ -2,11 +2,11 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>How far the work of a request to an endpoint that runs on a pool has come.</summary>
+/// <summary>Tells whether the work of a request to an endpoint on a pool has begun.</summary>
 public static class PoolWork
 {
     /// <summary>
-    /// Whether a worker has begun with the request's work. A request that fails before has had no effect: it was being read, bound, or
+    /// Whether a worker has begun the request's work. A request that fails before has had no effect: it was read, bound, or
     /// passed through the endpoint filters before <c>RunOnPool</c>.
     /// </summary>
     /// <param name="context">The request.</param>

@@ -3,11 +3,11 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>What one request takes of its client's quota, from before anything of it is read until its outcome is known.</summary>
+/// <summary>The permit of one request in its client's quota, from before the body is read until the outcome is known.</summary>
 /// <remarks>
-/// It is given back when the outcome of the work is known, when the request has become a job, or when an answer begins that needs no
-/// work: a client that has read its answer must find its place free again, and one that reads slowly holds no worker. A request
-/// without an answer gives it back at its end.
+/// It is released when the outcome of the work is known, when the request has become a job, or when a response begins that needs no
+/// work: a client that has read its response must find its permit free, and one that reads slowly holds no worker. A request
+/// without a response releases it at its end.
 /// </remarks>
 internal sealed class QuotaLease : IDisposable
 {
@@ -20,11 +20,11 @@ internal sealed class QuotaLease : IDisposable
         _lease = lease;
     }
 
-    /// <summary>Takes it, without waiting.</summary>
+    /// <summary>Acquires a permit without waiting.</summary>
     /// <param name="pool">The pool whose quota it is.</param>
     /// <param name="context">The request.</param>
-    /// <param name="refusal">The answer, if the quota is used up.</param>
-    /// <returns>What must be disposed of; <see langword="null"/> if there is no quota or it is used up.</returns>
+    /// <param name="refusal">The refusal, if the quota is used up.</param>
+    /// <returns>The lease, to be disposed of; <see langword="null"/> if there is no quota or it is used up.</returns>
     public static QuotaLease? Take(PoolContext pool, HttpContext context, out Rejection? refusal)
     {
         refusal = null;
@@ -41,7 +41,7 @@ internal sealed class QuotaLease : IDisposable
         return held;
     }
 
-    /// <summary>Gives it back; the second time there is nothing left to give.</summary>
+    /// <summary>Releases the permit. A second call does nothing.</summary>
     public void Dispose() => Interlocked.Exchange(ref _lease, null)?.Dispose();
 
     private Task AnswerBegins()

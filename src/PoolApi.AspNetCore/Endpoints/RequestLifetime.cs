@@ -4,28 +4,28 @@ using PoolApi.AspNetCore.Shutdown;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// A request's lifetime as the app sees it. It tells three things apart that share one property, <c>RequestAborted</c>: the client's
-/// departure, a token that middleware puts in its place (a request timeout does), and the token of the work on the pool.
+/// The lifetime feature of a request. It distinguishes three tokens that share one property, <c>RequestAborted</c>: the client's
+/// disconnect, a token that middleware sets instead (such as a request timeout), and the token of the work on the pool.
 /// </summary>
 /// <remarks>
 /// <code>
-///   outside the pool:  what middleware has set, or else the server's
-///   in the pool:       what was set since, or else the work's own token; once only a short answer is left, as outside
+///   outside the pool:  the token that middleware has set, or else the server's
+///   in the pool:       the token that was set since, or else the work's own; when only a short response is left, as outside
 /// </code>
-/// One for each request, made before any other middleware runs. Of the request's own flow.
+/// One for each request, created before any other middleware runs. Used by the request's own flow only.
 /// </remarks>
 internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenRequests.Epoch? counted = null) : IHttpRequestLifetimeFeature
 {
     private CancellationToken? _set;
-    private CancellationToken? _setBefore; // as _set was when the request came to the pool
-    private PoolRequest? _request; // while the request is in the pool's hands
+    private CancellationToken? _setBefore; // the value of _set when the request entered the pool
+    private PoolRequest? _request; // not null while the request is in the pool's stages
     private bool _isEndTaken;
     private OpenRequests.Epoch? _counted = counted;
 
-    /// <summary>Cancelled when the client leaves, and for no other reason.</summary>
+    /// <summary>Cancelled only when the client disconnects.</summary>
     public CancellationToken Departure => server?.RequestAborted ?? CancellationToken.None;
 
-    /// <summary>What the middleware around the pool sees, and what the work is cancelled by.</summary>
+    /// <summary>The token that the middleware around the pool sees, and that cancels the work.</summary>
     public CancellationToken Outer => (_request is null ? _set : _setBefore) ?? Departure;
 
     CancellationToken IHttpRequestLifetimeFeature.RequestAborted
@@ -34,7 +34,7 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenR
         set => _set = value;
     }
 
-    /// <summary>From here on the work's token is seen.</summary>
+    /// <summary>Makes the work's token visible.</summary>
     public void Enter(PoolRequest request)
     {
         (_setBefore, _set) = (_set, null);
@@ -43,19 +43,19 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenR
     }
 
     /// <summary>
-    /// Whether the caller is the one that ends the request: who waits for its answer, or who runs its work. Asked here, since
-    /// the <see cref="PoolRequest"/> may serve another request when the one that has not ended it asks.
+    /// Whether the caller ends the request: the code that waits for its response, or the code that runs its work. Decided here, since
+    /// the <see cref="PoolRequest"/> may already be reused when the other caller asks.
     /// </summary>
     public bool TryTakeEnd() => !Interlocked.Exchange(ref _isEndTaken, true);
 
-    /// <summary>From here on the outer one is seen again.</summary>
+    /// <summary>Makes the outer token visible again.</summary>
     public void Leave()
     {
         (_set, _setBefore) = (_setBefore, null);
         _request = null;
     }
 
-    /// <summary>From here on a stop does not wait for the request. Once is enough.</summary>
+    /// <summary>Uncounts the request, so that a stop does not wait for it. A second call does nothing.</summary>
     public void StopCounting() => Interlocked.Exchange(ref _counted, null)?.Exit();
 
     void IHttpRequestLifetimeFeature.Abort() => server?.Abort();

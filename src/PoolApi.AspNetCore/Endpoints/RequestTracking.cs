@@ -9,15 +9,15 @@ using PoolApi.AspNetCore.Shutdown;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// Around every request of the app: the stop knows of it and of its connection. While the app stops, every response asks its
-/// client to close the connection (HTTP/1.1) or to open no more streams on it (HTTP/2), so that no request is sent into a
-/// connection that is about to go.
+/// The outermost middleware: registers every request and its connection with the stop. While the app stops, every response asks its
+/// client to close the connection (HTTP/1.1) or to open no more streams on it (HTTP/2), so that no request is sent on a
+/// connection that is about to close.
 /// </summary>
 internal sealed class RequestTracking(IServiceProvider services) : IStartupFilter
 {
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
-        // Not in the constructor: startup filters are made with the hosted services, before the settings are validated.
+        // Not in the constructor: startup filters are created with the hosted services, before the settings are validated.
         var shutdown = services.GetRequiredService<ShutdownCoordinator>();
         app.Use(rest => context => TrackAsync(context, shutdown, rest));
         next(app);
@@ -25,13 +25,13 @@ internal sealed class RequestTracking(IServiceProvider services) : IStartupFilte
 
     private static async Task TrackAsync(HttpContext context, ShutdownCoordinator shutdown, RequestDelegate rest)
     {
-        // Before any other middleware: what that puts in the place of the client's token can be told from it.
+        // Before any other middleware, so that a token that middleware sets can be distinguished from the client's.
         var lifetime = new RequestLifetime(context.Features.Get<IHttpRequestLifetimeFeature>(), shutdown.Requests.Enter());
         try
         {
             shutdown.Connections.Note(context);
             context.Features.Set<IHttpRequestLifetimeFeature>(lifetime);
-            // Asked as the response starts, not as the request comes: the stop may begin in between.
+            // Read when the response starts and not when the request comes, because the stop may begin in between.
             context.Response.OnStarting(
                 static state =>
                 {

@@ -5,26 +5,26 @@ using PoolApi.AspNetCore.Endpoints;
 
 namespace Microsoft.AspNetCore.Builder;
 
-/// <summary>Puts endpoints on a fixed thread pool.</summary>
+/// <summary>Runs endpoints on a fixed thread pool.</summary>
 public static class RunOnPoolExtensions
 {
     /// <summary>
-    /// Runs the endpoint's handler on a pool's own threads, with the pool's bounded queue in front of it. The request is
-    /// bound before the queue (its body is read whole, within <c>MaxBodyBytes</c> and <c>QueueBytes</c>) and the result is
-    /// written after the pool, so a worker is never held by a slow client. What is not accepted is answered 503 (429 where
-    /// the pool has a <c>Quota</c> and the client has used it up) before anything has run. Endpoint filters added before this run off the pool, those added after it on the pool.
+    /// Runs the endpoint's handler on a pool's own threads, behind the pool's bounded queue. The request is
+    /// bound before it is queued (its whole body is read, within <c>MaxBodyBytes</c> and <c>QueueBytes</c>), and the result is
+    /// written after the work, so a slow client never holds a worker. A refused request gets 503 (429 if
+    /// the pool has a <c>Quota</c> and the client has used it up) before any work has run. Endpoint filters that are added before this call run off the pool, those added after it on the pool.
     /// </summary>
     /// <remarks>
     /// For minimal APIs, controller actions and page handlers only the handler runs on the pool. An endpoint that is a plain
-    /// <see cref="RequestDelegate"/> reads and writes by itself, so all of it does; its body too is read before the queue.
-    /// Said twice (on a group and on an endpoint), the last one that names a pool counts, and the options add up.
-    /// <para>A hub, a gRPC service and whatever else is a connection instead of a request cannot run on a pool: such an endpoint fails
-    /// while it is built. A pool's name that was not added fails at the start.</para>
-    /// <para>An app without any pool runs nothing of this library when it starts: there, the first request fails with the same sentence.</para>
+    /// <see cref="RequestDelegate"/> reads and writes itself, so all of it runs there. Its body is also read before it is queued.
+    /// If it is called several times (for a group and for an endpoint), the last call that names a pool wins, and the options add up.
+    /// <para>A hub, a gRPC service and other endpoints that are a connection instead of a request cannot run on a pool: such an endpoint fails
+    /// while it is built. An unknown pool's name fails the start.</para>
+    /// <para>In an app without any pool the first request fails with the same message, because no code of this library runs at the start.</para>
     /// </remarks>
     /// <param name="builder">The endpoint, or a group of them.</param>
-    /// <param name="pool">The pool's name; the first that was added if not given.</param>
-    /// <param name="configure">What the endpoint asks of the pool.</param>
+    /// <param name="pool">The pool's name. Default: the pool that was added first.</param>
+    /// <param name="configure">Sets the options of the endpoint.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">This is a group of endpoints, and there is no such pool.</exception>
@@ -34,12 +34,12 @@ public static class RunOnPoolExtensions
         ArgumentNullException.ThrowIfNull(builder);
         if (configure is not null)
         {
-            // Now, where its author can see it; the convention runs when the endpoint is built.
+            // Validated here, where the stack trace shows the caller. The convention runs when the endpoint is built.
             var trial = new RunOnPoolOptions();
             configure(trial);
             trial.Validate();
         }
-        // A group knows the app's services already. For a single endpoint, the pool's name is looked up when the app starts.
+        // A group already has the app's services. For a single endpoint the start checks the pool's name.
         if (builder is IEndpointRouteBuilder group) PoolEndpoint.ThrowIfNoPool(group.ServiceProvider, pool, "The group of endpoints");
         builder.Add(endpoint =>
         {
@@ -53,7 +53,7 @@ public static class RunOnPoolExtensions
     }
 
     /// <summary>
-    /// Takes one endpoint of a group off the pool again, wherever <c>RunOnPool</c> was said before, and whatever attribute it has.
+    /// Runs the endpoint off the pool, although <c>RunOnPool</c> applies to its group or it has the attribute.
     /// </summary>
     /// <param name="builder">The endpoint, or a group of them.</param>
     /// <returns>The builder.</returns>

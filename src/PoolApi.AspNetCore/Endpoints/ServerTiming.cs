@@ -5,19 +5,19 @@ using Microsoft.AspNetCore.ResponseCaching;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>The header that tells the client how long its request waited and ran, and on which worker (W3C Server-Timing).</summary>
+/// <summary>Adds the header with the request's queue time, run time and worker (W3C Server-Timing).</summary>
 internal static class ServerTiming
 {
     private const string Name = "Server-Timing";
 
-    /// <summary>For an endpoint that writes its own response on the worker: the header must be there before it starts.</summary>
+    /// <summary>Adds the header for an endpoint that writes its response on the worker, before the response starts.</summary>
     public static void Announce(PoolRequest request, PoolOptions options)
     {
         if (options.ServerTiming) request.Context.Response.OnStarting(static request => AppendQueueAsync((PoolRequest)request), request);
     }
 
-    /// <summary>The request's work has ended; its answer is about to be written.</summary>
-    /// <returns>Whether the response holds the request until it starts.</returns>
+    /// <summary>Adds the header when the work has ended and the response is about to be written.</summary>
+    /// <returns>Whether the response refers to the request until it starts.</returns>
     public static bool Set(PoolRequest request, PoolContext pool)
     {
         HttpContext context = request.Context;
@@ -39,15 +39,15 @@ internal static class ServerTiming
     }
 
     /// <summary>
-    /// Whether one of the framework's caches may store the answer. It copies the headers before the server starts the response, so that
-    /// what is added then is sent and not stored.
+    /// Whether one of the framework's caches may store the response. A cache copies the headers before the server starts the response, so that a header that
+    /// is added at the start is sent and not stored.
     /// </summary>
     private static bool IsUnderCache(HttpContext context) =>
         context.Features.Get<IOutputCacheFeature>() is not null || context.Features.Get<IResponseCachingFeature>() is not null;
 
     private static Task AppendQueueAsync(PoolRequest request)
     {
-        // A refusal is written by nobody's worker.
+        // No worker has run a refused request.
         if (request.WorkerName is { } worker)
         {
             var (ms, fraction) = ServerTimingValues.Milliseconds(request.QueueTime);

@@ -3,12 +3,12 @@ using System.Globalization;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// The values of a pool's Server-Timing headers. Those of short times, which many requests share, are made once and kept; so a request that
-/// takes next to nothing does not pay more for the text than for its work.
+/// A cache of the values of a pool's Server-Timing headers. Short times, which many requests share, are formatted once, so a request that
+/// takes very little time does not spend more on the text than on its work.
 /// </summary>
 /// <remarks>
-/// Times below 10 ms have two significant digits, so that there are few of them. A table of a fixed size with a place for each hash: a
-/// value that is not there is made, and takes the place. Thread-safe without a lock, since a value never changes.
+/// Times below 10 ms have two significant digits, so there are few different ones. The cache is a table of fixed size with one place for each hash: a
+/// missing value is created and takes the place. Thread-safe without a lock, because a value never changes.
 /// </remarks>
 internal sealed class ServerTimingValues
 {
@@ -28,7 +28,7 @@ internal sealed class ServerTimingValues
         return text;
     }
 
-    /// <summary>In whole numbers: to format a fraction costs several times as much.</summary>
+    /// <summary>Formats with whole numbers, because formatting a fraction costs several times as much.</summary>
     public static (long Ms, int Fraction) Milliseconds(TimeSpan time)
     {
         long microseconds = time.Ticks / TimeSpan.TicksPerMicrosecond;
@@ -44,7 +44,7 @@ internal sealed class ServerTimingValues
             $"queue;dur={queueMs}.{queueFraction:D3}, run;dur={runMs}.{runFraction:D3}, worker;desc=\"{worker}\"");
     }
 
-    /// <summary>In microseconds.</summary>
+    /// <summary>Converts to microseconds.</summary>
     private static int Rounded(TimeSpan time)
     {
         int microseconds = (int)Math.Min(time.Ticks / TimeSpan.TicksPerMicrosecond, Short);

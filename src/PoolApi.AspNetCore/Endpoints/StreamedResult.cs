@@ -7,10 +7,10 @@ using Microsoft.AspNetCore.Mvc.Infrastructure;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// Results that do their work as they are written, and for as long as they like: asynchronous sequences, streams, events, files, views, and
-/// results of the app's own.
+/// Detects results that do their work while they are written: asynchronous sequences, streams, events, files, views, and
+/// result types of the app.
 /// </summary>
-/// <remarks>Without reflection for the framework's own results. A sequence inside of a value is not found: it counts as a short answer.</remarks>
+/// <remarks>It needs no reflection for the framework's own results. A sequence inside a value is not detected and counts as a short response.</remarks>
 internal static class StreamedResult
 {
     private static readonly ConcurrentDictionary<Type, bool> Known = new();
@@ -41,7 +41,7 @@ internal static class StreamedResult
         or RedirectResult or LocalRedirectResult or RedirectToActionResult or RedirectToRouteResult or RedirectToPageResult
         or ForbidResult or ChallengeResult or SignInResult or SignOutResult;
 
-    /// <summary>Whether what a handler returns is an asynchronous sequence, by its declared type.</summary>
+    /// <summary>Whether a handler's declared return type is an asynchronous sequence.</summary>
     public static bool IsSequence(Type type) =>
         IsSequenceItself(type) || GenericInterface.Find(type, typeof(IAsyncEnumerable<>)) is not null
         || (type.IsGenericType && (typeof(Task).IsAssignableFrom(type) || type.GetGenericTypeDefinition() == typeof(ValueTask<>))
@@ -53,7 +53,7 @@ internal static class StreamedResult
     {
         null or string => false,
         IAsyncEnumerable<object> => true,
-        // Of value types:
+        // Sequences of value types:
         _ => Known.GetOrAdd(value.GetType(), static type => GenericInterface.Find(type, typeof(IAsyncEnumerable<>)) is not null),
     };
 }

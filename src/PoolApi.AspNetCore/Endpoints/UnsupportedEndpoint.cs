@@ -2,15 +2,15 @@ using Microsoft.AspNetCore.Builder;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>Endpoints whose work cannot run on a pool: they are a connection, not a request with an answer.</summary>
+/// <summary>Rejects endpoints that cannot run on a pool, because they are a connection and not a request with a response.</summary>
 internal static class UnsupportedEndpoint
 {
-    /// <exception cref="InvalidOperationException">It is one of those.</exception>
+    /// <exception cref="InvalidOperationException">The endpoint cannot run on a pool.</exception>
     public static void ThrowIfAny(EndpointBuilder endpoint)
     {
         foreach (object metadata in endpoint.Metadata)
         {
-            // By name: neither package is one of this library's.
+            // By name, because this library references neither package.
             string? instead = metadata.GetType().FullName switch
             {
                 "Microsoft.AspNetCore.SignalR.HubMetadata" => "A hub's methods run while its connection stays open; call pool.RunAsync(…) in the method",

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Mvc;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>What an action returned as <see cref="IResult"/>: MVC wraps it in a type of its own, which is not public.</summary>
+/// <summary>Unwraps an <see cref="IResult"/> that an action returned and that MVC has wrapped in a type that is not public.</summary>
 internal static class WrappedHttpResult
 {
     private static readonly PropertyInfo? Property =
