@@ -32,13 +32,8 @@ internal sealed class NeighbourScenario : IScenario
             ratios.Add(Name, last[kinds[0]] / last[kinds[1]]);
         }
 
-        var table = new TextTable($"{Name}: {Summary} (p{Percent:F0} of a ping in ms, less is better)", "", "median", "lowest", "highest");
-        foreach (string name in pings.Names)
-        {
-            table.Add(name, Time(pings.Median(name)), Time(pings.Lowest(name)), Time(pings.Highest(name)));
-            overview.Add(name, $"{Name}: ping p99 ms", Time(pings.Median(name)));
-        }
-        table.Print();
+        SpreadTable.Print($"{Name}: {Summary} (p{Percent:F0} of a ping in ms, less is better)", pings);
+        foreach (string name in pings.Names) overview.Add(name, $"{Name}: ping p99 ms", Figures.Ratio(pings.Median(name)));
         report.Add(Bar.AtMost($"{Name}, ping p99", RatioBar, ContenderCatalogue.Channel.Name, ratios.Median(Name)));
 
         double Measure(ContenderKind kind)
@@ -54,6 +49,4 @@ internal sealed class NeighbourScenario : IScenario
             return p99;
         }
     }
-
-    private static string Time(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
 }

@@ -40,14 +40,10 @@ internal sealed class SaturationScenario : IScenario
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {busy:F2} of {idle:F2} ms, {served:F0} hashes/s"));
         }
 
-        var table = new TextTable($"{Name}: {Summary} (p{Percent:F0} of health in ms, less is better)", "", "median", "lowest", "highest");
-        foreach (string name in samples.Names) table.Add(name, Text(samples.Median(name)), Text(samples.Lowest(name)), Text(samples.Highest(name)));
-        table.Print();
+        SpreadTable.Print($"{Name}: {Summary} (p{Percent:F0} of health in ms, less is better)", samples);
         overview.Add(pool.Name, $"{Name}: health p99, saturated ÷ idle", Figures.Ratio(samples.Median("ratio")));
         report.Add(Bar.AtMost($"{Name}, health p99", RatioBar, "idle", samples.Median("ratio")));
 
         double Probe() => OpenLoop.RunAsync(new LoadPlan(health, ProbeRate, duration, Patience)).GetAwaiter().GetResult().Percentile(Percent);
     }
-
-    private static string Text(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
 }

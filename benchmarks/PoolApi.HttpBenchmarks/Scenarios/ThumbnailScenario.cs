@@ -40,12 +40,8 @@ internal sealed class ThumbnailScenario : IScenario
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {served:F1} of {bare:F1}/s"));
         }
 
-        var table = new TextTable($"{Name}: {Summary} (thumbnails/s, more is better)", "", "median", "lowest", "highest");
-        foreach (string name in samples.Names) table.Add(name, Text(samples.Median(name)), Text(samples.Lowest(name)), Text(samples.Highest(name)));
-        table.Print();
+        SpreadTable.Print($"{Name}: {Summary} (thumbnails/s, more is better)", samples);
         overview.Add(pool.Name, $"{Name}: service ÷ bare threads", Figures.Ratio(samples.Median("ratio")));
         report.Add(Bar.AtLeast(Name, RatioBar, "bare threads", samples.Median("ratio")));
     }
-
-    private static string Text(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
 }

@@ -13,7 +13,7 @@ internal static class ThumbnailSettings
         "the CPU time that decoding one image may take, estimated from its container");
 
     private static readonly Setting<long> MaxDecodeMegabytes = Setting.WholeNumber(
-        "MaxDecodeMegabytes", Defaults.MaxMegabytes, 16, 65536, "the memory that decoding one image may take, estimated from its container");
+        "MaxDecodeMegabytes", Defaults.MaxMegabytes, 16, 65536, "the memory in MiB that decoding one image may take, the image itself included, estimated from its container");
 
     public static readonly SettingSection Section = new("Thumbnails", [MaxDecodeTime, MaxDecodeMegabytes]);
 

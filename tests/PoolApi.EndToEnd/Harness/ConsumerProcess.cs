@@ -71,8 +71,7 @@ internal sealed class ConsumerProcess : IAsyncDisposable
     public bool HasExited => _exited.IsCompleted;
 
     /// <summary>The names of its threads; Linux cuts each to 15 characters.</summary>
-    public string[] Threads() =>
-        [.. Directory.GetDirectories($"/proc/{_process.Id}/task").Select(static task => File.ReadAllText(Path.Combine(task, "comm")).Trim())];
+    public string[] Threads() => ProcessFacts.ThreadNames(_process.Id);
 
     /// <summary>Waits for a line of the log that contains these words.</summary>
     public Task<string> WaitForLineAsync(string words) =>

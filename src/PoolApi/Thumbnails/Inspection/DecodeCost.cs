@@ -4,10 +4,11 @@ namespace PoolApi.Thumbnails.Inspection;
 /// The estimated cost of decoding an image. Floating point, because the product of numbers in a hostile file exceeds any integer.
 /// </summary>
 /// <param name="Seconds">The CPU time. Infinite if the image is refused whatever the limits are.</param>
-/// <param name="Bytes">The peak of the memory.</param>
+/// <param name="Bytes">The peak of the decoder's memory.</param>
 /// <param name="What">The cause of the cost, as the end of the sentence "the image has …".</param>
 /// <param name="Pixels">The number of pixels, by the header.</param>
-internal readonly record struct DecodeCost(double Seconds, double Bytes, string What, double Pixels = 0)
+/// <param name="HeldBytes">The encoded image, which stays in memory from before decoding until the thumbnail is made.</param>
+internal readonly record struct DecodeCost(double Seconds, double Bytes, string What, double Pixels = 0, double HeldBytes = 0)
 {
     private const double MiB = 1024 * 1024;
 
@@ -29,16 +30,16 @@ internal readonly record struct DecodeCost(double Seconds, double Bytes, string 
         if (!double.IsFinite(Seconds))
             return $"the image has {What}; such an image is not decoded";
 
-        double megabytes = (Bytes + BaseBytes) / MiB;
+        double megabytes = (Bytes + HeldBytes + BaseBytes) / MiB;
         if (Seconds > limits.MaxTime.TotalSeconds)
         {
             return FormattableString.Invariant(
                 $"the image has {What}: decoding takes an estimated {Seconds:0.0} s of CPU time; at most {limits.MaxTime.TotalSeconds:0.###} s are accepted");
         }
-        if (Bytes > 0 && megabytes > limits.MaxMegabytes)
+        if (Bytes + HeldBytes > 0 && megabytes > limits.MaxMegabytes)
         {
             return FormattableString.Invariant(
-                $"the image has {What}: decoding takes an estimated {megabytes:0} MiB of memory; at most {limits.MaxMegabytes} are accepted");
+                $"the image has {What}: decoding takes an estimated {megabytes:0} MiB of memory with the image itself; at most {limits.MaxMegabytes} are accepted");
         }
         return null;
     }

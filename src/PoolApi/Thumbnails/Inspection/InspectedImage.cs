@@ -17,11 +17,12 @@ internal sealed class InspectedImage
         Kind = kind;
         Limits = limits;
         var counted = new Excerpt();
-        Cost = ImageInspection.Walk(image.Span, kind, ref counted);
-        Refusal = Cost.Refusal(limits);
+        DecodeCost cost = ImageInspection.Walk(image.Span, kind, ref counted);
         Frame = counted.Frame is { IsWhole: false, IsInside: true } frame ? frame : null;
         Colours = counted.Colours;
         _neededLength = counted.IsWorthCopying && counted.Length > 0 ? counted.Length : 0;
+        Cost = cost == DecodeCost.Unknown ? cost : cost with { HeldBytes = (double)image.Length + _neededLength };
+        Refusal = Cost.Refusal(limits);
     }
 
     /// <summary>The encoding.</summary>
