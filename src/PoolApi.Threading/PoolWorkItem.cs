@@ -10,18 +10,8 @@ namespace PoolApi.Threading;
 /// pool: the item is its own queue entry. <c>RunAsync</c> is the convenient way; this is the cheap one.
 /// </summary>
 /// <remarks>
-/// <code>
-///            Claim               sorted into its lane           a worker takes it          Execute returned or threw
-///   Created ───────► Claimed ───────────────────────► Waiting ───────────────────► InFlight ──────────────► Ending ──► Ended
-///      ▲                │ refused: full or closed         │                            │                      ▲
-///      └────────────────┘                                 │ cancelled, expired,        │ the pool stopped     │
-///                                                         │ handed back                ▼ without it, or it ran too long
-///                                                         │                   Abandoned, TimedOut             │
-///                                                         └───────────────────────────────────────────────────┘
-/// </code>
-/// Each arrow is one atomic step, under the pool's gate or by one compare-and-swap, so an accepted item ends exactly once;
-/// and <see cref="OnEnded"/> is called exactly once, outside the gate, by whoever ended it. From then on (in OnEnded
-/// already) it may be submitted again, to any pool, unless it was abandoned or timed out: its code may still be running.
+/// An accepted item ends exactly once. <see cref="OnEnded"/> is called exactly once, not under the pool's gate, by the thread that ended the item. From then
+/// on, in OnEnded already, it may be submitted again, to any pool, unless it was abandoned or timed out: its code may still be running.
 /// </remarks>
 public abstract partial class PoolWorkItem
 {
@@ -118,14 +108,12 @@ public abstract partial class PoolWorkItem
     /// </param>
     protected virtual void OnEnded(WorkOutcome outcome, Exception? exception) { }
 
-    /// <summary>Claims the item for a submission, in one step, since two threads or two pools may submit it concurrently.</summary>
+    /// <summary>Claims the item for a submission, and sets it up.</summary>
     /// <returns>The previous state, for <see cref="Unclaim"/>.</returns>
     /// <exception cref="InvalidOperationException">It is submitted and has not ended.</exception>
     internal WorkItemState Claim(PoolCore core, WorkPriority priority, long now, long expiresAt)
     {
-        var was = (WorkItemState)StateWord;
-        if (was is not (WorkItemState.Created or WorkItemState.Ended)
-            || Interlocked.CompareExchange(ref StateWord, (int)WorkItemState.Claimed, (int)was) != (int)was)
+        if (!TryClaim<ProcessorOps>(out WorkItemState was))
         {
             throw new InvalidOperationException(was switch
             {
@@ -136,7 +124,6 @@ public abstract partial class PoolWorkItem
         }
         if (was == WorkItemState.Ended)
         {
-            ResetCancellation();
             if (Withdrawal is not null) Withdrawal = null;
             if (StopSignalled) StopSignalled = false;
             StartedAt = 0;
@@ -147,7 +134,7 @@ public abstract partial class PoolWorkItem
         SubmittedAt = now;
         ExpiresAt = expiresAt;
         Priority = priority;
-        if (!ReferenceEquals(Holder, core)) Volatile.Write(ref Holder, core);
+        SetHolder<ProcessorOps>(core);
         return was;
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Time.Testing;
+using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
 

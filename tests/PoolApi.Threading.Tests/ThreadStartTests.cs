@@ -1,3 +1,5 @@
+using PoolApi.Threading.Core.Queue;
+
 namespace PoolApi.Threading.Tests;
 
 /// <summary>When the system gives no thread.</summary>

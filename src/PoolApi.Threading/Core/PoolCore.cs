@@ -222,8 +222,8 @@ internal sealed class PoolCore : IItemOwner
         DeferredActions after = default;
         _queue.Enter();
         // While such an item is on a worker, the pool has not drained.
-        bool taken = _queue.State == QueueState.Open
-            || (_queue.State != QueueState.Stopped && (HasItemInHand(Worker.Current) || cause?.State == WorkItemState.InFlight));
+        bool taken = _queue.State == PoolState.Running
+            || (_queue.State != PoolState.Stopped && (HasItemInHand(Worker.Current) || cause?.State == WorkItemState.InFlight));
         if (taken) _queue.ForceLocked(item, ref after);
         _queue.Exit();
         if (!taken)
@@ -306,11 +306,7 @@ internal sealed class PoolCore : IItemOwner
         _queue.AssertLocked();
         source = null;
         // Decides between this end and the worker's own, in End.
-        if (Interlocked.CompareExchange(ref item.StateWord, (int)WorkItemState.TimedOut, (int)WorkItemState.InFlight)
-            != (int)WorkItemState.InFlight)
-        {
-            return false;
-        }
+        if (!item.TryMove<ProcessorOps>(WorkItemState.InFlight, WorkItemState.TimedOut)) return false;
         item.EndedAt = now;
         source = item.SignalTimeout();
         Stop.CountIfInterrupted(item, WorkOutcome.TimedOut);
@@ -331,8 +327,7 @@ internal sealed class PoolCore : IItemOwner
         worker.LastStamp = now;
         worker.LastStampIsPrecise = timed;
         // Decides between this end, Abandon and TryTimeOutLocked.
-        bool mine = Interlocked.CompareExchange(ref item.StateWord, (int)WorkItemState.Ending, (int)WorkItemState.InFlight)
-            == (int)WorkItemState.InFlight;
+        bool mine = item.TryMove<ProcessorOps>(WorkItemState.InFlight, WorkItemState.Ending);
         if (mine)
         {
             item.EndedAt = now;

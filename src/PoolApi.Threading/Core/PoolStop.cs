@@ -1,13 +1,11 @@
+using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;
 
 /// <summary>The atomic steps of a stop, and the counts of the items that they interrupt. <see cref="PoolShutdown"/> runs them in order.</summary>
 /// <remarks>
-/// <code>
-///   Running ──Close──► Draining ──LetGo──► Stopping ──last worker exits, or Abandon──► Stopped
-/// </code>
-/// <para>A worker exits when the pool is stopping and no item is queued or in flight (an item suspended in an await may still
+/// <para>The states are those of <see cref="PoolState"/>. A worker exits when the pool is stopping and no item is queued or in flight (an item suspended in an await may still
 /// need it), or when the pool has stopped.</para>
 /// <para>From the close on, running items are pinned (<see cref="PoolCore.Pins"/>).</para>
 /// </remarks>
@@ -37,13 +35,7 @@ internal sealed class PoolStop(PoolCore core)
 
     public long AbandonedLocked => _abandoned;
 
-    public PoolState State => _finished.Task.IsCompleted ? PoolState.Stopped : core.Queue.State switch
-    {
-        QueueState.Open => PoolState.Running,
-        QueueState.Closed => PoolState.Draining,
-        QueueState.Stopping => PoolState.Stopping,
-        _ => PoolState.Stopped,
-    };
+    public PoolState State => core.Queue.State;
 
     /// <summary>The items that ended as not started, in the order in which they were handed back.</summary>
     public PoolWorkItem[] NotStarted
@@ -99,7 +91,7 @@ internal sealed class PoolStop(PoolCore core)
     }
 
     /// <summary>Makes the workers end as soon as no work is left for them.</summary>
-    public void LetGo() => StopAs(QueueState.Stopping);
+    public void LetGo() => StopAs(PoolState.Stopping);
 
     /// <summary>
     /// Gives up the remaining work: queued items end as not started, items in flight end as abandoned, and sleeping workers end. The returned workers
@@ -111,7 +103,7 @@ internal sealed class PoolStop(PoolCore core)
         var running = new List<Worker>();
         DeferredActions after = default;
         core.Queue.Enter();
-        core.Queue.StopLocked(QueueState.Stopped, ref after);
+        core.Queue.StopLocked(PoolState.Stopped, ref after);
         HandBackLocked(ref after);
         core.Queue.DropResumptionsLocked();
         List<PoolWorkItem> items = [.. core.Async.AbandonLocked()];
@@ -120,7 +112,7 @@ internal sealed class PoolStop(PoolCore core)
             PoolWorkItem? item = worker.Ledger.Item;
             if (item is null || !worker.IsLive) continue;
             // If a synchronous item is ending right now, its worker counts the end and leaves.
-            if (item is not AsyncPoolWorkItem && TryAbandon(item)) items.Add(item);
+            if (item is not AsyncPoolWorkItem && item.TryMove<ProcessorOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item);
             // The item has timed out before. Its worker did not come back in time.
             if (item.State == WorkItemState.TimedOut) item.State = WorkItemState.Abandoned;
             if (item is AsyncPoolWorkItem || item.State == WorkItemState.Abandoned) running.Add(worker);
@@ -138,17 +130,12 @@ internal sealed class PoolStop(PoolCore core)
         foreach (PoolWorkItem item in items) core.Records.EndedElsewhere(item, WorkOutcome.Abandoned);
         foreach (PoolWorkItem item in items) core.Listeners.Ended(item, WorkOutcome.Abandoned, null);
         return [.. running];
-
-        // Decides between this end and the worker's own, in PoolCore.End.
-        static bool TryAbandon(PoolWorkItem item) =>
-            Interlocked.CompareExchange(ref item.StateWord, (int)WorkItemState.Abandoned, (int)WorkItemState.InFlight)
-                == (int)WorkItemState.InFlight;
     }
 
     /// <summary>Every worker was joined or left behind.</summary>
     public void Finish()
     {
-        StopAs(QueueState.Stopped);
+        StopAs(PoolState.Stopped);
         _finished.TrySetResult();
         core.StopTimers();
     }
@@ -187,7 +174,7 @@ internal sealed class PoolStop(PoolCore core)
         core.Queue.HandBackLocked(_notStarted, ref after);
     }
 
-    private void StopAs(QueueState state)
+    private void StopAs(PoolState state)
     {
         DeferredActions after = default;
         core.Queue.Enter();

@@ -265,7 +265,7 @@ internal sealed class WorkerSet
             Worker worker = VacantWorkerLocked();
             _core.Queue.Enter();
             // Checked again: finding a vacant worker may have taken a moment, and a stop counts the workers.
-            bool open = _core.Queue.State == QueueState.Open;
+            bool open = _core.Queue.State == PoolState.Running;
             if (open) _core.Queue.AddLocked(worker);
             _core.Queue.Exit();
             if (!open) break;

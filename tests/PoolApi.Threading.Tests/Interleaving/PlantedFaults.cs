@@ -13,6 +13,7 @@ internal static class PlantedFaults
     private const string Gate = "Gate.cs";
     private const string Worker = "QueueWorker.cs";
     private const string Token = "TokenWatch.cs";
+    private const string State = "PoolWorkItem.State.cs";
     private const string Cancellation = "PoolWorkItem.Cancellation.cs";
     private const string Parker = "Parker.cs";
     private const string Ring = "RecordRing.cs";
@@ -100,10 +101,21 @@ internal static class PlantedFaults
         ],
         ["the last worker with something in hand wakes nobody when all may leave"] =
         [
-            new(Queue, "        if (State >= QueueState.Stopping) WakeAllLocked(ref after);\n", ""),
+            new(Queue, "        if (State >= PoolState.Stopping) WakeAllLocked(ref after);\n", ""),
         ],
 
         // --- items ---
+        ["the claim and the end of an item are a read and a write"] =
+        [
+            Patch.At(State, "state-move",
+                "if (Volatile.Read(ref StateWord) != (int)from) return false; Volatile.Write(ref StateWord, (int)to); return true;"),
+        ],
+        ["a worker that runs the code of an item that has timed out is not waited for"] =
+        [
+            new(WorkerRegistry, "is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;",
+                "is { IsAsync: false, State: not (WorkItemState.Abandoned or WorkItemState.TimedOut) }) return true;"),
+            new(WorkerRegistry, "                if (item.State == WorkItemState.TimedOut) return true;\n", ""),
+        ],
         ["an item is in the inbox before it is linked to the one below"] =
         [
             new(Inbox, "            oldest.Previous = Unsafe.As<PoolWorkItem>(head);\n", ""),
@@ -117,9 +129,8 @@ internal static class PlantedFaults
         ],
         ["an item is told its end before its worker has given back its place"] =
         [
-            new(Pool, "        Release(worker, item, ends);\n        if (ends) Tell(item);\n",
-                "        if (ends) item.State = WorkItemState.Ending;\n        if (ends) Tell(item);\n        Release(worker, item, ends);\n"),
-            new(Pool, "        if (ends) item.State = WorkItemState.Ending;\n        _isChanging = true;\n", "        _isChanging = true;\n"),
+            new(Pool, "        Release(worker, item, isMine);\n        if (isMine) Tell(item);\n",
+                "        if (isMine) Tell(item);\n        Release(worker, item, isMine);\n"),
         ],
         ["a place is reserved without looking whether somebody else took it"] =
         [

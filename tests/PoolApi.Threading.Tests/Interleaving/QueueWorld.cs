@@ -9,6 +9,7 @@ internal enum Submitted
     Accepted,
     Full,
     Closed,
+    Taken, // somebody else has claimed the item
 }
 
 /// <summary>
@@ -32,6 +33,7 @@ internal sealed class QueueWorld : World, IItemOwner
     private int _parties;
     private int _accepted;
     private int _ended;
+    private int _timedOut;
     private bool _isStopping;
     private bool _isDrained;
     private int _blocked; // workers inside an item that waits
@@ -119,7 +121,7 @@ internal sealed class QueueWorld : World, IItemOwner
 
     public Submitted Submit(ScheduledItem item, WorkPriority priority = WorkPriority.Normal, long expiresAt = long.MaxValue, bool ownLimit = false, int depth = 0, CancellationToken token = default)
     {
-        WorkItemState was = Claim(item, priority, expiresAt, ownLimit);
+        if (!TryClaim(item, priority, expiresAt, ownLimit, out WorkItemState was)) return Submitted.Taken;
         if (token.CanBeCanceled) item.Watch<ScheduledOps>(this, token);
         item.Depth = (byte)depth;
         if (depth > 0) item.Cause = new Cause(item);
@@ -149,7 +151,7 @@ internal sealed class QueueWorld : World, IItemOwner
     public Submitted SubmitBatch(ScheduledItem[] items, WorkPriority[] priorities, out int got)
     {
         var was = new WorkItemState[items.Length];
-        for (int i = 0; i < items.Length; i++) was[i] = Claim(items[i], priorities[i], long.MaxValue, false);
+        for (int i = 0; i < items.Length; i++) if (!TryClaim(items[i], priorities[i], long.MaxValue, false, out was[i])) Fail($"{items[i]} is {items[i].State}, and cannot be submitted");
         got = Queue.Reserve(items.Length, out long last);
         for (int i = got; i < items.Length; i++) Unclaim(items[i], was[i]);
         if (got == 0) return Submitted.Full;
@@ -199,7 +201,7 @@ internal sealed class QueueWorld : World, IItemOwner
         CarryOut(ref after);
     }
 
-    public void Stop(QueueState state = QueueState.Stopping)
+    public void Stop(PoolState state = PoolState.Stopping)
     {
         DeferredActions after = default;
         Queue.Enter();
@@ -215,6 +217,17 @@ internal sealed class QueueWorld : World, IItemOwner
         Queue.HandBackLocked([], ref after);
         Queue.Exit();
         CarryOut(ref after);
+    }
+
+    /// <summary>A limit on run time ends an item if a worker runs it now. The worker goes on running its code.</summary>
+    public void TimeOut(ScheduledItem item)
+    {
+        Queue.Enter();
+        bool isEnded = _workers.Exists(worker => ReferenceEquals(worker.Ledger.Item, item))
+            && item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.TimedOut);
+        if (isEnded) _timedOut++;
+        Queue.Exit();
+        if (isEnded) Told(item);
     }
 
     public void Resize(int workers, QueueWorker? hired = null)
@@ -300,12 +313,12 @@ internal sealed class QueueWorld : World, IItemOwner
         Queue.GatherLocked(ref after);
         if (!_isChanging)
         {
-            long ended = Queue.EndedUnrun.Total;
+            long ended = Queue.EndedUnrun.Total + _timedOut;
             int inHand = 0;
             foreach (QueueWorker worker in _workers)
             {
                 ended += worker.Ledger.Ended.Total;
-                if (worker.Ledger.Item is not null) inHand++;
+                if (worker.Ledger.Item is { State: not WorkItemState.TimedOut }) inHand++;
             }
             if (Queue.Accepted != ended + Queue.Waiting + inHand)
                 Fail($"accepted {Queue.Accepted}, ended {ended}, waiting {Queue.Waiting}, in hand {inHand}");
@@ -315,22 +328,16 @@ internal sealed class QueueWorld : World, IItemOwner
         CheckPending();
     }
 
-    private WorkItemState Claim(ScheduledItem item, WorkPriority priority, long expiresAt, bool ownLimit)
+    private bool TryClaim(ScheduledItem item, WorkPriority priority, long expiresAt, bool ownLimit, out WorkItemState was)
     {
-        WorkItemState was = item.State;
-        if (was is not (WorkItemState.Created or WorkItemState.Ended)
-            || ScheduledOps.CompareExchange(ref item.StateWord, (int)WorkItemState.Claimed, (int)was) != (int)was)
-        {
-            Fail($"{item} is {item.State}, and cannot be submitted");
-        }
-        if (was == WorkItemState.Ended) item.ResetCancellation();
+        if (!item.TryClaim<ScheduledOps>(out was)) return false;
         item.Priority = priority;
         item.ExpiresAt = expiresAt;
         item.ExpiryIndex = ownLimit ? -1 : 0;
         item.Next = null;
-        item.Holder = this;
+        item.SetHolder<ScheduledOps>(this);
         ScheduledOps.Spot();
-        return was;
+        return true;
     }
 
     private static void Unclaim(ScheduledItem item, WorkItemState was)
@@ -417,7 +424,7 @@ internal sealed class QueueWorld : World, IItemOwner
     {
         var item = (ScheduledItem)assignment.Item;
         bool resumes = assignment.Callback is not null;
-        if (StateOf(item) != WorkItemState.InFlight) Fail($"{item} is run, and is {item.State}");
+        if (StateOf(item) is not (WorkItemState.InFlight or WorkItemState.TimedOut)) Fail($"{item} is run, and is {item.State}");
         if (item.Active > 0 && !resumes) Fail($"{item} is run by two workers");
         if (_isDrained) Fail($"{item} is run after everything was said to have ended");
         item.Active++;
@@ -440,8 +447,10 @@ internal sealed class QueueWorld : World, IItemOwner
         }
         // It may be resumed before the worker that started it is back from it: the last of the two ends it.
         bool ends = --item.Active == 0 && item.IsDone;
-        Release(worker, item, ends);
-        if (ends) Tell(item);
+        bool isMine = ends && item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending);
+        if (ends && !isMine && StateOf(item) != WorkItemState.TimedOut) Fail($"{item} has returned, and is {item.State}");
+        Release(worker, item, isMine);
+        if (isMine) Tell(item);
     }
 
     /// <summary>The worker's thread has died, and another takes its place.</summary>
@@ -466,7 +475,6 @@ internal sealed class QueueWorld : World, IItemOwner
 
     private void Release(QueueWorker worker, ScheduledItem item, bool ends)
     {
-        if (ends) item.State = WorkItemState.Ending;
         _isChanging = true;
         worker.Ledger.BeginChange<ScheduledOps>();
         if (ends) worker.Ledger.Ended.Add(WorkOutcome.Completed);
@@ -481,10 +489,15 @@ internal sealed class QueueWorld : World, IItemOwner
     {
         if (StateOf(item) != WorkItemState.Ending) Fail($"{item} is told its end, and is {item.State}");
         Leave(item);
+        Told(item);
+    }
+
+    private void Told(ScheduledItem item)
+    {
         item.Ends++;
         ScheduledOps.Spot();
         item.EndWatch<ScheduledOps>();
-        item.State = WorkItemState.Ended;
+        if (StateOf(item) != WorkItemState.TimedOut) item.State = WorkItemState.Ended;
         ScheduledOps.Spot();
         item.WhenEnded?.Invoke(item);
         _ended++;
@@ -499,10 +512,10 @@ internal sealed class QueueWorld : World, IItemOwner
         {
             if (item.Accepted != item.Ends) Fail($"{item} was accepted {item.Accepted} times and told its end {item.Ends} times");
             if (item.Runs + item.Unrun != item.Ends) Fail($"{item} was run {item.Runs} times and not run {item.Unrun} times, and ended {item.Ends} times");
-            if (item.State is not (WorkItemState.Created or WorkItemState.Ended)) Fail($"{item} is {item.State} when all is over");
+            if (item.State is not (WorkItemState.Created or WorkItemState.Ended or WorkItemState.TimedOut)) Fail($"{item} is {item.State} when all is over");
         }
         if (!_isDrained) Fail("nobody said that everything had ended");
-        long ended = Queue.EndedUnrun.Total;
+        long ended = Queue.EndedUnrun.Total + _timedOut;
         foreach (QueueWorker worker in _workers)
         {
             ended += worker.Ledger.Ended.Total;
@@ -532,6 +545,7 @@ internal sealed class QueueWorld : World, IItemOwner
         foreach (ScheduledItem item in _items)
         {
             if (StateOf(item) is WorkItemState.Waiting or WorkItemState.InFlight) Fail($"everything is said to have ended, and {item} is {item.State}");
+            if (item.Active > 0) Fail($"everything is said to have ended, and a worker runs {item}");
         }
         _isDrained = true;
     }

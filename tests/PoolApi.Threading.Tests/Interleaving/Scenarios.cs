@@ -28,6 +28,9 @@ internal static class Scenarios
         new("cancelling while the queue is stopped", 4, CancellingWhileStopping),
         new("a token fires while its item is submitted, run or refused", 3, TokenFires),
         new("a token fires while its item is submitted again without it", 3, TokenOfTheSubmissionBefore),
+        new("two that submit the same item", 3, SameItemTwice),
+        new("a limit on run time ends an item that is just returning", 3, RunLimit),
+        new("a limit on run time ends an item while the queue is stopped", 4, RunLimitWhileStopping),
         new("three priorities, one worker", 2, Priorities),
         new("a high item beside items that wait for it", 4, HighItemThatIsWaitedFor),
         new("an item that is suspended and resumed", 4, Suspended),
@@ -47,6 +50,38 @@ internal static class Scenarios
         new("a worker that is blocked by an item of its own while the queue is stopped", 5, BlockedWhileStopping),
         new("looking at everything while items come", 4, Observing),
     ];
+
+    private static QueueWorld SameItemTwice(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem item = world.Item("a");
+        foreach (string name in (string[])["submitter", "submitter b"]) world.AddParty(name, () => MustNotBe(world, Submitted.Full, world.Submit(item)));
+        return world;
+    }
+
+    private static QueueWorld RunLimit(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem[] items = [world.Item("a"), world.Item("b")];
+        AddSubmitter(world, "submitter", items);
+        AddRunLimit(world, items[0]);
+        return world;
+    }
+
+    private static QueueWorld RunLimitWhileStopping(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem[] items = [world.Item("a"), world.Item("b")];
+        AddSubmitterUnlessClosed(world, "submitter", items);
+        AddRunLimit(world, items[0]);
+        AddCloser(world);
+        return world;
+    }
+
+    private static void AddRunLimit(QueueWorld world, ScheduledItem item) => world.AddParty("run limit", () =>
+    {
+        for (int i = 0; i < 3; i++) world.TimeOut(item);
+    });
 
     private static QueueWorld TokenFires(Schedule schedule)
     {
@@ -260,7 +295,7 @@ internal static class Scenarios
         {
             world.Close();
             world.HandBack();
-            world.Stop(Core.Queue.QueueState.Stopped);
+            world.Stop(Core.Queue.PoolState.Stopped);
         });
         return world;
     }

@@ -2,7 +2,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading;
 
-/// <content>The fields of an item that the queue uses: its links, its state, and its expiry.</content>
+/// <content>The fields of an item that the queue uses: its links and its expiry.</content>
 public abstract partial class PoolWorkItem
 {
     // Few and small, because with each item all of them move from the submitter's cache to the worker's and back.
@@ -15,9 +15,6 @@ public abstract partial class PoolWorkItem
     internal int ExpiryIndex; // its place in the expiry heap, from 1; 0: not in it; -1: to be added
 
     internal Cause? Cause; // created when another item of the same pool submits it while holding a worker, or for a limit on run time; then kept
-
-    // Claim takes it and the notification of the end gives it up, each in one step.
-    internal int StateWord;
 
     internal byte Depth; // the length of the chain of items that caused this one; 0: it came from outside
     private sbyte _priority;
@@ -50,12 +47,6 @@ public abstract partial class PoolWorkItem
         set => _cancelOutcome = (byte)value;
     }
 
-    internal WorkItemState State
-    {
-        get => (WorkItemState)Volatile.Read(ref StateWord);
-        set => Volatile.Write(ref StateWord, (int)value);
-    }
-
     /// <summary>Whether a worker runs code of the item now, so that it may wait for another continuation of it. Read under the gate.</summary>
     internal virtual bool HoldsWorker => false;
 
@@ -66,17 +57,4 @@ public abstract partial class PoolWorkItem
     internal virtual void TakenLocked(object owner, bool isStart)
     {
     }
-}
-
-/// <summary>The state of an item's submission.</summary>
-internal enum WorkItemState
-{
-    Created,
-    Claimed, // a submitter holds it, or it is in the inbox
-    Waiting, // in its lane
-    InFlight,
-    Ending, // it has its outcome and is about to be notified
-    Ended,
-    Abandoned,
-    TimedOut, // it has ended, but its code may still run
 }

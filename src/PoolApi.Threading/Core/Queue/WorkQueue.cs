@@ -49,7 +49,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>The state, which only moves forward. Guarded by the gate.</summary>
-    public QueueState State { get; private set; }
+    public PoolState State { get; private set; }
 
     /// <summary>The number of asynchronous items under way. The workers cannot tell, because an item holds no worker while it awaits. Guarded by the gate.</summary>
     public int AsyncInFlight { get; set; }
@@ -145,7 +145,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public bool Post(in Resumption resumption, ref DeferredActions after)
     {
         Enter();
-        bool posted = State != QueueState.Stopped && _registry.Live > 0;
+        bool posted = State != PoolState.Stopped && _registry.Live > 0;
         if (posted)
         {
             _inbox.ReserveBeyondLimit();
@@ -237,7 +237,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
                 step = NextStep.Exit;
                 break;
             }
-            if (_idle.Rest(worker, maySpin: State == QueueState.Open) is { } rest)
+            if (_idle.Rest(worker, maySpin: State == PoolState.Running) is { } rest)
             {
                 step = rest;
                 break;
@@ -300,17 +300,18 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public bool CloseLocked(ref DeferredActions after)
     {
         AssertLocked();
-        if (State != QueueState.Open) return false;
-        State = QueueState.Closed;
+        if (State != PoolState.Running) return false;
+        State = PoolState.Draining;
         if (_inbox.Close() is { } newest) SortLocked(newest, ref after);
         NothingLeftLocked(ref after);
         return true;
     }
 
     /// <summary>Makes the workers leave when no work is left for them, or at once.</summary>
-    public void StopLocked(QueueState state, ref DeferredActions after)
+    public void StopLocked(PoolState state, ref DeferredActions after)
     {
         AssertLocked();
+        Debug.Assert(State != PoolState.Running, "A pool stops only after it was closed.");
         if (State < state) State = state;
         NothingLeftLocked(ref after);
         WakeAllLocked(ref after);
@@ -398,7 +399,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         waitsFor = null;
         _isLookSet = false;
         DrainLocked(ref after);
-        if (State == QueueState.Stopped || !_backlog.MayHaveCaused || !_idle.IsNobodyFree) return StandInNeed.None;
+        if (State == PoolState.Stopped || !_backlog.MayHaveCaused || !_idle.IsNobodyFree) return StandInNeed.None;
         _isLookSet = true;
         _standIns.IsUnreserved = isUnreserved;
         if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.LookAgain;
@@ -414,7 +415,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public bool TryAddStandInLocked(QueueWorker worker)
     {
         AssertLocked();
-        if (State == QueueState.Stopped || _registry.StandIns >= _standIns.Most) return false;
+        if (State == PoolState.Stopped || _registry.StandIns >= _standIns.Most) return false;
         _registry.Add(worker, asStandIn: true);
         return true;
     }
@@ -463,7 +464,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private void NoteCausedLocked(ref DeferredActions after)
     {
         AssertLocked();
-        if (!_backlog.MayHaveCaused || _isLookSet || !_idle.IsNobodyFree || State == QueueState.Stopped) return;
+        if (!_backlog.MayHaveCaused || _isLookSet || !_idle.IsNobodyFree || State == PoolState.Stopped) return;
         _isLookSet = true;
         after.NeedsLook = true;
     }
@@ -504,9 +505,9 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public void NothingLeftLocked(ref DeferredActions after)
     {
         AssertLocked();
-        if (State == QueueState.Open || !IsEmptyLocked) return;
+        if (State == PoolState.Running || !IsEmptyLocked) return;
         after.IsDrained = true;
-        if (State >= QueueState.Stopping) WakeAllLocked(ref after);
+        if (State >= PoolState.Stopping) WakeAllLocked(ref after);
     }
 
     public long CountReleased() => _backlog.Removed + _registry.Released;
@@ -517,7 +518,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     private bool IsEmptyLocked => AsyncInFlight == 0 && !HasWorkLocked && !_registry.HasItemInHand;
 
-    private bool MayExitLocked => State == QueueState.Stopped || (State == QueueState.Stopping && IsEmptyLocked);
+    private bool MayExitLocked => State == PoolState.Stopped || (State == PoolState.Stopping && IsEmptyLocked);
 
     /// <summary>
     /// The worker has work or leaves. If it was the searcher, the wake-up is passed on, because no worker searches now.

@@ -1,0 +1,28 @@
+namespace PoolApi.Threading.Core.Queue;
+
+/// <summary>The state of a pool's lifetime. It only moves forward.</summary>
+/// <remarks>
+/// <code>
+///             CloseLocked              StopLocked                    StopLocked
+///   Running ───────────────► Draining ────────────► Stopping ─────────────────────► Stopped
+///                                │      drained, or            every worker left,       ▲
+///                                │      cancelled              or was left behind       │
+///                                └──────────────────────────────────────────────────────┘
+///                                       the remaining work is abandoned
+/// </code>
+/// Each step is one change of <see cref="WorkQueue{TOps}.State"/> under the queue's gate.
+/// </remarks>
+internal enum PoolState
+{
+    /// <summary>The pool accepts and runs work.</summary>
+    Running,
+
+    /// <summary>The pool is closed: it refuses new work, and accepted work goes on.</summary>
+    Draining,
+
+    /// <summary>The workers leave as soon as no work is left for them.</summary>
+    Stopping,
+
+    /// <summary>The workers leave at once. Every accepted item has ended.</summary>
+    Stopped,
+}
