@@ -1,7 +1,9 @@
 using System.Net.ServerSentEvents;
+using System.Text.Json;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Streams;
+using PoolApi.Dashboard.Tests.Support;
 
 namespace PoolApi.Dashboard.Tests;
 
@@ -36,6 +38,29 @@ public sealed class FrameFeedTests
         Assert.Equal(1, feed.Watchers);
 
         static async Task<(string, string?)> Told(IAsyncEnumerator<SseItem<string>> of) => await NextAsync(of) is var item ? (item.EventType, item.EventId) : default;
+    }
+
+    [Fact]
+    public async Task Who_comes_again_after_a_time_without_watchers_gets_each_second_and_each_piece_of_it()
+    {
+        await using MonitoredApp app = await MonitoredApp.StartAsync();
+        using var feed = new FrameFeed(app.Monitor, new RunningJobs(app.Services, app.Monitor), "run", [], app.Clock!);
+        await using (IAsyncEnumerator<SseItem<string>> first = Read(feed)) Assert.Equal("run-1", (await NextAsync(first)).EventId);
+        app.Clock!.Advance(FrameFeed.Period);
+        await Patience.UntilAsync(() => !feed.IsTicking, "That the timer rests");
+
+        for (int second = 1; second <= 7; second++)
+        {
+            for (int item = 0; item < second; item++) await app.Pool.RunAsync(static () => { });
+            app.Tick();
+        }
+
+        await using IAsyncEnumerator<SseItem<string>> again = feed.ReadAsync("run-1", CancellationToken.None, DashboardApp.Token).GetAsyncEnumerator(DashboardApp.Token);
+        SseItem<string> frame = await NextAsync(again);
+        Assert.Equal((FrameFeed.FrameEvent, "run-2"), (frame.EventType, frame.EventId));
+        JsonElement pool = Assert.Single(JsonDocument.Parse(frame.Data).RootElement.GetProperty("pools").EnumerateArray());
+        Assert.Equal([1, 2, 3, 4, 5, 6, 7], pool.GetProperty("samples").EnumerateArray().Select(static s => s.GetProperty("accepted").GetDouble()).Where(static rate => rate > 0));
+        Assert.Equal(28, pool.GetProperty("pieces").EnumerateArray().Sum(static p => p.TryGetProperty("count", out JsonElement count) ? count.GetInt32() : 1));
     }
 
     private static IAsyncEnumerator<SseItem<string>> Read(FrameFeed feed) =>

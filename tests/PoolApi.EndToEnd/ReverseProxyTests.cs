@@ -130,7 +130,7 @@ public sealed class NginxTests : ReverseProxyTests
     private protected override ProxyServer.Configuration Configure(int port, int management) =>
         new ProxyServer.Configuration("nginx", "nginx/poolapi.conf", port, Arguments).With("listen 80;", $"listen 127.0.0.1:{port};");
 
-    private static string[] Arguments(string folder, string file)
+    internal static string[] Arguments(string folder, string file)
     {
         string main = Path.Combine(folder, "nginx.conf");
         string temporary = string.Join(' ', ((string[])["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]).Select(what => $"{what}_temp_path {folder}/{what};"));

@@ -56,6 +56,15 @@ internal sealed class FrameFeed : IDisposable
         }
     }
 
+    /// <summary>Whether the timer is set.</summary>
+    public bool IsTicking
+    {
+        get
+        {
+            lock (_lock) return _isRunning;
+        }
+    }
+
     /// <summary>Returns the frames after the last one that the page has seen. If that frame is no longer known, a snapshot comes first.</summary>
     /// <param name="after">The id of the last event that the page has seen; null: none.</param>
     /// <param name="end">Cancelled when the app stops.</param>

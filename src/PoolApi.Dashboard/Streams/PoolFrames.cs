@@ -33,16 +33,9 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
             pool.Recorder.Read(state.Cursor, state.Items);
             PoolTime clock = pool.Recorder.Time;
             WritePieces(json, Piece.Of(state.Items, clock, state.IsNew ? clock.NowUnixMilliseconds - RememberedMs : 0, MostPieces));
+            WriteSamples(json, pool, state);
             state.IsNew = false;
             _cut = clock.NowUnixMilliseconds;
-
-            if (pool.Latest is { } latest && latest.At > state.Sampled)
-            {
-                state.Sampled = latest.At;
-                json.WriteStartArray("samples");
-                SampleJson.Write(json, latest, pool.Snapshot.QueueCapacity);
-                json.WriteEndArray();
-            }
             json.WriteEndObject();
         }
         json.WriteEndArray();
@@ -105,6 +98,18 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
         if (gone is null) return;
         json.WriteStartArray("gone");
         foreach (int id in gone) json.WriteNumberValue(id);
+        json.WriteEndArray();
+    }
+
+    /// <summary>Writes the samples since the last frame. They are several if nobody watched meanwhile, because then there were no frames.</summary>
+    private void WriteSamples(Utf8JsonWriter json, PoolHistory pool, PoolState state)
+    {
+        if (pool.Latest is not { } latest || latest.At <= state.Sampled) return;
+        // Nobody needs the past in the first frame: a page's first event is a snapshot.
+        PoolSample[] samples = state.IsNew ? [latest] : monitor.Read(_ => Array.FindAll(pool.ByTheSecond(), sample => sample.At > state.Sampled));
+        state.Sampled = samples[^1].At;
+        json.WriteStartArray("samples");
+        foreach (PoolSample sample in samples) SampleJson.Write(json, sample, pool.Snapshot.QueueCapacity);
         json.WriteEndArray();
     }
 

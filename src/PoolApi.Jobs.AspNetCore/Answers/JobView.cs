@@ -64,7 +64,15 @@ internal sealed record JobView
     [Description("Grows with every change. It is the ETag of the job and the id of its event.")]
     public required long Version { get; init; }
 
-    public static JobView Of(Job job, JobLinks links) => new()
+    [Description("The attempts that have begun, the oldest first: the running or last one, and before it at most 20. Only a job by itself has them; a list leaves them out.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<JobAttemptView>? Attempts { get; init; }
+
+    /// <summary>A job by itself.</summary>
+    public static JobView Of(Job job, JobLinks links) => InList(job, links) with { Attempts = JobAttemptView.AllOf(job) };
+
+    /// <summary>A job among others.</summary>
+    public static JobView InList(Job job, JobLinks links) => new()
     {
         Id = job.Id,
         Kind = job.Kind,
@@ -87,6 +95,56 @@ internal sealed record JobView
     };
 
     private static string? ToText(DateTimeOffset? time) => time is { } known ? Rfc3339.ToText(known) : null;
+}
+
+/// <summary>An attempt of a job.</summary>
+[Description("An attempt of a job. Times are in UTC.")]
+internal sealed record JobAttemptView
+{
+    [Description("Which attempt it is, from 1. One that was handed back does not count: the next has the same number.")]
+    public required int Attempt { get; init; }
+
+    [Description("When an instance claimed the job for it.")]
+    public required string StartedAt { get; init; }
+
+    [Description("When it ended; null: it runs.")]
+    public required string? EndedAt { get; init; }
+
+    [Description("The instance that has or had it.")]
+    public required string? Worker { get; init; }
+
+    [Description(
+        "How it ended; null: it runs. succeeded, failed, cancelled or expired: the job ended with it. retried: it failed, and there is another. "
+        + "handed-back: its instance stopped, or had no free worker. lost: its instance died, or did not renew its lease.")]
+    public required string? Outcome { get; init; }
+
+    [Description("What went wrong in it.")]
+    public required JobErrorView? Error { get; init; }
+
+    /// <summary>All that the job knows of. Costs no read: the store keeps them in the job's row.</summary>
+    public static IReadOnlyList<JobAttemptView> AllOf(Job job)
+    {
+        var all = new List<JobAttemptView>(job.Earlier.Count + 1);
+        foreach (PastAttempt attempt in job.Earlier)
+        {
+            // The others are ends of the job while it was queued.
+            if (attempt.StartedAt is { } started) all.Add(Of(attempt.Number, started, attempt.EndedAt, attempt.Worker, attempt.Outcome.ToWord(), attempt.Error));
+        }
+        bool hasEnded = job.State.IsFinal();
+        if ((hasEnded || job.State == JobState.Running) && PastAttempts.HasLatestApart(job))
+            all.Add(Of(job.Attempt, job.StartedAt!.Value, job.FinishedAt, job.Worker, hasEnded ? job.State.ToWord() : null, hasEnded ? job.Error : null));
+        return all;
+    }
+
+    private static JobAttemptView Of(int number, DateTimeOffset started, DateTimeOffset? ended, string? worker, string? outcome, JobError? error) => new()
+    {
+        Attempt = number,
+        StartedAt = Rfc3339.ToText(started),
+        EndedAt = ended is { } known ? Rfc3339.ToText(known) : null,
+        Worker = worker,
+        Outcome = outcome,
+        Error = error is null ? null : new JobErrorView(error.Name, error.Detail),
+    };
 }
 
 /// <summary>What went wrong, in words for the client.</summary>

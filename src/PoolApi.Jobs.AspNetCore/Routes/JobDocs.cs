@@ -19,7 +19,7 @@ internal static class JobDocs
     {
         options.AddSchemaTransformer(static (schema, context, _) =>
         {
-            if (context.JsonTypeInfo.Type == typeof(JobView)) CompleteJob(schema);
+            if (context.JsonTypeInfo.Type == typeof(JobView) || context.JsonTypeInfo.Type == typeof(JobAttemptView)) CompleteJob(schema);
             return Task.CompletedTask;
         });
         options.AddDocumentTransformer(static (document, _, _) =>
@@ -54,7 +54,12 @@ internal static class JobDocs
         .WithProblems(CommonProblems.InvalidRequest, JobProblems.NotFound, CommonProblems.StoreUnavailable)
         .WithMeaning(200, "The job.", ETagHeader(), AppliedHeader())
         .WithMeaning(304, "The job is as the client has it.", ETagHeader(), AppliedHeader())
-        .WithExample(200, static () => ExampleJob());
+        .WithExample(200, static () =>
+        {
+            JsonObject job = ExampleJob();
+            job["attempts"] = new JsonArray(ExampleAttempt());
+            return job;
+        });
 
     public static RouteHandlerBuilder DescribeResult(this RouteHandlerBuilder route) => route
         .WithOperationId("getJobResult")
@@ -97,13 +102,15 @@ internal static class JobDocs
         .WithProblems(JobProblems.NotFound, JobProblems.NotRetryable, CommonProblems.StoreUnavailable)
         .WithMeaning(202, "It is queued. The job as it is now.", RetryAfterHeader, LocationHeader());
 
-    /// <summary>What the schema of a job cannot know from its type.</summary>
+    /// <summary>What the schema of a job or an attempt cannot know from its type.</summary>
     private static void CompleteJob(OpenApiSchema schema)
     {
         foreach ((string name, IOpenApiSchema each) in schema.Properties ?? new Dictionary<string, IOpenApiSchema>())
         {
             if (each is not OpenApiSchema property) continue;
-            if (name is "createdAt" or "startedAt" or "finishedAt" or "runAt" or "deadline") property.Format = "date-time";
+            if (name is "createdAt" or "startedAt" or "finishedAt" or "endedAt" or "runAt" or "deadline") property.Format = "date-time";
+            // It is left out, and never null.
+            if (name == "attempts") property.Type = JsonSchemaType.Array;
             if (name == "progress") (property.Minimum, property.Maximum) = ("0", "1");
         }
     }
@@ -167,6 +174,16 @@ internal static class JobDocs
         ["deadline"] = null,
         ["cancelRequested"] = false,
         ["version"] = 3,
+    };
+
+    private static JsonObject ExampleAttempt() => new()
+    {
+        ["attempt"] = 1,
+        ["startedAt"] = "2030-01-31T08:00:00.021Z",
+        ["endedAt"] = null,
+        ["worker"] = "pool-a-1-5f3c9e02",
+        ["outcome"] = null,
+        ["error"] = null,
     };
 
     private static (string, string) ETagHeader() => ("ETag", "The job's version.");

@@ -54,7 +54,7 @@ internal static class JobRouteEndpoints
         JobPage page = await store.ListAsync(request.Query, context.RequestAborted);
         context.Response.Headers.CacheControl = "no-store";
         var links = JobLinks.From(context.Request);
-        var list = new JobListView([.. page.Jobs.Select(job => JobView.Of(job, links))], request.NextOf(page, links));
+        var list = new JobListView([.. page.Jobs.Select(job => JobView.InList(job, links))], request.NextOf(page, links));
         return JobResults.Bytes(context, "application/json; charset=utf-8", JsonSerializer.SerializeToUtf8Bytes(list, JobJson.Readable.JobListView));
     }
 

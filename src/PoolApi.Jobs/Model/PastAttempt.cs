@@ -78,11 +78,14 @@ internal static partial class PastAttempts
         return [.. kept, attempt];
     }
 
+    /// <summary>Whether the latest attempt is the job itself: one that was retried, lost or handed back is in the list already.</summary>
+    public static bool HasLatestApart(Job job) => job.StartedAt is not null && (job.Earlier.Count == 0 || job.Earlier[^1].StartedAt != job.StartedAt);
+
     /// <summary>The end that a job has now, for when it is retried.</summary>
     public static PastAttempt EndOf(Job job)
     {
-        // An attempt that was retried, lost or handed back is in the list already; the job then ended while it was queued.
-        bool isAttempt = job.StartedAt is not null && (job.Earlier.Count == 0 || job.Earlier[^1].StartedAt != job.StartedAt);
+        // If the latest attempt is in the list already, the job then ended while it was queued.
+        bool isAttempt = HasLatestApart(job);
         return new PastAttempt(
             job.Attempt, isAttempt ? job.StartedAt : null, job.FinishedAt!.Value, isAttempt ? job.Worker : null, Of(job.State), job.Error);
     }

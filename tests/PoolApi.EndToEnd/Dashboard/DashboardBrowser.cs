@@ -36,15 +36,19 @@ internal sealed partial class DashboardBrowser : IAsyncDisposable
     /// <summary>What the browser or the page complained of. Of a server that has gone it says so, as it should.</summary>
     public IEnumerable<string> Complaints => _complaints.Where(static c => !Gone().IsMatch(c));
 
-    public static async Task<DashboardBrowser> OpenAsync(PoolApiProcess service, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280)
+    public static Task<DashboardBrowser> OpenAsync(PoolApiProcess service, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280) =>
+        OpenAsync(service.Management.Url, path, scheme, width);
+
+    /// <summary>Opens a page of the dashboard at this address, without a slash at its end: the page may ask nobody else.</summary>
+    public static async Task<DashboardBrowser> OpenAsync(string url, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280)
     {
         string chromium = Tool.Require("chromium", "apt-get install chromium");
         Environment.SetEnvironmentVariable("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
         IPlaywright playwright = await Playwright.CreateAsync();
         IBrowser browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = Arguments });
         IPage page = await browser.NewPageAsync(new() { ColorScheme = scheme, ViewportSize = new() { Width = width, Height = 900 } });
-        var opened = new DashboardBrowser(playwright, browser, page, service.Management.Url);
-        await page.GotoAsync(service.Management.Url + path);
+        var opened = new DashboardBrowser(playwright, browser, page, url + "/");
+        await page.GotoAsync(url + path);
         await Assertions.Expect(page.Locator("#live")).ToContainTextAsync("live", new() { Timeout = 20_000 });
         return opened;
     }

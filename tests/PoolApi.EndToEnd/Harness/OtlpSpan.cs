@@ -32,6 +32,63 @@ internal sealed record OtlpSpan(byte[] TraceId, byte[] SpanId, byte[]? ParentId)
         throw new InvalidOperationException($"no span is named {name}");
     }
 
+    /// <summary>The trace ids, as 32 hexadecimal digits, of all spans in a body of bytes as Latin-1 (an ExportTraceServiceRequest).</summary>
+    public static IEnumerable<string> TraceIds(string body)
+    {
+        foreach (var ofResource in Messages(Encoding.Latin1.GetBytes(body), field: 1))
+        {
+            foreach (var ofScope in Messages(ofResource, field: 2))
+            {
+                foreach (var span in Messages(ofScope, field: 2))
+                    yield return Convert.ToHexStringLower(Messages(span, field: 1).Single().Span);
+            }
+        }
+    }
+
+    /// <summary>The values of a field whose type has a length; all others are passed over.</summary>
+    private static List<ReadOnlyMemory<byte>> Messages(ReadOnlyMemory<byte> message, int field)
+    {
+        var found = new List<ReadOnlyMemory<byte>>();
+        for (int at = 0; at < message.Length;)
+        {
+            ulong tag = ReadNumber(message.Span, ref at);
+            switch (tag & 7)
+            {
+                case 0:
+                    ReadNumber(message.Span, ref at);
+                    break;
+                case 1:
+                    at += 8;
+                    break;
+                case 2:
+                    int length = (int)ReadNumber(message.Span, ref at);
+                    if (tag >> 3 == (ulong)field)
+                        found.Add(message.Slice(at, length));
+                    at += length;
+                    break;
+                case 5:
+                    at += 4;
+                    break;
+                default:
+                    throw new InvalidDataException($"no protobuf: tag {tag} at {at}");
+            }
+        }
+
+        return found;
+    }
+
+    private static ulong ReadNumber(ReadOnlySpan<byte> bytes, ref int at)
+    {
+        ulong number = 0;
+        for (int shift = 0; ; shift += 7)
+        {
+            byte next = bytes[at++];
+            number |= (ulong)(next & 0x7F) << shift;
+            if (next < 0x80)
+                return number;
+        }
+    }
+
     /// <summary>Whether some span has a link to this one.</summary>
     public static bool HasLink(IEnumerable<string> bodies, byte[] traceId, byte[] spanId)
     {

@@ -25,7 +25,7 @@ public class JobGetTests
             "links":{"self":"0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11",
             "result":"0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11/result",
             "events":"0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11/events"},
-            "maxAttempts":1,"runAt":"2030-01-31T08:09:10.123Z","deadline":null,"cancelRequested":false,"version":1}
+            "maxAttempts":1,"runAt":"2030-01-31T08:09:10.123Z","deadline":null,"cancelRequested":false,"version":1,"attempts":[]}
             """;
         Assert.Equal(
             Expected.Replace("\n", "", StringComparison.Ordinal),
@@ -57,6 +57,61 @@ public class JobGetTests
         Assert.Equal("""["b","a"]""", job["tags"]!.ToJsonString());
         Assert.Equal("\"7\"", JobApp.Header(failed, "ETag"));
         Assert.Equal("no-cache, private", string.Join(", ", JobApp.Header(failed, "Cache-Control")!.Split(", ").Order()));
+    }
+
+    [Fact]
+    public async Task A_job_by_itself_has_its_attempts_with_instance_start_end_and_outcome_and_a_list_has_none()
+    {
+        await using JobApp app = await JobApp.StartAsync();
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Running) with
+        {
+            Attempt = 2,
+            MaxAttempts = 3,
+            StartedAt = Time.AddSeconds(9),
+            Worker = "c",
+            Earlier =
+            [
+                new PastAttempt(1, Time.AddSeconds(1), Time.AddSeconds(2), "a", PastOutcome.Retried, new JobError("busy", "Later.")),
+                new PastAttempt(1, null, Time.AddSeconds(3), null, PastOutcome.Cancelled, null), // while it was queued: no attempt
+                new PastAttempt(2, Time.AddSeconds(4), Time.AddSeconds(5), "b", PastOutcome.HandedBack, null),
+            ],
+        });
+        const string Earlier = """
+            [{"attempt":1,"startedAt":"2030-01-31T08:09:11.123Z","endedAt":"2030-01-31T08:09:12.123Z","worker":"a","outcome":"retried",
+            "error":{"name":"busy","detail":"Later."}},
+            {"attempt":2,"startedAt":"2030-01-31T08:09:14.123Z","endedAt":"2030-01-31T08:09:15.123Z","worker":"b","outcome":"handed-back","error":null}
+            """;
+        const string Running = """
+            ,{"attempt":2,"startedAt":"2030-01-31T08:09:19.123Z","endedAt":null,"worker":"c","outcome":null,"error":null}]
+            """;
+        const string Failed = """
+            ,{"attempt":2,"startedAt":"2030-01-31T08:09:19.123Z","endedAt":"2030-01-31T08:09:20.123Z","worker":"c","outcome":"failed",
+            "error":{"name":"work-failed","detail":"It failed."}}]
+            """;
+        Assert.Equal(Line(Earlier + Running), await AttemptsAsync());
+
+        app.Store.Change(job.Id, static running => running with
+        {
+            State = JobState.Failed, FinishedAt = Time.AddSeconds(10), Error = new JobError("work-failed", "It failed."),
+        });
+        Assert.Equal(Line(Earlier + Failed), await AttemptsAsync());
+
+        // The latest attempt is in the list already, and the job waits for another.
+        app.Store.Change(job.Id, static failed => failed with { State = JobState.Queued, FinishedAt = null, Error = null, StartedAt = Time.AddSeconds(4) });
+        Assert.Equal(Line(Earlier) + "]", await AttemptsAsync());
+
+        using HttpResponseMessage list = await app.GetAsync("/v1/jobs");
+        JsonNode listed = Assert.Single((await JobApp.JsonOf(list, 200))["jobs"]!.AsArray())!;
+        Assert.Equal((string?)listed["id"], $"{job.Id}");
+        Assert.False(listed.AsObject().ContainsKey("attempts"));
+
+        async Task<string> AttemptsAsync()
+        {
+            using HttpResponseMessage answer = await app.GetAsync($"/v1/jobs/{job.Id}");
+            return (await JobApp.JsonOf(answer, 200))["attempts"]!.ToJsonString();
+        }
+
+        static string Line(string text) => text.Replace("\n", "", StringComparison.Ordinal);
     }
 
     [Theory]

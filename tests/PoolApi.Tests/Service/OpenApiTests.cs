@@ -77,6 +77,12 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
         JsonNode job = schemas["JobView"]!["properties"]!;
         Assert.Equal("#/components/schemas/JobState", (string?)job["state"]!["$ref"]);
         Assert.Equal("#/components/schemas/JobPriority", (string?)job["priority"]!["$ref"]);
+        // A list leaves them out.
+        Assert.DoesNotContain("attempts", schemas["JobView"]!["required"]!.AsArray().Select(static name => (string)name!));
+        Assert.Equal(("array", "#/components/schemas/JobAttemptView"), ((string?)job["attempts"]!["type"], (string?)job["attempts"]!["items"]!["$ref"]));
+        Assert.All(
+            (string[])["startedAt", "endedAt"],
+            name => Assert.Equal("date-time", (string?)schemas["JobAttemptView"]!["properties"]![name]!["format"]));
     }
 
     /// <summary>A generator that knows the format date-time may send it without its offset.</summary>

@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+
+namespace PoolApi.EndToEnd.Dashboard;
+
+/// <summary>A page whose stream was cut has, when it is back, everything that happened meanwhile.</summary>
+public sealed partial class ReconnectTests
+{
+    private const float Patience = 20_000;
+    private const int Before = 2;
+    private const int Meanwhile = 24;
+
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task The_lanes_and_the_charts_have_what_was_done_while_the_stream_was_cut(bool anotherWatches)
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var way = new TcpForwarder(service.Management.Port);
+        await using var browser = await DashboardBrowser.OpenAsync(way.Url);
+        // While somebody watches there are frames, which the page has missed; otherwise there are none.
+        await using var other = anotherWatches ? await DashboardBrowser.OpenAsync(service) : null;
+        await SleepAsync(service, Before, 300);
+        await SeeRowsAsync(browser, Before);
+
+        way.Cut();
+        ILocator live = browser.Page.Locator("#live");
+        await Assertions.Expect(live).ToContainTextAsync("no answer", new() { Timeout = Patience });
+        await SleepAsync(service, Meanwhile, 300);
+        Assert.Equal(Before, await RowsAsync(browser));
+        way.Open();
+        await Assertions.Expect(live).ToHaveTextAsync("live", new() { Timeout = Patience });
+
+        await SeeRowsAsync(browser, Before + Meanwhile);
+        // The seconds in which something ended, as the server has them.
+        var history = (await service.Management.GetAsync("/history?seconds=300")).MustBe(200).Json().GetProperty("pools")[0].GetProperty("samples");
+        double[] ended = [.. history.EnumerateArray().Select(static sample => sample.GetProperty("finished").TryGetProperty("completed", out var rate) ? rate.GetDouble() : 0).Where(static rate => rate > 0)];
+        Assert.InRange(ended.Length, 4, 60);
+        double[] shown = [.. (await PointsAsync(browser.Page.GetByRole(AriaRole.Slider, new() { Name = "Finished by outcome" }))).Where(static rate => rate > 0)];
+        Assert.Equal(ended.Length, shown.Length);
+        Assert.All(ended.Zip(shown), static pair => Assert.Equal(pair.First, pair.Second, 0.06)); // shown with one digit
+        Assert.Empty(browser.Complaints);
+    }
+
+    /// <summary>Two workers have this many sleeps, one after the other.</summary>
+    private static async Task SleepAsync(PoolApiProcess service, int items, int milliseconds)
+    {
+        for (int i = 0; i < items; i += 2)
+        {
+            foreach (var answer in await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => service.Api.PostAsync($"/v1/diagnostics/sleep?ms={milliseconds}"))))
+                answer.MustBe(200);
+        }
+    }
+
+    private static async Task SeeRowsAsync(DashboardBrowser browser, int rows) =>
+        await Eventually.SeesAsync(() => RowsAsync(browser), seen => seen == rows, $"{rows} pieces on the lanes", seconds: 20);
+
+    /// <summary>How many sleeps that have ended the lanes of both workers show, by the tables that have the same in words.</summary>
+    private static async Task<int> RowsAsync(DashboardBrowser browser)
+    {
+        int rows = 0;
+        foreach (string worker in (string[])["cpu-0", "cpu-1"])
+        {
+            await browser.Page.GetByRole(AriaRole.Button, new() { Name = $"{worker}: list what it did" }).ClickAsync();
+            ILocator dialog = browser.Page.GetByRole(AriaRole.Dialog);
+            rows += await dialog.Locator("tbody tr").Filter(new() { HasText = "diagnostics/sleep" }).Filter(new() { HasText = "completed" }).CountAsync();
+            await browser.Page.Keyboard.PressAsync("Escape");
+            await Assertions.Expect(dialog).ToHaveCountAsync(0);
+        }
+
+        return rows;
+    }
+
+    /// <summary>The values of a chart with one series, from its first second to its last, as it says them to those who use a keyboard.</summary>
+    private static async Task<List<double>> PointsAsync(ILocator chart)
+    {
+        await chart.FocusAsync();
+        await chart.PressAsync("Home");
+        int last = int.Parse((await chart.GetAttributeAsync("aria-valuemax"))!, CultureInfo.InvariantCulture);
+        var points = new List<double>();
+        for (int i = 0; i <= last; i++)
+        {
+            await Assertions.Expect(chart).ToHaveAttributeAsync("aria-valuenow", i.ToString(CultureInfo.InvariantCulture), new() { Timeout = Patience });
+            var value = Completed().Match((await chart.GetAttributeAsync("aria-valuetext"))!);
+            points.Add(value.Success ? double.Parse(value.Groups[1].Value, CultureInfo.InvariantCulture) : 0);
+            await chart.PressAsync("ArrowRight");
+        }
+
+        return points;
+    }
+
+    [GeneratedRegex(@"completed ([\d.]+)/s")]
+    private static partial Regex Completed();
+}
