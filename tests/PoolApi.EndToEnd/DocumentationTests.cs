@@ -1,11 +1,12 @@
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Npgsql;
 
 namespace PoolApi.EndToEnd;
 
 /// <summary>The commands of the documentation, run as they are written, with the answers that it shows.</summary>
-public sealed partial class DocumentationTests
+public sealed partial class DocumentationTests(SharedPostgres postgres)
 {
     private const string Accepted = "0199…";
 
@@ -69,6 +70,61 @@ public sealed partial class DocumentationTests
         (await restored.Api.GetAsync($"/v1/jobs/{after}")).MustBe(404);
     }
 
+    /// <summary>The backup is taken while an instance runs a job and another job is queued; it is restored over a schema that has gone on since.</summary>
+    [Fact]
+    public async Task A_backup_of_PostgreSQL_is_made_and_restored_as_the_page_says()
+    {
+        PostgresCluster.Require();
+        string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "operations.md"), TestContext.Current.CancellationToken);
+        string[] commands = [.. PostgresCommands().Matches(page).Select(static block => block.Groups[1].Value)];
+        Assert.Equal(2, commands.Length);
+        using var folder = new TemporaryFolder();
+        string connection = await postgres.NewDatabaseAsync();
+        byte[] photo = await File.ReadAllBytesAsync(Path.Combine(Repository.Root, "docs", "photo.jpg"), TestContext.Current.CancellationToken);
+        string[] settings = ["--Jobs:Store postgres", $"--Jobs:ConnectionString {connection}", "--Jobs:Lease 00:00:03", PoolApiProcess.Diagnostics];
+        Guid ended, running, queued, after;
+        byte[] result;
+        await using (var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, ["--Pool:Workers 1", .. settings]))
+        {
+            ended = await service.Api.AcceptJobAsync("/v1/thumbnails?width=64", Photo(), "Job-Tags: holiday", "Idempotency-Key: 7");
+            await service.Api.JobEndsAsync(ended);
+            result = (await service.Api.ResultAsync(ended)).MustBe(200).Body;
+            running = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
+            await service.Api.SeeJobAsync(running, static job => job.State == "running", "that the job runs");
+            queued = await service.Api.AcceptJobAsync("/v1/thumbnails?width=65", Photo());
+            await RunAsync(commands[0]);
+            after = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
+            await service.KillAsync();
+        }
+
+        await RunAsync(commands[1]);
+        await using var restored = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, ["--Pool:Workers 2", .. settings]);
+
+        var before = await restored.Api.JobAsync(ended);
+        Assert.Equal("succeeded", before.State);
+        Assert.Equal(["holiday"], before.Tags);
+        Assert.Equal(result, (await restored.Api.ResultAsync(ended)).MustBe(200).Body);
+        Assert.Equal(ended, JobRequests.IdOf(await restored.Api.PostWithAsync("/v1/thumbnails?width=64", Photo(), "Prefer: respond-async", "Idempotency-Key: 7")));
+        (await restored.Api.GetAsync($"/v1/jobs/{after}")).MustBe(404);
+
+        Assert.Equal("succeeded", (await restored.Api.JobEndsAsync(queued, seconds: 60)).State);
+        var direct = (await restored.Api.PostImageAsync("/v1/thumbnails?width=65", photo)).MustBe(200);
+        Assert.Equal(direct.Body, (await restored.Api.ResultAsync(queued)).MustBe(200).Body);
+        await restored.Api.SeeJobAsync(running, static job => job is { State: "running", Attempt: 2 }, "that the job of the dead instance runs again", seconds: 60);
+        Assert.Equal(3, (await restored.Api.JobsAsync("")).Count);
+
+        HttpContent Photo() => new ByteArrayContent(photo) { Headers = { ContentType = new("image/jpeg") } };
+
+        async Task RunAsync(string command)
+        {
+            var start = new ProcessStartInfo("bash", ["-e", "-c", command]) { WorkingDirectory = folder.Path };
+            start.Environment["PATH"] = $"{PostgresCluster.ProgramFolder}:{start.Environment["PATH"]}";
+            var database = new NpgsqlConnectionStringBuilder(connection);
+            start.Environment["DATABASE"] = $"postgresql://{database.Username}@{database.Host}:{database.Port}/{database.Database}";
+            (await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(60))).MustSucceed();
+        }
+    }
+
     private static IEnumerable<string> Pages() => Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories)
         .Append(Path.Combine(Repository.Root, "README.md")).Append(Path.Combine(Repository.Root, "deploy", "README.md"));
 
@@ -99,6 +155,9 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex(@"`(sqlite3 [^`]+\.backup [^`]+)`")]
     private static partial Regex Backup();
+
+    [GeneratedRegex(@"^```\n((?:pg_dump|psql) .*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex PostgresCommands();
 
     [GeneratedRegex(@" -o (\S+)")]
     private static partial Regex Output();

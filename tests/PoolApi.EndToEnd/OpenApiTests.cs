@@ -15,6 +15,7 @@ public sealed class OpenApiTests(SharedServices services)
         Assert.StartsWith("3.1.", document.GetProperty("openapi").GetString(), StringComparison.Ordinal);
         Assert.False(string.IsNullOrWhiteSpace(document.GetProperty("info").GetProperty("title").GetString()));
         Assert.False(string.IsNullOrWhiteSpace(document.GetProperty("info").GetProperty("version").GetString()));
+        Assert.Equal("MIT", document.GetProperty("info").GetProperty("license").GetProperty("identifier").GetString());
         Assert.All(References(document), reference => Assert.True(Leads(document, reference), $"{reference} leads nowhere"));
     }
 

@@ -25,6 +25,9 @@ public sealed class PostgresCluster : IAsyncLifetime
     /// <summary>How to connect to it.</summary>
     public string ConnectionString => $"Host=127.0.0.1;Port={_port};Username=poolapi;Database=postgres;SSL Mode=Disable";
 
+    /// <summary>The folder of its programs, <c>pg_dump</c> among them.</summary>
+    public static string ProgramFolder => Programs ?? throw new InvalidOperationException("PostgreSQL is not installed.");
+
     /// <summary>Where it listens.</summary>
     public int Port => _port;
 

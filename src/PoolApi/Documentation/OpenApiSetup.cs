@@ -31,6 +31,7 @@ internal static class OpenApiSetup
                 Version = "v1",
                 Description = "HTTP work on its own fixed threads, with a bounded queue in front. Errors are problem details (RFC 9457) "
                     + $"whose type is {ProblemType.Prefix}NAME.",
+                License = new OpenApiLicense { Name = "MIT", Identifier = "MIT" },
             };
             document.Servers = [Server(document.Servers)];
             foreach (OpenApiTag tag in document.Tags ?? new HashSet<OpenApiTag>()) tag.Description ??= Array.Find(tags, t => t.Name == tag.Name).Description;

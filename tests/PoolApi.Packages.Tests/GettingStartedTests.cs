@@ -1,0 +1,48 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+
+namespace PoolApi.Packages.Tests;
+
+/// <summary>docs/getting-started.md, followed to the letter outside of the repository. The feed is there already.</summary>
+public sealed partial class GettingStartedTests(LocalFeed feed)
+{
+    [Fact]
+    public async Task The_app_of_the_page_is_made_and_answers_as_the_page_says()
+    {
+        string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "getting-started.md"), TestContext.Current.CancellationToken);
+        string[] commands = [.. Commands().Matches(page).Select(static block => block.Groups[1].Value)];
+        Assert.Equal(4, commands.Length); // pack, make the app, call it, overload it
+        Assert.StartsWith("dotnet pack ", commands[0], StringComparison.Ordinal);
+        await ProgramRun.ApartAsync(feed.Workspace, "bash", "-e", "-c", commands[1]);
+        string folder = Path.Combine(feed.Workspace, "Shop");
+        await File.WriteAllTextAsync(Path.Combine(folder, "Program.cs"), Program().Match(page).Groups[1].Value, TestContext.Current.CancellationToken);
+        await ProgramRun.ApartAsync(folder, "dotnet", "build", "-c", "Release", "-v:q", "-nologo", "-warnaserror");
+        await using RunningApp app = await RunningApp.ListenAsync(folder, "dotnet", Path.Combine(folder, "bin", "Release", "net10.0", "Shop.dll"));
+
+        string answers = await RunAsync(app, commands[2]);
+        Assert.Matches(@"^100 ms on cpu-\d", answers);
+        Assert.Matches(@"HTTP/1.1 202 Accepted[^}]*\nLocation: jobs/[0-9a-f-]{36}\n", answers);
+        Assert.Contains("\"kind\":\"nap\"", answers, StringComparison.Ordinal);
+
+        string[] statuses = (await RunAsync(app, commands[3])).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(30, statuses.Length);
+        Assert.InRange(statuses.Count(static status => status == "200"), 12, 29);
+        Assert.All(statuses, static status => Assert.Contains(status, (string[])["200", "503"]));
+        Assert.Contains("<html", await app.GetAsync("/ops/pools/"), StringComparison.Ordinal);
+        await app.GetAsync("/readyz");
+        await app.StopAsync();
+    }
+
+    private static async Task<string> RunAsync(RunningApp app, string commands)
+    {
+        string here = commands.Replace("http://localhost:5000", app.Client.BaseAddress!.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal);
+        string output = (await ProgramRun.ToEndAsync(new ProcessStartInfo("bash", ["-e", "-c", here.Replace("curl ", "curl -sS ", StringComparison.Ordinal)]), Patience.Long)).MustSucceed().Text;
+        return output.Replace("\r", "", StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex(@"^```\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Commands();
+
+    [GeneratedRegex(@"^```csharp\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Program();
+}
