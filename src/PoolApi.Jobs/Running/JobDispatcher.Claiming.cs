@@ -25,6 +25,11 @@ internal sealed partial class JobDispatcher
     /// <summary>How often this flow has looked for due jobs and free workers. For tests.</summary>
     internal long Looks => Volatile.Read(ref _looks);
 
+    /// <summary>Whether both flows wait for an event, and the claiming flow does so for longer than the given time. For tests.</summary>
+    /// <remarks>Maintenance is read twice, because each of the flows may wake the other.</remarks>
+    internal bool IsAsleep(TimeSpan longerThan) =>
+        _maintain.IsAwaited(TimeSpan.Zero, _time) && _due.IsAwaited(longerThan, _time) && _maintain.IsAwaited(TimeSpan.Zero, _time);
+
     private async Task ClaimAsync()
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);

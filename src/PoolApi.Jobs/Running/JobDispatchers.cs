@@ -56,6 +56,9 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
     /// <summary>The attempts that this instance has in hand.</summary>
     public IEnumerable<JobRun> Runs => Made.SelectMany(static d => d.Runs);
 
+    /// <inheritdoc cref="JobDispatcher.IsAsleep"/>
+    internal bool AreAsleep(TimeSpan longerThan) => Made.All(d => d.IsAsleep(longerThan));
+
     private IEnumerable<JobDispatcher> Made => _all.IsValueCreated ? _all.Value.Select(static d => d.Dispatcher) : [];
 
     /// <summary>Starts the dispatchers. The store must be open.</summary>

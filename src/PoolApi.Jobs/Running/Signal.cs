@@ -8,6 +8,8 @@ internal sealed class Signal
     private readonly Lock _lock = new();
     private bool _isSet;
     private TaskCompletionSource? _waiter;
+    private TaskCompletionSource? _timed; // the waiter, when its time has begun
+    private long _until; // a timestamp: when that is over
 
     public void Set()
     {
@@ -19,12 +21,21 @@ internal sealed class Signal
         }
     }
 
+    /// <summary>Whether a wait is under way that lasts for longer than the given time if the event is not set. For tests.</summary>
+    internal bool IsAwaited(TimeSpan longerThan, TimeProvider clock)
+    {
+        lock (_lock) return _waiter is not null && _waiter == _timed && (_until == long.MaxValue || clock.GetElapsedTime(clock.GetTimestamp(), _until) > longerThan);
+    }
+
     /// <summary>Waits until the event is set, the time is over, or the wait is cancelled. The caller does not learn which.</summary>
     /// <param name="time">The longest wait; <see langword="null"/>: no limit. More than a day counts as a day.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async Task WaitAsync(TimeSpan? time, TimeProvider clock, CancellationToken cancellation)
     {
+        // Rounded up, because timers drop fractions of a millisecond: a wait for the rest of one would return at once, again and again.
+        TimeSpan wait = time is not { } given ? Timeout.InfiniteTimeSpan
+            : given < Longest ? TimeSpan.FromMilliseconds((given.Ticks + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond) : Longest;
         TaskCompletionSource waiter;
         lock (_lock)
         {
@@ -35,10 +46,10 @@ internal sealed class Signal
             }
             waiter = _waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
-        // Rounded up, because timers drop fractions of a millisecond: a wait for the rest of one would return at once, again and again.
-        TimeSpan wait = time is not { } given ? Timeout.InfiniteTimeSpan
-            : given < Longest ? TimeSpan.FromMilliseconds((given.Ticks + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond) : Longest;
-        await waiter.Task.WaitAsync(wait, clock, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        long until = time is null ? long.MaxValue : clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency);
+        Task waiting = waiter.Task.WaitAsync(wait, clock, cancellation);
+        lock (_lock) (_timed, _until) = (waiter, until);
+        await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         lock (_lock)
         {
             if (_waiter == waiter) _waiter = null;

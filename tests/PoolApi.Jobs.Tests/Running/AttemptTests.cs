@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
 using static PoolApi.TestKit.Patience;
 
@@ -175,14 +176,16 @@ public sealed class AttemptTests
     [Fact]
     public async Task A_retention_of_seconds_is_kept_nearly_to_the_second()
     {
-        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Retention = TimeSpan.FromSeconds(2) });
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Retention = TimeSpan.FromSeconds(8) }, time: clock);
         Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
-        long since = System.Diagnostics.Stopwatch.GetTimestamp();
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
 
-        await UntilAsync(() => rig.IsSwept(job.Id));
+        await rig.PassAsync(clock, TimeSpan.FromSeconds(7), TimeSpan.FromSeconds(0.5));
+        Assert.False(rig.IsSwept(job.Id));
+        await rig.PassAsync(clock, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(0.5)); // a quarter of it is the most that it is late
 
-        // Four times longer than it may be, and yet four times shorter than the look of once a minute.
-        Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(15), "It was swept by the look of once a minute.");
+        Assert.True(rig.IsSwept(job.Id));
     }
 
     [Fact]
@@ -202,17 +205,19 @@ public sealed class AttemptTests
     public async Task A_job_that_waits_past_its_deadline_while_requests_have_all_workers_has_expired_unrun()
     {
         using Gate gate = new();
-        await using Rig rig = await Rig.StartAsync(workers: 1, options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(600) });
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await using Rig rig = await Rig.StartAsync(workers: 1, options: Rig.Options with { Lease = TimeSpan.FromSeconds(6) }, time: clock);
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
         await UntilAsync(() => rig.Dispatcher.Running == 0);
         ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
-        await Task.Delay(1000, Token); // it tends slowly by now: no job waits, none runs
-        long since = System.Diagnostics.Stopwatch.GetTimestamp();
+        await rig.PassAsync(clock, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1)); // it maintains slowly by now: no job is queued, none runs
+        Job late = await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(200)));
+        await rig.AsleepAsync();
 
-        await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(200)))).Id, JobState.Expired);
+        await rig.PassAsync(clock, TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(0.5)); // less than it takes while no job is queued
 
-        Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(30), "It was found by the look of once a minute.");
+        Assert.Equal(JobState.Expired, rig.Look(late.Id).State);
         gate.Open();
         await request;
     }
@@ -320,9 +325,10 @@ public sealed class AttemptTests
         Job waiting = await rig.AcceptAsync();
         rig.Store.Fault = "away";
         await UntilAsync(() => rig.Dispatcher.StoreFault is not null);
-        for (int i = 0; i < 20; i++)
+        for (int i = 0; i < 3; i++)
         {
-            await Task.Delay(10, Token);
+            int calls = rig.Store.Calls();
+            await UntilAsync(() => rig.Store.Calls() > calls);
             Assert.Equal("away", rig.Dispatcher.StoreFault);
         }
         rig.Store.Fault = null;

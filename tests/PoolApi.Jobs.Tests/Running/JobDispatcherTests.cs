@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
 using PoolApi.Threading;
@@ -13,15 +13,13 @@ public sealed class JobDispatcherTests
     [Fact]
     public async Task A_job_that_comes_while_nothing_happens_is_run_at_once()
     {
-        await using Rig rig = await Rig.StartAsync();
+        // The clock stands still: nothing but being told starts a job.
+        await using Rig rig = await Rig.StartAsync(time: new FakeTimeProvider());
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
         for (int i = 0; i < 5; i++)
         {
-            await Task.Delay(50, Token);
-            long since = Stopwatch.GetTimestamp();
+            await UntilAsync(() => rig.Dispatcher is { Running: 0 } && rig.Dispatcher.IsAsleep(TimeSpan.Zero));
             Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
-            // Nothing but being told would start it: what looks by itself does so once a minute.
-            Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(10));
             Assert.Equal((1, rig.Dispatcher.Owner), (job.Attempt, job.Worker));
         }
     }
@@ -82,7 +80,7 @@ public sealed class JobDispatcherTests
 
         Assert.InRange(burst.Count(static a => a.Claim is not null), 1, 3);
         await gate.ArrivalAsync(3);
-        await Task.Delay(200, Token); // time to claim more than it may
+        await rig.AsleepAsync(); // it has claimed all that it may
         Assert.Equal((3, 47), (burst.Count(a => rig.Look(a.Job.Id).State == JobState.Running), burst.Count(a => rig.Look(a.Job.Id).State == JobState.Queued)));
         gate.Open();
         foreach (JobAcceptance each in burst) await rig.UntilAsync(each.Job.Id, JobState.Succeeded);
@@ -155,13 +153,20 @@ public sealed class JobDispatcherTests
         Task<JobAcceptance> acceptance = rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: false, Token).AsTask();
         await committed.Task.Patiently();
 
-        Task stop = rig.Dispatcher.StopAsync(Token);
-        Assert.NotSame(stop, await Task.WhenAny(stop, Task.Delay(300, Token)));
+        Task<bool> stop = StopAsync();
+        // Many steps of other threads: a stop that does not wait would end meanwhile.
+        for (int i = 0; i < 100; i++) await rig.Pool.RunAsync(static () => { });
         answer.SetResult();
 
-        await stop.Patiently();
+        Assert.True(await stop.Patiently(), "The stop did not wait.");
         Job job = rig.Look((await acceptance).Job.Id);
         Assert.Equal((JobState.Queued, 0), (job.State, job.Attempt));
+
+        async Task<bool> StopAsync()
+        {
+            await rig.Dispatcher.StopAsync(Token);
+            return answer.Task.IsCompleted;
+        }
     }
 
     [Fact]
@@ -245,7 +250,7 @@ public sealed class JobDispatcherTests
         for (int i = 0; i < 10; i++) ids.Add((await rig.AcceptAsync()).Id);
 
         await gate.ArrivalAsync(3);
-        await Task.Delay(200, Token); // time to claim more than it may
+        await rig.AsleepAsync(); // it has claimed all that it may
 
         Assert.Equal(3, gate.Arrived);
         Assert.Equal(3, ids.Count(id => rig.Look(id).State == JobState.Running));
@@ -278,7 +283,7 @@ public sealed class JobDispatcherTests
         ValueTask<JobAttempt>[] others = [.. Enumerable.Range(0, 3).Select(_ => rig.Pool.RunAsync(() => gate.Pass()))];
         await gate.ArrivalAsync(2);
         Job job = await rig.AcceptAsync();
-        await Task.Delay(200, Token);
+        await rig.AsleepAsync();
         Assert.Equal(JobState.Queued, rig.Look(job.Id).State);
 
         gate.Open();
@@ -347,28 +352,32 @@ public sealed class JobDispatcherTests
     [Fact]
     public async Task While_nothing_happens_the_store_is_not_asked()
     {
-        await using Rig rig = await Rig.StartAsync();
-        await rig.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1))); // what is due later needs no looking either
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await using Rig rig = await Rig.StartAsync(time: clock);
+        await rig.AcceptAsync(Jobs.New(runAt: clock.GetUtcNow() + TimeSpan.FromHours(1))); // what is due later needs no looking either
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
-        await Task.Delay(300, Token);
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await rig.PassAsync(clock, TimeSpan.FromMinutes(11), TimeSpan.FromSeconds(1)); // the pace while a job runs is a sixth of the lease: ten minutes
         int calls = rig.Store.Calls();
 
-        await Task.Delay(1500, Token);
+        await rig.PassAsync(clock, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(1));
 
-        Assert.InRange(rig.Store.Calls() - calls, 0, 1); // once a minute it is tended
+        // Once a minute it is maintained, and asked for jobs.
+        Assert.True(rig.Store.Calls() - calls is >= 18 and <= 22, $"{rig.Store.Calls() - calls} calls: maintain {rig.Store.Calls("maintain")}, claim {rig.Store.Calls("claim")}");
     }
 
     [Fact]
     public async Task While_jobs_wait_for_a_worker_the_store_is_hardly_asked()
     {
         using Gate gate = new();
-        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), time: clock);
         for (int i = 0; i < 5; i++) await rig.AcceptAsync();
         await gate.ArrivalAsync(2);
-        await Task.Delay(300, Token);
+        await rig.AsleepAsync();
         int calls = rig.Store.Calls();
 
-        await Task.Delay(700, Token);
+        await rig.PassAsync(clock, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1));
 
         Assert.InRange(rig.Store.Calls() - calls, 0, 2);
     }
@@ -381,7 +390,7 @@ public sealed class JobDispatcherTests
         await rig.QuietAsync();
         rig.Store.IsMute = true;
         Job job = await rig.AcceptAsync();
-        await Task.Delay(200, Token);
+        await rig.AsleepAsync();
         Assert.Equal(JobState.Queued, rig.Look(job.Id).State);
 
         ((IJobStoreListener)rig.Dispatcher).MayHaveMissed();
@@ -392,16 +401,24 @@ public sealed class JobDispatcherTests
     [Fact]
     public async Task What_the_pool_does_not_take_is_handed_back_and_not_claimed_again_and_again()
     {
-        await using Rig rig = await Rig.StartAsync();
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await using Rig rig = await Rig.StartAsync(workers: 1, time: clock);
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+        await UntilAsync(() => rig.Dispatcher.Running == 0);
         _ = rig.Pool.CloseAsync();
         int claims = rig.Store.Calls("claim");
 
         Job job = await rig.AcceptAsync();
-        await UntilAsync(() => rig.Store.Calls("hand back") >= 2);
-        await Task.Delay(500, Token);
+        for (int i = 1; i <= 10; i++)
+        {
+            await UntilAsync(() =>
+            {
+                clock.Advance(TimeSpan.FromMilliseconds(10));
+                return rig.Store.Calls("hand back") >= i;
+            });
+        }
 
-        Assert.InRange(rig.Store.Calls("claim") - claims, 2, 200);
+        Assert.InRange(rig.Store.Calls("claim") - claims, 10, 50); // for each time, one that finds it, and some that find no other
         rig.Dispatcher.Close();
         await UntilAsync(() => rig.Dispatcher.Running == 0);
         Assert.Equal((JobState.Queued, 0), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
@@ -450,11 +467,13 @@ public sealed class JobDispatcherTests
     public async Task A_job_whose_time_came_while_a_request_had_the_worker_is_run_when_the_worker_is_free_again()
     {
         using Gate gate = new();
-        await using Rig rig = await Rig.StartAsync(workers: 1);
-        Job job = await rig.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromSeconds(2)));
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await using Rig rig = await Rig.StartAsync(workers: 1, time: clock);
+        Job job = await rig.AcceptAsync(Jobs.New(runAt: clock.GetUtcNow() + TimeSpan.FromSeconds(2)));
         ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
-        await Task.Delay(2200, Token); // the time comes, and nobody tells when the worker is free
+        await rig.AsleepAsync();
+        await rig.PassAsync(clock, TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(0.1)); // the time comes, and nobody tells when the worker is free
         Assert.Equal(JobState.Queued, rig.Look(job.Id).State);
 
         gate.Open();

@@ -43,7 +43,6 @@ public sealed class JobWatchTests : IAsyncLifetime
         Job job = await AcceptAsync();
         await using IAsyncEnumerator<Job> watcher = Watch(job.Id, after: job.Version);
         Task<bool> next = watcher.MoveNextAsync().AsTask();
-        await Task.Delay(50, Token);
         Assert.False(next.IsCompleted);
         await _store.CancelAsync(job.Id, Token);
         Assert.True(await next.Patiently());
@@ -102,7 +101,6 @@ public sealed class JobWatchTests : IAsyncLifetime
         _store.IsMute = true;
         await ClaimAsync();
         Task<JobState> next = NextAsync(watcher);
-        await Task.Delay(50, Token);
         Assert.False(next.IsCompleted);
 
         _watch.MayHaveMissed();

@@ -83,15 +83,7 @@ public sealed class PoolsTests : IAsyncDisposable
         for (int i = 0; i < 3; i++) await AcceptAsync("io", here: true);
         await UntilAsync(await AcceptAsync("cpu", here: true), JobState.Succeeded);
 
-        // Two looks apart by a time in which a flow that turns would have looked a hundred times.
-        int looks, rounds = 0;
-        do
-        {
-            looks = _store.Calls();
-            await Task.Delay(200, Token);
-            Assert.True(++rounds < 50, "The store is asked without end.");
-        }
-        while (_store.Calls() != looks);
+        await Patience.UntilAsync(() => _dispatchers!.AreAsleep(TimeSpan.FromSeconds(1)), "That both dispatchers sleep");
     }
 
     [Fact]

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
-using PoolApi.Threading;
 using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
@@ -8,6 +7,8 @@ namespace PoolApi.Jobs.Tests.Running;
 /// <summary>What jobs can count on while requests have all workers.</summary>
 public sealed class ShareTests
 {
+    private const int Clients = 40;
+
     private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(5);
 
     private readonly FakeTimeProvider _time = new();
@@ -15,19 +16,17 @@ public sealed class ShareTests
     [Theory]
     [InlineData(0.05)]
     [InlineData(0.5)]
-    public async Task While_requests_have_all_workers_jobs_have_about_their_share(double share)
+    public async Task While_requests_have_all_workers_jobs_have_their_share(double share)
     {
-        // A dispatcher that comes late to its claims has saved some of its share: a second of it at most.
-        (double jobs, double requests) = await SaturateAsync(share, TimeSpan.FromSeconds(3));
-        Assert.InRange(jobs, share / 4 * (jobs + requests), (share * 1.2 * (jobs + requests)) + (TimeSpan.FromSeconds(1) / Piece));
+        (int jobs, int requests) = await SaturateAsync(share, pieces: 1000);
+        Assert.InRange(jobs / (double)(jobs + requests), share * 0.8, share * 1.2);
     }
 
     [Fact]
     public async Task Jobs_with_no_share_have_nothing_while_requests_have_all_workers()
     {
-        (double jobs, double requests) = await SaturateAsync(0, TimeSpan.FromSeconds(1));
-        Assert.Equal(0, jobs);
-        Assert.True(requests > 0);
+        (int jobs, int requests) = await SaturateAsync(0, pieces: 200);
+        Assert.Equal((0, 200), (jobs, requests));
     }
 
     [Fact]
@@ -118,47 +117,50 @@ public sealed class ShareTests
 
     private void Pass(double seconds) => _time.Advance(TimeSpan.FromSeconds(seconds));
 
-    /// <summary>
-    /// Counts pieces of work of the same size, of jobs and of requests, while both wait. A piece that ran while no request waited
-    /// does not count: on a busy machine the clients may be slower than the workers, and an idle worker is free for jobs.
-    /// </summary>
-    private static async Task<(double Jobs, double Requests)> SaturateAsync(double share, TimeSpan time)
+    /// <summary>Counts pieces of work of the same size, of jobs and of requests, while both wait for the two workers.</summary>
+    /// <remarks>
+    /// A piece takes no time but that of the test's clock, which goes on when both workers have one, and when the clients and the dispatcher have
+    /// done what the pieces before gave them to do: so it makes no difference how busy the machine is.
+    /// </remarks>
+    private async Task<(int Jobs, int Requests)> SaturateAsync(double share, int pieces)
     {
         int jobs = 0, requests = 0;
-        bool counts = false;
-        FixedThreadPool? pool = null;
+        Rig? rig = null;
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var both = new Barrier(2, _ =>
+        {
+            Until(() => rig!.Pool.GetSnapshot().QueueLength >= Clients - 2 && rig.Store.Calls("finish") >= jobs && rig.Dispatcher.IsAsleep(TimeSpan.Zero));
+            if (jobs + requests >= pieces) done.SetResult();
+            else Task.Run(() => _time.Advance(Piece)).GetAwaiter().GetResult(); // not on a worker, since what is due then begins there
+        });
         void Work(ref int count)
         {
-            bool requestsWait = pool?.GetSnapshot().QueueLength > 0;
-            Thread.Sleep(Piece);
-            if (requestsWait && Volatile.Read(ref counts)) Interlocked.Increment(ref count);
+            if (done.Task.IsCompleted) return;
+            both.SignalAndWait();
+            if (!done.Task.IsCompleted) Interlocked.Increment(ref count);
         }
-        await using Rig rig = await Rig.StartAsync(
+        await using Rig started = await Rig.StartAsync(
             (_, _) =>
             {
                 Work(ref jobs);
                 return ScriptedExecutor.Success;
             },
-            options: Rig.Options with { Share = share });
-        pool = rig.Pool;
-        using var over = new CancellationTokenSource();
-
-        async Task RequestAsync()
+            workers: 2, options: Rig.Options with { Share = share }, time: _time);
+        rig = started;
+        using var gate = new Gate();
+        Task<JobAttempt>[] first = [rig.Pool.RunAsync(() => gate.Pass()).AsTask(), rig.Pool.RunAsync(() => gate.Pass()).AsTask()];
+        await gate.ArrivalAsync(2);
+        Task[] clients = [.. Enumerable.Range(0, Clients).Select(async _ =>
         {
-            while (!over.IsCancellationRequested)
-            {
-                await rig.Pool.RunAsync(() => Work(ref requests));
-            }
-        }
-        Task[] clients = [.. Enumerable.Range(0, 40).Select(_ => RequestAsync())];
-        await UntilAsync(() => rig.Pool.GetSnapshot().QueueLength > 20);
-        for (int i = 0; i < 2000; i++) await rig.AcceptAsync();
-        Volatile.Write(ref counts, true);
-        await Task.Delay(time, Token);
-        Volatile.Write(ref counts, false);
+            while (!done.Task.IsCompleted) await rig.Pool.RunAsync(() => Work(ref requests));
+        })];
+        for (int i = 0; i < pieces; i++) await rig.AcceptAsync();
+
+        gate.Open();
+
+        await done.Task.Patiently();
         rig.Dispatcher.Close();
-        await over.CancelAsync();
-        await Task.WhenAll(clients).Patiently();
+        await Task.WhenAll([.. first, .. clients]).Patiently();
         return (jobs, requests);
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using CsCheck;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
 using static PoolApi.TestKit.Patience;
 
@@ -67,13 +68,15 @@ public sealed class SteadyStateTests
     public async Task A_job_that_waits_runs_when_a_worker_runs_out_of_work_and_nobody_looks_in_between()
     {
         using Gate gate = new();
-        await using Rig rig = await Rig.StartAsync(workers: 1);
+        var clock = new FakeTimeProvider();
+        await using Rig rig = await Rig.StartAsync(workers: 1, time: clock);
         await rig.QuietAsync();
         ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
         Job job = await rig.AcceptAsync();
+        await rig.AsleepAsync();
         int calls = rig.Store.Calls();
-        await Task.Delay(300, Token); // a look a hundred times a second would be seen
+        await rig.PassAsync(clock, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(0.5));
 
         Assert.InRange(rig.Store.Calls() - calls, 0, 2); // that jobs wait lets maintenance look once
         gate.Open();
@@ -134,7 +137,7 @@ public sealed class SteadyStateTests
         long looked = rig.Dispatcher.Looks;
         long since = Stopwatch.GetTimestamp();
 
-        await Task.Delay(Time, Token);
+        await Task.Delay(Time, Token); // what is measured, not a wait for anything
 
         TimeSpan watched = Stopwatch.GetElapsedTime(since); // a busy machine may take longer
         int asked = rig.Store.Calls() - before;

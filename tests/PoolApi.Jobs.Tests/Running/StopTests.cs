@@ -38,8 +38,6 @@ public sealed class StopTests
 
         Assert.Equal(0, (await rig.UntilAsync(claimed.Id, JobState.Queued)).Attempt);
         Job late = await rig.AcceptAsync();
-        await Task.Delay(200, Token);
-        Assert.Equal(JobState.Queued, rig.Look(late.Id).State);
         Assert.Equal(JobState.Running, rig.Look(running.Id).State);
         Task stop = rig.Dispatcher.StopAsync(Token);
         Assert.False(stop.IsCompleted);
@@ -47,7 +45,7 @@ public sealed class StopTests
         gate.Open();
 
         await stop.Patiently();
-        Assert.Equal(JobState.Succeeded, rig.Look(running.Id).State);
+        Assert.Equal((JobState.Succeeded, JobState.Queued), (rig.Look(running.Id).State, rig.Look(late.Id).State));
         Assert.Equal(1, gate.Arrived);
         Assert.Equal(0, rig.Dispatcher.Running);
     }
@@ -174,7 +172,7 @@ public sealed class StopTests
         var ended = new System.Collections.Concurrent.ConcurrentDictionary<Guid, int>();
         JobAttempt Run(JobRun run, CancellationToken token)
         {
-            Thread.Sleep(1);
+            Thread.Sleep(1); // the work
             ended.AddOrUpdate(run.Claim.Job.Id, 1, static (_, n) => n + 1);
             return ScriptedExecutor.Success;
         }

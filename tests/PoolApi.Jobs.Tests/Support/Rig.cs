@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
 using PoolApi.Threading;
 using static PoolApi.TestKit.Patience;
@@ -12,16 +13,16 @@ internal sealed class Rig : IAsyncDisposable
     private readonly Meter _meter = new("test");
 
     private Rig(InMemoryJobs jobs, bool isShared, int workers, JobOptions options, Func<FixedThreadPool, IJobExecutor> executor, int capacity,
-        JobInstruments? instruments)
+        JobInstruments? instruments, TimeProvider? time)
     {
         Jobs = jobs;
-        Store = new InMemoryJobStore(jobs) { IsShared = isShared };
+        Store = new InMemoryJobStore(jobs, time) { IsShared = isShared };
         Pool = new FixedThreadPool(new FixedThreadPoolOptions { Name = "rig", Workers = workers, QueueCapacity = capacity });
         Watch = new JobWatch(Store);
         Executor = executor(Pool);
         Dispatcher = new JobDispatcher(
             Store, Executor, Pool, Watch, options,
-            instruments ?? new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), TimeProvider.System,
+            instruments ?? new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), time ?? TimeProvider.System,
             NullLogger<JobDispatcher>.Instance);
     }
 
@@ -42,18 +43,18 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>Starts one whose jobs do what the script says, on a worker.</summary>
     public static Task<Rig> StartAsync(
         Func<JobRun, CancellationToken, JobAttempt>? script = null, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null,
-        bool isShared = false, int capacity = 1024, JobInstruments? instruments = null) =>
+        bool isShared = false, int capacity = 1024, JobInstruments? instruments = null, TimeProvider? time = null) =>
         StartAsync(
-            pool => new ScriptedExecutor(pool, script ?? (static (_, _) => ScriptedExecutor.Success)), workers, options, jobs, isShared, capacity, instruments);
+            pool => new ScriptedExecutor(pool, script ?? (static (_, _) => ScriptedExecutor.Success)), workers, options, jobs, isShared, capacity, instruments, time);
 
     /// <summary>Starts one with an executor of the test's own.</summary>
     public static async Task<Rig> StartAsync(
         Func<FixedThreadPool, IJobExecutor> executor, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null, bool isShared = false,
-        int capacity = 1024, JobInstruments? instruments = null)
+        int capacity = 1024, JobInstruments? instruments = null, TimeProvider? time = null)
     {
         // Nothing goes first, and no lease runs out, unless a test is about that.
         options ??= Options;
-        var rig = new Rig(jobs ?? new InMemoryJobs(), isShared, workers, options, executor, capacity, instruments);
+        var rig = new Rig(jobs ?? new InMemoryJobs(), isShared, workers, options, executor, capacity, instruments, time);
         await rig.Store.OpenAsync(Token);
         rig.Dispatcher.Start();
         return rig;
@@ -81,13 +82,20 @@ internal sealed class Rig : IAsyncDisposable
     public async Task QuietAsync()
     {
         await Patience.UntilAsync(() => Store.Calls("claim") > 0 && Store.Calls("maintain") > 0);
-        int looks;
-        do
+        await AsleepAsync();
+    }
+
+    /// <summary>Waits until it has done what there is to do for what it has been told, and next looks for a job when it is told of more.</summary>
+    public Task AsleepAsync() => Patience.UntilAsync(() => Dispatcher.IsAsleep(TimeSpan.FromSeconds(1)), "That the dispatcher sleeps");
+
+    /// <summary>Lets a time pass in steps, and lets it do after each what there is to do then.</summary>
+    public async Task PassAsync(FakeTimeProvider clock, TimeSpan time, TimeSpan step)
+    {
+        for (TimeSpan passed = TimeSpan.Zero; passed < time; passed += step)
         {
-            looks = Store.Calls();
-            await Task.Delay(200, Token);
+            clock.Advance(step);
+            await Patience.UntilAsync(() => Dispatcher.IsAsleep(TimeSpan.Zero), "That the dispatcher sleeps");
         }
-        while (Store.Calls() != looks);
     }
 
     /// <summary>Whether the job's result is gone, or the job altogether.</summary>
