@@ -25,10 +25,12 @@ if (CommandLine.Serves(args)) EarlyStopSignals.Register(LogFormat.WriteEarly);
 NativeHeap.Limit();
 if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
 
+IReadOnlyList<string> settingFaults = [];
 try
 {
     WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(ContentRoot.Options(CommandLine.Settings(args)));
     var settings = ServiceSettings.Read(builder.Configuration, builder.Environment);
+    settingFaults = settings.Faults;
     settings.AddTo(builder.Services);
 
     builder.WebHost.UseUrls([.. settings.Urls.All]);
@@ -100,6 +102,6 @@ catch (OperationCanceledException) when (!StartFaults.HasStarted)
 }
 catch (Exception e) when (!StartFaults.HasStarted && e is not HostAbortedException)
 {
-    await Console.Error.WriteLineAsync(StartFaults.Explain(e));
+    await Console.Error.WriteLineAsync(StartFaults.Explain(e, settingFaults));
     return StartFaults.ExitCode;
 }

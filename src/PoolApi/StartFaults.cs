@@ -11,7 +11,16 @@ internal static class StartFaults
     /// <summary>While it is false, the framework's own reports of a failed start are kept out of the log: they repeat the fault with a stack trace.</summary>
     public static bool HasStarted { get; set; }
 
-    public static string Explain(Exception exception) => Explain([.. Faults(exception)]);
+    /// <param name="exception">What ended the start.</param>
+    /// <param name="known">
+    /// Faults of the settings that the host has not reported yet. Some part of the host may read a faulty setting before that, such as the log, and then
+    /// fails in words that name no setting. The faults say it better.
+    /// </param>
+    public static string Explain(Exception exception, IReadOnlyList<string>? known = null)
+    {
+        string[] told = [.. Faults(exception)];
+        return Explain(known is { Count: > 0 } && !known.All(told.Contains) ? known : told);
+    }
 
     public static string Explain(IReadOnlyList<string> faults) => faults.Count == 1
         ? $"PoolApi cannot start: {faults[0]}"

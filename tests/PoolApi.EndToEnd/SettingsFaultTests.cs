@@ -41,6 +41,12 @@ public sealed partial class SettingsFaultTests
     [InlineData("Workloads:Diagnostics", "maybe")]
     [InlineData("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
     [InlineData("Kestrel:EndpointDefaults:Protocols", "Http3")]
+    [InlineData("Logging:LogLevel:Default", "Loud")]
+    [InlineData("Logging:Console:LogLevel:PoolApi", "Loud")]
+    [InlineData("Logging:Console:FormatterName", "xml")]
+    [InlineData("Logging:Console:FormatterOptions:UseUtcTimestamp", "maybe")]
+    [InlineData("Logging:Console:LogToStandardErrorThreshold", "Loud")]
+    [InlineData("Logging:Console:MaxQueueLength", "-1")]
     public async Task Each_of_these_settings_stops_the_start(string key, string value)
     {
         var run = await StartAsync(ServiceForm.FrameworkDependent, $"--{key} {value}");

@@ -210,6 +210,12 @@ public class SettingsTests
     public void One_fault_is_told_in_one_line_and_a_taken_port_with_what_to_do()
     {
         Assert.Equal("PoolApi cannot start: it broke", StartFaults.Explain(new InvalidOperationException("it broke")));
+        Assert.Equal("PoolApi cannot start: it broke", StartFaults.Explain(new InvalidOperationException("it broke"), []));
+        // The log read the setting before the host reported it.
+        Assert.Equal("PoolApi cannot start: A is wrong", StartFaults.Explain(new InvalidOperationException("it broke"), ["A is wrong"]));
+        Assert.Equal(
+            "PoolApi cannot start, for 2 reasons:\n  A is wrong\n  B is wrong",
+            StartFaults.Explain(new OptionsValidationException("o", typeof(object), ["A is wrong", "B is wrong"]), ["A is wrong"]));
         Assert.Equal(
             "PoolApi cannot start: Urls: http://127.0.0.1:1 is already in use. Choose another port, or stop the program that has it.",
             StartFaults.Explain(ListenFault.Of(new(IPAddress.Loopback, 1), "Urls", new SocketException((int)SocketError.AddressAlreadyInUse))));
