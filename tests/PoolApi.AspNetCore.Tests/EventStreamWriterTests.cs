@@ -1,7 +1,9 @@
+using System.IO.Pipelines;
 using System.Net.ServerSentEvents;
 using System.Net.Sockets;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Events;
 using PoolApi.AspNetCore.Tests.Support;
@@ -29,6 +31,20 @@ public class EventStreamWriterTests
         Assert.Equal(["no"], response.Headers.GetValues("X-Accel-Buffering"));
         string text = await response.Content.ReadAsStringAsync(TestApp.Token);
         Assert.Equal("data: plain\n\nevent: named\ndata: two\ndata: lines\ndata: or three\nid: 7\nretry: 2000\n\nevent: ü\ndata: \n\n", text);
+    }
+
+    /// <summary>A server may give no room but what is asked for: Kestrel does when the connection has broken.</summary>
+    [Fact]
+    public async Task A_server_that_gives_only_the_room_that_is_asked_for_is_written_to_without_a_fault()
+    {
+        var pipe = new Pipe();
+        var context = new DefaultHttpContext();
+        context.Features.Set<IHttpResponseBodyFeature>(new Body(new StingyWriter(pipe.Writer)));
+        SseItem<string>[] items = [new("one", "named") { EventId = "1" }, new("")];
+        await EventStreamWriter.WriteAsync(context, items.ToAsyncEnumerable());
+        await pipe.Writer.CompleteAsync();
+        using var text = new StreamReader(pipe.Reader.AsStream());
+        Assert.Equal("event: named\ndata: one\nid: 1\n\ndata: \n\n", await text.ReadToEndAsync(TestApp.Token));
     }
 
     [Fact]
@@ -122,5 +138,38 @@ public class EventStreamWriterTests
                 ended.SetResult(client.IsCancellationRequested);
             }
         }
+    }
+
+    private sealed class Body(PipeWriter writer) : IHttpResponseBodyFeature
+    {
+        public Stream Stream => writer.AsStream();
+
+        public PipeWriter Writer => writer;
+
+        public Task CompleteAsync() => Task.CompletedTask;
+
+        public void DisableBuffering()
+        {
+            // Nothing is buffered.
+        }
+
+        public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public Task StartAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
+    }
+
+    private sealed class StingyWriter(PipeWriter inner) : PipeWriter
+    {
+        public override void Advance(int bytes) => inner.Advance(bytes);
+
+        public override void CancelPendingFlush() => inner.CancelPendingFlush();
+
+        public override void Complete(Exception? exception = null) => inner.Complete(exception);
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => inner.FlushAsync(cancellationToken);
+
+        public override Memory<byte> GetMemory(int sizeHint = 0) => sizeHint == 0 ? Memory<byte>.Empty : inner.GetMemory(sizeHint)[..sizeHint];
+
+        public override Span<byte> GetSpan(int sizeHint = 0) => GetMemory(sizeHint).Span;
     }
 }

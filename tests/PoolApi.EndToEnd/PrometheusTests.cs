@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -65,6 +66,109 @@ public sealed partial class PrometheusTests
     }
 
     [Fact]
+    public async Task The_rates_of_a_time_under_load_are_those_that_the_clients_count()
+    {
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.FrameworkDependent, "--Pool:Workers 2", "--Pool:QueueCapacity 3", PoolApiProcess.Diagnostics);
+        await using var prometheus = await PrometheusServer.StartAsync(service.Management.Port);
+        // Each series begins: a rate needs a value to begin from.
+        (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
+        var counts = new LoadCounts();
+        var running = await service.OccupyAsync(2, 6000);
+        var waiting = await service.QueueAsync(3, 1);
+        (await service.Api.PostAsync("/v1/diagnostics/sleep?ms=5")).MustBeProblem(503, "queue-full");
+        await Task.WhenAll([.. running, .. waiting]);
+        await Eventually.SeesAsync(() => prometheus.ValueAsync("sum(poolapi_work_finished_total)"), value => value == 6, "the first items in Prometheus", seconds: 30);
+
+        // More clients than there are places: some are refused. It goes on until Prometheus has scraped it several times.
+        double scrapes = (await prometheus.ValueAsync("count_over_time(up[5m])"))!.Value;
+        using var end = new CancellationTokenSource();
+        var clients = Enumerable.Range(0, 7).Select(_ => LoadAsync(service, counts, end.Token)).ToArray();
+        await Eventually.SeesAsync(() => prometheus.ValueAsync("count_over_time(up[5m])"), value => value >= scrapes + 8, "eight scrapes", seconds: 30);
+        await end.CancelAsync();
+        await Task.WhenAll(clients);
+        await Eventually.SeesAsync(
+            () => prometheus.ValueAsync("sum(poolapi_work_finished_total)"), value => value == 6 + counts.Completed, $"{counts} in Prometheus", seconds: 30);
+
+        (string Selector, long Counted)[] compared =
+        [
+            ("poolapi_work_finished_total{kind=\"diagnostics/sleep\",outcome=\"completed\"}", counts.Completed),
+            ("poolapi_work_execution_duration_seconds_count{kind=\"diagnostics/sleep\"}", counts.Completed),
+            ("poolapi_work_rejected_total{reason=\"queue_full\"}", counts.Refused),
+            ("http_server_request_duration_seconds_count{http_route=\"/v1/diagnostics/sleep\",http_response_status_code=\"200\"}", counts.Completed),
+            ("http_server_request_duration_seconds_count{http_route=\"/v1/diagnostics/sleep\",http_response_status_code=\"503\"}", counts.Refused),
+        ];
+        Assert.InRange(counts.Completed, 100, long.MaxValue);
+        Assert.InRange(counts.Refused, 100, long.MaxValue);
+        foreach (var (selector, counted) in compared)
+        {
+            // From a scrape to a scrape, so that Prometheus has nothing to extrapolate.
+            var samples = await prometheus.SamplesAsync(selector);
+            decimal length = samples[^1].At - samples[0].At;
+            string rate = string.Create(CultureInfo.InvariantCulture, $"rate({selector}[{((long)(length * 1000)) + 1}ms] @ {samples[^1].At})");
+            double total = (await prometheus.ValueAsync(rate))!.Value * (double)length;
+            double perSecond = counted / counts.Seconds;
+            TestContext.Current.TestOutputHelper!.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"{selector}: {total:F2} of {counted} ({100 * ((total / counted) - 1):F3} %), {perSecond:F0}/s by the clients"));
+            Assert.InRange(total, counted * 0.99, counted * 1.01);
+        }
+
+        Assert.Equal(counts.Completed + counts.Refused, compared[3].Counted + compared[4].Counted);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_different_requests_make_no_more_series_than_ten()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var prometheus = await PrometheusServer.StartAsync(service.Management.Port);
+        await RequestsAsync(0, 10);
+        var few = await SeriesAsync(10);
+        await RequestsAsync(10, 10_000);
+        var many = await SeriesAsync(10_010);
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"{few.Count} series after 10 requests, {many.Count} after 10,010");
+        Assert.True(many.IsSubsetOf(few), "new series:\n" + string.Join('\n', many.Except(few)));
+        Assert.Equal(few.Count, many.Count);
+
+        // Each is another one in all that a client chooses; the shapes are the same.
+        async Task RequestsAsync(int first, int count)
+        {
+            int next = first - 1;
+            await Task.WhenAll(Enumerable.Range(0, 16).Select(async _ =>
+            {
+                for (int i = Interlocked.Increment(ref next); i < first + count; i = Interlocked.Increment(ref next))
+                {
+                    var id = Guid.CreateVersion7();
+                    using var request = (i % 5) switch
+                    {
+                        0 => new HttpRequestMessage(HttpMethod.Get, $"/nothing/{i}/{id}?q={i}"),
+                        1 => new HttpRequestMessage(HttpMethod.Get, $"/v1/jobs/{id}"),
+                        2 => new HttpRequestMessage(HttpMethod.Post, $"/v1/diagnostics/sleep?ms=x{i}"),
+                        3 => new HttpRequestMessage(HttpMethod.Post, $"/v1/thumbnails?width={1 + (i % 4096)}") { Content = new StringContent($"no image {i}") },
+                        _ => new HttpRequestMessage(HttpMethod.Post, "/v1/diagnostics/noop"),
+                    };
+                    request.Headers.TryAddWithoutValidation("User-Agent", $"agent-{i}/{id}");
+                    request.Headers.TryAddWithoutValidation("X-Request-Id", $"{id}");
+                    int status = (await service.Api.SendAsync(request)).Status;
+                    Assert.True(status == (i % 5) switch { 0 or 1 => 404, 2 => 400, 3 => status is 415 or 422 ? status : 0, _ => 200 }, $"{i}: {status}");
+                }
+            }));
+        }
+
+        // What Prometheus has of the last moments, when all of the requests are in it.
+        async Task<HashSet<string>> SeriesAsync(int requests)
+        {
+            await Eventually.SeesAsync(
+                () => prometheus.ValueAsync("sum(http_server_request_duration_seconds_count{http_route!~\"/metrics|/readyz\"})"),
+                value => value == requests, $"{requests} requests in Prometheus", seconds: 30);
+            var all = await prometheus.QueryAsync("{job=\"poolapi\"}");
+            // Prometheus asks too: its first scrape is in the second one, and one that it gives up on a busy machine has a status and an exception of its own.
+            return [.. all.Select(static series => series.GetProperty("metric").GetRawText()).Where(static series =>
+                !series.Contains("\"http_route\":\"/metrics\"", StringComparison.Ordinal) && !series.Contains("\"dotnet_exceptions_", StringComparison.Ordinal))];
+        }
+    }
+
+    [Fact]
     public async Task Promtool_accepts_the_configuration_and_the_rules_we_ship()
     {
         string promtool = Tool.Require("promtool", "apt-get install prometheus");
@@ -81,6 +185,41 @@ public sealed partial class PrometheusTests
             var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, [.. command, file]), TimeSpan.FromSeconds(20));
             Assert.True(run.ExitCode == 0, run.Text);
         }
+    }
+
+    private static async Task LoadAsync(PoolApiProcess service, LoadCounts counts, CancellationToken end)
+    {
+        while (!end.IsCancellationRequested)
+            counts.Add(await service.Api.PostAsync("/v1/diagnostics/sleep?ms=5"));
+    }
+
+    /// <summary>What the clients of a load count.</summary>
+    private sealed class LoadCounts
+    {
+        private readonly Stopwatch _clock = Stopwatch.StartNew();
+        private long _completed;
+        private long _refused;
+
+        public long Completed => Volatile.Read(ref _completed);
+
+        public long Refused => Volatile.Read(ref _refused);
+
+        public double Seconds => _clock.Elapsed.TotalSeconds;
+
+        public void Add(Answer answer)
+        {
+            if (answer.Status == 200)
+            {
+                Interlocked.Increment(ref _completed);
+            }
+            else
+            {
+                answer.MustBeProblem(503, "queue-full");
+                Interlocked.Increment(ref _refused);
+            }
+        }
+
+        public override string ToString() => $"{Completed} completed, {Refused} refused";
     }
 
     private static List<(string Panel, string Expression)> Panels()

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.ServerSentEvents;
 using System.Text;
@@ -71,7 +70,7 @@ public static class EventStreamWriter
                 }
                 else
                 {
-                    context.Response.BodyWriter.Write(":\n\n"u8);
+                    Write(context.Response.BodyWriter, ":\n\n"u8);
                     await FlushAsync(context, clock);
                     beat = timer.WaitForNextTickAsync(CancellationToken.None).AsTask();
                 }
@@ -113,13 +112,24 @@ public static class EventStreamWriter
         if (item.EventId is { } id) WriteField(to, "id: "u8, id);
         if (item.ReconnectionInterval is { } interval)
             WriteField(to, "retry: "u8, ((long)interval.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture));
-        to.Write("\n"u8);
+        Write(to, "\n"u8);
     }
 
     private static void WriteField(PipeWriter to, ReadOnlySpan<byte> name, ReadOnlySpan<char> value)
     {
-        to.Write(name);
+        Write(to, name);
         Utf8.GetBytes(value, to);
-        to.Write("\n"u8);
+        Write(to, "\n"u8);
+    }
+
+    /// <summary>Writes a few bytes.</summary>
+    /// <remarks>
+    /// It asks for the room that it needs. BuffersExtensions.Write asks for any room, and throws if it gets none. Kestrel may give none when the
+    /// connection has broken.
+    /// </remarks>
+    private static void Write(PipeWriter to, ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(to.GetSpan(bytes.Length));
+        to.Advance(bytes.Length);
     }
 }

@@ -84,6 +84,14 @@ internal sealed class PrometheusServer : IAsyncDisposable
             : double.Parse(samples[0].GetProperty("value")[1].GetString()!, System.Globalization.CultureInfo.InvariantCulture);
     }
 
+    /// <summary>The samples, as they were scraped, of the one series that a selector finds in the last minutes.</summary>
+    public async Task<IReadOnlyList<(decimal At, double Value)>> SamplesAsync(string selector, string duration = "5m")
+    {
+        var series = Assert.Single(await QueryAsync($"{selector}[{duration}]"));
+        return [.. series.GetProperty("values").EnumerateArray().Select(static sample => (
+            sample[0].GetDecimal(), double.Parse(sample[1].GetString()!, System.Globalization.CultureInfo.InvariantCulture)))];
+    }
+
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {

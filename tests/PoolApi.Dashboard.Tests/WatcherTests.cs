@@ -1,0 +1,171 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Streams;
+using PoolApi.Threading;
+
+namespace PoolApi.Dashboard.Tests;
+
+/// <summary>Watchers that never read cost a bounded amount of memory, and are gone after their time, over real connections.</summary>
+public sealed class WatcherTests
+{
+    private const int Watchers = 100;
+    private const int Deaf = Watchers / 2;
+    private const int SendBuffer = 16 << 10; // small, so that few frames fill it
+
+    // The frames are kept once for all: at most 4 Mi characters. Each connection has its buffers.
+    private const long Bound = (8L << 20) + (Watchers * (256L << 10));
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Half_of_a_hundred_never_read_and_memory_is_bounded_and_they_are_cut_off_and_the_others_are_not()
+    {
+        var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using WebApplication app = Build(clock, out StreamLimit streams, out FrameFeed feed);
+        using FrameFeed owned = feed;
+        await app.StartAsync(Token);
+        var address = new Uri(app.Urls.Single());
+        var pool = app.Services.GetRequiredService<FixedThreadPool>();
+        await FillAsync(pool); // so that frames have something to tell
+
+        var deaf = new List<Socket>();
+        var readers = new List<Reader>();
+        try
+        {
+            for (int i = 0; i < Deaf; i++)
+            {
+                readers.Add(await Reader.OpenAsync(address));
+                deaf.Add(await AskAsync(address));
+            }
+            await Patience.UntilAsync(() => feed.Watchers == Watchers, "That all watch");
+
+            long few = 0;
+            for (int frame = 1; frame <= 50; frame++) // 25 s
+            {
+                await FillAsync(pool);
+                clock.Advance(FrameFeed.Period);
+                await Task.WhenAll(readers.Select(reader => reader.HasReadAsync(frame)));
+                if (frame == 10) few = GC.GetTotalMemory(forceFullCollection: true);
+            }
+            long many = GC.GetTotalMemory(forceFullCollection: true);
+            long sent = readers.Min(static reader => reader.Bytes);
+            TestContext.Current.TestOutputHelper!.WriteLine(
+                $"each reader has {sent >> 10} KiB; {few >> 20} MiB after 10 frames, {many >> 20} MiB after 50; all would be {(sent * Deaf) >> 20} MiB for those who do not read");
+            // What they have not read must be many times the bound, or the test would show nothing.
+            Assert.InRange(sent * Deaf, 3 * Bound, long.MaxValue);
+            Assert.InRange(many - few, long.MinValue, Bound);
+            Assert.Equal((Watchers, Watchers), (streams.Open, feed.Watchers));
+
+            // Each has 30 s from when its buffers were full, which was within the frames above.
+            clock.Advance(PoolApi.AspNetCore.Events.EventStreamWriter.WriteTimeout);
+            await Patience.UntilAsync(() => streams.Open == Watchers - Deaf && feed.Watchers == Watchers - Deaf, "That those who do not read are cut off");
+            long before = readers.Min(static reader => reader.Bytes);
+            await FillAsync(pool);
+            clock.Advance(FrameFeed.Period);
+            await Patience.UntilAsync(() => readers.All(reader => reader.Bytes > before), "That the others go on");
+        }
+        finally
+        {
+            deaf.ForEach(static socket => socket.Dispose());
+            foreach (Reader reader in readers) await reader.DisposeAsync();
+        }
+        await Patience.UntilAsync(() => streams.Open == 0 && feed.Watchers == 0, "That nobody watches");
+        clock.Advance(FrameFeed.Period);
+        await Patience.UntilAsync(() => !feed.IsTicking, "That the timer rests");
+    }
+
+    private static WebApplication Build(FakeTimeProvider clock, out StreamLimit streams, out FrameFeed feed)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
+        {
+            Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+            socket.SendBufferSize = SendBuffer;
+            return socket;
+        });
+        builder.Services.AddSingleton<TimeProvider>(clock);
+        builder.Services.AddFixedThreadPool("cpu", o => o.Workers = 2);
+        WebApplication app = builder.Build();
+        PoolMonitor monitor = PoolMonitor.Of(app.Services);
+        var frames = feed = new FrameFeed(monitor, new RunningJobs(app.Services, monitor), "run", [], clock);
+        var limit = streams = new StreamLimit(new StatusView(app.Services, "run", hasJobs: false, clock), 256);
+        app.MapGet("/stream", (Delegate)((HttpContext context) => limit.WriteAsync(context, (end, client) => frames.ReadAsync(null, end, client))));
+        return app;
+    }
+
+    /// <summary>Some hundred items of different kinds, which are not told as one.</summary>
+    private static async Task FillAsync(FixedThreadPool pool)
+    {
+        for (int i = 0; i < 300; i++) await pool.RunAsync(static () => { }, options: new WorkOptions(kind: $"kind-{i}-{new string('x', 100)}"));
+    }
+
+    private static async Task<Socket> AskAsync(Uri address)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = SendBuffer };
+        await socket.ConnectAsync(IPAddress.Loopback, address.Port, Token);
+        await socket.SendAsync(Encoding.ASCII.GetBytes("GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), Token);
+        return socket;
+    }
+
+    /// <summary>A watcher that reads all that comes.</summary>
+    private sealed class Reader : IAsyncDisposable
+    {
+        private readonly Socket _socket;
+        private readonly Task _reading;
+        private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private long _bytes;
+        private int _frames;
+
+        private Reader(Socket socket)
+        {
+            _socket = socket;
+            _reading = ReadAsync();
+        }
+
+        public long Bytes => Volatile.Read(ref _bytes);
+
+        public static async Task<Reader> OpenAsync(Uri address) => new(await AskAsync(address));
+
+        public async Task HasReadAsync(int frames)
+        {
+            while (true)
+            {
+                Task more = Volatile.Read(ref _more).Task;
+                if (Volatile.Read(ref _frames) >= frames) return;
+                await more.WaitAsync(Patience.Long, Token);
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _socket.Dispose();
+            await _reading;
+        }
+
+        private async Task ReadAsync()
+        {
+            using var stream = new NetworkStream(_socket);
+            using var lines = new StreamReader(stream, Encoding.UTF8);
+            try
+            {
+                while (await lines.ReadLineAsync() is { } line)
+                {
+                    Interlocked.Add(ref _bytes, line.Length);
+                    if (line != "event: frame") continue;
+                    Interlocked.Increment(ref _frames);
+                    Interlocked.Exchange(ref _more, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+                }
+            }
+            catch (Exception e) when (e is IOException or ObjectDisposedException)
+            {
+                // The test has closed it.
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+namespace PoolApi.EndToEnd.Jobs;
+
+/// <summary>A job tells its attempts: which instance had it, from when to when, and how that ended.</summary>
+public sealed class AttemptsTests(SharedPostgres postgres)
+{
+    [Theory]
+    [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
+    [InlineData(ServiceForm.FrameworkDependent, JobStore.Postgres)]
+    [InlineData(ServiceForm.NativeAot, JobStore.Sqlite)]
+    [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
+    public async Task Each_attempt_has_its_instance_its_times_and_its_outcome_also_in_events_and_a_list_has_none(ServiceForm form, JobStore store)
+    {
+        string[] settings = store == JobStore.Postgres ? ["--Jobs:Store postgres", $"--Jobs:ConnectionString {await postgres.NewDatabaseAsync()}"] : [];
+        await using var service = await PoolApiProcess.StartAsync(form, ["--Pool:Workers 1", PoolApiProcess.Diagnostics, .. settings]);
+        var id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
+        var running = await service.Api.SeeJobAsync(id, job => job.State == "running", "the job to run");
+        MustBe(Assert.Single(Attempts(running)), running, outcome: null);
+
+        (await service.Api.CancelJobAsync(id)).MustBe(202);
+        var cancelled = await service.Api.JobEndsAsync(id);
+        MustBe(Assert.Single(Attempts(cancelled)), cancelled, outcome: "cancelled");
+
+        JobRequests.IdOf(await service.Api.RetryJobAsync(id));
+        var again = await service.Api.SeeJobAsync(id, job => job.State == "running", "the job to run again");
+        Assert.Equal(2, Attempts(again).Length);
+        MustBe(Attempts(again)[0], cancelled, outcome: "cancelled");
+        MustBe(Attempts(again)[1], again, outcome: null);
+
+        (await service.Api.CancelJobAsync(id)).MustBe(202);
+        string events = await service.Api.ReadToEndAsync($"/v1/jobs/{id}/events", static () => { });
+        Assert.Equal(3, events[events.LastIndexOf("data:", StringComparison.Ordinal)..].Split("\"outcome\":").Length);
+        Assert.All(await service.Api.JobsAsync("state=cancelled"), static job => Assert.False(job.Json.TryGetProperty("attempts", out _)));
+
+        static Attempt[] Attempts(JobView job) => [.. job.Json.GetProperty("attempts").EnumerateArray().Select(static json => new Attempt(
+            json.GetProperty("attempt").GetInt32(), json.GetProperty("startedAt").GetDateTimeOffset(),
+            json.GetProperty("endedAt") is { ValueKind: System.Text.Json.JsonValueKind.String } ended ? ended.GetDateTimeOffset() : null,
+            json.GetProperty("worker").GetString(), json.GetProperty("outcome").GetString()))];
+
+        void MustBe(Attempt attempt, JobView job, string? outcome)
+        {
+            Assert.Equal(new Attempt(1, job.StartedAt!.Value, job.FinishedAt, job.Worker, outcome), attempt);
+            Assert.True(job.IsOf(service));
+        }
+    }
+
+    private sealed record Attempt(int Number, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, string? Worker, string? Outcome);
+}
