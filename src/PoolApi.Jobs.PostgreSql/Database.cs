@@ -275,7 +275,7 @@ internal sealed class Database : IAsyncDisposable
         new($"{char.ToUpperInvariant(Place[0])}{Place[1..]} cannot be used: {reason}", e);
 
     /// <summary>Nobody asks any more how it ends.</summary>
-    private static void Observe(Task left) => left.ContinueWith(
+    private static void Observe(Task left) => _ = left.ContinueWith(
         static t => _ = t.Exception, CancellationToken.None,
         TaskContinuationOptions.ExecuteSynchronously | TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 

@@ -55,8 +55,10 @@ internal sealed class HostSources : IAsyncDisposable
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
             {
                 if (tried < _sources.Length) continue;
+#pragma warning disable MA0054 // the fault names the inmost exception, and that the wait was cancelled says nothing
                 throw new TimeoutException(
                     $"The server accepts the connection, and has opened no session after {_limit.TotalSeconds * _sources.Length} seconds");
+#pragma warning restore MA0054
             }
         }
     }

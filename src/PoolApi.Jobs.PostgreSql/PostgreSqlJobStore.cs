@@ -285,6 +285,6 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
         Listener?.MayBeDue();
     }
 
-    [GeneratedRegex("^[a-z_][a-z0-9_]{0,39}$")]
+    [GeneratedRegex("^[a-z_][a-z0-9_]{0,39}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex SchemaName();
 }

@@ -30,7 +30,7 @@ public class FlowTests
                 app.MapGet("/", async (IHttpContextAccessor accessor) =>
                 {
                     string first = $"{accessor.HttpContext?.Request.Path} {Ambient.Value} {Activity.Current?.TraceId}";
-                    await Task.Delay(1, TestApp.Token);
+                    await Task.Delay(1, TestApp.Token); // so that the method really awaits
                     string second = $"{accessor.HttpContext?.Request.Path} {Ambient.Value} {Activity.Current?.TraceId}";
                     return first + "|" + second;
                 }).RunOnPool();

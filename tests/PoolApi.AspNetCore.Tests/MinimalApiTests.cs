@@ -35,7 +35,7 @@ public class MinimalApiTests
                 bound.Steps.Take("handled");
                 await Task.Yield();
                 bound.Steps.Take("after a yield");
-                await Task.Delay(1, TestApp.Token);
+                await Task.Delay(1, TestApp.Token); // so that the method really awaits
                 bound.Steps.Take("after a delay");
                 await Task.Run(static () => { }, TestApp.Token);
                 bound.Steps.Take("after another thread");

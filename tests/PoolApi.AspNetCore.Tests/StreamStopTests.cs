@@ -131,7 +131,7 @@ public class StreamStopTests
         {
             return await client.ReadToEndAsync();
         }
-        catch (System.Net.Sockets.SocketException)
+        catch (IOException)
         {
             return ""; // reset
         }

@@ -206,7 +206,7 @@ public sealed class ApiControllerTests
         public async Task<ActionResult<int>> Later()
         {
             Trail.Add("before");
-            await Task.Delay(1);
+            await Task.Delay(1); // so that the method really awaits
             Trail.Add("after");
             return 5;
         }
@@ -284,7 +284,7 @@ public sealed class ApiControllerTests
 
         private static async Task<int> SlowAsync()
         {
-            await Task.Delay(5);
+            await Task.Delay(5); // so that the method really awaits
             return 1;
         }
     }

@@ -11,7 +11,7 @@ public sealed class LegacyMiddlewareTests
         context.RequestServices.GetRequiredService<Trail>().Add("legacy");
         using var reader = new StreamReader(context.Request.Body);
         string body = await reader.ReadToEndAsync(ConsumerApp.Token);
-        Thread.Sleep(1);
+        Thread.Sleep(1); // it blocks
         context.RequestServices.GetRequiredService<Trail>().Add("legacy again");
         context.Response.Headers["X-Legacy"] = "yes";
         await context.Response.WriteAsync($"{context.Request.PathBase}|{context.Request.Path}|{body}", ConsumerApp.Token);

@@ -37,7 +37,7 @@ public sealed class MinimalApiTests
         group.MapGet("/later", static async (Trail trail) =>
         {
             trail.Add("before");
-            await Task.Delay(1);
+            await Task.Delay(1); // so that the method really awaits
             trail.Add("after");
             return 7;
         });
@@ -139,7 +139,7 @@ public sealed class MinimalApiTests
             app.MapPost("/alone", [RunOnPool("io")] async static (Bound bound, Trail trail) =>
             {
                 trail.Add("before");
-                await Task.Delay(1);
+                await Task.Delay(1); // so that the method really awaits
                 trail.Add("after");
                 return new Answer(trail);
             });
@@ -286,7 +286,7 @@ public sealed class MinimalApiTests
 
         static async Task<int> SlowAsync()
         {
-            await Task.Delay(5);
+            await Task.Delay(5); // so that the method really awaits
             return 1;
         }
     }

@@ -95,7 +95,7 @@ public sealed class AlertTests
         SeesAsync(prometheus, $"count(ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}})", alerts => alerts >= 1);
 
     private static Task<double?> SeesAsync(PrometheusServer prometheus, string expression, Func<double, bool> accept) =>
-        Eventually.SeesAsync(() => prometheus.ValueAsync(expression), value => value is { } seen && accept(seen), expression, seconds: 60);
+        Eventually.SeesAsync(() => prometheus.ValueAsync(expression), value => value is { } seen && accept(seen), expression);
 
     /// <summary>What was recorded, once a second, as the series of a test of promtool: a scrape each INTERVAL.</summary>
     private static string Series(IReadOnlyList<JsonElement> recorded, out int scrapes)

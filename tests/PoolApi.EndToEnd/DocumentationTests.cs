@@ -57,7 +57,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         {
             before = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
             await service.Api.JobEndsAsync(before);
-            (await ProgramRun.ToEndAsync(new ProcessStartInfo("bash", ["-c", command]), TimeSpan.FromSeconds(30))).MustSucceed();
+            (await ProgramRun.ToEndAsync(new ProcessStartInfo("bash", ["-c", command]), Patience.Long)).MustSucceed();
             after = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
             await service.KillAsync();
         }

@@ -36,7 +36,7 @@ public sealed partial class DrainTests
         (await open.AskAsync("POST", "/v1/diagnostics/noop", host)).MustBe(200);
         using var other = await RawConnection.OpenAsync(service.Api.Port);
         (await other.AskAsync("POST", "/v1/diagnostics/noop", host)).MustBe(200);
-        var running = await service.OccupyAsync(1, 3000);
+        var running = await service.OccupyAsync(1, 8000);
 
         service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: draining");
@@ -65,7 +65,7 @@ public sealed partial class DrainTests
 
         service.Send(UnixSignal.Terminate);
 
-        Assert.Equal(0, await service.WaitForExitAsync(seconds: 10));
+        Assert.Equal(0, await service.WaitForExitAsync());
     }
 
     [Fact]

@@ -27,7 +27,7 @@ public sealed class FileDescriptorTests
             Assert.Contains("too many open files", told, StringComparison.Ordinal);
 
             long before = ProcessFacts.Ticks(service.Id);
-            await Task.Delay(1000, TestContext.Current.CancellationToken);
+            await Task.Delay(1000, TestContext.Current.CancellationToken); // what is measured
             long spent = ProcessFacts.Ticks(service.Id) - before;
 
             // A listener that spins takes a whole processor: 100 ticks, or what the machine leaves it.

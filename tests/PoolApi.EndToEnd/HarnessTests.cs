@@ -11,11 +11,11 @@ public sealed class HarnessTests
     {
         var log = new LineLog();
         log.Add("before");
-        var later = log.WaitForAsync(line => line == "after", TimeSpan.FromSeconds(10));
+        var later = log.WaitForAsync(line => line == "after", Patience.Long);
         Assert.False(later.IsCompleted);
         log.Add("after");
 
-        Assert.Equal("before", await log.WaitForAsync(line => line == "before", TimeSpan.FromSeconds(10)));
+        Assert.Equal("before", await log.WaitForAsync(line => line == "before", Patience.Long));
         Assert.Equal("after", await later);
     }
 
@@ -56,7 +56,7 @@ public sealed class HarnessTests
     {
         var start = new ProcessStartInfo("sh", ["-c", "cat; echo oops >&2; exit 7"]);
 
-        var run = await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(10), "fed\n");
+        var run = await ProgramRun.ToEndAsync(start, Patience.Long, "fed\n");
 
         Assert.Equal(7, run.ExitCode);
         Assert.Equal(["fed", "oops"], run.Lines.Order());

@@ -23,7 +23,7 @@ public sealed class IdleTests
         await SettleAsync(service.Id);
 
         long before = ProcessFacts.Ticks(service.Id);
-        await Task.Delay(Watched, TestContext.Current.CancellationToken);
+        await Task.Delay(Watched, TestContext.Current.CancellationToken); // what is measured
         long used = ProcessFacts.Ticks(service.Id) - before;
 
         Assert.True(used <= MostTicks, $"{form}: {used} ticks, at most {MostTicks}");

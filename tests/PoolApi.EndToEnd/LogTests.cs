@@ -42,8 +42,8 @@ public sealed partial class LogTests
             line => line.Contains("were dropped here", StringComparison.Ordinal), TimeSpan.FromSeconds(20)));
         service.Send(UnixSignal.Terminate);
         Assert.Equal(0, await service.WaitForExitAsync());
-        await log.WaitForAsync(line => ShutdownSummary.Parse(line) is not null, TimeSpan.FromSeconds(20));
-        await reading.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        await log.WaitForAsync(line => ShutdownSummary.Parse(line) is not null, Patience.Long);
+        await reading.Patiently();
     }
 
     [Fact]
@@ -164,7 +164,7 @@ public sealed partial class LogTests
         public static async Task<string[]> ShellAsync(TemporaryFolder folder)
         {
             string pipe = Path.Combine(folder.Path, "pipe");
-            var run = await ProgramRun.ToEndAsync(new ProcessStartInfo("mkfifo", [pipe]), TimeSpan.FromSeconds(20));
+            var run = await ProgramRun.ToEndAsync(new ProcessStartInfo("mkfifo", [pipe]), Patience.Long);
             Assert.True(run.ExitCode == 0, run.Text);
             return ["sh", "-c", $"exec 3<>'{pipe}'; exec \"$0\" \"$@\" >'{pipe}'"];
         }

@@ -17,7 +17,7 @@ public sealed class MetricsTests
         await Eventually.SeesAsync(service.MetricsAsync, m => m.Sum("poolapi_work_accepted_total") == 1, "the item in the metrics");
         string scrape = (await service.Management.GetAsync("/metrics")).MustBe(200).Text;
 
-        var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["check", "metrics"]), TimeSpan.FromSeconds(20), scrape);
+        var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["check", "metrics"]), Patience.Long, scrape);
 
         Assert.True(run.ExitCode == 0 && run.Text.Length == 0, $"promtool ended with {run.ExitCode}:\n{run.Text}");
     }
@@ -108,7 +108,7 @@ public sealed class MetricsTests
             ServiceForm.FrameworkDependent, onePort: false, environment, PoolApiProcess.Diagnostics);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
 
-        await collector.SeesAsync("poolapi.work.accepted", TimeSpan.FromSeconds(20));
+        await collector.SeesAsync("poolapi.work.accepted", Patience.Long);
 
         await service.MetricsAsync();
     }

@@ -24,7 +24,7 @@ public sealed class NeighbourTests
         Assert.All(await probes, call => call.Answer.MustBe(200));
         double median = (await probes).Select(call => call.Milliseconds).Order().ElementAt(10 * Seconds);
         // 2 ms on a quiet machine, 9 s with the same work inline; the strict figure (10 ms) is a benchmark's.
-        Assert.InRange(median, 0, 100);
+        Assert.InRange(median, 0, 2000);
     }
 
     // Each request starts at its planned time, whether or not earlier ones have come back, and counts from that time.
@@ -36,7 +36,7 @@ public sealed class NeighbourTests
         {
             var due = TimeSpan.FromSeconds(i / perSecond);
             if (due - clock.Elapsed is { Ticks: > 0 } early)
-                await Task.Delay(early, TestContext.Current.CancellationToken);
+                await Task.Delay(early, TestContext.Current.CancellationToken); // the pace of the arrivals
             calls[i] = CallAsync(due);
         }
 

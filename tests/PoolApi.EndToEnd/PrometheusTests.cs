@@ -16,7 +16,7 @@ public sealed partial class PrometheusTests
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 1", "--Pool:QueueCapacity 1", PoolApiProcess.Diagnostics);
         await using var prometheus = await PrometheusServer.StartAsync(service.Management.Port);
-        await Eventually.SeesAsync(() => prometheus.ValueAsync("up{job=\"poolapi\"}"), value => value == 1, "a scrape", seconds: 30);
+        await Eventually.SeesAsync(() => prometheus.ValueAsync("up{job=\"poolapi\"}"), value => value == 1, "a scrape");
 
         // Some of everything that can be caused from outside, over a few scrapes.
         for (int second = 1; second <= 4; second++)
@@ -182,7 +182,7 @@ public sealed partial class PrometheusTests
         {
             string text = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
             string[] command = RuleTests().IsMatch(text) ? ["test", "rules"] : RuleFile().IsMatch(text) ? ["check", "rules"] : ["check", "config"];
-            var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, [.. command, file]), TimeSpan.FromSeconds(20));
+            var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, [.. command, file]), Patience.Long);
             Assert.True(run.ExitCode == 0, run.Text);
         }
     }

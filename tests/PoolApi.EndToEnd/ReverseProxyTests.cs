@@ -38,7 +38,7 @@ public abstract class ReverseProxyTests
         await using var two = instances[1];
         // A proxy that has seen them start may still think that they are down.
         await Eventually.SeesAsync(
-            () => proxy.Web.PostAsync("/v1/diagnostics/noop"), answer => answer.Status == 200, "the proxy to find an instance", seconds: 30);
+            () => proxy.Web.PostAsync("/v1/diagnostics/noop"), answer => answer.Status == 200, "the proxy to find an instance");
 
         foreach (string prefix in (string[])["", "/thumbs"])
             await FollowLinksAsync(proxy.Web, prefix);
@@ -65,10 +65,10 @@ public abstract class ReverseProxyTests
         // The first event comes while the stream goes on: nothing on the way waits for more.
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var stream = proxy.ReadToEndAsync(job.Follow(links.GetProperty("events").GetString()!), begun.SetResult);
-        await begun.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await begun.Task.Patiently();
         Assert.False(stream.IsCompleted);
         Assert.InRange((await proxy.SendAsync(new HttpRequestMessage(HttpMethod.Delete, self))).Status, 202, 204);
-        Assert.Contains("\"state\":\"cancelled\"", await stream.WaitAsync(TimeSpan.FromSeconds(30)), StringComparison.Ordinal);
+        Assert.Contains("\"state\":\"cancelled\"", await stream.Patiently(), StringComparison.Ordinal);
         (await proxy.GetAsync(job.Follow(links.GetProperty("result").GetString()!))).MustBeProblem(409, "job-cancelled");
 
         var list = (await proxy.GetAsync($"{prefix}/v1/jobs?limit=1")).MustBe(200);
@@ -85,11 +85,11 @@ public abstract class ReverseProxyTests
         using var end = new CancellationTokenSource();
         bool isStopped = false;
         var clients = Enumerable.Range(0, Clients).Select(ClientAsync).ToArray();
-        await Eventually.SeesAsync(() => Task.FromResult(Volatile.Read(ref answered)), count => count > 10 * Clients, "some answers", seconds: 60);
+        await Eventually.SeesAsync(() => Task.FromResult(Volatile.Read(ref answered)), count => count > 10 * Clients, "some answers");
 
         var summary = await stopped.StopAsync();
         Volatile.Write(ref isStopped, true);
-        await Eventually.SeesAsync(() => Task.FromResult(Volatile.Read(ref afterwards)), count => count > 10 * Clients, "answers after the stop", seconds: 60);
+        await Eventually.SeesAsync(() => Task.FromResult(Volatile.Read(ref afterwards)), count => count > 10 * Clients, "answers after the stop");
         await end.CancelAsync();
         await Task.WhenAll(clients);
 
@@ -116,7 +116,7 @@ public abstract class ReverseProxyTests
                         lost.Add(answer is null ? "no answer" : $"{answer.Status} {answer.Text}");
                 }
 
-                await Task.Delay(10, TestContext.Current.CancellationToken);
+                await Task.Delay(10, TestContext.Current.CancellationToken); // the pace of a client
             }
         }
     }

@@ -12,7 +12,7 @@ public sealed class SlowBodyTests
         using var connection = await RawConnection.OpenAsync(service.Api.Port);
         await connection.SendAsync(
             "POST /v1/thumbnails?width=8 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: 1000000\r\n\r\n");
-        var answering = connection.ReadAsync(seconds: 20);
+        var answering = connection.ReadAsync();
 
         while (!answering.IsCompleted)
         {

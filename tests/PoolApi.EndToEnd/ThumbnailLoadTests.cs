@@ -19,7 +19,7 @@ public sealed class ThumbnailLoadTests
         while (!all.IsCompleted)
         {
             mostBusy = Math.Max(mostBusy, (await service.WorkersAsync()).Busy);
-            await Task.WhenAny(all, Task.Delay(20, TestContext.Current.CancellationToken));
+            await Task.WhenAny(all, Task.Delay(20, TestContext.Current.CancellationToken)); // the pace of the looks
         }
 
         foreach (var answer in await all)

@@ -19,7 +19,7 @@ public static class Eventually
                 return answer;
             if (clock.Elapsed > limit)
                 Assert.Fail($"waited {limit.TotalSeconds} s in vain for: {what}. Last seen: {answer}");
-            await Task.Delay(pause ?? Pause);
+            await Task.Delay(pause ?? Pause); // a state elsewhere does not announce itself
         }
     }
 }

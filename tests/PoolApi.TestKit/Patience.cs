@@ -50,7 +50,7 @@ public static class Patience
         while (!await condition())
         {
             if (Stopwatch.GetElapsedTime(since) > Long) throw new TimeoutException($"{what} did not come about.");
-            await Task.Delay(Pause, Token);
+            await Task.Delay(Pause, Token); // what gives no signal is looked at again
         }
     }
 

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 namespace PoolApi.Threading.Tests;
 
 /// <summary>A worker that blocks on work of its own pool is answered, however many do so at once.</summary>
+/// <remarks>The sleeps and delays are the work: what blocks, and what really awaits.</remarks>
 public class BlockedWorkerTests
 {
     private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);

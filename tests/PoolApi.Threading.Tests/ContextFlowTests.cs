@@ -19,7 +19,7 @@ public class ContextFlowTests
             string? atStart = Local.Value;
             await Task.Yield();
             string? afterOne = Local.Value;
-            await Task.Delay(1);
+            await Task.Delay(1); // so that the method really awaits
             string? afterTwo = Local.Value;
             Local.Value = "work";
             await Task.Yield();

@@ -25,7 +25,7 @@ public class OwnThreadsTests
             seen.Add(FixedThreadPool.Current);
             await Task.Yield();
             seen.Add(FixedThreadPool.Current);
-            await Task.Delay(1);
+            await Task.Delay(1); // so that the method really awaits
             seen.Add(FixedThreadPool.Current);
             await Nested(2);
             seen.Add(FixedThreadPool.Current);
@@ -58,7 +58,7 @@ public class OwnThreadsTests
             bool ran = await Task.Run(() => FixedThreadPool.Current is null && Thread.CurrentThread.IsThreadPoolThread);
             Task later = elsewhere.Task;
             elsewhere.SetResult();
-            await Task.Delay(1).ConfigureAwait(false);
+            await Task.Delay(1).ConfigureAwait(false); // so that the method really awaits
             await later.ConfigureAwait(false);
             return (inside, FixedThreadPool.Current is null, ran);
         }).Patiently();

@@ -178,7 +178,7 @@ public class PoolCoreTests
             });
             Patience.Until(() => thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
             thread.Interrupt();
-            Thread.Sleep(20); // for it to notice, if it does
+            Thread.Sleep(20); // for it to notice, if it does: nothing tells that it has not
         }
         Assert.Null(await done.Task.Patiently());
         Assert.True(noticed); // put off, not lost

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Threading.Tests;
@@ -27,7 +28,7 @@ public class RecordingTests
     public async Task An_item_that_nobody_measures_has_one_too_if_it_takes_long_or_fails()
     {
         using FixedThreadPool pool = Pools.Make();
-        await pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions(kind: "slow"));
+        await pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions(kind: "slow")); // it takes long
         await Assert.ThrowsAsync<InvalidOperationException>(
             async () => await pool.RunAsync(static () => throw new InvalidOperationException("as asked"), options: new WorkOptions(kind: "bad")));
         Assert.Equal(
@@ -38,35 +39,41 @@ public class RecordingTests
     [Fact]
     public async Task Tiny_items_are_counted_in_runs_and_none_is_missing()
     {
-        const int Items = 100_000;
-        using FixedThreadPool pool = Pools.Make(2, capacity: 4096);
-        for (int i = 0; i < Items; i++)
+        const int Waves = 25, Items = 4000;
+        // The clock stands still: no item takes long, and no run lasts too long, however busy the machine is.
+        using FixedThreadPool pool = Pools.Make(2, capacity: Items + 2, time: new FakeTimeProvider());
+        for (int wave = 0; wave < Waves; wave++)
         {
-            while (pool.Answer(new QuickItem()) != SubmitResult.Accepted) Assert.True(await pool.WaitForSpaceAsync(TestContext.Current.CancellationToken));
+            using (pool.Occupy())
+            {
+                for (int i = 0; i < Items; i++) pool.Accepted(new QuickItem());
+            }
+            Patience.Until(() => pool.GetSnapshot() is { InFlight: 0, QueueLength: 0 });
         }
         await pool.ShutdownAsync(Timeout.InfiniteTimeSpan);
-        List<ItemRecord> records = Read(pool);
-        Assert.Equal(Items, records.Sum(static r => r.Count));
-        Assert.InRange(records.Count, 1, Items / 10);
+        ItemRecord[] runs = [.. Read(pool).Where(static r => r.Form == RecordForm.Run)];
+        Assert.Equal(Waves * Items, runs.Sum(static r => r.Count));
+        Assert.InRange(runs.Length, Waves, Waves * Items / 10);
     }
 
     [Fact]
     public async Task The_recorded_time_is_the_workers_busy_time()
     {
-        using FixedThreadPool pool = Pools.Make(2);
-        // Measured items: of others the times are read off the coarse clock, which may be 20 ms behind.
-        TestItem[] items = [.. Enumerable.Range(0, 150).Select(static i => (i % 3) switch
+        // One worker, whose items alone let the time pass.
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(time: time);
+        TestItem[] items = [.. Enumerable.Range(0, 150).Select(i => new TestItem(_ => time.Advance(TimeSpan.FromMicroseconds((i % 3) switch
         {
-            0 => new TestItem(static _ => Thread.Sleep(2)),
-            1 => new TestItem(static _ => Spin(500)),
-            _ => new TestItem(static _ => Spin(60)),
-        })];
+            0 => 2000,
+            1 => 500,
+            _ => 60,
+        }))))];
         foreach (TestItem item in items) pool.Accepted(item);
         foreach (TestItem item in items) await item.Endings.First;
         await pool.ShutdownAsync(Timeout.InfiniteTimeSpan);
-        double recorded = Read(pool).Sum(r => pool.Core.Clock.Elapsed(r.Started, r.Ended).TotalSeconds);
-        double busy = pool.GetSnapshot().Workers.Sum(static w => w.BusyTime.TotalSeconds);
-        Assert.InRange(recorded, busy * 0.99, busy * 1.01);
+        TimeSpan recorded = Read(pool).Aggregate(TimeSpan.Zero, (sum, r) => sum + pool.Core.Clock.Elapsed(r.Started, r.Ended));
+        Assert.Equal(TimeSpan.FromMicroseconds(50 * (2000 + 500 + 60)), recorded);
+        Assert.Equal(recorded, Assert.Single(pool.GetSnapshot().Workers).BusyTime);
     }
 
     [Fact]

@@ -39,7 +39,7 @@ public class WorkerDeathTests
             thread.Interrupt();
             Assert.Same(thread, await pool.RunAsync(() =>
             {
-                Thread.Sleep(1);
+                Thread.Sleep(1); // an interrupt that was left over would strike here
                 return Thread.CurrentThread;
             }).Patiently());
         }
@@ -117,7 +117,7 @@ public class WorkerDeathTests
             Body();
             return Task.CompletedTask;
         }) : new TestItem(_ => Body()));
-        var next = new TestItem(static _ => Thread.Sleep(1));
+        var next = new TestItem(static _ => Thread.Sleep(1)); // an interrupt that was left over would strike here
         pool.Accepted(next);
         queued.Set();
         Assert.Equal(WorkOutcome.Completed, await next.Endings.First);

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Configuration;
-using PoolApi.Dashboard.Streams;
+using PoolApi.Dashboard.Requests;
 
 namespace PoolApi.Dashboard.Changes;
 
@@ -22,6 +22,7 @@ internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration c
     /// <returns>A 403 response; null if the request is allowed.</returns>
     public ProblemHttpResult? Refuse(HttpContext context) => _hosts.IsCrossSite(context.Request)
         ? Problem.Forbidden(
+            context,
             "A web page of another site sends this, or this page has a host name that is not configured. "
             + "If it is the app's own, add its host to AllowedHosts of the dashboard.")
         : null;

@@ -1,4 +1,5 @@
 using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Dashboard.Requests;
 using PoolApi.Dashboard.Streams;
 
 namespace PoolApi.Dashboard.Changes;
@@ -16,7 +17,7 @@ internal static class PoolChanges
             changes.MapPost("/work/{name}", async Task<IResult> (string name, HttpContext context) =>
             {
                 if (!works.TryGetValue(name, out PoolDashboardWork? work))
-                    return Problem.NotFound($"There is no work '{name}' to send.");
+                    return Problem.NotFound(context, $"There is no work '{name}' to send.");
                 string sent = await work.Send(context);
                 log.Add(context, $"Send work: {work.Label}", sent);
                 return TypedResults.Bytes(Json.Write(json =>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.Dashboard.Changes;
+using PoolApi.Dashboard.Requests;
 using PoolApi.Dashboard.Streams;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Stores;
@@ -18,6 +19,19 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
 
     private const int MaxBody = 4096;
 
+    private const string Form = "The body may be a JSON object with action, and job or filter.";
+
+    /// <summary>In the query where the jobs are counted, and in the body of the change. The others are in the body alone.</summary>
+    private static readonly RequestParameter<string> Action = RequestParameter.Text(
+        "action", "What to do.", "cancel or retry", static (string text, out string action) => (action = text) is "cancel" or "retry", isRequired: true);
+
+    private static readonly RequestParameter<Guid> JobField = RequestParameter.Text(
+        "job", "The only job to change.", "the id of a job", static (string text, out Guid id) => Guid.TryParseExact(text, "D", out id));
+
+    private static readonly RequestParameter<Guid> Through = RequestParameter.Text(
+        "through", "Of all that match, those that were accepted up to this one.", "the newest job that was counted",
+        static (string text, out Guid id) => Guid.TryParseExact(text, "D", out id), isRequired: true);
+
     public static bool CanChange(string action, JobState state) => action switch
     {
         "cancel" => !state.IsFinal(),
@@ -27,10 +41,10 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
     /// <summary>Counts the jobs that a change would affect.</summary>
     public async Task<IResult> CountAsync(HttpContext context)
     {
-        IQueryCollection query = context.Request.Query;
-        if (JobFilter.Read(name => query[name], out string? fault) is not { } filter) return Problem.Invalid(fault!);
-        string? action = query["action"];
-        if (action is not ("cancel" or "retry")) return Problem.Invalid("action may be cancel or retry.");
+        var faults = new RequestFaults(context);
+        JobFilter filter = JobFilter.Read(context, faults);
+        string action = Action.Read(context, faults);
+        if (faults.Refusal is { } refusal) return refusal;
         int count = 0;
         Guid? newest = null;
         await foreach (Job job in filter.AllAsync(store, null, context.RequestAborted))
@@ -48,6 +62,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
 
     public async Task<IResult> ChangeAsync(HttpContext context)
     {
+        var faults = new RequestFaults(context);
         JsonElement body;
         try
         {
@@ -58,37 +73,43 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
             while ((read = await context.Request.Body.ReadAsync(buffer, context.RequestAborted)) > 0)
             {
                 bounded.Write(buffer, 0, read);
-                if (bounded.Length > MaxBody) return Problem.Invalid($"The body is longer than {MaxBody} bytes.");
+                if (bounded.Length > MaxBody) return Fault($"The body is longer than {MaxBody} bytes.");
             }
             using JsonDocument document = JsonDocument.Parse(bounded.GetBuffer().AsMemory(0, (int)bounded.Length));
             body = document.RootElement.Clone();
         }
         catch (JsonException)
         {
-            return Problem.Invalid("The body may be a JSON object with action, and job or filter.");
+            return Fault(Form);
         }
-        if (body.ValueKind != JsonValueKind.Object) return Problem.Invalid("The body may be a JSON object with action, and job or filter.");
-        string? action = Text(body, "action");
-        if (action is not ("cancel" or "retry")) return Problem.Invalid("action may be cancel or retry.");
-        if (Text(body, "job") is { } one)
-            return Guid.TryParseExact(one, "D", out Guid id) ? await OneAsync(context, action, id) : Problem.Invalid("job may be the id of a job.");
+        if (body.ValueKind != JsonValueKind.Object) return Fault(Form);
+        if (!Action.TryRead(context, Text(body, Action.Name), faults, out string action)) return faults.Refusal!;
+        if (Text(body, JobField.Name) is { } one)
+            return JobField.TryRead(context, one, faults, out Guid id) ? await OneAsync(context, action, id) : faults.Refusal!;
         if (!body.TryGetProperty("filter", out JsonElement wanted) || wanted.ValueKind != JsonValueKind.Object)
-            return Problem.Invalid("The body names neither a job nor a filter.");
-        if (JobFilter.Read(name => Text(wanted, name), out string? fault) is not { } filter) return Problem.Invalid(fault!);
-        if (!Guid.TryParseExact(Text(body, "through"), "D", out Guid through)) return Problem.Invalid("through may be the newest job that was counted.");
-        return await ManyAsync(context, action, filter, through);
+            return Fault("The body names neither a job nor a filter.");
+        JobFilter filter = JobFilter.Read(context, faults, name => Text(wanted, name));
+        Through.TryRead(context, Text(body, Through.Name), faults, out Guid through);
+        return faults.Refusal is { } refusal ? refusal : await ManyAsync(context, action, filter, through);
+
+        IResult Fault(string what)
+        {
+            faults.Add("body", what);
+            return faults.Refusal!;
+        }
     }
 
     private async Task<IResult> OneAsync(HttpContext context, string action, Guid id)
     {
         JobTransition? done = await ApplyAsync(action, id, context.RequestAborted);
-        if (done is null) return Problem.NotFound("There is no such job; it may be past its retention.");
+        if (done is null) return Problem.NotFound(context, "There is no such job; it may be past its retention.");
         bool isDone = HasChanged(action, done);
         string outcome = isDone ? Outcome(action, done.After) : $"conflict: it is {done.Before.ToWord()}";
         log.Add(context, $"{Verb(action)} job {id:D}", outcome);
         if (!isDone)
         {
             return Problem.Conflict(
+                context,
                 action == "cancel" ? $"It cannot be cancelled: it is {done.Before.ToWord()} already."
                 : done.Before.IsFinal() && done.Before != JobState.Succeeded ? "It cannot be retried: it is past its retention."
                 : $"It cannot be retried: it is {done.Before.ToWord()}. Only a failed, cancelled or expired job can.");

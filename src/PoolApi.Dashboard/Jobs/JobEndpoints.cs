@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Dashboard.Changes;
 using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Requests;
 using PoolApi.Dashboard.Streams;
 using PoolApi.Jobs;
 using PoolApi.Jobs.AspNetCore;
@@ -19,6 +20,12 @@ internal static class JobEndpoints
 {
     private const int PageSize = 50;
     private const long MostResult = 64L << 20;
+
+    private static readonly RequestParameter<Guid> Id = RequestParameter.Text(
+        "id", "The job.", "the id of a job", static (string text, out Guid id) => Guid.TryParseExact(text, "D", out id), isRequired: true);
+
+    private static readonly RequestParameter<Guid?> Cursor = RequestParameter.Text<Guid?>(
+        "cursor", "Where the page before ended: its last job.", "the id of a job", Blank.OrId);
 
     public static void Map(RouteGroupBuilder group, RouteGroupBuilder? changes, ActionLog log, StreamLimit streams, RunningJobs running)
     {
@@ -43,8 +50,10 @@ internal static class JobEndpoints
         }));
         jobs.MapMethods("/jobs/list", Reading.Methods, (Delegate)(static async Task<IResult> (HttpContext context) =>
         {
-            if (JobFilter.Read(name => context.Request.Query[name], out string? fault) is not { } filter) return Problem.Invalid(fault!);
-            if (!TryReadAfter(context, out Guid? after)) return Problem.Invalid("after may be the id of a job.");
+            var faults = new RequestFaults(context);
+            JobFilter filter = JobFilter.Read(context, faults);
+            Guid? after = Cursor.Read(context, faults);
+            if (faults.Refusal is { } refusal) return refusal;
             JobPage page = await filter.ListAsync(Store(context), after, PageSize, context.RequestAborted);
             context.Response.Headers.CacheControl = "no-store";
             return TypedResults.Bytes(Json.Write(json =>
@@ -60,24 +69,28 @@ internal static class JobEndpoints
         }));
         jobs.MapMethods("/jobs/stream", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
         {
-            if (JobFilter.Read(name => context.Request.Query[name], out string? fault) is not { } filter) return Problem.Invalid(fault!);
-            if (!TryReadAfter(context, out Guid? after)) return Problem.Invalid("after may be the id of a job.");
+            var faults = new RequestFaults(context);
+            JobFilter filter = JobFilter.Read(context, faults);
+            Guid? after = Cursor.Read(context, faults);
+            if (faults.Refusal is { } refusal) return refusal;
             return await streams.WriteAsync(context, (end, client) => Stream(context, log, running).ListAsync(filter, after, PageSize, end, client));
         }));
         jobs.MapMethods("/job/stream", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
         {
-            if (!Guid.TryParseExact(context.Request.Query["id"], "D", out Guid id)) return Problem.Invalid("id may be the id of a job.");
+            var faults = new RequestFaults(context);
+            if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
             // The browser's reconnect sends the id of the last event; a new page has none.
             string? seen = context.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? context.Request.Query["after"];
             long after = long.TryParse(seen, NumberStyles.None, CultureInfo.InvariantCulture, out long version) ? version : 0;
-            if (await Store(context).GetAsync(id, context.RequestAborted) is null) return NotFound();
+            if (await Store(context).GetAsync(id, context.RequestAborted) is null) return NotFound(context);
             return await streams.WriteAsync(context, (end, client) => Stream(context, log, running).OneAsync(id, after, end, client));
         }));
         jobs.MapMethods("/jobs/matching", Reading.Methods, (Delegate)((HttpContext context) => new JobChanges(Store(context), log).CountAsync(context)));
         jobs.MapMethods("/job/known", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
         {
-            if (!Guid.TryParseExact(context.Request.Query["id"], "D", out Guid id)) return Problem.Invalid("id may be the id of a job.");
-            if (await Store(context).GetAsync(id, context.RequestAborted) is null) return NotFound();
+            var faults = new RequestFaults(context);
+            if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
+            if (await Store(context).GetAsync(id, context.RequestAborted) is null) return NotFound(context);
             context.Response.Headers.CacheControl = "no-store";
             return TypedResults.Bytes(Json.Write(json =>
             {
@@ -102,28 +115,19 @@ internal static class JobEndpoints
     private static JobsStream Stream(HttpContext context, ActionLog log, RunningJobs running) => new(
         Store(context), context.RequestServices.GetRequiredService<JobWatch>(), log, running, Lease(context), context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System);
 
-    private static bool TryReadAfter(HttpContext context, out Guid? after)
-    {
-        after = null;
-        string? text = context.Request.Query["cursor"];
-        if (string.IsNullOrEmpty(text)) return true;
-        if (!Guid.TryParseExact(text, "D", out Guid id)) return false;
-        after = id;
-        return true;
-    }
-
     /// <summary>The result as a file: whatever it is, it is not shown within the dashboard's origin.</summary>
     private static async Task<IResult> ResultAsync(HttpContext context)
     {
-        if (!Guid.TryParseExact(context.Request.Query["id"], "D", out Guid id)) return Problem.Invalid("id may be the id of a job.");
+        var faults = new RequestFaults(context);
+        if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
         var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
         IJobStore store = Store(context);
         JobWithResult? found = await store.GetResultAsync(id, 0, context.RequestAborted);
-        if (found is null) return NotFound();
+        if (found is null) return NotFound(context);
         if (found.Result is null)
         {
             return Problem.NotFound(
-                found.IsSwept ? "The result is past its retention." : $"The job is {found.Job.State.ToWord()}: it has no result.");
+                context, found.IsSwept ? "The result is past its retention." : $"The job is {found.Job.State.ToWord()}: it has no result.");
         }
         long length = found.UnreadBytes + found.Result.Body.Length;
         if (length > MostResult || answers.TryTake(context, length) is not { } lease)
@@ -134,7 +138,7 @@ internal static class JobEndpoints
         if (found?.Result is not { } result)
         {
             lease.Dispose();
-            return NotFound();
+            return NotFound(context);
         }
         return await SendAsync(context, lease, result.Body, $"job-{id:D}-result");
     }
@@ -142,11 +146,12 @@ internal static class JobEndpoints
     /// <summary>What the client has sent, as a file.</summary>
     private static async Task<IResult> PayloadAsync(HttpContext context)
     {
-        if (!Guid.TryParseExact(context.Request.Query["id"], "D", out Guid id)) return Problem.Invalid("id may be the id of a job.");
+        var faults = new RequestFaults(context);
+        if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
         var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
         IJobStore store = Store(context);
         StoredPayload? found = await store.GetPayloadAsync(id, 0, context.RequestAborted);
-        if (found is null) return await store.GetAsync(id, context.RequestAborted) is null ? NotFound() : Problem.NotFound("The payload is past its retention.");
+        if (found is null) return await store.GetAsync(id, context.RequestAborted) is null ? NotFound(context) : Problem.NotFound(context, "The payload is past its retention.");
         long length = found.UnreadBytes;
         if (length > MostResult || answers.TryTake(context, length) is not { } lease)
             return Problem.Later(context, CommonProblems.Overloaded, "There is no room for the payload now.");
@@ -154,7 +159,7 @@ internal static class JobEndpoints
         if (found is null)
         {
             lease.Dispose();
-            return NotFound();
+            return NotFound(context);
         }
         return await SendAsync(context, lease, found.Payload.Body, $"job-{id:D}-payload");
     }
@@ -176,7 +181,7 @@ internal static class JobEndpoints
     {
         HttpContext context = invocation.HttpContext;
         if (context.RequestServices.GetService<IJobStore>() is null)
-            return Problem.NotFound("This app has no jobs.");
+            return Problem.NotFound(context, "This app has no jobs.");
         try
         {
             return await next(invocation);
@@ -187,5 +192,5 @@ internal static class JobEndpoints
         }
     }
 
-    private static ProblemHttpResult NotFound() => Problem.NotFound("There is no such job; it may be past its retention.");
+    private static ProblemHttpResult NotFound(HttpContext context) => Problem.NotFound(context, "There is no such job; it may be past its retention.");
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using Microsoft.Extensions.Primitives;
+using PoolApi.Dashboard.Requests;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Stores;
 
@@ -15,20 +17,44 @@ internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, str
     private const int PageSize = 500;
     private const string Form = "00000000-0000-0000-0000-000000000000";
 
-    /// <summary>Parses the filter of a request.</summary>
-    /// <param name="read">Returns a parameter by its name; null if it is not given.</param>
-    /// <param name="fault">The fault in words, if a parameter is malformed.</param>
-    public static JobFilter? Read(Func<string, string?> read, out string? fault)
-    {
-        fault = null;
-        JobState? state = null;
-        if (Text(read("state")) is { } word && (state = JobStates.Parse(word)) is null)
-            fault = $"state is '{word}'; it may be one of: {string.Join(", ", JobStates.All.Select(static s => s.ToWord()))}.";
-        string? id = Text(read("id"))?.ToLowerInvariant();
-        if (id is not null && !IsBeginningOfId(id)) fault = $"id is '{id}'; it may be the beginning of a job's id: hexadecimal digits and hyphens.";
-        return fault is null ? new JobFilter(state, Text(read("kind")), Text(read("tag")), id, Text(read("key"))) : null;
+    private static readonly RequestParameter<JobState?> StateParameter = RequestParameter.Text(
+        "state", "Only jobs in this state.", $"one of: {string.Join(", ", JobStates.All.Select(static s => s.ToWord()))}",
+        static (string text, out JobState? state) =>
+        {
+            Blank.OrText(text, out string? word);
+            state = word is null ? null : JobStates.Parse(word);
+            return word is null || state is not null;
+        });
 
-        static string? Text(string? value) => string.IsNullOrWhiteSpace(value) ? null : value.Trim();
+    private static readonly RequestParameter<string?> KindParameter =
+        RequestParameter.Text<string?>("kind", "Only jobs of this kind.", "the kind of a job", Blank.OrText);
+
+    private static readonly RequestParameter<string?> TagParameter =
+        RequestParameter.Text<string?>("tag", "Only jobs with this tag.", "the tag of a job", Blank.OrText);
+
+    private static readonly RequestParameter<string?> IdParameter = RequestParameter.Text(
+        "id", "Only jobs whose id begins with this.", "the beginning of a job's id: hexadecimal digits and hyphens", static (string text, out string? id) =>
+        {
+            Blank.OrText(text, out id);
+            id = id?.ToLowerInvariant();
+            return id is null || IsBeginningOfId(id);
+        });
+
+    private static readonly RequestParameter<string?> KeyParameter =
+        RequestParameter.Text<string?>("key", "Only jobs that were accepted with this idempotency key.", "the idempotency key of a job", Blank.OrText);
+
+    /// <summary>Reads the filter of a request from its query.</summary>
+    public static JobFilter Read(HttpContext context, FieldFaults faults) => Read(context, faults, name => context.Request.Query[name]);
+
+    /// <summary>Reads the filter of a request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="faults">Gets what is malformed.</param>
+    /// <param name="valuesOf">Returns the values of a parameter by its name.</param>
+    public static JobFilter Read(HttpContext context, FieldFaults faults, Func<string, StringValues> valuesOf)
+    {
+        return new JobFilter(Value(StateParameter), Value(KindParameter), Value(TagParameter), Value(IdParameter), Value(KeyParameter));
+
+        T? Value<T>(RequestParameter<T> parameter) => parameter.TryRead(context, valuesOf(parameter.Name), faults, out T value) ? value : default;
     }
 
     /// <summary>Reads a page of matching jobs, newest first.</summary>

@@ -46,6 +46,6 @@ internal sealed partial class AssetFiles
 
     [GeneratedRegex("""
         "(?:\./|assets/)([a-z-]+\.(?:css|js|svg))"
-        """)]
+        """, RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Reference();
 }

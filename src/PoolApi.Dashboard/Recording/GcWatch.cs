@@ -10,7 +10,7 @@ internal static class GcWatch
     private const int Kept = 256;
 
     private static readonly GcPause[] Pauses = new GcPause[Kept];
-    private static readonly object Lock = new();
+    private static readonly Lock Gate = new();
     private static long s_count; // guarded by the lock
     private static int s_isOn;
 
@@ -24,7 +24,7 @@ internal static class GcWatch
     public static List<GcPause> Since(DateTime utc)
     {
         var pauses = new List<GcPause>();
-        lock (Lock)
+        lock (Gate)
         {
             for (long i = Math.Max(0, s_count - Kept); i < s_count; i++)
             {
@@ -41,7 +41,7 @@ internal static class GcWatch
         DateTime now = DateTime.UtcNow;
         TimeSpan length = TimeSpan.Zero;
         foreach (TimeSpan pause in last.PauseDurations) length += pause;
-        lock (Lock)
+        lock (Gate)
         {
             GcPause before = s_count == 0 ? default : Pauses[(s_count - 1) % Kept];
             if (last.Index == before.Index) return;
@@ -52,7 +52,9 @@ internal static class GcWatch
 
     private sealed class Sentinel
     {
+#pragma warning disable MA0055 // the finalizer is the notification of a collection
         ~Sentinel()
+#pragma warning restore MA0055
         {
             if (AppDomain.CurrentDomain.IsFinalizingForUnload() || Environment.HasShutdownStarted) return;
             Note();

@@ -1,5 +1,5 @@
-using System.Globalization;
 using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Requests;
 using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Streams;
@@ -7,6 +7,17 @@ namespace PoolApi.Dashboard.Streams;
 /// <summary>Maps the data of the pools' page: the stream, the status and the history.</summary>
 internal static class StreamEndpoints
 {
+    private const int MostSeconds = 3600;
+
+    private static readonly RequestParameter<int> Length = RequestParameter.Text(
+        "seconds", "How far back.", FieldFaults.WholeNumberRule(1, MostSeconds), static (string text, out int seconds) =>
+        {
+            seconds = PoolHistory.Seconds;
+            return text.Length == 0 || FieldFaults.WholeNumber(1, MostSeconds)(text, out seconds);
+        });
+
+    private static readonly RequestParameter<string?> Pool = RequestParameter.Text<string?>("pool", "Only this pool.", "the name of a pool", Blank.OrText);
+
     public static void Map(RouteGroupBuilder group, FrameFeed feed, StreamLimit streams, StatusView status, PoolMonitor monitor)
     {
         group.MapMethods("/stream", Reading.Methods, (Delegate)((HttpContext context) =>
@@ -22,13 +33,12 @@ internal static class StreamEndpoints
         });
         group.MapMethods("/history", Reading.Methods, IResult (HttpContext context) =>
         {
-            string? seconds = context.Request.Query["seconds"];
-            int wanted = PoolHistory.Seconds;
-            if (!string.IsNullOrEmpty(seconds) && (!int.TryParse(seconds, NumberStyles.None, CultureInfo.InvariantCulture, out wanted) || wanted is < 1 or > 3600))
-                return Problem.Invalid("seconds may be a whole number from 1 to 3600.");
-            string? name = context.Request.Query["pool"];
-            PoolHistory[] pools = [.. monitor.Pools.Where(p => string.IsNullOrEmpty(name) || p.Name == name)];
-            if (pools.Length == 0 && !string.IsNullOrEmpty(name)) return Problem.NotFound($"There is no pool '{name}'.");
+            var faults = new RequestFaults(context);
+            int wanted = Length.TryRead(context, faults, out int given) ? given : PoolHistory.Seconds;
+            string? name = Pool.Read(context, faults);
+            if (faults.Refusal is { } refusal) return refusal;
+            PoolHistory[] pools = [.. monitor.Pools.Where(p => name is null || p.Name == name)];
+            if (pools.Length == 0 && name is not null) return Problem.NotFound(context, $"There is no pool '{name}'.");
             context.Response.Headers.CacheControl = "no-store";
             bool isLong = wanted > PoolHistory.Seconds;
             return TypedResults.Bytes(Json.Write(json =>

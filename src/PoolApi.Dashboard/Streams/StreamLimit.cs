@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using PoolApi.AspNetCore.Events;
 using PoolApi.AspNetCore.Shutdown;
+using PoolApi.Dashboard.Requests;
 
 namespace PoolApi.Dashboard.Streams;
 

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Requests;
 
 namespace PoolApi.Dashboard.Traces;
 
@@ -12,17 +12,22 @@ internal static class TraceEndpoints
     private const double MostSeconds = 3600;
     private const double DefaultSeconds = 30;
 
+    private static readonly RequestParameter<double> Length = RequestParameter.Text(
+        "seconds", "How far back.", string.Create(CultureInfo.InvariantCulture, $"a number greater than 0, up to {MostSeconds}"),
+        static (string text, out double seconds) =>
+            double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out seconds) && seconds is > 0 and <= MostSeconds);
+
+    private static readonly RequestParameter<string> Format = RequestParameter.Text(
+        "format", "The format.", "json", static (string text, out string format) => (format = text) == "json");
+
     public static void Map(IEndpointRouteBuilder endpoints, PoolMonitor monitor, Snapshots snapshots)
     {
         endpoints.MapGet("/trace", IResult (HttpContext context) =>
         {
-            double seconds = DefaultSeconds;
-            if (context.Request.Query["seconds"] is { Count: > 0 } given
-                && !(given.Count == 1 && double.TryParse(given[0], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out seconds) && seconds is > 0 and <= MostSeconds))
-            {
-                return Bad($"'seconds' is {string.Join(", ", given.ToArray())}; it may be a number greater than 0, up to {MostSeconds}.");
-            }
-            if (context.Request.Query["format"] is { Count: > 0 } format && format != "json") return Bad($"'format' is {format}; it may be json.");
+            var faults = new RequestFaults(context);
+            double seconds = Length.TryRead(context, faults, out double given) ? given : DefaultSeconds;
+            Format.TryRead(context, faults, out _);
+            if (faults.Refusal is { } refusal) return refusal;
             context.Response.Headers.CacheControl = "no-store";
             return TypedResults.Stream(
                 to => TraceExport.WriteAsync(monitor, seconds, to, context.RequestAborted), "application/json",
@@ -44,7 +49,7 @@ internal static class TraceEndpoints
         endpoints.MapGet("/snapshots/{id}", IResult (string id, HttpContext context) =>
         {
             if (snapshots.Find(id) is not { } snapshot)
-                return TypedResults.Problem($"There is no snapshot {id}: only the last {Snapshots.Most} are kept.", statusCode: StatusCodes.Status404NotFound);
+                return Problem.NotFound(context, $"There is no snapshot {id}: only the last {Snapshots.Most} are kept.");
             context.Response.Headers.CacheControl = "private, no-store";
             context.Response.Headers.Vary = "Accept-Encoding";
             if (context.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase))
@@ -54,7 +59,5 @@ internal static class TraceEndpoints
             }
             return TypedResults.Stream(new GZipStream(new MemoryStream(snapshot.Trace), CompressionMode.Decompress), "application/json", $"{id}.json");
         });
-
-        static ProblemHttpResult Bad(string detail) => TypedResults.Problem(detail, statusCode: StatusCodes.Status400BadRequest);
     }
 }

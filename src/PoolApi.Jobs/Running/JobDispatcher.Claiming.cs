@@ -176,10 +176,11 @@ internal sealed partial class JobDispatcher
     private TimeSpan? FirstIn(bool hurries)
     {
         TimeSpan? due;
-        // If jobs hold all workers, requests do not keep jobs waiting.
+        // If jobs hold all workers, requests do not keep jobs waiting. But those that went first keep requests waiting, and use the share.
         if (Volatile.Read(ref _holding) >= _pool.Workers)
         {
-            _share.Rest();
+            if (_share.IsInUse) _ = _share.DueIn();
+            else _share.Rest();
             due = null;
         }
         else

@@ -212,8 +212,8 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     private void Started(JobRun run)
     {
         Interlocked.Increment(ref _holding);
+        if (_runs.GetValueOrDefault(run)) _share.Started(); // before the next one may go first
         Interlocked.Decrement(ref _waiting);
-        if (_runs.GetValueOrDefault(run)) _share.Started();
         // Only one job at a time may wait to run first. Now the next one may.
         if (_queue.IsSuspected || Volatile.Read(ref _promptClaims) > 0) _due.Set();
     }

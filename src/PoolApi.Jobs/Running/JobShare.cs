@@ -20,6 +20,15 @@ internal sealed class JobShare(double share, int workers, TimeProvider time)
     private long? _since;
     private int _holding;
 
+    /// <summary>Whether a job that went first holds a worker.</summary>
+    public bool IsInUse
+    {
+        get
+        {
+            lock (_lock) return _holding > 0;
+        }
+    }
+
     /// <summary>Accumulates credit, since jobs wait and no worker is free, and computes when a job may run first.</summary>
     /// <returns>
     /// The time until then, if no job that ran first ends sooner; zero: now; <see langword="null"/>: not before such a job ends, or never.

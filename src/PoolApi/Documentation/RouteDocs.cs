@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.OpenApi;
 using PoolApi.AspNetCore.Endpoints;
@@ -80,7 +81,7 @@ internal static class RouteDocs
                     Schema = new OpenApiSchema { Type = JsonSchemaType.String },
                 };
             }
-            if (!int.TryParse(status, out int number)) continue; // default
+            if (!int.TryParse(status, CultureInfo.InvariantCulture, out int number)) continue; // default
             // Where the route itself says what the answer means, that holds.
             if (!string.IsNullOrEmpty(answer.Description) && answer.Description != ReasonPhrases.GetReasonPhrase(number)) continue;
             IEnumerable<ProblemType> possible = RunsOnPool(operation) ? PoolProblems.All.Concat(ServiceProblems.All) : ServiceProblems.All;

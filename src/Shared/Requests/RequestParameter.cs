@@ -100,8 +100,9 @@ internal class RequestParameter(
     // parse: Reads it.
     // pattern: The same as a regular expression.
     public static RequestParameter<T> Text<T>(
-        string name, string description, string mayBe, FieldFaults.Parser<T> parse, string? pattern = null, string? example = null) => new(
-        name, ParameterLocation.Query, description, _ => PlainText(pattern, example), new ParameterRule<T>(mayBe, parse));
+        string name, string description, string mayBe, FieldFaults.Parser<T> parse, string? pattern = null, string? example = null,
+        bool isRequired = false) => new(
+        name, ParameterLocation.Query, description, _ => PlainText(pattern, example), new ParameterRule<T>(mayBe, parse), isRequired);
 
     public static OpenApiSchema PlainText(string? pattern = null, string? example = null) =>
         new() { Type = JsonSchemaType.String, Pattern = pattern, Examples = example is null ? null : [example] };
@@ -133,9 +134,14 @@ internal sealed class RequestParameter<T>(
     public bool TryRead(HttpContext context, FieldFaults faults, out T value)
     {
         value = default!;
-        if (!IsRequired && !IsGivenIn(context.Request)) return false;
+        return (IsRequired || IsGivenIn(context.Request)) && TryRead(context, ValuesIn(context.Request), faults, out value);
+    }
+
+    // Reads it from values that stand elsewhere: in a body.
+    public bool TryRead(HttpContext context, StringValues values, FieldFaults faults, out T value)
+    {
         ParameterRule<T> rule = ruleOf(context);
-        return faults.TryRead(Name, ValuesIn(context.Request), rule.MayBe, rule.Parse, out value, IsRequired);
+        return faults.TryRead(Name, values, rule.MayBe, rule.Parse, out value, IsRequired);
     }
 
     // Its value; the usual one where it is not given, or is a fault.

@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.TestHost;
@@ -64,12 +63,7 @@ internal sealed class TestApp : IAsyncDisposable
     }
 
     /// <summary>A connection of one's own, to say things that no well-bred client says.</summary>
-    public async Task<RawConnection> ConnectAsync()
-    {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(Address!.Host, Address.Port, Token);
-        return new RawConnection(socket);
-    }
+    public Task<RawConnection> ConnectAsync() => RawConnection.OpenAsync(Address!.Port);
 
     public Task UntilQueued(int count) => Patience.UntilAsync(() => Pool.GetSnapshot().QueueLength == count, $"{count} queued");
 

@@ -21,7 +21,7 @@ internal sealed class OnPoolModel(Trail trail) : PageModel
     public async Task<IActionResult> OnPostAsync()
     {
         trail.Add("before");
-        await Task.Delay(1);
+        await Task.Delay(1); // so that the method really awaits
         trail.Add("after");
         Said = Text;
         return Text == "bad" ? BadRequest() : Page();

@@ -42,7 +42,7 @@ internal sealed class CarefulClients : IAsyncDisposable
     public async Task FinishAsync()
     {
         await _over.CancelAsync();
-        await Task.WhenAll(_clients).WaitAsync(TimeSpan.FromSeconds(60));
+        await Task.WhenAll(_clients).Patiently();
         Assert.Empty(_broken);
     }
 
@@ -61,7 +61,7 @@ internal sealed class CarefulClients : IAsyncDisposable
     {
         _abandoned = true;
         await _over.CancelAsync();
-        await Task.WhenAll(_clients).WaitAsync(TimeSpan.FromSeconds(60)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_clients).Patiently().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _over.Dispose();
     }
 
@@ -80,11 +80,18 @@ internal sealed class CarefulClients : IAsyncDisposable
             // Now and then they ask once more, to see that a promise stays the same one.
             if (i % 8 == 0)
                 await PostOneAsync(key, connections);
-            await Task.Delay(_pauseMs, CancellationToken.None);
+            await Task.Delay(_pauseMs, CancellationToken.None); // the pace of a client
         }
 
         foreach (var connection in connections.Values)
             connection.Dispose();
+    }
+
+    /// <summary>Waits until some more of their requests have a promise: they are at work.</summary>
+    public Task GoOnAsync()
+    {
+        int before = _promised.Count;
+        return Eventually.SeesAsync(() => Task.FromResult(_promised.Count), count => count >= before + 20, "more promises");
     }
 
     private async Task PostOneAsync(string key, Dictionary<int, KeepAliveClient> connections)
@@ -111,7 +118,7 @@ internal sealed class CarefulClients : IAsyncDisposable
             if (_abandoned)
                 return;
 
-            await Task.Delay(Pause, CancellationToken.None);
+            await Task.Delay(Pause, CancellationToken.None); // its pause before it tries again
         }
     }
 }

@@ -81,7 +81,7 @@ internal sealed class ConsumerProcess : IAsyncDisposable
     /// <returns>The exit code; 128 and the signal's number if a signal ended it.</returns>
     public async Task<int> WaitForExitAsync()
     {
-        await _exited.WaitAsync(TimeSpan.FromSeconds(60));
+        await _exited.Patiently();
         return _process.ExitCode;
     }
 

@@ -7,7 +7,7 @@ namespace PoolApi.EndToEnd.Harness;
 /// <summary>A client of one port of the service.</summary>
 internal sealed class Endpoint : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(6);
     private readonly HttpClient _http;
     private readonly bool _http2;
 

@@ -40,7 +40,7 @@ internal sealed class Http2Connection : IDisposable
     }
 
     /// <summary>Reads until this frame has come.</summary>
-    public async Task<Http2Frame> ReadUntilAsync(Func<Http2Frame, bool> wanted, double seconds = 20)
+    public async Task<Http2Frame> ReadUntilAsync(Func<Http2Frame, bool> wanted, double seconds = 180)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
         while (await ReadAsync(deadline.Token) is { } frame)
@@ -53,7 +53,7 @@ internal sealed class Http2Connection : IDisposable
     }
 
     /// <summary>Reads until the other side ends the connection; throws if it does so by a reset, or not at all.</summary>
-    public async Task ReadToEndAsync(double seconds = 20)
+    public async Task ReadToEndAsync(double seconds = 180)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
         while (await ReadAsync(deadline.Token) is not null)

@@ -47,7 +47,7 @@ internal static class JobRequests
     public static Task<Answer> ResultAsync(this Endpoint api, Guid id, params string[] fields) => api.GetWithAsync($"{Jobs}/{id}/result", fields);
 
     /// <summary>Waits for a job's end as a client does: by a request that is answered then.</summary>
-    public static async Task<JobView> JobEndsAsync(this Endpoint api, Guid id, int seconds = 30)
+    public static async Task<JobView> JobEndsAsync(this Endpoint api, Guid id, int seconds = 180)
     {
         var answer = await api.GetWithAsync($"{Jobs}/{id}", string.Create(CultureInfo.InvariantCulture, $"Prefer: wait={seconds}"));
         var job = JobView.Read(answer.MustBe(200).Json());
@@ -56,8 +56,8 @@ internal static class JobRequests
     }
 
     /// <summary>Waits until the job looks as wanted.</summary>
-    public static Task<JobView> SeeJobAsync(this Endpoint api, Guid id, Func<JobView, bool> accept, string what, double seconds = 20) =>
-        Eventually.SeesAsync(() => api.JobAsync(id), accept, what, seconds);
+    public static Task<JobView> SeeJobAsync(this Endpoint api, Guid id, Func<JobView, bool> accept, string what) =>
+        Eventually.SeesAsync(() => api.JobAsync(id), accept, what);
 
     /// <summary>All jobs that the query finds, page by page.</summary>
     public static async Task<List<JobView>> JobsAsync(this Endpoint api, string query)
@@ -75,14 +75,14 @@ internal static class JobRequests
     }
 
     /// <summary>Waits until every job with this tag has ended; all of them.</summary>
-    public static async Task<List<JobView>> AllJobsEndAsync(this Endpoint api, string tag, double seconds = 60)
+    public static async Task<List<JobView>> AllJobsEndAsync(this Endpoint api, string tag)
     {
         List<JobView> all = [];
         await Eventually.SeesAsync(
             // One look at each state is cheap. But a job may go from the second back to the first: only all of them at once are sure.
             async () => await HasNoneAsync(api, tag, "queued") && await HasNoneAsync(api, tag, "running")
                 && (all = await api.JobsAsync($"tag={tag}")).TrueForAll(job => job.HasEnded),
-            ended => ended, "the end of all jobs", seconds);
+            ended => ended, "the end of all jobs");
         return all;
     }
 

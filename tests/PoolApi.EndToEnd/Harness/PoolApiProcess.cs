@@ -11,7 +11,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>What the port for work speaks; "Http2" for HTTP/2 without TLS. A management port of its own speaks HTTP/1.1.</summary>
     public const string ProtocolsVariable = "Kestrel__EndpointDefaults__Protocols";
 
-    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan StartPatience = Patience.Long;
     private static readonly TimeSpan ReadyPause = TimeSpan.FromMilliseconds(20);
     private readonly Process _process;
     private readonly TemporaryFolder _folder;
@@ -130,15 +130,15 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     }
 
     /// <summary>Waits for the end, and for the last line of the log.</summary>
-    public async Task<int> WaitForExitAsync(double seconds = 30)
+    public async Task<int> WaitForExitAsync()
     {
         try
         {
-            await _exited.WaitAsync(TimeSpan.FromSeconds(seconds));
+            await _exited.Patiently();
         }
         catch (TimeoutException)
         {
-            Assert.Fail($"the service did not end within {seconds} s; it wrote:\n{Log}");
+            Assert.Fail($"the service did not end within {Patience.Long.TotalSeconds} s; it wrote:\n{Log}");
         }
 
         return _process.ExitCode;
@@ -164,15 +164,15 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     }
 
     /// <summary>Waits for a line of the log that contains these words.</summary>
-    public Task<string> WaitForLineAsync(string words, double seconds = 20) =>
-        Log.WaitForAsync(line => line.Contains(words, StringComparison.OrdinalIgnoreCase), TimeSpan.FromSeconds(seconds));
+    public Task<string> WaitForLineAsync(string words) =>
+        Log.WaitForAsync(line => line.Contains(words, StringComparison.OrdinalIgnoreCase), Patience.Long);
 
     /// <summary>What every worker does now.</summary>
     public async Task<WorkersView> WorkersAsync() => WorkersView.Read((await Management.GetAsync("/v1/workers")).MustBe(200));
 
     /// <summary>Waits until the workers look as wanted.</summary>
-    public Task<WorkersView> SeeWorkersAsync(Func<WorkersView, bool> accept, string what, double seconds = 20) =>
-        Eventually.SeesAsync(WorkersAsync, accept, what, seconds);
+    public Task<WorkersView> SeeWorkersAsync(Func<WorkersView, bool> accept, string what) =>
+        Eventually.SeesAsync(WorkersAsync, accept, what);
 
     /// <summary>Puts a number of sleeps on the workers and waits until each is being run.</summary>
     public async Task<Task<Answer>[]> OccupyAsync(int workers, int milliseconds, string more = "")
@@ -218,7 +218,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
                 Assert.Fail($"the service ended with {_process.ExitCode} instead of starting:\n{Log}");
             if (clock.Elapsed > StartPatience)
                 Assert.Fail($"the service was not ready within {StartPatience.TotalSeconds} s:\n{Log}");
-            await Task.Delay(ReadyPause);
+            await Task.Delay(ReadyPause); // another process does not announce itself
         }
     }
 

@@ -46,7 +46,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         var server = new PrometheusServer(Tool.Require("prometheus", "apt-get install prometheus"), scrapedPort, rules);
         try
         {
-            await server._log.WaitForAsync(line => line.Contains("Server is ready", StringComparison.Ordinal), TimeSpan.FromSeconds(30));
+            await server._log.WaitForAsync(line => line.Contains("Server is ready", StringComparison.Ordinal), Patience.Long);
             return server;
         }
         catch

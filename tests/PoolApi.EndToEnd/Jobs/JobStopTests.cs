@@ -94,7 +94,7 @@ public sealed class JobStopTests
         {
             await using var service = await StartAsync(form, data, "--Pool:Workers 2");
             Volatile.Write(ref now, service);
-            await Task.Delay(300, TestContext.Current.CancellationToken);
+            await clients.GoOnAsync();
             var summary = await service.StopAsync();
             Volatile.Write(ref now, null);
             summary.MustAddUp();
@@ -123,7 +123,7 @@ public sealed class JobStopTests
         {
             await using var service = await StartAsync(ServiceForm.FrameworkDependent, data, "--Pool:Workers 2");
             Volatile.Write(ref now, service);
-            await Task.Delay(200, TestContext.Current.CancellationToken);
+            await clients.GoOnAsync();
             Assert.Equal(0, (await service.StopAsync()).Exit);
             Volatile.Write(ref now, null);
             Assert.Equal(["jobs.db", "jobs.db-owner"], Directory.GetFiles(data.Path).Select(Path.GetFileName).Order());

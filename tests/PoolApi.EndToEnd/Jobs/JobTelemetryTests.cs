@@ -35,7 +35,7 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
             268435456, metrics.Sum("poolapi_budget_limit_bytes", $"budget=\"{budget}\"")));
         Assert.Equal((3, 0), (metrics.Count("poolapi_budget_usage_bytes"), metrics.Sum("poolapi_budget_usage_bytes")));
         string scrape = (await service.Management.GetAsync("/metrics")).MustBe(200).Text;
-        var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["check", "metrics"]), TimeSpan.FromSeconds(20), scrape);
+        var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["check", "metrics"]), Patience.Long, scrape);
         Assert.True(run.ExitCode == 0 && run.Text.Length == 0, $"promtool ended with {run.ExitCode}:\n{run.Text}");
 
         var worker = Assert.Single((await service.WorkersAsync()).Workers);

@@ -23,7 +23,7 @@ public sealed class KilledTests
             await using var service = await StartAsync(data);
             Volatile.Write(ref now, service);
             // Also in the very moment of the start, while it takes up what the last one has left.
-            await Task.Delay(random.Next(kill % 3 == 0 ? 60 : 900), TestContext.Current.CancellationToken);
+            await Task.Delay(random.Next(kill % 3 == 0 ? 60 : 900), TestContext.Current.CancellationToken); // the moment that is tried
             await counts.AddAsync(service);
             await service.KillAsync();
             Volatile.Write(ref now, null);
@@ -31,7 +31,7 @@ public sealed class KilledTests
 
         await using var last = await StartAsync(data);
         Volatile.Write(ref now, last);
-        await Task.Delay(200, TestContext.Current.CancellationToken);
+        await clients.GoOnAsync();
         await clients.FinishAsync();
         var all = await last.Api.AllJobsEndAsync(clients.Tag);
         await counts.AddAsync(last);

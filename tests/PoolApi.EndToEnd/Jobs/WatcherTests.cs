@@ -7,8 +7,8 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
 {
     private const int OfEachKind = 250;
 
-    // The promise is 250 ms; a machine that is busy with other tests has more time.
-    private const double Soon = 2;
+    // The promise is 250 ms. Who is not told waits for five minutes.
+    private const double Soon = 60;
 
     [Theory, InlineData(JobStore.Sqlite), InlineData(JobStore.Postgres)]
     public async Task Five_hundred_watchers_of_one_job_are_all_told_at_once_also_beside_some_that_do_not_read(JobStore store)
@@ -29,7 +29,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         }
 
         await Eventually.SeesAsync(
-            watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= told.Length + deaf.Count, "all watchers to be there", seconds: 40);
+            watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= told.Length + deaf.Count, "all watchers to be there");
         double cancelledAt = clock.Elapsed.TotalSeconds;
         (await runs.Api.CancelJobAsync(id)).MustBe(202);
         var ends = await Task.WhenAll(watchers);
@@ -54,7 +54,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
 
         async Task<double> PollAsync(PoolApiProcess service, Guid job)
         {
-            var answer = await service.Api.GetWithAsync($"/v1/jobs/{job}", "Prefer: wait=80");
+            var answer = await service.Api.GetWithAsync($"/v1/jobs/{job}", "Prefer: wait=300");
             double at = clock.Elapsed.TotalSeconds;
             Assert.Equal("cancelled", JobView.Read(answer.Json()).State);
             return at;
@@ -83,14 +83,14 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
     [Fact]
     public async Task At_a_stop_watchers_are_answered_and_hold_nothing_up()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1", $"--Shutdown:LameDuck {StopTimes.LameDuck:c}", "--Shutdown:Drain 00:05:00", PoolApiProcess.Diagnostics);
         var id = await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var stream = service.Api.ReadToEndAsync($"/v1/jobs/{id}/events", begun.SetResult);
-        var poll = service.Api.GetWithAsync($"/v1/jobs/{id}", "Prefer: wait=80");
+        var poll = service.Api.GetWithAsync($"/v1/jobs/{id}", "Prefer: wait=300");
         var asynchronous = service.Api.PostWithAsync(
-            "/v1/diagnostics/noop", null, "Prefer: respond-async, wait=80", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
-        await begun.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+            "/v1/diagnostics/noop", null, "Prefer: respond-async, wait=300", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
+        await begun.Task.Patiently();
         await Eventually.SeesAsync(service.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= 3, "all who wait");
 
         var clock = Stopwatch.StartNew();
@@ -100,8 +100,8 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         Assert.Equal("queued", ReadEvents(await stream)[^1].Job.State);
         JobRequests.IdOf(await asynchronous);
         Assert.Equal(0, (await service.ReadSummaryAsync()).Exit);
-        // Lame duck, and no drain to speak of.
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, StopTimes.LameDuck.TotalSeconds + StopTimes.Drain.TotalSeconds - 0.5);
+        // Lame duck, and no drain to speak of, of five minutes.
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 60);
     }
 
     private static List<(long Id, JobView Job)> ReadEvents(string text)

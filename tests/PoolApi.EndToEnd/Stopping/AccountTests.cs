@@ -71,7 +71,7 @@ public sealed partial class AccountTests
         for (int i = 0; i < left; i++)
             clients.Add(LoopAsync(service, tally, () => "/v1/diagnostics/sleep?ms=3600000", over.Token));
         int moment = random.Next(20, 500);
-        await Task.Delay(moment, TestContext.Current.CancellationToken);
+        await Task.Delay(moment, TestContext.Current.CancellationToken); // the moment that is tried
 
         service.Send(UnixSignal.Terminate);
         var summary = await service.ReadSummaryAsync();
@@ -138,11 +138,11 @@ public sealed partial class AccountTests
                 await connection.SendAsync(
                     "POST /v1/diagnostics/sleep?ms=3600000 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
                 tally.AddOrUpdate(HungUp, 1, (_, n) => n + 1);
-                await Task.Delay(random.Next(30), CancellationToken.None);
+                await Task.Delay(random.Next(30), CancellationToken.None); // the moment at which the client leaves
             }
             catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
             {
-                await Task.Delay(5, CancellationToken.None);
+                await Task.Delay(5, CancellationToken.None); // it has stopped: the client's pause before it tries again
             }
         }
     }

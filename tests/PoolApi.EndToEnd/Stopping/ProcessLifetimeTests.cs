@@ -117,7 +117,7 @@ public sealed class ProcessLifetimeTests
         Task<HttpResponseMessage> held = await app.HoldAsync();
         app.Send(UnixSignal.Terminate);
         await app.WaitForLineAsync("Shutdown: Draining");
-        await Task.Delay(300, TestContext.Current.CancellationToken); // two that come together are one
+        await Task.Delay(300, TestContext.Current.CancellationToken); // two that come together are one: the time within which they do so
 
         app.Send(UnixSignal.Terminate);
 

@@ -30,7 +30,7 @@ public sealed class StopSignalTests
         service.Send(UnixSignal.HangUp);
         await service.WaitForLineAsync("Shutdown: LameDuck");
         // Two that come together are one.
-        await Task.Delay(300, TestContext.Current.CancellationToken);
+        await Task.Delay(300, TestContext.Current.CancellationToken); // the time within which they do so
 
         service.Send(UnixSignal.HangUp);
 
@@ -63,7 +63,7 @@ public sealed class StopSignalTests
             int child = await service.ChildAsync();
             // The kernel drops a signal to PID 1 that has no handler: until then nobody can stop it.
             await ProcessFacts.CatchesAsync(child, UnixSignal.HangUp);
-            await Task.Delay(milliseconds, TestContext.Current.CancellationToken);
+            await Task.Delay(milliseconds, TestContext.Current.CancellationToken); // the moment that is tried
 
             Libc.Send(child, UnixSignal.Terminate);
 
@@ -96,7 +96,7 @@ public sealed class StopSignalTests
         {
             await using var service = await PoolApiProcess.LaunchAsync(form, onePort: false, environment: null, "--Pool:Workers 1");
             await ProcessFacts.CatchesAsync(service.Id, UnixSignal.HangUp); // the last that it registers
-            await Task.Delay(milliseconds, TestContext.Current.CancellationToken);
+            await Task.Delay(milliseconds, TestContext.Current.CancellationToken); // the moment that is tried
 
             service.Send((UnixSignal)signal);
 

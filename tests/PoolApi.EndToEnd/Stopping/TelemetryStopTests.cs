@@ -30,7 +30,7 @@ public sealed class TelemetryStopTests
     {
         await using var service = await StartAsync($"http://127.0.0.1:{FreePorts.Next()}", "http/protobuf");
 
-        await MustExitWith5Async(service, noLaterThan: 3, "Connection refused");
+        await MustExitWith5Async(service, "Connection refused");
     }
 
     [Theory]
@@ -42,25 +42,25 @@ public sealed class TelemetryStopTests
         silent.Start();
         await using var service = await StartAsync($"http://{silent.LocalEndpoint}", protocol);
 
-        // Strictly, 2.5 s more than with one that answers.
-        await MustExitWith5Async(service, noLaterThan: 6, "");
+        // 2.5 s more than with one that answers. By the exporter's own timeout it would be five minutes.
+        await MustExitWith5Async(service, "");
     }
 
     private static Task<PoolApiProcess> StartAsync(string collector, string protocol) => PoolApiProcess.StartAsync(
         ServiceForm.NativeAot,
         onePort: false,
-        new Dictionary<string, string> { ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector, ["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol },
+        new Dictionary<string, string> { ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector, ["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol, ["OTEL_EXPORTER_OTLP_TIMEOUT"] = "300000" },
         PoolApiProcess.Diagnostics,
         "--Pool:Workers 2");
 
-    private static async Task MustExitWith5Async(PoolApiProcess service, double noLaterThan, string reason)
+    private static async Task MustExitWith5Async(PoolApiProcess service, string reason)
     {
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         var clock = Stopwatch.StartNew();
         var summary = await service.StopAsync();
         TestContext.Current.TestOutputHelper!.WriteLine($"exit after {clock.Elapsed.TotalSeconds:F2} s");
         Assert.Equal((5, 1, 1, 2), (summary.Exit, summary.Accepted, summary.Completed, summary.Joined));
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, noLaterThan);
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 60);
         await service.WaitForLineAsync("Shutdown: flushing");
         string why = await service.WaitForLineAsync("Telemetry could not be flushed: ");
         Assert.Contains("traces to http://", why, StringComparison.Ordinal);

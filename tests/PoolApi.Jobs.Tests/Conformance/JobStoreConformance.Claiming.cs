@@ -45,7 +45,7 @@ public abstract partial class JobStoreConformance
                 await AcceptAsync(store, Jobs.New($"{priority}/{due}", priority, start + TimeSpan.FromMilliseconds(due)));
             }
         }
-        await Task.Delay(200, Token); // all are due
+        await PassAsync(200); // all are due
 
         List<JobClaim> one = await ClaimAllAsync(store, max: 1);
 
@@ -98,7 +98,7 @@ public abstract partial class JobStoreConformance
             await AcceptAsync(store, Jobs.New($"normal/{i}", WorkPriority.Normal, start + TimeSpan.FromMilliseconds(i * 10)));
             await AcceptAsync(store, Jobs.New($"high/{i}", WorkPriority.High, start + TimeSpan.FromMilliseconds(i * 10)));
         }
-        await Task.Delay(200, Token);
+        await PassAsync(200);
 
         JobClaims first = await store.ClaimAsync("me", 4, Jobs.LongLease, Token);
         JobClaims second = await store.ClaimAsync("me", 4, Jobs.LongLease, Token);
@@ -161,7 +161,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync();
         Job late = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromMilliseconds(50)));
         Job good = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromHours(1)));
-        await Task.Delay(150, Token);
+        await PassAsync(150);
 
         JobClaims claims = await store.ClaimAsync("me", 10, Jobs.LongLease, Token);
 

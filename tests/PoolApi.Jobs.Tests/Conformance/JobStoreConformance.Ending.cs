@@ -117,7 +117,7 @@ public abstract partial class JobStoreConformance
         {
             jobs[i] = await AcceptAsync(store, Jobs.New($"{i}", runAt: start + TimeSpan.FromMilliseconds(i * 10), timeout: TimeSpan.FromHours(1)));
         }
-        await Task.Delay(150, Token);
+        await PassAsync(150);
         JobClaims claims = await store.ClaimAsync("me", 2, Jobs.LongLease, Token);
         Assert.Equal(["0", "1"], claims.Claims.Select(static c => c.Job.Kind));
 

@@ -40,7 +40,7 @@ public abstract partial class JobStoreConformance
                     if (here.Outcome == AcceptOutcome.Created) ids.Add(job.Id);
                     break;
                 case 3:
-                    await Task.Delay(3, Token); // so that what was accepted is due by both clocks
+                    await PassAsync(3); // so that what was accepted is due by both clocks
                     List<JobClaim> mine = [.. (await ClaimAllAsync(store)).OrderBy(static c => c.Job.Id)];
                     List<JobClaim> its = [.. (await ClaimAllAsync(reference)).OrderBy(static c => c.Job.Id)];
                     Assert.Equal(its.Select(static c => (c.Job.Id, c.Job.Attempt, c.Redeliveries)), mine.Select(static c => (c.Job.Id, c.Job.Attempt, c.Redeliveries)));

@@ -55,7 +55,7 @@ public abstract partial class JobStoreConformance
         Job ended = await EndedAsync(store, JobState.Succeeded, Jobs.New(key: "key", tags: ["t"]));
         Job young = await EndedAsync(store, JobState.Succeeded);
         Job waiting = await AcceptAsync(store);
-        await Task.Delay(100, Token);
+        await PassAsync(100);
 
         await UntilAsync(async () =>
         {
@@ -80,7 +80,7 @@ public abstract partial class JobStoreConformance
         Job running = await AcceptAsync(store, Jobs.New(body: "body"));
         JobClaim claim = await ClaimOneAsync(store);
         Job queued = await AcceptAsync(store, Jobs.New(body: "body"));
-        await Task.Delay(50, Token);
+        await PassAsync(50);
 
         Assert.Equal((0, 0, 0, 0), await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3)));
 
@@ -94,7 +94,7 @@ public abstract partial class JobStoreConformance
     {
         await using IJobStore store = await OpenAsync();
         Job ended = await EndedAsync(store, JobState.Failed);
-        await Task.Delay(50, Token);
+        await PassAsync(50);
         await store.RetryAsync(ended.Id, Token);
 
         await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3));
@@ -111,7 +111,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 25; i++) await AcceptAsync(store, Jobs.New(body: "body", tags: ["t", "u"]));
         foreach (JobClaim claim in await ClaimAllAsync(store)) await store.FinishAsync(claim, Jobs.Success(), Token);
-        await Task.Delay(50, Token);
+        await PassAsync(50);
         var rules = new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3, Limit: 10);
         MaintenanceReport first = await store.MaintainAsync(rules, Token);
 
@@ -129,7 +129,7 @@ public abstract partial class JobStoreConformance
         {
             NewJob job = Jobs.New(tags: ["t"]);
             Job ended = await EndedAsync(store, state, job with { Idempotency = new IdempotencyKey($"{job.Id}", "same"u8.ToArray()) });
-            await Task.Delay(TimeSpan.FromSeconds(1), Token);
+            await PassAsync(1000);
             TimeSpan age = DateTimeOffset.UtcNow - ended.FinishedAt!.Value;
             await MaintainAsync(store, new MaintenanceRules(age * 0.65, 3));
             if (await store.GetResultAsync(ended.Id, Token) is { } swept) return swept;

@@ -49,7 +49,7 @@ public abstract partial class JobStoreConformance
     {
         await using IJobStore store = await OpenAsync();
         (Job job, _) = await OrphanAsync(store, Jobs.New("first"));
-        await Task.Delay(20, Token);
+        await PassAsync(20);
         await AcceptAsync(store, Jobs.New("second"));
 
         await TendUntilAsync(store, job.Id, JobState.Queued);
@@ -65,7 +65,7 @@ public abstract partial class JobStoreConformance
 
         Assert.Equal([LeaseState.Held], await store.RenewAsync([claim], Jobs.LongLease, Token));
 
-        await Task.Delay(200, Token);
+        await PassAsync(200);
         Assert.Equal((0, 0, 0, 0), await MaintainAsync(store));
         Assert.Equal(JobState.Running, (await GetAsync(store, job.Id)).State);
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
@@ -77,7 +77,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync();
         (_, JobClaim renewed) = await OrphanAsync(store);
         (_, JobClaim finished) = await OrphanAsync(store);
-        await Task.Delay(250, Token);
+        await PassAsync(250);
 
         Assert.Equal([LeaseState.Held], await store.RenewAsync([renewed], Jobs.LongLease, Token));
         Assert.True(await store.FinishAsync(finished, Jobs.Success(), Token));
@@ -210,7 +210,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 25; i++) await AcceptAsync(store);
         Assert.Equal(25, (await store.ClaimAsync("dead", 100, TimeSpan.FromMilliseconds(50), Token)).Claims.Count);
-        await Task.Delay(200, Token);
+        await PassAsync(200);
         var rules = new MaintenanceRules(TimeSpan.FromDays(1), 3, Limit: 10);
         var rounds = new List<MaintenanceReport>();
         do rounds.Add(await store.MaintainAsync(rules, Token));
@@ -230,7 +230,7 @@ public abstract partial class JobStoreConformance
         {
             for (int i = 0; i < 100; i++) await AcceptAsync(one);
             Assert.Equal(100, (await one.ClaimAsync("dead", 100, TimeSpan.FromMilliseconds(50), Token)).Claims.Count);
-            await Task.Delay(200, Token);
+            await PassAsync(200);
 
             var tended = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => Task.Run(() => MaintainAsync(i % 2 == 0 ? one : two)))).Patiently();
             int rest = (await MaintainAsync(one)).Redelivered; // what all left to the others
@@ -272,7 +272,7 @@ public abstract partial class JobStoreConformance
         Job late = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromMilliseconds(100)));
         Job good = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromHours(1)));
         Job free = await AcceptAsync(store, Jobs.New());
-        await Task.Delay(200, Token);
+        await PassAsync(200);
 
         Assert.Equal((1, 0, 0, 0), await MaintainAsync(store));
 
@@ -292,7 +292,7 @@ public abstract partial class JobStoreConformance
         Job job = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromSeconds(1)));
         JobClaims claims = await store.ClaimAsync("me", 1, Jobs.LongLease, Token);
         if (claims.Claims.Count == 0) Assert.Skip("The machine was held up for a second.");
-        await Task.Delay(TimeSpan.FromSeconds(1.1), Token);
+        await PassAsync(1100);
 
         Assert.Equal((0, 0, 0, 0), await MaintainAsync(store));
 
@@ -305,7 +305,7 @@ public abstract partial class JobStoreConformance
     {
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 25; i++) await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromMilliseconds(1)));
-        await Task.Delay(50, Token);
+        await PassAsync(50);
 
         Assert.Equal((25, 0, 0, 0), await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromDays(1), 3, Limit: 10)));
     }

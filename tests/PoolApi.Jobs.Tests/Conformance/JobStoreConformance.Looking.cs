@@ -88,7 +88,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync();
         var before = new HashSet<Guid>();
         for (int i = 0; i < 60; i++) before.Add((await AcceptAsync(store, Jobs.New(tags: ["x"]))).Id);
-        await Task.Delay(5, Token); // so that what comes is newer
+        await PassAsync(5); // so that what comes is newer
         var seen = new List<Guid>();
         JobPage page;
         Guid? after = null;

@@ -38,7 +38,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 6; i++) await AcceptAsync(store);
         for (int i = 0; i < 2; i++) Assert.Equal(3, (await store.ClaimAsync($"dead {i}", 3, ShortLease, Token)).Claims.Count);
-        await Task.Delay(60, Token);
+        await PassAsync(60);
 
         Assert.Equal((0, 6, 0, 0), await MaintainAsync(store, new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 0)));
 
@@ -72,7 +72,7 @@ public abstract partial class JobStoreConformance
         JobClaims second = await store.ClaimAsync("second", 2, ShortLease, Token);
         Assert.Equal(2, second.Claims.Count);
         Guid twice = second.Claims.Single(static c => c.Redeliveries == 1).Job.Id;
-        await Task.Delay(60, Token);
+        await PassAsync(60);
         await MaintainAsync(store);
         others.Remove(twice);
         foreach (Guid other in others) await store.CancelAsync(other, Token);
@@ -112,7 +112,7 @@ public abstract partial class JobStoreConformance
         for (int i = 0; i < count; i++) await AcceptAsync(store);
         IReadOnlyList<JobClaim> claims = (await store.ClaimAsync("dead", count, ShortLease, Token)).Claims;
         Assert.Equal(count, claims.Count);
-        await Task.Delay(60, Token);
+        await PassAsync(60);
         Assert.Equal((0, count, 0, 0), await MaintainAsync(store));
         return [.. claims.Select(static c => c.Job.Id)];
     }
@@ -133,7 +133,7 @@ public abstract partial class JobStoreConformance
                 running.RemoveAt(0);
             }
             deaths++;
-            await Task.Delay(60, Token);
+            await PassAsync(60);
             await MaintainAsync(store, rules);
         }
         throw new TimeoutException("The crash loop does not end.");

@@ -105,7 +105,7 @@ public abstract partial class JobStoreConformance
                 do
                 {
                     before = [.. ears.Select(static e => e.Due)];
-                    await Task.Delay(150, Token);
+                    await PassAsync(150);
                 }
                 while (!before.SequenceEqual(ears.Select(static e => e.Due)));
                 T result = await act();
@@ -126,7 +126,7 @@ public abstract partial class JobStoreConformance
             await one.FinishAsync(claim, Jobs.Failure(), Token);
             await TellsAsync("a retry", () => two.RetryAsync(job.Id, Token));
             await ClaimOneAsync(one, "dead", TimeSpan.FromMilliseconds(50));
-            await Task.Delay(200, Token);
+            await PassAsync(200);
             await TellsAsync("a redelivery", async () => await MaintainAsync(two));
             await TellsAsync("an accept for later", async () => await AcceptAsync(two, Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1))));
         }
@@ -161,7 +161,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync(ears);
         Job job = await EndedAsync(store, JobState.Succeeded);
         await ears.HearAsync(job.Id, job.Version);
-        await Task.Delay(200, Token); // what else is to be told
+        await PassAsync(200); // what else is to be told
         int changes = ears.Changes.Count, due = ears.Due;
 
         await store.GetAsync(job.Id, Token);
@@ -170,7 +170,7 @@ public abstract partial class JobStoreConformance
         await store.CancelAsync(job.Id, Token);
         await store.RetryAsync(job.Id, Token);
         await MaintainAsync(store);
-        await Task.Delay(200, Token);
+        await PassAsync(200);
 
         Assert.Equal((changes, due), (ears.Changes.Count, ears.Due));
     }

@@ -21,6 +21,10 @@ public abstract partial class JobStoreConformance
     /// <param name="listener">Is told of changes.</param>
     private protected abstract Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null);
 
+    /// <summary>Lets time pass by the store's clock, which is the real one: until leases and deadlines are over, or what comes is later.</summary>
+    /// <remarks>That it takes longer on a busy machine is never wrong.</remarks>
+    private static Task PassAsync(int milliseconds) => Task.Delay(milliseconds, Token);
+
     private static readonly MaintenanceRules KeepAll = new(TimeSpan.FromDays(1), 1_000_000);
 
     /// <summary>A second instance, where there can be one; otherwise the first, so that the same test says something of it.</summary>

@@ -122,7 +122,7 @@ internal sealed class CutOff : IAsyncDisposable
         await _pace.WaitAsync();
         try
         {
-            await Task.Delay(TimeSpan.FromSeconds((double)count / BytesPerSecond));
+            await Task.Delay(TimeSpan.FromSeconds((double)count / BytesPerSecond)); // the slowness of the link
         }
         finally
         {

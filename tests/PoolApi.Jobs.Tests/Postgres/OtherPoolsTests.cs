@@ -10,6 +10,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 public sealed class OtherPoolsTests(PostgresCluster cluster)
 {
     private const int Others = 100_000;
+    private const int MostMilliseconds = 10;
 
     private readonly string _schema = PostgresTests.NewSchema();
 
@@ -23,7 +24,8 @@ public sealed class OtherPoolsTests(PostgresCluster cluster)
         foreach (KindFilter kinds in new[] { KindFilter.Only(["thumbnails"]), KindFilter.AllBut(["reports"]) })
         {
             TimeSpan least = TimeSpan.MaxValue;
-            for (int n = 0; n < 10; n++)
+            // The least of many: on a busy machine most are held up. Reading all of them takes some 150 ms each time.
+            for (int n = 0; n < 200 && least.TotalMilliseconds > MostMilliseconds; n++)
             {
                 long start = Stopwatch.GetTimestamp();
                 JobClaims none = await store.ClaimAsync("instance", 4, long.MaxValue, Jobs.LongLease, kinds, Token);
@@ -32,7 +34,7 @@ public sealed class OtherPoolsTests(PostgresCluster cluster)
                 if (took < least) least = took;
             }
             TestContext.Current.TestOutputHelper?.WriteLine($"{least.TotalMilliseconds} ms");
-            Assert.InRange(least.TotalMilliseconds, 0, 10);
+            Assert.InRange(least.TotalMilliseconds, 0, MostMilliseconds);
         }
     }
 

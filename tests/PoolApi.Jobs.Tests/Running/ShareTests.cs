@@ -14,18 +14,19 @@ public sealed class ShareTests
     private readonly FakeTimeProvider _time = new();
 
     [Theory]
-    [InlineData(0.05)]
-    [InlineData(0.5)]
-    public async Task While_requests_have_all_workers_jobs_have_their_share(double share)
+    [InlineData(0.05, 1)]
+    [InlineData(0.05, 2)]
+    [InlineData(0.5, 2)]
+    public async Task While_requests_have_all_workers_jobs_have_their_share(double share, int workers)
     {
-        (int jobs, int requests) = await SaturateAsync(share, pieces: 1000);
+        (int jobs, int requests) = await SaturateAsync(share, workers, pieces: 1000);
         Assert.InRange(jobs / (double)(jobs + requests), share * 0.8, share * 1.2);
     }
 
     [Fact]
     public async Task Jobs_with_no_share_have_nothing_while_requests_have_all_workers()
     {
-        (int jobs, int requests) = await SaturateAsync(0, pieces: 200);
+        (int jobs, int requests) = await SaturateAsync(0, workers: 2, pieces: 200);
         Assert.Equal((0, 200), (jobs, requests));
     }
 
@@ -117,26 +118,26 @@ public sealed class ShareTests
 
     private void Pass(double seconds) => _time.Advance(TimeSpan.FromSeconds(seconds));
 
-    /// <summary>Counts pieces of work of the same size, of jobs and of requests, while both wait for the two workers.</summary>
+    /// <summary>Counts pieces of work of the same size, of jobs and of requests, while both wait for the workers.</summary>
     /// <remarks>
-    /// A piece takes no time but that of the test's clock, which goes on when both workers have one, and when the clients and the dispatcher have
+    /// A piece takes no time but that of the test's clock, which goes on when all workers have one, and when the clients and the dispatcher have
     /// done what the pieces before gave them to do: so it makes no difference how busy the machine is.
     /// </remarks>
-    private async Task<(int Jobs, int Requests)> SaturateAsync(double share, int pieces)
+    private async Task<(int Jobs, int Requests)> SaturateAsync(double share, int workers, int pieces)
     {
         int jobs = 0, requests = 0;
         Rig? rig = null;
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var both = new Barrier(2, _ =>
+        using var all = new Barrier(workers, _ =>
         {
-            Until(() => rig!.Pool.GetSnapshot().QueueLength >= Clients - 2 && rig.Store.Calls("finish") >= jobs && rig.Dispatcher.IsAsleep(TimeSpan.Zero));
+            Until(() => rig!.Pool.GetSnapshot().QueueLength >= Clients - workers && rig.Store.Calls("finish") >= jobs && rig.Dispatcher.IsAsleep(TimeSpan.Zero));
             if (jobs + requests >= pieces) done.SetResult();
             else Task.Run(() => _time.Advance(Piece)).GetAwaiter().GetResult(); // not on a worker, since what is due then begins there
         });
         void Work(ref int count)
         {
             if (done.Task.IsCompleted) return;
-            both.SignalAndWait();
+            all.SignalAndWait();
             if (!done.Task.IsCompleted) Interlocked.Increment(ref count);
         }
         await using Rig started = await Rig.StartAsync(
@@ -145,11 +146,11 @@ public sealed class ShareTests
                 Work(ref jobs);
                 return ScriptedExecutor.Success;
             },
-            workers: 2, options: Rig.Options with { Share = share }, time: _time);
+            workers, Rig.Options with { Share = share }, time: _time);
         rig = started;
         using var gate = new Gate();
-        Task<JobAttempt>[] first = [rig.Pool.RunAsync(() => gate.Pass()).AsTask(), rig.Pool.RunAsync(() => gate.Pass()).AsTask()];
-        await gate.ArrivalAsync(2);
+        Task<JobAttempt>[] first = [.. Enumerable.Range(0, workers).Select(_ => rig.Pool.RunAsync(() => gate.Pass()).AsTask())];
+        await gate.ArrivalAsync(workers);
         Task[] clients = [.. Enumerable.Range(0, Clients).Select(async _ =>
         {
             while (!done.Task.IsCompleted) await rig.Pool.RunAsync(() => Work(ref requests));

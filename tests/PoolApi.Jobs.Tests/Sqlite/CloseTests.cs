@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.Sqlite;
 using static PoolApi.TestKit.Patience;
@@ -82,8 +83,8 @@ public sealed class CloseTests : IDisposable
     [Fact]
     public async Task Where_another_program_reads_the_log_stays_and_that_is_said()
     {
-        var log = new LinesLogger<SqliteJobStore>();
-        SqliteJobStore store = _place.Store(logger: log);
+        var log = new CapturingLog();
+        SqliteJobStore store = _place.Store(logger: log.For<SqliteJobStore>());
         await store.OpenAsync(Token);
         Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
         await using var other = new SqliteConnection($"Data Source={_place.File};Pooling=False");
@@ -97,8 +98,9 @@ public sealed class CloseTests : IDisposable
         }
         await store.DisposeAsync();
 
-        string line = Assert.Single(log.Lines);
-        Assert.Contains($"Warning '{_place.File}-wal' stays beside '{_place.File}': another process uses the store", line, StringComparison.Ordinal);
+        (LogLevel level, string line) = Assert.Single(log.Lines);
+        Assert.Equal(LogLevel.Warning, level);
+        Assert.Contains($"'{_place.File}-wal' stays beside '{_place.File}': another process uses the store", line, StringComparison.Ordinal);
         File.Copy(_place.File + "-wal", _copy.File + "-wal");
         await MustHaveAllAsync([job.Id]);
     }

@@ -160,10 +160,10 @@ public sealed class FullDiskTests : IDisposable
 
     private async Task MustOpenWithoutRoomAsync(Guid? known, IReadOnlyList<string> fillers)
     {
-        var log = new LinesLogger<SqliteJobStore>();
-        await using SqliteJobStore store = _place.Store(logger: log);
+        var log = new CapturingLog();
+        await using SqliteJobStore store = _place.Store(logger: log.For<SqliteJobStore>());
         await store.OpenAsync(Token);
-        Assert.Contains("the disk is full", Assert.Single(log.Lines), StringComparison.Ordinal);
+        Assert.Contains("the disk is full", Assert.Single(log.Texts), StringComparison.Ordinal);
         Assert.False(store.IsShared);
         for (int i = 0; i < 3; i++)
         {

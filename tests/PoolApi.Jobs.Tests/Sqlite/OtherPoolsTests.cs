@@ -8,6 +8,7 @@ namespace PoolApi.Jobs.Tests.Sqlite;
 public sealed class OtherPoolsTests : IDisposable
 {
     private const int Others = 100_000;
+    private const int MostMilliseconds = 5;
 
     private readonly StorePlace _place = new();
 
@@ -26,7 +27,8 @@ public sealed class OtherPoolsTests : IDisposable
         foreach (KindFilter kinds in new[] { KindFilter.Only(["thumbnails"]), KindFilter.AllBut(["reports"]) })
         {
             TimeSpan least = TimeSpan.MaxValue;
-            for (int n = 0; n < 10; n++)
+            // The least of many: on a busy machine most are held up. Reading all of them takes some 150 ms each time.
+            for (int n = 0; n < 200 && least.TotalMilliseconds > MostMilliseconds; n++)
             {
                 long start = Stopwatch.GetTimestamp();
                 JobClaims none = await store.ClaimAsync("instance", 4, long.MaxValue, Jobs.LongLease, kinds, Token);
@@ -35,8 +37,7 @@ public sealed class OtherPoolsTests : IDisposable
                 if (took < least) least = took;
             }
             TestContext.Current.TestOutputHelper?.WriteLine($"{least.TotalMilliseconds} ms");
-            // Reading all of them takes some 150.
-            Assert.InRange(least.TotalMilliseconds, 0, 5);
+            Assert.InRange(least.TotalMilliseconds, 0, MostMilliseconds);
         }
     }
 

@@ -1,9 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.ServerSentEvents;
 using System.Net.Sockets;
 using System.Text;
-using System.Text.Json.Nodes;
+using System.Text.Json;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Time.Testing;
@@ -42,7 +41,7 @@ public class JobEventsTests
                 (last, state) = next;
             }
             Assert.Equal((23, "succeeded"), (last, state));
-            stream.Dispose();
+            await stream.DisposeAsync();
         }
         await app.UntilWatched(0);
     }
@@ -83,7 +82,7 @@ public class JobEventsTests
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New(JobState.Running) with { Version = 7 });
         // The head of the answer is here before there is any event.
-        using EventStream stream = await EventStream.OpenAsync(app, job.Id, ("Last-Event-ID", "7"));
+        await using EventStream stream = await EventStream.OpenAsync(app, job.Id, ("Last-Event-ID", "7"));
         app.Store.Change(job.Id, j => j with { Progress = 0.5 });
         Assert.Equal((8, "running"), await stream.NextAsync());
         app.Store.Change(job.Id, JobState.Succeeded);
@@ -198,13 +197,13 @@ public class JobEventsTests
         Job job = app.Store.Put(FakeJobStore.New());
         EventStream[] streams = await Task.WhenAll(Enumerable.Range(0, Watchers).Select(_ => EventStream.OpenAsync(app, job.Id)));
         foreach (EventStream stream in streams) Assert.Equal((1, "queued"), await stream.NextAsync());
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var late = new CancellationTokenSource(Patience.Long);
         Task stop = app.App.StopAsync(late.Token);
         // A body that is cut off is an exception here.
         foreach (EventStream stream in streams) Assert.Null(await stream.NextAsync());
         await stop;
         Assert.False(late.IsCancellationRequested);
-        foreach (EventStream stream in streams) stream.Dispose();
+        foreach (EventStream stream in streams) await stream.DisposeAsync();
     }
 
     [Fact]
@@ -212,7 +211,7 @@ public class JobEventsTests
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New());
-        using EventStream stream = await EventStream.OpenAsync(app, job.Id);
+        await using EventStream stream = await EventStream.OpenAsync(app, job.Id);
         Assert.Equal((1, "queued"), await stream.NextAsync());
         app.Store.IsAway = true;
         app.Store.Watch.Changed(new JobChange(job.Id, 2, false)); // its reading fails
@@ -233,7 +232,7 @@ public class JobEventsTests
         EventStream stream = await EventStream.OpenAsync(app, job.Id);
         Assert.Equal((1, "queued"), await stream.NextAsync());
         Assert.Equal(1, app.Store.Watch.Count);
-        stream.Dispose();
+        await stream.DisposeAsync();
         await app.UntilWatched(0);
     }
 
@@ -249,7 +248,7 @@ public class JobEventsTests
         Job job = app.Store.Put(FakeJobStore.New() with { Tags = LongTags });
 
         using Socket lazy = await DeafWatcherAsync(app, job.Id);
-        using EventStream eager = await EventStream.OpenAsync(app, job.Id);
+        await using EventStream eager = await EventStream.OpenAsync(app, job.Id);
         Assert.Equal((1, "queued"), await eager.NextAsync());
         for (int i = 2; i < Versions; i++)
         {
@@ -300,34 +299,20 @@ public class JobEventsTests
     }
 
     /// <summary>One client's stream.</summary>
-    private sealed class EventStream : IDisposable
+    private sealed class EventStream(EventReader events) : IAsyncDisposable
     {
-        private readonly HttpResponseMessage _response;
-        private readonly IAsyncEnumerator<SseItem<string>> _events;
-
-        private EventStream(HttpResponseMessage response, Stream body)
-        {
-            _response = response;
-            _events = SseParser.Create(body).EnumerateAsync(JobApp.Token).GetAsyncEnumerator(JobApp.Token);
-        }
-
-        public static async Task<EventStream> OpenAsync(JobApp app, Guid id, params (string, string)[] headers)
-        {
-            HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{id}/events", headers);
-            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-            return new EventStream(response, await response.Content.ReadAsStreamAsync(JobApp.Token));
-        }
+        public static async Task<EventStream> OpenAsync(JobApp app, Guid id, params (string, string)[] headers) =>
+            new(await EventReader.OpenAsync(await app.GetAsync($"/v1/jobs/{id}/events", headers)));
 
         /// <summary>The next version and its state; null when the stream has ended.</summary>
         public async Task<(long Version, string State)?> NextAsync()
         {
-            if (!await _events.MoveNextAsync()) return null;
-            Assert.Equal("job", _events.Current.EventType);
-            JsonNode job = JsonNode.Parse(_events.Current.Data)!;
-            Assert.Equal(_events.Current.EventId, job["version"]!.ToJsonString());
-            return ((long)job["version"]!, (string)job["state"]!);
+            if (await events.NextAsync() is not { } next) return null;
+            JsonElement version = next.Data.GetProperty("version");
+            Assert.Equal(("job", version.GetRawText()), (next.Type, next.Id));
+            return (version.GetInt64(), next.Data.GetProperty("state").GetString()!);
         }
 
-        public void Dispose() => _response.Dispose();
+        public ValueTask DisposeAsync() => events.DisposeAsync();
     }
 }

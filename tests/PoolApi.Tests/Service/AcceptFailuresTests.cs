@@ -8,7 +8,7 @@ namespace PoolApi.Tests.Service;
 public sealed class AcceptFailuresTests : IDisposable
 {
     private readonly Clock _clock = new();
-    private readonly ServiceApp.Lines _log = new();
+    private readonly CapturingLog _log = new();
     private readonly AcceptFailures _failures;
 
     public AcceptFailuresTests() => _failures = new AcceptFailures(
@@ -22,16 +22,16 @@ public sealed class AcceptFailuresTests : IDisposable
             await FailAsync(SocketError.TooManyOpenSockets);
             _failures.Accepted();
         }
-        Assert.Contains("127.0.0.1:8080 cannot accept connections", Assert.Single(_log.All), StringComparison.Ordinal);
+        Assert.Contains("127.0.0.1:8080 cannot accept connections", Assert.Single(_log.Texts), StringComparison.Ordinal);
 
         _clock.Now += AcceptFailures.Quiet;
         _failures.Accepted();
         _failures.Accepted();
-        Assert.Equal(2, _log.All.Count);
-        Assert.Contains("127.0.0.1:8080 accepts connections again, after", _log.All.Last(), StringComparison.Ordinal);
+        Assert.Equal(2, _log.Texts.Count);
+        Assert.Contains("127.0.0.1:8080 accepts connections again, after", _log.Texts[^1], StringComparison.Ordinal);
 
         await FailAsync(SocketError.NoBufferSpaceAvailable);
-        Assert.Equal(3, _log.All.Count);
+        Assert.Equal(3, _log.Texts.Count);
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class AcceptFailuresTests : IDisposable
     public async Task A_client_that_left_the_backlog_is_no_failure(SocketError error)
     {
         Assert.True(await _failures.WaitAfterAsync(new SocketException((int)error), ServiceApp.Token));
-        Assert.Empty(_log.All);
+        Assert.Empty(_log.Texts);
         Assert.Null(_clock.Due);
     }
 

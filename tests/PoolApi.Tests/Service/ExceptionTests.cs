@@ -14,7 +14,7 @@ public class ExceptionTests
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = environment });
         builder.WebHost.UseTestServer();
-        var log = new ServiceApp.Lines();
+        var log = new CapturingLog();
         builder.Logging.ClearProviders().AddProvider(log).AddFilter("PoolApi.Problems", LogLevel.Debug); // a bad request is told of at Debug
         builder.Services.AddFixedThreadPool();
         builder.Services.AddProblems();
@@ -43,7 +43,7 @@ public class ExceptionTests
             Assert.DoesNotContain("secret", problem.ToJsonString(), StringComparison.Ordinal);
             Assert.DoesNotContain("Exception", problem.ToJsonString(), StringComparison.Ordinal);
             string trace = (string)problem["traceId"]!;
-            Assert.Contains(log.All, line => line.Contains($"(trace {trace})", StringComparison.Ordinal));
+            Assert.Contains(log.Texts, line => line.Contains($"(trace {trace})", StringComparison.Ordinal));
         }
         await app.StopAsync(ServiceApp.Token);
     }

@@ -102,7 +102,7 @@ public class JobFailureTests
             new Uri(answer.RequestMessage!.RequestUri!, answer.Content.Headers.ContentLocation!), ServiceApp.Token);
         Assert.Equal(problem.ToJsonString(), (await ServiceApp.AssertProblem(again, 500, "work-failed")).ToJsonString());
         string trace = (string)problem["traceId"]!;
-        string line = Assert.Single(app.Log.All, line => line.Contains($"in attempt {attempts} of {attempts} (trace {trace})", StringComparison.Ordinal));
+        string line = Assert.Single(app.Log.Texts, line => line.Contains($"in attempt {attempts} of {attempts} (trace {trace})", StringComparison.Ordinal));
         Assert.Contains("the secret", line, StringComparison.Ordinal);
         Assert.DoesNotContain("secret", problem.ToJsonString(), StringComparison.Ordinal);
         Assert.Contains(trace, (string?)(await app.JobOfAsync(answer))["error"]!["detail"], StringComparison.Ordinal);

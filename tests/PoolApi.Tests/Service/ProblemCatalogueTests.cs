@@ -14,7 +14,7 @@ public class ProblemCatalogueTests
         .. PoolProblems.All.Select(static p => (p.Name, p.Status, p.Title, p.When, p.Retry.ToString())),
         .. JobProblems.All.Select(static p => (p.Name, p.Status, p.Title, p.When, p.Retry.ToString())),
         .. ServiceProblems.All.Select(static p => (p.Name, p.Status, p.Title, p.When, p.Retry.ToString())),
-        .. Dashboard.Streams.Problem.All.Select(static p => (p.Name, p.Status, p.Title, p.When, p.Retry.ToString())),
+        .. Dashboard.Requests.Problem.All.Select(static p => (p.Name, p.Status, p.Title, p.When, p.Retry.ToString())),
     ];
 
     [Fact]
@@ -27,7 +27,7 @@ public class ProblemCatalogueTests
         Assert.Distinct(PoolProblems.All.Select(static p => p.Name));
         Assert.Distinct(JobProblems.All.Select(static p => p.Name));
         Assert.Distinct(ServiceProblems.All.Select(static p => p.Name));
-        Assert.Distinct(Dashboard.Streams.Problem.All.Select(static p => p.Name));
+        Assert.Distinct(Dashboard.Requests.Problem.All.Select(static p => p.Name));
     }
 
     [Fact]

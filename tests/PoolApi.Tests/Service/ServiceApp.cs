@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Mvc.Testing;
@@ -17,7 +16,7 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
         ["Logging:LogLevel:Microsoft.AspNetCore"] = "Trace",
     };
     private readonly string _environment;
-    private readonly Lines _log = new();
+    private readonly CapturingLog _log = new();
 
     public ServiceApp()
         : this("Production")
@@ -28,7 +27,7 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
 
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public IReadOnlyCollection<string> Log => _log.All;
+    public IReadOnlyCollection<string> Log => _log.Texts;
 
     public static ServiceApp With(params ReadOnlySpan<(string Key, string Value)> settings) => In("Production", settings);
 
@@ -87,25 +86,5 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
             foreach (ServiceDescriptor console in logging.Services.Where(static s => s.ImplementationType == typeof(ConsoleLog)).ToArray()) logging.Services.Remove(console);
             logging.SetMinimumLevel(LogLevel.Trace).AddFilter(null, LogLevel.Trace).AddProvider(_log);
         });
-    }
-
-    /// <summary>Keeps every line of the log.</summary>
-    internal sealed class Lines : ILoggerProvider, ILogger
-    {
-        private readonly ConcurrentQueue<string> _lines = new();
-
-        public IReadOnlyCollection<string> All => _lines;
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public void Dispose() { }
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            _lines.Enqueue(formatter(state, exception) + exception);
     }
 }

@@ -11,7 +11,7 @@ internal sealed class StorableApp : IAsyncDisposable
 {
     private readonly TemporaryFolder _folder;
 
-    private StorableApp(WebApplication app, ServiceApp.Lines log, TemporaryFolder folder)
+    private StorableApp(WebApplication app, CapturingLog log, TemporaryFolder folder)
     {
         (App, Log, _folder) = (app, log, folder);
         Client = app.GetTestClient();
@@ -19,7 +19,7 @@ internal sealed class StorableApp : IAsyncDisposable
 
     public WebApplication App { get; }
 
-    public ServiceApp.Lines Log { get; }
+    public CapturingLog Log { get; }
 
     public HttpClient Client { get; }
 
@@ -41,7 +41,7 @@ internal sealed class StorableApp : IAsyncDisposable
         {
             WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Production" });
             builder.WebHost.UseTestServer();
-            var log = new ServiceApp.Lines();
+            var log = new CapturingLog();
             builder.Logging.ClearProviders().AddProvider(log);
             builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
             {

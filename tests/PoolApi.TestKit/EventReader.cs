@@ -1,10 +1,10 @@
 using System.Net.ServerSentEvents;
 using System.Text.Json;
 
-namespace PoolApi.Dashboard.Tests;
+namespace PoolApi.TestKit;
 
-/// <summary>Reads a stream event by event.</summary>
-internal sealed class EventReader : IAsyncDisposable
+/// <summary>Reads an event stream event by event.</summary>
+public sealed class EventReader : IAsyncDisposable
 {
     private readonly HttpResponseMessage _answer;
     private readonly IAsyncEnumerator<SseItem<string>> _events;
@@ -12,16 +12,21 @@ internal sealed class EventReader : IAsyncDisposable
     private EventReader(HttpResponseMessage answer, Stream stream)
     {
         _answer = answer;
-        _events = SseParser.Create(stream).EnumerateAsync(DashboardApp.Token).GetAsyncEnumerator(DashboardApp.Token);
+        _events = SseParser.Create(stream).EnumerateAsync(Patience.Token).GetAsyncEnumerator(Patience.Token);
     }
 
     public static async Task<EventReader> OpenAsync(HttpClient client, string path, string? lastEventId = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
         if (lastEventId is not null) request.Headers.Add("Last-Event-ID", lastEventId);
-        HttpResponseMessage answer = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, DashboardApp.Token);
+        return await OpenAsync(await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Patience.Token));
+    }
+
+    /// <param name="answer">Of which the headers have been read.</param>
+    public static async Task<EventReader> OpenAsync(HttpResponseMessage answer)
+    {
         Assert.Equal("text/event-stream", answer.Content.Headers.ContentType?.MediaType);
-        return new EventReader(answer, await answer.Content.ReadAsStreamAsync(DashboardApp.Token));
+        return new EventReader(answer, await answer.Content.ReadAsStreamAsync(Patience.Token));
     }
 
     /// <summary>The next event; null at the end.</summary>

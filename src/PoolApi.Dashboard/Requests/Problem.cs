@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http.HttpResults;
 
-namespace PoolApi.Dashboard.Streams;
+namespace PoolApi.Dashboard.Requests;
 
 /// <summary>The dashboard's answers that are problems, and the catalogue of those.</summary>
 internal static class Problem
@@ -15,21 +15,22 @@ internal static class Problem
     public static IReadOnlyList<ProblemType> All { get; } =
         [CommonProblems.InvalidRequest, NotFoundType, CommonProblems.Forbidden, ConflictType, CommonProblems.Overloaded, CommonProblems.StoreUnavailable];
 
-    public static ProblemHttpResult Invalid(string detail) => Of(CommonProblems.InvalidRequest, detail);
+    /// <summary>One or more fields of the request are wrong; each is named with what it may be.</summary>
+    public static ProblemHttpResult InvalidRequest(HttpContext context, IReadOnlyDictionary<string, string[]> errors) =>
+        TypedResults.Problem(CommonProblems.InvalidRequest.Of(context, string.Join(" ", errors.SelectMany(static e => e.Value)), errors));
 
-    public static ProblemHttpResult NotFound(string detail) => Of(NotFoundType, detail);
+    public static ProblemHttpResult NotFound(HttpContext context, string detail) => Of(context, NotFoundType, detail);
 
-    public static ProblemHttpResult Forbidden(string detail) => Of(CommonProblems.Forbidden, detail);
+    public static ProblemHttpResult Forbidden(HttpContext context, string detail) => Of(context, CommonProblems.Forbidden, detail);
 
-    public static ProblemHttpResult Conflict(string detail) => Of(ConflictType, detail);
+    public static ProblemHttpResult Conflict(HttpContext context, string detail) => Of(context, ConflictType, detail);
 
     /// <summary>503: the page may try again in a few seconds.</summary>
     public static ProblemHttpResult Later(HttpContext context, ProblemType type, string detail)
     {
         context.Response.Headers.RetryAfter = RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
-        return Of(type, detail);
+        return Of(context, type, detail);
     }
 
-    private static ProblemHttpResult Of(ProblemType type, string detail) =>
-        TypedResults.Problem(detail, statusCode: type.Status, title: type.Title, type: type.Uri);
+    private static ProblemHttpResult Of(HttpContext context, ProblemType type, string detail) => TypedResults.Problem(type.Of(context, detail));
 }
