@@ -27,6 +27,9 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>The same for what brings bodies along, whose size nobody knows: as long as they come, nothing is wrong.</summary>
     public static readonly TimeSpan PatienceForBodies = TimeSpan.FromSeconds(60);
 
+    private const string PoolName = "jobs";
+    private const string ListenerName = "jobs-listener";
+
     private static readonly TimeSpan SecondTry = TimeSpan.FromSeconds(1);
 
     /// <summary>Sessions that only read are replaced this often at most, so a database that stays read-only is not flooded with connections.</summary>
@@ -61,12 +64,12 @@ internal sealed class Database : IAsyncDisposable
         given.ApplicationName ??= "poolapi";
         // Many instances share one server: 100 each, Npgsql's default, would be all that a server has by default.
         if (given.MaxPoolSize == 100) given.MaxPoolSize = 16;
-        _pool = new HostSources(given, order, limit, settings => Build(settings, statementSeconds));
+        _pool = new HostSources(given, order, limit, PoolName, (settings, name) => Build(settings, name, statementSeconds));
         // The listener's: it only waits, so that only the kernel can find out that the other side is gone.
         given.Pooling = false;
         given.TcpKeepAliveTime = 3;
         given.TcpKeepAliveInterval = 1;
-        _single = new HostSources(given, order, limit, settings => Build(settings, statementSeconds));
+        _single = new HostSources(given, order, limit, ListenerName, (settings, name) => Build(settings, name, statementSeconds));
     }
 
     /// <summary>Where the connection string leads, in words for the operator. Without secrets.</summary>
@@ -162,9 +165,10 @@ internal sealed class Database : IAsyncDisposable
         await _single.DisposeAsync();
     }
 
-    private static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings, int statementSeconds)
+    private static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings, string name, int statementSeconds)
     {
-        var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString);
+        // Without a name the metrics would have the connection string in its place.
+        var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString) { Name = name };
         builder.EnableArrays();
         builder.EnableTransportSecurity();
         builder.UsePhysicalConnectionInitializer(

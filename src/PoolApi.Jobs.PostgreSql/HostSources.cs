@@ -18,9 +18,10 @@ internal sealed class HostSources : IAsyncDisposable
     /// <param name="settings">The connection string; changed meanwhile, and as it was afterwards.</param>
     /// <param name="order">Which host is tried first; others may share it.</param>
     /// <param name="limit">The time that one host has.</param>
-    /// <param name="build">Makes a data source.</param>
+    /// <param name="name">What the metrics call the connections to the first host; those to a further one have its number behind it.</param>
+    /// <param name="build">Makes a data source of this name.</param>
     public HostSources(
-        NpgsqlConnectionStringBuilder settings, HostOrder order, TimeSpan limit, Func<NpgsqlConnectionStringBuilder, NpgsqlDataSource> build)
+        NpgsqlConnectionStringBuilder settings, HostOrder order, TimeSpan limit, string name, Func<NpgsqlConnectionStringBuilder, string, NpgsqlDataSource> build)
     {
         (_order, _limit) = (order, limit);
         string? given = settings.Host;
@@ -31,7 +32,7 @@ internal sealed class HostSources : IAsyncDisposable
             if (i > 0) settings.Host = string.Join(',', [.. hosts[i..], .. hosts[..i]]);
             // Otherwise it would begin with any.
             var of = i == 0 ? settings : new NpgsqlConnectionStringBuilder(settings.ConnectionString) { LoadBalanceHosts = false };
-            _sources[i] = build(of);
+            _sources[i] = build(of, i == 0 ? name : $"{name}-{i + 1}");
         }
         settings.Host = given;
     }

@@ -46,7 +46,7 @@ try
     if (jobs) builder.Services.AddServiceJobs(settings.Jobs, hasKeys: settings.Auth.Keys is not null);
     builder.Services.AddProblems();
     builder.Services.AddPasswords();
-    builder.Services.AddTelemetry(builder.Configuration);
+    builder.Services.AddTelemetry(builder.Configuration, postgres: settings.Jobs.Store == JobStoreKind.Postgres);
     builder.Services.AddDocumentation(
         asksForKeys: settings.Auth.Keys is not null,
         (ThumbnailEndpoints.Tag, ThumbnailEndpoints.TagDescription),

@@ -19,6 +19,12 @@ internal static class TelemetrySetup
 {
     private const string Temporality = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
+    // The driver has no constant for it.
+    private const string NpgsqlMeter = "Npgsql";
+
+    // A gauge by whose name promtool takes it for a part of a histogram: it has another one here.
+    private const string ConnectionCount = "db.client.connection.count";
+
     // What the exporters read from the environment only, when they are made.
     private static readonly string[] EnvironmentOnly =
     [
@@ -38,9 +44,12 @@ internal static class TelemetrySetup
 
     private static readonly string[] OfFewSeries =
         ["dotnet.gc.", "dotnet.jit.", "dotnet.monitor.", "dotnet.process.", "dotnet.thread_pool.", "dotnet.timer.", "dotnet.assembly.",
-            "poolapi.queue.", "poolapi.pool.", "poolapi.budget.", "poolapi.start.", "poolapi.shutdown.", "poolapi.log.", "poolapi.telemetry.", "poolapi.snapshot."];
+            "db.client.", "poolapi.queue.", "poolapi.pool.", "poolapi.budget.", "poolapi.start.", "poolapi.shutdown.", "poolapi.log.", "poolapi.telemetry.", "poolapi.snapshot."];
 
-    public static void AddTelemetry(this IServiceCollection services, IConfiguration configuration)
+    /// <param name="services">The services.</param>
+    /// <param name="configuration">The settings.</param>
+    /// <param name="postgres">Whether PostgreSQL keeps the jobs: then its driver is measured too.</param>
+    public static void AddTelemetry(this IServiceCollection services, IConfiguration configuration, bool postgres)
     {
         OpenTelemetryBuilder telemetry = services.AddOpenTelemetry()
             // The detector comes last: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
@@ -58,10 +67,12 @@ internal static class TelemetrySetup
                         prometheus.ScopeInfoEnabled = false;
                         prometheus.ScrapeResponseCacheDurationMilliseconds = 0;
                     });
+                if (postgres) metrics.AddMeter(NpgsqlMeter);
                 metrics.AddView(instrument =>
                     Refused.Contains(instrument.Name) ? MetricStreamConfiguration.Drop
                     // It has the route, the method and the status, so it keeps the SDK's default.
                     : instrument.Name == "http.server.request.duration" ? null
+                    : instrument.Name == ConnectionCount ? new MetricStreamConfiguration { Name = "db.client.connections", CardinalityLimit = FewSeries }
                     : new MetricStreamConfiguration { CardinalityLimit = SeriesOf(instrument.Name, configuration) });
             });
 

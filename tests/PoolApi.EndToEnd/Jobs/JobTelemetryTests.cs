@@ -8,6 +8,7 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
 {
     [Theory]
     [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
+    [InlineData(ServiceForm.FrameworkDependent, JobStore.Postgres)]
     [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
     public async Task Jobs_are_counted_by_state_and_kind_and_promtool_has_nothing_to_say(ServiceForm form, JobStore store)
     {
@@ -34,7 +35,21 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
         Assert.All((string[])["queue", "jobs", "answers"], budget => Assert.Equal(
             268435456, metrics.Sum("poolapi_budget_limit_bytes", $"budget=\"{budget}\"")));
         Assert.Equal((3, 0), (metrics.Count("poolapi_budget_usage_bytes"), metrics.Sum("poolapi_budget_usage_bytes")));
+        // The driver's own, where there is a driver; and none tells how to connect.
         string scrape = (await service.Management.GetAsync("/metrics")).MustBe(200).Text;
+        if (store == JobStore.Sqlite)
+        {
+            Assert.DoesNotContain(metrics.Names, static name => name.StartsWith("db_client", StringComparison.Ordinal));
+        }
+        else
+        {
+            metrics = Exposition.Parse(scrape);
+            Assert.InRange(metrics.Sum("db_client_operation_duration_seconds_count", "db_client_connection_pool_name=\"jobs\""), 10, double.MaxValue);
+            Assert.InRange(metrics.Sum("db_client_connections", "db_client_connection_pool_name=\"jobs\""), 1, 16);
+            Assert.Equal(16, metrics.Sum("db_client_connection_max", "db_client_connection_pool_name=\"jobs\""));
+            Assert.DoesNotContain("Username=", scrape, StringComparison.OrdinalIgnoreCase);
+        }
+
         var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["check", "metrics"]), Patience.Long, scrape);
         Assert.True(run.ExitCode == 0 && run.Text.Length == 0, $"promtool ended with {run.ExitCode}:\n{run.Text}");
 
