@@ -237,7 +237,7 @@ public class JobGetTests
         using HttpResponseMessage known = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=1"), ("If-None-Match", "\"1\""));
         Assert.Equal(304, (int)known.StatusCode);
         Assert.Equal(("\"1\"", "wait=1"), (JobApp.Header(known, "ETag"), JobApp.Header(known, "Preference-Applied")));
-        Assert.InRange(clock.Elapsed.TotalSeconds, 1.9, 30);
+        Assert.True(clock.Elapsed.TotalSeconds >= 1.9, $"{clock.Elapsed}");
         using HttpResponseMessage atOnce = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=0"));
         Assert.Equal((200, "wait=0"), ((int)atOnce.StatusCode, JobApp.Header(atOnce, "Preference-Applied")));
     }
@@ -283,7 +283,7 @@ public class JobGetTests
         Job[] jobs = [.. Enumerable.Range(0, 10).Select(_ => app.Store.Put(FakeJobStore.New()))];
         Task<HttpResponseMessage>[] waiting = [.. jobs.Select(job => app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=60")))];
         await app.UntilWatched(jobs.Length);
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var late = new CancellationTokenSource(Patience.Long);
         await app.App.StopAsync(late.Token);
         Assert.False(late.IsCancellationRequested);
         foreach (Task<HttpResponseMessage> one in waiting)

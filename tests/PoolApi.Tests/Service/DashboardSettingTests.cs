@@ -18,8 +18,7 @@ public sealed class DashboardSettingTests
                 "HTTP/1.1 200",
                 await service.ApiAsync("POST /v1/diagnostics/sleep?ms=100 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
                 StringComparison.Ordinal);
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-            while (Directory.GetFiles(directory, "*.json.gz").Length == 0) await Task.Delay(20, patience.Token);
+            await Patience.UntilAsync(() => Directory.GetFiles(directory, "*.json.gz").Length > 0, "A snapshot");
 
             Assert.Contains("slow-item", Path.GetFileName(Assert.Single(Directory.GetFiles(directory, "*.json.gz"))), StringComparison.Ordinal);
             Assert.Contains("poolapi_snapshot_taken_total{trigger=\"slow-item\"} 1", await service.GetAsync("/metrics"), StringComparison.Ordinal);

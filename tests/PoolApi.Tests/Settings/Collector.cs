@@ -56,7 +56,7 @@ internal sealed class Collector : IAsyncDisposable
         while (true)
         {
             if (_exports.FirstOrDefault(wanted) is { } export) return export;
-            Assert.True(await _arrived.WaitAsync(TimeSpan.FromSeconds(30), ServiceApp.Token), "no such export within 30 s");
+            Assert.True(await _arrived.WaitAsync(Patience.Long, ServiceApp.Token), "no such export");
         }
     }
 

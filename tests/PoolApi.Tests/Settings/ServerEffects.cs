@@ -109,7 +109,7 @@ internal static class ServerEffects
         ["Kestrel:Limits:RequestHeadersTimeout"] = async () =>
         {
             await using RunningService service = RunningService.With(("Kestrel:Limits:RequestHeadersTimeout", "00:00:01"));
-            Assert.StartsWith("HTTP/1.1 408", await service.ApiAsync(Get).WaitAsync(TimeSpan.FromSeconds(20), ServiceApp.Token), StringComparison.Ordinal);
+            Assert.StartsWith("HTTP/1.1 408", await service.ApiAsync(Get).WaitAsync(TimeSpan.FromSeconds(25), ServiceApp.Token), StringComparison.Ordinal);
         },
         ["Kestrel:Limits:MaxRequestHeaderCount"] = () =>
             Answers("431", string.Concat(Enumerable.Range(0, 40).Select(static i => $"X-{i}: 1\r\n")), ("Kestrel:Limits:MaxRequestHeaderCount", "32")),

@@ -99,7 +99,7 @@ public sealed class CollectorFailureTests
 
         public async Task SeesAsync(int exports)
         {
-            for (int i = 0; i < exports; i++) Assert.True(await _exports.WaitAsync(TimeSpan.FromSeconds(30), ServiceApp.Token), "no export within 30 s");
+            for (int i = 0; i < exports; i++) Assert.True(await _exports.WaitAsync(Patience.Long, ServiceApp.Token), "no export");
         }
 
         public async ValueTask DisposeAsync()

@@ -5,7 +5,7 @@ namespace PoolApi.Tests.Telemetry;
 /// <summary>A log that nobody reads blocks one thread of its own, and nobody else.</summary>
 public sealed class LogQueueTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestKit.Patience.Long;
 
     private readonly SemaphoreSlim _reads = new(0); // how many lines the reader takes
     private readonly SemaphoreSlim _written = new(0);

@@ -25,7 +25,7 @@ internal sealed class JobApp : IAsyncDisposable
         Store = store;
         Address = address;
         Client = address is null ? app.GetTestClient() : new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = address };
-        Client.Timeout = TimeSpan.FromSeconds(60);
+        Client.Timeout = Patience.Long;
     }
 
     public static CancellationToken Token => TestContext.Current.CancellationToken;
