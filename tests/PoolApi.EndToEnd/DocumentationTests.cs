@@ -107,10 +107,10 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         Assert.Equal(ended, JobRequests.IdOf(await restored.Api.PostWithAsync("/v1/thumbnails?width=64", Photo(), "Prefer: respond-async", "Idempotency-Key: 7")));
         (await restored.Api.GetAsync($"/v1/jobs/{after}")).MustBe(404);
 
-        Assert.Equal("succeeded", (await restored.Api.JobEndsAsync(queued, seconds: 60)).State);
+        Assert.Equal("succeeded", (await restored.Api.JobEndsAsync(queued)).State);
         var direct = (await restored.Api.PostImageAsync("/v1/thumbnails?width=65", photo)).MustBe(200);
         Assert.Equal(direct.Body, (await restored.Api.ResultAsync(queued)).MustBe(200).Body);
-        await restored.Api.SeeJobAsync(running, static job => job is { State: "running", Attempt: 2 }, "that the job of the dead instance runs again", seconds: 60);
+        await restored.Api.SeeJobAsync(running, static job => job is { State: "running", Attempt: 2 }, "that the job of the dead instance runs again");
         Assert.Equal(3, (await restored.Api.JobsAsync("")).Count);
 
         HttpContent Photo() => new ByteArrayContent(photo) { Headers = { ContentType = new("image/jpeg") } };
