@@ -92,7 +92,9 @@ public class JobGetTests
 
         app.Store.Change(job.Id, static running => running with
         {
-            State = JobState.Failed, FinishedAt = Time.AddSeconds(10), Error = new JobError("work-failed", "It failed."),
+            State = JobState.Failed,
+            FinishedAt = Time.AddSeconds(10),
+            Error = new JobError("work-failed", "It failed."),
         });
         Assert.Equal(Line(Earlier + Failed), await AttemptsAsync());
 
