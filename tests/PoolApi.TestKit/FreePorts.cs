@@ -10,9 +10,12 @@ public static class FreePorts
     private const int First = 12_000;
     private const int Last = 32_000;
     private static readonly Lock Gate = new();
-    private static readonly HashSet<int> Given = [];
 
-    /// <summary>A port nobody listens on, and that no other test of this run was given.</summary>
+    // A socket for each port that was given, bound to an abstract name with its number. The kernel gives such a name to one process at a time and takes it
+    // back at the end of that process, so test processes that run side by side are never given the same port, not even for a server that starts again.
+    private static readonly Dictionary<int, Socket> Given = [];
+
+    /// <summary>A port nobody listens on, and that no other test that runs on this machine was given.</summary>
     public static int Next()
     {
         for (int attempt = 0; attempt < 1000; attempt++)
@@ -20,7 +23,7 @@ public static class FreePorts
             int port = Random.Shared.Next(First, Last);
             lock (Gate)
             {
-                if (!Given.Add(port))
+                if (Given.ContainsKey(port) || !TryClaim(port))
                     continue;
             }
 
@@ -29,6 +32,22 @@ public static class FreePorts
         }
 
         throw new InvalidOperationException("no free port found");
+    }
+
+    private static bool TryClaim(int port)
+    {
+        var name = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            name.Bind(new UnixDomainSocketEndPoint($"\0poolapi-test-port-{port}"));
+            Given.Add(port, name);
+            return true;
+        }
+        catch (SocketException)
+        {
+            name.Dispose();
+            return false;
+        }
     }
 
     private static bool IsFree(int port)

@@ -12,7 +12,13 @@ namespace PoolApi.TestKit;
 public sealed class PostgresCluster : IAsyncLifetime
 {
     /// <summary>Ends the server when its own input ends: that is when this process closes it, or is gone.</summary>
-    private const string Script = """log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & cat >/dev/null; kill -INT $!; wait $!""";
+    // (A background process of a shell would read from nothing, so cat is given the shell's own input.) It ends with the server, whatever ends that.
+    private const string Script = """
+        log=$1; shift; exec 3<&0
+        "$@" >>"$log" 2>&1 3<&- </dev/null & server=$!
+        { cat <&3 >/dev/null; kill -INT $server; } & stopper=$!
+        wait $server; kill $stopper 2>/dev/null
+        """;
 
     private static readonly string? Programs = Find();
 
@@ -110,23 +116,39 @@ public sealed class PostgresCluster : IAsyncLifetime
             "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=on", "-c", "autovacuum_naptime=15s",
         ];
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
-        _server = Process.Start(start)!;
-        await Patience.UntilAsync(
-            async () =>
+        string Log() => File.ReadAllText(Path.Combine(_folder, "log"));
+        for (int attempt = 1; ; attempt++)
+        {
+            _server = Process.Start(start)!;
+            try
             {
-                if (_server.HasExited) Assert.Fail($"PostgreSQL has not started: {await File.ReadAllTextAsync(Path.Combine(_folder, "log"))}");
-                try
-                {
-                    await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false");
-                    await connection.OpenAsync();
-                    return true;
-                }
-                catch (NpgsqlException)
-                {
-                    return false;
-                }
-            },
-            "PostgreSQL");
+                await Patience.UntilAsync(async () => _server.HasExited || await IsUpAsync(), "PostgreSQL");
+            }
+            catch (TimeoutException e)
+            {
+                throw new TimeoutException($"PostgreSQL has not started: {Log()}", e);
+            }
+            if (!_server.HasExited) return;
+            // A process of the server that was killed may still be about to end, and then the next server does not start.
+            _server.Dispose();
+            _server = null;
+            if (attempt == 5) Assert.Fail($"PostgreSQL has not started: {Log()}");
+            await Task.Delay(TimeSpan.FromSeconds(1), Patience.Token);
+        }
+
+        async Task<bool> IsUpAsync()
+        {
+            try
+            {
+                await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false");
+                await connection.OpenAsync();
+                return true;
+            }
+            catch (NpgsqlException)
+            {
+                return false;
+            }
+        }
     }
 
     /// <summary>Kills it, with all its processes, as a fault of the machine would.</summary>

@@ -6,6 +6,9 @@ public sealed class PostgresTests : ICollectionFixture<PostgresCluster>
 {
     public const string Name = "PostgreSQL";
 
+    /// <summary>How long a busy machine may take to connect. The 3 s that an instance has are tested with the outages.</summary>
+    public const int ConnectSeconds = 60;
+
     /// <summary>A name for a schema that no other test has.</summary>
     public static string NewSchema() => $"t_{Guid.NewGuid():N}";
 }

@@ -16,7 +16,7 @@ public sealed class SlowLinkTests(PostgresCluster cluster)
     public async Task Jobs_are_claimed_at_once_and_their_bodies_and_results_read_however_long_that_takes()
     {
         PostgresCluster.Require();
-        await using var near = new PostgreSqlJobStore(cluster.ConnectionString, _schema);
+        await using var near = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.ConnectSeconds);
         await near.OpenAsync(Token);
         var body = new byte[Length];
         Random.Shared.NextBytes(body);

@@ -439,6 +439,9 @@ internal sealed unsafe class Schedule : IDisposable
         return $"word{index}";
     }
 
+    /// <summary>The same for a place that may be a field: a collection may move it, so it gets no name.</summary>
+    public string NameOfIfKnown(int* place) => _places!.Contains((nint)place) ? NameOf(place) : "field";
+
     public void Trace(VirtualThread thread, string what)
     {
         // Who calls: only when replaying, it takes some 10 µs.

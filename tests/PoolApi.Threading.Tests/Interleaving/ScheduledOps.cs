@@ -87,7 +87,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         if (was == comparand) word = value;
         if (thread is null) return was;
         if (thread.Schedule.IsTracing)
-            thread.Schedule.Trace(thread, $"CompareExchange {NameOf(ref word)}: {was}{(was == comparand ? $" → {value}" : ", refused")}");
+            thread.Schedule.Trace(thread, $"CompareExchange {thread.Schedule.NameOfIfKnown(Address(ref word))}: {was}{(was == comparand ? $" → {value}" : ", refused")}");
         thread.Schedule.Step(thread);
         return was;
     }

@@ -9,7 +9,7 @@ namespace PoolApi.Threading.Core.Atomics;
 /// The memory model that the protocol may rely on, and no more: every read-modify-write is a full fence; a read is an
 /// acquire; a write is a release that other threads may see late (it stays in the processor's store buffer), in the order
 /// in which its thread wrote, and at the latest when that thread passes a fence or a read-modify-write.
-/// Words given to the methods that write or wait lie in pinned memory (<see cref="CacheLines"/>).
+/// Integer words lie in pinned memory (<see cref="CacheLines"/>), except those that are only changed by CompareExchange.
 /// </remarks>
 internal interface IAtomicOps
 {
