@@ -83,6 +83,8 @@ public sealed class WatcherTests
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        // Kestrel cuts a client that does not read by the real clock: here the stream's own limit is what is tested.
+        builder.WebHost.ConfigureKestrel(static o => o.Limits.MinResponseDataRate = null);
         builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
         {
             Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);

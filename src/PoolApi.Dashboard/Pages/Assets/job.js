@@ -76,7 +76,10 @@ function timeline(now) {
   const add = (is, title, at, ...more) => items.push(el("li", { "data-is": is },
     el("strong", { text: title }), at === null ? "" : el("time", { datetime: new Date(at).toISOString(), title: relative(at, now), text: moment(at) }), ...more.filter(Boolean).map(text => el("p", { class: "muted", text }))));
   const why = error => error ? `${error.name}${error.detail ? `: ${error.detail}` : ""}` : null;
-  const claimed = (is, number, at, worker, after) => add(is, `Attempt ${number} of ${job.maxAttempts} claimed`, at, `By ${worker ?? "an instance"}${after === null ? "" : `, ${duration(after)} after it was due`}.`);
+  const claimed = (is, number, at, worker, after) => {
+    const late = after === null ? "" : after < 1 ? ", as soon as it was due" : `, ${duration(after)} after it was due`;
+    add(is, `Attempt ${number} of ${job.maxAttempts} claimed`, at, `By ${worker ?? "an instance"}${late}.`);
+  };
   add("done", "Accepted", job.createdAt, job.earlier.length === 0 && job.runAt > job.createdAt + 1000 ? `Not to begin before ${moment(job.runAt)}.` : null);
   if (job.earlier.length > 0 && job.earlier[0].attempt > 1) add("future", "Earlier attempts", null, "Only the latest ones are kept.");
   for (const a of job.earlier) {
