@@ -340,10 +340,45 @@ public class OneOutcomeTests
     {
         var observer = new RecordingObserver();
         using FixedThreadPool pool = Pools.Make(observer: observer);
-        using var listener = new MeterListener();
-        listener.InstrumentPublished = static (instrument, l) =>
+        using MeterListener listener = ThrowingListener(pool);
+        var item = new TestItem();
+        pool.Accepted(item);
+        Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
+        Assert.Empty(observer.Replaced);
+        Assert.Contains(observer.Unhandled, u => ReferenceEquals(u.Item, item));
+    }
+
+    [Fact]
+    public void A_metrics_listener_that_throws_keeps_no_other_listener_from_what_it_collects()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using MeterListener throwing = ThrowingListener(pool);
+        pool.Accepted(new TestItem());
+        var accepted = new List<long>();
+        using var collector = new MeterListener();
+        collector.InstrumentPublished = static (instrument, l) =>
         {
-            if (instrument.Name == "poolapi.work.finished") l.EnableMeasurementEvents(instrument);
+            if (instrument.Name == "poolapi.work.accepted") l.EnableMeasurementEvents(instrument);
+        };
+        collector.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+        {
+            if (Equals(tags[0].Value, pool.Name)) accepted.Add(value);
+        });
+        collector.Start();
+        collector.RecordObservableInstruments();
+        Assert.Equal([1], accepted);
+    }
+
+    /// <summary>Throws whenever an end of the pool's items is recorded. Others may observe the pool meanwhile.</summary>
+    private static MeterListener ThrowingListener(FixedThreadPool pool)
+    {
+        var listener = new MeterListener
+        {
+            InstrumentPublished = static (instrument, l) =>
+            {
+                if (instrument.Name == "poolapi.work.finished") l.EnableMeasurementEvents(instrument);
+            },
         };
         string name = pool.Name;
         listener.SetMeasurementEventCallback<long>((_, _, tags, _) =>
@@ -351,11 +386,6 @@ public class OneOutcomeTests
             if (Equals(tags[0].Value, name)) throw new InvalidOperationException("the listener throws");
         });
         listener.Start();
-        var item = new TestItem();
-        pool.Accepted(item);
-        Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
-        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
-        Assert.Empty(observer.Replaced);
-        Assert.Contains(observer.Unhandled, u => ReferenceEquals(u.Item, item));
+        return listener;
     }
 }

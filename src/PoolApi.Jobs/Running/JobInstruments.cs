@@ -30,7 +30,7 @@ internal sealed class JobInstruments
             "poolapi.jobs",
             () =>
             {
-                AddZeros();
+                TryAddZeros();
                 return counts().Select(static c => new Measurement<long>(c.Value, new KeyValuePair<string, object?>("state", c.Key.ToWord())));
             },
             "{job}",
@@ -69,6 +69,18 @@ internal sealed class JobInstruments
         var tags = new TagList { { "operation", operation } };
         if (error is not null) tags.Add("error.type", error.GetType().Name);
         _operations.Record(Stopwatch.GetElapsedTime(since).TotalSeconds, tags);
+    }
+
+    private void TryAddZeros()
+    {
+        try
+        {
+            AddZeros();
+        }
+        catch (Exception)
+        {
+            // A listener of the metrics threw. The one that collects must see the observed values all the same.
+        }
     }
 
     private void AddZeros()

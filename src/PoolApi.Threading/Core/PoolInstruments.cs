@@ -182,6 +182,19 @@ internal sealed class PoolInstruments
 
     private IEnumerable<Measurement<long>> AcceptedBesideZeros(PoolCore pool, PoolSnapshot snapshot)
     {
+        try
+        {
+            AddZeros(pool);
+        }
+        catch (Exception)
+        {
+            // A listener of the metrics threw. The one that collects must see the observed values all the same.
+        }
+        return [new(snapshot.Accepted, Pool(pool.Name))];
+    }
+
+    private void AddZeros(PoolCore pool)
+    {
         KeyValuePair<string, object?> name = Pool(pool.Name);
         foreach (string kind in pool.Labels.Kinds)
         {
@@ -189,7 +202,6 @@ internal sealed class PoolInstruments
         }
         foreach (string reason in pool.Labels.Reasons) _rejected.Add(0, name, new("reason", reason));
         foreach (string reason in Replacements) _replaced.Add(0, name, new("reason", reason));
-        return [new(snapshot.Accepted, name)];
     }
 
     private static IEnumerable<Measurement<long>> WorkersByState(PoolSnapshot pool) => States.Select(state =>

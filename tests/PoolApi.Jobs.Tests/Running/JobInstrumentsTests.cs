@@ -11,11 +11,12 @@ public sealed class JobInstrumentsTests : IDisposable
     private readonly Meter _meter = new(nameof(JobInstrumentsTests) + Guid.NewGuid());
     private readonly MeterListener _listener = new();
     private readonly Dictionary<string, double> _sums = [];
+    private readonly Dictionary<JobState, long> _jobs = [];
     private readonly JobInstruments _instruments;
 
     public JobInstrumentsTests()
     {
-        _instruments = new JobInstruments(_meter, static () => new Dictionary<JobState, long>());
+        _instruments = new JobInstruments(_meter, () => _jobs);
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             if (instrument.Meter == _meter) listener.EnableMeasurementEvents(instrument);
@@ -46,6 +47,21 @@ public sealed class JobInstrumentsTests : IDisposable
             ],
             _sums.Keys.Order(StringComparer.Ordinal));
         Assert.All(_sums.Values, static sum => Assert.Equal(0, sum));
+    }
+
+    [Fact]
+    public void A_listener_that_throws_keeps_no_other_listener_from_what_it_collects()
+    {
+        using var throwing = new MeterListener();
+        throwing.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter == _meter && instrument.Name == "poolapi.job.poisoned") listener.EnableMeasurementEvents(instrument);
+        };
+        throwing.SetMeasurementEventCallback<long>(static (_, _, _, _) => throw new InvalidOperationException("the listener throws"));
+        throwing.Start();
+        _jobs[JobState.Queued] = 3;
+        _listener.RecordObservableInstruments();
+        Assert.Equal(3, _sums["poolapi.jobs queued"]);
     }
 
     [Fact]

@@ -12,6 +12,6 @@ public sealed record DecodeLimits
     /// <summary>The most CPU time that decoding may take.</summary>
     public TimeSpan MaxTime { get; init; } = TimeSpan.FromSeconds(3);
 
-    /// <summary>The most memory that decoding may take, the encoded image included, in MiB.</summary>
-    public int MaxMegabytes { get; init; } = 300;
+    /// <summary>The most memory that decoding may take, the encoded image included, in MiB. The default, 286 MiB, is 300 million bytes.</summary>
+    public int MaxMegabytes { get; init; } = 286;
 }
