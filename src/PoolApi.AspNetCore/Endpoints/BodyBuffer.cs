@@ -11,7 +11,11 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </remarks>
 internal sealed class BodyBuffer : IBufferedBodyFeature
 {
+    // Largest first buffer.
     private const int FirstChunk = 64 * 1024;
+
+    // If the length is known, buffers grow to exactly it, by this factor. What was outgrown stays in memory until a collection: a third of the body.
+    private const int Growth = 4;
 
     private readonly HttpContext _context;
     private readonly BodyReservation _reservation;
@@ -64,10 +68,10 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         if (declared > limit) return Rejection.PayloadTooLarge(pool, limit);
 
         // A body that does not fit now is refused before it is read. Otherwise each piece is reserved before it is read: a client that
-        // announces much and sends little must not take the budget from others.
+        // announces much must send a quarter of it before it has taken all of it from others.
         if (declared > pool.Bodies.Free) return Rejection.NoRoomForBody(pool);
         long end = declared ?? limit;
-        int size = (int)Math.Min(FirstChunk, end);
+        int size = FirstSize(declared, limit);
         if (!reservation.TryGrow(size)) return Rejection.NoRoomForBody(pool);
         byte[] bytes = size == 0 ? [] : GC.AllocateUninitializedArray<byte>(size);
         int length = 0;
@@ -81,7 +85,7 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
                     if (declared is null && await context.Request.Body.ReadAsync(new byte[1], cancellation) > 0) return Rejection.PayloadTooLarge(pool, limit);
                     break;
                 }
-                int grown = (int)Math.Min(bytes.Length * 2L, end);
+                int grown = (int)Math.Min(bytes.Length * (declared is null ? 2L : Growth), end);
                 if (!reservation.TryGrow(grown - bytes.Length)) return Rejection.NoRoomForBody(pool);
                 byte[] larger = GC.AllocateUninitializedArray<byte>(grown);
                 bytes.CopyTo(larger, 0);
@@ -95,5 +99,13 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(context, reservation, bytes, length));
         context.Request.Body = new MemoryStream(bytes, 0, length, writable: false, publiclyVisible: true);
         return null;
+    }
+
+    /// <summary>The size from which a number of growths leads to the declared length, so that the last buffer that is outgrown is a quarter of it.</summary>
+    private static int FirstSize(long? declared, int limit)
+    {
+        if (declared is not { } size) return Math.Min(FirstChunk, limit);
+        while (size > FirstChunk) size = (size + Growth - 1) / Growth;
+        return (int)size;
     }
 }

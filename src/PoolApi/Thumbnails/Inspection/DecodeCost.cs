@@ -7,7 +7,7 @@ namespace PoolApi.Thumbnails.Inspection;
 /// <param name="Bytes">The peak of the decoder's memory.</param>
 /// <param name="What">The cause of the cost, as the end of the sentence "the image has …".</param>
 /// <param name="Pixels">The number of pixels, by the header.</param>
-/// <param name="HeldBytes">The encoded image, which stays in memory from before decoding until the thumbnail is made.</param>
+/// <param name="HeldBytes">The encoded image, with the buffers that it outgrew: in memory from before decoding until the thumbnail is made.</param>
 internal readonly record struct DecodeCost(double Seconds, double Bytes, string What, double Pixels = 0, double HeldBytes = 0)
 {
     private const double MiB = 1024 * 1024;

@@ -8,6 +8,9 @@ namespace PoolApi.Thumbnails.Inspection;
 /// </summary>
 internal sealed class InspectedImage
 {
+    // The image, and the buffers that it outgrew while it was read.
+    private const double OutgrownFactor = 4.0 / 3;
+
     private readonly ReadOnlyMemory<byte> _image;
     private readonly int _neededLength;
 
@@ -21,7 +24,7 @@ internal sealed class InspectedImage
         Frame = counted.Frame is { IsWhole: false, IsInside: true } frame ? frame : null;
         Colours = counted.Colours;
         _neededLength = counted.IsWorthCopying && counted.Length > 0 ? counted.Length : 0;
-        Cost = cost == DecodeCost.Unknown ? cost : cost with { HeldBytes = (double)image.Length + _neededLength };
+        Cost = cost == DecodeCost.Unknown ? cost : cost with { HeldBytes = image.Length * OutgrownFactor + _neededLength };
         Refusal = Cost.Refusal(limits);
     }
 
