@@ -88,6 +88,9 @@ public sealed class FixedThreadPoolOptions
 
     internal const int MostStandIns = 64;
 
+    /// <summary>Whether the workers record what they do. A benchmark turns it off, to measure what it costs.</summary>
+    internal bool IsRecorded { get; set; } = true;
+
     /// <summary>Starts a thread; a test makes it fail.</summary>
     internal Action<Thread> StartThread { get; set; } = static thread => thread.UnsafeStart();
 

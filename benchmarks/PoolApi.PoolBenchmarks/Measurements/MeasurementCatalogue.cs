@@ -9,6 +9,7 @@ internal static class MeasurementCatalogue
         new OwnItemsMeasurement(),
         new MetricsMeasurement(),
         new RunLimitMeasurement(),
+        new RecorderMeasurement(),
         new BoundedMeasurement(),
         new RoundTripMeasurement(),
         new WakeMeasurement(),

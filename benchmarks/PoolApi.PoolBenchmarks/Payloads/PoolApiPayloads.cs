@@ -30,7 +30,7 @@ internal sealed class PoolApiPayloads(int workers, int capacity) : PayloadPeer
         {
             _peer = peer;
             _last = new Item(peer);
-            _last.Next = _last;
+            _last.NextInRing = _last;
         }
 
         public void Post(int count)
@@ -49,14 +49,14 @@ internal sealed class PoolApiPayloads(int workers, int capacity) : PayloadPeer
 
         private Item NextFree()
         {
-            Item item = _last.Next!;
+            Item item = _last.NextInRing!;
             for (int i = 0; i < Lookahead; i++)
             {
                 if (item.IsFree) return _last = item;
-                item = item.Next!;
+                item = item.NextInRing!;
             }
-            var made = new Item(_peer) { Next = _last.Next };
-            _last.Next = made;
+            var made = new Item(_peer) { NextInRing = _last.NextInRing };
+            _last.NextInRing = made;
             return _last = made;
         }
     }
@@ -71,7 +71,7 @@ internal sealed class PoolApiPayloads(int workers, int capacity) : PayloadPeer
             : base(isTimed: false) => _peer = peer; // as no peer measures an item's times
 
         /// <summary>The one that was posted next after this one.</summary>
-        public Item? Next { get; set; }
+        public Item? NextInRing { get; set; }
 
         public bool IsFree => _isFree;
 

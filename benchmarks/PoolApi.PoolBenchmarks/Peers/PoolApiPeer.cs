@@ -7,7 +7,8 @@ namespace PoolApi.PoolBenchmarks.Peers;
 /// <param name="capacity">The bound of its queue.</param>
 /// <param name="isTimed">Whether each item's times are measured, which no peer offers.</param>
 /// <param name="maxRunTime">How long an item may run; <see langword="null"/>: no limit.</param>
-internal sealed class PoolApiPeer(int workers, int capacity, bool isTimed, TimeSpan? maxRunTime = null) : IPeer
+/// <param name="isRecorded">Whether the workers record what they do, as they always do in an app.</param>
+internal sealed class PoolApiPeer(int workers, int capacity, bool isTimed, TimeSpan? maxRunTime = null, bool isRecorded = true) : IPeer
 {
     private readonly FixedThreadPool _pool = new(new FixedThreadPoolOptions
     {
@@ -15,6 +16,7 @@ internal sealed class PoolApiPeer(int workers, int capacity, bool isTimed, TimeS
         Workers = workers,
         QueueCapacity = capacity,
         MaxRunTime = maxRunTime ?? Timeout.InfiniteTimeSpan,
+        IsRecorded = isRecorded,
     });
 
     public IProducer CreateProducer(Action work) => new ReusedItemProducer(_pool, work, isTimed);

@@ -12,7 +12,7 @@ internal sealed class ReusedItem : PoolWorkItem
         : base(isTimed) => _work = work;
 
     /// <summary>The one that was posted next after this one, in the ring of the producer's items.</summary>
-    public ReusedItem? Next { get; set; }
+    public ReusedItem? NextInRing { get; set; }
 
     public bool IsFree => _isFree;
 

@@ -31,7 +31,7 @@ internal sealed class ReusedItemProducer : IProducer
         _work = work;
         _isTimed = isTimed;
         _last = new ReusedItem(work, isTimed);
-        _last.Next = _last;
+        _last.NextInRing = _last;
     }
 
     public void Post(int count)
@@ -49,14 +49,14 @@ internal sealed class ReusedItemProducer : IProducer
 
     private ReusedItem NextFree()
     {
-        ReusedItem item = _last.Next!;
+        ReusedItem item = _last.NextInRing!;
         for (int i = 0; i < Lookahead; i++)
         {
             if (item.IsFree) return _last = item;
-            item = item.Next!;
+            item = item.NextInRing!;
         }
-        var made = new ReusedItem(_work, _isTimed) { Next = _last.Next };
-        _last.Next = made;
+        var made = new ReusedItem(_work, _isTimed) { NextInRing = _last.NextInRing };
+        _last.NextInRing = made;
         return _last = made;
     }
 }

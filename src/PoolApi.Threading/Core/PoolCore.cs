@@ -71,7 +71,7 @@ internal sealed class PoolCore : IItemOwner
             _watch = new StuckWatch(this);
             _standIns = new StandInWatch(this);
         }
-        Records = new PoolRecords(this);
+        Records = new PoolRecords(this, options.IsRecorded);
         Workers = new WorkerSet(this, options);
     }
 

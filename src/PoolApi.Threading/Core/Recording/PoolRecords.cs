@@ -5,7 +5,7 @@ using Ring = PoolApi.Threading.Core.Recording.RecordRing<PoolApi.Threading.Core.
 namespace PoolApi.Threading.Core.Recording;
 
 /// <summary>The pool's own records beside those of its workers: ends on no worker, counts of refusals, and the callback for the next work.</summary>
-internal sealed class PoolRecords(PoolCore core)
+internal sealed class PoolRecords(PoolCore core, bool isOn)
 {
     // 16 large rings and 48 small ones are 7 MiB: what 64 workers have, of one pool or of several.
     private const int LargeRing = 4096;
@@ -19,6 +19,9 @@ internal sealed class PoolRecords(PoolCore core)
     private int _ownLargeRings; // below zero once the pool has given them back
     private Ring? _elsewhere; // written under the lock
     private Action? _onWork;
+
+    /// <summary>Whether the workers record what they do.</summary>
+    public bool IsOn => isOn;
 
     /// <summary>The capacity of a worker's ring.</summary>
     public int RingCapacity()

@@ -16,6 +16,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
 {
     private static readonly TimeSpan LongestRun = TimeSpan.FromMilliseconds(50);
 
+    private readonly bool _isOn = core.Records.IsOn;
     private readonly long _longestRun = core.Clock.ToTicks(LongestRun);
     private Ring? _ring; // created with the first record
 
@@ -27,6 +28,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
     /// <summary>The worker has passed the gate. Its next item, if there is one, has not started.</summary>
     public void AtGate(PoolWorkItem? next, long now)
     {
+        if (!_isOn) return;
         if (ledger.Released<ProcessorOps>() != _recorded)
         {
             if (next is not null && now - _runSince < _longestRun) return;
@@ -114,6 +116,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
 
     private void Write(in ItemRecord record)
     {
+        if (!_isOn) return;
         long held = record.Ended - ledger.ItemSince;
         // The items that were released before this one belong to the run before it.
         if (ledger.Released<ProcessorOps>() - 1 > _recorded) EndRun(record.Started, ledger.Released<ProcessorOps>() - 1, ledger.BusyTicks - held);
