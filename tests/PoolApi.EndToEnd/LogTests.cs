@@ -127,7 +127,7 @@ public sealed partial class LogTests
     /// <summary>Clients that leave, that wait too long, and that are refused.</summary>
     private static async Task FillQueueAsync(PoolApiProcess service)
     {
-        var running = await service.OccupyAsync(1, 800);
+        var running = await service.OccupyAsync(1, 3000);
         var waiting = service.Api.PostAsync("/v1/diagnostics/noop");
         using (var leaving = await RawConnection.OpenAsync(service.Api.Port))
             await leaving.SendAsync("POST /v1/diagnostics/sleep?ms=100 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");

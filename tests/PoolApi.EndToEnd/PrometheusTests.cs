@@ -121,6 +121,12 @@ public sealed partial class PrometheusTests
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var prometheus = await PrometheusServer.StartAsync(service.Management.Port);
+        // The series of a connection's duration is born when the first connection closes.
+        using (var connection = await RawConnection.OpenAsync(service.Api.Port))
+        {
+            await connection.SendAsync("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            await connection.ReadAsync();
+        }
         await RequestsAsync(0, 10);
         var few = await SeriesAsync(10);
         await RequestsAsync(10, 10_000);

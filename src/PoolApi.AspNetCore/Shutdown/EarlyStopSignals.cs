@@ -13,6 +13,7 @@ public static class EarlyStopSignals
     private static readonly Lock Gate = new();
     private static PosixSignalRegistration[] _registrations = [];
     private static bool _isHandedOver;
+    private static Action<StopSignal, PosixSignalContext>? _successor;
 
     /// <summary>Handles SIGTERM, SIGINT, SIGQUIT and SIGHUP from now on, until the host's pools start and handle them. A second call does nothing. Thread-safe.</summary>
     /// <param name="write">Writes a line to the app's log.</param>
@@ -28,24 +29,35 @@ public static class EarlyStopSignals
     }
 
     /// <summary>Registers the host's handlers and removes these, under the lock: either these or those handle a signal.</summary>
-    internal static void HandOver(Action register)
+    /// <param name="register">Registers the host's handlers.</param>
+    /// <param name="successor">
+    /// Handles a signal for which the runtime had chosen these handlers before, and perhaps those of the host too; <see langword="null"/>: the app leaves
+    /// signals to the host.
+    /// </param>
+    internal static void HandOver(Action register, Action<StopSignal, PosixSignalContext>? successor)
     {
         lock (Gate)
         {
             register();
             _isHandedOver = true;
+            _successor = successor;
             foreach (PosixSignalRegistration registration in _registrations) registration.Dispose();
         }
     }
 
     /// <summary>Removes the handlers: the host has started without <c>AddPoolProcessLifetime</c> and handles the signals itself.</summary>
-    internal static void End() => HandOver(static () => { });
+    internal static void End() => HandOver(static () => { }, successor: null);
 
-    private static void End(StopSignal signal, PosixSignalContext context, Action<string> write)
+    internal static void End(StopSignal signal, PosixSignalContext context, Action<string> write)
+    {
+        if (!TryEnd(signal, context, write)) Volatile.Read(ref _successor)?.Invoke(signal, context);
+    }
+
+    private static bool TryEnd(StopSignal signal, PosixSignalContext context, Action<string> write)
     {
         lock (Gate)
         {
-            if (_isHandedOver) return;
+            if (_isHandedOver) return false;
             context.Cancel = true;
             ProcessEnd.At(ShutdownOptions.ForcedEnd, 0); // a blocked stdout must not keep the process
             // A host that starts meanwhile may log. Its console logger writes to the same writer, under the same lock, so no line follows
@@ -66,5 +78,6 @@ public static class EarlyStopSignals
                 ProcessEnd.Now(0);
             }
         }
+        return true;
     }
 }

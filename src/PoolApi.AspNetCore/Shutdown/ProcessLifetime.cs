@@ -30,7 +30,8 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
         void First(StopSignal signal)
         {
             shutdown.Begin(signal.Name, lameDuck: true);
-            if (signal == StopSignal.HangUp) lifetime.StopApplication();
+            // The host has no handler for SIGHUP, and the runtime may have chosen the handlers of another signal before the host had registered its own.
+            lifetime.StopApplication();
         }
     }
 

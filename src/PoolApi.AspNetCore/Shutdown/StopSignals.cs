@@ -12,17 +12,19 @@ internal sealed class StopSignals : IDisposable
     private readonly Action<StopSignal> _first;
     private readonly Action<StopSignal> _second;
     private readonly List<PosixSignalRegistration> _registrations = [];
-    private readonly SignalBurst _burst = new(TimeProvider.System);
+    private readonly SignalBurst _burst;
+    private PosixSignalContext? _last; // the signal that was handled last
 
     /// <summary>Registers the handlers.</summary>
-    /// <param name="first">Called with the first signal. The host's handler runs after it, if it has one.</param>
+    /// <param name="first">Called with the first signal. It begins the stop of the host too, which may have no handler for the signal.</param>
     /// <param name="second">Called with a second signal.</param>
-    public StopSignals(Action<StopSignal> first, Action<StopSignal> second)
+    /// <param name="time">The clock that tells a burst from two signals; <see langword="null"/>: the system's.</param>
+    public StopSignals(Action<StopSignal> first, Action<StopSignal> second, TimeProvider? time = null)
     {
-        (_first, _second) = (first, second);
+        (_first, _second, _burst) = (first, second, new SignalBurst(time ?? TimeProvider.System));
         EarlyStopSignals.HandOver(() => _registrations.AddRange(StopSignal.All
             .Where(static signal => signal.IsWanted)
-            .Select(signal => signal.Register(context => On(signal, context)))));
+            .Select(signal => signal.Register(context => On(signal, context)))), On);
     }
 
     public void Dispose()
@@ -32,9 +34,10 @@ internal sealed class StopSignals : IDisposable
 
     private void On(StopSignal signal, PosixSignalContext context)
     {
+        context.Cancel = true; // the runtime's default action would end the process
+        // A signal during the handover comes from the early handler, and from this one if the runtime chose both. Both have the same context.
+        if (ReferenceEquals(Interlocked.Exchange(ref _last, context), context)) return;
         SignalMeaning meaning = _burst.Next();
-        // Cancel: the runtime's default action would end the process. At the first signal the host's own handler cancels it, except for SIGHUP.
-        if (meaning != SignalMeaning.Stop || signal == StopSignal.HangUp) context.Cancel = true;
         if (meaning == SignalMeaning.Stop) _first(signal);
         else if (meaning == SignalMeaning.Now) _second(signal);
     }

@@ -3,6 +3,7 @@ using System.IO.Compression;
 using System.Text.Json;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Streams;
+using PoolApi.Dashboard.Traces.Formats;
 using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Traces;
@@ -97,7 +98,8 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         using var memory = new MemoryStream();
         using (var gzip = new GZipStream(memory, CompressionLevel.Fastest, leaveOpen: true))
         {
-            TraceExport.Write(monitor, Seconds, gzip);
+            using var json = new Utf8JsonWriter(gzip);
+            TraceExport.Write(monitor, Seconds, new JsonTraceWriter(json));
         }
         DateTimeOffset at = monitor.Time.GetUtcNow();
         Snapshot taken;

@@ -3,6 +3,7 @@ using System.IO.Compression;
 using System.Text.Json;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Requests;
+using PoolApi.Dashboard.Traces.Formats;
 
 namespace PoolApi.Dashboard.Traces;
 
@@ -17,8 +18,9 @@ internal static class TraceEndpoints
         static (string text, out double seconds) =>
             double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out seconds) && seconds is > 0 and <= MostSeconds);
 
-    private static readonly RequestParameter<string> Format = RequestParameter.Text(
-        "format", "The format.", "json", static (string text, out string format) => (format = text) == "json");
+    private static readonly RequestParameter<TraceFormat> Format = RequestParameter.OneOf(
+        "format", "TraceFormat", "The format: trace events as JSON, or Perfetto's own, which is smaller.",
+        [("json", TraceFormat.Json), ("perfetto", TraceFormat.Perfetto)], isFirstUsual: true);
 
     public static void Map(IEndpointRouteBuilder endpoints, PoolMonitor monitor, Snapshots snapshots)
     {
@@ -26,12 +28,19 @@ internal static class TraceEndpoints
         {
             var faults = new RequestFaults(context);
             double seconds = Length.TryRead(context, faults, out double given) ? given : DefaultSeconds;
-            Format.TryRead(context, faults, out _);
+            TraceFormat format = Format.Read(context, faults);
             if (faults.Refusal is { } refusal) return refusal;
             context.Response.Headers.CacheControl = "no-store";
+            string name = string.Create(CultureInfo.InvariantCulture, $"pools-{monitor.Time.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}");
             return TypedResults.Stream(
-                to => TraceExport.WriteAsync(monitor, seconds, to, context.RequestAborted), "application/json",
-                string.Create(CultureInfo.InvariantCulture, $"pools-{monitor.Time.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}.json"));
+                async to =>
+                {
+                    await using var json = new Utf8JsonWriter(to);
+                    ITraceWriter writer = format == TraceFormat.Json ? new JsonTraceWriter(json) : new PerfettoTraceWriter(to);
+                    await TraceExport.WriteAsync(monitor, seconds, writer, context.RequestAborted);
+                },
+                format == TraceFormat.Json ? "application/json" : "application/octet-stream",
+                name + (format == TraceFormat.Json ? ".json" : ".perfetto-trace"));
         });
         endpoints.MapGet("/snapshots", (HttpContext context) =>
         {
@@ -59,5 +68,11 @@ internal static class TraceEndpoints
             }
             return TypedResults.Stream(new GZipStream(new MemoryStream(snapshot.Trace), CompressionMode.Decompress), "application/json", $"{id}.json");
         });
+    }
+
+    private enum TraceFormat
+    {
+        Json,
+        Perfetto,
     }
 }

@@ -1,17 +1,18 @@
-using System.Text.Json;
+using System.Runtime.InteropServices;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Recording;
+using PoolApi.Dashboard.Traces.Formats;
 using PoolApi.Threading;
 using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Dashboard.Traces;
 
-/// <summary>Writes what the workers did in the last seconds as trace events, which Perfetto, chrome://tracing and Speedscope open.</summary>
+/// <summary>Writes what the workers did in the last seconds as a trace.</summary>
 /// <remarks>
 /// Each pool is a process with a track for each worker and a slice for each record. One track has the submissions, with a flow from each to its
 /// start, and one has the ends without a worker. The first process is the app, with garbage collections and the states of a stop. Counters have
-/// a point for each second of the history. Slices of one track follow each other or nest. Times are in microseconds since the first event.
+/// a point for each second of the history. Slices of one track follow each other or nest. Times count from the first event.
 /// </remarks>
 internal static class TraceExport
 {
@@ -27,29 +28,29 @@ internal static class TraceExport
     /// <param name="seconds">The length. The trace has the records that ended within this time, also if they began before it.</param>
     /// <param name="to">The destination.</param>
     /// <param name="cancellationToken">Cancels the writing.</param>
-    public static async Task WriteAsync(PoolMonitor monitor, double seconds, Stream to, CancellationToken cancellationToken)
+    public static async Task WriteAsync(PoolMonitor monitor, double seconds, ITraceWriter to, CancellationToken cancellationToken)
     {
-        await using var json = new Utf8JsonWriter(to);
-        foreach (Action write in Pieces(json, monitor, seconds))
+        foreach (Action write in Pieces(to, monitor, seconds))
         {
             write();
-            if (json.BytesPending >= FlushEvery) await json.FlushAsync(cancellationToken).ConfigureAwait(false);
+            if (to.Pending >= FlushEvery) await to.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
+        await to.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Writes the trace to a stream in memory.</summary>
-    public static void Write(PoolMonitor monitor, double seconds, Stream to)
+    public static void Write(PoolMonitor monitor, double seconds, ITraceWriter to)
     {
-        using var json = new Utf8JsonWriter(to);
-        foreach (Action write in Pieces(json, monitor, seconds))
+        foreach (Action write in Pieces(to, monitor, seconds))
         {
             write();
-            if (json.BytesPending >= FlushEvery) json.Flush();
+            if (to.Pending >= FlushEvery) to.Flush();
         }
+        to.Flush();
     }
 
     /// <summary>Writes the whole trace. It yields after each piece, so that the caller can flush.</summary>
-    private static IEnumerable<Action> Pieces(Utf8JsonWriter json, PoolMonitor monitor, double seconds)
+    private static IEnumerable<Action> Pieces(ITraceWriter to, PoolMonitor monitor, double seconds)
     {
         PoolPart[] pools = [.. monitor.Pools.Select(pool => PoolPart.Read(monitor, pool, seconds))];
         DateTimeOffset now = monitor.Time.GetUtcNow();
@@ -59,92 +60,39 @@ internal static class TraceExport
         double origin = pools.Select(static p => p.FirstUnixMilliseconds).Append((from - DateTimeOffset.UnixEpoch).TotalMilliseconds).Min();
         yield return () =>
         {
-            json.WriteStartObject();
-            json.WriteString("displayTimeUnit", "ms");
-            json.WriteStartObject("otherData");
-            json.WriteString("from", from);
-            json.WriteString("to", now);
-            json.WriteNumber("originUnixMs", origin);
-            foreach (PoolPart pool in pools) json.WriteNumber($"overwritten in {pool.Pool.Name}", pool.Overwritten);
-            json.WriteEndObject();
-            json.WriteStartArray("traceEvents");
-            WriteApp(json, monitor, pauses, from, origin);
+            to.Begin(new TraceHeader(from, now, origin, [.. pools.Select(static p => (p.Pool.Name, p.Overwritten))]));
+            WriteApp(to, monitor, pauses, from, origin);
         };
         for (int i = 0; i < pools.Length; i++)
         {
-            foreach (Action write in pools[i].Pieces(json, FirstPool + i, origin)) yield return write;
+            foreach (Action write in pools[i].Pieces(to, FirstPool + i, origin)) yield return write;
         }
-        yield return () =>
-        {
-            json.WriteEndArray();
-            json.WriteEndObject();
-        };
+        yield return to.End;
     }
 
-    private static void WriteApp(Utf8JsonWriter json, PoolMonitor monitor, List<GcPause> pauses, DateTimeOffset from, double origin)
+    private static void WriteApp(ITraceWriter to, PoolMonitor monitor, List<GcPause> pauses, DateTimeOffset from, double origin)
     {
-        Name(json, AppProcess, null, "app", 0);
-        Name(json, AppProcess, SubmissionTrack, "garbage collections", 0);
-        Name(json, AppProcess, EndTrack, "stop", 1);
+        to.Name(AppProcess, null, "app", 0);
+        to.Name(AppProcess, SubmissionTrack, "garbage collections", 0);
+        to.Name(AppProcess, EndTrack, "stop", 1);
         // The pauses are on the system clock, which differs from a test's clock.
         double systemNow = (DateTime.UtcNow - DateTime.UnixEpoch).TotalMilliseconds;
         double now = (monitor.Time.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds;
         foreach (GcPause pause in pauses)
         {
             double end = (pause.EndUtc - DateTime.UnixEpoch).TotalMilliseconds - systemNow + now - origin;
-            Begin(json, "X", AppProcess, SubmissionTrack, (long)Math.Max(0, (end - pause.Length.TotalMilliseconds) * 1e6), $"generation {pause.Generation}");
-            Duration(json, (long)(pause.Length.TotalMilliseconds * 1e6));
-            json.WriteStartObject("args");
-            json.WriteNumber("collection", pause.Index);
-            json.WriteBoolean("compacting", pause.IsCompacting);
-            json.WriteEndObject();
-            json.WriteEndObject();
+            long start = (long)Math.Max(0, (end - pause.Length.TotalMilliseconds) * 1e6);
+            to.Slice(
+                new TraceSlice(AppProcess, SubmissionTrack, start, (long)(pause.Length.TotalMilliseconds * 1e6), $"generation {pause.Generation}"),
+                TraceArgument.Of("collection", pause.Index), TraceArgument.Of("compacting", pause.IsCompacting));
         }
         foreach (StateEntry entry in monitor.Shutdown?.Entered ?? [])
         {
             if (entry.At < from) continue;
             double at = (entry.At - DateTimeOffset.UnixEpoch).TotalMilliseconds - origin;
-            Begin(json, "i", AppProcess, EndTrack, (long)(at * 1e6), entry.State.ToWord());
-            json.WriteString("s", "g");
-            json.WriteStartObject("args");
-            json.WriteString("reason", entry.Reason);
-            json.WriteEndObject();
-            json.WriteEndObject();
+            to.Instant(AppProcess, EndTrack, (long)(at * 1e6), entry.State.ToWord(), TraceArgument.Of("reason", entry.Reason));
         }
     }
-
-    /// <summary>Names a process or a track and sets its sort order.</summary>
-    private static void Name(Utf8JsonWriter json, int process, int? track, string name, int place)
-    {
-        string what = track is null ? "process" : "thread";
-        Meta($"{what}_name", () => json.WriteString("name", name));
-        Meta($"{what}_sort_index", () => json.WriteNumber("sort_index", place));
-
-        void Meta(string kind, Action value)
-        {
-            json.WriteStartObject();
-            json.WriteString("ph", "M");
-            json.WriteNumber("pid", process);
-            json.WriteNumber("tid", track ?? 0);
-            json.WriteString("name", kind);
-            json.WriteStartObject("args");
-            value();
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-    }
-
-    private static void Begin(Utf8JsonWriter json, string phase, int process, int track, long nanoseconds, string name)
-    {
-        json.WriteStartObject();
-        json.WriteString("ph", phase);
-        json.WriteNumber("pid", process);
-        json.WriteNumber("tid", track);
-        json.WriteNumber("ts", nanoseconds / 1000m);
-        json.WriteString("name", name);
-    }
-
-    private static void Duration(Utf8JsonWriter json, long nanoseconds) => json.WriteNumber("dur", nanoseconds / 1000m);
 
     /// <summary>The part of one pool, read at one moment.</summary>
     private sealed class PoolPart
@@ -174,6 +122,8 @@ internal static class TraceExport
             PoolTime time = pool.Recorder.Time;
             long from = time.Now - time.ToTicks(TimeSpan.FromSeconds(seconds));
             items.RemoveAll(item => item.EndedAt < from);
+            // A slice that has others in it comes first, also where they begin together.
+            items.Sort(static (a, b) => (a.StartedAt ?? a.EndedAt, -a.EndedAt).CompareTo((b.StartedAt ?? b.EndedAt, -b.EndedAt)));
             double fromUnix = time.ToUnixMilliseconds(from);
             return new PoolPart
             {
@@ -191,22 +141,23 @@ internal static class TraceExport
         }
 
         /// <summary>Writes the pool's events. It yields after each piece, so that the caller can flush.</summary>
-        public IEnumerable<Action> Pieces(Utf8JsonWriter json, int process, double origin)
+        public IEnumerable<Action> Pieces(ITraceWriter to, int process, double origin)
         {
             // Whole ticks: consecutive slices must not overlap because of rounding.
             long first = Time.Now - (long)((Time.NowUnixMilliseconds - origin) * Time.TicksPerMillisecond);
             yield return () =>
             {
-                Name(json, process, null, $"pool {Pool.Name}", process);
-                Name(json, process, SubmissionTrack, "submitted", SubmissionTrack);
-                Name(json, process, EndTrack, "ended without a worker", EndTrack);
-                foreach (WorkerSnapshot worker in Snapshot.Workers) Name(json, process, FirstWorker + worker.Id, worker.Name, FirstWorker + worker.Id);
+                to.Name(process, null, $"pool {Pool.Name}", process);
+                to.Name(process, SubmissionTrack, "submitted", SubmissionTrack);
+                to.Name(process, EndTrack, "ended without a worker", EndTrack);
+                foreach (WorkerSnapshot worker in Snapshot.Workers) to.Name(process, FirstWorker + worker.Id, worker.Name, FirstWorker + worker.Id);
             };
             long flow = process * 1_000_000_000L;
+            var arguments = new List<TraceArgument>();
             var lastEnd = new Dictionary<int, long>();
             foreach (RecordedItem item in Items)
             {
-                lastEnd[item.Worker] = item.EndedAt;
+                lastEnd[item.Worker] = Math.Max(item.EndedAt, lastEnd.GetValueOrDefault(item.Worker));
                 yield return () => Write(item, ++flow);
             }
             foreach (WorkerSnapshot worker in Snapshot.Workers)
@@ -224,75 +175,49 @@ internal static class TraceExport
                 long start = Nanoseconds(hasWorker ? item.StartedAt ?? item.EndedAt : item.EndedAt);
                 long end = Nanoseconds(item.EndedAt);
                 // If an item ended apart from its worker, the worker's own record has the flow.
-                if (item.EnqueuedAt is { } enqueued && (item.Form != RecordForm.End || item.StartedAt is null)) WriteFlow(item.Kind, Nanoseconds(enqueued), track, start, id);
+                bool hasFlow = item.EnqueuedAt is not null && (item.Form != RecordForm.End || item.StartedAt is null);
+                // By its worker's clock, an item may start before it was submitted.
+                if (hasFlow) to.Slice(new TraceSlice(process, SubmissionTrack, Math.Min(Nanoseconds(item.EnqueuedAt!.Value), start), 0, item.Kind, FlowFrom: id));
                 string name = item.Form switch
                 {
                     RecordForm.Run => $"{item.Count} × {item.Kind}",
                     RecordForm.End => $"{item.Outcome} {item.Kind}",
                     _ => item.Kind,
                 };
-                Begin(json, "X", process, track, start, name);
-                Duration(json, end - start);
-                json.WriteStartObject("args");
-                json.WriteString("form", item.Form.ToString());
-                if (item.Outcome is { } outcome && item.Form != RecordForm.Run) json.WriteString("outcome", outcome.ToString());
-                if (item.Form == RecordForm.Run) json.WriteNumber("items", item.Count);
-                if (item.Origin is { } origin) json.WriteString("route", origin);
-                if (item.TraceId != default) json.WriteString("traceId", item.TraceId.ToString());
-                if (item.EnqueuedAt is { } since) json.WriteNumber("waitedMs", Math.Round(Time.ToMilliseconds((item.StartedAt ?? item.EndedAt) - since), 4));
-                json.WriteEndObject();
-                json.WriteEndObject();
-            }
-
-            void WriteFlow(string kind, long enqueued, int track, long start, long id)
-            {
-                Begin(json, "X", process, SubmissionTrack, enqueued, kind);
-                Duration(json, 0);
-                json.WriteEndObject();
-                Begin(json, "s", process, SubmissionTrack, enqueued, "queue");
-                json.WriteString("cat", "queue");
-                json.WriteNumber("id", id);
-                json.WriteEndObject();
-                Begin(json, "f", process, track, Math.Max(start, enqueued), "queue");
-                json.WriteString("cat", "queue");
-                json.WriteString("bp", "e");
-                json.WriteNumber("id", id);
-                json.WriteEndObject();
+                arguments.Clear();
+                arguments.Add(TraceArgument.Of("form", item.Form.ToString()));
+                if (item.Outcome is { } outcome && item.Form != RecordForm.Run) arguments.Add(TraceArgument.Of("outcome", outcome.ToString()));
+                if (item.Form == RecordForm.Run) arguments.Add(TraceArgument.Of("items", item.Count));
+                if (item.Origin is { } origin) arguments.Add(TraceArgument.Of("route", origin));
+                if (item.TraceId != default) arguments.Add(TraceArgument.Of("traceId", item.TraceId.ToString(), isUnique: true));
+                if (item.EnqueuedAt is { } since)
+                    arguments.Add(TraceArgument.Of("waitedMs", Math.Round(Time.ToMilliseconds((item.StartedAt ?? item.EndedAt) - since), 4)));
+                to.Slice(new TraceSlice(process, track, start, end - start, name, FlowTo: hasFlow ? id : 0), CollectionsMarshal.AsSpan(arguments));
             }
 
             void WriteRunning(WorkerSnapshot worker, long since)
             {
-                Begin(json, "X", process, FirstWorker + worker.Id, Nanoseconds(since), worker.Kind ?? "work");
-                Duration(json, Math.Max(0, Time.ToNanoseconds(Time.Now - since)));
-                json.WriteStartObject("args");
-                json.WriteString("form", "Running");
-                json.WriteString("state", worker.State.ToString());
-                if (worker.Origin is { } origin) json.WriteString("route", origin);
-                if (worker.TraceId != default) json.WriteString("traceId", worker.TraceId.ToString());
+                arguments.Clear();
+                arguments.Add(TraceArgument.Of("form", "Running"));
+                arguments.Add(TraceArgument.Of("state", worker.State.ToString()));
+                if (worker.Origin is { } origin) arguments.Add(TraceArgument.Of("route", origin));
+                if (worker.TraceId != default) arguments.Add(TraceArgument.Of("traceId", worker.TraceId.ToString(), isUnique: true));
                 if (worker.Id < Activities.Length && Activities[worker.Id] is { } activity)
                 {
-                    json.WriteString("activity", activity.Activity.ToString());
-                    if (activity.Channel is { } channel) json.WriteString("channel", channel);
+                    arguments.Add(TraceArgument.Of("activity", activity.Activity.ToString()));
+                    if (activity.Channel is { } channel) arguments.Add(TraceArgument.Of("channel", channel));
                 }
-                json.WriteEndObject();
-                json.WriteEndObject();
+                to.Slice(
+                    new TraceSlice(process, FirstWorker + worker.Id, Nanoseconds(since), Math.Max(0, Time.ToNanoseconds(Time.Now - since)), worker.Kind ?? "work"),
+                    CollectionsMarshal.AsSpan(arguments));
             }
 
             void WriteCounters(PoolSample sample)
             {
                 long at = (long)((sample.At - origin) * 1e6);
-                Counter("queue", ("high", sample.QueueHigh), ("normal", sample.QueueNormal), ("low", sample.QueueLow));
-                Counter("suspended", ("items", sample.Suspended));
-                Counter("refused", ("items", sample.Refused.Values.Sum()));
-
-                void Counter(string name, params ReadOnlySpan<(string Name, long Value)> values)
-                {
-                    Begin(json, "C", process, 0, at, name);
-                    json.WriteStartObject("args");
-                    foreach ((string line, long value) in values) json.WriteNumber(line, value);
-                    json.WriteEndObject();
-                    json.WriteEndObject();
-                }
+                to.Counter(process, at, "queue", ("high", sample.QueueHigh), ("normal", sample.QueueNormal), ("low", sample.QueueLow));
+                to.Counter(process, at, "suspended", ("items", sample.Suspended));
+                to.Counter(process, at, "refused", ("items", sample.Refused.Values.Sum()));
             }
         }
     }

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace PoolApi.Dashboard.Tests.Recording;
 
 /// <summary>Trace events as a viewer reads them. Refuses what no viewer could show.</summary>
-internal sealed class DecodedTrace
+internal sealed partial class DecodedTrace
 {
     private readonly Dictionary<(int Process, int Track), string> _tracks = [];
     private readonly Dictionary<int, string> _processes = [];
@@ -14,15 +14,13 @@ internal sealed class DecodedTrace
         Origin = root.GetProperty("otherData").GetProperty("originUnixMs").GetDouble();
         To = root.GetProperty("otherData").GetProperty("to").GetDateTimeOffset();
         foreach (JsonElement e in root.GetProperty("traceEvents").EnumerateArray()) Add(e);
-        Assert.All(Slices, s => Assert.True(_tracks.ContainsKey((s.Process, s.Track)), $"track {s.Track} of {s.Process} has no name"));
-        SlicesNest();
-        FlowsPair();
+        Check();
     }
 
     /// <summary>Milliseconds since 1970 of the trace's 0.</summary>
-    public double Origin { get; }
+    public double Origin { get; private set; }
 
-    public DateTimeOffset To { get; }
+    public DateTimeOffset To { get; private set; }
 
     public List<Slice> Slices { get; } = [];
 
@@ -36,6 +34,13 @@ internal sealed class DecodedTrace
 
     /// <summary>Microseconds from the trace's 0 to when it was made.</summary>
     public decimal End => (decimal)((To - DateTimeOffset.UnixEpoch).TotalMilliseconds - Origin) * 1000;
+
+    private void Check()
+    {
+        Assert.All(Slices, s => Assert.True(_tracks.ContainsKey((s.Process, s.Track)), $"track {s.Track} of {s.Process} has no name"));
+        SlicesNest();
+        FlowsPair();
+    }
 
     public static DecodedTrace Of(byte[] json)
     {
@@ -52,6 +57,9 @@ internal sealed class DecodedTrace
     }
 
     public IEnumerable<Slice> On(string track) => Slices.Where(s => _tracks[(s.Process, s.Track)] == track);
+
+    /// <summary>The names of a slice's process and track.</summary>
+    public string TrackOf(Slice slice) => $"{_processes[slice.Process]}/{_tracks[(slice.Process, slice.Track)]}";
 
     private void Add(JsonElement e)
     {

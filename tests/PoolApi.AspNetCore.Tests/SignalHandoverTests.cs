@@ -1,0 +1,56 @@
+using System.Runtime.InteropServices;
+using PoolApi.AspNetCore.Shutdown;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>A signal that comes while the host takes over the signals is neither lost nor counted twice.</summary>
+[Collection(nameof(ExitCodeTests))] // the handlers are of the process
+public class SignalHandoverTests
+{
+    private static readonly StopSignal Terminate = Assert.Single(StopSignal.All, static s => s.Signal == PosixSignal.SIGTERM);
+
+    private static readonly Action<string> NoLog = static _ => { };
+
+    [Theory]
+    [InlineData(PosixSignal.SIGTERM)]
+    [InlineData(PosixSignal.SIGHUP)]
+    public void A_signal_for_which_the_runtime_chose_the_early_handler_alone_stops_the_host(PosixSignal which)
+    {
+        StopSignal signal = Assert.Single(StopSignal.All, s => s.Signal == which);
+        var first = new List<StopSignal>();
+        using var signals = new StopSignals(first.Add, static _ => Assert.Fail("one signal is no second one"));
+        var context = new PosixSignalContext(which);
+
+        EarlyStopSignals.End(signal, context, NoLog);
+
+        Assert.Equal([signal], first);
+        Assert.True(context.Cancel); // or the runtime ends the process
+    }
+
+    [Fact]
+    public void A_signal_that_both_handlers_get_counts_once_however_far_apart_they_run()
+    {
+        var first = new List<StopSignal>();
+        var second = new List<StopSignal>();
+        using var signals = new StopSignals(first.Add, second.Add, new NoBurst());
+        var context = new PosixSignalContext(PosixSignal.SIGTERM);
+
+        EarlyStopSignals.End(Terminate, context, NoLog);
+        EarlyStopSignals.End(Terminate, context, NoLog);
+        Assert.Equal([Terminate], first);
+        Assert.Empty(second);
+
+        EarlyStopSignals.End(Terminate, new PosixSignalContext(PosixSignal.SIGTERM), NoLog);
+        Assert.Equal([Terminate], second);
+    }
+
+    /// <summary>A clock by which a second passes between two readings.</summary>
+    private sealed class NoBurst : TimeProvider
+    {
+        private long _seconds;
+
+        public override long TimestampFrequency => 1;
+
+        public override long GetTimestamp() => Interlocked.Increment(ref _seconds);
+    }
+}
