@@ -18,7 +18,7 @@ internal static class Schema
 
     /// <summary>Upgrades the schema to the latest version.</summary>
     /// <exception cref="JobStoreException">The server is too old, or the schema too new.</exception>
-    /// <exception cref="NpgsqlException">The database says no.</exception>
+    /// <exception cref="NpgsqlException">The server has returned an error.</exception>
     public static Task MigrateAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation) =>
         MigrateAsync(connection, schema, Migrations.Length, cancellation);
 

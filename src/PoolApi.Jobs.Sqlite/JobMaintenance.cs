@@ -1,8 +1,8 @@
 namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>
-/// The steps of maintenance. Each method handles at most a given number of jobs, so that its transaction is small, and returns how many it handled.
-/// Each reads one partial index that has only such jobs. Used on the writer's thread, within its transaction.
+/// The steps of maintenance and of recovery. A method with a limit handles at most so many jobs, so that its transaction is small, and returns how many
+/// it handled. It reads one partial index that has only such jobs. Used on the writer's thread, within its transaction.
 /// </summary>
 internal sealed class JobMaintenance(Database database, JobTable table, Suspects suspects, Batch batch)
 {

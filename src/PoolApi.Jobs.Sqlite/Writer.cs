@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>The only thread that writes. It runs all waiting operations in one transaction, and completes them after the commit (group commit).</summary>
+/// <summary>Runs on the only thread that writes. It runs all waiting operations in one transaction, and completes them after the commit (group commit).</summary>
 /// <remarks>
 /// <para>A commit waits for the disk, and costs the same for many operations as for one. Operations that arrive during a commit share the next one.
 /// So a slower disk or more callers mean more operations in a commit, without a timer.</para>

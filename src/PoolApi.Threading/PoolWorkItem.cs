@@ -228,7 +228,7 @@ public abstract partial class PoolWorkItem
     }
 
     /// <summary>
-    /// The same as <see cref="SignalRunning"/> for a stop that holds the gate: the stop runs the callbacks later.
+    /// Marks the item as cancelled by a stop that holds the gate, and returns the source for the stop to cancel later.
     /// </summary>
     /// <returns>The source to cancel after the gate is released. A source that is created later cancels itself.</returns>
     internal CancellationTokenSource? SignalStop()
@@ -237,7 +237,7 @@ public abstract partial class PoolWorkItem
         return SignalTimeout();
     }
 
-    /// <summary>The same as <see cref="SignalStop"/> for an item that has run too long.</summary>
+    /// <summary>Marks an item that has run too long, and returns the source for the caller to cancel after the gate.</summary>
     internal CancellationTokenSource? SignalTimeout()
     {
         CancelRequested = true;

@@ -30,7 +30,7 @@ internal static class LazyResult
     };
 
     /// <summary>Enumerates the result, on the worker.</summary>
-    /// <returns>An equal result that is not lazy.</returns>
+    /// <returns>A result that does no more work: the same one with its values in a list, or the response in memory.</returns>
     public static ValueTask<object?> ExecuteAsync(HttpContext context, object result, bool isAction)
     {
         switch (result)

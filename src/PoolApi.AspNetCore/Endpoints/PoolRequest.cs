@@ -34,7 +34,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 {
     private const int MostKept = 64; // about 20 KB for each endpoint
 
-    /// <summary>A completed task that replaces the one of a request that has ended, so that the object can be reused.</summary>
+    /// <summary>Replaces an ended request in its context's features, so that the object can be reused and <see cref="PoolWork.HasStarted"/> stays true.</summary>
     private static readonly PoolRequest Over = new() { _hasStarted = true };
 
     private readonly PoolEndpoint _endpoint;

@@ -10,11 +10,11 @@ internal static class UnsupportedEndpoint
     {
         foreach (object metadata in endpoint.Metadata)
         {
-            // By name, because this library references neither package.
+            // By name: the types are internal, or of a package that this library does not reference.
             string? instead = metadata.GetType().FullName switch
             {
                 "Microsoft.AspNetCore.SignalR.HubMetadata" => "A hub's methods run while its connection stays open; call pool.RunAsync(…) in the method",
-                "Grpc.AspNetCore.Server.GrpcMethodMetadata" => "A gRPC call streams in both directions; call pool.RunAsync(…) in the method",
+                "Grpc.AspNetCore.Server.GrpcMethodMetadata" => "A gRPC call writes its response itself; call pool.RunAsync(…) in the method",
                 "Microsoft.AspNetCore.Http.Connections.NegotiateMetadata" => "It negotiates a connection, whose work runs while it stays open; call pool.RunAsync(…) in the hub's method",
                 _ => null,
             };

@@ -28,7 +28,7 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
         ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
         _stopConcurrently = services.GetRequiredService<IOptions<HostOptions>>().Value.ServicesStopConcurrently;
         services.GetRequiredService<AppInstruments>();
-        // Not in StartedAsync: the host calls that of services that were added later after this one's.
+        // StartedAsync would be too early: the host calls this service's before that of services that were added later.
         var lifetime = services.GetRequiredService<IHostApplicationLifetime>();
         lifetime.ApplicationStarted.Register(coordinator.Started);
         if (services.GetRequiredService<HostTime>().Replaced is { } tooShort)

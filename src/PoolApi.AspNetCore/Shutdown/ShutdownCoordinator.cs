@@ -15,7 +15,8 @@ namespace PoolApi.AspNetCore.Shutdown;
 ///                   │      (after a signal, if set)     ▲ │                                    ▲
 ///                   └───────────────────────────────────┘ └─deadline missed──► Cancelling ─────┘
 /// </code>
-/// <para>The caller of <see cref="Begin"/> enters the first state of a stop. One asynchronous flow enters the others. Any thread may read the state.</para>
+/// <para><see cref="Begin"/> enters LameDuck or Draining, and a later call without a lame duck ends the lame duck. The flows of the stop enter the other
+/// states. Any thread may read the state.</para>
 /// <para>Draining has two parts, under one deadline:</para>
 /// <list type="number">
 /// <item>The requests (<see cref="StopAsync"/>). New requests are refused. Admitted requests and running jobs end, then the server stops.

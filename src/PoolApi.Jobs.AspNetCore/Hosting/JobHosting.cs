@@ -11,7 +11,7 @@ namespace PoolApi.Jobs.AspNetCore.Hosting;
 /// <remarks>
 /// An app that drains claims no more jobs, and jobs that no worker has taken go back to the store. The stop waits for running attempts as it
 /// does for requests, within the same deadline, and before it stops any hosted service. So when <see cref="StopAsync"/> is called, no
-/// attempt and no request is left, and only the results of the last attempts remain to be written. The pool may still be open: other
+/// attempt and no request is left, unless the drain has missed its deadline, and only the results of the last attempts remain to be written. The pool may still be open: other
 /// hosted services use it.
 /// </remarks>
 internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobHosting> logger) : IHostedLifecycleService, IUnfinishedWork

@@ -100,7 +100,8 @@ internal sealed partial class JobDispatcher
             room = 1;
             first = true;
         }
-        // High: before the queued requests. Low: after all of them.
+        // The priority in the pool, which is not the job's. High: a job that its share lets run before the queued requests. Normal: a prompt job, in
+        // line with requests. Low: all others.
         WorkPriority priority = first ? WorkPriority.High : prompt > 0 ? WorkPriority.Normal : WorkPriority.Low;
         JobClaims claimed;
         bool wasKnown = _queue.IsKnown;

@@ -3,7 +3,7 @@ namespace PoolApi.Jobs.Running;
 /// <content>Maintenance: renews leases, and makes the store expire, redeliver and sweep jobs.</content>
 /// <remarks>
 /// Rounds are at least a sixth of the lease apart. A wake-up only makes the flow compute again when the next round is due. A round comes sooner
-/// in three cases: the last round reached its limit, changes may have been missed, or the store failed.
+/// in four cases: the last round reached its limit, changes may have been missed, the store failed, or the retention is short.
 /// </remarks>
 internal sealed partial class JobDispatcher
 {

@@ -12,7 +12,8 @@ namespace PoolApi.Jobs.Running;
 /// </code>
 /// <para>Two asynchronous flows. The claiming flow sleeps until a job may be due or a worker becomes idle. The maintenance flow renews leases and
 /// makes the store expire, redeliver and sweep jobs. While no job is queued or runs, the claiming flow has no timer, and maintenance wakes three
-/// times within a lease, or six times if other instances share the store, since one of them may have died.</para>
+/// times within a lease, or six times if other instances share the store, since one of them may have died; at least once a minute and four times
+/// within the retention.</para>
 /// <para>Neither flow wakes the other unconditionally. Maintenance makes the claiming flow query the store once a round. The claiming flow makes
 /// rounds more frequent only while jobs are known to be queued (<see cref="DueJobs"/>).</para>
 /// <para>The dispatcher claims only jobs that a worker can take soon: as many as there are free workers. If no worker is free, it claims one job
@@ -107,7 +108,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     }
 
     /// <summary>
-    /// Requests the claim of an accepted job of high priority whose client waits for the result. The job is claimed even if no worker is free, and
+    /// Requests the claim of an accepted job whose own priority is high and whose client waits for the result. The job is claimed even if no worker is free, and
     /// is queued in the pool behind the requests that already wait.
     /// </summary>
     public void RequestPromptClaim()

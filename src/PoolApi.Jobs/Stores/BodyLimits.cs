@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Stores;
 
-/// <summary>The limits of the bodies that a claim includes, so that a claim is one short round trip.</summary>
+/// <summary>The limits of the bodies that a claim includes, and of a result that one query reads, so that each is one short round trip.</summary>
 internal static class BodyLimits
 {
     /// <summary>The largest body that a claim includes, in bytes.</summary>

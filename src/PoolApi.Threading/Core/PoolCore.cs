@@ -111,9 +111,9 @@ internal sealed class PoolCore : IItemOwner
     public bool IsClosing => (Pins & PinReason.Closing) != 0;
 
     /// <summary>
-    /// While there is a reason, an item that the gate's holder sees in a worker's hand stays that submission for as long as he holds it:
-    /// its worker, having let go of it, sees this (<see cref="End"/>) and comes by the gate before the item is told its end, and
-    /// only then may it be submitted again.
+    /// While a reason is set, an item that a thread sees on a worker under the gate stays the same submission until that thread leaves the gate.
+    /// After a worker has released an item, it reads this (<see cref="End"/>). If a reason is set, the worker passes the gate before it
+    /// notifies the item of its end. Only then can the item be submitted again.
     /// </summary>
     public PinReason Pins => (PinReason)_pins;
 
@@ -243,7 +243,7 @@ internal sealed class PoolCore : IItemOwner
         return true;
     }
 
-    /// <summary>Whether the pool is draining and cannot have drained yet.</summary>
+    /// <summary>Whether the worker belongs to this pool and has an item. While it has, the pool cannot have drained.</summary>
     private bool HasItemInHand(Worker? worker) => worker?.Core == this && worker.Ledger.Item is not null;
 
     /// <summary>Called by a worker without an item: decides what it does next.</summary>

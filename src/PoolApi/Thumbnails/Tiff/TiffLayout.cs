@@ -81,10 +81,10 @@ internal sealed record TiffLayout
     /// <summary>The height of the page.</summary>
     public required long Height { get; init; }
 
-    /// <summary>The bits of a sample.</summary>
+    /// <summary>The bits per sample.</summary>
     public required int Bits { get; init; }
 
-    /// <summary>The samples of a pixel.</summary>
+    /// <summary>The samples per pixel.</summary>
     public required int Samples { get; init; }
 
     /// <summary>Whether samples are stored in separate planes.</summary>
