@@ -17,7 +17,11 @@ public abstract class SettingEffectTests
     }
 }
 
-/// <summary>The settings of OpenTelemetry. In turn: their listeners hear of every request in the process.</summary>
+/// <summary>
+/// The settings of OpenTelemetry. In turn, and beside no other service that exports: their listeners hear of every request in the process, and a
+/// request that one of them records is exported by all.
+/// </summary>
+[Collection(nameof(TelemetrySettingTests))]
 public class TelemetrySettingTests : SettingEffectTests
 {
     public static TheoryData<string> Keys => Used(OpenTelemetrySettings.All);

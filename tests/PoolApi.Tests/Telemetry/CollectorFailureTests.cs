@@ -7,6 +7,7 @@ using PoolApi.Tests.Settings;
 namespace PoolApi.Tests.Telemetry;
 
 /// <summary>A collector that does not take telemetry is told of in the log: at its first failure, with the reason, and at its recovery.</summary>
+[Collection(nameof(TelemetrySettingTests))]
 public sealed class CollectorFailureTests
 {
     private const string Fails = "The collector does not take metrics";
