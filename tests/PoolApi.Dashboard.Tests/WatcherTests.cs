@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Dashboard.History;
@@ -97,6 +98,12 @@ public sealed class WatcherTests
         PoolMonitor monitor = PoolMonitor.Of(app.Services);
         var frames = feed = new FrameFeed(monitor, new RunningJobs(app.Services, monitor), "run", [], clock);
         var limit = streams = new StreamLimit(new StatusView(app.Services, "run", hasJobs: false, clock), 256);
+        // The kernel cuts a client that does not take what was sent, after 40 s by the real clock. The streams find no TCP socket here to set that on.
+        app.Use(static (context, next) =>
+        {
+            context.Features.Set<IConnectionSocketFeature>(new NoTcp());
+            return next(context);
+        });
         app.MapGet("/stream", (Delegate)((HttpContext context) => limit.WriteAsync(context, (end, client) => frames.ReadAsync(null, end, client))));
         return app;
     }
@@ -113,6 +120,13 @@ public sealed class WatcherTests
         await socket.ConnectAsync(IPAddress.Loopback, address.Port, Token);
         await socket.SendAsync(Encoding.ASCII.GetBytes("GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), Token);
         return socket;
+    }
+
+    private sealed class NoTcp : IConnectionSocketFeature
+    {
+        private static readonly Socket Other = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+
+        public Socket Socket => Other;
     }
 
     /// <summary>A watcher that reads all that comes.</summary>
