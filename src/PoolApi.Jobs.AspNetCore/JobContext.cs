@@ -8,18 +8,18 @@ namespace PoolApi.Jobs.AspNetCore;
 /// </summary>
 public sealed class JobContext : IProgress<double>
 {
-    private readonly JobRun _run;
+    private readonly JobAttempt _attempt;
 
-    private JobContext(JobRun run) => _run = run;
+    private JobContext(JobAttempt attempt) => _attempt = attempt;
 
     /// <summary>The job's id.</summary>
-    public Guid Id => _run.Claim.Job.Id;
+    public Guid Id => _attempt.Claim.Job.Id;
 
     /// <summary>Which attempt this is, from 1.</summary>
-    public int Attempt => _run.Claim.Job.Attempt;
+    public int Attempt => _attempt.Claim.Job.Attempt;
 
     /// <summary>How many attempts the job has.</summary>
-    public int MaxAttempts => _run.Claim.Job.MaxAttempts;
+    public int MaxAttempts => _attempt.Claim.Job.MaxAttempts;
 
     /// <summary>How far the attempt is, 0 to 1. Clients see it in the job.</summary>
     public IProgress<double> Progress => this;
@@ -29,11 +29,11 @@ public sealed class JobContext : IProgress<double>
     public static ValueTask<JobContext?> BindAsync(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return ValueTask.FromResult(context.Features.Get<JobRun>() is { } run ? new JobContext(run) : null);
+        return ValueTask.FromResult(context.Features.Get<JobAttempt>() is { } attempt ? new JobContext(attempt) : null);
     }
 
     /// <summary>Says how far the attempt is. Cheap: the store is told ten times a second at most. Thread-safe.</summary>
     /// <param name="value">0 to 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">It is not within 0 to 1.</exception>
-    public void Report(double value) => _run.Report(value);
+    public void Report(double value) => _attempt.Report(value);
 }

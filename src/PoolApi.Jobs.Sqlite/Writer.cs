@@ -113,7 +113,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
             try
             {
                 _session ??= file.OpenWriter(_clock);
-                if (_session.TryMoveLog(PatienceAtTheEnd)) file.Tell(StoreStep.Checkpointed, file.Path);
+                if (_session.TryCheckpoint(PatienceAtTheEnd)) file.Tell(StoreStep.Checkpointed, file.Path);
                 else fault = "another process uses the store";
             }
             catch (Exception e)

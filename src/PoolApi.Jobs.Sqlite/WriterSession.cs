@@ -75,10 +75,10 @@ internal sealed class WriterSession : IDisposable
         }
     }
 
-    /// <summary>Checkpoints at the end, unless the files were replaced.</summary>
+    /// <summary>Moves the write-ahead log into the database file as the store closes. Throws if another process has replaced the files.</summary>
     /// <param name="patience">The longest wait for other processes, in milliseconds.</param>
     /// <returns>Whether it succeeded. It cannot while another process reads or writes.</returns>
-    public bool TryMoveLog(int patience)
+    public bool TryCheckpoint(int patience)
     {
         _files.Check();
         return _database.TryCheckpoint(patience);

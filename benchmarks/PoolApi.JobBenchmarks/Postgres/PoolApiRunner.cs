@@ -13,7 +13,7 @@ namespace PoolApi.JobBenchmarks.Postgres;
 /// <summary>The store, the dispatcher and a pool, put together as the service does it, with work of no work.</summary>
 internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
 {
-    private static readonly JobAttempt Done =
+    private static readonly AttemptEnd Done =
         new(AttemptOutcome.Succeeded, new JobResult(200, "text/plain", "done\n"u8.ToArray()), null, MayRetry: false);
 
     private static readonly TimeSpan JoinTime = TimeSpan.FromSeconds(10), LongestStart = TimeSpan.FromSeconds(30);
@@ -53,7 +53,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
         long startedAt = Stopwatch.GetTimestamp();
         _dispatcher.Start();
         // None is in hand any more once its end is committed.
-        while (Volatile.Read(ref _executed) < _accepted || _dispatcher.Running > 0) await Task.Delay(1);
+        while (Volatile.Read(ref _executed) < _accepted || _dispatcher.AttemptCount > 0) await Task.Delay(1);
         double rate = _accepted / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;
         await CheckAsync();
         return rate;
@@ -69,10 +69,10 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
         return Stopwatch.GetElapsedTime(acceptedAt, await _started.Task.WaitAsync(LongestStart)).TotalMilliseconds;
     }
 
-    public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
+    public async ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation)
     {
         await _pool.RunAsync(
-            static s => s.Runner.Work(s.Run), (Runner: this, Run: run), cancellation, new(priority: run.Priority));
+            static s => s.Runner.Work(s.Run), (Runner: this, Run: attempt), cancellation, new(priority: attempt.Priority));
         return Done;
     }
 
@@ -85,12 +85,12 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
         _meter.Dispose();
     }
 
-    private void Work(JobRun run)
+    private void Work(JobAttempt attempt)
     {
         long now = Stopwatch.GetTimestamp();
-        run.Started();
+        attempt.Started();
         Interlocked.Increment(ref _executed);
-        if (run.Claim.Job.Id == _expected) _started.TrySetResult(now);
+        if (attempt.Claim.Job.Id == _expected) _started.TrySetResult(now);
     }
 
     /// <summary>What was measured is nothing if not all have succeeded.</summary>

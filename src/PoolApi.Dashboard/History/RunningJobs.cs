@@ -9,42 +9,42 @@ namespace PoolApi.Dashboard.History;
 internal sealed class RunningJobs(IServiceProvider services, PoolMonitor monitor)
 {
     /// <summary>Finds the job that a worker runs.</summary>
-    /// <param name="runs">The result of <see cref="Started"/>.</param>
+    /// <param name="attempts">The result of <see cref="Started"/>.</param>
     /// <param name="worker">The worker.</param>
     /// <param name="trace">The trace id of its item.</param>
-    public static Guid? JobOf(IReadOnlyList<JobRun> runs, string worker, ActivityTraceId trace)
+    public static Guid? JobOf(IReadOnlyList<JobAttempt> attempts, string worker, ActivityTraceId trace)
     {
         if (trace == default) return null;
         Guid? other = null;
-        foreach (JobRun run in runs)
+        foreach (JobAttempt attempt in attempts)
         {
-            if (run.TraceId != trace) continue;
-            if (run.WorkerName == worker) return run.Claim.Job.Id;
-            other = other is null ? run.Claim.Job.Id : Guid.Empty;
+            if (attempt.TraceId != trace) continue;
+            if (attempt.WorkerName == worker) return attempt.Claim.Job.Id;
+            other = other is null ? attempt.Claim.Job.Id : Guid.Empty;
         }
         // An asynchronous item may continue on another worker. If several attempts have the same trace id, the job is unknown.
         return other == Guid.Empty ? null : other;
     }
 
     /// <summary>Returns the attempts that a worker has taken.</summary>
-    public IReadOnlyList<JobRun> Started()
+    public IReadOnlyList<JobAttempt> Started()
     {
         // Resolved late: resolving the dispatchers before the host starts would read settings that are not validated.
         if (monitor.Pools.Count == 0 || services.GetService<JobDispatchers>() is not { } dispatchers) return [];
-        return [.. dispatchers.Runs.Where(static run => run.HasStarted)];
+        return [.. dispatchers.Attempts.Where(static attempt => attempt.HasStarted)];
     }
 
     /// <summary>Finds the trace id of a job's attempt on this instance, and the worker that runs it.</summary>
     public (string? Trace, string? Pool, string? Worker) Find(Guid job)
     {
-        IReadOnlyList<JobRun> runs = Started();
-        if (runs.FirstOrDefault(run => run.Claim.Job.Id == job) is not { } found) return default;
+        IReadOnlyList<JobAttempt> attempts = Started();
+        if (attempts.FirstOrDefault(attempt => attempt.Claim.Job.Id == job) is not { } found) return default;
         string? trace = found.TraceId == default ? null : found.TraceId.ToHexString();
         foreach (PoolHistory pool in monitor.Pools)
         {
             foreach (WorkerSnapshot worker in pool.Pool.Threads.GetSnapshot().Workers)
             {
-                if (worker.TraceId == found.TraceId && JobOf(runs, worker.Name, worker.TraceId) == job) return (trace, pool.Name, worker.Name);
+                if (worker.TraceId == found.TraceId && JobOf(attempts, worker.Name, worker.TraceId) == job) return (trace, pool.Name, worker.Name);
             }
         }
         return (trace, null, null);

@@ -20,14 +20,14 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
     public void WriteDelta(Utf8JsonWriter json)
     {
         json.WriteNumber("at", time.GetUtcNow().ToUnixTimeMilliseconds());
-        IReadOnlyList<JobRun> runs = jobs.Started();
+        IReadOnlyList<JobAttempt> attempts = jobs.Started();
         json.WriteStartArray("pools");
         foreach (PoolHistory pool in monitor.Pools)
         {
             if (!_pools.TryGetValue(pool.Name, out PoolState? state)) _pools.Add(pool.Name, state = new PoolState());
             json.WriteStartObject();
             json.WriteString("name", pool.Name);
-            WriteWorkers(json, pool, state, runs);
+            WriteWorkers(json, pool, state, attempts);
 
             state.Items.Clear();
             pool.Recorder.Read(state.Cursor, state.Items);
@@ -71,7 +71,7 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
         json.WriteEndArray();
     }
 
-    private void WriteWorkers(Utf8JsonWriter json, PoolHistory pool, PoolState state, IReadOnlyList<JobRun> runs)
+    private void WriteWorkers(Utf8JsonWriter json, PoolHistory pool, PoolState state, IReadOnlyList<JobAttempt> attempts)
     {
         PoolSnapshot now = pool.Pool.Threads.GetSnapshot();
         double clock = time.GetUtcNow().ToUnixTimeMilliseconds();
@@ -89,7 +89,7 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
                 continue;
             }
             WorkerRow row = WorkerRow.Of(
-                worker, clock, worker.Id >= size, monitor.ActivityOf(pool.Name, worker.Id), RunningJobs.JobOf(runs, worker.Name, worker.TraceId), before);
+                worker, clock, worker.Id >= size, monitor.ActivityOf(pool.Name, worker.Id), RunningJobs.JobOf(attempts, worker.Name, worker.TraceId), before);
             if (row == before) continue;
             state.Rows[worker.Id] = row;
             row.Write(json);

@@ -39,8 +39,8 @@ internal sealed class RequestIntake : IRequestIntake
         JobsOptions options = context.RequestServices.GetRequiredService<IOptions<JobsOptions>>().Value;
         if (JobAccess.RefuseUnknown(context) is { } unknown) return unknown.ExecuteAsync(context);
         // Before the body is read. A body without Content-Length is checked after it has been read.
-        if (JobIntake.RefuseBody(context, options, context.Request.ContentLength) is { } tooLarge) return tooLarge.ExecuteAsync(context);
-        context.Features.Set<IRequestStoreFeature>(new JobIntake(context, context.GetEndpoint()!, options, preference, key, parameters));
+        if (JobRequest.RefuseBody(context, options, context.Request.ContentLength) is { } tooLarge) return tooLarge.ExecuteAsync(context);
+        context.Features.Set<IRequestStoreFeature>(new JobRequest(context, context.GetEndpoint()!, options, preference, key, parameters));
         return stored.Store(context);
     }
 

@@ -22,17 +22,17 @@ namespace PoolApi.Jobs.AspNetCore.Replay;
 internal sealed class StoredRequestContext
     : IAcceptedWorkFeature, IBufferedBodyFeature, IHttpRequestBodyDetectionFeature, IHttpRequestLifetimeFeature, IAsyncDisposable
 {
-    private readonly JobRun _run;
+    private readonly JobAttempt _attempt;
     private readonly Guid _job;
     private readonly StoredResponse _response;
     private readonly IHttpContextFactory? _contexts;
     private readonly ILogger _log;
 
     public StoredRequestContext(
-        JobRun run, StoredRequest request, StoredMetadata metadata, Endpoint endpoint, IServiceScopeFactory scopes, IHttpContextFactory? contexts, int maxResultBytes,
+        JobAttempt attempt, StoredRequest request, StoredMetadata metadata, Endpoint endpoint, IServiceScopeFactory scopes, IHttpContextFactory? contexts, int maxResultBytes,
         ILogger log, CancellationToken cancellation)
     {
-        (_run, _job, _contexts, _log) = (run, run.Claim.Job.Id, contexts, log);
+        (_attempt, _job, _contexts, _log) = (attempt, attempt.Claim.Job.Id, contexts, log);
         _response = new StoredResponse(maxResultBytes);
         RequestAborted = cancellation;
 
@@ -49,7 +49,7 @@ internal sealed class StoredRequestContext
         if (metadata.User is { } user) features.Set<IHttpAuthenticationFeature>(new HttpAuthenticationFeature { User = StoredIdentity.ToUser(user) });
         features.Set<IAcceptedWorkFeature>(this);
         if (CanHaveBody) features.Set<IBufferedBodyFeature>(this);
-        features.Set(run);
+        features.Set(attempt);
         SetCultures(metadata, features);
         Http = contexts?.Create(features) ?? new DefaultHttpContext(features) { ServiceScopeFactory = scopes };
         Http.SetEndpoint(endpoint);
@@ -63,11 +63,11 @@ internal sealed class StoredRequestContext
     /// <summary>The endpoint has aborted the request: its response is incomplete.</summary>
     public bool IsAborted { get; private set; }
 
-    public WorkPriority Priority => _run.Priority;
+    public WorkPriority Priority => _attempt.Priority;
 
-    public ReadOnlyMemory<byte> Body => _run.Claim.Payload.Body;
+    public ReadOnlyMemory<byte> Body => _attempt.Claim.Payload.Body;
 
-    public bool CanHaveBody => _run.Claim.Payload.Body.Length > 0;
+    public bool CanHaveBody => _attempt.Claim.Payload.Body.Length > 0;
 
     public CancellationToken RequestAborted { get; set; }
 
@@ -87,7 +87,7 @@ internal sealed class StoredRequestContext
         // Nothing to do: the work may still run, and has its own reference.
     }
 
-    public void Started() => _run.Started();
+    public void Started() => _attempt.Started();
 
     public void Ended(WorkOutcome outcome) => Outcome = outcome;
 

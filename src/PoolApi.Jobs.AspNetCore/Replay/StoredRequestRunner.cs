@@ -19,10 +19,10 @@ internal sealed partial class StoredRequestRunner(
     JobKinds kinds, IServiceScopeFactory scopes, IOptions<JobsOptions> options, ILogger<StoredRequestRunner> logger, IHttpContextFactory? contexts = null)
     : IJobExecutor
 {
-    public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
+    public async ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation)
     {
-        Job job = run.Claim.Job;
-        var request = StoredRequest.Of(run.Claim.Payload);
+        Job job = attempt.Claim.Job;
+        var request = StoredRequest.Of(attempt.Claim.Payload);
         if (kinds.Find(job.Kind, request.Method) is not { } endpoint)
             return Failed(JobProblems.UnknownKind.Name, "This instance has no such work. It may have been switched off since.");
 
@@ -36,9 +36,9 @@ internal sealed partial class StoredRequestRunner(
             LogUnreadable(e, job.Id, job.Kind);
             return Failed(CommonProblems.InternalError.Name, "This version cannot read the stored request. Nothing has run.");
         }
-        using Activity span = JobSpans.Process(run.Claim, metadata.TraceParent);
-        run.TraceId = span.TraceId;
-        await using var stored = new StoredRequestContext(run, request, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
+        using Activity span = JobSpans.Process(attempt.Claim, metadata.TraceParent);
+        attempt.TraceId = span.TraceId;
+        await using var stored = new StoredRequestContext(attempt, request, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
         try
         {
             await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(stored.Http);
@@ -51,11 +51,11 @@ internal sealed partial class StoredRequestRunner(
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
-            if (stored.Outcome is WorkOutcome.Cancelled or WorkOutcome.Abandoned) return JobAttempt.Stopped;
+            if (stored.Outcome is WorkOutcome.Cancelled or WorkOutcome.Abandoned) return AttemptEnd.Stopped;
             span.SetStatus(ActivityStatusCode.Error);
             string trace = span.TraceId.ToString();
             LogFailed(e, job.Id, job.Kind, job.Attempt, job.MaxAttempts, trace);
-            return new JobAttempt(
+            return new AttemptEnd(
                 AttemptOutcome.Failed,
                 JobRejections.FailedIn(stored.Http, job, stored.HasStarted, trace),
                 JobRejections.FailedIn(stored.HasStarted, trace),
@@ -63,32 +63,32 @@ internal sealed partial class StoredRequestRunner(
         }
         catch (OperationCanceledException)
         {
-            return JobAttempt.Stopped;
+            return AttemptEnd.Stopped;
         }
         if (stored is { IsAborted: true, Outcome: WorkOutcome.Completed }) return Aborted;
         // A request that the endpoint refuses before its work begins, such as an image beyond a limit, would be refused again.
         bool isRefused = stored is { Outcome: null, Http.Response.StatusCode: >= 400 and < 500 };
         return isRefused || stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result)
             : stored.Outcome == WorkOutcome.TimedOut ? TimedOut(stored.Result) with { CodeEnds = stored.CodeEnds }
-            : JobAttempt.Stopped;
+            : AttemptEnd.Stopped;
     }
 
     /// <summary>The work has called <see cref="HttpContext.Abort"/>: a client would have seen an incomplete response.</summary>
-    private static JobAttempt Aborted { get; } = new(
+    private static AttemptEnd Aborted { get; } = new(
         AttemptOutcome.Failed, null, new JobError(CommonProblems.WorkFailed.Name, "The work aborted its own response."), MayRetry: true);
 
     /// <summary>The response of the work itself: a success or a failure.</summary>
-    private static JobAttempt Answered(JobResult result)
+    private static AttemptEnd Answered(JobResult result)
     {
-        if (result.Status < 400) return new JobAttempt(AttemptOutcome.Succeeded, result, null, MayRetry: false);
+        if (result.Status < 400) return new AttemptEnd(AttemptOutcome.Succeeded, result, null, MayRetry: false);
         // A fault of the request would be there in the next attempt too.
-        return new JobAttempt(AttemptOutcome.Failed, result, ErrorOf(result), MayRetry: result.Status >= 500);
+        return new AttemptEnd(AttemptOutcome.Failed, result, ErrorOf(result), MayRetry: result.Status >= 500);
     }
 
     /// <summary>The work ran for longer than it may. What it has written of a response does not count.</summary>
-    private static JobAttempt TimedOut(JobResult result)
+    private static AttemptEnd TimedOut(JobResult result)
     {
-        JobAttempt answered = Answered(result);
+        AttemptEnd answered = Answered(result);
         string name = CommonProblems.RunTimeout.Name;
         return answered.Error?.Name == name ? answered : Failed(name, "The work ran for longer than it may.") with { MayRetry = true };
     }
@@ -112,7 +112,7 @@ internal sealed partial class StoredRequestRunner(
         return new JobError(CommonProblems.WorkFailed.Name, $"The work answered {result.Status}.");
     }
 
-    private static JobAttempt Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);
+    private static AttemptEnd Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);
 
     [LoggerMessage(40, LogLevel.Error, "Job {id} ({kind}) failed in attempt {attempt} of {attempts} (trace {traceId})")]
     private partial void LogFailed(Exception exception, Guid id, string kind, int attempt, int attempts, string traceId);

@@ -14,7 +14,7 @@ internal sealed class JobFollower : IAsyncDisposable
     private readonly JobWatch _watch;
     private readonly CancellationTokenSource _over;
     private IAsyncEnumerator<Job> _versions;
-    private CancellationTokenRegistration _leaving;
+    private CancellationTokenRegistration _stopRegistration;
 
     private JobFollower(JobWatch watch, Guid id, CancellationToken client)
     {
@@ -34,10 +34,10 @@ internal sealed class JobFollower : IAsyncDisposable
     /// <param name="context">The request.</param>
     /// <param name="id">The job.</param>
     /// <param name="watch">Reports the changes of the job.</param>
-    /// <param name="leaving">Cancelled when the app stops.</param>
+    /// <param name="stopping">Cancelled when the app stops.</param>
     /// <returns><see langword="null"/> if there is no such job, or it is another client's.</returns>
     /// <exception cref="PoolApi.Jobs.Stores.JobStoreUnavailableException">The store cannot be read.</exception>
-    public static async Task<JobFollower?> BeginAsync(HttpContext context, Guid id, JobWatch watch, CancellationToken leaving)
+    public static async Task<JobFollower?> BeginAsync(HttpContext context, Guid id, JobWatch watch, CancellationToken stopping)
     {
         ConnectionLiveness.Probe(context);
         var follower = new JobFollower(watch, id, context.RequestAborted);
@@ -48,7 +48,7 @@ internal sealed class JobFollower : IAsyncDisposable
             if (!follows) return null;
             follower.Job = follower._versions.Current;
             // Only now: an app that stops still reports the present version.
-            follower._leaving = leaving.UnsafeRegister(static over => ((CancellationTokenSource)over!).Cancel(), follower._over);
+            follower._stopRegistration = stopping.UnsafeRegister(static over => ((CancellationTokenSource)over!).Cancel(), follower._over);
             return follower;
         }
         finally
@@ -89,7 +89,7 @@ internal sealed class JobFollower : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _leaving.DisposeAsync();
+        await _stopRegistration.DisposeAsync();
         await _versions.DisposeAsync();
         _over.Dispose();
     }

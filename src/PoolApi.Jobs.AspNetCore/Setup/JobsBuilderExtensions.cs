@@ -18,6 +18,10 @@ public static class JobsBuilderExtensions
     /// <param name="handler">What runs.</param>
     /// <param name="configure">How its jobs run.</param>
     /// <param name="pool">The pool that it runs on; <see langword="null"/>: the one of <see cref="JobsOptions.Pool"/>.</param>
+    /// <returns><paramref name="jobs"/>.</returns>
+    /// <exception cref="ArgumentException">
+    /// The kind is empty or white space, or the handler has no parameter of the type <typeparamref name="T"/>.
+    /// </exception>
     [RequiresUnreferencedCode("The handler's parameters are found by reflection.")]
     [RequiresDynamicCode("The handler is called by code that is generated as the app runs.")]
     public static JobsBuilder AddJob<T>(this JobsBuilder jobs, string kind, Delegate handler, Action<AllowJobsOptions>? configure = null, string? pool = null)

@@ -40,14 +40,14 @@ internal sealed partial class JobDispatcher
             {
                 // The attempt must not inherit the execution context of its client's request.
                 using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
-                Begin(claim, isWaitedFor ? WorkPriority.Normal : WorkPriority.Low, first: false);
+                Begin(claim, isWaitedFor ? WorkPriority.Normal : WorkPriority.Low, goesFirst: false);
             }
             return acceptance;
         }
         finally
         {
             _pendingCancellations.ClaimEnded();
-            _bytes.Return(job.Payload.Body.Length); // the attempt has taken its own bytes
+            _bytesInHand.Return(job.Payload.Body.Length); // the attempt has taken its own bytes
             Release(); // and its own worker
         }
     }
@@ -60,21 +60,21 @@ internal sealed partial class JobDispatcher
     /// </remarks>
     private bool TryReserve(long bytes)
     {
-        if (IsTaken() || !_bytes.TryTake(bytes)) return false;
+        if (IsTaken() || !_bytesInHand.TryTake(bytes)) return false;
         Interlocked.Increment(ref _accepting);
         Interlocked.Increment(ref _waiting); // a full fence
         if (!IsTaken() && Room() >= 0) return true; // Room counts this reservation
-        _bytes.Return(bytes);
+        _bytesInHand.Return(bytes);
         Release();
         return false;
 
-        bool IsTaken() => _isLooking || _queue.IsSuspected || Volatile.Read(ref _promptClaims) > 0 || _closed.IsCancellationRequested;
+        bool IsTaken() => _isLooking || _dueJobs.IsSuspected || Volatile.Read(ref _promptClaims) > 0 || _closed.IsCancellationRequested;
     }
 
     private void Release()
     {
         Interlocked.Decrement(ref _waiting);
-        if (_queue.IsSuspected) _due.Set(); // the reservation may have kept the claiming flow from a worker
+        if (_dueJobs.IsSuspected) _due.Set(); // the reservation may have kept the claiming flow from a worker
         if (Interlocked.Decrement(ref _accepting) == 0 && _closed.IsCancellationRequested) _accepted.TrySetResult();
     }
 

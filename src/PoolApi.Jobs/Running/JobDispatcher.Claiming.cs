@@ -46,7 +46,7 @@ internal sealed partial class JobDispatcher
             {
                 // Any exception: the flow must go on, or no job would run any more.
                 StoreFails(e);
-                _queue.Suspect();
+                _dueJobs.Suspect();
                 // No event shortens this pause.
                 await Task.Delay(pause.Next(), _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -73,23 +73,16 @@ internal sealed partial class JobDispatcher
     private async Task<TimeSpan?> LookAsync()
     {
         int prompt = Volatile.Read(ref _promptClaims);
-        if (prompt == 0 && !_queue.IsSuspected)
+        if (prompt == 0 && !_dueJobs.IsSuspected)
         {
             _share.Rest();
-            return _queue.ExpectedIn;
+            return _dueJobs.ExpectedIn;
         }
-        int room = Room();
-        // Prompt jobs are queued in the pool like requests, but at most one for each worker, since each holds its body.
-        int mayWait = Admission.IsLikelyFull ? 0 : Math.Min(prompt, _pool.Workers - Volatile.Read(ref _waiting));
-        bool first = false;
-        if (Math.Max(room, mayWait) is > 0 and var more)
+        int most = MostToClaim(prompt);
+        bool goesFirst = most == 0;
+        if (goesFirst)
         {
-            if (room > 0) _share.Rest();
-            room = more;
-        }
-        else
-        {
-            if (_queue.IsKnown) MaintainOften(); // queued jobs may expire
+            if (_dueJobs.IsKnown) MaintainOften(); // queued jobs may expire
             TimeSpan? wait = FirstIn(prompt > 0);
             if (wait != TimeSpan.Zero)
             {
@@ -97,59 +90,86 @@ internal sealed partial class JobDispatcher
                 WakeWhen(Admission.NextIdleAsync());
                 return Room() > 0 ? TimeSpan.Zero : wait;
             }
-            room = 1;
-            first = true;
+            most = 1;
         }
-        // The priority in the pool, which is not the job's. High: a job that its share lets run before the queued requests. Normal: a prompt job, in
-        // line with requests. Low: all others.
-        WorkPriority priority = first ? WorkPriority.High : prompt > 0 ? WorkPriority.Normal : WorkPriority.Low;
-        JobClaims claimed;
-        bool wasKnown = _queue.IsKnown;
+        JobClaims claimed = await ClaimAndBeginAsync(most, prompt, goesFirst);
+        return NextLookIn(claimed, isComplete: claimed.Claims.Count < most);
+    }
+
+    /// <summary>The number of jobs that can be claimed for free workers, or for prompt jobs that are queued in the pool; 0: none.</summary>
+    private int MostToClaim(int prompt)
+    {
+        int room = Room();
+        if (room > 0) _share.Rest();
+        // Prompt jobs are queued in the pool like requests, but at most one for each worker, since each holds its body.
+        int mayWait = Admission.IsLikelyFull ? 0 : Math.Min(prompt, _pool.Workers - Volatile.Read(ref _waiting));
+        return Math.Max(0, Math.Max(room, mayWait));
+    }
+
+    /// <summary>Claims due jobs and begins their attempts.</summary>
+    private async Task<JobClaims> ClaimAndBeginAsync(int most, int prompt, bool goesFirst)
+    {
+        bool wasKnown = _dueJobs.IsKnown;
         try
         {
-            _queue.BeginClaim();
+            _dueJobs.BeginClaim();
             _pendingCancellations.ClaimBegins();
-            claimed = await ClaimWithinBytesAsync(room);
+            JobClaims claimed = await ClaimWithinBytesAsync(most);
             StoreWorks();
             // If fewer jobs were due than requested, the remaining prompt jobs are no longer queued: cancelled, or claimed by another instance.
-            bool areAll = claimed.Claims.Count < room && !claimed.IsOutOfBytes;
+            bool areAll = claimed.Claims.Count < most && !claimed.IsOutOfBytes;
             if (!claimed.IsPaused) Interlocked.Add(ref _promptClaims, -(areAll ? prompt : Math.Min(prompt, claimed.Claims.Count)));
-            foreach (JobClaim claim in claimed.Claims) Begin(claim, priority, first);
+            foreach (JobClaim claim in claimed.Claims) Begin(claim, PoolPriority(goesFirst, prompt), goesFirst);
+            return claimed;
         }
         catch
         {
-            if (wasKnown) _queue.Tell();
+            if (wasKnown) _dueJobs.Tell();
             throw;
         }
         finally
         {
             _pendingCancellations.ClaimEnded();
         }
-        if (claimed.IsPaused) _queue.Tell(); // queued jobs come before jobs that are accepted meanwhile
+    }
+
+    /// <summary>
+    /// The priority in the pool, which is not the job's. High: a job that its share lets run before the queued requests. Normal: a prompt job, in
+    /// line with requests. Low: all others.
+    /// </summary>
+    private static WorkPriority PoolPriority(bool goesFirst, int prompt) =>
+        goesFirst ? WorkPriority.High : prompt > 0 ? WorkPriority.Normal : WorkPriority.Low;
+
+    /// <summary>Decides after a claim when the next one is due.</summary>
+    /// <param name="claimed">What was claimed.</param>
+    /// <param name="isComplete">Whether the store had fewer due jobs than were requested.</param>
+    private TimeSpan? NextLookIn(JobClaims claimed, bool isComplete)
+    {
+        if (claimed.IsPaused) _dueJobs.Tell(); // queued jobs come before jobs that are accepted meanwhile
         if (claimed.IsOutOfBytes)
         {
-            _queue.Tell();
+            _dueJobs.Tell();
             return null; // until an attempt returns bytes
         }
-        if (claimed.Claims.Count == room)
+        if (!isComplete)
         {
-            _queue.Tell();
+            _dueJobs.Tell();
             return TimeSpan.Zero;
         }
         _share.Rest();
         // The store reports the next due time only if it found no job.
         TimeSpan? next = claimed.Claims.Count > 0 ? AskAgain : claimed.NextDue;
         if (next < AskAgain) next = AskAgain;
-        _queue.ExpectIn(next);
+        _dueJobs.ExpectIn(next);
         return next;
     }
 
     /// <summary>Claims jobs whose bodies fit into the free bytes of the budget.</summary>
     private async Task<JobClaims> ClaimWithinBytesAsync(int room)
     {
-        JobClaims claimed = await _store.ClaimAsync(Owner, room, _bytes.Free, LeaseTime, _kinds, CancellationToken.None);
+        JobClaims claimed = await _store.ClaimAsync(Owner, room, _bytesInHand.Free, LeaseTime, _kinds, CancellationToken.None);
         // A body larger than the whole budget, accepted under other settings, runs when no other job holds bytes.
-        return claimed is { IsOutOfBytes: true, Claims: [] } && _bytes.Used == 0
+        return claimed is { IsOutOfBytes: true, Claims: [] } && _bytesInHand.Used == 0
             ? await _store.ClaimAsync(Owner, 1, long.MaxValue, LeaseTime, _kinds, CancellationToken.None)
             : claimed;
     }

@@ -37,9 +37,9 @@ internal sealed partial class JobDispatcher
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Poisoned > 0) _instruments.Poisoned(report.Poisoned);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
-                if (report.Redelivered.Count > 0) _queue.Tell();
+                if (report.Redelivered.Count > 0) _dueJobs.Tell();
                 // A notification may be lost, the clock may be set, or the machine may have been suspended.
-                else _queue.Suspect();
+                else _dueJobs.Suspect();
                 _due.Set();
                 if (!report.MayBeMore) await UntilNextRoundAsync(round);
             }
@@ -70,7 +70,7 @@ internal sealed partial class JobDispatcher
         _maintainsSlowly = true;
         Interlocked.MemoryBarrier(); // pairs with MaintainOften's callers: either this thread sees their job, or they see the flag and wake this flow
         // Another instance may start, claim jobs and die without a notification. Only a round finds that.
-        bool isBusy = !_runs.IsEmpty || _queue.IsKnown || _store.IsShared;
+        bool isBusy = !_attempts.IsEmpty || _dueJobs.IsKnown || _store.IsShared;
         _maintainsSlowly = !isBusy;
         TimeSpan quiet = _options.Lease / 3 < Quiet ? _options.Lease / 3 : Quiet;
         TimeSpan pace = isBusy ? _options.Lease / 6 : quiet;
@@ -80,14 +80,14 @@ internal sealed partial class JobDispatcher
 
     private async Task RenewAsync()
     {
-        JobRun[] runs = [.. _runs.Keys];
+        JobAttempt[] runs = [.. _attempts.Keys];
         if (runs.Length == 0) return;
         IReadOnlyList<LeaseState> states = await _store.RenewAsync([.. runs.Select(static r => r.Claim)], LeaseTime, CancellationToken.None);
         for (int i = 0; i < runs.Length; i++)
         {
             if (states[i] == LeaseState.CancelRequested) runs[i].Stop(StopReason.Cancelled);
             // The lease of an attempt that has just ended is also reported as lost.
-            else if (states[i] == LeaseState.Lost && _runs.ContainsKey(runs[i])) runs[i].Stop(StopReason.LeaseLost);
+            else if (states[i] == LeaseState.Lost && _attempts.ContainsKey(runs[i])) runs[i].Stop(StopReason.LeaseLost);
         }
     }
 }

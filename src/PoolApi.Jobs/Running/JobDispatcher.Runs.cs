@@ -16,89 +16,89 @@ internal sealed partial class JobDispatcher
     /// <param name="cancellation">Ends the wait for ends that are still being written. They count as unwritten.</param>
     public async Task<int> CountUnwrittenAsync(CancellationToken cancellation)
     {
-        await Task.WhenAll(_runs.Keys.Select(static r => r.Running)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return Volatile.Read(ref _unwritten) + _runs.Keys.Count(static r => r.HasStarted);
+        await Task.WhenAll(_attempts.Keys.Select(static a => a.EndWritten)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return Volatile.Read(ref _unwritten) + _attempts.Keys.Count(static r => r.HasStarted);
     }
 
-    private async Task RunAsync(JobRun run, bool first)
+    private async Task RunAsync(JobAttempt attempt, bool goesFirst)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        JobAttempt attempt;
+        AttemptEnd ended;
         try
         {
-            attempt = await ReadBodyAsync(run, first) ? await _executor.ExecuteAsync(run, run.Stopping) : JobAttempt.Stopped;
+            ended = await ReadBodyAsync(attempt, goesFirst) ? await _executor.ExecuteAsync(attempt, attempt.Stopping) : AttemptEnd.Stopped;
         }
-        catch (OperationCanceledException) when (run.Why != StopReason.None)
+        catch (OperationCanceledException) when (attempt.Why != StopReason.None)
         {
-            attempt = JobAttempt.Stopped;
+            ended = AttemptEnd.Stopped;
         }
         catch (Exception e)
         {
-            LogFailed(run.Claim.Job.Id, run.Claim.Job.Kind, e);
+            LogFailed(attempt.Claim.Job.Id, attempt.Claim.Job.Kind, e);
             // Out of memory before the work began: the job is handed back, since memory is free again when other attempts have ended.
-            attempt = run.HasStarted ? JobAttempt.Failed : e is OutOfMemoryException ? JobAttempt.Stopped : JobAttempt.NotBegun;
+            ended = attempt.HasStarted ? AttemptEnd.Failed : e is OutOfMemoryException ? AttemptEnd.Stopped : AttemptEnd.NotBegun;
         }
-        long leftBehind = attempt.CodeEnds.IsCompleted ? 0 : run.Held;
-        _bytes.Take(leftBehind);
+        long leftBehind = ended.CodeEnds.IsCompleted ? 0 : attempt.Held;
+        _bytesInHand.Take(leftBehind);
         // From here on only the result is needed.
-        run.Claim = run.Claim.WithoutBody();
-        Hold(run, attempt.Result?.Body.Length ?? 0);
+        attempt.Claim = attempt.Claim.WithoutBody();
+        Hold(attempt, ended.Result?.Body.Length ?? 0);
         // Read now: a request to stop that comes while the end is written is too late.
-        var (why, isLate) = (run.Why, run.IsLate);
-        if (!run.HasStarted)
+        var (why, isLate) = (attempt.Why, attempt.IsLate);
+        if (!attempt.HasStarted)
         {
             if (why == StopReason.NoWorker) Volatile.Write(ref _leftAt, _time.GetTimestamp());
             // The pool refused it: pause, so that it is not submitted again at once.
-            if (attempt.Outcome == AttemptOutcome.Stopped)
+            if (ended.Outcome == AttemptOutcome.Stopped)
             {
-                if (run is { Priority: WorkPriority.Normal, Why: StopReason.None }) Interlocked.Increment(ref _promptClaims);
-                await Task.Delay(RetryPause.First, _time, run.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (attempt is { Priority: WorkPriority.Normal, Why: StopReason.None }) Interlocked.Increment(ref _promptClaims);
+                await Task.Delay(RetryPause.First, _time, attempt.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             Interlocked.Decrement(ref _waiting);
         }
         else
         {
-            if (attempt.CodeEnds.IsCompleted) LeaveWorker(first);
-            else _ = LeaveWorkerAsync(attempt.CodeEnds, leftBehind, first); // not awaited: it cannot fail, and the job's end must not wait for it
+            if (ended.CodeEnds.IsCompleted) LeaveWorker(goesFirst);
+            else _ = LeaveWorkerAsync(ended.CodeEnds, leftBehind, goesFirst); // not awaited: it cannot fail, and the job's end must not wait for it
         }
         _due.Set(); // a worker may be free before the end is written
         try
         {
-            await run.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            JobEnd? end = EndOf(run, attempt, why, isLate);
+            await attempt.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            JobEnd? end = EndOf(attempt, ended, why, isLate);
             // A job whose lease was lost cannot be handed back.
-            if (end is not null || why != StopReason.LeaseLost) await EndAsync(run, end);
+            if (end is not null || why != StopReason.LeaseLost) await EndAsync(attempt, end);
         }
         catch (Exception e)
         {
             // Another try would fail in the same way. The lease runs out, and the job is run again or fails as poison.
-            LogNotWritten(run.Claim.Job.Id, e);
+            LogNotWritten(attempt.Claim.Job.Id, e);
             if (_closed.IsCancellationRequested) Interlocked.Increment(ref _unwritten);
         }
         finally
         {
-            _runs.TryRemove(run, out _);
-            if (run.Held > 0)
+            _attempts.TryRemove(attempt, out _);
+            if (attempt.Held > 0)
             {
-                Hold(run, 0);
+                Hold(attempt, 0);
                 _due.Set(); // a queued job may wait for these bytes
             }
-            run.Dispose();
+            attempt.Dispose();
         }
     }
 
-    private void LeaveWorker(bool first)
+    private void LeaveWorker(bool goesFirst)
     {
         Interlocked.Decrement(ref _holding);
-        if (first) _share.Ended();
+        if (goesFirst) _share.Ended();
     }
 
     /// <summary>Releases the worker and the body of an attempt that timed out, when its code has returned.</summary>
-    private async Task LeaveWorkerAsync(Task codeEnds, long bytes, bool first)
+    private async Task LeaveWorkerAsync(Task codeEnds, long bytes, bool goesFirst)
     {
         await codeEnds.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        LeaveWorker(first);
-        _bytes.Return(bytes);
+        LeaveWorker(goesFirst);
+        _bytesInHand.Return(bytes);
         _due.Set();
     }
 
@@ -107,13 +107,13 @@ internal sealed partial class JobDispatcher
     /// handed back, and this does not count as an attempt.
     /// </summary>
     /// <returns>Whether the body was read.</returns>
-    private async ValueTask<bool> ReadBodyAsync(JobRun run, bool first)
+    private async ValueTask<bool> ReadBodyAsync(JobAttempt attempt, bool goesFirst)
     {
-        if (run.Claim.UnreadBytes == 0) return true;
+        if (attempt.Claim.UnreadBytes == 0) return true;
         try
         {
-            if (await _store.ReadBodyAsync(run.Claim, run.Stopping) is not { } body) return false;
-            run.Claim = run.Claim with { Payload = run.Claim.Payload.WithBody(body), UnreadBytes = 0 };
+            if (await _store.ReadBodyAsync(attempt.Claim, attempt.Stopping) is not { } body) return false;
+            attempt.Claim = attempt.Claim with { Payload = attempt.Claim.Payload.WithBody(body), UnreadBytes = 0 };
             StoreWorks();
         }
         catch (JobStoreUnavailableException e)
@@ -121,15 +121,15 @@ internal sealed partial class JobDispatcher
             StoreFails(e);
             return false;
         }
-        if (first && _store.IsShared) run.StopUnlessStartedIn(LongestWait, _time);
+        if (goesFirst && _store.IsShared) attempt.StopUnlessStartedIn(LongestWait, _time);
         return true;
     }
 
     /// <summary>Changes the number of bytes that an attempt holds of the budget.</summary>
-    private void Hold(JobRun run, long bytes)
+    private void Hold(JobAttempt attempt, long bytes)
     {
-        _bytes.Take(bytes - run.Held);
-        run.Held = bytes;
+        _bytesInHand.Take(bytes - attempt.Held);
+        attempt.Held = bytes;
     }
 
     /// <summary>Writes the end of an attempt. Retries while the store is away, because finished work must not run again.</summary>
@@ -137,19 +137,19 @@ internal sealed partial class JobDispatcher
     /// Only the result of this write says whether the lease was lost. A renewal cannot tell: a job whose end was written, but whose response was
     /// lost, has no lease either.
     /// </remarks>
-    /// <param name="run">The attempt.</param>
+    /// <param name="attempt">The attempt.</param>
     /// <param name="end">The end; <see langword="null"/>: the job is handed back.</param>
-    private async Task EndAsync(JobRun run, JobEnd? end)
+    private async Task EndAsync(JobAttempt attempt, JobEnd? end)
     {
         RetryPause pause = default;
         while (true)
         {
             try
             {
-                if (end is null) await _store.HandBackAsync([run.Claim], CancellationToken.None);
-                else if (!await _store.FinishAsync(run.Claim, end, CancellationToken.None)) LogLost(run.Claim.Job.Id);
-                else if (end.State == JobState.Queued) _instruments.Retried(run.Claim.Job.Kind);
-                else _instruments.Finished(run.Claim.Job.Kind, end.State);
+                if (end is null) await _store.HandBackAsync([attempt.Claim], CancellationToken.None);
+                else if (!await _store.FinishAsync(attempt.Claim, end, CancellationToken.None)) LogLost(attempt.Claim.Job.Id);
+                else if (end.State == JobState.Queued) _instruments.Retried(attempt.Claim.Job.Kind);
+                else _instruments.Finished(attempt.Claim.Job.Kind, end.State);
                 StoreWorks();
                 return;
             }
@@ -161,7 +161,7 @@ internal sealed partial class JobDispatcher
             {
                 if (end is null) return; // the work did not run
                 Interlocked.Increment(ref _unwritten);
-                LogLeftUnwritten(run.Claim.Job.Id);
+                LogLeftUnwritten(attempt.Claim.Job.Id);
                 return;
             }
             await Task.Delay(pause.Next(), _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -170,23 +170,23 @@ internal sealed partial class JobDispatcher
 
     /// <summary>Decides the job's next state from the end of an attempt.</summary>
     /// <returns>The end to write; <see langword="null"/>: the job is handed back.</returns>
-    private JobEnd? EndOf(JobRun run, JobAttempt attempt, StopReason why, bool isLate)
+    private JobEnd? EndOf(JobAttempt attempt, AttemptEnd ended, StopReason why, bool isLate)
     {
-        Job job = run.Claim.Job;
-        switch (attempt.Outcome)
+        Job job = attempt.Claim.Job;
+        switch (ended.Outcome)
         {
             // Work that ignores its token may complete after the deadline. The documented rule is that there is no result then.
             case AttemptOutcome.Succeeded when isLate:
                 return new JobEnd(JobState.Expired, null, JobError.Expired);
             case AttemptOutcome.Succeeded:
-                return new JobEnd(JobState.Succeeded, attempt.Result);
+                return new JobEnd(JobState.Succeeded, ended.Result);
             case AttemptOutcome.Failed when why == StopReason.Deadline:
-                return new JobEnd(JobState.Expired, null, attempt.Error ?? JobError.Expired);
-            case AttemptOutcome.Failed when attempt.MayRetry && job.Attempt < job.MaxAttempts && why != StopReason.Cancelled:
+                return new JobEnd(JobState.Expired, null, ended.Error ?? JobError.Expired);
+            case AttemptOutcome.Failed when ended.MayRetry && job.Attempt < job.MaxAttempts && why != StopReason.Cancelled:
                 return new JobEnd(
-                    JobState.Queued, null, attempt.Error, Backoff.After(_options.RetryDelay, job.Attempt, Random.Shared.NextDouble()));
+                    JobState.Queued, null, ended.Error, Backoff.After(_options.RetryDelay, job.Attempt, Random.Shared.NextDouble()));
             case AttemptOutcome.Failed:
-                return new JobEnd(JobState.Failed, attempt.Result, attempt.Error);
+                return new JobEnd(JobState.Failed, ended.Result, ended.Error);
             default:
                 return why switch
                 {

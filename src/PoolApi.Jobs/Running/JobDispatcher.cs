@@ -34,16 +34,16 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
 
     private readonly KindFilter _kinds; // the kinds of jobs that run on this pool
     private readonly bool _maintains; // false: another dispatcher of this instance maintains the store
-    private readonly ConcurrentDictionary<JobRun, bool> _runs = new(); // the value: whether the job was claimed to run first
+    private readonly ConcurrentDictionary<JobAttempt, bool> _attempts = new(); // the value: whether the job was claimed to run first
     private readonly PendingCancellations _pendingCancellations = new();
     private readonly Signal _due = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly CancellationTokenSource _stopped = new();
     private readonly JobShare _share;
-    private readonly DueJobs _queue;
+    private readonly DueJobs _dueJobs;
     // Counts the bodies of claimed jobs until their attempts have ended, then their results until they are written. The size of a result is
     // known only when it is there, so the budget may be exceeded by one result for each worker. Nothing is claimed until it has room again.
-    private readonly ByteBudget _bytes;
+    private readonly ByteBudget _bytesInHand;
     private int _waiting; // attempts that no worker has taken yet, and reservations
     private int _holding; // attempts that a worker has taken
     private long _leftAt; // a timestamp: when a job that was to run first was handed back, since no worker was free
@@ -75,8 +75,8 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         (_store, _executor, _pool, _watch, _options, _instruments, _time, _logger) =
             (store, executor, pool, watch, options, instruments, time, logger);
         _share = new JobShare(options.Share, pool.Workers, time);
-        _queue = new DueJobs(time);
-        _bytes = new ByteBudget(options.MemoryBytes);
+        _dueJobs = new DueJobs(time);
+        _bytesInHand = new ByteBudget(options.MemoryBytes);
     }
 
     /// <summary>The name of this instance in the store. It is new at each start.</summary>
@@ -86,13 +86,13 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     internal static string NewOwner() => $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}";
 
     /// <summary>The number of claimed jobs whose end is not written yet.</summary>
-    public int Running => _runs.Count;
+    public int AttemptCount => _attempts.Count;
 
     /// <summary>The attempts in hand.</summary>
-    public IEnumerable<JobRun> Runs => _runs.Select(static run => run.Key);
+    public IEnumerable<JobAttempt> Attempts => _attempts.Select(static attempt => attempt.Key);
 
     /// <summary>The bytes of the bodies and results of claimed jobs.</summary>
-    public long BytesInHand => _bytes.Used;
+    public long BytesInHand => _bytesInHand.Used;
 
     /// <summary>The limit of <see cref="BytesInHand"/>; see <see cref="JobOptions.MemoryBytes"/>.</summary>
     public long MaxBytesInHand => _options.MemoryBytes;
@@ -124,9 +124,9 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     {
         if (_closed.IsCancellationRequested) return;
         _closed.Cancel();
-        foreach (JobRun run in _runs.Keys)
+        foreach (JobAttempt attempt in _attempts.Keys)
         {
-            if (!run.HasStarted) run.Stop(StopReason.Draining);
+            if (!attempt.HasStarted) attempt.Stop(StopReason.Draining);
         }
     }
 
@@ -138,7 +138,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         await _claiming.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await AcceptancesEndAsync().WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // Maintenance stops last, so that leases are renewed until the last attempt has ended.
-        await Task.WhenAll(_runs.Keys.Select(static r => r.Running)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_attempts.Keys.Select(static a => a.EndWritten)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopped.CancelAsync();
         await _maintenance.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
@@ -162,15 +162,15 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     {
         if (!change.IsCancelRequested) return;
         _pendingCancellations.Tell(change.Id, change.Version);
-        foreach (JobRun run in _runs.Keys)
+        foreach (JobAttempt attempt in _attempts.Keys)
         {
-            if (IsOf(run, change.Version) && run.Claim.Job.Id == change.Id) run.Stop(StopReason.Cancelled);
+            if (IsOf(attempt, change.Version) && attempt.Claim.Job.Id == change.Id) attempt.Stop(StopReason.Cancelled);
         }
     }
 
     void IJobStoreListener.MayBeDue()
     {
-        _queue.Tell();
+        _dueJobs.Tell();
         _due.Set();
     }
 
@@ -183,7 +183,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     /// <summary>Makes both flows query the store, because changes may have been missed.</summary>
     internal void LookAgain()
     {
-        _queue.Suspect();
+        _dueJobs.Suspect();
         _due.Set();
         // Renewing the leases also reports which running jobs are to be cancelled.
         Interlocked.Exchange(ref _maintainNow, 1);
@@ -191,32 +191,32 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     }
 
     /// <summary>Whether a cancellation is for this attempt. A late notification may be for an earlier attempt of the job.</summary>
-    private static bool IsOf(JobRun run, long version) => version > run.Claim.Job.Version;
+    private static bool IsOf(JobAttempt attempt, long version) => version > attempt.Claim.Job.Version;
 
-    private void Begin(JobClaim claim, WorkPriority priority, bool first)
+    private void Begin(JobClaim claim, WorkPriority priority, bool goesFirst)
     {
-        _bytes.Take(claim.BodyBytes);
-        var run = new JobRun(claim, priority, new ProgressReporter(_store, claim.WithoutBody(), _time), Started) { Held = claim.BodyBytes };
+        _bytesInHand.Take(claim.BodyBytes);
+        var attempt = new JobAttempt(claim, priority, new ProgressReporter(_store, claim.WithoutBody(), _time), Started) { Held = claim.BodyBytes };
         // Another instance may have a free worker.
-        if (first && _store.IsShared && claim.UnreadBytes == 0) run.StopUnlessStartedIn(LongestWait, _time);
-        if (claim.TimeLeft is { } left) run.StopIn(left, _time);
-        _runs[run] = first;
+        if (goesFirst && _store.IsShared && claim.UnreadBytes == 0) attempt.StopUnlessStartedIn(LongestWait, _time);
+        if (claim.TimeLeft is { } left) attempt.StopIn(left, _time);
+        _attempts[attempt] = goesFirst;
         Interlocked.Increment(ref _waiting); // a full fence; pairs with the one in Pace
         MaintainOften();
         // Close and CancelIfAsked record their request before they look for the run, and this method adds the run before it reads the requests.
         // So at least one of the two sees the other.
-        if (_closed.IsCancellationRequested) run.Stop(StopReason.Draining);
-        else if (claim.Job.IsCancelRequested || (_pendingCancellations.TryGet(claim.Job.Id, out long version) && IsOf(run, version))) run.Stop(StopReason.Cancelled);
-        run.Running = RunAsync(run, first);
+        if (_closed.IsCancellationRequested) attempt.Stop(StopReason.Draining);
+        else if (claim.Job.IsCancelRequested || (_pendingCancellations.TryGet(claim.Job.Id, out long version) && IsOf(attempt, version))) attempt.Stop(StopReason.Cancelled);
+        attempt.EndWritten = RunAsync(attempt, goesFirst);
     }
 
-    private void Started(JobRun run)
+    private void Started(JobAttempt attempt)
     {
         Interlocked.Increment(ref _holding);
-        if (_runs.GetValueOrDefault(run)) _share.Started(); // before the next one may go first
+        if (_attempts.GetValueOrDefault(attempt)) _share.Started(); // before the next one may go first
         Interlocked.Decrement(ref _waiting);
         // Only one job at a time may wait to run first. Now the next one may.
-        if (_queue.IsSuspected || Volatile.Read(ref _promptClaims) > 0) _due.Set();
+        if (_dueJobs.IsSuspected || Volatile.Read(ref _promptClaims) > 0) _due.Set();
     }
 
     /// <summary>The lease that the store grants. It is shorter than <see cref="JobOptions.Lease"/>, which includes the time until another instance notices.</summary>

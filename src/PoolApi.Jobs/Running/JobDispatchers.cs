@@ -54,7 +54,7 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
     public long MaxBytesInHand => Made.Sum(static d => d.MaxBytesInHand);
 
     /// <summary>The attempts that this instance has in hand.</summary>
-    public IEnumerable<JobRun> Runs => Made.SelectMany(static d => d.Runs);
+    public IEnumerable<JobAttempt> Attempts => Made.SelectMany(static d => d.Attempts);
 
     /// <inheritdoc cref="JobDispatcher.IsAsleep"/>
     internal bool AreAsleep(TimeSpan longerThan) => Made.All(d => d.IsAsleep(longerThan));

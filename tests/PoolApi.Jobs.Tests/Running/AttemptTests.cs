@@ -18,7 +18,7 @@ public sealed class AttemptTests
             (_, _) =>
             {
                 lock (begun) begun.Add(clock.Elapsed);
-                return new JobAttempt(AttemptOutcome.Failed, null, Error, MayRetry: true);
+                return new AttemptEnd(AttemptOutcome.Failed, null, Error, MayRetry: true);
             },
             options: Rig.Options with { RetryDelay = TimeSpan.FromMilliseconds(200) });
 
@@ -33,7 +33,7 @@ public sealed class AttemptTests
     [Fact]
     public async Task What_fails_first_and_then_succeeds_has_succeeded()
     {
-        await using Rig rig = await Rig.StartAsync(static (run, _) => run.Claim.Job.Attempt < 3 ? JobAttempt.Failed : ScriptedExecutor.Success);
+        await using Rig rig = await Rig.StartAsync(static (run, _) => run.Claim.Job.Attempt < 3 ? AttemptEnd.Failed : ScriptedExecutor.Success);
         Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(maxAttempts: 5))).Id, JobState.Succeeded);
         Assert.Equal((3, null), (job.Attempt, job.Error));
     }
@@ -42,7 +42,7 @@ public sealed class AttemptTests
     public async Task What_cannot_help_is_not_tried_again()
     {
         await using Rig rig = await Rig.StartAsync(
-            static (_, _) => new JobAttempt(AttemptOutcome.Failed, new JobResult(422, "application/problem+json", "{}"u8.ToArray()), Error, MayRetry: false));
+            static (_, _) => new AttemptEnd(AttemptOutcome.Failed, new JobResult(422, "application/problem+json", "{}"u8.ToArray()), Error, MayRetry: false));
 
         Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(maxAttempts: 5))).Id, JobState.Failed);
 
@@ -179,7 +179,7 @@ public sealed class AttemptTests
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Retention = TimeSpan.FromSeconds(8) }, time: clock);
         Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
 
         await rig.PassAsync(clock, TimeSpan.FromSeconds(7), TimeSpan.FromSeconds(0.5));
         Assert.False(rig.IsSwept(job.Id));
@@ -208,8 +208,8 @@ public sealed class AttemptTests
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(workers: 1, options: Rig.Options with { Lease = TimeSpan.FromSeconds(6) }, time: clock);
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
-        ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
+        ValueTask<AttemptEnd> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
         await rig.PassAsync(clock, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1)); // it maintains slowly by now: no job is queued, none runs
         Job late = await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(200)));
@@ -252,7 +252,7 @@ public sealed class AttemptTests
         rig.Store.Fault = null;
 
         await stopped.Task.Patiently();
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
         Assert.Equal((JobState.Running, "other"), (rig.Look(job.Id).State, rig.Look(job.Id).Worker));
         Assert.True(await other.FinishAsync(theirs, Jobs.Success("theirs"), Token));
         Assert.Equal("theirs"u8.ToArray(), (await other.GetResultAsync(job.Id, Token))!.Result!.Body.ToArray());
@@ -365,7 +365,7 @@ public sealed class AttemptTests
 
         rig.Store.LosesAnswersOf.Clear();
 
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
         Assert.Equal(job, rig.Look(job.Id));
         Assert.Equal([job.Id], rig.Script.Begun);
     }
@@ -383,7 +383,7 @@ public sealed class AttemptTests
         await UntilAsync(() => rig.Store.Calls("finish") > finishes);
         rig.Store.LosesAnswersOf.Clear();
 
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
         Assert.Equal(job, rig.Look(job.Id));
         Assert.Equal([job.Id], rig.Script.Begun);
     }

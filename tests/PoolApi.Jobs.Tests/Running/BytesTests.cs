@@ -56,7 +56,7 @@ public class BytesTests
         var writing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using Rig rig = await Rig.StartAsync(
-            static (_, _) => new JobAttempt(AttemptOutcome.Succeeded, new JobResult(200, null, new byte[5000]), null, MayRetry: false), options: Options);
+            static (_, _) => new AttemptEnd(AttemptOutcome.Succeeded, new JobResult(200, null, new byte[5000]), null, MayRetry: false), options: Options);
         await rig.QuietAsync();
         rig.Store.Before = async operation =>
         {
@@ -85,12 +85,12 @@ public class BytesTests
         int attempts = 0;
         await using Rig rig = await Rig.StartAsync(
             (_, _) => Interlocked.Increment(ref attempts) == 1
-                ? new JobAttempt(AttemptOutcome.Failed, null, new JobError("run-timeout", ""), MayRetry: false) { CodeEnds = codeEnds.Task }
+                ? new AttemptEnd(AttemptOutcome.Failed, null, new JobError("run-timeout", ""), MayRetry: false) { CodeEnds = codeEnds.Task }
                 : ScriptedExecutor.Success,
             options: Options);
 
         Job late = await rig.UntilAsync((await rig.AcceptAsync(WithBody(900))).Id, JobState.Failed);
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
         Assert.Equal(900, rig.Dispatcher.BytesInHand);
         Job waiting = await rig.AcceptAsync(WithBody(900));
         codeEnds.SetResult();

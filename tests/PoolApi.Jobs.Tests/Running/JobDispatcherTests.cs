@@ -18,7 +18,7 @@ public sealed class JobDispatcherTests
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
         for (int i = 0; i < 5; i++)
         {
-            await UntilAsync(() => rig.Dispatcher is { Running: 0 } && rig.Dispatcher.IsAsleep(TimeSpan.Zero));
+            await UntilAsync(() => rig.Dispatcher is { AttemptCount: 0 } && rig.Dispatcher.IsAsleep(TimeSpan.Zero));
             Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
             Assert.Equal((1, rig.Dispatcher.Owner), (job.Attempt, job.Worker));
         }
@@ -37,7 +37,7 @@ public sealed class JobDispatcherTests
             Assert.NotNull(acceptance.Claim);
             Job job = await rig.UntilAsync(acceptance.Job.Id, JobState.Succeeded);
             Assert.Equal((1, rig.Dispatcher.Owner), (job.Attempt, job.Worker));
-            await UntilAsync(() => rig.Dispatcher.Running == 0);
+            await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
         }
         Assert.Equal(looks, rig.Store.Calls("claim"));
     }
@@ -48,9 +48,9 @@ public sealed class JobDispatcherTests
         using var gate = new Gate();
         var order = new ConcurrentQueue<Guid>();
         await using Rig rig = await Rig.StartAsync(
-            (run, token) =>
+            (attempt, token) =>
             {
-                order.Enqueue(run.Claim.Job.Id);
+                order.Enqueue(attempt.Claim.Job.Id);
                 return gate.Pass(token);
             },
             workers: 1);
@@ -93,7 +93,7 @@ public sealed class JobDispatcherTests
         var jobs = new InMemoryJobs();
         await using Rig busy = await Rig.StartAsync(workers: 1, options: Rig.Options with { Share = 1 }, jobs: jobs, isShared: true);
         await busy.QuietAsync();
-        ValueTask<JobAttempt> request = busy.Pool.RunAsync(() => gate.Pass());
+        ValueTask<AttemptEnd> request = busy.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
         Job job = await busy.AcceptAsync();
         await busy.UntilAsync(job.Id, JobState.Running); // it waits in the pool of the one that is busy
@@ -238,7 +238,7 @@ public sealed class JobDispatcherTests
         await using Rig rig = await Rig.StartAsync();
         Job job = await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
         Assert.Equal("done"u8.ToArray(), (await rig.Store.GetResultAsync(job.Id, Token))!.Result!.Body.ToArray());
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
     }
 
     [Fact]
@@ -254,7 +254,7 @@ public sealed class JobDispatcherTests
 
         Assert.Equal(3, gate.Arrived);
         Assert.Equal(3, ids.Count(id => rig.Look(id).State == JobState.Running));
-        Assert.Equal(3, rig.Dispatcher.Running);
+        Assert.Equal(3, rig.Dispatcher.AttemptCount);
         gate.Open();
         foreach (Guid id in ids) await rig.UntilAsync(id, JobState.Succeeded);
         Assert.Equal(10, rig.Script.Begun.Count);
@@ -264,7 +264,7 @@ public sealed class JobDispatcherTests
     public async Task Workers_that_become_free_one_by_one_are_used_one_by_one()
     {
         using Gate first = new(), second = new();
-        await using Rig rig = await Rig.StartAsync((run, token) => (run.Claim.Job.Kind == "first" ? first : second).Pass(token));
+        await using Rig rig = await Rig.StartAsync((attempt, token) => (attempt.Claim.Job.Kind == "first" ? first : second).Pass(token));
         await rig.AcceptAsync(Jobs.New("first"));
         await first.ArrivalAsync();
         // One worker is held by a job, the other is free.
@@ -280,7 +280,7 @@ public sealed class JobDispatcherTests
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync();
-        ValueTask<JobAttempt>[] others = [.. Enumerable.Range(0, 3).Select(_ => rig.Pool.RunAsync(() => gate.Pass()))];
+        ValueTask<AttemptEnd>[] others = [.. Enumerable.Range(0, 3).Select(_ => rig.Pool.RunAsync(() => gate.Pass()))];
         await gate.ArrivalAsync(2);
         Job job = await rig.AcceptAsync();
         await rig.AsleepAsync();
@@ -289,7 +289,7 @@ public sealed class JobDispatcherTests
         gate.Open();
 
         await rig.UntilAsync(job.Id, JobState.Succeeded);
-        foreach (ValueTask<JobAttempt> other in others) await other;
+        foreach (ValueTask<AttemptEnd> other in others) await other;
     }
 
     [Fact]
@@ -298,10 +298,10 @@ public sealed class JobDispatcherTests
         using Gate gate = new();
         var order = new ConcurrentQueue<string>();
         await using Rig rig = await Rig.StartAsync(
-            (run, token) =>
+            (attempt, token) =>
             {
-                if (run.Claim.Job.Kind == "blocker") return gate.Pass(token);
-                order.Enqueue(run.Claim.Job.Kind);
+                if (attempt.Claim.Job.Kind == "blocker") return gate.Pass(token);
+                order.Enqueue(attempt.Claim.Job.Kind);
                 return ScriptedExecutor.Success;
             },
             workers: 1);
@@ -333,9 +333,9 @@ public sealed class JobDispatcherTests
     {
         var jobs = new InMemoryJobs();
         var runs = new ConcurrentDictionary<Guid, int>();
-        JobAttempt Count(JobRun run, CancellationToken token)
+        AttemptEnd Count(JobAttempt attempt, CancellationToken token)
         {
-            runs.AddOrUpdate(run.Claim.Job.Id, 1, static (_, n) => n + 1);
+            runs.AddOrUpdate(attempt.Claim.Job.Id, 1, static (_, n) => n + 1);
             return ScriptedExecutor.Success;
         }
         await using Rig one = await Rig.StartAsync(Count, jobs: jobs, isShared: true);
@@ -356,7 +356,7 @@ public sealed class JobDispatcherTests
         await using Rig rig = await Rig.StartAsync(time: clock);
         await rig.AcceptAsync(Jobs.New(runAt: clock.GetUtcNow() + TimeSpan.FromHours(1))); // what is due later needs no looking either
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
         await rig.PassAsync(clock, TimeSpan.FromMinutes(11), TimeSpan.FromSeconds(1)); // the pace while a job runs is a sixth of the lease: ten minutes
         int calls = rig.Store.Calls();
 
@@ -404,7 +404,7 @@ public sealed class JobDispatcherTests
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(workers: 1, time: clock);
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
         _ = rig.Pool.CloseAsync();
         int claims = rig.Store.Calls("claim");
 
@@ -420,7 +420,7 @@ public sealed class JobDispatcherTests
 
         Assert.InRange(rig.Store.Calls("claim") - claims, 10, 50); // for each time, one that finds it, and some that find no other
         rig.Dispatcher.Close();
-        await UntilAsync(() => rig.Dispatcher.Running == 0);
+        await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
         Assert.Equal((JobState.Queued, 0), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
     }
 
@@ -428,9 +428,9 @@ public sealed class JobDispatcherTests
     public async Task Progress_can_be_seen_while_the_job_runs()
     {
         using Gate gate = new();
-        await using Rig rig = await Rig.StartAsync((run, token) =>
+        await using Rig rig = await Rig.StartAsync((attempt, token) =>
         {
-            run.Report(0.5);
+            attempt.Report(0.5);
             return gate.Pass(token);
         });
         Job job = await rig.AcceptAsync();
@@ -444,13 +444,13 @@ public sealed class JobDispatcherTests
     {
         using Gate first = new(), second = new();
         await using Rig rig = await Rig.StartAsync(workers: 1);
-        ValueTask<JobAttempt> running = rig.Pool.RunAsync(() => first.Pass());
+        ValueTask<AttemptEnd> running = rig.Pool.RunAsync(() => first.Pass());
         await first.ArrivalAsync();
-        ValueTask<JobAttempt> waiting = rig.Pool.RunAsync(() => second.Pass());
+        ValueTask<AttemptEnd> waiting = rig.Pool.RunAsync(() => second.Pass());
         Job job = await rig.AcceptAsync(Jobs.New(priority: WorkPriority.High));
         rig.Dispatcher.RequestPromptClaim();
         await rig.UntilAsync(job.Id, JobState.Running); // it is in the pool's queue, though no worker is free
-        ValueTask<JobAttempt> later = rig.Pool.RunAsync(() => second.Pass());
+        ValueTask<AttemptEnd> later = rig.Pool.RunAsync(() => second.Pass());
         Assert.Empty(rig.Script.Begun);
 
         first.Open();
@@ -470,7 +470,7 @@ public sealed class JobDispatcherTests
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(workers: 1, time: clock);
         Job job = await rig.AcceptAsync(Jobs.New(runAt: clock.GetUtcNow() + TimeSpan.FromSeconds(2)));
-        ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
+        ValueTask<AttemptEnd> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
         await rig.AsleepAsync();
         await rig.PassAsync(clock, TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(0.1)); // the time comes, and nobody tells when the worker is free

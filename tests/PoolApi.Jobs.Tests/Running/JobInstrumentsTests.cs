@@ -77,7 +77,7 @@ public sealed class JobInstrumentsTests : IDisposable
     [Fact]
     public async Task The_end_of_a_job_is_counted_by_kind_and_outcome()
     {
-        await using Rig rig = await Rig.StartAsync(static (run, _) => run.Claim.Job.Kind == "good" ? ScriptedExecutor.Success : JobAttempt.Failed, instruments: _instruments);
+        await using Rig rig = await Rig.StartAsync(static (run, _) => run.Claim.Job.Kind == "good" ? ScriptedExecutor.Success : AttemptEnd.Failed, instruments: _instruments);
         foreach (string kind in (string[])["good", "bad", "bad"])
         {
             Job job = await rig.AcceptAsync(Jobs.New(kind: kind, maxAttempts: 1));

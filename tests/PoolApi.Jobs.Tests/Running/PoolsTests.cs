@@ -48,7 +48,7 @@ public sealed class PoolsTests : IAsyncDisposable
     public async Task A_pool_whose_queue_is_full_of_other_work_holds_up_no_job_of_another_pool()
     {
         await StartAsync(share: 1);
-        Task<JobAttempt> runs = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask(), queued = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask();
+        Task<AttemptEnd> runs = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask(), queued = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask();
         await _gate.ArrivalAsync();
         Job waits = await AcceptAsync("io", here: true);
         Assert.True(((IPoolAdmission)_io).IsLikelyFull);
@@ -155,7 +155,7 @@ public sealed class PoolsTests : IAsyncDisposable
     {
         public ScriptedExecutor Io => io;
 
-        public ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation) =>
-            (run.Claim.Job.Kind == "io" ? io : cpu).ExecuteAsync(run, cancellation);
+        public ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation) =>
+            (attempt.Claim.Job.Kind == "io" ? io : cpu).ExecuteAsync(attempt, cancellation);
     }
 }

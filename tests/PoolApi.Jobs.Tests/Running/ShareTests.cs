@@ -149,7 +149,7 @@ public sealed class ShareTests
             workers, Rig.Options with { Share = share }, time: _time);
         rig = started;
         using var gate = new Gate();
-        Task<JobAttempt>[] first = [.. Enumerable.Range(0, workers).Select(_ => rig.Pool.RunAsync(() => gate.Pass()).AsTask())];
+        Task<AttemptEnd>[] first = [.. Enumerable.Range(0, workers).Select(_ => rig.Pool.RunAsync(() => gate.Pass()).AsTask())];
         await gate.ArrivalAsync(workers);
         Task[] clients = [.. Enumerable.Range(0, Clients).Select(async _ =>
         {

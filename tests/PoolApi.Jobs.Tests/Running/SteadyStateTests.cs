@@ -71,7 +71,7 @@ public sealed class SteadyStateTests
         var clock = new FakeTimeProvider();
         await using Rig rig = await Rig.StartAsync(workers: 1, time: clock);
         await rig.QuietAsync();
-        ValueTask<JobAttempt> request = rig.Pool.RunAsync(() => gate.Pass());
+        ValueTask<AttemptEnd> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
         Job job = await rig.AcceptAsync();
         await rig.AsleepAsync();

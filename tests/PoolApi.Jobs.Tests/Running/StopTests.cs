@@ -13,12 +13,12 @@ public sealed class StopTests
 
         public int Held => Volatile.Read(ref _held);
 
-        public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
+        public async ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation)
         {
-            if (run.Claim.Job.Kind != "unstarted") return await inner.ExecuteAsync(run, cancellation);
+            if (attempt.Claim.Job.Kind != "unstarted") return await inner.ExecuteAsync(attempt, cancellation);
             Interlocked.Increment(ref _held);
             await Task.Delay(Timeout.Infinite, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            return run.Claim.Job.MaxAttempts > 3 ? JobAttempt.Failed : JobAttempt.Stopped;
+            return attempt.Claim.Job.MaxAttempts > 3 ? AttemptEnd.Failed : AttemptEnd.Stopped;
         }
     }
 
@@ -47,7 +47,7 @@ public sealed class StopTests
         await stop.Patiently();
         Assert.Equal((JobState.Succeeded, JobState.Queued), (rig.Look(running.Id).State, rig.Look(late.Id).State));
         Assert.Equal(1, gate.Arrived);
-        Assert.Equal(0, rig.Dispatcher.Running);
+        Assert.Equal(0, rig.Dispatcher.AttemptCount);
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class StopTests
         await rig.Dispatcher.StopAsync(late.Token).Patiently();
 
         Assert.Equal(1, await rig.Dispatcher.CountUnwrittenAsync(Token).Patiently());
-        Assert.Equal(0, rig.Dispatcher.Running);
+        Assert.Equal(0, rig.Dispatcher.AttemptCount);
     }
 
     [Fact]
@@ -142,7 +142,7 @@ public sealed class StopTests
         await using Rig rig = await Rig.StartAsync((_, _) =>
         {
             gate.Pass(CancellationToken.None);
-            return JobAttempt.Failed;
+            return AttemptEnd.Failed;
         });
         Job job = await rig.AcceptAsync(Jobs.New(maxAttempts: 3));
         await gate.ArrivalAsync();
@@ -170,10 +170,10 @@ public sealed class StopTests
     {
         var jobs = new InMemoryJobs();
         var ended = new System.Collections.Concurrent.ConcurrentDictionary<Guid, int>();
-        JobAttempt Run(JobRun run, CancellationToken token)
+        AttemptEnd Run(JobAttempt attempt, CancellationToken token)
         {
             Thread.Sleep(1); // the work
-            ended.AddOrUpdate(run.Claim.Job.Id, 1, static (_, n) => n + 1);
+            ended.AddOrUpdate(attempt.Claim.Job.Id, 1, static (_, n) => n + 1);
             return ScriptedExecutor.Success;
         }
         await using Rig one = await Rig.StartAsync(Run, jobs: jobs, isShared: true);

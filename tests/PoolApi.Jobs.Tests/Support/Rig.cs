@@ -42,7 +42,7 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>Starts one whose jobs do what the script says, on a worker.</summary>
     public static Task<Rig> StartAsync(
-        Func<JobRun, CancellationToken, JobAttempt>? script = null, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null,
+        Func<JobAttempt, CancellationToken, AttemptEnd>? script = null, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null,
         bool isShared = false, int capacity = 1024, JobInstruments? instruments = null, TimeProvider? time = null) =>
         StartAsync(
             pool => new ScriptedExecutor(pool, script ?? (static (_, _) => ScriptedExecutor.Success)), workers, options, jobs, isShared, capacity, instruments, time);

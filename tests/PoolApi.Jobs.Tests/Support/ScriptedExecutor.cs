@@ -5,9 +5,9 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.Tests;
 
 /// <summary>Runs jobs on a pool by a script: a function of the run that is called on a worker and says how the attempt went.</summary>
-internal sealed class ScriptedExecutor(FixedThreadPool pool, Func<JobRun, CancellationToken, JobAttempt> script) : IJobExecutor
+internal sealed class ScriptedExecutor(FixedThreadPool pool, Func<JobAttempt, CancellationToken, AttemptEnd> script) : IJobExecutor
 {
-    public static readonly JobAttempt Success = new(AttemptOutcome.Succeeded, new JobResult(200, "text/plain", "done"u8.ToArray()), null, MayRetry: false);
+    public static readonly AttemptEnd Success = new(AttemptOutcome.Succeeded, new JobResult(200, "text/plain", "done"u8.ToArray()), null, MayRetry: false);
 
     private int _begun;
 
@@ -16,7 +16,7 @@ internal sealed class ScriptedExecutor(FixedThreadPool pool, Func<JobRun, Cancel
     /// <summary>How many attempts have been given to the executor and have not come back.</summary>
     public int InHand => Volatile.Read(ref _begun);
 
-    public async ValueTask<JobAttempt> ExecuteAsync(JobRun run, CancellationToken cancellation)
+    public async ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation)
     {
         Interlocked.Increment(ref _begun);
         try
@@ -24,23 +24,23 @@ internal sealed class ScriptedExecutor(FixedThreadPool pool, Func<JobRun, Cancel
             return await pool.RunAsync(
                 token =>
                 {
-                    run.Started();
-                    Begun.Enqueue(run.Claim.Job.Id);
+                    attempt.Started();
+                    Begun.Enqueue(attempt.Claim.Job.Id);
                     try
                     {
-                        return script(run, token);
+                        return script(attempt, token);
                     }
                     catch (OperationCanceledException) when (token.IsCancellationRequested)
                     {
-                        return JobAttempt.Stopped;
+                        return AttemptEnd.Stopped;
                     }
                 },
                 cancellation,
-                options: new(kind: run.Claim.Job.Kind, priority: run.Priority));
+                options: new(kind: attempt.Claim.Job.Kind, priority: attempt.Priority));
         }
         catch (Exception e) when (e is OperationCanceledException or WorkRejectedException)
         {
-            return JobAttempt.Stopped;
+            return AttemptEnd.Stopped;
         }
         finally
         {

@@ -33,7 +33,7 @@ public class ProblemCatalogueTests
     [Fact]
     public void The_errors_that_the_dispatcher_stores_are_in_the_catalogue()
     {
-        string[] stored = [JobError.Poison.Name, JobAttempt.Failed.Error!.Name, JobAttempt.NotBegun.Error!.Name];
+        string[] stored = [JobError.Poison.Name, AttemptEnd.Failed.Error!.Name, AttemptEnd.NotBegun.Error!.Name];
         Assert.All(stored, static name => Assert.Contains(name, JobProblems.All.Select(static p => p.Name)));
     }
 

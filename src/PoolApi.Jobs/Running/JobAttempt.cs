@@ -4,14 +4,14 @@ using PoolApi.Threading;
 namespace PoolApi.Jobs.Running;
 
 /// <summary>An attempt that this instance has claimed, from the claim until its end is written. Thread-safe.</summary>
-internal sealed class JobRun : IDisposable
+internal sealed class JobAttempt : IDisposable
 {
     /// <summary>The longest time that a timer can be set to. No attempt runs that long.</summary>
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
 
     private readonly CancellationTokenSource _stop = new();
     private readonly ProgressReporter _progress;
-    private readonly Action<JobRun> _started;
+    private readonly Action<JobAttempt> _started;
     private Task _cancelled = Task.CompletedTask;
     private ITimer? _deadline;
     private ITimer? _patience;
@@ -24,7 +24,7 @@ internal sealed class JobRun : IDisposable
     /// <param name="priority">The priority in the pool.</param>
     /// <param name="progress">Writes the progress to the store.</param>
     /// <param name="started">Called once, when a worker has taken the attempt.</param>
-    internal JobRun(JobClaim claim, WorkPriority priority, ProgressReporter progress, Action<JobRun> started)
+    internal JobAttempt(JobClaim claim, WorkPriority priority, ProgressReporter progress, Action<JobAttempt> started)
     {
         (Claim, Priority, _progress, _started) = (claim, priority, progress, started);
         Stopping = _stop.Token;
@@ -55,7 +55,7 @@ internal sealed class JobRun : IDisposable
     internal bool HasStarted => Volatile.Read(ref _hasStarted) != 0;
 
     /// <summary>Completes when the end of the attempt is written. Set by the dispatcher.</summary>
-    internal Task Running { get; set; } = Task.CompletedTask;
+    internal Task EndWritten { get; set; } = Task.CompletedTask;
 
     /// <summary>Completes when no progress is being written and all callbacks of the token have returned.</summary>
     internal Task Settled => Task.WhenAll(_progress.Written, Volatile.Read(ref _cancelled));
@@ -102,13 +102,13 @@ internal sealed class JobRun : IDisposable
     internal void StopIn(TimeSpan time, TimeProvider clock)
     {
         if (time <= TimeSpan.Zero) StopLate();
-        else if (time < LongestTimer) _deadline = clock.CreateTimer(static run => ((JobRun)run!).StopLate(), this, time, Timeout.InfiniteTimeSpan);
+        else if (time < LongestTimer) _deadline = clock.CreateTimer(static run => ((JobAttempt)run!).StopLate(), this, time, Timeout.InfiniteTimeSpan);
     }
 
     internal void StopUnlessStartedIn(TimeSpan time, TimeProvider clock) => _patience = clock.CreateTimer(
         static state =>
         {
-            var run = (JobRun)state!;
+            var run = (JobAttempt)state!;
             if (!run.HasStarted) run.Stop(StopReason.NoWorker); // an attempt that starts at this moment is stopped and handed back too
         },
         this, time, Timeout.InfiniteTimeSpan);

@@ -17,7 +17,7 @@ namespace PoolApi.Jobs.AspNetCore.Intake;
 /// A request that becomes a job: it holds what the headers ask for, commits the job once the endpoint has found nothing wrong with the
 /// request, and answers the client. One of the features of such a request.
 /// </summary>
-internal sealed class JobIntake(HttpContext context, Endpoint endpoint, JobsOptions options, Preference preference, string? idempotencyKey, JobParameters parameters)
+internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOptions options, Preference preference, string? idempotencyKey, JobParameters parameters)
     : IRequestStoreFeature
 {
     /// <summary>
