@@ -34,7 +34,7 @@ internal sealed class PoolContext(
     public AnswerBudget Answers => answers;
 
     /// <summary>Continues requests on the .NET ThreadPool when their work has ended.</summary>
-    public HandBack HandBack { get; } = new();
+    public RequestContinuations Continuations { get; } = new();
 
     /// <summary>The cached parts of the <c>Server-Timing</c> header.</summary>
     public ServerTimingValues ServerTimings { get; } = new();

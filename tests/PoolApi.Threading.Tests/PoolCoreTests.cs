@@ -91,7 +91,7 @@ public class PoolCoreTests
         var item = new TestItem();
         Submit(core, item);
         Next(core, worker);
-        core.Workers.HandInHandFailed(worker, new InvalidOperationException("on purpose"));
+        core.Workers.EndItemInHand(worker, new InvalidOperationException("on purpose"));
         core.Workers.Replace(worker, new InvalidOperationException("on purpose"));
         Assert.Equal([WorkOutcome.Failed], item.Endings.Outcomes);
         WorkerSnapshot snapshot = Assert.Single(core.Views.GetSnapshot().Workers);

@@ -73,7 +73,7 @@ internal sealed partial class PoolRequest
 
     private void PrepareInPlace(HttpContext context)
     {
-        NotStored.Set(Context); // for callbacks that read it as the response starts
+        NoStore.Set(Context); // for callbacks that read it as the response starts
         // The connection can take its next request only when this one ends, which may be late. (HTTP/2 and 3 have streams.)
         if (_accepted is null && HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
     }

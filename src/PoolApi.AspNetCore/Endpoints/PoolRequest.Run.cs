@@ -28,7 +28,7 @@ internal sealed partial class PoolRequest
     {
         if (Interlocked.Exchange(ref _isInPool, true))
             return ValueTask.FromException<object?>(new InvalidOperationException("An endpoint filter called the handler again before the first call had ended."));
-        bool ends = _endpoint.HandsOn && _lifetime.TryTakeEnd();
+        bool ends = _endpoint.EndsWithItsWork && _lifetime.TryTakeEnd();
         // The framework awaits it once, and no endpoint filter can drop it.
         _isDirect = ends && _accepted is null && _endpoint.Requests is not null;
         return _isDirect ? RunDirectly(next, invocation) : RunInFrameAsync(next, invocation, ends);
@@ -262,7 +262,7 @@ internal sealed partial class PoolRequest
     {
         (_outcome, _error) = (outcome, error);
         if (_run is not null || PoolSpans.AreWanted) EndSpan(outcome, error);
-        Pool.HandBack.Add(this);
+        Pool.Continuations.Add(this);
     }
 
     private void EndSpan(WorkOutcome outcome, Exception? error)

@@ -41,12 +41,12 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private readonly PoolWorkItem _item;
     private IAcceptedWorkFeature? _accepted; // not null: the work was accepted before
     private RequestLifetime _lifetime = null!; // as Context, from Of to Finish
-    private CancellationTokenRegistration _leaving;
+    private CancellationTokenRegistration _cancelRegistration;
     private bool _isHeld; // code that may outlive the request refers to this object
     private QuotaLease? _quota;
     private BodyReservation? _body;
 
-    // Stage 4. The submission publishes the fields for the worker, and the hand-back publishes those that the worker sets.
+    // Stage 4. The submission publishes the fields for the worker, and the continuation publishes those that the worker sets.
     private ManualResetValueTaskSourceCore<WorkOutcome> _ended;
     private EndpointFilterDelegate? _next; // null: a plain RequestDelegate
     private EndpointFilterInvocationContext? _invocation;
@@ -154,8 +154,8 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         Context.Features.Set(this);
         _lifetime.Enter(this);
         // For all stages: the token that the handler has bound also cancels its streamed response.
-        _leaving = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
-        if (hasBody || !_endpoint.HandsOn) return EndAsync(hasBody ? BufferAndPassAsync() : PassOnAsync());
+        _cancelRegistration = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
+        if (hasBody || !_endpoint.EndsWithItsWork) return EndAsync(hasBody ? BufferAndPassAsync() : PassOnAsync());
 
         // RunAsync ends the request, and the caller awaits the framework's task without a frame of this library. From here on
         // this object may be reused.
@@ -239,7 +239,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private void Finish()
     {
         // Not awaited: an ended request has nothing to cancel. But a running callback refers to this object.
-        if (!_leaving.Unregister() && _lifetime.Outer.CanBeCanceled) _isHeld = true;
+        if (!_cancelRegistration.Unregister() && _lifetime.Outer.CanBeCanceled) _isHeld = true;
         _answer?.End();
         _body?.Release();
         GiveBackQuota();
@@ -258,7 +258,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private void GiveBack()
     {
         Context.Features.Set(Over);
-        (Context, _lifetime, _leaving, _body, TraceId) = (null!, null!, default, null, default);
+        (Context, _lifetime, _cancelRegistration, _body, TraceId) = (null!, null!, default, null, default);
         (_next, _invocation, _flow, _result, _error) = (null, null, null, null, null);
         (_hasStarted, _isAnswering) = (false, false);
         _ended.Reset();

@@ -37,7 +37,7 @@ internal sealed class RequestTracking(IServiceProvider services) : IStartupFilte
                 {
                     var (context, shutdown) = ((HttpContext, ShutdownCoordinator))state;
                     if (shutdown.IsStopping) context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
-                    NotStored.Confirm(context);
+                    NoStore.Confirm(context);
                     return Task.CompletedTask;
                 },
                 (context, shutdown));

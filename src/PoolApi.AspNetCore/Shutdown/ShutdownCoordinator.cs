@@ -38,7 +38,7 @@ internal sealed class ShutdownCoordinator(
     private readonly Lock _once = new();
     private readonly Stopwatch _sinceStop = new();
     private readonly TimeProvider _time = services.GetService<TimeProvider>() ?? TimeProvider.System;
-    private readonly CancellationTokenSource _leaving = new();
+    private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly CancellationTokenSource _overdue = new();
     private readonly TaskCompletionSource _servicesStopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -98,7 +98,7 @@ internal sealed class ShutdownCoordinator(
     public bool IsStopping => _state >= ShutdownState.LameDuck;
 
     /// <summary>Cancelled when the stop begins. Ends what has no end of its own, such as event streams.</summary>
-    public CancellationToken Leaving => _leaving.Token;
+    public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Cancelled when new requests are refused. Ends the reading of request bodies, whose work would be refused.</summary>
     public CancellationToken Closed => _closed.Token;
@@ -265,7 +265,7 @@ internal sealed class ShutdownCoordinator(
     private void DisposeOwn()
     {
         process?.StopEnds();
-        _leaving.Dispose();
+        _stopping.Dispose();
         _closed.Dispose();
         _overdue.Dispose();
     }
@@ -278,7 +278,7 @@ internal sealed class ShutdownCoordinator(
         _unfinished = [.. services.GetServices<IUnfinishedWork>()];
         // An app that calls the host's StopAsync has not signalled ApplicationStopping, and the drain would wait for requests that wait for it.
         if (!lifetime.ApplicationStopping.IsCancellationRequested) lifetime.StopApplication();
-        await _leaving.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _stopping.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_state == ShutdownState.LameDuck)
         {
             TimeSpan left = times.LameDuck - _sinceStop.Elapsed;

@@ -19,7 +19,7 @@ internal static class WorkersStream
     public static async IAsyncEnumerable<SseItem<string>> ReadAsync(
         ShutdownCoordinator shutdown, PoolContexts pools, TimeProvider clock, [EnumeratorCancellation] CancellationToken client)
     {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(client, shutdown.Leaving);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(client, shutdown.Stopping);
         using var timer = new PeriodicTimer(Period, clock);
         bool goesOn = true;
         while (goesOn)

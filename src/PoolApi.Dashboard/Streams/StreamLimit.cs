@@ -35,7 +35,7 @@ internal sealed class StreamLimit(StatusView status, int most)
         try
         {
             var shutdown = context.RequestServices.GetRequiredService<ShutdownCoordinator>();
-            await EventStreamWriter.WriteAsync(context, FramedAsync(shutdown, events(shutdown.Leaving, context.RequestAborted), context.RequestAborted));
+            await EventStreamWriter.WriteAsync(context, FramedAsync(shutdown, events(shutdown.Stopping, context.RequestAborted), context.RequestAborted));
             return TypedResults.Empty;
         }
         finally

@@ -99,7 +99,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         {
             death = e;
         }
-        if (death is not null) core.Workers.HandInHandFailed(this, death);
+        if (death is not null) core.Workers.EndItemInHand(this, death);
         DisposeState();
         if (death is not null) core.Workers.Replace(this, death);
     }

@@ -117,7 +117,7 @@ internal sealed class WorkerSet
     }
 
     /// <summary>A worker's thread dies, and its item has failed. Called on that thread.</summary>
-    public void HandInHandFailed(Worker worker, Exception error)
+    public void EndItemInHand(Worker worker, Exception error)
     {
         switch (worker.Ledger.Item)
         {

@@ -4,12 +4,12 @@ using Microsoft.AspNetCore.OutputCaching;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>Marks a response as not cacheable, whatever filters, attributes and middleware have set for the response that it replaces.</summary>
-internal sealed class NotStored
+internal sealed class NoStore
 {
     // The headers that control caches or validate a client's copy.
     private static readonly string[] CacheHeaders = ["ETag", "Expires", "Last-Modified", "CDN-Cache-Control", "Surrogate-Control"];
 
-    private static readonly NotStored Mark = new();
+    private static readonly NoStore Mark = new();
 
     /// <summary>Replaces the headers, and disables the app's output cache for this response.</summary>
     public static void Set(HttpContext context)
@@ -25,7 +25,7 @@ internal sealed class NotStored
     /// <summary>Replaces the headers when the response starts, after all middleware that sets headers then.</summary>
     public static void Confirm(HttpContext context)
     {
-        if (context.Response.StatusCode >= StatusCodes.Status400BadRequest && context.Features.Get<NotStored>() is not null) SetHeaders(context.Response);
+        if (context.Response.StatusCode >= StatusCodes.Status400BadRequest && context.Features.Get<NoStore>() is not null) SetHeaders(context.Response);
     }
 
     private static void SetHeaders(HttpResponse response)

@@ -15,7 +15,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// Either Add sees that no entry is scheduled and schedules one, or the entry's thread sees the request. The queue may look empty while
 /// another Add is in progress (dotnet/runtime#132736); that Add schedules an entry afterwards, whose thread sees both.
 /// </remarks>
-internal sealed class HandBack : IThreadPoolWorkItem
+internal sealed class RequestContinuations : IThreadPoolWorkItem
 {
     private readonly ConcurrentQueue<PoolRequest> _ended = new();
     private int _isScheduled;
