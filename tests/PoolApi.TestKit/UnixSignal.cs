@@ -9,6 +9,9 @@ public enum UnixSignal
     /// <summary>Ctrl-C.</summary>
     Interrupt = 2,
 
+    /// <summary>Ctrl-\.</summary>
+    Quit = 3,
+
     /// <summary>`kill`, `docker stop`, Kubernetes.</summary>
     Terminate = 15,
 }
