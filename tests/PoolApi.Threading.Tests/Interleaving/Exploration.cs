@@ -56,26 +56,20 @@ internal sealed class Exploration : IDisposable
     public IReadOnlyList<string> StepsOf(Scenario scenario, ulong seed) =>
         [.. TraceOf(scenario, seed).Select(static line => line.Split('|')[0])];
 
-    /// <summary>Goes round the scenarios, a slice of each, until one fails or so many schedules have been run in all.</summary>
-    /// <param name="seed">Where the seeds begin. Each round takes new ones.</param>
-    /// <param name="schedules">The most schedules.</param>
-    /// <param name="slice">The schedules of each scenario in the first round. A short round finds what many schedules show, without thousands of
-    /// schedules of scenarios that cannot show it.</param>
+    /// <summary>Explores the scenarios, one after the other, until one fails.</summary>
+    /// <param name="seed">Where the seeds begin.</param>
+    /// <param name="schedules">The schedules of each scenario.</param>
+    /// <param name="only">The only scenario to explore; <see langword="null"/>: all of them.</param>
     /// <param name="needed">How many schedules were run.</param>
     /// <remarks>Found by reflection in assemblies compiled by a test: nothing but types of the framework in its signature.</remarks>
-    public static string? Find(ulong seed, long schedules, long slice, out long needed)
+    public static string? Find(ulong seed, long schedules, string? only, out long needed)
     {
-        const int LaterSlices = 1000;
         using var exploration = new Exploration();
         string? failure = null;
-        for (ulong round = 0; failure is null && exploration.Schedules < schedules; round++)
+        foreach (Scenario scenario in Scenarios.All.Where(s => only is null || s.Name == only))
         {
-            foreach (Scenario scenario in Scenarios.All)
-            {
-                failure = exploration.Explore(scenario, seed + (round * 2), slice);
-                if (failure is not null || exploration.Schedules >= schedules) break;
-            }
-            slice = LaterSlices;
+            failure = exploration.Explore(scenario, seed, schedules);
+            if (failure is not null) break;
         }
         needed = exploration.Schedules;
         return failure;

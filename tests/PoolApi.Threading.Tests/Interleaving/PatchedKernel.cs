@@ -84,8 +84,12 @@ internal static class PatchedKernel
         return (compilation, sources);
     });
 
-    /// <summary>Compiles the sources, patched, and explores until something fails or so many schedules have been run.</summary>
-    public static (string? Failure, long Schedules) Explore(IEnumerable<Patch> patches, ulong seed, long schedules, long slice)
+    /// <summary>Compiles the sources, patched, and explores until something fails or so many schedules of each scenario have been run.</summary>
+    /// <param name="patches">The patches.</param>
+    /// <param name="seed">The first seed.</param>
+    /// <param name="schedules">The schedules of each scenario.</param>
+    /// <param name="scenario">The only scenario to explore; <see langword="null"/>: all of them.</param>
+    public static (string? Failure, long Schedules) Explore(IEnumerable<Patch> patches, ulong seed, long schedules, string? scenario = null)
     {
         using MemoryStream image = Compile(patches);
         // It stays loaded until the process ends: what can be unloaded is always compiled with all optimizations, and takes longer for
@@ -93,7 +97,7 @@ internal static class PatchedKernel
         var context = new AssemblyLoadContext("patched kernel");
         MethodInfo find = context.LoadFromStream(image).GetType(typeof(Exploration).FullName!, throwOnError: true)!
             .GetMethod(nameof(Exploration.Find), BindingFlags.Public | BindingFlags.Static)!;
-        object?[] arguments = [seed, schedules, slice, 0L];
+        object?[] arguments = [seed, schedules, scenario, 0L];
         var failure = (string?)find.Invoke(null, arguments);
         return (failure, (long)arguments[3]!);
     }
