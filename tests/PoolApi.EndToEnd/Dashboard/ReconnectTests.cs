@@ -31,12 +31,13 @@ public sealed partial class ReconnectTests
         await Assertions.Expect(live).ToHaveTextAsync("live", new() { Timeout = Patience });
 
         await SeeRowsAsync(browser, Before + Meanwhile);
-        // The seconds in which something ended, as the server has them.
+        // The seconds in which something ended, as the server has them. The page has the last of them a moment later.
         var history = (await service.Management.GetAsync("/history?seconds=300")).MustBe(200).Json().GetProperty("pools")[0].GetProperty("samples");
         double[] ended = [.. history.EnumerateArray().Select(static sample => sample.GetProperty("finished").TryGetProperty("completed", out var rate) ? rate.GetDouble() : 0).Where(static rate => rate > 0)];
         Assert.InRange(ended.Length, 4, 60);
-        double[] shown = [.. (await PointsAsync(browser.Page.GetByRole(AriaRole.Slider, new() { Name = "Finished by outcome" }))).Where(static rate => rate > 0)];
-        Assert.Equal(ended.Length, shown.Length);
+        ILocator chart = browser.Page.GetByRole(AriaRole.Slider, new() { Name = "Finished by outcome" });
+        double[] shown = await Eventually.SeesAsync(
+            async () => (await PointsAsync(chart)).Where(static rate => rate > 0).ToArray(), seen => seen.Length == ended.Length, $"{ended.Length} seconds in which something ended");
         Assert.All(ended.Zip(shown), static pair => Assert.Equal(pair.First, pair.Second, 0.06)); // shown with one digit
         Assert.Empty(browser.Complaints);
     }

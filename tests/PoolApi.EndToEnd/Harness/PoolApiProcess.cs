@@ -174,19 +174,19 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public Task<WorkersView> SeeWorkersAsync(Func<WorkersView, bool> accept, string what) =>
         Eventually.SeesAsync(WorkersAsync, accept, what);
 
-    /// <summary>Puts a number of sleeps on the workers and waits until each is being run.</summary>
+    /// <summary>Puts a number of sleeps on the workers and waits until each is being run. They are longer on a busy machine.</summary>
     public async Task<Task<Answer>[]> OccupyAsync(int workers, int milliseconds, string more = "")
     {
-        var running = Enumerable.Range(0, workers).Select(_ => Api.PostAsync($"/v1/diagnostics/sleep?ms={milliseconds}{more}")).ToArray();
+        var running = Enumerable.Range(0, workers).Select(_ => Api.PostAsync($"/v1/diagnostics/sleep?ms={MachineLoad.Stretch(milliseconds)}{more}")).ToArray();
         await SeeWorkersAsync(view => view.Busy == workers, $"{workers} busy workers");
         return running;
     }
 
-    /// <summary>Queues sleeps behind the busy workers and waits until they are all in the queue.</summary>
+    /// <summary>Queues sleeps behind the busy workers and waits until they are all in the queue. They are longer on a busy machine.</summary>
     public async Task<Task<Answer>[]> QueueAsync(int items, int milliseconds)
     {
         int before = (await WorkersAsync()).QueueLength;
-        var waiting = Enumerable.Range(0, items).Select(_ => Api.PostAsync($"/v1/diagnostics/sleep?ms={milliseconds}")).ToArray();
+        var waiting = Enumerable.Range(0, items).Select(_ => Api.PostAsync($"/v1/diagnostics/sleep?ms={MachineLoad.Stretch(milliseconds)}")).ToArray();
         await SeeWorkersAsync(view => view.QueueLength == before + items, $"{items} more in the queue");
         return waiting;
     }
