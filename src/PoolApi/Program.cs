@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi;
@@ -32,6 +31,7 @@ try
     var settings = ServiceSettings.Read(builder.Configuration, builder.Environment);
     settingFaults = settings.Faults;
     settings.AddTo(builder.Services);
+    builder.Services.AddClosedOptions();
 
     builder.WebHost.UseUrls([.. settings.Urls.All]);
     builder.WebHost.AddServer(builder.Configuration, settings.Urls);
@@ -90,8 +90,7 @@ try
     }
     StartFaults.HasStarted = true;
     if (settings.Auth.Keys is null) OpenAccessWarning.Write(settings.Urls, app.Logger);
-    // Most of what a start allocates is garbage by now. Without load nothing collects it, and an idle container would hold it for days.
-    if (!RuntimeFeature.IsDynamicCodeSupported) GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+    using ITimer? collection = StartGarbage.CollectLater();
     await app.WaitForShutdownAsync();
     return Environment.ExitCode;
 }

@@ -22,6 +22,9 @@ internal static class SettingNames
     private static readonly string[] Full =
         [.. Sections.SelectMany(static section => section.Value.Select(key => $"{section.Key}:{key}"))];
 
+    /// <summary>Each full key by its letters and digits alone.</summary>
+    private static readonly Dictionary<string, string> ByLetters = Full.DistinctBy(WithoutSeparators).ToDictionary(WithoutSeparators);
+
     /// <summary>Whether a key of the command line is for somebody: by its first part.</summary>
     public static bool IsKnown(string key)
     {
@@ -55,7 +58,7 @@ internal static class SettingNames
                         faults.Add($"{root.Key}:{child} is not a setting; {section}:{key} may be meant.");
                 }
             }
-            else if (root.Value is not null && Array.Find(Full, full => WithoutSeparators(full) == WithoutSeparators(root.Key)) is { } full)
+            else if (root.Value is not null && ByLetters.TryGetValue(WithoutSeparators(root.Key), out string? full))
             {
                 faults.Add($"{root.Key} is not a setting; {full} may be meant, which the environment writes {full.Replace(":", "__", StringComparison.Ordinal)}.");
             }

@@ -19,6 +19,8 @@ internal enum SettingUse
 /// <param name="Text">Its effect; for a refused one, the reason and the alternative.</param>
 internal sealed record FrameworkSetting(string Key, SettingUse Use, string Text)
 {
+    private readonly string[] _segments = Key.Split(':');
+
     /// <summary>The value that an unset key has, in words.</summary>
     public string Default { get; init; } = "";
 
@@ -38,14 +40,15 @@ internal sealed record FrameworkSetting(string Key, SettingUse Use, string Text)
     /// <summary>Whether a key of the configuration is this setting, or stands under it.</summary>
     public bool Covers(string key)
     {
-        if (Key.EndsWith('*')) return key.StartsWith(Key[..^1], StringComparison.OrdinalIgnoreCase);
-        string[] mine = Key.Split(':');
+        if (Key.EndsWith('*')) return key.AsSpan().StartsWith(Key.AsSpan(..^1), StringComparison.OrdinalIgnoreCase);
+        // Each start compares every variable of the environment with every setting: most are told apart without an allocation.
+        if (!_segments[0].StartsWith('{') && !key.StartsWith(_segments[0], StringComparison.OrdinalIgnoreCase)) return false;
         string[] others = key.Split(':');
         // A refused section is refused with all that is under it.
-        if (Use == SettingUse.Used ? others.Length != mine.Length : others.Length < mine.Length) return false;
-        for (int i = 0; i < mine.Length; i++)
+        if (Use == SettingUse.Used ? others.Length != _segments.Length : others.Length < _segments.Length) return false;
+        for (int i = 0; i < _segments.Length; i++)
         {
-            if (!mine[i].StartsWith('{') && !mine[i].Equals(others[i], StringComparison.OrdinalIgnoreCase)) return false;
+            if (!_segments[i].StartsWith('{') && !_segments[i].Equals(others[i], StringComparison.OrdinalIgnoreCase)) return false;
         }
         return true;
     }
