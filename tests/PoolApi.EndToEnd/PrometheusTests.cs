@@ -167,6 +167,9 @@ public sealed partial class PrometheusTests
             await Eventually.SeesAsync(
                 () => prometheus.ValueAsync("sum(http_server_request_duration_seconds_count{http_route!~\"/metrics|/readyz\"})"),
                 value => value == requests, $"{requests} requests in Prometheus", seconds: 30);
+            // The server counts a connection a moment after its last request.
+            await Eventually.SeesAsync(
+                () => prometheus.ValueAsync("sum(kestrel_connection_duration_seconds_count)"), closed => closed > 0, "a closed connection in Prometheus", seconds: 30);
             var all = await prometheus.QueryAsync("{job=\"poolapi\"}");
             // Prometheus asks too: its first scrape is in the second one, and one that it gives up on a busy machine has a status and an exception of its own.
             return [.. all.Select(static series => series.GetProperty("metric").GetRawText()).Where(static series =>

@@ -102,7 +102,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         // Jobs of its own: what is said later, by a test, wins.
         string jobs = $"--Jobs:Path {Path.Combine(folder.Path, "jobs", "jobs.db")}";
         var start = await ServiceCommand.CreateAsync(
-            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", jobs, .. settings], environment, wrapper);
+            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", jobs, StopTimes.DrainOnly, .. settings], environment, wrapper);
         return new PoolApiProcess(start, folder, api, management);
     }
 

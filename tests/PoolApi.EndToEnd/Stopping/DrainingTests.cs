@@ -10,9 +10,8 @@ public sealed class DrainingTests
     {
         // Five rounds of 0.8 s, half of them after the lame duck.
         int milliseconds = LongTests.Wanted ? 3000 : 800;
-        string drain = LongTests.Wanted ? "--Shutdown:Drain 00:00:30" : StopTimes.DrainOnly;
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.NativeAot, [.. StopTimes.Settings, "--Pool:Workers 8", drain, PoolApiProcess.Diagnostics]);
+            ServiceForm.NativeAot, [.. StopTimes.Settings, "--Pool:Workers 8", PoolApiProcess.Diagnostics]);
         var running = await service.OccupyAsync(8, milliseconds);
         var waiting = Enumerable.Range(0, 32).Select(_ => service.Api.PostAsync($"/v1/diagnostics/sleep?ms={milliseconds}")).ToArray();
         await service.SeeWorkersAsync(view => Accepted(view) == 40, "40 accepted items");

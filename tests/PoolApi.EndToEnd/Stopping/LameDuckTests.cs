@@ -42,7 +42,7 @@ public sealed class LameDuckTests
             await Task.Delay(10, TestContext.Current.CancellationToken); // the pace of the probes
         }
 
-        Assert.InRange(alive, 1, 1000);
+        Assert.True(alive > 0);
         (await running[0]).MustBe(200);
         Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1), await service.ReadSummaryAsync());
     }
