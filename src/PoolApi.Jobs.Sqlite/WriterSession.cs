@@ -75,9 +75,10 @@ internal sealed class WriterSession : IDisposable
         }
     }
 
-    /// <summary>Moves the write-ahead log into the database file as the store closes. Throws if another process has replaced the files.</summary>
+    /// <summary>Moves the write-ahead log into the database file as the store closes.</summary>
     /// <param name="patience">The longest wait for other processes, in milliseconds.</param>
     /// <returns>Whether it succeeded. It cannot while another process reads or writes.</returns>
+    /// <exception cref="JobStoreUnavailableException">The files were moved, deleted or replaced.</exception>
     public bool TryCheckpoint(int patience)
     {
         _files.Check();

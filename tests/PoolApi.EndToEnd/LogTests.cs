@@ -39,7 +39,7 @@ public sealed partial class LogTests
         using var reader = new StreamReader(Unread.Pipe(folder));
         var reading = ReadAsync(reader, log);
         Assert.Matches("warn: .* [1-9][0-9]* lines of the log were dropped here", await log.WaitForAsync(
-            line => line.Contains("were dropped here", StringComparison.Ordinal), TimeSpan.FromSeconds(20)));
+            line => line.Contains("were dropped here", StringComparison.Ordinal), Patience.Long));
         service.Send(UnixSignal.Terminate);
         Assert.Equal(0, await service.WaitForExitAsync());
         await log.WaitForAsync(line => ShutdownSummary.Parse(line) is not null, Patience.Long);

@@ -78,17 +78,17 @@ public sealed partial class PrometheusTests
         var waiting = await service.QueueAsync(3, 1);
         (await service.Api.PostAsync("/v1/diagnostics/sleep?ms=5")).MustBeProblem(503, "queue-full");
         await Task.WhenAll([.. running, .. waiting]);
-        await Eventually.SeesAsync(() => prometheus.ValueAsync("sum(poolapi_work_finished_total)"), value => value == 6, "the first items in Prometheus", seconds: 30);
+        await Eventually.SeesAsync(() => prometheus.ValueAsync("sum(poolapi_work_finished_total)"), value => value == 6, "the first items in Prometheus");
 
         // More clients than there are places: some are refused. It goes on until Prometheus has scraped it several times.
         double scrapes = (await prometheus.ValueAsync("count_over_time(up[5m])"))!.Value;
         using var end = new CancellationTokenSource();
         var clients = Enumerable.Range(0, 7).Select(_ => LoadAsync(service, counts, end.Token)).ToArray();
-        await Eventually.SeesAsync(() => prometheus.ValueAsync("count_over_time(up[5m])"), value => value >= scrapes + 8, "eight scrapes", seconds: 30);
+        await Eventually.SeesAsync(() => prometheus.ValueAsync("count_over_time(up[5m])"), value => value >= scrapes + 8, "eight scrapes");
         await end.CancelAsync();
         await Task.WhenAll(clients);
         await Eventually.SeesAsync(
-            () => prometheus.ValueAsync("sum(poolapi_work_finished_total)"), value => value == 6 + counts.Completed, $"{counts} in Prometheus", seconds: 30);
+            () => prometheus.ValueAsync("sum(poolapi_work_finished_total)"), value => value == 6 + counts.Completed, $"{counts} in Prometheus");
 
         (string Selector, long Counted)[] compared =
         [
@@ -166,10 +166,10 @@ public sealed partial class PrometheusTests
         {
             await Eventually.SeesAsync(
                 () => prometheus.ValueAsync("sum(http_server_request_duration_seconds_count{http_route!~\"/metrics|/readyz\"})"),
-                value => value == requests, $"{requests} requests in Prometheus", seconds: 30);
+                value => value == requests, $"{requests} requests in Prometheus");
             // The server counts a connection a moment after its last request.
             await Eventually.SeesAsync(
-                () => prometheus.ValueAsync("sum(kestrel_connection_duration_seconds_count)"), closed => closed > 0, "a closed connection in Prometheus", seconds: 30);
+                () => prometheus.ValueAsync("sum(kestrel_connection_duration_seconds_count)"), closed => closed > 0, "a closed connection in Prometheus");
             var all = await prometheus.QueryAsync("{job=\"poolapi\"}");
             // Prometheus asks too: its first scrape is in the second one, and one that it gives up on a busy machine has a status and an exception of its own.
             return [.. all.Select(static series => series.GetProperty("metric").GetRawText()).Where(static series =>

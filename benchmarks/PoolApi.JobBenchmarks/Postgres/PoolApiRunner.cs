@@ -72,7 +72,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
     public async ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation)
     {
         await _pool.RunAsync(
-            static s => s.Runner.Work(s.Run), (Runner: this, Run: attempt), cancellation, new(priority: attempt.Priority));
+            static s => s.Runner.Work(s.Attempt), (Runner: this, Attempt: attempt), cancellation, new(priority: attempt.Priority));
         return Done;
     }
 

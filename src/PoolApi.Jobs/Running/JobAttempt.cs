@@ -54,8 +54,8 @@ internal sealed class JobAttempt : IDisposable
 
     internal bool HasStarted => Volatile.Read(ref _hasStarted) != 0;
 
-    /// <summary>Completes when the end of the attempt is written. Set by the dispatcher.</summary>
-    internal Task EndWritten { get; set; } = Task.CompletedTask;
+    /// <summary>Completes when the end of the attempt is written, or will not be written by this instance. Set by the dispatcher.</summary>
+    internal Task Completion { get; set; } = Task.CompletedTask;
 
     /// <summary>Completes when no progress is being written and all callbacks of the token have returned.</summary>
     internal Task Settled => Task.WhenAll(_progress.Written, Volatile.Read(ref _cancelled));
@@ -102,14 +102,14 @@ internal sealed class JobAttempt : IDisposable
     internal void StopIn(TimeSpan time, TimeProvider clock)
     {
         if (time <= TimeSpan.Zero) StopLate();
-        else if (time < LongestTimer) _deadline = clock.CreateTimer(static run => ((JobAttempt)run!).StopLate(), this, time, Timeout.InfiniteTimeSpan);
+        else if (time < LongestTimer) _deadline = clock.CreateTimer(static attempt => ((JobAttempt)attempt!).StopLate(), this, time, Timeout.InfiniteTimeSpan);
     }
 
     internal void StopUnlessStartedIn(TimeSpan time, TimeProvider clock) => _patience = clock.CreateTimer(
         static state =>
         {
-            var run = (JobAttempt)state!;
-            if (!run.HasStarted) run.Stop(StopReason.NoWorker); // an attempt that starts at this moment is stopped and handed back too
+            var attempt = (JobAttempt)state!;
+            if (!attempt.HasStarted) attempt.Stop(StopReason.NoWorker); // an attempt that starts at this moment is stopped and handed back too
         },
         this, time, Timeout.InfiniteTimeSpan);
 

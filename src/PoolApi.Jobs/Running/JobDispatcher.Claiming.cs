@@ -96,7 +96,10 @@ internal sealed partial class JobDispatcher
         return NextLookIn(claimed, isComplete: claimed.Claims.Count < most);
     }
 
-    /// <summary>The number of jobs that can be claimed for free workers, or for prompt jobs that are queued in the pool; 0: none.</summary>
+    /// <summary>
+    /// The number of jobs that can be claimed for free workers, or for prompt jobs that are queued in the pool; 0: none. A free worker ends the wait of the
+    /// jobs' share.
+    /// </summary>
     private int MostToClaim(int prompt)
     {
         int room = Room();
@@ -142,7 +145,7 @@ internal sealed partial class JobDispatcher
 
     /// <summary>Decides after a claim when the next one is due.</summary>
     /// <param name="claimed">What was claimed.</param>
-    /// <param name="isComplete">Whether the store had fewer due jobs than were requested.</param>
+    /// <param name="isComplete">Whether fewer jobs were claimed than were requested.</param>
     private TimeSpan? NextLookIn(JobClaims claimed, bool isComplete)
     {
         if (claimed.IsPaused) _dueJobs.Tell(); // queued jobs come before jobs that are accepted meanwhile

@@ -80,14 +80,14 @@ internal sealed partial class JobDispatcher
 
     private async Task RenewAsync()
     {
-        JobAttempt[] runs = [.. _attempts.Keys];
-        if (runs.Length == 0) return;
-        IReadOnlyList<LeaseState> states = await _store.RenewAsync([.. runs.Select(static r => r.Claim)], LeaseTime, CancellationToken.None);
-        for (int i = 0; i < runs.Length; i++)
+        JobAttempt[] attempts = [.. _attempts.Keys];
+        if (attempts.Length == 0) return;
+        IReadOnlyList<LeaseState> states = await _store.RenewAsync([.. attempts.Select(static r => r.Claim)], LeaseTime, CancellationToken.None);
+        for (int i = 0; i < attempts.Length; i++)
         {
-            if (states[i] == LeaseState.CancelRequested) runs[i].Stop(StopReason.Cancelled);
+            if (states[i] == LeaseState.CancelRequested) attempts[i].Stop(StopReason.Cancelled);
             // The lease of an attempt that has just ended is also reported as lost.
-            else if (states[i] == LeaseState.Lost && _attempts.ContainsKey(runs[i])) runs[i].Stop(StopReason.LeaseLost);
+            else if (states[i] == LeaseState.Lost && _attempts.ContainsKey(attempts[i])) attempts[i].Stop(StopReason.LeaseLost);
         }
     }
 }

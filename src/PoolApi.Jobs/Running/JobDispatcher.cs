@@ -138,7 +138,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         await _claiming.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await AcceptancesEndAsync().WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // Maintenance stops last, so that leases are renewed until the last attempt has ended.
-        await Task.WhenAll(_attempts.Keys.Select(static a => a.EndWritten)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_attempts.Keys.Select(static a => a.Completion)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopped.CancelAsync();
         await _maintenance.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
@@ -203,11 +203,11 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         _attempts[attempt] = goesFirst;
         Interlocked.Increment(ref _waiting); // a full fence; pairs with the one in Pace
         MaintainOften();
-        // Close and CancelIfAsked record their request before they look for the run, and this method adds the run before it reads the requests.
+        // Close and CancelIfAsked record their request before they look for the attempt, and this method adds it before it reads the requests.
         // So at least one of the two sees the other.
         if (_closed.IsCancellationRequested) attempt.Stop(StopReason.Draining);
         else if (claim.Job.IsCancelRequested || (_pendingCancellations.TryGet(claim.Job.Id, out long version) && IsOf(attempt, version))) attempt.Stop(StopReason.Cancelled);
-        attempt.EndWritten = RunAsync(attempt, goesFirst);
+        attempt.Completion = RunAsync(attempt, goesFirst);
     }
 
     private void Started(JobAttempt attempt)

@@ -7,8 +7,6 @@ namespace PoolApi.EndToEnd.Dashboard;
 /// <summary>axe-core finds no violation on any page, light and dark, wide and on a phone; and a picture of each is kept.</summary>
 public sealed class AccessibilityTests
 {
-    private const float Patience = 20_000;
-
     // The rules are the same. What passes is not listed, which takes most of the time.
     private static readonly AxeRunOptions ViolationsOnly = new() { ResultTypes = [ResultType.Violations] };
 
@@ -28,22 +26,22 @@ public sealed class AccessibilityTests
         string form = $"{scheme}-{width}".ToLowerInvariant();
 
         await using var browser = await DashboardBrowser.OpenAsync(service, "/", scheme, width);
-        await Assertions.Expect(browser.Page.Locator("tr[data-state='stuck']")).Not.ToHaveCountAsync(0, new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.Locator("tr[data-state='stuck']")).Not.ToHaveCountAsync(0);
         await CheckAsync(browser, $"pools-{form}");
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "cpu-0: list what it did" }).ClickAsync();
         await CheckAsync(browser, $"pieces-{form}");
         await browser.Page.Keyboard.PressAsync("Escape");
 
         await browser.Page.GotoAsync(service.Management.Url + "/jobs");
-        await Assertions.Expect(browser.Page.Locator("tr[data-job]")).ToHaveCountAsync(3, new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.Locator("tr[data-job]")).ToHaveCountAsync(3);
         await CheckAsync(browser, $"jobs-{form}");
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Cancel all that match…" }).ClickAsync();
-        await Assertions.Expect(browser.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync(new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
         await CheckAsync(browser, $"question-{form}");
         await browser.Page.Keyboard.PressAsync("Escape");
 
         await browser.Page.GotoAsync($"{service.Management.Url}/job?id={job}");
-        await Assertions.Expect(browser.Page.Locator(".timeline li")).Not.ToHaveCountAsync(0, new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.Locator(".timeline li")).Not.ToHaveCountAsync(0);
         await CheckAsync(browser, $"job-{form}");
         Assert.Empty(browser.Complaints);
     }

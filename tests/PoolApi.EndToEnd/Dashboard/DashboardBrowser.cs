@@ -7,6 +7,9 @@ namespace PoolApi.EndToEnd.Dashboard;
 /// <summary>A page of the dashboard in Chromium, which complains of nothing and asks nobody else.</summary>
 internal sealed partial class DashboardBrowser : IAsyncDisposable
 {
+    /// <summary>How long a test waits for the page to show something, in milliseconds: a guard against hanging for ever.</summary>
+    private const float Patience = 180_000;
+
     private static readonly string[] Arguments =
     [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -44,12 +47,14 @@ internal sealed partial class DashboardBrowser : IAsyncDisposable
     {
         string chromium = Tool.Require("chromium", "apt-get install chromium");
         Environment.SetEnvironmentVariable("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+        Assertions.SetDefaultExpectTimeout(Patience);
         IPlaywright playwright = await Playwright.CreateAsync();
         IBrowser browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = Arguments });
         IPage page = await browser.NewPageAsync(new() { ColorScheme = scheme, ViewportSize = new() { Width = width, Height = 900 } });
+        page.SetDefaultTimeout(Patience);
         var opened = new DashboardBrowser(playwright, browser, page, url + "/");
         await page.GotoAsync(url + path);
-        await Assertions.Expect(page.Locator("#live")).ToContainTextAsync("live", new() { Timeout = 20_000 });
+        await Assertions.Expect(page.Locator("#live")).ToContainTextAsync("live");
         return opened;
     }
 

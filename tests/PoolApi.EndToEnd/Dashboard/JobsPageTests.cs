@@ -5,8 +5,6 @@ namespace PoolApi.EndToEnd.Dashboard;
 /// <summary>The pages of the jobs: found, opened, cancelled and retried, by keyboard alone too.</summary>
 public sealed class JobsPageTests
 {
-    private const float Patience = 20_000;
-
     [Fact]
     public async Task A_job_is_found_opened_and_cancelled_by_keyboard_alone()
     {
@@ -18,21 +16,21 @@ public sealed class JobsPageTests
 
         await TabToAsync(page, "Jobs");
         await page.Keyboard.PressAsync("Enter");
-        await Assertions.Expect(page).ToHaveURLAsync($"{service.Management.Url}/jobs", new() { Timeout = Patience });
+        await Assertions.Expect(page).ToHaveURLAsync($"{service.Management.Url}/jobs");
         await TabToAsync(page, "Tag");
         await page.Keyboard.TypeAsync("wanted");
         await page.Keyboard.PressAsync("Enter");
-        await Assertions.Expect(page.Locator("tr[data-job]")).ToHaveCountAsync(1, new() { Timeout = Patience });
+        await Assertions.Expect(page.Locator("tr[data-job]")).ToHaveCountAsync(1);
         await TabToAsync(page, wanted.ToString());
         await page.Keyboard.PressAsync("Enter");
-        await Assertions.Expect(page).ToHaveURLAsync($"{service.Management.Url}/job?id={wanted}", new() { Timeout = Patience });
-        await Assertions.Expect(page.Locator("#job")).ToContainTextAsync("running", new() { Timeout = Patience });
+        await Assertions.Expect(page).ToHaveURLAsync($"{service.Management.Url}/job?id={wanted}");
+        await Assertions.Expect(page.Locator("#job")).ToContainTextAsync("running");
         await TabToAsync(page, "Cancel…");
         await page.Keyboard.PressAsync("Enter");
         await Assertions.Expect(page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
         await TabToAsync(page, "Cancel the job");
         await page.Keyboard.PressAsync("Enter");
-        await Assertions.Expect(page.Locator("#job .badge")).ToHaveTextAsync("cancelled", new() { Timeout = Patience });
+        await Assertions.Expect(page.Locator("#job .badge")).ToHaveTextAsync("cancelled");
         await Assertions.Expect(page.Locator(".timeline")).ToContainTextAsync("Cancelled");
         Assert.Equal("cancelled", (await service.Api.JobAsync(wanted)).State);
         Assert.Empty(browser.Complaints);
@@ -50,15 +48,15 @@ public sealed class JobsPageTests
 
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs?tag=ten&state=cancelled");
         IPage page = browser.Page;
-        await Assertions.Expect(page.Locator("tr[data-job]")).ToHaveCountAsync(10, new() { Timeout = Patience });
+        await Assertions.Expect(page.Locator("tr[data-job]")).ToHaveCountAsync(10);
         await page.GetByRole(AriaRole.Button, new() { Name = "Retry all that match…" }).ClickAsync();
-        await Assertions.Expect(page.GetByRole(AriaRole.Dialog)).ToContainTextAsync("Retry 10 jobs?", new() { Timeout = Patience });
+        await Assertions.Expect(page.GetByRole(AriaRole.Dialog)).ToContainTextAsync("Retry 10 jobs?");
         await page.GetByRole(AriaRole.Button, new() { Name = "Retry 10 jobs" }).ClickAsync();
-        await Assertions.Expect(page.Locator(".notice.good")).ToHaveTextAsync("10 of 10 queued again.", new() { Timeout = Patience });
-        await Assertions.Expect(page.Locator("tr[data-job]")).ToHaveCountAsync(0, new() { Timeout = Patience });
+        await Assertions.Expect(page.Locator(".notice.good")).ToHaveTextAsync("10 of 10 queued again.");
+        await Assertions.Expect(page.Locator("tr[data-job]")).ToHaveCountAsync(0);
         foreach (Guid id in ids) await service.Api.JobEndsAsync(id);
         Assert.Equal("cancelled", (await service.Api.JobAsync(other)).State);
-        await Assertions.Expect(page.Locator("#actions")).ToContainTextAsync("Retry jobs with state cancelled, tag ten", new() { Timeout = Patience });
+        await Assertions.Expect(page.Locator("#actions")).ToContainTextAsync("Retry jobs with state cancelled, tag ten");
         Assert.Empty(browser.Complaints);
     }
 
@@ -67,18 +65,18 @@ public sealed class JobsPageTests
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
-        await Assertions.Expect(browser.Page.Locator("#empty")).ToContainTextAsync("No jobs yet", new() { Timeout = Patience });
+        await Assertions.Expect(browser.Page.Locator("#empty")).ToContainTextAsync("No jobs yet");
         Guid id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=2000");
         ILocator row = browser.Page.Locator($"tr[data-job='{id}']");
-        await Assertions.Expect(row).ToContainTextAsync("running", new() { Timeout = Patience });
-        await Assertions.Expect(row).ToContainTextAsync("succeeded", new() { Timeout = Patience });
+        await Assertions.Expect(row).ToContainTextAsync("running");
+        await Assertions.Expect(row).ToContainTextAsync("succeeded");
         Assert.Empty(browser.Complaints);
     }
 
     /// <summary>Tabs on until the focus is on what has this name.</summary>
     private static async Task TabToAsync(IPage page, string name)
     {
-        await Assertions.Expect(page.GetByText(name, new() { Exact = true }).Or(page.GetByLabel(name, new() { Exact = true })).First).ToBeVisibleAsync(new() { Timeout = Patience });
+        await Assertions.Expect(page.GetByText(name, new() { Exact = true }).Or(page.GetByLabel(name, new() { Exact = true })).First).ToBeVisibleAsync();
         for (int i = 0; i < 60; i++)
         {
             await page.Keyboard.PressAsync("Tab");

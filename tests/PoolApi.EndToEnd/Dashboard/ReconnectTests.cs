@@ -7,7 +7,6 @@ namespace PoolApi.EndToEnd.Dashboard;
 /// <summary>A page whose stream was cut has, when it is back, everything that happened meanwhile.</summary>
 public sealed partial class ReconnectTests
 {
-    private const float Patience = 20_000;
     private const int Before = 2;
     private const int Meanwhile = 24;
 
@@ -24,11 +23,11 @@ public sealed partial class ReconnectTests
 
         way.Cut();
         ILocator live = browser.Page.Locator("#live");
-        await Assertions.Expect(live).ToContainTextAsync("no answer", new() { Timeout = Patience });
+        await Assertions.Expect(live).ToContainTextAsync("no answer");
         await SleepAsync(service, Meanwhile, 300);
         Assert.Equal(Before, await RowsAsync(browser));
         way.Open();
-        await Assertions.Expect(live).ToHaveTextAsync("live", new() { Timeout = Patience });
+        await Assertions.Expect(live).ToHaveTextAsync("live");
 
         await SeeRowsAsync(browser, Before + Meanwhile);
         // The seconds in which something ended, as the server has them. The page has the last of them a moment later.
@@ -53,7 +52,7 @@ public sealed partial class ReconnectTests
     }
 
     private static async Task SeeRowsAsync(DashboardBrowser browser, int rows) =>
-        await Eventually.SeesAsync(() => RowsAsync(browser), seen => seen == rows, $"{rows} pieces on the lanes", seconds: 20);
+        await Eventually.SeesAsync(() => RowsAsync(browser), seen => seen == rows, $"{rows} pieces on the lanes");
 
     /// <summary>How many sleeps that have ended the lanes of both workers show, by the tables that have the same in words.</summary>
     private static async Task<int> RowsAsync(DashboardBrowser browser)
@@ -80,7 +79,7 @@ public sealed partial class ReconnectTests
         var points = new List<double>();
         for (int i = 0; i <= last; i++)
         {
-            await Assertions.Expect(chart).ToHaveAttributeAsync("aria-valuenow", i.ToString(CultureInfo.InvariantCulture), new() { Timeout = Patience });
+            await Assertions.Expect(chart).ToHaveAttributeAsync("aria-valuenow", i.ToString(CultureInfo.InvariantCulture));
             var value = Completed().Match((await chart.GetAttributeAsync("aria-valuetext"))!);
             points.Add(value.Success ? double.Parse(value.Groups[1].Value, CultureInfo.InvariantCulture) : 0);
             await chart.PressAsync("ArrowRight");

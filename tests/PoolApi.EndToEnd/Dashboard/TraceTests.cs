@@ -98,7 +98,7 @@ public sealed class TraceTests
                 return (At: asked + (took / 2), Text: answer, Took: took);
             },
             scrape => scrape.Took < 2 * Blur,
-            "a scrape that is answered quickly", seconds: 60);
+            "a scrape that is answered quickly");
         return (at, Exposition.Parse(text));
     }
 }

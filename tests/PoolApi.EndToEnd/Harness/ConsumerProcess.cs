@@ -75,7 +75,7 @@ internal sealed class ConsumerProcess : IAsyncDisposable
 
     /// <summary>Waits for a line of the log that contains these words.</summary>
     public Task<string> WaitForLineAsync(string words) =>
-        Log.WaitForAsync(line => line.Contains(words, StringComparison.Ordinal), TimeSpan.FromSeconds(60));
+        Log.WaitForAsync(line => line.Contains(words, StringComparison.Ordinal), Patience.Long);
 
     /// <summary>Waits for the end.</summary>
     /// <returns>The exit code; 128 and the signal's number if a signal ended it.</returns>

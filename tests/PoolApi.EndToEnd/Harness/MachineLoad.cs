@@ -5,7 +5,7 @@ namespace PoolApi.EndToEnd.Harness;
 /// <summary>How busy the machine is, so that work that a test holds a worker with lasts until the test has done its next step.</summary>
 internal static class MachineLoad
 {
-    /// <summary>The steps of a test take what they take on an idle machine while up to so many threads want each processor.</summary>
+    /// <summary>Up to this load of each processor the times stay as they are.</summary>
     private const double Usual = 4;
 
     private const int Longest = 600_000;

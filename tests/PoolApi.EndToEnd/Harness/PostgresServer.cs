@@ -7,7 +7,6 @@ namespace PoolApi.EndToEnd.Harness;
 /// off by the network.</summary>
 internal sealed class PostgresServer : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private readonly PostgresCluster _cluster = new();
     private string? _iptables;
 
@@ -51,7 +50,7 @@ internal sealed class PostgresServer : IAsyncDisposable
         string iptables = Tool.Find("iptables") ?? Tool.RequireFile("/usr/sbin/iptables", "apt-get install iptables");
         foreach (string[] rule in Rules("-I"))
         {
-            var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(iptables, rule), Patience);
+            var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(iptables, rule), Patience.Long);
             if (run.ExitCode != 0)
                 Tool.Missing("The right to cut a network", "run as root; iptables said: " + run.Text);
             _iptables = iptables;
@@ -64,7 +63,7 @@ internal sealed class PostgresServer : IAsyncDisposable
         if (_iptables is null)
             return;
         foreach (string[] rule in Rules("-D"))
-            await ProgramRun.ToEndAsync(new ProcessStartInfo(_iptables, rule), Patience);
+            await ProgramRun.ToEndAsync(new ProcessStartInfo(_iptables, rule), Patience.Long);
         _iptables = null;
     }
 

@@ -30,7 +30,7 @@ public sealed class DrainingTests
     public async Task Work_on_an_open_connection_is_refused_at_once_and_not_run()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.NativeAot, "--Pool:Workers 2", "--Shutdown:Drain 00:01:00", PoolApiProcess.Diagnostics);
+            ServiceForm.NativeAot, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         var open = new List<RawConnection>();
         for (int i = 0; i < 20; i++)
         {

@@ -51,6 +51,21 @@ public sealed class StopSignalTests
         Assert.DoesNotContain(service.Log.Lines, line => line.Contains("reason SIGHUP", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(UnixSignal.Interrupt)]
+    [InlineData(UnixSignal.Quit)]
+    public async Task A_signal_that_a_shell_script_ignores_for_its_background_jobs_stays_ignored(UnixSignal signal)
+    {
+        await using var service = await PoolApiProcess.StartWithinAsync(
+            ["sh", "-c", "trap '' INT QUIT; exec \"$@\"", "sh"], ServiceForm.NativeAot, "--Pool:Workers 1");
+
+        service.Send(signal);
+        var summary = await service.StopAsync();
+
+        Assert.Equal(0, summary.Exit);
+        Assert.Contains(service.Log.Lines, line => line.Contains("reason SIGTERM", StringComparison.Ordinal));
+    }
+
     [Theory, ClassData(typeof(BothForms))]
     public async Task As_PID_1_of_a_container_it_gets_the_signals_of_its_first_moments(ServiceForm form)
     {

@@ -4,7 +4,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Tests;
 
-/// <summary>Runs jobs on a pool by a script: a function of the run that is called on a worker and says how the attempt went.</summary>
+/// <summary>Runs jobs on a pool by a script: a function of the attempt that is called on a worker and says how the attempt went.</summary>
 internal sealed class ScriptedExecutor(FixedThreadPool pool, Func<JobAttempt, CancellationToken, AttemptEnd> script) : IJobExecutor
 {
     public static readonly AttemptEnd Success = new(AttemptOutcome.Succeeded, new JobResult(200, "text/plain", "done"u8.ToArray()), null, MayRetry: false);

@@ -5,7 +5,7 @@ namespace PoolApi.Tests.Thumbnails;
 /// <summary>Images with some bytes changed.</summary>
 public class FlippedByteTests
 {
-    // Of each some four and a half bytes are flipped.
+    // On average 4.5 bytes are flipped in each image.
     private static readonly int Runs = LongTests.Wanted ? 2000 : 200;
 
     public static TheoryData<string> Kinds => [.. Samples.Names];
@@ -19,7 +19,7 @@ public class FlippedByteTests
         // Half of them are the same in every run, so that a change is compared with what was before it; the others are new.
         var original = Samples.Encode(name, 24, 20);
         var fresh = Random.Shared.Next();
-        TestContext.Current.TestOutputHelper?.WriteLine($"seeds 20260101 and {fresh}");
+        Console.Error.WriteLine($"{name}: seeds 20260101 and {fresh}"); // at once: a crash of the process would lose it otherwise
         var (random, more) = (new Random(20_260_101), new Random(fresh));
         var (made, refused) = (0, 0);
 

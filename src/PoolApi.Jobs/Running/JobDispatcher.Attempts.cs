@@ -16,7 +16,7 @@ internal sealed partial class JobDispatcher
     /// <param name="cancellation">Ends the wait for ends that are still being written. They count as unwritten.</param>
     public async Task<int> CountUnwrittenAsync(CancellationToken cancellation)
     {
-        await Task.WhenAll(_attempts.Keys.Select(static a => a.EndWritten)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_attempts.Keys.Select(static a => a.Completion)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return Volatile.Read(ref _unwritten) + _attempts.Keys.Count(static r => r.HasStarted);
     }
 
