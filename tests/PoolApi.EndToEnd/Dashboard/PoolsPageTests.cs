@@ -27,8 +27,14 @@ public sealed partial class PoolsPageTests
         ILocator strip = lane.GetByRole(AriaRole.Slider);
         await Assertions.Expect(strip).ToHaveAttributeAsync("aria-valuetext", Keys());
         await strip.FocusAsync();
-        await browser.Page.Keyboard.PressAsync("ArrowLeft");
-        await Assertions.Expect(strip).ToHaveAttributeAsync("aria-valuetext", Piece());
+        // The page has the piece a moment after it shows the worker idle; until then there is nothing to go to.
+        await Eventually.SeesAsync(
+            async () =>
+            {
+                await browser.Page.Keyboard.PressAsync("ArrowLeft");
+                return await strip.GetAttributeAsync("aria-valuetext") ?? "";
+            },
+            text => Piece().IsMatch(text), "the piece on the lane");
         await Assertions.Expect(browser.Page.Locator(".tip")).ToContainTextAsync("completed");
 
         // The strip's equal: the same as a table.
