@@ -112,15 +112,16 @@ public sealed class AlertTests
             string labels = string.Join(',', metric.Where(label => label.Key != "__name__").Select(label => $"{label.Key}=\"{label.Value}\""));
             var values = samples[i].GroupBy(sample => Scrape(sample.At)).ToDictionary(group => group.Key, group => group.Last().Value);
             bool isTime = metric["__name__"] == "poolapi_start_time_seconds";
-            // A scrape comes at most one interval after the start. A busy machine takes longer until the first one, and a stretched recording multiplies that.
-            var firstScrapes = values.GroupBy(static value => value.Value, static value => value.Key).ToDictionary(static run => run.Key, static run => run.Min());
             text.Append(CultureInfo.InvariantCulture, $"      - series: '{metric["__name__"]}{{{labels}}}'\n        {(isTime ? "times" : "values")}: '");
             text.AppendJoin(' ', Enumerable.Range(0, last + 1).Select(scrape => values.TryGetValue(scrape, out double value)
-                ? (isTime ? Math.Max(value - begin, firstScrapes[value] - 1) : value).ToString("F3", CultureInfo.InvariantCulture)
+                ? (isTime ? Math.Max(value - begin, FirstScrape(values, value) - 1) : value).ToString("F3", CultureInfo.InvariantCulture)
                 : "_")).Append("'\n");
         }
 
         return text.ToString();
+
+        // A scrape comes at most one interval after the start. A busy machine takes longer until the first one, and a stretched recording multiplies that.
+        static int FirstScrape(Dictionary<int, double> values, double start) => values.Where(value => value.Value == start).Min(static value => value.Key);
 
         int Scrape(double at) => (int)Math.Round(at - begin);
     }

@@ -16,9 +16,12 @@ internal sealed partial class JobDispatcher
     /// <param name="cancellation">Ends the wait for ends that are still being written. They count as unwritten.</param>
     public async Task<int> CountUnwrittenAsync(CancellationToken cancellation)
     {
-        await Task.WhenAll(_attempts.Keys.Select(static a => a.Completion)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return Volatile.Read(ref _unwritten) + _attempts.Keys.Count(static r => r.HasStarted);
+        await AttemptsEndAsync().WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return Volatile.Read(ref _unwritten) + _attempts.Keys.Count(static attempt => attempt.HasStarted);
     }
+
+    /// <summary>Completes when the attempts of this moment have ended.</summary>
+    private Task AttemptsEndAsync() => Task.WhenAll(_attempts.Keys.Select(static attempt => attempt.Completion));
 
     private async Task RunAsync(JobAttempt attempt, bool goesFirst)
     {

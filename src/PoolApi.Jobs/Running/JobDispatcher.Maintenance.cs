@@ -82,7 +82,7 @@ internal sealed partial class JobDispatcher
     {
         JobAttempt[] attempts = [.. _attempts.Keys];
         if (attempts.Length == 0) return;
-        IReadOnlyList<LeaseState> states = await _store.RenewAsync([.. attempts.Select(static r => r.Claim)], LeaseTime, CancellationToken.None);
+        IReadOnlyList<LeaseState> states = await _store.RenewAsync([.. attempts.Select(static attempt => attempt.Claim)], LeaseTime, CancellationToken.None);
         for (int i = 0; i < attempts.Length; i++)
         {
             if (states[i] == LeaseState.CancelRequested) attempts[i].Stop(StopReason.Cancelled);

@@ -138,7 +138,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         await _claiming.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await AcceptancesEndAsync().WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // Maintenance stops last, so that leases are renewed until the last attempt has ended.
-        await Task.WhenAll(_attempts.Keys.Select(static a => a.Completion)).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await AttemptsEndAsync().WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopped.CancelAsync();
         await _maintenance.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

@@ -7,7 +7,7 @@ namespace PoolApi.EndToEnd.Dashboard;
 /// <summary>axe-core finds no violation on any page, light and dark, wide and on a phone; and a picture of each is kept.</summary>
 public sealed class AccessibilityTests
 {
-    // The rules are the same. What passes is not listed, which takes most of the time.
+    // The rules are the same. What passes is not listed: nothing here reads it, and it takes time.
     private static readonly AxeRunOptions ViolationsOnly = new() { ResultTypes = [ResultType.Violations] };
 
     [Theory]

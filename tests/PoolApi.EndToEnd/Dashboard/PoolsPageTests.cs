@@ -167,7 +167,7 @@ public sealed partial class PoolsPageTests
     [GeneratedRegex("Arrow keys")]
     private static partial Regex Keys();
 
-    [GeneratedRegex("Kind: diagnostics/sleep, Queued for: .*Ran for: [0-9.]+ s, Outcome: completed.*Trace: [0-9a-f]{32}")]
+    [GeneratedRegex("Kind: diagnostics/sleep, Queued for: .*Ran for: (?:[4-9]|[1-9][0-9]+)(?:\\.[0-9]+)? s, Outcome: completed.*Trace: [0-9a-f]{32}")]
     private static partial Regex Piece();
 
     [GeneratedRegex("^5.0 s back, ")]

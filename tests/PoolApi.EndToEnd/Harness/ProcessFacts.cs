@@ -40,13 +40,7 @@ internal static class ProcessFacts
 
     /// <summary>Waits until the process has a handler for a signal.</summary>
     public static Task CatchesAsync(int processId, UnixSignal signal) => Eventually.SeesAsync(
-        () => Task.FromResult(CaughtSignals(processId)), caught => (caught >> ((int)signal - 1) & 1) != 0, $"a handler for {signal}", pause: TimeSpan.FromMilliseconds(1));
-
-    private static ulong CaughtSignals(int processId)
-    {
-        string line = File.ReadLines($"/proc/{processId}/status").Single(l => l.StartsWith("SigCgt:", StringComparison.Ordinal));
-        return ulong.Parse(line.AsSpan("SigCgt:".Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-    }
+        () => Task.FromResult(SignalMask.Contains(processId, SignalMask.Caught, signal)), catches => catches, $"a handler for {signal}", pause: TimeSpan.FromMilliseconds(1));
 
     private static long Ticks(string statFile)
     {

@@ -9,9 +9,9 @@ internal static class StopTimes
     /// <summary>The deadline of the drain: so far away that the end of the work ends it, also on a busy machine.</summary>
     public static readonly TimeSpan Drain = TimeSpan.FromMinutes(10);
 
-    /// <summary>Both, as settings.</summary>
-    public static readonly string[] Settings = [$"--Shutdown:LameDuck {LameDuck:c}", DrainOnly];
+    /// <summary>The lame duck, as a setting.</summary>
+    public static readonly string[] Settings = [$"--Shutdown:LameDuck {LameDuck:c}"];
 
-    /// <summary>The drain alone: no lame duck. Every service under test starts with it, and its own settings come later and win.</summary>
+    /// <summary>The drain, as a setting. Every service under test starts with it, and its own settings come later and win.</summary>
     public static string DrainOnly => $"--Shutdown:Drain {Drain:c}";
 }

@@ -8,7 +8,7 @@ public sealed class JobStopTests
     {
         using var data = new TemporaryFolder();
         Guid id;
-        await using (var first = await StartAsync(form, data, "--Pool:Workers 1", "--Jobs:Share 0", $"--Shutdown:LameDuck {TimeSpan.FromMilliseconds(MachineLoad.Stretch(1000)):c}", StopTimes.DrainOnly))
+        await using (var first = await StartAsync(form, data, "--Pool:Workers 1", "--Jobs:Share 0", $"--Shutdown:LameDuck {TimeSpan.FromMilliseconds(MachineLoad.Stretch(1000)):c}"))
         {
             // No worker is free before the drain, and in the drain no job is claimed.
             var busy = await first.OccupyAsync(1, 2500);
@@ -62,7 +62,7 @@ public sealed class JobStopTests
     public async Task A_request_under_a_key_whose_turn_does_not_come_any_more_is_told_at_once_and_runs_once_after_the_next_start(ServiceForm form)
     {
         using var data = new TemporaryFolder();
-        await using (var first = await StartAsync(form, data, "--Pool:Workers 1", "--Jobs:Share 0", "--Shutdown:LameDuck 00:00:00", StopTimes.DrainOnly))
+        await using (var first = await StartAsync(form, data, "--Pool:Workers 1", "--Jobs:Share 0", "--Shutdown:LameDuck 00:00:00"))
         {
             var busy = await first.OccupyAsync(1, 6000);
             var request = first.Api.PostWithAsync("/v1/diagnostics/noop", null, "Idempotency-Key: \"at-the-stop\"");
