@@ -19,14 +19,6 @@ public abstract partial class PoolWorkItem
     internal long SubmittedAt;
     internal long StartedAt;
     internal string? Withdrawal; // the caller's reason for a withdrawal
-    internal volatile bool StopSignalled; // the stop of the pool has cancelled it
-
-    /// <summary>When it ended; 0 before. It shares the field with the expiry, which no longer matters then.</summary>
-    internal long EndedAt
-    {
-        get => State >= WorkItemState.Ending ? ExpiresAt : 0;
-        set => ExpiresAt = value;
-    }
 
     /// <summary>Creates the item.</summary>
     /// <param name="isTimed">
@@ -68,7 +60,7 @@ public abstract partial class PoolWorkItem
     private PoolCore? Core => (PoolCore?)Volatile.Read(ref Holder);
 
     /// <summary>
-    /// Cancels the item. A queued item is removed at once, frees its slot, and ends as
+    /// Cancels the item. A queued item is removed at once, frees its place, and ends as
     /// <see cref="WorkOutcome.Cancelled"/> or, with a reason, as <see cref="WorkOutcome.Withdrawn"/>; while it runs,
     /// <see cref="CancellationToken"/> is cancelled and the rest is up to the work. An item that is not submitted yet will
     /// end so as soon as it is submitted. Thread-safe.
@@ -125,7 +117,6 @@ public abstract partial class PoolWorkItem
         if (was == WorkItemState.Ended)
         {
             if (Withdrawal is not null) Withdrawal = null;
-            if (StopSignalled) StopSignalled = false;
             StartedAt = 0;
             if (Cause is not null) Cause.RunLimit = 0;
             LastWorker = null;
@@ -206,12 +197,7 @@ public abstract partial class PoolWorkItem
     internal PoolCore? CurrentCore => Core;
 
     /// <summary>Cancels the token of an item that runs. Callbacks registered on it run on this thread.</summary>
-    internal void SignalRunning()
-    {
-        CancelRequested = true;
-        Interlocked.MemoryBarrier(); // pairs with the publication in CancellationToken
-        Signal(CurrentSource<ProcessorOps>(), Core);
-    }
+    internal void SignalRunning() => Signal(MarkRunning<ProcessorOps>(), Core);
 
     /// <param name="source">The source of the submission; null: its token was never read.</param>
     /// <param name="core">The pool of that submission.</param>
@@ -225,23 +211,5 @@ public abstract partial class PoolWorkItem
         {
             core?.Listeners.Unhandled(this, e);
         }
-    }
-
-    /// <summary>
-    /// Marks the item as cancelled by a stop that holds the gate, and returns the source for the stop to cancel later.
-    /// </summary>
-    /// <returns>The source to cancel after the gate is released. A source that is created later cancels itself.</returns>
-    internal CancellationTokenSource? SignalStop()
-    {
-        StopSignalled = true;
-        return SignalTimeout();
-    }
-
-    /// <summary>Marks an item that has run too long, and returns the source for the caller to cancel after the gate.</summary>
-    internal CancellationTokenSource? SignalTimeout()
-    {
-        CancelRequested = true;
-        Interlocked.MemoryBarrier(); // as in SignalRunning
-        return CurrentSource<ProcessorOps>();
     }
 }

@@ -1,6 +1,7 @@
 using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 using PoolApi.Threading.Core.Recording;
+using PoolApi.Threading.Core.Stopping;
 
 namespace PoolApi.Threading.Core;
 
@@ -10,10 +11,10 @@ namespace PoolApi.Threading.Core;
 /// </summary>
 /// <remarks>
 /// <code>
-///                          FixedThreadPool ────────────► PoolShutdown (the order of a stop)
+///                          FixedThreadPool ────────────► PoolShutdown (a whole stop)
 ///                                 │                           │
 ///   PoolViews (seen)              ▼                           ▼
-///   CapacityWaiters (room) ◄──── PoolCore ────► PoolStop (its steps)
+///   CapacityWaiters (room) ◄──── PoolCore ────► PoolStop (its steps, their order)
 ///   ExpiryTimer, RunWatch ◄───┘ │  │ └─────► ObserverNotifier (told)
 ///                               ▼  ▼
 ///        WorkQueue ◄── WorkerSet    AsyncItems (suspended, and back)
@@ -24,7 +25,7 @@ namespace PoolApi.Threading.Core;
 /// <para>No code of a caller runs under the gate: side effects that are decided there are carried out after it
 /// (<see cref="DeferredActions"/>).</para>
 /// </remarks>
-internal sealed class PoolCore : IItemOwner
+internal sealed class PoolCore : IItemOwner, IStopHost
 {
     private static readonly BatchPolicy TinyItems = new(Most: 64, LeaveForEach: 32);
 
@@ -42,7 +43,6 @@ internal sealed class PoolCore : IItemOwner
     private readonly long _maxQueueTicks; // of the clock; long.MaxValue: no limit
     private readonly long _maxRunTicks; // likewise
     private volatile bool _limitsRuns; // the pool, or an accepted item, has a limit on run time
-    private volatile int _pins; // PinReason
 
     public PoolCore(FixedThreadPoolOptions options, FixedThreadPool owner)
     {
@@ -61,7 +61,7 @@ internal sealed class PoolCore : IItemOwner
         Instruments = PoolInstruments.Of(options.MeterFactory);
         _listeners = new ObserverNotifier(this, options.Observer);
         Async = new AsyncItems(this);
-        Stop = new PoolStop(this);
+        Stop = new PoolStop<ProcessorOps>(_queue, this);
         Views = new PoolViews(this);
         using (ExecutionContext.SuppressFlow())
         {
@@ -91,7 +91,7 @@ internal sealed class PoolCore : IItemOwner
 
     public AsyncItems Async { get; }
 
-    public PoolStop Stop { get; }
+    public PoolStop<ProcessorOps> Stop { get; }
 
     public PoolViews Views { get; }
 
@@ -108,25 +108,7 @@ internal sealed class PoolCore : IItemOwner
     public bool IsClosed => _queue.IsClosed;
 
     /// <summary>Whether the pool is closed, or is just about to be. Cheap to read: submitters do not write to its cache line.</summary>
-    public bool IsClosing => (Pins & PinReason.Closing) != 0;
-
-    /// <summary>
-    /// While a reason is set, an item that a thread sees on a worker under the gate stays the same submission until that thread leaves the gate.
-    /// After a worker has released an item, it reads this (<see cref="End"/>). If a reason is set, the worker passes the gate before it
-    /// notifies the item of its end. Only then can the item be submitted again.
-    /// </summary>
-    public PinReason Pins => (PinReason)_pins;
-
-    /// <summary>Before the gate is taken.</summary>
-    public void Pin(PinReason reason)
-    {
-        Interlocked.Or(ref _pins, (int)reason);
-        // A fence on every thread of the process, so that the workers need none for each item. Pairs with End.
-        Interlocked.MemoryBarrierProcessWide();
-    }
-
-    /// <summary>After the gate.</summary>
-    public void Unpin(PinReason reason) => Interlocked.And(ref _pins, ~(int)reason);
+    public bool IsClosing => (Stop.Pins.Reasons & PinReason.Closing) != 0;
 
     /// <summary>Accepts an item, unless the pool is closed or full. An accepted item will end.</summary>
     /// <param name="item">The item.</param>
@@ -221,10 +203,7 @@ internal sealed class PoolCore : IItemOwner
         }
         DeferredActions after = default;
         _queue.Enter();
-        // While such an item is on a worker, the pool has not drained.
-        bool taken = _queue.State == PoolState.Running
-            || (_queue.State != PoolState.Stopped && (HasItemInHand(Worker.Current) || cause?.State == WorkItemState.InFlight));
-        if (taken) _queue.ForceLocked(item, ref after);
+        bool taken = _queue.TryForceLocked(item, HasItemInHand(Worker.Current), cause, ref after);
         _queue.Exit();
         if (!taken)
         {
@@ -304,12 +283,7 @@ internal sealed class PoolCore : IItemOwner
     public bool TryTimeOutLocked(PoolWorkItem item, long now, out CancellationTokenSource? source)
     {
         _queue.AssertLocked();
-        source = null;
-        // Decides between this end and the worker's own, in End.
-        if (!item.TryMove<ProcessorOps>(WorkItemState.InFlight, WorkItemState.TimedOut)) return false;
-        item.EndedAt = now;
-        source = item.SignalTimeout();
-        Stop.CountIfInterrupted(item, WorkOutcome.TimedOut);
+        if (!RunningItem<ProcessorOps>.TryTimeOutLocked(item, now, Stop, out source)) return false;
         Async.TimedOutLocked(item);
         return true;
     }
@@ -326,22 +300,9 @@ internal sealed class PoolCore : IItemOwner
         long now = timed ? _clock.Now : Math.Max(_clock.Coarse, ledger.ItemSince);
         worker.LastStamp = now;
         worker.LastStampIsPrecise = timed;
-        // Decides between this end, Abandon and TryTimeOutLocked.
-        bool mine = item.TryMove<ProcessorOps>(WorkItemState.InFlight, WorkItemState.Ending);
-        if (mine)
-        {
-            item.EndedAt = now;
-            Stop.CountIfInterrupted(item, outcome);
-        }
-        ledger.BeginChange<ProcessorOps>();
-        ledger.Release<ProcessorOps>(now);
-        if (mine) ledger.Ended.Add(outcome);
-        ledger.EndChange<ProcessorOps>();
+        bool mine = RunningItem<ProcessorOps>.Return(item, outcome, worker, now, Stop);
         worker.LastTook = timed ? now - item.StartedAt : 0;
         if (timed) ledger.AddToMean(worker.LastTook);
-        // After the release; pairs with the barrier in Pin: either this sees the reason, or who pins sees the release. And before
-        // the item is told its end; see Pins.
-        if (_pins != 0) Stop.TellIfNothingLeft();
         if (outcome != WorkOutcome.Completed || now - item.StartedAt > (timed ? _long : _longUnmeasured) || (item.IsTimed && !worker.CarriesTinyItems))
             worker.Recorder.Ended(item, mine ? outcome : null, ledger.ItemSince, now);
         if (mine) _listeners.Ended(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
@@ -388,6 +349,43 @@ internal sealed class PoolCore : IItemOwner
         // So is what an item submits while it holds a worker, which may wait for it; see CausedItems.
         if (Worker.Current is { } worker) urgent |= NoteCause(item, worker);
         return was;
+    }
+
+    long IStopHost.Now => _clock.Now;
+
+    PoolWorkItem[] IStopHost.AsyncItemsLocked() => Async.UnderWayLocked();
+
+    PoolWorkItem[] IStopHost.AbandonAsyncItemsLocked() => Async.AbandonLocked();
+
+    void IStopHost.RefuseWaiters() => Space.TellIfAwaited();
+
+    void IStopHost.NotifyAbandoned(IReadOnlyList<PoolWorkItem> items)
+    {
+        foreach (PoolWorkItem item in items) Records.EndedElsewhere(item, WorkOutcome.Abandoned);
+        foreach (PoolWorkItem item in items) _listeners.Ended(item, WorkOutcome.Abandoned, null);
+    }
+
+    /// <summary>Cancels the token before it returns. The callbacks run on other threads, because a callback that blocks must not hold
+    /// up a stop with a deadline.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="source">The source of the submission; null: its token was never read.</param>
+    public void CancelToken(PoolWorkItem item, CancellationTokenSource? source)
+    {
+        if (source is null) return;
+        // Not awaited: it reports its own failure.
+        _ = CancelAsync();
+
+        async Task CancelAsync()
+        {
+            try
+            {
+                await source.CancelAsync().ConfigureAwait(false);
+            }
+            catch (AggregateException e)
+            {
+                _listeners.Unhandled(item, e);
+            }
+        }
     }
 
     void IItemOwner.Unhandled(PoolWorkItem item, Exception error) => _listeners.Unhandled(item, error);
@@ -438,12 +436,4 @@ internal sealed class PoolCore : IItemOwner
         _watch.Stop();
         _standIns.Stop();
     }
-}
-
-/// <summary>The reasons for pinning items; see <see cref="PoolCore.Pins"/>.</summary>
-[Flags]
-internal enum PinReason
-{
-    Closing = 1,
-    Looking = 2, // the run watch looks for items that have run too long
 }

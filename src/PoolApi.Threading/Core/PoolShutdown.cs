@@ -1,9 +1,14 @@
+using PoolApi.Threading.Core.Atomics;
+using PoolApi.Threading.Core.Queue;
+using PoolApi.Threading.Core.Stopping;
+
 namespace PoolApi.Threading.Core;
 
-/// <summary>The order of a stop: close, drain, hand back and cancel, join. Safe to call from several threads; each step once.</summary>
+/// <summary>A stop with its deadlines, its joins and its report. Safe to call from several threads; each step once.</summary>
 /// <remarks>
-/// No lock is held during a wait or while code of a caller runs: an item that is notified of its end may close the
-/// pool that another thread is just stopping.
+/// <para><see cref="StopOrder{TOps}"/> has the order of the steps.</para>
+/// <para>No lock is held during a wait or while code of a caller runs: an item that is notified of its end may close the
+/// pool that another thread is just stopping.</para>
 /// </remarks>
 internal sealed class PoolShutdown(PoolCore core)
 {
@@ -29,8 +34,7 @@ internal sealed class PoolShutdown(PoolCore core)
     public void CancelAll()
     {
         Close();
-        core.Stop.HandBackWaiting();
-        core.Stop.CancelInFlight();
+        core.Stop.CancelAll();
     }
 
     public Task<ShutdownReport> ShutdownAsync(TimeSpan deadline, TimeSpan grace)
@@ -107,11 +111,7 @@ internal sealed class PoolShutdown(PoolCore core)
 
     private async Task<ShutdownReport> RunAsync(TimeSpan deadline, TimeSpan grace)
     {
-        if (!await CompletesWithin(core.Stop.Drained, deadline).ConfigureAwait(false)) CancelAll();
-        core.Stop.LetGo();
-        Worker[] running = [];
-        if (!await CompletesWithin(core.Stop.Exited, grace).ConfigureAwait(false)) running = core.Stop.Abandon();
-
+        QueueWorker[] running = await StopOrder<ProcessorOps>.RunAsync(core.Stop, deadline, grace, CompletesWithin).ConfigureAwait(false);
         core.Workers.AwaitStarts();
         var tally = new ShutdownTally();
         long joinStarted = core.Clock.Time.GetTimestamp();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
+using PoolApi.Threading.Core.Stopping;
 
 namespace PoolApi.Threading.Core;
 
@@ -16,7 +17,7 @@ namespace PoolApi.Threading.Core;
 /// that item ends: firing once in vain is cheaper. A pool without limits never sets it.</para>
 /// <para>Why no limit is missed: a worker publishes the item's start, passes a fence, and reads for when the timer is set. A
 /// look first clears that time, passes a fence on every thread, and reads what the workers run.</para>
-/// <para>Why no other submission is ended: a look pins the items that it finds on the workers; see <see cref="PoolCore.Pins"/>.</para>
+/// <para>Why no other submission is ended: a look pins the items that it finds on the workers; see <see cref="ItemPins{TOps}"/>.</para>
 /// </remarks>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
 internal sealed class RunWatch
@@ -72,17 +73,16 @@ internal sealed class RunWatch
         using (new UninterruptibleLock(this))
         {
             _due = long.MaxValue;
-            _core.Pin(PinReason.Looking);
+            _core.Stop.Pins.Pin(PinReason.Looking);
             _core.Queue.Enter();
             long next = EndDueLocked(now, ended, stuck);
             if (ended.Count > 0) _core.Queue.NothingLeftLocked(ref after);
             _core.Queue.Exit();
-            _core.Unpin(PinReason.Looking);
+            _core.Stop.Pins.Unpin(PinReason.Looking);
             SetLocked(next, now);
         }
         _core.CarryOut(ref after);
-        // Not awaited: a callback that blocks must not hold up the timer. Each reports its own failure.
-        foreach (TimedOutItem one in ended) _ = PoolStop.CancelAsync(_core, one.Item, one.Source);
+        foreach (TimedOutItem one in ended) _core.CancelToken(one.Item, one.Source);
         foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
         foreach (TimedOutItem one in ended) _core.Listeners.Ended(one.Item, WorkOutcome.TimedOut, new WorkTimedOutException(_core.Name, one.Limit));
         foreach ((Worker worker, long since) in stuck) _core.Workers.NoteStuck(worker, since);

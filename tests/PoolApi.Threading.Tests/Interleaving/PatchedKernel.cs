@@ -42,9 +42,11 @@ internal static class PatchedKernel
         internal static class Volatile
         {
             public static int Read(ref int place) { Spot(); return System.Threading.Volatile.Read(ref place); }
+            public static bool Read(ref bool place) { Spot(); return System.Threading.Volatile.Read(ref place); }
             public static long Read(ref long place) { Spot(); return System.Threading.Volatile.Read(ref place); }
             public static T Read<T>(ref T place) where T : class? { Spot(); return System.Threading.Volatile.Read(ref place); }
             public static void Write(ref int place, int value) { Spot(); System.Threading.Volatile.Write(ref place, value); }
+            public static void Write(ref bool place, bool value) { Spot(); System.Threading.Volatile.Write(ref place, value); }
             public static void Write(ref long place, long value) { Spot(); System.Threading.Volatile.Write(ref place, value); }
             public static void Write<T>(ref T place, T value) where T : class? { Spot(); System.Threading.Volatile.Write(ref place, value); }
             public static void ReadBarrier() { }

@@ -22,6 +22,9 @@ internal static class PlantedFaults
     private const string Cancellation = "PoolWorkItem.Cancellation.cs";
     private const string Parker = "Parker.cs";
     private const string Ring = "RecordRing.cs";
+    private const string Stop = "PoolStop.cs";
+    private const string Order = "StopOrder.cs";
+    private const string Running = "RunningItem.cs";
     private const string Pool = "QueueWorld.cs"; // what the pool does around the queue
 
     public static IReadOnlyDictionary<string, PlantedFault> All { get; } = new Dictionary<string, PlantedFault>
@@ -109,6 +112,45 @@ internal static class PlantedFaults
             new(Queue, "        if (State >= PoolState.Stopping) WakeAllLocked(ref after);\n", ""),
         ]),
 
+        ["a close pins nothing"] = new("a stop, and what has ended is submitted to another pool",
+        [
+            Patch.At(Stop, "close-pin", ""),
+        ]),
+        ["a worker notifies an item of its end while a stop looks at it"] = new("a stop, and what has ended is submitted to another pool",
+        [
+            Patch.At(Running, "return-pinned", ""),
+        ]),
+        ["a worker reads whether items are pinned before it has released its item"] = new("a limit on run time, and what has ended is submitted to another pool",
+        [
+            new(Running, "        ledger.BeginChange<TOps>();\n", "        bool isPinned = stop.Pins.Reasons != PinReason.None;\n        ledger.BeginChange<TOps>();\n"),
+            Patch.At(Running, "return-pinned", "if (isPinned) stop.TellIfNothingLeft();"),
+        ]),
+        ["an item is queued between the two steps of a stop that abandons"] = new("a stop while an item submits another",
+        [
+            new(Stop, "        queue.StopLocked(PoolState.Stopped, ref after);\n        HandBackLocked(ref after);\n",
+                "        HandBackLocked(ref after);\n        queue.Exit();\n        queue.Enter();\n        queue.StopLocked(PoolState.Stopped, ref after);\n"),
+        ]),
+        ["an item that was left behind submits another to the pool that has stopped"] = new("a stop while an item submits another",
+        [
+            Patch.At(Queue, "force-closed", "if (State != PoolState.Running && !belongsToRunning) return false;"),
+        ]),
+        ["a stop that misses its deadline cancels nothing"] = new("a stop that cancels, and waits for its workers",
+        [
+            Patch.At(Order, "order-cancel", "await completesWithin(stop.Drained, deadline).ConfigureAwait(false);"),
+        ]),
+        ["a stop does not let its workers go"] = new("a stop that cancels, and waits for its workers",
+        [
+            Patch.At(Order, "order-let-go", ""),
+        ]),
+        ["a stop whose workers do not come back abandons nothing"] = new("a stop whose deadlines are over, and an item that does not listen",
+        [
+            Patch.At(Order, "order-abandon", "await completesWithin(stop.Exited, grace).ConfigureAwait(false); return [];"),
+        ]),
+        ["the last worker that leaves tells nobody"] = new("a stop that cancels, and waits for its workers",
+        [
+            Patch.At(Stop, "worker-left", "bool last = false;"),
+        ]),
+
         // --- items ---
         ["the claim and the end of an item are a read and a write"] = new("a limit on run time ends an item while the queue is stopped",
         [
@@ -134,8 +176,8 @@ internal static class PlantedFaults
         ]),
         ["an item is told its end before its worker has given back its place"] = new("a caller that submits again as soon as it is told",
         [
-            new(Pool, "        Release(worker, item, isMine);\n        if (isMine) Tell(item);\n",
-                "        if (isMine) Tell(item);\n        Release(worker, item, isMine);\n"),
+            new(Pool, "        bool isMine = RunningItem<ScheduledOps>.Return(item, WorkOutcome.Completed, worker, Now, PoolStop);\n        _isChanging = false;\n        ScheduledOps.Spot();\n        if (isMine) Tell(item);\n        else ",
+                "        bool isMine = item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending);\n        if (isMine) Tell(item);\n        Release(worker, item, isMine);\n        if (!isMine) "),
         ]),
         ["a place is reserved without looking whether somebody else took it"] = new("four callers and two places",
         [

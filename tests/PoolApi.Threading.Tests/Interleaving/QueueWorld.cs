@@ -1,5 +1,6 @@
 using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
+using PoolApi.Threading.Core.Stopping;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
@@ -21,7 +22,7 @@ internal enum Submitted
 /// that is awake all along, because that would hide a lost wake-up. A worker that sleeps while work waits then sleeps for
 /// ever, and the schedule fails.
 /// </remarks>
-internal sealed class QueueWorld : World, IItemOwner
+internal sealed class QueueWorld : World, IItemOwner, IStopHost
 {
     private readonly Schedule _schedule;
     private readonly BatchPolicy _batchPolicy; // for each schedule: workers take nothing along, or as much as there is
@@ -34,6 +35,7 @@ internal sealed class QueueWorld : World, IItemOwner
     private int _accepted;
     private int _ended;
     private int _timedOut;
+    private int _abandoned;
     private bool _isStopping;
     private bool _isDrained;
     private int _blocked; // workers inside an item that waits
@@ -45,6 +47,7 @@ internal sealed class QueueWorld : World, IItemOwner
         _batchPolicy = new BatchPolicy(schedule.Random.Below(3), LeaveForEach: 0);
         _mostPending = capacity + workers + dormant;
         Queue = new WorkQueue<ScheduledOps>(capacity, limitsWaiting, cores: 1 + schedule.Random.Below(4), owner: this);
+        PoolStop = new PoolStop<ScheduledOps>(Queue, this);
         Queue.Enter();
         DeferredActions after = default;
         Queue.ResizeLocked(workers, ref after);
@@ -59,6 +62,9 @@ internal sealed class QueueWorld : World, IItemOwner
     }
 
     public WorkQueue<ScheduledOps> Queue { get; }
+
+    /// <summary>The steps of a stop.</summary>
+    public PoolStop<ScheduledOps> PoolStop { get; }
 
     public long Now { get; set; }
 
@@ -192,41 +198,77 @@ internal sealed class QueueWorld : World, IItemOwner
         CarryOut(ref after);
     }
 
-    public void Close()
+    /// <summary>A worker's item submits another, which cannot be refused while the first is on its worker.</summary>
+    public void Force(ScheduledItem item)
     {
+        if (!TryClaim(item, WorkPriority.Normal, long.MaxValue, ownLimit: false, out WorkItemState was)) Fail($"{item} is {item.State}");
         DeferredActions after = default;
         Queue.Enter();
-        Queue.CloseLocked(ref after);
+        bool taken = Queue.TryForceLocked(item, submitterHasItem: true, cause: null, ref after);
         Queue.Exit();
+        if (!taken)
+        {
+            Unclaim(item, was);
+            return;
+        }
+        item.Accepted++;
+        _accepted++;
         CarryOut(ref after);
     }
 
-    public void Stop(PoolState state = PoolState.Stopping)
+    public void Close() => PoolStop.Close();
+
+    public void Stop() => PoolStop.LetGo();
+
+    public void HandBack() => PoolStop.HandBackWaiting();
+
+    public void StopAtOnce() => PoolStop.Abandon();
+
+    /// <summary>The whole of a stop. The deadline of its drain may be over at any moment.</summary>
+    /// <param name="grace">How long the workers may take: no longer than any moment, or for ever.</param>
+    public void Shutdown(TimeSpan grace)
     {
-        DeferredActions after = default;
-        Queue.Enter();
-        Queue.StopLocked(state, ref after);
-        Queue.Exit();
-        CarryOut(ref after);
+        StopOrder<ScheduledOps>.RunAsync(PoolStop, TimeSpan.Zero, grace, CompletesWithin).GetAwaiter().GetResult();
+        PoolStop.Finish();
+        foreach (ScheduledItem item in _items)
+        {
+            if (!item.IsElsewhere && StateOf(item) is (WorkItemState.Waiting or WorkItemState.InFlight)) Fail($"the stop has finished, and {item} is {item.State}");
+        }
+
+        Task<bool> CompletesWithin(Task step, TimeSpan timeout)
+        {
+            while (!step.IsCompleted)
+            {
+                if (timeout == TimeSpan.Zero && _schedule.Random.OneIn(8)) return Task.FromResult(false);
+                ScheduledOps.Yield();
+            }
+            return Task.FromResult(true);
+        }
     }
 
-    public void HandBack()
+    /// <summary>An item that has ended is submitted to another pool, which runs it for ever.</summary>
+    public void SubmitElsewhere(ScheduledItem item)
     {
-        DeferredActions after = default;
-        Queue.Enter();
-        Queue.HandBackLocked([], ref after);
-        Queue.Exit();
-        CarryOut(ref after);
+        if (!item.TryClaim<ScheduledOps>(out _)) Fail($"{item} is {item.State}, and cannot be submitted elsewhere");
+        item.Holder = null;
+        item.HasRunLimit = false;
+        item.IsElsewhere = true;
+        item.State = WorkItemState.Waiting;
+        item.State = WorkItemState.InFlight;
+        ScheduledOps.Spot();
     }
 
-    /// <summary>A limit on run time ends an item if a worker runs it now. The worker goes on running its code.</summary>
+    /// <summary>A limit on run time ends an item that has one if a worker runs it now. The worker goes on running its code.</summary>
     public void TimeOut(ScheduledItem item)
     {
+        PoolStop.Pins.Pin(PinReason.Looking);
         Queue.Enter();
-        bool isEnded = _workers.Exists(worker => ReferenceEquals(worker.Ledger.Item, item))
-            && item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.TimedOut);
+        bool isFound = item.HasRunLimit && _workers.Exists(worker => ReferenceEquals(ScheduledOps.Read(ref worker.Ledger.Item), item));
+        bool isEnded = isFound && RunningItem<ScheduledOps>.TryTimeOutLocked(item, Now, PoolStop, out _);
+        if (isEnded && item.IsElsewhere) Fail($"{item} has timed out, and another pool runs it");
         if (isEnded) _timedOut++;
         Queue.Exit();
+        PoolStop.Pins.Unpin(PinReason.Looking);
         if (isEnded) Told(item);
     }
 
@@ -313,7 +355,7 @@ internal sealed class QueueWorld : World, IItemOwner
         Queue.GatherLocked(ref after);
         if (!_isChanging)
         {
-            long ended = Queue.EndedUnrun.Total + _timedOut;
+            long ended = Queue.EndedUnrun.Total + _timedOut + _abandoned;
             int inHand = 0;
             foreach (QueueWorker worker in _workers)
             {
@@ -357,6 +399,31 @@ internal sealed class QueueWorld : World, IItemOwner
 
     void IItemOwner.CarryOut(ref DeferredActions after) => CarryOut(ref after);
 
+    long IStopHost.Now => Now;
+
+    /// <summary>None: the items of a scenario that are suspended are not <see cref="PoolWorkItem.IsAsync"/>.</summary>
+    PoolWorkItem[] IStopHost.AsyncItemsLocked() => [];
+
+    PoolWorkItem[] IStopHost.AbandonAsyncItemsLocked() => [];
+
+    void IStopHost.CarryOut(ref DeferredActions after) => CarryOut(ref after);
+
+    void IStopHost.RefuseWaiters() { }
+
+    void IStopHost.CancelToken(PoolWorkItem item, CancellationTokenSource? source) => ((ScheduledItem)item).WhenCancelled?.Invoke(false);
+
+    void IStopHost.NotifyAbandoned(IReadOnlyList<PoolWorkItem> items)
+    {
+        _abandoned += items.Count;
+        foreach (PoolWorkItem item in items)
+        {
+            Told((ScheduledItem)item);
+            ((ScheduledItem)item).WhenCancelled?.Invoke(true);
+        }
+    }
+
+    void IStopHost.StopTimers() { }
+
     void IItemOwner.Unhandled(PoolWorkItem item, Exception error) => Fail($"a callback threw: {error.Message}");
 
     private void Enter(ScheduledItem item)
@@ -370,7 +437,11 @@ internal sealed class QueueWorld : World, IItemOwner
     private void CarryOut(ref DeferredActions after)
     {
         while (after.TryTakeWoken(out QueueWorker? worker)) WorkQueue<ScheduledOps>.Wake(worker!);
-        if (after.IsDrained) NoteDrained();
+        if (after.IsDrained)
+        {
+            NoteDrained();
+            PoolStop.HasDrained();
+        }
         while (after.TryTakeEnded(out PoolWorkItem? item))
         {
             var ended = (ScheduledItem)item!;
@@ -415,6 +486,7 @@ internal sealed class QueueWorld : World, IItemOwner
                     WorkQueue<ScheduledOps>.Sleep(worker);
                     break;
                 default:
+                    PoolStop.WorkerLeft();
                     return;
             }
         }
@@ -424,9 +496,9 @@ internal sealed class QueueWorld : World, IItemOwner
     {
         var item = (ScheduledItem)assignment.Item;
         bool resumes = assignment.Callback is not null;
-        if (StateOf(item) is not (WorkItemState.InFlight or WorkItemState.TimedOut)) Fail($"{item} is run, and is {item.State}");
+        if (StateOf(item) is not (WorkItemState.InFlight or WorkItemState.TimedOut or WorkItemState.Abandoned)) Fail($"{item} is run, and is {item.State}");
         if (item.Active > 0 && !resumes) Fail($"{item} is run by two workers");
-        if (_isDrained) Fail($"{item} is run after everything was said to have ended");
+        if (_isDrained && StateOf(item) != WorkItemState.Abandoned) Fail($"{item} is run after everything was said to have ended");
         item.Active++;
         ScheduledOps.Spot();
         if (resumes)
@@ -447,10 +519,20 @@ internal sealed class QueueWorld : World, IItemOwner
         }
         // It may be resumed before the worker that started it is back from it: the last of the two ends it.
         bool ends = --item.Active == 0 && item.IsDone;
-        bool isMine = ends && item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending);
-        if (ends && !isMine && StateOf(item) != WorkItemState.TimedOut) Fail($"{item} has returned, and is {item.State}");
-        Release(worker, item, isMine);
+        if (item.Suspends)
+        {
+            bool isLast = ends && item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending);
+            if (ends && !isLast) Fail($"{item} has returned, and is {item.State}");
+            Release(worker, item, isLast);
+            if (isLast) Tell(item);
+            return;
+        }
+        _isChanging = true;
+        bool isMine = RunningItem<ScheduledOps>.Return(item, WorkOutcome.Completed, worker, Now, PoolStop);
+        _isChanging = false;
+        ScheduledOps.Spot();
         if (isMine) Tell(item);
+        else if (StateOf(item) is not (WorkItemState.TimedOut or WorkItemState.Abandoned)) Fail($"{item} has returned, and is {item.State}");
     }
 
     /// <summary>The worker's thread has died, and another takes its place.</summary>
@@ -497,7 +579,7 @@ internal sealed class QueueWorld : World, IItemOwner
         item.Ends++;
         ScheduledOps.Spot();
         item.EndWatch<ScheduledOps>();
-        if (StateOf(item) != WorkItemState.TimedOut) item.State = WorkItemState.Ended;
+        if (StateOf(item) is not (WorkItemState.TimedOut or WorkItemState.Abandoned)) item.State = WorkItemState.Ended;
         ScheduledOps.Spot();
         item.WhenEnded?.Invoke(item);
         _ended++;
@@ -512,10 +594,18 @@ internal sealed class QueueWorld : World, IItemOwner
         {
             if (item.Accepted != item.Ends) Fail($"{item} was accepted {item.Accepted} times and told its end {item.Ends} times");
             if (item.Runs + item.Unrun != item.Ends) Fail($"{item} was run {item.Runs} times and not run {item.Unrun} times, and ended {item.Ends} times");
-            if (item.State is not (WorkItemState.Created or WorkItemState.Ended or WorkItemState.TimedOut)) Fail($"{item} is {item.State} when all is over");
+            if (item.IsElsewhere)
+            {
+                if (item.StopSignalled || item.CancelRequested) Fail($"the pool has cancelled {item}, which another pool runs by then");
+                if (item.State != WorkItemState.InFlight) Fail($"{item} is {item.State}, and another pool runs it");
+            }
+            else if (item.State is not (WorkItemState.Created or WorkItemState.Ended or WorkItemState.TimedOut or WorkItemState.Abandoned))
+            {
+                Fail($"{item} is {item.State} when all is over");
+            }
         }
         if (!_isDrained) Fail("nobody said that everything had ended");
-        long ended = Queue.EndedUnrun.Total + _timedOut;
+        long ended = Queue.EndedUnrun.Total + _timedOut + _abandoned;
         foreach (QueueWorker worker in _workers)
         {
             ended += worker.Ledger.Ended.Total;
@@ -532,7 +622,7 @@ internal sealed class QueueWorld : World, IItemOwner
         int pending = 0;
         foreach (ScheduledItem item in _items)
         {
-            if (item.IsInside && StateOf(item) is (WorkItemState.Claimed or WorkItemState.Waiting or WorkItemState.InFlight)) pending++;
+            if (item.IsInside && !item.IsElsewhere && StateOf(item) is (WorkItemState.Claimed or WorkItemState.Waiting or WorkItemState.InFlight)) pending++;
         }
         if (pending > _mostPending) Fail($"{pending} items wait or run, where {_mostPending} may");
     }
@@ -544,8 +634,9 @@ internal sealed class QueueWorld : World, IItemOwner
     {
         foreach (ScheduledItem item in _items)
         {
+            if (item.IsElsewhere) continue;
             if (StateOf(item) is WorkItemState.Waiting or WorkItemState.InFlight) Fail($"everything is said to have ended, and {item} is {item.State}");
-            if (item.Active > 0) Fail($"everything is said to have ended, and a worker runs {item}");
+            if (item.Active > 0 && StateOf(item) != WorkItemState.Abandoned) Fail($"everything is said to have ended, and a worker runs {item}");
         }
         _isDrained = true;
     }

@@ -31,6 +31,11 @@ internal static class Scenarios
         new("two that submit the same item", 3, SameItemTwice),
         new("a limit on run time ends an item that is just returning", 3, RunLimit),
         new("a limit on run time ends an item while the queue is stopped", 4, RunLimitWhileStopping),
+        new("a limit on run time, and what has ended is submitted to another pool", 3, RunLimitAndSubmittedElsewhere),
+        new("a stop whose deadlines are over, and an item that does not listen", 4, ShuttingDown),
+        new("a stop that cancels, and waits for its workers", 4, ShuttingDownWithoutHurry),
+        new("a stop while an item submits another", 3, ShuttingDownWhileForced),
+        new("a stop, and what has ended is submitted to another pool", 3, ShuttingDownAndSubmittedElsewhere),
         new("three priorities, one worker", 2, Priorities),
         new("a high item beside items that wait for it", 4, HighItemThatIsWaitedFor),
         new("an item that is suspended and resumed", 4, Suspended),
@@ -78,10 +83,78 @@ internal static class Scenarios
         return world;
     }
 
-    private static void AddRunLimit(QueueWorld world, ScheduledItem item) => world.AddParty("run limit", () =>
+    private static QueueWorld RunLimitAndSubmittedElsewhere(Schedule schedule)
     {
-        for (int i = 0; i < 3; i++) world.TimeOut(item);
-    });
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem item = SubmittedElsewhereWhenTold(world);
+        AddSubmitter(world, "submitter", item);
+        AddRunLimit(world, item);
+        return world;
+    }
+
+    private static QueueWorld ShuttingDown(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 3);
+        bool listens = schedule.Random.OneIn(4);
+        AddSubmitterUnlessClosed(world, "submitter", ItemThatEndsWhenCancelled(world, listens), world.Item("a"));
+        world.AddParty("stopper", () => world.Shutdown(grace: TimeSpan.Zero));
+        return world;
+    }
+
+    private static QueueWorld ShuttingDownWithoutHurry(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 3);
+        AddSubmitterUnlessClosed(world, "submitter", ItemThatEndsWhenCancelled(world, listens: true), world.Item("a"));
+        world.AddParty("stopper", () => world.Shutdown(Timeout.InfiniteTimeSpan));
+        return world;
+    }
+
+    private static QueueWorld ShuttingDownWhileForced(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem forced = world.Item("forced");
+        AddSubmitterUnlessClosed(world, "submitter", world.Item("a", () => world.Force(forced)));
+        world.AddParty("stopper", () => world.Shutdown(grace: TimeSpan.Zero));
+        return world;
+    }
+
+    private static QueueWorld ShuttingDownAndSubmittedElsewhere(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        AddSubmitterUnlessClosed(world, "submitter", SubmittedElsewhereWhenTold(world));
+        world.AddParty("stopper", () => world.Shutdown(grace: TimeSpan.Zero));
+        return world;
+    }
+
+    private static ScheduledItem SubmittedElsewhereWhenTold(QueueWorld world)
+    {
+        ScheduledItem item = world.Item("a");
+        item.WhenEnded = ended =>
+        {
+            if (ended.StateWord == (int)WorkItemState.Ended) world.SubmitElsewhere(ended);
+        };
+        return item;
+    }
+
+    private static ScheduledItem ItemThatEndsWhenCancelled(QueueWorld world, bool listens)
+    {
+        int cancelled = world.Word();
+        ScheduledItem item = world.Item("stuck", () => world.Park(cancelled));
+        item.WhenCancelled = isAbandoned =>
+        {
+            if (listens || isAbandoned) world.Unpark(cancelled);
+        };
+        return item;
+    }
+
+    private static void AddRunLimit(QueueWorld world, ScheduledItem item)
+    {
+        item.HasRunLimit = true;
+        world.AddParty("run limit", () =>
+        {
+            for (int i = 0; i < 3; i++) world.TimeOut(item);
+        });
+    }
 
     private static QueueWorld TokenFires(Schedule schedule)
     {
@@ -295,7 +368,7 @@ internal static class Scenarios
         {
             world.Close();
             world.HandBack();
-            world.Stop(Core.Queue.PoolState.Stopped);
+            world.StopAtOnce();
         });
         return world;
     }

@@ -338,6 +338,11 @@ internal sealed unsafe class Schedule : IDisposable
         else _storing &= ~(1u << thread.Index);
     }
 
+    public void FlushEveryThread()
+    {
+        foreach (VirtualThread thread in _threads) thread.FlushAll();
+    }
+
     // --- choosing -------------------------------------------------------------------------------------------------------
 
     private void Count()

@@ -19,6 +19,15 @@ internal sealed partial class ScheduledItem(string name) : PoolWorkItem
     /// <summary>The thread that has run it dies afterwards.</summary>
     public bool IsDeadly { get; set; }
 
+    /// <summary>The submission has a limit on run time.</summary>
+    public bool HasRunLimit { get; set; }
+
+    /// <summary>It has been submitted to another pool.</summary>
+    public bool IsElsewhere { get; set; }
+
+    /// <summary>Called when a stop cancels its token, and with true when the stop abandons it.</summary>
+    public Action<bool>? WhenCancelled { get; set; }
+
     /// <summary>Called when it has been told its end, when it may be submitted again.</summary>
     public Action<ScheduledItem>? WhenEnded { get; set; }
 

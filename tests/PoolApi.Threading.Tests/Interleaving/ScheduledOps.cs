@@ -146,6 +146,14 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         if (Before() is { } thread && thread.Schedule.IsTracing) thread.Schedule.Trace(thread, "Fence");
     }
 
+    public static void FenceEveryThread()
+    {
+        if (Before() is not { } thread) return;
+        thread.Schedule.FlushEveryThread();
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, "FenceEveryThread");
+        thread.Schedule.Step(thread);
+    }
+
     /// <summary>Nothing: stores become visible in the order of the thread that wrote them.</summary>
     public static void WriteBarrier() { }
 

@@ -67,6 +67,8 @@ internal readonly struct ProcessorOps : IAtomicOps
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Fence() => Interlocked.MemoryBarrier();
 
+    public static void FenceEveryThread() => Interlocked.MemoryBarrierProcessWide();
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void WriteBarrier() => Volatile.WriteBarrier();
 

@@ -11,14 +11,24 @@ namespace PoolApi.Threading;
 /// </remarks>
 public abstract partial class PoolWorkItem
 {
+    private bool _isStopSignalled;
+
     private CancellationTokenSource? _cancellation; // of the current submission; created when its token is first read
     private TokenWatch? _watch;
     private int _asked; // the argument of the last call of Cancel for this submission, from 1; 0: no call
+
+    /// <summary>Whether a stop of the pool has cancelled or abandoned this submission.</summary>
+    internal bool StopSignalled
+    {
+        get => Volatile.Read(ref _isStopSignalled);
+        set => Volatile.Write(ref _isStopSignalled, value);
+    }
 
     /// <summary>Resets the cancellation for a new submission after one that has ended.</summary>
     internal void ResetCancellation()
     {
         CancelRequested = false;
+        if (StopSignalled) StopSignalled = false;
         if (_asked != 0) _asked = 0;
         if (_cancellation is not null) _cancellation = null;
         if (_watch is not null) _watch = null;
@@ -83,6 +93,25 @@ public abstract partial class PoolWorkItem
     /// <summary>The source of the current submission; null if its token was never read.</summary>
     internal CancellationTokenSource? CurrentSource<TOps>()
         where TOps : struct, IAtomicOps => TOps.Read(ref _cancellation);
+
+    /// <summary>Marks a running item as cancelled, and returns the source of its submission.</summary>
+    /// <returns>The source to cancel, not under the gate. A source that is created later cancels itself. Null: its token was never read.</returns>
+    internal CancellationTokenSource? MarkRunning<TOps>()
+        where TOps : struct, IAtomicOps
+    {
+        CancelRequested = true;
+        TOps.Fence(); // pairs with the publication in SourceMade
+        return CurrentSource<TOps>();
+    }
+
+    /// <summary>The same for a stop of the pool, which holds the gate.</summary>
+    /// <returns>As <see cref="MarkRunning{TOps}"/>.</returns>
+    internal CancellationTokenSource? MarkStopped<TOps>()
+        where TOps : struct, IAtomicOps
+    {
+        StopSignalled = true;
+        return MarkRunning<TOps>();
+    }
 
     /// <summary>The source of the current submission, created at the first use.</summary>
     private CancellationTokenSource SourceMade<TOps>()

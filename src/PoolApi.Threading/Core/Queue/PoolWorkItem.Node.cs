@@ -24,6 +24,13 @@ public abstract partial class PoolWorkItem
     // Set by the canceller, read by the worker that takes the item.
     internal volatile bool CancelRequested;
 
+    /// <summary>When it ended; 0 before. It shares the field with the expiry, which no longer matters then.</summary>
+    internal long EndedAt
+    {
+        get => State >= WorkItemState.Ending ? ExpiresAt : 0;
+        set => ExpiresAt = value;
+    }
+
     internal WorkPriority Priority
     {
         get => (WorkPriority)_priority;

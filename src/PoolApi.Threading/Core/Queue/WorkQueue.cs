@@ -157,19 +157,25 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         return posted;
     }
 
-    /// <summary>
-    /// Adds an item past the limit, and after the close if allowed: an item that cannot be refused because it belongs
-    /// to an accepted item.
-    /// </summary>
-    public void ForceLocked(PoolWorkItem item, ref DeferredActions after)
+    /// <summary>Adds an item past the limit, because its submitter cannot be refused. After the close, only an item that belongs to an item
+    /// on a worker: while that is there, the pool has not drained.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="submitterHasItem">Whether the submitter is a worker of this queue that has an item in its hand.</param>
+    /// <param name="cause">The item whose continuation it is; null: none, or unknown.</param>
+    /// <param name="after">The side effects.</param>
+    /// <returns><see langword="false"/> if the queue is closed to it.</returns>
+    public bool TryForceLocked(PoolWorkItem item, bool submitterHasItem, PoolWorkItem? cause, ref DeferredActions after)
     {
         AssertLocked();
+        bool belongsToRunning = submitterHasItem || cause?.State == WorkItemState.InFlight;
+        if (State != PoolState.Running && (State == PoolState.Stopped || !belongsToRunning)) return false; // fault point: force-closed
         DrainLocked(ref after); // items that were pushed earlier go first
         _inbox.ReserveBeyondLimit();
         SortLocked(item, ref after);
         _idle.Notify(ref after);
         NoteCausedLocked(ref after);
         NoteTimerLocked(ref after);
+        return true;
     }
 
     // --- taking -------------------------------------------------------------------------------------------------------
@@ -479,6 +485,9 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     // --- what can be seen ---------------------------------------------------------------------------------------------
 
     public int LiveWorkers => _registry.Live;
+
+    /// <summary>All workers that were ever added.</summary>
+    public ReadOnlySpan<QueueWorker> Workers => _registry.All;
 
     public long Accepted => _backlog.Accepted;
 

@@ -1,15 +1,16 @@
 using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 
-namespace PoolApi.Threading.Core;
+namespace PoolApi.Threading.Core.Stopping;
 
-/// <summary>The atomic steps of a stop, and the counts of the items that they interrupt. <see cref="PoolShutdown"/> runs them in order.</summary>
+/// <summary>The atomic steps of a stop, and the counts of the items that they interrupt. <see cref="StopOrder{TOps}"/> runs them in order.</summary>
 /// <remarks>
 /// <para>The states are those of <see cref="PoolState"/>. A worker exits when the pool is stopping and no item is queued or in flight (an item suspended in an await may still
 /// need it), or when the pool has stopped.</para>
-/// <para>From the close on, running items are pinned (<see cref="PoolCore.Pins"/>).</para>
+/// <para>From the close on, running items are pinned (<see cref="ItemPins{TOps}"/>).</para>
 /// </remarks>
-internal sealed class PoolStop(PoolCore core)
+internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
+    where TOps : struct, IAtomicOps
 {
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -19,7 +20,10 @@ internal sealed class PoolStop(PoolCore core)
     private readonly List<PoolWorkItem> _notStarted = [];
     private long _abandoned;
 
-    private int _interrupted;
+    private long _interrupted;
+
+    /// <summary>Pins the items on the workers.</summary>
+    public ItemPins<TOps> Pins { get; } = new();
 
     /// <summary>Completes when the pool is closed and every accepted item has ended.</summary>
     public Task Drained => _drained.Task;
@@ -31,20 +35,20 @@ internal sealed class PoolStop(PoolCore core)
     public Task Finished => _finished.Task;
 
     /// <summary>The number of items that were cancelled or abandoned by the stop and did not complete.</summary>
-    public int Interrupted => Volatile.Read(ref _interrupted);
+    public int Interrupted => (int)TOps.Read(ref _interrupted);
 
     public long AbandonedLocked => _abandoned;
 
-    public PoolState State => core.Queue.State;
+    public PoolState State => queue.State;
 
     /// <summary>The items that ended as not started, in the order in which they were handed back.</summary>
     public PoolWorkItem[] NotStarted
     {
         get
         {
-            core.Queue.Enter();
+            queue.Enter();
             PoolWorkItem[] notStarted = [.. _notStarted];
-            core.Queue.Exit();
+            queue.Exit();
             return notStarted;
         }
     }
@@ -52,42 +56,47 @@ internal sealed class PoolStop(PoolCore core)
     /// <summary>Closes the pool: it accepts no more items.</summary>
     public void Close()
     {
-        core.Pin(PinReason.Closing);
+        Pins.Pin(PinReason.Closing); // fault point: close-pin
         DeferredActions after = default;
-        core.Queue.Enter();
-        bool first = core.Queue.CloseLocked(ref after);
-        core.Queue.Exit();
-        core.CarryOut(ref after);
-        if (first) core.Space.TellIfAwaited();
+        queue.Enter();
+        bool first = queue.CloseLocked(ref after);
+        queue.Exit();
+        host.CarryOut(ref after);
+        if (first) host.RefuseWaiters();
+    }
+
+    /// <summary>Closes the pool, ends its queued items as not started, and cancels the tokens of the others.</summary>
+    public void CancelAll()
+    {
+        Close();
+        HandBackWaiting();
+        CancelInFlight();
     }
 
     /// <summary>Ends all queued items as not started, by priority and then by age.</summary>
     public void HandBackWaiting()
     {
         DeferredActions after = default;
-        core.Queue.Enter();
+        queue.Enter();
         HandBackLocked(ref after);
-        core.Queue.Exit();
-        core.CarryOut(ref after);
+        queue.Exit();
+        host.CarryOut(ref after);
     }
 
     /// <summary>Cancels the tokens of all items in flight. Whether they end is up to the work. Called after Close.</summary>
     public void CancelInFlight()
     {
         var asked = new List<(PoolWorkItem Item, CancellationTokenSource? Source)>();
-        core.Queue.Enter();
-        foreach (PoolWorkItem item in core.Async.UnderWayLocked()) asked.Add((item, item.SignalStop()));
-        foreach (Worker worker in core.Workers.All)
+        queue.Enter();
+        foreach (PoolWorkItem item in host.AsyncItemsLocked()) asked.Add((item, item.MarkStopped<TOps>()));
+        foreach (QueueWorker worker in queue.Workers)
         {
-            if (worker.Ledger.Item is { } item and not AsyncPoolWorkItem) asked.Add((item, item.SignalStop()));
+            if (TOps.Read(ref worker.Ledger.Item) is { IsAsync: false } item) asked.Add((item, item.MarkStopped<TOps>()));
         }
-        core.Queue.Exit();
+        queue.Exit();
         // Only the sources of these submissions. Not awaited: the stop goes on while callbacks run, and each reports
         // its own failure.
-        foreach ((PoolWorkItem item, CancellationTokenSource? source) in asked)
-        {
-            _ = CancelAsync(core, item, source);
-        }
+        foreach ((PoolWorkItem item, CancellationTokenSource? source) in asked) host.CancelToken(item, source);
     }
 
     /// <summary>Makes the workers end as soon as no work is left for them.</summary>
@@ -97,25 +106,25 @@ internal sealed class PoolStop(PoolCore core)
     /// Gives up the remaining work: queued items end as not started, items in flight end as abandoned, and sleeping workers end. The returned workers
     /// are still inside an item's code. One atomic step, so that no item is queued in between. Called after Close.
     /// </summary>
-    public Worker[] Abandon()
+    public QueueWorker[] Abandon()
     {
-        long now = core.Clock.Now;
-        var running = new List<Worker>();
+        long now = host.Now;
+        var running = new List<QueueWorker>();
         DeferredActions after = default;
-        core.Queue.Enter();
-        core.Queue.StopLocked(PoolState.Stopped, ref after);
+        queue.Enter();
+        queue.StopLocked(PoolState.Stopped, ref after);
         HandBackLocked(ref after);
-        core.Queue.DropResumptionsLocked();
-        List<PoolWorkItem> items = [.. core.Async.AbandonLocked()];
-        foreach (Worker worker in core.Workers.All)
+        queue.DropResumptionsLocked();
+        List<PoolWorkItem> items = [.. host.AbandonAsyncItemsLocked()];
+        foreach (QueueWorker worker in queue.Workers)
         {
-            PoolWorkItem? item = worker.Ledger.Item;
+            PoolWorkItem? item = TOps.Read(ref worker.Ledger.Item);
             if (item is null || !worker.IsLive) continue;
             // If a synchronous item is ending right now, its worker counts the end and leaves.
-            if (item is not AsyncPoolWorkItem && item.TryMove<ProcessorOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item);
+            if (!item.IsAsync && item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item);
             // The item has timed out before. Its worker did not come back in time.
             if (item.State == WorkItemState.TimedOut) item.State = WorkItemState.Abandoned;
-            if (item is AsyncPoolWorkItem || item.State == WorkItemState.Abandoned) running.Add(worker);
+            if (item.IsAsync || item.State == WorkItemState.Abandoned) running.Add(worker);
         }
         foreach (PoolWorkItem item in items)
         {
@@ -123,12 +132,11 @@ internal sealed class PoolStop(PoolCore core)
             item.EndedAt = now;
         }
         _abandoned += items.Count;
-        Interlocked.Add(ref _interrupted, items.Count);
-        core.Queue.NothingLeftLocked(ref after);
-        core.Queue.Exit();
-        core.CarryOut(ref after); // wakes the leaving workers before code of a caller can block this thread
-        foreach (PoolWorkItem item in items) core.Records.EndedElsewhere(item, WorkOutcome.Abandoned);
-        foreach (PoolWorkItem item in items) core.Listeners.Ended(item, WorkOutcome.Abandoned, null);
+        TOps.Add(ref _interrupted, items.Count);
+        queue.NothingLeftLocked(ref after);
+        queue.Exit();
+        host.CarryOut(ref after); // wakes the leaving workers before code of a caller can block this thread
+        host.NotifyAbandoned(items);
         return [.. running];
     }
 
@@ -137,7 +145,7 @@ internal sealed class PoolStop(PoolCore core)
     {
         StopAs(PoolState.Stopped);
         _finished.TrySetResult();
-        core.StopTimers();
+        host.StopTimers();
     }
 
     /// <summary>Every accepted item has ended.</summary>
@@ -146,58 +154,40 @@ internal sealed class PoolStop(PoolCore core)
     /// <summary>A worker's loop has ended.</summary>
     public void WorkerLeft()
     {
-        core.Queue.Enter();
-        bool last = core.Queue.LiveWorkers == 0;
-        core.Queue.Exit();
+        queue.Enter();
+        bool last = queue.LiveWorkers == 0; // fault point: worker-left
+        queue.Exit();
         if (last) _exited.TrySetResult();
     }
 
     /// <summary>A running item has ended, which the stop may have cancelled.</summary>
     public void CountIfInterrupted(PoolWorkItem item, WorkOutcome outcome)
     {
-        if (item.StopSignalled && outcome != WorkOutcome.Completed) Interlocked.Increment(ref _interrupted);
+        if (item.StopSignalled && outcome != WorkOutcome.Completed) TOps.Add(ref _interrupted, 1);
     }
 
     /// <summary>A worker has released a pinned item. In a closed pool it may have been the last item.</summary>
     public void TellIfNothingLeft()
     {
         DeferredActions after = default;
-        core.Queue.Enter();
-        core.Queue.NothingLeftLocked(ref after);
-        core.Queue.Exit();
-        core.CarryOut(ref after);
+        queue.Enter();
+        queue.NothingLeftLocked(ref after);
+        queue.Exit();
+        host.CarryOut(ref after);
     }
 
     private void HandBackLocked(ref DeferredActions after)
     {
-        core.Queue.AssertLocked();
-        core.Queue.HandBackLocked(_notStarted, ref after);
+        queue.AssertLocked();
+        queue.HandBackLocked(_notStarted, ref after);
     }
 
     private void StopAs(PoolState state)
     {
         DeferredActions after = default;
-        core.Queue.Enter();
-        core.Queue.StopLocked(state, ref after);
-        core.Queue.Exit();
-        core.CarryOut(ref after);
-    }
-
-    /// <summary>Cancels the token before it returns. The callbacks run on other threads, because a callback that blocks must not hold
-    /// up a stop with a deadline.</summary>
-    /// <param name="core">The pool.</param>
-    /// <param name="item">The item.</param>
-    /// <param name="source">The source of the submission; null: its token was never read.</param>
-    public static async Task CancelAsync(PoolCore core, PoolWorkItem item, CancellationTokenSource? source)
-    {
-        if (source is null) return;
-        try
-        {
-            await source.CancelAsync().ConfigureAwait(false);
-        }
-        catch (AggregateException e)
-        {
-            core.Listeners.Unhandled(item, e);
-        }
+        queue.Enter();
+        queue.StopLocked(state, ref after);
+        queue.Exit();
+        host.CarryOut(ref after);
     }
 }
