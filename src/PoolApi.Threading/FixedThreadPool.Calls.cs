@@ -25,7 +25,7 @@ public sealed partial class FixedThreadPool
 
     /// <summary>Runs a function on the pool.</summary>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     /// <returns>
     /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if the pool did not run it,
@@ -48,7 +48,7 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     /// <remarks>Allocates nothing in a steady state, but for a token its source.</remarks>
     [OverloadResolutionPriority(TakesArgument)]
@@ -62,7 +62,7 @@ public sealed partial class FixedThreadPool
     /// <summary>Runs an action on the pool.</summary>
     /// <inheritdoc cref="RunAsync{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The action.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     /// <remarks>Allocates nothing in a steady state, beyond what the delegate itself captures.</remarks>
     public ValueTask RunAsync(Action work, CancellationToken cancellationToken = default, WorkOptions options = default)
@@ -78,7 +78,7 @@ public sealed partial class FixedThreadPool
     /// What the action is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the action is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     /// <remarks>Allocates nothing in a steady state, but for a token its source.</remarks>
     [OverloadResolutionPriority(TakesArgument)]
@@ -95,7 +95,7 @@ public sealed partial class FixedThreadPool
     /// <c>ConfigureAwait(false)</c> it does not, as with any context).
     /// </summary>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     /// <inheritdoc cref="RunAsync{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <remarks>Allocates the item, its context, and what the function itself needs to await.</remarks>
@@ -114,7 +114,7 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     [OverloadResolutionPriority(TakesArgument + IsTask)]
     public ValueTask<TResult> RunAsync<TArgument, TResult>(
@@ -126,7 +126,7 @@ public sealed partial class FixedThreadPool
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     [OverloadResolutionPriority(IsTask)]
     public ValueTask RunAsync(Func<Task> work, CancellationToken cancellationToken = default, WorkOptions options = default)
@@ -141,7 +141,7 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     [OverloadResolutionPriority(TakesArgument + IsTask)]
     public ValueTask RunAsync<TArgument>(
@@ -153,7 +153,7 @@ public sealed partial class FixedThreadPool
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     public ValueTask<TResult> RunAsync<TResult>(
         Func<ValueTask<TResult>> work, CancellationToken cancellationToken = default, WorkOptions options = default)
@@ -168,7 +168,7 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     [OverloadResolutionPriority(TakesArgument)]
     public ValueTask<TResult> RunAsync<TArgument, TResult>(
@@ -180,7 +180,7 @@ public sealed partial class FixedThreadPool
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     public ValueTask RunAsync(Func<ValueTask> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
@@ -194,7 +194,7 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its slot is free; running, its own token is cancelled.</param>
+    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     [OverloadResolutionPriority(TakesArgument)]
     public ValueTask RunAsync<TArgument>(

@@ -91,7 +91,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// </summary>
     /// <param name="item">The item. It may be submitted again when it has ended.</param>
     /// <param name="cancellationToken">
-    /// Cancels the item. A queued item is removed at once and frees its slot. A running item's own token is cancelled.
+    /// Cancels the item. A queued item is removed at once and frees its place. A running item's own token is cancelled.
     /// </param>
     /// <param name="options">
     /// The priority and limits. The item itself has its kind and origin, and this call never waits: such options are refused.

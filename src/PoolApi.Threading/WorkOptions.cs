@@ -10,7 +10,7 @@ public readonly struct WorkOptions
     /// <param name="priority">The priority among queued items. Default: <see cref="WorkPriority.Normal"/>.</param>
     /// <param name="maxQueueTime">
     /// The longest time that the work may be queued, zero or more. After that it ends as <see cref="WorkOutcome.Expired"/>, at once, even
-    /// while every worker is busy, and its slot is free. Never longer than the pool's own
+    /// while every worker is busy, and its place is free. Never longer than the pool's own
     /// <see cref="FixedThreadPoolOptions.MaxQueueTime"/>. Default: <see langword="null"/>, the pool's. Costs the submitter
     /// the pool's lock once, and O(log n) among the queued items that have a limit of their own.
     /// </param>

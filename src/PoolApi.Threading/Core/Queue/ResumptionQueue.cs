@@ -39,29 +39,29 @@ internal sealed class ResumptionQueue
     /// Finds the continuation that the longest chain of items waits for. If an item holds no worker and no other item
     /// caused it, the queue knows of no waiter for its continuation.
     /// </summary>
-    /// <param name="place">Its place, for <see cref="TakeAt"/>.</param>
+    /// <param name="index">Its index, for <see cref="TakeAt"/>.</param>
     /// <returns>The length of the chain; 0: there is no such continuation.</returns>
-    public int FindDeepest(out int place)
+    public int FindDeepest(out int index)
     {
         int deepest = 0;
-        place = -1;
+        index = -1;
         for (int i = 0; i < _span; i++)
         {
             if (Slot(i).Item is not { } item) continue;
             int depth = Math.Min(CausedItems.MaxDepth, item.Depth + (item.HoldsWorker ? 1 : 0));
             if (depth <= deepest) continue;
             deepest = depth;
-            place = i;
+            index = i;
         }
         return deepest;
     }
 
-    public Resumption PeekAt(int place) => Slot(place);
+    public Resumption PeekAt(int index) => Slot(index);
 
-    public Resumption TakeAt(int place)
+    public Resumption TakeAt(int index)
     {
-        Resumption taken = Slot(place);
-        Slot(place) = default;
+        Resumption taken = Slot(index);
+        Slot(index) = default;
         if (--Count == 0) _span = 0;
         return taken;
     }
@@ -72,7 +72,7 @@ internal sealed class ResumptionQueue
         _span = Count = 0;
     }
 
-    private ref Resumption Slot(int place) => ref _ring[(_first + place) & (_ring.Length - 1)];
+    private ref Resumption Slot(int index) => ref _ring[(_first + index) & (_ring.Length - 1)];
 
     /// <summary>Grows the ring and removes the empty slots.</summary>
     private void Rebuild()
