@@ -122,7 +122,11 @@ internal static class Scenarios
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
         AddSubmitterUnlessClosed(world, "submitter", SubmittedElsewhereWhenTold(world));
-        world.AddParty("stopper", () => world.Shutdown(grace: TimeSpan.Zero));
+        world.AddParty("stopper", () =>
+        {
+            for (int i = 0; i < 3; i++) world.PoolStop.CancelAll();
+            world.Shutdown(grace: TimeSpan.Zero);
+        });
         return world;
     }
 
