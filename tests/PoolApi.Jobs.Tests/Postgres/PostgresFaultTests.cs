@@ -12,7 +12,8 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     /// <summary>Stands for the name of a test's database.</summary>
     private const string Database = "{0}";
 
-    private const string Terminate = "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{0}' and pid <> pg_backend_pid()";
+    // Returns when the sessions have ended: a signal alone may reach one after its next statement.
+    private const string Terminate = "select pg_terminate_backend(pid, 180000) from pg_stat_activity where datname = '{0}' and pid <> pg_backend_pid()";
 
     [Theory]
     [InlineData("discard all")]
@@ -58,8 +59,9 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         Job job = (await place.Store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token)).Job;
         await place.Store.CheckAsync(Token);
 
-        // Sessions have the setting from their beginning on.
-        await place.ExecuteAsync(place.Of(begin) + ";" + place.Of(Terminate));
+        // Sessions have the setting from their beginning on, once it is committed.
+        await place.ExecuteAsync(place.Of(begin));
+        await place.ExecuteAsync(place.Of(Terminate));
         await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await place.Store.AcceptAsync(Jobs.New(), Token));
         await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await place.Store.CheckAsync(Token));
         await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await place.Store.ClaimAsync("me", 1, Jobs.LongLease, Token));
