@@ -107,7 +107,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
 
     public bool IsClosed => _queue.IsClosed;
 
-    /// <summary>Whether the pool is closed, or is just about to be. Cheap to read: submitters do not write to its cache line.</summary>
+    /// <summary>Whether the pool is closed, or is just about to be. Cheap to read.</summary>
     public bool IsClosing => (Stop.Pins.Reasons & PinReason.Closing) != 0;
 
     /// <summary>Accepts an item, unless the pool is closed or full. An accepted item will end.</summary>
@@ -188,7 +188,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
 
     /// <summary>
     /// Accepts an item past the capacity, because its submitter cannot be refused: a task of the pool's scheduler, or a callback
-    /// of its context. After the close, only an item that belongs to an item on a worker.
+    /// of its context. After the close, only an item that belongs to an item in flight.
     /// </summary>
     /// <param name="item">The item.</param>
     /// <param name="cause">The item whose continuation it is; null: none, or unknown.</param>
@@ -365,8 +365,8 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         foreach (PoolWorkItem item in items) _listeners.Ended(item, WorkOutcome.Abandoned, null);
     }
 
-    /// <summary>Cancels the token before it returns. The callbacks run on other threads, because a callback that blocks must not hold
-    /// up a stop with a deadline.</summary>
+    /// <summary>Cancels the token before it returns. The callbacks run on other threads, because a callback that blocks must hold up
+    /// neither a stop with a deadline nor a timer.</summary>
     /// <param name="item">The item.</param>
     /// <param name="source">The source of the submission; null: its token was never read.</param>
     public void CancelToken(PoolWorkItem item, CancellationTokenSource? source)

@@ -4,9 +4,9 @@ using PoolApi.Threading.Core.Stopping;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>A stop with its deadlines, its joins and its report. Safe to call from several threads; each step once.</summary>
+/// <summary>A stop with its deadlines, its joins and its report. Safe to call from several threads.</summary>
 /// <remarks>
-/// <para><see cref="StopOrder{TOps}"/> has the order of the steps.</para>
+/// <para><see cref="StopOrder{TOps}"/> has the order of the steps. A drained pool that is disposed of needs only two of them (<see cref="JoinDrained"/>).</para>
 /// <para>No lock is held during a wait or while code of a caller runs: an item that is notified of its end may close the
 /// pool that another thread is just stopping.</para>
 /// </remarks>

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>
-/// The queue's protocol under schedules that no machine would ever give it: millions of orders of its steps, with stores
+/// The protocol of the queue and of a stop under schedules that no machine would ever give it: millions of orders of its steps, with stores
 /// that others see late and sleeps that end for no reason.
 /// </summary>
 /// <remarks>

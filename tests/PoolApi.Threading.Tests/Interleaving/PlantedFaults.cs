@@ -142,9 +142,22 @@ internal static class PlantedFaults
         [
             Patch.At(Order, "order-let-go", ""),
         ]),
-        ["a stop whose workers do not come back abandons nothing"] = new("a stop whose deadlines are over, and an item that does not listen",
+        ["a stop whose workers do not come back abandons nothing"] = new("a stop whose deadlines are over, and an item that may not listen",
         [
             Patch.At(Order, "order-abandon", "await completesWithin(stop.Exited, grace).ConfigureAwait(false); return [];"),
+        ]),
+        ["an abandoned item is not counted"] = new("a stop whose deadlines are over, and an item that may not listen",
+        [
+            Patch.At(Stop, "abandon-count", ""),
+        ]),
+        ["an item that a stop has cancelled is not counted"] = new("a stop that cancels, and waits for its workers",
+        [
+            Patch.At(Stop, "interrupted-count", "{ }"),
+        ]),
+        ["a stop abandons an item that a limit has just ended"] = new("a stop whose deadlines are over, and a limit on run time",
+        [
+            new(Stop, "            if (!item.IsAsync && item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item);\n",
+                "            if (!item.IsAsync) items.Add(item);\n            item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned);\n"),
         ]),
         ["the last worker that leaves tells nobody"] = new("a stop that cancels, and waits for its workers",
         [
@@ -176,8 +189,8 @@ internal static class PlantedFaults
         ]),
         ["an item is told its end before its worker has given back its place"] = new("a caller that submits again as soon as it is told",
         [
-            new(Pool, "        bool isMine = RunningItem<ScheduledOps>.Return(item, WorkOutcome.Completed, worker, Now, PoolStop);\n        _isChanging = false;\n        ScheduledOps.Spot();\n        if (isMine) Tell(item);\n        else ",
-                "        bool isMine = item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending);\n        if (isMine) Tell(item);\n        Release(worker, item, isMine);\n        if (!isMine) "),
+            new(Pool, "        bool isMine = RunningItem<ScheduledOps>.Return(item, outcome, worker, Now, PoolStop);\n",
+                "        bool isMine = item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending);\n        if (isMine) Tell(item);\n        Release(worker, item, isMine);\n        if (isMine) return;\n"),
         ]),
         ["a place is reserved without looking whether somebody else took it"] = new("four callers and two places",
         [

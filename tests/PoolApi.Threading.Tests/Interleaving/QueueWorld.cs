@@ -35,7 +35,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     private int _accepted;
     private int _ended;
     private int _timedOut;
-    private int _abandoned;
+    private int _interrupted; // by the stop
     private bool _isStopping;
     private bool _isDrained;
     private int _blocked; // workers inside an item that waits
@@ -224,8 +224,8 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
 
     public void StopAtOnce() => PoolStop.Abandon();
 
-    /// <summary>The whole of a stop. The deadline of its drain may be over at any moment.</summary>
-    /// <param name="grace">How long the workers may take: no longer than any moment, or for ever.</param>
+    /// <summary>A stop, but for the joins. The deadline of its drain may be over at any moment.</summary>
+    /// <param name="grace">How long the workers may take after it. Zero: it may be over at any moment. Infinite: it never is.</param>
     public void Shutdown(TimeSpan grace)
     {
         StopOrder<ScheduledOps>.RunAsync(PoolStop, TimeSpan.Zero, grace, CompletesWithin).GetAwaiter().GetResult();
@@ -267,6 +267,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         bool isEnded = isFound && RunningItem<ScheduledOps>.TryTimeOutLocked(item, Now, PoolStop, out _);
         if (isEnded && item.IsElsewhere) Fail($"{item} has timed out, and another pool runs it");
         if (isEnded) _timedOut++;
+        if (isEnded && item.StopSignalled) _interrupted++;
         Queue.Exit();
         PoolStop.Pins.Unpin(PinReason.Looking);
         if (isEnded) Told(item);
@@ -355,12 +356,12 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         Queue.GatherLocked(ref after);
         if (!_isChanging)
         {
-            long ended = Queue.EndedUnrun.Total + _timedOut + _abandoned;
+            long ended = Queue.EndedUnrun.Total + _timedOut + PoolStop.AbandonedLocked;
             int inHand = 0;
             foreach (QueueWorker worker in _workers)
             {
                 ended += worker.Ledger.Ended.Total;
-                if (worker.Ledger.Item is { State: not WorkItemState.TimedOut }) inHand++;
+                if (worker.Ledger.Item is { State: not (WorkItemState.TimedOut or WorkItemState.Abandoned) }) inHand++;
             }
             if (Queue.Accepted != ended + Queue.Waiting + inHand)
                 Fail($"accepted {Queue.Accepted}, ended {ended}, waiting {Queue.Waiting}, in hand {inHand}");
@@ -410,11 +411,15 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
 
     void IStopHost.RefuseWaiters() { }
 
-    void IStopHost.CancelToken(PoolWorkItem item, CancellationTokenSource? source) => ((ScheduledItem)item).WhenCancelled?.Invoke(false);
+    void IStopHost.CancelToken(PoolWorkItem item, CancellationTokenSource? source)
+    {
+        ((ScheduledItem)item).IsCancelled = true;
+        ((ScheduledItem)item).WhenCancelled?.Invoke(false);
+    }
 
     void IStopHost.NotifyAbandoned(IReadOnlyList<PoolWorkItem> items)
     {
-        _abandoned += items.Count;
+        _interrupted += items.Count;
         foreach (PoolWorkItem item in items)
         {
             Told((ScheduledItem)item);
@@ -528,8 +533,10 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             return;
         }
         _isChanging = true;
-        bool isMine = RunningItem<ScheduledOps>.Return(item, WorkOutcome.Completed, worker, Now, PoolStop);
+        WorkOutcome outcome = item.IsCancelled ? WorkOutcome.Cancelled : WorkOutcome.Completed;
+        bool isMine = RunningItem<ScheduledOps>.Return(item, outcome, worker, Now, PoolStop);
         _isChanging = false;
+        if (isMine && outcome == WorkOutcome.Cancelled) _interrupted++;
         ScheduledOps.Spot();
         if (isMine) Tell(item);
         else if (StateOf(item) is not (WorkItemState.TimedOut or WorkItemState.Abandoned)) Fail($"{item} has returned, and is {item.State}");
@@ -605,7 +612,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             }
         }
         if (!_isDrained) Fail("nobody said that everything had ended");
-        long ended = Queue.EndedUnrun.Total + _timedOut + _abandoned;
+        long ended = Queue.EndedUnrun.Total + _timedOut + PoolStop.AbandonedLocked;
         foreach (QueueWorker worker in _workers)
         {
             ended += worker.Ledger.Ended.Total;
@@ -613,6 +620,9 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         }
         if (Queue.Accepted != _accepted || ended != _accepted || Queue.Waiting != 0)
             Fail($"accepted {_accepted}, counted as accepted {Queue.Accepted}, as ended {ended}, as waiting {Queue.Waiting}");
+        if (PoolStop.Interrupted != _interrupted) Fail($"{_interrupted} items were interrupted, counted as {PoolStop.Interrupted}");
+        if (PoolStop.NotStarted.Length != _items.Count(static item => item is { Unrun: > 0, Outcome: WorkOutcome.NotStarted }))
+            Fail($"{PoolStop.NotStarted.Length} items are said to have been handed back");
         if (Queue.PendingGuess != 0) Fail($"{Queue.PendingGuess} places were never given back");
         if (Queue.LiveWorkers != 0) Fail($"{Queue.LiveWorkers} workers are left");
     }

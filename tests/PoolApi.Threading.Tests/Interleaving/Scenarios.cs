@@ -32,7 +32,8 @@ internal static class Scenarios
         new("a limit on run time ends an item that is just returning", 3, RunLimit),
         new("a limit on run time ends an item while the queue is stopped", 4, RunLimitWhileStopping),
         new("a limit on run time, and what has ended is submitted to another pool", 3, RunLimitAndSubmittedElsewhere),
-        new("a stop whose deadlines are over, and an item that does not listen", 4, ShuttingDown),
+        new("a stop whose deadlines are over, and an item that may not listen", 4, ShuttingDown),
+        new("a stop whose deadlines are over, and a limit on run time", 4, ShuttingDownWithRunLimit),
         new("a stop that cancels, and waits for its workers", 4, ShuttingDownWithoutHurry),
         new("a stop while an item submits another", 3, ShuttingDownWhileForced),
         new("a stop, and what has ended is submitted to another pool", 3, ShuttingDownAndSubmittedElsewhere),
@@ -96,7 +97,18 @@ internal static class Scenarios
     {
         var world = new QueueWorld(schedule, workers: 2, capacity: 3);
         bool listens = schedule.Random.OneIn(4);
-        AddSubmitterUnlessClosed(world, "submitter", ItemThatEndsWhenCancelled(world, listens), world.Item("a"));
+        AddSubmitterUnlessClosed(world, "submitter", StuckItem(world, listens), world.Item("a"));
+        world.AddParty("stopper", () => world.Shutdown(grace: TimeSpan.Zero));
+        return world;
+    }
+
+    private static QueueWorld ShuttingDownWithRunLimit(Schedule schedule)
+    {
+        // Its worker, the limit and the stop each want to end the item.
+        var world = new QueueWorld(schedule, workers: 1, capacity: 2);
+        ScheduledItem item = schedule.Random.OneIn(2) ? world.Item("a") : StuckItem(world, listens: true);
+        AddSubmitterUnlessClosed(world, "submitter", item);
+        AddRunLimit(world, item);
         world.AddParty("stopper", () => world.Shutdown(grace: TimeSpan.Zero));
         return world;
     }
@@ -104,7 +116,7 @@ internal static class Scenarios
     private static QueueWorld ShuttingDownWithoutHurry(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 2, capacity: 3);
-        AddSubmitterUnlessClosed(world, "submitter", ItemThatEndsWhenCancelled(world, listens: true), world.Item("a"));
+        AddSubmitterUnlessClosed(world, "submitter", StuckItem(world, listens: true), world.Item("a"));
         world.AddParty("stopper", () => world.Shutdown(Timeout.InfiniteTimeSpan));
         return world;
     }
@@ -120,19 +132,22 @@ internal static class Scenarios
 
     private static QueueWorld ShuttingDownAndSubmittedElsewhere(Schedule schedule)
     {
+        // The stop begins while the item is on its worker, and looks at it several times.
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
-        AddSubmitterUnlessClosed(world, "submitter", SubmittedElsewhereWhenTold(world));
+        int running = world.Word();
+        AddSubmitter(world, "submitter", SubmittedElsewhereWhenTold(world, () => world.Unpark(running)));
         world.AddParty("stopper", () =>
         {
+            world.Park(running);
             for (int i = 0; i < 3; i++) world.PoolStop.CancelAll();
             world.Shutdown(grace: TimeSpan.Zero);
         });
         return world;
     }
 
-    private static ScheduledItem SubmittedElsewhereWhenTold(QueueWorld world)
+    private static ScheduledItem SubmittedElsewhereWhenTold(QueueWorld world, Action? body = null)
     {
-        ScheduledItem item = world.Item("a");
+        ScheduledItem item = world.Item("a", body);
         item.WhenEnded = ended =>
         {
             if (ended.StateWord == (int)WorkItemState.Ended) world.SubmitElsewhere(ended);
@@ -140,7 +155,7 @@ internal static class Scenarios
         return item;
     }
 
-    private static ScheduledItem ItemThatEndsWhenCancelled(QueueWorld world, bool listens)
+    private static ScheduledItem StuckItem(QueueWorld world, bool listens)
     {
         int cancelled = world.Word();
         ScheduledItem item = world.Item("stuck", () => world.Park(cancelled));

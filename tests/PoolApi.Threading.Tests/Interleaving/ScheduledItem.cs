@@ -25,6 +25,9 @@ internal sealed partial class ScheduledItem(string name) : PoolWorkItem
     /// <summary>It has been submitted to another pool.</summary>
     public bool IsElsewhere { get; set; }
 
+    /// <summary>A stop has cancelled its token, so its code ends as cancelled.</summary>
+    public bool IsCancelled { get; set; }
+
     /// <summary>Called when a stop cancels its token, and with true when the stop abandons it.</summary>
     public Action<bool>? WhenCancelled { get; set; }
 

@@ -8,7 +8,7 @@ namespace PoolApi.Threading.Core.Atomics;
 /// <remarks>
 /// The memory model that the protocol may rely on, and no more: every read-modify-write is a full fence; a read is an
 /// acquire; a write is a release that other threads may see late (it stays in the processor's store buffer), in the order
-/// in which its thread wrote, and at the latest when that thread passes a fence or a read-modify-write.
+/// in which its thread wrote, and at the latest when that thread passes a fence or a read-modify-write, or any thread fences all of them.
 /// Integer words lie in pinned memory (<see cref="CacheLines"/>), except those that are only changed by CompareExchange.
 /// </remarks>
 internal interface IAtomicOps

@@ -3,7 +3,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading;
 
-/// <content>Cancellation of an item: by a call of Cancel, by the submitter's token, or by a stop of the pool.</content>
+/// <content>Cancellation of an item: by a call of Cancel, by the submitter's token, by a limit on run time, or by a stop of the pool.</content>
 /// <remarks>
 /// <para>The canceller sets the mark and passes a fence, then looks for the item in its pool. The submitter claims the item and passes a fence (the
 /// reservation of a place), then reads the mark. So at least one of the two sees the other.</para>

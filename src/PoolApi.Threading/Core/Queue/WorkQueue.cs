@@ -158,7 +158,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>Adds an item past the limit, because its submitter cannot be refused. After the close, only an item that belongs to an item
-    /// on a worker: while that is there, the pool has not drained.</summary>
+    /// in flight: until that has ended, the pool has not drained.</summary>
     /// <param name="item">The item.</param>
     /// <param name="submitterHasItem">Whether the submitter is a worker of this queue that has an item in its hand.</param>
     /// <param name="cause">The item whose continuation it is; null: none, or unknown.</param>

@@ -1,9 +1,10 @@
 using PoolApi.Threading.Core.Atomics;
+using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core.Stopping;
 
 /// <summary>
-/// While a reason is set, an item that a thread sees on a worker under the gate stays the same submission until that thread leaves the gate.
+/// While a reason is set, a synchronous item that a thread sees on a worker under the gate stays the same submission until that thread leaves the gate.
 /// </summary>
 /// <remarks>
 /// A worker reads the reasons after it has released an item (<see cref="RunningItem{TOps}"/>). If a reason is set, the worker passes the gate before
@@ -13,7 +14,10 @@ namespace PoolApi.Threading.Core.Stopping;
 internal sealed class ItemPins<TOps>
     where TOps : struct, IAtomicOps
 {
-    private int _reasons; // PinReason; changed by compare-and-swap only
+    private long _reasons; // PinReason
+#pragma warning disable CS0169, IDE0051 // never read: it keeps neighbours off the line, which workers read for each item
+    private CacheLinePadding _padding;
+#pragma warning restore CS0169, IDE0051
 
     public PinReason Reasons => (PinReason)TOps.Read(ref _reasons);
 
@@ -32,13 +36,13 @@ internal sealed class ItemPins<TOps>
     {
         PinReason was;
         do was = Reasons;
-        while (TOps.CompareExchange(ref _reasons, (int)((was | set) & ~clear), (int)was) != (int)was);
+        while (TOps.CompareExchange(ref _reasons, (long)((was | set) & ~clear), (long)was) != (long)was);
     }
 }
 
 /// <summary>The reasons for pinning items.</summary>
 [Flags]
-internal enum PinReason
+internal enum PinReason : long
 {
     None = 0,
     Closing = 1, // the pool is closed, or is just about to be

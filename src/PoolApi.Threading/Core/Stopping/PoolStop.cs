@@ -3,7 +3,8 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core.Stopping;
 
-/// <summary>The atomic steps of a stop, and the counts of the items that they interrupt. <see cref="StopOrder{TOps}"/> runs them in order.</summary>
+/// <summary>The steps of a stop, each atomic except <see cref="CancelAll"/>, and the counts of the items that they interrupt.
+/// <see cref="StopOrder{TOps}"/> runs them in order.</summary>
 /// <remarks>
 /// <para>The states are those of <see cref="PoolState"/>. A worker exits when the pool is stopping and no item is queued or in flight (an item suspended in an await may still
 /// need it), or when the pool has stopped.</para>
@@ -40,6 +41,9 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     public long AbandonedLocked => _abandoned;
 
     public PoolState State => queue.State;
+
+    /// <summary>In a debug build: asserts that the calling thread holds the gate.</summary>
+    public void AssertLocked() => queue.AssertLocked();
 
     /// <summary>The items that ended as not started, in the order in which they were handed back.</summary>
     public PoolWorkItem[] NotStarted
@@ -84,7 +88,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     }
 
     /// <summary>Cancels the tokens of all items in flight. Whether they end is up to the work. Called after Close.</summary>
-    public void CancelInFlight()
+    private void CancelInFlight()
     {
         var asked = new List<(PoolWorkItem Item, CancellationTokenSource? Source)>();
         queue.Enter();
@@ -131,7 +135,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
             item.StopSignalled = true;
             item.EndedAt = now;
         }
-        _abandoned += items.Count;
+        _abandoned += items.Count; // fault point: abandon-count
         TOps.Add(ref _interrupted, items.Count);
         queue.NothingLeftLocked(ref after);
         queue.Exit();
@@ -163,7 +167,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     /// <summary>A running item has ended, which the stop may have cancelled.</summary>
     public void CountIfInterrupted(PoolWorkItem item, WorkOutcome outcome)
     {
-        if (item.StopSignalled && outcome != WorkOutcome.Completed) TOps.Add(ref _interrupted, 1);
+        if (item.StopSignalled && outcome != WorkOutcome.Completed) TOps.Add(ref _interrupted, 1); // fault point: interrupted-count
     }
 
     /// <summary>A worker has released a pinned item. In a closed pool it may have been the last item.</summary>

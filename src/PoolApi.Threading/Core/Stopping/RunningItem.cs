@@ -8,7 +8,7 @@ namespace PoolApi.Threading.Core.Stopping;
 /// The end of a running item. One compare-and-swap on its state decides between its worker, a limit on run time
 /// (<see cref="TryTimeOutLocked"/>) and a stop that abandons it (<see cref="PoolStop{TOps}.Abandon"/>).
 /// </summary>
-/// <remarks>An asynchronous item ends by itself under the gate (<c>AsyncItems</c>); a limit and a stop end it as any other.</remarks>
+/// <remarks>An asynchronous item ends by itself, or by a stop, under the gate (<c>AsyncItems</c>); a limit ends it as any other.</remarks>
 internal static class RunningItem<TOps>
     where TOps : struct, IAtomicOps
 {
@@ -46,6 +46,7 @@ internal static class RunningItem<TOps>
     /// <returns><see langword="false"/> if the item is just ending by itself.</returns>
     public static bool TryTimeOutLocked(PoolWorkItem item, long now, PoolStop<TOps> stop, out CancellationTokenSource? source)
     {
+        stop.AssertLocked();
         source = null;
         if (!item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.TimedOut)) return false;
         item.EndedAt = now;

@@ -3,14 +3,14 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core.Stopping;
 
-/// <summary>The order of a stop, from the close until its workers have ended or are left behind.</summary>
+/// <summary>The order of a stop with deadlines, from the close until its workers have ended or are left behind.</summary>
 /// <remarks>
 /// <code>
 ///   close ──► drained? ──no──► hand back and cancel
 ///                │                     │
 ///                └────yes──────► let the workers go ──► exited? ──no──► abandon
 /// </code>
-/// One thread runs it. Other threads may close the pool and cancel its items meanwhile.
+/// One caller runs it. Others may take any of its steps meanwhile: close the pool, cancel its items, or abandon them if the last worker is lost.
 /// </remarks>
 internal static class StopOrder<TOps>
     where TOps : struct, IAtomicOps
