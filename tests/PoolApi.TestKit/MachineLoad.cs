@@ -1,9 +1,10 @@
 using System.Globalization;
 
-namespace PoolApi.EndToEnd.Harness;
+namespace PoolApi.TestKit;
 
-/// <summary>How busy the machine is, so that work that a test holds a worker with lasts until the test has done its next step.</summary>
-internal static class MachineLoad
+/// <summary>How busy the machine is: for real times that a busy machine would make too short, such as that of work that holds a worker until the
+/// test has done its next step, or a limit on the time of a server.</summary>
+public static class MachineLoad
 {
     /// <summary>Up to this load of each processor the times stay as they are.</summary>
     private const double Usual = 4;
@@ -17,4 +18,7 @@ internal static class MachineLoad
         double wanted = double.Parse(lastMinute, CultureInfo.InvariantCulture) / Environment.ProcessorCount;
         return (int)Math.Max(milliseconds, Math.Min(Longest, milliseconds * wanted / Usual));
     }
+
+    /// <summary>The same in whole seconds.</summary>
+    public static int StretchSeconds(int seconds) => (Stretch(seconds * 1000) + 999) / 1000;
 }
