@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>A thread that runs reading operations. In WAL mode readers and the writer do not wait for each other.</summary>
+/// <summary>Runs reading operations on one thread, with a connection of its own. In WAL mode readers and the writer do not wait for each other.</summary>
 internal sealed class Reader(StoreFile file, Inbox<Operation<ReaderSession>> inbox)
 {
     private ReaderSession? _session;

@@ -192,7 +192,6 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <summary>
     /// Finishes accepted work for at most 30 seconds, then stops as <see cref="ShutdownAsync"/> does after its deadline. For
     /// other times, call that method first. Blocks the caller. Waits for a stop that is under way. Does nothing after a stop.
-    /// more.
     /// </summary>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public void Dispose()

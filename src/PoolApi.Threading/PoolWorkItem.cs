@@ -43,8 +43,8 @@ public abstract partial class PoolWorkItem
     internal bool IsTimed { get; }
 
     /// <summary>
-    /// Cancelled when <see cref="Cancel"/> is called, when a stop of the pool misses its deadline, or when the item runs too long. Created at the
-    /// first read, with a new source for each submission. Thread-safe.
+    /// Cancelled when the item is cancelled (by <see cref="Cancel"/> or the submitter's token), when a stop of the pool cancels running work, or when
+    /// the item runs too long. Created at the first read, with a new source for each submission. Thread-safe.
     /// </summary>
     public CancellationToken CancellationToken => SourceMade<ProcessorOps>().Token;
 
@@ -92,7 +92,7 @@ public abstract partial class PoolWorkItem
 
     /// <summary>
     /// Called exactly once for each accepted submission when it has ended, whether it ran or not, on a worker or on the thread
-    /// that cancelled, expired, timed out or handed back the item. Must return fast. Does nothing by default.
+    /// that cancelled, expired, timed out, abandoned or handed back the item. Must return fast. Does nothing by default.
     /// </summary>
     /// <param name="outcome">How it ended.</param>
     /// <param name="exception">

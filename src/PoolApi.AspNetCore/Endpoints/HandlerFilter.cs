@@ -74,7 +74,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
         return answer is IResult own ? new PoolAnswer(own) : null;
     }
 
-    /// <summary>Whether the app has no pool. Then no code of this library runs at the start, and no endpoint uses a pool.</summary>
+    /// <summary>Throws if the app has no pool. Then no code of this library has run at the start that could have said so.</summary>
     private static void ThrowIfNoPool(FilterContext context)
     {
         if (context.HttpContext.RequestServices.GetService<PoolContexts>() is null)

@@ -35,7 +35,7 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>
-    /// The fast path, for most requests: no async frame of this library awaits the work. This object is the result's source, and
+    /// The fast path, for a request without a body to a synchronous handler without a limit on run time: no async frame of this library awaits the work. This object is the result's source, and
     /// <see cref="TakeResult"/> is the other half of this method.
     /// </summary>
     private ValueTask<object?> RunDirectly(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
@@ -129,7 +129,7 @@ internal sealed partial class PoolRequest
         (_hasReturned, _returned) = (false, null);
     }
 
-    /// <summary>Handles the known outcome or the refusal of the work.</summary>
+    /// <summary>The work has its outcome or was refused: marks the request as out of the pool and releases its quota.</summary>
     /// <param name="ends">Whether it also ends the request. Then this object is not used afterwards.</param>
     private void LeavePool(bool ends)
     {

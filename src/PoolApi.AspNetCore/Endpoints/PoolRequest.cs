@@ -235,7 +235,8 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         return Counted(Pool, Rejection.OutOfMemory(Pool));
     }
 
-    /// <summary>Ends the request when it is over, or when only a short response is left. Called once.</summary>
+    /// <summary>Gives back what no stage has given back. Called once, by whoever took the end (<see cref="RequestLifetime.TryTakeEnd"/>): after the
+    /// response, or before a short one.</summary>
     private void Finish()
     {
         // Not awaited: an ended request has nothing to cancel. But a running callback refers to this object.

@@ -12,7 +12,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 ///   outside the pool:  the token that middleware has set, or else the server's
 ///   in the pool:       the token that was set since, or else the work's own; when only a short response is left, as outside
 /// </code>
-/// One for each request, created before any other middleware runs. Used by the request's own flow only.
+/// One for each request, created before any other middleware runs. Used by the request's own flow only, except <see cref="TryTakeEnd"/> and
+/// <see cref="StopCounting"/>.
 /// </remarks>
 internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenRequests.Epoch? counted = null) : IHttpRequestLifetimeFeature
 {

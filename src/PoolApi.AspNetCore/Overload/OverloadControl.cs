@@ -104,7 +104,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
         }
     }
 
-    /// <summary>A client has disconnected.</summary>
+    /// <summary>A client has disconnected, or its request was queued for longer than it may.</summary>
     /// <param name="after">The time since its request was admitted.</param>
     /// <param name="waited">The part of that time that the request was queued.</param>
     public void Left(TimeSpan after, TimeSpan waited)

@@ -1,8 +1,8 @@
 namespace PoolApi.Jobs.Stores;
 
 /// <summary>
-/// The contract of a store of jobs. When a method returns, its changes are committed to disk and survive the end of the process, the database
-/// and the machine.
+/// The contract of a store of jobs. When an acceptance, an end, a hand-back, a cancellation or a retry returns, it is on disk and survives the end of
+/// the process, the database and the machine. Claims, renewals and progress are committed, but a crash of the database may undo them.
 /// </summary>
 /// <remarks>
 /// <para>One suite of tests holds every store to this contract. Thread-safe. Concurrent calls share commits, so many concurrent callers cost

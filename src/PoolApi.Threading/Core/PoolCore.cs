@@ -14,7 +14,7 @@ namespace PoolApi.Threading.Core;
 ///                          FixedThreadPool ────────────► PoolShutdown (a whole stop)
 ///                                 │                           │
 ///   PoolViews (seen)              ▼                           ▼
-///   CapacityWaiters (room) ◄──── PoolCore ────► PoolStop (its steps, their order)
+///   CapacityWaiters (room) ◄──── PoolCore ────► PoolStop (its steps; StopOrder: their order)
 ///   ExpiryTimer, RunWatch ◄───┘ │  │ └─────► ObserverNotifier (told)
 ///                               ▼  ▼
 ///        WorkQueue ◄── WorkerSet    AsyncItems (suspended, and back)
@@ -279,7 +279,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     /// <param name="item">The item.</param>
     /// <param name="now">The time.</param>
     /// <param name="source">The source to cancel after the gate is released. A source that is created later cancels itself.</param>
-    /// <returns><see langword="false"/> if the item is just ending by itself.</returns>
+    /// <returns><see langword="false"/> if the item has ended, or is ending, in another way.</returns>
     public bool TryTimeOutLocked(PoolWorkItem item, long now, out CancellationTokenSource? source)
     {
         _queue.AssertLocked();

@@ -13,8 +13,8 @@ namespace PoolApi.Threading.Core.Queue;
 /// <code>
 ///   submitters ──one CAS──► Inbox ──whole, under the gate──► Lanes (high, normal, low) ──one, under the gate──► a worker
 /// </code>
-/// <para><b>Open → Closed → Stopping → Stopped</b>, only forward. Closed: nothing is accepted. Stopping: a worker that finds
-/// the queue empty and nothing in flight leaves. Stopped: every worker leaves.</para>
+/// <para>The states are those of <see cref="PoolState"/>. After the close, only continuations and forced items of items in flight are accepted.
+/// Stopping: a worker leaves when no item is queued or in flight. Stopped: every worker leaves.</para>
 /// <para>Methods named …Locked are called under the gate. Side effects for after the gate are collected in a
 /// <see cref="DeferredActions"/>.</para>
 /// </remarks>
@@ -510,7 +510,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         _backlog.EmptyLocalBatches();
     }
 
-    /// <summary>Reports once that the queue has drained: it is closed, and every accepted item has ended.</summary>
+    /// <summary>If the queue has drained (it is closed, and every accepted item has ended), has that reported. Later reports change nothing.</summary>
     public void NothingLeftLocked(ref DeferredActions after)
     {
         AssertLocked();

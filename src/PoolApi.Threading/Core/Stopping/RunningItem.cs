@@ -43,7 +43,7 @@ internal static class RunningItem<TOps>
     /// <param name="now">The time.</param>
     /// <param name="stop">The stop of its pool.</param>
     /// <param name="source">The source to cancel after the gate is released. A source that is created later cancels itself.</param>
-    /// <returns><see langword="false"/> if the item is just ending by itself.</returns>
+    /// <returns><see langword="false"/> if the item has ended, or is ending, in another way.</returns>
     public static bool TryTimeOutLocked(PoolWorkItem item, long now, PoolStop<TOps> stop, out CancellationTokenSource? source)
     {
         stop.AssertLocked();
