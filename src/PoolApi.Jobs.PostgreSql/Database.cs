@@ -81,6 +81,9 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>Is called when a connection has failed: others may have, too.</summary>
     public Action? Failed { get; set; }
 
+    /// <summary>For tests of what has nothing to do with limits on time: how much longer each operation may take. Default: zero.</summary>
+    public TimeSpan MorePatience { get; set; }
+
     /// <summary>Does something on a connection of the pool.</summary>
     /// <param name="work">What is done.</param>
     /// <param name="mayRepeat">To do it twice is no harm.</param>
@@ -97,7 +100,7 @@ internal sealed class Database : IAsyncDisposable
         try
         {
             // A command is not interrupted, since that would cost its connection: who gives up leaves it to its end, which is near.
-            return await running.WaitAsync(patience ?? Patience, mayRepeat ? cancellation : CancellationToken.None);
+            return await running.WaitAsync((patience ?? Patience) + MorePatience, mayRepeat ? cancellation : CancellationToken.None);
         }
         catch (TimeoutException e)
         {

@@ -14,6 +14,7 @@ public sealed class PostgresConformance(PostgresCluster cluster) : JobStoreConfo
     {
         PostgresCluster.Require();
         var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.ConnectSeconds) { Listener = listener };
+        store.Database.MorePatience = Patience.Long;
         await store.OpenAsync(Patience.Token);
         return store;
     }

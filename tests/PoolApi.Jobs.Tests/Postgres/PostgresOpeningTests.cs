@@ -113,7 +113,13 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
                     + $"Database=postgres;SSL Mode=Prefer;Load Balance Hosts={balanced}",
                     PostgresTests.NewSchema(), connectSeconds: LongestConnect);
 
-                Exception? failure = await Record.ExceptionAsync(() => store.OpenAsync(Token).Patiently());
+                // More than once, since a busy machine may take the time of the host that works. A mute host that took it would take it each time.
+                Exception? failure = null;
+                for (int tries = 0; tries < 3; tries++)
+                {
+                    failure = await Record.ExceptionAsync(() => store.OpenAsync(Token).Patiently());
+                    if (failure is null) break;
+                }
                 Assert.True(failure is null, $"{what}: {failure}");
                 // The pool knows what the first opening has learnt.
                 await UntilAsync(async () => await Record.ExceptionAsync(async () => await store.AcceptAsync(Jobs.New(), Token)) is null, $"{what}: a job");
