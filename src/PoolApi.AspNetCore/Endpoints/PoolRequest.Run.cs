@@ -35,8 +35,8 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>
-    /// The fast path, for a request without a body to a synchronous handler without a limit on run time: no async frame of this library awaits the work. This object is the result's source, and
-    /// <see cref="TakeResult"/> is the other half of this method.
+    /// The fast path, for a request without a body to a synchronous handler without a limit on run time: no async frame of this library awaits
+    /// the work. This object is the result's source, and <see cref="TakeResult"/> is the other half of this method.
     /// </summary>
     private ValueTask<object?> RunDirectly(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {

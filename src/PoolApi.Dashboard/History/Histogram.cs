@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace PoolApi.Dashboard.History;
 
-/// <summary>A histogram of durations with 8 equal buckets for each doubling. A percentile is the middle of its bucket, at most 6.25 % off. Not thread-safe.</summary>
+/// <summary>A histogram of durations with 8 equal buckets for each doubling. A percentile is the middle of its bucket, at most 6.25 % off.
+/// Not thread-safe.</summary>
 /// <remarks>The buckets range from 1 µs to 19 hours. Shorter and longer durations count in the first and the last bucket.</remarks>
 internal sealed class Histogram
 {

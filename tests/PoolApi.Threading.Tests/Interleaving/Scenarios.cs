@@ -139,6 +139,7 @@ internal static class Scenarios
         world.AddParty("stopper", () =>
         {
             world.Park(running);
+            world.Close();
             for (int i = 0; i < 3; i++) world.PoolStop.CancelAll();
             world.Shutdown(grace: TimeSpan.Zero);
         });

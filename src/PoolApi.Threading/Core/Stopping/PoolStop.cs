@@ -69,10 +69,9 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
         if (first) host.RefuseWaiters();
     }
 
-    /// <summary>Closes the pool, ends its queued items as not started, and cancels the tokens of the others.</summary>
+    /// <summary>Ends the queued items as not started, and cancels the tokens of the others. Called after Close.</summary>
     public void CancelAll()
     {
-        Close();
         HandBackWaiting();
         CancelInFlight();
     }
