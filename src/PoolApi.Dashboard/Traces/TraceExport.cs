@@ -12,7 +12,7 @@ namespace PoolApi.Dashboard.Traces;
 /// <remarks>
 /// Each pool is a process with a track for each worker and a slice for each record. One track has the submissions, with a flow from each to its
 /// start, and one has the ends without a worker. The first process is the app, with garbage collections and the states of a stop. Counters have
-/// a point for each second of the history. Slices of one track follow each other or nest. Times count from the first event.
+/// a point for each second of the history. Slices of one track follow each other or nest. Times count from shortly before the first event.
 /// </remarks>
 internal static class TraceExport
 {
@@ -56,8 +56,8 @@ internal static class TraceExport
         DateTimeOffset now = monitor.Time.GetUtcNow();
         DateTimeOffset from = now - TimeSpan.FromSeconds(seconds);
         List<GcPause> pauses = GcWatch.Since(DateTime.UtcNow - TimeSpan.FromSeconds(seconds));
-        // Times count from the first event, so that a double holds them exactly.
-        double origin = pools.Select(static p => p.FirstUnixMilliseconds).Append((from - DateTimeOffset.UnixEpoch).TotalMilliseconds).Min();
+        // A double holds milliseconds since 1970 to 0.2 µs. A whole one, 1 ms or more before the first event, has no event before it by rounding.
+        double origin = Math.Floor(pools.Select(static p => p.FirstUnixMilliseconds).Append((from - DateTimeOffset.UnixEpoch).TotalMilliseconds).Min()) - 1;
         yield return () =>
         {
             to.Begin(new TraceHeader(from, now, origin, [.. pools.Select(static p => (p.Pool.Name, p.Overwritten))]));
@@ -76,16 +76,10 @@ internal static class TraceExport
         to.Name(AppProcess, SubmissionTrack, "garbage collections", 0);
         to.Name(AppProcess, EndTrack, "stop", 1);
         // The pauses are on the system clock, which differs from a test's clock.
-        double systemNow = (DateTime.UtcNow - DateTime.UnixEpoch).TotalMilliseconds;
-        double now = (monitor.Time.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds;
-        foreach (GcPause pause in pauses)
-        {
-            double end = (pause.EndUtc - DateTime.UnixEpoch).TotalMilliseconds - systemNow + now - origin;
-            long start = (long)Math.Max(0, (end - pause.Length.TotalMilliseconds) * 1e6);
-            to.Slice(
-                new TraceSlice(AppProcess, SubmissionTrack, start, (long)(pause.Length.TotalMilliseconds * 1e6), $"generation {pause.Generation}"),
-                TraceArgument.Of("collection", pause.Index), TraceArgument.Of("compacting", pause.IsCompacting));
-        }
+        TimeSpan toMonitor = monitor.Time.GetUtcNow() - DateTimeOffset.UtcNow;
+        DateTime zero = DateTime.UnixEpoch + TimeSpan.FromMilliseconds(origin) - toMonitor;
+        foreach ((GcPause pause, TraceSlice slice) in GcTrack.Place(pauses, zero, AppProcess, SubmissionTrack))
+            to.Slice(slice, TraceArgument.Of("collection", pause.Index), TraceArgument.Of("compacting", pause.IsCompacting));
         foreach (StateEntry entry in monitor.Shutdown?.Entered ?? [])
         {
             if (entry.At < from) continue;
