@@ -18,16 +18,23 @@ internal enum WorkerActivity
 }
 
 /// <summary>Derives what busy workers do from two readings of their threads' <c>/proc/self/task/TID/schedstat</c>. Linux only; without /proc it returns nothing.</summary>
+/// <remarks>
+/// The kernel counts a wait for a processor when the wait ends. So time of a runnable thread that is not counted may be such a wait, or a block that
+/// is over. If that time is the largest part, the reading decides nothing: the earlier result stays, and the next reading compares with the same one
+/// before, when the wait has been counted.
+/// </remarks>
 internal sealed class ActivityReader(FixedThreadPool pool, TimeProvider time)
 {
     private readonly Dictionary<int, Reading> _last = [];
-    private readonly Dictionary<int, WorkerActivityView> _activities = [];
+    private Dictionary<int, WorkerActivityView> _activities = [];
+    private Dictionary<int, WorkerActivityView> _earlier = [];
 
     public WorkerActivityView? Of(int worker) => _activities.GetValueOrDefault(worker);
 
     /// <summary>Takes a reading. The first reading of a worker gives no result yet.</summary>
     public void Read(PoolSnapshot snapshot)
     {
+        (_activities, _earlier) = (_earlier, _activities);
         _activities.Clear();
         foreach (Worker worker in pool.Core.Workers.All)
         {
@@ -38,7 +45,15 @@ internal sealed class ActivityReader(FixedThreadPool pool, TimeProvider time)
                 continue;
             }
             if (_last.TryGetValue(worker.Id, out Reading before) && before.Thread == reading.Thread && time.GetElapsedTime(before.At, reading.At) <= elapsed)
-                _activities[worker.Id] = View(before, reading);
+            {
+                WorkerActivityView view = View(before, reading);
+                if (view.Activity == WorkerActivity.Blocked && IsRunnable(reading.Thread))
+                {
+                    if (_earlier.TryGetValue(worker.Id, out WorkerActivityView? known)) _activities[worker.Id] = known;
+                    continue;
+                }
+                _activities[worker.Id] = view;
+            }
             _last[worker.Id] = reading;
         }
     }
@@ -53,6 +68,21 @@ internal sealed class ActivityReader(FixedThreadPool pool, TimeProvider time)
             : waiting > running ? WorkerActivity.WaitingForProcessor
             : WorkerActivity.Computing;
         return new WorkerActivityView(activity, running, waiting, activity == WorkerActivity.Blocked ? WaitChannel(now.Thread) : null);
+    }
+
+    /// <summary>Whether the thread runs or waits for a processor. False if that is unknown.</summary>
+    private static bool IsRunnable(int thread)
+    {
+        try
+        {
+            // The state follows the name, which is in parentheses and may have any characters.
+            string stat = File.ReadAllText($"/proc/self/task/{thread}/stat");
+            return stat.AsSpan(stat.LastIndexOf(')') + 1).TrimStart().StartsWith("R");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     /// <summary>The kernel function in which the thread sleeps (<c>wchan</c>); null if it is unknown or not accessible.</summary>
