@@ -103,6 +103,7 @@ public class HostedServiceStopTests
                 endless.Pool = services.GetRequiredService<FixedThreadPool>;
                 return endless;
             }));
+        await endless.BeginAsync();
 
         await app.App.StopAsync(TestApp.Token);
 
@@ -212,16 +213,31 @@ public class HostedServiceStopTests
         }
     }
 
-    /// <summary>Its last work has no end of its own.</summary>
+    /// <summary>Its work has no end of its own, and its StopAsync waits for the work.</summary>
     private sealed class EndlessFlush : IHostedService
     {
+        private Task<Exception?>? _work; // not null once the work has begun
+
         public Func<FixedThreadPool>? Pool { get; set; }
 
         public Exception? Error { get; private set; }
 
+        /// <summary>Begins the work. Completes when a worker has it.</summary>
+        public Task BeginAsync()
+        {
+            var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _work = Record.ExceptionAsync(() => Pool!().RunAsync(
+                token =>
+                {
+                    begun.SetResult();
+                    return Task.Delay(Timeout.InfiniteTimeSpan, token);
+                },
+                CancellationToken.None).AsTask()).AsTask();
+            return begun.Task.Patiently();
+        }
+
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public async Task StopAsync(CancellationToken cancellationToken) => Error = await Record.ExceptionAsync(() => Pool!().RunAsync(
-            static token => Task.Delay(Timeout.InfiniteTimeSpan, token), CancellationToken.None).AsTask());
+        public async Task StopAsync(CancellationToken cancellationToken) => Error = await _work!;
     }
 }
