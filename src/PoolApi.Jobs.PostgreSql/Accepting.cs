@@ -29,7 +29,7 @@ internal sealed class Accepting : IAsyncDisposable
     public Accepting(Database database, string schema, JobChanges changes, LostClaims lost)
     {
         (_database, _changes, _lost) = (database, changes, lost);
-        _batcher = new Batcher<Row, JobAcceptance>(AcceptAsync, lanes: 2, maxItems: 128, maxWeight: Batches.MostBytes);
+        _batcher = new Batcher<Row, JobAcceptance>(AcceptAsync, lanes: 2, maxItems: 128, maxWeight: BatchLimits.MostBytes);
         _insert =
             $"""
             with input as materialized (
@@ -66,9 +66,9 @@ internal sealed class Accepting : IAsyncDisposable
             """;
         _find =
             $"""
-            select {JobRow.Of("j")}, j.key, j.fingerprint from {schema}.jobs j where j.id = any($1)
+            select {JobColumns.Of("j")}, j.key, j.fingerprint from {schema}.jobs j where j.id = any($1)
             union all
-            select {JobRow.Of("j")}, j.key, j.fingerprint from {schema}.jobs j where j.key = any($2) and j.id <> all($1)
+            select {JobColumns.Of("j")}, j.key, j.fingerprint from {schema}.jobs j where j.key = any($2) and j.id <> all($1)
             """;
     }
 
@@ -129,7 +129,7 @@ internal sealed class Accepting : IAsyncDisposable
     private async Task InsertAsync(NpgsqlConnection connection, Row[] rows, long call)
     {
         await using var command = new NpgsqlCommand(_insert, connection);
-        await Database.ExtendAsync(command, Weight(rows));
+        await _database.ExtendAsync(command, Weight(rows));
         command.Parameters
             .WithColumn(NpgsqlDbType.Uuid, rows, static r => r.Job.Id)
             .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Kind))
@@ -161,7 +161,7 @@ internal sealed class Accepting : IAsyncDisposable
             rows[next % rows.Length].Created(reader);
         }
         await reader.CloseAsync();
-        await Database.EndExtensionAsync(command, Weight(rows));
+        await _database.EndExtensionAsync(command, Weight(rows));
     }
 
     private async Task FindAsync(NpgsqlConnection connection, Row[] rows)
@@ -174,9 +174,9 @@ internal sealed class Accepting : IAsyncDisposable
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
         {
-            Job job = JobRow.Read(reader);
-            byte[]? key = reader.IsDBNull(JobRow.Count) ? null : reader.GetFieldValue<byte[]>(JobRow.Count);
-            byte[]? fingerprint = reader.IsDBNull(JobRow.Count + 1) ? null : reader.GetFieldValue<byte[]>(JobRow.Count + 1);
+            Job job = JobColumns.Read(reader);
+            byte[]? key = reader.IsDBNull(JobColumns.Count) ? null : reader.GetFieldValue<byte[]>(JobColumns.Count);
+            byte[]? fingerprint = reader.IsDBNull(JobColumns.Count + 1) ? null : reader.GetFieldValue<byte[]>(JobColumns.Count + 1);
             foreach (Row row in rows) row.Found(job, key, fingerprint);
         }
     }
@@ -217,7 +217,7 @@ internal sealed class Accepting : IAsyncDisposable
         /// <summary>Reads the row that the database returned for it.</summary>
         public void Created(NpgsqlDataReader row)
         {
-            DateTimeOffset createdAt = JobRow.Time(row, 1)!.Value;
+            DateTimeOffset createdAt = JobColumns.Time(row, 1)!.Value;
             var accepted = new Job
             {
                 Id = job.Id,
@@ -229,8 +229,8 @@ internal sealed class Accepting : IAsyncDisposable
                 Priority = job.Priority,
                 Tags = job.Tags,
                 CreatedAt = createdAt,
-                RunAt = JobRow.Time(row, 2)!.Value,
-                Deadline = JobRow.Time(row, 3),
+                RunAt = JobColumns.Time(row, 2)!.Value,
+                Deadline = JobColumns.Time(row, 3),
             };
             JobClaim? claim = (JobState)row.GetInt16(4) != JobState.Running ? null : new JobClaim(
                 accepted with { State = JobState.Running, Version = row.GetInt64(5), Attempt = 1, StartedAt = createdAt, Worker = owner },

@@ -18,7 +18,7 @@ internal sealed class Claiming
     private readonly JobChanges _changes;
     private readonly LostClaims _lost;
     private readonly ClaimGrace _grace;
-    private readonly Waiting _waiting;
+    private readonly ScheduledTurns _scheduled;
     private readonly string _claim;
     private readonly string _claimOfKinds;
     private readonly Suspects _suspects;
@@ -27,7 +27,7 @@ internal sealed class Claiming
     public Claiming(Database database, string schema, JobChanges changes, LostClaims lost, Suspects suspects)
     {
         (_database, _changes, _lost, _suspects) = (database, changes, lost, suspects);
-        _waiting = new Waiting(schema);
+        _scheduled = new ScheduledTurns(schema);
         _grace = new ClaimGrace(database, schema);
         // Priority by priority, only as far as needed, and each by a range of an index. While there are suspects, it claims other jobs only if the caller
         // says so.
@@ -84,7 +84,7 @@ internal sealed class Claiming
               accompanied = false, alone_until = now() + {alone}
             from sized s cross join {AsynchronousCommit.Row} left join {schema}.payloads p on p.job_id = s.id
             where j.id = s.id and s.total <= $6
-            returning {JobRow.Of("j")}, j.claim, j.redeliveries, s.claim = 0, p.method, p.path, p.query, p.content_type,
+            returning {JobColumns.Of("j")}, j.claim, j.redeliveries, s.claim = 0, p.method, p.path, p.query, p.content_type,
               case when s.bytes <= {BodyLimits.Inline} and s.inline <= {BodyLimits.InlineTogether} then p.body end, p.trace_parent, s.bytes, s.due,
               extract(epoch from least(j.deadline - now(), j.timeout))::double precision
             """;
@@ -117,10 +117,10 @@ internal sealed class Claiming
     private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, Taking taking, int max)
     {
         // Scheduled jobs get their turn in time, also while every claim finds jobs.
-        if (_waiting.MayHaveCome) await _waiting.ReleaseAsync(connection, taking.Kinds);
+        if (_scheduled.MayHaveCome) await _scheduled.ReleaseAsync(connection, taking.Kinds);
         await TakeAsync(connection, taking, max, despiteSuspects: false);
         if (taking.Claims.Count > 0) return taking.ToClaims(null); // one statement in the usual case
-        (int released, bool suspects, TimeSpan? next) = await _waiting.ReleaseAsync(connection, taking.Kinds);
+        (int released, bool suspects, TimeSpan? next) = await _scheduled.ReleaseAsync(connection, taking.Kinds);
         _suspects.MayWait = suspects;
         if (suspects) return await ClaimBesideSuspectsAsync(connection, taking, max, next);
         if (released > 0) await TakeAsync(connection, taking, max, despiteSuspects: false);
@@ -170,7 +170,7 @@ internal sealed class Claiming
         while (await reader.ReadAsync())
         {
             claims.Add(Read(reader));
-            due = reader.GetInt64(JobRow.Count + 10);
+            due = reader.GetInt64(JobColumns.Count + 10);
         }
         claims.Sort(static (a, b) =>
             a.Job.Priority != b.Job.Priority ? b.Job.Priority.CompareTo(a.Job.Priority)
@@ -181,13 +181,13 @@ internal sealed class Claiming
 
     private static JobClaim Read(NpgsqlDataReader reader)
     {
-        const int Then = JobRow.Count;
+        const int Then = JobColumns.Count;
         JobPayload payload = reader.IsDBNull(Then + 3)
             ? new JobPayload(default)
             : new JobPayload(
                 reader.IsDBNull(Then + 7) ? default : reader.GetFieldValue<byte[]>(Then + 7),
-                reader.GetString(Then + 3), reader.GetString(Then + 4), reader.GetString(Then + 5), JobRow.Text(reader, Then + 6), JobRow.Text(reader, Then + 8));
-        return new JobClaim(JobRow.Read(reader), payload, reader.GetInt64(Then), reader.GetInt32(Then + 1), reader.GetBoolean(Then + 2))
+                reader.GetString(Then + 3), reader.GetString(Then + 4), reader.GetString(Then + 5), JobColumns.Text(reader, Then + 6), JobColumns.Text(reader, Then + 8));
+        return new JobClaim(JobColumns.Read(reader), payload, reader.GetInt64(Then), reader.GetInt32(Then + 1), reader.GetBoolean(Then + 2))
         {
             UnreadBytes = reader.GetInt32(Then + 9) - payload.Body.Length,
             TimeLeft = reader.IsDBNull(Then + 11) ? null : TimeSpan.FromSeconds(reader.GetDouble(Then + 11)),

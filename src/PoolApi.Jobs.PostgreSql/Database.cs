@@ -6,21 +6,15 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>The connections to the database, and what is made of their failures.</summary>
 /// <remarks>
-/// <para>Every wait has an end: to connect takes <see cref="ConnectSeconds"/> at most, an answer <see cref="CommandSeconds"/>. Npgsql's
+/// <para>Every wait has an end: to connect takes <see cref="DatabaseLimits.ConnectSeconds"/> at most, an answer <see cref="DatabaseLimits.CommandSeconds"/>. Npgsql's
 /// own timeout does not cover the TLS handshake, so an opening has a limit of its own (<see cref="HostSources"/>). A command that is late is given up with its connection. Npgsql asks the server to cancel it first, on one more connection, which
-/// takes <see cref="ConnectSeconds"/> more if the server is out of reach; so who asked is told after <see cref="Patience"/>.</para>
+/// takes <see cref="DatabaseLimits.ConnectSeconds"/> more if the server is out of reach; so who asked is told after <see cref="Patience"/>.</para>
 /// <para>What failed because the connection did is tried once more if that is safe and there is time: after a restart of the
 /// server, connections in the pool are dead without anybody knowing.</para>
 /// <para>What an error of the server means, <see cref="ServerErrors"/> decides.</para>
 /// </remarks>
 internal sealed class Database : IAsyncDisposable
 {
-    public const int ConnectSeconds = 3;
-    public const int CommandSeconds = 4;
-
-    /// <summary>How long the server lets a statement run, unless it takes bodies along.</summary>
-    public const int StatementSeconds = 10;
-
     /// <summary>How long who asks waits at most, for what is answered by a few rows.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -42,19 +36,19 @@ internal sealed class Database : IAsyncDisposable
     private long _renewedAt; // a timestamp
 
     /// <param name="connectionString">As Npgsql has it.</param>
-    /// <param name="connectSeconds">How long it may take to connect to a host.</param>
-    /// <param name="statementSeconds">How long a statement may take at the server.</param>
+    /// <param name="limits">The limits on time.</param>
     /// <exception cref="ArgumentException">It is no connection string.</exception>
-    public Database(string connectionString, int connectSeconds = ConnectSeconds, int statementSeconds = StatementSeconds)
+    public Database(string connectionString, DatabaseLimits limits)
     {
+        Limits = limits;
         var given = new NpgsqlConnectionStringBuilder(connectionString);
         Place = PlaceOf(given);
         _closed = $"The job store in {Place} is closed.";
         // A second for the pool and the handshake.
-        TimeSpan limit = TimeSpan.FromSeconds(connectSeconds + 1);
+        TimeSpan limit = TimeSpan.FromSeconds(limits.ConnectSeconds + 1);
         var order = new HostOrder(TimeProvider.System);
-        given.Timeout = connectSeconds;
-        given.CommandTimeout = CommandSeconds;
+        given.Timeout = limits.ConnectSeconds;
+        given.CommandTimeout = limits.CommandSeconds;
         given.CancellationTimeout = -1; // nothing is waited for on a connection that is given up
         given.NoResetOnClose = true; // no session state is left behind
         given.Enlist = false;
@@ -64,12 +58,12 @@ internal sealed class Database : IAsyncDisposable
         given.ApplicationName ??= "poolapi";
         // Many instances share one server: 100 each, Npgsql's default, would be all that a server has by default.
         if (given.MaxPoolSize == 100) given.MaxPoolSize = 16;
-        _pool = new HostSources(given, order, limit, PoolName, (settings, name) => Build(settings, name, statementSeconds));
+        _pool = new HostSources(given, order, limit, PoolName, Build);
         // The listener's: it only waits, so that only the kernel can find out that the other side is gone.
         given.Pooling = false;
         given.TcpKeepAliveTime = 3;
         given.TcpKeepAliveInterval = 1;
-        _single = new HostSources(given, order, limit, ListenerName, (settings, name) => Build(settings, name, statementSeconds));
+        _single = new HostSources(given, order, limit, ListenerName, Build);
     }
 
     /// <summary>Where the connection string leads, in words for the operator. Without secrets.</summary>
@@ -81,8 +75,8 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>Is called when a connection has failed: others may have, too.</summary>
     public Action? Failed { get; set; }
 
-    /// <summary>For tests of what has nothing to do with limits on time: how much longer each operation may take. Default: zero.</summary>
-    public TimeSpan MorePatience { get; set; }
+    /// <summary>The limits on time.</summary>
+    public DatabaseLimits Limits { get; }
 
     /// <summary>Does something on a connection of the pool.</summary>
     /// <param name="work">What is done.</param>
@@ -100,7 +94,7 @@ internal sealed class Database : IAsyncDisposable
         try
         {
             // A command is not interrupted, since that would cost its connection: who gives up leaves it to its end, which is near.
-            return await running.WaitAsync((patience ?? Patience) + MorePatience, mayRepeat ? cancellation : CancellationToken.None);
+            return await running.WaitAsync((patience ?? Patience) + Limits.MorePatience, mayRepeat ? cancellation : CancellationToken.None);
         }
         catch (TimeoutException e)
         {
@@ -123,17 +117,17 @@ internal sealed class Database : IAsyncDisposable
     public static TimeSpan PatienceFor(long bytes) => Patience + Extra(bytes);
 
     /// <summary>Gives a command that takes bodies along the time for it: here, and at the server, whose limit is of the session.</summary>
-    public static async ValueTask ExtendAsync(NpgsqlCommand command, long bytes)
+    public async ValueTask ExtendAsync(NpgsqlCommand command, long bytes)
     {
         int seconds = (int)Extra(bytes).TotalSeconds;
         if (seconds == 0) return;
         command.CommandTimeout += seconds;
-        await SetStatementTimeoutAsync(command.Connection!, StatementSeconds + seconds);
+        await SetStatementTimeoutAsync(command.Connection!, Limits.StatementSeconds + seconds);
     }
 
     /// <summary>Gives the session its usual limit back.</summary>
-    public static ValueTask EndExtensionAsync(NpgsqlCommand command, long bytes) =>
-        Extra(bytes) < TimeSpan.FromSeconds(1) ? default : SetStatementTimeoutAsync(command.Connection!, StatementSeconds);
+    public ValueTask EndExtensionAsync(NpgsqlCommand command, long bytes) =>
+        Extra(bytes) < TimeSpan.FromSeconds(1) ? default : SetStatementTimeoutAsync(command.Connection!, Limits.StatementSeconds);
 
     /// <summary>A connection of its own, that is in no pool.</summary>
     /// <exception cref="NpgsqlException">It cannot be opened.</exception>
@@ -168,7 +162,7 @@ internal sealed class Database : IAsyncDisposable
         await _single.DisposeAsync();
     }
 
-    private static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings, string name, int statementSeconds)
+    private NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings, string name)
     {
         // Without a name the metrics would have the connection string in its place.
         var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString) { Name = name };
@@ -177,12 +171,12 @@ internal sealed class Database : IAsyncDisposable
         builder.UsePhysicalConnectionInitializer(
             connection =>
             {
-                using NpgsqlCommand command = SessionCommand(connection, statementSeconds);
+                using NpgsqlCommand command = SessionCommand(connection);
                 command.ExecuteNonQuery();
             },
             async connection =>
             {
-                await using NpgsqlCommand command = SessionCommand(connection, statementSeconds);
+                await using NpgsqlCommand command = SessionCommand(connection);
                 await command.ExecuteNonQueryAsync();
             });
         return builder.Build();
@@ -194,20 +188,20 @@ internal sealed class Database : IAsyncDisposable
     /// that are still empty, nor (its limit being unknown) for very many rows. And what the client has given up ends at the server, too.
     /// A session of the pool, or one that listens, may be idle for as long as it likes.
     /// </summary>
-    private static NpgsqlCommand SessionCommand(NpgsqlConnection connection, int statementSeconds) => new(
+    private NpgsqlCommand SessionCommand(NpgsqlConnection connection) => new(
         $"""
         select set_config('synchronous_commit', case setting when 'off' then 'on' else setting end, false),
           set_config('default_transaction_isolation', 'read committed', false),
           set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
           set_config('enable_mergejoin', 'off', false), set_config('random_page_cost', '1.1', false), set_config('jit', 'off', false),
           set_config('plan_cache_mode', 'force_generic_plan', false), set_config('max_parallel_workers_per_gather', '0', false),
-          set_config('statement_timeout', '{statementSeconds}s', false), set_config('idle_in_transaction_session_timeout', '30s', false),
+          set_config('statement_timeout', '{Limits.StatementSeconds}s', false), set_config('idle_in_transaction_session_timeout', '30s', false),
           set_config('idle_session_timeout', '0', false), set_config('lock_timeout', '0', false)
         from current_setting('synchronous_commit') setting
         """,
         connection)
     {
-        CommandTimeout = ConnectSeconds,
+        CommandTimeout = Limits.ConnectSeconds,
     };
 
     private async Task<T> TryAsync<T>(Func<NpgsqlConnection, Task<T>> work, bool mayRepeat, CancellationToken cancellation)

@@ -22,7 +22,7 @@ internal sealed class Finishing : IAsyncDisposable
     public Finishing(Database database, string schema, JobChanges changes, Suspects suspects)
     {
         (_database, _changes, _suspects) = (database, changes, suspects);
-        _batcher = new Batcher<(JobClaim, JobEnd), bool>(FinishAsync, lanes: 2, maxItems: 128, maxWeight: Batches.MostBytes);
+        _batcher = new Batcher<(JobClaim, JobEnd), bool>(FinishAsync, lanes: 2, maxItems: 128, maxWeight: BatchLimits.MostBytes);
         _finish =
             $"""
             with input as materialized (
@@ -39,7 +39,7 @@ internal sealed class Finishing : IAsyncDisposable
                 turn = case when i.state <> 0 or j.cancel_requested then j.turn when i.retry_us > 0 then null else nextval('{schema}.turns') end,
                 suspicion = 0, alone_until = null,
                 earlier = case when i.state = 0 and not j.cancel_requested
-                  then {Earlier.With(PastOutcome.Retried, "i.attempt", "i.started_at", "i.owner", "i.error_name", "i.error_detail")} else j.earlier end,
+                  then {PastAttemptsSql.With(PastOutcome.Retried, "i.attempt", "i.started_at", "i.owner", "i.error_name", "i.error_detail")} else j.earlier end,
                 finished_at = case when i.state = 0 and not j.cancel_requested then null else now() end,
                 progress = null, error_name = i.error_name, error_detail = i.error_detail, cancel_requested = false
               from input i
@@ -89,7 +89,7 @@ internal sealed class Finishing : IAsyncDisposable
         (JobClaim Claim, JobResult Result)[] results =
             [.. ends.Where(static e => e.End.Result is not null && e.End.State.IsFinal()).Select(static e => (e.Claim, e.End.Result!))];
         await using var command = new NpgsqlCommand(_finish, connection);
-        await Database.ExtendAsync(command, Weight(ends));
+        await _database.ExtendAsync(command, Weight(ends));
         command.Parameters
             .WithColumn(NpgsqlDbType.Uuid, ends, static e => e.Claim.Job.Id)
             .WithColumn(NpgsqlDbType.Bigint, ends, static e => e.Claim.Number)
@@ -111,7 +111,7 @@ internal sealed class Finishing : IAsyncDisposable
         while (await reader.ReadAsync())
             ended.Add((reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2), (JobState)reader.GetInt16(3)));
         await reader.CloseAsync();
-        await Database.EndExtensionAsync(command, Weight(ends));
+        await _database.EndExtensionAsync(command, Weight(ends));
         return ended;
     }
 

@@ -50,7 +50,7 @@ internal sealed class Leases : IAsyncDisposable
               attempt = case when j.cancel_requested then j.attempt else j.attempt - 1 end,
               started_at = case when j.cancel_requested or j.attempt > 1 then j.started_at end,
               finished_at = case when j.cancel_requested then now() end,
-              earlier = case when j.cancel_requested then j.earlier else {Earlier.With(PastOutcome.HandedBack)} end,
+              earlier = case when j.cancel_requested then j.earlier else {PastAttemptsSql.With(PastOutcome.HandedBack)} end,
               cancel_requested = false, progress = null, lease_until = null, alone_until = null
             from {Input} as i (id, claim, owner)
             where {Held}

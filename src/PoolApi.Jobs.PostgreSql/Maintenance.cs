@@ -54,7 +54,7 @@ internal sealed class Maintenance
               redeliveries = j.redeliveries + case when lost.state = 0 then 1 else 0 end,
               suspicion = case when lost.state = 0 then j.suspicion + 1 else 0 end,
               deaths = j.deaths + case when lost.state = 0 and not lost.accompanied then 1 else 0 end,
-              earlier = case when lost.state = 0 then {Earlier.With(PastOutcome.Lost)} else j.earlier end,
+              earlier = case when lost.state = 0 then {PastAttemptsSql.With(PastOutcome.Lost)} else j.earlier end,
               lost_claim = j.claim, lost_alone = not lost.accompanied, alone_until = null,
               error_name = case when lost.state = 3 then $3 else j.error_name end,
               error_detail = case when lost.state = 3 then $4 else j.error_detail end

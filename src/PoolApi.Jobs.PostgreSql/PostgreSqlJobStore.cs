@@ -26,7 +26,7 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
     private readonly Finishing _finishing;
     private readonly Leases _leases;
     private readonly Transitions _transitions;
-    private readonly Bodies _bodies;
+    private readonly BodyReader _bodies;
     private readonly Reading _reading;
     private readonly Maintenance _maintenance;
     private readonly WriteCheck _check;
@@ -37,17 +37,16 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
     /// <param name="schema">The schema of the tables: at most 40 lower-case letters, digits and underscores.</param>
     /// <exception cref="ArgumentException">It is no connection string, or no name for a schema.</exception>
     public PostgreSqlJobStore(string connectionString, string schema = "poolapi")
-        : this(connectionString, schema, Database.ConnectSeconds, Database.StatementSeconds)
+        : this(connectionString, schema, DatabaseLimits.Default)
     {
     }
 
-    /// <summary>For tests: a store that waits less long for a connection, or whose statements may take less time at the server.</summary>
-    internal PostgreSqlJobStore(
-        string connectionString, string schema, int connectSeconds = Database.ConnectSeconds, int statementSeconds = Database.StatementSeconds)
+    /// <summary>For tests: a store with limits on time of its own.</summary>
+    internal PostgreSqlJobStore(string connectionString, string schema, DatabaseLimits limits)
     {
         if (!SchemaName().IsMatch(schema)) throw new ArgumentException("Small letters, digits and underscores, 40 at most.", nameof(schema));
         _schema = schema;
-        _database = new Database(connectionString, connectSeconds, statementSeconds);
+        _database = new Database(connectionString, limits);
         _changes = new JobChanges(_name, NotifyAsync);
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;
@@ -58,7 +57,7 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
         _finishing = new Finishing(_database, schema, _changes, suspects);
         _leases = new Leases(_database, schema, _changes, suspects);
         _transitions = new Transitions(_database, schema, _changes);
-        _bodies = new Bodies(_database, schema);
+        _bodies = new BodyReader(_database, schema);
         _reading = new Reading(_database, schema, _bodies);
         _maintenance = new Maintenance(_database, schema, _changes);
         _check = new WriteCheck(_database, schema);

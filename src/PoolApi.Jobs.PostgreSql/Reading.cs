@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// If several filters have no common index, the best one depends on their values. Only such a list is planned each time, although planning takes longer
 /// than running it.
 /// </remarks>
-internal sealed class Reading(Database database, string schema, Bodies bodies) : IDisposable
+internal sealed class Reading(Database database, string schema, BodyReader bodies) : IDisposable
 {
     /// <summary>Counting reads a whole index, so it may take at most this fraction of the time: one part in so many.</summary>
     private const int CountPause = 20;
@@ -23,10 +23,10 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
 
     private static readonly TimeSpan LongestCountPause = TimeSpan.FromSeconds(15);
 
-    private readonly string _get = $"select {JobRow.Of("j")} from {schema}.jobs j where j.id = $1";
+    private readonly string _get = $"select {JobColumns.Of("j")} from {schema}.jobs j where j.id = $1";
     private readonly string _getResult =
         $"""
-        select {JobRow.Of("j")}, j.swept, r.status, r.content_type, octet_length(r.body), case when octet_length(r.body) <= $2 then r.body end
+        select {JobColumns.Of("j")}, j.swept, r.status, r.content_type, octet_length(r.body), case when octet_length(r.body) <= $2 then r.body end
         from {schema}.jobs j left join {schema}.results r on r.job_id = j.id where j.id = $1
         """;
 
@@ -48,7 +48,7 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
         select client from clients where client is not null
         """;
 
-    private readonly string _byKeys = $"select {JobRow.Of("j")} from {schema}.jobs j where j.key = any($1) order by j.id desc limit {IJobStore.MostOfKey}";
+    private readonly string _byKeys = $"select {JobColumns.Of("j")} from {schema}.jobs j where j.key = any($1) order by j.id desc limit {IJobStore.MostOfKey}";
 
     private readonly SemaphoreSlim _counting = new(1);
     private Dictionary<JobState, long>? _counts;
@@ -62,7 +62,7 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
             command.Parameters.With(NpgsqlDbType.Uuid, id);
             await command.PrepareAsync();
             await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-            return await reader.ReadAsync() ? JobRow.Read(reader) : null;
+            return await reader.ReadAsync() ? JobColumns.Read(reader) : null;
         },
         mayRepeat: true, cancellation);
 
@@ -87,12 +87,12 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
             await command.PrepareAsync();
             await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
             if (!await reader.ReadAsync()) return null;
-            const int Then = JobRow.Count;
+            const int Then = JobColumns.Count;
             bool isSwept = reader.GetBoolean(Then);
-            if (reader.IsDBNull(Then + 1)) return new JobWithResult(JobRow.Read(reader), null, isSwept);
+            if (reader.IsDBNull(Then + 1)) return new JobWithResult(JobColumns.Read(reader), null, isSwept);
             byte[] body = reader.IsDBNull(Then + 4) ? [] : reader.GetFieldValue<byte[]>(Then + 4);
             return new JobWithResult(
-                JobRow.Read(reader), new JobResult(reader.GetInt32(Then + 1), JobRow.Text(reader, Then + 2), body), isSwept)
+                JobColumns.Read(reader), new JobResult(reader.GetInt32(Then + 1), JobColumns.Text(reader, Then + 2), body), isSwept)
             {
                 UnreadBytes = reader.GetInt32(Then + 3) - body.Length,
             };
@@ -111,7 +111,7 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
                 if (!await reader.ReadAsync()) return null;
                 byte[] body = reader.IsDBNull(6) ? [] : reader.GetFieldValue<byte[]>(6);
                 var payload = new JobPayload(
-                    body, reader.GetString(0), reader.GetString(1), reader.GetString(2), JobRow.Text(reader, 3), JobRow.Text(reader, 4));
+                    body, reader.GetString(0), reader.GetString(1), reader.GetString(2), JobColumns.Text(reader, 3), JobColumns.Text(reader, 4));
                 return new StoredPayload(payload, reader.GetInt32(5) - body.Length);
             },
             mayRepeat: true, cancellation, Database.PatienceFor(BodyLimits.Inline));
@@ -136,7 +136,7 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
             await command.PrepareAsync();
             var found = new List<Job>();
             await using NpgsqlDataReader jobs = await command.ExecuteReaderAsync();
-            while (await jobs.ReadAsync()) found.Add(JobRow.Read(jobs));
+            while (await jobs.ReadAsync()) found.Add(JobColumns.Read(jobs));
             return found;
         },
         mayRepeat: true, cancellation);
@@ -156,7 +156,7 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
                 await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync();
                 if (dependsOnValues) await reader.NextResultAsync();
                 var found = new List<Job>(query.Limit + 1);
-                while (await reader.ReadAsync()) found.Add(JobRow.Read(reader));
+                while (await reader.ReadAsync()) found.Add(JobColumns.Read(reader));
                 return found;
             },
             mayRepeat: true, cancellation);
@@ -195,7 +195,7 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
 
     private async Task<Dictionary<JobState, long>> CountAsync(NpgsqlConnection connection)
     {
-        await using var command = new NpgsqlCommand($"select state, count(*) from {schema}.jobs group by state", connection) { CommandTimeout = CountSeconds };
+        await using var command = new NpgsqlCommand($"select state, count(*) from {schema}.jobs group by state", connection) { CommandTimeout = Math.Max(CountSeconds, database.Limits.CommandSeconds) };
         var counts = JobStates.All.ToDictionary(static s => s, static _ => 0L);
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync()) counts[(JobState)reader.GetInt16(0)] = reader.GetInt64(1);
@@ -219,20 +219,20 @@ internal sealed class Reading(Database database, string schema, Bodies bodies) :
             if (query.State is { } only) where.Add($"j.state = {(int)only}");
             command.CommandText =
                 $"""
-                select {JobRow.Of("j")} from {schema}.tags t join {schema}.jobs j on j.id = t.job_id
+                select {JobColumns.Of("j")} from {schema}.tags t join {schema}.jobs j on j.id = t.job_id
                 where {string.Join(" and ", where)} order by t.job_id desc limit {limit}
                 """;
         }
         else if (query.State is null && query.Kind is null && query.Client is null)
         {
             string all = where.Count == 0 ? "" : $"where {where[0]}";
-            command.CommandText = $"select {JobRow.Of("j")} from {schema}.jobs j {all} order by j.id desc limit {limit}";
+            command.CommandText = $"select {JobColumns.Of("j")} from {schema}.jobs j {all} order by j.id desc limit {limit}";
         }
         else
         {
             IEnumerable<JobState> states = query.State is { } one ? [one] : JobStates.All;
             string Of(JobState state) =>
-                $"(select {JobRow.Of("j")} from {schema}.jobs j where {string.Join(" and ", where.Prepend($"j.state = {(int)state}"))} "
+                $"(select {JobColumns.Of("j")} from {schema}.jobs j where {string.Join(" and ", where.Prepend($"j.state = {(int)state}"))} "
                 + $"order by j.id desc limit {limit})";
             command.CommandText = $"select * from ({string.Join(" union all ", states.Select(Of))}) as found order by id desc limit {limit}";
         }

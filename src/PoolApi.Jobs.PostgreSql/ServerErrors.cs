@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>What an error of the server says of the session and of the statement.</summary>
+/// <summary>The class of a server's error: it decides whether the session is kept, and whether the statement is tried again.</summary>
 internal enum ServerError
 {
     /// <summary>The server cannot do it now. The session is well; the caller tries again later.</summary>
@@ -33,7 +33,7 @@ internal enum ServerError
     Defect,
 }
 
-/// <summary>The one table of SQLSTATEs.</summary>
+/// <summary>Classifies the errors that the server reports, by their SQLSTATEs.</summary>
 internal static class ServerErrors
 {
     /// <summary>What an error means.</summary>

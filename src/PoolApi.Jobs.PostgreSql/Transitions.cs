@@ -25,7 +25,7 @@ internal sealed class Transitions
             schema,
             $"""
             state = 0, attempt = 0, redeliveries = 0, suspicion = 0, deaths = 0, lost_claim = null, run_at = now(), waits_from = null,
-            earlier = {Earlier.WithEnd}, turn = nextval('{schema}.turns'), deadline = now() + j.timeout, started_at = null, finished_at = null,
+            earlier = {PastAttemptsSql.WithEnd}, turn = nextval('{schema}.turns'), deadline = now() + j.timeout, started_at = null, finished_at = null,
             progress = null, worker = null, ended_claim = null, error_name = null, error_detail = null, cancel_requested = false
             """,
             "b.state in (3, 4, 5) and not b.swept",
@@ -44,15 +44,15 @@ internal sealed class Transitions
     private static string Sql(string schema, string set, string where, string more) =>
         $"""
         with before as materialized (
-          select {JobRow.Of("j")}, j.swept from {schema}.jobs j where j.id = $1 for update
+          select {JobColumns.Of("j")}, j.swept from {schema}.jobs j where j.id = $1 for update
         ), changed as (
           update {schema}.jobs j set version = {JobVersion.Next}, {set}
           from before b where j.id = b.id and ({where})
-          returning {JobRow.Of("j")}
+          returning {JobColumns.Of("j")}
         ){more}
-        select {JobRow.From("c")}, b.state, true from changed c, before b
+        select {JobColumns.From("c")}, b.state, true from changed c, before b
         union all
-        select {JobRow.From("b")}, b.state, false from before b where not exists (select from changed)
+        select {JobColumns.From("b")}, b.state, false from before b where not exists (select from changed)
         """;
 
     private async Task<JobTransition?> ChangeAsync(string sql, Guid id, CancellationToken cancellation)
@@ -66,7 +66,7 @@ internal sealed class Transitions
                 await command.PrepareAsync();
                 await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
                 return await reader.ReadAsync()
-                    ? (new JobTransition((JobState)reader.GetInt16(JobRow.Count), JobRow.Read(reader)), reader.GetBoolean(JobRow.Count + 1))
+                    ? (new JobTransition((JobState)reader.GetInt16(JobColumns.Count), JobColumns.Read(reader)), reader.GetBoolean(JobColumns.Count + 1))
                     : default;
             },
             mayRepeat: false, cancellation);

@@ -41,7 +41,7 @@ public sealed class SecondVersionTests(PostgresCluster cluster)
             await using var restore = new NpgsqlCommand(await File.ReadAllTextAsync(Path.Combine(Files, "jobs-v2.sql"), Token), connection);
             await restore.ExecuteNonQueryAsync(Token);
         }
-        await using (var store = new PostgreSqlJobStore(connect))
+        await using (var store = new PostgreSqlJobStore(connect, "poolapi", PostgresTests.Patient))
         {
             await store.OpenAsync(Token);
             await JobsGoOnAsync(store);

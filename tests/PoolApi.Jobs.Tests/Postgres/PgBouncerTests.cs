@@ -24,7 +24,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
     {
         await using Bouncer bouncer = await Bouncer.StartAsync(cluster, mode, size, inTurn);
         await bouncer.WarmUpAsync(idle);
-        await using var store = new PostgreSqlJobStore(bouncer.ConnectionString, PostgresTests.NewSchema());
+        await using var store = new PostgreSqlJobStore(bouncer.ConnectionString, PostgresTests.NewSchema(), PostgresTests.Patient);
 
         var refused = await Assert.ThrowsAsync<JobStoreException>(() => store.OpenAsync(Token)).Patiently();
 
@@ -39,8 +39,8 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         await bouncer.WarmUpAsync(5);
         string schema = PostgresTests.NewSchema();
         Ears ears = new();
-        await using var store = new PostgreSqlJobStore(bouncer.ConnectionString + ";Maximum Pool Size=3", schema) { Listener = ears };
-        await using var other = new PostgreSqlJobStore(cluster.ConnectionString, schema);
+        await using var store = new PostgreSqlJobStore(bouncer.ConnectionString + ";Maximum Pool Size=3", schema, PostgresTests.Patient) { Listener = ears };
+        await using var other = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient);
         await store.OpenAsync(Token);
         await other.OpenAsync(Token);
 

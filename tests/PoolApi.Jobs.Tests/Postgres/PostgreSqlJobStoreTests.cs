@@ -146,7 +146,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     private PostgreSqlJobStore New(IJobStoreListener? listener = null)
     {
         PostgresCluster.Require();
-        var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.ConnectSeconds) { Listener = listener };
+        var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.Patient) { Listener = listener };
         _stores.Add(store);
         return store;
     }

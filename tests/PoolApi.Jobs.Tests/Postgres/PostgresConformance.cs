@@ -13,8 +13,7 @@ public sealed class PostgresConformance(PostgresCluster cluster) : JobStoreConfo
     private protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null)
     {
         PostgresCluster.Require();
-        var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.ConnectSeconds) { Listener = listener };
-        store.Database.MorePatience = Patience.Long;
+        var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.Patient) { Listener = listener };
         await store.OpenAsync(Patience.Token);
         return store;
     }

@@ -110,7 +110,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         await primary.InitializeAsync();
         await using PostgresCluster standby = await primary.StartStandbyAsync();
         await using var address = new MuteProxy(primary.Port);
-        await using var store = new PostgreSqlJobStore($"{primary.ConnectionString};Port={address.Port}");
+        await using var store = new PostgreSqlJobStore($"{primary.ConnectionString};Port={address.Port}", "poolapi", PostgresTests.Patient);
         await store.OpenAsync(Token);
         Job job = (await store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token)).Job;
         await UntilAsync(
@@ -185,7 +185,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
             string name = PostgresTests.NewSchema();
             await cluster.ExecuteAsync($"create database {name}");
             if (settings is not null) await cluster.ExecuteAsync(settings.Replace(Database, name, StringComparison.Ordinal));
-            var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Database={name}");
+            var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Database={name}", "poolapi", PostgresTests.Patient);
             await store.OpenAsync(Token);
             return new Place(cluster, name, store);
         }

@@ -25,7 +25,7 @@ public sealed class SchemaUpdateTests(PostgresCluster cluster)
             await InsertAsync(old, succeeded, JobState.Succeeded, "now()", attempt: 1);
         }
 
-        await using var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.ConnectSeconds);
+        await using var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.Patient);
         await store.OpenAsync(Token);
 
         Assert.Equal(5, (await store.ListAsync(new JobQuery { Limit = 10 }, Token)).Jobs.Count);

@@ -12,7 +12,7 @@ public sealed class ServerClockTests
     public async Task When_the_clock_is_set_jobs_that_are_due_and_pauses_do_not_wait_for_it_and_only_the_dead_lose_their_leases()
     {
         await using PostgresCluster cluster = await PostgresCluster.StartWithOwnClockAsync();
-        await using var store = new PostgreSqlJobStore(cluster.ConnectionString, PostgresTests.NewSchema(), PostgresTests.ConnectSeconds);
+        await using var store = new PostgreSqlJobStore(cluster.ConnectionString, PostgresTests.NewSchema(), PostgresTests.Patient);
         await store.OpenAsync(Token);
 
         // Set forth, nobody is taken for dead for as long as the longest lease. Set back, each lease counts for itself.

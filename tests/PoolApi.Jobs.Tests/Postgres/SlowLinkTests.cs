@@ -16,7 +16,7 @@ public sealed class SlowLinkTests(PostgresCluster cluster)
     public async Task Jobs_are_claimed_at_once_and_their_bodies_and_results_read_however_long_that_takes()
     {
         PostgresCluster.Require();
-        await using var near = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.ConnectSeconds);
+        await using var near = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.Patient);
         await near.OpenAsync(Token);
         var body = new byte[Length];
         Random.Shared.NextBytes(body);
@@ -28,7 +28,7 @@ public sealed class SlowLinkTests(PostgresCluster cluster)
         var server = new NpgsqlConnectionStringBuilder(cluster.ConnectionString);
         await using var link = new CutOff(server.Port) { BytesPerSecond = BytesPerSecond };
         (server.Host, server.Port) = ("127.0.0.1", link.Port);
-        await using var far = new PostgreSqlJobStore(server.ConnectionString, _schema, statementSeconds: StatementSeconds);
+        await using var far = new PostgreSqlJobStore(server.ConnectionString, _schema, PostgresTests.Patient with { StatementSeconds = StatementSeconds });
         await far.OpenAsync(Token);
 
         JobClaims claims = await far.ClaimAsync("far", 3, Jobs.LongLease, Token);

@@ -3,8 +3,8 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>A job's columns, in the order in which they are read.</summary>
-internal static class JobRow
+/// <summary>Selects the columns of a job, and reads a job from a row that has them.</summary>
+internal static class JobColumns
 {
     /// <summary>How many there are: what a statement adds comes behind them.</summary>
     public const int Count = 21;

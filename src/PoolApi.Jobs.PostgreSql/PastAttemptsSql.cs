@@ -5,7 +5,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// The list is one value of the job's row, and null for a job that has none: nearly all. A statement writes it with the change of state that
 /// it makes anyway.
 /// </remarks>
-internal static class Earlier
+internal static class PastAttemptsSql
 {
     /// <summary>The list with the attempt that runs, which ends now and is not the job's last.</summary>
     /// <param name="outcome">How it ended.</param>

@@ -12,7 +12,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <para>Claims read one body at a time and results two, because more would slow each other down. A connection is held for one piece only, so that other
 /// operations get one.</para>
 /// </remarks>
-internal sealed class Bodies(Database database, string schema) : IDisposable
+internal sealed class BodyReader(Database database, string schema) : IDisposable
 {
     private const int Piece = 512 * 1024;
     private const int Tries = 5;
@@ -90,9 +90,9 @@ internal sealed class Bodies(Database database, string schema) : IDisposable
         }
     }
 
-    private static async Task<byte[]?> PieceAsync(NpgsqlConnection connection, string sql, Guid job, long? version, int from, int count)
+    private async Task<byte[]?> PieceAsync(NpgsqlConnection connection, string sql, Guid job, long? version, int from, int count)
     {
-        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = PieceSeconds };
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = Math.Max(PieceSeconds, database.Limits.CommandSeconds) };
         command.Parameters.With(NpgsqlDbType.Uuid, job).With(NpgsqlDbType.Integer, from + 1).With(NpgsqlDbType.Integer, count);
         if (version is { } known) command.Parameters.With(NpgsqlDbType.Bigint, known);
         await command.PrepareAsync();

@@ -5,7 +5,7 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>Gives scheduled jobs a turn when their time has come, after all jobs that are due already. One statement, by ranges of indexes.</summary>
 /// <remarks>The server's clock decides. From then on no clock matters, because a job with a turn is due.</remarks>
-internal sealed class Waiting(string schema)
+internal sealed class ScheduledTurns(string schema)
 {
     /// <summary>The longest delay of a turn while every claim finds jobs.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
