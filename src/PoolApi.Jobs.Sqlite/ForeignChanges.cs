@@ -37,7 +37,7 @@ internal sealed class ForeignChanges(Database database)
 
     private long? VersionOf(Guid id)
     {
-        using Statement.Rows rows = _version.Add(id).Query();
+        using Statement.Rows rows = _version.Bind(id).Query();
         return rows.Next() ? _version.ReadLong() : null;
     }
 }

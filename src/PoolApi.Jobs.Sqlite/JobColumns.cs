@@ -29,18 +29,18 @@ internal static partial class JobColumns
     public static string Words(IReadOnlyList<string> words) => JsonSerializer.Serialize(words, WordsJson.Default.IReadOnlyListString);
 
     /// <summary>Binds the columns that never change.</summary>
-    public static Statement AddFixed(this Statement statement, JobRow row) => statement
-        .Add(row.Id).Add(row.Kind).Add(row.Client).Add(row.MaxAttempts).Add((int)row.Priority)
-        .Add(row.Tags.Count == 0 ? null : Words(row.Tags))
-        .Add(row.CreatedAt).Add((long?)row.Timeout?.TotalMicroseconds).Add(row.IdempotencyKey);
+    public static Statement BindFixed(this Statement statement, JobRow row) => statement
+        .Bind(row.Id).Bind(row.Kind).Bind(row.Client).Bind(row.MaxAttempts).Bind((int)row.Priority)
+        .Bind(row.Tags.Count == 0 ? null : Words(row.Tags))
+        .Bind(row.CreatedAt).Bind((long?)row.Timeout?.TotalMicroseconds).Bind(row.IdempotencyKey);
 
     /// <summary>Binds the columns that change.</summary>
-    public static Statement AddChanging(this Statement statement, JobRow row) => statement
-        .Add((int)row.State).Add(row.Version).Add(row.Attempt).Add(row.RunAt).Add(row.Deadline).Add(row.StartedAt).Add(row.FinishedAt)
-        .Add(row.Progress).Add(row.Worker).Add(row.Error?.Name).Add(row.Error?.Detail).Add(row.IsCancelRequested).Add(row.Claim)
-        .Add(row.EndedClaim).Add(row.Redeliveries).Add(row.Lease).Add(row.Payload).Add(row.Result).Add(row.IsSwept)
-        .Add(row.Due).Add(row.Expires).Add(row.Ended).Add(row.Suspicion).Add(row.Deaths).Add(row.IsAccompanied).Add(row.AloneUntil)
-        .Add(row.LostClaim).Add(row.WasLostAlone).Add(PastAttempts.ToText(row.Earlier));
+    public static Statement BindChanging(this Statement statement, JobRow row) => statement
+        .Bind((int)row.State).Bind(row.Version).Bind(row.Attempt).Bind(row.RunAt).Bind(row.Deadline).Bind(row.StartedAt).Bind(row.FinishedAt)
+        .Bind(row.Progress).Bind(row.Worker).Bind(row.Error?.Name).Bind(row.Error?.Detail).Bind(row.IsCancelRequested).Bind(row.Claim)
+        .Bind(row.EndedClaim).Bind(row.Redeliveries).Bind(row.Lease).Bind(row.Payload).Bind(row.Result).Bind(row.IsSwept)
+        .Bind(row.Due).Bind(row.Expires).Bind(row.Ended).Bind(row.Suspicion).Bind(row.Deaths).Bind(row.IsAccompanied).Bind(row.AloneUntil)
+        .Bind(row.LostClaim).Bind(row.WasLostAlone).Bind(PastAttempts.ToText(row.Earlier));
 
     /// <summary>Reads the current row of a query.</summary>
     public static JobRow Read(Statement from)

@@ -48,14 +48,14 @@ internal sealed class JobLists(Database database, JobReads reads)
 
     private void Untagged(JobQuery query, Page page)
     {
-        Statement Next(string after) => query.Client is { } client ? _nextKindOfClient.Add(client).Add(after) : _nextKind.Add(after);
+        Statement Next(string after) => query.Client is { } client ? _nextKindOfClient.Bind(client).Bind(after) : _nextKind.Bind(after);
 
         foreach (string kind in Kinds(query.Kind, Next))
         {
             foreach (JobState state in States(query))
             {
-                Statement range = query.Client is { } client ? _ofClient.Add(client) : _ofKind;
-                page.Read(range.Add(kind).Add((int)state));
+                Statement range = query.Client is { } client ? _ofClient.Bind(client) : _ofKind;
+                page.Read(range.Bind(kind).Bind((int)state));
             }
         }
     }
@@ -64,9 +64,9 @@ internal sealed class JobLists(Database database, JobReads reads)
     {
         foreach (string? client in query.Client is { } one ? [one] : ClientsOf(tag))
         {
-            foreach (string kind in Kinds(query.Kind, after => _nextKindOfTag.Add(tag).AddClient(client).Add(after)))
+            foreach (string kind in Kinds(query.Kind, after => _nextKindOfTag.Bind(tag).BindClient(client).Bind(after)))
             {
-                foreach (JobState state in States(query)) page.Read(_ofTag.Add(tag).AddClient(client).Add(kind).Add((int)state));
+                foreach (JobState state in States(query)) page.Read(_ofTag.Bind(tag).BindClient(client).Bind(kind).Bind((int)state));
             }
         }
     }
@@ -80,12 +80,12 @@ internal sealed class JobLists(Database database, JobReads reads)
     private List<string?> ClientsOf(string tag)
     {
         var clients = new List<string?>();
-        using (Statement.Rows rows = _nobodysOfTag.Add(tag).Query())
+        using (Statement.Rows rows = _nobodysOfTag.Bind(tag).Query())
         {
             if (rows.Next()) clients.Add(null);
         }
         // 0 stands for jobs without a client. Numbers sort before texts, so the first client comes after 0.
-        clients.AddRange(Texts(after => after is null ? _nextClientOfTag.Add(tag).Add(0L) : _nextClientOfTag.Add(tag).Add(after), null));
+        clients.AddRange(Texts(after => after is null ? _nextClientOfTag.Bind(tag).Bind(0L) : _nextClientOfTag.Bind(tag).Bind(after), null));
         return clients;
     }
 
@@ -110,14 +110,14 @@ internal sealed class JobLists(Database database, JobReads reads)
         /// <summary>Reads one range. Its bounds and its length are the last parameters.</summary>
         public void Read(Statement range, bool isBoundedBelow = true)
         {
-            if (after is { } given) range.Add(given);
-            else range.Add(Above);
+            if (after is { } given) range.Bind(given);
+            else range.Bind(Above);
             if (isBoundedBelow)
             {
-                if (Ids.Count == most) range.Add(Ids[^1]);
-                else range.Add([]);
+                if (Ids.Count == most) range.Bind(Ids[^1]);
+                else range.Bind([]);
             }
-            using (Statement.Rows rows = range.Add(most).Query())
+            using (Statement.Rows rows = range.Bind(most).Query())
             {
                 while (rows.Next()) Ids.Add(range.ReadGuid());
             }

@@ -25,12 +25,12 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
     private readonly Statement _orphanOf = database.Prepare("UPDATE jobs SET lease = ? WHERE id = ? AND state = 1 AND claim = ?");
 
     /// <summary>Ends the leases of all running jobs, because no process is left that could renew them.</summary>
-    public void EndLeases() => _orphan.Add(batch.Steady).Run();
+    public void EndLeases() => _orphan.Bind(batch.Steady).Run();
 
     /// <summary>Makes jobs due whose start time has come by the wall clock. From then on only the steady time counts for them.</summary>
     public int Release(int limit)
     {
-        List<JobRow> rows = Read(_scheduled.Add(batch.Now).Add(limit));
+        List<JobRow> rows = Read(_scheduled.Bind(batch.Now).Bind(limit));
         foreach (JobRow row in rows)
         {
             row.Due = Moments.Before(batch.Steady, batch.Now - row.RunAt);
@@ -52,14 +52,14 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
     /// <summary>Ends the leases of these claims, if their jobs still run under them.</summary>
     public void EndLeases(IReadOnlyList<ClaimKey> claims)
     {
-        foreach (ClaimKey claim in claims) _orphanOf.Add(batch.Steady).Add(claim.Job).Add(claim.Number).Run();
+        foreach (ClaimKey claim in claims) _orphanOf.Bind(batch.Steady).Bind(claim.Job).Bind(claim.Number).Run();
     }
 
     /// <summary>Expires queued jobs that are past their deadline.</summary>
     public int Expire(int limit)
     {
         if (Release(limit) > 0) batch.MayBeDue();
-        List<JobRow> rows = Read(_late.Add(batch.Steady).Add(limit));
+        List<JobRow> rows = Read(_late.Bind(batch.Steady).Bind(limit));
         foreach (JobRow row in rows)
         {
             row.End(JobState.Expired, batch, JobError.Expired);
@@ -74,7 +74,7 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
     /// </summary>
     public Lost Redeliver(int maxRedeliveries, int limit)
     {
-        List<JobRow> rows = Read(_lost.Add(batch.Steady).Add(limit));
+        List<JobRow> rows = Read(_lost.Bind(batch.Steady).Bind(limit));
         suspects.MarkAccompanied(rows);
         var redelivered = new Dictionary<string, int>();
         int poisoned = 0;
@@ -103,9 +103,9 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
     public int Remove(TimeSpan retention, int limit)
     {
         DateTimeOffset before = Moments.Before(Moments.Before(batch.Steady, retention), retention);
-        List<JobRow> rows = Read(_ended.Add(true).Add(before).Add(limit));
+        List<JobRow> rows = Read(_ended.Bind(true).Bind(before).Bind(limit));
         // Jobs that were not swept in between, for example because the service did not run.
-        rows.AddRange(Read(_ended.Add(false).Add(before).Add(limit - rows.Count)));
+        rows.AddRange(Read(_ended.Bind(false).Bind(before).Bind(limit - rows.Count)));
         foreach (JobRow row in rows) table.Delete(row);
         return rows.Count;
     }
@@ -113,7 +113,7 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
     /// <summary>Deletes the payloads and results of jobs that are past the retention.</summary>
     public int Sweep(TimeSpan retention, int limit)
     {
-        List<JobRow> rows = Read(_ended.Add(false).Add(Moments.Before(batch.Steady, retention)).Add(limit));
+        List<JobRow> rows = Read(_ended.Bind(false).Bind(Moments.Before(batch.Steady, retention)).Bind(limit));
         foreach (JobRow row in rows)
         {
             table.DropContent(row);

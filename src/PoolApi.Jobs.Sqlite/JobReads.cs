@@ -29,14 +29,14 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
     /// <summary>Reads a job's row.</summary>
     public JobRow? Find(Guid id)
     {
-        using Statement.Rows rows = _find.Add(id).Query();
+        using Statement.Rows rows = _find.Bind(id).Query();
         return rows.Next() ? JobColumns.Read(_find) : null;
     }
 
     /// <summary>Reads the payload of a job that has not ended. Such a job always has one.</summary>
     public JobPayload Payload(JobRow row)
     {
-        using Statement.Rows rows = _payload.Add(row.Payload).Query();
+        using Statement.Rows rows = _payload.Bind(row.Payload).Query();
         if (!rows.Next()) throw new JobStoreException($"The job store is damaged: job {row.Id} has no payload.");
         string?[] metadata = Metadata(_payload);
         return new JobPayload(_payload.ReadBytes(), metadata);
@@ -45,14 +45,14 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
     /// <summary>The length of a job's body.</summary>
     public long BodyLength(JobRow row)
     {
-        using Statement.Rows rows = _payloadLength.Add(row.Payload).Query();
+        using Statement.Rows rows = _payloadLength.Bind(row.Payload).Query();
         return rows.Next() ? _payloadLength.ReadLong() : 0;
     }
 
     /// <summary>Reads the payload of a job without its body.</summary>
     public JobPayload PayloadHead(JobRow row)
     {
-        using Statement.Rows rows = _payloadHead.Add(row.Payload).Query();
+        using Statement.Rows rows = _payloadHead.Bind(row.Payload).Query();
         if (!rows.Next()) throw new JobStoreException($"The job store is damaged: job {row.Id} has no payload.");
         return new JobPayload(default, Metadata(_payloadHead));
     }
@@ -77,12 +77,12 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
         var ids = new List<Guid>();
         Look(null);
         // 0 stands for jobs without a client, and sorts before all texts.
-        for (string? client = Next(_nextClientOfKeys.Add(0L)); client is not null; client = Next(_nextClientOfKeys.Add(client))) Look(client);
+        for (string? client = Next(_nextClientOfKeys.Bind(0L)); client is not null; client = Next(_nextClientOfKeys.Bind(client))) Look(client);
         return [.. ids.OrderDescending().Take(IJobStore.MostOfKey).Select(Get).OfType<Job>()];
 
         void Look(string? client)
         {
-            using Statement.Rows rows = _ofKey.AddClient(client).Add(key).Query();
+            using Statement.Rows rows = _ofKey.BindClient(client).Bind(key).Query();
             if (rows.Next()) ids.Add(_ofKey.ReadGuid());
         }
 
@@ -104,7 +104,7 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
         if (Find(id) is not { } row) return null;
         if (row.Result is not null)
         {
-            using Statement.Rows rows = _resultHead.Add(row.Result).Query();
+            using Statement.Rows rows = _resultHead.Bind(row.Result).Query();
             if (rows.Next())
             {
                 var head = new JobResult(_resultHead.ReadInt(), _resultHead.ReadTextOrNull(), default);
@@ -119,7 +119,7 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
     public JobResult? Result(JobRow row)
     {
         if (row.Result is null) return null;
-        using Statement.Rows rows = _result.Add(row.Result).Query();
+        using Statement.Rows rows = _result.Bind(row.Result).Query();
         return rows.Next() ? new JobResult(_result.ReadInt(), _result.ReadTextOrNull(), _result.ReadBytes()) : null;
     }
 

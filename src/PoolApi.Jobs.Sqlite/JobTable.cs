@@ -39,19 +39,19 @@ internal sealed class JobTable(Database database, Batch batch)
     /// <summary>Finds the job with a key, and the fingerprint of the request that created it.</summary>
     public (Guid Id, byte[] Fingerprint)? FindKey(string? client, string key)
     {
-        using Statement.Rows rows = _findKey.AddClient(client).Add(key).Query();
+        using Statement.Rows rows = _findKey.BindClient(client).Bind(key).Query();
         return rows.Next() ? (_findKey.ReadGuid(), _findKey.ReadBytes()) : null;
     }
 
     public void Insert(JobRow row, JobPayload payload, IdempotencyKey? key)
     {
-        foreach (string? text in payload.Metadata.Take(Schema.PayloadTexts)) _insertPayload.Add(text ?? "");
-        foreach (string? text in payload.Metadata.Skip(Schema.PayloadTexts)) _insertPayload.Add(text);
-        _insertPayload.Add(payload.Body.Span).Run();
+        foreach (string? text in payload.Metadata.Take(Schema.PayloadTexts)) _insertPayload.Bind(text ?? "");
+        foreach (string? text in payload.Metadata.Skip(Schema.PayloadTexts)) _insertPayload.Bind(text);
+        _insertPayload.Bind(payload.Body.Span).Run();
         row.Payload = database.LastRow;
-        _insert.AddFixed(row).AddChanging(row).Run();
-        foreach (string tag in row.Tags) _insertTag.Add(tag).AddClient(row.Client).Add(row.Kind).Add((int)row.State).Add(row.Id).Run();
-        if (key is not null) _insertKey.AddClient(row.Client).Add(key.Key).Add(key.Fingerprint.Span).Add(row.Id).Run();
+        _insert.BindFixed(row).BindChanging(row).Run();
+        foreach (string tag in row.Tags) _insertTag.Bind(tag).BindClient(row.Client).Bind(row.Kind).Bind((int)row.State).Bind(row.Id).Run();
+        if (key is not null) _insertKey.BindClient(row.Client).Bind(key.Key).Bind(key.Fingerprint.Span).Bind(row.Id).Run();
         row.StoredState = row.State;
         batch.Count(row.State, 1);
         batch.Changed(row);
@@ -69,11 +69,11 @@ internal sealed class JobTable(Database database, Batch batch)
     /// <summary>Saves a change that callers cannot see, such as a renewed lease.</summary>
     public void SaveUnseen(JobRow row)
     {
-        _update.AddChanging(row).Add(row.Id).Run();
+        _update.BindChanging(row).Bind(row.Id).Run();
         if (row.State == row.StoredState) return;
         foreach (string tag in row.Tags)
         {
-            _updateTag.Add((int)row.State).Add(tag).AddClient(row.Client).Add(row.Kind).Add((int)row.StoredState).Add(row.Id).Run();
+            _updateTag.Bind((int)row.State).Bind(tag).BindClient(row.Client).Bind(row.Kind).Bind((int)row.StoredState).Bind(row.Id).Run();
         }
         batch.Count(row.StoredState, -1);
         batch.Count(row.State, 1);
@@ -84,10 +84,10 @@ internal sealed class JobTable(Database database, Batch batch)
     /// <summary>Stores a result for the row in place of the present one. The row must be saved afterwards.</summary>
     public void SetResult(JobRow row, JobResult? result)
     {
-        if (row.Result is { } old) _deleteResult.Add(old).Run();
+        if (row.Result is { } old) _deleteResult.Bind(old).Run();
         row.Result = null;
         if (result is null) return;
-        _insertResult.Add(result.Status).Add(result.ContentType).Add(result.Body.Span).Run();
+        _insertResult.Bind(result.Status).Bind(result.ContentType).Bind(result.Body.Span).Run();
         row.Result = database.LastRow;
     }
 
@@ -95,7 +95,7 @@ internal sealed class JobTable(Database database, Batch batch)
     public void DropContent(JobRow row)
     {
         SetResult(row, null);
-        if (row.Payload is { } payload) _deletePayload.Add(payload).Run();
+        if (row.Payload is { } payload) _deletePayload.Bind(payload).Run();
         row.Payload = null;
     }
 
@@ -105,10 +105,10 @@ internal sealed class JobTable(Database database, Batch batch)
         DropContent(row);
         foreach (string tag in row.Tags)
         {
-            _deleteTag.Add(tag).AddClient(row.Client).Add(row.Kind).Add((int)row.StoredState).Add(row.Id).Run();
+            _deleteTag.Bind(tag).BindClient(row.Client).Bind(row.Kind).Bind((int)row.StoredState).Bind(row.Id).Run();
         }
-        if (row.IdempotencyKey is { } key) _deleteKey.AddClient(row.Client).Add(key).Run();
-        _delete.Add(row.Id).Run();
+        if (row.IdempotencyKey is { } key) _deleteKey.BindClient(row.Client).Bind(key).Run();
+        _delete.Bind(row.Id).Run();
         batch.Count(row.StoredState, -1);
         row.Version++;
         batch.Changed(row);
@@ -122,10 +122,10 @@ internal sealed class JobTable(Database database, Batch batch)
         {
             int by = batch.CountOf(state);
             if (by == 0) continue;
-            _count.Add(by).Add((int)state).Run();
+            _count.Bind(by).Bind((int)state).Run();
             isChanged = true;
         }
-        if (isChanged) _setLatest.Add(batch.Steady).Run();
+        if (isChanged) _setLatest.Bind(batch.Steady).Run();
     }
 
     /// <summary>Reads the clock's offset and the boot of the machine that it belongs to; <see langword="null"/> if none is stored.</summary>
@@ -142,12 +142,12 @@ internal sealed class JobTable(Database database, Batch batch)
         return rows.Next() ? _latest.ReadLong() : 0;
     }
 
-    public void SaveClock(string boot, long offset) => _setClock.Add(boot).Add(offset).Run();
+    public void SaveClock(string boot, long offset) => _setClock.Bind(boot).Bind(offset).Run();
 }
 
 /// <summary>Binds clients in primary keys, where NULL cannot stand for no client because it does not equal itself.</summary>
 internal static class ClientKey
 {
     /// <summary>Binds a client's name, or the number 0 for no client.</summary>
-    public static Statement AddClient(this Statement statement, string? client) => client is null ? statement.Add(0L) : statement.Add(client);
+    public static Statement BindClient(this Statement statement, string? client) => client is null ? statement.Bind(0L) : statement.Bind(client);
 }

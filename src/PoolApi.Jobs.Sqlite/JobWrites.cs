@@ -9,7 +9,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
     /// <summary>The most scheduled jobs that one claim makes due.</summary>
     private const int MostReleased = 500;
 
-    private readonly DueQueue _due = new(database, reads, batch);
+    private readonly DueJobs _due = new(database, reads, batch);
 
     private readonly Statement _nextScheduled = database.Prepare(
         "SELECT run_at FROM jobs WHERE state = 0 AND due IS NULL ORDER BY run_at LIMIT 1");

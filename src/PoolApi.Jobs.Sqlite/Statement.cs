@@ -26,44 +26,44 @@ internal sealed class Statement : IDisposable
         Check(raw.sqlite3_prepare_v3(database, sql, raw.SQLITE_PREPARE_PERSISTENT, out _statement));
     }
 
-    public Statement Add(long value)
+    public Statement Bind(long value)
     {
         Check(raw.sqlite3_bind_int64(_statement, ++_parameter, value));
         return this;
     }
 
-    public Statement Add(double? value)
+    public Statement Bind(double? value)
     {
         if (value is { } given) Check(raw.sqlite3_bind_double(_statement, ++_parameter, given));
-        else AddNull();
+        else BindNull();
         return this;
     }
 
-    public Statement Add(long? value) => value is { } given ? Add(given) : AddNull();
+    public Statement Bind(long? value) => value is { } given ? Bind(given) : BindNull();
 
-    public Statement Add(bool value) => Add(value ? 1L : 0L);
+    public Statement Bind(bool value) => Bind(value ? 1L : 0L);
 
-    public Statement Add(Guid value)
+    public Statement Bind(Guid value)
     {
         // Big-endian, so that version 7 UUIDs sort by their time.
         Span<byte> bytes = stackalloc byte[16];
         value.TryWriteBytes(bytes, bigEndian: true, out _);
-        return Add(bytes);
+        return Bind(bytes);
     }
 
-    public Statement Add(DateTimeOffset value) => Add(Moments.ToMicroseconds(value));
+    public Statement Bind(DateTimeOffset value) => Bind(Moments.ToMicroseconds(value));
 
-    public Statement Add(DateTimeOffset? value) => value is { } given ? Add(given) : AddNull();
+    public Statement Bind(DateTimeOffset? value) => value is { } given ? Bind(given) : BindNull();
 
-    public Statement Add(ReadOnlySpan<byte> value)
+    public Statement Bind(ReadOnlySpan<byte> value)
     {
         Check(raw.sqlite3_bind_blob(_statement, ++_parameter, value));
         return this;
     }
 
-    public Statement Add(string? value)
+    public Statement Bind(string? value)
     {
-        if (value is null) return AddNull();
+        if (value is null) return BindNull();
         if (value.Length == 0)
         {
             // An empty span has no address, and would be NULL.
@@ -77,7 +77,7 @@ internal sealed class Statement : IDisposable
         return this;
     }
 
-    public Statement AddNull()
+    public Statement BindNull()
     {
         Check(raw.sqlite3_bind_null(_statement, ++_parameter));
         return this;

@@ -45,7 +45,7 @@ internal sealed class Suspects(Database database, Batch batch)
         int running = 0;
         bool hasSuspect = false;
         DateTimeOffset? aloneUntil = null;
-        using (Statement.Rows rows = _running.Add(owner).Query())
+        using (Statement.Rows rows = _running.Bind(owner).Query())
         {
             while (rows.Next())
             {
@@ -77,7 +77,7 @@ internal sealed class Suspects(Database database, Batch batch)
         foreach (IGrouping<string?, JobRow> ofOne in lost.GroupBy(static r => r.Worker))
         {
             if (Count(ofOne.Key) < 2) continue;
-            _mark.Add(ofOne.Key).Run(); // also jobs whose leases have not run out yet
+            _mark.Bind(ofOne.Key).Run(); // also jobs whose leases have not run out yet
             foreach (JobRow row in ofOne) row.IsAccompanied = true;
         }
     }
@@ -86,7 +86,7 @@ internal sealed class Suspects(Database database, Batch batch)
 
     private long Count(string? worker)
     {
-        using Statement.Rows rows = _count.Add(worker).Query();
+        using Statement.Rows rows = _count.Bind(worker).Query();
         return rows.Next() ? _count.ReadLong() : 0;
     }
 
@@ -94,8 +94,8 @@ internal sealed class Suspects(Database database, Batch batch)
     {
         foreach (WorkPriority priority in HighestFirst)
         {
-            using Statement.Rows rows = _first.Add(mostSuspicion).Add((int)priority).Add(batch.Steady).Add(batch.Steady)
-                .Add(JobColumns.Words(kinds.Kinds)).Add(kinds.IsExclusion).Query();
+            using Statement.Rows rows = _first.Bind(mostSuspicion).Bind((int)priority).Bind(batch.Steady).Bind(batch.Steady)
+                .Bind(JobColumns.Words(kinds.Kinds)).Bind(kinds.IsExclusion).Query();
             if (rows.Next()) return JobColumns.Read(_first);
         }
         return null;

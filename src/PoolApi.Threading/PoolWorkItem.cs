@@ -81,7 +81,7 @@ public abstract partial class PoolWorkItem
         WorkOutcome outcome = reason is null ? WorkOutcome.Cancelled : WorkOutcome.Withdrawn;
         NoteAsked(outcome);
         MarkCancelled<ProcessorOps>(outcome);
-        if (Core is { } core && core.EndWaiting(this, outcome)) return true;
+        if (Core is { } core && core.EndQueued(this, outcome)) return true;
         SignalRunning();
         return false;
     }
@@ -137,7 +137,7 @@ public abstract partial class PoolWorkItem
         Depth = (byte)Math.Min(depth, CausedItems.MaxDepth);
         if (depth == 0) return;
         Cause ??= new Cause(this);
-        Cause.By = worker;
+        Cause.SubmittingWorker = worker;
     }
 
     /// <summary>Sets the limit on run time, in ticks above 0. Called between the claim and the push.</summary>
@@ -154,7 +154,7 @@ public abstract partial class PoolWorkItem
         LastWorker = null;
         if (Cause is not null)
         {
-            Cause.By = null;
+            Cause.SubmittingWorker = null;
             Cause.RunLimit = 0;
         }
         Withdrawal = null;

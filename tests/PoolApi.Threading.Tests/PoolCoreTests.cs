@@ -58,9 +58,9 @@ public class PoolCoreTests
         PoolCore other = Core();
         var item = new TestItem();
         Assert.Equal(SubmitResult.Accepted, Submit(mine, item));
-        Assert.False(other.EndWaiting(item, WorkOutcome.Cancelled));
+        Assert.False(other.EndQueued(item, WorkOutcome.Cancelled));
         Assert.Equal(0, item.Endings.Count);
-        Assert.True(mine.EndWaiting(item, WorkOutcome.Cancelled));
+        Assert.True(mine.EndQueued(item, WorkOutcome.Cancelled));
         Assert.Equal((0, 0), (mine.Views.GetSnapshot().QueueLength, other.Views.GetSnapshot().QueueLength));
         Pools.AddsUp(mine.Views.GetSnapshot());
         Pools.AddsUp(other.Views.GetSnapshot());

@@ -17,7 +17,7 @@ internal sealed class SynchronousHandlerItem(PoolRequest request) : PoolWorkItem
 
     protected override void Execute() => request.Execute();
 
-    protected override void OnEnded(WorkOutcome outcome, Exception? exception) => request.HasEnded(outcome, exception);
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception) => request.OnWorkEnded(outcome, exception);
 }
 
 /// <summary>The work item of a request with an asynchronous handler: code after an <c>await</c> returns to the pool.</summary>
@@ -31,5 +31,5 @@ internal sealed class AsynchronousHandlerItem(PoolRequest request) : AsyncPoolWo
 
     protected override ValueTask ExecuteAsync() => request.ExecuteAsync();
 
-    protected override void OnEnded(WorkOutcome outcome, Exception? exception) => request.HasEnded(outcome, exception);
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception) => request.OnWorkEnded(outcome, exception);
 }

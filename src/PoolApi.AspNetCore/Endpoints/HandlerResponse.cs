@@ -75,7 +75,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     /// <summary>Restores the server's response, with what the handler has set, when the handler has ended or did not run.</summary>
     /// <param name="context">The request.</param>
     /// <param name="isWhole">Whether bytes that the handler has written and not flushed belong to its response.</param>
-    public async ValueTask PassAsync(HttpContext context, bool isWhole)
+    public async ValueTask RestoreAsync(HttpContext context, bool isWhole)
     {
         if (isWhole && _writer is { UnflushedBytes: > 0 }) await _writer.FlushAsync();
         Pass();

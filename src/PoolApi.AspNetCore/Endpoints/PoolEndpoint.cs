@@ -76,7 +76,7 @@ internal sealed class PoolEndpoint
     /// Whether no endpoint filter is around this library's, and the result is no sequence that the framework writes as it comes. Then
     /// nothing is left to do for the request when its work has ended, except for long responses.
     /// </summary>
-    public bool EndsWithItsWork { get; private set; }
+    public bool FinishesWithWork { get; private set; }
 
     /// <summary>The cache of reusable requests; <see langword="null"/>: work may go on after its end, so each object is used once.</summary>
     public ObjectPool<PoolRequest>? Requests => _services.Value.Requests;
@@ -220,7 +220,7 @@ internal sealed class PoolEndpoint
         HasHandler = !isWhole && (HasMvcFilter || HasEndpointFilter);
         if (HasMvcFilter) _isHandlerSynchronous = PutFilter(action!);
         IsSynchronous = HasHandler && _isHandlerSynchronous && !Options.ExecuteResult;
-        EndsWithItsWork = HasHandler && !IsAction && _isOutermost && !_isSequence;
+        FinishesWithWork = HasHandler && !IsAction && _isOutermost && !_isSequence;
         endpoint.RequestDelegate = context => PoolRequest.ServeAsync(this, context);
     }
 

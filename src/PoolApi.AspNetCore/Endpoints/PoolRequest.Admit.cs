@@ -22,7 +22,7 @@ internal sealed partial class PoolRequest
         OpenRequests.Epoch requests = endpoint.Shutdown.Requests.Enter();
         try
         {
-            await Of(endpoint, context, quota: null, context.Features.GetRequiredFeature<IAcceptedWorkFeature>()).PassAsync(hasBody: false);
+            await Of(endpoint, context, quota: null, context.Features.GetRequiredFeature<IAcceptedWorkFeature>()).ProcessAsync(hasBody: false);
         }
         finally
         {
@@ -35,7 +35,7 @@ internal sealed partial class PoolRequest
         bool hasBody = HasBody(context);
         QuotaLease? quota = TakeQuota(endpoint, context, out Rejection? refused);
         if (needsRoom) refused ??= FindRoom(endpoint, hasBody);
-        return refused is null ? Of(endpoint, context, quota, accepted: null).PassAsync(hasBody) : RefuseAsync(endpoint, context, quota, refused);
+        return refused is null ? Of(endpoint, context, quota, accepted: null).ProcessAsync(hasBody) : RefuseAsync(endpoint, context, quota, refused);
     }
 
     private static Rejection? FindRoom(PoolEndpoint endpoint, bool hasBody) =>

@@ -122,7 +122,7 @@ internal sealed partial class PoolRequest
     private bool WritesItself => !_endpoint.HasHandler && !_endpoint.Options.ExecuteResult;
 
     /// <summary>A long response of a request that only the framework awaits. It ends the request when it is written.</summary>
-    private sealed class LastAnswer(PoolRequest request, object? answer) : IResult
+    private sealed class FinishingResult(PoolRequest request, object? answer) : IResult
     {
         public Task ExecuteAsync(HttpContext httpContext) => request.EndAsync(WriteAsync(httpContext));
 

@@ -11,13 +11,13 @@ namespace PoolApi.AspNetCore.Endpoints;
 internal sealed partial class PoolRequest
 {
     /// <summary>The request has become a job: releases the body's bytes and the quota, since its client may wait long for the result.</summary>
-    public void Committed() => GiveBackAll();
+    public void Committed() => ReleaseBodyAndQuota();
 
-    private void GiveBackAll()
+    private void ReleaseBodyAndQuota()
     {
         Context.Features.Get<IBufferedBodyFeature>()?.Release();
         _body?.Release();
-        GiveBackQuota();
+        ReleaseQuota();
     }
 
     /// <summary>Runs the handler on the pool, or returns a problem if it does not run. Stage 3 ends by calling it.</summary>
@@ -28,7 +28,7 @@ internal sealed partial class PoolRequest
     {
         if (Interlocked.Exchange(ref _isInPool, true))
             return ValueTask.FromException<object?>(new InvalidOperationException("An endpoint filter called the handler again before the first call had ended."));
-        bool ends = _endpoint.EndsWithItsWork && _lifetime.TryTakeEnd();
+        bool ends = _endpoint.FinishesWithWork && _lifetime.TryTakeFinish();
         // The framework awaits it once, and no endpoint filter can drop it.
         _isDirect = ends && _accepted is null && _endpoint.Requests is not null;
         return _isDirect ? RunDirectly(next, invocation) : RunInFrameAsync(next, invocation, ends);
@@ -75,7 +75,7 @@ internal sealed partial class PoolRequest
             object? answer = Conclude(outcome, _lifetime.Outer);
             if (_answer is null) return answer;
             ends = false;
-            return new LastAnswer(this, answer);
+            return new FinishingResult(this, answer);
         }
         catch (OutOfMemoryException) when (IsOutOfMemory)
         {
@@ -96,7 +96,7 @@ internal sealed partial class PoolRequest
             if (_endpoint.LimitsRunTime) _response = HandlerResponse.Attach(Context);
             if (Submit() is { } refused)
             {
-                if (_response is not null) await _response.PassAsync(Context, isWhole: false);
+                if (_response is not null) await _response.RestoreAsync(Context, isWhole: false);
                 return refused;
             }
             CancellationToken outer = _lifetime.Outer;
@@ -104,11 +104,11 @@ internal sealed partial class PoolRequest
             if (outer.IsCancellationRequested) Cancel();
             WorkOutcome outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
             if (outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) return await AnswerInPlaceAsync(outcome);
-            if (_response is not null) await _response.PassAsync(Context, isWhole: outcome == WorkOutcome.Completed);
+            if (_response is not null) await _response.RestoreAsync(Context, isWhole: outcome == WorkOutcome.Completed);
             object? answer = Conclude(outcome, outer);
             if (!ends || _answer is null) return answer;
             ends = false;
-            return new LastAnswer(this, answer);
+            return new FinishingResult(this, answer);
         }
         catch (OutOfMemoryException) when (ends && IsOutOfMemory)
         {
@@ -135,7 +135,7 @@ internal sealed partial class PoolRequest
     {
         _isAnswering = true; // also if the work was refused or cancelled, since the problem is written
         Volatile.Write(ref _isInPool, false);
-        GiveBackQuota();
+        ReleaseQuota();
         if (ends) Finish();
     }
 
@@ -189,11 +189,11 @@ internal sealed partial class PoolRequest
             ValueTask<object?> work = CallAsync();
             // A handler that returns no task has ended. A result type of the app may go on.
             if (work.IsCompleted) _result = work.Result;
-            else (_result, _isHeld) = (new PendingResult(pending = work.AsTask()), true);
+            else (_result, _isReferenced) = (new PendingResult(pending = work.AsTask()), true);
         }
         finally
         {
-            if (pending is null) HasReturned();
+            if (pending is null) OnHandlerReturned();
             else _ = ReturnAfterAsync(pending);
         }
     }
@@ -202,10 +202,10 @@ internal sealed partial class PoolRequest
     private async Task ReturnAfterAsync(Task result)
     {
         await result.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        HasReturned();
+        OnHandlerReturned();
     }
 
-    private void HasReturned()
+    private void OnHandlerReturned()
     {
         Interlocked.Exchange(ref _hasReturned, true); // a full fence; pairs with that in ReturnedAsync
         Volatile.Read(ref _returned)?.TrySetResult();
@@ -230,7 +230,7 @@ internal sealed partial class PoolRequest
         }
         finally
         {
-            HasReturned();
+            OnHandlerReturned();
         }
     }
 
@@ -258,7 +258,7 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>The work has ended, whether it ran or not. Called on a worker, or on the thread that removed it from the queue.</summary>
-    public void HasEnded(WorkOutcome outcome, Exception? error)
+    public void OnWorkEnded(WorkOutcome outcome, Exception? error)
     {
         (_outcome, _error) = (outcome, error);
         if (_run is not null || PoolSpans.AreWanted) EndSpan(outcome, error);
@@ -331,7 +331,7 @@ internal sealed partial class PoolRequest
 
     private void SetServerTiming()
     {
-        if (!WritesItself && ServerTiming.Set(this, Pool)) _isHeld = true;
+        if (!WritesItself && ServerTiming.Set(this, Pool)) _isReferenced = true;
     }
 
     WorkOutcome IValueTaskSource<WorkOutcome>.GetResult(short token) => _ended.GetResult(token);

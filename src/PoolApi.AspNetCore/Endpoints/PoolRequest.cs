@@ -42,7 +42,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private IAcceptedWorkFeature? _accepted; // not null: the work was accepted before
     private RequestLifetime _lifetime = null!; // as Context, from Of to Finish
     private CancellationTokenRegistration _cancelRegistration;
-    private bool _isHeld; // code that may outlive the request refers to this object
+    private bool _isReferenced; // code that may outlive the request refers to this object
     private QuotaLease? _quota;
     private BodyReservation? _body;
 
@@ -98,7 +98,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     {
         get
         {
-            _isHeld = true; // by callbacks that are registered with the token
+            _isReferenced = true; // by callbacks that are registered with the token
             return _item.CancellationToken;
         }
     }
@@ -149,35 +149,35 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         return request;
     }
 
-    private Task PassAsync(bool hasBody)
+    private Task ProcessAsync(bool hasBody)
     {
         Context.Features.Set(this);
         _lifetime.Enter(this);
         // For all stages: the token that the handler has bound also cancels its streamed response.
         _cancelRegistration = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
-        if (hasBody || !_endpoint.EndsWithItsWork) return EndAsync(hasBody ? BufferAndPassAsync() : PassOnAsync());
+        if (hasBody || !_endpoint.FinishesWithWork) return EndAsync(hasBody ? BufferAndInvokeAsync() : InvokeAsync());
 
         // RunAsync ends the request, and the caller awaits the framework's task without a frame of this library. From here on
         // this object may be reused.
         RequestLifetime lifetime = _lifetime;
-        Task answered = PassOnAsync();
+        Task answered = InvokeAsync();
         // RunAsync was not called yet, or will not be called, so the request has not ended.
-        return lifetime.TryTakeEnd() ? EndAsync(answered) : answered;
+        return lifetime.TryTakeFinish() ? EndAsync(answered) : answered;
     }
 
-    private async Task BufferAndPassAsync()
+    private async Task BufferAndInvokeAsync()
     {
-        _lifetime.TryTakeEnd(); // EndAsync ends the request
+        _lifetime.TryTakeFinish(); // EndAsync ends the request
         if (await BufferAsync() is { } refused)
         {
-            GiveBackQuota();
+            ReleaseQuota();
             await refused.ExecuteAsync(Context);
             return;
         }
-        await PassOnAsync();
+        await InvokeAsync();
     }
 
-    private Task PassOnAsync()
+    private Task InvokeAsync()
     {
         if (!_endpoint.HasHandler) return RunDelegateAsync();
         try
@@ -231,21 +231,21 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 
     private Rejection OutOfMemory()
     {
-        GiveBackAll();
+        ReleaseBodyAndQuota();
         return Counted(Pool, Rejection.OutOfMemory(Pool));
     }
 
-    /// <summary>Gives back what no stage has given back. Called once, by whoever took the end (<see cref="RequestLifetime.TryTakeEnd"/>): after the
+    /// <summary>Gives back what no stage has given back. Called once, by the flow for which <see cref="RequestLifetime.TryTakeFinish"/> was true: after the
     /// response, or before a short one.</summary>
     private void Finish()
     {
         // Not awaited: an ended request has nothing to cancel. But a running callback refers to this object.
-        if (!_cancelRegistration.Unregister() && _lifetime.Outer.CanBeCanceled) _isHeld = true;
+        if (!_cancelRegistration.Unregister() && _lifetime.Outer.CanBeCanceled) _isReferenced = true;
         _answer?.End();
         _body?.Release();
-        GiveBackQuota();
+        ReleaseQuota();
         _lifetime.Leave();
-        if (IsReusable) GiveBack();
+        if (IsReusable) ReturnToCache();
     }
 
     /// <summary>
@@ -253,10 +253,10 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     /// the work's token was never read. Only for endpoints whose work ends with the handler's return (<see cref="PoolEndpoint.Requests"/>).
     /// </summary>
     private bool IsReusable =>
-        !_isHeld && HasStarted && _outcome is WorkOutcome.Completed or WorkOutcome.Failed
+        !_isReferenced && HasStarted && _outcome is WorkOutcome.Completed or WorkOutcome.Failed
         && _answer is null && _accepted is null && _endpoint.Requests is not null;
 
-    private void GiveBack()
+    private void ReturnToCache()
     {
         Context.Features.Set(Over);
         (Context, _lifetime, _cancelRegistration, _body, TraceId) = (null!, null!, default, null, default);
@@ -266,7 +266,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         _endpoint.Requests!.Return(this);
     }
 
-    private void GiveBackQuota()
+    private void ReleaseQuota()
     {
         _quota?.Dispose();
         _quota = null;

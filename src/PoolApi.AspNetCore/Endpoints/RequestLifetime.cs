@@ -12,7 +12,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 ///   outside the pool:  the token that middleware has set, or else the server's
 ///   in the pool:       the token that was set since, or else the work's own; when only a short response is left, as outside
 /// </code>
-/// One for each request, created before any other middleware runs. Used by the request's own flow only, except <see cref="TryTakeEnd"/> and
+/// One for each request, created before any other middleware runs. Used by the request's own flow only, except <see cref="TryTakeFinish"/> and
 /// <see cref="StopCounting"/>.
 /// </remarks>
 internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenRequests.Epoch? counted = null) : IHttpRequestLifetimeFeature
@@ -20,7 +20,7 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenR
     private CancellationToken? _set;
     private CancellationToken? _setBefore; // the value of _set when the request entered the pool
     private PoolRequest? _request; // not null while the request is in the pool's stages
-    private bool _isEndTaken;
+    private bool _isFinishTaken;
     private OpenRequests.Epoch? _counted = counted;
 
     /// <summary>Cancelled only when the client disconnects.</summary>
@@ -40,14 +40,14 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenR
     {
         (_setBefore, _set) = (_set, null);
         _request = request;
-        _isEndTaken = false;
+        _isFinishTaken = false;
     }
 
     /// <summary>
     /// Whether the caller ends the request: the code that waits for its response, or the code that runs its work. Decided here, since
     /// the <see cref="PoolRequest"/> may already be reused when the other caller asks.
     /// </summary>
-    public bool TryTakeEnd() => !Interlocked.Exchange(ref _isEndTaken, true);
+    public bool TryTakeFinish() => !Interlocked.Exchange(ref _isFinishTaken, true);
 
     /// <summary>Makes the outer token visible again.</summary>
     public void Leave()

@@ -43,7 +43,7 @@ internal sealed class ShutdownCoordinator(
     private readonly CancellationTokenSource _overdue = new();
     private readonly TaskCompletionSource _servicesStopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _draining = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private OpenRequests.Epoch? _admitted; // the requests that came before the app was closed
+    private OpenRequests.Epoch? _requestsBeforeClose; // the requests that came before the app was closed
     private Task _poolsEnd = Task.CompletedTask; // set when the requests' part of the stop begins
     private Task? _flush;
     private List<ShutdownReport> _reports = [];
@@ -288,7 +288,7 @@ internal sealed class ShutdownCoordinator(
         lock (_once)
         {
             if (!IsClosed) BeginDraining();
-            answered = _admitted!.NoneAsync();
+            answered = _requestsBeforeClose!.NoneAsync();
         }
         TimeSpan deadline = _sinceStop.Elapsed + times.Drain;
         Volatile.Write(ref _deadline, deadline.Ticks);
@@ -335,7 +335,7 @@ internal sealed class ShutdownCoordinator(
     private void BeginDraining()
     {
         Enter(ShutdownState.Draining);
-        _admitted = Requests.StartNewEpoch();
+        _requestsBeforeClose = Requests.StartNewEpoch();
         _draining.TrySetResult();
     }
 

@@ -22,7 +22,7 @@ internal sealed class SnapshotTriggers
     {
         (_monitor, _snapshots, _slowItem, _cooldown) = (monitor, snapshots, slowItem, cooldown);
         monitor.Ticked += Look;
-        monitor.Ended += HasEnded;
+        monitor.Ended += OnEnded;
     }
 
     private void Look(PoolMonitor monitor)
@@ -57,7 +57,7 @@ internal sealed class SnapshotTriggers
         }
     }
 
-    private void HasEnded(int exitCode)
+    private void OnEnded(int exitCode)
     {
         if (exitCode != 0)
             Fire(SnapshotTrigger.UncleanStop, $"the stop ended with exit code {exitCode}: {string.Join(", ", _monitor.Pools.SelectMany(static pool => Left(pool.Name, pool.Pool.Threads.GetSnapshot())).DefaultIfEmpty("no work was lost"))}");

@@ -55,7 +55,7 @@ internal static class JobRejections
             JsonSerializer.SerializeToUtf8Bytes(problem, KeptProblemJson.Readable.ProblemDetails));
     }
 
-    public static IResult HasEnded(HttpContext context, Job job) => JobProblem.Of(
+    public static IResult AlreadyEnded(HttpContext context, Job job) => JobProblem.Of(
         context, JobProblems.Finished, $"The job has {HowItEnded(job)} already: there is nothing to cancel.");
 
     public static IResult CannotRetry(HttpContext context, JobState before) => JobProblem.Of(

@@ -4,10 +4,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.AspNetCore.Endpoints;
 
-/// <summary>The kinds of jobs there are: those of every endpoint that allows jobs.</summary>
+/// <summary>The kinds of jobs of the app, each with the endpoints that run its jobs. Built at the first use.</summary>
 internal sealed class JobKinds : IJobKinds
 {
-    private bool _isAsked; // set with the rest
+    private bool _areRequested; // set with the rest
     private readonly Lazy<Dictionary<string, List<RouteEndpoint>>> _byKind;
     private readonly JobPools _pools;
 
@@ -24,7 +24,7 @@ internal sealed class JobKinds : IJobKinds
             {
                 if (endpoint.Metadata.GetMetadata<AllowJobsMetadata>() is null) continue;
                 FixedThreadPool pool = pools.Of(endpoint);
-                _isAsked |= !others.All.Contains(endpoint);
+                _areRequested |= !others.All.Contains(endpoint);
                 string kind = KindOf(endpoint);
                 if (!byKind.TryGetValue(kind, out List<RouteEndpoint>? same)) byKind.Add(kind, same = []);
                 if (same.Find(other => MayTakeTheSame(other, endpoint)) is { } twin)
@@ -57,7 +57,7 @@ internal sealed class JobKinds : IJobKinds
     }
 
     /// <summary>Whether requests become jobs, so that clients need routes to find them by.</summary>
-    public bool AreRequested => _byKind.Value.Count > 0 && _isAsked;
+    public bool AreRequested => _byKind.Value.Count > 0 && _areRequested;
 
     public bool Exists(string kind) => _byKind.Value.ContainsKey(kind);
 

@@ -128,7 +128,7 @@ internal static class JobRouteEndpoints
             case JobState.Running:
                 return JobResults.Accepted(context, cancelled.After);
             default:
-                return JobRejections.HasEnded(context, cancelled.After);
+                return JobRejections.AlreadyEnded(context, cancelled.After);
         }
     }
 

@@ -50,7 +50,7 @@ internal sealed partial class JobDispatcher
         var (why, isLate) = (attempt.Why, attempt.IsLate);
         if (!attempt.HasStarted)
         {
-            if (why == StopReason.NoWorker) Volatile.Write(ref _leftAt, _time.GetTimestamp());
+            if (why == StopReason.NoWorker) Volatile.Write(ref _noWorkerAt, _time.GetTimestamp());
             // The pool refused it: pause, so that it is not submitted again at once.
             if (ended.Outcome == AttemptOutcome.Stopped)
             {

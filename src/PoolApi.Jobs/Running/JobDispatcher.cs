@@ -46,7 +46,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     private readonly ByteBudget _bytesInHand;
     private int _waiting; // attempts that no worker has taken yet, and reservations
     private int _holding; // attempts that a worker has taken
-    private long _leftAt; // a timestamp: when a job that was to run first was handed back, since no worker was free
+    private long _noWorkerAt; // a timestamp: when a job that was to run first was handed back, since no worker was free
     private int _promptClaims; // jobs whose clients wait for the result
     private volatile bool _isLooking; // a claim is under way, and free workers are reserved for it
     private Task _claiming = Task.CompletedTask;

@@ -13,7 +13,7 @@ namespace PoolApi.Threading.Core;
 ///   Waiting ─────────────────────► running ─────────────────────────────────────────────► suspended
 ///                                   │   ▲                                                  │   │
 ///                                   │   └────────── a worker takes a continuation ─────────┘   │
-///                                   └──────────────► ended, or given up by a stop ◄────────────┘
+///                                   └──────────────► ended, or abandoned by a stop ◄───────────┘
 /// </code>
 /// </remarks>
 internal sealed class AsyncItems(PoolCore core)
@@ -68,7 +68,7 @@ internal sealed class AsyncItems(PoolCore core)
         core.Queue.Enter();
         ReleaseLocked(worker, item, now);
         // The drain waits for the workers of items that have timed out.
-        if (item.State == WorkItemState.TimedOut) core.Queue.NothingLeftLocked(ref after);
+        if (item.State == WorkItemState.TimedOut) core.Queue.CheckDrainedLocked(ref after);
         core.Queue.Exit();
         worker.Recorder.Ended(piece);
         core.CarryOut(ref after);
@@ -103,7 +103,7 @@ internal sealed class AsyncItems(PoolCore core)
         }
         if (isInHand) ReleaseLocked(worker!, item, now);
         if (wasListed) worker?.Ledger.AddToMean(item.BusyTicks);
-        core.Queue.NothingLeftLocked(ref after);
+        core.Queue.CheckDrainedLocked(ref after);
         core.Queue.Exit();
         if (isInHand) worker!.Recorder.Ended(wasListed ? piece : piece with { Form = RecordForm.Late });
         else if (wasListed) core.Records.EndedElsewhere(item, outcome);

@@ -309,16 +309,16 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     }
 
     /// <summary>Ends an item if it is queued in this pool.</summary>
-    public bool EndWaiting(PoolWorkItem item, WorkOutcome outcome)
+    public bool EndQueued(PoolWorkItem item, WorkOutcome outcome)
     {
         DeferredActions after = default;
-        bool removed = TryEndWaiting(item, outcome, ref after);
+        bool removed = TryEndQueued(item, outcome, ref after);
         CarryOut(ref after);
         return removed;
     }
 
-    /// <summary>The same as <see cref="EndWaiting"/> for a caller that holds a lock: the caller carries out the side effects later.</summary>
-    public bool TryEndWaiting(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after) =>
+    /// <summary>The same as <see cref="EndQueued"/> for a caller that holds a lock: the caller carries out the side effects later.</summary>
+    public bool TryEndQueued(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after) =>
         _queue.TryRemove(item, outcome, ref after);
 
     /// <summary>Reads the clock precisely if an item is timed or has a short limit, otherwise coarsely.</summary>
@@ -411,7 +411,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         }
         if (after.NeedsLook) _standIns.SetLook();
         if (after.NeedsDismissal) _standIns.SetDismissal();
-        if (after.IsDrained) Stop.HasDrained();
+        if (after.IsDrained) Stop.OnDrained();
         for (bool first = true; after.TryTakeEnded(out PoolWorkItem? item); first = false)
         {
             if (first) Space.TellIfAwaited(); // once for all of their places

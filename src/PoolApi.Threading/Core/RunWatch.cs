@@ -76,7 +76,7 @@ internal sealed class RunWatch
             _core.Stop.Pins.Pin(PinReason.Looking);
             _core.Queue.Enter();
             long next = EndDueLocked(now, ended, stuck);
-            if (ended.Count > 0) _core.Queue.NothingLeftLocked(ref after);
+            if (ended.Count > 0) _core.Queue.CheckDrainedLocked(ref after);
             _core.Queue.Exit();
             _core.Stop.Pins.Unpin(PinReason.Looking);
             SetLocked(next, now);

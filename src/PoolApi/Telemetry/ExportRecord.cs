@@ -5,7 +5,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>Records the outcome of an OTLP exporter's exports. The result of a provider's flush does not have it.</summary>
+/// <summary>Records whether the exports of one OTLP exporter reached its collector. A provider's flush returns no such result.</summary>
 /// <remarks>
 /// The log has a line for the first export that fails, with the reason, and for the first one that succeeds afterwards. Exports run on the
 /// provider's own thread, one at a time. A flush reads the record from another thread.

@@ -18,7 +18,7 @@ public sealed class StatementTests : IDisposable
         Statement select = database.Prepare("SELECT a, b FROM t");
         long before = database.StatementBytes;
 
-        insert.Add(new byte[Length]).Add(new string('x', Length));
+        insert.Bind(new byte[Length]).Bind(new string('x', Length));
         Assert.InRange(database.StatementBytes, 2L * Length, long.MaxValue);
         insert.Run();
         Assert.InRange(database.StatementBytes, 0, before + (Length / 100));

@@ -94,8 +94,8 @@ internal static class PlantedFaults
         // --- closing and stopping ---
         ["whether everything has ended is decided before the inbox is closed"] = new("closing while two submit",
         [
-            new(Queue, "        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);\n        NothingLeftLocked(ref after);\n",
-                "        DrainLocked(ref after);\n        NothingLeftLocked(ref after);\n        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);\n"),
+            new(Queue, "        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);\n        CheckDrainedLocked(ref after);\n",
+                "        SortInboxLocked(ref after);\n        CheckDrainedLocked(ref after);\n        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);\n"),
         ]),
         ["the inbox is emptied in one step and closed in another"] = new("closing while two submit",
         [

@@ -220,7 +220,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
 
     public void Stop() => PoolStop.LetGo();
 
-    public void HandBack() => PoolStop.HandBackWaiting();
+    public void HandBack() => PoolStop.HandBackQueued();
 
     public void StopAtOnce() => PoolStop.Abandon();
 
@@ -389,7 +389,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         item.Unclaim<ScheduledOps>(was);
     }
 
-    bool IItemOwner.TryEndWaiting(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
+    bool IItemOwner.TryEndQueued(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
     {
         bool removed = Queue.TryRemove(item, outcome, ref after);
         // It waits for the push of a claimed item, and gives up after many rounds. Nobody but its own caller can keep the submitter so long.
@@ -445,7 +445,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         if (after.IsDrained)
         {
             NoteDrained();
-            PoolStop.HasDrained();
+            PoolStop.OnDrained();
         }
         while (after.TryTakeEnded(out PoolWorkItem? item))
         {

@@ -47,8 +47,8 @@ internal struct Backlog<TOps>
     /// <summary>Whether work is queued that a stand-in might run. Of continuations only <see cref="DeepestCaused"/> can tell.</summary>
     public readonly bool MayHaveCaused => _caused.Count > 0 || _resumptions.Count > 0;
 
-    /// <summary>Whether to drain the inbox before the next item is taken.</summary>
-    public readonly bool WantDrain => _lanes.WantDrain;
+    /// <summary>Whether to sort the inbox before the next item is taken.</summary>
+    public readonly bool WantsInbox => _lanes.WantsInbox;
 
     /// <summary>The number of items in the lanes.</summary>
     public readonly int Count => _lanes.Count;

@@ -56,7 +56,7 @@ internal struct CausedItems
 /// </summary>
 internal sealed class Cause(PoolWorkItem item)
 {
-    internal QueueWorker? By; // the worker on whose thread it was submitted; null: the causing item is suspended, or unknown
+    internal QueueWorker? SubmittingWorker; // the worker on whose thread it was submitted; null: the causing item is suspended, or unknown
     internal Cause? Newer; // guarded by the gate, as the next
     internal Cause? Older;
     internal long RunLimit; // in ticks; 0: no limit of its own. Written by the submitter

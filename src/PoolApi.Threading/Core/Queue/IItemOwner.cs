@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Core.Queue;
 internal interface IItemOwner
 {
     /// <summary>Ends the item if it is queued here. The caller carries out the side effects later.</summary>
-    bool TryEndWaiting(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after);
+    bool TryEndQueued(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after);
 
     /// <summary>Carries out the side effects that were decided under the queue's gate.</summary>
     void CarryOut(ref DeferredActions after);

@@ -36,7 +36,7 @@ internal struct Lanes
     /// that does not begin with the high lane. (The submitter of a high item sorts it in itself.) Not each time, because the
     /// inbox is the submitters' cache line, except with newest-first, since the newest items are there.
     /// </summary>
-    public readonly bool WantDrain => _turn % 4 == 3 || TakesNewestFirst || (_lanes[High].Count == 0 && _lanes[Normal].Count == 0);
+    public readonly bool WantsInbox => _turn % 4 == 3 || TakesNewestFirst || (_lanes[High].Count == 0 && _lanes[Normal].Count == 0);
 
     /// <summary>Adds pushed items, given newest first and linked by Previous, behind the items that are already queued.</summary>
     public void Append(ref ThreeLists batch)

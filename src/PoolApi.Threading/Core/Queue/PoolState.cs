@@ -8,7 +8,7 @@ namespace PoolApi.Threading.Core.Queue;
 ///                                │      drained, or            every worker left,       ▲
 ///                                │      cancelled              or was left behind       │
 ///                                └──────────────────────────────────────────────────────┘
-///                                       the remaining work is abandoned
+///                                 StopLocked: the remaining work is abandoned (PoolStop.Abandon)
 /// </code>
 /// Each step is one change of <see cref="WorkQueue{TOps}.State"/> under the queue's gate.
 /// </remarks>

@@ -71,7 +71,7 @@ internal sealed class TokenWatch
             // The token was already cancelled at its registration: the item is not pushed yet, and its submitter, which is this thread,
             // sees the mark.
             if (_isStarting && _startingThread == Environment.CurrentManagedThreadId) return;
-            if (!_owner.TryEndWaiting(_item, _item.CancelOutcome, ref after)) Signalled = _item.CurrentSource<TOps>();
+            if (!_owner.TryEndQueued(_item, _item.CancelOutcome, ref after)) Signalled = _item.CurrentSource<TOps>();
         }
         finally
         {

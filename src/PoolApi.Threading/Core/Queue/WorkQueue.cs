@@ -21,7 +21,7 @@ namespace PoolApi.Threading.Core.Queue;
 internal sealed class WorkQueue<TOps> : IReleasedCount
     where TOps : struct, IAtomicOps
 {
-    private const int DrainEvery = 64; // a power of two
+    private const int SortInboxEvery = 64; // a power of two
 
     private readonly CacheLines _lines = new(1);
     private readonly Inbox<TOps> _inbox = new();
@@ -130,11 +130,11 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             AttendLocked(ref after);
             Exit();
         }
-        else if (last % DrainEvery == 0 && Gate<TOps>.TryEnter(ref GateWord))
+        else if (last % SortInboxEvery == 0 && Gate<TOps>.TryEnter(ref GateWord))
         {
             NoteEntered();
             // Keeps the inbox short while all workers are busy, so that no thread has to sort thousands at once. The submitter has the items in its cache.
-            DrainLocked(ref after);
+            SortInboxLocked(ref after);
             Exit();
         }
         return true;
@@ -169,7 +169,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         AssertLocked();
         bool belongsToRunning = submitterHasItem || cause?.State == WorkItemState.InFlight;
         if (State != PoolState.Running && (State == PoolState.Stopped || !belongsToRunning)) return false; // fault point: force-closed
-        DrainLocked(ref after); // items that were pushed earlier go first
+        SortInboxLocked(ref after); // items that were pushed earlier go first
         _inbox.ReserveBeyondLimit();
         SortLocked(item, ref after);
         _idle.Notify(ref after);
@@ -223,7 +223,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
                 step = NextStep.Exit;
                 break;
             }
-            if (_backlog.WantDrain) DrainLocked(ref after);
+            if (_backlog.WantsInbox) SortInboxLocked(ref after);
             if (_backlog.TryTake(worker, now, batchPolicy, out assignment, ref after))
             {
                 FoundLocked(worker, ref after);
@@ -236,7 +236,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
                 _backlog.EmptyLocalBatches();
                 continue;
             }
-            NothingLeftLocked(ref after);
+            CheckDrainedLocked(ref after);
             if (MayExitLocked)
             {
                 LeaveLocked(worker, ref after);
@@ -279,20 +279,20 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             if (!ReferenceEquals(Volatile.Read(ref item.Holder), _owner)) break;
             if (onItsWay && state == WorkItemState.Ending)
             {
-                // It was cancelled before it was sorted in, so this drain has ended it.
+                // It was cancelled before it was sorted in, so the sorting above has ended it.
                 Exit();
                 return true;
             }
             if (state == WorkItemState.Waiting)
             {
                 _backlog.End(item, outcome, ref after);
-                NothingLeftLocked(ref after);
+                CheckDrainedLocked(ref after);
                 Exit();
                 return true;
             }
             if (state != WorkItemState.Claimed) break;
             // Its submitter is between the claim and the push: a few instructions, unless it was preempted. The cancellation
-            // is recorded in the item, and the next drain carries it out. Waiting here only makes it prompt.
+            // is recorded in the item, and the next sorting carries it out. Waiting here only makes it prompt.
             if (i == Patience) break;
             Exit();
             TOps.Yield();
@@ -309,7 +309,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         if (State != PoolState.Running) return false;
         State = PoolState.Draining;
         if (_inbox.Close() is { } newest) SortLocked(newest, ref after);
-        NothingLeftLocked(ref after);
+        CheckDrainedLocked(ref after);
         return true;
     }
 
@@ -319,7 +319,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         AssertLocked();
         Debug.Assert(State != PoolState.Running, "A pool stops only after it was closed.");
         if (State < state) State = state;
-        NothingLeftLocked(ref after);
+        CheckDrainedLocked(ref after);
         WakeAllLocked(ref after);
     }
 
@@ -330,9 +330,9 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public void HandBackLocked(List<PoolWorkItem> handedBack, ref DeferredActions after)
     {
         AssertLocked();
-        DrainLocked(ref after);
+        SortInboxLocked(ref after);
         _backlog.HandBack(handedBack, ref after);
-        NothingLeftLocked(ref after);
+        CheckDrainedLocked(ref after);
     }
 
     // --- limits on waiting --------------------------------------------------------------------------------------------
@@ -342,9 +342,9 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     {
         AssertLocked();
         _timer.Fired(); // before the inbox is read: it passes the fence that pairs with the push
-        DrainLocked(ref after);
+        SortInboxLocked(ref after);
         _backlog.EndExpired(now, ref after);
-        NothingLeftLocked(ref after);
+        CheckDrainedLocked(ref after);
         NoteTimerLocked(ref after);
     }
 
@@ -377,7 +377,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         _registry.Remove(worker);
         FoundLocked(worker, ref after);
         NoteCausedLocked(ref after);
-        NothingLeftLocked(ref after);
+        CheckDrainedLocked(ref after);
     }
 
     public void ResizeLocked(int workers, ref DeferredActions after)
@@ -404,7 +404,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         AssertLocked();
         waitsFor = null;
         _isLookSet = false;
-        DrainLocked(ref after);
+        SortInboxLocked(ref after);
         if (State == PoolState.Stopped || !_backlog.MayHaveCaused || !_idle.IsNobodyFree) return StandInNeed.None;
         _isLookSet = true;
         _standIns.IsUnreserved = isUnreserved;
@@ -443,7 +443,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         worker.StandInDepth = 0;
         _standIns.Remove(worker); // it woke for no reason of ours
         assignment = default;
-        DrainLocked(ref after);
+        SortInboxLocked(ref after);
         if (!worker.IsDismissed && worker.MayStandIn)
         {
             while (_backlog.DeepestCaused(out _) is > 0 and int depth && _standIns.MayRun(depth))
@@ -451,7 +451,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
                 if (_backlog.TryTakeCaused(worker, now, out assignment, ref after)) return NextStep.Run;
             }
         }
-        NothingLeftLocked(ref after);
+        CheckDrainedLocked(ref after);
         if (worker.IsDismissed || MayExitLocked || _registry.StandIns > _standIns.Most)
         {
             LeaveLocked(worker, ref after);
@@ -506,12 +506,12 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public void GatherLocked(ref DeferredActions after)
     {
         AssertLocked();
-        DrainLocked(ref after);
+        SortInboxLocked(ref after);
         _backlog.EmptyLocalBatches();
     }
 
     /// <summary>If the queue has drained (it is closed, and every accepted item has ended), has that reported. Later reports change nothing.</summary>
-    public void NothingLeftLocked(ref DeferredActions after)
+    public void CheckDrainedLocked(ref DeferredActions after)
     {
         AssertLocked();
         if (State == PoolState.Running || !IsEmptyLocked) return;
@@ -542,14 +542,14 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private void AttendLocked(ref DeferredActions after)
     {
         AssertLocked();
-        DrainLocked(ref after);
+        SortInboxLocked(ref after);
         if (HasWorkLocked) _idle.Notify(ref after);
         NoteCausedLocked(ref after);
         NoteTimerLocked(ref after);
     }
 
     /// <summary>Sorts pushed items into the lanes. Items that were cancelled meanwhile end here.</summary>
-    private void DrainLocked(ref DeferredActions after)
+    private void SortInboxLocked(ref DeferredActions after)
     {
         AssertLocked();
         if (_inbox.TakeAll() is { } newest) SortLocked(newest, ref after);
@@ -560,6 +560,6 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         AssertLocked();
         // The searcher watches the inbox, which these items have left.
         if (_backlog.Sort(newest, ref after) > 0) _idle.Hint();
-        NothingLeftLocked(ref after);
+        CheckDrainedLocked(ref after);
     }
 }

@@ -72,12 +72,12 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     /// <summary>Ends the queued items as not started, and cancels the tokens of the others. Called after Close.</summary>
     public void CancelAll()
     {
-        HandBackWaiting();
+        HandBackQueued();
         CancelInFlight();
     }
 
     /// <summary>Ends all queued items as not started, by priority and then by age.</summary>
-    public void HandBackWaiting()
+    public void HandBackQueued()
     {
         DeferredActions after = default;
         queue.Enter();
@@ -136,7 +136,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
         }
         _abandoned += items.Count; // fault point: abandon-count
         TOps.Add(ref _interrupted, items.Count);
-        queue.NothingLeftLocked(ref after);
+        queue.CheckDrainedLocked(ref after);
         queue.Exit();
         host.CarryOut(ref after); // wakes the leaving workers before code of a caller can block this thread
         host.NotifyAbandoned(items);
@@ -152,7 +152,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     }
 
     /// <summary>Every accepted item has ended.</summary>
-    public void HasDrained() => _drained.TrySetResult();
+    public void OnDrained() => _drained.TrySetResult();
 
     /// <summary>A worker's loop has ended.</summary>
     public void WorkerLeft()
@@ -174,7 +174,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     {
         DeferredActions after = default;
         queue.Enter();
-        queue.NothingLeftLocked(ref after);
+        queue.CheckDrainedLocked(ref after);
         queue.Exit();
         host.CarryOut(ref after);
     }

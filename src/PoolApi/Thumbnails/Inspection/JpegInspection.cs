@@ -3,9 +3,12 @@ using System.Buffers.Binary;
 namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
-/// Walks over the markers of a JPEG. If there is more than one scan, the decoder keeps the coefficients of all blocks and visits each block in each scan.
-/// It saves every application segment, with an overhead of some 200 bytes each, so segments that the picture does not need are dropped.
+/// Estimates what decoding a JPEG costs, by one walk over its markers, and drops the segments that the picture does not need.
 /// </summary>
+/// <remarks>
+/// If there is more than one scan, the decoder keeps the coefficients of all blocks and visits each block in each scan.
+/// It keeps every application segment, with an overhead of some 200 bytes each.
+/// </remarks>
 internal static class JpegInspection
 {
     // Measured with libjpeg-turbo, rounded up.

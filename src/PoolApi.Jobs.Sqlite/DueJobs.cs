@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.Sqlite;
 /// own kinds, and nothing of another pool's jobs, however many are queued. If the filter excludes kinds, one seek finds each kind that occurs;
 /// there are few. The index covers the choice, so only the rows of chosen jobs are read.
 /// </remarks>
-internal sealed class DueQueue(Database database, JobReads reads, Batch batch)
+internal sealed class DueJobs(Database database, JobReads reads, Batch batch)
 {
     private const string Queued = "FROM jobs INDEXED BY jobs_due WHERE state = 0 AND suspicion = 0 AND due IS NOT NULL AND priority = ?";
 
@@ -33,7 +33,7 @@ internal sealed class DueQueue(Database database, JobReads reads, Batch batch)
             int from = first.Count;
             foreach (string kind in KindsOf(kinds, priority))
             {
-                using Statement.Rows due = _ofKind.Add((int)priority).Add(kind).Add(batch.Steady).Add(batch.Steady).Add(max - from).Query();
+                using Statement.Rows due = _ofKind.Bind((int)priority).Bind(kind).Bind(batch.Steady).Bind(batch.Steady).Bind(max - from).Query();
                 while (due.Next()) first.Add((_ofKind.ReadTime(), _ofKind.ReadGuid()));
             }
             first.Sort(from, first.Count - from, Comparer<(DateTimeOffset, Guid)>.Default);
@@ -50,7 +50,7 @@ internal sealed class DueQueue(Database database, JobReads reads, Batch batch)
         {
             foreach (string kind in KindsOf(kinds, priority))
             {
-                using Statement.Rows rows = _nextOfKind.Add((int)priority).Add(kind).Add(batch.Steady).Query();
+                using Statement.Rows rows = _nextOfKind.Bind((int)priority).Bind(kind).Bind(batch.Steady).Query();
                 if (rows.Next() && _nextOfKind.ReadTime() - batch.Steady is var wait && !(wait >= next)) next = wait;
             }
         }
@@ -71,7 +71,7 @@ internal sealed class DueQueue(Database database, JobReads reads, Batch batch)
 
     private string? KindAfter(WorkPriority priority, string kind)
     {
-        using Statement.Rows rows = _kindAfter.Add((int)priority).Add(kind).Query();
+        using Statement.Rows rows = _kindAfter.Bind((int)priority).Bind(kind).Query();
         return rows.Next() ? _kindAfter.ReadText() : null;
     }
 }
