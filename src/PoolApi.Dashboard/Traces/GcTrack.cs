@@ -17,11 +17,13 @@ internal static class GcTrack
     /// <param name="track">The track.</param>
     public static IEnumerable<(GcPause Pause, TraceSlice Slice)> Place(IEnumerable<GcPause> pauses, DateTime zero, int process, int track)
     {
+        long last = 0; // the end of the pause before
         foreach (GcPause pause in pauses)
         {
             long end = (pause.EndUtc - zero).Ticks;
-            if (end < 0) continue;
-            long start = Math.Max(0, end - pause.Length.Ticks);
+            if (end < last) continue; // before the trace, or after the system clock was set back
+            long start = Math.Max(last, end - pause.Length.Ticks);
+            last = end;
             yield return (pause, new TraceSlice(
                 process, track, start * TimeSpan.NanosecondsPerTick, (end - start) * TimeSpan.NanosecondsPerTick, $"generation {pause.Generation}"));
         }

@@ -56,7 +56,8 @@ internal static class TraceExport
         DateTimeOffset now = monitor.Time.GetUtcNow();
         DateTimeOffset from = now - TimeSpan.FromSeconds(seconds);
         List<GcPause> pauses = GcWatch.Since(DateTime.UtcNow - TimeSpan.FromSeconds(seconds));
-        // A double holds milliseconds since 1970 to 0.2 µs. A whole one, 1 ms or more before the first event, has no event before it by rounding.
+        // A double holds milliseconds since 1970 to 0.2 µs. The origin is a whole millisecond, at least 1 ms before the first event, so rounding puts no
+        // event before it.
         double origin = Math.Floor(pools.Select(static p => p.FirstUnixMilliseconds).Append((from - DateTimeOffset.UnixEpoch).TotalMilliseconds).Min()) - 1;
         yield return () =>
         {
@@ -76,7 +77,7 @@ internal static class TraceExport
         to.Name(AppProcess, SubmissionTrack, "garbage collections", 0);
         to.Name(AppProcess, EndTrack, "stop", 1);
         // The pauses are on the system clock, which differs from a test's clock.
-        TimeSpan toMonitor = monitor.Time.GetUtcNow() - DateTimeOffset.UtcNow;
+        TimeSpan toMonitor = ReferenceEquals(monitor.Time, TimeProvider.System) ? TimeSpan.Zero : monitor.Time.GetUtcNow() - DateTimeOffset.UtcNow;
         DateTime zero = DateTime.UnixEpoch + TimeSpan.FromMilliseconds(origin) - toMonitor;
         foreach ((GcPause pause, TraceSlice slice) in GcTrack.Place(pauses, zero, AppProcess, SubmissionTrack))
             to.Slice(slice, TraceArgument.Of("collection", pause.Index), TraceArgument.Of("compacting", pause.IsCompacting));

@@ -4,7 +4,7 @@ using PoolApi.Dashboard.Traces.Formats;
 
 namespace PoolApi.Dashboard.Tests.Recording;
 
-/// <summary>The pauses of garbage collections follow each other on their track, at every time of day and from every origin.</summary>
+/// <summary>The pauses of garbage collections follow each other on their track, to the tick.</summary>
 public sealed class GcTrackTests
 {
     private static readonly DateTime Zero = new(2026, 11, 29, 8, 21, 7, 123, DateTimeKind.Utc);
@@ -29,14 +29,20 @@ public sealed class GcTrackTests
     [Fact]
     public void A_pause_that_began_before_the_trace_is_cut_and_one_that_ended_before_it_is_left_out()
     {
-        GcPause[] pauses =
-        [
-            new(1, 0, Zero.AddMilliseconds(-1), TimeSpan.FromMilliseconds(1), false),
-            new(2, 1, Zero.AddMilliseconds(3), TimeSpan.FromMilliseconds(4), false),
-            new(3, 2, Zero.AddMilliseconds(4), TimeSpan.FromMilliseconds(1), true),
-        ];
-        (long Collection, long Start, long Duration)[] placed =
-            [.. GcTrack.Place(pauses, Zero, 1, 1).Select(static p => (p.Pause.Index, p.Slice.Start, p.Slice.Duration))];
-        Assert.Equal([(2, 0, 3_000_000), (3, 3_000_000, 1_000_000)], placed);
+        Assert.Equal([(2, 0, 3_000_000), (3, 3_000_000, 1_000_000)], Place([Pause(1, end: -1, 1), Pause(2, end: 3, 4), Pause(3, end: 4, 1)]));
     }
+
+    [Fact]
+    public void After_the_system_clock_was_set_back_pauses_are_left_out_or_cut_until_it_has_caught_up()
+    {
+        Assert.Equal(
+            [(1, 8_000_000, 2_000_000), (3, 10_000_000, 1_000_000), (4, 12_000_000, 1_000_000)],
+            Place([Pause(1, end: 10, 2), Pause(2, end: 5, 0), Pause(3, end: 11, 3), Pause(4, end: 13, 1)]));
+    }
+
+    private static GcPause Pause(long index, double end, double length) =>
+        new(index, 0, Zero.AddMilliseconds(end), TimeSpan.FromMilliseconds(length), false);
+
+    private static (long Collection, long Start, long Duration)[] Place(GcPause[] pauses) =>
+        [.. GcTrack.Place(pauses, Zero, 1, 1).Select(static p => (p.Pause.Index, p.Slice.Start, p.Slice.Duration))];
 }
