@@ -91,7 +91,7 @@ internal sealed class Accepting : IAsyncDisposable
                 Row[] open = [.. rows.Where(static r => r.Acceptance is null)];
                 if (open.Length == 0) break;
                 await _database.RunAsync(
-                    connection => AcceptAsync(connection, open, claims), mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(open)));
+                    connection => AcceptAsync(connection, open, claims), mayRepeat: true, CancellationToken.None, _database.PatienceFor(Weight(open)));
             }
             if (rows.Any(static r => r.Acceptance is null)) throw new JobStoreUnavailableException("Jobs come and go under the same key.");
         }

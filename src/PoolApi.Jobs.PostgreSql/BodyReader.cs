@@ -6,7 +6,7 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>Reads large bodies in pieces, each by a short statement. Thread-safe.</summary>
 /// <remarks>
-/// <para>So a body may take longer than the server's limit for one statement. Each piece must arrive within <see cref="PieceSeconds"/>, which takes a
+/// <para>So a body may take longer than the server's limit for one statement. Each piece must arrive within <see cref="DatabaseLimits.StatementSeconds"/>, which takes a
 /// link of some 50 kB/s. A failed piece is read again, and the earlier ones are kept. The column is stored uncompressed, so that the server reads only
 /// the requested part.</para>
 /// <para>Claims read one body at a time and results two, because more would slow each other down. A connection is held for one piece only, so that other
@@ -16,11 +16,6 @@ internal sealed class BodyReader(Database database, string schema) : IDisposable
 {
     private const int Piece = 512 * 1024;
     private const int Tries = 5;
-
-    /// <summary>The longest time for one piece, which is the server's limit for a statement.</summary>
-    private const int PieceSeconds = 10;
-
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(PieceSeconds + 1);
 
     private readonly string _payload = $"select substring(p.body from $2 for $3) from {schema}.payloads p where p.job_id = $1";
 
@@ -78,7 +73,7 @@ internal sealed class BodyReader(Database database, string schema) : IDisposable
             {
                 // Each try has its own buffer, because an abandoned try may still write into its buffer.
                 byte[]? piece = await database.RunAsync(
-                    connection => PieceAsync(connection, sql, job, version, from, into.Length), mayRepeat: true, cancellation, Patience);
+                    connection => PieceAsync(connection, sql, job, version, from, into.Length), mayRepeat: true, cancellation, TimeSpan.FromSeconds(database.Limits.LongCommandSeconds + 1));
                 if (piece?.Length != into.Length) return false;
                 piece.CopyTo(into);
                 return true;
@@ -92,7 +87,7 @@ internal sealed class BodyReader(Database database, string schema) : IDisposable
 
     private async Task<byte[]?> PieceAsync(NpgsqlConnection connection, string sql, Guid job, long? version, int from, int count)
     {
-        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = Math.Max(PieceSeconds, database.Limits.CommandSeconds) };
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = database.Limits.LongCommandSeconds };
         command.Parameters.With(NpgsqlDbType.Uuid, job).With(NpgsqlDbType.Integer, from + 1).With(NpgsqlDbType.Integer, count);
         if (version is { } known) command.Parameters.With(NpgsqlDbType.Bigint, known);
         await command.PrepareAsync();

@@ -100,7 +100,7 @@ internal sealed class Claiming
         {
             claimed = await _database.RunAsync(
                 connection => ClaimAsync(connection, new Taking(owner, call, lease, maxBytes, kinds), max), mayRepeat: false, cancellation,
-                Database.PatienceFor(BodyLimits.InlineTogether));
+                _database.PatienceFor(BodyLimits.InlineTogether));
         }
         catch (Exception e) when (e is JobStoreException or OperationCanceledException)
         {

@@ -8,23 +8,15 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <remarks>
 /// <para>Every wait has an end: to connect takes <see cref="DatabaseLimits.ConnectSeconds"/> at most, an answer <see cref="DatabaseLimits.CommandSeconds"/>. Npgsql's
 /// own timeout does not cover the TLS handshake, so an opening has a limit of its own (<see cref="HostSources"/>). A command that is late is given up with its connection. Npgsql asks the server to cancel it first, on one more connection, which
-/// takes <see cref="DatabaseLimits.ConnectSeconds"/> more if the server is out of reach; so who asked is told after <see cref="Patience"/>.</para>
+/// takes <see cref="DatabaseLimits.ConnectSeconds"/> more if the server is out of reach; so the caller is told after <see cref="DatabaseLimits.Patience"/>.</para>
 /// <para>What failed because the connection did is tried once more if that is safe and there is time: after a restart of the
 /// server, connections in the pool are dead without anybody knowing.</para>
 /// <para>What an error of the server means, <see cref="ServerErrors"/> decides.</para>
 /// </remarks>
 internal sealed class Database : IAsyncDisposable
 {
-    /// <summary>How long who asks waits at most, for what is answered by a few rows.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
-
-    /// <summary>The same for what brings bodies along, whose size nobody knows: as long as they come, nothing is wrong.</summary>
-    public static readonly TimeSpan PatienceForBodies = TimeSpan.FromSeconds(60);
-
     private const string PoolName = "jobs";
     private const string ListenerName = "jobs-listener";
-
-    private static readonly TimeSpan SecondTry = TimeSpan.FromSeconds(1);
 
     /// <summary>Sessions that only read are replaced this often at most, so a database that stays read-only is not flooded with connections.</summary>
     private static readonly TimeSpan ReadOnlyPause = TimeSpan.FromSeconds(1);
@@ -36,7 +28,7 @@ internal sealed class Database : IAsyncDisposable
     private long _renewedAt; // a timestamp
 
     /// <param name="connectionString">As Npgsql has it.</param>
-    /// <param name="limits">The limits on time.</param>
+    /// <param name="limits">The time limits.</param>
     /// <exception cref="ArgumentException">It is no connection string.</exception>
     public Database(string connectionString, DatabaseLimits limits)
     {
@@ -75,14 +67,14 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>Is called when a connection has failed: others may have, too.</summary>
     public Action? Failed { get; set; }
 
-    /// <summary>The limits on time.</summary>
+    /// <summary>The time limits.</summary>
     public DatabaseLimits Limits { get; }
 
     /// <summary>Does something on a connection of the pool.</summary>
     /// <param name="work">What is done.</param>
     /// <param name="mayRepeat">To do it twice is no harm.</param>
     /// <param name="cancellation">Gives up, if to do it twice is no harm: otherwise it matters what was done.</param>
-    /// <param name="patience">How long it may take, if not <see cref="Patience"/>. Whether it was done is not known then.</param>
+    /// <param name="patience">How long it may take, if not <see cref="DatabaseLimits.Patience"/>. Whether it was done is not known then.</param>
     /// <exception cref="JobStoreUnavailableException">The database cannot be used.</exception>
     /// <exception cref="JobStoreRefusedException">It will not store this.</exception>
     public async Task<T> RunAsync<T>(
@@ -94,7 +86,7 @@ internal sealed class Database : IAsyncDisposable
         try
         {
             // A command is not interrupted, since that would cost its connection: who gives up leaves it to its end, which is near.
-            return await running.WaitAsync((patience ?? Patience) + Limits.MorePatience, mayRepeat ? cancellation : CancellationToken.None);
+            return await running.WaitAsync(patience ?? Limits.Patience, mayRepeat ? cancellation : CancellationToken.None);
         }
         catch (TimeoutException e)
         {
@@ -113,8 +105,8 @@ internal sealed class Database : IAsyncDisposable
     private static string PlaceOf(NpgsqlConnectionStringBuilder settings) =>
         $"the PostgreSQL database {settings.Database ?? settings.Username} on {settings.Host}:{settings.Port}";
 
-    /// <summary><see cref="Patience"/> for what takes bodies along: a MiB takes a second at worst.</summary>
-    public static TimeSpan PatienceFor(long bytes) => Patience + Extra(bytes);
+    /// <summary><see cref="DatabaseLimits.Patience"/> for what takes bodies along: a MiB takes a second at worst.</summary>
+    public TimeSpan PatienceFor(long bytes) => Limits.Patience + Extra(bytes);
 
     /// <summary>Gives a command that takes bodies along the time for it: here, and at the server, whose limit is of the session.</summary>
     public async ValueTask ExtendAsync(NpgsqlCommand command, long bytes)
@@ -234,7 +226,7 @@ internal sealed class Database : IAsyncDisposable
                     ServerError.Lost => (mayRepeat || !isOpen) && attempt == 1,
                     _ => false,
                 };
-                again = maySucceed && Stopwatch.GetElapsedTime(since) < SecondTry;
+                again = maySucceed && Stopwatch.GetElapsedTime(since) < Limits.SecondTry;
                 if (error == ServerError.Lost) Doubt(e, isOpen);
                 failure = ExceptionDispatchInfo.Capture(Translate(e, error));
             }

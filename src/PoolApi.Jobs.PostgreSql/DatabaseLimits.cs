@@ -1,14 +1,44 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>The limits on time of what a store does in its database. Every store has the defaults, except in tests.</summary>
-/// <param name="ConnectSeconds">How long it may take to connect to a host.</param>
-/// <param name="CommandSeconds">How long an answer to a command may take.</param>
-/// <param name="StatementSeconds">How long the server lets a statement run, unless it takes bodies along.</param>
-/// <param name="MorePatience">
-/// How much longer a caller waits than <see cref="Database.Patience"/>. A caller waits longer than a command may take, so that a second try has time.
-/// </param>
-internal sealed record DatabaseLimits(int ConnectSeconds = 3, int CommandSeconds = 4, int StatementSeconds = 10, TimeSpan MorePatience = default)
+/// <summary>The time limits of a store's operations in its database. Every store has the defaults, except in tests.</summary>
+/// <remarks>
+/// A caller waits longer than a command may take, so that a second try has time. The server ends a statement later than the client gives it up.
+/// </remarks>
+internal sealed record DatabaseLimits
 {
     /// <summary>The limits of every store outside of tests.</summary>
     public static DatabaseLimits Default { get; } = new();
+
+    /// <summary>How long it may take to connect to a host, and then to set up the session.</summary>
+    public int ConnectSeconds { get; init; } = 3;
+
+    /// <summary>How long an answer to a command may take.</summary>
+    public int CommandSeconds { get; init; } = 4;
+
+    /// <summary>How long the server lets a statement run, unless it takes bodies along. Also how long a piece of a large body may take.</summary>
+    public int StatementSeconds { get; init; } = 10;
+
+    /// <summary>How long a caller waits for what is answered by a few rows.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a caller waits for the counts of all jobs.</summary>
+    public TimeSpan CountPatience { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>An operation that failed within this time is tried again, if that is safe.</summary>
+    public TimeSpan SecondTry { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long an answer may take to which the server may use all of <see cref="StatementSeconds"/>.</summary>
+    public int LongCommandSeconds => Math.Max(StatementSeconds, CommandSeconds);
+
+    /// <summary>The same limits, each as many times as long.</summary>
+    /// <param name="factor">At least 1. Seconds are rounded up.</param>
+    public DatabaseLimits Times(double factor) => new()
+    {
+        ConnectSeconds = (int)Math.Ceiling(ConnectSeconds * factor),
+        CommandSeconds = (int)Math.Ceiling(CommandSeconds * factor),
+        StatementSeconds = (int)Math.Ceiling(StatementSeconds * factor),
+        Patience = Patience * factor,
+        CountPatience = CountPatience * factor,
+        SecondTry = SecondTry * factor,
+    };
 }

@@ -75,7 +75,7 @@ internal sealed class Finishing : IAsyncDisposable
                 if (others.Length > 0) await AddRepeatedAsync(connection, others, done);
                 return true;
             },
-            mayRepeat: true, CancellationToken.None, Database.PatienceFor(Weight(ends)));
+            mayRepeat: true, CancellationToken.None, _database.PatienceFor(Weight(ends)));
 
         foreach (var (id, _, version, _) in ended) _changes.Changed(new JobChange(id, version, false));
         if (_suspects.MayWait || ended.Any(static e => e.State == JobState.Queued)) _changes.MayBeDue();

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Statements that keep an attempt of a job j, by the rules of <see cref="PastAttempts"/>.</summary>
+/// <summary>SQL expressions for the column <c>earlier</c> of a job j, which keeps its past attempts by the rules of <see cref="PastAttempts"/>.</summary>
 /// <remarks>
 /// The list is one value of the job's row, and null for a job that has none: nearly all. A statement writes it with the change of state that
 /// it makes anyway.

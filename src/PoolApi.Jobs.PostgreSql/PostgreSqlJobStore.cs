@@ -41,7 +41,7 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
     {
     }
 
-    /// <summary>For tests: a store with limits on time of its own.</summary>
+    /// <summary>For tests: a store with time limits of its own.</summary>
     internal PostgreSqlJobStore(string connectionString, string schema, DatabaseLimits limits)
     {
         if (!SchemaName().IsMatch(schema)) throw new ArgumentException("Small letters, digits and underscores, 40 at most.", nameof(schema));

@@ -15,9 +15,6 @@ internal sealed class Reading(Database database, string schema, BodyReader bodie
     /// <summary>Counting reads a whole index, so it may take at most this fraction of the time: one part in so many.</summary>
     private const int CountPause = 20;
 
-    /// <summary>Longer than the server lets it run.</summary>
-    private const int CountSeconds = 12;
-
     /// <summary>A result that is replaced while it is read is read again; more often than this cannot be by chance.</summary>
     private const int ResultTries = 3;
 
@@ -97,7 +94,7 @@ internal sealed class Reading(Database database, string schema, BodyReader bodie
                 UnreadBytes = reader.GetInt32(Then + 3) - body.Length,
             };
         },
-        mayRepeat: true, cancellation, Database.PatienceFor(BodyLimits.Inline));
+        mayRepeat: true, cancellation, database.PatienceFor(BodyLimits.Inline));
 
     public async ValueTask<StoredPayload?> GetPayloadAsync(Guid id, long maxBytes, CancellationToken cancellation)
     {
@@ -114,7 +111,7 @@ internal sealed class Reading(Database database, string schema, BodyReader bodie
                     body, reader.GetString(0), reader.GetString(1), reader.GetString(2), JobColumns.Text(reader, 3), JobColumns.Text(reader, 4));
                 return new StoredPayload(payload, reader.GetInt32(5) - body.Length);
             },
-            mayRepeat: true, cancellation, Database.PatienceFor(BodyLimits.Inline));
+            mayRepeat: true, cancellation, database.PatienceFor(BodyLimits.Inline));
         if (found is not { UnreadBytes: > 0 and var length } || length > maxBytes) return found;
         return await bodies.PayloadAsync(id, length, cancellation) is { } read ? new StoredPayload(found.Payload.WithBody(read), 0) : null;
     }
@@ -176,7 +173,7 @@ internal sealed class Reading(Database database, string schema, BodyReader bodie
             try
             {
                 // Who does not wait for it does not end it: it is not begun anew all the time.
-                return _counts = await database.RunAsync(CountAsync, mayRepeat: true, CancellationToken.None, Database.PatienceForBodies);
+                return _counts = await database.RunAsync(CountAsync, mayRepeat: true, CancellationToken.None, database.Limits.CountPatience);
             }
             finally
             {
@@ -195,7 +192,7 @@ internal sealed class Reading(Database database, string schema, BodyReader bodie
 
     private async Task<Dictionary<JobState, long>> CountAsync(NpgsqlConnection connection)
     {
-        await using var command = new NpgsqlCommand($"select state, count(*) from {schema}.jobs group by state", connection) { CommandTimeout = Math.Max(CountSeconds, database.Limits.CommandSeconds) };
+        await using var command = new NpgsqlCommand($"select state, count(*) from {schema}.jobs group by state", connection) { CommandTimeout = database.Limits.LongCommandSeconds + 2 };
         var counts = JobStates.All.ToDictionary(static s => s, static _ => 0L);
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync()) counts[(JobState)reader.GetInt16(0)] = reader.GetInt64(1);

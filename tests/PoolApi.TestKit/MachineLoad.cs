@@ -11,13 +11,18 @@ public static class MachineLoad
 
     private const int Longest = 600_000;
 
-    /// <summary>The time, or as much more as the machine is busier than usual, up to ten minutes.</summary>
-    public static int Stretch(int milliseconds)
+    /// <summary>How many times busier than usual the machine is, from 1 on.</summary>
+    public static double Factor
     {
-        string lastMinute = File.ReadAllText("/proc/loadavg").Split(' ')[0];
-        double wanted = double.Parse(lastMinute, CultureInfo.InvariantCulture) / Environment.ProcessorCount;
-        return (int)Math.Max(milliseconds, Math.Min(Longest, milliseconds * wanted / Usual));
+        get
+        {
+            string lastMinute = File.ReadAllText("/proc/loadavg").Split(' ')[0];
+            return Math.Max(1, double.Parse(lastMinute, CultureInfo.InvariantCulture) / Environment.ProcessorCount / Usual);
+        }
     }
+
+    /// <summary>The time, or as much more as the machine is busier than usual, up to ten minutes.</summary>
+    public static int Stretch(int milliseconds) => (int)Math.Max(milliseconds, Math.Min(Longest, milliseconds * Factor));
 
     /// <summary>The same in whole seconds.</summary>
     public static int StretchSeconds(int seconds) => (Stretch(seconds * 1000) + 999) / 1000;

@@ -51,7 +51,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     public async Task A_database_that_cannot_be_used_is_named_without_its_password(string change, string named)
     {
         PostgresCluster.Require();
-        await using var store = new PostgreSqlJobStore($"{cluster.ConnectionString};{change}", _schema);
+        await using var store = new PostgreSqlJobStore($"{cluster.ConnectionString};{change}", _schema, PostgresTests.Patient);
 
         var refused = await Assert.ThrowsAsync<JobStoreException>(() => store.OpenAsync(Token));
 

@@ -30,7 +30,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
         {
             await using var server = new MuteProxy(muteAt: muteAt);
             await using var store = new PostgreSqlJobStore(
-                $"Host=127.0.0.1;Port={server.Port};Username=poolapi;Database=postgres;SSL Mode={mode}", "poolapi", new DatabaseLimits(ConnectSeconds: 1));
+                $"Host=127.0.0.1;Port={server.Port};Username=poolapi;Database=postgres;SSL Mode={mode}", "poolapi", DatabaseLimits.Default with { ConnectSeconds = 1 });
 
             long since = Stopwatch.GetTimestamp();
             Exception? failure = await Record.ExceptionAsync(() => store.OpenAsync(Token).Patiently());
@@ -55,7 +55,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
             Ears ears = new();
             await using var proxy = new MuteProxy(cluster.Port);
             await using var store = new PostgreSqlJobStore(
-                $"{cluster.ConnectionString};Port={proxy.Port};SSL Mode=Prefer", schema, new DatabaseLimits(MachineLoad.StretchSeconds(1)))
+                $"{cluster.ConnectionString};Port={proxy.Port};SSL Mode=Prefer", schema, PostgresTests.Stretched with { ConnectSeconds = MachineLoad.StretchSeconds(1) })
             { Listener = ears };
             await using var other = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient);
             await store.OpenAsync(Token);
@@ -109,8 +109,9 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
                     $"Host={string.Concat(hosts.Select(static h => $"127.0.0.1:{h.Port},"))}127.0.0.1:{cluster.Port};Username=poolapi;"
                     + $"Database=postgres;SSL Mode=Prefer;Load Balance Hosts={balanced}",
                     PostgresTests.NewSchema(),
-                    // The host that works needs some of it; and an operation must not give up before it has tried the next host.
-                    new DatabaseLimits(MachineLoad.StretchSeconds(4), MachineLoad.StretchSeconds(4), MorePatience: Patience.Long));
+                    // The time to connect is also that of the host that works, which needs a part of it. An operation must not give up before it
+                    // has tried the next host.
+                    PostgresTests.Patient with { ConnectSeconds = MachineLoad.StretchSeconds(4) });
 
                 Exception? failure = await Record.ExceptionAsync(() => store.OpenAsync(Token).Patiently());
                 Assert.True(failure is null, $"{what}: {failure}");

@@ -9,10 +9,12 @@ public sealed class PostgresTests : ICollectionFixture<PostgresCluster>
     public const string Name = "PostgreSQL";
 
     /// <summary>
-    /// The limits of a store whose test has nothing to do with limits on time: a busy machine exceeds any of the defaults. They are tested with
-    /// the outages.
+    /// The limits of a store whose test has nothing to do with time limits: a busy machine exceeds any of the defaults.
     /// </summary>
-    internal static readonly DatabaseLimits Patient = new(ConnectSeconds: 60, CommandSeconds: 180, StatementSeconds: 180, MorePatience: Patience.Long);
+    internal static readonly DatabaseLimits Patient = DatabaseLimits.Default.Times(60);
+
+    /// <summary>The limits of a store whose test waits for them to be over: the defaults, or longer on a busy machine.</summary>
+    internal static DatabaseLimits Stretched => DatabaseLimits.Default.Times(MachineLoad.Factor);
 
     /// <summary>A name for a schema that no other test has.</summary>
     public static string NewSchema() => $"t_{Guid.NewGuid():N}";
