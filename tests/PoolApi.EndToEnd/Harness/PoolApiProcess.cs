@@ -11,11 +11,14 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>What the port for work speaks; "Http2" for HTTP/2 without TLS. A management port of its own speaks HTTP/1.1.</summary>
     public const string ProtocolsVariable = "Kestrel__EndpointDefaults__Protocols";
 
+    private const int MostStarts = 5;
+
     private static readonly TimeSpan StartPatience = Patience.Long;
     private static readonly TimeSpan ReadyPause = TimeSpan.FromMilliseconds(20);
     private readonly Process _process;
     private readonly TemporaryFolder _folder;
     private readonly Task _exited;
+    private bool _isDisposed;
 
     private PoolApiProcess(ProcessStartInfo start, TemporaryFolder folder, Endpoint api, Endpoint management)
     {
@@ -52,28 +55,36 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>Starts the service with environment variables, or with one port for everything.</summary>
     public static Task<PoolApiProcess> StartAsync(
         ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, params string[] settings) =>
-        ReadyAsync(LaunchAsync(form, onePort, environment, settings));
+        ReadyAsync(() => LaunchAsync(form, onePort, environment, settings));
 
     /// <summary>Starts the service by way of a program that executes it in its own place, and waits until it is ready.</summary>
     public static Task<PoolApiProcess> StartWithinAsync(string[] wrapper, ServiceForm form, params string[] settings) =>
-        ReadyAsync(LaunchWithinAsync(wrapper, form, settings));
+        ReadyAsync(() => LaunchWithinAsync(wrapper, form, settings));
 
     /// <summary>Starts the service on these ports of a loopback address, and waits until it is ready.</summary>
     public static Task<PoolApiProcess> StartAtAsync(ServiceForm form, string host, int api, int management, params string[] settings) =>
-        ReadyAsync(LaunchAsync(form, new Endpoint(api, host: host), new Endpoint(management, host: host), environment: null, settings, wrapper: []));
+        ReadyAsync(() => LaunchAsync(form, new Endpoint(api, host: host), new Endpoint(management, host: host), environment: null, settings, wrapper: []));
 
-    private static async Task<PoolApiProcess> ReadyAsync(Task<PoolApiProcess> launch)
+    /// <summary>Starts the service, as an orchestrator does: a start that failed because the database was late is repeated.</summary>
+    private static async Task<PoolApiProcess> ReadyAsync(Func<Task<PoolApiProcess>> launchAsync)
     {
-        var service = await launch;
-        try
+        for (int start = 1; ; start++)
         {
-            await service.BecomeReadyAsync();
-            return service;
-        }
-        catch
-        {
-            await service.DisposeAsync();
-            throw;
+            var service = await launchAsync();
+            try
+            {
+                await service.BecomeReadyAsync();
+                return service;
+            }
+            catch when (start < MostStarts && service.IsDatabaseLate)
+            {
+                await service.DisposeAsync();
+            }
+            catch
+            {
+                await service.DisposeAsync();
+                throw;
+            }
         }
     }
 
@@ -197,6 +208,9 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
+        if (_isDisposed)
+            return;
+        _isDisposed = true;
         if (!_exited.IsCompleted)
             _process.Kill();
         await _exited;
@@ -206,6 +220,11 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         _process.Dispose();
         _folder.Dispose();
     }
+
+    /// <summary>Whether the start failed because PostgreSQL took longer than the few seconds that a start waits, as on a very busy machine.</summary>
+    private bool IsDatabaseLate => _exited.IsCompleted && Log.Lines.Any(static line =>
+        line.StartsWith("PoolApi cannot start: Cannot use the PostgreSQL database", StringComparison.Ordinal)
+        && (line.Contains("Timeout during", StringComparison.Ordinal) || line.Contains("has opened no session", StringComparison.Ordinal)));
 
     private string Tail() => string.Join('\n', Log.Lines.TakeLast(60));
 
