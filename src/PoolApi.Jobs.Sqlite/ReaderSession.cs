@@ -4,14 +4,14 @@ namespace PoolApi.Jobs.Sqlite;
 internal sealed class ReaderSession : IDisposable
 {
     private readonly Database _database;
-    private readonly FileIdentity _files;
+    private readonly FilesInPlace _files;
     private readonly Statement _begin;
     private readonly Statement _end;
 
     /// <param name="database">The connection to a file of the latest version. Disposed of with the session.</param>
     /// <param name="files">Checks that the files are in place.</param>
     /// <param name="clock">The store's clock, already set.</param>
-    public ReaderSession(Database database, FileIdentity files, StoreClock clock)
+    public ReaderSession(Database database, FilesInPlace files, StoreClock clock)
     {
         (_database, _files) = (database, files);
         database.Execute("PRAGMA query_only = 1");

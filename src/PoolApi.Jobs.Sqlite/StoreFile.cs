@@ -19,7 +19,7 @@ namespace PoolApi.Jobs.Sqlite;
 /// <param name="observer">Receives each step.</param>
 internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, string>? observer) : IDisposable
 {
-    private readonly FileIdentity _files = new(path);
+    private readonly FilesInPlace _files = new(path);
     private OwnerLock? _lock;
     private volatile bool _isShared;
     private volatile JobStoreException? _closed = new JobStoreUnavailableException($"The job store '{path}' is not open.");

@@ -4,7 +4,7 @@ namespace PoolApi.Jobs.Sqlite;
 internal sealed class WriterSession : IDisposable
 {
     private readonly Database _database;
-    private readonly FileIdentity _files;
+    private readonly FilesInPlace _files;
     private readonly Statement _others;
     private readonly Statement _begin;
     private readonly Statement _commit;
@@ -15,7 +15,7 @@ internal sealed class WriterSession : IDisposable
     /// <param name="database">The connection to a file of the latest version. Disposed of with the session.</param>
     /// <param name="files">Checks that the files are in place.</param>
     /// <param name="maxPages">The largest size of the file in pages; <see langword="null"/>: no limit but the disk.</param>
-    public WriterSession(Database database, FileIdentity files, int? maxPages)
+    public WriterSession(Database database, FilesInPlace files, int? maxPages)
     {
         (_database, _files) = (database, files);
         // Fewer and larger checkpoints than the default write a page that many commits have changed only once. The log stays below that size, except

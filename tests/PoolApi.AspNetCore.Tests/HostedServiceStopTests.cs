@@ -94,7 +94,7 @@ public class HostedServiceStopTests
     [Fact]
     public async Task Work_of_a_service_that_misses_the_deadline_is_cancelled_and_counted()
     {
-        var endless = new EndlessFlush();
+        var endless = new EndlessWork();
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static () => "ran").RunOnPool(),
             new() { ["Shutdown:Drain"] = "00:00:00.050" },
@@ -214,7 +214,7 @@ public class HostedServiceStopTests
     }
 
     /// <summary>Its work has no end of its own, and its StopAsync waits for the work.</summary>
-    private sealed class EndlessFlush : IHostedService
+    private sealed class EndlessWork : IHostedService
     {
         private Task<Exception?>? _work; // not null once the work has begun
 

@@ -238,13 +238,13 @@ internal sealed partial class PoolRequest
     {
         if (_next is null) return CallDelegateAsync();
         ValueTask<object?> handler = _next(_invocation!);
-        return handler.IsCompletedSuccessfully ? FinishAsync(handler.Result) : AwaitAsync(handler);
+        return handler.IsCompletedSuccessfully ? ExecuteLazyAsync(handler.Result) : AwaitAsync(handler);
     }
 
-    private async ValueTask<object?> AwaitAsync(ValueTask<object?> handler) => await FinishAsync(await handler);
+    private async ValueTask<object?> AwaitAsync(ValueTask<object?> handler) => await ExecuteLazyAsync(await handler);
 
     /// <summary>Does the work of a lazy result on the pool too.</summary>
-    private ValueTask<object?> FinishAsync(object? result)
+    private ValueTask<object?> ExecuteLazyAsync(object? result)
     {
         if (_endpoint.Options.ExecuteResult && !_endpoint.IsAction) return BufferedResult.ExecuteAsync(Context, result);
         return LazyResult.IsLazy(result) ? LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction) : ValueTask.FromResult(result);

@@ -235,8 +235,10 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         return Counted(Pool, Rejection.OutOfMemory(Pool));
     }
 
-    /// <summary>Gives back what no stage has given back. Called once, by the flow for which <see cref="RequestLifetime.TryTakeFinish"/> was true: after the
-    /// response, or before a short one.</summary>
+    /// <summary>
+    /// Gives back what no stage has given back: after the response, or before a short one. Called once, by <see cref="EndAsync"/> or, if
+    /// <see cref="PoolEndpoint.FinishesWithWork"/>, by the flow that <see cref="RequestLifetime.TryTakeFinish"/> chooses.
+    /// </summary>
     private void Finish()
     {
         // Not awaited: an ended request has nothing to cancel. But a running callback refers to this object.

@@ -123,7 +123,7 @@ internal static class PlantedFaults
         ["a worker reads whether items are pinned before it has released its item"] = new("a limit on run time, and what has ended is submitted to another pool",
         [
             new(Running, "        ledger.BeginChange<TOps>();\n", "        bool isPinned = stop.Pins.Reasons != PinReason.None;\n        ledger.BeginChange<TOps>();\n"),
-            Patch.At(Running, "return-pinned", "if (isPinned) stop.TellIfNothingLeft();"),
+            Patch.At(Running, "return-pinned", "if (isPinned) stop.CheckDrained();"),
         ]),
         ["an item is queued between the two steps of a stop that abandons"] = new("a stop while an item submits another",
         [

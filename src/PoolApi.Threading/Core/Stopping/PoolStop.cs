@@ -170,7 +170,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     }
 
     /// <summary>A worker has released a pinned item. In a closed pool it may have been the last item.</summary>
-    public void TellIfNothingLeft()
+    public void CheckDrained()
     {
         DeferredActions after = default;
         queue.Enter();

@@ -34,7 +34,7 @@ internal static class RunningItem<TOps>
         if (isMine) ledger.Ended.Add(outcome);
         ledger.EndChange<TOps>();
         // After the release, and before the item is notified; see ItemPins. Pairs with the fence in Pin.
-        if (stop.Pins.Reasons != PinReason.None) stop.TellIfNothingLeft(); // fault point: return-pinned
+        if (stop.Pins.Reasons != PinReason.None) stop.CheckDrained(); // fault point: return-pinned
         return isMine;
     }
 

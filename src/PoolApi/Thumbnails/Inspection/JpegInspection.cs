@@ -7,7 +7,7 @@ namespace PoolApi.Thumbnails.Inspection;
 /// </summary>
 /// <remarks>
 /// If there is more than one scan, the decoder keeps the coefficients of all blocks and visits each block in each scan.
-/// It keeps every application segment, with an overhead of some 200 bytes each.
+/// The decoder also keeps every application segment that it is given, with an overhead of some 200 bytes each.
 /// </remarks>
 internal static class JpegInspection
 {

@@ -12,7 +12,7 @@ namespace PoolApi.Jobs.Sqlite;
 /// <para>Compares device and inode numbers, or only existence if the system does not report the numbers. Four system calls, a few microseconds.
 /// Thread-safe.</para>
 /// </remarks>
-internal sealed partial class FileIdentity(string path)
+internal sealed partial class FilesInPlace(string path)
 {
     private const int CurrentDirectory = -100, NumbersAsked = 0x100; // AT_FDCWD, STATX_INO
     private const int NumberAt = 32, DeviceAt = 136, Size = 256; // of struct statx, the same everywhere
