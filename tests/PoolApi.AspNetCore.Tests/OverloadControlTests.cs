@@ -19,7 +19,7 @@ public sealed class OverloadControlTests
     public void While_nobody_leaves_nothing_is_refused_however_long_the_queue_is()
     {
         _wait = TimeSpan.FromHours(1);
-        for (int i = 0; i < 100; i++) _control.Taken(TimeSpan.FromSeconds(20));
+        for (int i = 0; i < 100; i++) _control.OnTaken(TimeSpan.FromSeconds(20));
 
         Assert.False(_control.ShouldRefuse());
         Assert.Null(_control.Patience);
@@ -41,8 +41,8 @@ public sealed class OverloadControlTests
     [Fact]
     public void One_who_leaves_alone_has_reasons_of_his_own()
     {
-        _control.Taken(Patience);
-        for (int i = 0; i < 3; i++) _control.Left(Patience, Patience);
+        _control.OnTaken(Patience);
+        for (int i = 0; i < 3; i++) _control.OnClientLeft(Patience, Patience);
 
         Assert.Null(_control.Patience);
     }
@@ -50,11 +50,11 @@ public sealed class OverloadControlTests
     [Fact]
     public void A_few_of_many_prove_nothing()
     {
-        for (int i = 0; i < 100; i++) _control.Taken(Patience);
-        for (int i = 0; i < 9; i++) _control.Left(Patience, Patience);
+        for (int i = 0; i < 100; i++) _control.OnTaken(Patience);
+        for (int i = 0; i < 9; i++) _control.OnClientLeft(Patience, Patience);
 
         Assert.Null(_control.Patience);
-        _control.Left(Patience, Patience);
+        _control.OnClientLeft(Patience, Patience);
         Assert.NotNull(_control.Patience);
     }
 
@@ -62,9 +62,9 @@ public sealed class OverloadControlTests
     public void Who_leaves_while_nobody_is_served_was_not_driven_away_by_the_queue()
     {
         // The workers are stuck: the last item was taken long ago, and had not waited.
-        _control.Taken(TimeSpan.FromMilliseconds(30));
+        _control.OnTaken(TimeSpan.FromMilliseconds(30));
         _time.Advance(TimeSpan.FromSeconds(10));
-        for (int i = 0; i < 100; i++) _control.Left(Patience, Patience);
+        for (int i = 0; i < 100; i++) _control.OnClientLeft(Patience, Patience);
 
         Assert.Null(_control.Patience);
     }
@@ -72,8 +72,8 @@ public sealed class OverloadControlTests
     [Fact]
     public void Who_leaves_during_long_work_of_his_own_was_not_driven_away_by_the_queue()
     {
-        _control.Taken(Patience);
-        for (int i = 0; i < 100; i++) _control.Left(after: TimeSpan.FromSeconds(10), waited: TimeSpan.FromSeconds(1));
+        _control.OnTaken(Patience);
+        for (int i = 0; i < 100; i++) _control.OnClientLeft(after: TimeSpan.FromSeconds(10), waited: TimeSpan.FromSeconds(1));
 
         Assert.Null(_control.Patience);
     }
@@ -101,11 +101,11 @@ public sealed class OverloadControlTests
     {
         Learn();
         _wait = TimeSpan.FromSeconds(5);
-        _control.Taken(TimeSpan.FromSeconds(0.4));
+        _control.OnTaken(TimeSpan.FromSeconds(0.4));
         Assert.True(_control.ShouldRefuse());
-        _control.Taken(TimeSpan.FromSeconds(0.6));
+        _control.OnTaken(TimeSpan.FromSeconds(0.6));
         Assert.False(_control.ShouldRefuse());
-        _control.Taken(TimeSpan.Zero);
+        _control.OnTaken(TimeSpan.Zero);
         Assert.True(_control.ShouldRefuse());
     }
 
@@ -118,7 +118,7 @@ public sealed class OverloadControlTests
         _wait = TimeSpan.Zero;
         _time.Advance(Patience);
 
-        _control.Taken(TimeSpan.FromSeconds(1));
+        _control.OnTaken(TimeSpan.FromSeconds(1));
 
         Assert.False(_newestFirst);
     }
@@ -146,8 +146,8 @@ public sealed class OverloadControlTests
         for (int i = 0; i < 2 * 60 * 60 / 25; i++)
         {
             _time.Advance(TimeSpan.FromSeconds(25));
-            _control.Taken(TimeSpan.FromMilliseconds(25));
-            _control.Left(TimeSpan.FromMilliseconds(25), TimeSpan.FromMilliseconds(25));
+            _control.OnTaken(TimeSpan.FromMilliseconds(25));
+            _control.OnClientLeft(TimeSpan.FromMilliseconds(25), TimeSpan.FromMilliseconds(25));
             Assert.False(_control.ShouldRefuse());
         }
 
@@ -178,7 +178,7 @@ public sealed class OverloadControlTests
         for (int i = 0; i < 50; i++)
         {
             _time.Advance(TimeSpan.FromSeconds(0.1));
-            _control.Taken(TimeSpan.FromSeconds(0.2));
+            _control.OnTaken(TimeSpan.FromSeconds(0.2));
         }
 
         Assert.False(_control.ShouldRefuse());
@@ -191,23 +191,23 @@ public sealed class OverloadControlTests
         var arbiter = new OrderArbiter(on => _newestFirst = on);
         var impatient = new OverloadControl(() => _wait, arbiter.Join(), _time);
         var patient = new OverloadControl(() => _wait, arbiter.Join(), _time);
-        for (int i = 0; i < 20; i++) impatient.Taken(Patience);
-        for (int i = 0; i < 100; i++) impatient.Left(Patience, Patience);
-        impatient.Taken(TimeSpan.FromSeconds(0.1));
+        for (int i = 0; i < 20; i++) impatient.OnTaken(Patience);
+        for (int i = 0; i < 100; i++) impatient.OnClientLeft(Patience, Patience);
+        impatient.OnTaken(TimeSpan.FromSeconds(0.1));
         _wait = TimeSpan.FromSeconds(5);
 
         Assert.True(impatient.ShouldRefuse());
         Assert.False(patient.ShouldRefuse());
         Assert.True(_newestFirst);
 
-        patient.Taken(TimeSpan.FromSeconds(1));
+        patient.OnTaken(TimeSpan.FromSeconds(1));
         Assert.False(_newestFirst);
     }
 
     private void Learn(int witnesses = 400)
     {
-        for (int i = 0; i < 20; i++) _control.Taken(Patience);
-        for (int i = 0; i < witnesses; i++) _control.Left(Patience, Patience);
-        _control.Taken(TimeSpan.FromSeconds(0.1));
+        for (int i = 0; i < 20; i++) _control.OnTaken(Patience);
+        for (int i = 0; i < witnesses; i++) _control.OnClientLeft(Patience, Patience);
+        _control.OnTaken(TimeSpan.FromSeconds(0.1));
     }
 }

@@ -79,7 +79,7 @@ internal sealed class PoolEndpoint
     public bool FinishesWithWork { get; private set; }
 
     /// <summary>The cache of reusable requests; <see langword="null"/>: work may go on after its end, so each object is used once.</summary>
-    public ObjectPool<PoolRequest>? Requests => _services.Value.Requests;
+    public ObjectPool<PoolRequest>? RequestCache => _services.Value.RequestCache;
 
     /// <summary>The options of each request's work item.</summary>
     public WorkOptions Submission { get; private set; }
@@ -328,7 +328,7 @@ internal sealed class PoolEndpoint
             Gate = services.GetRequiredService<RequestGate>();
             Shutdown = services.GetRequiredService<ShutdownCoordinator>();
             LimitsRunTime = endpoint.MaxRunTimeIn(Pool) != Timeout.InfiniteTimeSpan;
-            if (endpoint.IsSynchronous && !LimitsRunTime) Requests = PoolRequest.NewCache(endpoint);
+            if (endpoint.IsSynchronous && !LimitsRunTime) RequestCache = PoolRequest.NewCache(endpoint);
         }
 
         public PoolContext Pool { get; }
@@ -341,6 +341,6 @@ internal sealed class PoolEndpoint
 
         public bool LimitsRunTime { get; }
 
-        public ObjectPool<PoolRequest>? Requests { get; }
+        public ObjectPool<PoolRequest>? RequestCache { get; }
     }
 }

@@ -30,7 +30,7 @@ internal sealed partial class PoolRequest
             return ValueTask.FromException<object?>(new InvalidOperationException("An endpoint filter called the handler again before the first call had ended."));
         bool ends = _endpoint.FinishesWithWork && _lifetime.TryTakeFinish();
         // The framework awaits it once, and no endpoint filter can drop it.
-        _isDirect = ends && _accepted is null && _endpoint.Requests is not null;
+        _isDirect = ends && _accepted is null && _endpoint.RequestCache is not null;
         return _isDirect ? RunDirectly(next, invocation) : RunInFrameAsync(next, invocation, ends);
     }
 
@@ -173,7 +173,7 @@ internal sealed partial class PoolRequest
     {
         Volatile.Write(ref _hasStarted, true);
         _body?.Release();
-        if (_accepted is null) _endpoint.Overload?.Taken(QueueTime);
+        if (_accepted is null) _endpoint.Overload?.OnTaken(QueueTime);
         else _accepted.Started();
         if (_flow is not null) ExecutionContext.Restore(_flow);
         if (PoolSpans.AreWanted) _run = PoolSpans.Start(this, Pool.Threads.Name);
@@ -304,7 +304,7 @@ internal sealed partial class PoolRequest
     private object? Conclude(WorkOutcome outcome, CancellationToken outer)
     {
         if (_accepted is not null) _accepted.Ended(outcome);
-        else if (outcome == WorkOutcome.Expired || IsClientGone) _endpoint.Overload?.Left(QueueTime + RunTime, QueueTime);
+        else if (outcome == WorkOutcome.Expired || IsClientGone) _endpoint.Overload?.OnClientLeft(QueueTime + RunTime, QueueTime);
         switch (outcome)
         {
             case WorkOutcome.Completed:

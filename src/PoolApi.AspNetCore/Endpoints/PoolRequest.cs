@@ -137,7 +137,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     /// <summary>Returns a reused object or a new one.</summary>
     private static PoolRequest Of(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, IAcceptedWorkFeature? accepted)
     {
-        PoolRequest request = (accepted is null ? endpoint.Requests?.Get() : null) ?? new PoolRequest(endpoint);
+        PoolRequest request = (accepted is null ? endpoint.RequestCache?.Get() : null) ?? new PoolRequest(endpoint);
         request.Context = context;
         request.StatusBefore = context.Response.StatusCode;
         request._quota = quota;
@@ -252,11 +252,11 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 
     /// <summary>
     /// Whether no other code refers to this object: the work has run to its end, no callback of a token or of the response refers to it, and
-    /// the work's token was never read. Only for endpoints whose work ends with the handler's return (<see cref="PoolEndpoint.Requests"/>).
+    /// the work's token was never read. Only for endpoints whose work ends with the handler's return (<see cref="PoolEndpoint.RequestCache"/>).
     /// </summary>
     private bool IsReusable =>
         !_isReferenced && HasStarted && _outcome is WorkOutcome.Completed or WorkOutcome.Failed
-        && _answer is null && _accepted is null && _endpoint.Requests is not null;
+        && _answer is null && _accepted is null && _endpoint.RequestCache is not null;
 
     private void ReturnToCache()
     {
@@ -265,7 +265,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         (_next, _invocation, _flow, _result, _error) = (null, null, null, null, null);
         (_hasStarted, _isAnswering) = (false, false);
         _ended.Reset();
-        _endpoint.Requests!.Return(this);
+        _endpoint.RequestCache!.Return(this);
     }
 
     private void ReleaseQuota()

@@ -84,7 +84,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
 
     /// <summary>A worker has taken a request from the queue. Called on the worker.</summary>
     /// <param name="waited">The request's queue time.</param>
-    public void Taken(TimeSpan waited)
+    public void OnTaken(TimeSpan waited)
     {
         bool wary = Volatile.Read(ref _patience) != 0;
         if (waited < LongWait && !wary) return;
@@ -107,7 +107,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
     /// <summary>A client has disconnected, or its request was queued for longer than it may.</summary>
     /// <param name="after">The time since its request was admitted.</param>
     /// <param name="waited">The part of that time that the request was queued.</param>
-    public void Left(TimeSpan after, TimeSpan waited)
+    public void OnClientLeft(TimeSpan after, TimeSpan waited)
     {
         // Work that itself ran long explains the disconnect better than the queue does.
         if (waited < LongWait || waited < after / 2) return;

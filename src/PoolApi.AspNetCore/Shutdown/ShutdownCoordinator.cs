@@ -32,7 +32,7 @@ internal sealed class ShutdownCoordinator(
     IOptions<ShutdownOptions> options,
     IOptions<HostOptions> host,
     IHostApplicationLifetime lifetime,
-    ShutdownLog account,
+    ShutdownLog shutdownLog,
     ProcessLifetime? process = null) : IPoolLifetime, IDisposable, IAsyncDisposable
 {
     private readonly Lock _once = new();
@@ -179,12 +179,12 @@ internal sealed class ShutdownCoordinator(
             flushes = [.. services.GetServices<ITelemetryFlush>()];
             bool[] all = await Task.WhenAll(flushes.Select(flush => flush.FlushAsync(late.Token))).WaitAsync(late.Token).ConfigureAwait(false);
             _flushed = Array.TrueForAll(all, static one => one);
-            if (!_flushed) account.NotFlushed(Faults("it was refused"), null);
+            if (!_flushed) shutdownLog.NotFlushed(Faults("it was refused"), null);
         }
         catch (Exception e)
         {
             bool isLate = e is OperationCanceledException;
-            account.NotFlushed(Faults(isLate ? "there was no time left" : e.Message), isLate ? null : e);
+            shutdownLog.NotFlushed(Faults(isLate ? "there was no time left" : e.Message), isLate ? null : e);
             _flushed = false;
         }
 
@@ -199,7 +199,7 @@ internal sealed class ShutdownCoordinator(
         lock (_once)
         {
             process?.StopEnds();
-            int code = account.Close(_reports, _flushed, isUnfinished: Array.Exists(_unfinished, static work => work.Count > 0));
+            int code = shutdownLog.Close(_reports, _flushed, isUnfinished: Array.Exists(_unfinished, static work => work.Count > 0));
             NotifyEnding(code);
             return code;
         }
@@ -213,17 +213,17 @@ internal sealed class ShutdownCoordinator(
     /// <param name="exitCode">The exit code, for the last line.</param>
     public void CutShort(string reason, int exitCode)
     {
-        account.CutShort(reason);
+        shutdownLog.CutShort(reason);
         // If the stop never releases the lock, the last line is missing, and ProcessEnd.At ends the process with the exit code.
         lock (_once)
         {
-            if (account.IsClosed) return;
+            if (shutdownLog.IsClosed) return;
             foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
             // Completes at once, on this thread, or ends the wait of a join that is under way.
             Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero))];
             Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
             _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
-            NotifyEnding(account.Close(_reports, _flushed, exitCode));
+            NotifyEnding(shutdownLog.Close(_reports, _flushed, exitCode));
         }
     }
 
@@ -356,6 +356,6 @@ internal sealed class ShutdownCoordinator(
     {
         _state = state;
         ImmutableInterlocked.Update(ref _entered, static (all, entry) => all.Add(entry), new StateEntry(state, _reason, _time.GetUtcNow()));
-        account.Entered(state, _reason, Answers.Count, _sinceStop.Elapsed);
+        shutdownLog.Entered(state, _reason, Answers.Count, _sinceStop.Elapsed);
     }
 }

@@ -300,7 +300,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         long now = timed ? _clock.Now : Math.Max(_clock.Coarse, ledger.ItemSince);
         worker.LastStamp = now;
         worker.LastStampIsPrecise = timed;
-        bool mine = RunningItem<ProcessorOps>.Return(item, outcome, worker, now, Stop);
+        bool mine = RunningItem<ProcessorOps>.EndAndRelease(item, outcome, worker, now, Stop);
         worker.LastTook = timed ? now - item.StartedAt : 0;
         if (timed) ledger.AddToMean(worker.LastTook);
         if (outcome != WorkOutcome.Completed || now - item.StartedAt > (timed ? _long : _longUnmeasured) || (item.IsTimed && !worker.CarriesTinyItems))

@@ -189,7 +189,7 @@ internal static class PlantedFaults
         ]),
         ["an item is told its end before its worker has given back its place"] = new("a caller that submits again as soon as it is told",
         [
-            new(Pool, "        bool isMine = RunningItem<ScheduledOps>.Return(item, outcome, worker, Now, PoolStop);\n",
+            new(Pool, "        bool isMine = RunningItem<ScheduledOps>.EndAndRelease(item, outcome, worker, Now, PoolStop);\n",
                 "        bool isMine = item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending);\n        if (isMine) Tell(item);\n        Release(worker, item, isMine);\n        if (isMine) return;\n"),
         ]),
         ["a place is reserved without looking whether somebody else took it"] = new("four callers and two places",

@@ -534,7 +534,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         }
         _isChanging = true;
         WorkOutcome outcome = item.IsCancelled ? WorkOutcome.Cancelled : WorkOutcome.Completed;
-        bool isMine = RunningItem<ScheduledOps>.Return(item, outcome, worker, Now, PoolStop);
+        bool isMine = RunningItem<ScheduledOps>.EndAndRelease(item, outcome, worker, Now, PoolStop);
         _isChanging = false;
         if (isMine && outcome == WorkOutcome.Cancelled) _interrupted++;
         ScheduledOps.Spot();

@@ -20,7 +20,7 @@ internal static class RunningItem<TOps>
     /// <param name="stop">The stop of its pool.</param>
     /// <returns>Whether the worker has ended it. Then the caller notifies the item, which may be submitted again from then on.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Return(PoolWorkItem item, WorkOutcome outcome, QueueWorker worker, long now, PoolStop<TOps> stop)
+    public static bool EndAndRelease(PoolWorkItem item, WorkOutcome outcome, QueueWorker worker, long now, PoolStop<TOps> stop)
     {
         WorkerLedger ledger = worker.Ledger;
         bool isMine = item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Ending);
