@@ -8,12 +8,19 @@ public class SchedulerTests
     {
         using FixedThreadPool pool = Pools.Make(2);
         Assert.Equal(2, pool.TaskScheduler.MaximumConcurrencyLevel);
+        var elsewhere = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         List<string?> names = await Start(pool, async () =>
         {
             var names = new List<string?> { Thread.CurrentThread.Name };
             await Task.Yield();
             names.Add(Thread.CurrentThread.Name);
-            await Task.Run(static () => { });
+            // Completes when this part has ended, so that there is a third one.
+            Patience.OnOwnThread(() =>
+            {
+                Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
+                elsewhere.SetResult();
+            });
+            await elsewhere.Task;
             names.Add(Thread.CurrentThread.Name);
             return names;
         }).Unwrap().Patiently();
