@@ -76,14 +76,11 @@ internal sealed class PoolApiProcess : IAsyncDisposable
                 await service.BecomeReadyAsync();
                 return service;
             }
-            catch when (start < MostStarts && service.IsDatabaseLate)
-            {
-                await service.DisposeAsync();
-            }
             catch
             {
                 await service.DisposeAsync();
-                throw;
+                if (start == MostStarts || !service.IsDatabaseLate)
+                    throw;
             }
         }
     }
@@ -222,7 +219,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     }
 
     /// <summary>Whether the start failed because PostgreSQL took longer than the few seconds that a start waits, as on a very busy machine.</summary>
-    private bool IsDatabaseLate => _exited.IsCompleted && Log.Lines.Any(static line =>
+    private bool IsDatabaseLate => Log.Lines.Any(static line =>
         line.StartsWith("PoolApi cannot start: Cannot use the PostgreSQL database", StringComparison.Ordinal)
         && (line.Contains("Timeout during", StringComparison.Ordinal) || line.Contains("has opened no session", StringComparison.Ordinal)));
 
