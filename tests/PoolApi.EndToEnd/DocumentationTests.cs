@@ -110,7 +110,8 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         Assert.Equal("succeeded", (await restored.Api.JobEndsAsync(queued)).State);
         var direct = (await restored.Api.PostImageAsync("/v1/thumbnails?width=65", photo)).MustBe(200);
         Assert.Equal(direct.Body, (await restored.Api.ResultAsync(queued)).MustBe(200).Body);
-        await restored.Api.SeeJobAsync(running, static job => job is { State: "running", Attempt: 2 }, "that the job of the dead instance runs again");
+        // Its short lease may be lost once more on a busy machine.
+        await restored.Api.SeeJobAsync(running, static job => job is { State: "running", Attempt: > 1 }, "that the job of the dead instance runs again");
         Assert.Equal(3, (await restored.Api.JobsAsync("")).Count);
 
         HttpContent Photo() => new ByteArrayContent(photo) { Headers = { ContentType = new("image/jpeg") } };

@@ -218,10 +218,10 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         _folder.Dispose();
     }
 
-    /// <summary>Whether the start failed because PostgreSQL took longer than the few seconds that a start waits, as on a very busy machine.</summary>
+    /// <summary>Whether the start failed because PostgreSQL could not be reached within the few seconds that a start waits, as on a very busy machine.</summary>
     private bool IsDatabaseLate => Log.Lines.Any(static line =>
         line.StartsWith("PoolApi cannot start: Cannot use the PostgreSQL database", StringComparison.Ordinal)
-        && (line.Contains("Timeout during", StringComparison.Ordinal) || line.Contains("has opened no session", StringComparison.Ordinal)));
+        && (line.Contains("Is PostgreSQL running there", StringComparison.Ordinal) || line.Contains("has opened no session", StringComparison.Ordinal)));
 
     private string Tail() => string.Join('\n', Log.Lines.TakeLast(60));
 

@@ -103,6 +103,9 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
         {
             MuteProxy[] hosts = [.. Enumerable.Range(0, mutes).Select(_ => new MuteProxy(cluster.Port, muteAt))];
             string what = $"{muteAt}, {mutes}, {balanced}";
+            int seconds = MachineLoad.StretchSeconds(4);
+            // A mute host takes the time to connect twice, with encryption and without. Opening needs several sessions.
+            TimeSpan patience = Patience.Long + TimeSpan.FromSeconds(seconds * 2 * mutes * 4);
             try
             {
                 await using var store = new PostgreSqlJobStore(
@@ -111,9 +114,9 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
                     PostgresTests.NewSchema(),
                     // The time to connect is also that of the host that works, which needs a part of it. An operation must not give up before it
                     // has tried the next host.
-                    PostgresTests.Patient with { ConnectSeconds = MachineLoad.StretchSeconds(4) });
+                    PostgresTests.Patient with { ConnectSeconds = seconds });
 
-                Exception? failure = await Record.ExceptionAsync(() => store.OpenAsync(Token).Patiently());
+                Exception? failure = await Record.ExceptionAsync(() => store.OpenAsync(Token).WaitAsync(patience, Token));
                 Assert.True(failure is null, $"{what}: {failure}");
                 // The pool knows what the first opening has learnt.
                 await UntilAsync(async () => await Record.ExceptionAsync(async () => await store.AcceptAsync(Jobs.New(), Token)) is null, $"{what}: a job");
