@@ -56,7 +56,7 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? p
     [LoggerMessage(4, LogLevel.Error, "Worker {id} died and was replaced{inPool}")]
     private partial void Replaced(Exception exception, int id, string inPool);
 
-    [LoggerMessage(5, LogLevel.Critical, "Worker {id} died and the system gave no thread to replace it{inPool}")]
+    [LoggerMessage(5, LogLevel.Critical, "Worker {id} died and could not be replaced{inPool}")]
     private partial void Lost(Exception exception, int id, string inPool);
 
     [LoggerMessage(6, LogLevel.Error, "Code of {kind} for {origin} threw outside of any request{inPool}")]

@@ -37,7 +37,7 @@ public sealed class PoolOptions
     /// <summary>
     /// The most bytes that the bodies of queued requests may hold together, 1 to 1 TiB. A body is counted from before it is read until a worker
     /// starts the request. A body larger than this is refused with 413. Responses that clients have not read yet may hold as many bytes again:
-    /// responses over 64 KiB that a handler returns as bytes (<c>TypedResults.Bytes</c>).
+    /// responses over 64 KiB that a handler returns as bytes (<c>TypedResults.Bytes</c>) or that are executed on the pool.
     /// </summary>
     /// <remarks>
     /// Default: a quarter of the memory that the runtime may use, at most 256 MiB. The runtime may use <c>GCHeapHardLimit</c> if it is set, else
@@ -59,7 +59,7 @@ public sealed class PoolOptions
     public int Nice { get; set; } = 5;
 
     /// <summary>
-    /// Whether requests are refused whose predicted queue time is longer than the clients of their endpoint are seen to wait. Default:
+    /// Whether requests are refused whose predicted queue time is longer than a quarter of the time that the clients of their endpoint are seen to wait. Default:
     /// <see langword="true"/>.
     /// </summary>
     public bool OverloadControl { get; set; } = true;
@@ -72,7 +72,7 @@ public sealed class PoolOptions
 
     /// <summary>
     /// Limits what each client may use of the pool; set in code only. A request to an endpoint on the pool acquires one permit before its body
-    /// is read, without waiting, and releases it when its outcome is known. So a concurrency limiter counts the requests that are being read,
+    /// is read, without waiting, and releases it when its handler has returned or will not run. So a concurrency limiter counts the requests that are being read,
     /// queued and run. Without a permit the response is 429, with <c>Retry-After</c> from the limiter or else from the pool's estimate. Default:
     /// <see langword="null"/>, no quota.
     /// </summary>

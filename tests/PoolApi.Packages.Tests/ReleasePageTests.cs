@@ -6,7 +6,7 @@ namespace PoolApi.Packages.Tests;
 /// <summary>The commands of docs/releasing.md, run on copies of the files that they change.</summary>
 public sealed partial class ReleasePageTests
 {
-    private static readonly string[] Changed = ["Directory.Build.props", "PublicAPI.Shipped.txt", "PublicAPI.Unshipped.txt"];
+    private static readonly string[] Changed = ["PublicAPI.Shipped.txt", "PublicAPI.Unshipped.txt"];
 
     [Fact]
     public async Task The_commands_set_the_version_everywhere_and_ship_the_public_API()
@@ -14,6 +14,7 @@ public sealed partial class ReleasePageTests
         using var folder = new TemporaryFolder();
         string[] files = [.. ((string[])["samples", "templates", "src"]).SelectMany(static top => Directory.EnumerateFiles(Path.Combine(Repository.Root, top), "*", SearchOption.AllDirectories))
             .Append(Path.Combine(Repository.Root, "Directory.Build.props"))
+            .Append(Path.Combine(Repository.Root, "deploy", "kubernetes", "base", "kustomization.yaml"))
             .Where(static file => (Changed.Contains(Path.GetFileName(file)) || Path.GetExtension(file) == ".csproj") && !file.Contains("/bin/", StringComparison.Ordinal) && !file.Contains("/obj/", StringComparison.Ordinal))
             .Select(static file => Path.GetRelativePath(Repository.Root, file))];
         foreach (string file in files)
@@ -21,6 +22,10 @@ public sealed partial class ReleasePageTests
             Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder.Path, file))!);
             File.Copy(Path.Combine(Repository.Root, file), Path.Combine(folder.Path, file));
         }
+        const string Removed = "PoolApi.Threading.Removed() -> void";
+        string pool = Path.Combine(folder.Path, "src", "PoolApi.Threading");
+        File.AppendAllText(Path.Combine(pool, "PublicAPI.Shipped.txt"), Removed + "\n");
+        File.AppendAllText(Path.Combine(pool, "PublicAPI.Unshipped.txt"), $"*REMOVED*{Removed}\n");
         string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "releasing.md"), TestContext.Current.CancellationToken);
         string[] commands = [.. Commands().Matches(page).Select(static block => block.Groups[1].Value)];
         Assert.Equal(2, commands.Length);
@@ -29,6 +34,8 @@ public sealed partial class ReleasePageTests
 
         string version = Version().Match(page).Groups[1].Value;
         Assert.Contains($"<VersionPrefix>{version}</VersionPrefix>", Read("Directory.Build.props"), StringComparison.Ordinal);
+        Assert.Contains($"newTag: {version}\n", Read("deploy/kubernetes/base/kustomization.yaml"), StringComparison.Ordinal);
+        Assert.DoesNotContain("Removed", Read("src/PoolApi.Threading/PublicAPI.Shipped.txt"), StringComparison.OrdinalIgnoreCase);
         string[] users = [.. files.Where(file => !file.StartsWith("src/", StringComparison.Ordinal) && Read(file).Contains("Include=\"PoolApi.", StringComparison.Ordinal))];
         Assert.True(users.Length > 5);
         Assert.All(users, file => Assert.All(References().Matches(Read(file)), match => Assert.Equal(version, match.Groups[1].Value)));

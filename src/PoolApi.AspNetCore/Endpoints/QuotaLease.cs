@@ -3,9 +3,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>The permit of one request in its client's quota, from before the body is read until the outcome is known.</summary>
+/// <summary>The permit of one request in its client's quota, from before the body is read until the handler has returned or will not run.</summary>
 /// <remarks>
-/// It is released when the outcome of the work is known, when the request has become a job, or when a response begins that needs no
+/// It is released when the handler has returned or will not run, when the request has become a job, or when a response begins that needs no
 /// work: a client that has read its response must find its permit free, and one that reads slowly holds no worker. A request
 /// without a response releases it at its end.
 /// </remarks>

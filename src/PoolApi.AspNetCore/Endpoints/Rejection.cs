@@ -33,10 +33,10 @@ internal sealed class Rejection : IResult
         pool, PoolProblems.QueueFull,
         "The queue has as many items as it may hold. Nothing has run. Try again after the time in Retry-After.");
 
-    /// <summary>The client would leave before its turn: the queue is longer than the endpoint's clients are seen to wait.</summary>
+    /// <summary>The predicted queue time is longer than a quarter of the time that the endpoint's clients are seen to wait.</summary>
     public static Rejection Overloaded(PoolContext pool) => new(
         pool, CommonProblems.Overloaded,
-        "The queue is longer than clients of this endpoint wait. Nothing has run. Try again after the time in Retry-After.");
+        "The queue is too long for how long clients of this endpoint wait. Nothing has run. Try again after the time in Retry-After.");
 
     /// <summary>The queue would take the request, and the budget for bodies does not.</summary>
     public static Rejection NoRoomForBody(PoolContext pool) => new(

@@ -9,7 +9,7 @@ namespace PoolApi.AspNetCore.Overload;
 /// know the clients' timeouts, but it sees the disconnects. So there is no threshold to configure. The states:</para>
 /// <code>
 ///   calm ──clients disconnect that spent most of their time in the queue, and other clients waited as long──► wary
-///   wary ──no refusal was needed for a minute, or the patience was doubted six times────────────────────────► calm
+///   wary ──no refusal was needed for a minute, or the patience was doubted seven times──────────────────────► calm
 /// </code>
 /// <para>Calm: every request is admitted up to the queue's capacity, and the oldest runs first. A burst is not an overload.</para>
 /// <para>Wary: a request whose predicted queue time is over a quarter of the patience is refused before its body is read. Until the backlog
@@ -53,12 +53,12 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
     private int _served; // in this window: requests that a worker took after a long wait
     private int _left; // in this window: clients that disconnected
     private TimeSpan _leftAfter; // the sum of their times from admission to disconnect
-    private TimeSpan _lastWait; // the queue time of the request that a worker took last
+    private TimeSpan _lastWait; // the queue time of the last request that waited long, or while wary of any
     private long _lastTaken;
     private long _learned; // when the patience was learned or doubted last
     private int _doubts; // since the patience was learned
     private int _witnesses; // the disconnects it was learned from; each doubt halves them
-    private long _lastNeeded; // the last refusal or disconnect
+    private long _lastNeeded; // the last refusal, or when the patience was learned
     private bool _isNewestFirst;
     private long _newestFirstSince;
 

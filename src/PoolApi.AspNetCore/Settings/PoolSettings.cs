@@ -31,7 +31,7 @@ internal static class PoolSettings
         .WithDefault(PoolOptions.DefaultQueueBytes, isTold: true);
 
     public static readonly Setting<bool> OverloadControl = Setting.Boolean(
-        "OverloadControl", Defaults.OverloadControl, "refuse requests that would wait longer than the clients of the same route are seen to wait");
+        "OverloadControl", Defaults.OverloadControl, "refuse requests that would wait longer than a quarter of the time that the clients of the same route are seen to wait");
 
     public static readonly Setting<bool> ServerTiming = Setting.Boolean("ServerTiming", Defaults.ServerTiming, "answers have a `Server-Timing` header");
 

@@ -6,7 +6,7 @@ public sealed class ShutdownOptions
     /// <summary>
     /// How long the app still accepts work after a signal while its readiness check already fails, so that load balancers stop sending
     /// requests; 0 to 1 hour. Default: 0, no lame duck. Without <c>AddPoolProcessLifetime</c> the host handles the signals, and every stop of
-    /// the host begins with the lame duck.
+    /// the host begins with the lame duck, except one by <c>MapPoolDrain</c> or by <see cref="MaxRequests"/>.
     /// </summary>
     public TimeSpan LameDuck { get; set; }
 

@@ -13,7 +13,7 @@ internal sealed record JobView
     [Description("The job's id. Ids sort by the time of acceptance.")]
     public required Guid Id { get; init; }
 
-    [Description("What it runs: the route without /v1/.")]
+    [Description("What it runs: the kind that AllowJobs or AddJob names, otherwise the route without its version.")]
     public required string Kind { get; init; }
 
     [Description("The state; succeeded, failed, cancelled and expired are final unless the job is retried.")]
@@ -43,7 +43,7 @@ internal sealed record JobView
     [Description("The instance that runs the job, or ran it last.")]
     public required string? Worker { get; init; }
 
-    [Description("What went wrong in the latest attempt that failed.")]
+    [Description("What went wrong in the latest attempt that ended; null after a success.")]
     public required JobErrorView? Error { get; init; }
 
     [Description("Where the job, its result and its events are.")]

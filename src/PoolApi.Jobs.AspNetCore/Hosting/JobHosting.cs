@@ -26,7 +26,7 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
     private JobDispatchers? _dispatchers;
     private IJobStore? _store;
 
-    /// <summary>How many attempts ended whose results could not be written. Their jobs run again, although their work was done.</summary>
+    /// <summary>The number of attempts that had started and whose end is not written. Their jobs run again, although their work may be done.</summary>
     public int Count { get; private set; }
 
     public async Task StartingAsync(CancellationToken cancellationToken)

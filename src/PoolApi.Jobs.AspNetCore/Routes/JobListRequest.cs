@@ -21,7 +21,7 @@ internal sealed record JobListRequest(JobQuery Query, IResult? Refusal)
         "state", StateTypeName, "Only jobs in this state.", [.. JobStates.All.Select(static state => (state.ToWord(), state))]);
 
     private static readonly RequestParameter<string> Kind = new(
-        "kind", ParameterLocation.Query, "Only jobs of this kind: a route without /v1/.", static _ => RequestParameter.PlainText(example: "thumbnails"),
+        "kind", ParameterLocation.Query, "Only jobs of this kind.", static _ => RequestParameter.PlainText(example: "thumbnails"),
         static context =>
         {
             IJobKinds kinds = context.RequestServices.GetRequiredService<IJobKinds>();

@@ -3,10 +3,11 @@ namespace PoolApi.Jobs;
 /// <summary>The state of a job.</summary>
 /// <remarks>
 /// <code>
-///              ┌──── handed back · failed and may be tried again · its instance died ────┐
-///              ▼                                                                          │
-///   accepted ─► Queued ──claimed──► Running ──► Succeeded · Failed · Cancelled · Expired ─┴─(:retry)─► Queued
-///                 └──► Cancelled · Expired (never run)
+///                  ┌─ handed back · failed and may be tried again · its instance died ─┐
+///                  ▼                                                                   │
+///   accepted ─► Queued ─────────────────────── claimed ──────────────────────────► Running
+///                  │                                                                   ▼
+///                  └─ cancelled or expired before it ran ─► Cancelled · Expired · Succeeded · Failed ──(:retry)──► Queued
 /// </code>
 /// Each arrow is one transaction of the store and increments the job's version.
 /// </remarks>

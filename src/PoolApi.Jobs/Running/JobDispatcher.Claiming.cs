@@ -200,7 +200,7 @@ internal sealed partial class JobDispatcher
     private TimeSpan? FirstIn(bool hurries)
     {
         TimeSpan? due;
-        // If jobs hold all workers, requests do not keep jobs waiting. But those that went first keep requests waiting, and use the share.
+        // If jobs hold all workers, their share does not grow. Jobs that ran first still use it.
         if (Volatile.Read(ref _holding) >= _pool.Workers)
         {
             if (_share.IsInUse) _ = _share.DueIn();

@@ -108,7 +108,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     }
 
     /// <summary>
-    /// Requests the claim of an accepted job whose own priority is high and whose client waits for the result. The job is claimed even if no worker is free, and
+    /// Requests the claim of an accepted job whose client waits for the result. The job is claimed even if no worker is free, and
     /// is queued in the pool behind the requests that already wait.
     /// </summary>
     public void RequestPromptClaim()
