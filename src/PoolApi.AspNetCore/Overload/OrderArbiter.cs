@@ -8,11 +8,11 @@ namespace PoolApi.AspNetCore.Overload;
 internal sealed class OrderArbiter(Action<bool> setNewestFirst)
 {
     private readonly Lock _lock = new();
-    private volatile int _wanting; // seats that vote for newest-first
+    private volatile int _votes; // of endpoints for newest-first
     private bool _isNewestFirst; // guarded by the lock
 
     /// <summary>Adds an endpoint, which gets a vote.</summary>
-    public Seat Join() => new(this);
+    public EndpointVote Join() => new(this);
 
     /// <summary>Calls the pool only when the order changes, because the pool takes its queue's lock to set it.</summary>
     private void SetLocked(bool newestFirst)
@@ -23,30 +23,30 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
     }
 
     /// <summary>The vote of one endpoint. Not safe for concurrent calls: the endpoint's overload control calls it under its own lock.</summary>
-    internal sealed class Seat(OrderArbiter arbiter)
+    internal sealed class EndpointVote(OrderArbiter arbiter)
     {
-        private bool _wants;
+        private bool _isForNewestFirst;
 
         /// <summary>The endpoint's clients disconnect while they wait, or no longer do.</summary>
         /// <param name="newestFirst">Whether the endpoint votes for newest-first.</param>
-        public void Want(bool newestFirst)
+        public void Set(bool newestFirst)
         {
             lock (arbiter._lock)
             {
-                if (newestFirst == _wants) return;
-                _wants = newestFirst;
-                arbiter._wanting += newestFirst ? 1 : -1;
-                arbiter.SetLocked(arbiter._wanting > 0);
+                if (newestFirst == _isForNewestFirst) return;
+                _isForNewestFirst = newestFirst;
+                arbiter._votes += newestFirst ? 1 : -1;
+                arbiter.SetLocked(arbiter._votes > 0);
             }
         }
 
         /// <summary>The endpoint's clients wait long and stay connected. Costs one volatile read while no other endpoint votes for newest-first.</summary>
-        public void Wait()
+        public void ForOldestFirst()
         {
-            if (arbiter._wanting == 0) return;
+            if (arbiter._votes == 0) return;
             lock (arbiter._lock)
             {
-                if (!_wants) arbiter.SetLocked(false);
+                if (!_isForNewestFirst) arbiter.SetLocked(false);
             }
         }
     }

@@ -24,7 +24,7 @@ namespace PoolApi.AspNetCore.Overload;
 /// <param name="predictWait">Predicts the queue time of an item that joins the queue now.</param>
 /// <param name="order">The endpoint's vote on the order of the pool's queue.</param>
 /// <param name="time">The clock.</param>
-internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.Seat order, TimeProvider time)
+internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.EndpointVote order, TimeProvider time)
 {
     /// <summary>The fewest disconnects in a window that count: single clients disconnect for reasons of their own.</summary>
     private const int MinDisconnects = 4;
@@ -98,7 +98,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
             if (waited >= LongWait)
             {
                 _served++;
-                if (!wary) order.Wait();
+                if (!wary) order.ForOldestFirst();
             }
             if (wary && IsStillWary(now)) IsTooLong(wait, now);
         }
@@ -192,6 +192,6 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.S
     {
         if (_isNewestFirst == newestFirst) return;
         _isNewestFirst = newestFirst;
-        order.Want(newestFirst);
+        order.Set(newestFirst);
     }
 }

@@ -49,15 +49,15 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
         return Task.CompletedTask;
     }
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => _coordinator?.StopAsync() ?? Task.CompletedTask;
+    public Task StoppingAsync(CancellationToken cancellationToken) => _coordinator?.DrainRequestsAsync() ?? Task.CompletedTask;
 
     public Task StopAsync(CancellationToken cancellationToken) =>
-        _coordinator is null || _stopConcurrently ? Task.CompletedTask : _coordinator.StopPoolsAsync();
+        _coordinator is null || _stopConcurrently ? Task.CompletedTask : _coordinator.OnServicesStoppedAsync();
 
     public async Task StoppedAsync(CancellationToken cancellationToken)
     {
         if (_coordinator is null) return;
-        await _coordinator.StopPoolsAsync();
+        await _coordinator.OnServicesStoppedAsync();
         await _coordinator.FlushAsync();
         int code = _coordinator.Complete();
         if (_process is not null) ProcessLifetime.SetExitCode(code);

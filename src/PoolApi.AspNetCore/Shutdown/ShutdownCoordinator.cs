@@ -19,9 +19,9 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// states. Any thread may read the state.</para>
 /// <para>Draining has two parts, under one deadline:</para>
 /// <list type="number">
-/// <item>The requests (<see cref="StopAsync"/>). New requests are refused. Admitted requests and running jobs end, then the server stops.
+/// <item>The requests (<see cref="DrainRequestsAsync"/>). New requests are refused. Admitted requests and running jobs end, then the server stops.
 /// The pools stay open, because the app's own services still use them.</item>
-/// <item>The pools (<see cref="StopPoolsAsync"/>). When those services have stopped, the pools close and finish the work that they accepted.</item>
+/// <item>The pools (<see cref="DrainPoolsAsync"/>). When those services have stopped, the pools close and finish the work that they accepted.</item>
 /// </list>
 /// <para>At the deadline the pools close even if a service has not stopped, and all unfinished work is cancelled.</para>
 /// <para>With <see cref="ProcessLifetime"/>, a second signal or the watchdog ends the stop from any state.</para>
@@ -149,14 +149,18 @@ internal sealed class ShutdownCoordinator(
     /// If <see cref="Begin"/> was not called, the host began the stop. Without <see cref="ProcessLifetime"/> the host handles the signals,
     /// so this may be the stop of a signal, for which load balancers need the lame duck.
     /// </remarks>
-    public Task StopAsync()
+    public Task DrainRequestsAsync()
     {
         if (!IsStopping) Begin(_reason, lameDuck: process is null);
-        lock (_once) return _stop ??= StopOnceAsync(options.Value);
+        lock (_once) return _stop ??= DrainRequestsOnceAsync(options.Value);
     }
 
-    /// <summary>The second part of the stop: drains the pools and joins their threads. Called after <see cref="StopAsync"/>, when the app's services have stopped.</summary>
-    public Task StopPoolsAsync()
+    /// <summary>
+    /// Begins the second part of the stop at once, since the app's services have stopped; otherwise it begins at the deadline. It drains the pools and joins
+    /// their threads. Called after <see cref="DrainRequestsAsync"/>.
+    /// </summary>
+    /// <returns>A task that completes when the threads are joined.</returns>
+    public Task OnServicesStoppedAsync()
     {
         _servicesStopped.TrySetResult();
         return Volatile.Read(ref _poolsEnd);
@@ -244,7 +248,7 @@ internal sealed class ShutdownCoordinator(
     /// </summary>
     public void Dispose()
     {
-        StopPoolsOfNoStopAsync().GetAwaiter().GetResult();
+        ShutDownPoolsAsync().GetAwaiter().GetResult();
         DisposeOwn();
     }
 
@@ -254,12 +258,12 @@ internal sealed class ShutdownCoordinator(
     /// </summary>
     public async ValueTask DisposeAsync()
     {
-        await StopPoolsOfNoStopAsync().ConfigureAwait(false);
+        await ShutDownPoolsAsync().ConfigureAwait(false);
         DisposeOwn();
     }
 
     /// <summary>After a stop this is nothing: the pools have ended.</summary>
-    private Task<ShutdownReport[]> StopPoolsOfNoStopAsync() =>
+    private Task<ShutdownReport[]> ShutDownPoolsAsync() =>
         Task.WhenAll(pools.All.Select(pool => pool.Threads.ShutdownAsync(options.Value.Drain)));
 
     private void DisposeOwn()
@@ -270,7 +274,7 @@ internal sealed class ShutdownCoordinator(
         _overdue.Dispose();
     }
 
-    private async Task StopOnceAsync(ShutdownOptions times)
+    private async Task DrainRequestsOnceAsync(ShutdownOptions times)
     {
         // Leaves the caller's lock: the tokens below run code of the app. If that code throws, the stop goes on.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -292,7 +296,7 @@ internal sealed class ShutdownCoordinator(
         }
         TimeSpan deadline = _sinceStop.Elapsed + times.Drain;
         Volatile.Write(ref _deadline, deadline.Ticks);
-        Task poolsEnd = StopPoolsOnceAsync(answered, deadline, times.Cancel);
+        Task poolsEnd = DrainPoolsAsync(answered, deadline, times.Cancel);
         Volatile.Write(ref _poolsEnd, poolsEnd);
         await _closed.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
@@ -307,13 +311,13 @@ internal sealed class ShutdownCoordinator(
         await server.StopAsync(cut.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Stops the pools when the app's services have stopped, and at the deadline at the latest.</summary>
+    /// <summary>The second part: drains the pools and joins their threads when the app's services have stopped, and at the deadline at the latest.</summary>
     /// <param name="answered">Completes when every admitted request has its response.</param>
     /// <param name="deadline">The deadline of the drain, as the time since the stop began.</param>
     /// <param name="cancel">How long cancelled work has to end.</param>
-    private async Task StopPoolsOnceAsync(Task answered, TimeSpan deadline, TimeSpan cancel)
+    private async Task DrainPoolsAsync(Task answered, TimeSpan deadline, TimeSpan cancel)
     {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // StopOnceAsync goes on meanwhile
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // DrainRequestsOnceAsync goes on meanwhile
         await CompletesWithin(_servicesStopped.Task, deadline - _sinceStop.Elapsed).ConfigureAwait(false);
         Task nothingLeft = Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.CloseAsync()), answered]);
         if (!await CompletesWithin(nothingLeft, deadline - _sinceStop.Elapsed).ConfigureAwait(false))
