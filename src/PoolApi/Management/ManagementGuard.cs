@@ -1,3 +1,5 @@
+using System.Net;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.Auth;
 using PoolApi.Problems;
@@ -52,12 +54,30 @@ internal static class ManagementGuard
     {
         if (keys is null)
         {
-            // No address: a server in memory, in a test.
-            return context.Connection.RemoteIpAddress is not { } address || ListenHost.IsLoopback(address)
+            return IsFromThisMachine(context)
                 ? null
                 : ApiKeyCheck.Refuse(context, "Without keys, changes are taken from the machine itself only. Set Auth:ApiKeys, and send a key with the role admin.");
         }
         if (keys.Now.ClientOf(context.Request) is not { } client) return ApiKeyCheck.RefuseUnknown(context);
         return client.Role == ApiRole.Admin ? null : ApiKeyCheck.Refuse(context, $"The key of '{client.Name}' has no right to change anything here; that needs the role admin.");
+    }
+
+    /// <summary>
+    /// Whether the client and the peer of the connection are both this machine. A proxy on this machine has clients elsewhere, and a client
+    /// elsewhere may send a header that replaces its address.
+    /// </summary>
+    private static bool IsFromThisMachine(HttpContext context)
+    {
+        // No address: a Unix socket, or a server in memory, in a test.
+        if (context.Connection.RemoteIpAddress is { } client && !ListenHost.IsLoopback(client)) return false;
+        try
+        {
+            // Forwarded headers replace the address of the request, and not that of its socket.
+            return context.Features.Get<IConnectionSocketFeature>()?.Socket.RemoteEndPoint is not IPEndPoint peer || ListenHost.IsLoopback(peer.Address);
+        }
+        catch (ObjectDisposedException)
+        {
+            return false; // the connection has ended
+        }
     }
 }

@@ -32,6 +32,41 @@ public sealed class OpenAccessTests
     }
 
     [Theory]
+    [InlineData("ForwardedHeaders_Enabled", "true")]
+    [InlineData("ForwardedHeaders:KnownProxies", "0.0.0.0/0")]
+    public async Task Without_keys_no_header_makes_another_machine_this_one(string key, string value)
+    {
+        if (OwnAddress() is not { } own)
+        {
+            Assert.Skip("This machine has no address but its loopback.");
+            return;
+        }
+        await using ServiceApp app = ServiceApp.With(
+            ("Jobs:Store", "none"), ("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://0.0.0.0:0"), (key, value));
+        (_, int port) = PortTests.Start(app);
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false });
+
+        await AssertRefused($"{own}", "127.0.0.1");
+        await AssertRefused($"{own}", "::1");
+        await AssertRefused($"{own}", "::ffff:127.0.0.1");
+        await AssertRefused("127.0.0.1", $"{own}"); // a proxy on this machine, whose client is on another one
+        using HttpResponseMessage accepted = await AskAsync("127.0.0.1", "127.0.0.1");
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+
+        async Task AssertRefused(string host, string forwardedFor)
+        {
+            using HttpResponseMessage refused = await AskAsync(host, forwardedFor);
+            await ServiceApp.AssertProblem(refused, 403, "forbidden");
+        }
+
+        async Task<HttpResponseMessage> AskAsync(string host, string forwardedFor)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, $"http://{host}:{port}/drain") { Headers = { { "X-Forwarded-For", forwardedFor } } };
+            return await client.SendAsync(request, ServiceApp.Token);
+        }
+    }
+
+    [Theory]
     [InlineData("http://0.0.0.0:0", null, 1)]
     [InlineData("http://127.0.0.1:0", null, 0)]
     [InlineData("http://0.0.0.0:0", "a-good-enough-secret", 0)]
