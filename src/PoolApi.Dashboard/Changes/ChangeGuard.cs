@@ -31,6 +31,8 @@ internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration c
     {
         if (options.AllowedHosts.Count > 0) return options.AllowedHosts;
         string setting = configuration["AllowedHosts"] ?? "";
-        return setting.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Where(KnownHosts.IsName);
+        // The app answers by localhost. That does not make the pages of this machine's other programs its own.
+        return setting.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .Where(static name => KnownHosts.IsName(name) && !HostForm.IsLocalhost(name));
     }
 }

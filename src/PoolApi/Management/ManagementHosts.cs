@@ -14,20 +14,17 @@ internal sealed class ManagementHosts
 
     private readonly KnownHosts _known;
 
-    private ManagementHosts(IReadOnlyList<string> names)
+    private ManagementHosts(IReadOnlyList<string> allowed, IReadOnlyList<string> bound)
     {
-        Names = names;
-        _known = new KnownHosts(names);
+        Names = [.. allowed, .. bound];
+        _known = new KnownHosts(allowed, own: bound);
     }
 
-    /// <summary>The configured names.</summary>
+    /// <summary>The allowed names.</summary>
     public IReadOnlyList<string> Names { get; }
 
     /// <summary>Reads the setting. The names in <c>Management:Urls</c> are allowed as well.</summary>
-    public static ManagementHosts Read(SettingsReader management, ServerUrls urls)
-    {
-        return new ManagementHosts([.. Split(management.Read(Setting)), .. urls.ManagementNames]);
-    }
+    public static ManagementHosts Read(SettingsReader management, ServerUrls urls) => new(Split(management.Read(Setting)), urls.ManagementNames);
 
     /// <summary>Whether a client may use this host. HTTP/1.0 needs none; a browser always sends one.</summary>
     public bool Allow(HostString host) => _known.Allow(host);

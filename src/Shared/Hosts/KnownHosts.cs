@@ -13,10 +13,13 @@ internal sealed class KnownHosts
 
     private readonly HashSet<string> _names = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _suffixes = [];
+    private readonly HashSet<string> _own;
 
     // names: Names, each of the form IsName.
-    public KnownHosts(IEnumerable<string> names)
+    // own: Names of this machine. They are allowed as well, but other programs have pages under them, at other ports.
+    public KnownHosts(IEnumerable<string> names, IEnumerable<string>? own = null)
     {
+        _own = (own ?? []).Select(Plain).ToHashSet(StringComparer.OrdinalIgnoreCase);
         foreach (string name in names)
         {
             if (name.StartsWith("*.", StringComparison.Ordinal)) _suffixes.Add(Plain(name[1..]));
@@ -30,12 +33,13 @@ internal sealed class KnownHosts
 
     // Whether a client may use this host. HTTP/1.0 needs none; a browser always sends one.
     public bool Allow(HostString host) =>
-        !host.HasValue || HostForm.IsAddress(host.Host) || HostForm.IsLocalhost(host.Host) || IsConfigured(host.Host);
+        !host.HasValue || HostForm.IsAddress(host.Host) || HostForm.IsLocalhost(host.Host) || _own.Contains(Plain(host.Host)) || IsConfigured(host.Host);
 
     // Whether a web page of another site sends the request. Browsers say so: by Origin in every POST, and by Sec-Fetch-Site towards
     // localhost and https. Programs send neither.
-    // A page that comes by a configured name is this app's own, whatever scheme and port the proxy in front has. By an IP address
-    // or localhost, host and port must be those of the request: another program of this machine or network has pages too.
+    // A page that comes by a configured name is this app's own, whatever scheme and port the proxy in front has. By an IP address,
+    // localhost or another name of this machine, scheme, host and port must be those of the request: another program of this machine
+    // or network has pages too.
     public bool IsCrossSite(HttpRequest request)
     {
         StringValues site = request.Headers["Sec-Fetch-Site"];

@@ -47,6 +47,13 @@ public class ManagementHostTests
     [InlineData("127.0.0.1:8081", "http://127.0.0.1:3000", "same-site", true)]
     [InlineData("10.0.0.5:8081", "http://10.0.0.9", null, true)]
     [InlineData("localhost:8081", "http://127.0.0.1:8081", null, true)]
+    [InlineData("localhost:8081", "http://localhost:8081", null, false)]
+    [InlineData("LOCALHOST:8081", "http://localhost:8081", null, false)]
+    [InlineData("localhost:8081", "http://localhost:3000", null, true)]
+    [InlineData("localhost:8081", "https://localhost:8081", null, true)]
+    [InlineData("localhost:8081", "http://pool.localhost:8081", null, true)]
+    [InlineData("127.0.0.1:8081", "http://localhost:3000", null, true)]
+    [InlineData("localhost:8081", "http://localhost.:3000", null, true)]
     [InlineData("127.0.0.1:8081", null, "cross-site", true)]
     [InlineData("127.0.0.1:8081", "null", null, true)]
     [InlineData("127.0.0.1:8081", "", null, true)]
@@ -59,6 +66,30 @@ public class ManagementHostTests
         if (origin is not null) request.Headers.Origin = origin;
         if (site is not null) request.Headers["Sec-Fetch-Site"] = site;
         Assert.Equal(isCrossSite, Hosts(Names).IsCrossSite(request));
+    }
+
+    [Theory]
+    [InlineData("pool.internal:8081", "http://pool.internal:8081", false)]
+    [InlineData("pool.internal:8081", "http://pool.internal:3000", true)] // another program under the same name
+    [InlineData("127.0.0.1:8081", "https://pool.internal", true)]
+    [InlineData("127.0.0.1:8081", "https://pool.example", false)]
+    public void The_name_that_the_port_is_bound_to_is_one_of_the_machine_and_its_other_ports_have_other_pages(string host, string origin, bool isCrossSite)
+    {
+        HttpRequest request = new DefaultHttpContext().Request;
+        (request.Scheme, request.Host) = ("http", new HostString(host));
+        request.Headers.Origin = origin;
+        ManagementHosts hosts = Hosts(Names, url: "http://pool.internal:8081");
+        Assert.True(hosts.Allow(request.Host));
+        Assert.Equal(isCrossSite, hosts.IsCrossSite(request));
+    }
+
+    [Fact]
+    public void A_localhost_that_is_configured_counts_with_every_port()
+    {
+        HttpRequest request = new DefaultHttpContext().Request;
+        (request.Scheme, request.Host) = ("http", new HostString("127.0.0.1:8081")); // a proxy on this machine has replaced it
+        request.Headers.Origin = "https://localhost:8443";
+        Assert.False(Hosts("localhost").IsCrossSite(request));
     }
 
     [Fact]
@@ -131,11 +162,25 @@ public class ManagementHostTests
         Assert.Equal(202, await PortTests.Ask("127.0.0.2", management, "POST /drain", "pool.example\r\nOrigin: https://pool.example\r\nSec-Fetch-Site: same-origin"));
     }
 
-    private static ManagementHosts Hosts(string allowed, List<string>? faults = null)
+    [Theory]
+    [InlineData("http://localhost:3000")]
+    [InlineData("http://localhost")]
+    public async Task By_default_a_page_of_another_program_of_this_machine_changes_nothing(string origin)
+    {
+        await using ServiceApp app = ServiceApp.With(("Jobs:Store", "none"), ("Urls", "http://127.0.0.1:0"));
+        HttpClient client = app.CreateClient(); // http://localhost
+        client.DefaultRequestHeaders.Add("Origin", origin);
+        using HttpResponseMessage answer = await client.PostAsync("/drain", null, ServiceApp.Token);
+        if (origin == "http://localhost") Assert.Equal(System.Net.HttpStatusCode.Accepted, answer.StatusCode);
+        else await ServiceApp.AssertProblem(answer, 403, "forbidden");
+    }
+
+    private static ManagementHosts Hosts(string allowed, List<string>? faults = null, string? url = null)
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(
-            new Dictionary<string, string?> { ["Management:AllowedHosts"] = allowed }).Build();
+            new Dictionary<string, string?> { ["Management:AllowedHosts"] = allowed, ["Management:Urls"] = url }).Build();
         faults ??= [];
-        return ManagementHosts.Read(new(configuration.GetSection("Management"), faults), ServerUrls.Read(configuration, faults));
+        return ManagementHosts.Read(
+            new(configuration.GetSection("Management"), faults), ServerUrls.Read(configuration, faults, static _ => [System.Net.IPAddress.Loopback]));
     }
 }
