@@ -33,6 +33,7 @@ public sealed class StoredWorkStopTests
         Assert.True(keeper.WasEndedAtItsStop);
         Assert.Equal([WorkOutcome.Completed], work.Outcomes);
         Assert.Empty(late.Outcomes);
+        Assert.Equal((0, 1), (work.Refusals, late.Refusals));
         await attempt;
     }
 
@@ -66,6 +67,43 @@ public sealed class StoredWorkStopTests
         await attempt;
 
         Assert.Equal([WorkOutcome.Completed, WorkOutcome.Cancelled], work.Outcomes);
+    }
+
+    [Fact]
+    public async Task What_an_endpoint_filter_answers_is_neither_refused_nor_ended()
+    {
+        await using TestApp app = await TestApp.StartAsync(static app => app.MapGet("/", static () => "done")
+            .AddEndpointFilter(static (_, _) => ValueTask.FromResult<object?>(TypedResults.StatusCode(503))).RunOnPool());
+        var work = new Work(CancellationToken.None);
+
+        await RunAsync(app, work);
+
+        Assert.Equal(0, work.Refusals);
+        Assert.Empty(work.Outcomes);
+    }
+
+    [Fact]
+    public async Task What_a_full_queue_does_not_take_is_refused_and_may_be_run_again()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", () => gate.Pass()).RunOnPool(), new() { ["Pool:Workers"] = "1", ["Pool:QueueCapacity"] = "1" });
+        var runs = new Work(CancellationToken.None);
+        Task running = RunAsync(app, runs);
+        await gate.NextArrivalAsync();
+        var waits = new Work(CancellationToken.None);
+        Task waiting = RunAsync(app, waits);
+        var late = new Work(CancellationToken.None);
+
+        await RunAsync(app, late);
+        Assert.Equal(1, late.Refusals);
+        Assert.Empty(late.Outcomes);
+
+        gate.Open();
+        await Task.WhenAll(running, waiting);
+        await RunAsync(app, late);
+        Assert.Equal([WorkOutcome.Completed], late.Outcomes);
+        Assert.Equal((0, 0, 1), (runs.Refusals, waits.Refusals, late.Refusals));
     }
 
     private static async IAsyncEnumerable<int> Endless([EnumeratorCancellation] CancellationToken cancellation)
@@ -110,6 +148,10 @@ public sealed class StoredWorkStopTests
         public void Abort() { }
 
         public void Started() { }
+
+        public int Refusals { get; private set; }
+
+        public void Refused() => Refusals++;
 
         public void Ended(WorkOutcome outcome)
         {

@@ -15,7 +15,14 @@ public interface IAcceptedWorkFeature
     void Started();
 
     /// <summary>
-    /// The work has ended, whether it ran or not. Not called if the pool refused it: then there is only a response, 503. Called a second time, with
+    /// The pool has refused the work, because of a stop, a full queue or a lack of memory: nothing of it has run, and it may be run later. The response is 503.
+    /// If neither this nor <see cref="Ended"/> is called, the request has not reached the pool: the response is the endpoint's own answer, such as
+    /// that of an endpoint filter.
+    /// </summary>
+    void Refused();
+
+    /// <summary>
+    /// The work has ended, whether it ran or not. Not called if the pool refused it: then <see cref="Refused"/> is. Called a second time, with
     /// <see cref="WorkOutcome.Cancelled"/>, if the work has completed but its streamed response was cut off: then there is no result.
     /// </summary>
     /// <param name="outcome">The outcome.</param>

@@ -96,6 +96,7 @@ internal sealed partial class PoolRequest
             if (_endpoint.LimitsRunTime) _response = HandlerResponse.Attach(Context);
             if (Submit() is { } refused)
             {
+                _accepted?.Refused();
                 if (_response is not null) await _response.RestoreAsync(Context, isWhole: false);
                 return refused;
             }

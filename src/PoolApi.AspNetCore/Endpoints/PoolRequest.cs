@@ -232,6 +232,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private Rejection OutOfMemory()
     {
         ReleaseBodyAndQuota();
+        _accepted?.Refused();
         return Counted(Pool, Rejection.OutOfMemory(Pool));
     }
 

@@ -21,8 +21,8 @@ public sealed class StoredRequestDelegates
     public RequestDelegate Store { get; }
 
     /// <summary>
-    /// Runs a stored request. No quota, overload control or limit on requests refuses it; a stop, or a full or closed pool, does. The context
-    /// needs an <see cref="IAcceptedWorkFeature"/>, and an <see cref="IBufferedBodyFeature"/> if there is a body; when its
+    /// Runs a stored request. No quota, overload control or limit on requests refuses it; a stop, or a full or closed pool, does, and
+    /// <see cref="IAcceptedWorkFeature.Refused"/> says so. The context needs an <see cref="IAcceptedWorkFeature"/>, and an <see cref="IBufferedBodyFeature"/> if there is a body; when its
     /// <c>RequestAborted</c> is cancelled, so is the work.
     /// </summary>
     public RequestDelegate Run { get; }

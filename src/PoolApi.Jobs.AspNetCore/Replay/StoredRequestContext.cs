@@ -57,8 +57,11 @@ internal sealed class StoredRequestContext
 
     public HttpContext Http { get; }
 
-    /// <summary>How the work ended; <see langword="null"/> if the pool did not take it.</summary>
+    /// <summary>How the work ended; <see langword="null"/> if the pool did not take it, or was not asked.</summary>
     public WorkOutcome? Outcome { get; private set; }
+
+    /// <summary>The pool has refused the work, and nothing of it has run.</summary>
+    public bool IsRefused { get; private set; }
 
     /// <summary>The endpoint has aborted the request: its response is incomplete.</summary>
     public bool IsAborted { get; private set; }
@@ -89,7 +92,10 @@ internal sealed class StoredRequestContext
 
     public void Started() => _attempt.Started();
 
-    public void Ended(WorkOutcome outcome) => Outcome = outcome;
+    // An endpoint filter may call the handler again. What the pool said last counts.
+    public void Refused() => (Outcome, IsRefused) = (null, true);
+
+    public void Ended(WorkOutcome outcome) => (Outcome, IsRefused) = (outcome, false);
 
     /// <summary>Completes when no code of the work runs any more: later than the attempt, if that ran for longer than it may.</summary>
     public Task CodeEnds { get; private set; } = Task.CompletedTask;

@@ -65,12 +65,14 @@ internal sealed partial class StoredRequestRunner(
         {
             return AttemptEnd.Stopped;
         }
-        if (stored is { IsAborted: true, Outcome: WorkOutcome.Completed }) return Aborted;
-        // A request that the endpoint refuses before its work begins, such as an image beyond a limit, would be refused again.
-        bool isRefused = stored is { Outcome: null, Http.Response.StatusCode: >= 400 and < 500 };
-        return isRefused || stored.Outcome == WorkOutcome.Completed ? Answered(stored.Result)
-            : stored.Outcome == WorkOutcome.TimedOut ? TimedOut(stored.Result) with { CodeEnds = stored.CodeEnds }
-            : AttemptEnd.Stopped;
+        return stored.Outcome switch
+        {
+            // Without an outcome, the endpoint itself has answered before its work began: it refuses the request, such as an image beyond a
+            // limit, or an endpoint filter has answered in place of the handler.
+            WorkOutcome.Completed or null when !stored.IsRefused => stored.IsAborted ? Aborted : Answered(stored.Result),
+            WorkOutcome.TimedOut => TimedOut(stored.Result) with { CodeEnds = stored.CodeEnds },
+            _ => AttemptEnd.Stopped,
+        };
     }
 
     /// <summary>The work has called <see cref="HttpContext.Abort"/>: a client would have seen an incomplete response.</summary>

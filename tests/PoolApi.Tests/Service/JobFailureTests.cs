@@ -43,6 +43,30 @@ public class JobFailureTests
             : ValueTask.FromResult<UnbindableLater?>(new());
     }
 
+    [Theory]
+    [InlineData(200, "succeeded", 1)]
+    [InlineData(302, "succeeded", 1)]
+    [InlineData(404, "failed", 1)]
+    [InlineData(503, "failed", 2)]
+    public async Task A_filter_that_answers_in_place_of_the_handler_answers_for_the_job(int status, string state, int attempts)
+    {
+        await using StorableApp app = await StorableApp.StartAsync(app =>
+        {
+            app.MapPost("/v1/filtered", static () => "from the handler")
+                .AddEndpointFilter((call, next) => call.HttpContext.Features.Get<IAcceptedWorkFeature>() is null
+                    ? next(call)
+                    : ValueTask.FromResult<object?>(TypedResults.Text("from the filter", statusCode: status)))
+                .AllowJobs().RunOnPool();
+        });
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/filtered");
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        Assert.Equal((status, "from the filter"), ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(ServiceApp.Token)));
+        JsonNode job = await app.JobOfAsync(answer);
+        Assert.Equal((attempts, state), ((int)job["attempt"]!, (string?)job["state"]));
+    }
+
     [Fact]
     public async Task An_attempt_that_runs_too_long_has_failed_although_its_code_still_runs_and_is_tried_again()
     {
