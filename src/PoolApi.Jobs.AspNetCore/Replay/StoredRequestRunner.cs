@@ -102,9 +102,8 @@ internal sealed partial class StoredRequestRunner(
             try
             {
                 using JsonDocument problem = JsonDocument.Parse(result.Body);
-                string? type = problem.RootElement.TryGetProperty("type", out JsonElement t) ? t.GetString() : null;
-                string? detail = problem.RootElement.TryGetProperty("detail", out JsonElement d) ? d.GetString() : null;
-                if (ProblemType.NameOf(type) is { } name) return new JobError(name, detail ?? "");
+                if (ProblemType.NameOf(TextOf(problem.RootElement, "type")) is { } name)
+                    return new JobError(name, TextOf(problem.RootElement, "detail") ?? "");
             }
             catch (JsonException)
             {
@@ -112,6 +111,21 @@ internal sealed partial class StoredRequestRunner(
             }
         }
         return new JobError(CommonProblems.WorkFailed.Name, $"The work answered {result.Status}.");
+    }
+
+    /// <summary>A text of an object; <see langword="null"/> if there is none. The app may have written any JSON.</summary>
+    private static string? TextOf(JsonElement json, string name)
+    {
+        try
+        {
+            return json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out JsonElement text) && text.ValueKind == JsonValueKind.String
+                ? text.GetString()
+                : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null; // no UTF-8, or half of a surrogate pair
+        }
     }
 
     private static AttemptEnd Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);

@@ -67,6 +67,45 @@ public class JobFailureTests
         Assert.Equal((attempts, state), ((int)job["attempt"]!, (string?)job["state"]));
     }
 
+    [Theory]
+    [InlineData(422, "[\"x\"]")]
+    [InlineData(422, "null")]
+    [InlineData(422, "")]
+    [InlineData(422, "{\"type\":1}")]
+    [InlineData(422, "{\"type\":[\"urn:poolapi:problem:work-failed\"]}")]
+    [InlineData(422, "{\"type\":\"x\",\"detail\":{}}")]
+    [InlineData(422, "{\"type\":\"urn:poolapi:problem:odd\",\"detail\":7}", "odd", "")]
+    [InlineData(422, "{\"type\":\"urn:poolapi:problem:odd\",\"detail\":\"\\ud800\"}", "odd", "")]
+    [InlineData(422, "{\"type\":\"\u00ff\"}")] // no UTF-8, because the bytes are Latin-1
+    [InlineData(422, "{\"type\":\"urn:poolapi:problem:odd\",\"detail\":\"said\"}", "odd", "said")]
+    [InlineData(500, "[1]")]
+    public async Task A_problem_that_cannot_be_read_is_an_answer_all_the_same(int status, string body, string name = "work-failed", string? detail = null)
+    {
+        byte[] bytes = System.Text.Encoding.Latin1.GetBytes(body);
+        await using StorableApp app = await StorableApp.StartAsync(
+            app => app.MapPost("/v1/odd", () => new Answer(status, bytes)).AllowJobs().RunOnPool());
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/odd");
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        Assert.Equal(bytes, await answer.Content.ReadAsByteArrayAsync(ServiceApp.Token));
+        JsonNode job = await app.JobOfAsync(answer);
+        Assert.Equal(
+            (status >= 500 ? 2 : 1, "failed", name, detail ?? $"The work answered {status}."),
+            ((int)job["attempt"]!, (string?)job["state"], (string?)job["error"]!["name"], (string?)job["error"]!["detail"]));
+    }
+
+    private sealed class Answer(int status, byte[] body) : IResult
+    {
+        public async Task ExecuteAsync(HttpContext httpContext)
+        {
+            httpContext.Response.StatusCode = status;
+            httpContext.Response.ContentType = "application/problem+json";
+            await httpContext.Response.Body.WriteAsync(body);
+        }
+    }
+
     [Fact]
     public async Task An_attempt_that_runs_too_long_has_failed_although_its_code_still_runs_and_is_tried_again()
     {
