@@ -14,7 +14,7 @@ internal sealed class ByteBudget(long limit)
     /// <summary>What could be taken now, 0 or more; out of date as soon as it is read.</summary>
     public long Free => Math.Max(0, limit - Used);
 
-    /// <summary>What is held now. More than the limit only through <see cref="Take"/>.</summary>
+    /// <summary>What is held now. More than the limit only through <see cref="Take"/> and <see cref="TryTakeOrAlone"/>.</summary>
     public long Used => Volatile.Read(ref _used);
 
     /// <summary>Takes bytes, if there is room for them.</summary>
@@ -28,6 +28,15 @@ internal sealed class ByteBudget(long limit)
             used = seen;
         }
         return false;
+    }
+
+    /// <summary>Takes bytes, if there is room for them. More than the limit has room while nobody else holds anything: one that is too large goes alone.</summary>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="held">What the caller holds already, beside them.</param>
+    public bool TryTakeOrAlone(long bytes, long held)
+    {
+        if (bytes + held <= limit) return TryTake(bytes);
+        return Interlocked.CompareExchange(ref _used, held + bytes, held) == held;
     }
 
     /// <summary>Takes bytes that are in memory already, also beyond the limit. A negative number gives bytes back.</summary>

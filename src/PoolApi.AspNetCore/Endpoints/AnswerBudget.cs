@@ -11,7 +11,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 ///   TryTake ─► the response is created or read ─► sent in pieces ─► the lease is disposed of
 ///      └ null: 503, before the response is read from its store
 /// </code>
-/// A response that fits into the server's own buffer of a connection needs no budget: <see cref="Small"/>.
+/// A response that fits into the server's own buffer of a connection needs no budget: <see cref="Small"/>. A response that is larger than
+/// the whole budget is sent while no other is held, so that its client can read it at all. While it is held, no other is.
 /// </remarks>
 public sealed class AnswerBudget
 {
@@ -33,7 +34,7 @@ public sealed class AnswerBudget
     /// </summary>
     public double MinimumRate { get; init; } = 32 * 1024;
 
-    /// <summary>The bytes that are held now.</summary>
+    /// <summary>The bytes that are held now: more than <see cref="Limit"/> while a larger response is held alone.</summary>
     public long Used => _bytes.Used;
 
     /// <summary>How many bytes may be held at a time.</summary>
@@ -46,7 +47,9 @@ public sealed class AnswerBudget
 
     internal void Return(long bytes) => _bytes.Return(bytes);
 
-    internal bool TryTake(long bytes) => _bytes.TryTake(bytes);
+    /// <param name="bytes">The bytes to take.</param>
+    /// <param name="held">What the same response holds already.</param>
+    internal bool TryTake(long bytes, long held) => _bytes.TryTakeOrAlone(bytes, held);
 
     /// <summary>Takes bytes for the response of a request. They are given back by the lease, or at the end of the request.</summary>
     /// <returns>The lease; <see langword="null"/> if the budget is used up.</returns>
@@ -54,7 +57,7 @@ public sealed class AnswerBudget
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        if (!TryTake(bytes)) return null;
+        if (!TryTake(bytes, held: 0)) return null;
         var lease = new AnswerLease(this, bytes);
         context.Response.RegisterForDispose(lease);
         return lease;

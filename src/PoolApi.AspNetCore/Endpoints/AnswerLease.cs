@@ -20,7 +20,7 @@ public sealed class AnswerLease : IDisposable
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         long more = bytes - _bytes;
-        if (more > 0 && !_budget.TryTake(more)) return false;
+        if (more > 0 && !_budget.TryTake(more, held: _bytes)) return false;
         if (more < 0) _budget.Return(-more);
         _bytes = bytes;
         return true;

@@ -20,8 +20,9 @@ internal static class JobResults
     {
         var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
         // The room for a small result is reserved before its length is known: then one query reads it.
-        if (answers.TryTake(context, BodyLimits.Inline) is not { } lease) return NoRoom(context);
-        JobWithResult? outcome = await store.GetResultAsync(id, BodyLimits.Inline, context.RequestAborted);
+        long inline = Math.Min(BodyLimits.Inline, answers.Limit);
+        if (answers.TryTake(context, inline) is not { } lease) return NoRoom(context);
+        JobWithResult? outcome = await store.GetResultAsync(id, inline, context.RequestAborted);
         // A job that was retried meanwhile may have a longer result by now.
         while (outcome is { UnreadBytes: > 0 and var length } && outcome.Job.For(context) is not null && !HttpMethods.IsHead(context.Request.Method))
         {

@@ -76,8 +76,45 @@ public class UnreadResultTests
         await UntilUsedAsync(app, 0);
     }
 
-    private static Task<JobApp> StartAsync(TimeSpan stall) => JobApp.StartAsync(
-        kestrel: true, answerBytes: (2 * Length) + (1 << 20), stall: stall,
+    [Theory]
+    [InlineData(100_000, 5)]
+    [InlineData(3, 5)]
+    [InlineData(100_000, 100_000)]
+    [InlineData(100_000, 100_001)]
+    [InlineData(1 << 20, 2 << 20)]
+    public async Task A_result_is_readable_however_small_the_budget_is(long budget, int length)
+    {
+        await using JobApp app = await JobApp.StartAsync(answerBytes: budget);
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[length]));
+        for (int i = 0; i < 2; i++)
+        {
+            Assert.Equal(length, (await app.Client.GetByteArrayAsync($"/v1/jobs/{job.Id}/result", JobApp.Token)).Length);
+            await UntilUsedAsync(app, 0);
+        }
+    }
+
+    [Fact]
+    public async Task A_result_beyond_the_budget_is_sent_while_no_other_is()
+    {
+        await using JobApp app = await StartAsync(TimeSpan.FromMinutes(5), 1 << 20);
+        Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));
+        Job small = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "text/plain", "done"u8.ToArray()));
+        using Socket alone = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
+        await UntilUsedAsync(app, Length);
+
+        foreach (Job other in (Job[])[job, small])
+        {
+            using HttpResponseMessage refused = await app.Client.GetAsync($"/v1/jobs/{other.Id}/result", JobApp.Token);
+            await ServiceApp.AssertProblem(refused, 503, "overloaded");
+        }
+
+        alone.Close(0);
+        await UntilUsedAsync(app, 0);
+        Assert.Equal(Length, (await app.Client.GetByteArrayAsync($"/v1/jobs/{job.Id}/result", JobApp.Token)).Length);
+    }
+
+    private static Task<JobApp> StartAsync(TimeSpan stall, long budget = (2 * Length) + (1 << 20)) => JobApp.StartAsync(
+        kestrel: true, answerBytes: budget, stall: stall,
         // The kernel's buffers would take all of it.
         configure: static builder => builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
         {
