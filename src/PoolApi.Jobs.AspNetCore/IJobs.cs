@@ -51,7 +51,7 @@ public sealed class EnqueueOptions
     /// <summary>How long after it is due the job must have ended, 1 second to 7 days. Not set: whenever.</summary>
     public TimeSpan? Timeout { get; set; }
 
-    /// <summary>Words to find the job by: up to 16, each of 1 to 64 ASCII letters, digits, '-', '_', '.', ':' or '/'.</summary>
+    /// <summary>Words to find the job by: up to 16, each of 1 to 64 ASCII letters, digits, '-', '_', '.', ':' or '/'. The job has each once, sorted.</summary>
     public IReadOnlyList<string> Tags { get; set; } = [];
 
     /// <summary>The client whose job it is, as <see cref="JobsOptions.Client"/> names clients. Not set: no client's.</summary>

@@ -18,7 +18,11 @@ internal sealed record NewJob
     public WorkPriority Priority { get; init; }
 
     /// <inheritdoc cref="Job.Tags"/>
-    public IReadOnlyList<string> Tags { get; init; } = [];
+    public IReadOnlyList<string> Tags
+    {
+        get;
+        init => field = value.Count < 2 ? value : [.. value.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+    } = [];
 
     /// <summary>The job does not start before this time; <see langword="null"/>: it is due at once.</summary>
     public DateTimeOffset? RunAt { get; init; }
