@@ -10,8 +10,13 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
     // One update causes several events, and the file may be half written at the first.
     private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(200);
 
+    // In a folder in which other files change all the time, no pause ever comes.
+    private static readonly TimeSpan LongestSettling = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _lock = new();
     private FileSystemWatcher? _watcher;
     private ITimer? _settled;
+    private long? _firstChange; // since the file was read last, by the clock's timestamps
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -21,12 +26,12 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
         {
             NotifyFilter = NotifyFilters.FileName | NotifyFilters.DirectoryName | NotifyFilters.LastWrite | NotifyFilters.Size | NotifyFilters.CreationTime,
         };
-        _watcher.Changed += Changed;
-        _watcher.Created += Changed;
-        _watcher.Deleted += Changed;
-        _watcher.Renamed += Changed;
+        _watcher.Changed += (_, _) => Change();
+        _watcher.Created += (_, _) => Change();
+        _watcher.Deleted += (_, _) => Change();
+        _watcher.Renamed += (_, _) => Change();
         _watcher.EnableRaisingEvents = true;
-        _settled.Change(Settling, Timeout.InfiniteTimeSpan); // what changed since the settings were read
+        Change(); // what changed since the settings were read
         return Task.CompletedTask;
     }
 
@@ -42,10 +47,21 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
         _settled?.Dispose();
     }
 
-    private void Changed(object sender, FileSystemEventArgs change) => _settled?.Change(Settling, Timeout.InfiniteTimeSpan);
+    /// <summary>Something in the folder has changed: the file is read after a pause without another change, or after <see cref="LongestSettling"/>.</summary>
+    private void Change()
+    {
+        lock (_lock)
+        {
+            long now = clock.GetTimestamp();
+            _firstChange ??= now;
+            // From then on the timer is left as it is, and fires within that time.
+            if (clock.GetElapsedTime(_firstChange.Value, now) <= LongestSettling - Settling) _settled?.Change(Settling, Timeout.InfiniteTimeSpan);
+        }
+    }
 
     private void ReadAgain(ApiKeyFile file)
     {
+        lock (_lock) _firstChange = null; // a change from here on is read again
         var faults = new List<string>();
         ApiKeys keys = settings.ReadKeys(faults);
         if (faults.Count > 0)

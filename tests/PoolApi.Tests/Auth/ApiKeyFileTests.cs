@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Net;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Auth;
 using PoolApi.Tests.Service;
 
@@ -51,6 +53,61 @@ public sealed class ApiKeyFileTests : IDisposable
         string path = _folder.File("keys.json");
         if (content is not null) File.WriteAllText(path, content);
         Assert.Contains(fault, StartFaults.Explain(ServiceApp.FailedStart(("Jobs:Store", "none"), ("Auth:KeysFile", path))), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_folder_in_which_something_changes_all_the_time_does_not_keep_the_keys_from_being_read()
+    {
+        string path = _folder.File("keys.json");
+        await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
+        var settings = AuthSettings.Read(
+            new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Auth:KeysFile"] = path }).Build(), "/", []);
+        ApiKeys first = settings.Keys!.Now;
+        var clock = new WatchedClock();
+        using var watch = new ApiKeyFileWatch(settings, settings.Keys, clock, NullLogger<ApiKeyFileWatch>.Instance);
+        await watch.StartAsync(ServiceApp.Token);
+        await File.WriteAllTextAsync(path, $$"""{ "alice": "{{Second}}" }""", ServiceApp.Token);
+
+        for (int i = 0; i < 50 && settings.Keys.Now.Equals(first); i++)
+        {
+            int before = clock.Uses;
+            await File.WriteAllTextAsync(_folder.File("other.log"), $"{i}", ServiceApp.Token);
+            await Patience.UntilAsync(() => clock.Uses > before, "the event");
+            clock.Advance(TimeSpan.FromMilliseconds(150));
+        }
+
+        Assert.NotEqual(first, settings.Keys.Now);
+        await watch.StopAsync(ServiceApp.Token);
+    }
+
+    /// <summary>Counts how often it is asked for the time, and a timer of it set: each event does one of the two.</summary>
+    private sealed class WatchedClock : FakeTimeProvider
+    {
+        private int _uses;
+
+        public int Uses => Volatile.Read(ref _uses);
+
+        public override long GetTimestamp()
+        {
+            Interlocked.Increment(ref _uses);
+            return base.GetTimestamp();
+        }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            new Timer(this, base.CreateTimer(callback, state, dueTime, period));
+
+        private sealed class Timer(WatchedClock clock, ITimer timer) : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                Interlocked.Increment(ref clock._uses);
+                return timer.Change(dueTime, period);
+            }
+
+            public void Dispose() => timer.Dispose();
+
+            public ValueTask DisposeAsync() => timer.DisposeAsync();
+        }
     }
 
     private static async Task<HttpStatusCode> AskAsync(HttpClient client, string key)
