@@ -64,7 +64,10 @@ public static class JobServices
         services.AddSingleton<JobHosting>();
         services.AddHostedService(static s => s.GetRequiredService<JobHosting>());
         services.AddSingleton<IUnfinishedWork>(static s => s.GetRequiredService<JobHosting>());
-        services.AddOptions<HostOptions>().PostConfigure(static host => host.ShutdownTimeout += JobHosting.LastWrites);
+        services.AddOptions<HostOptions>().PostConfigure(static host =>
+        {
+            if (host.ShutdownTimeout != Timeout.InfiniteTimeSpan) host.ShutdownTimeout += JobHosting.LastWrites;
+        });
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             "jobs", static s => new JobStoreCheck(s.GetRequiredService<IJobStore>()), HealthStatus.Unhealthy, [PoolHealth.ReadyTag]));
         return new JobsBuilder(services);
