@@ -41,7 +41,7 @@ try
     builder.Logging.AddLogFormat(builder.Configuration);
 
     builder.Services.AddPoolProcessLifetime().ConfigurePoolShutdown("Shutdown");
-    builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] ?? PoolSettings.Name.Fallback, settings.Auth.AddTo).FromSection("Pool");
+    builder.Services.AddFixedThreadPool(builder.Configuration["Pool:Name"] is { Length: > 0 } name ? name : PoolSettings.Name.Fallback, settings.Auth.AddTo).FromSection("Pool");
     bool jobs = settings.Jobs.Store != JobStoreKind.None;
     if (jobs) builder.Services.AddServiceJobs(settings.Jobs, hasKeys: settings.Auth.Keys is not null);
     builder.Services.AddProblems();

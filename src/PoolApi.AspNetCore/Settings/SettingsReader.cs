@@ -4,7 +4,7 @@ namespace PoolApi.AspNetCore.Settings;
 
 /// <summary>
 /// Reads the settings of one configuration section and collects all faults, each with the key, the value and the allowed values, so that the
-/// start reports them together. Not thread-safe; used for one reading.
+/// start reports them together. An empty value counts as not set. Not thread-safe; used for one reading.
 /// </summary>
 /// <remarks>The framework's binder stops at the first value that it cannot convert, and ignores unknown keys.</remarks>
 internal sealed class SettingsReader(IConfigurationSection section, List<string> faults)
@@ -57,12 +57,12 @@ internal sealed class SettingsReader(IConfigurationSection section, List<string>
         }
     }
 
-    /// <summary>Finds the value of a key; <see langword="null"/> if there is none. A list or an object in its place is a fault.</summary>
+    /// <summary>Finds the value of a key; <see langword="null"/> if there is none, or an empty one. A list or an object in its place is a fault.</summary>
     private string? Find(Setting setting)
     {
         _known.Add(setting.Key);
         IConfigurationSection child = section.GetSection(setting.Key);
-        if (!child.GetChildren().Any()) return child.Value;
+        if (!child.GetChildren().Any()) return child.Value is { Length: > 0 } text ? text : null;
         faults.Add($"{child.Path} has settings under it; it may be {Allowed(setting)}.");
         return null;
     }

@@ -84,7 +84,7 @@ internal sealed class ServerUrls
         IConfiguration configuration, string key, string fallback, List<string> faults, Func<string, IPAddress[]> lookUp, List<string> names)
     {
         // A list in JSON comes as settings under the key.
-        string text = configuration[key] ?? (configuration.GetSection(key).GetChildren().Any() ? "a list" : fallback);
+        string text = configuration[key] is { Length: > 0 } set ? set : (configuration.GetSection(key).GetChildren().Any() ? "a list" : fallback);
         BindingAddress?[] parts = [.. text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => Parse(part, mayBeHttps: key == ApiKey))];
         if (parts.Length == 0 || Array.Exists(parts, static part => part is null))
         {

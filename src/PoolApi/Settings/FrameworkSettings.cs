@@ -18,6 +18,9 @@ internal static class FrameworkSettings
 
     private static readonly string[] Sections = ["AllowedHosts", "ForwardedHeaders", "Kestrel", "Logging"];
 
+    // The framework reads the values of these by itself, and fails at an empty one.
+    private static readonly string[] ReadByFramework = ["Kestrel", "Logging"];
+
     public static IReadOnlyList<FrameworkSetting> All { get; } =
         [.. HostSettings.All, .. KestrelSettings.All, .. LoggingSettings.All, .. OpenTelemetrySettings.All];
 
@@ -32,9 +35,9 @@ internal static class FrameworkSettings
         {
             FrameworkSetting? setting = Find(key);
             // A section has no value. An empty one counts as not set, except where the framework would try to read it.
-            if (value is null || (value.Length == 0 && !(setting?.Use == SettingUse.Used && IsInSection(key)))) continue;
+            if (value is null || (value.Length == 0 && !(setting?.Use == SettingUse.Used && IsIn(ReadByFramework, key)))) continue;
             if (setting is not null) Judge(setting, key, value, faults);
-            else if (IsInSection(key) || IsInFamily(key)) faults.Add(Unknown(key));
+            else if (IsIn(Sections, key) || IsInFamily(key)) faults.Add(Unknown(key));
         }
         OpenTelemetrySettings.JudgeTogether(configuration, faults);
     }
@@ -54,7 +57,7 @@ internal static class FrameworkSettings
         return $"{key} is not a setting; {(near is null ? "docs/settings.md has the list." : $"did you mean {near}?")}";
     }
 
-    private static bool IsInSection(string key) => Sections.Contains(key.Split(':')[0], StringComparer.OrdinalIgnoreCase);
+    private static bool IsIn(string[] sections, string key) => sections.Contains(key.Split(':')[0], StringComparer.OrdinalIgnoreCase);
 
     private static bool IsInFamily(string key) => Families.Any(family => key.StartsWith(family, StringComparison.OrdinalIgnoreCase));
 }

@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Listening;
 using PoolApi.Management;
 
@@ -56,8 +59,32 @@ public class SettingsTests
         Assert.All(urls.Api.Concat(urls.Management), url => Assert.Contains(url, urls.All));
     }
 
+    [Fact]
+    public void An_empty_address_counts_as_not_set()
+    {
+        var faults = new List<string>();
+        Assert.Equal(["http://localhost:8080", "http://localhost:8081"], ServerUrls.Read(Configuration(("Urls", ""), ("Management:Urls", "")), faults).All);
+        Assert.Equal(["http://*:5000"], ServerUrls.Read(Configuration(("Urls", ""), ("HTTP_PORTS", "5000")), faults).Api);
+        Assert.Empty(faults);
+    }
+
+    [Fact]
+    public async Task A_service_whose_settings_are_empty_starts_with_their_defaults()
+    {
+        await using var app = new ServiceApp();
+        // ServiceApp.With leaves empty ones out.
+        await using WebApplicationFactory<Program> empty = app.WithWebHostBuilder(static builder =>
+        {
+            foreach (string key in SettingCatalogue.All.Select(static setting => setting.Key).Where(static key => key is not ("Auth:ApiKeys" or "Jobs:Store")))
+                builder.UseSetting(key, "");
+            builder.UseSetting("Jobs:Store", "none");
+        });
+
+        Assert.Equal(new PoolOptions().Workers, empty.Services.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get("cpu").Workers);
+        Assert.Equal(TimeSpan.FromSeconds(15), empty.Services.GetRequiredService<IOptions<ShutdownOptions>>().Value.Drain);
+    }
+
     [Theory]
-    [InlineData("")]
     [InlineData(";")]
     [InlineData("localhost:8080")]
     [InlineData("8080")]

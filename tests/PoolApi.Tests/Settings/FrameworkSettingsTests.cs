@@ -79,6 +79,19 @@ public class FrameworkSettingsTests
         Assert.Equal(fault, Assert.Single(other is null ? Faults((key, value)) : Faults((key, value), (other, set!))));
 
     [Fact]
+    public void An_empty_value_of_a_used_setting_counts_as_not_set_where_the_service_reads_it()
+    {
+        string[] keys = [.. SettingCatalogue.All.Select(static setting => setting.Key).Where(static key => key != "Auth:ApiKeys"), "AllowedHosts", "ForwardedHeaders:KnownProxies", "PathBase"];
+        (string, string)[] empty = [.. keys.Select(static key => (key, ""))];
+        Assert.Contains(("Urls", ""), empty);
+        Assert.Empty(Faults(empty));
+    }
+
+    [Fact]
+    public void An_empty_key_of_a_client_is_a_fault() =>
+        Assert.StartsWith("Auth:ApiKeys:alice is not such a key", Assert.Single(Faults(("Auth:ApiKeys:alice", ""))), StringComparison.Ordinal);
+
+    [Fact]
     public void An_empty_variable_counts_as_not_set() =>
         Assert.Empty(Faults(("HTTPS_PORTS", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("OTEL_LOG_LEVEL", "")));
 
