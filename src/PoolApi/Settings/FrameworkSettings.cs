@@ -16,10 +16,10 @@ internal static class FrameworkSettings
 
     private const int MaxLength = 128; // of a key that is compared with the known ones
 
-    private static readonly string[] Sections = ["AllowedHosts", "ForwardedHeaders", "Kestrel", "Logging"];
+    private static readonly string[] Sections = ["AllowedHosts", "ForwardedHeaders", "HostBuilder", "HTTP_PORTS", "Kestrel", "Logging", "PathBase"];
 
     // The framework reads the values of these by itself, and fails at an empty one.
-    private static readonly string[] ReadByFramework = ["Kestrel", "Logging"];
+    private static readonly string[] ReadByFramework = ["HostBuilder", "Kestrel", "Logging"];
 
     public static IReadOnlyList<FrameworkSetting> All { get; } =
         [.. HostSettings.All, .. KestrelSettings.All, .. LoggingSettings.All, .. OpenTelemetrySettings.All];

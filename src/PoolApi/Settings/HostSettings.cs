@@ -27,6 +27,7 @@ internal static class HostSettings
         Refused("PreferHostingUrls", Addresses),
         Refused("WebRoot", "the service has no static files"),
         Refused("ShutdownTimeoutSeconds", "Shutdown:Drain and Shutdown:Cancel say how long a stop may take"),
+        Refused("HostOptions", "the host reads no such section; Shutdown:Drain and Shutdown:Cancel say how long a stop may take"),
         Refused("ServicesStartConcurrently", "the order of the start and of the stop is fixed"),
         Refused("ServicesStopConcurrently", "the order of the start and of the stop is fixed"),
         Refused("CaptureStartupErrors", "a failed start ends the process with exit code 78"),

@@ -48,6 +48,10 @@ public class FrameworkSettingsTests
     [InlineData("Logging:SomewhereElse:LogLevel:Default", "docs/settings.md has the list.")]
     [InlineData("Logging:Consol:FormatterName", "did you mean Logging:Console:FormatterName?")]
     [InlineData("AllowedHosts:0", "did you mean AllowedHosts?")]
+    [InlineData("HostBuilder:ReloadConfigOnChang", "did you mean HostBuilder:ReloadConfigOnChange?")]
+    [InlineData("HostBuilder:ReloadConfigOnChange:0", "did you mean HostBuilder:ReloadConfigOnChange?")]
+    [InlineData("PathBase:0", "did you mean PathBase?")]
+    [InlineData("HTTP_PORTS:0", "did you mean HTTP_PORTS?")]
     [InlineData("ForwardedHeaders:KnownProxy", "did you mean ForwardedHeaders:KnownProxies?")]
     [InlineData("OTEL_EXPORTER_OTLP_ENDPIONT", "did you mean OTEL_EXPORTER_OTLP_ENDPOINT?")]
     public void An_unknown_key_of_a_framework_section_is_a_fault(string key, string hint) =>
@@ -77,6 +81,13 @@ public class FrameworkSettingsTests
     [InlineData("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set while OTEL_TRACES_EXPORTER is 'none'; it may be set where that is otlp, or not set.", "OTEL_TRACES_EXPORTER", "none")]
     public void A_setting_that_another_one_leaves_without_effect_is_a_fault(string key, string value, string fault, string? other = null, string? set = null) =>
         Assert.Equal(fault, Assert.Single(other is null ? Faults((key, value)) : Faults((key, value), (other, set!))));
+
+    [Theory]
+    [InlineData("HostOptions:ShutdownTimeout")]
+    [InlineData("hostoptions:ServicesStopConcurrently")]
+    [InlineData("HostOptions")]
+    public void The_section_of_the_host_that_only_code_sets_is_refused(string key) =>
+        Assert.StartsWith($"{key} is not used here: the host reads no such section", Assert.Single(Faults((key, "x"))), StringComparison.Ordinal);
 
     [Fact]
     public void An_empty_value_of_a_used_setting_counts_as_not_set_where_the_service_reads_it()
