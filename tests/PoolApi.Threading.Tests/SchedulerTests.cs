@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Time.Testing;
+
 namespace PoolApi.Threading.Tests;
 
 /// <summary>The pool as a TaskScheduler and as a SynchronizationContext.</summary>
@@ -154,6 +156,140 @@ public class SchedulerTests
         pool.SynchronizationContext.Post(static _ => throw new InvalidDataException("on purpose"), null);
         Patience.Until(() => pool.GetSnapshot().Counts[WorkOutcome.Failed] == 1);
         Assert.Equal(1, pool.Run(() => 1));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_task_that_runs_elsewhere_goes_on_after_an_await_though_the_pool_is_closed(bool expires)
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(1));
+        using Occupation busy = pool.Occupy();
+        var gate = new TaskCompletionSource();
+        Task<Task<FixedThreadPool?>> task = Start(pool, async () =>
+        {
+            await gate.Task;
+            return FixedThreadPool.Current;
+        });
+        if (expires) time.Advance(TimeSpan.FromSeconds(2));
+        else pool.CancelAll();
+        Task<FixedThreadPool?> rest = await task.Patiently(); // it awaits the gate
+        pool.CancelAll();
+        gate.SetResult();
+        Assert.Null(await rest.Patiently());
+    }
+
+    [Fact]
+    public async Task A_task_that_runs_elsewhere_may_yield_though_the_pool_is_closed()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using Occupation busy = pool.Occupy();
+        Task<FixedThreadPool?> task = Start(pool, async () =>
+        {
+            await Task.Yield();
+            await Task.Yield();
+            return FixedThreadPool.Current;
+        }).Unwrap();
+        pool.CancelAll();
+        Assert.Null(await task.Patiently());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Work_that_had_to_run_elsewhere_comes_back_after_an_await_while_the_pool_is_open(bool asCallback)
+    {
+        var time = new FakeTimeProvider();
+        using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(1));
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var left = new TaskCompletionSource<FixedThreadPool?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ended = new TaskCompletionSource<FixedThreadPool?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var first = new TaskCompletionSource();
+        var second = new TaskCompletionSource();
+        if (asCallback) pool.SynchronizationContext.Post(async _ => await Work(), null);
+        else _ = Start(pool, Work);
+        await begun.Task.Patiently();
+        Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 }); // it awaits
+        using (pool.Occupy())
+        {
+            first.SetResult();
+            time.Advance(TimeSpan.FromSeconds(2));
+            Assert.Null(await left.Task.Patiently());
+        }
+        second.SetResult();
+        Assert.Same(pool, await ended.Task.Patiently());
+
+        async Task Work()
+        {
+            begun.SetResult();
+            await first.Task;
+            left.SetResult(FixedThreadPool.Current);
+            await second.Task;
+            ended.SetResult(FixedThreadPool.Current);
+        }
+    }
+
+    [Fact]
+    public async Task A_task_that_an_ending_item_runs_in_place_goes_on_after_an_await_though_the_pool_is_closed()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        var gate = new TaskCompletionSource();
+        var task = new Task<Task<FixedThreadPool?>>(async () =>
+        {
+            await gate.Task;
+            return FixedThreadPool.Current;
+        });
+        pool.Accepted(new TestItem { WhenEnded = (_, _) => task.RunSynchronously(pool.TaskScheduler) });
+        Task<FixedThreadPool?> rest = await task.Patiently();
+        pool.CancelAll();
+        gate.SetResult();
+        Assert.Null(await rest.Patiently());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_callback_that_runs_elsewhere_and_throws_is_told_as_unhandled(bool asynchronous)
+    {
+        var observer = new RecordingObserver();
+        var error = new InvalidDataException("on purpose");
+        using FixedThreadPool pool = Pools.Make(observer: observer);
+        using Occupation busy = pool.Occupy();
+        if (asynchronous) pool.SynchronizationContext.Post(async _ => await Fail(), null);
+        else pool.SynchronizationContext.Post(_ => throw error, null);
+        pool.CancelAll();
+        Patience.Until(() => observer.Unhandled.Count == 1);
+        Assert.Same(error, observer.Unhandled.First().Error);
+
+        async Task Fail()
+        {
+            await Task.Yield();
+            throw error;
+        }
+    }
+
+    [Fact]
+    public async Task A_callback_that_fails_after_an_await_in_a_pool_that_has_stopped_is_told_as_unhandled()
+    {
+        var observer = new RecordingObserver();
+        var error = new InvalidDataException("on purpose");
+        var gate = new TaskCompletionSource();
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        FixedThreadPool pool = Pools.Make(observer: observer);
+        pool.SynchronizationContext.Post(
+            async _ =>
+            {
+                begun.SetResult();
+                await gate.Task;
+                throw error;
+            },
+            null);
+        await begun.Task.Patiently();
+        await pool.DisposeAsync().Patiently();
+        gate.SetResult();
+        Patience.Until(() => observer.Unhandled.Count == 1);
+        Assert.Same(error, observer.Unhandled.First().Error);
     }
 
     [Fact]

@@ -4,15 +4,37 @@ namespace PoolApi.Threading.Core;
 /// A task or a callback that is queued past the capacity. It cannot be handed back: if it does not get its turn, it runs on the .NET
 /// ThreadPool, so that its waiters do not wait for ever.
 /// </summary>
-internal abstract class ForcedItem : PoolWorkItem
+/// <remarks>On either thread it sets a <see cref="WorkContext"/>, so that code after an await never depends on whether the pool is still open.</remarks>
+internal abstract class ForcedItem(PoolCore core) : PoolWorkItem
 {
-    /// <summary>Queues it to the .NET ThreadPool.</summary>
-    public void RunElsewhere() => ThreadPool.UnsafeQueueUserWorkItem(static item => item.Elsewhere(), this, preferLocal: false);
+    protected PoolCore Pool { get; } = core;
 
-    protected abstract void Elsewhere();
+    /// <summary>Queues it to the .NET ThreadPool.</summary>
+    public void RunElsewhere() => ThreadPool.UnsafeQueueUserWorkItem(static item => item.RunHere(), this, preferLocal: false);
+
+    /// <summary>The work on a thread of the .NET ThreadPool.</summary>
+    protected virtual void ExecuteElsewhere() => Execute();
 
     protected override void OnEnded(WorkOutcome outcome, Exception? exception)
     {
         if (StartedAt == 0 && outcome != WorkOutcome.Abandoned) RunElsewhere();
+    }
+
+    private void RunHere()
+    {
+        SynchronizationContext? before = SynchronizationContext.Current;
+        try
+        {
+            ExecuteElsewhere();
+        }
+        catch (Exception e)
+        {
+            // Here it would end the process.
+            Pool.Listeners.Unhandled(this, e);
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(before);
+        }
     }
 }

@@ -21,7 +21,7 @@ internal sealed class PoolSynchronizationContext(PoolCore core) : Synchronizatio
 }
 
 /// <summary>A callback that runs on the pool, in its caller's flow.</summary>
-internal class CallbackItem(PoolCore core, SendOrPostCallback callback, object? state) : ForcedItem
+internal class CallbackItem(PoolCore core, SendOrPostCallback callback, object? state) : ForcedItem(core)
 {
     private readonly ExecutionContext? _flow = ExecutionContext.Capture();
 
@@ -30,11 +30,9 @@ internal class CallbackItem(PoolCore core, SendOrPostCallback callback, object? 
     protected override void Execute()
     {
         // Code after an await in the callback also returns to the pool. A synchronization context belongs to the thread and does not flow.
-        SynchronizationContext.SetSynchronizationContext(new CallbackContext(core, this));
+        SynchronizationContext.SetSynchronizationContext(new CallbackContext(Pool, this));
         InFlow();
     }
-
-    protected override void Elsewhere() => InFlow();
 
     private void InFlow()
     {
@@ -55,11 +53,12 @@ internal class CallbackItem(PoolCore core, SendOrPostCallback callback, object? 
 /// <summary>A callback whose sender waits.</summary>
 internal sealed class SentItem : CallbackItem
 {
-    private readonly PoolCore _core;
     private readonly TaskCompletionSource _ended = new();
 
     private SentItem(PoolCore core, SendOrPostCallback callback, object? state)
-        : base(core, callback, state) => _core = core;
+        : base(core, callback, state)
+    {
+    }
 
     /// <param name="core">The pool.</param>
     /// <param name="cause">The item from whose context it is sent; null: it is sent from outside the pool.</param>
@@ -75,6 +74,6 @@ internal sealed class SentItem : CallbackItem
     protected override void OnEnded(WorkOutcome outcome, Exception? exception)
     {
         if (outcome == WorkOutcome.Completed) _ended.SetResult();
-        else _ended.SetException(default(CallLabels).ToException(_core, outcome, exception, default));
+        else _ended.SetException(default(CallLabels).ToException(Pool, outcome, exception, default));
     }
 }

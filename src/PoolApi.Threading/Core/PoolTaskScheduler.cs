@@ -16,9 +16,9 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
     {
         // If the task is also queued, its item does nothing later, because a task runs only once.
         if (Worker.Current is not { } worker || worker.Core != core) return false;
-        if (SynchronizationContext.Current is not null || worker.Ledger.Item is not { } item) return TryExecuteTask(task);
-        // The awaits in the task belong to the item that the worker runs.
-        SynchronizationContext.SetSynchronizationContext(new TaskContext(core, this, item));
+        if (SynchronizationContext.Current is not null) return TryExecuteTask(task);
+        // The awaits in the task belong to the item that the worker runs, if it runs one: an item that is notified of its end has been released.
+        SynchronizationContext.SetSynchronizationContext(new TaskContext(core, this, worker.Ledger.Item));
         try
         {
             return TryExecuteTask(task);
@@ -32,22 +32,20 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
     /// <summary>Returns nothing: listing the tasks for a debugger would take the gate, which a stopped thread may hold.</summary>
     protected override IEnumerable<Task> GetScheduledTasks() => [];
 
-    private sealed class TaskItem(PoolTaskScheduler scheduler, PoolCore core, Task task) : ForcedItem
+    private sealed class TaskItem(PoolTaskScheduler scheduler, PoolCore core, Task task) : ForcedItem(core)
     {
         public override string Kind => "task";
 
         protected override void Execute()
         {
-            SynchronizationContext.SetSynchronizationContext(new TaskContext(core, scheduler, this));
+            SynchronizationContext.SetSynchronizationContext(new TaskContext(Pool, scheduler, this));
             scheduler.TryExecuteTask(task);
         }
-
-        protected override void Elsewhere() => scheduler.TryExecuteTask(task);
     }
 
     /// <summary>A continuation of a task after an await. It belongs to the task and runs under the same scheduler.</summary>
 #pragma warning disable CA1001 // a task has nothing to dispose of, unless somebody asked for its wait handle
-    private sealed class ContinuationItem(PoolTaskScheduler scheduler, PoolCore core, SendOrPostCallback callback, object? state) : ForcedItem
+    private sealed class ContinuationItem(PoolTaskScheduler scheduler, PoolCore core, SendOrPostCallback callback, object? state) : ForcedItem(core)
 #pragma warning restore CA1001
     {
         // In its caller's flow. Run as a task, so that the scheduler is the current one.
@@ -55,23 +53,20 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
 
         public override string Kind => "task";
 
-        protected override void Execute()
-        {
-            SynchronizationContext.SetSynchronizationContext(new TaskContext(core, scheduler, this));
-            Run(scheduler);
-        }
+        protected override void Execute() => Run(scheduler);
 
-        protected override void Elsewhere() => Run(Default);
+        protected override void ExecuteElsewhere() => Run(Default); // the pool's scheduler runs nothing in place there
 
         private void Run(TaskScheduler on)
         {
+            SynchronizationContext.SetSynchronizationContext(new TaskContext(Pool, scheduler, this));
             _task.RunSynchronously(on);
             // The continuations of tasks do not throw; this comes from an async void method inside the task.
-            if (_task.Exception?.InnerException is { } error) core.Listeners.Unhandled(this, error);
+            if (_task.Exception?.InnerException is { } error) Pool.Listeners.Unhandled(this, error);
         }
     }
 
-    private sealed class TaskContext(PoolCore core, PoolTaskScheduler scheduler, PoolWorkItem cause) : WorkContext(core, cause)
+    private sealed class TaskContext(PoolCore core, PoolTaskScheduler scheduler, PoolWorkItem? cause) : WorkContext(core, cause)
     {
         private readonly PoolCore _core = core;
 
