@@ -24,8 +24,9 @@ public interface IFixedThreadPoolObserver
 
     /// <summary>
     /// Code that belongs to no caller threw: an <see langword="async"/> <see langword="void"/> method inside an item,
-    /// an item's own <see cref="PoolWorkItem.OnEnded"/>, work that was posted
-    /// (<see cref="FixedThreadPool.Post(Action, CancellationToken, WorkOptions)"/>), or a worker's state, when it was made
+    /// an item's own <see cref="PoolWorkItem.OnEnded"/>, work or a callback that was posted
+    /// (<see cref="FixedThreadPool.Post(Action, CancellationToken, WorkOptions)"/>, <see cref="FixedThreadPool.SynchronizationContext"/>), or a
+    /// worker's state, when it was made
     /// (<see cref="FixedThreadPoolOptions.CreateWorkerState"/>; not at the pool's own start, whose constructor throws) or disposed of.
     /// </summary>
     /// <param name="exception">The exception.</param>

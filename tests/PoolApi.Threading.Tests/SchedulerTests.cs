@@ -247,6 +247,28 @@ public class SchedulerTests
         Assert.Null(await rest.Patiently());
     }
 
+    [Fact]
+    public void A_posted_callback_that_throws_is_told_as_unhandled_and_a_sent_one_is_not()
+    {
+        var observer = new RecordingObserver();
+        var error = new InvalidDataException("on purpose");
+        using (FixedThreadPool pool = Pools.Make(observer: observer))
+        {
+            Assert.Same(error, Record.Exception(() => pool.SynchronizationContext.Send(_ => throw error, null)));
+            pool.SynchronizationContext.Post(_ => throw error, null);
+            pool.SynchronizationContext.Post(
+                async _ =>
+                {
+                    await Task.Yield();
+                    throw error;
+                },
+                null);
+            Patience.Until(() => observer.Unhandled.Count >= 2);
+        }
+        Assert.Equal(["callback", "callback"], observer.Unhandled.Select(u => u.Item.Kind));
+        Assert.All(observer.Unhandled, u => Assert.Same(error, u.Error));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

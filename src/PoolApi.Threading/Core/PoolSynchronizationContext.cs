@@ -34,6 +34,13 @@ internal class CallbackItem(PoolCore core, SendOrPostCallback callback, object? 
         InFlow();
     }
 
+    /// <summary>No caller waits for a posted callback, so the observer is notified of its failure.</summary>
+    protected override void OnEnded(WorkOutcome outcome, Exception? exception)
+    {
+        base.OnEnded(outcome, exception);
+        if (outcome == WorkOutcome.Failed) Pool.Listeners.Unhandled(this, exception!);
+    }
+
     private void InFlow()
     {
         if (_flow is null) callback(state);
@@ -71,6 +78,7 @@ internal sealed class SentItem : CallbackItem
         item._ended.Task.GetAwaiter().GetResult(); // blocks the caller, as Send must
     }
 
+    /// <summary>The sender gets the exception.</summary>
     protected override void OnEnded(WorkOutcome outcome, Exception? exception)
     {
         if (outcome == WorkOutcome.Completed) _ended.SetResult();
