@@ -80,6 +80,24 @@ public class ObserverTests
     }
 
     [Fact]
+    public async Task An_exception_on_a_worker_of_another_pool_is_told_without_a_worker()
+    {
+        var observer = new UnhandledObserver();
+        using FixedThreadPool pool = Pools.Make(observer: observer);
+        using FixedThreadPool other = Pools.Make();
+        using Occupation busy = pool.Occupy();
+        var item = new TestItem { WhenEnded = static (_, _) => throw new InvalidDataException("on purpose") };
+        pool.Accepted(item);
+        Assert.True(await other.RunAsync(() => item.Cancel()).Patiently());
+        Assert.Equal((item, null), Assert.Single(observer.Told));
+        var own = new TestItem { WhenEnded = item.WhenEnded };
+        pool.Accepted(own);
+        busy.Dispose();
+        Patience.Until(() => observer.Told.Count == 2);
+        Assert.Equal((own, 0), observer.Told.Last());
+    }
+
+    [Fact]
     public async Task Each_worker_is_started_and_stopped_on_its_own_thread_and_then_joined()
     {
         FixedThreadPool pool = Pools.Make(3, observer: _observer);
@@ -113,5 +131,12 @@ public class ObserverTests
         Assert.Single(throwing.Replaced);
         Assert.All(items, item => Assert.Equal(1, item.Endings.Count));
         pool.Dispose();
+    }
+
+    private sealed class UnhandledObserver : IFixedThreadPoolObserver
+    {
+        public System.Collections.Concurrent.ConcurrentQueue<(PoolWorkItem? Item, int? Worker)> Told { get; } = new();
+
+        public void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId) => Told.Enqueue((item, workerId));
     }
 }

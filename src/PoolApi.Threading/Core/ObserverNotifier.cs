@@ -73,7 +73,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
     }
 
     public void Unhandled(PoolWorkItem item, Exception error) =>
-        Tell((o, _, i, e) => o.UnhandledException(e!, i, Worker.Current?.Id), 0, item, error);
+        Tell((o, _, i, e) => o.UnhandledException(e!, i, Worker.Current is { } worker && worker.Core == core ? worker.Id : null), 0, item, error);
 
     /// <summary>Records a worker's measurements so far.</summary>
     public void Record(MeasurementBatch batch)
