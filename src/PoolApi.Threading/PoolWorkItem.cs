@@ -17,7 +17,7 @@ public abstract partial class PoolWorkItem
 {
     internal Worker? LastWorker;
     internal long SubmittedAt;
-    internal long StartedAt;
+    internal long StartedAt; // 0: it has not started
     internal string? Withdrawal; // the caller's reason for a withdrawal
 
     /// <summary>Creates the item.</summary>
@@ -52,7 +52,7 @@ public abstract partial class PoolWorkItem
     public TimeSpan QueueTime => Core?.Clock.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
 
     /// <summary>The run time from start to end, including awaits. Valid when the item has run and ended.</summary>
-    public TimeSpan RunTime => Core?.Clock.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
+    public TimeSpan RunTime => StartedAt == 0 ? TimeSpan.Zero : Core?.Clock.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
 
     /// <summary>The name of the worker that ran the item last; <see langword="null"/> if none has.</summary>
     public string? WorkerName => LastWorker?.Name;

@@ -227,6 +227,28 @@ public class OneOutcomeTests
     }
 
     [Fact]
+    public async Task Times_count_from_time_zero_too()
+    {
+        var time = new ZeroClock();
+        using FixedThreadPool pool = Pools.Make(time: time);
+        var running = new TestItem(_ => time.Advance(TimeSpan.FromSeconds(5)));
+        pool.Accepted(running);
+        Assert.Equal(WorkOutcome.Completed, await running.Endings.First);
+        Assert.Equal(5, running.RunTime.TotalSeconds, 0.001);
+
+        var other = new ZeroClock();
+        using FixedThreadPool busyPool = Pools.Make(time: other);
+        var waiting = new TestItem();
+        using (busyPool.Occupy())
+        {
+            busyPool.Accepted(waiting);
+            other.Advance(TimeSpan.FromSeconds(5));
+        }
+        Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
+        Assert.Equal(5, waiting.QueueTime.TotalSeconds, 0.001);
+    }
+
+    [Fact]
     public async Task A_limit_on_waiting_longer_than_a_timer_can_count_works()
     {
         using (FixedThreadPool real = Pools.Make(maxQueueTime: TimeSpan.MaxValue))

@@ -314,6 +314,20 @@ public class SchedulerTests
         Assert.Same(error, observer.Unhandled.First().Error);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_task_or_callback_that_starts_at_time_zero_of_its_clock_runs_once(bool asCallback)
+    {
+        var observer = new RecordingObserver();
+        using FixedThreadPool pool = Pools.Make(time: new ZeroClock(), observer: observer);
+        if (asCallback) pool.SynchronizationContext.Send(static _ => { }, null);
+        else await Start(pool, () => 1).Patiently();
+        Patience.Until(() => observer.Finished.Count == 1);
+        PoolWorkItem item = observer.Finished.First().Item;
+        Assert.NotEqual(0, item.StartedAt); // 0 would mean that it has not started, and it would start again elsewhere
+    }
+
     [Fact]
     public async Task A_posted_callback_sees_the_context_of_whoever_posted_it()
     {

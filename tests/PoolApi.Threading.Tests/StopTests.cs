@@ -72,6 +72,16 @@ public class StopTests
     }
 
     [Fact]
+    public async Task The_time_of_a_stop_counts_from_the_close_also_if_that_was_at_time_zero()
+    {
+        var time = new ZeroClock();
+        using FixedThreadPool pool = Pools.Make(time: time);
+        await pool.CloseAsync().Patiently();
+        time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal(TimeSpan.FromSeconds(5), (await pool.ShutdownAsync(TimeSpan.Zero).Patiently()).Elapsed);
+    }
+
+    [Fact]
     public async Task The_report_reads_as_one_line()
     {
         FixedThreadPool pool = Pools.Make(2, time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());

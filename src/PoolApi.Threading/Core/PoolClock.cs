@@ -51,8 +51,8 @@ internal sealed class PoolClock
 
     public long Microseconds(int count) => Time.TimestampFrequency * count / 1_000_000;
 
-    /// <summary>The elapsed time; zero if one of the two times is not set.</summary>
-    public TimeSpan Elapsed(long from, long to) => from == 0 || to == 0 ? TimeSpan.Zero : Time.GetElapsedTime(from, to);
+    /// <summary>The elapsed time; zero if the second time is not set.</summary>
+    public TimeSpan Elapsed(long from, long to) => to == 0 ? TimeSpan.Zero : Time.GetElapsedTime(from, to);
 
     /// <summary>Converts a time to ticks; infinite becomes long.MaxValue.</summary>
     public long ToTicks(TimeSpan time)

@@ -250,7 +250,11 @@ internal sealed class PoolCore : IItemOwner, IStopHost
             PoolWorkItem item = assignment.Item;
             bool limited = _limitsRuns;
             worker.IsTimed = limited || item.IsTimed || worker.IsSample() || Instruments.MeasureTimes;
-            if (assignment.Callback is null) item.StartedAt = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : _clock.Now);
+            if (assignment.Callback is null)
+            {
+                long start = Math.Max(item.SubmittedAt, !worker.IsTimed || (worker.LastStampIsPrecise && worker.LastStamp == now) ? now : _clock.Now);
+                item.StartedAt = start == 0 ? 1 : start; // 0 means "not started", and a clock may begin at 0
+            }
             // The worker may have read the clock before the item was submitted and been delayed since. That time does not belong to the item.
             if (item.SubmittedAt > now) worker.Ledger.BeginItemAt<ProcessorOps>(item.SubmittedAt);
             item.LastWorker = worker;
@@ -266,8 +270,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
 
     private void Limit(PoolWorkItem item)
     {
-        if (item.StartedAt == 0) item.StartedAt = 1; // 0 means "not started", and a clock may begin at 0
-        Interlocked.MemoryBarrier(); // the start before it is read until when the timer is set; pairs with RunWatch
+        Interlocked.MemoryBarrier(); // publishes StartedAt before the timer's due time is read; pairs with RunWatch
         long limit = RunLimitOf(item);
         if (limit != long.MaxValue) _runs.Started(item.StartedAt + limit);
     }
@@ -301,7 +304,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         worker.LastStamp = now;
         worker.LastStampIsPrecise = timed;
         bool mine = RunningItem<ProcessorOps>.EndAndRelease(item, outcome, worker, now, Stop);
-        worker.LastTook = timed ? now - item.StartedAt : 0;
+        worker.LastTook = timed ? Math.Max(0, now - item.StartedAt) : 0;
         if (timed) ledger.AddToMean(worker.LastTook);
         if (outcome != WorkOutcome.Completed || now - item.StartedAt > (timed ? _long : _longUnmeasured) || (item.IsTimed && !worker.CarriesTinyItems))
             worker.Recorder.Ended(item, mine ? outcome : null, ledger.ItemSince, now);

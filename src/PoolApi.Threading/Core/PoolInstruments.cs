@@ -93,7 +93,7 @@ internal sealed class PoolInstruments
         long started = item.StartedAt;
         long ended = item.EndedAt;
         return new Measured(
-            KindOf(item), outcome == WorkOutcome.Withdrawn ? item.Withdrawal! : Word(outcome), (started == 0 ? ended : started) - item.SubmittedAt, started == 0 ? -1 : ended - started);
+            KindOf(item), outcome == WorkOutcome.Withdrawn ? item.Withdrawal! : Word(outcome), (started == 0 ? ended : started) - item.SubmittedAt, started == 0 ? -1 : Math.Max(0, ended - started));
     }
 
     /// <summary>Records ended items, in the order of their ends. Consecutive items of the same kind and outcome are counted at once.</summary>

@@ -21,13 +21,13 @@ internal sealed class PoolShutdown(PoolCore core)
     /// <summary>The longest time that a timer can count. A longer one counts as infinite.</summary>
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(20);
 
-    private long _startedAt;
+    private long _startedAt = long.MinValue; // not closed yet; a clock may begin at 0
     private TaskCompletionSource<ShutdownReport>? _shutdown;
     private readonly TaskCompletionSource _enoughWaited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Close()
     {
-        Interlocked.CompareExchange(ref _startedAt, core.Clock.Time.GetTimestamp(), 0);
+        Interlocked.CompareExchange(ref _startedAt, core.Clock.Time.GetTimestamp(), long.MinValue);
         core.Stop.Close();
     }
 
