@@ -174,7 +174,8 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <param name="deadline">How long accepted work may take to end, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
     /// <param name="grace">
     /// How long the workers then have to return from cancelled work and to dispose of their states. Zero or more, or
-    /// <see cref="Timeout.InfiniteTimeSpan"/>. Default: <see langword="null"/>, 2 seconds.
+    /// <see cref="Timeout.InfiniteTimeSpan"/>. Default: <see langword="null"/>, 2 seconds. Afterwards the threads have one second more to end, all of
+    /// them together.
     /// </param>
     /// <returns>A task with the report. It never fails, and every call returns the same one.</returns>
     /// <remarks>Only the times of the first call count, except that a later call with zero for both ends the wait.</remarks>
@@ -190,8 +191,8 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Finishes accepted work for at most 30 seconds, then stops as <see cref="ShutdownAsync"/> does after its deadline. For
-    /// other times, call that method first. Blocks the caller. Waits for a stop that is under way. Does nothing after a stop.
+    /// Stops the pool as <see cref="ShutdownAsync"/> does with a deadline of 30 seconds and a grace time of 2 seconds, also if the pool has drained.
+    /// For other times, call that method first. Blocks the caller. Waits for a stop that is under way. Does nothing after a stop.
     /// </summary>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public void Dispose()

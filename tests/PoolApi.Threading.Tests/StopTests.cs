@@ -71,6 +71,80 @@ public class StopTests
         }
     }
 
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task Disposing_of_a_pool_that_has_drained_ends_though_a_thread_does_not(bool inState, bool usesSystemTime)
+    {
+        var observer = new RecordingObserver();
+        var fake = new FakeTimeProvider();
+        using var release = new ManualResetEventSlim();
+        using var blocked = new ManualResetEventSlim();
+        FixedThreadPool pool = Pools.Make(
+            time: usesSystemTime ? TimeProvider.System : fake,
+            observer: observer,
+            more: o => o.CreateWorkerState = _ => inState ? new Disposal(Block) : null);
+        if (inState) await pool.RunAsync(static () => { }).Patiently();
+        else pool.Accepted(new TestItem { WhenEnded = (_, _) => Block() });
+        await pool.CloseAsync().Patiently();
+        Thread disposer = Patience.OnOwnThread(pool.Dispose);
+        blocked.WaitPatiently();
+        Patience.Until(() => pool.Core.Stop.State >= PoolState.Stopping);
+        // A concurrent stop ends too, with the same report.
+        Task<ShutdownReport> stop = pool.ShutdownAsync(TimeSpan.Zero);
+        Patience.Until(() =>
+        {
+            fake.Advance(TimeSpan.FromMilliseconds(100));
+            return !disposer.IsAlive;
+        });
+        ShutdownReport report = await stop.Patiently();
+        Assert.Equal((0, $"{pool.Name}-0"), (report.WorkersJoined, Assert.Single(report.NotJoined).Name));
+        Assert.Equal((0, 0L), (report.Interrupted, report.Counts[WorkOutcome.Abandoned]));
+        Assert.Single(observer.NotJoined);
+        release.Set();
+        Pools.NoThreadIsLeft(pool);
+
+        void Block()
+        {
+            blocked.Set();
+            release.WaitPatiently();
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_grace_time_includes_the_disposal_of_the_states(bool disposes)
+    {
+        var time = new FakeTimeProvider(); // nobody moves it: the grace time does not end
+        FixedThreadPool pool = Pools.Make(
+            time: time,
+            more: o => o.CreateWorkerState = static _ => new Disposal(static () => Thread.Sleep(WorkerSet.Moment + TimeSpan.FromMilliseconds(200))));
+        if (disposes) Patience.OnOwnThread(pool.Dispose).JoinPatiently();
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero).Patiently();
+        Assert.Equal((1, 0), (report.WorkersJoined, report.NotJoined.Count));
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task A_caller_that_has_waited_enough_ends_the_wait_of_a_Dispose()
+    {
+        using var release = new ManualResetEventSlim();
+        var time = new FakeTimeProvider(); // nobody moves it
+        FixedThreadPool pool = Pools.Make(time: time);
+        pool.Accepted(new TestItem { WhenEnded = (_, _) => release.WaitPatiently() });
+        await pool.CloseAsync().Patiently();
+        Thread disposer = Patience.OnOwnThread(pool.Dispose);
+        Patience.Until(() => pool.Core.Stop.State >= PoolState.Stopping);
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
+        Assert.Single(report.NotJoined);
+        disposer.JoinPatiently();
+        release.Set();
+        Pools.NoThreadIsLeft(pool);
+    }
+
     [Fact]
     public async Task The_time_of_a_stop_counts_from_the_close_also_if_that_was_at_time_zero()
     {
@@ -477,5 +551,10 @@ public class StopTests
         }
         Assert.Empty(report.NotJoined);
         pool.Dispose();
+    }
+
+    private sealed class Disposal(Action action) : IDisposable
+    {
+        public void Dispose() => action();
     }
 }

@@ -51,17 +51,11 @@ internal sealed class PoolShutdown(PoolCore core)
     }
 
     /// <summary>Blocks the caller until the pool has drained or the deadline is over.</summary>
-    public bool WaitUntilDrained()
-    {
-        Task drained = core.Stop.Drained;
-        // By the system's clock without a timer, whose callback would need a thread of the .NET ThreadPool.
-        if (core.Clock.Time == TimeProvider.System) return drained.Wait(DrainOfDispose);
-        return CompletesWithin(drained, DrainOfDispose).GetAwaiter().GetResult();
-    }
+    public bool WaitUntilDrained() => CompletesWithinBlocking(core.Stop.Drained, DrainOfDispose);
 
     /// <summary>
-    /// For a pool that has drained: joins without a deadline, blocking the caller for the moment that it takes. If
-    /// somebody else joins already, waits for them.
+    /// For a pool that has drained: what is left of a stop, with the default grace time, blocking the caller. If somebody else joins already,
+    /// waits for them.
     /// </summary>
     public void JoinDrained()
     {
@@ -74,12 +68,10 @@ internal sealed class PoolShutdown(PoolCore core)
         var tally = new ShutdownTally();
         try
         {
-            core.Stop.Exited.GetAwaiter().GetResult(); // likewise
-            foreach (Worker worker in core.Workers.All)
-            {
-                worker.Join(System.Threading.Timeout.InfiniteTimeSpan);
-                Joined(worker, tally);
-            }
+            long since = core.Clock.Time.GetTimestamp();
+            bool ended = CompletesWithinBlocking(core.Stop.Exited, DefaultGrace)
+                && CompletesWithinBlocking(core.Workers.Ended, DefaultGrace - core.Clock.Time.GetElapsedTime(since));
+            Join(ended ? [] : core.Stop.Abandon(), tally);
         }
         finally
         {
@@ -111,14 +103,28 @@ internal sealed class PoolShutdown(PoolCore core)
 
     private async Task<ShutdownReport> RunAsync(TimeSpan deadline, TimeSpan grace)
     {
-        QueueWorker[] running = await StopOrder<ProcessorOps>.RunAsync(core.Stop, deadline, grace, CompletesWithin).ConfigureAwait(false);
-        core.Workers.AwaitStarts();
+        // The grace time includes the disposal of the workers' states.
+        Task ended = Task.WhenAll(core.Stop.Exited, core.Workers.Ended);
+        QueueWorker[] running = await StopOrder<ProcessorOps>.RunAsync(
+            core.Stop, deadline, grace, (step, timeout) => CompletesWithin(step == core.Stop.Exited ? ended : step, timeout)).ConfigureAwait(false);
         var tally = new ShutdownTally();
+        Join(running, tally);
+        core.Stop.Finish();
+        return Report(tally);
+    }
+
+    /// <summary>
+    /// Joins the threads, and leaves those behind that do not end. Blocks for a moment, for all of them together: the grace time has passed, or
+    /// only the threads' own ends are left.
+    /// </summary>
+    /// <param name="running">The workers that are still inside an item's code, which are left behind at once.</param>
+    /// <param name="tally">Counts them.</param>
+    private void Join(QueueWorker[] running, ShutdownTally tally)
+    {
+        core.Workers.AwaitStarts();
         long joinStarted = core.Clock.Time.GetTimestamp();
         foreach (Worker worker in core.Workers.All)
         {
-            // Blocks for a moment, for all of them together: the loop of such a worker has ended or is about to; only the
-            // thread's own end is waited for.
             TimeSpan left = WorkerSet.Moment - core.Clock.Time.GetElapsedTime(joinStarted);
             if (!running.Contains(worker) && worker.Join(left > TimeSpan.Zero ? left : TimeSpan.Zero))
             {
@@ -130,8 +136,6 @@ internal sealed class PoolShutdown(PoolCore core)
                 core.Listeners.WorkerJoined(worker, inTime: false);
             }
         }
-        core.Stop.Finish();
-        return Report(tally);
     }
 
     private void Joined(Worker worker, ShutdownTally tally)
@@ -161,6 +165,17 @@ internal sealed class PoolShutdown(PoolCore core)
         {
             return false;
         }
+    }
+
+    /// <summary>The same, blocking the caller.</summary>
+    private bool CompletesWithinBlocking(Task step, TimeSpan timeout)
+    {
+        if (step.IsCompleted) return true;
+        if (timeout < TimeSpan.Zero) timeout = TimeSpan.Zero;
+        if (core.Clock.Time != TimeProvider.System) return CompletesWithin(step, timeout).GetAwaiter().GetResult();
+        // By the system's clock without a timer or a continuation, which would need a thread of the .NET ThreadPool.
+        WaitHandle.WaitAny([((IAsyncResult)step).AsyncWaitHandle, ((IAsyncResult)_enoughWaited.Task).AsyncWaitHandle], timeout);
+        return step.IsCompleted;
     }
 
     private static TimeSpan Limited(TimeSpan timeout) => timeout > LongestTimeout ? System.Threading.Timeout.InfiniteTimeSpan : timeout;

@@ -61,7 +61,16 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         var thread = new Thread(() => ThreadMain(ready)) { IsBackground = true, Name = name };
         using (new UninterruptibleLock(_starting))
         {
-            core.Workers.StartThread(thread);
+            core.Workers.ThreadStarts();
+            try
+            {
+                core.Workers.StartThread(thread);
+            }
+            catch
+            {
+                core.Workers.ThreadEnds();
+                throw;
+            }
             Volatile.Write(ref _thread, thread); // after the start, because a thread that has not started cannot be joined
         }
     }
@@ -86,6 +95,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         catch (Exception e)
         {
             core.Workers.FailedToStart(this, e, ready);
+            core.Workers.ThreadEnds();
             return;
         }
         ready?.TrySetResult();
@@ -102,6 +112,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         if (death is not null) core.Workers.EndItemInHand(this, death);
         DisposeState();
         if (death is not null) core.Workers.Replace(this, death);
+        core.Workers.ThreadEnds();
     }
 
     /// <summary>When it finished its last item.</summary>

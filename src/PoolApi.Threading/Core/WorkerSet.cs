@@ -29,6 +29,8 @@ internal sealed class WorkerSet
     private readonly int? _maxStandIns; // null: as many as workers, and none for stuck ones
     private ImmutableArray<Worker> _all; // by id; only grows
     private int _size;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _threads; // threads that are about to start or run
     private int _stuck; // stuck workers that have not recovered; guarded by the lock
 
     public WorkerSet(PoolCore core, FixedThreadPoolOptions options)
@@ -54,6 +56,9 @@ internal sealed class WorkerSet
 
     /// <summary>All workers that ever existed, by id.</summary>
     public ImmutableArray<Worker> All => _all;
+
+    /// <summary>Completes when the pool is closed, and every thread has disposed of its worker's state and ends.</summary>
+    public Task Ended => _ended.Task;
 
     public TimeSpan StuckAfter { get; }
 
@@ -88,6 +93,15 @@ internal sealed class WorkerSet
             _core.StopTimers();
             throw;
         }
+    }
+
+    /// <summary>A worker's thread is about to start.</summary>
+    public void ThreadStarts() => Interlocked.Increment(ref _threads);
+
+    /// <summary>A worker's thread ends, or could not be started.</summary>
+    public void ThreadEnds()
+    {
+        if (Interlocked.Decrement(ref _threads) == 0 && _core.IsClosed) _ended.TrySetResult();
     }
 
     /// <summary>Changes the number of workers. More start at once. Surplus workers leave when they have no item.</summary>
