@@ -12,7 +12,7 @@ internal static class JobProblems
     public static readonly ProblemType Poison = new(
         JobError.Poison.Name, 500, "Something went wrong here", "the job failed: its instance died each time that it ran");
 
-    public static readonly ProblemType UnknownKind = new("unknown-kind", 500, "Something went wrong here", "the job failed: the instance has no such work");
+    public static readonly ProblemType UnknownKind = new("unknown-kind", 500, "Something went wrong here", "the job failed: no instance that tried it has such work");
 
     public static readonly ProblemType NotFinished = new(
         "job-not-finished", 409, "The job has not finished", "the job has no result yet", ProblemRetry.Later);

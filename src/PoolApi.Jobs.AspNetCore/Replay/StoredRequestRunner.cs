@@ -23,8 +23,9 @@ internal sealed partial class StoredRequestRunner(
     {
         Job job = attempt.Claim.Job;
         var request = StoredRequest.Of(attempt.Claim.Payload);
+        // It is tried again: while instances of two versions share a store, another one may have the work.
         if (kinds.Find(job.Kind, request.Method) is not { } endpoint)
-            return Failed(JobProblems.UnknownKind.Name, "This instance has no such work. It may have been switched off since.");
+            return Failed(JobProblems.UnknownKind.Name, "No instance that tried it has such work. It may have been switched off since.") with { MayRetry = true };
 
         StoredMetadata metadata;
         try

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Jobs;
 using PoolApi.Problems;
 using PoolApi.Requests;
 using PoolApi.Threading;
@@ -28,6 +29,20 @@ public class JobFailureTests
         if (status == 500) Assert.Contains("before its work began", (string?)problem["detail"], StringComparison.Ordinal);
         JsonNode job = await app.JobOfAsync(answer);
         Assert.Equal((attempts, name), ((int)job["attempt"]!, (string?)job["error"]!["name"]));
+    }
+
+    [Fact]
+    public async Task A_job_that_this_instance_has_no_work_for_is_tried_again()
+    {
+        await using StorableApp app = await StorableApp.StartAsync(static app => app.MapPost("/v1/known", static () => "done").AllowJobs().RunOnPool());
+        var request = new StoredRequest(HttpMethods.Post, "/v1/new", "", null, ReadOnlyMemory<byte>.Empty, StoredMetadata.OfCode().ToText());
+        JobAcceptance accepted = await app.Store.AcceptAsync(new NewJob { Kind = "new", Payload = request.ToPayload(), MaxAttempts = 2 }, ServiceApp.Token);
+
+        using var waiting = new HttpRequestMessage(HttpMethod.Get, $"/v1/jobs/{accepted.Job.Id}") { Headers = { { "Prefer", "wait=60" } } };
+        using HttpResponseMessage ended = await app.Client.SendAsync(waiting, ServiceApp.Token);
+
+        JsonNode job = JsonNode.Parse(await ended.Content.ReadAsStringAsync(ServiceApp.Token))!;
+        Assert.Equal(("failed", 2, "unknown-kind"), ((string?)job["state"], (int)job["attempt"]!, (string?)job["error"]!["name"]));
     }
 
     private sealed record RefusedLater(IResult? Refusal) : IValidatedRequest
