@@ -180,4 +180,70 @@ public class OwnThreadsTests
         Patience.OnOwnThread(() => sent.SetResult(Record.Exception(() => context.Send(static _ => { }, null))));
         Assert.IsType<InvalidOperationException>(await sent.Task.Patiently());
     }
+
+    [Fact]
+    public async Task Sending_to_the_context_of_a_pool_that_has_drained_and_has_its_workers_runs_the_callback()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
+        await pool.CloseAsync().Patiently();
+        var ran = new TaskCompletionSource<FixedThreadPool?>();
+        Patience.OnOwnThread(() => context.Send(_ => ran.SetResult(FixedThreadPool.Current), null));
+        Assert.Same(pool, await ran.Task.Patiently());
+    }
+
+    [Fact]
+    public async Task A_sender_whose_callback_is_dropped_by_a_stop_gets_an_exception_and_the_callback_never_runs()
+    {
+        FixedThreadPool pool = Pools.Make();
+        SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
+        Patience.Until(() => pool.Core.Queue.PendingGuess == 0);
+        using Occupation busy = pool.Occupy();
+        bool ran = false;
+        var sent = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Patience.OnOwnThread(() => sent.SetResult(Record.Exception(() => context.Send(_ => ran = true, null))));
+        Patience.Until(() => pool.Core.Queue.PendingGuess == 2); // it is queued behind the item
+        Task<ShutdownReport> stop = pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero);
+        Assert.IsType<InvalidOperationException>(await sent.Task.Patiently());
+        busy.Dispose();
+        await stop.Patiently();
+        Pools.NoThreadIsLeft(pool);
+        Assert.False(ran);
+        pool.Dispose();
+    }
+
+    [Fact]
+    public async Task A_sender_whose_callback_runs_gets_its_result_though_the_stop_gives_up()
+    {
+        FixedThreadPool pool = Pools.Make(time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
+        SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
+        using var begun = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        var told = new TaskCompletionSource();
+        var sent = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        // An item whose end is told by the stop, after it has given up and before it joins.
+        pool.Accepted(new AsyncTestItem(_ => Task.Delay(Timeout.Infinite))
+        {
+            WhenEnded = (_, _) =>
+            {
+                told.SetResult();
+                Patience.Until(() => sent.Task.IsCompleted);
+            },
+        });
+        Patience.Until(() => pool.GetSnapshot().Suspended == 1);
+        Patience.OnOwnThread(() => sent.SetResult(Record.Exception(() => context.Send(
+            _ =>
+            {
+                begun.Set();
+                release.WaitPatiently();
+            },
+            null))));
+        begun.WaitPatiently();
+        Task<ShutdownReport> stop = Task.Run(() => pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero));
+        await told.Task.Patiently();
+        release.Set();
+        Assert.Null(await sent.Task.Patiently());
+        await stop.Patiently();
+        pool.Dispose();
+    }
 }

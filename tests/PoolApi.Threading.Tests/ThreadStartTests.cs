@@ -86,6 +86,24 @@ public class ThreadStartTests
     }
 
     [Fact]
+    public async Task Without_the_last_worker_a_sender_to_an_items_context_gets_an_exception()
+    {
+        using FixedThreadPool pool = Make(1);
+        _allowed = 1;
+        SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
+        Patience.Until(() => pool.Core.Queue.PendingGuess == 0);
+        using var release = new ManualResetEventSlim();
+        pool.Accepted(new DeadlyItem(release.WaitPatiently));
+        var sent = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        bool ran = false;
+        Patience.OnOwnThread(() => sent.SetResult(Record.Exception(() => context.Send(_ => ran = true, null))));
+        Patience.Until(() => pool.Core.Queue.PendingGuess == 2); // the callback is queued behind the item
+        release.Set();
+        Assert.IsType<InvalidOperationException>(await sent.Task.Patiently());
+        Assert.False(ran);
+    }
+
+    [Fact]
     public async Task At_a_resize_the_pool_goes_on_with_those_it_has()
     {
         FixedThreadPool pool = Make(1);

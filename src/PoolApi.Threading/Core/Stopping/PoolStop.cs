@@ -15,6 +15,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
 {
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _givenUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Guarded by the gate.
@@ -31,6 +32,9 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
 
     /// <summary>Completes when the loop of every worker has ended.</summary>
     public Task Exited => _exited.Task;
+
+    /// <summary>Completes when the remaining work was given up: no queued continuation runs any more.</summary>
+    public Task GivenUp => _givenUp.Task;
 
     /// <summary>Completes when every worker was joined or left behind.</summary>
     public Task Finished => _finished.Task;
@@ -138,6 +142,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
         TOps.Add(ref _interrupted, items.Count);
         queue.CheckDrainedLocked(ref after);
         queue.Exit();
+        _givenUp.TrySetResult();
         host.CarryOut(ref after); // wakes the leaving workers before code of a caller can block this thread
         host.NotifyAbandoned(items);
         return [.. running];
