@@ -49,8 +49,9 @@ public interface IFixedThreadPoolObserver
     /// </summary>
     /// <param name="worker">The worker, what it runs, and for how long it has.</param>
     /// <param name="hasStandIn">
-    /// <see langword="true"/>: a stand-in runs what it waits for. <see langword="false"/>: there may be no more of them
-    /// (<see cref="FixedThreadPoolOptions.MaxStandIns"/>); nothing has moved for a second, and nothing will until a worker comes back.
+    /// <see langword="true"/>: a stand-in runs what it waits for. <see langword="false"/>: every stand-in that the pool may have is in use
+    /// (<see cref="FixedThreadPoolOptions.MaxStandIns"/>). The pool has made no progress for a second, and makes none until a worker returns from its
+    /// item.
     /// </param>
     void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) { }
 
@@ -61,8 +62,9 @@ public interface IFixedThreadPoolObserver
     /// <param name="workerId">The worker's id (<see cref="WorkerSnapshot.Id"/>).</param>
     /// <param name="exception">The exception that ended the thread, or why there is none.</param>
     /// <param name="isReplaced">
-    /// <see langword="true"/>: a new thread of the same id and name takes its place. <see langword="false"/>: the worker gets no thread,
-    /// because the system gave none or the worker's state could not be made, and the pool goes on with one worker fewer. If it was the last, the
+    /// <see langword="true"/>: a new thread of the same id and name is about to take its place. If that fails, a second call with
+    /// <see langword="false"/> follows. <see langword="false"/>: the worker gets no thread, because the system gave none or the worker's state
+    /// could not be made, and the pool goes on with one worker fewer. If it was the last, the
     /// pool has been closed by then: queued items have ended as <see cref="WorkOutcome.NotStarted"/>, items suspended in an await as
     /// <see cref="WorkOutcome.Abandoned"/>, and the report of the shutdown, which is still to be called for, names them.
     /// </param>

@@ -1,8 +1,8 @@
 namespace PoolApi.Threading;
 
 /// <summary>
-/// The priority of a queued item. Within a priority the order is first in, first out. All priorities
-/// share the pool's one capacity.
+/// The priority of a queued item. Within a priority the order is first in, first out, unless <see cref="IPoolAdmission.SetOrder"/> selects
+/// newest first. All priorities share the pool's one capacity.
 /// </summary>
 /// <remarks>
 /// No priority starves: of any 16 consecutive starts, at least one is of low priority and at least

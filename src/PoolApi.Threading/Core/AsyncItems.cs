@@ -52,7 +52,7 @@ internal sealed class AsyncItems(PoolCore core)
             item.BusyTicks = 0;
             _underWay.AddLast(item);
             core.Queue.AsyncInFlight = _underWay.Count;
-            // Until a line further on. (A continuation left over from an earlier submission may hold a worker.)
+            // The line below that counts the run undoes this. (A continuation left over from an earlier submission may hold a worker.)
             if (item.ActiveRuns == 0) _suspended++;
         }
         if (item.ActiveRuns++ == 0 && item.IsListed) _suspended--;

@@ -4,7 +4,10 @@ namespace PoolApi.Threading.Core;
 /// A task or a callback that is queued past the capacity. It cannot be handed back: if it does not get its turn, it runs on the .NET
 /// ThreadPool, so that its waiters do not wait for ever.
 /// </summary>
-/// <remarks>On either thread it sets a <see cref="WorkContext"/>, so that code after an await never depends on whether the pool is still open.</remarks>
+/// <remarks>
+/// On either thread it runs under a <see cref="WorkContext"/>: code after an await returns to the pool, or runs on the .NET ThreadPool if the pool is
+/// closed to it.
+/// </remarks>
 internal abstract class ForcedItem(PoolCore core) : PoolWorkItem
 {
     protected PoolCore Pool { get; } = core;

@@ -346,8 +346,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
             if (!_limitsRuns) _limitsRuns = true; // published with the item
         }
         if (cancellationToken.CanBeCanceled) item.Watch<ProcessorOps>(this, cancellationToken);
-        // A limit of its own has to be noted down; and what is not normal has its turn among what workers take next, so it is
-        // sorted in at once.
+        // The heap must hold an item with its own limit, and an item that is not normal must take its turn, so both are sorted in at once.
         urgent = ownLimit || options.Priority != WorkPriority.Normal;
         // So is what an item submits while it holds a worker, which may wait for it; see CausedItems.
         if (Worker.Current is { } worker) urgent |= NoteCause(item, worker);

@@ -5,7 +5,7 @@ namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
 /// Where submitters leave their items: a stack that grows by one compare-and-swap and is taken whole, and the count of
-/// the accepted items. No submitter ever waits for another, or for a worker.
+/// the reserved places, those of continuations included. No submitter ever waits for another, or for a worker.
 /// </summary>
 /// <remarks>
 /// <para>It is simple because it is taken whole: without a single pop there is no ABA problem, and the taker pays for the

@@ -116,7 +116,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <param name="oldest">The first of the chain.</param>
     /// <param name="newest">The last, linked to the first by Previous.</param>
     /// <param name="last">The number of the last place.</param>
-    /// <param name="urgent">Whether the items need the gate at once, for a limit of their own or a cancellation.</param>
+    /// <param name="urgent">
+    /// Whether the items need the gate at once: for a limit on queue time of their own, a priority that is not normal, a cancellation, or because
+    /// another item caused them.
+    /// </param>
     /// <param name="after">Collects the side effects.</param>
     /// <returns><see langword="false"/> if the queue is closed.</returns>
     public bool TryPush(PoolWorkItem oldest, PoolWorkItem newest, long last, bool urgent, ref DeferredActions after)
@@ -213,7 +216,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             return step;
         }
         _backlog.EmptyLocalBatchOf(worker);
-        _idle.Remove(worker); // it woke for no reason of ours
+        _idle.Remove(worker); // after a spurious wake-up it is still listed
         while (true)
         {
             if (_registry.IsSurplus)
@@ -441,7 +444,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     {
         AssertLocked();
         worker.StandInDepth = 0;
-        _standIns.Remove(worker); // it woke for no reason of ours
+        _standIns.Remove(worker); // after a spurious wake-up it is still listed
         assignment = default;
         SortInboxLocked(ref after);
         if (!worker.IsDismissed && worker.MayStandIn)
