@@ -104,6 +104,25 @@ public class ThreadStartTests
     }
 
     [Fact]
+    public async Task A_worker_that_is_lost_is_told_to_who_waits_for_an_idle_one()
+    {
+        using FixedThreadPool pool = Make(1);
+        _allowed = 1;
+        using var started = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        pool.Accepted(new DeadlyItem(() =>
+        {
+            started.Set();
+            release.WaitPatiently();
+        }));
+        started.WaitPatiently();
+        Task idle = ((IPoolAdmission)pool).NextIdleAsync();
+        release.Set();
+        await idle.Patiently();
+        Assert.Equal(WorkerState.Stopped, Assert.Single(pool.GetSnapshot().Workers).State);
+    }
+
+    [Fact]
     public async Task At_a_resize_the_pool_goes_on_with_those_it_has()
     {
         FixedThreadPool pool = Make(1);

@@ -362,6 +362,7 @@ internal sealed class WorkerSet
         _core.Queue.Exit();
         _core.CarryOut(ref after); // wake-ups, or the end of the drain
         _core.Stop.WorkerLeft();
+        _core.Idle.Tell();
         return live;
     }
 
