@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Compression;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -384,5 +385,141 @@ public class BodyTests
             await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 50000\r\n\r\n");
             Assert.StartsWith("HTTP/1.1 413", await client.ReadResponseAsync(), StringComparison.Ordinal);
         }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20_000)]
+    [InlineData(Limit)]
+    public async Task A_body_that_middleware_decompresses_is_read_whole_although_its_declared_length_is_the_compressed_one(int length)
+    {
+        await using TestApp app = await StartDecompressingAsync(MapLength);
+        using HttpResponseMessage response = await PostCompressedAsync(app, "/", length);
+        Assert.Equal(length.ToString(CultureInfo.InvariantCulture), await response.Content.ReadAsStringAsync(TestApp.Token));
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
+    }
+
+    [Theory]
+    [InlineData("/", Limit)]
+    [InlineData("/attribute", 500)] // the middleware of the framework enforces this one too, by an exception
+    public async Task The_limit_of_a_body_counts_its_decompressed_bytes(string path, int limit)
+    {
+        await using TestApp app = await StartDecompressingAsync(static app =>
+        {
+            MapLength(app);
+            app.MapPost("/attribute", static () => "done").RunOnPool().WithMetadata(new RequestSizeLimitAttribute(500));
+        });
+        using HttpResponseMessage response = await PostCompressedAsync(app, path, limit + 1);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
+        Assert.Contains($"The body may have up to {limit} bytes.", await response.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        Assert.Equal((0, 0L), (app.PoolContext().Bodies.Used, app.Pool.GetSnapshot().Accepted));
+    }
+
+    [Fact]
+    public async Task The_budget_for_bodies_counts_their_decompressed_bytes_until_they_run()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartDecompressingAsync(app => app.MapPost("/", () => gate.Pass()).RunOnPool());
+        Task<HttpResponseMessage> running = PostCompressedAsync(app, "/", Limit);
+        await gate.NextArrivalAsync();
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
+        Task<HttpResponseMessage>[] queued = [PostCompressedAsync(app, "/", Limit), PostCompressedAsync(app, "/", Limit)];
+        await app.UntilQueued(2);
+        Assert.Equal(2 * Limit, app.PoolContext().Bodies.Used);
+        using HttpResponseMessage refused = await PostCompressedAsync(app, "/", Limit);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal(2 * Limit, app.PoolContext().Bodies.Used);
+        gate.Open();
+        foreach (Task<HttpResponseMessage> task in (Task<HttpResponseMessage>[])[running, .. queued]) (await task).Dispose();
+        Assert.Equal(0, app.PoolContext().Bodies.Used);
+    }
+
+    [Fact]
+    public async Task A_body_that_middleware_cannot_decompress_is_a_bad_request()
+    {
+        await using TestApp app = await StartDecompressingAsync(MapLength);
+        using var content = new ByteArrayContent("this is not gzip"u8.ToArray());
+        content.Headers.ContentEncoding.Add("gzip");
+        using HttpResponseMessage response = await app.Client.PostAsync(new Uri("/", UriKind.Relative), content, TestApp.Token);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Contains("urn:poolapi:problem:invalid-request", await response.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        Assert.Equal((0, 0L), (app.PoolContext().Bodies.Used, app.Pool.GetSnapshot().Accepted));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(Limit)]
+    public async Task The_read_that_finds_the_end_of_a_declared_body_returns_at_once(int length)
+    {
+        var reads = new List<(int Count, bool AtOnce)>();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.Use((context, next) =>
+                {
+                    context.Request.Body = new ReadLog(context.Request.Body, reads);
+                    return next(context);
+                });
+                MapLength(app);
+            },
+            Settings, kestrel: true);
+        using HttpRequestMessage request = Post(length, chunked: false);
+        using HttpResponseMessage response = await app.Client.SendAsync(request, TestApp.Token);
+        Assert.Equal(length.ToString(CultureInfo.InvariantCulture), await response.Content.ReadAsStringAsync(TestApp.Token));
+        Assert.Equal((0, true), reads[^1]);
+        Assert.Equal(length, reads.Sum(static r => r.Count));
+        Assert.DoesNotContain(reads[..^1], static r => r.Count == 0);
+    }
+
+    private static Task<TestApp> StartDecompressingAsync(Action<WebApplication> map) => TestApp.StartAsync(
+        app =>
+        {
+            app.UseRequestDecompression();
+            map(app);
+        },
+        Settings, static builder => builder.Services.AddRequestDecompression(), kestrel: true);
+
+    /// <summary>Sends so many zeros, compressed and with the compressed length.</summary>
+    private static async Task<HttpResponseMessage> PostCompressedAsync(TestApp app, string path, int length)
+    {
+        var compressed = new MemoryStream();
+        await using (var gzip = new GZipStream(compressed, CompressionLevel.Fastest, leaveOpen: true)) await gzip.WriteAsync(new byte[length], TestApp.Token);
+        using var content = new ByteArrayContent(compressed.ToArray());
+        content.Headers.ContentEncoding.Add("gzip");
+        Assert.NotNull(content.Headers.ContentLength);
+        return await app.Client.PostAsync(new Uri(path, UriKind.Relative), content, TestApp.Token);
+    }
+
+    /// <summary>Notes what each read of the server's body returned, and whether its caller had to wait.</summary>
+    private sealed class ReadLog(Stream body, List<(int Count, bool AtOnce)> reads) : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            ValueTask<int> read = body.ReadAsync(buffer, cancellationToken);
+            bool isAtOnce = read.IsCompleted;
+            int count = await read;
+            reads.Add((count, isAtOnce));
+            return count;
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override void Flush() => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

@@ -70,36 +70,42 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         // A body that does not fit now is refused before it is read. Otherwise each piece is reserved before it is read: a client that
         // announces much must send a quarter of it before it has taken all of it from others.
         if (declared > pool.Bodies.Free) return Rejection.NoRoomForBody(pool);
-        long end = declared ?? limit;
-        int size = FirstSize(declared, limit);
-        if (!reservation.TryGrow(size)) return Rejection.NoRoomForBody(pool);
-        byte[] bytes = size == 0 ? [] : GC.AllocateUninitializedArray<byte>(size);
+        int reserved = FirstSize(declared, limit);
+        if (!reservation.TryGrow(reserved)) return Rejection.NoRoomForBody(pool);
+        byte[] bytes = NewBuffer(reserved);
         int length = 0;
-        while (true)
+        try
         {
-            if (length == bytes.Length)
+            // The body ends where a read returns nothing. The declared length is a hint only: it is that of the compressed bytes if middleware decompresses.
+            while (await context.Request.Body.ReadAsync(bytes.AsMemory(length), cancellation) is > 0 and int read)
             {
-                if (length == end)
-                {
-                    // One byte over the limit must be read to refuse the body. It is not kept, so it needs no budget.
-                    if (declared is null && await context.Request.Body.ReadAsync(new byte[1], cancellation) > 0) return Rejection.PayloadTooLarge(pool, limit);
-                    break;
-                }
-                int grown = (int)Math.Min(bytes.Length * (declared is null ? 2L : Growth), end);
-                if (!reservation.TryGrow(grown - bytes.Length)) return Rejection.NoRoomForBody(pool);
-                byte[] larger = GC.AllocateUninitializedArray<byte>(grown);
+                length += read;
+                if (length > limit) return Rejection.PayloadTooLarge(pool, limit);
+                if (length < bytes.Length) continue;
+                int grown = NextSize(reserved, declared, limit);
+                if (!reservation.TryGrow(grown - reserved)) return Rejection.NoRoomForBody(pool);
+                byte[] larger = NewBuffer(reserved = grown);
                 bytes.CopyTo(larger, 0);
                 bytes = larger;
             }
-            int read = await context.Request.Body.ReadAsync(bytes.AsMemory(length), cancellation);
-            if (read == 0) break;
-            length += read;
+        }
+        catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
+        {
+            // Middleware that decompresses enforces a limit of its own on what it returns: the server's or the endpoint's, which hold here too.
+            return Rejection.PayloadTooLarge(pool, limit);
         }
 
         context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(context, reservation, bytes, length));
         context.Request.Body = new MemoryStream(bytes, 0, length, writable: false, publiclyVisible: true);
         return null;
     }
+
+    /// <summary>Creates a buffer with one byte more than is reserved. A read into that byte finds the end of a body that fills the buffer, or that it is larger.</summary>
+    private static byte[] NewBuffer(int reserved) => GC.AllocateUninitializedArray<byte>(reserved + 1);
+
+    /// <summary>The size after the first one: up to the declared length first, and from there up to the limit, as without a declared length.</summary>
+    private static int NextSize(int size, long? declared, int limit) =>
+        size < declared ? (int)Math.Min((long)size * Growth, declared.Value) : (int)Math.Min(Math.Max(size * 2L, FirstChunk), limit);
 
     /// <summary>The size from which a number of growths leads to the declared length, so that the last buffer that is outgrown is a quarter of it.</summary>
     private static int FirstSize(long? declared, int limit)

@@ -26,9 +26,9 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>
-    /// Whether the server could not parse the body. For some faults it has an exception with a status; for a chunk size that does not
-    /// fit into its integer, and for a connection that breaks, it has a plain <see cref="IOException"/>.
+    /// Whether the server could not parse the body, or middleware could not decompress it. For some faults the server has an exception with a
+    /// status; for a chunk size that does not fit into its integer, and for a connection that breaks, it has a plain <see cref="IOException"/>.
     /// </summary>
     private static bool IsMalformed(Exception e) =>
-        e is BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } or (IOException and not BadHttpRequestException);
+        e is BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } or InvalidDataException or (IOException and not BadHttpRequestException);
 }
