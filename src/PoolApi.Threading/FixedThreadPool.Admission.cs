@@ -16,8 +16,7 @@ public sealed partial class FixedThreadPool : IPoolAdmission
     void IPoolAdmission.CountRejected(string reason)
     {
         ArgumentException.ThrowIfNullOrEmpty(reason);
-        _core.Records.Refused(reason, 1);
-        _core.Instruments.Rejected(_core, reason);
+        _core.Listeners.Refused(reason, items: 1);
     }
 
     void IPoolAdmission.DeclareLabels(string? kind, string? rejection, string? withdrawal)

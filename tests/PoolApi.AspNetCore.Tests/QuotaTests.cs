@@ -311,6 +311,42 @@ public sealed class QuotaTests : IDisposable
         return Patience.UntilAsync(() => _oneEach.GetStatistics(nobody) is null or { CurrentAvailablePermits: 1 }, "the share is given back");
     }
 
+    [Theory]
+    [InlineData("quota", 429)]
+    [InlineData("draining", 503)]
+    [InlineData("payload_too_large", 413)]
+    public async Task A_metrics_listener_that_throws_changes_no_refusal(string reason, int status)
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(app => app.MapMethods("/", ["GET", "POST"], (int? unused) => gate.Pass()).RunOnPool(), new() { ["Pool:MaxBodyBytes"] = "1000" });
+        int thrown = 0;
+        using var listener = new MeterListener();
+        var own = app.App.Services.GetRequiredService<IMeterFactory>(); // other tests have meters of the same name
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name == "poolapi.work.rejected" && ReferenceEquals(instrument.Meter.Scope, own)) l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, count, tags, _) =>
+        {
+            if (count == 0 || !tags.ToArray().Contains(new("reason", reason))) return;
+            Interlocked.Increment(ref thrown);
+            throw new InvalidOperationException("the listener throws");
+        });
+        listener.Start();
+        Task<HttpResponseMessage> running = AskAsync(app, "one");
+        await gate.NextArrivalAsync();
+        if (reason == "draining") app.Shutdown.Begin("test", lameDuck: false);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/") { Content = new ByteArrayContent(new byte[reason == "payload_too_large" ? 2000 : 10]) };
+        request.Headers.Add("Client", reason == "quota" ? "one" : "other");
+
+        using HttpResponseMessage refused = await app.Client.SendAsync(request, TestApp.Token);
+
+        Assert.Equal((status, 1), ((int)refused.StatusCode, thrown));
+        Assert.Equal(1, app.Pool.GetSnapshot().Accepted);
+        gate.Open();
+        (await running).Dispose();
+    }
+
     /// <summary>Counts refusals for the quota. Those of all pools of the process, but no other tests refuse for that.</summary>
     private sealed class Refusals : IDisposable
     {

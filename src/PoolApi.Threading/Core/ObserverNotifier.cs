@@ -11,7 +11,13 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
     /// <returns>The result, for the submitter.</returns>
     public SubmitResult Refused(SubmitResult result, int items)
     {
-        string reason = result == SubmitResult.Closed ? "draining" : "queue_full";
+        Refused(result == SubmitResult.Closed ? "draining" : "queue_full", items);
+        return result;
+    }
+
+    /// <summary>Counts refused items: of the pool itself, or of an admission control in front of it.</summary>
+    public void Refused(string reason, int items)
+    {
         core.Records.Refused(reason, items);
         try
         {
@@ -21,7 +27,6 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         {
             // A listener of the metrics threw. The submitter must get its result all the same.
         }
-        return result;
     }
 
     public void Started(Worker worker, PoolWorkItem item)

@@ -75,7 +75,7 @@ internal sealed class PoolInstruments
 
     public void Remove(PoolCore pool) => ImmutableInterlocked.Update(ref _pools, static (pools, p) => pools.Remove(p), pool);
 
-    public void Rejected(PoolCore pool, string reason, int items = 1)
+    public void Rejected(PoolCore pool, string reason, int items)
     {
         if (_rejected.Enabled) _rejected.Add(items, Pool(pool.Name), new("reason", reason));
     }
