@@ -1,7 +1,9 @@
 using System.Net;
 using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -40,6 +42,36 @@ public class AnswerTests
         using HttpResponseMessage read = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
         Assert.Equal(Length, (await read.Content.ReadAsByteArrayAsync(TestApp.Token)).Length);
         await Patience.UntilAsync(() => app.PoolContext().Answers.Used == 0, "it is over");
+    }
+
+    [Theory]
+    [InlineData("/bytes")]
+    [InlineData("/nested")]
+    [InlineData("/twice")]
+    [InlineData("/text")]
+    public async Task The_bytes_of_an_answer_count_in_whatever_result_the_handler_has_put_them(string path)
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app =>
+            {
+                app.MapGet("/bytes", static () => TypedResults.Bytes(new byte[Length])).RunOnPool();
+                app.MapGet("/nested", static Results<FileContentHttpResult, NotFound> () => TypedResults.Bytes(new byte[Length])).RunOnPool();
+                app.MapGet("/twice", static Results<Results<FileContentHttpResult, NotFound>, NotFound> () =>
+                    (Results<FileContentHttpResult, NotFound>)TypedResults.Bytes(new byte[Length])).RunOnPool();
+                app.MapGet("/text", static Results<Utf8ContentHttpResult, NotFound> () => TypedResults.Text(new byte[Length])).RunOnPool();
+            },
+            Settings, kestrel: true);
+        using RawConnection idle = await app.ConnectAsync();
+        await idle.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1 && app.PoolContext().Answers.Used == Length, "the answer is held");
+
+        using HttpResponseMessage refused = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+
+        idle.Reset();
+        await Patience.UntilAsync(() => app.PoolContext().Answers.Used == 0, "the client is gone");
+        using HttpResponseMessage read = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        Assert.Equal(Length, (await read.Content.ReadAsByteArrayAsync(TestApp.Token)).Length);
     }
 
     [Fact]

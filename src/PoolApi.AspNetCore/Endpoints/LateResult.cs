@@ -2,7 +2,6 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.AspNetCore.Mvc.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -32,13 +31,9 @@ internal static partial class LateResult
                 case FileStreamResult file:
                     await file.FileStream.DisposeAsync();
                     break;
-                case INestedHttpResult nested:
-                    await DisposeAsync(nested.Result, context);
-                    break;
-                case IConvertToActionResult convertible:
-                    await DisposeAsync(convertible.Convert(), context);
-                    break;
                 default:
+                    object? inner = WrappedResult.Unwrap(result);
+                    if (!ReferenceEquals(inner, result)) await DisposeAsync(inner, context);
                     break;
             }
         }

@@ -16,17 +16,14 @@ internal static class LazyResult
     private static readonly ConcurrentDictionary<Type, bool> Known = new();
 
     /// <summary>Whether a handler's result is lazy or has a lazy value.</summary>
-    public static bool IsLazy([NotNullWhen(true)] object? result) => result switch
+    public static bool IsLazy([NotNullWhen(true)] object? result) => WrappedResult.Unwrap(result) switch
     {
         null or string => false,
-        INestedHttpResult nested => IsLazy(nested.Result),
         IValueHttpResult value => IsSequence(value.Value),
         ObjectResult value => IsSequence(value.Value),
         JsonResult value => IsSequence(value.Value),
-        IResult => false,
-        IActionResult action => IsLazy(WrappedHttpResult.Of(action)),
-        IConvertToActionResult convertible => IsLazy(convertible.Convert()),
-        _ => IsSequence(result),
+        IResult or IActionResult => false,
+        object value => IsSequence(value),
     };
 
     /// <summary>Enumerates the result, on the worker.</summary>
@@ -46,7 +43,7 @@ internal static class LazyResult
                 action.Value = ToList((IEnumerable)action.Value!);
                 return ValueTask.FromResult<object?>(action);
             case IActionResult wrapper:
-                return BufferedResult.ExecuteAsync(context, WrappedHttpResult.Of(wrapper));
+                return BufferedResult.ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper));
             case not IResult when isAction:
                 return ValueTask.FromResult<object?>(ToList((IEnumerable)result));
             default:

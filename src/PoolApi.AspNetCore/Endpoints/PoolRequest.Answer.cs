@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
 using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Endpoints;
@@ -89,18 +90,22 @@ internal sealed partial class PoolRequest
             return result;
         }
         // The result of work that was accepted before has no client yet.
-        long length = result switch
-        {
-            _ when _accepted is not null => 0,
-            FileContentHttpResult file => file.FileContents.Length,
-            BufferedResult buffered => buffered.Length,
-            _ => 0,
-        };
-        if (length <= AnswerBudget.Small) return result;
+        long length = _accepted is null ? BytesOf(result) : 0;
+        IResult? written = result as IResult ?? (result is IActionResult action ? WrappedResult.HttpResultOf(action) : null);
+        if (length <= AnswerBudget.Small || written is null) return result;
         if (Pool.Answers.TryTake(Context, length) is not { } lease) return Rejection.AnswersFull(Pool);
         _answer = new LongAnswer(_endpoint.Shutdown, isStream: false, Cancel);
-        return new HeldAnswer((IResult)result!, lease);
+        return new HeldAnswer(written, lease);
     }
+
+    /// <summary>The bytes that a result holds in memory, in whatever it is wrapped.</summary>
+    private static long BytesOf(object? result) => WrappedResult.Unwrap(result) switch
+    {
+        FileContentHttpResult file => file.FileContents.Length,
+        Utf8ContentHttpResult text => text.ResponseContent.Length,
+        BufferedResult buffered => buffered.Length,
+        _ => 0,
+    };
 
     /// <summary>Whether a stream was cancelled before its end.</summary>
     private bool IsCutOff => _answer is { IsStream: true } && _item.CancellationToken.IsCancellationRequested;

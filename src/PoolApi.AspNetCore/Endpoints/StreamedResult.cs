@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.AspNetCore.Mvc.Infrastructure;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -15,17 +14,15 @@ internal static class StreamedResult
 {
     private static readonly ConcurrentDictionary<Type, bool> Known = new();
 
-    public static bool Is(object? result) => result switch
+    public static bool Is(object? result) => WrappedResult.Unwrap(result) switch
     {
         null or string => false,
-        INestedHttpResult nested => Is(nested.Result),
         IValueHttpResult value => IsAsyncSequence(value.Value),
         IResult http => !IsShort(http),
         ObjectResult value => IsAsyncSequence(value.Value),
         JsonResult value => IsAsyncSequence(value.Value),
-        IActionResult action => WrappedHttpResult.Of(action) is { } wrapped ? Is(wrapped) : !IsShort(action),
-        IConvertToActionResult convertible => Is(convertible.Convert()),
-        _ => IsAsyncSequence(result),
+        IActionResult action => !IsShort(action),
+        object value => IsAsyncSequence(value),
     };
 
     private static bool IsShort(IResult result) => result is
