@@ -131,6 +131,7 @@ internal sealed class PoolEndpoint
             HttpContext context = invocation.HttpContext;
             PoolRequest request = context.Features.Get<PoolRequest>()
                 ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
+            if (request.HasEnded) return PoolRequest.TooLate();
             if (!request.IsAtHandlerOf(this)) return next(invocation);
             // Behind filters, the framework does not call a minimal API's handler if the response has an error's status: binding has failed,
             // so the request is not queued. (A controller's action is called with any status.)

@@ -24,7 +24,11 @@ internal sealed partial class PoolRequest
         Func<HttpContext, Task> write = outcome == WorkOutcome.TimedOut ? WriteRunTimeoutAsync : WriteStateUnknownAsync;
         try
         {
-            if (_response is { } own && own.TryDetach())
+            if (Volatile.Read(ref _isOver))
+            {
+                // A filter has given the handler up, and its own response is written.
+            }
+            else if (_response is { } own && own.TryDetach())
             {
                 await own.AnswerAsync(Context, write);
             }
@@ -40,15 +44,41 @@ internal sealed partial class PoolRequest
         }
         finally
         {
-            if (_accepted is null)
-            {
-                // After its deadline, neither the stop nor the process waits for the handler. The handler still uses the context.
-                await over.WaitAsync(_endpoint.Shutdown.Overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                if (!over.IsCompleted) _lifetime.StopCounting();
-                await over;
-            }
+            if (_accepted is null) await OutlastAsync(over);
         }
         return _endpoint.HasHandler ? Results.Empty : null;
+    }
+
+    /// <summary>Waits for code that uses the context. After its deadline, neither the stop nor the process waits for it.</summary>
+    private async Task OutlastAsync(Task code)
+    {
+        await code.WaitAsync(_endpoint.Shutdown.Overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!code.IsCompleted) _lifetime.StopCounting();
+        await code;
+    }
+
+    /// <summary>
+    /// The response is written while the work is still in the pool: a filter around the pool has stopped waiting for its handler. Queued work leaves the
+    /// queue and never runs. Running work is cancelled; if it does not listen, it uses the context until it returns, so the client gets the filter's
+    /// response at once, and the request ends when the handler has returned. The late result belongs to the filter, which has the handler's task.
+    /// </summary>
+    /// <param name="isAnswered">Whether there is a response. If the filter has thrown, middleware writes it after the request has left the pool.</param>
+    private async Task GiveUpAsync(bool isAnswered)
+    {
+        _isReferenced = true; // by the filter's task
+        bool isRemoved = Cancel();
+        Task left = LeftAsync();
+        try
+        {
+            if (!isAnswered || isRemoved || left.IsCompleted || _accepted is not null) return;
+            if (!Context.Response.HasStarted) CloseConnection(Context);
+            await Context.Response.CompleteAsync();
+        }
+        finally
+        {
+            await OutlastAsync(left);
+            if (_pending is { } pending) await OutlastAsync(pending);
+        }
     }
 
     /// <summary>Disposes of the late result of a handler whose request was answered without it.</summary>
@@ -75,8 +105,13 @@ internal sealed partial class PoolRequest
     private void PrepareInPlace(HttpContext context)
     {
         NoStore.Set(Context); // for callbacks that read it as the response starts
-        // The connection can take its next request only when this one ends, which may be late. (HTTP/2 and 3 have streams.)
-        if (_accepted is null && HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
+        if (_accepted is null) CloseConnection(context);
+    }
+
+    /// <summary>The connection can take its next request only when this one ends, which may be late. (HTTP/2 and 3 have streams.)</summary>
+    private static void CloseConnection(HttpContext context)
+    {
+        if (HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
     }
 
     /// <summary>Returns the work's result. If it has many bytes, they count until the client has read them.</summary>
@@ -86,7 +121,7 @@ internal sealed partial class PoolRequest
         _result = null;
         if (StreamedResult.Is(result))
         {
-            _answer = new LongAnswer(_endpoint.Shutdown, isStream: true, Cancel);
+            _answer = new LongAnswer(_endpoint.Shutdown, isStream: true, () => Cancel());
             return result;
         }
         // The result of work that was accepted before has no client yet.
@@ -94,7 +129,7 @@ internal sealed partial class PoolRequest
         IResult? written = result as IResult ?? (result is IActionResult action ? WrappedResult.HttpResultOf(action) : null);
         if (length <= AnswerBudget.Small || written is null) return result;
         if (Pool.Answers.TryTake(Context, length) is not { } lease) return Rejection.AnswersFull(Pool);
-        _answer = new LongAnswer(_endpoint.Shutdown, isStream: false, Cancel);
+        _answer = new LongAnswer(_endpoint.Shutdown, isStream: false, () => Cancel());
         return new HeldAnswer(written, lease);
     }
 

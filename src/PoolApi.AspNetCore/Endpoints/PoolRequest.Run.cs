@@ -23,11 +23,16 @@ internal sealed partial class PoolRequest
     /// <summary>Runs the handler on the pool, or returns a problem if it does not run. Stage 3 ends by calling it.</summary>
     /// <returns>The handler's result, or the problem.</returns>
     /// <exception cref="OperationCanceledException">Middleware of the app has cancelled the request and writes the response.</exception>
-    /// <exception cref="InvalidOperationException">An endpoint filter called again before the first call had ended.</exception>
+    /// <exception cref="InvalidOperationException">An endpoint filter called again before the first call had ended, or after the request had.</exception>
     public ValueTask<object?> RunAsync(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {
-        if (Interlocked.Exchange(ref _isInPool, true))
+        if (Interlocked.CompareExchange(ref _place, InPool, null) is not null) // a full fence; pairs with that in OutlastWorkAsync
             return ValueTask.FromException<object?>(new InvalidOperationException("An endpoint filter called the handler again before the first call had ended."));
+        if (Volatile.Read(ref _isOver))
+        {
+            LeavePlace();
+            return TooLate();
+        }
         bool ends = _endpoint.FinishesWithWork && _lifetime.TryTakeFinish();
         // The framework awaits it once, and no endpoint filter can drop it.
         _isDirect = ends && _accepted is null && _endpoint.RequestCache is not null;
@@ -126,8 +131,8 @@ internal sealed partial class PoolRequest
         _ended.Reset();
         _answer?.End(); // of an earlier run, whose result an endpoint filter has dropped
         (_answer, _isAnswering) = (null, false);
-        (_next, _invocation, _result, _error) = (next, invocation, null, null);
-        (_hasReturned, _returned) = (false, null);
+        (_next, _invocation, _result, _error, _outcome) = (next, invocation, null, null, null);
+        (_hasReturned, _returned, _pending) = (false, null, null);
     }
 
     /// <summary>The work has its outcome or was refused: marks the request as out of the pool and releases its quota.</summary>
@@ -135,10 +140,31 @@ internal sealed partial class PoolRequest
     private void LeavePool(bool ends)
     {
         _isAnswering = true; // also if the work was refused or cancelled, since the problem is written
-        Volatile.Write(ref _isInPool, false);
         ReleaseQuota();
-        if (ends) Finish();
+        if (ends)
+        {
+            Volatile.Write(ref _place, null); // no filter can have given it up, so nothing waits for this
+            Finish();
+        }
+        else
+        {
+            LeavePlace();
+        }
     }
+
+    /// <summary>The last access to this object by the flow that runs the work: another flow may end the request, and the object may be reused.</summary>
+    private void LeavePlace() => (Interlocked.Exchange(ref _place, null) as TaskCompletionSource)?.TrySetResult();
+
+    /// <summary>Completes when the work has left the pool. Called once, when the request ends.</summary>
+    private Task LeftAsync()
+    {
+        var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return ReferenceEquals(Interlocked.CompareExchange(ref _place, left, InPool), InPool) ? left.Task : Task.CompletedTask;
+    }
+
+    /// <summary>The answer to a filter that calls the handler after the request has ended.</summary>
+    public static ValueTask<object?> TooLate() =>
+        ValueTask.FromException<object?>(new InvalidOperationException("An endpoint filter called the handler after the request had ended."));
 
     /// <returns>The problem, if the pool refuses the request.</returns>
     private Rejection? Submit()
@@ -167,7 +193,8 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>Cancels the work, since no client waits for it: a queued item is removed, a running item's token is cancelled.</summary>
-    private void Cancel() => _item.Cancel(_accepted is null && IsClientGone ? PoolContext.ClientGone : null);
+    /// <returns>Whether it was queued and will not run.</returns>
+    private bool Cancel() => _item.Cancel(_accepted is null && IsClientGone ? PoolContext.ClientGone : null);
 
     /// <summary>Starts the work on the worker: gives the body's bytes back and enters the request's execution context.</summary>
     private void StartWork()
@@ -191,15 +218,16 @@ internal sealed partial class PoolRequest
             // A handler that returns no task has ended. A result type of the app may go on.
             if (work.IsCompleted) _result = work.Result;
             else (_result, _isReferenced) = (new PendingResult(pending = work.AsTask()), true);
+            // Published before the work ends.
+            if (pending is not null) _pending = ReturnAfterAsync(pending);
         }
         finally
         {
             if (pending is null) OnHandlerReturned();
-            else _ = ReturnAfterAsync(pending);
         }
     }
 
-    /// <summary>Waits until the app's result type was executed, which uses the context until then. Not awaited: see <see cref="ReturnedAsync"/>.</summary>
+    /// <summary>Waits until the app's result type was executed, which uses the context until then. Awaited at the request's end; see also <see cref="ReturnedAsync"/>.</summary>
     private async Task ReturnAfterAsync(Task result)
     {
         await result.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -282,8 +310,9 @@ internal sealed partial class PoolRequest
     /// <summary>Continues the request's own flow, on the .NET ThreadPool.</summary>
     public void GoOn()
     {
-        if (_isDirect && _outcome == WorkOutcome.Abandoned) _ = GoOnInPlaceAsync(_outcome);
-        else _ended.SetResult(_outcome);
+        WorkOutcome outcome = _outcome!.Value;
+        if (_isDirect && outcome == WorkOutcome.Abandoned) _ = GoOnInPlaceAsync(outcome);
+        else _ended.SetResult(outcome);
     }
 
     /// <summary>Answers when the stop has abandoned the work. Not awaited: its end and its faults go to the task that the framework awaits.</summary>
@@ -332,7 +361,7 @@ internal sealed partial class PoolRequest
 
     private void SetServerTiming()
     {
-        if (!WritesItself && ServerTiming.Set(this, Pool)) _isReferenced = true;
+        if (!WritesItself && !Volatile.Read(ref _isOver) && ServerTiming.Set(this, Pool)) _isReferenced = true;
     }
 
     WorkOutcome IValueTaskSource<WorkOutcome>.GetResult(short token) => _ended.GetResult(token);

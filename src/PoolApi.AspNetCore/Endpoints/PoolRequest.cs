@@ -24,7 +24,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the handler has returned, or will not run.</description></item>
 /// <item><term>answer</term><description>is done by the framework, off the pool. A large response takes bytes of the budget for
 /// responses (<see cref="AnswerLease"/>). A request whose work has run too long is answered while its handler still runs, and the request
-/// ends after that (<see cref="AnswerInPlaceAsync"/>).</description></item>
+/// ends after that (<see cref="AnswerInPlaceAsync"/>). So does a request whose filter has stopped waiting for the handler
+/// (<see cref="GiveUpAsync"/>).</description></item>
 /// </list>
 /// For minimal APIs, controllers and page handlers stage 4 is the handler alone. A plain RequestDelegate binds and writes itself, so all
 /// of it is stage 4. <see cref="Finish"/> releases the resources that no stage has released when the request ends.
@@ -33,6 +34,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValueTaskSource<object?>
 {
     private const int MostKept = 64; // about 20 KB for each endpoint
+
+    private static readonly object InPool = new();
 
     /// <summary>Replaces an ended request in its context's features, so that the object can be reused and <see cref="PoolWork.HasStarted"/> stays true.</summary>
     private static readonly PoolRequest Over = new() { _hasStarted = true };
@@ -55,10 +58,12 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private HandlerResponse? _response; // null: the handler's run time is not limited
     private TaskCompletionSource? _returned; // completes when the handler has returned; null: its request has not ended without it
     private bool _hasReturned;
-    private bool _isInPool;
+    private Task? _pending; // the handler's result is still executed; null: it is not, or the handler has returned nothing of that kind
+    private object? _place; // null: not in the pool; InPool; or the source that completes when it has left the pool, for which the request's end waits
+    private bool _isOver; // the response is written, so a filter that calls the handler now is too late
     private bool _isDirect; // the framework awaits this object itself, without an async frame of this library
     private bool _hasStarted;
-    private WorkOutcome _outcome;
+    private WorkOutcome? _outcome; // null: the work has not ended
     private object? _result;
     private Exception? _error;
 
@@ -104,7 +109,10 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     }
 
     /// <summary>Whether the work is queued or runs.</summary>
-    public bool IsInPool => Volatile.Read(ref _isInPool);
+    public bool IsInPool => Volatile.Read(ref _place) is not null;
+
+    /// <summary>Whether the request has ended and its object may serve another one.</summary>
+    public bool HasEnded => ReferenceEquals(this, Over);
 
     /// <summary>Whether a worker has begun the work at least once. A request that fails before has had no effect.</summary>
     public bool HasStarted => Volatile.Read(ref _hasStarted);
@@ -219,8 +227,24 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         }
         finally
         {
-            Finish();
+            try
+            {
+                await OutlastWorkAsync(isAnswered: answered.IsCompletedSuccessfully);
+            }
+            finally
+            {
+                Finish();
+            }
         }
+    }
+
+    /// <summary>
+    /// Waits for work that a filter around the pool has given up, since it uses the context. Usually there is none: the filter has awaited it.
+    /// </summary>
+    private Task OutlastWorkAsync(bool isAnswered)
+    {
+        Interlocked.Exchange(ref _isOver, true); // a full fence; pairs with that in RunAsync: either this thread sees the work, or that call sees the end
+        return IsInPool ? GiveUpAsync(isAnswered) : _pending ?? Task.CompletedTask;
     }
 
     /// <summary>
@@ -256,7 +280,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     /// the work's token was never read. Only for endpoints whose work ends with the handler's return (<see cref="PoolEndpoint.RequestCache"/>).
     /// </summary>
     private bool IsReusable =>
-        !_isReferenced && HasStarted && _outcome is WorkOutcome.Completed or WorkOutcome.Failed
+        !_isReferenced && !IsInPool && HasStarted && _outcome is WorkOutcome.Completed or WorkOutcome.Failed
         && _answer is null && _accepted is null && _endpoint.RequestCache is not null;
 
     private void ReturnToCache()
@@ -264,7 +288,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         Context.Features.Set(Over);
         (Context, _lifetime, _cancelRegistration, _body, TraceId) = (null!, null!, default, null, default);
         (_next, _invocation, _flow, _result, _error) = (null, null, null, null, null);
-        (_hasStarted, _isAnswering) = (false, false);
+        (_hasStarted, _isAnswering, _isOver, _outcome) = (false, false, false, null);
         _ended.Reset();
         _endpoint.RequestCache!.Return(this);
     }

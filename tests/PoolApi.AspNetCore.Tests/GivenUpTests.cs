@@ -1,0 +1,303 @@
+using System.Globalization;
+using System.Net;
+using System.Threading.RateLimiting;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Filters;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>A filter around the pool that stops waiting for its handler: the client has the filter's answer, and the request is open until the handler has returned.</summary>
+public sealed class GivenUpTests
+{
+    [Theory]
+    [InlineData("/given-up/synchronous")]
+    [InlineData("/given-up/asynchronous")]
+    [InlineData("/given-up/limited")]
+    [InlineData("/given-up-action")]
+    public async Task The_client_has_the_filters_answer_while_the_handler_runs_and_the_request_ends_after_it(string path)
+    {
+        using var late = new Late();
+        await using TestApp app = await StartAsync(late);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        await late.Gate.NextArrivalAsync();
+        late.GiveUp.SetResult();
+
+        string answer = await client.ReadResponseAsync();
+
+        Assert.StartsWith("HTTP/1.1 504 ", answer, StringComparison.Ordinal);
+        Assert.Contains("Connection: close", answer, StringComparison.Ordinal); // the connection's next request would wait for the handler
+        Assert.False(late.HasReturned);
+        Assert.Equal("plain", await app.Client.GetStringAsync("/given-up/plain", TestApp.Token)); // on the other worker
+        Assert.Equal("plain", await app.Client.GetStringAsync("/plain", TestApp.Token));
+
+        late.Gate.Open();
+        Assert.Equal((path, false), await late.Seen.Task.Patiently());
+        Assert.Equal("", await client.ReadToEndAsync());
+        Assert.True(late.HasReturnedAtEnd);
+        for (int i = 0; i < 3; i++)
+        {
+            using HttpResponseMessage next = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+            Assert.Equal((HttpStatusCode.OK, "passed"), (next.StatusCode, await next.Content.ReadAsStringAsync(TestApp.Token)));
+        }
+        Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
+    }
+
+    [Fact]
+    public async Task A_body_that_the_filter_answers_is_whole_while_the_handler_runs()
+    {
+        using var late = new Late();
+        await using TestApp app = await StartAsync(late);
+        Task<HttpResponseMessage> sent = app.Client.GetAsync(new Uri("/given-up/synchronous?body", UriKind.Relative), TestApp.Token);
+        await late.Gate.NextArrivalAsync();
+        late.GiveUp.SetResult();
+        using HttpResponseMessage answer = await sent;
+        Assert.Equal("given up", await answer.Content.ReadAsStringAsync(TestApp.Token));
+        Assert.False(late.HasReturned);
+        late.Gate.Open();
+        Assert.Equal(("/given-up/synchronous", false), await late.Seen.Task.Patiently());
+    }
+
+    [Fact]
+    public async Task An_object_whose_handler_still_runs_serves_no_other_request()
+    {
+        using var late = new Late();
+        await using TestApp app = await StartAsync(late);
+        Task<HttpResponseMessage> first = app.Client.GetAsync(new Uri("/given-up/synchronous", UriKind.Relative), TestApp.Token);
+        await late.Gate.NextArrivalAsync();
+        late.GiveUp.SetResult();
+        using HttpResponseMessage givenUp = await first;
+        Assert.Equal(HttpStatusCode.GatewayTimeout, givenUp.StatusCode);
+        Task<HttpResponseMessage> second = app.Client.GetAsync(new Uri("/given-up/synchronous", UriKind.Relative), TestApp.Token);
+        await late.Gate.NextArrivalAsync();
+        late.Gate.Open();
+        using HttpResponseMessage served = await second;
+        Assert.NotEqual(HttpStatusCode.InternalServerError, served.StatusCode);
+        Assert.Equal(2, late.Requests.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task A_request_that_is_given_up_in_the_queue_leaves_it_and_never_runs()
+    {
+        using var late = new Late();
+        await using TestApp app = await StartAsync(late, workers: 1);
+        Task<HttpResponseMessage> running = app.Client.GetAsync(new Uri("/blocks", UriKind.Relative), TestApp.Token);
+        await late.Gate.NextArrivalAsync();
+        Task<HttpResponseMessage> queued = app.Client.GetAsync(new Uri("/given-up/synchronous", UriKind.Relative), TestApp.Token);
+        await app.UntilQueued(1);
+        late.GiveUp.SetResult();
+
+        using HttpResponseMessage answer = await queued;
+
+        Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
+        Assert.Equal((0, 1L), (app.Pool.GetSnapshot().QueueLength, app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled]));
+        late.Gate.Open();
+        (await running).Dispose();
+        Assert.Equal("plain", await app.Client.GetStringAsync("/plain", TestApp.Token));
+        Assert.Empty(late.Requests);
+    }
+
+    [Fact]
+    public async Task A_handler_that_listens_sees_its_token_cancelled()
+    {
+        using var late = new Late();
+        await using TestApp app = await StartAsync(late, workers: 1);
+        Task<HttpResponseMessage> sent = app.Client.GetAsync(new Uri("/given-up/listening", UriKind.Relative), TestApp.Token);
+        await late.Gate.NextArrivalAsync();
+        late.GiveUp.SetResult();
+        using HttpResponseMessage answer = await sent;
+        Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
+        Assert.Equal("plain", await app.Client.GetStringAsync("/plain", TestApp.Token)); // on the only worker
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled]);
+    }
+
+    [Fact]
+    public async Task What_a_filter_throws_instead_of_waiting_reaches_the_middleware_when_the_handler_has_returned()
+    {
+        using var late = new Late();
+        await using TestApp app = await StartAsync(late);
+        Task<HttpResponseMessage> sent = app.Client.GetAsync(new Uri("/throws", UriKind.Relative), TestApp.Token);
+        await late.Gate.NextArrivalAsync();
+        late.GiveUp.SetResult();
+        await late.Cancelled.Task.Patiently(); // the request knows that it was given up
+        late.Gate.Open();
+        using HttpResponseMessage answer = await sent;
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode); // the middleware's
+        Assert.True(late.HasReturnedAtEnd);
+    }
+
+    [Fact]
+    public async Task The_quota_of_a_request_that_was_given_up_is_free_when_its_handler_has_returned()
+    {
+        using var late = new Late();
+        using PartitionedRateLimiter<HttpContext> oneAtATime = PartitionedRateLimiter.Create<HttpContext, int>(
+            static _ => RateLimitPartition.GetConcurrencyLimiter(0, static _ => new ConcurrencyLimiterOptions { PermitLimit = 1 }));
+        await using TestApp app = await StartAsync(late, quota: oneAtATime);
+        Task<HttpResponseMessage> sent = app.Client.GetAsync(new Uri("/given-up/synchronous", UriKind.Relative), TestApp.Token);
+        await late.Gate.NextArrivalAsync();
+        late.GiveUp.SetResult();
+        (await sent).Dispose();
+        using (HttpResponseMessage refused = await app.Client.GetAsync(new Uri("/plain", UriKind.Relative), TestApp.Token))
+            Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        late.Gate.Open();
+        await Patience.UntilAsync(
+            async () =>
+            {
+                using HttpResponseMessage next = await app.Client.GetAsync(new Uri("/plain", UriKind.Relative), TestApp.Token);
+                return next.StatusCode == HttpStatusCode.OK;
+            },
+            "the quota is free");
+    }
+
+    [Fact]
+    public async Task A_filter_that_calls_the_handler_after_the_response_is_told_so()
+    {
+        Func<Task<object?>>? call = null;
+        var told = new List<Exception?>();
+        int runs = 0;
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.Use(async (context, next) =>
+            {
+                await next(context);
+                told.Add(await Record.ExceptionAsync(call!)); // while the server still has the context
+            });
+            app.MapGet("/", () => Interlocked.Increment(ref runs))
+                .AddEndpointFilter((invocation, next) =>
+                {
+                    call = () => next(invocation).AsTask();
+                    return invocation.HttpContext.Request.Query.ContainsKey("now") ? next(invocation) : ValueTask.FromResult<object?>("early");
+                })
+                .RunOnPool();
+        });
+        foreach (string path in (string[])["/", "/?now"]) await app.Client.GetStringAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        Assert.All(told, static e => Assert.IsType<InvalidOperationException>(e));
+        Assert.Equal((2, 1), (told.Count, runs));
+    }
+
+    private static Task<TestApp> StartAsync(Late late, int workers = 2, PartitionedRateLimiter<HttpContext>? quota = null) => TestApp.StartAsync(
+        app =>
+        {
+            app.Use(async (context, next) =>
+            {
+                try
+                {
+                    await next(context);
+                }
+                catch (TimeoutException)
+                {
+                    context.Response.StatusCode = 503;
+                }
+                finally
+                {
+                    late.HasReturnedAtEnd = late.HasReturned;
+                }
+            });
+            RouteGroupBuilder givenUp = app.MapGroup("/given-up").AddEndpointFilter(async (invocation, next) =>
+            {
+                Task<object?> work = next(invocation).AsTask();
+                return await Task.WhenAny(work, late.GiveUpOnce) == work ? await work
+                    : invocation.HttpContext.Request.Query.ContainsKey("body") ? Results.Text("given up", statusCode: 504)
+                    : Results.StatusCode(504);
+            });
+            givenUp.MapGet("/synchronous", (HttpContext context) => late.Run(context)).RunOnPool();
+            givenUp.MapGet("/asynchronous", async (HttpContext context) =>
+            {
+                await Task.Yield();
+                return late.Run(context);
+            }).RunOnPool();
+            givenUp.MapGet("/limited", (HttpContext context) => late.Run(context)).RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromHours(1));
+            givenUp.MapGet("/plain", static () => "plain").RunOnPool();
+            givenUp.MapGet("/listening", string (CancellationToken token) =>
+            {
+                late.Gate.Pass(token);
+                return "passed";
+            }).RunOnPool();
+            app.MapGet("/throws", (HttpContext context, CancellationToken token) => late.Run(context, token))
+                .AddEndpointFilter(async (invocation, next) => await Task.WhenAny(next(invocation).AsTask(), late.GiveUpOnce) is Task<object?> work ? await work : throw new TimeoutException())
+                .RunOnPool();
+            app.MapGet("/plain", static () => "plain").RunOnPool();
+            app.MapGet("/blocks", () => late.Gate.Pass()).RunOnPool();
+            app.MapControllers();
+        },
+        new() { ["Pool:Workers"] = workers.ToString(CultureInfo.InvariantCulture), ["Pool:OverloadControl"] = "false" },
+        builder =>
+        {
+            builder.Services.AddSingleton(late);
+            builder.Services.AddControllers().AddApplicationPart(typeof(GivenUpTests).Assembly);
+            if (quota is not null) builder.Services.Configure<PoolOptions>("cpu", o => o.Quota = quota);
+        },
+        kestrel: true);
+
+    /// <summary>A handler that does not listen, and when it is given up.</summary>
+    internal sealed class Late : IDisposable
+    {
+        public Gate Gate { get; } = new();
+
+        public TaskCompletionSource GiveUp { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>Completes for the first request only: later ones are waited for.</summary>
+        public Task GiveUpOnce => Interlocked.Exchange(ref _isGivenUp, true) ? Task.Delay(Timeout.Infinite, TestApp.Token) : GiveUp.Task;
+
+        public TaskCompletionSource<(string Path, bool IsScopeDisposed)> Seen { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Cancelled { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public List<PoolRequest> Requests { get; } = [];
+
+        public bool HasReturned { get; private set; }
+
+        public bool HasReturnedAtEnd { get; set; }
+
+        private bool _isGivenUp;
+
+        public string Run(HttpContext context, CancellationToken token = default)
+        {
+            lock (Requests) Requests.Add(context.Features.GetRequiredFeature<PoolRequest>());
+            using CancellationTokenRegistration registration = token.Register(() => Cancelled.TrySetResult());
+            string passed = Gate.Pass(CancellationToken.None);
+            Seen.TrySetResult((context.Request.Path, IsDisposed(context.RequestServices)));
+            HasReturned = true;
+            return passed;
+        }
+
+        private static bool IsDisposed(IServiceProvider services)
+        {
+            try
+            {
+                services.GetRequiredService<Late>();
+                return false;
+            }
+            catch (Exception)
+            {
+                return true;
+            }
+        }
+
+        public void Dispose() => Gate.Dispose();
+    }
+}
+
+[Route("given-up-action")]
+public sealed class GivenUpController : ControllerBase
+{
+    [HttpGet]
+    [RunOnPool]
+    [GiveUp]
+    public string Get() => HttpContext.RequestServices.GetRequiredService<GivenUpTests.Late>().Run(HttpContext);
+
+    [AttributeUsage(AttributeTargets.Method)]
+    private sealed class GiveUpAttribute : Attribute, IAsyncActionFilter
+    {
+        public async Task OnActionExecutionAsync(ActionExecutingContext context, ActionExecutionDelegate next)
+        {
+            Task<ActionExecutedContext> work = next();
+            if (await Task.WhenAny(work, context.HttpContext.RequestServices.GetRequiredService<GivenUpTests.Late>().GiveUpOnce) == work) await work;
+            else context.Result = new StatusCodeResult(504);
+        }
+    }
+}
