@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Text;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc;
@@ -154,6 +155,29 @@ public sealed class GivenUpTests
     }
 
     [Fact]
+    public async Task A_request_that_is_given_up_while_it_is_stored_stays_open_until_it_is()
+    {
+        var (giveUp, store) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var stored = new TaskCompletionSource<string>();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapPost("/", static (int? unused) => "ran")
+                .AddEndpointFilter(async (invocation, next) => await Task.WhenAny(next(invocation).AsTask(), giveUp.Task) == giveUp.Task ? Results.StatusCode(504) : "stored")
+                .RunOnPool()
+                .WithMetadata(new Intake(async context =>
+                {
+                    giveUp.SetResult();
+                    await store.Task;
+                    stored.SetResult(Encoding.UTF8.GetString(context.Features.GetRequiredFeature<IBufferedBodyFeature>().Body.Span));
+                })),
+            kestrel: true);
+        using var content = new StringContent("the body");
+        using HttpResponseMessage answer = await app.Client.PostAsync(new Uri("/", UriKind.Relative), content, TestApp.Token);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
+        store.SetResult();
+        Assert.Equal("the body", await stored.Task.Patiently());
+    }
+
+    [Fact]
     public async Task A_filter_that_calls_the_handler_after_the_response_is_told_so()
     {
         Func<Task<object?>>? call = null;
@@ -232,6 +256,25 @@ public sealed class GivenUpTests
             if (quota is not null) builder.Services.Configure<PoolOptions>("cpu", o => o.Quota = quota);
         },
         kestrel: true);
+
+    /// <summary>Stores every request.</summary>
+    private sealed class Intake(Func<HttpContext, Task> store) : IRequestIntake
+    {
+        public Task? TryTake(HttpContext context, StoredRequestDelegates stored)
+        {
+            context.Features.Set<IRequestStoreFeature>(new Store(context, store));
+            return stored.Store(context);
+        }
+
+        private sealed class Store(HttpContext context, Func<HttpContext, Task> store) : IRequestStoreFeature
+        {
+            public async ValueTask<object?> StoreAsync()
+            {
+                await store(context);
+                return "stored";
+            }
+        }
+    }
 
     /// <summary>A handler that does not listen, and when it is given up.</summary>
     internal sealed class Late : IDisposable

@@ -142,7 +142,7 @@ internal sealed class PoolEndpoint
     }
 
     private ValueTask<object?> RunOrStoreAsync(PoolRequest request, EndpointFilterDelegate next, EndpointFilterInvocationContext invocation) =>
-        _hasIntake && invocation.HttpContext.Features.Get<IRequestStoreFeature>() is { } store ? store.StoreAsync() : request.RunAsync(next, invocation);
+        _hasIntake && invocation.HttpContext.Features.Get<IRequestStoreFeature>() is { } store ? request.StoreAsync(store) : request.RunAsync(next, invocation);
 
     /// <summary>The statuses that the framework gives a response if binding fails.</summary>
     private static bool IsOfBinding(int status) => status is StatusCodes.Status400BadRequest or StatusCodes.Status408RequestTimeout

@@ -49,18 +49,19 @@ internal sealed partial class PoolRequest
         return _endpoint.HasHandler ? Results.Empty : null;
     }
 
-    /// <summary>Waits for code that uses the context. After its deadline, neither the stop nor the process waits for it.</summary>
+    /// <summary>Waits for code that uses the context, however it ends. After its deadline, neither the stop nor the process waits for it.</summary>
     private async Task OutlastAsync(Task code)
     {
         await code.WaitAsync(_endpoint.Shutdown.Overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!code.IsCompleted) _lifetime.StopCounting();
-        await code;
+        await code.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>
-    /// The response is written while the work is still in the pool: a filter around the pool has stopped waiting for its handler. Queued work leaves the
-    /// queue and never runs. Running work is cancelled; if it does not listen, it uses the context until it returns, so the client gets the filter's
-    /// response at once, and the request ends when the handler has returned. The late result belongs to the filter, which has the handler's task.
+    /// The response is written while the work is still in the pool, or while the request is still being stored: a filter around the pool has stopped
+    /// waiting. Queued work leaves the queue and never runs. Running work is cancelled; if it does not listen, it uses the context until it returns. So the
+    /// client gets the filter's response at once, and the request ends when the handler has returned. The late result belongs to the filter, which has
+    /// the handler's task.
     /// </summary>
     /// <param name="isAnswered">Whether there is a response. If the filter has thrown, middleware writes it after the request has left the pool.</param>
     private async Task GiveUpAsync(bool isAnswered)
@@ -70,7 +71,7 @@ internal sealed partial class PoolRequest
         Task left = LeftAsync();
         try
         {
-            if (!isAnswered || isRemoved || left.IsCompleted || _accepted is not null) return;
+            if (!isAnswered || isRemoved || _accepted is not null || (left.IsCompleted && !IsPending)) return;
             if (!Context.Response.HasStarted) CloseConnection(Context);
             await Context.Response.CompleteAsync();
         }

@@ -20,6 +20,18 @@ internal sealed partial class PoolRequest
         ReleaseQuota();
     }
 
+    /// <summary>Stores the request as a job, in place of <see cref="RunAsync"/>.</summary>
+    /// <returns>The result to write.</returns>
+    public ValueTask<object?> StoreAsync(IRequestStoreFeature store)
+    {
+        if (Volatile.Read(ref _isOver)) return TooLate();
+        ValueTask<object?> stored = store.StoreAsync();
+        if (stored.IsCompleted || _endpoint.FinishesWithWork) return stored; // no filter can drop it
+        Task<object?> storing = stored.AsTask();
+        _pending = storing;
+        return new ValueTask<object?>(storing);
+    }
+
     /// <summary>Runs the handler on the pool, or returns a problem if it does not run. Stage 3 ends by calling it.</summary>
     /// <returns>The handler's result, or the problem.</returns>
     /// <exception cref="OperationCanceledException">Middleware of the app has cancelled the request and writes the response.</exception>
@@ -218,16 +230,16 @@ internal sealed partial class PoolRequest
             // A handler that returns no task has ended. A result type of the app may go on.
             if (work.IsCompleted) _result = work.Result;
             else (_result, _isReferenced) = (new PendingResult(pending = work.AsTask()), true);
-            // Published before the work ends.
-            if (pending is not null) _pending = ReturnAfterAsync(pending);
+            _pending = pending;
         }
         finally
         {
             if (pending is null) OnHandlerReturned();
+            else _ = ReturnAfterAsync(pending);
         }
     }
 
-    /// <summary>Waits until the app's result type was executed, which uses the context until then. Awaited at the request's end; see also <see cref="ReturnedAsync"/>.</summary>
+    /// <summary>Waits until the app's result type was executed, which uses the context until then. Not awaited: see <see cref="ReturnedAsync"/>.</summary>
     private async Task ReturnAfterAsync(Task result)
     {
         await result.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -58,7 +58,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private HandlerResponse? _response; // null: the handler's run time is not limited
     private TaskCompletionSource? _returned; // completes when the handler has returned; null: its request has not ended without it
     private bool _hasReturned;
-    private Task? _pending; // the handler's result is still executed; null: it is not, or the handler has returned nothing of that kind
+    private Task? _pending; // uses the context outside the pool: a result that is still executed, or a request that is being stored
     private object? _place; // null: not in the pool; InPool; or the source that completes when it has left the pool, for which the request's end waits
     private bool _isOver; // the response is written, so a filter that calls the handler now is too late
     private bool _isDirect; // the framework awaits this object itself, without an async frame of this library
@@ -239,13 +239,15 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     }
 
     /// <summary>
-    /// Waits for work that a filter around the pool has given up, since it uses the context. Usually there is none: the filter has awaited it.
+    /// Waits for work, or a store, that a filter around the pool has given up, since it uses the context. Usually there is none: the filter has awaited it.
     /// </summary>
     private Task OutlastWorkAsync(bool isAnswered)
     {
         Interlocked.Exchange(ref _isOver, true); // a full fence; pairs with that in RunAsync: either this thread sees the work, or that call sees the end
-        return IsInPool ? GiveUpAsync(isAnswered) : _pending ?? Task.CompletedTask;
+        return IsInPool || IsPending ? GiveUpAsync(isAnswered) : Task.CompletedTask;
     }
+
+    private bool IsPending => _pending is { IsCompleted: false };
 
     /// <summary>
     /// The budgets bound what clients send, but the rest of the process may still use up the memory. If no work has run, that is
