@@ -29,6 +29,12 @@ internal sealed class JobWatch(IJobStore store)
         }
     }
 
+    /// <summary>Whether a watched job is being read after a change. For tests.</summary>
+    internal bool IsReading(Guid id)
+    {
+        lock (_lock) return _byId.TryGetValue(id, out Watched? watched) && watched.IsReading;
+    }
+
     /// <summary>Returns the versions of a job from now on. The sequence ends after the job's final state, or when the job is deleted.</summary>
     /// <param name="id">The job.</param>
     /// <param name="after">Only versions greater than this one are returned.</param>
@@ -148,6 +154,15 @@ internal sealed class JobWatch(IJobStore store)
         /// <summary>The number of watchers. Guarded by the lock of the outer type.</summary>
         public int Watchers { get; set; }
 
+        /// <summary>Whether a read is under way that no watcher has asked for.</summary>
+        public bool IsReading
+        {
+            get
+            {
+                lock (_lock) return _isReading;
+            }
+        }
+
         /// <summary>The job and its latest version that was read; 0 if none was read yet.</summary>
         public KnownVersion Known
         {
@@ -215,7 +230,8 @@ internal sealed class JobWatch(IJobStore store)
                     if (fault is null)
                     {
                         _isGone = job is null;
-                        _latest = job ?? _latest;
+                        // A watcher may have read a newer version meanwhile. Nobody would read that one again.
+                        if (job is not null && !(_latest?.Version > job.Version)) _latest = job;
                     }
                     if (fault is not null)
                     {

@@ -123,6 +123,37 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_read_that_is_answered_late_does_not_take_a_newer_version_back()
+    {
+        Job job = await AcceptAsync();
+        await using IAsyncEnumerator<Job> first = Watch(job.Id);
+        await NextAsync(first);
+        var isRead = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var answer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int reads = 0;
+        // The answer to one read is late. It has the job as it was before its end.
+        _store.After = operation =>
+        {
+            if (operation != "get" || Interlocked.Increment(ref reads) > 1) return Task.CompletedTask;
+            isRead.SetResult();
+            return answer.Task;
+        };
+        _watch.MayHaveMissed();
+        await isRead.Task.Patiently();
+        _store.IsMute = true;
+        await _store.CancelAsync(job.Id, Token);
+        // Another watcher reads the end. From here on nobody needs to read it again.
+        await using IAsyncEnumerator<Job> second = Watch(job.Id, after: job.Version);
+        Assert.Equal(JobState.Cancelled, await NextAsync(second));
+
+        answer.SetResult();
+        await UntilAsync(() => !_watch.IsReading(job.Id));
+
+        Assert.Equal(JobState.Cancelled, await NextAsync(first));
+        Assert.False(await first.MoveNextAsync());
+    }
+
+    [Fact]
     public async Task Whoever_leaves_leaves_nothing_behind()
     {
         Job job = await AcceptAsync();
