@@ -30,8 +30,9 @@ internal sealed partial class JobDispatcher
             try
             {
                 // Renew first: after an outage of the store this instance's own leases have run out too, and maintenance would redeliver its jobs.
-                await RenewAsync();
-                MaintenanceReport report = _maintains ? await _store.MaintainAsync(rules, CancellationToken.None) : MaintenanceReport.Nothing;
+                // All of them: the other dispatchers may not have renewed theirs yet.
+                await RenewAsync(_maintainsFor?.Invoke() ?? [this]);
+                MaintenanceReport report = _maintainsFor is not null ? await _store.MaintainAsync(rules, CancellationToken.None) : MaintenanceReport.Nothing;
                 StoreWorks();
                 pause.Reset();
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
@@ -78,16 +79,18 @@ internal sealed partial class JobDispatcher
         return pace < _options.Retention / 4 ? pace : _options.Retention / 4;
     }
 
-    private async Task RenewAsync()
+    /// <summary>Renews the leases of dispatchers of this instance.</summary>
+    private async Task RenewAsync(IEnumerable<JobDispatcher> dispatchers)
     {
-        JobAttempt[] attempts = [.. _attempts.Keys];
-        if (attempts.Length == 0) return;
-        IReadOnlyList<LeaseState> states = await _store.RenewAsync([.. attempts.Select(static attempt => attempt.Claim)], LeaseTime, CancellationToken.None);
-        for (int i = 0; i < attempts.Length; i++)
+        (JobDispatcher Dispatcher, JobAttempt Attempt)[] all = [.. dispatchers.SelectMany(static d => d._attempts.Keys.Select(attempt => (d, attempt)))];
+        if (all.Length == 0) return;
+        IReadOnlyList<LeaseState> states = await _store.RenewAsync([.. all.Select(static a => a.Attempt.Claim)], LeaseTime, CancellationToken.None);
+        for (int i = 0; i < all.Length; i++)
         {
-            if (states[i] == LeaseState.CancelRequested) attempts[i].Stop(StopReason.Cancelled);
+            var (dispatcher, attempt) = all[i];
+            if (states[i] == LeaseState.CancelRequested) attempt.Stop(StopReason.Cancelled);
             // The lease of an attempt that has just ended is also reported as lost.
-            else if (states[i] == LeaseState.Lost && _attempts.ContainsKey(attempts[i])) attempts[i].Stop(StopReason.LeaseLost);
+            else if (states[i] == LeaseState.Lost && dispatcher._attempts.ContainsKey(attempt)) attempt.Stop(StopReason.LeaseLost);
         }
     }
 }

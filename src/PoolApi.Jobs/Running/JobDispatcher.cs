@@ -33,7 +33,8 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     private readonly ILogger<JobDispatcher> _logger;
 
     private readonly KindFilter _kinds; // the kinds of jobs that run on this pool
-    private readonly bool _maintains; // false: another dispatcher of this instance maintains the store
+    // The dispatchers for which this one maintains the store: all of this instance. null: another one does.
+    private readonly Func<IEnumerable<JobDispatcher>>? _maintainsFor;
     private readonly ConcurrentDictionary<JobAttempt, bool> _attempts = new(); // the value: whether the job was claimed to run first
     private readonly PendingCancellations _pendingCancellations = new();
     private readonly Signal _due = new();
@@ -64,14 +65,18 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     public JobDispatcher(
         IJobStore store, IJobExecutor executor, FixedThreadPool pool, JobWatch watch, JobOptions options, JobInstruments instruments,
         TimeProvider time, ILogger<JobDispatcher> logger)
-        : this(store, executor, pool, watch, options, instruments, time, logger, NewOwner(), KindFilter.All, maintains: true) => store.Listener = this;
+        : this(store, executor, pool, watch, options, instruments, time, logger, NewOwner(), KindFilter.All, maintainsFor: null)
+    {
+        _maintainsFor = () => [this];
+        store.Listener = this;
+    }
 
     /// <summary>Creates one of several dispatchers that share a store. Their owner is the store's listener and forwards the changes.</summary>
     internal JobDispatcher(
         IJobStore store, IJobExecutor executor, FixedThreadPool pool, JobWatch watch, JobOptions options, JobInstruments instruments,
-        TimeProvider time, ILogger<JobDispatcher> logger, string owner, KindFilter kinds, bool maintains)
+        TimeProvider time, ILogger<JobDispatcher> logger, string owner, KindFilter kinds, Func<IEnumerable<JobDispatcher>>? maintainsFor)
     {
-        (Owner, _kinds, _maintains) = (owner, kinds, maintains);
+        (Owner, _kinds, _maintainsFor) = (owner, kinds, maintainsFor);
         (_store, _executor, _pool, _watch, _options, _instruments, _time, _logger) =
             (store, executor, pool, watch, options, instruments, time, logger);
         _share = new JobShare(options.Share, pool.Workers, time);

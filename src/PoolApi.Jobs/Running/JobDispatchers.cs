@@ -9,7 +9,8 @@ namespace PoolApi.Jobs.Running;
 /// <para>Each dispatcher claims the kinds of its own pool, as many jobs as that pool has room for. So jobs that wait for a busy pool do not hold
 /// up jobs of another pool. The first pool also runs the kinds that no pool is named for.</para>
 /// <para>The dispatchers are created when they are first needed, because the kinds are known only when the app's endpoints are mapped. This object
-/// is the store's listener from the start. The first dispatcher maintains the store for all of them.</para>
+/// is the store's listener from the start. The first dispatcher maintains the store for all of them, and renews the leases of all
+/// of them first.</para>
 /// <para>Each dispatcher has an equal part of <see cref="JobOptions.MemoryBytes"/>, so large bodies of one pool take no memory from another.</para>
 /// </remarks>
 internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
@@ -41,7 +42,7 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
             return [.. each.Select((pool, i) =>
             {
                 KindFilter kinds = i > 0 ? KindFilter.Only(pool.Kinds) : KindFilter.AllBut(each.Skip(1).SelectMany(static other => other.Kinds));
-                return (new JobDispatcher(store, executor, pool.Pool, watch, part, instruments, time, logger, owner, kinds, maintains: i == 0), kinds);
+                return (new JobDispatcher(store, executor, pool.Pool, watch, part, instruments, time, logger, owner, kinds, i == 0 ? () => Made : null), kinds);
             })];
         });
         store.Listener = this;

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
 using PoolApi.Threading;
 using static PoolApi.TestKit.Patience;
@@ -11,7 +12,7 @@ public sealed class PoolsTests : IAsyncDisposable
 {
     private readonly Meter _meter = new("test");
     private readonly InMemoryJobs _jobs = new();
-    private readonly InMemoryJobStore _store;
+    private InMemoryJobStore _store;
     private readonly FixedThreadPool _cpu = new(new FixedThreadPoolOptions { Name = "cpu", Workers = 1, QueueCapacity = 4 });
     private readonly FixedThreadPool _io = new(new FixedThreadPoolOptions { Name = "io", Workers = 1, QueueCapacity = 1 });
     private readonly Gate _gate = new();
@@ -104,6 +105,39 @@ public sealed class PoolsTests : IAsyncDisposable
         Assert.Equal(JobState.Queued, Look(after).State);
     }
 
+    [Fact]
+    public async Task While_one_pools_renewal_hangs_the_instance_runs_none_of_its_own_jobs_again()
+    {
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await StartAsync(lease: TimeSpan.FromSeconds(30), time: clock);
+        Job job = await AcceptAsync("io", here: true);
+        await _gate.ArrivalAsync();
+        var answer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int renewals = 0;
+        _store.Before = operation => operation == "renew" && Interlocked.Increment(ref renewals) == 1 ? answer.Task : Task.CompletedTask;
+        try
+        {
+            int rounds = Rounds();
+            DateTimeOffset until = clock.GetUtcNow() + TimeSpan.FromMinutes(2);
+            await Patience.UntilAsync(() =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(1));
+                return clock.GetUtcNow() > until && Rounds() > rounds + 10;
+            });
+
+            Assert.Equal((JobState.Running, 1), (Look(job).State, Look(job).Attempt));
+        }
+        finally
+        {
+            answer.SetResult();
+        }
+        _gate.Open();
+        await UntilAsync(job, JobState.Succeeded);
+        Assert.Equal((1, 1), (Look(job).Attempt, _gate.Arrived));
+
+        int Rounds() => _store.Calls("renew") + _store.Calls("maintain");
+    }
+
     public async ValueTask DisposeAsync()
     {
         _gate.Open();
@@ -124,12 +158,13 @@ public sealed class PoolsTests : IAsyncDisposable
         _meter.Dispose();
     }
 
-    private async Task StartAsync(double share = 0, long memory = 1_000_000)
+    private async Task StartAsync(double share = 0, long memory = 1_000_000, TimeSpan? lease = null, TimeProvider? time = null)
     {
+        _store = new InMemoryJobStore(_jobs, time);
         _dispatchers = new JobDispatchers(
             _store, _executor, () => [new PoolKinds(_cpu, ["cpu"]), new PoolKinds(_io, ["io"])], new JobWatch(_store),
-            Rig.Options with { Share = share, MemoryBytes = memory },
-            new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), TimeProvider.System, NullLogger<JobDispatcher>.Instance);
+            Rig.Options with { Share = share, MemoryBytes = memory, Lease = lease ?? Rig.Options.Lease },
+            new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), time ?? TimeProvider.System, NullLogger<JobDispatcher>.Instance);
         await _store.OpenAsync(Token);
         _dispatchers.Start();
         await Patience.UntilAsync(() => _store.Calls("claim") >= 2 && _store.Calls("maintain") == 1);
