@@ -95,7 +95,7 @@ internal sealed class Maintenance
     {
         List<Tended> expired = await RunAsync(_expire, rules, static (p, _) => WithError(p, JobError.Expired), cancellation);
         (bool isTrusted, bool hasUnpaused) = await _database.RunAsync(_clock.LookAsync, mayRepeat: true, cancellation);
-        List<Tended> lost = !isTrusted ? [] : await RunAsync(
+        List<Tended> lost = !isTrusted || !rules.MayRedeliver ? [] : await RunAsync(
             _redeliver, rules, static (p, r) => WithError(p.With(NpgsqlDbType.Integer, r.MaxRedeliveries), JobError.Poison), cancellation);
         List<Tended> swept = await RunAsync(_sweep, rules, WithRetention, cancellation);
         List<Tended> removed = await RunAsync(_remove, rules, WithRetention, cancellation);

@@ -135,5 +135,9 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
     internal readonly record struct ClaimKey(Guid Job, long Number);
 
     /// <summary>The result of redelivering jobs.</summary>
-    internal readonly record struct Lost(IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Count);
+    internal readonly record struct Lost(IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Count)
+    {
+        /// <summary>There was none.</summary>
+        public static Lost None { get; } = new(new Dictionary<string, int>(), 0, 0);
+    }
 }

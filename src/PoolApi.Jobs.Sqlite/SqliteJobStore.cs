@@ -184,7 +184,7 @@ internal sealed class SqliteJobStore : IJobStore
     {
         int limit = rules.Limit;
         int expired = await WriteAsync(static (session, rules) => session.Maintenance.Expire(rules.Limit), rules, cancellation);
-        JobMaintenance.Lost lost = await WriteAsync(
+        JobMaintenance.Lost lost = !rules.MayRedeliver ? JobMaintenance.Lost.None : await WriteAsync(
             static (session, rules) => session.Maintenance.Redeliver(rules.MaxRedeliveries, rules.Limit), rules, cancellation);
         int removed = await WriteAsync(static (session, rules) => session.Maintenance.Remove(rules.Retention, rules.Limit), rules, cancellation);
         int swept = await WriteAsync(static (session, rules) => session.Maintenance.Sweep(rules.Retention, rules.Limit), rules, cancellation);

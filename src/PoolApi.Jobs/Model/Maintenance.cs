@@ -4,7 +4,11 @@ namespace PoolApi.Jobs;
 /// <param name="Retention">How long a job keeps its payload and result after its end. After twice as long the job is deleted.</param>
 /// <param name="MaxRedeliveries">How often a job may be run again because its instance died. After more deaths it fails as poison.</param>
 /// <param name="Limit">The most jobs that one transaction may change.</param>
-internal sealed record MaintenanceRules(TimeSpan Retention, int MaxRedeliveries, int Limit = 200);
+internal sealed record MaintenanceRules(TimeSpan Retention, int MaxRedeliveries, int Limit = 200)
+{
+    /// <summary>Whether running jobs whose lease has run out may be redelivered in this round.</summary>
+    public bool MayRedeliver { get; init; } = true;
+}
 
 /// <summary>The result of one round of maintenance.</summary>
 /// <param name="Expired">The number of queued jobs whose deadline had passed.</param>

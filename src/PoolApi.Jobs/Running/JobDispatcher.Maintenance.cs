@@ -4,6 +4,8 @@ namespace PoolApi.Jobs.Running;
 /// <remarks>
 /// Rounds are at least a sixth of the lease apart. A wake-up only makes the flow compute again when the next round is due. A round comes sooner
 /// in four cases: the last round reached its limit, changes may have been missed, the store failed, or the retention is short.
+/// <para>After an outage of the store in which leases may have run out, a round redelivers no job for the length of a lease. Otherwise the first
+/// instance that is back would redeliver the jobs of all others, which live and have not renewed their leases yet.</para>
 /// </remarks>
 internal sealed partial class JobDispatcher
 {
@@ -12,6 +14,8 @@ internal sealed partial class JobDispatcher
     private readonly Signal _maintain = new();
     private volatile bool _maintainsSlowly; // no job is known to be queued or running
     private int _maintainNow; // 1: a round is due at once
+    private long? _succeededAt; // a timestamp: when the last round ended that the store answered; null: none has
+    private long? _redeliversFrom; // a timestamp: no job is redelivered before; null: there was no outage
 
     /// <summary>Makes rounds more frequent because jobs are queued or run. Called after the change that makes it necessary is visible.</summary>
     private void MaintainOften()
@@ -22,7 +26,6 @@ internal sealed partial class JobDispatcher
     private async Task MaintainAsync()
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        var rules = new MaintenanceRules(_options.Retention, _options.MaxRedeliveries);
         RetryPause pause = default;
         while (!_stopped.IsCancellationRequested)
         {
@@ -32,9 +35,8 @@ internal sealed partial class JobDispatcher
                 // Renew first: after an outage of the store this instance's own leases have run out too, and maintenance would redeliver its jobs.
                 // All of them: the other dispatchers may not have renewed theirs yet.
                 await RenewAsync(_maintainsFor?.Invoke() ?? [this]);
-                MaintenanceReport report = _maintainsFor is not null ? await _store.MaintainAsync(rules, CancellationToken.None) : MaintenanceReport.Nothing;
-                StoreWorks();
-                pause.Reset();
+                MaintenanceReport report = _maintainsFor is not null ? await _store.MaintainAsync(Rules(), CancellationToken.None) : MaintenanceReport.Nothing;
+                _succeededAt = _time.GetTimestamp();
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Poisoned > 0) _instruments.Poisoned(report.Poisoned);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
@@ -42,15 +44,37 @@ internal sealed partial class JobDispatcher
                 // A notification may be lost, the clock may be set, or the machine may have been suspended.
                 else _dueJobs.Suspect();
                 _due.Set();
+                StoreWorks();
+                pause.Reset();
                 if (!report.MayBeMore) await UntilNextRoundAsync(round);
             }
             catch (Exception e)
             {
-                // As in ClaimAsync. The pause is short compared with a lease.
-                StoreFails(e);
-                await Task.Delay(pause.Next(), _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await FailAsync(e);
             }
         }
+
+        // As in ClaimAsync. The pause is short compared with a lease.
+        async Task FailAsync(Exception e)
+        {
+            StoreFails(e);
+            await Task.Delay(pause.Next(), _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>The rules of a round that begins now.</summary>
+    /// <remarks>
+    /// A live instance renews its leases in each round, and rounds are a quarter of the granted lease apart. So three quarters of each lease are
+    /// left when an outage begins. If the last round is longer ago, leases of live instances may have run out in an outage. From now on these
+    /// instances have the length of a lease to renew them. The first round is not affected: what this instance finds at its start may be the jobs
+    /// of its own earlier life.
+    /// </remarks>
+    private MaintenanceRules Rules()
+    {
+        long now = _time.GetTimestamp();
+        if (_succeededAt is { } last && _time.GetElapsedTime(last, now) > LeaseTime * (3 / 4.0))
+            _redeliversFrom = now + (long)(LeaseTime.TotalSeconds * _time.TimestampFrequency);
+        return new MaintenanceRules(_options.Retention, _options.MaxRedeliveries) { MayRedeliver = !(now < _redeliversFrom) };
     }
 
     private async Task UntilNextRoundAsync(long round)

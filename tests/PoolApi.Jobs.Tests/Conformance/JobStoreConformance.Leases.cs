@@ -45,6 +45,21 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
+    public async Task A_job_whose_lease_has_run_out_is_left_alone_in_a_round_that_redelivers_none()
+    {
+        await using IJobStore store = await OpenAsync();
+        (Job job, JobClaim claim) = await OrphanAsync(store);
+        Job late = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromMilliseconds(1)));
+        await PassAsync(300);
+
+        Assert.Equal((1, 0, 0, 0), await MaintainAsync(store, KeepAll with { MayRedeliver = false }));
+
+        Assert.Equal(JobState.Expired, (await GetAsync(store, late.Id)).State);
+        Assert.Equal([LeaseState.Held], await store.RenewAsync([claim], TimeSpan.FromMilliseconds(1), Token));
+        Assert.Equal(1, (await TendUntilAsync(store, job.Id, JobState.Queued)).Attempt);
+    }
+
+    [Fact]
     public async Task A_job_that_is_queued_again_keeps_its_place()
     {
         await using IJobStore store = await OpenAsync();

@@ -331,7 +331,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
                 row.End(told, JobState.Expired, JobError.Expired, now, steady);
                 expired++;
             }
-            else if (row.Job.State == JobState.Running && row.LeaseEnd <= steady)
+            else if (rules.MayRedeliver && row.Job.State == JobState.Running && row.LeaseEnd <= steady)
             {
                 List<Row> others = [.. _jobs.Rows.Values.Where(r => r != row && r.Job.State == JobState.Running && r.Job.Worker == row.Job.Worker)];
                 foreach (Row other in others) other.IsAccompanied = true;
