@@ -31,8 +31,8 @@ internal sealed class DatabaseClock(string schema)
     private long _trustedFrom; // a timestamp
 
     /// <summary>Looks at the clock, and sets right what it has got wrong.</summary>
-    /// <returns>Whether a lease that seems to be over is; and whether pauses were ended.</returns>
-    public async Task<(bool IsTrusted, bool HasUnpaused)> LookAsync(NpgsqlConnection connection)
+    /// <returns>Whether a lease that seems to be over is; whether pauses were ended; and what the clock has shown.</returns>
+    public async Task<(bool IsTrusted, bool HasUnpaused, DateTimeOffset Shown)> LookAsync(NpgsqlConnection connection)
     {
         await using var command = new NpgsqlCommand(_look, connection);
         await command.PrepareAsync();
@@ -46,7 +46,7 @@ internal sealed class DatabaseClock(string schema)
             unpaused = reader.GetInt32(1) > 0;
             lease = reader.IsDBNull(2) ? TimeSpan.Zero : reader.GetTimeSpan(2);
         }
-        return (IsTrusted(shown, lease), unpaused);
+        return (IsTrusted(shown, lease), unpaused, shown);
     }
 
     /// <param name="shown">What the clock has just shown.</param>

@@ -4,6 +4,9 @@ using NpgsqlTypes;
 namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>Expires, redelivers, sweeps and deletes jobs. Each step is one small transaction that skips rows that other instances have locked.</summary>
+/// <remarks>
+/// To delete a large body takes time: the server visits each of its pieces. So a sweep is limited by bytes too, and has the time for those bytes.
+/// </remarks>
 internal sealed class Maintenance
 {
     private readonly Database _database;
@@ -11,6 +14,7 @@ internal sealed class Maintenance
     private readonly DatabaseClock _clock;
     private readonly string _expire;
     private readonly string _redeliver;
+    private readonly string _old;
     private readonly string _sweep;
     private readonly string _remove;
 
@@ -29,12 +33,14 @@ internal sealed class Maintenance
             returning j.id, j.version, j.kind, j.state
             """;
         // Jobs that ran beside a lost one are marked too, since their leases may last a little longer. All CTEs see the state at the start of the statement,
-        // so that two instances that run maintenance concurrently do not mistake each other's jobs for jobs that ran alone.
+        // so that two instances that run maintenance concurrently do not mistake each other's jobs for jobs that ran alone. A lease counts as over if
+        // it was over when the clock was looked at, just before. So a statement that a network holds back until an outage ends takes no job from an
+        // instance that lives.
         _redeliver =
             $"""
             with lost as materialized (
               select id, worker, cancel_requested, accompanied, deaths
-              from {schema}.jobs where state = 1 and lease_until < now() limit $1 for update skip locked
+              from {schema}.jobs where state = 1 and lease_until < $5 limit $1 for update skip locked
             ), running as materialized (
               select worker, count(*) as jobs from {schema}.jobs where state = 1 and exists (select from lost) group by worker
             ), judged as materialized (
@@ -61,19 +67,29 @@ internal sealed class Maintenance
             from judged lost where j.id = lost.id
             returning j.id, j.version, j.kind, j.state
             """;
+        // The lengths cost no read of the bodies.
+        _old =
+            $"""
+            select j.id,
+              coalesce((select octet_length(p.body) from {schema}.payloads p where p.job_id = j.id), 0)::bigint
+              + coalesce((select octet_length(r.body) from {schema}.results r where r.job_id = j.id), 0)
+            from {schema}.jobs j
+            where not j.swept and j.finished_at is not null and j.finished_at < now() - $2 * interval '1 microsecond'
+            order by j.finished_at limit $1
+            """;
+        // A case expression, so that the planner finds the jobs by their ids. One may have been retried since it was found.
         _sweep =
             $"""
             with old as materialized (
               select id from {schema}.jobs
-              where not swept and finished_at is not null and finished_at < now() - $2 * interval '1 microsecond'
-              order by finished_at limit $1 for update skip locked
+              where id = any($1) and case when swept then false else finished_at < now() - $2 * interval '1 microsecond' end
+              for update skip locked
             ), payloads as (
               delete from {schema}.payloads p using old where p.job_id = old.id
             ), results as (
               delete from {schema}.results r using old where r.job_id = old.id
             )
             update {schema}.jobs j set swept = true from old where j.id = old.id
-            returning j.id, j.version, j.kind, j.state
             """;
         _remove =
             $"""
@@ -93,21 +109,76 @@ internal sealed class Maintenance
 
     public async ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
     {
-        List<Tended> expired = await RunAsync(_expire, rules, static (p, _) => WithError(p, JobError.Expired), cancellation);
-        (bool isTrusted, bool hasUnpaused) = await _database.RunAsync(_clock.LookAsync, mayRepeat: true, cancellation);
+        List<Tended> expired = await RunAsync(_expire, rules, p => WithError(p, JobError.Expired), cancellation);
+        (bool isTrusted, DateTimeOffset shown) = await LookAtClockAsync(cancellation);
         List<Tended> lost = !isTrusted || !rules.MayRedeliver ? [] : await RunAsync(
-            _redeliver, rules, static (p, r) => WithError(p.With(NpgsqlDbType.Integer, r.MaxRedeliveries), JobError.Poison), cancellation);
-        List<Tended> swept = await RunAsync(_sweep, rules, WithRetention, cancellation);
-        List<Tended> removed = await RunAsync(_remove, rules, WithRetention, cancellation);
-        Tended[] redelivered = [.. lost.Where(static t => t.State == JobState.Queued)];
-        foreach (Tended tended in expired.Concat(lost)) _changes.Changed(new JobChange(tended.Id, tended.Version, false));
-        if (redelivered.Length > 0 || hasUnpaused) _changes.MayBeDue();
+            _redeliver, rules,
+            p => WithError(p.With(NpgsqlDbType.Integer, rules.MaxRedeliveries), JobError.Poison).With(NpgsqlDbType.TimestampTz, NpgsqlValues.Storable(shown)),
+            cancellation);
+        (int swept, bool mayBeMoreBytes, List<Tended> removed, Exception? fault) = (0, false, [], null);
+        try
+        {
+            (swept, mayBeMoreBytes) = await SweepAsync(rules, cancellation);
+            removed = await RunAsync(_remove, rules, p => WithRetention(p, rules), cancellation, isTold: false);
+        }
+        catch (JobStoreException e)
+        {
+            fault = e;
+        }
         return new MaintenanceReport(
             expired.Count,
-            redelivered.CountBy(static t => t.Kind).ToDictionary(StringComparer.Ordinal),
+            lost.Where(static t => t.State == JobState.Queued).CountBy(static t => t.Kind).ToDictionary(StringComparer.Ordinal),
             lost.Count(static t => t.State == JobState.Failed),
-            swept.Count + removed.Count,
-            Math.Max(Math.Max(expired.Count, lost.Count), Math.Max(swept.Count, removed.Count)) >= rules.Limit);
+            swept + removed.Count,
+            mayBeMoreBytes || Math.Max(Math.Max(expired.Count, lost.Count), Math.Max(swept, removed.Count)) >= rules.Limit)
+        { SweepFault = fault };
+    }
+
+    /// <returns>Whether a lease that seems to be over is, and the time.</returns>
+    private Task<(bool IsTrusted, DateTimeOffset Shown)> LookAtClockAsync(CancellationToken cancellation) => _database.RunAsync(
+        async connection =>
+        {
+            (bool isTrusted, bool hasUnpaused, DateTimeOffset shown) = await _clock.LookAsync(connection);
+            if (hasUnpaused) _changes.MayBeDue();
+            return (isTrusted, shown);
+        },
+        mayRepeat: true, cancellation);
+
+    /// <summary>Deletes the payloads and results of jobs that are past the retention.</summary>
+    /// <returns>The number of these jobs, and whether the limit of bytes has left some for the next round.</returns>
+    private async Task<(int Count, bool IsLimited)> SweepAsync(MaintenanceRules rules, CancellationToken cancellation)
+    {
+        List<(Guid Id, long Bytes)> old = await _database.RunAsync(
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(_old, connection);
+                WithRetention(command.Parameters.With(NpgsqlDbType.Integer, rules.Limit), rules);
+                await command.PrepareAsync();
+                var found = new List<(Guid, long)>();
+                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+                while (await reader.ReadAsync()) found.Add((reader.GetGuid(0), reader.GetInt64(1)));
+                return found;
+            },
+            mayRepeat: true, cancellation);
+        if (old.Count == 0) return default;
+        int count = 1;
+        long bytes = old[0].Bytes;
+        while (count < old.Count && bytes + old[count].Bytes <= rules.SweepBytes) bytes += old[count++].Bytes;
+        Guid[] ids = [.. old.Take(count).Select(static o => o.Id)];
+        int swept = await _database.RunAsync(
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(_sweep, connection);
+                await _database.ExtendAsync(command, bytes);
+                WithRetention(command.Parameters.With(NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids), rules);
+                await command.PrepareAsync();
+                int affected = await command.ExecuteNonQueryAsync();
+                await _database.EndExtensionAsync(command, bytes);
+                return affected;
+            },
+            mayRepeat: true, cancellation, _database.PatienceFor(bytes));
+        // If none could be locked, another instance sweeps them, and this one would only ask again and again.
+        return (swept, swept > 0 && count < old.Count);
     }
 
     private static NpgsqlParameterCollection WithError(NpgsqlParameterCollection parameters, JobError error) =>
@@ -116,19 +187,29 @@ internal sealed class Maintenance
     private static NpgsqlParameterCollection WithRetention(NpgsqlParameterCollection parameters, MaintenanceRules rules) =>
         parameters.With(NpgsqlDbType.Bigint, NpgsqlValues.Microseconds(rules.Retention));
 
+    /// <param name="sql">The statement.</param>
+    /// <param name="rules">The rules.</param>
+    /// <param name="more">Adds the parameters after the first, which is the limit.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <param name="isTold">Whether the changes are reported.</param>
     private Task<List<Tended>> RunAsync(
-        string sql, MaintenanceRules rules, Func<NpgsqlParameterCollection, MaintenanceRules, NpgsqlParameterCollection> more,
-        CancellationToken cancellation) =>
+        string sql, MaintenanceRules rules, Func<NpgsqlParameterCollection, NpgsqlParameterCollection> more, CancellationToken cancellation,
+        bool isTold = true) =>
         _database.RunAsync(
             async connection =>
             {
                 await using var command = new NpgsqlCommand(sql, connection);
-                more(command.Parameters.With(NpgsqlDbType.Integer, rules.Limit), rules);
+                more(command.Parameters.With(NpgsqlDbType.Integer, rules.Limit));
                 await command.PrepareAsync();
                 var tended = new List<Tended>();
-                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-                while (await reader.ReadAsync())
-                    tended.Add(new Tended(reader.GetGuid(0), reader.GetInt64(1), reader.GetString(2), (JobState)reader.GetInt16(3)));
+                await using (NpgsqlDataReader reader = await command.ExecuteReaderAsync())
+                {
+                    while (await reader.ReadAsync())
+                        tended.Add(new Tended(reader.GetGuid(0), reader.GetInt64(1), reader.GetString(2), (JobState)reader.GetInt16(3)));
+                }
+                if (!isTold) return tended;
+                foreach (Tended job in tended) _changes.Changed(new JobChange(job.Id, job.Version, false));
+                if (tended.Exists(static t => t.State == JobState.Queued)) _changes.MayBeDue();
                 return tended;
             },
             mayRepeat: true, cancellation);

@@ -100,27 +100,38 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
     }
 
     /// <summary>Deletes jobs that ended twice the retention ago, with their keys and tags.</summary>
-    public int Remove(TimeSpan retention, int limit)
+    public Swept Remove(MaintenanceRules rules)
     {
-        DateTimeOffset before = Moments.Before(Moments.Before(batch.Steady, retention), retention);
-        List<JobRow> rows = Read(_ended.Bind(true).Bind(before).Bind(limit));
+        DateTimeOffset before = Moments.Before(Moments.Before(batch.Steady, rules.Retention), rules.Retention);
+        List<JobRow> rows = Read(_ended.Bind(true).Bind(before).Bind(rules.Limit));
         // Jobs that were not swept in between, for example because the service did not run.
-        rows.AddRange(Read(_ended.Bind(false).Bind(before).Bind(limit - rows.Count)));
-        foreach (JobRow row in rows) table.Delete(row);
-        return rows.Count;
+        rows.AddRange(Read(_ended.Bind(false).Bind(before).Bind(rules.Limit - rows.Count)));
+        return Sweep(rows, rules, table.Delete);
     }
 
     /// <summary>Deletes the payloads and results of jobs that are past the retention.</summary>
-    public int Sweep(TimeSpan retention, int limit)
-    {
-        List<JobRow> rows = Read(_ended.Bind(false).Bind(Moments.Before(batch.Steady, retention)).Bind(limit));
-        foreach (JobRow row in rows)
+    public Swept Sweep(MaintenanceRules rules) => Sweep(
+        Read(_ended.Bind(false).Bind(Moments.Before(batch.Steady, rules.Retention)).Bind(rules.Limit)), rules,
+        row =>
         {
             table.DropContent(row);
             row.IsSwept = true;
             table.Save(row);
+        });
+
+    /// <summary>Sweeps as many jobs as the limit of bytes allows, at least one. The writer's other operations wait meanwhile.</summary>
+    private Swept Sweep(List<JobRow> rows, MaintenanceRules rules, Action<JobRow> sweep)
+    {
+        int count = 0;
+        long bytes = 0;
+        foreach (JobRow row in rows)
+        {
+            bytes += table.ContentLength(row);
+            if (count > 0 && bytes > rules.SweepBytes) break;
+            sweep(row);
+            count++;
         }
-        return rows.Count;
+        return new Swept(count, MayBeMore: count < rows.Count || count == rules.Limit);
     }
 
     private static List<JobRow> Read(Statement statement)
@@ -133,6 +144,9 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
 
     /// <summary>Identifies a claim.</summary>
     internal readonly record struct ClaimKey(Guid Job, long Number);
+
+    /// <summary>The result of sweeping or deleting jobs.</summary>
+    internal readonly record struct Swept(int Count, bool MayBeMore);
 
     /// <summary>The result of redelivering jobs.</summary>
     internal readonly record struct Lost(IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Count)

@@ -17,6 +17,9 @@ internal sealed class JobTable(Database database, Batch batch)
     private readonly Statement _insertResult = database.Prepare("INSERT INTO results (status, content_type, body) VALUES (?, ?, ?)");
     private readonly Statement _deleteResult = database.Prepare("DELETE FROM results WHERE row = ?");
 
+    private readonly Statement _payloadLength = database.Prepare("SELECT length(body) FROM payloads WHERE row = ?");
+    private readonly Statement _resultLength = database.Prepare("SELECT length(body) FROM results WHERE row = ?");
+
     private readonly Statement _insertTag = database.Prepare("INSERT INTO job_tags (tag, client, kind, state, id) VALUES (?, ?, ?, ?, ?)");
 
     private readonly Statement _updateTag = database.Prepare(
@@ -89,6 +92,16 @@ internal sealed class JobTable(Database database, Batch batch)
         if (result is null) return;
         _insertResult.Bind(result.Status).Bind(result.ContentType).Bind(result.Body.Span).Run();
         row.Result = database.LastRow;
+    }
+
+    /// <summary>The bytes of the bodies of a row's payload and result. The bodies are not read.</summary>
+    public long ContentLength(JobRow row) => Length(_payloadLength, row.Payload) + Length(_resultLength, row.Result);
+
+    private static long Length(Statement statement, long? of)
+    {
+        if (of is not { } row) return 0;
+        using Statement.Rows rows = statement.Bind(row).Query();
+        return rows.Next() ? statement.ReadLong() : 0;
     }
 
     /// <summary>Deletes the payload and the result of a row. The row must be saved afterwards.</summary>

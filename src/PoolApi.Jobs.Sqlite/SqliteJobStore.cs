@@ -186,10 +186,19 @@ internal sealed class SqliteJobStore : IJobStore
         int expired = await WriteAsync(static (session, rules) => session.Maintenance.Expire(rules.Limit), rules, cancellation);
         JobMaintenance.Lost lost = !rules.MayRedeliver ? JobMaintenance.Lost.None : await WriteAsync(
             static (session, rules) => session.Maintenance.Redeliver(rules.MaxRedeliveries, rules.Limit), rules, cancellation);
-        int removed = await WriteAsync(static (session, rules) => session.Maintenance.Remove(rules.Retention, rules.Limit), rules, cancellation);
-        int swept = await WriteAsync(static (session, rules) => session.Maintenance.Sweep(rules.Retention, rules.Limit), rules, cancellation);
-        bool more = expired == limit || lost.Count == limit || swept == limit || removed == limit;
-        return new MaintenanceReport(expired, lost.Redelivered, lost.Poisoned, swept + removed, more);
+        JobMaintenance.Swept removed = default, swept = default;
+        Exception? fault = null;
+        try
+        {
+            removed = await WriteAsync(static (session, rules) => session.Maintenance.Remove(rules), rules, cancellation);
+            swept = await WriteAsync(static (session, rules) => session.Maintenance.Sweep(rules), rules, cancellation);
+        }
+        catch (JobStoreException e)
+        {
+            fault = e;
+        }
+        bool more = expired == limit || lost.Count == limit || swept.MayBeMore || removed.MayBeMore;
+        return new MaintenanceReport(expired, lost.Redelivered, lost.Poisoned, swept.Count + removed.Count, more) { SweepFault = fault };
     }
 
     /// <inheritdoc/>

@@ -6,6 +6,12 @@ namespace PoolApi.Jobs;
 /// <param name="Limit">The most jobs that one transaction may change.</param>
 internal sealed record MaintenanceRules(TimeSpan Retention, int MaxRedeliveries, int Limit = 200)
 {
+    /// <summary>
+    /// The most bytes of payloads and results that one transaction may delete; at least one job's are deleted. So a transaction is short, however
+    /// large the bodies are.
+    /// </summary>
+    public long SweepBytes { get; init; } = 4 * 1024 * 1024;
+
     /// <summary>Whether running jobs whose lease has run out may be redelivered in this round.</summary>
     public bool MayRedeliver { get; init; } = true;
 }
@@ -18,6 +24,11 @@ internal sealed record MaintenanceRules(TimeSpan Retention, int MaxRedeliveries,
 /// <param name="MayBeMore">Whether a limit was reached, so that another round should follow at once.</param>
 internal sealed record MaintenanceReport(int Expired, IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Swept, bool MayBeMore)
 {
+    /// <summary>
+    /// Why finished jobs could not be swept; <see langword="null"/>: they could. The rest of the round was done, and is reported all the same.
+    /// </summary>
+    public Exception? SweepFault { get; init; }
+
     /// <summary>There was nothing to do.</summary>
     internal static MaintenanceReport Nothing { get; } = new(0, new Dictionary<string, int>(), 0, 0, MayBeMore: false);
 }

@@ -42,8 +42,13 @@ internal sealed partial class JobDispatcher
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
                 if (report.Redelivered.Count > 0) _dueJobs.Tell();
                 // A notification may be lost, the clock may be set, or the machine may have been suspended.
-                else _dueJobs.Suspect();
+                else if (report.SweepFault is null) _dueJobs.Suspect();
                 _due.Set();
+                if (report.SweepFault is { } fault)
+                {
+                    await FailAsync(fault);
+                    continue;
+                }
                 StoreWorks();
                 pause.Reset();
                 if (!report.MayBeMore) await UntilNextRoundAsync(round);

@@ -122,6 +122,38 @@ public abstract partial class JobStoreConformance
         Assert.Empty((await store.ListAsync(new JobQuery(), Token)).Jobs);
     }
 
+    [Fact]
+    public async Task Bodies_that_are_past_their_retention_are_swept_in_rounds_of_a_limit_of_bytes()
+    {
+        const int Size = 10_000;
+        await using IJobStore store = await OpenAsync();
+        string body = new('b', Size);
+        var ids = new List<Guid>();
+        for (int i = 0; i < 12; i++) ids.Add((await AcceptAsync(store, Jobs.New(body: body))).Id);
+        ids.Add((await AcceptAsync(store, Jobs.New(body: new string('b', 9 * Size)))).Id); // larger than a round's limit
+        foreach (JobClaim claim in await ClaimAllAsync(store)) await store.FinishAsync(claim, Jobs.Success(body), Token);
+        await PassAsync(50);
+        // A round may sweep bodies, and delete jobs that were not swept in time: two jobs each.
+        var rules = new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3) { SweepBytes = 4 * Size };
+
+        int left = ids.Count, rounds = 0;
+        for (bool mayBeMore = true; mayBeMore; rounds++)
+        {
+            mayBeMore = (await store.MaintainAsync(rules, Token)).MayBeMore;
+            int before = left;
+            left = 0;
+            foreach (Guid id in ids)
+            {
+                if (await store.GetPayloadAsync(id, 0, Token) is not null) left++;
+            }
+            Assert.InRange(before - left, 0, 4);
+            Assert.True(rounds < 100, "Maintenance says for ever that there may be more.");
+        }
+
+        Assert.Equal(0, left);
+        Assert.InRange(rounds, 4, 100);
+    }
+
     /// <summary>A job between once and twice its retention, whatever the machine was busy with meanwhile.</summary>
     private static async Task<JobWithResult> SweptAsync(IJobStore store, JobState state)
     {

@@ -86,6 +86,28 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
+    public async Task While_nothing_can_be_swept_it_is_told_which_jobs_have_expired_and_which_are_queued_again()
+    {
+        await using Place place = await Place.CreateAsync(cluster);
+        var ears = new Ears();
+        place.Store.Listener = ears;
+        await place.Store.AcceptAsync(Jobs.New(), Token);
+        JobClaim lost = Assert.Single((await place.Store.ClaimAsync("dead", 1, TimeSpan.FromMilliseconds(1), Token)).Claims);
+        Job late = (await place.Store.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(1)), Token)).Job;
+        await place.ExecuteAsync("alter table poolapi.payloads rename to away");
+
+        MaintenanceReport report = await place.Store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token);
+
+        Assert.Equal((1, 1), (report.Expired, report.Redelivered[lost.Job.Kind]));
+        Assert.IsType<JobStoreUnavailableException>(report.SweepFault);
+        await ears.HearAsync(late.Id, late.Version + 1);
+        await ears.HearAsync(lost.Job.Id, lost.Job.Version + 1);
+        await place.ExecuteAsync("alter table poolapi.away rename to payloads");
+        await UntilAsync(
+            async () => (await place.Store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token)).SweepFault is null, "That jobs are swept again");
+    }
+
+    [Fact]
     public async Task A_session_may_be_idle_and_wait_for_a_lock_for_as_long_as_it_likes()
     {
         await using Place place = await Place.CreateAsync(

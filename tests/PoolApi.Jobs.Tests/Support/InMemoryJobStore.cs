@@ -321,6 +321,8 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         TimeSpan steady = Steady;
         Release(now, steady);
         int touched = 0, expired = 0, poisoned = 0, swept = 0;
+        long bytes = 0;
+        bool isOutOfBytes = false;
         var redelivered = new Dictionary<string, int>();
         foreach (Row row in _jobs.Rows.Values.ToList())
         {
@@ -353,13 +355,20 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
                     redelivered[row.Job.Kind] = redelivered.GetValueOrDefault(row.Job.Kind) + 1;
                 }
             }
+            else if (row.Ended + rules.Retention <= steady && swept > 0 && bytes + row.Bytes > rules.SweepBytes)
+            {
+                isOutOfBytes = true;
+                touched--;
+            }
             else if (row.Ended + (rules.Retention * 2) <= steady)
             {
+                bytes += row.Bytes;
                 _jobs.Rows.Remove(row.Job.Id);
                 swept++;
             }
             else if (row.Ended + rules.Retention <= steady && !row.IsSwept)
             {
+                bytes += row.Bytes;
                 (row.Result, row.IsSwept) = (null, true);
                 row.Set(told, row.Job);
                 swept++;
@@ -369,7 +378,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
                 touched--;
             }
         }
-        return new MaintenanceReport(expired, redelivered, poisoned, swept, touched == rules.Limit);
+        return new MaintenanceReport(expired, redelivered, poisoned, swept, isOutOfBytes || touched == rules.Limit);
     }, cancellation);
 
     public ValueTask<IReadOnlyDictionary<JobState, long>> CountAsync(CancellationToken cancellation) => DoAsync<IReadOnlyDictionary<JobState, long>>(
@@ -457,6 +466,9 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         public JobResult? Result { get; set; }
 
         public bool IsSwept { get; set; }
+
+        /// <summary>What sweeping it deletes.</summary>
+        public long Bytes => IsSwept ? 0 : New.Payload.Body.Length + (Result?.Body.Length ?? 0);
 
         public bool IsHeldBy(JobClaim claim) => Job.State == JobState.Running && Number == claim.Number;
 
