@@ -100,7 +100,6 @@ internal sealed class Accepting : IAsyncDisposable
             claims.GiveUp();
             throw;
         }
-        if (rows.Any(static r => r.Acceptance is { Outcome: AcceptOutcome.Created, Claim: null })) _changes.MayBeDue();
         return [.. rows.Select(static r => r.Acceptance!.Value)];
     }
 
@@ -123,6 +122,7 @@ internal sealed class Accepting : IAsyncDisposable
             throw;
         }
         if (mayClaim) claims.Made(call);
+        if (rows.Any(static r => r.Acceptance is { Outcome: AcceptOutcome.Created, Claim: null })) _changes.MayBeDue();
         return true;
     }
 

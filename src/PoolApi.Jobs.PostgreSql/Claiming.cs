@@ -93,7 +93,7 @@ internal sealed class Claiming
     {
         TimeSpan grace = await _grace.LeftAsync(cancellation);
         if (grace > TimeSpan.Zero) return new JobClaims([], grace, IsPaused: true);
-        foreach (JobChange change in await _lost.UndoAsync(owner, cancellation)) _changes.Changed(change);
+        await _lost.UndoAsync(owner, cancellation);
         long call = Random.Shared.NextInt64();
         JobClaims claimed;
         try

@@ -67,10 +67,17 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>Is called when a connection has failed: others may have, too.</summary>
     public Action? Failed { get; set; }
 
+    /// <summary>Is called when the answer to a statement is lost: it may have been carried out, or may be later.</summary>
+    public Action? AnswerLost { get; set; }
+
     /// <summary>The time limits.</summary>
     public DatabaseLimits Limits { get; }
 
     /// <summary>Does something on a connection of the pool.</summary>
+    /// <remarks>
+    /// A caller may give up before the work is done. So the work itself reports the changes that it has made, once they are committed: when its
+    /// reader is closed, and not only when it has read the last row.
+    /// </remarks>
     /// <param name="work">What is done.</param>
     /// <param name="mayRepeat">To do it twice is no harm.</param>
     /// <param name="cancellation">Gives up, if to do it twice is no harm: otherwise it matters what was done.</param>
@@ -282,6 +289,7 @@ internal sealed class Database : IAsyncDisposable
 
     private void Doubt(Exception e, bool isOpen)
     {
+        if (isOpen) AnswerLost?.Invoke();
         if (e is not TimeoutException && e.InnerException is not TimeoutException) Interrupted();
         else if (isOpen) _pool.Clear();
         else return; // no connection in time: all are in use, or the server is away, which those that are in use will tell

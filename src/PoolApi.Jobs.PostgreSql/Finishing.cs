@@ -54,7 +54,7 @@ internal sealed class Finishing : IAsyncDisposable
             )
             select id, claim, version, state from ended
             """;
-        _repeated = $"select id, ended_claim from {schema}.jobs where id = any($1) and ended_claim is not null";
+        _repeated = $"select id, ended_claim, version, state from {schema}.jobs where id = any($1) and ended_claim is not null";
     }
 
     public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) =>
@@ -64,27 +64,36 @@ internal sealed class Finishing : IAsyncDisposable
 
     private async Task<bool[]> FinishAsync(IReadOnlyList<(JobClaim Claim, JobEnd End)> ends)
     {
-        List<(Guid Id, long Claim, long Version, JobState State)> ended = [];
         HashSet<(Guid, long)> done = [];
         await _database.RunAsync(
             async connection =>
             {
-                ended = await WriteAsync(connection, [.. ends.OrderBy(static e => e.Claim.Job.Id)]);
+                List<Ended> ended = await WriteAsync(connection, [.. ends.OrderBy(static e => e.Claim.Job.Id)]);
+                Tell(ended);
                 done = [.. ended.Select(static e => (e.Id, e.Claim))];
-                Guid[] others = [.. ends.Select(static e => e.Claim).Where(c => !done.Contains((c.Job.Id, c.Number))).Select(static c => c.Job.Id)];
-                if (others.Length > 0) await AddRepeatedAsync(connection, others, done);
+                JobClaim[] others = [.. ends.Select(static e => e.Claim).Where(c => !done.Contains((c.Job.Id, c.Number)))];
+                if (others.Length > 0)
+                {
+                    // The answer to the call that wrote them may be lost, so nobody may have been told.
+                    List<Ended> repeated = await FindRepeatedAsync(connection, others);
+                    Tell(repeated);
+                    done.UnionWith(repeated.Select(static e => (e.Id, e.Claim)));
+                }
                 return true;
             },
             mayRepeat: true, CancellationToken.None, _database.PatienceFor(Weight(ends)));
 
-        foreach (var (id, _, version, _) in ended) _changes.Changed(new JobChange(id, version, false));
-        if (_suspects.MayWait || ended.Any(static e => e.State == JobState.Queued)) _changes.MayBeDue();
         await _suspects.AcquitAsync([.. ends.Select(static e => e.Claim).Where(c => !done.Contains((c.Job.Id, c.Number)))], CancellationToken.None);
         return [.. ends.Select(e => done.Contains((e.Claim.Job.Id, e.Claim.Number)))];
     }
 
-    private async Task<List<(Guid Id, long Claim, long Version, JobState State)>> WriteAsync(
-        NpgsqlConnection connection, (JobClaim Claim, JobEnd End)[] ends)
+    private void Tell(List<Ended> ended)
+    {
+        foreach (Ended one in ended) _changes.Changed(new JobChange(one.Id, one.Version, false));
+        if (_suspects.MayWait || ended.Exists(static e => e.State == JobState.Queued)) _changes.MayBeDue();
+    }
+
+    private async Task<List<Ended>> WriteAsync(NpgsqlConnection connection, (JobClaim Claim, JobEnd End)[] ends)
     {
         (JobClaim Claim, JobResult Result)[] results =
             [.. ends.Where(static e => e.End.Result is not null && e.End.State.IsFinal()).Select(static e => (e.Claim, e.End.Result!))];
@@ -106,23 +115,32 @@ internal sealed class Finishing : IAsyncDisposable
             .WithColumn(NpgsqlDbType.Text, results, static r => NpgsqlValues.Storable(r.Result.ContentType))
             .WithColumn(NpgsqlDbType.Bytea, results, static r => NpgsqlValues.Bytes(r.Result.Body));
         await command.PrepareAsync();
-        var ended = new List<(Guid, long, long, JobState)>(ends.Length);
-        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-            ended.Add((reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2), (JobState)reader.GetInt16(3)));
-        await reader.CloseAsync();
+        List<Ended> ended = await ReadAsync(command);
         await _database.EndExtensionAsync(command, Weight(ends));
         return ended;
     }
 
     private static long Weight(IEnumerable<(JobClaim Claim, JobEnd End)> ends) => ends.Sum(static e => e.End.Result?.Body.Length ?? 0L);
 
-    private async Task AddRepeatedAsync(NpgsqlConnection connection, Guid[] ids, HashSet<(Guid, long)> done)
+    /// <summary>Finds the claims whose ends an earlier call has written.</summary>
+    private async Task<List<Ended>> FindRepeatedAsync(NpgsqlConnection connection, JobClaim[] claims)
     {
         await using var command = new NpgsqlCommand(_repeated, connection);
-        command.Parameters.With(NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids);
+        command.Parameters.With(NpgsqlDbType.Array | NpgsqlDbType.Uuid, claims.Select(static c => c.Job.Id).ToArray());
         await command.PrepareAsync();
-        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync()) done.Add((reader.GetGuid(0), reader.GetInt64(1)));
+        List<Ended> ended = await ReadAsync(command);
+        return ended.FindAll(e => claims.Any(c => c.Job.Id == e.Id && c.Number == e.Claim));
     }
+
+    private static async Task<List<Ended>> ReadAsync(NpgsqlCommand command)
+    {
+        var ended = new List<Ended>();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+            ended.Add(new Ended(reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2), (JobState)reader.GetInt16(3)));
+        return ended;
+    }
+
+    /// <summary>A job whose attempt has ended.</summary>
+    private readonly record struct Ended(Guid Id, long Claim, long Version, JobState State);
 }

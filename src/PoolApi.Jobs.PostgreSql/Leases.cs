@@ -101,46 +101,36 @@ internal sealed class Leases : IAsyncDisposable
         await _handBacks.DisposeAsync();
     }
 
-    /// <summary>Reads what has changed: id and version.</summary>
-    public static async Task<List<JobChange>> ReadChangesAsync(NpgsqlCommand command)
-    {
-        var changes = new List<JobChange>();
-        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync()) changes.Add(new JobChange(reader.GetGuid(0), reader.GetInt64(1), false));
-        return changes;
-    }
-
     private async Task<bool[]> HandBackAsync(IReadOnlyList<JobClaim> claims)
     {
         JobClaim[] sorted = Sorted(claims);
-        List<JobChange> changes = await _database.RunAsync(
+        await _database.RunAsync(
             async connection =>
             {
                 await using var command = new NpgsqlCommand(_handBack, connection);
                 AddClaims(command.Parameters, sorted);
                 await command.PrepareAsync();
-                return await ReadChangesAsync(command);
+                int changed = await _changes.TellAsync(command);
+                if (changed > 0 || _suspects.MayWait) _changes.MayBeDue();
+                return true;
             },
             mayRepeat: true, CancellationToken.None);
-        foreach (JobChange change in changes) _changes.Changed(change);
-        if (changes.Count > 0 || _suspects.MayWait) _changes.MayBeDue();
         return new bool[claims.Count];
     }
 
     private async Task<bool[]> ReportAsync(IReadOnlyList<(JobClaim Claim, double Progress)> reports)
     {
         (JobClaim Claim, double Progress)[] sorted = [.. reports.OrderBy(static r => r.Claim.Job.Id)];
-        List<JobChange> changes = await _database.RunAsync(
+        await _database.RunAsync(
             async connection =>
             {
                 await using var command = new NpgsqlCommand(_report, connection);
                 AddClaims(command.Parameters, [.. sorted.Select(static r => r.Claim)])
                     .WithColumn(NpgsqlDbType.Double, sorted, static r => r.Progress);
                 await command.PrepareAsync();
-                return await ReadChangesAsync(command);
+                return await _changes.TellAsync(command);
             },
             mayRepeat: true, CancellationToken.None);
-        foreach (JobChange change in changes) _changes.Changed(change);
         return new bool[reports.Count];
     }
 

@@ -12,12 +12,13 @@ namespace PoolApi.Jobs.PostgreSql;
 /// (Linux, <c>tcp_orphan_retries</c>). So its claims are searched for repeatedly during <see cref="Horizon"/>. Later ones are freed when their lease runs
 /// out.</para>
 /// </remarks>
-internal sealed class LostClaims(Database database, string schema)
+internal sealed class LostClaims(Database database, string schema, JobChanges changes)
 {
     /// <summary>The time between searches while a lost call may still arrive.</summary>
     public static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan Horizon = TimeSpan.FromMinutes(5);
+    /// <summary>How long a lost call may still arrive.</summary>
+    public static readonly TimeSpan Horizon = TimeSpan.FromMinutes(5);
 
     private readonly string _undo =
         $"""
@@ -38,19 +39,19 @@ internal sealed class LostClaims(Database database, string schema)
     public void Add(long call) => _calls[call] = Stopwatch.GetTimestamp();
 
     /// <summary>Undoes the claims that have arrived, unless the last search was just now.</summary>
-    /// <returns>The changes of the jobs that are queued again.</returns>
-    public async ValueTask<IReadOnlyList<JobChange>> UndoAsync(string owner, CancellationToken cancellation)
+    public async ValueTask UndoAsync(string owner, CancellationToken cancellation)
     {
         long since = Stopwatch.GetTimestamp();
-        if (_calls.IsEmpty || Stopwatch.GetElapsedTime(Volatile.Read(ref _lookedAt), since) < Pause) return [];
+        if (_calls.IsEmpty || Stopwatch.GetElapsedTime(Volatile.Read(ref _lookedAt), since) < Pause) return;
         KeyValuePair<long, long>[] calls = [.. _calls];
-        List<JobChange> changes = await database.RunAsync(
+        await database.RunAsync(
             async connection =>
             {
                 await using var command = new NpgsqlCommand(_undo, connection);
                 command.Parameters.With(NpgsqlDbType.Text, owner)
                     .With(NpgsqlDbType.Array | NpgsqlDbType.Bigint, calls.Select(static c => c.Key).ToArray());
-                return await Leases.ReadChangesAsync(command);
+                await changes.TellAsync(command);
+                return true;
             },
             mayRepeat: true, cancellation);
         Volatile.Write(ref _lookedAt, since);
@@ -58,6 +59,5 @@ internal sealed class LostClaims(Database database, string schema)
         {
             if (Stopwatch.GetElapsedTime(givenUp, since) > Horizon) _calls.TryRemove(call, out _);
         }
-        return changes;
     }
 }

@@ -50,7 +50,8 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
         _changes = new JobChanges(_name, NotifyAsync);
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;
-        var lost = new LostClaims(_database, schema);
+        _database.AnswerLost = _changes.MayHaveMissed;
+        var lost = new LostClaims(_database, schema, _changes);
         var suspects = new Suspects(_database, schema);
         _accepting = new Accepting(_database, schema, _changes, lost);
         _claiming = new Claiming(_database, schema, _changes, lost, suspects);

@@ -34,12 +34,7 @@ internal sealed class Transitions
 
     public async ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) => await ChangeAsync(_cancel, id, cancellation);
 
-    public async ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation)
-    {
-        JobTransition? transition = await ChangeAsync(_retry, id, cancellation);
-        if (transition is { After.State: JobState.Queued } && transition.Before != JobState.Queued) _changes.MayBeDue();
-        return transition;
-    }
+    public async ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) => await ChangeAsync(_retry, id, cancellation);
 
     private static string Sql(string schema, string set, string where, string more) =>
         $"""
@@ -55,22 +50,27 @@ internal sealed class Transitions
         select {JobColumns.From("b")}, b.state, false from before b where not exists (select from changed)
         """;
 
-    private async Task<JobTransition?> ChangeAsync(string sql, Guid id, CancellationToken cancellation)
-    {
-        // Not to be repeated: if it was done, it would find the job as it has left it, and say that it was so before.
-        (JobTransition? transition, bool isChanged) = await _database.RunAsync(
-            async connection =>
+    // Not to be repeated: if it was done, it would find the job as it has left it, and say that it was so before.
+    private Task<JobTransition?> ChangeAsync(string sql, Guid id, CancellationToken cancellation) => _database.RunAsync<JobTransition?>(
+        async connection =>
+        {
+            await using var command = new NpgsqlCommand(sql, connection);
+            command.Parameters.With(NpgsqlDbType.Uuid, id);
+            await command.PrepareAsync();
+            JobTransition? transition;
+            bool isChanged;
+            await using (NpgsqlDataReader reader = await command.ExecuteReaderAsync())
             {
-                await using var command = new NpgsqlCommand(sql, connection);
-                command.Parameters.With(NpgsqlDbType.Uuid, id);
-                await command.PrepareAsync();
-                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-                return await reader.ReadAsync()
+                (transition, isChanged) = await reader.ReadAsync()
                     ? (new JobTransition((JobState)reader.GetInt16(JobColumns.Count), JobColumns.Read(reader)), reader.GetBoolean(JobColumns.Count + 1))
                     : default;
-            },
-            mayRepeat: false, cancellation);
-        if (transition is { After: { } after } && isChanged) _changes.Changed(new JobChange(after.Id, after.Version, after.IsCancelRequested));
-        return transition;
-    }
+            }
+            if (transition is { After: { } after } && isChanged)
+            {
+                _changes.Changed(new JobChange(after.Id, after.Version, after.IsCancelRequested));
+                if (after.State == JobState.Queued) _changes.MayBeDue();
+            }
+            return transition;
+        },
+        mayRepeat: false, cancellation);
 }

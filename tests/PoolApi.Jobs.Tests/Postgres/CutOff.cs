@@ -15,6 +15,7 @@ internal sealed class CutOff : IAsyncDisposable
     private readonly ConcurrentBag<Socket> _sockets = [];
     private readonly ConcurrentBag<Task> _pumps = [];
     private readonly Task _accepting;
+    private readonly Gate _answers = new();
     private Gate _gate = new();
 
     /// <summary>How many bytes a second come from the database, on all connections together; 0: as many as can.</summary>
@@ -38,6 +39,9 @@ internal sealed class CutOff : IAsyncDisposable
     /// <summary>Lets nothing through.</summary>
     public void Cut() => _gate.Close();
 
+    /// <summary>Lets nothing through that comes from the database: what it is sent, it does.</summary>
+    public void CutAnswers() => _answers.Close();
+
     /// <summary>
     /// Lets nothing through on the connections that there are, only on new ones. What is sent meanwhile, even on a connection that
     /// is closed after it, gets through when the gate is opened.
@@ -51,7 +55,11 @@ internal sealed class CutOff : IAsyncDisposable
         return old;
     }
 
-    public void Mend() => _gate.Dispose();
+    public void Mend()
+    {
+        _gate.Dispose();
+        _answers.Dispose();
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -100,6 +108,7 @@ internal sealed class CutOff : IAsyncDisposable
             while ((count = await from.ReceiveAsync(buffer)) > 0)
             {
                 await gate.OpenAsync();
+                if (isPaced) await _answers.OpenAsync();
                 if (isPaced) Interlocked.Add(ref _bytesFromServer, count);
                 if (isPaced && BytesPerSecond > 0) await PaceAsync(count);
                 for (int sent = 0; sent < count;) sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));

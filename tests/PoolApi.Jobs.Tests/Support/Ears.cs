@@ -16,6 +16,8 @@ internal sealed class Ears : IJobStoreListener
 
     public Action<JobChange>? OnChange { get; set; }
 
+    public Action? OnMissed { get; set; }
+
     public void Changed(JobChange change)
     {
         Changes.Enqueue(change);
@@ -24,7 +26,11 @@ internal sealed class Ears : IJobStoreListener
 
     public void MayBeDue() => Interlocked.Increment(ref _due);
 
-    public void MayHaveMissed() => Interlocked.Increment(ref _missed);
+    public void MayHaveMissed()
+    {
+        Interlocked.Increment(ref _missed);
+        OnMissed?.Invoke();
+    }
 
     /// <summary>Waits until a version of a job, or a later one, has been told.</summary>
     public Task HearAsync(Guid id, long version) =>

@@ -1,0 +1,146 @@
+using PoolApi.Jobs.PostgreSql;
+using PoolApi.Jobs.Running;
+using PoolApi.Jobs.Stores;
+using static PoolApi.TestKit.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>A change that is committed is told to every instance, also if the instance that made it got no answer, or none in time.</summary>
+[Collection(PostgresTimeoutTests.Name)]
+public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
+{
+    private static readonly MaintenanceRules Rules = new(TimeSpan.FromDays(1), MaxRedeliveries: 3);
+
+    private readonly string _schema = PostgresTests.NewSchema();
+    private readonly Ears _ears = new();
+    private CutOff _proxy = null!;
+    private PostgreSqlJobStore _watcher = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        PostgresCluster.Require();
+        _proxy = new CutOff(cluster.Port);
+        _watcher = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.Patient) { Listener = _ears };
+        await _watcher.OpenAsync(Token);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _watcher.DisposeAsync();
+        await _proxy.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("finish")]
+    [InlineData("hand back")]
+    [InlineData("progress")]
+    [InlineData("cancel")]
+    [InlineData("retry")]
+    [InlineData("maintain")]
+    public async Task A_change_whose_answer_comes_after_its_caller_has_given_up_is_told(string operation)
+    {
+        await using PostgreSqlJobStore store = await OpenAsync(PostgresTests.Patient with { Patience = TimeSpan.FromMilliseconds(1) });
+        Job job = (await _watcher.AcceptAsync(Jobs.New(timeout: operation == "maintain" ? TimeSpan.FromMilliseconds(1) : null), Token)).Job;
+        JobClaim? claim = operation is "cancel" or "maintain" ? null : Assert.Single((await _watcher.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+        if (operation == "retry") Assert.True(await _watcher.FinishAsync(claim!, Jobs.Failure(), Token));
+        long before = (await _watcher.GetAsync(job.Id, Token))!.Version;
+
+        _proxy.CutAnswers();
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(() => operation switch
+        {
+            "finish" => store.FinishAsync(claim!, Jobs.Success(), Token).AsTask(),
+            "hand back" => store.HandBackAsync([claim!], Token).AsTask(),
+            "progress" => store.ReportProgressAsync(claim!, 0.5, Token).AsTask(),
+            "cancel" => store.CancelAsync(job.Id, Token).AsTask(),
+            "retry" => store.RetryAsync(job.Id, Token).AsTask(),
+            _ => store.MaintainAsync(Rules, Token).AsTask(),
+        });
+        _proxy.Mend();
+
+        await _ears.HearAsync(job.Id, before + 1);
+    }
+
+    [Fact]
+    public async Task An_end_whose_answer_is_lost_is_told_when_it_is_repeated()
+    {
+        await using PostgreSqlJobStore store = await OpenAsync(PostgresTests.Stretched);
+
+        JobClaim claim = await LoseAnswerAsync(
+            async () =>
+            {
+                await _watcher.AcceptAsync(Jobs.New(), Token);
+                return Assert.Single((await _watcher.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+            },
+            async claim => await store.FinishAsync(claim, Jobs.Success(), Token),
+            async claim => (await _watcher.GetAsync(claim.Job.Id, Token))!.State == JobState.Succeeded);
+        Job ended = (await _watcher.GetAsync(claim.Job.Id, Token))!;
+        _proxy.Mend();
+        await UntilAsync(
+            async () =>
+            {
+                bool isWritten = false;
+                Exception? failure = await Record.ExceptionAsync(async () => isWritten = await store.FinishAsync(claim, Jobs.Success(), Token));
+                Assert.True(failure is null or JobStoreUnavailableException, $"{failure}");
+                return isWritten;
+            },
+            "That the end is repeated");
+
+        await _ears.HearAsync(ended.Id, ended.Version);
+    }
+
+    [Fact]
+    public async Task Who_waits_for_a_job_sees_that_it_is_cancelled_though_the_answer_to_that_is_lost()
+    {
+        await using PostgreSqlJobStore store = await OpenAsync(PostgresTests.Stretched);
+        var watch = new JobWatch(_watcher);
+        (_ears.OnChange, _ears.OnMissed) = (watch.Changed, watch.MayHaveMissed);
+
+        (Job job, Task<Job> next) = await LoseAnswerAsync(
+            async () =>
+            {
+                Job job = (await _watcher.AcceptAsync(Jobs.New(), Token)).Job;
+                return (job, NextAsync(watch, job));
+            },
+            async of => await store.CancelAsync(of.job.Id, Token),
+            async of => (await _watcher.GetAsync(of.job.Id, Token))!.State == JobState.Cancelled);
+        Assert.False(next.IsCompleted);
+        _proxy.Mend();
+
+        Assert.Equal((job.Id, JobState.Cancelled), ((await next.Patiently()).Id, (await next).State));
+    }
+
+    private static async Task<Job> NextAsync(JobWatch watch, Job job)
+    {
+        await foreach (Job next in watch.WatchAsync(job.Id, job.Version, Token)) return next;
+        throw new InvalidOperationException("It is gone.");
+    }
+
+    /// <summary>Lets an operation be carried out whose answer is lost. Afterwards there are still no answers.</summary>
+    /// <param name="make">Makes what it is done to.</param>
+    /// <param name="act">The operation.</param>
+    /// <param name="isDone">Whether it has been carried out.</param>
+    /// <remarks>
+    /// It needs an idle connection on which its statement is prepared. Since the store uses its connections for notifications too, there may be
+    /// none. Then it is tried again.
+    /// </remarks>
+    private async Task<T> LoseAnswerAsync<T>(Func<Task<T>> make, Func<T, Task> act, Func<T, Task<bool>> isDone)
+    {
+        for (int attempt = 0; attempt < 20; attempt++)
+        {
+            T first = await make(), second = await make();
+            await UntilAsync(async () => await Record.ExceptionAsync(() => act(first)) is null, "That the statement is prepared");
+            _proxy.CutAnswers();
+            await Assert.ThrowsAsync<JobStoreUnavailableException>(() => act(second));
+            if (await isDone(second)) return second;
+            _proxy.Mend();
+        }
+        throw new TimeoutException("The operation was never carried out.");
+    }
+
+    private async Task<PostgreSqlJobStore> OpenAsync(DatabaseLimits limits)
+    {
+        var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Port={_proxy.Port}", _schema, limits);
+        await store.OpenAsync(Token);
+        return store;
+    }
+}
