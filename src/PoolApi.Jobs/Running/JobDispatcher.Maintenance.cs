@@ -35,7 +35,7 @@ internal sealed partial class JobDispatcher
                 // Renew first: after an outage of the store this instance's own leases have run out too, and maintenance would redeliver its jobs.
                 // All of them: the other dispatchers may not have renewed theirs yet.
                 await RenewAsync(_maintainsFor?.Invoke() ?? [this]);
-                MaintenanceReport report = _maintainsFor is not null ? await _store.MaintainAsync(Rules(), CancellationToken.None) : MaintenanceReport.Nothing;
+                MaintenanceReport report = _maintainsFor is not null ? await MaintainOnceAsync(Rules()) : MaintenanceReport.Nothing;
                 _succeededAt = _time.GetTimestamp();
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Poisoned > 0) _instruments.Poisoned(report.Poisoned);
@@ -64,6 +64,27 @@ internal sealed partial class JobDispatcher
         {
             StoreFails(e);
             await Task.Delay(pause.Next(), _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Lets the store maintain itself. If that takes long, because large bodies are swept, the leases are renewed meanwhile.</summary>
+    private async Task<MaintenanceReport> MaintainOnceAsync(MaintenanceRules rules)
+    {
+        Task<MaintenanceReport> round = _store.MaintainAsync(rules, CancellationToken.None).AsTask();
+        while (true)
+        {
+            Task ended = round;
+            if (!ended.IsCompleted) await ended.WaitAsync(_options.Lease / 6, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (ended.IsCompleted) return await round;
+            try
+            {
+                await RenewAsync(_maintainsFor!());
+            }
+            catch (Exception e)
+            {
+                // The next one may succeed, or the round fails too.
+                StoreFails(e);
+            }
         }
     }
 

@@ -158,7 +158,7 @@ internal interface IJobStore : IAsyncDisposable
     /// <summary>
     /// Runs one round of maintenance: expires queued jobs past their deadline, redelivers running jobs whose lease has run out (or fails them as
     /// poison, or cancels them if that was requested), and sweeps jobs past their retention. It uses small transactions, and skips jobs that other
-    /// instances maintain at the same time.
+    /// instances maintain at the same time. A failure to sweep does not fail the round: <see cref="MaintenanceReport.SweepFault"/>.
     /// </summary>
     ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation);
 

@@ -279,6 +279,41 @@ public sealed class AttemptTests
     }
 
     [Fact]
+    public async Task A_job_keeps_its_lease_while_the_maintenance_of_the_store_takes_long()
+    {
+        using Gate gate = new();
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await using Rig rig = await Rig.StartAsync(
+            (_, token) => gate.Pass(token), options: Rig.Options with { Lease = TimeSpan.FromSeconds(30) }, isShared: true, time: clock);
+        Job job = await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        var end = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        rig.Store.Before = operation => operation == "maintain" ? end.Task : Task.CompletedTask;
+        try
+        {
+            int rounds = rig.Store.Calls("maintain");
+            await UntilAsync(() => Passed() && rig.Store.Calls("maintain") > rounds, "A round");
+            int renewals = rig.Store.Calls("renew");
+
+            await UntilAsync(() => Passed() && rig.Store.Calls("renew") >= renewals + 5, "That the lease is renewed");
+
+            Assert.Equal(rounds + 1, rig.Store.Calls("maintain"));
+        }
+        finally
+        {
+            end.SetResult();
+        }
+        gate.Open();
+        Assert.Equal(1, (await rig.UntilAsync(job.Id, JobState.Succeeded)).Attempt);
+
+        bool Passed()
+        {
+            clock.Advance(TimeSpan.FromSeconds(1));
+            return true;
+        }
+    }
+
+    [Fact]
     public async Task A_job_whose_instance_has_died_is_run_here()
     {
         InMemoryJobs jobs = new();
