@@ -1,0 +1,57 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using PoolApi.Jobs.PostgreSql;
+using PoolApi.Jobs.Stores;
+using static PoolApi.TestKit.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>What an instance tells the others, and how often.</summary>
+public sealed class JobChangesTests
+{
+    [Fact]
+    public async Task However_often_answers_are_lost_all_instances_are_told_once_a_second_at_most()
+    {
+        var ears = new Ears();
+        var sent = new ConcurrentQueue<string>();
+        await using var changes = new JobChanges("me", messages =>
+        {
+            foreach (string message in messages) sent.Enqueue(message);
+            return Task.CompletedTask;
+        })
+        { Listener = ears };
+
+        long since = Stopwatch.GetTimestamp();
+        await UntilAsync(() =>
+        {
+            for (int i = 0; i < 100; i++) changes.MayHaveMissed();
+            return sent.Count >= 3;
+        });
+        int count = sent.Count;
+
+        // A timer may be a little early.
+        Assert.InRange(count, 3, 1 + (Stopwatch.GetElapsedTime(since) / TimeSpan.FromSeconds(0.9)));
+        Assert.All(sent, static message => Assert.Equal("me ?", message));
+        await UntilAsync(() => ears.Missed >= count, "That this instance is told too");
+    }
+
+    [Fact]
+    public async Task What_cannot_be_sent_is_sent_when_the_database_answers()
+    {
+        var ears = new Ears();
+        var sent = new ConcurrentQueue<string>();
+        int tries = 0;
+        await using var changes = new JobChanges("me", messages =>
+        {
+            if (Interlocked.Increment(ref tries) <= 2) throw new JobStoreUnavailableException("It is away.");
+            foreach (string message in messages) sent.Enqueue(message);
+            return Task.CompletedTask;
+        })
+        { Listener = ears };
+
+        changes.MayHaveMissed();
+
+        await UntilAsync(() => ears.Missed > 0, "That this instance is told");
+        Assert.StartsWith("me ?", sent.First(), StringComparison.Ordinal);
+    }
+}
