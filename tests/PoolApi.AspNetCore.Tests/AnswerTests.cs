@@ -75,6 +75,22 @@ public class AnswerTests
     }
 
     [Fact]
+    public async Task An_answer_beyond_the_budget_is_sent_while_no_other_is_held()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static () => TypedResults.Bytes(new byte[Length], "image/png")).RunOnPool(),
+            configure: static builder => builder.Services.AddSingleton(new AnswerBudget(1_000_000)));
+        AnswerBudget answers = app.PoolContext().Answers;
+
+        Assert.Equal(Length, (await app.Client.GetByteArrayAsync("/", TestApp.Token)).Length);
+        await Patience.UntilAsync(() => answers.Used == 0, "it is over");
+
+        using AnswerLease other = answers.TryTake(new DefaultHttpContext(), 1)!;
+        using HttpResponseMessage refused = await app.Client.GetAsync("/", TestApp.Token);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+    }
+
+    [Fact]
     public async Task A_body_that_is_given_up_can_be_collected_while_the_request_goes_on()
     {
         var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -48,6 +48,19 @@ public class PacedStreamTests
     }
 
     [Fact]
+    public async Task Without_a_limit_a_client_may_take_any_time()
+    {
+        var time = new FakeTimeProvider();
+        var budget = new AnswerBudget(1 << 20) { Time = time, StallTimeout = Timeout.InfiniteTimeSpan };
+        var client = new Client(time, static _ => TimeSpan.FromDays(1));
+
+        await budget.TryTake(client.Context, 3 * Piece)!.SendAsync(client.Context, new byte[3 * Piece]);
+
+        Assert.False(client.IsCut);
+        Assert.Equal(3 * Piece, client.Taken);
+    }
+
+    [Fact]
     public async Task A_client_is_cut_at_the_first_piece_that_takes_too_long_or_that_ends_behind_the_rate()
     {
         int seed = Random.Shared.Next();

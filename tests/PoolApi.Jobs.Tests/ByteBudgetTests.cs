@@ -65,6 +65,24 @@ public class ByteBudgetTests
         Assert.Equal((5L, 5L, true), (budget.Used, budget.Free, budget.TryTake(5)));
     }
 
+    [Fact]
+    public void More_than_the_limit_is_taken_while_nobody_else_holds_anything()
+    {
+        var budget = new ByteBudget(10);
+        Assert.True(budget.TryTakeOrAlone(25, held: 0));
+        Assert.Equal((25L, 0L, false, false), (budget.Used, budget.Free, budget.TryTake(1), budget.TryTakeOrAlone(25, held: 0)));
+        budget.Return(25);
+
+        Assert.True(budget.TryTakeOrAlone(4, held: 0));
+        Assert.True(budget.TryTakeOrAlone(6, held: 4));
+        Assert.True(budget.TryTakeOrAlone(15, held: 10)); // its own bytes are nobody else's
+        Assert.Equal(25, budget.Used);
+        budget.Return(24);
+        Assert.False(budget.TryTakeOrAlone(25, held: 0)); // another has the one that is left
+        Assert.True(budget.TryTakeOrAlone(9, held: 0));
+        Assert.Equal(10, budget.Used);
+    }
+
     [Theory]
     [InlineData(1L << 40, 268_435_456)]
     [InlineData(1L << 30, 268_435_456)]

@@ -25,7 +25,10 @@ public sealed class AnswerBudget
     /// <param name="limit">How many bytes may be held at a time.</param>
     public AnswerBudget(long limit) => _bytes = new ByteBudget(limit);
 
-    /// <summary>How long a client may take for each 64 KiB of a response before its connection is aborted. Default: 15 seconds.</summary>
+    /// <summary>
+    /// How long a client may take for each 64 KiB of a response before its connection is aborted, or <see cref="Timeout.InfiniteTimeSpan"/>: any
+    /// time, and at any rate. Default: 15 seconds.
+    /// </summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>

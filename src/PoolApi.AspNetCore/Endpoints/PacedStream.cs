@@ -60,6 +60,7 @@ internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan st
     /// <summary>The time that the next piece may take; 0 if it is over.</summary>
     private TimeSpan TimeFor(int count)
     {
+        if (stall == Timeout.InfiniteTimeSpan) return stall;
         TimeSpan left = stall + TimeSpan.FromSeconds((_sent + count) / minimumRate) - time.GetElapsedTime(_start);
         return left < TimeSpan.Zero ? TimeSpan.Zero : left < stall ? left : stall;
     }
