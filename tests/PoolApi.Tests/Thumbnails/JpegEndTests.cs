@@ -1,6 +1,8 @@
 using CsCheck;
 using NetVips;
+using PoolApi.Tests.Thumbnails.Containers;
 using PoolApi.Thumbnails;
+using PoolApi.Thumbnails.Jpeg;
 
 namespace PoolApi.Tests.Thumbnails;
 
@@ -35,6 +37,22 @@ public sealed class JpegEndTests
         int kept = Math.Max(scan, whole.Length - 2 - cut);
         Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(whole.AsMemory(..kept), Spec, Token));
     }, iter: 150);
+
+    [Fact]
+    public void However_many_tables_of_codes_a_jpeg_has_they_take_the_memory_of_eight()
+    {
+        const int TablesOfSegment = 3_854;
+        var jpeg = new ByteWriter().U16(0xFFD8);
+        byte[] empty = new byte[17 * TablesOfSegment];
+        for (int segment = 0; segment < 64; segment++) jpeg.U16(0xFFC4).U16(2 + empty.Length).Raw(empty);
+        byte[] image = jpeg.ToArray();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        JpegEnd.Complete(image, out bool isCompleted);
+
+        Assert.False(isCompleted);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 10_000_000);
+    }
 
     private static byte[] Encode(Form form)
     {

@@ -99,7 +99,7 @@ internal static class JpegEnd
                 int kind = segment[0] >> 4, number = segment[0] & 15, symbols = 0;
                 foreach (byte count in segment[1..17]) symbols += count;
                 if (kind > 1 || number > 3 || symbols > 256 || segment.Length < 17 + symbols) return false;
-                _tables[(kind * 4) + number] = HuffmanTable.Read(segment[1..17], segment.Slice(17, symbols));
+                (_tables[(kind * 4) + number] ??= new HuffmanTable()).Read(segment[1..17], segment.Slice(17, symbols));
                 segment = segment[(17 + symbols)..];
             }
             return segment.IsEmpty;
@@ -229,24 +229,56 @@ internal static class JpegEnd
         }
     }
 
-    /// <summary>A table of codes: for every 16 bits, the symbol that they begin with and its length in bits.</summary>
+    /// <summary>
+    /// A table of codes (ITU-T T.81, annex C). A file can replace a table as often as it likes, so reading one takes no memory, and hardly more time than
+    /// its bytes: only short codes are looked up, and the others are found by the limits of their lengths.
+    /// </summary>
     private sealed class HuffmanTable
     {
-        private readonly ushort[] _entries = new ushort[65536]; // 8 bits of length, 8 of the symbol; 0: no code
+        private const int LongestCode = 16;
+        private const int ShortCode = 8;
 
-        public (int Length, int Symbol) this[int bits] => (_entries[bits] >> 8, _entries[bits] & 0xFF);
+        private readonly ushort[] _short = new ushort[1 << ShortCode]; // 8 bits of length, 8 of the symbol; 0: no code
+        private readonly byte[] _symbols = new byte[256];
+        private readonly int[] _starts = new int[LongestCode + 1]; // by length: the first code, in 16 bits
+        private readonly int[] _ends = new int[LongestCode + 1]; // the end of its codes, in 16 bits
+        private readonly int[] _firsts = new int[LongestCode + 1]; // the place of its first symbol
 
-        public static HuffmanTable Read(ReadOnlySpan<byte> counts, ReadOnlySpan<byte> symbols)
+        /// <summary>The symbol that 16 bits begin with, and the length of its code; 0: they begin with no code.</summary>
+        public (int Length, int Symbol) this[int bits]
         {
-            var table = new HuffmanTable();
-            int next = 0, symbol = 0;
-            for (int length = 1; length <= 16; length++)
+            get
             {
-                int entries = 1 << (16 - length);
-                for (int i = 0; i < counts[length - 1] && next + entries <= 65536; i++, next += entries)
-                    table._entries.AsSpan(next, entries).Fill((ushort)((length << 8) | symbols[symbol++]));
+                int entry = _short[bits >> (LongestCode - ShortCode)];
+                if (entry != 0) return (entry >> 8, entry & 0xFF);
+                for (int length = ShortCode + 1; length <= LongestCode; length++)
+                {
+                    if (bits < _ends[length]) return (length, _symbols[_firsts[length] + ((bits - _starts[length]) >> (LongestCode - length))]);
+                }
+                return (0, 0);
             }
-            return table;
+        }
+
+        /// <summary>Replaces the codes.</summary>
+        public void Read(ReadOnlySpan<byte> counts, ReadOnlySpan<byte> symbols)
+        {
+            _short.AsSpan().Clear();
+            symbols.CopyTo(_symbols);
+            int next = 0, symbol = 0;
+            for (int length = 1; length <= LongestCode; length++)
+            {
+                int step = LongestCode - length;
+                int codes = Math.Min(counts[length - 1], ((1 << LongestCode) - next) >> step);
+                (_starts[length], _firsts[length]) = (next, symbol);
+                for (int code = 0; length <= ShortCode && code < codes; code++)
+                {
+                    _short.AsSpan((next >> ShortCode) + (code << (ShortCode - length)), 1 << (ShortCode - length))
+                        .Fill((ushort)((length << 8) | symbols[symbol + code]));
+                }
+                symbol += codes;
+                next += codes << step;
+                _ends[length] = next;
+            }
         }
     }
 
