@@ -23,6 +23,14 @@ internal static class MachineSpeed
         return Math.Max(1, spent / (Rounds * Nominal));
     }
 
+    /// <summary>The CPU time that this process takes for some work, in seconds of an idle machine.</summary>
+    public static double SecondsOf(Action work)
+    {
+        TimeSpan before = Process.GetCurrentProcess().TotalProcessorTime;
+        work();
+        return (Process.GetCurrentProcess().TotalProcessorTime - before).TotalSeconds / Slowness();
+    }
+
     // Each step needs the one before it.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static uint Round()

@@ -4,7 +4,7 @@ namespace PoolApi.Thumbnails.Inspection;
 
 /// <summary>
 /// Checks that every strip or tile of a page is in the file, because libtiff continues after a missing one and its pixels stay black. Costs one walk over
-/// the tables of offsets and sizes, and over the markers of each JPEG.
+/// the tables of offsets and sizes, and over the markers of each JPEG; the JPEGs may have no more bytes together than twice the file.
 /// </summary>
 internal static class TiffBlocks
 {
@@ -26,6 +26,8 @@ internal static class TiffBlocks
         if (!isImplied && sizes.Count < blocks)
             throw new UnprocessableImageException($"the TIFF has the sizes of {sizes.Count} {name}s of the {blocks} that its size needs");
 
+        (long Offset, long Size) whole = default;
+        long inspected = 0;
         for (var block = 0; block < blocks; block++)
         {
             var offset = offsets[block];
@@ -34,8 +36,14 @@ internal static class TiffBlocks
                 throw new UnprocessableImageException($"the TIFF's {name} {block} is missing");
             if (offset > file.Length || size > file.Length - offset)
                 throw new UnprocessableImageException($"the TIFF's {name} {block} lies beyond the end of the file");
-            if (layout.IsJpeg && !JpegInspection.IsWhole(file.Slice((int)offset, (int)size)))
+            if (!layout.IsJpeg || (offset, size) == whole)
+                continue;
+            inspected += size;
+            if (inspected > 2L * file.Length)
+                throw new UnprocessableImageException($"the TIFF's {name}s overlap");
+            if (!JpegInspection.IsWhole(file.Slice((int)offset, (int)size)))
                 throw new UnprocessableImageException($"the TIFF's {name} {block} is a truncated or corrupt JPEG");
+            whole = (offset, size);
         }
     }
 

@@ -27,13 +27,15 @@ internal static class TiffInspection
 
         var page = new Page();
         Span<byte> count = stackalloc byte[8];
+        var seen = new TagSet(stackalloc ulong[TagSet.Words]);
         int kept = 0;
         bool changes = directory.Next != 0;
         double dropped = 0;
         for (int n = 0; n < directory.Count; n++)
         {
             TiffEntry entry = directory.EntryAt(n);
-            if (!IsNeeded((int)entry.Tag))
+            // If a tag occurs twice, the decoder reads the first one too.
+            if (!IsNeeded((int)entry.Tag) || !seen.Add(entry.Tag))
             {
                 dropped += entry.ByteCount;
                 continue;
@@ -51,10 +53,11 @@ internal static class TiffInspection
     private static void Rewrite(scoped TiffDirectory directory, int kept, scoped Span<byte> number, ref Excerpt excerpt)
     {
         int at = directory.EntriesAt;
+        var seen = new TagSet(stackalloc ulong[TagSet.Words]);
         for (int n = 0; n < directory.Count; n++)
         {
             TiffEntry entry = directory.EntryAt(n);
-            if (!IsNeeded((int)entry.Tag)) continue;
+            if (!IsNeeded((int)entry.Tag) || !seen.Add(entry.Tag)) continue;
             excerpt.Patch(at, entry.Bytes);
             at += entry.Bytes.Length;
         }
@@ -67,6 +70,31 @@ internal static class TiffInspection
     private static bool IsNeeded(int tag) => tag is (>= 254 and <= 259) or 262 or 263 or (>= 264 and <= 266) or 273 or 274 or (>= 277 and <= 284)
         or (>= 290 and <= 293) or 296 or 297 or 301 or (>= 317 and <= 325) or 332 or 334 or (>= 336 and <= 347) or (>= 512 and <= 521)
         or (>= 529 and <= 532) or 34675 or 37439 or 50674;
+
+    /// <summary>The tags that a directory had so far.</summary>
+    private readonly ref struct TagSet
+    {
+        /// <summary>The length of the memory for all tags.</summary>
+        public const int Words = (ushort.MaxValue + 1) / 64;
+
+        private readonly Span<ulong> _bits;
+
+        public TagSet(Span<ulong> bits)
+        {
+            bits.Clear();
+            _bits = bits;
+        }
+
+        /// <summary>Adds a tag; <see langword="false"/> if the directory had it before.</summary>
+        public bool Add(TiffTag tag)
+        {
+            ref ulong word = ref _bits[(int)tag / 64];
+            ulong bit = 1UL << ((int)tag % 64);
+            bool isNew = (word & bit) == 0;
+            word |= bit;
+            return isNew;
+        }
+    }
 
     private ref struct Page
     {
@@ -131,23 +159,29 @@ internal static class TiffInspection
         }
 
         // Each reference costs its bytes, also if many refer to the same ones. JPEG streams are inspected as long as they have no more bytes together than
-        // twice the file.
+        // twice the file; the number of scans is infinite if they have more. A stream that is referred to several times in a row is inspected once.
         private readonly double ReferredBytes(int fileLength, out double scans)
         {
             scans = 0;
             double sum = 0;
+            double inspected = 0;
             (double offset, double length, int count) last = (-1, -1, 0);
             for (int n = 0; n < _lengths.Count; n++)
             {
                 double length = Math.Min(_lengths.ValueAt(n), fileLength);
                 sum += length;
-                if (_compression != JpegCompression) continue;
+                if (_compression != JpegCompression || double.IsInfinity(scans)) continue;
 
                 double offset = _offsets.ValueAt(n);
                 if (offset != last.offset || length != last.length)
                 {
-                    int count = sum > 2.0 * fileLength ? last.count : JpegInspection.CountScans(_lengths.FileAt(offset, length));
-                    last = (offset, length, Math.Max(count, 1));
+                    inspected += length;
+                    if (inspected > 2.0 * fileLength)
+                    {
+                        scans = double.PositiveInfinity;
+                        continue;
+                    }
+                    last = (offset, length, Math.Max(JpegInspection.CountScans(_lengths.FileAt(offset, length)), 1));
                 }
                 scans += last.count;
             }

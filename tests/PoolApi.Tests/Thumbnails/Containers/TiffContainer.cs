@@ -59,6 +59,17 @@ internal static class TiffContainer
         return tiff.ToArray();
     }
 
+    /// <summary>A page whose strips or tiles are parts of the data, which starts at offset 8. They may overlap.</summary>
+    public static byte[] Blocks(ReadOnlySpan<byte> data, bool tiled, IReadOnlyList<(int At, int Length)> blocks, Entry[] head, params Entry[] tail)
+    {
+        int padded = data.Length + data.Length % 2;
+        var tables = new ByteWriter(false).Raw(data).Raw(new byte[padded - data.Length]);
+        foreach ((int at, _) in blocks) tables.U32(8 + at);
+        foreach ((_, int length) in blocks) tables.U32(length);
+        (int offsets, int lengths) = tiled ? (324, 325) : (273, 279);
+        return Behind(tables.ToArray(), [.. head, new(offsets, Long, blocks.Count, 8 + padded), new(lengths, Long, blocks.Count, 8 + padded + 4 * blocks.Count), .. tail]);
+    }
+
     private static Entry[] Grey(int width, int height, Entry[] data) =>
         [new(256, Long, 1, width), new(257, Long, 1, height), new(258, Short, 1, 8), new(259, Short, 1, 1), new(262, Short, 1, 1), .. data];
 

@@ -1,0 +1,106 @@
+using PoolApi.Tests.Thumbnails.Containers;
+using PoolApi.Thumbnails;
+using PoolApi.Thumbnails.Inspection;
+using PoolApi.Thumbnails.Tiff;
+using Entry = PoolApi.Tests.Thumbnails.Containers.TiffContainer.Entry;
+
+namespace PoolApi.Tests.Thumbnails;
+
+/// <summary>The cost of a TIFF is estimated from the values that its decoder reads, in a time that its length bounds.</summary>
+[Collection(nameof(HostileImageTests))]
+public class TiffCostTests
+{
+    private const int Short = 3;
+    private const int Long = 4;
+
+    [Theory]
+    [InlineData(256, 1)]
+    [InlineData(257, 1)]
+    [InlineData(262, 1)]
+    public void Of_a_tag_that_occurs_twice_the_first_counts_like_in_the_decoder(int tag, int second)
+    {
+        // CMYK of 81 megapixels.
+        byte[] bits = [8, 0, 8, 0, 8, 0, 8, 0];
+        Entry[] head = [new(256, Long, 1, 9000), new(257, Long, 1, 9000), new(258, Short, 4, 8), new(259, Short, 1, 8), new(262, Short, 1, 5)];
+        Entry[] tail = [new(277, Short, 1, 4), new(278, Short, 1, 9000), new(279, Long, 1, 1)];
+        byte[] once = TiffContainer.Behind(bits, [.. head, new(273, Long, 1, 8), .. tail]);
+        byte[] twice = TiffContainer.Behind(bits, [.. head, new(273, Long, 1, 8), .. tail, new(tag, Long, 1, second)]);
+
+        Assert.Contains("of CPU time; at most 3 s", Inspect(once).Refusal!, StringComparison.Ordinal);
+        Assert.Equal(Inspect(once).Refusal, Inspect(twice).Refusal);
+    }
+
+    [Fact]
+    public void Of_two_tables_of_sizes_the_first_counts()
+    {
+        (int, int)[] strips = [.. Enumerable.Repeat((0, 1_000_000), 8_000)];
+        byte[] image = TiffContainer.Blocks(
+            new byte[1_000_000], tiled: false, strips,
+            [new(256, Long, 1, 1), new(257, Long, 1, strips.Length), new(258, Short, 1, 8), new(259, Short, 1, 8), new(262, Short, 1, 1), new(278, Short, 1, 1)],
+            new Entry(279, Long, 1, 1));
+        Assert.Contains("8000 strips of 0 megapixels, which refer to 8000 MB: decoding takes an estimated", Inspect(image).Refusal!, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_copy_for_the_decoder_has_the_first_of_each_tag()
+    {
+        Entry[] entries =
+        [
+            new(256, Long, 1, 3), new(257, Long, 1, 3), new(258, Short, 1, 8), new(259, Short, 1, 1), new(262, Short, 1, 1), new(273, Long, 1, 8),
+            new(278, Short, 1, 3), new(279, Long, 1, 9), new(256, Long, 1, 4), new(256, Long, 1, 5), new(60_000, 1, 100_000, 8),
+        ];
+        byte[] copy = Inspect(TiffContainer.Behind(new byte[100_000], entries)).ReadNeeded().ToArray();
+        Assert.True(TiffDirectory.TryRead(copy, out TiffDirectory directory));
+        Assert.Equal(8, directory.Count);
+        Assert.Equal(3, directory.Number(TiffTag.ImageWidth));
+    }
+
+    [Fact]
+    public void Strips_of_JPEG_that_overlap_are_inspected_up_to_twice_the_length_of_the_file()
+    {
+        // A scan of 1 MB that is full of stuffed bytes, which a walk over markers must look at one by one.
+        byte[] stream = [0xFF, 0xD8, 0xFF, 0xDA, 0, 2, .. Enumerable.Repeat<byte[]>([0xFF, 0], 500_000).SelectMany(static pair => pair), 0xFF, 0xD9];
+        const int Strips = 6_000;
+        byte[] same = Strip([.. Enumerable.Repeat((0, stream.Length), Strips)]);
+        byte[] overlapping = Strip([.. Enumerable.Range(0, Strips).Select(n => (0, stream.Length - n % 2))]);
+
+        double seconds = MachineSpeed.SecondsOf(() =>
+        {
+            Check(same);
+            Assert.Matches("the TIFF's strip 1 is a truncated|the TIFF's strips overlap", Assert.Throws<UnprocessableImageException>(() => Check(overlapping)).Reason);
+            Assert.Equal(
+                "the image has 6000 strips of 0 megapixels, which refer to 6000 MB; such an image is not decoded", Inspect(overlapping).Refusal);
+        });
+
+        Assert.InRange(seconds, 0, 1);
+
+        byte[] Strip((int, int)[] strips) => TiffContainer.Blocks(
+            stream, tiled: false, strips,
+            [new(256, Long, 1, 1), new(257, Long, 1, Strips), new(258, Short, 1, 8), new(259, Short, 1, 7), new(262, Short, 1, 1), new(278, Short, 1, 1)]);
+
+        static void Check(byte[] file)
+        {
+            Assert.True(TiffDirectory.TryRead(file, out TiffDirectory directory));
+            TiffBlocks.Check(file, directory, TiffLayout.Read(directory));
+        }
+    }
+
+    [Fact]
+    public void Many_scans_are_counted_behind_streams_that_are_long()
+    {
+        byte[] many = JpegFile.Progressive(16, 16, 400);
+        byte[] data = [.. many, .. new byte[300_000]];
+        const int Side = 1_600;
+        // The first tiles use up what is inspected; the others are one stream of many scans.
+        (int, int)[] tiles = [.. Enumerable.Range(0, Side * Side / 256).Select(n => n < 4 ? (n, data.Length - n) : (0, many.Length))];
+        byte[] image = TiffContainer.Blocks(
+            data, tiled: true, tiles,
+            [
+                new(256, Long, 1, Side), new(257, Long, 1, Side), new(258, Short, 1, 8), new(259, Short, 1, 7), new(262, Short, 1, 1),
+                new(322, Short, 1, 16), new(323, Short, 1, 16),
+            ]);
+        Assert.EndsWith("such an image is not decoded", Inspect(image).Refusal, StringComparison.Ordinal);
+    }
+
+    private static InspectedImage Inspect(byte[] image) => InspectedImage.Inspect(image, ImageKind.Tiff, DecodeLimits.Default);
+}
