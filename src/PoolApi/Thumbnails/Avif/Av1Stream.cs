@@ -6,14 +6,25 @@ namespace PoolApi.Thumbnails.Avif;
 /// <param name="IsFull">Whether its profile allows 12 bits, or colours that are not subsampled in both directions.</param>
 /// <param name="IsDeep">Whether samples have more than 8 bits.</param>
 /// <param name="Length">Its length in bytes.</param>
-internal readonly record struct Av1Stream(double Area, int Frames, bool IsFull, bool IsDeep, int Length)
+/// <param name="IsWhole">Whether it ends where its last unit ends, so that bytes appended to it begin a unit.</param>
+internal readonly record struct Av1Stream(double Area, int Frames, bool IsFull, bool IsDeep, int Length, bool IsWhole)
 {
+    /// <summary>A stream without units.</summary>
+    public static Av1Stream Empty { get; } = new(0, 0, false, false, 0, true);
+
+    /// <summary>The properties of two streams, one behind the other.</summary>
+    public Av1Stream Then(Av1Stream next) => new(
+        Math.Max(Area, next.Area), Frames + next.Frames, IsFull | next.IsFull, IsDeep | next.IsDeep, Length + next.Length, next.IsWhole);
+
     /// <summary>Reads the properties of a stream.</summary>
     public static Av1Stream Measure(ReadOnlySpan<byte> stream)
     {
-        var measured = new Av1Stream(0, 0, false, false, stream.Length);
+        Av1Stream measured = Empty with { Length = stream.Length };
+        int end = 0;
+        bool hasLength = true;
         foreach (Av1Unit unit in Av1Unit.Of(stream))
         {
+            (end, hasLength) = (unit.End, unit.HasLength);
             if (unit.Type is Av1Unit.FrameHeader or Av1Unit.Frame)
             {
                 measured = measured with { Frames = measured.Frames + 1 };
@@ -29,6 +40,6 @@ internal readonly record struct Av1Stream(double Area, int Frames, bool IsFull, 
                 };
             }
         }
-        return measured;
+        return measured with { IsWhole = end == stream.Length && hasLength };
     }
 }

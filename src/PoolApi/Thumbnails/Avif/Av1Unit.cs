@@ -1,7 +1,7 @@
 namespace PoolApi.Thumbnails.Avif;
 
 /// <summary>One open bitstream unit (OBU) of an AV1 stream (AV1, 5.3). A view of the stream: copies nothing.</summary>
-internal readonly ref struct Av1Unit(int type, ReadOnlySpan<byte> content, int contentAt)
+internal readonly ref struct Av1Unit(int type, ReadOnlySpan<byte> content, int contentAt, bool hasLength)
 {
     public const int SequenceHeader = 1;
     public const int FrameHeader = 3;
@@ -14,6 +14,12 @@ internal readonly ref struct Av1Unit(int type, ReadOnlySpan<byte> content, int c
 
     /// <summary>The position of the content in the stream.</summary>
     public int ContentAt { get; } = contentAt;
+
+    /// <summary>The position after its last byte.</summary>
+    public int End => ContentAt + Content.Length;
+
+    /// <summary>Whether it declares its length. If it does not, it extends to the end of the stream.</summary>
+    public bool HasLength { get; } = hasLength;
 
     /// <summary>The units of a stream.</summary>
     public static Run Of(ReadOnlySpan<byte> stream) => new(stream);
@@ -39,7 +45,7 @@ internal readonly ref struct Av1Unit(int type, ReadOnlySpan<byte> content, int c
             ulong length = hasLength ? ReadLength(ref at) : (ulong)Math.Max(0, _stream.Length - at);
             if (at > _stream.Length || length > (ulong)(_stream.Length - at)) return false;
 
-            Current = new Av1Unit(header >> 3 & 15, _stream.Slice(at, (int)length), at);
+            Current = new Av1Unit(header >> 3 & 15, _stream.Slice(at, (int)length), at, hasLength);
             _at = at + (int)length;
             return true;
         }

@@ -38,6 +38,9 @@ internal readonly ref struct IsoBox(ReadOnlySpan<byte> type, int typeAt, ReadOnl
 
         public IsoBox Current { get; private set; }
 
+        /// <summary>Whether it ended at a box of an impossible length, where another reader may find further boxes.</summary>
+        public bool IsBroken { get; private set; }
+
         public readonly Run GetEnumerator() => this;
 
         public bool MoveNext()
@@ -54,7 +57,11 @@ internal readonly ref struct IsoBox(ReadOnlySpan<byte> type, int typeAt, ReadOnl
             {
                 length = (ulong)_left.Length;
             }
-            if (length < (ulong)header) return false;
+            if (length < (ulong)header)
+            {
+                IsBroken = true;
+                return false;
+            }
 
             int end = (int)Math.Min(length, (ulong)_left.Length);
             Current = new IsoBox(_left.Slice(4, 4), _at + 4, _left[header..end], _at + header);

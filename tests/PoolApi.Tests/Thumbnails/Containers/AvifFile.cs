@@ -45,6 +45,93 @@ internal static class AvifFile
         return [.. Type, .. Meta(start, start + grid.Length), .. Box("mdat", [.. grid, .. data])];
     }
 
+    /// <summary>One item: its number, its type, its bytes, and its properties.</summary>
+    internal sealed record Part(int Id, string Type, byte[] Data, int Width = 0, int Height = 0, byte[]? Config = null, bool IsAlpha = false);
+
+    /// <summary>Any items and references, behind the given boxes. If the bytes are shared, all items have those of the first.</summary>
+    public static byte[] Of(Part[] parts, (string Type, int From, int[] To)[] references, int[]? primaries = null, byte[][]? before = null, bool isShared = false)
+    {
+        var properties = new ByteWriter();
+        var associations = new ByteWriter().U32(parts.Length);
+        int property = 0;
+        foreach (Part part in parts)
+        {
+            byte[][] own =
+            [
+                FullBox("ispe", 0, new ByteWriter().U32(part.Width).U32(part.Height).ToArray()),
+                part.Config ?? Box("free", []),
+                part.IsAlpha ? FullBox("auxC", 0, new ByteWriter().Text("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha").U8(0).ToArray()) : Box("free", []),
+            ];
+            foreach (byte[] box in own) properties.Raw(box);
+            associations.U16(part.Id).U8(own.Length);
+            for (int n = 0; n < own.Length; n++) associations.U8(++property);
+        }
+        var links = new ByteWriter();
+        foreach ((string type, int from, int[] to) in references)
+        {
+            var link = new ByteWriter().U16(from).U16(to.Length);
+            foreach (int id in to) link.U16(id);
+            links.Raw(Box(type, link.ToArray()));
+        }
+
+        byte[] Meta(int at)
+        {
+            var places = new ByteWriter().U8(0x44).U8(0).U16(parts.Length);
+            var types = new ByteWriter().U16(parts.Length);
+            foreach (Part part in parts)
+            {
+                places.U16(part.Id).U16(0).U16(1).U32(at).U32(part.Data.Length);
+                if (!isShared) at += part.Data.Length;
+                types.Raw(FullBox("infe", 2, new ByteWriter().U16(part.Id).U16(0).Text(part.Type).U8(0).ToArray()));
+            }
+            var meta = new ByteWriter().Raw(FullBox("hdlr", 0, new ByteWriter().U32(0).Text("pict").Raw(new byte[12]).U8(0).ToArray()));
+            foreach (int primary in primaries ?? [1]) meta.Raw(FullBox("pitm", 0, new ByteWriter().U16(primary).ToArray()));
+            return FullBox("meta", 0, meta
+                .Raw(FullBox("iloc", 0, places.ToArray()))
+                .Raw(FullBox("iinf", 0, types.ToArray()))
+                .Raw(FullBox("iref", 0, links.ToArray()))
+                .Raw(Box("iprp", [.. Box("ipco", properties.ToArray()), .. FullBox("ipma", 0, associations.ToArray())]))
+                .ToArray());
+        }
+
+        byte[] first = [.. before?.SelectMany(static box => box) ?? []];
+        byte[] data = isShared ? parts[0].Data : [.. parts.SelectMany(static part => part.Data)];
+        int start = Type.Length + first.Length + Meta(0).Length + 8;
+        return [.. Type, .. first, .. Meta(start), .. Box("mdat", data)];
+    }
+
+    /// <summary>A configuration whose units are behind its first four bytes.</summary>
+    public static byte[] Configuration(byte[] config, byte[] units) => Box("av1C", [.. config[8..12], .. units]);
+
+    /// <summary>The bytes of a grid of so many columns in one row.</summary>
+    public static byte[] GridHeader(int width, int height, int columns) => new ByteWriter().U8(0).U8(0).U8(0).U8(columns - 1).U16(width).U16(height).ToArray();
+
+    /// <summary>
+    /// A grid of very many items that all are the same run of empty units. Unless <paramref name="isReferred"/>, the grid has only the first.
+    /// </summary>
+    public static byte[] SharedRun(int items, int length, bool isReferred)
+    {
+        var places = new ByteWriter().U8(0x44).U8(0).U16(items);
+        var types = new ByteWriter().U16(items);
+        var reference = new ByteWriter().U16(1).U16(isReferred ? items - 1 : 1);
+        for (int id = 2; id <= items; id++) reference.U16(id);
+        byte[] Meta(int at)
+        {
+            places = new ByteWriter().U8(0x44).U8(0).U16(items);
+            for (int id = 1; id <= items; id++) places.U16(id).U16(0).U16(1).U32(at).U32(length);
+            return FullBox("meta", 0, new ByteWriter()
+                .Raw(FullBox("pitm", 0, new ByteWriter().U16(1).ToArray()))
+                .Raw(FullBox("iloc", 0, places.ToArray()))
+                .Raw(FullBox("iinf", 0, types.ToArray()))
+                .Raw(FullBox("iref", 0, Box("dimg", reference.ToArray())))
+                .ToArray());
+        }
+        types.Raw(Item(1, "grid"));
+        for (int id = 2; id <= items; id++) types.Raw(Item(id, "av01"));
+        byte[] run = [.. Enumerable.Repeat<byte[]>([0x7A, 0], length / 2).SelectMany(static unit => unit)];
+        return [.. Type, .. Meta(Type.Length + Meta(0).Length + 8), .. Box("mdat", run)];
+    }
+
     /// <summary>So many items of no bytes.</summary>
     public static byte[] Items(int count)
     {
@@ -84,13 +171,13 @@ internal static class AvifFile
 
     private static byte[] Item(int id, string type) => FullBox("infe", 2, new ByteWriter().U16(id).U16(0).Text(type).U8(0).ToArray());
 
-    private static byte[] Box(string type, ReadOnlySpan<byte> data) => new ByteWriter().U32(data.Length + 8).Text(type).Raw(data).ToArray();
+    public static byte[] Box(string type, ReadOnlySpan<byte> data) => new ByteWriter().U32(data.Length + 8).Text(type).Raw(data).ToArray();
 
     private static byte[] FullBox(string type, int version, ReadOnlySpan<byte> data) =>
         new ByteWriter().U32(data.Length + 12).Text(type).U32((long)version << 24).Raw(data).ToArray();
 
     // What libvips writes: the coded image in mdat, and its configuration.
-    private static byte[] Coded(int side, double[] colour, out byte[] config)
+    public static byte[] Coded(int side, double[] colour, out byte[] config)
     {
         using Image tile = Samples.Solid(side, side, colour);
         byte[] avif = tile.HeifsaveBuffer(q: 50, compression: Enums.ForeignHeifCompression.Av1, effort: 0, keep: Enums.ForeignKeep.None);
