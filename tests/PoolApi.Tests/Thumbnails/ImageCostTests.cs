@@ -109,6 +109,71 @@ public class ImageCostTests
     }
 
     [Theory]
+    [InlineData("png", 5_000_000, 20)]
+    [InlineData("png-rgba", 2_000_000, 40)]
+    [InlineData("png-16", 1_000_000, 60)]
+    [InlineData("png-transparent", 500_000, 150)]
+    [InlineData("png-interlaced", 300_000, 200)]
+    [InlineData("gif", 65_000, 600)]
+    [InlineData("tiff", 2_000_000, 40)]
+    public void The_lines_of_a_very_wide_image_count(string name, int width, int height)
+    {
+        (double seconds, long bytes, string? refusal) = Measure(0.5, Wide(name, width, height));
+
+        Assert.Matches("estimated .* MiB of memory with the image itself; at most 286 are accepted", refusal!);
+        Assert.InRange(seconds, 0, 0.5);
+        Assert.InRange(bytes, long.MinValue, 32 * MiB);
+    }
+
+    [Theory]
+    [InlineData("png", 30_000, 3_000)]
+    [InlineData("png", 65_000, 1_500)]
+    [InlineData("png-rgba", 30_000, 3_000)]
+    [InlineData("png", 200_000, 100)]
+    [InlineData("png-rgba", 150_000, 40)]
+    [InlineData("png-16", 20_000, 2_000)]
+    [InlineData("png-transparent", 30_000, 2_000)]
+    [InlineData("png-interlaced", 65_000, 300)]
+    [InlineData("gif", 65_000, 100)]
+    [InlineData("gif", 30_000, 900)]
+    [InlineData("tiff", 30_000, 3_000)]
+    [InlineData("tiff-tiles", 30_000, 3_000)]
+    public void A_panorama_is_taken_and_takes_no_more_memory_than_estimated(string name, int width, int height)
+    {
+        byte[] image = Wide(name, width, height);
+        Assert.True(ImageSniffer.TryRecognise(image, out ImageKind? kind));
+        DecodeCost cost = Inspect(image, kind.Value).Cost;
+
+        (_, long bytes, string? refusal) = Measure(3, image);
+
+        Assert.Null(refusal);
+        Assert.InRange(bytes, long.MinValue, (long)(cost.Bytes + cost.HeldBytes) + 20 * MiB);
+    }
+
+    private static byte[] Wide(string name, int width, int height) => name switch
+    {
+        "png" => PngFile.Blank(width, height),
+        "png-rgba" => PngFile.Blank(width, height, colourType: 6),
+        "png-16" => PngFile.Blank(width, height, bits: 16, colourType: 6),
+        "png-transparent" => PngFile.Blank(width, height, chunks: [PngFile.Chunk("tRNS", [0, 1, 0, 1, 0, 1])]),
+        "png-interlaced" => PngFile.Blank(width, height, interlaced: true),
+        "gif" => WideGif(width, height),
+        _ => WideTiff(width, height, isTiled: name == "tiff-tiles"),
+    };
+
+    private static byte[] WideGif(int width, int height)
+    {
+        using Image red = Samples.Solid(width, height, Samples.Red);
+        return red.GifsaveBuffer(effort: 1);
+    }
+
+    private static byte[] WideTiff(int width, int height, bool isTiled)
+    {
+        using Image black = Samples.Solid(width, height, Samples.Red);
+        return black.TiffsaveBuffer(compression: Enums.ForeignTiffCompression.Deflate, tile: isTiled, tileWidth: isTiled ? 256 : null, tileHeight: isTiled ? 256 : 16);
+    }
+
+    [Theory]
     [InlineData("jpeg", 9_600, 9_600)]
     [InlineData("jpeg-444", 6_800, 6_800)]
     [InlineData("gif", 7_800, 7_800)]

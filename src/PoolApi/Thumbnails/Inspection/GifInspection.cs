@@ -12,6 +12,9 @@ internal static class GifInspection
     private const double SecondsPerPixel = 15e-9;
     private const double BytesPerPixel = 4.6;
 
+    // Of the canvas alone, while its lines are resized.
+    private const double CanvasBytesPerPixel = 4;
+
     private const int HeaderLength = 13;
     private const int DescriptorLength = 10;
     private const byte Extension = 0x21;
@@ -72,7 +75,8 @@ internal static class GifInspection
         }
         excerpt.Keep(image[at..]);
         double pixels = (double)width * height;
-        return new DecodeCost(pixels * SecondsPerPixel, pixels * BytesPerPixel, DecodeCost.Megapixels(pixels), pixels);
+        double bytes = Math.Max(pixels * BytesPerPixel, pixels * CanvasBytesPerPixel + LineMemory.Of(width, height, samples: 4, isDeep: false));
+        return new DecodeCost(pixels * SecondsPerPixel, bytes, DecodeCost.Megapixels(pixels), pixels);
     }
 
     private static int ColourTable(byte flags) => (flags & 0x80) == 0 ? 0 : 3 << ((flags & 7) + 1);

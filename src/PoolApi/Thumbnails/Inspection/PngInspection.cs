@@ -27,7 +27,8 @@ internal static class PngInspection
     public static DecodeCost Walk(ReadOnlySpan<byte> image, ref Excerpt excerpt)
     {
         excerpt.Keep(image[..8]);
-        DecodeCost cost = DecodeCost.Unknown;
+        ReadOnlySpan<byte> header = default;
+        bool isTransparent = false;
         uint seen = 0;
         int at = 8;
         while (image.Length - at >= ChunkOverhead)
@@ -39,7 +40,8 @@ internal static class PngInspection
             ReadOnlySpan<byte> type = chunk.Slice(4, 4);
             ReadOnlySpan<byte> data = chunk.Slice(8, (int)length);
             at += chunk.Length;
-            if (at == 8 + chunk.Length && type.SequenceEqual("IHDR"u8) && length >= 13) cost = Estimate(data);
+            if (at == 8 + chunk.Length && type.SequenceEqual("IHDR"u8) && length >= 13) header = data;
+            isTransparent |= type.SequenceEqual("tRNS"u8);
 
             if (type.SequenceEqual("cICP"u8) && length >= 2) excerpt.Colours ??= new CodePoints(data[0], data[1]);
 
@@ -54,19 +56,23 @@ internal static class PngInspection
             if (type.SequenceEqual("IEND"u8))
             {
                 excerpt.Drop(image.Length - at);
-                return cost;
+                return Estimate(header, isTransparent);
             }
         }
         excerpt.Keep(image[at..]);
-        return cost;
+        return Estimate(header, isTransparent);
     }
 
-    private static DecodeCost Estimate(ReadOnlySpan<byte> header)
+    private static DecodeCost Estimate(ReadOnlySpan<byte> header, bool isTransparent)
     {
-        double pixels = (double)BinaryPrimitives.ReadUInt32BigEndian(header) * BinaryPrimitives.ReadUInt32BigEndian(header[4..]);
+        if (header.IsEmpty) return DecodeCost.Unknown;
+        double width = BinaryPrimitives.ReadUInt32BigEndian(header);
+        double height = BinaryPrimitives.ReadUInt32BigEndian(header[4..]);
+        double pixels = width * height;
         int bits = header[8];
         int channels = header[9] switch { 2 => 3, 3 => 3, 4 => 2, 6 => 4, _ => 1 };
         double bytes = pixels * channels * (bits == 16 ? 2 : 1);
+        double lines = LineMemory.Of(width, height, channels + (isTransparent && channels % 2 == 1 ? 1 : 0), isDeep: bits == 16);
         bool interlaced = header[12] != 0;
         double seconds = bits == 16
             ? pixels * SecondsPerDeepPixel + bytes * SecondsPerDeepByte
@@ -74,7 +80,7 @@ internal static class PngInspection
         if (interlaced) seconds += pixels * InterlacedSecondsPerPixel;
         return new DecodeCost(
             seconds,
-            interlaced ? bytes * InterlacedBytes : 0,
+            interlaced ? Math.Max(bytes * InterlacedBytes, bytes + lines) : lines,
             $"{DecodeCost.Megapixels(pixels)} of {bits} bits{(interlaced ? ", interlaced" : "")}",
             pixels);
     }

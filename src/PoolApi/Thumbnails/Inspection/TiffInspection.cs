@@ -148,8 +148,9 @@ internal static class TiffInspection
                 + across * down * SecondsPerSegment
                 + referred * SecondsPerReferredByte
                 + scans * segmentWidth * segmentHeight * bytesPerPixel * SecondsPerJpegVisit;
-            // One row of tiles is in memory, or one strip unless it is read line by line.
-            double bytes = tiled ? 2 * across * segmentWidth * segmentHeight * bytesPerPixel : 0;
+            // One row of tiles is in memory, or one strip unless it is read line by line. The lines are in memory in both cases.
+            double bytes = (tiled ? 2 * across * segmentWidth * segmentHeight * bytesPerPixel : 0)
+                + LineMemory.Of(_width, _height, samples, isDeep: _bits > 8);
             return new DecodeCost(
                 seconds,
                 bytes,
