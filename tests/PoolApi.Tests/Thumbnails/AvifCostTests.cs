@@ -18,6 +18,7 @@ public class AvifCostTests
     private static readonly byte[] Frame = AvifFile.Coded(Side, Samples.Red, out Config);
     private static readonly byte[] ManyFrames = [.. Enumerable.Repeat(Frame, Frames).SelectMany(static frame => frame)];
     private static readonly byte[] SmallConfig;
+    private static readonly int[] Primary = [1];
     private static readonly byte[] Config;
 
     private static Part Cheap(int id) => new(id, "av01", Small, 64, 64, SmallConfig);
@@ -122,7 +123,7 @@ public class AvifCostTests
         // All items have the bytes of the picture, which has a long unit behind it.
         byte[] image = AvifFile.Of(
             [Cheap(1) with { Data = [.. Small, .. Padding(2_000_000)] }, .. Enumerable.Range(2, 31).Select(static id => new Part(id, "Exif", new byte[2_000_000]))],
-            [.. Enumerable.Range(2, 31).Select(static id => ("cdsc", id, new[] { 1 }))],
+            [.. Enumerable.Range(2, 31).Select(static id => ("cdsc", id, Primary))],
             isShared: true);
         Assert.Null(Inspect(image).Refusal);
         GC.Collect();

@@ -237,6 +237,13 @@ public class ImageCostTests
     }
 
     [Fact]
+    public void Of_the_pictures_in_a_frame_the_first_is_read()
+    {
+        byte[] image = WebpFile.FrameOfPictures(200_000);
+        Assert.InRange(MachineSpeed.SecondsOf(() => Inspect(image, ImageKind.Webp)), 0, 0.3);
+    }
+
+    [Fact]
     public void The_groups_that_an_encoder_writes_behind_its_transforms_are_counted()
     {
         // Noise on one side and one colour on the other: the encoder predicts, and has more than one group.

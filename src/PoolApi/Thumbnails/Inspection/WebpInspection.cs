@@ -152,10 +152,15 @@ internal static class WebpInspection
         public readonly double Bytes => _groups * BytesPerGroup + Pixels * (IsLossless ? LosslessBytes : LossyBytes
             + (!HasAlpha ? 0 : _packedAlpha ? LosslessBytes + RawAlphaBytes : RawAlphaBytes));
 
+        // Like the decoder, it reads up to the first coded picture.
         public void ReadAll(ReadOnlySpan<byte> chunks)
         {
             for (int at = 0; TryReadChunk(chunks, at, out ReadOnlySpan<byte> chunk); at += chunk.Length)
-                Read(chunk[..4], chunk[ChunkHeader..]);
+            {
+                ReadOnlySpan<byte> type = chunk[..4];
+                Read(type, chunk[ChunkHeader..]);
+                if (type.SequenceEqual("VP8 "u8) || type.SequenceEqual("VP8L"u8)) return;
+            }
         }
 
         public void Read(ReadOnlySpan<byte> type, ReadOnlySpan<byte> data)

@@ -77,6 +77,35 @@ internal static class WebpFile
         .Raw(Chunk("ALPH", [1, .. Lossless(width, height, groups, asAlpha: true)]))
         .Raw(Picture(still)));
 
+    /// <summary>An animation of one frame that has so many lossless pictures of one pixel, each with three transforms.</summary>
+    public static byte[] FrameOfPictures(int count)
+    {
+        var bits = new BitWriter().Write(0x2F, 8).Write(0, 32);
+        for (int transform = 0; transform < 4; transform++)
+        {
+            if (transform == 2) continue;
+            bits.Write(1, 1).Write(transform, 2);
+            if (transform == 3) bits.Write(255, 8);
+            else bits.Write(0, 3);
+            OneColour(bits);
+        }
+        OneColour(bits.Write(0, 1).Write(0, 1).Write(1, 1).Write(0, 3));
+        byte[] picture = Chunk("VP8L", bits.ToArray());
+        var frame = new ByteWriter(false).Raw(new byte[16]);
+        for (int n = 0; n < count; n++) frame.Raw(picture);
+        return Riff(new ByteWriter(false).Text("WEBP")
+            .Raw(Chunk("VP8X", new ByteWriter(false).U32(Animation).U24(0).U24(0).ToArray()))
+            .Raw(Chunk("ANIM", new byte[6]))
+            .Raw(Chunk("ANMF", frame.ToArray())));
+
+        // No cache, and five codes of one symbol.
+        static void OneColour(BitWriter bits)
+        {
+            bits.Write(0, 1);
+            for (int n = 0; n < 5; n++) bits.Write(1, 4);
+        }
+    }
+
     private sealed class BitWriter
     {
         private readonly List<byte> _bytes = [];
