@@ -1,5 +1,4 @@
 using PoolApi.Jobs;
-using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Tests.Service;
 
