@@ -73,6 +73,67 @@ public sealed class JobsPageTests
         Assert.Empty(browser.Complaints);
     }
 
+    [Fact]
+    public async Task A_filter_that_is_refused_is_told_and_asked_for_once_until_there_is_another()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        Guid job = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1");
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        IPage page = browser.Page;
+        int streams = 0;
+        page.Request += (_, request) =>
+        {
+            if (request.Url.Contains("/jobs/stream", StringComparison.Ordinal)) Interlocked.Increment(ref streams);
+        };
+
+        await page.Clock.InstallAsync();
+        await page.GotoAsync($"{service.Management.Url}/jobs?id=hello");
+        await Assertions.Expect(page.Locator("#banner")).ToContainTextAsync("hexadecimal");
+        await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("refused");
+        // Nor does it ask again when it is seen again, or after any time.
+        await page.EvaluateAsync("document.dispatchEvent(new Event('visibilitychange'))");
+        await page.Clock.FastForwardAsync(600_000);
+        await page.EvaluateAsync("fetch('status').then(answer => answer.ok)"); // what it had asked for before has been seen
+        Assert.Equal(2, Volatile.Read(ref streams)); // the stream, and why there is none
+
+        await page.GetByLabel("Id or its beginning").FillAsync(job.ToString()[..8]);
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator($"tr[data-job='{job}']")).ToBeVisibleAsync();
+        await Assertions.Expect(page.Locator("#banner")).ToBeEmptyAsync();
+        await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("live");
+        Assert.All(browser.Complaints, static complaint => Assert.Contains("400", complaint, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_refused_for_now_is_asked_for_with_pauses()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        IPage page = browser.Page;
+        int streams = 0;
+        await page.RouteAsync("**/jobs/stream", route =>
+        {
+            // EventSource and the question why there is none: three of each, and then the stream.
+            return Interlocked.Increment(ref streams) <= 6 ? route.FulfillAsync(new() { Status = 503 }) : route.ContinueAsync();
+        });
+        await page.Clock.InstallAsync(new() { TimeDate = DateTime.UnixEpoch });
+        await page.Clock.PauseAtAsync(DateTime.UnixEpoch.AddSeconds(1));
+
+        await page.GotoAsync($"{service.Management.Url}/jobs");
+        int paused = 0;
+        while (Volatile.Read(ref streams) <= 6)
+        {
+            await page.Clock.RunForAsync(2);
+            paused += 2;
+        }
+
+        // Three times: 0.5 s, and each time half as much again.
+        Assert.InRange(paused, 500 + 750 + 1125, int.MaxValue);
+        await page.Clock.ResumeAsync();
+        await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("live");
+        Assert.All(browser.Complaints, static complaint => Assert.Contains("503", complaint, StringComparison.Ordinal));
+    }
+
     /// <summary>Tabs on until the focus is on what has this name.</summary>
     private static async Task TabToAsync(IPage page, string name)
     {

@@ -12,9 +12,13 @@ const explained = {
   flushing: "The server has stopped. Telemetry is sent.",
 };
 
-/** Keeps a stream of events open while the page is seen, and shows how the server is. */
+/**
+ * Keeps a stream of events open while the page is seen, and shows how the server is. A stream that breaks is opened again after a pause, which
+ * grows until an event comes. If the server refuses the request itself (4xx), the page says why and asks no more until restart().
+ */
 export class Live {
   #make; #on; #source = null; #last = null; #seen = 0; #status = null; #timer = null; #instance = null; #isPolling = false; #gone = false; #pause = 500;
+  #isRefused = false; #restarts = 0;
 
   /**
    * @param make    makes the stream's URL from the id of the last event, or null
@@ -31,10 +35,16 @@ export class Live {
   get instance() { return this.#instance; }
 
   /** Begins anew: another filter. */
-  restart() { this.#close(); this.#last = null; this.#open(); }
+  restart() {
+    this.#close();
+    this.#last = null;
+    this.#isRefused = false;
+    this.#restarts++;
+    this.#open();
+  }
 
   #open() {
-    if (this.#source || document.hidden || this.#isPolling) return;
+    if (this.#source || document.hidden || this.#isPolling || this.#isRefused) return;
     const source = this.#source = new EventSource(this.#make(this.#last));
     this.#seen = performance.now();
     const take = (name, handler) => source.addEventListener(name, event => {
@@ -47,13 +57,13 @@ export class Live {
     take("status", status => this.#show(status));
     take("shutdown", status => { this.#show(status); this.#close(); this.#poll(); });
     for (const [name, handler] of Object.entries(this.#on)) take(name, handler);
-    source.onopen = () => { this.#seen = performance.now(); };
+    let isOpened = false;
+    source.onopen = () => { isOpened = true; this.#seen = performance.now(); };
     source.onerror = () => {
       if (source !== this.#source) return;
-      // The browser tries again by itself, unless the answer was no stream at all.
       this.#state("waiting", "reconnecting");
       this.#close();
-      this.#poll();
+      this.#poll(isOpened ? null : source.url);
     };
   }
 
@@ -85,10 +95,20 @@ export class Live {
     else if (silent > 3000) this.#state("waiting", `silent for ${duration(silent)}`);
   }
 
-  /** While there is no stream: asks how the stop goes on, until the server answers no more; then until one answers again. */
-  async #poll() {
+  /**
+   * While there is no stream: asks how the stop goes on, until the server answers no more; then until one answers again.
+   * @param url    the stream that never opened, or null
+   */
+  async #poll(url = null) {
     if (this.#isPolling) return;
     this.#isPolling = true;
+    const restarts = this.#restarts;
+    const why = url === null ? null : await refusal(url);
+    if (why !== null && restarts === this.#restarts) {
+      this.#isPolling = false;
+      this.#refused(why);
+      return;
+    }
     while (true) {
       try {
         const answer = await fetch("status", { cache: "no-store", signal: AbortSignal.timeout(3000) });
@@ -96,20 +116,35 @@ export class Live {
         if (answer.ok) {
           const status = await answer.json();
           this.#show(status);
-          if (status.state === "running" || status.state === "starting") break;
+          if (status.state === "running" || status.state === "starting") {
+            await pause(this.#nextPause());
+            break;
+          }
           this.#state("waiting", words[status.state] ?? status.state);
           await pause(400);
           continue;
         }
-        await pause(this.#pause);
       } catch {
         this.#lost();
-        await pause(this.#pause);
       }
-      this.#pause = Math.min(5000, this.#pause * 1.5);
+      await pause(this.#nextPause());
     }
     this.#isPolling = false;
     this.#open();
+  }
+
+  #nextPause() {
+    const now = this.#pause;
+    this.#pause = Math.min(5000, now * 1.5);
+    return now;
+  }
+
+  /** The server is there and refuses what the page asks for: the same request would be refused again. */
+  #refused(why) {
+    this.#isRefused = true;
+    this.#state("gone", "refused");
+    $("#banner").replaceChildren(el("div", { class: "banner gone" },
+      el("strong", { text: "The server refuses what this page asks for" }), el("span", { class: "what", text: why })));
   }
 
   #lost() {
@@ -158,6 +193,25 @@ export class Live {
       `for ${duration(status.elapsedMs)} now`,
       status.timeLeftMs === null ? null : `at most ${duration(status.timeLeftMs)} more`,
     ].filter(Boolean).join(" · "));
+  }
+}
+
+/** Why the server refuses a stream, which EventSource does not tell; null if a later request may be taken. */
+async function refusal(url) {
+  const asked = new AbortController();
+  const late = setTimeout(() => asked.abort(), 3000);
+  try {
+    const answer = await fetch(url, { cache: "no-store", headers: { Accept: "text/event-stream" }, signal: asked.signal });
+    // 408, 425 and 429 mean: later.
+    if (answer.status < 400 || answer.status >= 500 || [408, 425, 429].includes(answer.status)) return null;
+    let detail = null;
+    try { detail = (await answer.json()).detail; } catch { /* not JSON */ }
+    return detail ?? (answer.status === 401 || answer.status === 403 ? "It is not allowed. Sign in and reload the page." : `The server answered ${answer.status}.`);
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(late);
+    asked.abort(); // a stream that it gives now
   }
 }
 
