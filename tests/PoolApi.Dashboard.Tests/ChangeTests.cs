@@ -36,6 +36,19 @@ public sealed class ChangeTests
         Assert.Equal(status == 200 ? 1 : 0, sent);
     }
 
+    [Theory]
+    [InlineData(200, "https://ops.example")]
+    [InlineData(403, "http://localhost:3000")] // another program's page on this machine
+    [InlineData(200, "http://localhost:8080")]
+    public async Task The_setting_of_the_app_names_its_hosts_and_localhost_is_every_programs(int status, string origin)
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(
+            static o => o.Work.Add(new PoolDashboardWork("one", "One", static _ => Task.FromResult(""))),
+            services: static builder => builder.Configuration["AllowedHosts"] = "localhost;ops.example");
+        using HttpResponseMessage answer = await app.PostAsync("work/one", "{}", ("Origin", origin), ("Host", "localhost:8080"));
+        Assert.Equal(status, (int)answer.StatusCode);
+    }
+
     [Fact]
     public async Task Every_change_is_behind_the_same_guard()
     {
