@@ -11,7 +11,7 @@ public class SettingsTests
     [InlineData("Pool:Workers", "0", "a whole number from 1 to 1024")]
     [InlineData("Pool:Workers", "-3", "a whole number from 1 to 1024")]
     [InlineData("Pool:Workers", "1025", "a whole number from 1 to 1024")]
-    [InlineData("Pool:Workers", "", "a whole number from 1 to 1024")]
+    [InlineData("Pool:Workers", " ", "a whole number from 1 to 1024")]
     [InlineData("Pool:QueueCapacity", "many", "a whole number from 1 to 16777216")]
     [InlineData("Pool:QueueCapacity", "99999999999999999999", "a whole number from 1 to 16777216")]
     [InlineData("Pool:MaxQueueTime", "30", "a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never")]
@@ -95,6 +95,16 @@ public class SettingsTests
         Assert.Equal(TimeSpan.FromSeconds(5), app.PoolContext().Options.MaxQueueTime);
         Assert.Equal(TimeSpan.FromDays(1), app.PoolContext().Options.StuckAfter);
         Assert.Equal(4, app.PoolContext("more").Threads.Workers);
+    }
+
+    [Fact]
+    public async Task An_empty_value_counts_as_not_set()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static _ => { }, new() { ["More:Workers"] = "", ["More:MaxQueueTime"] = "" },
+            static b => b.Services.AddFixedThreadPool("more").FromSection("More"));
+        Assert.Equal(new PoolOptions().Workers, app.PoolContext("more").Threads.Workers);
+        Assert.Equal(new PoolOptions().MaxQueueTime, app.PoolContext("more").Options.MaxQueueTime);
     }
 
     [Theory]
