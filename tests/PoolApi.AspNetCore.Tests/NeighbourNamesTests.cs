@@ -112,6 +112,13 @@ public sealed class NeighbourNamesTests
         else Assert.Empty(told);
     }
 
+    [Fact]
+    public async Task An_empty_setting_of_the_watchdog_is_none_where_the_process_is_not_left_to_the_pools()
+    {
+        await using TestApp app = await StartAsync(new() { ["PoolShutdown:Watchdog"] = "" }, static services => services.AddFixedThreadPool());
+        Assert.True(app.App.Services.GetRequiredService<IOptions<ShutdownOptions>>().Value.Watchdog);
+    }
+
     [Theory]
     [InlineData(30.0, 33.0)]
     [InlineData(-0.001, null)]
