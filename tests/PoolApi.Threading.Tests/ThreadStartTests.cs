@@ -92,8 +92,14 @@ public class ThreadStartTests
         _allowed = 1;
         SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
         Patience.Until(() => pool.Core.Queue.PendingGuess == 0);
+        using var started = new ManualResetEventSlim();
         using var release = new ManualResetEventSlim();
-        pool.Accepted(new DeadlyItem(release.WaitPatiently));
+        pool.Accepted(new DeadlyItem(() =>
+        {
+            started.Set();
+            release.WaitPatiently();
+        }));
+        started.WaitPatiently(); // otherwise the worker would run the callback first
         var sent = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         bool ran = false;
         Patience.OnOwnThread(() => sent.SetResult(Record.Exception(() => context.Send(_ => ran = true, null))));

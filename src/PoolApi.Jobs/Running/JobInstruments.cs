@@ -51,35 +51,44 @@ internal sealed class JobInstruments
     public void DeclareKinds(IEnumerable<string> kinds) => _kinds = [.. kinds];
 
     /// <summary>Counts an accepted job.</summary>
-    public void Accepted(string kind) => _accepted.Add(1, Kind(kind));
+    public void Accepted(string kind) => Count(_accepted, 1, Kind(kind));
 
-    internal void Retried(string kind) => _retried.Add(1, Kind(kind));
+    internal void Retried(string kind) => Count(_retried, 1, Kind(kind));
 
-    internal void Redelivered(string kind, int count) => _redelivered.Add(count, Kind(kind));
+    internal void Redelivered(string kind, int count) => Count(_redelivered, count, Kind(kind));
 
-    internal void Finished(string kind, JobState state) => _finished.Add(1, Kind(kind), Outcome(state));
+    internal void Finished(string kind, JobState state) => Count(_finished, 1, Kind(kind), Outcome(state));
 
-    internal void Poisoned(int count) => _poisoned.Add(count);
+    internal void Poisoned(int count) => Count(_poisoned, count);
 
     internal void Operation(string operation, long since, Exception? error)
     {
         // A cancelled operation has not failed.
-        if (error is not null and not OperationCanceledException) _failedOperations.Add(1, new KeyValuePair<string, object?>("operation", operation));
+        if (error is not null and not OperationCanceledException) Count(_failedOperations, 1, new KeyValuePair<string, object?>("operation", operation));
         if (!_operations.Enabled) return;
         var tags = new TagList { { "operation", operation } };
         if (error is not null) tags.Add("error.type", error.GetType().Name);
-        _operations.Record(Stopwatch.GetElapsedTime(since).TotalSeconds, tags);
+        double seconds = Stopwatch.GetElapsedTime(since).TotalSeconds;
+        Guarded(() => _operations.Record(seconds, tags));
     }
 
-    private void TryAddZeros()
+    private void TryAddZeros() => Guarded(AddZeros);
+
+    private static void Count(Counter<long> counter, long count, params KeyValuePair<string, object?>[] tags)
+    {
+        if (counter.Enabled) Guarded(() => counter.Add(count, tags));
+    }
+
+    /// <summary>Runs the code of listeners. If one throws, what is measured goes on: a committed job is accepted, and others that collect see their values.</summary>
+    private static void Guarded(Action measure)
     {
         try
         {
-            AddZeros();
+            measure();
         }
         catch (Exception)
         {
-            // A listener of the metrics threw. The one that collects must see the observed values all the same.
+            // Nothing can be notified of that.
         }
     }
 

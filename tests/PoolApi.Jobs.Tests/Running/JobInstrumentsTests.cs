@@ -65,6 +65,27 @@ public sealed class JobInstrumentsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_listener_that_throws_fails_no_job_and_no_operation_of_the_store()
+    {
+        using var throwing = new MeterListener();
+        throwing.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter == _meter) listener.EnableMeasurementEvents(instrument);
+        };
+        throwing.SetMeasurementEventCallback<long>(static (_, _, _, _) => throw new InvalidOperationException("the listener throws"));
+        throwing.SetMeasurementEventCallback<double>(static (_, _, _, _) => throw new InvalidOperationException("the listener throws"));
+        throwing.Start();
+
+        _instruments.Accepted("kind");
+        _instruments.Retried("kind");
+        _instruments.Redelivered("kind", 1);
+        _instruments.Poisoned(1);
+        _instruments.Finished("kind", JobState.Succeeded);
+        await using var measured = new MeasuredJobStore(new InMemoryJobStore(new InMemoryJobs()) { Fault = "away" }, _instruments);
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(() => measured.CheckAsync(Token).AsTask());
+    }
+
+    [Fact]
     public async Task What_fails_is_counted_by_its_operation_and_what_the_caller_gave_up_is_not()
     {
         var store = new InMemoryJobStore(new InMemoryJobs()) { Fault = "away" };
