@@ -13,10 +13,8 @@ public sealed partial class ReleasePageTests
     {
         using var folder = new TemporaryFolder();
         string[] files = [.. ((string[])["samples", "templates", "src"]).SelectMany(static top => Directory.EnumerateFiles(Path.Combine(Repository.Root, top), "*", SearchOption.AllDirectories))
-            .Append(Path.Combine(Repository.Root, "Directory.Build.props"))
-            .Append(Path.Combine(Repository.Root, "deploy", "kubernetes", "base", "kustomization.yaml"))
             .Where(static file => (Changed.Contains(Path.GetFileName(file)) || Path.GetExtension(file) == ".csproj") && !file.Contains("/bin/", StringComparison.Ordinal) && !file.Contains("/obj/", StringComparison.Ordinal))
-            .Select(static file => Path.GetRelativePath(Repository.Root, file))];
+            .Select(static file => Path.GetRelativePath(Repository.Root, file)), "Directory.Build.props", "deploy/kubernetes/base/kustomization.yaml"];
         foreach (string file in files)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder.Path, file))!);

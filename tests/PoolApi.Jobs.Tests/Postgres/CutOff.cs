@@ -89,13 +89,9 @@ internal sealed class CutOff : IAsyncDisposable
                 _pumps.Add(PumpAsync(server, client, gate, isPaced: true));
             }
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or InvalidOperationException)
         {
-            // Stopped.
-        }
-        catch (ObjectDisposedException)
-        {
-            // Stopped.
+            // Stopped: while it waited for a client, or before it did.
         }
     }
 

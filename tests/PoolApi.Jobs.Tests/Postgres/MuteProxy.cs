@@ -86,7 +86,7 @@ internal sealed class MuteProxy : IAsyncDisposable
         {
             while (true) _connections.Add(ServeAsync(await _listener.AcceptSocketAsync(_closing.Token)));
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
+        catch (Exception e) when (e is SocketException or InvalidOperationException or OperationCanceledException)
         {
             // Stopped.
         }
