@@ -74,7 +74,7 @@ internal sealed partial class JobDispatcher
         while (true)
         {
             Task ended = round;
-            if (!ended.IsCompleted) await ended.WaitAsync(_options.Lease / 6, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ended.WaitAsync(_options.Lease / 6, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (ended.IsCompleted) return await round;
             try
             {

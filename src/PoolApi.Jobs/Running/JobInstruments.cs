@@ -30,7 +30,7 @@ internal sealed class JobInstruments
             "poolapi.jobs",
             () =>
             {
-                TryAddZeros();
+                Guarded(AddZeros);
                 return counts().Select(static c => new Measurement<long>(c.Value, new KeyValuePair<string, object?>("state", c.Key.ToWord())));
             },
             "{job}",
@@ -71,8 +71,6 @@ internal sealed class JobInstruments
         double seconds = Stopwatch.GetElapsedTime(since).TotalSeconds;
         Guarded(() => _operations.Record(seconds, tags));
     }
-
-    private void TryAddZeros() => Guarded(AddZeros);
 
     private static void Count(Counter<long> counter, long count, params KeyValuePair<string, object?>[] tags)
     {

@@ -52,13 +52,7 @@ public sealed class JobInstrumentsTests : IDisposable
     [Fact]
     public void A_listener_that_throws_keeps_no_other_listener_from_what_it_collects()
     {
-        using var throwing = new MeterListener();
-        throwing.InstrumentPublished = (instrument, listener) =>
-        {
-            if (instrument.Meter == _meter && instrument.Name == "poolapi.job.poisoned") listener.EnableMeasurementEvents(instrument);
-        };
-        throwing.SetMeasurementEventCallback<long>(static (_, _, _, _) => throw new InvalidOperationException("the listener throws"));
-        throwing.Start();
+        using MeterListener throwing = Throwing(static instrument => instrument.Name == "poolapi.job.poisoned");
         _jobs[JobState.Queued] = 3;
         _listener.RecordObservableInstruments();
         Assert.Equal(3, _sums["poolapi.jobs queued"]);
@@ -67,14 +61,7 @@ public sealed class JobInstrumentsTests : IDisposable
     [Fact]
     public async Task A_listener_that_throws_fails_no_job_and_no_operation_of_the_store()
     {
-        using var throwing = new MeterListener();
-        throwing.InstrumentPublished = (instrument, listener) =>
-        {
-            if (instrument.Meter == _meter) listener.EnableMeasurementEvents(instrument);
-        };
-        throwing.SetMeasurementEventCallback<long>(static (_, _, _, _) => throw new InvalidOperationException("the listener throws"));
-        throwing.SetMeasurementEventCallback<double>(static (_, _, _, _) => throw new InvalidOperationException("the listener throws"));
-        throwing.Start();
+        using MeterListener throwing = Throwing(static _ => true);
 
         _instruments.Accepted("kind");
         _instruments.Retried("kind");
@@ -83,6 +70,21 @@ public sealed class JobInstrumentsTests : IDisposable
         _instruments.Finished("kind", JobState.Succeeded);
         await using var measured = new MeasuredJobStore(new InMemoryJobStore(new InMemoryJobs()) { Fault = "away" }, _instruments);
         await Assert.ThrowsAsync<JobStoreUnavailableException>(() => measured.CheckAsync(Token).AsTask());
+    }
+
+    private MeterListener Throwing(Func<Instrument, bool> at)
+    {
+        var throwing = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter == _meter && at(instrument)) listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        throwing.SetMeasurementEventCallback<long>(static (_, _, _, _) => throw new InvalidOperationException("the listener throws"));
+        throwing.SetMeasurementEventCallback<double>(static (_, _, _, _) => throw new InvalidOperationException("the listener throws"));
+        throwing.Start();
+        return throwing;
     }
 
     [Fact]
