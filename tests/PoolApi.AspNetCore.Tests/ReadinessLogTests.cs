@@ -1,5 +1,7 @@
 using System.Net;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using PoolApi.AspNetCore.Health;
 using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
@@ -35,6 +37,24 @@ public sealed class ReadinessLogTests
         await using TestApp app = await TestApp.StartAsync(static app => app.MapPoolHealth());
         app.Shutdown.Begin("test", lameDuck: false);
         await ProbeAsync(app, HttpStatusCode.ServiceUnavailable);
+        Assert.Empty(Lines(app));
+    }
+
+    [Fact]
+    public async Task A_report_that_was_made_before_the_start_ended_is_not_told_after_it()
+    {
+        await using TestApp app = await TestApp.StartAsync(static app => app.MapPoolHealth());
+        var log = app.App.Services.GetRequiredService<ReadinessLog>();
+        var early = new HealthReport(
+            new Dictionary<string, HealthReportEntry>
+            {
+                [PoolHealth.ShutdownCheck] = new HealthReportEntry(HealthStatus.Unhealthy, "starting", TimeSpan.Zero, exception: null, data: null),
+            },
+            TimeSpan.Zero);
+
+        log.Tell(early);
+        await ProbeAsync(app, HttpStatusCode.OK);
+
         Assert.Empty(Lines(app));
     }
 

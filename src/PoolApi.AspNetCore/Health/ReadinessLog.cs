@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 using PoolApi.AspNetCore.Shutdown;
@@ -11,8 +12,9 @@ internal sealed partial class ReadinessLog(ShutdownCoordinator shutdown, ILogger
 
     public void Tell(HealthReport report)
     {
-        // The start and the stop log their own lines.
+        // The start and the stop log their own lines. A report may be older than the state: made before the start ended, or before a stop began.
         if (shutdown.State != ShutdownState.Running) return;
+        if (report.Entries.TryGetValue(PoolHealth.ShutdownCheck, out HealthReportEntry check) && check.Status == HealthStatus.Unhealthy) return;
         bool isReady = report.Status != HealthStatus.Unhealthy;
         if (Interlocked.Exchange(ref _isNotReady, isReady ? 0 : 1) == (isReady ? 0 : 1)) return;
         if (isReady) LogReady();
