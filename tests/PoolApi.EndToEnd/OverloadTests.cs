@@ -8,10 +8,12 @@ namespace PoolApi.EndToEnd;
 public sealed class OverloadTests
 {
     private const int Workers = 8;
-    private const int WorkMs = 50;
-    private const int Capacity = Workers * 1000 / WorkMs; // a second
+    private const int UsualWorkMs = 50;
+    private const int Capacity = Workers * 1000 / UsualWorkMs; // a second
     private const int Arrivals = 5 * Capacity;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>Slower than this, the test would take minutes.</summary>
+    private const double Slowest = 6;
 
     [Fact]
     public async Task At_five_times_capacity_goodput_stays_refusals_are_quick_memory_is_steady_and_all_is_well_two_seconds_later()
@@ -19,9 +21,13 @@ public sealed class OverloadTests
         // Half a minute more than the minute that counts: the heap fills its youngest generation first, which is as large as the
         // processor's cache; with 300 MiB of that, it takes so long.
         int seconds = LongTests.Wanted ? 90 : 12;
+        // On a busy machine all that is measured in seconds is as much slower: the work, the arrivals and the clients' patience.
+        double slowness = Math.Min(Slowest, MachineLoad.Factor);
+        int workMs = (int)(UsualWorkMs * slowness);
+        TimeSpan second = TimeSpan.FromSeconds(slowness);
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, $"--Pool:Workers {Workers}", PoolApiProcess.Diagnostics);
-        string work = $"/v1/diagnostics/sleep?ms={WorkMs}";
+        string work = $"/v1/diagnostics/sleep?ms={workMs}";
         (await service.Api.PostAsync(work)).MustBe(200);
 
         var memory = new List<long>();
@@ -30,7 +36,7 @@ public sealed class OverloadTests
         var clock = Stopwatch.StartNew();
         for (int i = 0; i < Arrivals * seconds; i++)
         {
-            var due = TimeSpan.FromSeconds((double)i / Arrivals);
+            TimeSpan due = second * ((double)i / Arrivals);
             if (due - clock.Elapsed is { TotalMilliseconds: > 1 } wait)
                 await Task.Delay(wait, TestContext.Current.CancellationToken); // the pace of the arrivals
             all.Add(AskAsync(due));
@@ -39,7 +45,7 @@ public sealed class OverloadTests
         }
 
         await Task.WhenAll(all);
-        int served = outcomes.Count(outcome => outcome.Status == 200 && outcome.End < TimeSpan.FromSeconds(seconds));
+        int served = outcomes.Count(outcome => outcome.Status == 200 && outcome.End < second * seconds);
         double[] refused = [.. outcomes.Where(outcome => outcome.Status == 503).Select(outcome => outcome.Ms).Order()];
         double goodput = (double)served / seconds / Capacity;
         double growth = Slope(memory[^(seconds * 4 / 9)..]) / (1 << 20);
@@ -55,13 +61,13 @@ public sealed class OverloadTests
         later.Sort();
         double refusedP99 = refused[(int)(refused.Length * 0.99)];
         TestContext.Current.TestOutputHelper!.WriteLine(
-            $"goodput {goodput:P1} of capacity, {refused.Length} refused with p99 {refusedP99:F0} ms, {outcomes.Count(o => o.Status == 0)} gave up, " +
+            $"slowness {slowness:F1}, goodput {goodput:P1} of capacity, {refused.Length} refused with p99 {refusedP99:F0} ms, {outcomes.Count(o => o.Status == 0)} gave up, " +
             $"memory {growth:F2} MB a second ({string.Join(" ", memory.Where((_, i) => i % (memory.Count / 12) == 0).Select(m => m >> 20))}), later p99 {later[98]:F0} ms");
         // Nearly all of it, where nothing else runs: a textbook pool is at a third here.
         Assert.InRange(goodput, 0.5, 1.05);
-        // Strictly, 50 ms; who waits for a place gives up after a second.
-        Assert.InRange(refusedP99, 0, 900);
-        Assert.InRange(later[98], WorkMs, WorkMs + 2000);
+        // Strictly, 50 ms; a client that waits for a place gives up after a second.
+        Assert.InRange(refusedP99, 0, 900 * slowness);
+        Assert.InRange(later[98], workMs, workMs + (2000 * slowness));
         if (LongTests.Wanted)
             Assert.InRange(growth, -1, 0.1);
         var summary = await service.StopAsync();
@@ -74,7 +80,7 @@ public sealed class OverloadTests
             int status = 0;
             try
             {
-                var left = Patience - (clock.Elapsed - due);
+                var left = second - (clock.Elapsed - due); // its patience
                 using var patience = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1));
                 status = (await service.Api.PostUntilAsync(work, patience.Token)).Status;
             }
