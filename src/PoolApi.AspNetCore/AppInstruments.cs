@@ -15,7 +15,7 @@ internal sealed class AppInstruments
     private readonly AttributeEndpoints _attributes;
 
     public AppInstruments(
-        IMeterFactory meters, PoolContexts pools, AnswerBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown,
+        IMeterFactory meters, PoolContexts pools, ResponseBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown,
         AttributeEndpoints attributes)
     {
         _pools = pools;
@@ -52,7 +52,7 @@ internal sealed class AppInstruments
             null,
             "1 for the state that the app is in, 0 for the others.");
 
-        IEnumerable<Measurement<long>> Measure(Func<ByteBudget, long> queue, Func<AnswerBudget, long> answer, Func<IMeasuredBudget, long> other) =>
+        IEnumerable<Measurement<long>> Measure(Func<ByteBudget, long> queue, Func<ResponseBudget, long> answer, Func<IMeasuredBudget, long> other) =>
             pools.All.Select(pool => new Measurement<long>(
                 queue(pool.Bodies), Name("queue"), new KeyValuePair<string, object?>("pool", pool.Threads.Name)))
             .Append(new Measurement<long>(answer(answers), Name("answers")))

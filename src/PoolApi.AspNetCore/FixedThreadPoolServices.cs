@@ -59,9 +59,9 @@ public static class FixedThreadPoolServices
             s.GetRequiredKeyedService<FixedThreadPoolOptions>(name).MaxQueueTime,
             s.GetRequiredKeyedService<FixedThreadPoolOptions>(name).MaxRunTime,
             registration,
-            s.GetRequiredService<AnswerBudget>(),
+            s.GetRequiredService<ResponseBudget>(),
             s.GetService<TimeProvider>() ?? TimeProvider.System));
-        services.TryAddSingleton(s => new AnswerBudget(s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name).QueueBytes));
+        services.TryAddSingleton(s => new ResponseBudget(s.GetRequiredService<IOptionsMonitor<PoolOptions>>().Get(name).QueueBytes));
         services.TryAddSingleton(s => s.GetRequiredKeyedService<FixedThreadPool>(name));
         return new FixedThreadPoolBuilder(services, registration);
     }

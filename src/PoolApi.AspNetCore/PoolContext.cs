@@ -6,7 +6,7 @@ namespace PoolApi.AspNetCore;
 
 /// <summary>One pool of the app: its threads, its options, and the budgets and overload control of its requests.</summary>
 internal sealed class PoolContext(
-    FixedThreadPool threads, PoolOptions options, TimeSpan maxQueueTime, TimeSpan maxRunTime, PoolRegistration registration, AnswerBudget answers, TimeProvider time)
+    FixedThreadPool threads, PoolOptions options, TimeSpan maxQueueTime, TimeSpan maxRunTime, PoolRegistration registration, ResponseBudget responses, TimeProvider time)
 {
     /// <summary>The reason of a request's withdrawal: its client has disconnected. The metrics show it as an outcome.</summary>
     public const string ClientGone = "client_gone";
@@ -31,7 +31,7 @@ internal sealed class PoolContext(
     public ByteBudget Bodies { get; } = new(options.QueueBytes);
 
     /// <summary>The budget for responses that clients have not read yet. All pools of the app share it.</summary>
-    public AnswerBudget Answers => answers;
+    public ResponseBudget Responses => responses;
 
     /// <summary>Continues requests on the .NET ThreadPool when their work has ended.</summary>
     public RequestContinuations Continuations { get; } = new();

@@ -32,7 +32,7 @@ public sealed class JobContext : IProgress<double>
         return ValueTask.FromResult(context.Features.Get<JobAttempt>() is { } attempt ? new JobContext(attempt) : null);
     }
 
-    /// <summary>Says how far the attempt is. Cheap: the store is told ten times a second at most. Thread-safe.</summary>
+    /// <summary>Reports the progress of the attempt. Cheap: the store is written ten times a second at most. Thread-safe.</summary>
     /// <param name="value">0 to 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">It is not within 0 to 1.</exception>
     public void Report(double value) => _attempt.Report(value);

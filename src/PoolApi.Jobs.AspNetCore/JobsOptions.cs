@@ -50,7 +50,7 @@ public sealed class JobsOptions
 
     /// <summary>
     /// Names the client of a request. A job belongs to the client that made it: only that client sees the job, and each client has its own
-    /// <c>Idempotency-Key</c>s. A request whose client is <see langword="null"/> gets 401. Not set: the app does not tell clients apart, and
+    /// <c>Idempotency-Key</c>s. A request whose client is <see langword="null"/> gets 401. Not set: the app does not distinguish clients, and
     /// every request that reaches the routes sees every job.
     /// </summary>
     public Func<HttpContext, string?>? Client { get; set; }

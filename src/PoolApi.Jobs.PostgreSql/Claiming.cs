@@ -130,7 +130,7 @@ internal sealed class Claiming
     /// <summary>Claims while there are suspects in any instance: a suspect, other jobs, or both.</summary>
     private async Task<JobClaims> ClaimBesideSuspectsAsync(NpgsqlConnection connection, Taking taking, int max, TimeSpan? next)
     {
-        SuspectTurn turn = await _suspects.LookAsync(connection, taking.Owner, taking.Kinds);
+        SuspectTurn turn = await _suspects.NextTurnAsync(connection, taking.Owner, taking.Kinds);
         if (turn.Pause is { } pause) return new JobClaims([], pause, IsPaused: true);
         if (turn.First is { } first) await TakeAsync(connection, taking, first, turn.IsAlone);
         if (taking.Claims.Count < max && !(turn.IsAlone && taking.Claims.Count > 0))

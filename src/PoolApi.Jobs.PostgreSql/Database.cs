@@ -8,7 +8,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <remarks>
 /// <para>Every wait has an end: to connect takes <see cref="DatabaseLimits.ConnectSeconds"/> at most, an answer <see cref="DatabaseLimits.CommandSeconds"/>. Npgsql's
 /// own timeout does not cover the TLS handshake, so an opening has a limit of its own (<see cref="HostSources"/>). A command that is late is given up with its connection. Npgsql asks the server to cancel it first, on one more connection, which
-/// takes <see cref="DatabaseLimits.ConnectSeconds"/> more if the server is out of reach; so the caller is told after <see cref="DatabaseLimits.Patience"/>.</para>
+/// takes <see cref="DatabaseLimits.ConnectSeconds"/> more if the server does not respond; so the caller gets the exception after <see cref="DatabaseLimits.Patience"/>.</para>
 /// <para>What failed because the connection did is tried once more if that is safe and there is time: after a restart of the
 /// server, connections in the pool are dead without anybody knowing.</para>
 /// <para>What an error of the server means, <see cref="ServerErrors"/> decides.</para>
@@ -292,7 +292,7 @@ internal sealed class Database : IAsyncDisposable
         if (isOpen) AnswerLost?.Invoke();
         if (e is not TimeoutException && e.InnerException is not TimeoutException) Interrupted();
         else if (isOpen) _pool.Clear();
-        else return; // no connection in time: all are in use, or the server is away, which those that are in use will tell
+        else return; // no connection in time: all are in use, or the server is away, and then the connections in use fail too
         Failed?.Invoke();
     }
 

@@ -15,7 +15,7 @@ internal sealed class DatabaseClock(string schema)
     /// <summary>What two clocks may differ by without either having been set.</summary>
     private static readonly TimeSpan Tolerance = TimeSpan.FromSeconds(1);
 
-    private readonly string _look =
+    private readonly string _check =
         $"""
         with unpaused as (
           update {schema}.jobs set run_at = now(), waits_from = null where state = 0 and turn is null and waits_from > now()
@@ -30,11 +30,11 @@ internal sealed class DatabaseClock(string schema)
     private (DateTimeOffset Shown, long At)? _last;
     private long _trustedFrom; // a timestamp
 
-    /// <summary>Looks at the clock, and sets right what it has got wrong.</summary>
+    /// <summary>Reads the clock, and corrects what a jump of it has made wrong.</summary>
     /// <returns>Whether a lease that seems to be over is; whether pauses were ended; and what the clock has shown.</returns>
-    public async Task<(bool IsTrusted, bool HasUnpaused, DateTimeOffset Shown)> LookAsync(NpgsqlConnection connection)
+    public async Task<(bool IsTrusted, bool HasUnpaused, DateTimeOffset Shown)> CheckAsync(NpgsqlConnection connection)
     {
-        await using var command = new NpgsqlCommand(_look, connection);
+        await using var command = new NpgsqlCommand(_check, connection);
         await command.PrepareAsync();
         DateTimeOffset shown;
         bool unpaused;

@@ -69,14 +69,14 @@ internal sealed class Finishing : IAsyncDisposable
             async connection =>
             {
                 List<Ended> ended = await WriteAsync(connection, [.. ends.OrderBy(static e => e.Claim.Job.Id)]);
-                Tell(ended);
+                Report(ended);
                 done = [.. ended.Select(static e => (e.Id, e.Claim))];
                 JobClaim[] others = [.. ends.Select(static e => e.Claim).Where(c => !done.Contains((c.Job.Id, c.Number)))];
                 if (others.Length > 0)
                 {
-                    // The answer to the call that wrote them may be lost, so nobody may have been told.
+                    // The answer to the statement that wrote them may be lost, so the change may not have been reported.
                     List<Ended> repeated = await FindRepeatedAsync(connection, others);
-                    Tell(repeated);
+                    Report(repeated);
                     done.UnionWith(repeated.Select(static e => (e.Id, e.Claim)));
                 }
                 return true;
@@ -87,7 +87,7 @@ internal sealed class Finishing : IAsyncDisposable
         return [.. ends.Select(e => done.Contains((e.Claim.Job.Id, e.Claim.Number)))];
     }
 
-    private void Tell(List<Ended> ended)
+    private void Report(List<Ended> ended)
     {
         foreach (Ended one in ended) _changes.Changed(new JobChange(one.Id, one.Version, false));
         if (_suspects.MayWait || ended.Exists(static e => e.State == JobState.Queued)) _changes.MayBeDue();

@@ -61,7 +61,7 @@ internal sealed class JobChanges : IAsyncDisposable
 
     /// <summary>Executes a statement that returns the id and the version of each job that it changes, and reports the changes.</summary>
     /// <returns>How many jobs it has changed.</returns>
-    public async Task<int> TellAsync(NpgsqlCommand command)
+    public async Task<int> ExecuteAsync(NpgsqlCommand command)
     {
         var changes = new List<JobChange>();
         await using (NpgsqlDataReader reader = await command.ExecuteReaderAsync())
@@ -148,7 +148,7 @@ internal sealed class JobChanges : IAsyncDisposable
             }
             catch (Exception)
             {
-                // Whatever it is: others must go on to be told.
+                // Any exception: this loop must go on to notify the other instances.
                 if (_closed.IsCancellationRequested) return;
                 pause = RetryPause;
                 lock (_lock)

@@ -110,7 +110,7 @@ internal sealed class Leases : IAsyncDisposable
                 await using var command = new NpgsqlCommand(_handBack, connection);
                 AddClaims(command.Parameters, sorted);
                 await command.PrepareAsync();
-                int changed = await _changes.TellAsync(command);
+                int changed = await _changes.ExecuteAsync(command);
                 if (changed > 0 || _suspects.MayWait) _changes.MayBeDue();
                 return true;
             },
@@ -128,7 +128,7 @@ internal sealed class Leases : IAsyncDisposable
                 AddClaims(command.Parameters, [.. sorted.Select(static r => r.Claim)])
                     .WithColumn(NpgsqlDbType.Double, sorted, static r => r.Progress);
                 await command.PrepareAsync();
-                return await _changes.TellAsync(command);
+                return await _changes.ExecuteAsync(command);
             },
             mayRepeat: true, CancellationToken.None);
         return new bool[reports.Count];

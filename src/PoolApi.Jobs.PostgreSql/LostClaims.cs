@@ -50,7 +50,7 @@ internal sealed class LostClaims(Database database, string schema, JobChanges ch
                 await using var command = new NpgsqlCommand(_undo, connection);
                 command.Parameters.With(NpgsqlDbType.Text, owner)
                     .With(NpgsqlDbType.Array | NpgsqlDbType.Bigint, calls.Select(static c => c.Key).ToArray());
-                await changes.TellAsync(command);
+                await changes.ExecuteAsync(command);
                 return true;
             },
             mayRepeat: true, cancellation);

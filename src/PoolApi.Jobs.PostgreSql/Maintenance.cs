@@ -110,7 +110,7 @@ internal sealed class Maintenance
     public async ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
     {
         List<Tended> expired = await RunAsync(_expire, rules, p => WithError(p, JobError.Expired), cancellation);
-        (bool isTrusted, DateTimeOffset shown) = await LookAtClockAsync(cancellation);
+        (bool isTrusted, DateTimeOffset shown) = await CheckClockAsync(cancellation);
         List<Tended> lost = !isTrusted || !rules.MayRedeliver ? [] : await RunAsync(
             _redeliver, rules,
             p => WithError(p.With(NpgsqlDbType.Integer, rules.MaxRedeliveries), JobError.Poison).With(NpgsqlDbType.TimestampTz, NpgsqlValues.Storable(shown)),
@@ -135,10 +135,10 @@ internal sealed class Maintenance
     }
 
     /// <returns>Whether a lease that seems to be over is, and the time.</returns>
-    private Task<(bool IsTrusted, DateTimeOffset Shown)> LookAtClockAsync(CancellationToken cancellation) => _database.RunAsync(
+    private Task<(bool IsTrusted, DateTimeOffset Shown)> CheckClockAsync(CancellationToken cancellation) => _database.RunAsync(
         async connection =>
         {
-            (bool isTrusted, bool hasUnpaused, DateTimeOffset shown) = await _clock.LookAsync(connection);
+            (bool isTrusted, bool hasUnpaused, DateTimeOffset shown) = await _clock.CheckAsync(connection);
             if (hasUnpaused) _changes.MayBeDue();
             return (isTrusted, shown);
         },

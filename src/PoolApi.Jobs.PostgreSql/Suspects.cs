@@ -51,7 +51,7 @@ internal sealed class Suspects(Database database, string schema)
     public static string Exist(string schema) => $"exists (select from {schema}.jobs s where s.state < 2 and s.suspicion > 0)";
 
     /// <summary>Decides what an instance may claim of some kinds. The next suspect to run alone is chosen from all kinds.</summary>
-    public async Task<SuspectTurn> LookAsync(NpgsqlConnection connection, string owner, KindFilter kinds)
+    public async Task<SuspectTurn> NextTurnAsync(NpgsqlConnection connection, string owner, KindFilter kinds)
     {
         (int running, bool hasSuspect, TimeSpan? alone) = await RunningAsync(connection, owner);
         if (alone > TimeSpan.Zero) return new SuspectTurn(Pause: alone);

@@ -9,8 +9,8 @@ namespace PoolApi.Jobs.PostgreSql;
 /// A statement that its caller has given up may be carried out later, and read its answer then. Thread-safe.
 /// </remarks>
 /// <param name="lost">Where lost claims are looked for.</param>
-/// <param name="told">Called when there are some: somebody should look.</param>
-internal sealed class UndeliveredClaims(LostClaims lost, Action told)
+/// <param name="found">Called when there are some, so that a claim takes them.</param>
+internal sealed class UndeliveredClaims(LostClaims lost, Action found)
 {
     private readonly Lock _lock = new();
     private readonly List<long> _made = [];
@@ -34,10 +34,10 @@ internal sealed class UndeliveredClaims(LostClaims lost, Action told)
     public void Lost(long call)
     {
         lost.Add(call);
-        told();
+        found();
     }
 
-    /// <summary>The callers are told that it failed: what was or will be made, nobody runs.</summary>
+    /// <summary>The callers get an exception, so no instance runs the claims that the statement made or will make.</summary>
     public void GiveUp()
     {
         long[] made;

@@ -38,7 +38,7 @@ internal sealed class Batch
     public int CountOf(JobState state) => _counts[(int)state];
 
     /// <summary>Notifies a listener, after the commit.</summary>
-    public void Tell(IJobStoreListener? listener)
+    public void Notify(IJobStoreListener? listener)
     {
         if (listener is null) return;
         foreach (JobChange change in _changes) listener.Changed(change);

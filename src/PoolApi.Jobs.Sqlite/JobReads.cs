@@ -75,12 +75,12 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
     public IReadOnlyList<Job> OfKey(string key)
     {
         var ids = new List<Guid>();
-        Look(null);
+        Check(null);
         // 0 stands for jobs without a client, and sorts before all texts.
-        for (string? client = Next(_nextClientOfKeys.Bind(0L)); client is not null; client = Next(_nextClientOfKeys.Bind(client))) Look(client);
+        for (string? client = Next(_nextClientOfKeys.Bind(0L)); client is not null; client = Next(_nextClientOfKeys.Bind(client))) Check(client);
         return [.. ids.OrderDescending().Take(IJobStore.MostOfKey).Select(Get).OfType<Job>()];
 
-        void Look(string? client)
+        void Check(string? client)
         {
             using Statement.Rows rows = _ofKey.BindClient(client).Bind(key).Query();
             if (rows.Next()) ids.Add(_ofKey.ReadGuid());

@@ -60,7 +60,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
     public JobClaims Claim(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, Func<int, int> release)
     {
         release(MostReleased);
-        SuspectTurn turn = suspects.Exist() ? suspects.Look(owner, kinds) : SuspectTurn.None;
+        SuspectTurn turn = suspects.Exist() ? suspects.NextTurn(owner, kinds) : SuspectTurn.None;
         if (turn.Pause is { } pause) return new JobClaims([], pause, IsPaused: true);
         var rows = new List<JobRow>();
         if (turn.First is { } suspect) rows.Add(suspect);

@@ -54,7 +54,7 @@ internal sealed class Reader(StoreFile file, Inbox<Operation<ReaderSession>> inb
     private void Close()
     {
         _session?.Dispose();
-        file.Tell(StoreStep.ReaderClosed, file.Path);
+        file.Report(StoreStep.ReaderClosed, file.Path);
     }
 
     private sealed class Closing(Reader reader) : IDisposable

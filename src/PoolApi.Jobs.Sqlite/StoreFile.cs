@@ -123,7 +123,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     }
 
     /// <summary>Reports a step to the observer.</summary>
-    public void Tell(StoreStep step, string of) => observer?.Invoke(step, of);
+    public void Report(StoreStep step, string of) => observer?.Invoke(step, of);
 
     public void Dispose()
     {
@@ -141,7 +141,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         Directory.CreateDirectory(directory);
         for (string? each = directory; each is not null; each = System.IO.Path.GetDirectoryName(each))
         {
-            if (DiskSync.Directory(each)) Tell(StoreStep.Synced, each);
+            if (DiskSync.Directory(each)) Report(StoreStep.Synced, each);
         }
     }
 
@@ -231,8 +231,8 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     private void Sync(string file)
     {
         string log = file + "-wal";
-        if (DiskSync.File(log)) Tell(StoreStep.Synced, log);
+        if (DiskSync.File(log)) Report(StoreStep.Synced, log);
         string directory = System.IO.Path.GetDirectoryName(file)!;
-        if (DiskSync.Directory(directory)) Tell(StoreStep.Synced, directory);
+        if (DiskSync.Directory(directory)) Report(StoreStep.Synced, directory);
     }
 }

@@ -40,7 +40,7 @@ internal sealed class Suspects(Database database, Batch batch)
     }
 
     /// <summary>Decides what an instance may claim of some kinds. The next suspect to run alone is chosen from all kinds.</summary>
-    public SuspectTurn Look(string owner, KindFilter kinds)
+    public SuspectTurn NextTurn(string owner, KindFilter kinds)
     {
         int running = 0;
         bool hasSuspect = false;

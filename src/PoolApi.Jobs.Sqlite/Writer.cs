@@ -99,7 +99,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
         }
         Commits++;
         if (_session.HasOthers) file.IsShared = true;
-        done.Tell(Listener);
+        done.Notify(Listener);
         foreach (Operation<WriterSession> operation in together) operation.Complete();
         return null;
     }
@@ -113,7 +113,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
             try
             {
                 _session ??= file.OpenWriter(_clock);
-                if (_session.TryCheckpoint(PatienceAtTheEnd)) file.Tell(StoreStep.Checkpointed, file.Path);
+                if (_session.TryCheckpoint(PatienceAtTheEnd)) file.Report(StoreStep.Checkpointed, file.Path);
                 else fault = "another process uses the store";
             }
             catch (Exception e)
@@ -122,7 +122,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
             }
         }
         _session?.Dispose();
-        file.Tell(StoreStep.WriterClosed, file.Path);
+        file.Report(StoreStep.WriterClosed, file.Path);
         if (fault is not null) LogNotMoved(file.Path, fault);
     }
 

@@ -62,7 +62,7 @@ internal sealed class WriterSession : IDisposable
             _batch.Begin(now);
             _begin.Run();
             _files.Check();
-            LookForOthers();
+            CheckForOtherWriters();
             work();
             _table.SaveCounts();
             _commit.Run();
@@ -103,7 +103,7 @@ internal sealed class WriterSession : IDisposable
     }
 
     /// <summary>SQLite's data_version, which changes when another connection writes. No other connection of this process writes.</summary>
-    private void LookForOthers()
+    private void CheckForOtherWriters()
     {
         using Statement.Rows rows = _others.Query();
         if (!rows.Next()) return;

@@ -31,7 +31,7 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
 
     internal sealed override void Start(PoolCore core, Worker worker)
     {
-        // One context for each item, so that a view can tell which item's continuation a worker runs.
+        // One context for each item, so that a view can show which item's continuation a worker runs.
         _context = new WorkItemSynchronizationContext(core, this);
         SynchronizationContext.SetSynchronizationContext(_context);
         // Not awaited: the item ends when this task ends. The task cannot fail.

@@ -5,7 +5,7 @@ namespace PoolApi.Threading;
 /// <content>The interface for an admission control in front of the pool.</content>
 public sealed partial class FixedThreadPool : IPoolAdmission
 {
-    bool IPoolAdmission.IsLikelyFull => !_core.Views.HasRoomGuess;
+    bool IPoolAdmission.IsLikelyFull => !_core.Views.HasLikelyRoom;
 
     TimeSpan IPoolAdmission.EstimateQueueTime() => _core.Views.EstimateQueueTime();
 
@@ -16,7 +16,7 @@ public sealed partial class FixedThreadPool : IPoolAdmission
     void IPoolAdmission.CountRejected(string reason)
     {
         ArgumentException.ThrowIfNullOrEmpty(reason);
-        _core.Listeners.Refused(reason, items: 1);
+        _core.Observers.Refused(reason, items: 1);
     }
 
     void IPoolAdmission.DeclareLabels(string? kind, string? rejection, string? withdrawal)

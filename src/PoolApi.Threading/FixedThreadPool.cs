@@ -141,7 +141,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <param name="workers">1 to <see cref="FixedThreadPoolOptions.MaxWorkers"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is out of its range.</exception>
     /// <remarks>Does nothing once the pool is closed. If the system gives no thread, the pool goes on with those it has, and
-    /// the observer is told (<see cref="IFixedThreadPoolObserver.WorkerDied"/>).</remarks>
+    /// the observer is notified (<see cref="IFixedThreadPoolObserver.WorkerDied"/>).</remarks>
     public void Resize(int workers)
     {
         if (workers is < 1 or > FixedThreadPoolOptions.MaxWorkers)

@@ -35,7 +35,7 @@ public interface IFixedThreadPoolObserver
     void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId) { }
 
     /// <summary>
-    /// A worker has become stuck, or is stuck no longer; <see cref="WorkerSnapshot.State"/> tells which. Stuck: it has been on one item for
+    /// A worker has become stuck, or is no longer stuck; see <see cref="WorkerSnapshot.State"/>. Stuck: it has been on one item for
     /// longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>, or its item has timed out
     /// (<see cref="FixedThreadPoolOptions.MaxRunTime"/>) and has not returned a tenth of a second later. Told once for each time: on a
     /// timer's thread, then on the worker that has come back.

@@ -57,7 +57,7 @@ public abstract partial class PoolWorkItem
     /// <summary>The name of the worker that ran the item last; <see langword="null"/> if none has.</summary>
     public string? WorkerName => LastWorker?.Name;
 
-    private PoolCore? Core => (PoolCore?)Volatile.Read(ref Holder);
+    private PoolCore? Core => (PoolCore?)Volatile.Read(ref Owner);
 
     /// <summary>
     /// Cancels the item. A queued item is removed at once, frees its place, and ends as
@@ -125,7 +125,7 @@ public abstract partial class PoolWorkItem
         SubmittedAt = now;
         ExpiresAt = expiresAt;
         Priority = priority;
-        SetHolder<ProcessorOps>(core);
+        SetOwner<ProcessorOps>(core);
         return was;
     }
 
@@ -150,7 +150,7 @@ public abstract partial class PoolWorkItem
     /// <summary>Releases everything that it held for its last submission.</summary>
     private protected void Forget()
     {
-        Holder = null;
+        Owner = null;
         LastWorker = null;
         if (Cause is not null)
         {
@@ -209,7 +209,7 @@ public abstract partial class PoolWorkItem
         }
         catch (AggregateException e)
         {
-            core?.Listeners.Unhandled(this, e);
+            core?.Observers.Unhandled(this, e);
         }
     }
 }

@@ -45,18 +45,18 @@ internal static class CommandLine
                 await Console.Out.WriteLineAsync(Version);
                 return 0;
             case [HealthcheckCommand.Name, .. var rest]:
-                return await TellAsync(ArgumentFaults(rest)) ? 1 : await HealthcheckCommand.RunAsync(rest);
+                return await WriteFaultsAsync(ArgumentFaults(rest)) ? 1 : await HealthcheckCommand.RunAsync(rest);
             case [ApiKeyCommand.Name, .. var rest]:
                 return await ApiKeyCommand.RunAsync(rest);
             case [CheckName, .. var rest]:
-                return await TellAsync(ArgumentFaults(rest)) ? StartFaults.ExitCode : null;
+                return await WriteFaultsAsync(ArgumentFaults(rest)) ? StartFaults.ExitCode : null;
             // A misspelt command must not start a server.
             case [var word, ..] when !Serves(args):
                 string meant = NearestName.Of(word, Commands) is { } command ? $" '{command}' may be meant." : "";
                 await Console.Error.WriteAsync($"There is no command '{word}'.{meant}\n{Usage}");
                 return StartFaults.ExitCode;
             default:
-                return await TellAsync(ArgumentFaults(args)) ? StartFaults.ExitCode : null;
+                return await WriteFaultsAsync(ArgumentFaults(args)) ? StartFaults.ExitCode : null;
         }
     }
 
@@ -100,7 +100,7 @@ internal static class CommandLine
         }
     }
 
-    private static async Task<bool> TellAsync(List<string> faults)
+    private static async Task<bool> WriteFaultsAsync(List<string> faults)
     {
         if (faults.Count > 0) await Console.Error.WriteLineAsync(StartFaults.Explain(faults));
         return faults.Count > 0;

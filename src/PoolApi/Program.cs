@@ -63,7 +63,7 @@ try
     app.UseStatusCodePages();
     app.UseManagementGuard(settings.Auth.Keys);
     app.UseAllowedHosts();
-    app.UseOptionsAnswers();
+    app.UseOptionsResponses();
     app.UseCorsPolicy(settings.Cors);
     if (settings.Auth.Keys is { } keys) app.UseApiKeys(keys);
     app.UseRequestChecks();

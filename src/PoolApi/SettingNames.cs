@@ -2,7 +2,7 @@ using PoolApi.Requests;
 
 namespace PoolApi;
 
-/// <summary>The names of all settings, to tell a misspelt setting from one of another program.</summary>
+/// <summary>The names of all settings, to distinguish a misspelt setting from one of another program.</summary>
 /// <remarks>The reader of a section refuses unknown keys in it. This class is about keys outside of every section.</remarks>
 internal static class SettingNames
 {

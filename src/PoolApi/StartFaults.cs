@@ -18,8 +18,8 @@ internal static class StartFaults
     /// </param>
     public static string Explain(Exception exception, IReadOnlyList<string>? known = null)
     {
-        string[] told = [.. Faults(exception)];
-        return Explain(known is { Count: > 0 } && !known.All(told.Contains) ? known : told);
+        string[] found = [.. Faults(exception)];
+        return Explain(known is { Count: > 0 } && !known.All(found.Contains) ? known : found);
     }
 
     public static string Explain(IReadOnlyList<string> faults) => faults.Count == 1

@@ -24,12 +24,12 @@ public class AnswerTests
                 app.MapPost("/short", static () => "short").RunOnPool();
             },
             Settings,
-            static builder => builder.Services.AddSingleton(new AnswerBudget(30_000_000) { StallTimeout = TimeSpan.FromSeconds(2) }),
+            static builder => builder.Services.AddSingleton(new ResponseBudget(30_000_000) { StallTimeout = TimeSpan.FromSeconds(2) }),
             kestrel: true);
         using RawConnection idle = await app.ConnectAsync();
         await idle.SendAsync($"POST /?length={Length} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n");
         await idle.SendAsync(new byte[5_000_000]);
-        await Patience.UntilAsync(() => app.PoolContext().Answers.Used == Length, "the answer is held");
+        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == Length, "the answer is held");
 
         using HttpResponseMessage refused = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
@@ -38,10 +38,10 @@ public class AnswerTests
         using HttpResponseMessage other = await app.Client.PostAsync("/short", null, TestApp.Token);
         Assert.Equal("short", await other.Content.ReadAsStringAsync(TestApp.Token));
 
-        await Patience.UntilAsync(() => app.PoolContext().Answers.Used == 0, "the client is cut");
+        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "the client is cut");
         using HttpResponseMessage read = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
         Assert.Equal(Length, (await read.Content.ReadAsByteArrayAsync(TestApp.Token)).Length);
-        await Patience.UntilAsync(() => app.PoolContext().Answers.Used == 0, "it is over");
+        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "it is over");
     }
 
     [Theory]
@@ -63,13 +63,13 @@ public class AnswerTests
             Settings, kestrel: true);
         using RawConnection idle = await app.ConnectAsync();
         await idle.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1 && app.PoolContext().Answers.Used == Length, "the answer is held");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1 && app.PoolContext().Responses.Used == Length, "the answer is held");
 
         using HttpResponseMessage refused = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
 
         idle.Reset();
-        await Patience.UntilAsync(() => app.PoolContext().Answers.Used == 0, "the client is gone");
+        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "the client is gone");
         using HttpResponseMessage read = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
         Assert.Equal(Length, (await read.Content.ReadAsByteArrayAsync(TestApp.Token)).Length);
     }
@@ -79,13 +79,13 @@ public class AnswerTests
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static () => TypedResults.Bytes(new byte[Length], "image/png")).RunOnPool(),
-            configure: static builder => builder.Services.AddSingleton(new AnswerBudget(1_000_000)));
-        AnswerBudget answers = app.PoolContext().Answers;
+            configure: static builder => builder.Services.AddSingleton(new ResponseBudget(1_000_000)));
+        ResponseBudget answers = app.PoolContext().Responses;
 
         Assert.Equal(Length, (await app.Client.GetByteArrayAsync("/", TestApp.Token)).Length);
         await Patience.UntilAsync(() => answers.Used == 0, "it is over");
 
-        using AnswerLease other = answers.TryTake(new DefaultHttpContext(), 1)!;
+        using ResponseLease other = answers.TryTake(new DefaultHttpContext(), 1)!;
         using HttpResponseMessage refused = await app.Client.GetAsync("/", TestApp.Token);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
     }

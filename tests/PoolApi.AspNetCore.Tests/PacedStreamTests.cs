@@ -21,7 +21,7 @@ public class PacedStreamTests
     public async Task A_client_must_take_an_answer_at_the_minimum_rate(int bytesPerSecond, bool isEnough)
     {
         var time = new FakeTimeProvider();
-        var budget = new AnswerBudget(30 << 20) { Time = time };
+        var budget = new ResponseBudget(30 << 20) { Time = time };
         const int Length = 24 << 20;
         var client = new Client(time, _ => TimeSpan.FromSeconds(Piece / (double)bytesPerSecond));
         long start = time.GetTimestamp();
@@ -38,7 +38,7 @@ public class PacedStreamTests
     public async Task A_client_may_be_slower_than_that_for_the_time_of_one_piece()
     {
         var time = new FakeTimeProvider();
-        var budget = new AnswerBudget(1 << 20) { Time = time };
+        var budget = new ResponseBudget(1 << 20) { Time = time };
         // Three pieces in 18 s: 11 kB/s.
         var client = new Client(time, static _ => TimeSpan.FromSeconds(6));
 
@@ -51,7 +51,7 @@ public class PacedStreamTests
     public async Task Without_a_limit_a_client_may_take_any_time()
     {
         var time = new FakeTimeProvider();
-        var budget = new AnswerBudget(1 << 20) { Time = time, StallTimeout = Timeout.InfiniteTimeSpan };
+        var budget = new ResponseBudget(1 << 20) { Time = time, StallTimeout = Timeout.InfiniteTimeSpan };
         var client = new Client(time, static _ => TimeSpan.FromDays(1));
 
         await budget.TryTake(client.Context, 3 * Piece)!.SendAsync(client.Context, new byte[3 * Piece]);

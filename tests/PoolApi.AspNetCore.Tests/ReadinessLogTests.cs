@@ -1,5 +1,4 @@
 using System.Net;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using PoolApi.AspNetCore.Health;
 using PoolApi.AspNetCore.Tests.Support;
@@ -52,7 +51,7 @@ public sealed class ReadinessLogTests
             },
             TimeSpan.Zero);
 
-        log.Tell(early);
+        log.Log(early);
         await ProbeAsync(app, HttpStatusCode.OK);
 
         Assert.Empty(Lines(app));

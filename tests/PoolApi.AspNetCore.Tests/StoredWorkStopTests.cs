@@ -129,7 +129,7 @@ public sealed class StoredWorkStopTests
 
     private sealed class Work(CancellationToken cancellation) : IAcceptedWorkFeature, IHttpRequestLifetimeFeature
     {
-        public void GoesOn(Task code) => throw new InvalidOperationException("Nothing has a limit on running here.");
+        public void StillRuns(Task code) => throw new InvalidOperationException("Nothing has a limit on running here.");
 
         private readonly List<WorkOutcome> _outcomes = [];
 

@@ -49,7 +49,7 @@ public class StreamStopTests
         await stop;
         Assert.False(streams.HasBeenCancelled.Task.IsCompleted);
         Assert.Empty(app.Log.With("Shutdown: Cancelling"));
-        Assert.Equal(0, app.Shutdown.Answers.Count);
+        Assert.Equal(0, app.Shutdown.Responses.Count);
     }
 
     [Theory]
@@ -65,7 +65,7 @@ public class StreamStopTests
         client.Reset();
 
         await streams.HasBeenCancelled.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token);
-        await Patience.UntilAsync(() => app.Shutdown.Answers.Count == 0, "it is over");
+        await Patience.UntilAsync(() => app.Shutdown.Responses.Count == 0, "it is over");
     }
 
     [Fact]
@@ -91,12 +91,12 @@ public class StreamStopTests
             new() { ["Shutdown:Drain"] = "00:00:00.100", ["Shutdown:Cancel"] = "00:00:00" }, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-        await Patience.UntilAsync(() => app.PoolContext().Answers.Used > 0, "the answer is held");
+        await Patience.UntilAsync(() => app.PoolContext().Responses.Used > 0, "the answer is held");
 
         await app.App.StopAsync(TestApp.Token);
 
         Assert.Contains(" 1 in flight,", Assert.Single(app.Log.With("Shutdown: Draining")), StringComparison.Ordinal);
-        Assert.Equal(0, app.PoolContext().Answers.Used);
+        Assert.Equal(0, app.PoolContext().Responses.Used);
     }
 
     private static Task<TestApp> StartAsync(Streams streams, string drain, string cancel = "00:00:20", bool kestrel = true) => TestApp.StartAsync(

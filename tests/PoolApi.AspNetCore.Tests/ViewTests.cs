@@ -90,7 +90,7 @@ public class ViewTests
         AssertBudget("queue", 8, 9000);
         AssertBudget("answers", 0, 9000);
         AssertBudget("own", 3, 7);
-        using (app.PoolContext().Answers.TryTake(new DefaultHttpContext(), 5000))
+        using (app.PoolContext().Responses.TryTake(new DefaultHttpContext(), 5000))
         {
             listener.RecordObservableInstruments();
             AssertBudget("answers", 5000, 9000);

@@ -197,12 +197,12 @@ public class OwnThreadsTests
     {
         FixedThreadPool pool = Pools.Make();
         SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
-        Patience.Until(() => pool.Core.Queue.PendingGuess == 0);
+        Patience.Until(() => pool.Core.Queue.PendingEstimate == 0);
         using Occupation busy = pool.Occupy();
         bool ran = false;
         var sent = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         Patience.OnOwnThread(() => sent.SetResult(Record.Exception(() => context.Send(_ => ran = true, null))));
-        Patience.Until(() => pool.Core.Queue.PendingGuess == 2); // it is queued behind the item
+        Patience.Until(() => pool.Core.Queue.PendingEstimate == 2); // it is queued behind the item
         Task<ShutdownReport> stop = pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero);
         Assert.IsType<InvalidOperationException>(await sent.Task.Patiently());
         busy.Dispose();

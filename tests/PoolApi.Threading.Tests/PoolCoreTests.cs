@@ -196,7 +196,7 @@ public class PoolCoreTests
     private static NextStep Next(PoolCore core, Worker worker)
     {
         NextStep step = core.Next(worker, core.Clock.Now, out _);
-        return step == NextStep.Look ? core.Next(worker, core.Clock.Now, out _) : step;
+        return step == NextStep.Spin ? core.Next(worker, core.Clock.Now, out _) : step;
     }
 
     private static PoolCore Core(int workers = 1, int capacity = 10) => new(Pools.Options(workers, capacity), null!);

@@ -91,7 +91,7 @@ public class ThreadStartTests
         using FixedThreadPool pool = Make(1);
         _allowed = 1;
         SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
-        Patience.Until(() => pool.Core.Queue.PendingGuess == 0);
+        Patience.Until(() => pool.Core.Queue.PendingEstimate == 0);
         using var started = new ManualResetEventSlim();
         using var release = new ManualResetEventSlim();
         pool.Accepted(new DeadlyItem(() =>
@@ -103,7 +103,7 @@ public class ThreadStartTests
         var sent = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         bool ran = false;
         Patience.OnOwnThread(() => sent.SetResult(Record.Exception(() => context.Send(_ => ran = true, null))));
-        Patience.Until(() => pool.Core.Queue.PendingGuess == 2); // the callback is queued behind the item
+        Patience.Until(() => pool.Core.Queue.PendingEstimate == 2); // the callback is queued behind the item
         release.Set();
         Assert.IsType<InvalidOperationException>(await sent.Task.Patiently());
         Assert.False(ran);

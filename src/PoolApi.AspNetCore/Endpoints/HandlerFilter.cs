@@ -71,7 +71,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
                 return result;
             },
             invocation: null);
-        return answer is IResult own ? new PoolAnswer(own) : null;
+        return answer is IResult own ? new PoolActionResult(own) : null;
     }
 
     /// <summary>Throws if the app has no pool. Then no code of this library has run at the start that could have said so.</summary>
@@ -82,7 +82,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
     }
 
     /// <summary>A refusal of the pool, or the action's result that was executed there.</summary>
-    private sealed class PoolAnswer(IResult answer) : IActionResult
+    private sealed class PoolActionResult(IResult answer) : IActionResult
     {
         public Task ExecuteResultAsync(ActionContext context) => answer.ExecuteAsync(context.HttpContext);
     }

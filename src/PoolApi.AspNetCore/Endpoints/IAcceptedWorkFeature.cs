@@ -33,5 +33,5 @@ public interface IAcceptedWorkFeature
     /// it has returned. Called before <see cref="Ended"/>.
     /// </summary>
     /// <param name="code">Completes when the code has returned. Never fails.</param>
-    void GoesOn(Task code);
+    void StillRuns(Task code);
 }

@@ -17,7 +17,7 @@ internal sealed partial class PoolRequest
     private async ValueTask<object?> AnswerInPlaceAsync(WorkOutcome outcome)
     {
         Task over = DisposeLateResultAsync();
-        _accepted?.GoesOn(over);
+        _accepted?.StillRuns(over);
         _accepted?.Ended(outcome);
         if (_accepted is not null && _response is null) return Rejection.StateUnknown(Pool);
         _isAnswering = true; // the quota is released when the handler has returned, because it holds a worker until then
@@ -122,16 +122,16 @@ internal sealed partial class PoolRequest
         _result = null;
         if (StreamedResult.Is(result))
         {
-            _answer = new LongAnswer(_endpoint.Shutdown, isStream: true, () => Cancel());
+            _answer = new LongResponse(_endpoint.Shutdown, isStream: true, () => Cancel());
             return result;
         }
         // The result of work that was accepted before has no client yet.
         long length = _accepted is null ? BytesOf(result) : 0;
         IResult? written = result as IResult ?? (result is IActionResult action ? WrappedResult.HttpResultOf(action) : null);
-        if (length <= AnswerBudget.Small || written is null) return result;
-        if (Pool.Answers.TryTake(Context, length) is not { } lease) return Rejection.AnswersFull(Pool);
-        _answer = new LongAnswer(_endpoint.Shutdown, isStream: false, () => Cancel());
-        return new HeldAnswer(written, lease);
+        if (length <= ResponseBudget.Small || written is null) return result;
+        if (Pool.Responses.TryTake(Context, length) is not { } lease) return Rejection.AnswersFull(Pool);
+        _answer = new LongResponse(_endpoint.Shutdown, isStream: false, () => Cancel());
+        return new HeldResult(written, lease);
     }
 
     /// <summary>The bytes that a result holds in memory, in whatever it is wrapped.</summary>

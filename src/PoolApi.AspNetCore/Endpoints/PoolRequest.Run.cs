@@ -88,7 +88,7 @@ internal sealed partial class PoolRequest
         try
         {
             WorkOutcome outcome = _ended.GetResult(token);
-            if (outcome == WorkOutcome.Abandoned) return Results.Empty; // already answered, see GoOnInPlaceAsync
+            if (outcome == WorkOutcome.Abandoned) return Results.Empty; // already answered, see ResumeInPlaceAsync
             object? answer = Conclude(outcome, _lifetime.Outer);
             if (_answer is null) return answer;
             ends = false;
@@ -320,15 +320,15 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>Continues the request's own flow, on the .NET ThreadPool.</summary>
-    public void GoOn()
+    public void Resume()
     {
         WorkOutcome outcome = _outcome!.Value;
-        if (_isDirect && outcome == WorkOutcome.Abandoned) _ = GoOnInPlaceAsync(outcome);
+        if (_isDirect && outcome == WorkOutcome.Abandoned) _ = ResumeInPlaceAsync(outcome);
         else _ended.SetResult(outcome);
     }
 
     /// <summary>Answers when the stop has abandoned the work. Not awaited: its end and its faults go to the task that the framework awaits.</summary>
-    private async Task GoOnInPlaceAsync(WorkOutcome outcome)
+    private async Task ResumeInPlaceAsync(WorkOutcome outcome)
     {
         if (_flow is not null) ExecutionContext.Restore(_flow);
         try

@@ -23,7 +23,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <item><term>run</term><description>takes a place of the gate (MaxRequests) and of the queue. The worker gives the body's bytes back
 /// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the handler has returned, or will not run.</description></item>
 /// <item><term>answer</term><description>is done by the framework, off the pool. A large response takes bytes of the budget for
-/// responses (<see cref="AnswerLease"/>). A request whose work has run too long is answered while its handler still runs, and the request
+/// responses (<see cref="ResponseLease"/>). A request whose work has run too long is answered while its handler still runs, and the request
 /// ends after that (<see cref="AnswerInPlaceAsync"/>). So does a request whose filter has stopped waiting for the handler
 /// (<see cref="GiveUpAsync"/>).</description></item>
 /// </list>
@@ -69,7 +69,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 
     // Stage 5.
     private bool _isAnswering; // the work has ended, or was refused
-    private LongAnswer? _answer; // null: the response is short
+    private LongResponse? _answer; // null: the response is short
 
     private PoolRequest(PoolEndpoint endpoint)
     {

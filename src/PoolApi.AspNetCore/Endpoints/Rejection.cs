@@ -26,7 +26,7 @@ internal sealed class Rejection : IResult
         Told = new PoolRejection(pool.Threads.Name, type.Name, type.Status, type.Title, detail, after);
     }
 
-    /// <summary>What the app is told.</summary>
+    /// <summary>What the app receives.</summary>
     public PoolRejection Told { get; }
 
     public static Rejection QueueFull(PoolContext pool) => new(
@@ -89,7 +89,7 @@ internal sealed class Rejection : IResult
         pool, CommonProblems.PayloadTooLarge,
         $"The body may have up to {limit.ToString(CultureInfo.InvariantCulture)} bytes.", field: "body");
 
-    /// <summary>The server could not make out the body. What follows on the connection cannot be told from it.</summary>
+    /// <summary>The server could not parse the body, so the end of the body on the connection is not known.</summary>
     public static Rejection MalformedBody(PoolContext pool, HttpContext context)
     {
         if (HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";

@@ -32,7 +32,7 @@ internal sealed class RequestContinuations : IThreadPoolWorkItem
         Interlocked.Exchange(ref _isScheduled, 0); // a full fence, before the look into the queue; pairs with Schedule
         if (!_ended.TryDequeue(out PoolRequest? request)) return;
         if (!_ended.IsEmpty) Schedule();
-        request.GoOn();
+        request.Resume();
     }
 
     private void Schedule()

@@ -26,7 +26,7 @@ internal static class StreamedResult
     };
 
     private static bool IsShort(IResult result) => result is
-        BufferedResult or HeldAnswer or Rejection
+        BufferedResult or HeldResult or Rejection
         or ContentHttpResult or Utf8ContentHttpResult or FileContentHttpResult or EmptyHttpResult or StatusCodeHttpResult
         or Ok or Created or CreatedAtRoute or Accepted or AcceptedAtRoute or NoContent
         or BadRequest or NotFound or Conflict or UnprocessableEntity or InternalServerError

@@ -43,7 +43,7 @@ public static class PoolHealth
 
     private static Task WriteReadinessAsync(HttpContext context, HealthReport report)
     {
-        context.RequestServices.GetService<ReadinessLog>()?.Tell(report);
+        context.RequestServices.GetService<ReadinessLog>()?.Log(report);
         return WriteAsync(context, report);
     }
 

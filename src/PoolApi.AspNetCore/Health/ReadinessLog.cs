@@ -10,7 +10,7 @@ internal sealed partial class ReadinessLog(ShutdownCoordinator shutdown, ILogger
 {
     private int _isNotReady;
 
-    public void Tell(HealthReport report)
+    public void Log(HealthReport report)
     {
         // The start and the stop log their own lines. A report may be older than the state: made before the start ended, or before a stop began.
         if (shutdown.State != ShutdownState.Running) return;

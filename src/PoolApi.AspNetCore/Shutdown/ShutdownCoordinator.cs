@@ -89,7 +89,7 @@ internal sealed class ShutdownCoordinator(
     public OpenConnections Connections { get; } = new();
 
     /// <summary>The responses that are still being written although their work on the pool has ended.</summary>
-    public OpenAnswers Answers { get; } = new();
+    public OpenResponses Responses { get; } = new();
 
     /// <summary>Whether new requests are refused. The pools may still be open.</summary>
     public bool IsClosed => _state >= ShutdownState.Draining;
@@ -360,6 +360,6 @@ internal sealed class ShutdownCoordinator(
     {
         _state = state;
         ImmutableInterlocked.Update(ref _entered, static (all, entry) => all.Add(entry), new StateEntry(state, _reason, _time.GetUtcNow()));
-        shutdownLog.Entered(state, _reason, Answers.Count, _sinceStop.Elapsed);
+        shutdownLog.Entered(state, _reason, Responses.Count, _sinceStop.Elapsed);
     }
 }

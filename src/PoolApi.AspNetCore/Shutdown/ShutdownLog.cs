@@ -39,17 +39,17 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     public void Entered(ShutdownState state, string reason, int answers, TimeSpan sinceStop)
     {
         PoolSnapshot[] snapshots = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
-        Say(() => LogState(
+        Write(() => LogState(
             state, reason, snapshots.Sum(static s => s.InFlight) + answers, snapshots.Sum(static s => s.QueueLength), (long)sinceStop.TotalMilliseconds));
     }
 
     /// <summary>Writes that the stop ends early.</summary>
-    public void CutShort(string reason) => Say(() => LogForced(reason));
+    public void CutShort(string reason) => Write(() => LogForced(reason));
 
     /// <summary>Writes that telemetry was lost.</summary>
     /// <param name="reason">Why.</param>
     /// <param name="exception">What was thrown, if it was unexpected.</param>
-    public void NotFlushed(string reason, Exception? exception) => Say(() => LogNotFlushed(reason, exception));
+    public void NotFlushed(string reason, Exception? exception) => Write(() => LogNotFlushed(reason, exception));
 
     /// <summary>Writes the last line. A later call only returns the first call's exit code.</summary>
     /// <param name="reports">The reports of the pools that were joined.</param>
@@ -73,7 +73,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
             LogLevel level = code == 0 ? LogLevel.Information : LogLevel.Error;
             // Shown only if it happened, so that the line of an app without MaxRunTime has its documented form.
             string timedOut = n.TimedOut == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", timed out {n.TimedOut}");
-            Say(() =>
+            Write(() =>
             {
                 if (process is null)
                 {
@@ -96,7 +96,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
         : !flushed ? 5
         : 0;
 
-    private void Say(Action line)
+    private void Write(Action line)
     {
         lock (_lines)
         {

@@ -18,7 +18,7 @@ internal sealed class StopSignals : IDisposable
     /// <summary>Registers the handlers.</summary>
     /// <param name="first">Called with the first signal. It begins the stop of the host too, which may have no handler for the signal.</param>
     /// <param name="second">Called with a second signal.</param>
-    /// <param name="time">The clock that tells a burst from two signals; <see langword="null"/>: the system's.</param>
+    /// <param name="time">The clock that distinguishes a burst from two signals; <see langword="null"/>: the system's.</param>
     public StopSignals(Action<StopSignal> first, Action<StopSignal> second, TimeProvider? time = null)
     {
         (_first, _second, _burst) = (first, second, new SignalBurst(time ?? TimeProvider.System));

@@ -120,7 +120,7 @@ internal static class JobEndpoints
     {
         var faults = new RequestFaults(context);
         if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
-        var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
+        var answers = context.RequestServices.GetRequiredService<ResponseBudget>();
         IJobStore store = Store(context);
         JobWithResult? found = await store.GetResultAsync(id, 0, context.RequestAborted);
         if (found is null) return NotFound(context);
@@ -148,7 +148,7 @@ internal static class JobEndpoints
     {
         var faults = new RequestFaults(context);
         if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
-        var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
+        var answers = context.RequestServices.GetRequiredService<ResponseBudget>();
         IJobStore store = Store(context);
         StoredPayload? found = await store.GetPayloadAsync(id, 0, context.RequestAborted);
         if (found is null) return await store.GetAsync(id, context.RequestAborted) is null ? NotFound(context) : Problem.NotFound(context, "The payload is past its retention.");
@@ -164,7 +164,7 @@ internal static class JobEndpoints
         return await SendAsync(context, lease, found.Payload.Body, $"job-{id:D}-payload");
     }
 
-    private static async Task<IResult> SendAsync(HttpContext context, AnswerLease lease, ReadOnlyMemory<byte> body, string name)
+    private static async Task<IResult> SendAsync(HttpContext context, ResponseLease lease, ReadOnlyMemory<byte> body, string name)
     {
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers.XContentTypeOptions = "nosniff";

@@ -28,7 +28,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(client, end);
         using var timer = new PeriodicTimer(Period, time);
-        var told = new Dictionary<Guid, (long Version, bool IsStale)>();
+        var sent = new Dictionary<Guid, (long Version, bool IsStale)>();
         List<Guid>? order = null;
         IReadOnlyDictionary<JobState, long>? counts = null;
         long logged = -1;
@@ -54,7 +54,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
             }
             bool isSame = trouble == fault && logged == log.Version
                 && (page is null || (order is not null && order.SequenceEqual(page.Jobs.Select(static j => j.Id))
-                    && page.Jobs.All(j => told.GetValueOrDefault(j.Id) == Seen(j))))
+                    && page.Jobs.All(j => sent.GetValueOrDefault(j.Id) == Seen(j))))
                 && (counted is null || (counts is not null && counted.All(c => counts.GetValueOrDefault(c.Key) == c.Value)));
             if (isSame) continue;
             fault = trouble;
@@ -72,7 +72,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
                     json.WriteStartArray("jobs");
                     foreach (Job job in page.Jobs)
                     {
-                        if (told.GetValueOrDefault(job.Id) != Seen(job)) JobJson.Write(json, job, JobJson.IsStale(job, lease));
+                        if (sent.GetValueOrDefault(job.Id) != Seen(job)) JobJson.Write(json, job, JobJson.IsStale(job, lease));
                     }
                     json.WriteEndArray();
                 }
@@ -83,7 +83,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
             if (page is not null)
             {
                 order = [.. page.Jobs.Select(static j => j.Id)];
-                told = page.Jobs.ToDictionary(static j => j.Id, Seen);
+                sent = page.Jobs.ToDictionary(static j => j.Id, Seen);
             }
             counts = counted ?? counts;
             yield return new SseItem<string>(text, "jobs") { EventId = (++number).ToString(CultureInfo.InvariantCulture) };
@@ -103,7 +103,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
             // Once it has ended it is not watched: somebody may retry it, which a look a second finds.
             IAsyncEnumerator<Job> versions = watch.WatchAsync(id, after, over.Token).GetAsyncEnumerator(over.Token);
             Task<bool>? moving = null;
-            (bool, string?) told = default;
+            (bool, string?) sent = default;
             try
             {
                 while (true)
@@ -128,8 +128,8 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
                         if (job is null || job.Version != after) continue; // its next version comes
                     }
                     (bool IsStale, string? Lane) now = (JobJson.IsStale(job, lease), running.Find(id).Worker);
-                    if (job.Version == after && now == told) continue;
-                    told = now;
+                    if (job.Version == after && now == sent) continue;
+                    sent = now;
                     after = job.Version;
                     isFirst = false;
                     yield return Event(job, accepted);

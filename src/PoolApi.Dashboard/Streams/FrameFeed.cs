@@ -29,7 +29,7 @@ internal sealed class FrameFeed : IDisposable
     private readonly IReadOnlyList<IFeedPart> _parts;
     private readonly TimeProvider _time;
     private readonly Queue<string> _kept = new();
-    private readonly Dictionary<IFeedPart, long> _told = [];
+    private readonly Dictionary<IFeedPart, long> _sent = [];
     private readonly CancellationTokenSource _over = new();
     private long _last; // the number of the latest frame
     private int _characters;
@@ -94,7 +94,7 @@ internal sealed class FrameFeed : IDisposable
                         item = Item(_kept.ElementAt(_kept.Count - 1 - (int)(_last - seen)), FrameEvent, seen);
                     }
                 }
-                if (item is { } told) yield return told;
+                if (item is { } frame) yield return frame;
                 else await next.WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             if (client.IsCancellationRequested || !end.IsCancellationRequested) yield break;
@@ -175,8 +175,8 @@ internal sealed class FrameFeed : IDisposable
             foreach (IFeedPart part in _parts)
             {
                 long version = part.Version;
-                if (_told.TryGetValue(part, out long told) && told == version) continue;
-                _told[part] = version;
+                if (_sent.TryGetValue(part, out long sent) && sent == version) continue;
+                _sent[part] = version;
                 part.Write(json);
             }
         });

@@ -12,7 +12,7 @@ internal sealed class StatusView(IServiceProvider services, string instance, boo
         // Resolved late: resolving it before the host starts would create the pools before the settings are validated.
         var shutdown = services.GetRequiredService<ShutdownCoordinator>();
         ShutdownProgress progress = shutdown.Progress;
-        int inFlight = shutdown.Answers.Count;
+        int inFlight = shutdown.Responses.Count;
         int queued = 0;
         foreach (PoolContext pool in services.GetRequiredService<PoolContexts>().All)
         {

@@ -21,11 +21,11 @@ internal sealed class SnapshotTriggers
     public SnapshotTriggers(PoolMonitor monitor, Snapshots snapshots, TimeSpan? slowItem, TimeSpan cooldown)
     {
         (_monitor, _snapshots, _slowItem, _cooldown) = (monitor, snapshots, slowItem, cooldown);
-        monitor.Ticked += Look;
+        monitor.Ticked += Check;
         monitor.Ended += OnEnded;
     }
 
-    private void Look(PoolMonitor monitor)
+    private void Check(PoolMonitor monitor)
     {
         foreach (PoolHistory pool in monitor.Pools)
         {
@@ -40,11 +40,11 @@ internal sealed class SnapshotTriggers
                 Fire(SnapshotTrigger.Expiry, $"{pool.Name}: {sample.Finished.Expired} expired in the queue");
             long refused = OverloadReasons.Sum(sample.Refused.GetValueOrDefault);
             if (refused > 0) Fire(SnapshotTrigger.Overload, $"{pool.Name}: {refused} refused, {pool.Snapshot.QueueLength} of {pool.Snapshot.QueueCapacity} places taken");
-            if (_slowItem is { } limit) LookForSlowItem(pool, limit);
+            if (_slowItem is { } limit) CheckForSlowItem(pool, limit);
         }
     }
 
-    private void LookForSlowItem(PoolHistory pool, TimeSpan limit)
+    private void CheckForSlowItem(PoolHistory pool, TimeSpan limit)
     {
         PoolTime time = pool.Recorder.Time;
         long ticks = time.ToTicks(limit);

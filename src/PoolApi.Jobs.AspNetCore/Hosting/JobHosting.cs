@@ -1,6 +1,6 @@
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;

@@ -1,4 +1,4 @@
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Problems;
 
 namespace PoolApi.Jobs.AspNetCore.Intake;
@@ -9,7 +9,7 @@ internal static class IntakeRejections
     /// <summary>409, as the draft of the header has it.</summary>
     public static IResult KeyInProgress(HttpContext context, Job job)
     {
-        JobRetryAfter.Tell(context, job);
+        JobRetryAfter.SetHeader(context, job);
         return JobProblem.Of(
             context, JobProblems.KeyInProgress,
             $"The first request under this Idempotency-Key has not been answered yet. Send it again after the time in Retry-After, or look at {JobLinks.Path(context, job.Id)}.");

@@ -3,7 +3,7 @@ using System.Globalization;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Events;
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.AspNetCore.Requests;
@@ -130,7 +130,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
             over.CancelAfter(time);
             job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
         }
-        preference.TellApplied(context.Response);
+        preference.SetApplied(context.Response);
         try
         {
             if (preference.Wait is not null && job.State.IsFinal()) return await AnswerAsync(job);

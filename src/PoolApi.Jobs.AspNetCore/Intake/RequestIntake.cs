@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Endpoints;
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.AspNetCore.Requests;
 

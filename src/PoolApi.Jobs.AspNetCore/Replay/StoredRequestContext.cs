@@ -100,7 +100,7 @@ internal sealed class StoredRequestContext
     /// <summary>Completes when no code of the work runs any more: later than the attempt, if that ran for longer than it may.</summary>
     public Task CodeEnds { get; private set; } = Task.CompletedTask;
 
-    public void GoesOn(Task code) => CodeEnds = code;
+    public void StillRuns(Task code) => CodeEnds = code;
 
     public void Abort() => IsAborted = true;
 

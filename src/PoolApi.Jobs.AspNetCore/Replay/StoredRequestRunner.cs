@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Endpoints;
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Intake;
 using PoolApi.Jobs.AspNetCore.Problems;

@@ -19,7 +19,7 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
     private readonly Stack<(Func<object, Task> Callback, object State)> _starting = new();
     private readonly Stack<(Func<object, Task> Callback, object State)> _completed = new();
     private readonly BoundedStream _kept;
-    private readonly AnswerStream _stream;
+    private readonly BodyStream _stream;
     private readonly StreamResponseBodyFeature _body;
     private Task? _start;
     private bool _isStarting;
@@ -28,7 +28,7 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
     public StoredResponse(int maxBytes)
     {
         _kept = new BoundedStream(maxBytes);
-        _stream = new AnswerStream(this, _kept);
+        _stream = new BodyStream(this, _kept);
         _body = new StreamResponseBodyFeature(_stream);
     }
 
@@ -127,7 +127,7 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
     }
 
     /// <summary>The stream that the endpoint writes the body to.</summary>
-    private sealed class AnswerStream(StoredResponse response, BoundedStream kept) : WriteOnlyStream
+    private sealed class BodyStream(StoredResponse response, BoundedStream kept) : WriteOnlyStream
     {
         public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 

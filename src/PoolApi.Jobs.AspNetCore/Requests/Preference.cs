@@ -9,7 +9,7 @@ internal readonly record struct Preference(bool RespondAsync, TimeSpan? Wait)
 {
     /// <summary>Tells the client which of its preferences were applied.</summary>
     /// <param name="response">The response, before it starts.</param>
-    public void TellApplied(HttpResponse response)
+    public void SetApplied(HttpResponse response)
     {
         string? wait = Wait is { } time ? string.Create(CultureInfo.InvariantCulture, $"wait={(long)time.TotalSeconds}") : null;
         string? applied = (RespondAsync, wait) switch

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 using PoolApi.Documentation;
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.AspNetCore.Requests;
 
@@ -80,7 +80,7 @@ internal static class JobDocs
         .WithParameters(JobEvents.LastSeen)
         .WithBinaryAnswer("The events.", "text/event-stream")
         .WithProblems(CommonProblems.InvalidRequest, JobProblems.NotFound, CommonProblems.StoreUnavailable)
-        // 204 is told of in words alone: beside an answer of it, Kiota makes a method that throws the events away.
+        // Only the text documents the 204: with a declared 204 response, Kiota generates a method that discards the events.
         .WithMeaning(200, "The events. Or 204 without a body: the job has ended, and the client has its last event. There is nothing to come again for.");
 
     public static RouteHandlerBuilder DescribeCancel(this RouteHandlerBuilder route) => route
@@ -89,7 +89,7 @@ internal static class JobDocs
         .WithJobId()
         .Produces(StatusCodes.Status204NoContent)
         .WithProblems(JobProblems.NotFound, JobProblems.Finished, CommonProblems.StoreUnavailable)
-        // Its body is told of in words alone: with a type beside the 204, NSwag makes a method that throws at one of the two.
+        // Only the text documents its body: with a type beside the 204, NSwag generates a method that throws on one of the two.
         .WithMeaning(
             202, "It runs, and is being cancelled. The body is the job as it is now, the same JSON that getJob answers.", RetryAfterHeader, LocationHeader())
         .WithMeaning(204, "It was queued, and is never run.");

@@ -1,5 +1,5 @@
 using PoolApi.AspNetCore.Events;
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.Running;
 
 namespace PoolApi.Jobs.AspNetCore.Routes;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.OpenApi;
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.AspNetCore.Requests;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using PoolApi.AspNetCore.Events;
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.AspNetCore.Requests;
 using PoolApi.Jobs.Running;
@@ -71,7 +71,7 @@ internal static class JobRouteEndpoints
         if (now is null) return JobRejections.None(context);
 
         // For a job that exists, only the preference to wait is applied.
-        new Preference(RespondAsync: false, preference.Wait).TellApplied(context.Response);
+        new Preference(RespondAsync: false, preference.Wait).SetApplied(context.Response);
         context.Response.Headers.ETag = JobETag.Of(now);
         context.Response.Headers.CacheControl = "private, no-cache";
         if (known.Matches(now)) return TypedResults.StatusCode(StatusCodes.Status304NotModified);
@@ -109,7 +109,7 @@ internal static class JobRouteEndpoints
         if (!JobAccess.TryParseId(id, out Guid job)) return JobRejections.None(context);
         await using JobFollower? follower = await JobFollower.BeginAsync(context, job, watch, lifetime.ApplicationStopping);
         if (follower is null) return JobRejections.None(context);
-        // A browser asks again for a stream that ends. 204 tells it that there are no more events (HTML, 9.2).
+        // A browser reconnects to a stream that ends. 204 says that there are no more events (HTML, 9.2).
         if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
         if (HttpMethods.IsHead(context.Request.Method)) EventStreamWriter.SetHeaders(context.Response);
         // Awaited here and not returned as a result: the follower must be disposed of afterwards.
@@ -140,7 +140,7 @@ internal static class JobRouteEndpoints
         return isQueuedAgain ? JobResults.Accepted(context, retried.After) : JobRejections.CannotRetry(context, retried.Before);
     }
 
-    /// <summary>Whether the job exists and belongs to the client. If the app does not tell clients apart, the change itself finds out.</summary>
+    /// <summary>Whether the job exists and belongs to the client. If the app does not distinguish clients, the change itself finds out whether the job exists.</summary>
     private static async ValueTask<bool> MayChangeAsync(Guid job, HttpContext context, IJobStore store) =>
         JobAccess.ViewOf(context) is null || (await store.GetAsync(job, context.RequestAborted)).For(context) is not null;
 }

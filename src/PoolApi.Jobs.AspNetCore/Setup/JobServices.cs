@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Jobs.AspNetCore;
-using PoolApi.Jobs.AspNetCore.Answers;
+using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Handlers;
 using PoolApi.Jobs.AspNetCore.Hosting;
@@ -59,7 +59,7 @@ public static class JobServices
             s.GetRequiredService<JobInstruments>(),
             s.GetService<TimeProvider>() ?? TimeProvider.System,
             s.GetRequiredService<ILogger<JobDispatcher>>()));
-        services.AddSingleton<IJobs, JobQueue>();
+        services.AddSingleton<IJobs, JobEnqueuer>();
         services.AddSingleton<IMeasuredBudget>(static s => new JobBudget(s.GetRequiredService<JobDispatchers>()));
         services.AddSingleton<JobHosting>();
         services.AddHostedService(static s => s.GetRequiredService<JobHosting>());

@@ -3,9 +3,9 @@ namespace PoolApi.Jobs.Running;
 /// <summary>Whether jobs may be due in the store, as far as this instance knows. Thread-safe.</summary>
 /// <remarks>
 /// <code>
-///             Suspect                Tell
+///             Suspect               Report
 ///   Unknown ──────────► Suspected ──────────► Known
-///      ▲ └──────────────────Tell────────────────▲
+///      ▲ └─────────────────Report───────────────▲
 ///      └──── BeginClaim: a claim queries the store and resets the state
 /// </code>
 /// <para><b>Known</b>: a listener reported a due job, or a claim got as many jobs as it requested. <b>Suspected</b>: no job was reported, but a
@@ -32,7 +32,7 @@ internal sealed class DueJobs(TimeProvider time)
         Volatile.Read(ref _expectedAt) is var at and not long.MaxValue ? time.GetElapsedTime(time.GetTimestamp(), at) : null;
 
     /// <summary>Reports a due job.</summary>
-    public void Tell() => Volatile.Write(ref _state, Known);
+    public void Report() => Volatile.Write(ref _state, Known);
 
     /// <summary>Suspects a due job that was not reported.</summary>
     public void Suspect() => Interlocked.CompareExchange(ref _state, Suspected, Unknown);

@@ -68,7 +68,7 @@ internal sealed partial class JobDispatcher
         Release();
         return false;
 
-        bool IsTaken() => _isLooking || _dueJobs.IsSuspected || Volatile.Read(ref _promptClaims) > 0 || _closed.IsCancellationRequested;
+        bool IsTaken() => _isClaiming || _dueJobs.IsSuspected || Volatile.Read(ref _promptClaims) > 0 || _closed.IsCancellationRequested;
     }
 
     private void Release()

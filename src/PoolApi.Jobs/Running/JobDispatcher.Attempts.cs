@@ -45,7 +45,7 @@ internal sealed partial class JobDispatcher
         _bytesInHand.Take(leftBehind);
         // From here on only the result is needed.
         attempt.Claim = attempt.Claim.WithoutBody();
-        Hold(attempt, ended.Result?.Body.Length ?? 0);
+        SetHeldBytes(attempt, ended.Result?.Body.Length ?? 0);
         // Read now: a request to stop that comes while the end is written is too late.
         var (why, isLate) = (attempt.Why, attempt.IsLate);
         if (!attempt.HasStarted)
@@ -83,7 +83,7 @@ internal sealed partial class JobDispatcher
             _attempts.TryRemove(attempt, out _);
             if (attempt.Held > 0)
             {
-                Hold(attempt, 0);
+                SetHeldBytes(attempt, 0);
                 _due.Set(); // a queued job may wait for these bytes
             }
             attempt.Dispose();
@@ -129,7 +129,7 @@ internal sealed partial class JobDispatcher
     }
 
     /// <summary>Changes the number of bytes that an attempt holds of the budget.</summary>
-    private void Hold(JobAttempt attempt, long bytes)
+    private void SetHeldBytes(JobAttempt attempt, long bytes)
     {
         _bytesInHand.Take(bytes - attempt.Held);
         attempt.Held = bytes;
@@ -137,7 +137,7 @@ internal sealed partial class JobDispatcher
 
     /// <summary>Writes the end of an attempt. Retries while the store is away, because finished work must not run again.</summary>
     /// <remarks>
-    /// Only the result of this write says whether the lease was lost. A renewal cannot tell: a job whose end was written, but whose response was
+    /// Only the result of this write says whether the lease was lost. A renewal cannot say so: a job whose end was written, but whose response was
     /// lost, has no lease either.
     /// </remarks>
     /// <param name="attempt">The attempt.</param>

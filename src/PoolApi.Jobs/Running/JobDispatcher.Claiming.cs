@@ -19,11 +19,11 @@ internal sealed partial class JobDispatcher
     /// <summary>How long a job that was claimed to run first may wait for a worker before it is handed back to other instances.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
 
-    private long _looks;
+    private long _claimRounds;
     private Task? _idle; // completes when a worker becomes idle; used by this flow only
 
     /// <summary>How often this flow has looked for due jobs and free workers. For tests.</summary>
-    internal long Looks => Volatile.Read(ref _looks);
+    internal long ClaimRounds => Volatile.Read(ref _claimRounds);
 
     /// <summary>Whether both flows wait for an event, and the claiming flow does so for longer than the given time. For tests.</summary>
     /// <remarks>Maintenance is read twice, because each of the flows may wake the other.</remarks>
@@ -57,20 +57,20 @@ internal sealed partial class JobDispatcher
     /// <returns>How long to wait for an event before the next claim; <see langword="null"/>: until an event.</returns>
     private async Task<TimeSpan?> ClaimOnceAsync()
     {
-        _looks++;
-        _isLooking = true;
+        _claimRounds++;
+        _isClaiming = true;
         Interlocked.MemoryBarrier(); // pairs with the increment in TryReserve: the flag is set before the workers are counted
         try
         {
-            return await LookAsync();
+            return await ClaimIfDueAsync();
         }
         finally
         {
-            _isLooking = false;
+            _isClaiming = false;
         }
     }
 
-    private async Task<TimeSpan?> LookAsync()
+    private async Task<TimeSpan?> ClaimIfDueAsync()
     {
         int prompt = Volatile.Read(ref _promptClaims);
         if (prompt == 0 && !_dueJobs.IsSuspected)
@@ -93,7 +93,7 @@ internal sealed partial class JobDispatcher
             most = 1;
         }
         JobClaims claimed = await ClaimAndBeginAsync(most, prompt, goesFirst);
-        return NextLookIn(claimed, isComplete: claimed.Claims.Count < most);
+        return NextClaimIn(claimed, isComplete: claimed.Claims.Count < most);
     }
 
     /// <summary>
@@ -127,7 +127,7 @@ internal sealed partial class JobDispatcher
         }
         catch
         {
-            if (wasKnown) _dueJobs.Tell();
+            if (wasKnown) _dueJobs.Report();
             throw;
         }
         finally
@@ -146,17 +146,17 @@ internal sealed partial class JobDispatcher
     /// <summary>Decides after a claim when the next one is due.</summary>
     /// <param name="claimed">What was claimed.</param>
     /// <param name="isComplete">Whether fewer jobs were claimed than were requested.</param>
-    private TimeSpan? NextLookIn(JobClaims claimed, bool isComplete)
+    private TimeSpan? NextClaimIn(JobClaims claimed, bool isComplete)
     {
-        if (claimed.IsPaused) _dueJobs.Tell(); // queued jobs come before jobs that are accepted meanwhile
+        if (claimed.IsPaused) _dueJobs.Report(); // queued jobs come before jobs that are accepted meanwhile
         if (claimed.IsOutOfBytes)
         {
-            _dueJobs.Tell();
+            _dueJobs.Report();
             return null; // until an attempt returns bytes
         }
         if (!isComplete)
         {
-            _dueJobs.Tell();
+            _dueJobs.Report();
             return TimeSpan.Zero;
         }
         _share.Rest();

@@ -40,7 +40,7 @@ internal sealed partial class JobDispatcher
                 foreach (var (kind, count) in report.Redelivered) _instruments.Redelivered(kind, count);
                 if (report.Poisoned > 0) _instruments.Poisoned(report.Poisoned);
                 if (report.Redelivered.Count > 0 || report.Poisoned > 0) LogRedelivered(report.Redelivered.Values.Sum(), report.Poisoned);
-                if (report.Redelivered.Count > 0) _dueJobs.Tell();
+                if (report.Redelivered.Count > 0) _dueJobs.Report();
                 // A notification may be lost, the clock may be set, or the machine may have been suspended.
                 else if (report.SweepFault is null) _dueJobs.Suspect();
                 _due.Set();

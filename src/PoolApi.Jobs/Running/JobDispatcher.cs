@@ -49,7 +49,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     private int _holding; // attempts that a worker has taken
     private long _noWorkerAt; // a timestamp: when a job that was to run first was handed back, since no worker was free
     private int _promptClaims; // jobs whose clients wait for the result
-    private volatile bool _isLooking; // a claim is under way, and free workers are reserved for it
+    private volatile bool _isClaiming; // a claim is under way, and free workers are reserved for it
     private Task _claiming = Task.CompletedTask;
     private Task _maintenance = Task.CompletedTask;
 
@@ -166,7 +166,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     internal void CancelIfAsked(JobChange change)
     {
         if (!change.IsCancelRequested) return;
-        _pendingCancellations.Tell(change.Id, change.Version);
+        _pendingCancellations.Add(change.Id, change.Version);
         foreach (JobAttempt attempt in _attempts.Keys)
         {
             if (IsOf(attempt, change.Version) && attempt.Claim.Job.Id == change.Id) attempt.Stop(StopReason.Cancelled);
@@ -175,18 +175,18 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
 
     void IJobStoreListener.MayBeDue()
     {
-        _dueJobs.Tell();
+        _dueJobs.Report();
         _due.Set();
     }
 
     void IJobStoreListener.MayHaveMissed()
     {
         _watch.MayHaveMissed();
-        LookAgain();
+        Requery();
     }
 
     /// <summary>Makes both flows query the store, because changes may have been missed.</summary>
-    internal void LookAgain()
+    internal void Requery()
     {
         _dueJobs.Suspect();
         _due.Set();

@@ -108,7 +108,7 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
     void IJobStoreListener.MayHaveMissed()
     {
         _watch.MayHaveMissed();
-        foreach (JobDispatcher dispatcher in Made) dispatcher.LookAgain();
+        foreach (JobDispatcher dispatcher in Made) dispatcher.Requery();
     }
 }
 

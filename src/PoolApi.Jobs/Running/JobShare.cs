@@ -59,12 +59,12 @@ internal sealed class JobShare(double share, int workers, TimeProvider time)
     }
 
     /// <summary>A worker has taken a job that runs first.</summary>
-    public void Started() => Hold(1);
+    public void Started() => AddHolding(1);
 
     /// <summary>Such a job has released its worker.</summary>
-    public void Ended() => Hold(-1);
+    public void Ended() => AddHolding(-1);
 
-    private void Hold(int more)
+    private void AddHolding(int more)
     {
         lock (_lock)
         {

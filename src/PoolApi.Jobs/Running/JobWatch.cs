@@ -14,11 +14,11 @@ namespace PoolApi.Jobs.Running;
 /// </remarks>
 internal sealed class JobWatch(IJobStore store)
 {
-    private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan PollPause = TimeSpan.FromMilliseconds(250);
 
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, Watched> _byId = [];
-    private bool _isLooking;
+    private bool _isPolling;
 
     /// <summary>The number of watched jobs.</summary>
     public int Count
@@ -45,7 +45,7 @@ internal sealed class JobWatch(IJobStore store)
         Watched watched = Join(id);
         try
         {
-            Task next = watched.Look().Next;
+            Task next = watched.Current().Next;
             Job? job = await store.GetAsync(id, cancellation);
             if (job is not null) watched.Seen(job);
             while (job is not null)
@@ -57,7 +57,7 @@ internal sealed class JobWatch(IJobStore store)
                 }
                 if (job.State.IsFinal()) yield break;
                 await next.WaitAsync(cancellation);
-                (next, Job? latest, bool isGone, ExceptionDispatchInfo? fault) = watched.Look();
+                (next, Job? latest, bool isGone, ExceptionDispatchInfo? fault) = watched.Current();
                 fault?.Throw(); // a later read has failed, and the change that it missed is not reported again
                 if (isGone) yield break;
                 job = latest ?? job;
@@ -94,29 +94,29 @@ internal sealed class JobWatch(IJobStore store)
         {
             if (!_byId.TryGetValue(id, out Watched? watched)) _byId.Add(id, watched = new Watched(store, id));
             watched.Watchers++;
-            if (!store.TellsOfOthers && !_isLooking)
+            if (!store.TellsOfOthers && !_isPolling)
             {
-                _isLooking = true;
+                _isPolling = true;
                 // Not awaited: it serves all watchers and ends with the last. It catches every exception.
                 using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
-                _ = LookAsync();
+                _ = PollAsync();
             }
             return watched;
         }
     }
 
-    private async Task LookAsync()
+    private async Task PollAsync()
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         while (true)
         {
-            await Task.Delay(LookPause);
+            await Task.Delay(PollPause);
             Watched[] all;
             lock (_lock)
             {
                 if (_byId.Count == 0)
                 {
-                    _isLooking = false;
+                    _isPolling = false;
                     return;
                 }
                 all = [.. _byId.Values];
@@ -173,7 +173,7 @@ internal sealed class JobWatch(IJobStore store)
         }
 
         /// <summary>Returns the result of the last read, and a task that completes when a read finds another result.</summary>
-        public (Task Next, Job? Latest, bool IsGone, ExceptionDispatchInfo? Fault) Look()
+        public (Task Next, Job? Latest, bool IsGone, ExceptionDispatchInfo? Fault) Current()
         {
             lock (_lock) return (_next.Task, _latest, _isGone, _fault);
         }

@@ -14,7 +14,7 @@ internal sealed class PendingCancellations
     private const int Most = 10_000;
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<Guid, long> _told = [];
+    private readonly Dictionary<Guid, long> _cancelled = [];
     private int _claims;
 
     /// <summary>A claim begins.</summary>
@@ -28,24 +28,24 @@ internal sealed class PendingCancellations
     {
         lock (_lock)
         {
-            if (--_claims == 0) _told.Clear();
+            if (--_claims == 0) _cancelled.Clear();
         }
     }
 
     /// <summary>Records the cancellation of a job if a claim is under way.</summary>
-    public void Tell(Guid job, long version)
+    public void Add(Guid job, long version)
     {
         lock (_lock)
         {
             if (_claims == 0) return;
-            if (_told.Count >= Most) _told.Clear();
-            _told[job] = version;
+            if (_cancelled.Count >= Most) _cancelled.Clear();
+            _cancelled[job] = version;
         }
     }
 
     /// <summary>Finds the recorded cancellation of a job and the version in which it was requested.</summary>
     public bool TryGet(Guid job, out long version)
     {
-        lock (_lock) return _told.TryGetValue(job, out version);
+        lock (_lock) return _cancelled.TryGetValue(job, out version);
     }
 }

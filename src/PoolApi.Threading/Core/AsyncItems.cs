@@ -108,7 +108,7 @@ internal sealed class AsyncItems(PoolCore core)
         if (isInHand) worker!.Recorder.Ended(wasListed ? piece : piece with { Form = RecordForm.Late });
         else if (wasListed) core.Records.EndedElsewhere(item, outcome);
         core.CarryOut(ref after);
-        if (wasListed) core.Listeners.Ended(item, outcome, error);
+        if (wasListed) core.Observers.Ended(item, outcome, error);
     }
 
     /// <summary>An item has ended apart from its worker, synchronous or not.</summary>

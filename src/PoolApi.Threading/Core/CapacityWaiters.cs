@@ -28,7 +28,7 @@ internal sealed class CapacityWaiters
     public CapacityWaiters(PoolCore core)
     {
         _core = core;
-        _again = new Timer(static self => ((CapacityWaiters)self!).TellAgain(), this, Timeout.Infinite, Timeout.Infinite);
+        _again = new Timer(static self => ((CapacityWaiters)self!).NotifyAgain(), this, Timeout.Infinite, Timeout.Infinite);
     }
 
     public void Stop() => _again.Dispose();
@@ -43,7 +43,7 @@ internal sealed class CapacityWaiters
         for (int looks = 0; looks < 8; looks++)
         {
             if (_core.IsClosed) return false;
-            if (_core.Views.RoomGuess >= _core.Views.PlacesFreedIn(Worthwhile)) return true;
+            if (_core.Views.RoomEstimate >= _core.Views.PlacesFreedIn(Worthwhile)) return true;
             Thread.SpinWait(32); // over a microsecond, because each look takes cache lines from the workers
         }
         Waiter waiter = Enlist();
@@ -59,9 +59,9 @@ internal sealed class CapacityWaiters
     }
 
     /// <summary>Wakes waiters, because places may have become free or the pool was closed.</summary>
-    public void TellIfAwaited()
+    public void NotifyIfAwaited()
     {
-        if (_count > 0) Tell();
+        if (_count > 0) Notify();
     }
 
     private Waiter Enlist()
@@ -74,7 +74,7 @@ internal sealed class CapacityWaiters
         }
         // Pairs with the gate after a release: a worker that frees a place after this sees the waiter, and a place freed before is seen here.
         Interlocked.MemoryBarrier();
-        Tell();
+        Notify();
         return waiter;
     }
 
@@ -86,27 +86,27 @@ internal sealed class CapacityWaiters
             _count = _waiters.Count;
         }
         // This waiter may have been woken just now; then the next waiter gets the wake-up.
-        if (waiter.Task.IsCompleted) Tell();
+        if (waiter.Task.IsCompleted) Notify();
     }
 
-    private void Tell()
+    private void Notify()
     {
         using (new UninterruptibleLock(this))
         {
             if (_waiters.First is not { } longest) return;
             bool closed = _core.IsClosed;
             // Read before the space: a worker without a local batch by now passes the gate with the next place that it frees.
-            bool carries = _core.Views.CarriesGuess;
-            long room = _core.Views.RoomGuess;
+            bool carries = _core.Views.AnyLikelyBatch;
+            long room = _core.Views.RoomEstimate;
             if (room <= 0 && !closed)
             {
                 // Workers with a local batch of tiny items do not pass the gate after each item, and the next item may be long.
-                if (carries) LookAgainLocked();
+                if (carries) ScheduleLocked();
                 return;
             }
             if (!closed && room < _core.Views.PlacesFreedIn(Worthwhile) && Stopwatch.GetElapsedTime(longest.Value.Since) < Worthwhile)
             {
-                LookAgainLocked();
+                ScheduleLocked();
                 return;
             }
             // As many waiters as there are places. More would find none.
@@ -117,11 +117,11 @@ internal sealed class CapacityWaiters
             }
             _count = _waiters.Count;
             // The woken waiters may not submit. Then the places are still free for the others.
-            if (_count > 0) LookAgainLocked();
+            if (_count > 0) ScheduleLocked();
         }
     }
 
-    private void LookAgainLocked()
+    private void ScheduleLocked()
     {
         Debug.Assert(Monitor.IsEntered(this));
         if (_isAgainSet) return;
@@ -129,10 +129,10 @@ internal sealed class CapacityWaiters
         TimerSetting.Set(_again, Soon);
     }
 
-    private void TellAgain()
+    private void NotifyAgain()
     {
         using (new UninterruptibleLock(this)) _isAgainSet = false;
-        Tell();
+        Notify();
     }
 
     private sealed class Waiter(long since) : TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously)

@@ -33,7 +33,7 @@ internal abstract class ForcedItem(PoolCore core) : PoolWorkItem
         catch (Exception e)
         {
             // Here it would end the process.
-            Pool.Listeners.Unhandled(this, e);
+            Pool.Observers.Unhandled(this, e);
         }
         finally
         {

@@ -23,7 +23,7 @@ internal sealed class IdleSignal
     }
 
     /// <summary>A worker has become idle, or has left. Called after the thread has passed the gate.</summary>
-    public void Tell()
+    public void Notify()
     {
         if (Volatile.Read(ref _next) is not null) Interlocked.Exchange(ref _next, null)?.TrySetResult();
     }

@@ -20,7 +20,7 @@ internal sealed class MeasurementBatch
     private readonly Measured[] _items = new Measured[Size];
     private int _count; // guarded by this object's lock; also read without it, as an estimate
 
-    public bool IsEmptyGuess => Volatile.Read(ref _count) == 0;
+    public bool IsLikelyEmpty => Volatile.Read(ref _count) == 0;
 
     public void Add(PoolCore pool, in Measured measured)
     {
@@ -34,7 +34,7 @@ internal sealed class MeasurementBatch
 
     public void Record(PoolCore pool)
     {
-        if (IsEmptyGuess) return;
+        if (IsLikelyEmpty) return;
         using (new UninterruptibleLock(this)) RecordLocked(pool);
     }
 

@@ -31,7 +31,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
 
     public void Started(Worker worker, PoolWorkItem item)
     {
-        if (observer is not null) Tell(static (o, w, i, _) => o.WorkStarted(w, i!), worker.Id, item, null);
+        if (observer is not null) Notify(static (o, w, i, _) => o.WorkStarted(w, i!), worker.Id, item, null);
     }
 
     /// <summary>Notifies everybody of an item's end, the item itself last: from then on it may be submitted again.</summary>
@@ -64,7 +64,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
             }
             catch (Exception)
             {
-                // As in Tell.
+                // As in Notify.
             }
         }
         try
@@ -78,7 +78,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
     }
 
     public void Unhandled(PoolWorkItem item, Exception error) =>
-        Tell((o, _, i, e) => o.UnhandledException(e!, i, Worker.Current is { } worker && worker.Core == core ? worker.Id : null), 0, item, error);
+        Notify((o, _, i, e) => o.UnhandledException(e!, i, Worker.Current is { } worker && worker.Core == core ? worker.Id : null), 0, item, error);
 
     /// <summary>Records a worker's measurements so far.</summary>
     public void Record(MeasurementBatch batch)
@@ -94,41 +94,41 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
     }
 
     public void WorkerStateFailed(Worker worker, Exception error) =>
-        Tell(static (o, w, _, e) => o.UnhandledException(e!, null, w), worker.Id, null, error);
+        Notify(static (o, w, _, e) => o.UnhandledException(e!, null, w), worker.Id, null, error);
 
     public void WorkerReplaced(Worker worker, Exception error)
     {
         CountReplaced("died");
-        Tell(static (o, w, _, e) => o.WorkerDied(w, e!, isReplaced: true), worker.Id, null, error);
+        Notify(static (o, w, _, e) => o.WorkerDied(w, e!, isReplaced: true), worker.Id, null, error);
     }
 
     public void WorkerStuck(Worker worker, bool hasStandIn)
     {
         if (hasStandIn) CountReplaced("stuck");
-        if (observer is not null) TellHealth(core.Views.SnapshotOfStuck(worker));
+        if (observer is not null) NotifyHealth(core.Views.SnapshotOfStuck(worker));
     }
 
     public void WorkerRecovered(Worker worker)
     {
-        if (observer is not null) TellHealth(core.Views.Snapshot(worker));
+        if (observer is not null) NotifyHealth(core.Views.Snapshot(worker));
     }
 
     public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) =>
-        Tell((o, _, _, _) => o.WorkerBlocked(worker, hasStandIn), worker.Id, null, null);
+        Notify((o, _, _, _) => o.WorkerBlocked(worker, hasStandIn), worker.Id, null, null);
 
     public void StandInStarted() => CountReplaced("blocked");
 
     public void WorkerLost(Worker worker, Exception error) =>
-        Tell(static (o, w, _, e) => o.WorkerDied(w, e!, isReplaced: false), worker.Id, null, error);
+        Notify(static (o, w, _, e) => o.WorkerDied(w, e!, isReplaced: false), worker.Id, null, error);
 
     public void WorkerJoined(Worker worker, bool inTime)
     {
         if (observer is null) return;
         WorkerSnapshot snapshot = core.Views.Snapshot(worker);
-        Tell((o, _, _, _) => o.WorkerJoined(snapshot, inTime), worker.Id, null, null);
+        Notify((o, _, _, _) => o.WorkerJoined(snapshot, inTime), worker.Id, null, null);
     }
 
-    private void TellHealth(WorkerSnapshot worker) => Tell((o, _, _, _) => o.WorkerHealthChanged(worker), worker.Id, null, null);
+    private void NotifyHealth(WorkerSnapshot worker) => Notify((o, _, _, _) => o.WorkerHealthChanged(worker), worker.Id, null, null);
 
     private void CountReplaced(string reason)
     {
@@ -142,7 +142,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
     }
 
-    private void Tell(
+    private void Notify(
         Action<IFixedThreadPoolObserver, int, PoolWorkItem?, Exception?> what, int worker, PoolWorkItem? item, Exception? error)
     {
         if (observer is null) return;

@@ -15,7 +15,7 @@ namespace PoolApi.Threading.Core;
 ///                                 │                           │
 ///   PoolViews (seen)              ▼                           ▼
 ///   CapacityWaiters (room) ◄──── PoolCore ────► PoolStop (its steps; StopOrder: their order)
-///   ExpiryTimer, RunWatch ◄───┘ │  │ └─────► ObserverNotifier (told)
+///   ExpiryTimer, RunWatch ◄───┘ │  │ └─────► ObserverNotifier
 ///                               ▼  ▼
 ///        WorkQueue ◄── WorkerSet    AsyncItems (suspended, and back)
 ///                      (threads; StuckWatch, StandInWatch)
@@ -31,7 +31,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
 
     private readonly WorkQueue<ProcessorOps> _queue;
     private readonly PoolClock _clock;
-    private readonly ObserverNotifier _listeners;
+    private readonly ObserverNotifier _observers;
     private readonly StuckWatch _watch;
     private readonly StandInWatch _standIns;
     private readonly ExpiryTimer _expiry;
@@ -59,7 +59,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         _hasShortLimit = options.MaxQueueTime < TimeSpan.FromSeconds(2) && options.MaxQueueTime != Timeout.InfiniteTimeSpan;
         _queue = new WorkQueue<ProcessorOps>(Capacity, _maxQueueTicks != long.MaxValue, Environment.ProcessorCount, this);
         Instruments = PoolInstruments.Of(options.MeterFactory);
-        _listeners = new ObserverNotifier(this, options.Observer);
+        _observers = new ObserverNotifier(this, options.Observer);
         Async = new AsyncItems(this);
         Stop = new PoolStop<ProcessorOps>(_queue, this);
         Views = new PoolViews(this);
@@ -97,7 +97,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
 
     public DeclaredLabels Labels { get; } = new();
 
-    public ObserverNotifier Listeners => _listeners;
+    public ObserverNotifier Observers => _observers;
 
     public PoolRecords Records { get; }
 
@@ -117,13 +117,13 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     /// <param name="waits">Whether the submitter waits for space if there is none. Then a full queue does not count as a refusal.</param>
     public SubmitResult Submit(PoolWorkItem item, CancellationToken cancellationToken, in WorkOptions options, bool waits = false)
     {
-        if (_queue.IsClosed) return _listeners.Refused(SubmitResult.Closed, 1);
+        if (_queue.IsClosed) return _observers.Refused(SubmitResult.Closed, 1);
         WorkItemState was = Claim(item, cancellationToken, options, SubmissionTime(item, options), out bool urgent);
         if (_queue.Reserve(1, out long last) == 0)
         {
             item.Unclaim<ProcessorOps>(was);
             if (waits && !_queue.IsClosed) return SubmitResult.QueueFull;
-            return _listeners.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, 1);
+            return _observers.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, 1);
         }
         DeferredActions after = default;
         // Read after the reservation, which is a full fence: pairs with Cancel.
@@ -131,7 +131,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         {
             item.Unclaim<ProcessorOps>(was);
             GiveBack(1);
-            return _listeners.Refused(SubmitResult.Closed, 1);
+            return _observers.Refused(SubmitResult.Closed, 1);
         }
         CarryOut(ref after);
         return SubmitResult.Accepted;
@@ -145,7 +145,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         int count = _queue.IsClosed ? 0 : _queue.Reserve(items.Length, out _);
         if (count == 0)
         {
-            result = _listeners.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, items.Length);
+            result = _observers.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, items.Length);
             return 0;
         }
 
@@ -178,11 +178,11 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         {
             for (int i = 0; i < count; i++) items[i].Unclaim<ProcessorOps>(was[i]);
             GiveBack(count);
-            result = _listeners.Refused(SubmitResult.Closed, items.Length);
+            result = _observers.Refused(SubmitResult.Closed, items.Length);
             return 0;
         }
         CarryOut(ref after);
-        if (count < items.Length) result = _listeners.Refused(SubmitResult.QueueFull, items.Length - count);
+        if (count < items.Length) result = _observers.Refused(SubmitResult.QueueFull, items.Length - count);
         return count;
     }
 
@@ -208,7 +208,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         if (!taken)
         {
             item.Unclaim<ProcessorOps>(was);
-            _listeners.Refused(SubmitResult.Closed, 1);
+            _observers.Refused(SubmitResult.Closed, 1);
             return false;
         }
         CarryOut(ref after);
@@ -235,15 +235,15 @@ internal sealed class PoolCore : IItemOwner, IStopHost
             DeferredActions after = default;
             double mean = worker.Ledger.MeanTicks;
             worker.CarriesTinyItems = mean > 0 && mean < _tiny;
-            if (!worker.CarriesTinyItems) _listeners.Record(worker.Measured);
+            if (!worker.CarriesTinyItems) _observers.Record(worker.Measured);
             if (worker.IsStandIn) worker.MayStandIn = _standIns.AreOthersBlocked(worker);
             step = _queue.Next(worker, now, worker.CarriesTinyItems ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
-            if (step != NextStep.Run) _listeners.Record(worker.Measured);
+            if (step != NextStep.Run) _observers.Record(worker.Measured);
             else Records.NoteWork();
             worker.Recorder.AtGate(step == NextStep.Run ? assignment.Item : null, now);
             // The worker's last release came before the gate, a full fence; pairs with CapacityWaiters.Enlist.
-            Space.TellIfAwaited();
+            Space.NotifyIfAwaited();
         }
         if (step == NextStep.Run)
         {
@@ -292,7 +292,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     }
 
     /// <summary>Lets a worker look for work for a moment before it sleeps.</summary>
-    public void Look() => _queue.Look();
+    public void Spin() => _queue.Spin();
 
     /// <summary>A synchronous item's code has returned. The item has already ended if it was abandoned or timed out meanwhile.</summary>
     public void End(PoolWorkItem item, WorkOutcome outcome, Exception? error, Worker worker)
@@ -308,7 +308,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         if (timed) ledger.AddToMean(worker.LastTook);
         if (outcome != WorkOutcome.Completed || now - item.StartedAt > (timed ? _long : _longUnmeasured) || (item.IsTimed && !worker.CarriesTinyItems))
             worker.Recorder.Ended(item, mine ? outcome : null, ledger.ItemSince, now);
-        if (mine) _listeners.Ended(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
+        if (mine) _observers.Ended(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
     }
 
     /// <summary>Ends an item if it is queued in this pool.</summary>
@@ -359,12 +359,12 @@ internal sealed class PoolCore : IItemOwner, IStopHost
 
     PoolWorkItem[] IStopHost.AbandonAsyncItemsLocked() => Async.AbandonLocked();
 
-    void IStopHost.RefuseWaiters() => Space.TellIfAwaited();
+    void IStopHost.RefuseWaiters() => Space.NotifyIfAwaited();
 
     void IStopHost.NotifyAbandoned(IReadOnlyList<PoolWorkItem> items)
     {
         foreach (PoolWorkItem item in items) Records.EndedElsewhere(item, WorkOutcome.Abandoned);
-        foreach (PoolWorkItem item in items) _listeners.Ended(item, WorkOutcome.Abandoned, null);
+        foreach (PoolWorkItem item in items) _observers.Ended(item, WorkOutcome.Abandoned, null);
     }
 
     /// <summary>Cancels the token before it returns. The callbacks run on other threads, because a callback that blocks must hold up
@@ -385,17 +385,17 @@ internal sealed class PoolCore : IItemOwner, IStopHost
             }
             catch (AggregateException e)
             {
-                _listeners.Unhandled(item, e);
+                _observers.Unhandled(item, e);
             }
         }
     }
 
-    void IItemOwner.Unhandled(PoolWorkItem item, Exception error) => _listeners.Unhandled(item, error);
+    void IItemOwner.Unhandled(PoolWorkItem item, Exception error) => _observers.Unhandled(item, error);
 
     private void GiveBack(int places)
     {
         _queue.GiveBack(places);
-        Space.TellIfAwaited();
+        Space.NotifyIfAwaited();
     }
 
     /// <summary>
@@ -411,15 +411,15 @@ internal sealed class PoolCore : IItemOwner, IStopHost
             _expiry.Set(ref after);
             Wake(ref after);
         }
-        if (after.NeedsLook) _standIns.SetLook();
+        if (after.NeedsStandInCheck) _standIns.SetCheck();
         if (after.NeedsDismissal) _standIns.SetDismissal();
         if (after.IsDrained) Stop.OnDrained();
         for (bool first = true; after.TryTakeEnded(out PoolWorkItem? item); first = false)
         {
-            if (first) Space.TellIfAwaited(); // once for all of their places
+            if (first) Space.NotifyIfAwaited(); // once for all of their places
             item!.EndedAt = _clock.Now; // it was queued until now
             Records.EndedElsewhere(item, item.Outcome);
-            _listeners.Ended(item, item.Outcome, null);
+            _observers.Ended(item, item.Outcome, null);
         }
 
         static void Wake(ref DeferredActions after)

@@ -133,7 +133,7 @@ internal sealed class PoolShutdown(PoolCore core)
             else
             {
                 tally.NotJoined.Add(core.Views.Snapshot(worker));
-                core.Listeners.WorkerJoined(worker, inTime: false);
+                core.Observers.WorkerJoined(worker, inTime: false);
             }
         }
     }
@@ -141,7 +141,7 @@ internal sealed class PoolShutdown(PoolCore core)
     private void Joined(Worker worker, ShutdownTally tally)
     {
         tally.Joined++;
-        core.Listeners.WorkerJoined(worker, inTime: true);
+        core.Observers.WorkerJoined(worker, inTime: true);
     }
 
     private ShutdownReport Report(ShutdownTally tally) => new(core.Views.GetSnapshot())

@@ -38,7 +38,7 @@ internal class CallbackItem(PoolCore core, SendOrPostCallback callback, object? 
     protected override void OnEnded(WorkOutcome outcome, Exception? exception)
     {
         base.OnEnded(outcome, exception);
-        if (outcome == WorkOutcome.Failed) Pool.Listeners.Unhandled(this, exception!);
+        if (outcome == WorkOutcome.Failed) Pool.Observers.Unhandled(this, exception!);
     }
 
     private void InFlow()

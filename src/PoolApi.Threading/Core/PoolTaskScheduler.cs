@@ -62,7 +62,7 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
             SynchronizationContext.SetSynchronizationContext(new TaskContext(Pool, scheduler, this));
             _task.RunSynchronously(on);
             // The continuations of tasks do not throw; this comes from an async void method inside the task.
-            if (_task.Exception?.InnerException is { } error) Pool.Listeners.Unhandled(this, error);
+            if (_task.Exception?.InnerException is { } error) Pool.Observers.Unhandled(this, error);
         }
     }
 

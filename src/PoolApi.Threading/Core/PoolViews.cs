@@ -7,12 +7,12 @@ internal sealed class PoolViews(PoolCore core)
 {
     private const double MaxEstimateSeconds = 86_400;
 
-    public long RoomGuess => core.Queue.Limit - core.Queue.PendingGuess;
+    public long RoomEstimate => core.Queue.Limit - core.Queue.PendingEstimate;
 
-    public bool HasRoomGuess => RoomGuess > 0;
+    public bool HasLikelyRoom => RoomEstimate > 0;
 
     /// <summary>Whether a worker has a local batch of tiny items.</summary>
-    public bool CarriesGuess => core.Queue.AnyBatchGuess;
+    public bool AnyLikelyBatch => core.Queue.AnyLikelyBatch;
 
     /// <summary>Estimates how many places the workers free in the given time, from the run times of recent items: at least 1, at most half of the capacity.</summary>
     public long PlacesFreedIn(TimeSpan time)
@@ -49,7 +49,7 @@ internal sealed class PoolViews(PoolCore core)
         }
         // No item has ended yet. The running items have taken at least this long.
         double mean = known > 0 ? sum / known : longest;
-        double ticks = Math.Max(0, core.Queue.PendingGuess - busy) * mean / core.Workers.Size;
+        double ticks = Math.Max(0, core.Queue.PendingEstimate - busy) * mean / core.Workers.Size;
         return TimeSpan.FromSeconds(Math.Min(ticks / core.Clock.Time.TimestampFrequency, MaxEstimateSeconds));
     }
 
@@ -93,7 +93,7 @@ internal sealed class PoolViews(PoolCore core)
     /// <summary>Records the workers' measurements so far, for a collection of the metrics.</summary>
     public void RecordMeasured()
     {
-        foreach (Worker worker in core.Workers.All) core.Listeners.Record(worker.Measured);
+        foreach (Worker worker in core.Workers.All) core.Observers.Record(worker.Measured);
     }
 
     private WorkerSnapshot ToSnapshot(in WorkerView worker, long now) =>

@@ -11,13 +11,13 @@ namespace PoolApi.Threading.Core;
 /// </summary>
 /// <remarks>
 /// <code>
-///   a worker starts an item with a limit: due ──► Look: due items end ──► a moment later: a worker whose code still runs is stuck
+///   a worker starts an item with a limit: due ──► Check: due items end ──► a moment later: a worker whose code still runs is stuck
 /// </code>
 /// <para>One timer for the pool, set for the next limit of the running items. As with <see cref="ExpiryTimer"/> it is not changed when
 /// that item ends: firing once in vain is cheaper. A pool without limits never sets it.</para>
 /// <para>Why no limit is missed: a worker publishes the item's start, passes a fence, and reads for when the timer is set. A
-/// look first clears that time, passes a fence on every thread, and reads what the workers run.</para>
-/// <para>Why no other submission is ended: a look pins the items that it finds on the workers; see <see cref="ItemPins{TOps}"/>.</para>
+/// check first clears that time, passes a fence on every thread, and reads what the workers run.</para>
+/// <para>Why no other submission is ended: a check pins the items that it finds on the workers; see <see cref="ItemPins{TOps}"/>.</para>
 /// </remarks>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
 internal sealed class RunWatch
@@ -38,7 +38,7 @@ internal sealed class RunWatch
         _core = core;
         _momentTicks = core.Clock.ToTicks(Moment);
         _timer = core.Clock.Time.CreateTimer(
-            static watch => ((RunWatch)watch!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            static watch => ((RunWatch)watch!).Check(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     public void Stop() => _timer.Dispose();
@@ -64,7 +64,7 @@ internal sealed class RunWatch
         TimerSetting.Set(_timer, left < OneMillisecond ? OneMillisecond : left);
     }
 
-    private void Look()
+    private void Check()
     {
         long now = _core.Clock.Now; // never read under the gate
         var ended = new List<TimedOutItem>();
@@ -73,22 +73,22 @@ internal sealed class RunWatch
         using (new UninterruptibleLock(this))
         {
             _due = long.MaxValue;
-            _core.Stop.Pins.Pin(PinReason.Looking);
+            _core.Stop.Pins.Pin(PinReason.RunWatch);
             _core.Queue.Enter();
             long next = EndDueLocked(now, ended, stuck);
             if (ended.Count > 0) _core.Queue.CheckDrainedLocked(ref after);
             _core.Queue.Exit();
-            _core.Stop.Pins.Unpin(PinReason.Looking);
+            _core.Stop.Pins.Unpin(PinReason.RunWatch);
             SetLocked(next, now);
         }
         _core.CarryOut(ref after);
         foreach (TimedOutItem one in ended) _core.CancelToken(one.Item, one.Source);
         foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
-        foreach (TimedOutItem one in ended) _core.Listeners.Ended(one.Item, WorkOutcome.TimedOut, new WorkTimedOutException(_core.Name, one.Limit));
+        foreach (TimedOutItem one in ended) _core.Observers.Ended(one.Item, WorkOutcome.TimedOut, new WorkTimedOutException(_core.Name, one.Limit));
         foreach ((Worker worker, long since) in stuck) _core.Workers.NoteStuck(worker, since);
     }
 
-    /// <returns>When to look again; long.MaxValue: no item with a limit runs.</returns>
+    /// <returns>When to check again; long.MaxValue: no item with a limit runs.</returns>
     private long EndDueLocked(long now, List<TimedOutItem> ended, List<(Worker Worker, long Since)> stuck)
     {
         _core.Queue.AssertLocked();

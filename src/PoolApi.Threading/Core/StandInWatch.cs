@@ -7,9 +7,9 @@ namespace PoolApi.Threading.Core;
 /// </summary>
 /// <remarks>
 /// <para>Blocked means: the thread waits in a managed wait (a task, a lock, a sleep). A worker that computes, or is in a system
-/// call, is not blocked: it runs the work that it caused when it is done. One look is not enough, because a wait may end at once: two looks must see every
+/// call, is not blocked: it runs the work that it caused when it is done. One check is not enough, because a wait may end at once: two checks must see every
 /// worker blocked on the same thing.</para>
-/// <para>The timer for looking is set only while such work waits and no worker is free, the one for dismissing only while a
+/// <para>The timer for checking is set only while such work waits and no worker is free, the one for dismissing only while a
 /// stand-in rests. What the queue guarantees about the first stands in Queue/README.md.</para>
 /// </remarks>
 #pragma warning disable CA1001 // its timers are disposed of by Stop, when the pool has stopped
@@ -19,7 +19,7 @@ internal sealed class StandInWatch
     /// <summary>A timer counts whole milliseconds.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(1);
 
-    /// <summary>The longest between two looks, while some worker computes.</summary>
+    /// <summary>The longest between two checks, while some worker computes.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(16);
 
     /// <summary>After this time without progress, a stand-in starts in any case.</summary>
@@ -37,31 +37,31 @@ internal sealed class StandInWatch
     private const int MostKinds = 64; // bounds the log, should there be many kinds
 
     private readonly PoolCore _core;
-    private readonly ITimer _looking;
+    private readonly ITimer _checking;
     private readonly ITimer _dismissing;
-    private readonly Lock _lock = new(); // one look at a time; taken before the worker set's lock
+    private readonly Lock _lock = new(); // one check at a time; taken before the worker set's lock
     private readonly HashSet<(string Kind, bool HasStandIn)> _told = [];
     private TimeSpan _next = Soon;
-    private long _seen = -1; // identifies the workers' items at the last look, if all were blocked; -1: they were not
+    private long _seen = -1; // identifies the workers' items at the last check, if all were blocked; -1: they were not
     private long _blockedSince;
 
     public StandInWatch(PoolCore core)
     {
         _core = core;
-        _looking = core.Clock.Time.CreateTimer(
-            static watch => ((StandInWatch)watch!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _checking = core.Clock.Time.CreateTimer(
+            static watch => ((StandInWatch)watch!).Check(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _dismissing = core.Clock.Time.CreateTimer(
             static watch => ((StandInWatch)watch!).Dismiss(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     public void Stop()
     {
-        _looking.Dispose();
+        _checking.Dispose();
         _dismissing.Dispose();
     }
 
-    /// <summary>Schedules a look, on request of the queue.</summary>
-    public void SetLook() => TimerSetting.Set(_looking, Soon);
+    /// <summary>Schedules a check, on request of the queue.</summary>
+    public void SetCheck() => TimerSetting.Set(_checking, Soon);
 
     /// <summary>Schedules the dismissal of an idle stand-in, on request of the queue.</summary>
     public void SetDismissal() => TimerSetting.Set(_dismissing, Rest);
@@ -71,12 +71,12 @@ internal sealed class StandInWatch
     {
         foreach (Worker worker in _core.Workers.All)
         {
-            if (!ReferenceEquals(worker, standIn) && worker.Ledger.Item is not null && !worker.IsBlockedGuess) return false;
+            if (!ReferenceEquals(worker, standIn) && worker.Ledger.Item is not null && !worker.IsLikelyBlocked) return false;
         }
         return true;
     }
 
-    private void Look()
+    private void Check()
     {
         StandInNeed need;
         WorkerSnapshot? blocked = null;
@@ -90,7 +90,7 @@ internal sealed class StandInWatch
             TimeSpan blockedFor = still ? _core.Clock.Time.GetElapsedTime(_blockedSince, now) : TimeSpan.Zero;
             DeferredActions after = default;
             _core.Queue.Enter();
-            need = _core.Queue.LookLocked(still, blockedFor >= Patience, out PoolWorkItem? waitsFor, ref after);
+            need = _core.Queue.NeedStandInLocked(still, blockedFor >= Patience, out PoolWorkItem? waitsFor, ref after);
             Worker? waits = waitsFor is null ? null : WaitsFor(waitsFor);
             _core.Queue.Exit();
             _core.CarryOut(ref after); // wake-ups
@@ -100,10 +100,10 @@ internal sealed class StandInWatch
             if (need is StandInNeed.Start or StandInNeed.Woken || (need == StandInNeed.UsedUp && blockedFor >= Hopeless))
                 blocked = ToTell(waits, need != StandInNeed.UsedUp);
             else if (need == StandInNeed.UsedUp)
-                _next = Longest; // a worker that returns takes the queued work without a look
+                _next = Longest; // a worker that returns takes the queued work without a check
         }
-        if (blocked is not null) _core.Listeners.WorkerBlocked(blocked, need != StandInNeed.UsedUp);
-        if (need != StandInNeed.None) TimerSetting.Set(_looking, _next);
+        if (blocked is not null) _core.Observers.WorkerBlocked(blocked, need != StandInNeed.UsedUp);
+        if (need != StandInNeed.None) TimerSetting.Set(_checking, _next);
     }
 
     private void Dismiss()
@@ -123,8 +123,8 @@ internal sealed class StandInWatch
         long seen = 0;
         foreach (Worker worker in _core.Workers.All)
         {
-            seen += worker.Ledger.VersionGuess;
-            if (worker.Ledger.Item is not null && !worker.IsBlockedGuess) return -1;
+            seen += worker.Ledger.LastVersion;
+            if (worker.Ledger.Item is not null && !worker.IsLikelyBlocked) return -1;
         }
         return seen;
     }

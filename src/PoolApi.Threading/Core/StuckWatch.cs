@@ -16,10 +16,10 @@ internal sealed class StuckWatch
     {
         _core = core;
         _timer = core.Clock.Time.CreateTimer(
-            static watch => ((StuckWatch)watch!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            static watch => ((StuckWatch)watch!).Check(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>A worker has taken an item under the gate, a full fence that pairs with the one in Look.</summary>
+    /// <summary>A worker has taken an item under the gate, a full fence that pairs with the one in Check.</summary>
     public void WorkerIsBusy()
     {
         if (Volatile.Read(ref _isSet) == 0) Set(_core.Workers.StuckAfter);
@@ -36,7 +36,7 @@ internal sealed class StuckWatch
     private void Change(TimeSpan due) =>
         TimerSetting.Set(_timer, (due < TimerSetting.Longest ? due : TimerSetting.Longest) + TimeSpan.FromMilliseconds(1));
 
-    private void Look()
+    private void Check()
     {
         if (_core.Workers.FindStuck() is { } next)
         {

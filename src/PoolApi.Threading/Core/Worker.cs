@@ -44,7 +44,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     public PoolCore Core => core;
 
     /// <summary>Whether its thread is in a managed wait; out of date as soon as it is read.</summary>
-    internal bool IsBlockedGuess => Volatile.Read(ref _thread) is { } thread && (thread.ThreadState & ThreadState.WaitSleepJoin) != 0;
+    internal bool IsLikelyBlocked => Volatile.Read(ref _thread) is { } thread && (thread.ThreadState & ThreadState.WaitSleepJoin) != 0;
 
     /// <summary>The worker that the calling thread is, if it is one.</summary>
     public static Worker? Current => s_current;
@@ -154,18 +154,18 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     if (LastTook > _worthForgetting) ForgetInterrupt();
                     now = LastStamp;
                     break;
-                case NextStep.Look:
-                    core.Look();
+                case NextStep.Spin:
+                    core.Spin();
                     now = Stamp();
                     break;
                 case NextStep.Sleep:
-                    core.Idle.Tell();
+                    core.Idle.Notify();
                     WorkQueue<ProcessorOps>.Sleep(this);
                     ForgetInterrupt();
                     now = Stamp();
                     break;
                 default:
-                    core.Idle.Tell(); // after the ledger says that it is idle
+                    core.Idle.Notify(); // after the ledger says that it is idle
                     return;
             }
         }
@@ -185,7 +185,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         PoolWorkItem item = assignment.Item;
         if (assignment.Callback is null)
         {
-            core.Listeners.Started(this, item);
+            core.Observers.Started(this, item);
             item.Start(core, this);
         }
         else
@@ -197,7 +197,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
             catch (Exception e)
             {
                 // The continuations of Tasks do not throw; this comes from an async void method inside the item.
-                core.Listeners.Unhandled(item, e);
+                core.Observers.Unhandled(item, e);
             }
         }
         // The end of a synchronous item has released the worker, and the item may be submitted again by now.
@@ -230,7 +230,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         }
         catch (Exception e)
         {
-            core.Listeners.WorkerStateFailed(this, e);
+            core.Observers.WorkerStateFailed(this, e);
         }
     }
 }

@@ -77,12 +77,12 @@ internal sealed class WorkerSet
         {
             foreach (Worker worker in _all)
             {
-                TaskCompletionSource? told = CreateState is null ? null : new();
-                worker.Start(told);
+                TaskCompletionSource? madeState = CreateState is null ? null : new();
+                worker.Start(madeState);
                 started++;
-                if (told is not null) ready.Add(told);
+                if (madeState is not null) ready.Add(madeState);
             }
-            foreach (TaskCompletionSource told in ready) told.Task.GetAwaiter().GetResult(); // blocks the constructor's caller, as documented
+            foreach (TaskCompletionSource madeState in ready) madeState.Task.GetAwaiter().GetResult(); // blocks the constructor's caller, as documented
         }
         catch
         {
@@ -114,7 +114,7 @@ internal sealed class WorkerSet
             _size = workers;
             loss = ApplyTargetLocked();
         }
-        Tell(loss);
+        ReportLoss(loss);
     }
 
     /// <summary>A worker's state could not be created. Called on its thread, which ends.</summary>
@@ -122,7 +122,7 @@ internal sealed class WorkerSet
     {
         if (ready is null)
         {
-            _core.Listeners.WorkerStateFailed(worker, error);
+            _core.Observers.WorkerStateFailed(worker, error);
             Lose(worker, error);
             return;
         }
@@ -150,7 +150,7 @@ internal sealed class WorkerSet
     /// <summary>Starts a new thread for a worker whose thread dies. The last call on that thread.</summary>
     public void Replace(Worker worker, Exception error)
     {
-        _core.Listeners.WorkerReplaced(worker, error);
+        _core.Observers.WorkerReplaced(worker, error);
         try
         {
             worker.Start();
@@ -205,9 +205,9 @@ internal sealed class WorkerSet
                 loss = new Loss(worker, e, WasLast: false);
             }
         }
-        if (loss.Worker is null) _core.Listeners.StandInStarted();
-        Tell(loss);
-        _core.Space.TellIfAwaited(); // one more worker is one more place
+        if (loss.Worker is null) _core.Observers.StandInStarted();
+        ReportLoss(loss);
+        _core.Space.NotifyIfAwaited(); // one more worker is one more place
         return loss.Worker is null;
     }
 
@@ -230,8 +230,8 @@ internal sealed class WorkerSet
             _stuck--;
             loss = ApplyTargetLocked();
         }
-        Tell(loss);
-        _core.Listeners.WorkerRecovered(worker);
+        ReportLoss(loss);
+        _core.Observers.WorkerRecovered(worker);
     }
 
     /// <summary>Marks a worker as stuck that still holds an item since the given time. It is reported once, and may get a stand-in within the limit.</summary>
@@ -255,8 +255,8 @@ internal sealed class WorkerSet
             hasStandIn = _stuck <= (_maxStandIns ?? 0) && !_core.IsClosed;
             loss = ApplyTargetLocked();
         }
-        Tell(loss);
-        _core.Listeners.WorkerStuck(worker, hasStandIn);
+        ReportLoss(loss);
+        _core.Observers.WorkerStuck(worker, hasStandIn);
     }
 
     /// <summary>Starts workers up to the target. Surplus workers leave by themselves.</summary>
@@ -293,7 +293,7 @@ internal sealed class WorkerSet
                 break;
             }
         }
-        _core.Space.TellIfAwaited();
+        _core.Space.NotifyIfAwaited();
         return loss;
     }
 
@@ -337,11 +337,11 @@ internal sealed class WorkerSet
             if (worker.StuckSince != 0) _stuck--;
             worker.StuckSince = 0;
         }
-        Tell(new Loss(worker, error, Leave(worker) == 0));
+        ReportLoss(new Loss(worker, error, Leave(worker) == 0));
     }
 
     /// <summary>The pool goes on with one worker fewer. Without any worker, it closes and ends its items.</summary>
-    private void Tell(Loss loss)
+    private void ReportLoss(Loss loss)
     {
         if (loss.Worker is null) return;
         if (loss.WasLast)
@@ -350,7 +350,7 @@ internal sealed class WorkerSet
             _core.Stop.Close();
             _core.Stop.Abandon();
         }
-        _core.Listeners.WorkerLost(loss.Worker, loss.Error!);
+        _core.Observers.WorkerLost(loss.Worker, loss.Error!);
     }
 
     private int Leave(Worker worker)
@@ -362,7 +362,7 @@ internal sealed class WorkerSet
         _core.Queue.Exit();
         _core.CarryOut(ref after); // wake-ups, or the end of the drain
         _core.Stop.WorkerLeft();
-        _core.Idle.Tell();
+        _core.Idle.Notify();
         return live;
     }
 

@@ -63,7 +63,7 @@ internal sealed class AuthSettings
         return ApiKeySection.Read(more is null ? [_clients] : [_clients, more], faults);
     }
 
-    /// <summary>Gives each client its share of a pool, if there are keys to tell them apart.</summary>
+    /// <summary>Gives each client its share of a pool, if there are keys to distinguish them.</summary>
     public void AddTo(PoolOptions pool)
     {
         if (Keys is null) return;

@@ -102,7 +102,7 @@ internal sealed class JobSettings
                 options.MaxAttempts = attempts;
                 options.MaxPayloadBytes = payload;
                 options.MaxResultBytes = result;
-                options.MemoryBytes = Math.Max(memory, payload); // less is a fault, told above
+                options.MemoryBytes = Math.Max(memory, payload); // less is a fault, reported above
                 options.Lease = lease;
                 options.Share = share;
                 options.Retention = retention;

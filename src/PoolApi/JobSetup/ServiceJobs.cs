@@ -12,7 +12,7 @@ internal static class ServiceJobs
 
     /// <param name="services">The services.</param>
     /// <param name="settings">Where jobs are kept and how they run. Not <see cref="JobStoreKind.None"/>.</param>
-    /// <param name="hasKeys">Whether clients have keys, which tell them apart.</param>
+    /// <param name="hasKeys">Whether clients have keys, which distinguish them.</param>
     public static void AddServiceJobs(this IServiceCollection services, JobSettings settings, bool hasKeys)
     {
         JobsBuilder jobs = services.AddJobs(options =>

@@ -10,8 +10,8 @@ internal static class ProblemsSetup
         services.AddProblemDetails();
         // The first that can write does, and the framework's own has been added already.
         services.Insert(0, ServiceDescriptor.Singleton<IProblemDetailsWriter, ProblemWriter>());
-        services.AddExceptionHandler<ExceptionAnswers>();
-        // Bad requests reach ExceptionAnswers, which says more than an empty 400.
+        services.AddExceptionHandler<ExceptionResponses>();
+        // Bad requests reach ExceptionResponses, which says more than an empty 400.
         services.Configure<RouteHandlerOptions>(static options => options.ThrowOnBadRequest = true);
         services.Configure<JsonOptions>(static options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, ProblemJson.Default));
     }

@@ -44,7 +44,7 @@ internal static class ServiceProblems
         _ => CommonProblems.InvalidRequest,
     };
 
-    /// <summary>What the client is told where nothing more is known than the problem.</summary>
+    /// <summary>The detail of a response about which nothing is known but the problem.</summary>
     public static string DetailOf(ProblemType type) => type.Status switch
     {
         StatusCodes.Status401Unauthorized =>

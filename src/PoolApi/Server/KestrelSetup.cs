@@ -43,7 +43,7 @@ internal static class KestrelSetup
     {
         BindingAddress address = BindingAddress.Parse(url);
         if (address.Port != endpoint.Port) return false;
-        // A port of its own tells; with port 0, any free one, the address has to.
+        // The port identifies the listener, except port 0 (any free port): then the address does.
         return address.Port != 0 || (IPAddress.TryParse(address.Host, out IPAddress? ip) ? ip : IPAddress.IPv6Any).Equals(endpoint.Address);
     }
 

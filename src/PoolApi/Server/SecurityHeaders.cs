@@ -1,6 +1,6 @@
 namespace PoolApi.Server;
 
-/// <summary>What every response tells a browser: do not guess its type, say no address to other sites, and let no other page frame it.</summary>
+/// <summary>The headers of every response that restrict a browser: no guessing of the type, no Referer to other sites, no frames.</summary>
 /// <remarks>An endpoint that has said something itself, as the pages do, is left alone.</remarks>
 internal static class SecurityHeaders
 {

@@ -14,7 +14,7 @@ internal sealed partial class ExportRecord
 {
     private readonly string _signal;
     private readonly Uri _endpoint;
-    private readonly CollectorAnswer _answer;
+    private readonly CollectorResponse _answer;
     private readonly Lazy<ILogger> _logger;
     private volatile bool _isClosed;
     private volatile bool _hasFailed;
@@ -24,13 +24,13 @@ internal sealed partial class ExportRecord
     private long _failuresSinceSuccess; // of the exporting thread
 
     /// <param name="signal">Traces, metrics or logs.</param>
-    /// <param name="options">The exporter's: from now on they tell what the collector answers.</param>
-    /// <param name="logger">Where failure and recovery are told. Asked for then: the log's own exporter is made before there is a log.</param>
+    /// <param name="options">The exporter's options. They are changed so that they record the collector's responses.</param>
+    /// <param name="logger">Gets the logger of failures and recoveries. Called late, because the log's own exporter is created before the log.</param>
     /// <param name="byRequest">Whether it records each request by itself, and not the exporter each export.</param>
     public ExportRecord(string signal, OtlpExporterOptions options, Func<ILogger> logger, bool byRequest = false)
     {
         (_signal, _endpoint, _logger) = (signal, options.Endpoint, new Lazy<ILogger>(logger));
-        _answer = CollectorAnswer.Watch(options, byRequest ? this : null);
+        _answer = CollectorResponse.Watch(options, byRequest ? this : null);
     }
 
     /// <summary>Whether an export has failed that ended after the last <see cref="Forget"/>.</summary>
@@ -77,7 +77,7 @@ internal sealed partial class ExportRecord
         _fault = _answer.Fault ?? "the exporter could not send them";
         _hasFailed = true;
         Interlocked.Increment(ref _failures);
-        // A closed one was cut by the stop, which tells of it itself.
+        // The stop has cut a closed one, and reports that itself.
         if (++_failuresSinceSuccess == 1 && !_isClosed) LogFails(_logger.Value, _signal, _endpoint, _fault);
     }
 

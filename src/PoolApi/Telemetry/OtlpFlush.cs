@@ -5,9 +5,9 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>At the end of a stop: sends the last spans, metrics and log records by OTLP, and tells whether the collector took them.</summary>
+/// <summary>At the end of a stop: sends the last spans, metrics and log records by OTLP, and reports whether the collector accepted them.</summary>
 /// <remarks>
-/// A flush blocks until the collector answers, for longer than it is told to if there is silence; or it does not wait for an
+/// A flush blocks until the collector answers, for longer than its timeout if the collector is silent; or it does not wait for an
 /// export that is under way already. So each runs on a thread of its own, what is under way is waited for, and when the time is
 /// over the exporter is cut. After this the exporters take nothing more, so that disposing of them does not wait for the
 /// collector once again.

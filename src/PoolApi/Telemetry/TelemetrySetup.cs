@@ -96,7 +96,7 @@ internal static class TelemetrySetup
         return workers + Math.Min(workers, 64);
     }
 
-    /// <summary>As the exporter's own AddOtlpExporter would, but with exporters that tell what became of their exports.</summary>
+    /// <summary>As the exporter's own AddOtlpExporter would, but with exporters that record the results of their exports.</summary>
     private static void AddOtlp(OpenTelemetryBuilder telemetry, IConfiguration configuration)
     {
         // The settings may come from the command line or a file as well.

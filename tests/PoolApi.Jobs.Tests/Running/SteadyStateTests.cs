@@ -134,7 +134,7 @@ public sealed class SteadyStateTests
         for (int i = 0; i < state.Jobs; i++) await rig.AcceptAsync();
         if (state.IsStoreAway) rig.Store.Fault = "away";
         int before = rig.Store.Calls();
-        long looked = rig.Dispatcher.Looks;
+        long rounds = rig.Dispatcher.ClaimRounds;
         long since = Stopwatch.GetTimestamp();
 
         await Task.Delay(Time, Token); // what is measured, not a wait for anything
@@ -142,7 +142,7 @@ public sealed class SteadyStateTests
         TimeSpan watched = Stopwatch.GetElapsedTime(since); // a busy machine may take longer
         int asked = rig.Store.Calls() - before;
         int jobs = ended.Count; // also those that ran before: their ends may be written only now
-        looked = rig.Dispatcher.Looks - looked;
+        rounds = rig.Dispatcher.ClaimRounds - rounds;
         string counts = string.Join(", ", Operations.Select(o => $"{o} {rig.Store.Calls(o)}"));
         rig.Store.Fault = null;
         gate.Open();
@@ -153,9 +153,9 @@ public sealed class SteadyStateTests
         int most = Rounds(watched) + (3 * jobs) + (state.IsShared ? 6 : 0) + (state.IsStoreAway ? 12 + (int)(watched - Time).TotalSeconds : 0);
         // A look at the workers costs no operation, but time: a job's start and end and a worker that runs out of work set one off.
         // Short requests make workers run out of work now and then.
-        long mostLooks = state.Requests switch { Crowd.Short => int.MaxValue, Crowd.Full => 100, _ => 20 } + (6L * jobs);
-        return asked <= most && looked <= mostLooks ? null
-            : $"{state}: {asked} operations, at most {most}; {looked} looks, at most {mostLooks}; {jobs} jobs ran; {counts}";
+        long mostRounds = state.Requests switch { Crowd.Short => int.MaxValue, Crowd.Full => 100, _ => 20 } + (6L * jobs);
+        return asked <= most && rounds <= mostRounds ? null
+            : $"{state}: {asked} operations, at most {most}; {rounds} rounds, at most {mostRounds}; {jobs} jobs ran; {counts}";
     }
 
     private static async Task RequestsAsync(Rig rig, CancellationToken over)

@@ -73,7 +73,7 @@ public class PreferHeaderTests
     {
         var given = new HeaderCase("", ("Prefer", [line]));
         Preference preference = PreferHeader.Read(given.Context.Request);
-        preference.TellApplied(given.Context.Response);
+        preference.SetApplied(given.Context.Response);
         Assert.Equal("wait=300", given.Context.Response.Headers["Preference-Applied"].ToString());
     }
 
@@ -85,7 +85,7 @@ public class PreferHeaderTests
     public void The_client_is_told_what_was_heeded(bool respondAsync, int? wait, string told)
     {
         var context = new DefaultHttpContext();
-        new Preference(respondAsync, wait is { } seconds ? TimeSpan.FromSeconds(seconds) : null).TellApplied(context.Response);
+        new Preference(respondAsync, wait is { } seconds ? TimeSpan.FromSeconds(seconds) : null).SetApplied(context.Response);
         Assert.Equal(told, context.Response.Headers["Preference-Applied"].ToString());
     }
 }

@@ -135,7 +135,7 @@ public class UnreadResultTests
 
     private static Task UntilAsync(JobApp app, Predicate<long> isSo)
     {
-        var answers = app.App.Services.GetRequiredService<AnswerBudget>();
+        var answers = app.App.Services.GetRequiredService<ResponseBudget>();
         return Patience.UntilAsync(() => isSo(answers.Used), "That the answers hold as many bytes");
     }
 }

@@ -40,7 +40,7 @@ internal static class PlantedFaults
         ]),
         ["a worker that looked again and found something is not the searcher any more"] = new("two items that wait for each other, two workers",
         [
-            new(Idle, "        _searcher ??= worker; // it searches still: whoever pushed before it could be seen to sleep relies on it\n", ""),
+            new(Idle, "        _searcher ??= worker; // it still searches: a submitter that pushed before the sleep was visible relies on it\n", ""),
         ]),
         ["a wake-up is not passed on when more work is there"] = new("a batch whose items wait for each other, three workers",
         [
@@ -48,7 +48,7 @@ internal static class PlantedFaults
         ]),
         ["a searcher that found work does not make visible that nobody searches before it looks for more"] = new("two items that wait for each other, two workers",
         [
-            new(Idle, "        TOps.Fence(); // pairs with the push: whoever pushes after this sees the word, whoever pushed before is seen by the caller\n", ""),
+            new(Idle, "        TOps.Fence(); // pairs with the push: a submitter that pushes after this sees the word, and the caller sees the item of one that pushed before\n", ""),
         ]),
         ["a searcher that leaves tells nobody"] = new("fewer workers while items come",
         [
@@ -64,7 +64,7 @@ internal static class PlantedFaults
         ]),
         ["a worker that finds the lanes empty rests, whatever the others carry"] = new("two items that wait for each other, two workers",
         [
-            new(Queue, "            if (_backlog.AnyBatchGuess)\n", "            if (false)\n"),
+            new(Queue, "            if (_backlog.AnyLikelyBatch)\n", "            if (false)\n"),
         ]),
         ["what a worker takes out of its local batch is in its hand only after the local batch's gate has opened"] = new("closing while two submit",
         [
@@ -219,7 +219,7 @@ internal static class PlantedFaults
         // --- a submitter's token ---
         ["a refused item names its pool until its token's callback is over"] = new("a token fires while its item is submitted, run or refused",
         [
-            Patch.At(Cancellation, "unclaim-holder", ""),
+            Patch.At(Cancellation, "unclaim-owner", ""),
         ]),
         ["a token fires though its submission is over"] = new("a token fires while its item is submitted again without it",
         [
@@ -234,7 +234,7 @@ internal static class PlantedFaults
         // --- limits on waiting ---
         ["the timer does not make visible that it has fired before it looks for what waits"] = new("limits on waiting, and the timer",
         [
-            new(Timer, "        TOps.Fence(); // pairs with the push: whoever pushes after this sets the timer, whoever pushed before is found in the inbox\n", ""),
+            new(Timer, "        TOps.Fence(); // pairs with the push: a submitter that pushes after this sets the timer, and the item of one that pushed before is found in the inbox\n", ""),
         ]),
         ["an item with a limit of its own is pushed like any other"] = new("own limits on waiting, and the timer",
         [
@@ -248,8 +248,8 @@ internal static class PlantedFaults
         ]),
         ["a look that finds a worker at work is the last"] = new("a worker that is blocked by an item of its own, one worker",
         [
-            new(Queue, "        if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.LookAgain;\n",
-                "        if (!areBlocked || !_registry.AreAllBusy)\n        {\n            _isLookSet = false;\n            return StandInNeed.None;\n        }\n"),
+            new(Queue, "        if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.CheckAgain;\n",
+                "        if (!areBlocked || !_registry.AreAllBusy)\n        {\n            _isStandInCheckSet = false;\n            return StandInNeed.None;\n        }\n"),
         ]),
         ["a continuation that comes while no worker is free sets no look"] = new("a worker that is blocked by a continuation of what it runs",
         [

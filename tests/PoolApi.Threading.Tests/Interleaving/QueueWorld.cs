@@ -69,7 +69,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     public long Now { get; set; }
 
     /// <summary>Called when somebody should set the timer for looking at blocked workers.</summary>
-    public Action? WhenLookIsNeeded { get; set; }
+    public Action? WhenCheckIsNeeded { get; set; }
 
     /// <summary>Called when somebody should set the timer; it has not been set yet.</summary>
     public Action? WhenTimerIsNeeded { get; set; }
@@ -191,7 +191,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     {
         item.NoteAsked(WorkOutcome.Cancelled);
         item.MarkCancelled<ScheduledOps>(WorkOutcome.Cancelled);
-        if (!ReferenceEquals(item.Holder, this)) return;
+        if (!ReferenceEquals(item.Owner, this)) return;
         ScheduledOps.Spot();
         DeferredActions after = default;
         Queue.TryRemove(item, WorkOutcome.Cancelled, ref after);
@@ -250,7 +250,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     public void SubmitElsewhere(ScheduledItem item)
     {
         if (!item.TryClaim<ScheduledOps>(out _)) Fail($"{item} is {item.State}, and cannot be submitted elsewhere");
-        item.Holder = null;
+        item.Owner = null;
         item.HasRunLimit = false;
         item.IsElsewhere = true;
         item.State = WorkItemState.Waiting;
@@ -261,7 +261,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     /// <summary>A limit on run time ends an item that has one if a worker runs it now. The worker goes on running its code.</summary>
     public void TimeOut(ScheduledItem item)
     {
-        PoolStop.Pins.Pin(PinReason.Looking);
+        PoolStop.Pins.Pin(PinReason.RunWatch);
         Queue.Enter();
         bool isFound = item.HasRunLimit && _workers.Exists(worker => ReferenceEquals(ScheduledOps.Read(ref worker.Ledger.Item), item));
         bool isEnded = isFound && RunningItem<ScheduledOps>.TryTimeOutLocked(item, Now, PoolStop, out _);
@@ -269,7 +269,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         if (isEnded) _timedOut++;
         if (isEnded && item.StopSignalled) _interrupted++;
         Queue.Exit();
-        PoolStop.Pins.Unpin(PinReason.Looking);
+        PoolStop.Pins.Unpin(PinReason.RunWatch);
         if (isEnded) Told(item);
     }
 
@@ -315,12 +315,12 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     /// <param name="hired">Who may be made a stand-in, if one is needed and has not been.</param>
     /// <param name="isHired">Whether it has been made one now.</param>
     /// <returns>Whether the timer is set again.</returns>
-    public bool Look(QueueWorker hired, out bool isHired)
+    public bool CheckStandIns(QueueWorker hired, out bool isHired)
     {
         DeferredActions after = default;
         Queue.Enter();
-        StandInNeed need = Queue.LookLocked(AreBlocked(null), isUnreserved: false, out PoolWorkItem? waitsFor, ref after);
-        if (need != StandInNeed.None && need != StandInNeed.LookAgain && waitsFor is null) Fail("a stand-in for nothing");
+        StandInNeed need = Queue.NeedStandInLocked(AreBlocked(null), isUnreserved: false, out PoolWorkItem? waitsFor, ref after);
+        if (need != StandInNeed.None && need != StandInNeed.CheckAgain && waitsFor is null) Fail("a stand-in for nothing");
         isHired = need == StandInNeed.Start;
         if (isHired && !Queue.TryAddStandInLocked(hired)) Fail("no stand-in may be added");
         Queue.Exit();
@@ -378,7 +378,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         item.ExpiresAt = expiresAt;
         item.ExpiryIndex = ownLimit ? -1 : 0;
         item.Next = null;
-        item.SetHolder<ScheduledOps>(this);
+        item.SetOwner<ScheduledOps>(this);
         ScheduledOps.Spot();
         return true;
     }
@@ -393,7 +393,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     {
         bool removed = Queue.TryRemove(item, outcome, ref after);
         // It waits for the push of a claimed item, and gives up after many rounds. Nobody but its own caller can keep the submitter so long.
-        if (!removed && ReferenceEquals(item.Holder, this) && StateOf((ScheduledItem)item) == WorkItemState.Claimed)
+        if (!removed && ReferenceEquals(item.Owner, this) && StateOf((ScheduledItem)item) == WorkItemState.Claimed)
             Fail($"a token's callback gave up waiting for the submitter of {item}");
         return removed;
     }
@@ -454,7 +454,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             Tell(ended);
         }
         if (after.NeedsTimer) WhenTimerIsNeeded?.Invoke();
-        if (after.NeedsLook) WhenLookIsNeeded?.Invoke();
+        if (after.NeedsStandInCheck) WhenCheckIsNeeded?.Invoke();
     }
 
     // --- the workers ----------------------------------------------------------------------------------------------------
@@ -484,8 +484,8 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
                     Run(worker, assignment);
                     if (((ScheduledItem)assignment.Item).IsDeadly) Replace(worker);
                     break;
-                case NextStep.Look:
-                    Queue.Look();
+                case NextStep.Spin:
+                    Queue.Spin();
                     break;
                 case NextStep.Sleep:
                     WorkQueue<ScheduledOps>.Sleep(worker);
@@ -623,7 +623,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         if (PoolStop.Interrupted != _interrupted) Fail($"{_interrupted} items were interrupted, counted as {PoolStop.Interrupted}");
         if (PoolStop.NotStarted.Length != _items.Count(static item => item is { Unrun: > 0, Outcome: WorkOutcome.NotStarted }))
             Fail($"{PoolStop.NotStarted.Length} items are said to have been handed back");
-        if (Queue.PendingGuess != 0) Fail($"{Queue.PendingGuess} places were never given back");
+        if (Queue.PendingEstimate != 0) Fail($"{Queue.PendingEstimate} places were never given back");
         if (Queue.LiveWorkers != 0) Fail($"{Queue.LiveWorkers} workers are left");
     }
 

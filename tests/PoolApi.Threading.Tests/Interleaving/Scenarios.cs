@@ -669,7 +669,7 @@ internal static class Scenarios
         var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
         (ScheduledItem outer, ScheduledItem nested) = OuterAndNested(world);
         AddSubmitter(world, "submitter", outer, world.Item("b"));
-        AddLooker(world, schedule, nested);
+        AddStandInChecker(world, schedule, nested);
         return world;
     }
 
@@ -680,7 +680,7 @@ internal static class Scenarios
         int other = world.Word();
         (ScheduledItem outer, ScheduledItem nested) = OuterAndNested(world, alsoWakes: other);
         AddSubmitter(world, "submitter", outer, world.Item("b", () => world.Block(other)));
-        AddLooker(world, schedule, nested);
+        AddStandInChecker(world, schedule, nested);
         return world;
     }
 
@@ -689,7 +689,7 @@ internal static class Scenarios
         var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
         ScheduledItem outer = BlockedByItsContinuation(world);
         AddSubmitter(world, "submitter", outer, world.Item("b"));
-        AddLooker(world, schedule, outer);
+        AddStandInChecker(world, schedule, outer);
         return world;
     }
 
@@ -701,10 +701,10 @@ internal static class Scenarios
         world.AddParty("submitter", () =>
         {
             refused = world.Submit(outer) == Submitted.Closed;
-            if (refused) world.WhenLookIsNeeded!();
+            if (refused) world.WhenCheckIsNeeded!();
         });
         AddCloser(world);
-        AddLooker(world, schedule, outer, () => refused);
+        AddStandInChecker(world, schedule, outer, () => refused);
         return world;
     }
 
@@ -740,13 +740,13 @@ internal static class Scenarios
     }
 
     /// <summary>A timer as a thread, which looks when it has been set, and a thread for the stand-in; until the item has ended, or was refused.</summary>
-    private static void AddLooker(QueueWorld world, Schedule schedule, ScheduledItem item, Func<bool>? isRefused = null)
+    private static void AddStandInChecker(QueueWorld world, Schedule schedule, ScheduledItem item, Func<bool>? isRefused = null)
     {
         int set = world.Word();
         int hired = world.Word();
         Core.Queue.QueueWorker standIn = world.AddDormant("stand-in", hired);
         bool isHired = false;
-        world.WhenLookIsNeeded = () => world.Unpark(set);
+        world.WhenCheckIsNeeded = () => world.Unpark(set);
         Action<ScheduledItem>? whenEnded = item.WhenEnded;
         item.WhenEnded = ended =>
         {
@@ -758,7 +758,7 @@ internal static class Scenarios
             world.Park(set);
             while (item.Ends == 0 && isRefused?.Invoke() != true)
             {
-                if (world.Look(standIn, out bool now))
+                if (world.CheckStandIns(standIn, out bool now))
                 {
                     if (now) world.Unpark(hired);
                     isHired |= now;

@@ -21,6 +21,6 @@ internal sealed class PostedWork(PoolCore core, Action work, CancellationToken c
 
     protected override void OnEnded(WorkOutcome outcome, Exception? exception)
     {
-        if (outcome == WorkOutcome.Failed) core.Listeners.Unhandled(this, exception!);
+        if (outcome == WorkOutcome.Failed) core.Observers.Unhandled(this, exception!);
     }
 }

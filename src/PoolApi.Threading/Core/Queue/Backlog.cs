@@ -28,10 +28,10 @@ internal struct Backlog<TOps>
         _batches = new LocalBatches<TOps>(registry);
     }
 
-    public readonly bool IsEmpty => _lanes.Count == 0 && _resumptions.Count == 0 && !_batches.AnyGuess;
+    public readonly bool IsEmpty => _lanes.Count == 0 && _resumptions.Count == 0 && !_batches.LikelyAny;
 
     /// <summary>Whether a worker has a local batch. Any thread may read it.</summary>
-    public readonly bool AnyBatchGuess => _batches.AnyGuess;
+    public readonly bool AnyLikelyBatch => _batches.LikelyAny;
 
     /// <summary>Whether the newest item of each priority is next instead of the oldest.</summary>
     public bool TakesNewestFirst
@@ -44,7 +44,7 @@ internal struct Backlog<TOps>
         }
     }
 
-    /// <summary>Whether work is queued that a stand-in might run. Of continuations only <see cref="DeepestCaused"/> can tell.</summary>
+    /// <summary>Whether work is queued that a stand-in might run. For continuations only <see cref="DeepestCaused"/> knows.</summary>
     public readonly bool MayHaveCaused => _caused.Count > 0 || _resumptions.Count > 0;
 
     /// <summary>Whether to sort the inbox before the next item is taken.</summary>
@@ -221,7 +221,7 @@ internal struct Backlog<TOps>
 
     public void EmptyLocalBatchOf(QueueWorker worker)
     {
-        if (worker.HasBatchGuess<TOps>()) LocalBatches<TOps>.Empty(worker, ref _lanes);
+        if (worker.LikelyHasBatch<TOps>()) LocalBatches<TOps>.Empty(worker, ref _lanes);
     }
 
     // --- ending what waits --------------------------------------------------------------------------------------------
@@ -276,6 +276,6 @@ internal struct Backlog<TOps>
         item.State = WorkItemState.Ending;
         _endedUnrun.Add(outcome);
         Volatile.Write(ref _removed, _removed + 1);
-        after.Tell(item);
+        after.AddEnded(item);
     }
 }

@@ -28,10 +28,10 @@ internal struct DeferredActions
     }
 
     /// <summary>Work is queued that a blocked worker may wait for, no worker is free, and the timer of the stand-in watch is not set.</summary>
-    public bool NeedsLook
+    public bool NeedsStandInCheck
     {
-        readonly get => Has(Needs.Look);
-        set => Set(Needs.Look, value);
+        readonly get => Has(Needs.StandInCheck);
+        set => Set(Needs.StandInCheck, value);
     }
 
     /// <summary>A stand-in is idle, and the timer for its dismissal is not set.</summary>
@@ -57,7 +57,7 @@ internal struct DeferredActions
     }
 
     /// <summary>Adds an item that ended without having run. Its links are free by then.</summary>
-    public void Tell(PoolWorkItem item)
+    public void AddEnded(PoolWorkItem item)
     {
         item.Next = _ended;
         _ended = item;
@@ -82,7 +82,7 @@ internal struct DeferredActions
     {
         Drained = 1,
         Timer = 2,
-        Look = 4,
+        StandInCheck = 4,
         Dismissal = 8,
     }
 }

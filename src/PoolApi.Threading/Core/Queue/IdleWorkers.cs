@@ -5,7 +5,7 @@ namespace PoolApi.Threading.Core.Queue;
 /// <summary>
 /// Which workers sleep, which one searches, and which one is woken. A worker searches from its wake-up, or from the start of its spinning, until it has taken
 /// an item or gone to sleep. At most one worker searches, and while one does, no submitter needs to wake another. Why no wake-up is lost
-/// is proved in README.md beside this file. Guarded by the gate, except <see cref="Look"/>.
+/// is proved in README.md beside this file. Guarded by the gate, except <see cref="Spin"/>.
 /// </summary>
 internal struct IdleWorkers<TOps>
     where TOps : struct, IAtomicOps
@@ -39,28 +39,28 @@ internal struct IdleWorkers<TOps>
     /// </summary>
     public NextStep? Rest(QueueWorker worker, bool maySpin)
     {
-        if (maySpin && !worker.HasLooked && (_searcher is null || ReferenceEquals(_searcher, worker)) && HasCoreToSpare)
+        if (maySpin && !worker.HasSpun && (_searcher is null || ReferenceEquals(_searcher, worker)) && HasCoreToSpare)
         {
             _searcher = worker;
-            worker.HasLooked = true;
+            worker.HasSpun = true;
             TOps.Write(ref SearchHint, 0);
             Publish();
-            return NextStep.Look;
+            return NextStep.Spin;
         }
-        worker.HasLooked = false;
+        worker.HasSpun = false;
         if (ReferenceEquals(_searcher, worker)) _searcher = null;
         _sleepers.Push(worker);
         Publish();
         TOps.Fence(); // pairs with the push, as in EndSearch
         if (!_inbox.HasItems) return NextStep.Sleep;
         _sleepers.Remove(worker);
-        _searcher ??= worker; // it searches still: whoever pushed before it could be seen to sleep relies on it
+        _searcher ??= worker; // it still searches: a submitter that pushed before the sleep was visible relies on it
         Publish();
         return null;
     }
 
     /// <summary>The searcher spins for a moment. Not under the gate.</summary>
-    public readonly void Look()
+    public readonly void Spin()
     {
         SpinState spin = default;
         while (TOps.KeepSpinning(ref spin))
@@ -76,12 +76,12 @@ internal struct IdleWorkers<TOps>
     /// </returns>
     public bool EndSearch(QueueWorker worker)
     {
-        worker.HasLooked = false;
+        worker.HasSpun = false;
         if (!ReferenceEquals(_searcher, worker)) return false;
         _searcher = null;
         if (_sleepers.Count == 0) return false;
         Publish();
-        TOps.Fence(); // pairs with the push: whoever pushes after this sees the word, whoever pushed before is seen by the caller
+        TOps.Fence(); // pairs with the push: a submitter that pushes after this sees the word, and the caller sees the item of one that pushed before
         return true;
     }
 

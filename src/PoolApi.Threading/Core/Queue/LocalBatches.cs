@@ -19,13 +19,13 @@ internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
     private long _filled; // the number of batches ever filled
 
     /// <summary>Whether a worker has a local batch. Under the gate "no" is certain, because local batches are filled only there.</summary>
-    public readonly bool AnyGuess
+    public readonly bool LikelyAny
     {
         get
         {
             foreach (QueueWorker worker in registry.All)
             {
-                if (worker.HasBatchGuess<TOps>()) return true;
+                if (worker.LikelyHasBatch<TOps>()) return true;
             }
             return false;
         }
@@ -34,7 +34,7 @@ internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
     /// <summary>Called by a worker without an item, not under the gate: takes the next item of its local batch, if there is one to run.</summary>
     public static bool TryTake(QueueWorker worker, object owner, long now, out Assignment assignment)
     {
-        if (worker.HasBatchGuess<TOps>())
+        if (worker.LikelyHasBatch<TOps>())
         {
             Gate<TOps>.Enter(ref worker.BatchGate);
             // The queue ends an expired item: Next takes the local batch back.
@@ -89,7 +89,7 @@ internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
             QueueWorker? last = null;
             foreach (QueueWorker worker in registry.All)
             {
-                if (worker.HasBatchGuess<TOps>() && (last is null || worker.BatchNumber > last.BatchNumber)) last = worker;
+                if (worker.LikelyHasBatch<TOps>() && (last is null || worker.BatchNumber > last.BatchNumber)) last = worker;
             }
             if (last is null) return;
             Empty(last, ref lanes);

@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Core.Queue;
 internal enum NextStep
 {
     Run,
-    Look,
+    Spin,
     Sleep,
     Exit,
 }

@@ -58,7 +58,7 @@ public abstract partial class PoolWorkItem
         if (_watch is { } watch)
         {
             // A callback under way holds the watch's lock and waits for the push of an item that names its pool. This ends its wait.
-            TOps.Write(ref Holder, null); // fault point: unclaim-holder
+            TOps.Write(ref Owner, null); // fault point: unclaim-owner
             watch.End<TOps>();
             _watch = null;
             if (watch.HasMarked) UnmarkByToken<TOps>(watch.Signalled);

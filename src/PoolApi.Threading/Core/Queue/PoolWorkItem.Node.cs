@@ -10,7 +10,7 @@ public abstract partial class PoolWorkItem
     // Written by the submitter before the push; from then on guarded by the gate of the accepting pool.
     internal PoolWorkItem? Previous; // pushed before it
     internal PoolWorkItem? Next; // pushed after it
-    internal object? Holder; // the pool that claimed it last
+    internal object? Owner; // the pool that claimed it last
     internal long ExpiresAt; // a time stamp; long.MaxValue for never. After the end: the time of the end
     internal int ExpiryIndex; // its place in the expiry heap, from 1; 0: not in it; -1: to be added
 

@@ -57,10 +57,10 @@ public abstract partial class PoolWorkItem
     }
 
     /// <summary>Names the pool that has claimed the item, when the item is set up: from now on a canceller looks for it there.</summary>
-    internal void SetHolder<TOps>(IItemOwner owner)
+    internal void SetOwner<TOps>(IItemOwner owner)
         where TOps : struct, IAtomicOps
     {
-        if (!ReferenceEquals(Holder, owner)) TOps.Write(ref Holder, owner);
+        if (!ReferenceEquals(Owner, owner)) TOps.Write(ref Owner, owner);
     }
 
     private static bool IsStep(WorkItemState from, WorkItemState to) => (from, to) switch

@@ -12,7 +12,7 @@ internal class QueueWorker
     internal QueueWorker? NextSleeper;
     internal QueueWorker? NextToWake; // removed from the sleepers, to be woken after the gate is released
     internal bool Sleeps; // on the sleepers' stack
-    internal bool HasLooked; // it has spun since its last item, so it sleeps next
+    internal bool HasSpun; // it has spun since its last item, so it sleeps next
     internal bool IsLive; // it has a thread whose loop has not ended
 
     internal bool IsStandIn; // it runs only what blocked workers wait for
@@ -37,8 +37,8 @@ internal class QueueWorker
     internal ref int BatchGate => ref _lines.Int(1);
 
     /// <summary>Whether its local batch has items. An estimate, unless its gate is held.</summary>
-    internal bool HasBatchGuess<TOps>()
-        where TOps : struct, IAtomicOps => LocalBatch.HasItemsGuess<TOps>();
+    internal bool LikelyHasBatch<TOps>()
+        where TOps : struct, IAtomicOps => LocalBatch.LikelyHasItems<TOps>();
 
     /// <summary>The worker takes a queued item of the owner, or a continuation of it. Called under the gate or that of its local batch.</summary>
     internal void TakeInHand<TOps>(PoolWorkItem item, object owner, long now, bool isStart)
@@ -118,7 +118,7 @@ internal sealed class WorkerLedger
     }
 
     /// <summary>The version, which grows with each change. An estimate.</summary>
-    public long VersionGuess => Volatile.Read(ref _version);
+    public long LastVersion => Volatile.Read(ref _version);
 
     /// <summary>Adds a run time to the mean. Outside the sequence lock, because it only feeds estimates.</summary>
     public void AddToMean(long ticks) => MeanTicks += (ticks - MeanTicks) / (MeanTicks == 0 ? 1 : 16);

@@ -75,21 +75,21 @@ internal struct StandIns<TOps>(WorkerRegistry<TOps> registry)
     }
 }
 
-/// <summary>The result of a look at blocked workers.</summary>
+/// <summary>The result of a check of blocked workers.</summary>
 internal enum StandInNeed
 {
-    /// <summary>No work is queued for a stand-in, or a worker is free for it. No further look is needed.</summary>
+    /// <summary>No work is queued for a stand-in, or a worker is free for it. No further check is needed.</summary>
     None,
 
-    /// <summary>Not now: a worker computes, or a stand-in is starting. Look again.</summary>
-    LookAgain,
+    /// <summary>Not now: a worker computes, or a stand-in is starting. Check again.</summary>
+    CheckAgain,
 
-    /// <summary>An idle stand-in was woken. Look again.</summary>
+    /// <summary>An idle stand-in was woken. Check again.</summary>
     Woken,
 
-    /// <summary>One more stand-in must start. Look again.</summary>
+    /// <summary>One more stand-in must start. Check again.</summary>
     Start,
 
-    /// <summary>One more stand-in would be needed, but the limit is reached. Look again.</summary>
+    /// <summary>One more stand-in would be needed, but the limit is reached. Check again.</summary>
     UsedUp,
 }

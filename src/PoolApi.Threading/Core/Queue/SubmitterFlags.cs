@@ -3,7 +3,7 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// One word that tells a submitter after its push why it must take the gate. 0 in the common case: then submitting
+/// One word that a submitter reads after its push: the reasons why it must take the gate. 0 in the common case: then submitting
 /// costs no lock and reads no cache line that workers write.
 /// </summary>
 /// <remarks>

@@ -40,7 +40,7 @@ internal struct TimerArming<TOps>
     {
         _isSet = false;
         Publish();
-        TOps.Fence(); // pairs with the push: whoever pushes after this sets the timer, whoever pushed before is found in the inbox
+        TOps.Fence(); // pairs with the push: a submitter that pushes after this sets the timer, and the item of one that pushed before is found in the inbox
     }
 
     private readonly void Publish() => _flags.Set(SubmitterFlags<TOps>.SetTimer, _limitsWaiting && !_isSet);

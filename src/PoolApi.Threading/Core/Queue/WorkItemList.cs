@@ -19,7 +19,7 @@ internal struct WorkItemList
     }
 
     /// <summary>An estimate for threads that do not hold the lock of the list.</summary>
-    public bool HasItemsGuess<TOps>()
+    public bool LikelyHasItems<TOps>()
         where TOps : struct, IAtomicOps => TOps.Read(ref _first) is not null;
 
     public int Count { get; private set; }

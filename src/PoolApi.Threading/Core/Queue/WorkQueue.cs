@@ -35,7 +35,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private IdleWorkers<TOps> _idle;
     private TimerArming<TOps> _timer;
     private StandIns<TOps> _standIns;
-    private bool _isLookSet;
+    private bool _isStandInCheckSet;
     private bool _isDismissalSet;
 
     public WorkQueue(int capacity, bool limitsWaiting, int cores, object? owner = null)
@@ -51,7 +51,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>The state, which only moves forward. Guarded by the gate.</summary>
     public PoolState State { get; private set; }
 
-    /// <summary>The number of asynchronous items under way. The workers cannot tell, because an item holds no worker while it awaits. Guarded by the gate.</summary>
+    /// <summary>The number of asynchronous items under way. The workers do not know it, because an item holds no worker while it awaits. Guarded by the gate.</summary>
     public int AsyncInFlight { get; set; }
 
     private ref int GateWord => ref _lines.Int(0);
@@ -96,7 +96,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public bool IsClosed => _inbox.IsClosed;
 
     /// <summary>The number of queued and running items and resumptions. An estimate.</summary>
-    public long PendingGuess => _inbox.Reserved - CountReleased();
+    public long PendingEstimate => _inbox.Reserved - CountReleased();
 
     /// <summary>The most items that may be queued or run: the capacity, and one for each live worker.</summary>
     public int Limit => _capacity + _registry.Live;
@@ -234,7 +234,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
                 step = NextStep.Run;
                 break;
             }
-            if (_backlog.AnyBatchGuess)
+            if (_backlog.AnyLikelyBatch)
             {
                 _backlog.EmptyLocalBatches();
                 continue;
@@ -256,8 +256,8 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         return step;
     }
 
-    /// <summary>The searching worker looks for a moment. Afterwards it calls Next again in any case.</summary>
-    public void Look() => _idle.Look();
+    /// <summary>The searching worker spins for a moment. Afterwards it calls Next again in any case.</summary>
+    public void Spin() => _idle.Spin();
 
     /// <summary>Sleeps until this worker is woken.</summary>
     public static void Sleep(QueueWorker worker) => Parker<TOps>.Park(ref worker.ParkWord);
@@ -274,12 +274,12 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         Enter();
         for (int i = 0; ; i++)
         {
-            if (!ReferenceEquals(item.Holder, _owner)) break;
+            if (!ReferenceEquals(item.Owner, _owner)) break;
             bool onItsWay = item.State == WorkItemState.Claimed;
             GatherLocked(ref after);
             WorkItemState state = item.State;
             // Checked again after the state: it may have ended here and be queued elsewhere by now. No item is queued here meanwhile.
-            if (!ReferenceEquals(Volatile.Read(ref item.Holder), _owner)) break;
+            if (!ReferenceEquals(Volatile.Read(ref item.Owner), _owner)) break;
             if (onItsWay && state == WorkItemState.Ending)
             {
                 // It was cancelled before it was sorted in, so the sorting above has ended it.
@@ -402,20 +402,20 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <param name="isUnreserved">Whether that has lasted so long that no stand-in is reserved for later work.</param>
     /// <param name="waitsFor">The item that they wait for: it or its continuation is queued.</param>
     /// <param name="after">What to do then.</param>
-    public StandInNeed LookLocked(bool areBlocked, bool isUnreserved, out PoolWorkItem? waitsFor, ref DeferredActions after)
+    public StandInNeed NeedStandInLocked(bool areBlocked, bool isUnreserved, out PoolWorkItem? waitsFor, ref DeferredActions after)
     {
         AssertLocked();
         waitsFor = null;
-        _isLookSet = false;
+        _isStandInCheckSet = false;
         SortInboxLocked(ref after);
         if (State == PoolState.Stopped || !_backlog.MayHaveCaused || !_idle.IsNobodyFree) return StandInNeed.None;
-        _isLookSet = true;
+        _isStandInCheckSet = true;
         _standIns.IsUnreserved = isUnreserved;
-        if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.LookAgain;
+        if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.CheckAgain;
         int depth = _backlog.DeepestCaused(out waitsFor);
-        if (depth == 0) return StandInNeed.LookAgain;
+        if (depth == 0) return StandInNeed.CheckAgain;
         if (_standIns.Resting == 0 && _registry.StandIns >= _standIns.Most) return StandInNeed.UsedUp;
-        if (!_standIns.MayRun(depth)) return StandInNeed.LookAgain;
+        if (!_standIns.MayRun(depth)) return StandInNeed.CheckAgain;
         return _standIns.TryWake(ref after) ? StandInNeed.Woken : StandInNeed.Start;
     }
 
@@ -467,15 +467,15 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>
-    /// Schedules a look while work is queued that a blocked worker may wait for and no worker is free. Called whenever one of the
+    /// Schedules a check while work is queued that a blocked worker may wait for and no worker is free. Called whenever one of the
     /// two conditions may have become true.
     /// </summary>
     private void NoteCausedLocked(ref DeferredActions after)
     {
         AssertLocked();
-        if (!_backlog.MayHaveCaused || _isLookSet || !_idle.IsNobodyFree || State == PoolState.Stopped) return;
-        _isLookSet = true;
-        after.NeedsLook = true;
+        if (!_backlog.MayHaveCaused || _isStandInCheckSet || !_idle.IsNobodyFree || State == PoolState.Stopped) return;
+        _isStandInCheckSet = true;
+        after.NeedsStandInCheck = true;
     }
 
     private void WakeAllLocked(ref DeferredActions after)
@@ -503,7 +503,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public PoolWorkItem? OldestOf(WorkPriority priority) => _backlog.OldestOf(priority);
 
     /// <summary>Whether a worker has a local batch. An estimate.</summary>
-    public bool AnyBatchGuess => _backlog.AnyBatchGuess;
+    public bool AnyLikelyBatch => _backlog.AnyLikelyBatch;
 
     /// <summary>Moves all queued items from the inbox and the local batches into the lanes, where they can be seen.</summary>
     public void GatherLocked(ref DeferredActions after)

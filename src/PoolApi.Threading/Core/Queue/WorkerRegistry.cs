@@ -75,7 +75,7 @@ internal sealed class WorkerRegistry<TOps>
         worker.IsDismissed = false;
         worker.StandInDepth = 0;
         if (asStandIn) _standIns++;
-        worker.HasLooked = false;
+        worker.HasSpun = false;
         if (Array.IndexOf(_all, worker) < 0) TOps.Write(ref _all!, [.. _all, worker]);
         TOps.Write(ref _live, _live + 1);
     }

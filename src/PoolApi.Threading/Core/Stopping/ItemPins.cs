@@ -46,5 +46,5 @@ internal enum PinReason : long
 {
     None = 0,
     Closing = 1, // the pool is closed, or is just about to be
-    Looking = 2, // the run watch looks for items that have run too long
+    RunWatch = 2, // the run watch looks for items that have run too long
 }

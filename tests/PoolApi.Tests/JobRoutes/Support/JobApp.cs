@@ -61,7 +61,7 @@ internal sealed class JobApp : IAsyncDisposable
         builder.Services.AddSingleton<IJobStore>(store);
         builder.Services.AddSingleton(store.Watch);
         builder.Services.AddSingleton<IJobKinds, Kinds>();
-        builder.Services.AddSingleton(new AnswerBudget(answerBytes) { StallTimeout = stall ?? TimeSpan.FromMinutes(1) });
+        builder.Services.AddSingleton(new ResponseBudget(answerBytes) { StallTimeout = stall ?? TimeSpan.FromMinutes(1) });
         configure?.Invoke(builder);
         WebApplication app = builder.Build();
         app.UseExceptionHandler();

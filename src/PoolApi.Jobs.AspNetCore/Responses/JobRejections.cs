@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Mvc;
 using PoolApi.Jobs.AspNetCore.Problems;
 
-namespace PoolApi.Jobs.AspNetCore.Answers;
+namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>The problems that answer a request about one job: it does not exist, has no result, or cannot be changed as asked.</summary>
 internal static class JobRejections
@@ -15,7 +15,7 @@ internal static class JobRejections
 
     public static IResult NotYet(HttpContext context, Job job)
     {
-        JobRetryAfter.Tell(context, job);
+        JobRetryAfter.SetHeader(context, job);
         return JobProblem.Of(
             context, JobProblems.NotFinished,
             $"The job is {job.State.ToWord()} and has no result yet. Ask again after the time in Retry-After, or wait for it: "

@@ -2,14 +2,14 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>The share of one response in the <see cref="AnswerBudget"/>. Used by the request's own flow only.</summary>
-public sealed class AnswerLease : IDisposable
+/// <summary>The share of one response in the <see cref="ResponseBudget"/>. Used by the request's own flow only.</summary>
+public sealed class ResponseLease : IDisposable
 {
-    private readonly AnswerBudget _budget;
+    private readonly ResponseBudget _budget;
     private long _bytes;
     private bool _isDisposed;
 
-    internal AnswerLease(AnswerBudget budget, long bytes) => (_budget, _bytes) = (budget, bytes);
+    internal ResponseLease(ResponseBudget budget, long bytes) => (_budget, _bytes) = (budget, bytes);
 
     /// <summary>The bytes that it holds.</summary>
     public long Bytes => _bytes;

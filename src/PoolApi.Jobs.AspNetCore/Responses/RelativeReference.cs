@@ -1,4 +1,4 @@
-namespace PoolApi.Jobs.AspNetCore.Answers;
+namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>A link as a path relative to the URL of the request (RFC 3986, 5.2).</summary>
 /// <remarks>

@@ -3,7 +3,7 @@ using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.Stores;
 
-namespace PoolApi.Jobs.AspNetCore.Answers;
+namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>Answers a request with the outcome of a job.</summary>
 internal static class JobResults
@@ -18,7 +18,7 @@ internal static class JobResults
     /// <param name="withLocation">Add <c>Content-Location</c>, the URL of the result: for a request that is not one for the result.</param>
     public static async Task<IResult> ReadAsync(HttpContext context, IJobStore store, Guid id, bool withLocation = false)
     {
-        var answers = context.RequestServices.GetRequiredService<AnswerBudget>();
+        var answers = context.RequestServices.GetRequiredService<ResponseBudget>();
         // The room for a small result is reserved before its length is known: then one query reads it.
         long inline = Math.Min(BodyLimits.Inline, answers.Limit);
         if (answers.TryTake(context, inline) is not { } lease) return NoRoom(context);
@@ -36,11 +36,11 @@ internal static class JobResults
 
     /// <summary>A large response that this instance made. It counts in the same budget.</summary>
     public static IResult Bytes(HttpContext context, string contentType, byte[] body) =>
-        context.RequestServices.GetRequiredService<AnswerBudget>().TryTake(context, body.Length) is { } lease
-            ? new StoredAnswer(new JobResult(StatusCodes.Status200OK, contentType, body), body.Length, lease)
+        context.RequestServices.GetRequiredService<ResponseBudget>().TryTake(context, body.Length) is { } lease
+            ? new StoredResult(new JobResult(StatusCodes.Status200OK, contentType, body), body.Length, lease)
             : NoRoom(context);
 
-    private static IResult Of(HttpContext context, JobWithResult outcome, AnswerLease lease, bool withLocation)
+    private static IResult Of(HttpContext context, JobWithResult outcome, ResponseLease lease, bool withLocation)
     {
         var (job, result, isSwept) = outcome;
         if (withLocation && job.State.IsFinal()) context.Response.Headers.ContentLocation = JobLinks.From(context.Request).Result(job.Id);
@@ -48,7 +48,7 @@ internal static class JobResults
         {
             JobState.Cancelled => JobRejections.WasCancelled(context, job),
             JobState.Expired => JobRejections.HasExpired(context, job),
-            JobState.Succeeded or JobState.Failed when result is not null => new StoredAnswer(result, result.Body.Length + outcome.UnreadBytes, lease),
+            JobState.Succeeded or JobState.Failed when result is not null => new StoredResult(result, result.Body.Length + outcome.UnreadBytes, lease),
             JobState.Succeeded => JobRejections.Gone(context),
             JobState.Failed when isSwept => JobRejections.Gone(context),
             JobState.Failed => JobRejections.HasFailed(context, job),
@@ -65,12 +65,12 @@ internal static class JobResults
     {
         var links = JobLinks.From(context.Request);
         context.Response.Headers.Location = links.Self(job.Id);
-        JobRetryAfter.Tell(context, job);
+        JobRetryAfter.SetHeader(context, job);
         return TypedResults.Json(JobView.Of(job, links), JobJson.Readable.JobView, statusCode: StatusCodes.Status202Accepted);
     }
 
     /// <summary>Sends the response that the work gave when it ran.</summary>
-    private sealed class StoredAnswer(JobResult result, long length, AnswerLease lease) : IResult
+    private sealed class StoredResult(JobResult result, long length, ResponseLease lease) : IResult
     {
         public async Task ExecuteAsync(HttpContext httpContext)
         {

@@ -1,4 +1,4 @@
-namespace PoolApi.Jobs.AspNetCore.Answers;
+namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>The links to a job, its result, its events and the list, relative to the URL of one request.</summary>
 internal sealed class JobLinks

@@ -1,4 +1,4 @@
-namespace PoolApi.Jobs.AspNetCore.Answers;
+namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>The path of the list of jobs: where <c>MapJobs</c> has put it, below the prefixes of all groups.</summary>
 internal sealed class JobsPath

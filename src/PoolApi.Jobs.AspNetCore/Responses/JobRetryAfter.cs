@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PoolApi.Jobs.AspNetCore.Answers;
+namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>When it is worth asking for a job again.</summary>
 /// <remarks>
@@ -15,7 +15,7 @@ internal static class JobRetryAfter
     private static readonly TimeSpan Furthest = TimeSpan.FromHours(1);
 
     /// <summary>Sets <c>Retry-After</c> of the answer.</summary>
-    public static void Tell(HttpContext context, Job job)
+    public static void SetHeader(HttpContext context, Job job)
     {
         TimeProvider time = context.RequestServices?.GetService<TimeProvider>() ?? TimeProvider.System;
         context.Response.Headers.RetryAfter = Of(job, time.GetUtcNow()).ToString(CultureInfo.InvariantCulture);

@@ -3,7 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using PoolApi.Jobs.AspNetCore.Requests;
 
-namespace PoolApi.Jobs.AspNetCore.Answers;
+namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>A job as clients see it. The members are written in this order.</summary>
 [JsonNumberHandling(JsonNumberHandling.Strict)]

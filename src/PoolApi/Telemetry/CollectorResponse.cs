@@ -4,25 +4,25 @@ using OpenTelemetry.Exporter;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>What the collector answered to the last export, or why there is no answer: the exporter keeps that to itself.</summary>
+/// <summary>The collector's response to the last export, or the reason why there is none. The exporter does not report either.</summary>
 /// <remarks>It stands between the exporter and its HTTP client, for gRPC and for HTTP. One export at a time.</remarks>
-internal sealed class CollectorAnswer
+internal sealed class CollectorResponse
 {
     private readonly TimeSpan _timeout;
     private volatile HttpResponseMessage? _response;
     private volatile Exception? _failure;
 
-    private CollectorAnswer(TimeSpan timeout) => _timeout = timeout;
+    private CollectorResponse(TimeSpan timeout) => _timeout = timeout;
 
     /// <summary>Why the last export failed; <see langword="null"/> if the exporter alone knows.</summary>
     public string? Fault => _failure is { } failure ? FaultOf(failure) : _response is { } response ? FaultOf(response) : null;
 
-    /// <summary>Has the exporters of these options tell what is answered.</summary>
+    /// <summary>Makes the exporters of these options record their responses.</summary>
     /// <param name="options">The options.</param>
     /// <param name="record">Records each request as an export; <see langword="null"/>: the exporter does.</param>
-    public static CollectorAnswer Watch(OtlpExporterOptions options, ExportRecord? record = null)
+    public static CollectorResponse Watch(OtlpExporterOptions options, ExportRecord? record = null)
     {
-        var answer = new CollectorAnswer(TimeSpan.FromMilliseconds(options.TimeoutMilliseconds));
+        var answer = new CollectorResponse(TimeSpan.FromMilliseconds(options.TimeoutMilliseconds));
         Func<HttpClient> make = options.HttpClientFactory;
         // The client underneath has the certificates and the timeout.
         options.HttpClientFactory = () => new HttpClient(new Handler(answer, record, make())) { Timeout = Timeout.InfiniteTimeSpan };
@@ -53,7 +53,7 @@ internal sealed class CollectorAnswer
                 : null;
     }
 
-    private sealed class Handler(CollectorAnswer answer, ExportRecord? record, HttpClient client) : HttpMessageHandler
+    private sealed class Handler(CollectorResponse answer, ExportRecord? record, HttpClient client) : HttpMessageHandler
     {
         protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
         {

@@ -4,7 +4,7 @@ using PoolApi.AspNetCore.Endpoints;
 namespace PoolApi.Problems;
 
 /// <summary>Answers a request that threw with problem details. The text of the exception goes to the log, never to the client.</summary>
-internal sealed partial class ExceptionAnswers(ILogger<ExceptionAnswers> logger) : IExceptionHandler
+internal sealed partial class ExceptionResponses(ILogger<ExceptionResponses> logger) : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
@@ -52,7 +52,7 @@ internal sealed partial class ExceptionAnswers(ILogger<ExceptionAnswers> logger)
     private static bool IsForWork(HttpContext context) =>
         (context.GetEndpoint() ?? context.Features.Get<IExceptionHandlerFeature>()?.Endpoint)?.Metadata.GetMetadata<RunOnPoolMetadata>() is not null;
 
-    // At Debug: a client must not be able to fill the log. The client itself is told what is wrong.
+    // At Debug: a client must not be able to fill the log. The response says what is wrong.
     [LoggerMessage(20, LogLevel.Debug, "{path} answered {status}: {reason} (trace {traceId})")]
     private partial void LogBadRequest(string path, int status, string reason, string traceId);
 

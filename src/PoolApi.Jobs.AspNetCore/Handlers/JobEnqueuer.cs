@@ -14,7 +14,7 @@ using PoolApi.Jobs.Stores;
 namespace PoolApi.Jobs.AspNetCore.Handlers;
 
 /// <summary>Stores jobs from code, as the requests that their handlers' endpoints run.</summary>
-internal sealed class JobQueue(
+internal sealed class JobEnqueuer(
     IEnumerable<JobHandler> handlers, JobKinds kinds, JobDispatchers dispatchers, IJobStore store, JobWatch watch, JobInstruments instruments,
     IOptions<JobsOptions> options, IOptions<JsonOptions> json) : IJobs
 {

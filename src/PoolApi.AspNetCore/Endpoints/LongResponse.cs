@@ -9,7 +9,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <remarks>
 /// A response of many bytes is not cancelled: its client reads it at a minimum rate, and the server's own stop aborts it.
 /// </remarks>
-internal sealed class LongAnswer : IThreadPoolWorkItem
+internal sealed class LongResponse : IThreadPoolWorkItem
 {
     private readonly ShutdownCoordinator _shutdown;
     private readonly Action _cancel;
@@ -18,12 +18,12 @@ internal sealed class LongAnswer : IThreadPoolWorkItem
     /// <param name="shutdown">The stop.</param>
     /// <param name="isStream">Whether the app writes it piece by piece.</param>
     /// <param name="cancel">Cancels the stream's token.</param>
-    public LongAnswer(ShutdownCoordinator shutdown, bool isStream, Action cancel)
+    public LongResponse(ShutdownCoordinator shutdown, bool isStream, Action cancel)
     {
         (_shutdown, _cancel, IsStream) = (shutdown, cancel, isStream);
-        shutdown.Answers.Begin();
+        shutdown.Responses.Begin();
         // Each on a thread of its own, because code of the app runs in it and may block: it must hold up neither the stop nor the others.
-        if (isStream) _overdue = shutdown.Overdue.UnsafeRegister(static answer => ThreadPool.UnsafeQueueUserWorkItem((LongAnswer)answer!, preferLocal: false), this);
+        if (isStream) _overdue = shutdown.Overdue.UnsafeRegister(static answer => ThreadPool.UnsafeQueueUserWorkItem((LongResponse)answer!, preferLocal: false), this);
     }
 
     public bool IsStream { get; }
@@ -37,6 +37,6 @@ internal sealed class LongAnswer : IThreadPoolWorkItem
     public void End()
     {
         _overdue.Unregister();
-        _shutdown.Answers.End();
+        _shutdown.Responses.End();
     }
 }

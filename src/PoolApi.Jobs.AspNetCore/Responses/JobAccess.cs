@@ -2,12 +2,12 @@ using Microsoft.Extensions.Options;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Threading;
 
-namespace PoolApi.Jobs.AspNetCore.Answers;
+namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>Decides which jobs a request may see. A job of another client is answered as if it did not exist.</summary>
 internal static class JobAccess
 {
-    /// <summary>The client of a request; <see langword="null"/> if the app does not tell clients apart, so that every request sees every job.</summary>
+    /// <summary>The client of a request; <see langword="null"/> if the app does not distinguish clients, so that every request sees every job.</summary>
     public static string? ClientOf(HttpContext context) => OptionsOf(context)?.Client?.Invoke(context);
 
     /// <summary>The client whose jobs a request sees; <see langword="null"/>: those of every client.</summary>
@@ -16,7 +16,7 @@ internal static class JobAccess
     /// <summary>The highest priority that a request may give to its job.</summary>
     public static WorkPriority MaxPriorityOf(HttpContext context) => OptionsOf(context)?.MaxPriority?.Invoke(context) ?? WorkPriority.High;
 
-    /// <summary>401 for a request without a known client, if the app tells clients apart.</summary>
+    /// <summary>401 for a request without a known client, if the app distinguishes clients.</summary>
     public static JobProblem? RefuseUnknown(HttpContext context) => OptionsOf(context)?.Client is { } client && client(context) is null
         ? JobProblem.Of(context, CommonProblems.Unauthorized, "A job belongs to the client that made it, and the client of this request is not known. Sign in.")
         : null;

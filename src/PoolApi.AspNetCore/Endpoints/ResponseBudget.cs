@@ -14,7 +14,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// A response that fits into the server's own buffer of a connection needs no budget: <see cref="Small"/>. A response that is larger than
 /// the whole budget is sent while no other is held, so that its client can read it at all. While it is held, no other is.
 /// </remarks>
-public sealed class AnswerBudget
+public sealed class ResponseBudget
 {
     /// <summary>The largest response that fits into the server's buffer of a connection, in bytes.</summary>
     public const int Small = 64 * 1024;
@@ -23,7 +23,7 @@ public sealed class AnswerBudget
 
     /// <summary>Creates a budget.</summary>
     /// <param name="limit">How many bytes may be held at a time.</param>
-    public AnswerBudget(long limit) => _bytes = new ByteBudget(limit);
+    public ResponseBudget(long limit) => _bytes = new ByteBudget(limit);
 
     /// <summary>
     /// How long a client may take for each 64 KiB of a response before its connection is aborted, or <see cref="Timeout.InfiniteTimeSpan"/>: any
@@ -56,12 +56,12 @@ public sealed class AnswerBudget
 
     /// <summary>Takes bytes for the response of a request. They are given back by the lease, or at the end of the request.</summary>
     /// <returns>The lease; <see langword="null"/> if the budget is used up.</returns>
-    public AnswerLease? TryTake(HttpContext context, long bytes)
+    public ResponseLease? TryTake(HttpContext context, long bytes)
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         if (!TryTake(bytes, held: 0)) return null;
-        var lease = new AnswerLease(this, bytes);
+        var lease = new ResponseLease(this, bytes);
         context.Response.RegisterForDispose(lease);
         return lease;
     }

@@ -5,12 +5,12 @@ namespace PoolApi.Requests;
 /// Routing knows the methods of a route. It answers a method that the route does not have with an endpoint of its own: 405 and <c>Allow</c>.
 /// For OPTIONS this changes that answer. It needs no key: the methods of a route are no secret, and a browser asks for them without one.
 /// </remarks>
-internal static class OptionsAnswers
+internal static class OptionsResponses
 {
     private const string WholeServer = "DELETE, GET, HEAD, OPTIONS, POST";
 
     /// <summary>Behind the status code pages, which would give the 405 a body, and in front of the check of keys.</summary>
-    public static void UseOptionsAnswers(this WebApplication app) => app.Use(static rest => context =>
+    public static void UseOptionsResponses(this WebApplication app) => app.Use(static rest => context =>
         HttpMethods.IsOptions(context.Request.Method) ? AnswerAsync(context, rest) : rest(context));
 
     private static async Task AnswerAsync(HttpContext context, RequestDelegate rest)

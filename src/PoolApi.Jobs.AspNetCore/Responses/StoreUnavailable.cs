@@ -1,7 +1,7 @@
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.Stores;
 
-namespace PoolApi.Jobs.AspNetCore.Answers;
+namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>Answers 503 when the store cannot be used for now. The text of the store's exception is for the operator, not for the client.</summary>
 internal static class StoreUnavailable
