@@ -53,7 +53,7 @@ public class BlockedWorkerTests
             pool.RunAsync(static () => Task.FromResult(Sent(SynchronizationContext.Current!))).AsTask(),
     };
 
-    private readonly FakeTimeProvider _time = new();
+    private readonly CountingTime _time = new();
     private readonly RecordingObserver _observer = new();
 
     public static TheoryData<string, int> AllShapes
@@ -167,13 +167,17 @@ public class BlockedWorkerTests
         using var release = new ManualResetEventSlim();
         Task<int> outer = pool.RunAsync(() => Levels(pool, standIns + 1, TimeSpan.Zero, release)).AsTask();
         AdvanceUntil(() => _observer.Blocked.Any(static b => !b.HasStandIn));
-        for (int i = 0; i < 100; i++) _time.Advance(Millisecond * 10);
+        int before = _time.Settings;
+        for (int i = 0; i < 1000; i++) _time.Advance(Millisecond);
+        int checks = _time.Settings - before;
         Assert.Single(_observer.Blocked, static b => !b.HasStandIn);
         Assert.Equal(1 + standIns, _observer.WorkersStarted.Count);
         release.Set();
         AdvanceUntil(() => outer.IsCompleted);
         Assert.Equal(1, await outer);
         Pools.AddsUp(pool.GetSnapshot());
+        // In that second the pool could do nothing, so it checked every 16 ms: 63 times.
+        Assert.InRange(checks, 1, 100);
     }
 
     [Fact]
@@ -284,4 +288,28 @@ public class BlockedWorkerTests
 
     private static Task<T> OnScheduler<T>(FixedThreadPool pool, Func<T> work) =>
         Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
+
+    /// <summary>A fake clock that counts how often its timers are set.</summary>
+    private sealed class CountingTime : FakeTimeProvider
+    {
+        private int _settings;
+
+        public int Settings => Volatile.Read(ref _settings);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            new Timer(this, base.CreateTimer(callback, state, dueTime, period));
+
+        private sealed class Timer(CountingTime time, ITimer timer) : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                Interlocked.Increment(ref time._settings);
+                return timer.Change(dueTime, period);
+            }
+
+            public void Dispose() => timer.Dispose();
+
+            public ValueTask DisposeAsync() => timer.DisposeAsync();
+        }
+    }
 }

@@ -6,11 +6,11 @@ namespace PoolApi.Threading.Core;
 /// Detects that all workers of a pool are blocked while work that their own items caused is queued, and starts a stand-in for that work.
 /// </summary>
 /// <remarks>
-/// <para>Blocked means: the thread waits in a managed wait (a task, a lock, a sleep). A worker that computes, or is in a system
-/// call, is not blocked: it runs the work that it caused when it is done. One check is not enough, because a wait may end at once: two checks must see every
-/// worker blocked on the same thing.</para>
-/// <para>The timer for checking is set only while such work waits and no worker is free, the one for dismissing only while a
-/// stand-in rests. What the queue guarantees about the first stands in Queue/README.md.</para>
+/// <para>A worker is blocked if its thread is in a managed wait (a task, a lock, a sleep). A worker that computes, or is in a system call, is
+/// not blocked: it takes queued work when its item ends. One check is not enough, because a wait may end at once. Two consecutive checks must
+/// see every worker blocked inside the same item.</para>
+/// <para>The timer for checks is set only while such work is queued and no worker is free. The timer for dismissals is set only while a
+/// stand-in is idle. Queue/README.md shows why no check is missing.</para>
 /// </remarks>
 #pragma warning disable CA1001 // its timers are disposed of by Stop, when the pool has stopped
 internal sealed class StandInWatch
@@ -22,7 +22,7 @@ internal sealed class StandInWatch
     /// <summary>The longest between two checks, while some worker computes.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(16);
 
-    /// <summary>After this time without progress, a stand-in starts in any case.</summary>
+    /// <summary>After this time without progress, no stand-in is reserved for deeper work any more; see <c>StandIns.IsUnreserved</c>.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
 
     /// <summary>After this time without progress while every stand-in is in use, the observer is notified.</summary>
@@ -66,7 +66,7 @@ internal sealed class StandInWatch
     /// <summary>Schedules the dismissal of an idle stand-in, on request of the queue.</summary>
     public void SetDismissal() => TimerSetting.Set(_dismissing, Rest);
 
-    /// <summary>Whether every other worker is blocked or idle. Then a stand-in that has just run something goes on.</summary>
+    /// <summary>Whether every other worker is blocked or idle. Only then may the stand-in take an item.</summary>
     public bool AreOthersBlocked(Worker standIn)
     {
         foreach (Worker worker in _core.Workers.All)
@@ -97,10 +97,9 @@ internal sealed class StandInWatch
             _next = seen >= 0 || need == StandInNeed.None ? Soon : Min(_next * 2, Longest);
             if (need == StandInNeed.None) _seen = -1;
             if (need == StandInNeed.Start && !_core.Workers.StartStandIn()) _next = NoThread;
+            if (need == StandInNeed.UsedUp) _next = Longest; // a worker that returns takes the queued work without a check
             if (need is StandInNeed.Start or StandInNeed.Woken || (need == StandInNeed.UsedUp && blockedFor >= Hopeless))
                 blocked = ToTell(waits, need != StandInNeed.UsedUp);
-            else if (need == StandInNeed.UsedUp)
-                _next = Longest; // a worker that returns takes the queued work without a check
         }
         if (blocked is not null) _core.Observers.WorkerBlocked(blocked, need != StandInNeed.UsedUp);
         if (need != StandInNeed.None) TimerSetting.Set(_checking, _next);
@@ -117,7 +116,7 @@ internal sealed class StandInWatch
         if (again) SetDismissal();
     }
 
-    /// <summary>Computes a number that changes when any worker's item changes; -1 if a worker is not blocked.</summary>
+    /// <summary>Computes a number that changes when any worker's item changes; -1 if a worker with an item is not blocked.</summary>
     private long SeeBlocked()
     {
         long seen = 0;
@@ -129,7 +128,7 @@ internal sealed class StandInWatch
         return seen;
     }
 
-    /// <summary>Finds the worker that is blocked by the queued work, as far as that is known. Called under the gate.</summary>
+    /// <summary>Finds the worker that waits for the item: its submitter or the worker that runs it, else any busy worker. Called under the gate.</summary>
     private Worker? WaitsFor(PoolWorkItem item)
     {
         Worker? busy = null;
