@@ -16,7 +16,10 @@ namespace PoolApi.Jobs.PostgreSql;
 /// </remarks>
 internal sealed class Accepting : IAsyncDisposable
 {
-    /// <summary>A job whose key's job is swept away between the two looks is tried again; more often than this cannot be by chance.</summary>
+    /// <summary>
+    /// The most tries of an acceptance. A try fails if the existing job with the key is deleted after the insert and before the look-up. So many
+    /// failures cannot be chance.
+    /// </summary>
     private const int Tries = 5;
 
     private readonly Database _database;
@@ -129,7 +132,6 @@ internal sealed class Accepting : IAsyncDisposable
     private async Task InsertAsync(NpgsqlConnection connection, Row[] rows, long call)
     {
         await using var command = new NpgsqlCommand(_insert, connection);
-        await _database.ExtendAsync(command, Weight(rows));
         command.Parameters
             .WithColumn(NpgsqlDbType.Uuid, rows, static r => r.Job.Id)
             .WithColumn(NpgsqlDbType.Text, rows, static r => NpgsqlValues.Storable(r.Job.Kind))
@@ -150,6 +152,11 @@ internal sealed class Accepting : IAsyncDisposable
             .WithColumn(NpgsqlDbType.Text, rows, static r => r.Owner)
             .WithColumn(NpgsqlDbType.Bigint, rows, static r => NpgsqlValues.Microseconds(r.Lease))
             .With(NpgsqlDbType.Bigint, call);
+        await _database.ExtendedAsync(command, Weight(rows), insert => InsertAsync(insert, rows));
+    }
+
+    private static async Task<bool> InsertAsync(NpgsqlCommand command, Row[] rows)
+    {
         await command.PrepareAsync();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         // The rows usually return in the order in which they were sent.
@@ -160,8 +167,7 @@ internal sealed class Accepting : IAsyncDisposable
             while (rows[next % rows.Length].Job.Id != id || rows[next % rows.Length].Acceptance is not null) next++;
             rows[next % rows.Length].Created(reader);
         }
-        await reader.CloseAsync();
-        await _database.EndExtensionAsync(command, Weight(rows));
+        return true;
     }
 
     private async Task FindAsync(NpgsqlConnection connection, Row[] rows)

@@ -1,24 +1,26 @@
+using System.Data;
 using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using Npgsql;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>The connections to the database, and what is made of their failures.</summary>
+/// <summary>Opens connections to the database, runs operations on them, and handles their failures.</summary>
 /// <remarks>
-/// <para>Every wait has an end: to connect takes <see cref="DatabaseLimits.ConnectSeconds"/> at most, an answer <see cref="DatabaseLimits.CommandSeconds"/>. Npgsql's
-/// own timeout does not cover the TLS handshake, so an opening has a limit of its own (<see cref="HostSources"/>). A command that is late is given up with its connection. Npgsql asks the server to cancel it first, on one more connection, which
-/// takes <see cref="DatabaseLimits.ConnectSeconds"/> more if the server does not respond; so the caller gets the exception after <see cref="DatabaseLimits.Patience"/>.</para>
-/// <para>What failed because the connection did is tried once more if that is safe and there is time: after a restart of the
-/// server, connections in the pool are dead without anybody knowing.</para>
-/// <para>What an error of the server means, <see cref="ServerErrors"/> decides.</para>
+/// <para>Every wait has a limit: <see cref="DatabaseLimits.ConnectSeconds"/> for connecting, and <see cref="DatabaseLimits.CommandSeconds"/> for a
+/// response. Npgsql's own timeout does not cover the TLS handshake, so <see cref="HostSources"/> limits each opening. A command that times out costs
+/// its connection. Npgsql first asks the server, on one more connection, to cancel the command. That may take another
+/// <see cref="DatabaseLimits.ConnectSeconds"/>, so the caller stops waiting after <see cref="DatabaseLimits.Patience"/>.</para>
+/// <para>An operation whose connection failed is tried once more, if that is safe and there is time. After a restart of the server, the
+/// connections in the pool are dead, and only their use shows it.</para>
+/// <para><see cref="ServerErrors"/> classifies the errors of the server.</para>
 /// </remarks>
 internal sealed class Database : IAsyncDisposable
 {
     private const string PoolName = "jobs";
     private const string ListenerName = "jobs-listener";
 
-    /// <summary>Sessions that only read are replaced this often at most, so a database that stays read-only is not flooded with connections.</summary>
+    /// <summary>The shortest time between two replacements of read-only sessions, so that a read-only database is not flooded with connections.</summary>
     private static readonly TimeSpan ReadOnlyPause = TimeSpan.FromSeconds(1);
 
     private readonly HostSources _pool;
@@ -41,17 +43,17 @@ internal sealed class Database : IAsyncDisposable
         var order = new HostOrder(TimeProvider.System);
         given.Timeout = limits.ConnectSeconds;
         given.CommandTimeout = limits.CommandSeconds;
-        given.CancellationTimeout = -1; // nothing is waited for on a connection that is given up
+        given.CancellationTimeout = -1; // after a timeout Npgsql does not wait for the cancelled command
         given.NoResetOnClose = true; // no session state is left behind
         given.Enlist = false;
-        // Where it is only preferred, the default, whatever cannot be reached is tried twice, with it and without.
+        // With Prefer, the default, Npgsql tries an unreachable host twice: with GSS encryption and without.
         if (given.GssEncryptionMode == GssEncryptionMode.Prefer) given.GssEncryptionMode = GssEncryptionMode.Disable;
         given.MaxAutoPrepare = 0; // what is worth it is prepared by name
         given.ApplicationName ??= "poolapi";
-        // Many instances share one server: 100 each, Npgsql's default, would be all that a server has by default.
+        // Many instances share one server. Npgsql's default of 100 connections for each instance is the server's default for all.
         if (given.MaxPoolSize == 100) given.MaxPoolSize = 16;
         _pool = new HostSources(given, order, limit, PoolName, Build);
-        // The listener's: it only waits, so that only the kernel can find out that the other side is gone.
+        // The listener's connection sends nothing, so only TCP keep-alives detect that the server is gone.
         given.Pooling = false;
         given.TcpKeepAliveTime = 3;
         given.TcpKeepAliveInterval = 1;
@@ -61,29 +63,31 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>Where the connection string leads, in words for the operator. Without secrets.</summary>
     public string Place { get; }
 
-    /// <summary>How often a connection was broken so far. One that is only late may be well: there is much to do.</summary>
+    /// <summary>How often a connection broke or led to a read-only server. A late response does not count: the server may only be busy.</summary>
     public long Interruptions => Volatile.Read(ref _interruptions);
 
-    /// <summary>Is called when a connection has failed: others may have, too.</summary>
+    /// <summary>Called when a connection has failed or is read-only. The other connections may have the same fault.</summary>
     public Action? Failed { get; set; }
 
-    /// <summary>Is called when the answer to a statement is lost: it may have been carried out, or may be later.</summary>
+    /// <summary>Called when the response to a statement is lost. The server may have executed the statement, or may execute it later.</summary>
     public Action? AnswerLost { get; set; }
 
     /// <summary>The time limits.</summary>
     public DatabaseLimits Limits { get; }
 
-    /// <summary>Does something on a connection of the pool.</summary>
+    /// <summary>Runs an operation on a connection of the pool.</summary>
     /// <remarks>
-    /// A caller may give up before the work is done. So the work itself reports the changes that it has made, once they are committed: when its
-    /// reader is closed, and not only when it has read the last row.
+    /// A caller may give up before the operation ends. So the operation itself reports its changes. It does so after the commit, when its reader is
+    /// closed. The last row alone does not prove a commit.
     /// </remarks>
-    /// <param name="work">What is done.</param>
-    /// <param name="mayRepeat">To do it twice is no harm.</param>
-    /// <param name="cancellation">Gives up, if to do it twice is no harm: otherwise it matters what was done.</param>
-    /// <param name="patience">How long it may take, if not <see cref="DatabaseLimits.Patience"/>. Whether it was done is not known then.</param>
+    /// <param name="work">The operation.</param>
+    /// <param name="mayRepeat">Whether the operation may run twice without harm.</param>
+    /// <param name="cancellation">
+    /// Cancels the opening of a connection. Ends the wait for the operation only if it may run twice; otherwise the caller needs the outcome.
+    /// </param>
+    /// <param name="patience">The longest wait; default: <see cref="DatabaseLimits.Patience"/>. After it the outcome is unknown.</param>
     /// <exception cref="JobStoreUnavailableException">The database cannot be used.</exception>
-    /// <exception cref="JobStoreRefusedException">It will not store this.</exception>
+    /// <exception cref="JobStoreRefusedException">The database does not store a value.</exception>
     public async Task<T> RunAsync<T>(
         Func<NpgsqlConnection, Task<T>> work, bool mayRepeat, CancellationToken cancellation, TimeSpan? patience = null)
     {
@@ -92,7 +96,7 @@ internal sealed class Database : IAsyncDisposable
         if (running.IsCompleted) return await running;
         try
         {
-            // A command is not interrupted, since that would cost its connection: who gives up leaves it to its end, which is near.
+            // A running command is not cancelled, because that would cost its connection. It ends soon, by its own timeout.
             return await running.WaitAsync(patience ?? Limits.Patience, mayRepeat ? cancellation : CancellationToken.None);
         }
         catch (TimeoutException e)
@@ -112,21 +116,33 @@ internal sealed class Database : IAsyncDisposable
     private static string PlaceOf(NpgsqlConnectionStringBuilder settings) =>
         $"the PostgreSQL database {settings.Database ?? settings.Username} on {settings.Host}:{settings.Port}";
 
-    /// <summary><see cref="DatabaseLimits.Patience"/> for what takes bodies along: a MiB takes a second at worst.</summary>
+    /// <summary>The patience for an operation that transfers bodies: <see cref="DatabaseLimits.Patience"/> and one second for each MiB.</summary>
     public TimeSpan PatienceFor(long bytes) => Limits.Patience + Extra(bytes);
 
-    /// <summary>Gives a command that takes bodies along the time for it: here, and at the server, whose limit is of the session.</summary>
-    public async ValueTask ExtendAsync(NpgsqlCommand command, long bytes)
+    /// <summary>
+    /// Executes a command that takes bodies along, with more time for it: here and at the server, whose timeout belongs to the session. The session gets
+    /// its usual timeout back, also if the command fails.
+    /// </summary>
+    /// <param name="command">The command.</param>
+    /// <param name="bytes">The bytes of the bodies.</param>
+    /// <param name="execute">Executes it.</param>
+    public async Task<T> ExtendedAsync<T>(NpgsqlCommand command, long bytes, Func<NpgsqlCommand, Task<T>> execute)
     {
         int seconds = (int)Extra(bytes).TotalSeconds;
-        if (seconds == 0) return;
+        if (seconds == 0) return await execute(command);
+        NpgsqlConnection connection = command.Connection!;
         command.CommandTimeout += seconds;
-        await SetStatementTimeoutAsync(command.Connection!, Limits.StatementSeconds + seconds);
+        await SetStatementTimeoutAsync(connection, Limits.StatementSeconds + seconds);
+        try
+        {
+            return await execute(command);
+        }
+        finally
+        {
+            // A broken session does not return to the pool.
+            if (connection.State == ConnectionState.Open) await SetStatementTimeoutAsync(connection, Limits.StatementSeconds);
+        }
     }
-
-    /// <summary>Gives the session its usual limit back.</summary>
-    public ValueTask EndExtensionAsync(NpgsqlCommand command, long bytes) =>
-        Extra(bytes) < TimeSpan.FromSeconds(1) ? default : SetStatementTimeoutAsync(command.Connection!, Limits.StatementSeconds);
 
     /// <summary>A connection of its own, that is in no pool.</summary>
     /// <exception cref="NpgsqlException">It cannot be opened.</exception>
@@ -144,7 +160,7 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>The store is closed.</summary>
     public JobStoreUnavailableException Closed() => new(_closed);
 
-    /// <summary>A connection is broken. Those that are not in use are thrown away: they may be dead, too.</summary>
+    /// <summary>Records that a connection broke, and discards the pool's other connections, which may be dead too.</summary>
     public void Interrupted()
     {
         Interlocked.Increment(ref _interruptions);
@@ -182,10 +198,10 @@ internal sealed class Database : IAsyncDisposable
     }
 
     /// <summary>
-    /// What a session is set to. A commit waits for the disk, whatever the server's default. Every statement here is written for
-    /// an index and few rows, so its plan is made once and kept, which takes longer than to run it: it must not be made for tables
-    /// that are still empty, nor (its limit being unknown) for very many rows. And what the client has given up ends at the server, too.
-    /// A session of the pool, or one that listens, may be idle for as long as it likes.
+    /// The settings of a session. A commit waits for the disk, even if the server's default is off. Every statement is written for an index and few
+    /// rows. Planning takes longer than execution, so the server keeps one generic plan. The settings keep the planner from a plan for empty tables,
+    /// and from a plan for very many rows because a limit is unknown. The statement timeout ends statements that the client has given up. No timeout
+    /// ends a session that is idle outside a transaction.
     /// </summary>
     private NpgsqlCommand SessionCommand(NpgsqlConnection connection) => new(
         $"""
@@ -241,9 +257,9 @@ internal sealed class Database : IAsyncDisposable
         }
     }
 
-    /// <summary>Replaces all sessions that there are, those in use as soon as they are given back; unless that was done since.</summary>
-    /// <param name="since">When the session that failed was asked for: a timestamp.</param>
-    /// <param name="pause">How long after the last time nothing is replaced.</param>
+    /// <summary>Replaces all sessions: idle ones now, the others when they return to the pool. Does nothing if this was done since the failed try.</summary>
+    /// <param name="since">A timestamp: when the failed try began.</param>
+    /// <param name="pause">The shortest time between two replacements.</param>
     /// <returns>Whether the next session may be another one.</returns>
     private bool Renew(long since, TimeSpan pause)
     {
@@ -255,7 +271,7 @@ internal sealed class Database : IAsyncDisposable
         return true;
     }
 
-    /// <summary>The sessions lead to a server that is no longer the one that is written to: as after an interruption, others have to notice.</summary>
+    /// <summary>Replaces sessions that lead to a read-only server. Counts as an interruption, so that claims pause and the listener reconnects.</summary>
     private bool RenewReadOnly(long since)
     {
         Interlocked.Increment(ref _interruptions);
@@ -274,7 +290,7 @@ internal sealed class Database : IAsyncDisposable
     private JobStoreUnavailableException Unavailable(string reason, Exception e) =>
         new($"{char.ToUpperInvariant(Place[0])}{Place[1..]} cannot be used: {reason}", e);
 
-    /// <summary>Nobody asks any more how it ends.</summary>
+    /// <summary>Observes the exception of an operation whose caller has given up.</summary>
     private static void Observe(Task left) => _ = left.ContinueWith(
         static t => _ = t.Exception, CancellationToken.None,
         TaskContinuationOptions.ExecuteSynchronously | TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);

@@ -98,7 +98,6 @@ internal sealed class Finishing : IAsyncDisposable
         (JobClaim Claim, JobResult Result)[] results =
             [.. ends.Where(static e => e.End.Result is not null && e.End.State.IsFinal()).Select(static e => (e.Claim, e.End.Result!))];
         await using var command = new NpgsqlCommand(_finish, connection);
-        await _database.ExtendAsync(command, Weight(ends));
         command.Parameters
             .WithColumn(NpgsqlDbType.Uuid, ends, static e => e.Claim.Job.Id)
             .WithColumn(NpgsqlDbType.Bigint, ends, static e => e.Claim.Number)
@@ -114,10 +113,11 @@ internal sealed class Finishing : IAsyncDisposable
             .WithColumn(NpgsqlDbType.Integer, results, static r => r.Result.Status)
             .WithColumn(NpgsqlDbType.Text, results, static r => NpgsqlValues.Storable(r.Result.ContentType))
             .WithColumn(NpgsqlDbType.Bytea, results, static r => NpgsqlValues.Bytes(r.Result.Body));
-        await command.PrepareAsync();
-        List<Ended> ended = await ReadAsync(command);
-        await _database.EndExtensionAsync(command, Weight(ends));
-        return ended;
+        return await _database.ExtendedAsync(command, Weight(ends), static async write =>
+        {
+            await write.PrepareAsync();
+            return await ReadAsync(write);
+        });
     }
 
     private static long Weight(IEnumerable<(JobClaim Claim, JobEnd End)> ends) => ends.Sum(static e => e.End.Result?.Body.Length ?? 0L);

@@ -5,7 +5,7 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>Expires, redelivers, sweeps and deletes jobs. Each step is one small transaction that skips rows that other instances have locked.</summary>
 /// <remarks>
-/// To delete a large body takes time: the server visits each of its pieces. So a sweep is limited by bytes too, and has the time for those bytes.
+/// Deleting a large body takes time, because the server visits each of its pieces. So each sweep has a limit of bytes, and its timeout grows with its bytes.
 /// </remarks>
 internal sealed class Maintenance
 {
@@ -33,9 +33,9 @@ internal sealed class Maintenance
             returning j.id, j.version, j.kind, j.state
             """;
         // Jobs that ran beside a lost one are marked too, since their leases may last a little longer. All CTEs see the state at the start of the statement,
-        // so that two instances that run maintenance concurrently do not mistake each other's jobs for jobs that ran alone. A lease counts as over if
-        // it was over when the clock was looked at, just before. So a statement that a network holds back until an outage ends takes no job from an
-        // instance that lives.
+        // so that two instances that run maintenance concurrently do not mistake each other's jobs for jobs that ran alone. A lease counts as run out if
+        // it had run out when the clock was read, just before this statement. The network may delay the statement until the end of an outage. Even then
+        // it takes no job from a live instance.
         _redeliver =
             $"""
             with lost as materialized (
@@ -134,7 +134,7 @@ internal sealed class Maintenance
         { SweepFault = fault };
     }
 
-    /// <returns>Whether a lease that seems to be over is, and the time.</returns>
+    /// <returns>Whether leases that have run out by the clock count as such, and the clock's time.</returns>
     private Task<(bool IsTrusted, DateTimeOffset Shown)> CheckClockAsync(CancellationToken cancellation) => _database.RunAsync(
         async connection =>
         {
@@ -169,15 +169,15 @@ internal sealed class Maintenance
             async connection =>
             {
                 await using var command = new NpgsqlCommand(_sweep, connection);
-                await _database.ExtendAsync(command, bytes);
                 WithRetention(command.Parameters.With(NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids), rules);
-                await command.PrepareAsync();
-                int affected = await command.ExecuteNonQueryAsync();
-                await _database.EndExtensionAsync(command, bytes);
-                return affected;
+                return await _database.ExtendedAsync(command, bytes, static async sweep =>
+                {
+                    await sweep.PrepareAsync();
+                    return await sweep.ExecuteNonQueryAsync();
+                });
             },
             mayRepeat: true, cancellation, _database.PatienceFor(bytes));
-        // If none could be locked, another instance sweeps them, and this one would only ask again and again.
+        // If no row could be locked, another instance sweeps these jobs. A further round at once would only repeat the query.
         return (swept, swept > 0 && count < old.Count);
     }
 

@@ -61,12 +61,12 @@ internal sealed class JobInstruments
 
     internal void Poisoned(int count) => Count(_poisoned, count);
 
-    internal void Operation(string operation, long since, Exception? error)
+    internal void Operation(StoreOperation operation, long since, Exception? error)
     {
         // A cancelled operation has not failed.
-        if (error is not null and not OperationCanceledException) Count(_failedOperations, 1, new KeyValuePair<string, object?>("operation", operation));
+        if (error is not null and not OperationCanceledException) Count(_failedOperations, 1, Label(operation));
         if (!_operations.Enabled) return;
-        var tags = new TagList { { "operation", operation } };
+        var tags = new TagList(Label(operation));
         if (error is not null) tags.Add("error.type", error.GetType().Name);
         double seconds = Stopwatch.GetElapsedTime(since).TotalSeconds;
         Guarded(() => _operations.Record(seconds, tags));
@@ -77,7 +77,7 @@ internal sealed class JobInstruments
         if (counter.Enabled) Guarded(() => counter.Add(count, tags));
     }
 
-    /// <summary>Runs the code of listeners. If one throws, what is measured goes on: a committed job is accepted, and others that collect see their values.</summary>
+    /// <summary>Runs code that calls metric listeners, and ignores their exceptions: the measured operation and the other listeners must go on.</summary>
     private static void Guarded(Action measure)
     {
         try
@@ -98,8 +98,10 @@ internal sealed class JobInstruments
             foreach (JobState state in JobStates.All.Where(JobStates.IsFinal)) _finished.Add(0, Kind(kind), Outcome(state));
         }
         _poisoned.Add(0);
-        foreach (string operation in MeasuredJobStore.Operations) _failedOperations.Add(0, new KeyValuePair<string, object?>("operation", operation));
+        foreach (StoreOperation operation in StoreOperations.All) _failedOperations.Add(0, Label(operation));
     }
+
+    private static KeyValuePair<string, object?> Label(StoreOperation operation) => new("operation", operation.Name());
 
     private static KeyValuePair<string, object?> Kind(string kind) => new("kind", kind);
 

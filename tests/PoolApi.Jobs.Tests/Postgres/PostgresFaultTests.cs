@@ -40,6 +40,22 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
+    public async Task A_large_statement_that_fails_leaves_its_longer_timeout_in_no_session()
+    {
+        await using Place place = await Place.CreateAsync(cluster);
+        await place.ExecuteAsync(
+            "create function poolapi.refuse() returns trigger language plpgsql as $$ begin raise exception 'the trigger of an operator'; end $$;"
+            + "create trigger refuse before insert on poolapi.jobs for each row execute function poolapi.refuse()");
+
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(
+            async () => await place.Store.AcceptAsync(Jobs.New(body: new string('x', 5 << 20)), Token));
+
+        Assert.All(
+            await EverySessionAsync(place.Store, "select extract(epoch from current_setting('statement_timeout')::interval)::int"),
+            static seconds => Assert.Equal(PostgresTests.Patient.StatementSeconds, seconds));
+    }
+
+    [Fact]
     public async Task Sessions_that_the_server_ends_are_replaced()
     {
         await using Place place = await Place.CreateAsync(cluster);
@@ -152,20 +168,21 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     /// <summary>Runs a statement on each of many sessions of a store.</summary>
-    private static async Task EverySessionAsync(PostgreSqlJobStore store, string sql)
+    /// <returns>The first value that each returns, if any.</returns>
+    private static async Task<object?[]> EverySessionAsync(PostgreSqlJobStore store, string sql)
     {
         const int Sessions = 8;
         int there = 0;
         var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await Task.WhenAll(Enumerable.Range(0, Sessions).Select(_ => store.Database.RunAsync(
+        return await Task.WhenAll(Enumerable.Range(0, Sessions).Select(_ => store.Database.RunAsync(
             async connection =>
             {
                 // By the simple protocol, as a pooler would.
                 await using var command = new NpgsqlCommand(sql, connection);
-                await command.ExecuteNonQueryAsync();
+                object? value = await command.ExecuteScalarAsync();
                 if (Interlocked.Increment(ref there) == Sessions) all.SetResult();
                 await all.Task;
-                return true;
+                return value;
             },
             mayRepeat: true, Token))).Patiently();
     }

@@ -42,7 +42,7 @@ public sealed class JobInstrumentsTests : IDisposable
                 .. ((string[])["a", "b"]).SelectMany(kind => kinds.SelectMany(name => name == "finished"
                     ? outcomes.Select(outcome => $"poolapi.job.finished {kind} {outcome}")
                     : [$"poolapi.job.{name} {kind}"])).Append("poolapi.job.poisoned")
-                    .Concat(MeasuredJobStore.Operations.Select(static operation => $"poolapi.store.operation.failed {operation}"))
+                    .Concat(StoreOperations.All.Select(static operation => $"poolapi.store.operation.failed {operation.Name()}"))
                     .Order(StringComparer.Ordinal),
             ],
             _sums.Keys.Order(StringComparer.Ordinal));
@@ -93,7 +93,7 @@ public sealed class JobInstrumentsTests : IDisposable
         var store = new InMemoryJobStore(new InMemoryJobs()) { Fault = "away" };
         await using var measured = new MeasuredJobStore(store, _instruments);
         await Assert.ThrowsAsync<JobStoreUnavailableException>(() => measured.CheckAsync(Token).AsTask());
-        _instruments.Operation("check", 0, new OperationCanceledException());
+        _instruments.Operation(StoreOperation.Check, 0, new OperationCanceledException());
         Assert.Equal(1, _sums["poolapi.store.operation.failed check"]);
     }
 
