@@ -143,6 +143,18 @@ public sealed class JobTests
         Assert.NotEqual("cancelled", State((await later.NextAsync("job")).Data));
     }
 
+    [Fact]
+    public async Task A_stream_without_news_sends_the_status_again_so_that_a_page_sees_that_it_is_live()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
+        Job job = await app.QueueAsync();
+        foreach (string path in (string[])["jobs/stream", $"job/stream?id={job.Id:D}"])
+        {
+            await using EventReader events = await EventReader.OpenAsync(app.Client, path);
+            for (int i = 0; i < 2; i++) await events.NextAsync("status").Patiently();
+        }
+    }
+
     private static string? State(JsonElement told) => told.GetProperty("job").GetProperty("state").GetString();
 
     private static async Task<Guid[]> ListAsync(DashboardApp app, string query) =>

@@ -14,7 +14,7 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
     private const double RememberedMs = 300_000;
 
     private readonly Dictionary<string, PoolState> _pools = new(StringComparer.Ordinal);
-    private double _cut; // of the last frame: the snapshot has what was before it
+    private double _cut; // the time of the last frame: a snapshot has only records that ended before it
 
     /// <summary>Writes the changes since the last frame.</summary>
     public void WriteDelta(Utf8JsonWriter json)

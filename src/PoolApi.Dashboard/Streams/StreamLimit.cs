@@ -9,11 +9,15 @@ namespace PoolApi.Dashboard.Streams;
 
 /// <summary>Sends event streams to the pages and limits how many are open at once. Thread-safe.</summary>
 /// <remarks>
-/// Each stream begins with the app's status. When the stop begins, it ends with the event <c>shutdown</c>, so that it delays neither the stop
+/// Each stream begins with the app's status, and sends it again when it has been silent for a while: a page cannot see the stream's heartbeat comments,
+/// and would take silence for a broken stream. When the stop begins, it ends with the event <c>shutdown</c>, so that it delays neither the stop
 /// nor the page. The page then polls the status until the server no longer answers.
 /// </remarks>
 internal sealed class StreamLimit(StatusView status, int most)
 {
+    /// <summary>The longest time without an event. Shorter than the time after which a page shows that the stream is silent.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(2);
+
     private int _open;
 
     public int Open => Volatile.Read(ref _open);
@@ -35,7 +39,8 @@ internal sealed class StreamLimit(StatusView status, int most)
         try
         {
             var shutdown = context.RequestServices.GetRequiredService<ShutdownCoordinator>();
-            await EventStreamWriter.WriteAsync(context, FramedAsync(shutdown, events(shutdown.Stopping, context.RequestAborted), context.RequestAborted));
+            TimeProvider clock = context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System;
+            await EventStreamWriter.WriteAsync(context, FramedAsync(shutdown, events(shutdown.Stopping, context.RequestAborted), clock, context.RequestAborted));
             return TypedResults.Empty;
         }
         finally
@@ -45,10 +50,33 @@ internal sealed class StreamLimit(StatusView status, int most)
     }
 
     private async IAsyncEnumerable<SseItem<string>> FramedAsync(
-        ShutdownCoordinator shutdown, IAsyncEnumerable<SseItem<string>> events, [EnumeratorCancellation] CancellationToken client)
+        ShutdownCoordinator shutdown, IAsyncEnumerable<SseItem<string>> events, TimeProvider clock, [EnumeratorCancellation] CancellationToken client)
     {
         yield return Status("status");
-        await foreach (SseItem<string> item in events.WithCancellation(client)) yield return item;
+        IAsyncEnumerator<SseItem<string>> source = events.GetAsyncEnumerator(client);
+        Task<bool>? next = null;
+        try
+        {
+            while (true)
+            {
+                next ??= source.MoveNextAsync().AsTask();
+                if (!next.IsCompleted) await Task.WhenAny(next, Task.Delay(Silence, clock, client));
+                if (!next.IsCompleted && !client.IsCancellationRequested)
+                {
+                    yield return Status("status");
+                    continue;
+                }
+                if (!await next) break;
+                next = null;
+                yield return source.Current;
+            }
+        }
+        finally
+        {
+            // An enumerator must not be disposed of during MoveNextAsync.
+            if (next is not null) await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await source.DisposeAsync();
+        }
         if (!client.IsCancellationRequested && shutdown.IsStopping) yield return Status("shutdown");
     }
 

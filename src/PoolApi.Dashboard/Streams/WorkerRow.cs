@@ -9,7 +9,9 @@ namespace PoolApi.Dashboard.Streams;
 internal sealed record WorkerRow(
     int Id, string Name, string State, bool IsStandIn, string? Kind, string? Route, double? Since, ActivityTraceId TraceId, string? Activity, Guid? Job)
 {
-    /// <summary>The largest difference, in ms, between two computed start times of one item: that of the two clocks varies a little each time.</summary>
+    /// <summary>
+    /// The largest difference, in ms, between two computed start times of one item. The offset between the two clocks varies a little.
+    /// </summary>
     private const double SameMs = 50;
 
     public static WorkerRow Of(WorkerSnapshot worker, double now, bool isStandIn, WorkerActivityView? activity, Guid? job, WorkerRow? before)

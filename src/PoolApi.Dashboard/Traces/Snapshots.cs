@@ -38,11 +38,15 @@ internal sealed record Snapshot(string Id, DateTimeOffset At, SnapshotTrigger Tr
 /// <summary>The last snapshots of an app, in memory and, if a directory is set, also in files. Thread-safe.</summary>
 /// <remarks>
 /// At most ten are kept. The oldest snapshot of the trigger that has the most is removed first, so that a long overload does not remove the one
-/// snapshot of a failed stop. Its file is deleted too, so the directory has at most ten files of this process.
+/// snapshot of a failed stop. <see cref="SnapshotFiles"/> does the same with the files.
 /// </remarks>
 internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, ILogger<Snapshots> logger) : IFeedPart
 {
     public const int Most = 10;
+
+    /// <summary>The form of the time at the beginning of an id.</summary>
+    public const string TimeFormat = "yyyyMMdd'T'HHmmss'Z'";
+
     public const double Seconds = 30;
 
     private readonly Lock _lock = new();
@@ -103,18 +107,16 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         }
         DateTimeOffset at = monitor.Time.GetUtcNow();
         Snapshot taken;
-        Snapshot? dropped;
         lock (_lock)
         {
-            string id = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{at:yyyyMMdd'T'HHmmss'Z'}-{Word(trigger)}-{++_taken}");
+            string id = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{at.ToString(TimeFormat, System.Globalization.CultureInfo.InvariantCulture)}-{Word(trigger)}-{++_taken}");
             taken = new Snapshot(id, at, trigger, detail, memory.ToArray());
             _kept.Add(taken);
             _byTrigger[(int)trigger]++;
-            dropped = _kept.Count > Most ? _kept.GroupBy(static s => s.Trigger).MaxBy(static g => g.Count())!.First() : null;
-            if (dropped is not null) _kept.Remove(dropped);
+            if (_kept.Count > Most) _kept.Remove(_kept.GroupBy(static s => s.Trigger).MaxBy(static g => g.Count())!.First());
         }
         LogTaken(taken.Id, detail);
-        if (directory is not null) Keep(directory, taken, dropped);
+        if (directory is not null) Keep(directory, taken);
         return taken;
     }
 
@@ -127,22 +129,16 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         _ => "unclean-stop",
     };
 
-    private void Keep(string directory, Snapshot taken, Snapshot? dropped)
+    private void Keep(string directory, Snapshot taken)
     {
-        string file = FileOf(directory, taken);
         try
         {
-            string unfinished = $"{file}.tmp";
-            File.WriteAllBytes(unfinished, taken.Trace);
-            File.Move(unfinished, file, overwrite: true);
-            if (dropped is not null) File.Delete(FileOf(directory, dropped));
+            SnapshotFiles.Write(directory, taken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            LogNotWritten(file, e.Message);
+            LogNotWritten(SnapshotFiles.PathOf(directory, taken.Id), e.Message);
         }
-
-        static string FileOf(string directory, Snapshot snapshot) => Path.Combine(directory, $"{snapshot.Id}.json.gz");
     }
 
     [LoggerMessage(40, LogLevel.Debug, "Snapshot {id}: {detail}")] // at Debug: the cause has its own line, or a client caused it, and clients must not make the log grow

@@ -111,7 +111,7 @@ internal static class TraceExport
         public static PoolPart Read(PoolMonitor monitor, PoolHistory pool, double seconds)
         {
             var items = new List<RecordedItem>();
-            // The order matters: an item that ends after the first read is not seen as running by the second.
+            // The order matters: in the other order, an item that ends between the two reads would be both running and ended.
             int overwritten = pool.Recorder.Read(new RecordCursor(), items);
             PoolSnapshot snapshot = pool.Pool.Threads.GetSnapshot();
             PoolTime time = pool.Recorder.Time;

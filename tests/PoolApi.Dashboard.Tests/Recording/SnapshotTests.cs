@@ -156,6 +156,32 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
+    public async Task The_files_of_earlier_processes_count_and_other_files_stay()
+    {
+        Directory.CreateDirectory(_directory);
+        string[] names =
+        [
+            .. Enumerable.Range(1, 12).Select(static i => $"20260101T0000{i:D2}Z-overload-{i}.json.gz"),
+            "20250101T000000Z-unclean-stop-1.json.gz", "mine.json.gz", "notes.txt",
+        ];
+        foreach (string name in names) await File.WriteAllTextAsync(Path.Combine(_directory, name), "", Cancel);
+        await using MonitoredApp app = await StartAsync(pool: static o => (o.QueueCapacity, o.MaxQueueTime) = (1, Timeout.InfiniteTimeSpan), directory: _directory);
+        using var item = new Held(app, "hog", "/hog");
+        Task waits = app.Pool.RunAsync(static () => { }).AsTask();
+        await Assert.ThrowsAsync<WorkRejectedException>(async () => await app.Pool.RunAsync(static () => { }));
+        app.Tick();
+        string taken = Assert.Single(await ListAsync(app)).Trigger;
+
+        Assert.Equal("overload", taken);
+        string[] kept = [.. Directory.GetFiles(_directory).Select(static path => Path.GetFileName(path))];
+        // The oldest of the trigger that has the most are gone. The new one stays, though this clock is behind.
+        Assert.Equal(names[4..].Order(StringComparer.Ordinal), kept.Intersect(names).Order(StringComparer.Ordinal));
+        Assert.EndsWith("-overload-1.json.gz", Assert.Single(kept.Except(names)), StringComparison.Ordinal);
+        item.Dispose();
+        await waits;
+    }
+
+    [Fact]
     public async Task A_snapshot_that_is_not_there_is_not_found()
     {
         await using MonitoredApp app = await StartAsync();

@@ -32,7 +32,7 @@ internal interface ITraceWriter
     Task FlushAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>What a trace is of.</summary>
+/// <summary>The header of a trace: its time range, its origin, and how many records are missing.</summary>
 /// <param name="From">The start of the time that was asked for.</param>
 /// <param name="To">When the trace was made.</param>
 /// <param name="Origin">The trace's origin, in milliseconds since 1970.</param>

@@ -25,7 +25,7 @@ internal sealed class PerfettoTraceWriter(Stream to) : ITraceWriter
     {
         _packet.Number(Packet.SequenceFlags, StateCleared);
         EndPacket();
-        // The format has no place for what a trace is of, so a moment of its own says it.
+        // The format has no field for the header, so the writer adds an event that has it.
         List<TraceArgument> arguments =
         [
             TraceArgument.Of("from", header.From.ToString("O")), TraceArgument.Of("to", header.To.ToString("O")), TraceArgument.Of("originUnixMs", header.Origin),
@@ -100,7 +100,8 @@ internal sealed class PerfettoTraceWriter(Stream to) : ITraceWriter
         _pending.Clear();
     }
 
-    // Track 0 has the trace's own moment. A process has the lower half 0, its tracks follow, and its counters are in the upper quarter.
+    // Uuid 0 is the track of the header's event. The upper half of a uuid is the process. The lower half is 0 for the process itself,
+    // from 1 up for its tracks, and from 0xC0000000 up for its counters.
     private static ulong Uuid(int process, int? track) => ((ulong)process << 32) | (uint)((track ?? -1) + 1);
 
     private ulong NameCounter(int process, string name)
