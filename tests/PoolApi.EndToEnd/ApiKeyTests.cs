@@ -59,7 +59,7 @@ public sealed class ApiKeyTests
     {
         await using var service = await StartAsync(form, "--Pool:Workers 2", "--Auth:MaxConcurrency 2");
         // One that runs and one that waits behind it, or both run: they count alike.
-        var running = Enumerable.Range(0, 2).Select(_ => AskAsync(service, "X-Api-Key", Alice, "/v1/diagnostics/sleep?ms=3000")).ToArray();
+        var running = Enumerable.Range(0, 2).Select(_ => AskAsync(service, "X-Api-Key", Alice, PoolApiProcess.Sleep(3000))).ToArray();
         await service.SeeWorkersAsync(view => view.Busy == 2, "two busy workers");
 
         var refused = await AskAsync(service, "X-Api-Key", Alice);
@@ -88,7 +88,7 @@ public sealed class ApiKeyTests
     public async Task By_default_half_of_the_room_is_one_client_s()
     {
         await using var service = await StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 1", "--Pool:QueueCapacity 4");
-        var running = Enumerable.Range(0, 2).Select(_ => AskAsync(service, "X-Api-Key", Alice, "/v1/diagnostics/sleep?ms=1500")).ToArray();
+        var running = Enumerable.Range(0, 2).Select(_ => AskAsync(service, "X-Api-Key", Alice, PoolApiProcess.Sleep(1500))).ToArray();
         await service.SeeWorkersAsync(view => view is { Busy: 1, QueueLength: 1 }, "one runs, one waits");
 
         (await AskAsync(service, "X-Api-Key", Alice)).MustBeProblem(429, "quota");

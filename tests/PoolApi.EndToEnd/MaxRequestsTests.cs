@@ -12,8 +12,8 @@ public sealed class MaxRequestsTests
         (await service.Api.GetAsync("/")).MustBe(200);
         (await service.Api.PostAsync("/v1/diagnostics/sleep?ms=x")).MustBeProblem(400);
 
-        var first = service.Api.PostAsync("/v1/diagnostics/sleep?ms=1500");
-        var second = service.Api.PostAsync("/v1/diagnostics/sleep?ms=1500");
+        var first = service.Api.PostAsync(PoolApiProcess.Sleep(1500));
+        var second = service.Api.PostAsync(PoolApiProcess.Sleep(1500));
         await service.WaitForLineAsync("Shutdown: draining");
         var third = await AskAsync(service);
 

@@ -14,7 +14,7 @@ public sealed class WorkersViewTests
         const string TraceId = "0af7651916cd43dd8448eb211c80319c";
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 2", "--Pool:QueueCapacity 9", PoolApiProcess.Diagnostics);
-        var request = new HttpRequestMessage(HttpMethod.Post, "/v1/diagnostics/sleep?ms=1000");
+        var request = new HttpRequestMessage(HttpMethod.Post, PoolApiProcess.Sleep(1000));
         request.Headers.Add("traceparent", $"00-{TraceId}-b7ad6b7169203331-01");
         var running = service.Api.SendAsync(request);
         await service.SeeWorkersAsync(view => view.Busy == 1, "one busy worker");
@@ -71,7 +71,7 @@ public sealed class WorkersViewTests
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.FrameworkDependent, "--Pool:Workers 2", "--Pool:StuckAfter 00:00:00.200", PoolApiProcess.Diagnostics);
-        var running = service.Api.PostAsync("/v1/diagnostics/sleep?ms=1500");
+        var running = service.Api.PostAsync(PoolApiProcess.Sleep(1500));
 
         await service.SeeWorkersAsync(view => view.Workers.Any(worker => worker.State == "stuck"), "a stuck worker");
 

@@ -66,7 +66,7 @@ public sealed class JobsPageTests
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
         await Assertions.Expect(browser.Page.Locator("#empty")).ToContainTextAsync("No jobs yet");
-        Guid id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=2000");
+        Guid id = await service.Api.AcceptJobAsync(PoolApiProcess.Sleep(2000));
         ILocator row = browser.Page.Locator($"tr[data-job='{id}']");
         await Assertions.Expect(row).ToContainTextAsync("running");
         await Assertions.Expect(row).ToContainTextAsync("succeeded");

@@ -182,10 +182,13 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public Task<WorkersView> SeeWorkersAsync(Func<WorkersView, bool> accept, string what) =>
         Eventually.SeesAsync(WorkersAsync, accept, what);
 
+    /// <summary>The path of work that sleeps, longer on a busy machine: the test takes its next step while it runs.</summary>
+    public static string Sleep(int milliseconds) => $"/v1/diagnostics/sleep?ms={MachineLoad.Stretch(milliseconds)}";
+
     /// <summary>Puts a number of sleeps on the workers and waits until each is being run. They are longer on a busy machine.</summary>
     public async Task<Task<Answer>[]> OccupyAsync(int workers, int milliseconds, string more = "")
     {
-        var running = Enumerable.Range(0, workers).Select(_ => Api.PostAsync($"/v1/diagnostics/sleep?ms={MachineLoad.Stretch(milliseconds)}{more}")).ToArray();
+        var running = Enumerable.Range(0, workers).Select(_ => Api.PostAsync(Sleep(milliseconds) + more)).ToArray();
         await SeeWorkersAsync(view => view.Busy == workers, $"{workers} busy workers");
         return running;
     }
@@ -194,7 +197,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public async Task<Task<Answer>[]> QueueAsync(int items, int milliseconds)
     {
         int before = (await WorkersAsync()).QueueLength;
-        var waiting = Enumerable.Range(0, items).Select(_ => Api.PostAsync($"/v1/diagnostics/sleep?ms={MachineLoad.Stretch(milliseconds)}")).ToArray();
+        var waiting = Enumerable.Range(0, items).Select(_ => Api.PostAsync(Sleep(milliseconds))).ToArray();
         await SeeWorkersAsync(view => view.QueueLength == before + items, $"{items} more in the queue");
         return waiting;
     }

@@ -46,18 +46,19 @@ public sealed class IdempotencyTests(SharedServices services, SharedPostgres pos
     {
         var service = await services.InAsync(form);
         string key = $"Idempotency-Key: {Guid.NewGuid()}";
-        var first = service.Api.PostWithAsync("/v1/diagnostics/sleep?ms=1500", null, key);
+        string work = PoolApiProcess.Sleep(1500);
+        var first = service.Api.PostWithAsync(work, null, key);
         var second = await Eventually.SeesAsync(
             // Until the first has arrived, this might be the first: so it must not be of the same key then.
             async () => (await service.Api.JobsAsync("kind=diagnostics/sleep&state=running")).Count, running => running > 0, "the first to run");
         Assert.True(second > 0);
 
-        var conflict = await service.Api.PostWithAsync("/v1/diagnostics/sleep?ms=1500", null, key);
+        var conflict = await service.Api.PostWithAsync(work, null, key);
 
         conflict.MustBeProblem(409, "idempotency-key-in-progress");
         var answer = (await first).MustBe(200);
         Assert.Equal("done\n", answer.Text);
-        var again = (await service.Api.PostWithAsync("/v1/diagnostics/sleep?ms=1500", null, key)).MustBe(200);
+        var again = (await service.Api.PostWithAsync(work, null, key)).MustBe(200);
         Assert.Equal((answer.Text, answer.Header("Content-Location")), (again.Text, again.Header("Content-Location")));
     }
 }

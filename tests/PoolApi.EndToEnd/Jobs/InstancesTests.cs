@@ -16,7 +16,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
             3, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", $"--Jobs:Lease {TimeSpan.FromSeconds(Lease):c}");
         await PostAsync(jobs / 2, installation.Instances);
         // What the victim will surely be at: it goes before all that waits.
-        var longJob = await installation.Here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=4000", $"Job-Tags: {tag}", "Job-Priority: high");
+        var longJob = await installation.Here.Api.AcceptJobAsync(PoolApiProcess.Sleep(4000), $"Job-Tags: {tag}", "Job-Priority: high");
         var job = await installation.Here.Api.SeeJobAsync(longJob, each => each.State == "running", "the long job to run");
         var victim = installation.Instances.Single(job.IsOf);
         var others = installation.Instances.Where(instance => instance != victim).ToArray();
@@ -98,8 +98,8 @@ public sealed class InstancesTests(SharedPostgres postgres)
         await using var installation = await Installation.StartAsync(2, await postgres.NewDatabaseAsync(), "--Pool:Workers 1");
         var (here, there) = (installation.Here, installation.There);
         // One worker each: the second job is elsewhere than the first.
-        var first = await here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=4000");
-        var second = await here.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=4000");
+        var first = await here.Api.AcceptJobAsync(PoolApiProcess.Sleep(4000));
+        var second = await here.Api.AcceptJobAsync(PoolApiProcess.Sleep(4000));
         await here.Api.SeeJobAsync(second, job => job.State == "running", "both to run");
 
         foreach (var api in new[] { here.Api, there.Api })

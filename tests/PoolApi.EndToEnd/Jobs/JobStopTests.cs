@@ -35,10 +35,10 @@ public sealed class JobStopTests
     {
         using var data = new TemporaryFolder();
         Guid quick, endless;
-        await using (var first = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2", "--Shutdown:Drain 00:00:01.500", "--Shutdown:Cancel 00:00:02"))
+        await using (var first = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2", $"--Shutdown:Drain {TimeSpan.FromMilliseconds(MachineLoad.Stretch(1500)):c}", "--Shutdown:Cancel 00:00:02"))
         {
-            quick = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=900");
-            endless = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=20000");
+            quick = await first.Api.AcceptJobAsync(PoolApiProcess.Sleep(900));
+            endless = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
             await first.SeeWorkersAsync(view => view.Busy == 2, "both to run");
             first.Send(UnixSignal.Terminate);
             var summary = await first.ReadSummaryAsync();
@@ -142,7 +142,7 @@ public sealed class JobStopTests
         using var data = new TemporaryFolder();
         await using var service = await StartAsync(ServiceForm.FrameworkDependent, data, "--Pool:Workers 1");
         await service.WaitForLineAsync($"Jobs are kept in the file {Path.Combine(data.Path, "jobs.db")}");
-        var id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1500");
+        var id = await service.Api.AcceptJobAsync(PoolApiProcess.Sleep(1500));
         await service.SeeWorkersAsync(view => view.Busy == 1, "it to run");
         File.Delete(Path.Combine(data.Path, "jobs.db"));
 

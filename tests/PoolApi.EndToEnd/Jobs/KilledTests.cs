@@ -50,7 +50,7 @@ public sealed class KilledTests
         Guid running, waiting;
         await using (var first = await StartAsync(data, "--Jobs:Lease 00:10:00"))
         {
-            running = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1500");
+            running = await first.Api.AcceptJobAsync(PoolApiProcess.Sleep(1500));
             await first.Api.SeeJobAsync(running, job => job.State == "running", "the job to run");
             waiting = await first.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddSeconds(1):O}");
             await first.KillAsync();

@@ -12,7 +12,7 @@ public sealed class Http2StopTests
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, onePort: false, environment, ["--Pool:Workers 2", .. StopTimes.Settings, "--Shutdown:Drain 00:01:00", PoolApiProcess.Diagnostics]);
         using var client = await Http2Connection.OpenAsync(service.Api.Port);
-        await client.GetAsync(1, "/v1/diagnostics/sleep?ms=2500");
+        await client.GetAsync(1, PoolApiProcess.Sleep(2500));
         await service.SeeWorkersAsync(view => view.Busy == 1, "the first stream's work");
         // The stream ends some 2 s after the signal: in the drain.
         await Task.Delay(200, TestContext.Current.CancellationToken);
