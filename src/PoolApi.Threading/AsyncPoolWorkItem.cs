@@ -3,10 +3,10 @@ using PoolApi.Threading.Core;
 namespace PoolApi.Threading;
 
 /// <summary>
-/// Asynchronous work for a <see cref="FixedThreadPool"/>. While it awaits it holds no worker; whatever follows an
-/// <see langword="await"/> that captures the context runs on a worker of the same pool again. Resumptions go before
-/// waiting items (all but one in sixteen), past the queue's capacity and past closing, so that what was accepted can
-/// always finish.
+/// Asynchronous work for a <see cref="FixedThreadPool"/>. While the item awaits, it holds no worker. Code after an
+/// <see langword="await"/> that captures the context runs on a worker of the same pool again. The pool accepts such continuations
+/// beyond its capacity and after it is closed, so that every accepted item can finish. The workers take them before queued items,
+/// except for one start in sixteen.
 /// </summary>
 public abstract class AsyncPoolWorkItem : PoolWorkItem
 {

@@ -28,10 +28,10 @@ public sealed partial class FixedThreadPool
     /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
     /// <param name="options">What else to say about the work.</param>
     /// <returns>
-    /// Its result, to be awaited once; or its exception; or <see cref="WorkRejectedException"/> if the pool did not run it,
-    /// <see cref="OperationCanceledException"/> if it was cancelled, <see cref="WorkTimedOutException"/> if it ran for longer than it may,
-    /// <see cref="WorkAbandonedException"/> if the pool stopped without it. The caller's continuation does
-    /// not run on a worker of the pool, unless the caller does.
+    /// The work's result, which the caller awaits once, or the work's exception. Fails with <see cref="WorkRejectedException"/> if the pool did
+    /// not run the work, with <see cref="OperationCanceledException"/> if it was cancelled, with <see cref="WorkTimedOutException"/> if it
+    /// exceeded its limit on run time, and with <see cref="WorkAbandonedException"/> if the pool stopped before it ended. The caller's
+    /// continuation does not run on a worker of the pool, unless the caller does.
     /// </returns>
     /// <remarks>Allocates nothing in a steady state, beyond what the delegate itself captures.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
@@ -229,7 +229,7 @@ public sealed partial class FixedThreadPool
     {
         Check(options);
         Call<TWork, TResult> call = Call<TWork, TResult>.Rent(_core, work, cancellationToken, options);
-        version = call.Source.Version; // before it is submitted: afterwards it may be anybody's
+        version = call.Source.Version; // read now, because a refused call returns to the cache, where another caller may take it
         result = _core.Submit(call, cancellationToken, options, options.WaitForSpace);
         if (result != SubmitResult.Accepted) call.Consumed();
         return call;

@@ -22,11 +22,12 @@ public sealed partial class FixedThreadPool
     /// <exception cref="ArgumentException">The function is asynchronous: it returns a task. Nothing has run.</exception>
     /// <exception cref="WorkRejectedException">The pool did not run it: the queue is full, the pool is closed, or it handed the work back.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    /// <exception cref="WorkTimedOutException">It ran for longer than it may.</exception>
-    /// <exception cref="WorkAbandonedException">The pool stopped without it.</exception>
+    /// <exception cref="WorkTimedOutException">The function exceeded its limit on run time.</exception>
+    /// <exception cref="WorkAbandonedException">The pool stopped before the function ended.</exception>
     /// <remarks>
-    /// <para>Blocking on the ValueTask of <c>RunAsync</c> has no such protection: if every worker does that, each waits
-    /// for an item that no worker is free to run, until it expires.</para>
+    /// <para>Blocking on the ValueTask of <c>RunAsync</c> has no such protection. If every worker blocks in this way, only stand-ins run the
+    /// items that the workers wait for (<see cref="FixedThreadPoolOptions.MaxStandIns"/>). Without a free stand-in the items wait
+    /// until they expire.</para>
     /// <para>Allocates nothing in a steady state, beyond what the delegate itself captures.</para>
     /// </remarks>
     public TResult Run<TResult>(Func<TResult> work, CancellationToken cancellationToken = default, WorkOptions options = default)
@@ -38,8 +39,8 @@ public sealed partial class FixedThreadPool
     /// <inheritdoc cref="Run{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function. A static one needs no closure.</param>
     /// <param name="argument">
-    /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
-    /// also cancelled at a stop that missed its deadline; in place, also with the token of what the worker runs.
+    /// The function's argument. A <see cref="CancellationToken"/> cancels the work. The function then gets a token that a stop also cancels
+    /// when it misses its deadline. In place, a cancellation of the worker's current item cancels that token too.
     /// </param>
     /// <param name="cancellationToken">Cancels the work, queued or running.</param>
     /// <param name="options">What else to say about the work. In place, only the token counts.</param>
@@ -70,8 +71,8 @@ public sealed partial class FixedThreadPool
     /// <inheritdoc cref="Run{TArgument, TResult}(Func{TArgument, TResult}, TArgument, CancellationToken, WorkOptions)"/>
     /// <param name="work">The action. A static one needs no closure.</param>
     /// <param name="argument">
-    /// What the action is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the action is given a token that is
-    /// also cancelled at a stop that missed its deadline; in place, also with the token of what the worker runs.
+    /// The action's argument. A <see cref="CancellationToken"/> cancels the work. The action then gets a token that a stop also cancels
+    /// when it misses its deadline. In place, a cancellation of the worker's current item cancels that token too.
     /// </param>
     /// <param name="cancellationToken">Cancels the work, queued or running.</param>
     /// <param name="options">What else to say about the work. In place, only the token counts.</param>

@@ -9,10 +9,11 @@ namespace PoolApi.Threading;
 /// <remarks>
 /// <para><b>Purpose.</b> Work that blocks or computes for long starves the .NET ThreadPool, and with it everything else in the
 /// process. This pool gives it threads of its own, a bounded queue and an orderly stop.</para>
-/// <para><b>Cost.</b> Items may take from tens of nanoseconds to hours and come from any number of threads. Submitting is three
-/// compare-and-swaps and never waits for a worker; taking an item holds a lock for some tens of nanoseconds. A worker with nothing to do
-/// spins for 3 µs, yields its core until 50 µs have passed and 16 times at least, then sleeps on a futex. An idle pool uses no CPU. Waking a sleeping thread is expensive (tens of
-/// microseconds), so only one is woken at a time, and it wakes the next only if there is more work.</para>
+/// <para><b>Cost.</b> Items may take from tens of nanoseconds to hours and come from any number of threads. A submission costs three
+/// compare-and-swaps and never waits for a worker. A worker takes an item under a lock that it holds for some tens of nanoseconds. A worker
+/// without work spins for 3 µs, then yields its core at least 16 times and until 50 µs have passed, and then sleeps on a futex. An idle pool
+/// uses no CPU. Waking a thread takes tens of microseconds. So the pool wakes one worker at a time, and that worker wakes the next one only
+/// if there is more work.</para>
 /// <para><b>Promise.</b> Every accepted item ends exactly once, with one <see cref="WorkOutcome"/>, also across a shutdown, and
 /// the counts add up at every moment (<see cref="PoolSnapshot"/>).</para>
 /// <para>All members are safe to call from any thread, the pool's own workers included, unless they say otherwise.</para>
@@ -63,23 +64,22 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
 
     /// <summary>
     /// Runs tasks on the pool: <c>Task.Factory.StartNew(…, pool.TaskScheduler)</c>. A scheduler cannot refuse the
-    /// continuation of a task that has begun, so its tasks go past the queue's capacity; use <c>RunAsync</c> to be bounded.
-    /// Each counts as an item of the kind <c>task</c>. Once the pool is closed, a task that is queued from elsewhere than its
-    /// own workers fails (<see cref="TaskSchedulerException"/>). A worker that waits for such a task (<c>Task.Wait</c>) runs it
-    /// itself, if nobody has begun it. A task whose turn has not come within
-    /// <see cref="FixedThreadPoolOptions.MaxQueueTime"/>, or before the pool has stopped, runs on the .NET ThreadPool: a task
-    /// cannot be handed back, and a caller may wait for it.
+    /// continuation of a task that has begun, so its tasks may exceed the queue's capacity. Use <c>RunAsync</c> for a bounded queue.
+    /// Each task counts as an item of the kind <c>task</c>. After the pool is closed, only its own workers can queue a task. A task that another
+    /// thread queues then fails (<see cref="TaskSchedulerException"/>). A worker that waits for a task (<c>Task.Wait</c>) runs the task itself,
+    /// unless another thread has begun it. A task that no worker has begun within <see cref="FixedThreadPoolOptions.MaxQueueTime"/>, or before
+    /// the pool has stopped, runs on the .NET ThreadPool: the pool cannot hand a task back, and a caller may wait for it.
     /// </summary>
     public TaskScheduler TaskScheduler { get; }
 
     /// <summary>
-    /// Runs callbacks on the pool, as items of the kind <c>callback</c>: past the capacity, and once the pool is closed only
-    /// from its own workers (otherwise <see cref="WorkRejectedException"/>); one that was posted and whose turn does not come
-    /// runs elsewhere, as a task of <see cref="TaskScheduler"/> does. <c>Send</c> runs in place on the pool's own workers;
-    /// elsewhere it blocks, and throws what the callback threw, <see cref="WorkRejectedException"/> if its turn did not come,
-    /// or <see cref="WorkAbandonedException"/> if the pool stopped without it. Code that awaits under this context comes back to
-    /// the pool. <c>RunAsync</c> has a context of its own for each call, so that a stop waits for what a call awaits; of what
-    /// awaits under this one, the pool knows nothing until it comes back.
+    /// Runs callbacks on the pool, as items of the kind <c>callback</c>, which may exceed the queue's capacity. After the pool is closed, only
+    /// its own workers can post or send; any other thread gets a <see cref="WorkRejectedException"/>. A posted callback that no worker begins
+    /// in time runs on the .NET ThreadPool, as a task of <see cref="TaskScheduler"/> does. On the pool's own workers <c>Send</c> runs the
+    /// callback in place. On any other thread it blocks and throws the callback's exception, <see cref="WorkRejectedException"/> if no worker
+    /// began the callback in time, or <see cref="WorkAbandonedException"/> if the pool stopped before the callback ended. Code that awaits
+    /// under this context returns to the pool, but a stop does not wait for such an await. A stop waits for the awaits of <c>RunAsync</c>,
+    /// which has a context of its own for each call.
     /// </summary>
     public SynchronizationContext SynchronizationContext { get; }
 
@@ -117,7 +117,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <param name="items">The items, each once.</param>
     /// <param name="cancellationToken">Cancels each of them.</param>
     /// <param name="options">The priority and limits of each of them.</param>
-    /// <returns>How many were accepted: the first so many. Fewer than given: the queue is full, or the pool is closed (<see cref="IsClosed"/>).</returns>
+    /// <returns>The number of accepted items, from the front. If not all, the queue is full or the pool is closed (<see cref="IsClosed"/>).</returns>
     /// <exception cref="InvalidOperationException">One of them has been submitted and has not ended; none was accepted.</exception>
     public int TrySubmit(ReadOnlySpan<PoolWorkItem> items, CancellationToken cancellationToken = default, in WorkOptions options = default)
     {

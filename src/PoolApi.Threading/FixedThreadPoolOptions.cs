@@ -35,9 +35,9 @@ public sealed class FixedThreadPoolOptions
 
     /// <summary>
     /// The longest time an item may run, more than zero, awaits included, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit. An item
-    /// that runs longer ends as <see cref="WorkOutcome.TimedOut"/>, at once, and its token is cancelled. Its worker stays with it until
-    /// its code returns; it is shown as stuck meanwhile, and may get a stand-in (<see cref="MaxStandIns"/>). Applies to
-    /// everything that the pool runs, what <see cref="FixedThreadPool.TaskScheduler"/> brings included. Default: no limit.
+    /// that runs longer ends as <see cref="WorkOutcome.TimedOut"/>, at once, and its token is cancelled. The worker stays with the item until
+    /// the item's code returns. Meanwhile the pool shows the worker as stuck and may start a stand-in (<see cref="MaxStandIns"/>). The limit
+    /// applies to everything that the pool runs, including tasks of <see cref="FixedThreadPool.TaskScheduler"/>. Default: no limit.
     /// </summary>
     public TimeSpan MaxRunTime { get; set; } = Timeout.InfiniteTimeSpan;
 
@@ -49,11 +49,10 @@ public sealed class FixedThreadPoolOptions
     public TimeSpan StuckAfter { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// The most additional threads that stand in for blocked or stuck workers, 0 to 64. While every worker is blocked and
-    /// a continuation or an item that their own items caused is queued, a stand-in runs that and nothing else. It leaves when it has had
-    /// nothing to run for a second. For a stuck worker (<see cref="StuckAfter"/>), a stand-in runs any queued item and leaves
-    /// when that worker recovers. Default: <see langword="null"/>, as many as workers (at most 64) for blocked workers,
-    /// and none for stuck ones.
+    /// The most additional threads that stand in for blocked or stuck workers, 0 to 64. While every worker is blocked, a stand-in runs the
+    /// queued continuations and items that the workers' own items caused, and nothing else. It leaves after a second without such work. For a
+    /// stuck worker (<see cref="StuckAfter"/>), a stand-in runs any queued item and leaves when that worker recovers. Default:
+    /// <see langword="null"/>, as many as workers (at most 64) for blocked workers, and none for stuck ones.
     /// </summary>
     public int? MaxStandIns { get; set; }
 

@@ -35,23 +35,23 @@ public interface IFixedThreadPoolObserver
     void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId) { }
 
     /// <summary>
-    /// A worker has become stuck, or is no longer stuck; see <see cref="WorkerSnapshot.State"/>. Stuck: it has been on one item for
-    /// longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>, or its item has timed out
-    /// (<see cref="FixedThreadPoolOptions.MaxRunTime"/>) and has not returned a tenth of a second later. Told once for each time: on a
-    /// timer's thread, then on the worker that has come back.
+    /// A worker has become stuck, or is no longer stuck; see <see cref="WorkerSnapshot.State"/>. A worker is stuck if it has run one item for
+    /// longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>, or if its item has timed out
+    /// (<see cref="FixedThreadPoolOptions.MaxRunTime"/>) and has not returned a tenth of a second later. Called once on a timer's thread when
+    /// the worker becomes stuck, and once on the worker when it recovers.
     /// </summary>
     /// <param name="worker">The worker, its item, and for how long it has run it.</param>
     void WorkerHealthChanged(WorkerSnapshot worker) { }
 
     /// <summary>
-    /// Every worker is blocked, and this one by work of its own pool: it waits for a continuation or an item that no worker is
-    /// free to run. Told once for each kind of work and each answer, on a timer's thread.
+    /// Every worker is blocked, and this worker waits for work of its own pool: a continuation or an item that no worker is free to run.
+    /// Called on a timer's thread, once for each kind of work and each value of <paramref name="hasStandIn"/>.
     /// </summary>
-    /// <param name="worker">The worker, what it runs, and for how long it has.</param>
+    /// <param name="worker">The worker, its item, and how long it has run the item.</param>
     /// <param name="hasStandIn">
-    /// <see langword="true"/>: a stand-in runs what it waits for. <see langword="false"/>: every stand-in that the pool may have is in use
-    /// (<see cref="FixedThreadPoolOptions.MaxStandIns"/>). The pool has made no progress for a second, and makes none until a worker returns from its
-    /// item.
+    /// <see langword="true"/>: a stand-in runs the work that the worker waits for. <see langword="false"/>: every stand-in that the pool may have
+    /// is in use (<see cref="FixedThreadPoolOptions.MaxStandIns"/>). The pool has made no progress for a second, and makes none until a worker
+    /// returns from its item.
     /// </param>
     void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) { }
 
@@ -64,9 +64,9 @@ public interface IFixedThreadPoolObserver
     /// <param name="isReplaced">
     /// <see langword="true"/>: a new thread of the same id and name is about to take its place. If that fails, a second call with
     /// <see langword="false"/> follows. <see langword="false"/>: the worker gets no thread, because the system gave none or the worker's state
-    /// could not be made, and the pool goes on with one worker fewer. If it was the last, the
-    /// pool has been closed by then: queued items have ended as <see cref="WorkOutcome.NotStarted"/>, items suspended in an await as
-    /// <see cref="WorkOutcome.Abandoned"/>, and the report of the shutdown, which is still to be called for, names them.
+    /// could not be made, and the pool goes on with one worker fewer. Before it reports the loss of its last worker, the pool closes: queued
+    /// items end as <see cref="WorkOutcome.NotStarted"/>, and items suspended in an await end as <see cref="WorkOutcome.Abandoned"/>. The report of
+    /// a later <see cref="FixedThreadPool.ShutdownAsync"/> lists the former and counts the latter.
     /// </param>
     void WorkerDied(int workerId, Exception exception, bool isReplaced) { }
 

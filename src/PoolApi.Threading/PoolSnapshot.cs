@@ -47,8 +47,8 @@ public class PoolSnapshot
     public IReadOnlyDictionary<WorkOutcome, long> Counts { get; internal init; } = new PoolCounts(default);
 
     /// <summary>
-    /// The workers, each at the index of its id. After a resize or with stand-ins, workers that have left and
-    /// have a lower id than a live one are included as <see cref="WorkerState.Stopped"/>.
+    /// The workers, each at the index of its id. A worker that has left is included as <see cref="WorkerState.Stopped"/> if its id is
+    /// below <see cref="FixedThreadPool.Workers"/> or below the id of a live worker.
     /// </summary>
     public IReadOnlyList<WorkerSnapshot> Workers { get; internal init; } = [];
 

@@ -10,8 +10,8 @@ namespace PoolApi.Threading;
 /// pool: the item is its own queue entry. <c>RunAsync</c> is the convenient way; this is the cheap one.
 /// </summary>
 /// <remarks>
-/// An accepted item ends exactly once. <see cref="OnEnded"/> is called exactly once, not under the pool's gate, by the thread that ended the item. From then
-/// on, in OnEnded already, it may be submitted again, to any pool, unless it was abandoned or timed out: its code may still be running.
+/// An accepted item ends exactly once. The thread that ended the item calls <see cref="OnEnded"/> exactly once, not under the pool's gate. From
+/// OnEnded on, the item may be submitted again, to any pool. An item that was abandoned or timed out may not, because its code may still run.
 /// </remarks>
 public abstract partial class PoolWorkItem
 {
@@ -61,9 +61,9 @@ public abstract partial class PoolWorkItem
 
     /// <summary>
     /// Cancels the item. A queued item is removed at once, frees its place, and ends as
-    /// <see cref="WorkOutcome.Cancelled"/> or, with a reason, as <see cref="WorkOutcome.Withdrawn"/>; while it runs,
-    /// <see cref="CancellationToken"/> is cancelled and the rest is up to the work. An item that is not submitted yet will
-    /// end so as soon as it is submitted. Thread-safe.
+    /// <see cref="WorkOutcome.Cancelled"/> or, with a reason, as <see cref="WorkOutcome.Withdrawn"/>. If the item runs, its
+    /// <see cref="CancellationToken"/> is cancelled, and the work decides whether it ends. An item that no pool has accepted yet ends
+    /// in the same way as soon as a pool accepts it. If the item has ended, the call does not affect its next submission. Thread-safe.
     /// </summary>
     /// <param name="reason">
     /// The reason for withdrawing an item that has not run: one of a small fixed set of words. The pool's metrics count it under this word in

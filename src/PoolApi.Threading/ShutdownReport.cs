@@ -21,9 +21,9 @@ public sealed class ShutdownReport : PoolSnapshot
     public IReadOnlyList<PoolWorkItem> NotStarted { get; internal init; } = [];
 
     /// <summary>
-    /// The number of items that the shutdown interrupted: they were in flight when the pool cancelled running items (after its deadline, or by
-    /// <see cref="FixedThreadPool.CancelAll"/>) and then failed or were cancelled, and how many were left behind, asked to stop or not. One that
-    /// completed all the same is not among them. With nothing in <see cref="NotStarted"/> and none interrupted, nothing was lost.
+    /// The number of items that the shutdown interrupted. An item counts if it was in flight when the pool cancelled running items (after the
+    /// deadline, or by <see cref="FixedThreadPool.CancelAll"/>) and did not complete. Every abandoned item counts too. If this is 0 and
+    /// <see cref="NotStarted"/> is empty, the shutdown lost no work.
     /// </summary>
     public int Interrupted { get; internal init; }
 

@@ -1,7 +1,7 @@
 namespace PoolApi.Threading;
 
 /// <summary>
-/// The pool stopped while the work was in flight, and its end did not come in time. Whether the work took effect is unknown.
+/// The pool stopped while the work was in flight, and the work did not end in time. Whether the work took effect is unknown.
 /// </summary>
 public sealed class WorkAbandonedException : Exception
 {

@@ -32,8 +32,8 @@ public readonly struct WorkOptions
     /// <param name="waitForSpace">
     /// If the queue is full, the call waits until there is room, instead of being refused: <c>RunAsync</c> without blocking, <c>Run</c>
     /// blocking its caller. The wait ends when the token is cancelled or the pool is closed, and does not count towards
-    /// <paramref name="maxQueueTime"/>. Default: <see langword="false"/>, a full queue refuses at once. Only of a call whose caller waits; for
-    /// an item there is <see cref="FixedThreadPool.WaitForSpaceAsync"/>.
+    /// <paramref name="maxQueueTime"/>. Default: <see langword="false"/>, a full queue refuses at once. For <c>RunAsync</c> and <c>Run</c> only;
+    /// before the submission of an item, call <see cref="FixedThreadPool.WaitForSpaceAsync"/>.
     /// </param>
     public WorkOptions(
         WorkPriority priority = WorkPriority.Normal,

@@ -27,7 +27,7 @@ internal sealed class AsyncItems(PoolCore core)
 
     public int SuspendedLocked => _suspended;
 
-    /// <summary>Counts of items that ended on no worker of the pool, or apart from their worker.</summary>
+    /// <summary>Counts of items that ended on no worker of the pool, or that timed out.</summary>
     public OutcomeCounts EndedElsewhereLocked => _endedElsewhere;
 
     public PoolWorkItem[] UnderWayLocked() => _underWay.ToArray();
@@ -52,7 +52,8 @@ internal sealed class AsyncItems(PoolCore core)
             item.BusyTicks = 0;
             _underWay.AddLast(item);
             core.Queue.AsyncInFlight = _underWay.Count;
-            // The line below that counts the run undoes this. (A continuation left over from an earlier submission may hold a worker.)
+            // A listed item without an active run counts as suspended, until the last line of this method counts the run. (If a run is already
+            // active, it is a continuation of an earlier submission.)
             if (item.ActiveRuns == 0) _suspended++;
         }
         if (item.ActiveRuns++ == 0 && item.IsListed) _suspended--;
@@ -111,7 +112,7 @@ internal sealed class AsyncItems(PoolCore core)
         if (wasListed) core.Observers.Ended(item, outcome, error);
     }
 
-    /// <summary>An item has ended apart from its worker, synchronous or not.</summary>
+    /// <summary>A running item, synchronous or not, has timed out. Its worker may still run its code.</summary>
     public void TimedOutLocked(PoolWorkItem item)
     {
         core.Queue.AssertLocked();

@@ -5,10 +5,10 @@ namespace PoolApi.Threading.Core;
 
 /// <summary>The callers that wait for space in the queue, woken in the order of their arrival. Without waiters it costs one read for each item.</summary>
 /// <remarks>
-/// Waking a thread costs as much as hundreds of tiny items. So a waiter is woken when there is space for as many items as the
-/// pool runs in <see cref="Worthwhile"/>, or for one item when it has waited that long. With items of 100 µs and more that is
-/// the first free place. With tiny items it prevents submitter and workers from alternating, one place at a time.
-/// A timer wakes a waiter that was not woken although there is space, because no worker may come by again. The timer uses the system's clock.
+/// Waking a thread costs as much as hundreds of tiny items. So the pool wakes a waiter when there is space for as many items as the
+/// workers run in <see cref="Worthwhile"/>, or for one item after the waiter has waited for that time. Otherwise, with tiny items, the
+/// submitter and the workers would alternate for each single place. A timer wakes a waiter that was not woken although there is space,
+/// because no worker may free another place. The timer uses the system's clock.
 /// </remarks>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
 internal sealed class CapacityWaiters
@@ -72,7 +72,7 @@ internal sealed class CapacityWaiters
             _waiters.AddLast(waiter);
             _count = _waiters.Count;
         }
-        // Pairs with the gate after a release: a worker that frees a place after this sees the waiter, and a place freed before is seen here.
+        // Pairs with the gate that a worker passes after it frees a place: either the worker sees the waiter, or Notify sees the free place.
         Interlocked.MemoryBarrier();
         Notify();
         return waiter;
@@ -95,7 +95,7 @@ internal sealed class CapacityWaiters
         {
             if (_waiters.First is not { } longest) return;
             bool closed = _core.IsClosed;
-            // Read before the space: a worker without a local batch by now passes the gate with the next place that it frees.
+            // Read before the space. A worker without a local batch passes the gate after its next item, and notifies the waiters then.
             bool carries = _core.Views.AnyLikelyBatch;
             long room = _core.Views.RoomEstimate;
             if (room <= 0 && !closed)

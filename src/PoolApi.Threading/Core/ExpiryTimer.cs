@@ -4,8 +4,8 @@ using PoolApi.Threading.Core.Queue;
 namespace PoolApi.Threading.Core;
 
 /// <summary>
-/// Enforces limits on queue time. The first to see an expired item ends it: the worker that would take it, or this
-/// single timer, which is set for the next item to expire. So its caller gets its end even while every worker is busy.
+/// Enforces limits on queue time. An expired item is ended by the worker that would take it, or by this single timer, which is set for the
+/// next item to expire. So an item ends soon after its limit even while every worker is busy.
 /// </summary>
 /// <remarks>
 /// The timer is not changed when that item starts or is cancelled: firing once in vain is cheaper than setting it for
@@ -33,7 +33,7 @@ internal sealed class ExpiryTimer
     public void Set(ref DeferredActions after)
     {
         after.NeedsTimer = false;
-        using (new UninterruptibleLock(this)) // so that of two threads that set it, the one that looked last wins
+        using (new UninterruptibleLock(this)) // so that two threads set the timer in the order in which they read the queue
         {
             _core.Queue.Enter();
             long? due = _core.Queue.TimerDueLocked(ref after);

@@ -32,7 +32,7 @@ internal abstract class ForcedItem(PoolCore core) : PoolWorkItem
         }
         catch (Exception e)
         {
-            // Here it would end the process.
+            // An unhandled exception on this thread would end the process.
             Pool.Observers.Unhandled(this, e);
         }
         finally

@@ -46,7 +46,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
             if (core.Instruments.MeasureItems)
             {
                 Measured measured = PoolInstruments.Measure(item, outcome);
-                // A recorded trace becomes an exemplar of what is recorded while it is the current one.
+                // The metrics attach the current trace to a measurement as its exemplar. So an item with a recorded trace is measured at once.
                 if (batch is null || Activity.Current is { Recorded: true }) core.Instruments.Ended(core, [measured]);
                 else batch.Add(core, measured);
             }

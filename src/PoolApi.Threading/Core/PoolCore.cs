@@ -126,7 +126,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
             return _observers.Refused(_queue.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull, 1);
         }
         DeferredActions after = default;
-        // Read after the reservation, which is a full fence: pairs with Cancel.
+        // CancelRequested is read after the reservation, which is a full fence: pairs with the fence in MarkCancelled.
         if (!_queue.TryPush(item, item, last, urgent || item.CancelRequested, ref after))
         {
             item.Unclaim<ProcessorOps>(was);
@@ -348,7 +348,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         if (cancellationToken.CanBeCanceled) item.Watch<ProcessorOps>(this, cancellationToken);
         // The heap must hold an item with its own limit, and an item that is not normal must take its turn, so both are sorted in at once.
         urgent = ownLimit || options.Priority != WorkPriority.Normal;
-        // So is what an item submits while it holds a worker, which may wait for it; see CausedItems.
+        // An item that a worker submits while it runs another item is sorted in at once too, since the worker may wait for it; see CausedItems.
         if (Worker.Current is { } worker) urgent |= NoteCause(item, worker);
         return was;
     }

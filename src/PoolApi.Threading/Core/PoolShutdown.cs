@@ -18,7 +18,7 @@ internal sealed class PoolShutdown(PoolCore core)
     /// <summary>The deadline of the drain when a pool is disposed of.</summary>
     public static readonly TimeSpan DrainOfDispose = TimeSpan.FromSeconds(30);
 
-    /// <summary>The longest time that a timer can count. A longer one counts as infinite.</summary>
+    /// <summary>The longest finite timeout, below the limit of the runtime's waits. A longer one counts as infinite.</summary>
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(20);
 
     private long _startedAt = long.MinValue; // not closed yet; a clock may begin at 0
@@ -54,8 +54,8 @@ internal sealed class PoolShutdown(PoolCore core)
     public bool WaitUntilDrained() => CompletesWithinBlocking(core.Stop.Drained, DrainOfDispose);
 
     /// <summary>
-    /// For a pool that has drained: what is left of a stop, with the default grace time, blocking the caller. If somebody else joins already,
-    /// waits for them.
+    /// Runs the remaining steps of a stop, for a pool that has drained, with the default grace time. Blocks the caller. If another thread
+    /// already joins the workers, waits for that thread.
     /// </summary>
     public void JoinDrained()
     {
@@ -75,7 +75,7 @@ internal sealed class PoolShutdown(PoolCore core)
         }
         finally
         {
-            // Also if this thread is interrupted: others wait for this.
+            // Runs even if this thread is interrupted, because other callers wait for the result.
             core.Stop.Finish();
             shutdown.SetResult(Report(tally));
         }
@@ -114,8 +114,8 @@ internal sealed class PoolShutdown(PoolCore core)
     }
 
     /// <summary>
-    /// Joins the threads, and leaves those behind that do not end. Blocks for a moment, for all of them together: the grace time has passed, or
-    /// only the threads' own ends are left.
+    /// Joins the threads, and leaves behind those that do not end. Blocks for at most <see cref="WorkerSet.Moment"/> for all threads together:
+    /// either the grace time has passed, or every thread has left its loop and is about to end.
     /// </summary>
     /// <param name="running">The workers that are still inside an item's code, which are left behind at once.</param>
     /// <param name="tally">Counts them.</param>

@@ -11,13 +11,14 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
         if (!core.TryForce(new TaskItem(this, core, task), isContinuation: task.GetType().IsNotPublic)) throw new WorkRejectedException(core.Name, SubmitResult.Closed);
     }
 
-    /// <summary>On a worker: a worker that waits for a task of its own pool runs it, so it cannot wait in vain.</summary>
+    /// <summary>Runs a task in place on a worker of this pool only. So a worker that waits for a task of its own pool cannot deadlock.</summary>
     protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued)
     {
         // If the task is also queued, its item does nothing later, because a task runs only once.
         if (Worker.Current is not { } worker || worker.Core != core) return false;
         if (SynchronizationContext.Current is not null) return TryExecuteTask(task);
-        // The awaits in the task belong to the item that the worker runs, if it runs one: an item that is notified of its end has been released.
+        // The awaits in the task belong to the item that the worker runs. The worker runs none while it notifies an item of its end, because
+        // it has already released that item.
         SynchronizationContext.SetSynchronizationContext(new TaskContext(core, this, worker.Ledger.Item));
         try
         {
@@ -48,7 +49,7 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
     private sealed class ContinuationItem(PoolTaskScheduler scheduler, PoolCore core, SendOrPostCallback callback, object? state) : ForcedItem(core)
 #pragma warning restore CA1001
     {
-        // In its caller's flow. Run as a task, so that the scheduler is the current one.
+        // The callback runs as a task, so that the scheduler is the current one. The task captures the execution context of its creator.
         private readonly Task _task = new(static call => { var (run, with) = ((SendOrPostCallback, object?))call!; run(with); }, (callback, state));
 
         public override string Kind => "task";

@@ -15,8 +15,8 @@ namespace PoolApi.Threading.Core;
 /// </code>
 /// <para>One timer for the pool, set for the next limit of the running items. As with <see cref="ExpiryTimer"/> it is not changed when
 /// that item ends: firing once in vain is cheaper. A pool without limits never sets it.</para>
-/// <para>Why no limit is missed: a worker publishes the item's start, passes a fence, and reads for when the timer is set. A
-/// check first clears that time, passes a fence on every thread, and reads what the workers run.</para>
+/// <para>Why no limit is missed: a worker publishes the item's start, passes a fence, and reads the timer's due time. A check clears the due
+/// time, passes a fence on every thread, and reads the workers' items. At least one of the two sees the other's write.</para>
 /// <para>Why no other submission is ended: a check pins the items that it finds on the workers; see <see cref="ItemPins{TOps}"/>.</para>
 /// </remarks>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped
@@ -117,7 +117,7 @@ internal sealed class RunWatch
         {
             long start = Volatile.Read(ref item.StartedAt);
             long limit = _core.RunLimitOf(item);
-            // The worker has taken the item and not yet published its start. It sets the timer itself then.
+            // If the start is 0, the worker has not published it yet. After it has, the worker sets the timer itself.
             due = start == 0 || limit == long.MaxValue || item.State != WorkItemState.InFlight ? long.MaxValue : start + limit;
             return due <= now;
         }

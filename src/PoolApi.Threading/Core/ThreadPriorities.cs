@@ -21,8 +21,8 @@ internal static partial class ThreadPriorities
     }
 
     /// <summary>
-    /// Computes the nice value of a worker. The process may have a nice value, which all its threads inherit; a worker's is added to it. Its
-    /// main thread has that value. The thread that starts the worker may not, since it may be another worker.
+    /// Computes the nice value of a worker: the worker's own value is added to the process's. The caller reads the process's value from its main
+    /// thread, because the thread that starts the worker may be another worker, whose value is already raised.
     /// </summary>
     internal static int OfWorker(int ofProcess, int nice) => Math.Min(ofProcess + nice, Nicest);
 

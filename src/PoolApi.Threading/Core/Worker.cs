@@ -115,10 +115,10 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         core.Workers.ThreadEnds();
     }
 
-    /// <summary>When it finished its last item.</summary>
+    /// <summary>The worker's last clock reading: at the end of an item, or after a spin or a sleep.</summary>
     internal long LastStamp { get; set; }
 
-    /// <summary>Whether that time is precise or of the coarse clock.</summary>
+    /// <summary>Whether <see cref="LastStamp"/> is precise. If not, it comes from the coarse clock.</summary>
     internal bool LastStampIsPrecise { get; set; }
 
     /// <summary>The run time of its last item; 0 if it was not measured.</summary>
@@ -128,14 +128,14 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     internal bool IsTimed { get; set; }
 
     /// <summary>
-    /// For the estimates an item is measured whether it wants to be or not: one in sixteen, and all where it costs nothing
-    /// beside what they take, or the clock has only one way of reading.
+    /// Whether the worker measures an item that did not ask for it, to keep the estimates current: one item in sixteen, or every item if the
+    /// mean run time is so long that the cost does not matter, or if the clock has precise reads only.
     /// </summary>
     internal bool IsSample() => (_samples++ & 15) == 0 || !core.Clock.HasCoarse || Ledger.MeanTicks > _worthMeasuring;
 
     /// <summary>
-    /// Leaves only when the pool says so. At most one reading of the clock for each item: the end of one is the start of the
-    /// next, if that was there already.
+    /// Runs until the pool returns <see cref="NextStep.Exit"/>. The loop usually reads the clock once for each item, because the end of an item
+    /// is the start of the next item that is already queued.
     /// </summary>
     private void Loop()
     {
@@ -172,7 +172,8 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     }
 
     /// <summary>
-    /// Reads the clock at the beginning and after a rest. Precisely, because the busy time begins here if there is work, and the coarse clock may be 20 ms behind.
+    /// Reads the clock at the start of the loop and after a spin or a sleep. The reading is precise, because the busy time begins here if there
+    /// is work, and the coarse clock may be 20 ms behind.
     /// </summary>
     private long Stamp()
     {

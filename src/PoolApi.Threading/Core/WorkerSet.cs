@@ -234,7 +234,7 @@ internal sealed class WorkerSet
         _core.Observers.WorkerRecovered(worker);
     }
 
-    /// <summary>Marks a worker as stuck that still holds an item since the given time. It is reported once, and may get a stand-in within the limit.</summary>
+    /// <summary>Marks a worker as stuck if it still holds the item that it took at the given time. Reports it once, and may start a stand-in.</summary>
     public void NoteStuck(Worker worker, long since)
     {
         bool hasStandIn;

@@ -29,7 +29,7 @@ internal readonly struct WorkerView
 
     public bool IsLive { get; }
 
-    /// <summary>One that has not ended apart from the worker.</summary>
+    /// <summary>Whether the worker holds a synchronous item that was neither abandoned nor timed out.</summary>
     public bool HoldsSynchronousItem =>
         _item is not (null or AsyncPoolWorkItem) && _item.State is not (WorkItemState.Abandoned or WorkItemState.TimedOut);
 

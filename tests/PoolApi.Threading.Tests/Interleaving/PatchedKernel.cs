@@ -6,30 +6,26 @@ using Microsoft.CodeAnalysis.CSharp;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>A change of the kernel's source: what stands there, once, and what is put in its place.</summary>
-internal sealed record Patch(string File, string Old, string New)
+/// <summary>A change of the kernel's source.</summary>
+/// <param name="File">The name of the file.</param>
+/// <param name="Point">The name of the fault point: the comment that ends the line to change.</param>
+/// <param name="Line">The code that replaces the line; empty: the line is removed.</param>
+internal sealed record Patch(string File, string Point, string Line)
 {
-    private const string Mark = " // fault point: ";
-
-    /// <summary>Replaces the one line that ends with a fault point of this name.</summary>
-    public static Patch At(string file, string name, string line) => new(file, $"{Mark}{name}\n", line) { IsLine = true };
-
-    public bool IsLine { get; private init; }
-
-    /// <exception cref="InvalidOperationException">The place is not there, or is there twice.</exception>
+    /// <exception cref="InvalidOperationException">The fault point is missing, or occurs twice.</exception>
     public string Apply(string source)
     {
-        int place = source.IndexOf(Old, StringComparison.Ordinal);
-        if (place < 0 || source.IndexOf(Old, place + 1, StringComparison.Ordinal) >= 0)
-            throw new InvalidOperationException($"Not once in {File}: {Old}");
-        int start = IsLine ? source.LastIndexOf('\n', place) + 1 : place;
-        return string.Concat(source.AsSpan(0, start), IsLine ? New + "\n" : New, source.AsSpan(place + Old.Length));
+        string mark = $" // fault point: {Point}\n";
+        int end = source.IndexOf(mark, StringComparison.Ordinal);
+        if (end < 0 || source.IndexOf(mark, end + 1, StringComparison.Ordinal) >= 0) throw new InvalidOperationException($"{File} does not have the fault point {Point} once.");
+        int start = source.LastIndexOf('\n', end) + 1;
+        return string.Concat(source.AsSpan(0, start), Line, source.AsSpan(end + mark.Length - 1));
     }
 }
 
 /// <summary>
 /// The kernel's own source and the explorer's, compiled with a fault planted in it. Not a copy of the kernel that could
-/// grow apart from it: a patch whose place has gone fails.
+/// grow apart from it: a patch whose fault point is missing fails.
 /// </summary>
 internal static class PatchedKernel
 {

@@ -30,284 +30,271 @@ internal static class PlantedFaults
     public static IReadOnlyDictionary<string, PlantedFault> All { get; } = new Dictionary<string, PlantedFault>
     {
         // --- sleeping and waking ---
-        ["a worker that falls asleep does not make that visible before it looks again"] = new("a caller with two items that submits them again as soon as both have ended",
+        ["a worker that falls asleep does not publish that before it checks the inbox again"] = new("a caller with two items that submits them again as soon as both have ended",
         [
-            new(Idle, "        TOps.Fence(); // pairs with the push, as in EndSearch\n", ""),
+            new(Idle, "rest-fence", ""),
         ]),
-        ["a worker does not look again before it sleeps"] = new("two items one after the other, one worker",
+        ["a worker does not check the inbox again before it sleeps"] = new("two items one after the other, one worker",
         [
-            new(Idle, "if (!_inbox.HasItems) return NextStep.Sleep;", "if (worker.Sleeps) return NextStep.Sleep;"),
+            new(Idle, "rest-check-again", "if (worker.Sleeps) return NextStep.Sleep;"),
         ]),
-        ["a worker that looked again and found something is not the searcher any more"] = new("two items that wait for each other, two workers",
+        ["a worker that found an item in its last check is no longer the searcher"] = new("two items that wait for each other, two workers",
         [
-            new(Idle, "        _searcher ??= worker; // it still searches: a submitter that pushed before the sleep was visible relies on it\n", ""),
+            new(Idle, "rest-search-on", ""),
         ]),
         ["a wake-up is not passed on when more work is there"] = new("a batch whose items wait for each other, three workers",
         [
-            new(Queue, "        if (_idle.EndSearch(worker) && HasWorkLocked) _idle.WakeOne(ref after);\n", "        _idle.EndSearch(worker);\n"),
+            new(Queue, "found-pass-on", "_idle.EndSearch(worker);"),
         ]),
-        ["a searcher that found work does not make visible that nobody searches before it looks for more"] = new("two items that wait for each other, two workers",
+        ["a searcher that found work does not publish that no worker searches before it checks for more"] = new("two items that wait for each other, two workers",
         [
-            new(Idle, "        TOps.Fence(); // pairs with the push: a submitter that pushes after this sees the word, and the caller sees the item of one that pushed before\n", ""),
+            new(Idle, "end-search-fence", ""),
         ]),
-        ["a searcher that leaves tells nobody"] = new("fewer workers while items come",
+        ["a searcher that leaves wakes no other worker"] = new("fewer workers while items come",
         [
-            new(Queue, "        _registry.Remove(worker);\n        FoundLocked(worker, ref after);\n", "        _registry.Remove(worker);\n"),
+            new(Queue, "leave-found", ""),
         ]),
-        ["a submitter who was asked to look in wakes nobody"] = new("two items one after the other, one worker",
+        ["a submitter that was asked to take the gate wakes no worker"] = new("two items one after the other, one worker",
         [
-            new(Queue, "        if (HasWorkLocked) _idle.Notify(ref after);\n", ""),
+            new(Queue, "attend-notify", ""),
         ]),
-        ["a submitter who was asked to look in overlooks what workers carry"] = new("a batch whose items wait for each other, three workers",
+        ["a submitter that was asked to take the gate ignores the local batches"] = new("a batch whose items wait for each other, three workers",
         [
-            new(Queue, "        if (HasWorkLocked) _idle.Notify(ref after);\n", "        if (_backlog.Count > 0) _idle.Notify(ref after);\n"),
+            new(Queue, "attend-notify", "if (_backlog.Count > 0) _idle.Notify(ref after);"),
         ]),
-        ["a worker that finds the lanes empty rests, whatever the others carry"] = new("two items that wait for each other, two workers",
+        ["a worker that finds the lanes empty rests although other workers have local batches"] = new("two items that wait for each other, two workers",
         [
-            new(Queue, "            if (_backlog.AnyLikelyBatch)\n", "            if (false)\n"),
+            new(Queue, "rest-batches", "if (false)"),
         ]),
         ["what a worker takes out of its local batch is in its hand only after the local batch's gate has opened"] = new("closing while two submit",
         [
-            Patch.At(LocalBatches, "batch-take", ""),
-            Patch.At(LocalBatches, "batch-taken", "worker.TakeInHand<TOps>(item, owner, now, isStart: true); assignment = new Assignment(item, null, null);"),
+            new(LocalBatches, "batch-take", ""),
+            new(LocalBatches, "batch-taken", "worker.TakeInHand<TOps>(item, owner, now, isStart: true); assignment = new Assignment(item, null, null);"),
         ]),
         ["what a worker takes out of its local batch has left the batch before it is in the worker's hand"] = new("closing while two submit",
         [
-            Patch.At(LocalBatches, "batch-take", "worker.LocalBatch.RemoveFirst();"),
-            Patch.At(LocalBatches, "batch-remove", "worker.TakeInHand<TOps>(item, owner, now, isStart: true);"),
+            new(LocalBatches, "batch-take", "worker.LocalBatch.RemoveFirst();"),
+            new(LocalBatches, "batch-remove", "worker.TakeInHand<TOps>(item, owner, now, isStart: true);"),
         ]),
-        ["a resumption wakes nobody"] = new("an item that is suspended and resumed",
+        ["a resumption wakes no worker"] = new("an item that is suspended and resumed",
         [
-            new(Queue, "            _idle.Notify(ref after);\n", ""),
+            new(Queue, "resume-notify", ""),
         ]),
-        ["a worker whose turn for items brought none sleeps beside a resumption"] = new("many resumptions, and an item that expires among them",
+        ["a worker that finds no item in its turn for items sleeps although a resumption is queued"] = new("many resumptions, and an item that expires among them",
         [
-            new(Backlog, "        return TryResume(worker, now, out assignment);\n", "        assignment = default;\n        return false;\n"),
+            new(Backlog, "turn-resume", "assignment = default; return false;"),
         ]),
-        ["a submitter looks whether somebody sleeps before it pushes"] = new("two submitters, one worker",
+        ["a submitter checks for sleeping workers before it pushes"] = new("two submitters, one worker",
         [
-            new(Queue, "        if (!_inbox.TryPush(oldest, newest)) return false;\n",
-                "        bool attend = _flags.IsWanted;\n        if (!_inbox.TryPush(oldest, newest)) return false;\n"),
-            new(Queue, "if (_flags.IsWanted || urgent)", "if (attend || urgent)"),
+            new(Queue, "submit-push", "bool attend = _flags.IsWanted; if (!_inbox.TryPush(oldest, newest)) return false;"),
+            new(Queue, "submit-attend", "if (attend || urgent)"),
         ]),
 
         // --- closing and stopping ---
-        ["whether everything has ended is decided before the inbox is closed"] = new("closing while two submit",
+        ["the pool decides whether it has drained before it closes the inbox"] = new("closing while two submit",
         [
-            new(Queue, "        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);\n        CheckDrainedLocked(ref after);\n",
-                "        SortInboxLocked(ref after);\n        CheckDrainedLocked(ref after);\n        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);\n"),
+            new(Queue, "close-inbox", "SortInboxLocked(ref after); CheckDrainedLocked(ref after); if (_inbox.Close() is { } newest) SortLocked(newest, ref after);"),
+            new(Queue, "close-drained", ""),
         ]),
         ["the inbox is emptied in one step and closed in another"] = new("closing while two submit",
         [
-            new(Inbox, "        object? was = TOps.Exchange(ref _newest, Closed);\n",
-                "        object? was = TOps.Exchange(ref _newest, null);\n        TOps.Exchange(ref _newest, Closed);\n"),
+            new(Inbox, "inbox-close", "object? was = TOps.Exchange(ref _newest, null); TOps.Exchange(ref _newest, Closed);"),
         ]),
-        ["what a worker has in hand does not count when it is asked whether everything has ended"] = new("closing while two submit",
+        ["a running item does not count when the pool decides whether it has drained"] = new("closing while two submit",
         [
-            new(WorkerRegistry, "is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;",
-                "is { IsAsync: false, State: WorkItemState.Abandoned }) return true;"),
+            new(WorkerRegistry, "in-hand-counts", "if (item is { IsAsync: false, State: WorkItemState.Abandoned }) return true;"),
         ]),
-        ["the last worker with something in hand wakes nobody when all may leave"] = new("an item that is suspended and resumed",
+        ["the last worker that runs an item does not wake the others when all may leave"] = new("an item that is suspended and resumed",
         [
-            new(Queue, "        if (State >= PoolState.Stopping) WakeAllLocked(ref after);\n", ""),
+            new(Queue, "last-in-hand", ""),
         ]),
 
         ["a close pins nothing"] = new("a stop, and what has ended is submitted to another pool",
         [
-            Patch.At(Stop, "close-pin", ""),
+            new(Stop, "close-pin", ""),
         ]),
         ["a worker notifies an item of its end while a stop looks at it"] = new("a stop, and what has ended is submitted to another pool",
         [
-            Patch.At(Running, "return-pinned", ""),
+            new(Running, "return-pinned", ""),
         ]),
         ["a worker reads whether items are pinned before it has released its item"] = new("a limit on run time, and what has ended is submitted to another pool",
         [
-            new(Running, "        ledger.BeginChange<TOps>();\n", "        bool isPinned = stop.Pins.Reasons != PinReason.None;\n        ledger.BeginChange<TOps>();\n"),
-            Patch.At(Running, "return-pinned", "if (isPinned) stop.CheckDrained();"),
+            new(Running, "return-begin", "bool isPinned = stop.Pins.Reasons != PinReason.None; ledger.BeginChange<TOps>();"),
+            new(Running, "return-pinned", "if (isPinned) stop.CheckDrained();"),
         ]),
         ["an item is queued between the two steps of a stop that abandons"] = new("a stop while an item submits another",
         [
-            new(Stop, "        queue.StopLocked(PoolState.Stopped, ref after);\n        HandBackLocked(ref after);\n",
-                "        HandBackLocked(ref after);\n        queue.Exit();\n        queue.Enter();\n        queue.StopLocked(PoolState.Stopped, ref after);\n"),
+            new(Stop, "abandon-stop", "HandBackLocked(ref after); queue.Exit(); queue.Enter(); queue.StopLocked(PoolState.Stopped, ref after);"),
+            new(Stop, "abandon-hand-back", ""),
         ]),
         ["an item that was left behind submits another to the pool that has stopped"] = new("a stop while an item submits another",
         [
-            Patch.At(Queue, "force-closed", "if (State != PoolState.Running && !belongsToRunning) return false;"),
+            new(Queue, "force-closed", "if (State != PoolState.Running && !belongsToRunning) return false;"),
         ]),
         ["a stop that misses its deadline cancels nothing"] = new("a stop that cancels, and waits for its workers",
         [
-            Patch.At(Order, "order-cancel", "await completesWithin(stop.Drained, deadline).ConfigureAwait(false);"),
+            new(Order, "order-cancel", "await completesWithin(stop.Drained, deadline).ConfigureAwait(false);"),
         ]),
         ["a stop does not let its workers go"] = new("a stop that cancels, and waits for its workers",
         [
-            Patch.At(Order, "order-let-go", ""),
+            new(Order, "order-let-go", ""),
         ]),
         ["a stop whose workers do not come back abandons nothing"] = new("a stop whose deadlines are over, and an item that may not listen",
         [
-            Patch.At(Order, "order-abandon", "await completesWithin(stop.Exited, grace).ConfigureAwait(false); return [];"),
+            new(Order, "order-abandon", "await completesWithin(stop.Exited, grace).ConfigureAwait(false); return [];"),
         ]),
         ["an abandoned item is not counted"] = new("a stop whose deadlines are over, and an item that may not listen",
         [
-            Patch.At(Stop, "abandon-count", ""),
+            new(Stop, "abandon-count", ""),
         ]),
         ["an item that a stop has cancelled is not counted"] = new("a stop that cancels, and waits for its workers",
         [
-            Patch.At(Stop, "interrupted-count", "{ }"),
+            new(Stop, "interrupted-count", "{ }"),
         ]),
         ["a stop abandons an item that a limit has just ended"] = new("a stop whose deadlines are over, and a limit on run time",
         [
-            new(Stop, "            if (!item.IsAsync && item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item);\n",
-                "            if (!item.IsAsync) items.Add(item);\n            item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned);\n"),
+            new(Stop, "abandon-item", "if (!item.IsAsync) items.Add(item); item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned);"),
         ]),
         ["the last worker that leaves tells nobody"] = new("a stop that cancels, and waits for its workers",
         [
-            Patch.At(Stop, "worker-left", "bool last = false;"),
+            new(Stop, "worker-left", "bool last = false;"),
         ]),
 
         // --- items ---
         ["the claim and the end of an item are a read and a write"] = new("a limit on run time ends an item while the queue is stopped",
         [
-            Patch.At(State, "state-move",
+            new(State, "state-move",
                 "if (Volatile.Read(ref StateWord) != (int)from) return false; Volatile.Write(ref StateWord, (int)to); return true;"),
         ]),
         ["a worker that runs the code of an item that has timed out is not waited for"] = new("a limit on run time ends an item while the queue is stopped",
         [
-            new(WorkerRegistry, "is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;",
-                "is { IsAsync: false, State: not (WorkItemState.Abandoned or WorkItemState.TimedOut) }) return true;"),
-            new(WorkerRegistry, "                if (item.State == WorkItemState.TimedOut) return true;\n", ""),
+            new(WorkerRegistry, "in-hand-counts", "if (item is { IsAsync: false, State: not (WorkItemState.Abandoned or WorkItemState.TimedOut) }) return true;"),
+            new(WorkerRegistry, "in-hand-timed-out", ""),
         ]),
         ["an item is in the inbox before it is linked to the one below"] = new("two submitters, one worker",
         [
-            new(Inbox, "            oldest.Previous = Unsafe.As<PoolWorkItem>(head);\n", ""),
-            new(Inbox, "            if (ReferenceEquals(was, head)) return true;\n",
-                "            if (ReferenceEquals(was, head))\n            {\n                oldest.Previous = Unsafe.As<PoolWorkItem>(head);\n                return true;\n            }\n"),
+            new(Inbox, "push-link", ""),
+            new(Inbox, "push-done", "if (ReferenceEquals(was, head)) { oldest.Previous = Unsafe.As<PoolWorkItem>(head); return true; }"),
         ]),
         ["a submitter touches its item after the push"] = new("two submitters, one worker",
         [
-            new(Queue, "        if (!_inbox.TryPush(oldest, newest)) return false;\n",
-                "        if (!_inbox.TryPush(oldest, newest)) return false;\n        newest.Next = null;\n"),
+            new(Queue, "submit-push", "if (!_inbox.TryPush(oldest, newest)) return false; newest.Next = null;"),
         ]),
-        ["an item is told its end before its worker has given back its place"] = new("a caller that submits again as soon as it is told",
+        ["an item is notified of its end before its place is given back"] = new("a caller that submits again as soon as it is told",
         [
-            new(Pool, "        bool isMine = RunningItem<ScheduledOps>.EndAndRelease(item, outcome, worker, Now, PoolStop);\n",
-                "        bool isMine = item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending);\n        if (isMine) Tell(item);\n        Release(worker, item, isMine);\n        if (isMine) return;\n"),
+            new(Pool, "world-end", "bool isMine = item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending); if (isMine) Tell(item); Release(worker, item, isMine); if (isMine) return;"),
         ]),
-        ["a place is reserved without looking whether somebody else took it"] = new("four callers and two places",
+        ["a place is reserved without checking whether another submitter took it"] = new("four callers and two places",
         [
-            new(Inbox, "            if (was == reserved) return got;\n", "            if (was == reserved || TOps.Add(ref _reserved, got) > 0) return got;\n"),
+            new(Inbox, "reserve-step", "if (was == reserved || TOps.Add(ref _reserved, got) > 0) return got;"),
         ]),
         ["a reservation that lost its step does not count again"] = new("three callers and three places",
         [
-            new(Inbox, "            counted = false; // ", "            // "),
+            new(Inbox, "reserve-count-again", ""),
         ]),
         ["a reservation goes by the count that somebody else wrote over its own"] = new("three callers and three places",
         [
-            Patch.At(Inbox, "inbox-own-count", "long room = limit - (reserved - TOps.Read(ref _releasedSeen));"),
+            new(Inbox, "inbox-own-count", "long room = limit - (reserved - TOps.Read(ref _releasedSeen));"),
         ]),
 
         // --- a worker's ledger ---
         ["a reader of a ledger does not look whether it was changed meanwhile"] = new("a worker changes its ledger while two look",
         [
-            Patch.At(Worker, "ledger-reread", "return copy;"),
+            new(Worker, "ledger-reread", "return copy;"),
         ]),
         ["a ledger does not say that a change has begun"] = new("a worker changes its ledger while two look",
         [
-            Patch.At(Worker, "ledger-begin", ""),
-            Patch.At(Worker, "ledger-end", "where TOps : struct, IAtomicOps => TOps.Write(ref _version, _version + 2);"),
+            new(Worker, "ledger-begin", ""),
+            new(Worker, "ledger-end", "where TOps : struct, IAtomicOps => TOps.Write(ref _version, _version + 2);"),
         ]),
 
         // --- a submitter's token ---
         ["a refused item names its pool until its token's callback is over"] = new("a token fires while its item is submitted, run or refused",
         [
-            Patch.At(Cancellation, "unclaim-owner", ""),
+            new(Cancellation, "unclaim-owner", ""),
         ]),
         ["a token fires though its submission is over"] = new("a token fires while its item is submitted again without it",
         [
-            Patch.At(Token, "watch-is-over", ""),
+            new(Token, "watch-is-over", ""),
         ]),
         ["the end of a submission does not wait for the callback of its token"] = new("a token fires while its item is submitted again without it",
         [
-            Patch.At(Token, "watch-end-enter", ""),
-            Patch.At(Token, "watch-end-exit", ""),
+            new(Token, "watch-end-enter", ""),
+            new(Token, "watch-end-exit", ""),
         ]),
 
         // --- limits on waiting ---
-        ["the timer does not make visible that it has fired before it looks for what waits"] = new("limits on waiting, and the timer",
+        ["the timer does not publish that it has fired before it checks the queued items"] = new("limits on waiting, and the timer",
         [
-            new(Timer, "        TOps.Fence(); // pairs with the push: a submitter that pushes after this sets the timer, and the item of one that pushed before is found in the inbox\n", ""),
+            new(Timer, "timer-fired-fence", ""),
         ]),
         ["an item with a limit of its own is pushed like any other"] = new("own limits on waiting, and the timer",
         [
-            new(Queue, "if (_flags.IsWanted || urgent)", "if (_flags.IsWanted)"),
+            new(Queue, "submit-attend", "if (_flags.IsWanted)"),
         ]),
 
         // --- stand-ins ---
-        ["a worker that takes something else leaves what a blocked one waits for to nobody"] = new("two workers that are blocked by an item of one of them",
+        ["a worker that takes another item schedules no check for the item that a blocked worker waits for"] = new("two workers that are blocked by an item of one of them",
         [
-            new(Queue, "                NoteCausedLocked(ref after); // it may have taken something else\n", ""),
+            new(Queue, "next-note-caused", ""),
         ]),
-        ["a look that finds a worker at work is the last"] = new("a worker that is blocked by an item of its own, one worker",
+        ["a check that finds a busy worker is the last"] = new("a worker that is blocked by an item of its own, one worker",
         [
-            new(Queue, "        if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.CheckAgain;\n",
-                "        if (!areBlocked || !_registry.AreAllBusy)\n        {\n            _isStandInCheckSet = false;\n            return StandInNeed.None;\n        }\n"),
+            new(Queue, "stand-in-busy", "if (!areBlocked || !_registry.AreAllBusy) { _isStandInCheckSet = false; return StandInNeed.None; }"),
         ]),
-        ["a continuation that comes while no worker is free sets no look"] = new("a worker that is blocked by a continuation of what it runs",
+        ["a continuation that is queued while no worker is free schedules no check"] = new("a worker that is blocked by a continuation of what it runs",
         [
-            new(Queue, "            _backlog.Add(resumption);\n            _idle.Notify(ref after);\n            NoteCausedLocked(ref after);\n",
-                "            _backlog.Add(resumption);\n            _idle.Notify(ref after);\n"),
+            new(Queue, "resume-note-caused", ""),
         ]),
         ["an item that a worker submits is pushed like any other"] = new("a worker that is blocked by an item of its own, one worker",
         [
-            new(Pool, "priority == WorkPriority.High || depth > 0;\n        if (_schedule", "priority == WorkPriority.High;\n        if (_schedule"),
+            new(Pool, "world-urgent", "bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High;"),
         ]),
 
         // --- the gate and the parker ---
-        ["whoever leaves the gate wakes nobody"] = new("three threads at the gate",
+        ["a thread that leaves the gate wakes no waiting thread"] = new("three threads at the gate",
         [
-            new(Gate, "if (TOps.Exchange(ref gate, Open) == HeldAndAwaited) TOps.Wake(ref gate);", "TOps.Exchange(ref gate, Open);"),
+            new(Gate, "gate-exit", "TOps.Exchange(ref gate, Open);"),
         ]),
-        ["the gate is opened by a store, after a look whether somebody sleeps"] = new("three threads at the gate",
+        ["the gate is opened by a store, after a check for waiting threads"] = new("three threads at the gate",
         [
-            new(Gate, "if (TOps.Exchange(ref gate, Open) == HeldAndAwaited) TOps.Wake(ref gate);",
-                "bool awaited = TOps.Read(ref gate) == HeldAndAwaited;\n        TOps.Write(ref gate, Open);\n        if (awaited) TOps.Wake(ref gate);"),
+            new(Gate, "gate-exit", "bool awaited = TOps.Read(ref gate) == HeldAndAwaited; TOps.Write(ref gate, Open); if (awaited) TOps.Wake(ref gate);"),
         ]),
-        ["whoever was woken at the gate forgets that others may sleep there"] = new("three threads at the gate",
+        ["a thread that was woken at the gate does not mark that others may wait there"] = new("three threads at the gate",
         [
-            new(Gate, "        while (TOps.Exchange(ref gate, HeldAndAwaited) != Open) TOps.Wait(ref gate, HeldAndAwaited);\n",
-                "        while (!TryEnter(ref gate))\n        {\n            TOps.CompareExchange(ref gate, HeldAndAwaited, Held);\n            TOps.Wait(ref gate, HeldAndAwaited);\n        }\n"),
+            new(Gate, "gate-wait", "while (!TryEnter(ref gate)) { TOps.CompareExchange(ref gate, HeldAndAwaited, Held); TOps.Wait(ref gate, HeldAndAwaited); }"),
         ]),
-        ["the gate is entered without looking whether it is held"] = new("three threads at the gate",
+        ["the gate is entered without an atomic check whether it is held"] = new("three threads at the gate",
         [
-            new(Gate, "            if (TOps.Read(ref gate) == Open && TryEnter(ref gate)) return;\n        }\n        for (int i = 0; i < Yields; i++)",
-                "            if (TOps.Read(ref gate) == Open)\n            {\n                TOps.Write(ref gate, Held);\n                return;\n            }\n        }\n        for (int i = 0; i < Yields; i++)"),
+            new(Gate, "gate-spin", "if (TOps.Read(ref gate) == Open) { TOps.Write(ref gate, Held); return; }"),
         ]),
         ["a permit is lost if nobody is parked"] = new("parking and unparking",
         [
-            new(Parker, "if (TOps.Exchange(ref word, Permit) == Parked)", "if (TOps.CompareExchange(ref word, Permit, Parked) == Parked)"),
+            new(Parker, "unpark", "if (TOps.CompareExchange(ref word, Permit, Parked) == Parked) TOps.Wake(ref word);"),
         ]),
         ["parking ends when the sleep ends, permit or not"] = new("parking and unparking",
         [
-            new(Parker, "while (TOps.CompareExchange(ref word, Empty, Permit) != Permit);", "while (TOps.Exchange(ref word, Empty) == Empty);"),
+            new(Parker, "park-until", "while (TOps.Exchange(ref word, Empty) == Empty);"),
         ]),
 
         // --- the flight recorder ---
-        ["a reader does not look whether what it copied has been overwritten meanwhile"] = new("a recorder and two readers, a ring of two",
+        ["a reader does not check whether its copy was overwritten meanwhile"] = new("a recorder and two readers, a ring of two",
         [
-            new(Ring, "        int begun = TOps.Read(ref _words.Int(Begun));\n", "        int begun = done;\n"),
+            new(Ring, "read-begun", "int begun = done;"),
         ]),
-        ["a reader looks at what is done, and not at what is begun, after it has copied"] = new("a recorder and two readers, a ring of two",
+        ["a reader checks the count of done entries, and not of begun entries, after it has copied"] = new("a recorder and two readers, a ring of two",
         [
-            new(Ring, "        int begun = TOps.Read(ref _words.Int(Begun));\n", "        int begun = TOps.Read(ref _words.Int(Done));\n"),
+            new(Ring, "read-begun", "int begun = TOps.Read(ref _words.Int(Done));"),
         ]),
         ["an entry is written before it is begun"] = new("a recorder and two readers, a ring of two",
         [
-            new(Ring, "        TOps.Write(ref _words.Int(Begun), next);\n", ""),
-            new(Ring, "        TOps.Write(ref _words.Int(Done), next);", "        TOps.Write(ref _words.Int(Begun), next);\n        TOps.Write(ref _words.Int(Done), next);"),
+            new(Ring, "record-begin", ""),
+            new(Ring, "record-done", "TOps.Write(ref _words.Int(Begun), next); TOps.Write(ref _words.Int(Done), next);"),
         ]),
         ["an entry is done before it is written"] = new("a recorder and two readers, a ring of two",
         [
-            new(Ring, "        slots.Store(_next & (capacity - 1), entry);\n", ""),
-            new(Ring, "        _next = next;\n", "        slots.Store(_next & (capacity - 1), entry);\n        _next = next;\n"),
+            new(Ring, "record-store", ""),
+            new(Ring, "record-next", "slots.Store(_next & (capacity - 1), entry); _next = next;"),
         ]),
     };
 }

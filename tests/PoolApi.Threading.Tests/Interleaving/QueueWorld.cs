@@ -137,7 +137,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             return Submitted.Full;
         }
         Enter(item);
-        bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High || depth > 0;
+        bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High || depth > 0; // fault point: world-urgent
         if (_schedule.Random.OneIn(8)) last = 0; // a number at which a submitter sorts out the inbox
         DeferredActions after = default;
         if (!Queue.TryPush(item, item, last, urgent, ref after))
@@ -534,7 +534,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         }
         _isChanging = true;
         WorkOutcome outcome = item.IsCancelled ? WorkOutcome.Cancelled : WorkOutcome.Completed;
-        bool isMine = RunningItem<ScheduledOps>.EndAndRelease(item, outcome, worker, Now, PoolStop);
+        bool isMine = RunningItem<ScheduledOps>.EndAndRelease(item, outcome, worker, Now, PoolStop); // fault point: world-end
         _isChanging = false;
         if (isMine && outcome == WorkOutcome.Cancelled) _interrupted++;
         ScheduledOps.Spot();

@@ -13,8 +13,8 @@ namespace PoolApi.Threading.Core.Atomics;
 /// purpose: a thread that comes back at once gets the lock again, with the guarded data still in its cache, while the others
 /// back off. Tiny items are fast because of this: passing the lock between threads costs more than the items.</para>
 /// <para>A thread that was preempted while holding it makes the others spin for about 3 µs, then yield, then sleep.</para>
-/// <para>Why not <see cref="Lock"/>: the interleaving tests must see every step, and this lock cannot be interrupted
-/// (<see cref="Thread.Interrupt"/>), which a step such as counting an item's end must not be.</para>
+/// <para>Why not <see cref="Lock"/>: the interleaving tests must see every step, and a <see cref="Thread.Interrupt"/> must not abort the
+/// acquisition, because a step such as counting an item's end must not be skipped.</para>
 /// </remarks>
 internal static class Gate<TOps>
     where TOps : struct, IAtomicOps
@@ -36,7 +36,7 @@ internal static class Gate<TOps>
     public static void Exit(ref int gate)
     {
         // A read-modify-write, not a store: the same step decides whether a thread sleeps.
-        if (TOps.Exchange(ref gate, Open) == HeldAndAwaited) TOps.Wake(ref gate);
+        if (TOps.Exchange(ref gate, Open) == HeldAndAwaited) TOps.Wake(ref gate); // fault point: gate-exit
     }
 
     private static void EnterContended(ref int gate)
@@ -44,7 +44,7 @@ internal static class Gate<TOps>
         for (int i = 0; i < Spins; i++)
         {
             TOps.Pause(1 << i);
-            if (TOps.Read(ref gate) == Open && TryEnter(ref gate)) return;
+            if (TOps.Read(ref gate) == Open && TryEnter(ref gate)) return; // fault point: gate-spin
         }
         for (int i = 0; i < Yields; i++)
         {
@@ -52,6 +52,6 @@ internal static class Gate<TOps>
             if (TOps.Read(ref gate) == Open && TryEnter(ref gate)) return;
         }
         // This thread holds it as 2 even if no other thread waits: one wake too many, never one too few.
-        while (TOps.Exchange(ref gate, HeldAndAwaited) != Open) TOps.Wait(ref gate, HeldAndAwaited);
+        while (TOps.Exchange(ref gate, HeldAndAwaited) != Open) TOps.Wait(ref gate, HeldAndAwaited); // fault point: gate-wait
     }
 }

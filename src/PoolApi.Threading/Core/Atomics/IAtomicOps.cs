@@ -50,10 +50,10 @@ internal interface IAtomicOps
     /// <summary>A full fence on every thread of the process. Costs microseconds, and spares the other threads their own.</summary>
     static abstract void FenceEveryThread();
 
-    /// <summary>What this thread writes after it is seen by others after what it wrote before.</summary>
+    /// <summary>Other threads see the writes before the barrier before they see the writes after it.</summary>
     static abstract void WriteBarrier();
 
-    /// <summary>What this thread reads after it is read after what it read before.</summary>
+    /// <summary>This thread does the reads before the barrier before it does the reads after it.</summary>
     static abstract void ReadBarrier();
 
     /// <summary>Holds the object's monitor. An interrupt of the thread is put off until the thread next waits.</summary>
@@ -62,21 +62,21 @@ internal interface IAtomicOps
     /// <summary>Lets go of the object's monitor.</summary>
     static abstract void ExitLock(object monitor);
 
-    /// <summary>Does nothing for about as many times 40 ns, to leave a contended cache line alone.</summary>
+    /// <summary>Pauses for about 40 ns for each iteration, without access to the contended cache line.</summary>
     static abstract void Pause(int iterations);
 
     /// <summary>Lets another thread have the processor, if one is ready.</summary>
     static abstract void Yield();
 
     /// <summary>
-    /// Sleeps while the word has the value, until woken. May return at any time for no reason: the caller looks again.
+    /// Sleeps until woken, if the word has the value. May return at any time without a reason, so the caller reads the word again.
     /// </summary>
     static abstract void Wait(ref int word, int value);
 
     /// <summary>Wakes one thread that sleeps on the word, if there is one.</summary>
     static abstract void Wake(ref int word);
 
-    /// <summary>Between two looks of a worker that spins: a moment passes. False when it has spun for long enough.</summary>
-    /// <param name="spin">New at the first look; kept by this method.</param>
+    /// <summary>Pauses for a moment between two reads of a worker that spins. Returns false when the worker has spun for long enough.</summary>
+    /// <param name="spin">The state of this wait: a new one at the first call, which this method updates.</param>
     static abstract bool KeepSpinning(ref SpinState spin);
 }

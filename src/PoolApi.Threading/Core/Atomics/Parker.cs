@@ -29,11 +29,11 @@ internal static class Parker<TOps>
         {
             TOps.Wait(ref word, Parked); // may return spuriously
         }
-        while (TOps.CompareExchange(ref word, Empty, Permit) != Permit);
+        while (TOps.CompareExchange(ref word, Empty, Permit) != Permit); // fault point: park-until
     }
 
     public static void Unpark(ref int word)
     {
-        if (TOps.Exchange(ref word, Permit) == Parked) TOps.Wake(ref word);
+        if (TOps.Exchange(ref word, Permit) == Parked) TOps.Wake(ref word); // fault point: unpark
     }
 }

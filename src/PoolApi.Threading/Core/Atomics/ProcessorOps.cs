@@ -12,13 +12,13 @@ internal readonly struct ProcessorOps : IAtomicOps
     private static readonly long SpinTicks = Stopwatch.Frequency * 3 / 1_000_000;
 
     /// <summary>
-    /// The whole time of looking, 50 µs: about what a woken thread needs until it runs. Longer does not pay (the ski-rental bound). After
-    /// the spinning, each look yields the core, so that it does not slow the thread that submits the next item.
+    /// The time until a worker goes to sleep, 50 µs: about what a woken thread needs until it runs. Longer does not pay (the ski-rental bound).
+    /// After the spinning, the worker yields its core between two reads, so that it does not slow the thread that submits the next item.
     /// </summary>
     private static readonly long LookTicks = Stopwatch.Frequency * 50 / 1_000_000;
 
     /// <summary>
-    /// The minimum number of looks. If other threads use the yielded core, the time passes without a look, and work that is submitted
+    /// The minimum number of yields. If other threads use the yielded core, the time passes without a read, and work that is submitted
     /// meanwhile would find this thread asleep.
     /// </summary>
     private const int FewestYields = 16;

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Core.Atomics;
 
-/// <summary>How long and how often a thread has looked during one wait. New for each wait.</summary>
+/// <summary>The start of a thread's spinning during one wait, and the number of its yields. New for each wait.</summary>
 internal struct SpinState
 {
     internal long Since;

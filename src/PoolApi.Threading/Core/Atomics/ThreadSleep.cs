@@ -60,7 +60,7 @@ internal static unsafe partial class ThreadSleep
         if (interrupted) Thread.CurrentThread.Interrupt();
     }
 
-    /// <summary>Wakes one thread that sleeps on the word (on the monitors, all that share one: they look again).</summary>
+    /// <summary>Wakes one thread that sleeps on the word. Without a futex, wakes all threads that share its monitor; each reads its word again.</summary>
     public static void Wake(ref int word)
     {
         int* address = (int*)Unsafe.AsPointer(ref word);

@@ -66,8 +66,8 @@ internal struct Backlog<TOps>
     {
         get
         {
-            // The item at the head of a lane was queued before the others there, with the same limit or a longer one than
-            // its own; those with limits of their own are in the heap.
+            // The head of a lane was queued first, and its limit is the common one or shorter. So it expires no later than the other items
+            // there with the common limit. The items with limits of their own are in the heap.
             long due = _ownLimits.Top?.ExpiresAt ?? long.MaxValue;
             for (int priority = (int)WorkPriority.Low; priority <= (int)WorkPriority.High; priority++)
                 due = Math.Min(due, OldestOf((WorkPriority)priority)?.ExpiresAt ?? long.MaxValue);
@@ -115,7 +115,7 @@ internal struct Backlog<TOps>
     public void Add(in Resumption resumption)
     {
         _resumptions.Enqueue(resumption);
-        EmptyLocalBatches(); // it goes first
+        EmptyLocalBatches(); // so that the continuation runs before their items
     }
 
     // --- taking -------------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ internal struct Backlog<TOps>
     /// <returns><see langword="false"/> if no work is here. Workers may still have local batches.</returns>
     public bool TryTake(QueueWorker worker, long now, BatchPolicy batchPolicy, out Assignment assignment, ref DeferredActions after)
     {
-        if (_lanes.IsLowTurn) EmptyLocalBatches(); // so that a local batch whose worker runs a long item is not skipped for ever
+        if (_lanes.IsLowTurn) EmptyLocalBatches(); // a worker that runs a long item must not keep its batch for ever while other items are queued
         if (!TryDequeue(worker, now, out assignment, ref after)) return false;
         if (_resumptions.Count == 0) _batches.Fill(worker, batchPolicy, ref _lanes);
         return true;
@@ -148,7 +148,7 @@ internal struct Backlog<TOps>
             return true;
         }
         // The items whose turn it was may all have expired. Without this, the worker would sleep while a resumption is queued.
-        return TryResume(worker, now, out assignment);
+        return TryResume(worker, now, out assignment); // fault point: turn-resume
     }
 
     private readonly bool TryResume(QueueWorker worker, long now, out Assignment assignment)
@@ -224,7 +224,7 @@ internal struct Backlog<TOps>
         if (worker.LikelyHasBatch<TOps>()) LocalBatches<TOps>.Empty(worker, ref _lanes);
     }
 
-    // --- ending what waits --------------------------------------------------------------------------------------------
+    // --- ending queued items ------------------------------------------------------------------------------------------
 
     /// <summary>Ends an item that is queued in its lane.</summary>
     public void End(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)

@@ -31,7 +31,7 @@ internal struct IdleWorkers<TOps>
     /// <summary>Whether no worker sleeps or searches.</summary>
     public readonly bool IsNobodyFree => _sleepers.Count == 0 && _searcher is null;
 
-    /// <summary>Whether a worker may spin: only if a core is free, not while the other workers use all cores but one.</summary>
+    /// <summary>Whether a worker may spin: only if the other awake workers leave at least two cores, one of them for the spinning worker.</summary>
     private readonly bool HasCoreToSpare => _registry.Live - _sleepers.Count - 1 < _cores - 1;
 
     /// <summary>
@@ -51,10 +51,12 @@ internal struct IdleWorkers<TOps>
         if (ReferenceEquals(_searcher, worker)) _searcher = null;
         _sleepers.Push(worker);
         Publish();
-        TOps.Fence(); // pairs with the push, as in EndSearch
-        if (!_inbox.HasItems) return NextStep.Sleep;
+        // Pairs with the push, as in EndSearch.
+        TOps.Fence(); // fault point: rest-fence
+        if (!_inbox.HasItems) return NextStep.Sleep; // fault point: rest-check-again
         _sleepers.Remove(worker);
-        _searcher ??= worker; // it still searches: a submitter that pushed before the sleep was visible relies on it
+        // It still searches: a submitter that pushed before the sleep was visible relies on it.
+        _searcher ??= worker; // fault point: rest-search-on
         Publish();
         return null;
     }
@@ -81,7 +83,8 @@ internal struct IdleWorkers<TOps>
         _searcher = null;
         if (_sleepers.Count == 0) return false;
         Publish();
-        TOps.Fence(); // pairs with the push: a submitter that pushes after this sees the word, and the caller sees the item of one that pushed before
+        // Pairs with the push: a submitter that pushes after this sees the word, and the caller sees the item of one that pushed before.
+        TOps.Fence(); // fault point: end-search-fence
         return true;
     }
 
@@ -91,7 +94,7 @@ internal struct IdleWorkers<TOps>
         if (worker.Sleeps) _sleepers.Remove(worker);
     }
 
-    /// <summary>Makes a worker come for work that the searcher cannot see in the inbox.</summary>
+    /// <summary>Announces work outside the inbox: wakes a sleeping worker, or makes the searcher look under the gate.</summary>
     public void Notify(ref DeferredActions after)
     {
         if (_searcher is null) WakeOne(ref after);

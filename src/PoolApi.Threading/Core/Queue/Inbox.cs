@@ -61,10 +61,11 @@ internal sealed class Inbox<TOps>
             last = reserved + got;
             if (got == 0) return 0;
             long was = TOps.CompareExchange(ref _reserved, last, reserved);
-            if (was == reserved) return got;
+            if (was == reserved) return got; // fault point: reserve-step
             TOps.Pause(1);
             reserved = was;
-            counted = false; // a place that was reserved meanwhile may have been freed meanwhile: "full" needs a count after the read
+            // Another thread may have reserved a place and freed it meanwhile, so "full" needs a new count.
+            counted = false; // fault point: reserve-count-again
         }
     }
 
@@ -80,9 +81,9 @@ internal sealed class Inbox<TOps>
         object? head = TOps.Read(ref _newest);
         while (!ReferenceEquals(head, Closed))
         {
-            oldest.Previous = Unsafe.As<PoolWorkItem>(head);
+            oldest.Previous = Unsafe.As<PoolWorkItem>(head); // fault point: push-link
             object? was = TOps.CompareExchange(ref _newest, newest, head); // publishes the items; pairs with the fences in Rest, EndSearch and Fired
-            if (ReferenceEquals(was, head)) return true;
+            if (ReferenceEquals(was, head)) return true; // fault point: push-done
             TOps.Pause(1);
             head = was;
         }
@@ -96,7 +97,7 @@ internal sealed class Inbox<TOps>
     /// <summary>Closes, under the gate, and takes what was pushed before.</summary>
     public PoolWorkItem? Close()
     {
-        object? was = TOps.Exchange(ref _newest, Closed);
+        object? was = TOps.Exchange(ref _newest, Closed); // fault point: inbox-close
         return ReferenceEquals(was, Closed) ? null : Unsafe.As<PoolWorkItem>(was);
     }
 }

@@ -32,9 +32,9 @@ internal struct Lanes
     public readonly PoolWorkItem? OldestOf(WorkPriority priority) => _lanes[LaneOf(priority)].First;
 
     /// <summary>
-    /// Whether to look into the inbox before the next item is taken: when only low items or none are here, and at each turn
-    /// that does not begin with the high lane. (The submitter of a high item sorts it in itself.) Not each time, because the
-    /// inbox is the submitters' cache line, except with newest-first, since the newest items are there.
+    /// Whether to sort the inbox before the next item is taken: at each turn that does not begin with the high lane, when the lanes have no high
+    /// or normal item, and always with newest-first, since the newest items are in the inbox. (The submitter of a high item sorts the item in
+    /// itself.) Not at the other turns, because a read of the inbox takes the submitters' cache line.
     /// </summary>
     public readonly bool WantsInbox => _turn % 4 == 3 || TakesNewestFirst || (_lanes[High].Count == 0 && _lanes[Normal].Count == 0);
 

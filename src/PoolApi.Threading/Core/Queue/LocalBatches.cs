@@ -7,11 +7,11 @@ namespace PoolApi.Threading.Core.Queue;
 /// them without passing the gate.
 /// </summary>
 /// <remarks>
-/// An item in a local batch is queued like any other: it can be cancelled, expires, is counted and handed back. It does not belong to the
-/// worker, in case one of its items turns out to be long. Each local batch has a gate of its own, which its worker takes alone and
-/// other threads take under the queue's gate. A worker that finds the lanes empty moves the local batches into them
-/// before it sleeps, and so does every view of the queued items. So except for the order within one moment, a local batch is a
-/// part of the normal lane. Only normal items are taken, and only while no other item is queued.
+/// An item in a local batch is queued like any other: it can be cancelled, expires, is counted and handed back. Other workers can still take it
+/// if an item of its worker turns out to be long. Each local batch has a gate of its own, which its worker takes alone and other threads take
+/// under the queue's gate. A worker that finds the lanes empty moves all local batches back into them before it sleeps, and so does every
+/// view of the queued items. So a local batch is a part of the normal lane, except for small changes in the order. It has only normal items,
+/// and a worker fills it only while no item of another priority is queued.
 /// </remarks>
 internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
     where TOps : struct, IAtomicOps

@@ -7,7 +7,8 @@ namespace PoolApi.Threading;
 /// <remarks>
 /// <para>The canceller sets the mark and passes a fence, then looks for the item in its pool. The submitter claims the item and passes a fence (the
 /// reservation of a place), then reads the mark. So at least one of the two sees the other.</para>
-/// <para>A call of Cancel holds until the item's next submission has ended. A token cancels one submission only.</para>
+/// <para>A call of Cancel before the first accepted submission holds until that submission has ended. After the end, a new submission discards
+/// it. A token cancels one submission only.</para>
 /// </remarks>
 public abstract partial class PoolWorkItem
 {

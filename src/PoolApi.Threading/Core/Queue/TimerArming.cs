@@ -3,8 +3,8 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
-/// The queue's view of the pool's expiry timer: for when it is set, and whether it
-/// covers the queued items. Guarded by the gate.
+/// The queue's view of the pool's expiry timer: whether and for which time it is set, and whether it covers the queued items. Guarded
+/// by the gate.
 /// </summary>
 /// <remarks>
 /// With a common limit, a flag makes submitters take the gate while the timer is not set. The submitter of an item with a limit
@@ -40,7 +40,8 @@ internal struct TimerArming<TOps>
     {
         _isSet = false;
         Publish();
-        TOps.Fence(); // pairs with the push: a submitter that pushes after this sets the timer, and the item of one that pushed before is found in the inbox
+        // Pairs with the push: a submitter that pushes after this sets the timer, and the item of one that pushed before is found in the inbox.
+        TOps.Fence(); // fault point: timer-fired-fence
     }
 
     private readonly void Publish() => _flags.Set(SubmitterFlags<TOps>.SetTimer, _limitsWaiting && !_isSet);

@@ -90,7 +90,7 @@ internal struct WorkItemList
     public PoolWorkItem RemoveLast()
     {
         PoolWorkItem last = _last!;
-        if (ReferenceEquals(First, last)) return RemoveFirst(); // what stands before the first is not kept
+        if (ReferenceEquals(First, last)) return RemoveFirst(); // the first item's Previous is undefined
         _last = last.Previous;
         _last!.Next = null;
         last.Previous = null;

@@ -124,10 +124,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <returns><see langword="false"/> if the queue is closed.</returns>
     public bool TryPush(PoolWorkItem oldest, PoolWorkItem newest, long last, bool urgent, ref DeferredActions after)
     {
-        if (!_inbox.TryPush(oldest, newest)) return false;
+        if (!_inbox.TryPush(oldest, newest)) return false; // fault point: submit-push
         // After the push, which is a full fence: pairs with the fences in IdleWorkers. Either this thread sees that a worker sleeps,
         // or the worker that falls asleep sees the item.
-        if (_flags.IsWanted || urgent)
+        if (_flags.IsWanted || urgent) // fault point: submit-attend
         {
             Enter();
             AttendLocked(ref after);
@@ -153,8 +153,8 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         {
             _inbox.ReserveBeyondLimit();
             _backlog.Add(resumption);
-            _idle.Notify(ref after);
-            NoteCausedLocked(ref after);
+            _idle.Notify(ref after); // fault point: resume-notify
+            NoteCausedLocked(ref after); // fault point: resume-note-caused
         }
         Exit();
         return posted;
@@ -230,11 +230,12 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             if (_backlog.TryTake(worker, now, batchPolicy, out assignment, ref after))
             {
                 FoundLocked(worker, ref after);
-                NoteCausedLocked(ref after); // it may have taken something else
+                // It may have taken something else.
+                NoteCausedLocked(ref after); // fault point: next-note-caused
                 step = NextStep.Run;
                 break;
             }
-            if (_backlog.AnyLikelyBatch)
+            if (_backlog.AnyLikelyBatch) // fault point: rest-batches
             {
                 _backlog.EmptyLocalBatches();
                 continue;
@@ -265,7 +266,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>Wakes a worker that was removed from the sleepers. Called after the gate is released.</summary>
     public static void Wake(QueueWorker worker) => Parker<TOps>.Unpark(ref worker.ParkWord);
 
-    // --- ending what waits --------------------------------------------------------------------------------------------
+    // --- ending queued items ------------------------------------------------------------------------------------------
 
     /// <summary>Removes an item that is still queued here and ends it.</summary>
     public bool TryRemove(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
@@ -278,7 +279,8 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             bool onItsWay = item.State == WorkItemState.Claimed;
             GatherLocked(ref after);
             WorkItemState state = item.State;
-            // Checked again after the state: it may have ended here and be queued elsewhere by now. No item is queued here meanwhile.
+            // The owner is read again after the state: the item may have ended here and be queued in another pool by now. No item is sorted into
+            // a lane of this queue meanwhile, because this thread holds the gate.
             if (!ReferenceEquals(Volatile.Read(ref item.Owner), _owner)) break;
             if (onItsWay && state == WorkItemState.Ending)
             {
@@ -311,8 +313,8 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         AssertLocked();
         if (State != PoolState.Running) return false;
         State = PoolState.Draining;
-        if (_inbox.Close() is { } newest) SortLocked(newest, ref after);
-        CheckDrainedLocked(ref after);
+        if (_inbox.Close() is { } newest) SortLocked(newest, ref after); // fault point: close-inbox
+        CheckDrainedLocked(ref after); // fault point: close-drained
         return true;
     }
 
@@ -351,7 +353,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         NoteTimerLocked(ref after);
     }
 
-    /// <summary>Returns for when the caller must set the timer, if it must.</summary>
+    /// <summary>Returns the time for which the caller must set the timer; null if the timer already covers the queued items.</summary>
     public long? TimerDueLocked(ref DeferredActions after)
     {
         AssertLocked();
@@ -369,7 +371,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// <summary>Adds a worker, whose thread is about to call <see cref="Next"/>. It counts as starting.</summary>
     public void AddLocked(QueueWorker worker) => _registry.Add(worker, asStandIn: false);
 
-    /// <summary>Removes a worker whose loop ends. If it was to take work, another worker is woken for it.</summary>
+    /// <summary>Removes a worker whose loop ends. If it was the searcher and work is queued, wakes another worker.</summary>
     public void LeaveLocked(QueueWorker worker, ref DeferredActions after)
     {
         AssertLocked();
@@ -378,7 +380,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         if (worker.IsStandIn) _standIns.Remove(worker);
         else _idle.Remove(worker);
         _registry.Remove(worker);
-        FoundLocked(worker, ref after);
+        FoundLocked(worker, ref after); // fault point: leave-found
         NoteCausedLocked(ref after);
         CheckDrainedLocked(ref after);
     }
@@ -399,7 +401,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     /// Decides whether a stand-in is needed, when the timer of the stand-in watch has fired. The caller sets the timer again unless this returns None.
     /// </summary>
     /// <param name="areBlocked">Whether every worker with an item is blocked.</param>
-    /// <param name="isUnreserved">Whether that has lasted so long that no stand-in is reserved for later work.</param>
+    /// <param name="isUnreserved">Whether they have been blocked for so long that no stand-in is reserved for deeper work.</param>
     /// <param name="waitsFor">The item that they wait for: it or its continuation is queued.</param>
     /// <param name="after">What to do then.</param>
     public StandInNeed NeedStandInLocked(bool areBlocked, bool isUnreserved, out PoolWorkItem? waitsFor, ref DeferredActions after)
@@ -411,7 +413,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         if (State == PoolState.Stopped || !_backlog.MayHaveCaused || !_idle.IsNobodyFree) return StandInNeed.None;
         _isStandInCheckSet = true;
         _standIns.IsUnreserved = isUnreserved;
-        if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.CheckAgain;
+        if (!areBlocked || !_registry.AreAllBusy) return StandInNeed.CheckAgain; // fault point: stand-in-busy
         int depth = _backlog.DeepestCaused(out waitsFor);
         if (depth == 0) return StandInNeed.CheckAgain;
         if (_standIns.Resting == 0 && _registry.StandIns >= _standIns.Most) return StandInNeed.UsedUp;
@@ -519,7 +521,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         AssertLocked();
         if (State == PoolState.Running || !IsEmptyLocked) return;
         after.IsDrained = true;
-        if (State >= PoolState.Stopping) WakeAllLocked(ref after);
+        if (State >= PoolState.Stopping) WakeAllLocked(ref after); // fault point: last-in-hand
     }
 
     public long CountReleased() => _backlog.Removed + _registry.Released;
@@ -538,7 +540,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private void FoundLocked(QueueWorker worker, ref DeferredActions after)
     {
         AssertLocked();
-        if (_idle.EndSearch(worker) && HasWorkLocked) _idle.WakeOne(ref after);
+        if (_idle.EndSearch(worker) && HasWorkLocked) _idle.WakeOne(ref after); // fault point: found-pass-on
     }
 
     /// <summary>Serves a submitter whose flags made it take the gate.</summary>
@@ -546,7 +548,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     {
         AssertLocked();
         SortInboxLocked(ref after);
-        if (HasWorkLocked) _idle.Notify(ref after);
+        if (HasWorkLocked) _idle.Notify(ref after); // fault point: attend-notify
         NoteCausedLocked(ref after);
         NoteTimerLocked(ref after);
     }

@@ -48,8 +48,8 @@ internal sealed class WorkerRegistry<TOps>
             {
                 if (TOps.Read(ref worker.Ledger.Item) is not { } item) continue;
                 // The drain does not wait for a continuation of an abandoned item, but for the code of an item that has timed out.
-                if (item is { IsAsync: false, State: not WorkItemState.Abandoned }) return true;
-                if (item.State == WorkItemState.TimedOut) return true;
+                if (item is { IsAsync: false, State: not WorkItemState.Abandoned }) return true; // fault point: in-hand-counts
+                if (item.State == WorkItemState.TimedOut) return true; // fault point: in-hand-timed-out
             }
             return false;
         }

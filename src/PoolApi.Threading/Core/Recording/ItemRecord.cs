@@ -18,7 +18,7 @@ internal readonly record struct ItemRecord
     /// <summary>The trace id in two halves; both are 0 if there is none.</summary>
     public (ulong First, ulong Second) Trace { get; init; }
 
-    /// <summary>Of an item, a first piece and an end: when it was submitted. Of a last piece: when its item started.</summary>
+    /// <summary>When the item was submitted; in a later piece of an asynchronous item, when the item started. 0 in a run.</summary>
     public long Mark { get; init; }
 
     /// <summary>When the worker took the item; 0 if no worker has.</summary>

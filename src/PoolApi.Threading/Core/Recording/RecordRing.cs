@@ -35,11 +35,12 @@ internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacit
     public void Write(in TEntry entry)
     {
         int next = _next + 1;
-        TOps.Write(ref _words.Int(Begun), next);
+        TOps.Write(ref _words.Int(Begun), next); // fault point: record-begin
         Volatile.WriteBarrier(); // begun before any part of the entry; pairs with the ReadBarrier in Read
-        slots.Store(_next & (capacity - 1), entry);
-        TOps.Write(ref _words.Int(Done), next); // the entry before it: a release; pairs with the first Read in Read, an acquire
-        _next = next;
+        slots.Store(_next & (capacity - 1), entry); // fault point: record-store
+        // The entry before it: a release; pairs with the first Read in Read, an acquire.
+        TOps.Write(ref _words.Int(Done), next); // fault point: record-done
+        _next = next; // fault point: record-next
     }
 
     /// <summary>Copies the entries from the cursor on, oldest first. Thread-safe.</summary>
@@ -54,7 +55,7 @@ internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacit
         int before = into.Count;
         for (int i = from; i != done; i++) into.Add(slots.Load(i & (capacity - 1)));
         Volatile.ReadBarrier(); // the entries before begun; pairs with the WriteBarrier in Write
-        int begun = TOps.Read(ref _words.Int(Begun));
+        int begun = TOps.Read(ref _words.Int(Begun)); // fault point: read-begun
         int torn = Math.Clamp(begun - capacity - from, 0, done - from);
         into.RemoveRange(before, torn);
         int lost = (int)Math.Min((uint)(from - cursor) + (uint)torn, int.MaxValue);

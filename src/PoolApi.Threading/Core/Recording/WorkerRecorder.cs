@@ -129,7 +129,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
     private void EndRun(long now, long released, long busy)
     {
         long count = released - _recorded;
-        // An upper bound of their time. If the coarse clock did not advance, it is 0.
+        // The length is the busy time of the run's items, at most the time since the run began. It is 0 if the coarse clock did not advance.
         long started = Math.Max(_runSince, now - (busy - _busy));
         Ring ring = _ring ?? MakeRing();
         ring.Write(new ItemRecord
@@ -148,7 +148,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
     {
         int capacity = core.Records.RingCapacity();
         var ring = new Ring(new ArraySlots<ItemRecord>(capacity), capacity);
-        Volatile.Write(ref _ring, ring); // made before it can be seen; pairs with Read
+        Volatile.Write(ref _ring, ring); // a release: a reader sees the complete ring; pairs with the acquire in Read
         return ring;
     }
 }

@@ -6,8 +6,8 @@ namespace PoolApi.Threading.Core.Stopping;
 /// <summary>The steps of a stop, each atomic except <see cref="CancelAll"/>, and the counts of the items that they interrupt.
 /// <see cref="StopOrder{TOps}"/> runs them in order.</summary>
 /// <remarks>
-/// <para>The states are those of <see cref="PoolState"/>. A worker exits when the pool is stopping and no item is queued or in flight (an item suspended in an await may still
-/// need it), or when the pool has stopped.</para>
+/// <para>The states are those of <see cref="PoolState"/>. A worker exits when the pool is stopping and no item is queued or in flight (an item
+/// suspended in an await may still need a worker), or when the pool has stopped.</para>
 /// <para>From the close on, running items are pinned (<see cref="ItemPins{TOps}"/>).</para>
 /// </remarks>
 internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
@@ -119,8 +119,8 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
         var running = new List<QueueWorker>();
         DeferredActions after = default;
         queue.Enter();
-        queue.StopLocked(PoolState.Stopped, ref after);
-        HandBackLocked(ref after);
+        queue.StopLocked(PoolState.Stopped, ref after); // fault point: abandon-stop
+        HandBackLocked(ref after); // fault point: abandon-hand-back
         queue.DropResumptionsLocked();
         List<PoolWorkItem> items = [.. host.AbandonAsyncItemsLocked()];
         foreach (QueueWorker worker in queue.Workers)
@@ -128,7 +128,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
             PoolWorkItem? item = TOps.Read(ref worker.Ledger.Item);
             if (item is null || !worker.IsLive) continue;
             // If a synchronous item is ending right now, its worker counts the end and leaves.
-            if (!item.IsAsync && item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item);
+            if (!item.IsAsync && item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item); // fault point: abandon-item
             // The item has timed out before. Its worker did not come back in time.
             if (item.State == WorkItemState.TimedOut) item.State = WorkItemState.Abandoned;
             if (item.IsAsync || item.State == WorkItemState.Abandoned) running.Add(worker);

@@ -29,7 +29,7 @@ internal static class RunningItem<TOps>
             item.EndedAt = now;
             stop.CountIfInterrupted(item, outcome);
         }
-        ledger.BeginChange<TOps>();
+        ledger.BeginChange<TOps>(); // fault point: return-begin
         ledger.Release<TOps>(now);
         if (isMine) ledger.Ended.Add(outcome);
         ledger.EndChange<TOps>();
