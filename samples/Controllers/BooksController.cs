@@ -16,7 +16,7 @@ public sealed class BooksController : ControllerBase
     [HttpGet]
     public IEnumerable<Book> List() => Load();
 
-    /// <summary>One book. An action's attribute counts more than its controller's: here only the limit on waiting is another.</summary>
+    /// <summary>One book. An action's attribute takes precedence over its controller's: here it sets a limit for the time in the queue.</summary>
     [HttpGet("{id:int}"), RunOnPool("io", MaxQueueTimeMilliseconds = 500)]
     public ActionResult<Book> Get(int id) => Load().FirstOrDefault(book => book.Id == id) is { } book ? book : NotFound();
 

@@ -3,7 +3,7 @@ namespace Legacy;
 /// <summary>Middleware of an old app: it asks for the session and blocks until it has it.</summary>
 public sealed class SessionMiddleware(RequestDelegate next)
 {
-    /// <summary>Waits for the session in the way of the old code, on the thread that the request has.</summary>
+    /// <summary>Blocks the request's thread until the session is loaded, as old code does.</summary>
     public Task Invoke(HttpContext context)
     {
         context.Items["session"] = LoadAsync().Result;

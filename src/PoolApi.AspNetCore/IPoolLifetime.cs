@@ -1,6 +1,6 @@
 namespace PoolApi.AspNetCore;
 
-/// <summary>Tells when the app refuses new work because it stops. Registered as a service in every app that has a pool.</summary>
+/// <summary>Signals that the app refuses new requests because it stops. Registered as a service in every app that has a pool.</summary>
 public interface IPoolLifetime
 {
     /// <summary>

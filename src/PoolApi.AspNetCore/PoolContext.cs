@@ -18,10 +18,10 @@ internal sealed class PoolContext(
 
     public PoolOptions Options => options;
 
-    /// <summary>The longest time a request may be queued, or infinite. After what the app has changed in code.</summary>
+    /// <summary>The longest time a request may be queued, or infinite. Includes the changes that the app makes in code.</summary>
     public TimeSpan MaxQueueTime => maxQueueTime;
 
-    /// <summary>The longest time a request's work may run, or infinite. After what the app has changed in code.</summary>
+    /// <summary>The longest time a request's work may run, or infinite. Includes the changes that the app makes in code.</summary>
     public TimeSpan MaxRunTime => maxRunTime;
 
     /// <summary>The name, the section, and what the app configures in code.</summary>

@@ -59,8 +59,8 @@ public sealed class PoolOptions
     public int Nice { get; set; } = 5;
 
     /// <summary>
-    /// Whether requests are refused whose predicted queue time is longer than a quarter of the time that the clients of their endpoint are seen to wait. Default:
-    /// <see langword="true"/>.
+    /// Whether the pool refuses a request whose predicted queue time is too long: more than a quarter of the time that clients of the same
+    /// endpoint wait before they disconnect. Default: <see langword="true"/>.
     /// </summary>
     public bool OverloadControl { get; set; } = true;
 

@@ -7,20 +7,20 @@ internal static class JobSpans
 {
     private static readonly ActivitySource Source = new(JobTelemetry.ActivitySourceName);
 
-    /// <summary>Accepts a job: the attempt's span is the child of this one, or has a link to it. Current until it is disposed of.</summary>
-    /// <returns><see langword="null"/>: nobody listens.</returns>
+    /// <summary>Begins the span of an acceptance. The attempt's span is its child, or has a link to it. The span is current until it is disposed of.</summary>
+    /// <returns>The span; <see langword="null"/>: the source has no listener, or none samples the span.</returns>
     public static Activity? Send(string kind) => Source.HasListeners()
         ? Source.StartActivity("send " + kind, ActivityKind.Producer, default(ActivityContext), Tags("send", kind))
         : null;
 
-    /// <summary>It was accepted.</summary>
+    /// <summary>Sets the id of the job on the span.</summary>
     public static void Sent(this Activity? span, Job job) => span?.SetTag("messaging.message.id", job.Id.ToString());
 
     /// <summary>
-    /// Begins an attempt. The first one, at once, is part of the trace that made the job. One that runs later or again has a trace of its own,
-    /// with a link.
+    /// Begins the span of an attempt. The first attempt of a job without a later start time is part of the trace that made the job. Any other
+    /// attempt has a trace of its own, with a link.
     /// </summary>
-    /// <remarks>There is a trace also where nobody records it: the log and the client have its id.</remarks>
+    /// <remarks>The attempt has a trace id even if no listener records the span: the log and the client get the id.</remarks>
     public static Activity Process(JobClaim claim, string? traceParent)
     {
         Job job = claim.Job;

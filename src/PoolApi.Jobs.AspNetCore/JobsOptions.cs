@@ -42,7 +42,10 @@ public sealed class JobsOptions
     /// <summary>The share of the workers' time that jobs can count on while requests keep all workers busy, 0 to 1.</summary>
     public double Share { get; set; } = Defaults.Share;
 
-    /// <summary>How often a job runs again because its instance died, 0 to 1000. Then the job fails as <c>poison</c>.</summary>
+    /// <summary>
+    /// The most deaths of its instance after which a job is run again, 0 to 1000. Only a death at which no other job ran in the instance counts.
+    /// After one more such death the job fails as <c>poison</c>.
+    /// </summary>
     public int MaxRedeliveries { get; set; } = Defaults.MaxRedeliveries;
 
     /// <summary>The pause before the second attempt, 1 ms to 1 h. Each further one is twice as long, up to five minutes.</summary>

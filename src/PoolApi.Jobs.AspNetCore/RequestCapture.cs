@@ -51,7 +51,7 @@ public sealed class RequestCapture
         return this;
     }
 
-    /// <summary>Keeps headers. Two requests that differ in one of them are two requests under one Idempotency-Key.</summary>
+    /// <summary>Keeps headers. If two requests under one Idempotency-Key differ in one of these headers, the second is refused.</summary>
     /// <param name="names">Their names.</param>
     /// <returns>This.</returns>
     /// <exception cref="ArgumentException">A name is none, or of a header that must not or cannot be kept.</exception>

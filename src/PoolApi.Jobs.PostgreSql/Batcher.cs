@@ -25,7 +25,7 @@ internal sealed class Batcher<TItem, TResult>(
 
     /// <summary>Runs an item with the next batch.</summary>
     /// <param name="item">The item.</param>
-    /// <param name="cancellation">Removes the item while it waits. Once its batch runs, it has no effect.</param>
+    /// <param name="cancellation">Removes the item while it is queued. A cancellation has no effect once the item's batch runs.</param>
     /// <param name="weight">Its weight.</param>
     public async ValueTask<TResult> AddAsync(TItem item, CancellationToken cancellation, long weight = 0)
     {

@@ -84,11 +84,11 @@ internal sealed class ChangeListener : IAsyncDisposable
             }
             catch (OperationCanceledException)
             {
-                // Doubted.
+                // Doubt was called, or the store is closing.
             }
             catch (Exception)
             {
-                // Lost, or not there yet, for whatever reason: it must go on to try. Idle sessions of the pool have lost the server, too.
+                // Any exception: the listener must go on trying to connect. The idle sessions of the pool may have lost the server too.
                 _database.Interrupted();
             }
             if (connection is not null) await connection.DisposeAsync();

@@ -29,8 +29,8 @@ internal sealed class Claiming
         (_database, _changes, _lost, _suspects) = (database, changes, lost, suspects);
         _scheduled = new ScheduledTurns(schema);
         _grace = new ClaimGrace(database, schema);
-        // Priority by priority, only as far as needed, and each by a range of an index. While there are suspects, it claims other jobs only if the caller
-        // says so.
+        // Reads ranges of an index, one priority after another from the highest, until it has enough jobs. While there are suspects, the statement
+        // claims other jobs only if the caller says so.
         _claim = DueSql(
             $"""
                 select j.id, j.claim, j.priority, j.turn from {schema}.jobs j
@@ -108,7 +108,7 @@ internal sealed class Claiming
             throw;
         }
         foreach (JobClaim claim in claimed.Claims) _changes.Changed(new JobChange(claim.Job.Id, claim.Job.Version, false));
-        // Claims that arrive late are undone by the next call, so there must be one.
+        // A lost call may still reach the database and claim jobs. Only a later call undoes that, so the result asks for one.
         return _lost.MayArrive && claimed.Claims.Count == 0 && !(claimed.NextDue < LostClaims.Pause)
             ? claimed with { NextDue = LostClaims.Pause }
             : claimed;

@@ -3,16 +3,16 @@ using Npgsql;
 
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>The server's clock decides, so somebody has to see when it is set: what it then says of leases and pauses is wrong.</summary>
+/// <summary>Detects jumps of the server's clock. Leases and pauses use that clock, so a jump makes them wrong.</summary>
 /// <remarks>
-/// <para>Set forth, all leases seem to be over: for the length of a lease nobody is taken for dead, and the live ones renew theirs
-/// meanwhile. It is seen by comparing the clock with this process's own, which cannot jump, since the last round.</para>
-/// <para>Set back, a lease that nobody renews would last as much longer, and a pause too: a lease longer than it was granted for is cut
-/// to its length, and a pause that has not begun yet is over.</para>
+/// <para>If the clock was set forward, all leases seem to have run out. So for the length of a lease no job is redelivered, and live instances
+/// renew their leases meanwhile. A round detects the jump: it compares the time since the last round with this process's monotonic clock.</para>
+/// <para>If the clock was set back, leases and pauses would last longer. So a round cuts a lease that exceeds its granted length. It ends a pause
+/// whose beginning lies in the future.</para>
 /// </remarks>
 internal sealed class DatabaseClock(string schema)
 {
-    /// <summary>What two clocks may differ by without either having been set.</summary>
+    /// <summary>The largest difference between the two clocks that does not count as a jump.</summary>
     private static readonly TimeSpan Tolerance = TimeSpan.FromSeconds(1);
 
     private readonly string _check =
@@ -30,8 +30,8 @@ internal sealed class DatabaseClock(string schema)
     private (DateTimeOffset Shown, long At)? _last;
     private long _trustedFrom; // a timestamp
 
-    /// <summary>Reads the clock, and corrects what a jump of it has made wrong.</summary>
-    /// <returns>Whether a lease that seems to be over is; whether pauses were ended; and what the clock has shown.</returns>
+    /// <summary>Reads the clock. Corrects the leases and pauses if the clock was set back.</summary>
+    /// <returns>Whether leases that have run out by the clock count as such; whether pauses were ended; and the clock's time.</returns>
     public async Task<(bool IsTrusted, bool HasUnpaused, DateTimeOffset Shown)> CheckAsync(NpgsqlConnection connection)
     {
         await using var command = new NpgsqlCommand(_check, connection);
@@ -49,8 +49,8 @@ internal sealed class DatabaseClock(string schema)
         return (IsTrusted(shown, lease), unpaused, shown);
     }
 
-    /// <param name="shown">What the clock has just shown.</param>
-    /// <param name="lease">How long leases are.</param>
+    /// <param name="shown">The server's time.</param>
+    /// <param name="lease">The longest granted lease of a running job.</param>
     private bool IsTrusted(DateTimeOffset shown, TimeSpan lease)
     {
         lock (_lock)

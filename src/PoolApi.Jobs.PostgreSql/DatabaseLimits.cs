@@ -27,7 +27,7 @@ internal sealed record DatabaseLimits
     /// <summary>An operation that failed within this time is tried again, if that is safe.</summary>
     public TimeSpan SecondTry { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long an answer may take to which the server may use all of <see cref="StatementSeconds"/>.</summary>
+    /// <summary>The timeout of a command that may run for all of <see cref="StatementSeconds"/> at the server.</summary>
     public int LongCommandSeconds => Math.Max(StatementSeconds, CommandSeconds);
 
     /// <summary>The same limits, each as many times as long.</summary>

@@ -36,7 +36,7 @@ internal sealed class HostOrder(TimeProvider time)
         lock (_lock) (_first, _since) = (host, time.GetTimestamp());
     }
 
-    /// <summary>What was learnt may be wrong by now.</summary>
+    /// <summary>Ends the detour: the next opening tries the first host again.</summary>
     public void Reset()
     {
         lock (_lock) _first = 0;

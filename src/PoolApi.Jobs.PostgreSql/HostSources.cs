@@ -5,9 +5,9 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <summary>Opens connections to a server of one host or more, each of which gets its own time.</summary>
 /// <remarks>
 /// Npgsql tries the hosts of a connection string in order. It goes on to the next one when a host refuses, is not the wanted one, or
-/// exceeds Npgsql's own timeout. That timeout does not cover the TLS handshake: a host that goes mute there keeps the whole opening.
-/// So an opening has a limit of its own. After it the opening is cancelled, which frees its place in the pool, and the next one begins with
-/// the next host: there is a data source for each host to begin with.
+/// exceeds Npgsql's own timeout. That timeout does not cover the TLS handshake: a host that stops responding there would block the opening.
+/// So this class limits and cancels each opening, which frees its place in the pool. The next try begins with the next host: for each host
+/// there is a data source that begins with it.
 /// </remarks>
 internal sealed class HostSources : IAsyncDisposable
 {
@@ -15,11 +15,11 @@ internal sealed class HostSources : IAsyncDisposable
     private readonly HostOrder _order;
     private readonly TimeSpan _limit;
 
-    /// <param name="settings">The connection string; changed meanwhile, and as it was afterwards.</param>
-    /// <param name="order">Which host is tried first; others may share it.</param>
-    /// <param name="limit">The time that one host has.</param>
-    /// <param name="name">What the metrics call the connections to the first host; those to a further one have its number behind it.</param>
-    /// <param name="build">Makes a data source of this name.</param>
+    /// <param name="settings">The connection string. The constructor changes its host, and restores it at the end.</param>
+    /// <param name="order">Decides which host is tried first. Several objects may share it.</param>
+    /// <param name="limit">The limit of an opening by way of one host.</param>
+    /// <param name="name">The first data source's name in the metrics. Each further data source appends its number.</param>
+    /// <param name="build">Creates a data source with the given settings and name.</param>
     public HostSources(
         NpgsqlConnectionStringBuilder settings, HostOrder order, TimeSpan limit, string name, Func<NpgsqlConnectionStringBuilder, string, NpgsqlDataSource> build)
     {
@@ -30,7 +30,7 @@ internal sealed class HostSources : IAsyncDisposable
         for (int i = 0; i < hosts.Length; i++)
         {
             if (i > 0) settings.Host = string.Join(',', [.. hosts[i..], .. hosts[..i]]);
-            // Otherwise it would begin with any.
+            // With load balancing, Npgsql would begin with any host.
             var of = i == 0 ? settings : new NpgsqlConnectionStringBuilder(settings.ConnectionString) { LoadBalanceHosts = false };
             _sources[i] = build(of, i == 0 ? name : $"{name}-{i + 1}");
         }

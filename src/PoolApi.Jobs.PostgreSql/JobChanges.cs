@@ -102,7 +102,7 @@ internal sealed class JobChanges : IAsyncDisposable
         }
     }
 
-    /// <summary>Sends what has been collected; once, if the database does not take it.</summary>
+    /// <summary>Sends the collected changes. Tries only once if the database is unavailable.</summary>
     public async ValueTask DisposeAsync()
     {
         Task sending;

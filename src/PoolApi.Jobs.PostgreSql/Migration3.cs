@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>The attempts before the latest one.</summary>
+/// <summary>The past attempts of a job.</summary>
 /// <remarks>
 /// earlier: a JSON array (<see cref="PastAttempts"/>); null: none. Instances of the version before leave it as it is.
 /// </remarks>

@@ -29,7 +29,7 @@ internal static class NpgsqlValues
         return parameters.With(NpgsqlDbType.Array | type, column);
     }
 
-    /// <summary>What PostgreSQL can store of a text: no zero character, no half of a surrogate pair.</summary>
+    /// <summary>The text with U+FFFD in place of what PostgreSQL cannot store: zero characters and unpaired surrogates.</summary>
     public static string? Storable(string? text)
     {
         if (text is null || (text.AsSpan().IndexOf('\0') < 0 && text.AsSpan().IndexOfAnyInRange('\uD800', '\uDFFF') < 0)) return text;

@@ -265,7 +265,7 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
     private async Task NotifyAsync(string[] messages) => await _database.RunAsync(
         async connection =>
         {
-            // It need not be on the disk: after a crash nobody listens any more.
+            // The commit need not wait for the disk: a crash also ends the connections of all listeners.
             await using var command = new NpgsqlCommand($"select pg_notify($1, m) from unnest($2) as m cross join {AsynchronousCommit.Row}", connection);
             command.Parameters.With(NpgsqlDbType.Text, Channel).With(NpgsqlDbType.Array | NpgsqlDbType.Text, messages);
             await command.PrepareAsync();

@@ -12,10 +12,12 @@ namespace PoolApi.Jobs.PostgreSql;
 /// </remarks>
 internal sealed class Reading(Database database, string schema, BodyReader bodies) : IDisposable
 {
-    /// <summary>Counting reads a whole index, so it may take at most this fraction of the time: one part in so many.</summary>
+    /// <summary>
+    /// Counting reads a whole index. So a count is valid for this many times its duration, at most for <see cref="LongestCountPause"/>.
+    /// </summary>
     private const int CountPause = 20;
 
-    /// <summary>A result that is replaced while it is read is read again; more often than this cannot be by chance.</summary>
+    /// <summary>The most tries to read a large result. A try fails if the result is replaced meanwhile. So many failures cannot be chance.</summary>
     private const int ResultTries = 3;
 
     private static readonly TimeSpan LongestCountPause = TimeSpan.FromSeconds(15);
@@ -172,7 +174,7 @@ internal sealed class Reading(Database database, string schema, BodyReader bodie
             long since = Stopwatch.GetTimestamp();
             try
             {
-                // Who does not wait for it does not end it: it is not begun anew all the time.
+                // A caller that gives up does not end the count. Otherwise each caller would begin it again.
                 return _counts = await database.RunAsync(CountAsync, mayRepeat: true, CancellationToken.None, database.Limits.CountPatience);
             }
             finally

@@ -1,12 +1,12 @@
 namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>
-/// The kinds of the jobs that are due, each found by one seek of an index that begins with priority and kind, however many jobs there are
-/// of it. A claim of some kinds looks at each range of its own, and passes over no others.
+/// The SQL that finds the kinds of due jobs. One seek finds each kind, however many jobs it has, because the index begins with priority and kind.
+/// A claim of some kinds reads only the ranges of these kinds.
 /// </summary>
 internal static class ReadyKinds
 {
-    /// <summary>Holds of a job that is due and no suspect, as the indexes of such jobs say it.</summary>
+    /// <summary>The condition of a queued job that has its turn and is no suspect. The partial indexes of such jobs have the same condition.</summary>
     public const string IsReady = "j.state = 0 and j.suspicion = 0 and j.turn is not null";
 
     /// <summary>The rows <c>p (priority)</c>, the highest first.</summary>

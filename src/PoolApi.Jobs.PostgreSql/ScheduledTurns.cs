@@ -36,10 +36,12 @@ internal sealed class ScheduledTurns(string schema)
 
     private long _lookedAt; // a timestamp
 
-    /// <summary>It was not looked just now.</summary>
+    /// <summary>Whether the last search for scheduled jobs is long enough ago for another one.</summary>
     public bool MayHaveCome => Stopwatch.GetElapsedTime(Volatile.Read(ref _lookedAt)) > Pause;
 
-    /// <returns>How many have their turn now, whether there are suspects, and how long until the next job's time; zero: one of these kinds is due.</returns>
+    /// <returns>
+    /// How many jobs got their turn, whether there are suspects, and the time until the next job is due; zero: a job of these kinds is due now.
+    /// </returns>
     public async Task<(int Released, bool HasSuspects, TimeSpan? Next)> ReleaseAsync(NpgsqlConnection connection, KindFilter kinds)
     {
         Volatile.Write(ref _lookedAt, Stopwatch.GetTimestamp());
@@ -48,7 +50,7 @@ internal sealed class ScheduledTurns(string schema)
         await command.PrepareAsync();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         await reader.ReadAsync();
-        // One that is due and was not claimed: another instance has it in hand, and may yet leave it.
+        // A due job that this claim did not get: another instance has locked it and may not claim it, or it did not fit.
         TimeSpan? next = reader.GetBoolean(2) ? TimeSpan.Zero : reader.IsDBNull(3) ? null : TimeSpan.FromSeconds(Math.Max(0, reader.GetDouble(3)));
         return (reader.GetInt32(0), reader.GetBoolean(1), next);
     }

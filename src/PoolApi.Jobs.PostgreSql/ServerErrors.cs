@@ -5,15 +5,15 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <summary>The class of a server's error: it decides whether the session is kept, and whether the statement is tried again.</summary>
 internal enum ServerError
 {
-    /// <summary>The server cannot do it now. The session is well; the caller tries again later.</summary>
+    /// <summary>The server cannot run the statement now. The session is intact, and the caller may try again later.</summary>
     Unavailable,
 
     /// <summary>The transaction lost against others, or was cancelled. It is rolled back, and the next try may succeed at once.</summary>
     Transient,
 
     /// <summary>
-    /// The session is over, or is not in the state that the store left it in: its prepared statements or plans are gone. Nothing was
-    /// done. Another session does it; the server itself is well.
+    /// The session has ended, or has lost its prepared statements or plans. The statement had no effect. Another session can run it, because the
+    /// server itself is available.
     /// </summary>
     StaleSession,
 
@@ -23,7 +23,7 @@ internal enum ServerError
     /// </summary>
     ReadOnly,
 
-    /// <summary>The connection is gone, and the server may be. What became of the statement is not known.</summary>
+    /// <summary>The connection is lost, and perhaps the server. The outcome of the statement is unknown.</summary>
     Lost,
 
     /// <summary>The server does not store this value, however often it is tried.</summary>

@@ -4,9 +4,9 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>Recognizes a pooler that gives a connection another session with each transaction or statement.</summary>
 /// <remarks>
-/// By behaviour, so any pooler is recognized: each of two open connections must keep a session of its own. An idle pooler gives both
-/// the session that was returned last; one that takes sessions in turn gives consecutive statements of one connection different ones;
-/// so both connections are asked alternately, and each twice in a row.
+/// The check tests the behaviour, so it recognizes any pooler: each of two open connections must keep a session of its own. Some poolers reuse the
+/// session that was returned last, and give both connections the same one. Others take sessions in turn, and change the session between two statements.
+/// So the check queries both connections alternately, and each twice in a row.
 /// </remarks>
 internal static class SessionPooling
 {

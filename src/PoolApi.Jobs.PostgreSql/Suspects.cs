@@ -44,10 +44,10 @@ internal sealed class Suspects(Database database, string schema)
     private readonly ExclusiveTurns _turns = new();
     private volatile bool _mayWait;
 
-    /// <summary>Some may wait for a job of this instance to end.</summary>
+    /// <summary>Whether a suspect may wait for a running job of this instance to end.</summary>
     public bool MayWait { get => _mayWait; set => _mayWait = value; }
 
-    /// <summary>Whether there are any, queued or running, on whatever instance: a look at an index that is empty as a rule.</summary>
+    /// <summary>The SQL that tests whether any instance has a queued or running suspect. One seek of an index that is usually empty.</summary>
     public static string Exist(string schema) => $"exists (select from {schema}.jobs s where s.state < 2 and s.suspicion > 0)";
 
     /// <summary>Decides what an instance may claim of some kinds. The next suspect to run alone is chosen from all kinds.</summary>
@@ -64,13 +64,13 @@ internal sealed class Suspects(Database database, string schema)
         return running > 0 || !isOfKinds ? new SuspectTurn(Pause: Pause) : new SuspectTurn(First: first, IsAlone: true);
     }
 
-    /// <summary>One was claimed as its instance's only job.</summary>
+    /// <summary>Records that this instance has claimed a suspect to run alone.</summary>
     public void BeganAlone()
     {
         lock (_lock) _turns.Began(Now);
     }
 
-    /// <summary>Claims that are lost, and whose instance lives after all: what was taken for a death was none.</summary>
+    /// <summary>Withdraws the deaths that were counted for lost claims, because the instance of these claims is alive.</summary>
     public async ValueTask AcquitAsync(JobClaim[] lost, CancellationToken cancellation)
     {
         if (lost.Length == 0) return;

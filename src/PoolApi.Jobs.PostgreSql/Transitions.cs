@@ -50,7 +50,7 @@ internal sealed class Transitions
         select {JobColumns.From("b")}, b.state, false from before b where not exists (select from changed)
         """;
 
-    // Not to be repeated: if it was done, it would find the job as it has left it, and say that it was so before.
+    // Not repeatable: if the first run was committed, a second one would report the changed state as the state before.
     private Task<JobTransition?> ChangeAsync(string sql, Guid id, CancellationToken cancellation) => _database.RunAsync<JobTransition?>(
         async connection =>
         {

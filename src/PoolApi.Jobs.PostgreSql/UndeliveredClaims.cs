@@ -1,15 +1,16 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Tracks the claims that one accepting call makes, in one or more statements, until its callers have them. Otherwise they are lost claims.</summary>
+/// <summary>Tracks the claims that one accepting call makes, in one or more statements. If the call fails, they become lost claims.</summary>
 /// <remarks>
 /// <code>
-///   statement ──its answer is read──► made ──Deliver──► the callers'
-///       └──not known whether it was done──► lost ◄──GiveUp, or made after it──┘
+///   statement ──its response is read──► made ──the call succeeds──► the callers have the claims
+///       │                                └──GiveUp, before or after it──┐
+///       └──its outcome is unknown─────────────────────────────────────► lost
 /// </code>
-/// A statement that its caller has given up may be carried out later, and read its answer then. Thread-safe.
+/// The database may execute a statement after the call has failed. The claims of such a statement are lost too. Thread-safe.
 /// </remarks>
-/// <param name="lost">Where lost claims are looked for.</param>
-/// <param name="found">Called when there are some, so that a claim takes them.</param>
+/// <param name="lost">Undoes lost claims.</param>
+/// <param name="found">Called when claims are lost, so that the dispatcher claims soon. Its next claim undoes them.</param>
 internal sealed class UndeliveredClaims(LostClaims lost, Action found)
 {
     private readonly Lock _lock = new();

@@ -5,9 +5,9 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>Checks by a write whether the database accepts writes. Thread-safe.</summary>
 /// <remarks>
-/// The write locks the row of the schema's version: a record in the log and a commit, no new row version. A row that another instance
-/// is locking is passed over. While the database is well, the write is made every <see cref="Interval"/> at most, and only when somebody
-/// asks; after a failure it is made each time until it succeeds.
+/// The write locks the row of the schema's version. It costs a record in the log and a commit, but no new row version. It skips a row that another
+/// instance has locked. While no connection fails, a check writes at most once in an <see cref="Interval"/>. After a failure each check writes until one
+/// succeeds.
 /// </remarks>
 internal sealed class WriteCheck(Database database, string schema)
 {
@@ -16,7 +16,7 @@ internal sealed class WriteCheck(Database database, string schema)
     private long _seen = -1; // so many interruptions
     private long _checkedAt; // a timestamp
 
-    /// <summary>Checks it, unless that was done a short time ago and nothing has failed since.</summary>
+    /// <summary>Checks the database, unless a check succeeded within <see cref="Interval"/> and no connection has failed since.</summary>
     /// <exception cref="JobStoreUnavailableException">The database does not accept writes.</exception>
     public async ValueTask RunAsync(CancellationToken cancellation)
     {

@@ -51,7 +51,7 @@ internal static class DiskRoom
         return bytes;
     }
 
-    /// <summary>Tries: whether a new file of the index's size does not fit.</summary>
+    /// <summary>Tests whether the disk is full: writes a new file of the index's size beside the store, and deletes it.</summary>
     private static bool IsOutBeside(string path)
     {
         string trial = $"{path}-room-{Guid.NewGuid():N}";

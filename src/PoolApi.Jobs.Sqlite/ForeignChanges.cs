@@ -13,8 +13,8 @@ internal sealed class ForeignChanges(Database database)
 
     /// <summary>Returns the indexes of the jobs in the list that have another version or are deleted.</summary>
     /// <remarks>
-    /// The caller read its version after this connection's last look, or that look compared it. Either way a later change changes the
-    /// <c>data_version</c>.
+    /// If the <c>data_version</c> is the same as at the last call, every given version is current. The caller read it after the last call, or the last call
+    /// compared it.
     /// </remarks>
     public IReadOnlyList<int> Find(IReadOnlyList<KnownVersion> known)
     {

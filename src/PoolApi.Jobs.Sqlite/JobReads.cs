@@ -93,7 +93,7 @@ internal sealed class JobReads(Database database, Func<DateTimeOffset> steady)
         }
     }
 
-    /// <summary>Reads the body of a claim, unless the claim is lost.</summary>
+    /// <summary>Reads the body of a job's payload; <see langword="null"/> if the payload is deleted. Does not check who holds the claim.</summary>
     public ReadOnlyMemory<byte>? Body(Guid id) => Find(id) is { Payload: not null } row ? Payload(row).Body : (ReadOnlyMemory<byte>?)null;
 
     /// <summary>Reads a job and its result.</summary>

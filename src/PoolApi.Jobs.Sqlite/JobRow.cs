@@ -79,7 +79,7 @@ internal sealed class JobRow
     /// <summary>Whether that claim was counted in <see cref="Deaths"/>.</summary>
     public bool WasLostAlone { get; set; }
 
-    /// <summary>The attempts before the latest one.</summary>
+    /// <summary>The past attempts (<see cref="PastAttempt"/>), the oldest first.</summary>
     public IReadOnlyList<PastAttempt> Earlier { get; set; } = [];
 
     public long? Payload { get; set; }

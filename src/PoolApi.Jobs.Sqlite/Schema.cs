@@ -84,7 +84,7 @@ internal static class Schema
         INSERT INTO counts VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0);
         """,
 
-        // The steady time, and suspects. Jobs that a process of the version before still writes have no due: they wait for their run_at.
+        // The steady time, and suspects. A process of the previous version may still write jobs. Their due is NULL until run_at.
         """
         -- by the store's own clock: when it became or becomes due; NULL: when the machine's clock shows run_at
         ALTER TABLE jobs ADD COLUMN due INTEGER;

@@ -71,7 +71,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         {
             Dispose();
             JobStoreException fault = StoreFaults.AtOpen(e, path);
-            // Once it was tried, whatever is wrong with it may be repaired while the process goes on.
+            // The next write calls OpenFirst again, and an operator may have repaired the file by then. So the fault counts as temporary.
             _closed = fault as JobStoreUnavailableException ?? new JobStoreUnavailableException(fault.Message, fault);
             throw fault;
         }

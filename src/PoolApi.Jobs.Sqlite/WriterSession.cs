@@ -18,8 +18,8 @@ internal sealed class WriterSession : IDisposable
     public WriterSession(Database database, FilesInPlace files, int? maxPages)
     {
         (_database, _files) = (database, files);
-        // Fewer and larger checkpoints than the default write a page that many commits have changed only once. The log stays below that size, except
-        // during a long read or on a full disk.
+        // Fewer and larger checkpoints than the default: a page that many commits have changed is written once. SQLite cuts the log's file to 64 MiB
+        // after a checkpoint. The log grows beyond that only during a long read, on a full disk, or with a very large body.
         database.Execute(
             """
             PRAGMA journal_mode = WAL;

@@ -26,7 +26,7 @@ internal static class JobRanges
     /// <summary>The share of the workers' time that is reserved for jobs.</summary>
     public static readonly JobRange<double> Share = new(0.02, 0, 1);
 
-    /// <summary>How often a job is run again because its instance died.</summary>
+    /// <summary>The most deaths of its instance after which a job is run again. Only a death at which no other job ran there counts.</summary>
     public static readonly JobRange<int> MaxRedeliveries = new(3, 0, 1000);
 
     /// <summary>The pause before the second attempt.</summary>

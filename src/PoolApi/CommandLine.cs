@@ -61,7 +61,9 @@ internal static class CommandLine
     }
 
     /// <summary>What is wrong with arguments that are to be settings: --Key value, --Key=value, Key=value, and the same with a slash.</summary>
-    /// <remarks>The framework takes whatever follows a switch for its value, the next switch included, and drops a last one without.</remarks>
+    /// <remarks>
+    /// The framework takes the argument after a switch as its value, even if that is the next switch. It ignores a last switch without a value.
+    /// </remarks>
     internal static List<string> ArgumentFaults(string[] args)
     {
         var faults = new List<string>();
@@ -80,7 +82,7 @@ internal static class CommandLine
                 faults.Add($"{arg.Split('=', 2)[0]} is not a setting.{(SettingNames.Nearest(key) is { } near ? $" --{near} may be meant." : "")}");
             else if (isSwitch && !hasValue && (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal)))
                 faults.Add($"{arg} has no value; it is written {arg} value.");
-            // The value of this one, or of an unknown one.
+            // Skips the value of this switch, also if the switch is unknown.
             if (!hasValue && i + 1 < args.Length && arg is ['-' or '/', ..] && !args[i + 1].StartsWith("--", StringComparison.Ordinal)) i++;
         }
         return faults;

@@ -19,7 +19,7 @@ using PoolApi.Telemetry;
 using PoolApi.Thumbnails;
 using PoolApi.Welcome;
 
-// First of all: as PID 1 of a container the process does not get a signal that it has no handler for.
+// This comes first: as PID 1 of a container, the process gets only the signals that it has a handler for.
 if (CommandLine.Serves(args)) EarlyStopSignals.Register(LogFormat.WriteEarly);
 NativeHeap.Limit();
 if (await CommandLine.RunAsync(args) is { } exitCode) return exitCode;
@@ -84,7 +84,7 @@ try
     }
     catch (OperationCanceledException) when (app.Lifetime.ApplicationStopping.IsCancellationRequested)
     {
-        // A signal came while the host started. What has started stops, and the stop has its account.
+        // A signal arrived while the host started. The services that have started are stopped, and the stop is logged as usual.
         await app.StopAsync();
         return Environment.ExitCode;
     }

@@ -45,7 +45,7 @@ internal sealed class ServiceSettings
     /// <summary>Where jobs are kept, and how they run.</summary>
     public JobSettings Jobs { get; }
 
-    /// <summary>What leaves a snapshot.</summary>
+    /// <summary>When the dashboard takes a snapshot, and where it writes snapshots.</summary>
     public DashboardSettings Dashboard { get; }
 
     /// <summary>What decoding an image may cost.</summary>

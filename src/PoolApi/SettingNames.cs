@@ -25,7 +25,7 @@ internal static class SettingNames
     /// <summary>Each full key by its letters and digits alone.</summary>
     private static readonly Dictionary<string, string> ByLetters = Full.DistinctBy(WithoutSeparators).ToDictionary(WithoutSeparators);
 
-    /// <summary>Whether a key of the command line is for somebody: by its first part.</summary>
+    /// <summary>Whether the service or the framework reads the section, or the key, that a key of the command line begins with.</summary>
     public static bool IsKnown(string key)
     {
         string root = key.Split(':', 2)[0];

@@ -30,7 +30,7 @@ internal static class StartFaults
     {
         AggregateException many => many.InnerExceptions.SelectMany(Faults).Distinct(),
         OptionsValidationException settings => settings.Failures,
-        // The server's own words for an address that failed twice, as IPv6 and as IPv4.
+        // Kestrel throws this if it can bind an address neither as IPv6 nor as IPv4. The inner exceptions name the address.
         IOException { InnerException: AggregateException both } => Faults(both),
         _ => [exception.Message],
     };

@@ -30,7 +30,9 @@ internal sealed class ByteBudget(long limit)
         return false;
     }
 
-    /// <summary>Takes bytes, if there is room for them. More than the limit has room while nobody else holds anything: one that is too large goes alone.</summary>
+    /// <summary>
+    /// Takes bytes, if there is room for them. A caller that would hold more than the limit succeeds only while nobody else holds bytes.
+    /// </summary>
     /// <param name="bytes">The bytes.</param>
     /// <param name="held">What the caller holds already, beside them.</param>
     public bool TryTakeOrAlone(long bytes, long held)

@@ -4,8 +4,8 @@ namespace PoolApi;
 
 /// <summary>The default size of a budget of bytes: its share of the memory that the process may use.</summary>
 /// <remarks>
-/// Three budgets have a share each: waiting bodies, unread answers, and jobs in hand. What is left is for the bodies that workers run
-/// and for everything else.
+/// In an app with one pool, three budgets have a share each: bodies of queued requests, responses that clients have not read yet, and
+/// bodies and results of claimed jobs. The rest is for the bodies of running requests and for everything else.
 /// </remarks>
 internal static class MemoryLimit
 {

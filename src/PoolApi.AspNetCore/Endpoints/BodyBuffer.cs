@@ -14,7 +14,8 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
     // Largest first buffer.
     private const int FirstChunk = 64 * 1024;
 
-    // If the length is known, buffers grow to exactly it, by this factor. What was outgrown stays in memory until a collection: a third of the body.
+    // If the length is known, each buffer is this many times as large as the one before, up to the declared length. The outgrown buffers stay in
+    // memory until a collection. Together they are a third of the body.
     private const int Growth = 4;
 
     private readonly HttpContext _context;

@@ -54,7 +54,7 @@ internal static class LazyResult
     private static bool IsSequence(object? value) =>
         value is IEnumerable and not (string or ICollection) && Known.GetOrAdd(value.GetType(), static type => !IsCollection(type));
 
-    /// <summary>Whether a sequence is lazy. A collection is not. A collection whose interface was trimmed away is buffered needlessly.</summary>
+    /// <summary>Whether a sequence is a collection, and so not lazy. A collection whose interface was trimmed away is buffered needlessly.</summary>
     private static bool IsCollection(Type type) =>
         GenericInterface.Find(type, typeof(ICollection<>)) is not null || GenericInterface.Find(type, typeof(IReadOnlyCollection<>)) is not null;
 

@@ -22,7 +22,8 @@ internal sealed class LongResponse : IThreadPoolWorkItem
     {
         (_shutdown, _cancel, IsStream) = (shutdown, cancel, isStream);
         shutdown.Responses.Begin();
-        // Each on a thread of its own, because code of the app runs in it and may block: it must hold up neither the stop nor the others.
+        // Each cancellation is queued to the .NET ThreadPool by itself, because it runs code of the app, which may block. It must hold up neither
+        // the stop nor the cancellation of other responses.
         if (isStream) _overdue = shutdown.Overdue.UnsafeRegister(static answer => ThreadPool.UnsafeQueueUserWorkItem((LongResponse)answer!, preferLocal: false), this);
     }
 

@@ -69,7 +69,7 @@ internal sealed class PoolEndpoint
     /// <summary>Whether the handler is a controller's action or a page's handler.</summary>
     public bool IsAction { get; private set; }
 
-    /// <summary>Whether the handler returns no task and no asynchronous filter is between it and the pool.</summary>
+    /// <summary>Whether the handler returns no task, no filter is between it and the pool, and the pool does not execute the result.</summary>
     public bool IsSynchronous { get; private set; }
 
     /// <summary>
@@ -236,7 +236,7 @@ internal sealed class PoolEndpoint
     }
 
     /// <summary>Adds the filter in front of the handler. The attribute itself already is that filter.</summary>
-    /// <returns>Whether no handler and no filter between this filter and it is asynchronous.</returns>
+    /// <returns>Whether this filter is the innermost and no handler is asynchronous.</returns>
     private static bool PutFilter(ActionDescriptor action)
     {
         if (!action.FilterDescriptors.Any(static f => f.Filter is HandlerFilter or RunOnPoolAttribute))

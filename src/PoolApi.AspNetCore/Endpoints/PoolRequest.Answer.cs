@@ -59,9 +59,9 @@ internal sealed partial class PoolRequest
 
     /// <summary>
     /// The response is written while the work is still in the pool, or while the request is still being stored: a filter around the pool has stopped
-    /// waiting. Queued work leaves the queue and never runs. Running work is cancelled; if it does not listen, it uses the context until it returns. So the
-    /// client gets the filter's response at once, and the request ends when the handler has returned. The late result belongs to the filter, which has
-    /// the handler's task.
+    /// waiting. Queued work leaves the queue and never runs. Running work is cancelled. If it ignores its token, it uses the context until it
+    /// returns. So the client gets the filter's response at once, and the request ends when the handler has returned. The late result belongs
+    /// to the filter, which has the handler's task.
     /// </summary>
     /// <param name="isAnswered">Whether there is a response. If the filter has thrown, middleware writes it after the request has left the pool.</param>
     private async Task GiveUpAsync(bool isAnswered)
@@ -109,7 +109,8 @@ internal sealed partial class PoolRequest
         if (_accepted is null) CloseConnection(context);
     }
 
-    /// <summary>The connection can take its next request only when this one ends, which may be late. (HTTP/2 and 3 have streams.)</summary>
+    /// <summary>Closes an HTTP/1.1 connection after the response: its next request would wait until this one ends, which may be late. HTTP/2 and
+    /// HTTP/3 have streams and need no close.</summary>
     private static void CloseConnection(HttpContext context)
     {
         if (HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";

@@ -161,7 +161,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     {
         Context.Features.Set(this);
         _lifetime.Enter(this);
-        // For all stages: the token that the handler has bound also cancels its streamed response.
+        // Registered until the request ends, not only for the run: the work's token also cancels a streamed response.
         _cancelRegistration = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
         if (hasBody || !_endpoint.FinishesWithWork) return EndAsync(hasBody ? BufferAndInvokeAsync() : InvokeAsync());
 
@@ -250,8 +250,8 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private bool IsPending => _pending is { IsCompleted: false };
 
     /// <summary>
-    /// The budgets bound what clients send, but the rest of the process may still use up the memory. If no work has run, that is
-    /// no failure of the work.
+    /// Whether a lack of memory leads to a refusal: no worker has begun the work, so the work has not failed, and no
+    /// response has begun. (The budgets bound what clients send, but other code of the process may still use up the memory.)
     /// </summary>
     private bool IsOutOfMemory => !HasStarted && !Context.Response.HasStarted;
 

@@ -10,7 +10,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 ///     ├─ wait cpu       from the acceptance to the start
 ///     └─ run render     from the start to the end; what the handler calls is below it
 /// </code>
-/// The first is made when it is over, on the worker. Where nobody listens, nothing is made, and a look at one field is all that it costs.
+/// The span of the queue is created when the request leaves the queue: on the worker, or, if the work never ran, where the work has ended.
+/// Without a listener no span is created, and the check for one reads one field.
 /// </remarks>
 internal static class PoolSpans
 {
@@ -20,8 +21,8 @@ internal static class PoolSpans
     /// <summary>Whether somebody listens.</summary>
     public static bool AreWanted => Source.HasListeners();
 
-    /// <summary>On the worker, in the request's flow: ends the span of the queue, and begins that of the run, which is the current one from then on.</summary>
-    /// <returns>To be ended; <see langword="null"/>: this request is not traced.</returns>
+    /// <summary>Creates the span of the queue and begins the run's span, which becomes the current one. Called on the worker, in the request's flow.</summary>
+    /// <returns>The span of the run, which the caller ends; <see langword="null"/>: this request is not traced.</returns>
     public static Activity? Start(PoolRequest request, string pool)
     {
         DateTimeOffset now = DateTimeOffset.UtcNow;
@@ -59,7 +60,7 @@ internal static class PoolSpans
         span.SetTag("error.type", error is null ? Word(outcome) : error.GetType().FullName);
     }
 
-    /// <summary>Ending an activity makes its parent the current one of this flow, which may be another's.</summary>
+    /// <summary>Stops a span and keeps the current span of the calling flow, which may be another one. (Activity.Stop replaces it with the parent.)</summary>
     private static void Stop(Activity span)
     {
         Activity? current = Activity.Current;

@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>Tells whether the work of a request to an endpoint on a pool has begun.</summary>
+/// <summary>Shows whether a worker has begun the work of a request to an endpoint on a pool.</summary>
 public static class PoolWork
 {
     /// <summary>

@@ -5,9 +5,9 @@ namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>The permit of one request in its client's quota, from before the body is read until the handler has returned or will not run.</summary>
 /// <remarks>
-/// It is released when the handler has returned or will not run, when the request has become a job, or when a response begins that needs no
-/// work: a client that has read its response must find its permit free, and one that reads slowly holds no worker. A request
-/// without a response releases it at its end.
+/// The request releases the permit when its handler has returned or will not run, or when it has become a job. If a response begins while no
+/// work is in the pool, the request releases the permit then: a client that has read its response must find its permit free, and a client
+/// that reads slowly holds no worker. A request without a response releases it at its end.
 /// </remarks>
 internal sealed class QuotaLease : IDisposable
 {

@@ -48,7 +48,7 @@ internal sealed class Rejection : IResult
         pool, CommonProblems.Overloaded,
         "There is no memory for this request now. Nothing has run. Try again after the time in Retry-After.");
 
-    /// <summary>The work has run, but its answer cannot be kept for as long as the client may take to read it.</summary>
+    /// <summary>The work has run, but the budget for responses has no room for its result.</summary>
     public static Rejection AnswersFull(PoolContext pool) => new(
         pool, CommonProblems.Overloaded,
         "The work is done, but there is no room for its answer: other clients have not read theirs yet. "
@@ -56,7 +56,7 @@ internal sealed class Rejection : IResult
 
     /// <summary>This client's own share is used up.</summary>
     /// <param name="pool">The pool.</param>
-    /// <param name="retryAfter">When the quota itself says to come back; what the pool estimates if it does not say.</param>
+    /// <param name="retryAfter">The time that the limiter gives for the next try; <see langword="null"/>: the pool's estimate is used.</param>
     public static Rejection Quota(PoolContext pool, TimeSpan? retryAfter) => new(
         pool, PoolProblems.Quota,
         "This client has used up its share of the pool. Nothing has run. Try again after the time in Retry-After.", retryAfter);
@@ -99,7 +99,7 @@ internal sealed class Rejection : IResult
             field: "body");
     }
 
-    /// <summary>For a client that has gone: nobody reads it, but the access log does. 499 is nginx's word for it.</summary>
+    /// <summary>The result for a client that has disconnected. Only the access log shows it. 499 is nginx's status for this case.</summary>
     public static IResult ClientGone { get; } = TypedResults.StatusCode(StatusCodes.Status499ClientClosedRequest);
 
     /// <summary>Why, as <c>poolapi.work.rejected</c> counts it.</summary>

@@ -12,7 +12,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 ///      └ null: 503, before the response is read from its store
 /// </code>
 /// A response that fits into the server's own buffer of a connection needs no budget: <see cref="Small"/>. A response that is larger than
-/// the whole budget is sent while no other is held, so that its client can read it at all. While it is held, no other is.
+/// the whole budget gets its bytes only while no other response holds any. Until it is sent, no other response gets bytes.
 /// </remarks>
 public sealed class ResponseBudget
 {
@@ -32,7 +32,7 @@ public sealed class ResponseBudget
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>
-    /// The bytes per second that a client must read on average, after the time of one more piece. So a response of n bytes is
+    /// The bytes per second that a client must read on average; <see cref="StallTimeout"/> is added once. So a response of n bytes is
     /// held for at most <c>StallTimeout + n / MinimumRate</c>. Default: 32 KiB.
     /// </summary>
     public double MinimumRate { get; init; } = 32 * 1024;

@@ -42,7 +42,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
     /// <summary>The trust that each disconnect adds, between the shortest trust and the longest.</summary>
     private static readonly TimeSpan TrustEach = TimeSpan.FromMilliseconds(75), ShortestTrust = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>After this many doubts the patience is four times what was learned and limits nothing: learning starts anew.</summary>
+    /// <summary>After this many doubts a quarter of the patience is about the patience that was learned. One more doubt makes the control calm.</summary>
     private const int MaxDoubts = 6;
 
     private readonly Lock _lock = new();
@@ -53,7 +53,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
     private int _served; // in this window: requests that a worker took after a long wait
     private int _left; // in this window: clients that disconnected
     private TimeSpan _leftAfter; // the sum of their times from admission to disconnect
-    private TimeSpan _lastWait; // the queue time of the last request that waited long, or while wary of any
+    private TimeSpan _lastWait; // the queue time of the last request that a worker took: while calm only after a long wait, while wary always
     private long _lastTaken;
     private long _learned; // when the patience was learned or doubted last
     private int _doubts; // since the patience was learned
@@ -75,7 +75,8 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
         {
             if (!IsStillWary(now)) return false;
             if (!IsTooLong(wait, now)) return false;
-            // The newest runs next, and its client is less likely to disconnect than the clients of the items that are queued.
+            // With newest-first, a worker takes an item that has waited long only if no newer one is queued. So this request would run next,
+            // and its client is less likely to disconnect than the clients of the queued items.
             if (_isNewestFirst && _lastWait.Ticks > Limit) return false;
             _lastNeeded = now;
             return true;
@@ -180,7 +181,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
                 SetNewestFirst(true);
             }
         }
-        // Every client that waited when newest-first began has been served or has disconnected by then.
+        // After the time of the patience, every client that waited when newest-first began has been served or has disconnected.
         else if (!tooLong && time.GetElapsedTime(_newestFirstSince, now).Ticks >= _patience)
         {
             SetNewestFirst(false);

@@ -1,6 +1,6 @@
 namespace PoolApi.AspNetCore.Problems;
 
-/// <summary>The catalogue of this room's problems: why a request gets no answer of its endpoint's work.</summary>
+/// <summary>The problem types of this project: the reasons why a request gets a problem instead of its work's result.</summary>
 internal static class PoolProblems
 {
     public static readonly ProblemType QueueFull = new("queue-full", 503, "The queue is full", "the queue has no room", ProblemRetry.Later);

@@ -28,7 +28,7 @@ public static class EarlyStopSignals
         }
     }
 
-    /// <summary>Registers the host's handlers and removes these, under the lock: either these or those handle a signal.</summary>
+    /// <summary>Registers the host's handlers and removes the early ones, under the lock. So exactly one of the two handles a signal.</summary>
     /// <param name="register">Registers the host's handlers.</param>
     /// <param name="successor">
     /// Handles a signal for which the runtime had chosen these handlers before, and perhaps those of the host too; <see langword="null"/>: the app leaves

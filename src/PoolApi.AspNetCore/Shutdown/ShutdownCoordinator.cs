@@ -262,7 +262,7 @@ internal sealed class ShutdownCoordinator(
         DisposeOwn();
     }
 
-    /// <summary>After a stop this is nothing: the pools have ended.</summary>
+    /// <summary>Shuts down every pool with the deadline of the drain. After a stop this completes at once, because the pools have ended.</summary>
     private Task<ShutdownReport[]> ShutDownPoolsAsync() =>
         Task.WhenAll(pools.All.Select(pool => pool.Threads.ShutdownAsync(options.Value.Drain)));
 
@@ -280,7 +280,8 @@ internal sealed class ShutdownCoordinator(
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         // Resolved now, because the container may be disposed of before the stop ends.
         _unfinished = [.. services.GetServices<IUnfinishedWork>()];
-        // An app that calls the host's StopAsync has not signalled ApplicationStopping, and the drain would wait for requests that wait for it.
+        // If the app calls the host's StopAsync, the host has not signalled ApplicationStopping yet. Without the signal the drain would wait for
+        // requests that end only at the signal.
         if (!lifetime.ApplicationStopping.IsCancellationRequested) lifetime.StopApplication();
         await _stopping.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_state == ShutdownState.LameDuck)

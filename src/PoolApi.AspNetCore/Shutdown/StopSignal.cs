@@ -24,7 +24,7 @@ internal sealed record StopSignal(string Name, int Number, PosixSignal Signal)
     /// <summary>The exit code of a process that this signal ends: 128 and its number.</summary>
     public int ExitCode => 128 + Number;
 
-    /// <summary>Whether the process handles this signal. Not SIGHUP if it is ignored: <c>nohup</c> starts a program so.</summary>
+    /// <summary>Whether the process handles this signal. It does not handle SIGHUP if its parent has set it to be ignored, as <c>nohup</c> does.</summary>
     public bool IsWanted => this != HangUp || !IsIgnored(Number);
 
     /// <summary>Registers a handler.</summary>

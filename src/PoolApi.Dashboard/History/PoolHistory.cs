@@ -58,7 +58,7 @@ internal sealed class PoolHistory
     /// <summary>The records that the last tick has read. The next tick replaces them.</summary>
     public IReadOnlyList<RecordedItem> LatestItems => _items;
 
-    /// <summary>Whether no item is queued or in flight.</summary>
+    /// <summary>Whether no item is queued or in flight, and none was accepted since the last sample.</summary>
     public bool IsIdle
     {
         get

@@ -15,8 +15,8 @@ namespace PoolApi.Dashboard.History;
 ///      ▲                                                      │
 ///      └───── a tick finds every pool idle and no watcher ────┘
 /// </code>
-/// At rest there is no timer. Before it rests, it registers a callback for the next work with each pool and then looks at the pools again. So
-/// work that comes meanwhile is found by one of the two.
+/// At rest there is no timer. Before the monitor rests, it registers a callback for the next work with each pool, and then checks the pools
+/// again. So either the callback or the check finds work that arrives meanwhile.
 /// </remarks>
 internal sealed partial class PoolMonitor : IDisposable
 {

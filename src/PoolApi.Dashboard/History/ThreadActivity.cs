@@ -9,9 +9,9 @@ internal readonly record struct ThreadReading(TimeSpan At, long Running, long Wa
 
 /// <summary>Decides from readings of a thread's counts what the thread did. Not thread-safe.</summary>
 /// <remarks>
-/// The kernel counts a wait for a processor when the wait ends. So time that is not counted may be a block, or, if the thread is runnable, a wait. If
-/// that time is the largest part, the reading decides nothing: the result before it stays, and the next reading is compared with the same earlier one,
-/// since the wait may be counted by then. If nothing was counted between two such readings, the thread has waited.
+/// The kernel counts a wait for a processor when the wait ends. So time that is not counted is a block or, if the thread is runnable, perhaps a wait.
+/// If the thread is runnable and uncounted time is the largest part, the reading decides nothing. Then the previous result stays, and the next reading
+/// is compared with the same earlier one, since the wait may be counted by then. If the counts of two such readings are equal, the thread has waited.
 /// </remarks>
 internal sealed class ThreadActivity(ThreadReading first)
 {

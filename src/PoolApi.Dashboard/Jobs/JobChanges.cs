@@ -21,7 +21,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
 
     private const string Form = "The body may be a JSON object with action, and job or filter.";
 
-    /// <summary>In the query where the jobs are counted, and in the body of the change. The others are in the body alone.</summary>
+    /// <summary>The request that counts has it in the query, a change has it in the body. The two parameters below are in the body only.</summary>
     private static readonly RequestParameter<string> Action = RequestParameter.Text(
         "action", "What to do.", "cancel or retry", static (string text, out string action) => (action = text) is "cancel" or "retry", isRequired: true);
 

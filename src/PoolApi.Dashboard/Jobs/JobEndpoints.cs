@@ -104,7 +104,7 @@ internal static class JobEndpoints
         RouteGroupBuilder changing = changes.MapGroup("");
         changing.AddEndpointFilter(static (invocation, next) => AnswerAsync(invocation, next));
         changing.MapPost("/jobs/change", (Delegate)((HttpContext context) => new JobChanges(Store(context), log).ChangeAsync(context)));
-        // By POST and beside the changes: who may see what a client has sent is who may change its job.
+        // By POST and in the group of the changes: only a user who may change a job may read its payload.
         changing.MapPost("/job/payload", (Delegate)PayloadAsync);
     }
 

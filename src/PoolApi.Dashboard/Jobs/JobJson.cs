@@ -9,8 +9,8 @@ namespace PoolApi.Dashboard.Jobs;
 internal static class JobJson
 {
     /// <summary>
-    /// The part of the lease below which two renewals in a row are missing: an instance renews a lease of two thirds six times in
-    /// <see cref="PoolApi.Jobs.Running.JobOptions.Lease"/>.
+    /// Below this part of the setting <see cref="PoolApi.Jobs.Running.JobOptions.Lease"/>, two renewals in a row are missing: an instance sets
+    /// a lease to two thirds of the setting, and renews it after each sixth.
     /// </summary>
     private const double StalePart = 1 / 3.0;
 

@@ -100,7 +100,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
         bool isFirst = true;
         do
         {
-            // Once it has ended it is not watched: somebody may retry it, which a look a second finds.
+            // The watch ends with the job. A user may retry the job, so this loop begins a new watch once a second.
             IAsyncEnumerator<Job> versions = watch.WatchAsync(id, after, over.Token).GetAsyncEnumerator(over.Token);
             Task<bool>? moving = null;
             (bool, string?) sent = default;
@@ -109,7 +109,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
                 while (true)
                 {
                     moving ??= versions.MoveNextAsync().AsTask();
-                    // What has no version changes as well: the worker that runs it, and whether its instance lives.
+                    // The job's worker and the staleness of its lease change without a new version, so they are checked once a second.
                     await Task.WhenAny(moving, Task.Delay(Period, time, over.Token));
                     Job? job;
                     if (moving.IsCompleted)
@@ -163,7 +163,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
         }
         catch (Exception e) when (e is JobStoreException or OperationCanceledException)
         {
-            return null; // it is asked again in a second, or it is over
+            return null; // the caller watches again in a second, unless the stream is over
         }
     }
 

@@ -3,7 +3,7 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.AspNetCore.Hosting;
 
-/// <summary>Ready only while the store answers and, where it can be read-only, accepts writes: an instance that cannot keep a job must not be sent one.</summary>
+/// <summary>Reports ready while the store responds and, if it can become read-only, accepts writes. An instance with a full disk stays ready.</summary>
 internal sealed class JobStoreCheck(IJobStore store) : IHealthCheck
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);

@@ -37,7 +37,7 @@ internal static class AllowJobsDocs
                 },
             },
         };
-        // A route without a parameter of its own has these headers to get wrong.
+        // A route without parameters declares no 400, but these headers may be invalid.
         if (!responses.ContainsKey("400")) AddProblems(responses, "", CommonProblems.InvalidRequest);
         AddProblems(responses, "With Idempotency-Key. ", JobProblems.KeyInProgress, JobProblems.Cancelled, JobProblems.Expired);
         _ = OperationDocs.AddRetryAfter(operation, JobProblems.KeyInProgress.Status);
@@ -48,8 +48,8 @@ internal static class AllowJobsDocs
     }
 
     /// <summary>
-    /// The JSON of a job, described as bytes. Generators give a method one type for all its successes: for an image and a job,
-    /// NSwag takes the job for an exception and Kiota the image for a job. Both give bytes for both, with the status beside them.
+    /// The JSON of a job, described as bytes. Generators give a method one type for all its successes. For an image (200) and a job (202), NSwag
+    /// generates an exception for the job, and Kiota parses the image as a job. If both are bytes, both generators return bytes and the status.
     /// </summary>
     private static OpenApiSchema JobBytes(OpenApiDocument document) => new()
     {
@@ -59,7 +59,7 @@ internal static class AllowJobsDocs
         ContentSchema = new OpenApiSchemaReference(nameof(JobView), document),
     };
 
-    /// <summary>An answer of text is bytes too, where the other success is.</summary>
+    /// <summary>Describes the 200 response as bytes too, even if it is text, because the 202 response is bytes.</summary>
     private static void MakeBytes(IOpenApiResponse result)
     {
         foreach (OpenApiMediaType type in (result.Content ?? new Dictionary<string, OpenApiMediaType>()).Values) type.Schema = OperationDocs.Binary();

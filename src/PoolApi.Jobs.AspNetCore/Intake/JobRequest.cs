@@ -157,7 +157,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         return await AnswerAsync(job);
     }
 
-    /// <summary>Follows the job until it is so or the time is over, and waits out a store that is unavailable for a while.</summary>
+    /// <summary>Follows the job until the condition holds or the token is cancelled. While the store is unavailable, this tries again.</summary>
     private async Task<Job> FollowAsync(Job job, Predicate<Job> isSo, CancellationToken over)
     {
         ConnectionLiveness.Probe(context);

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Mvc;
 
 namespace PoolApi.Jobs.AspNetCore.Problems;
 
-/// <summary>An answer of this room that is a problem. The app's problem details service writes it, with what the app has customized.</summary>
+/// <summary>A problem response of this project. The app's problem details service writes it, and applies the app's customization.</summary>
 internal sealed class JobProblem : IResult, IStatusCodeHttpResult
 {
     private JobProblem(ProblemDetails details) => Details = details;

@@ -79,7 +79,7 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
     public static void Refuse(HttpRequest request, JobFaults faults) => Refuse(
         request, faults, static _ => true, static name => $"{name} is for jobs: send it with the header 'Prefer: respond-async', or leave it out.");
 
-    /// <summary>A job whose client waits for the result runs now and in its turn: a priority and a time are faults.</summary>
+    /// <summary>A job whose client waits for the result is due at once and has a fixed priority. So a priority or a start time is a fault.</summary>
     public static void RefuseWhenWaitedFor(HttpRequest request, JobFaults faults) => Refuse(
         request, faults, static canBeWaitedFor => !canBeWaitedFor,
         static name => $"{name} is for jobs that nobody waits for: send it with the header 'Prefer: respond-async', or leave it out.");
@@ -94,7 +94,7 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
         }
     }
 
-    /// <summary>Reads them. What is wrong is a fault under the name where it is wrong.</summary>
+    /// <summary>Reads the parameters of a request. Each fault has the name of its parameter or header.</summary>
     /// <param name="context">The request.</param>
     /// <param name="faults">Where the faults go.</param>
     /// <param name="maxPriority">The highest priority that this request may ask for.</param>

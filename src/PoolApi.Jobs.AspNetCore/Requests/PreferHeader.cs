@@ -48,7 +48,7 @@ internal static class PreferHeader
             {
                 if (name.Equals(RespondAsync, StringComparison.OrdinalIgnoreCase))
                 {
-                    // It has no value; with one it is another preference, which nobody knows.
+                    // The preference has no value. With a value it counts as an unknown preference.
                     respondAsync ??= value is "";
                 }
                 else if (!hasWait && name.Equals(Wait, StringComparison.OrdinalIgnoreCase))

@@ -11,8 +11,9 @@ internal static class RequestFingerprint
 {
     /// <summary>
     /// The SHA-256 of method, path without the prefix of a proxy (<see cref="HttpRequest.PathBase"/>), query string, content type, body, and
-    /// the headers and the user that an endpoint stores. Of the user only the name: a renewed token has other claims. The length of each part
-    /// is hashed before it, so that no two splits of the same bytes are equal. A missing part differs from an empty one.
+    /// the headers and the user that an endpoint stores. Of the user only each identity's authentication type, name and id: a renewed token has
+    /// other claims. The length of each part is hashed before it, so that no two splits of the same bytes are equal. A missing part differs from
+    /// an empty one.
     /// </summary>
     /// <param name="request">The request.</param>
     /// <param name="body">Its body, whole.</param>

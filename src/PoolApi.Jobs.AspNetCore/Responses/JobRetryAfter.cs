@@ -4,8 +4,8 @@ namespace PoolApi.Jobs.AspNetCore.Responses;
 
 /// <summary>When it is worth asking for a job again.</summary>
 /// <remarks>
-/// For a job that is due later, the time until then. For any other job a quarter of the time that it has taken so far: a client that has
-/// waited for minutes loses little by waiting some seconds more.
+/// For a job that is due later: the time until then, at most an hour. For any other job: a quarter of the time that it has taken so far, at most
+/// 30 seconds. A client that has waited for minutes loses little by a few seconds more.
 /// </remarks>
 internal static class JobRetryAfter
 {

@@ -115,7 +115,7 @@ internal static class JobDocs
         }
     }
 
-    /// <summary>A state is the same type wherever it stands, and a priority too. To be said when the document is whole.</summary>
+    /// <summary>Gives all states one shared type, and all priorities another. Runs when the document is complete.</summary>
     private static void ShareChoices(IOpenApiSchema job, OpenApiDocument document)
     {
         IDictionary<string, IOpenApiSchema> members = job.Properties!;

@@ -59,12 +59,12 @@ public sealed record Job
     /// <summary>Whether the cancellation of the running job was requested and its instance has not ended it yet.</summary>
     public bool IsCancelRequested { get; init; }
 
-    /// <summary>The attempts before the latest one, the oldest first: at most <see cref="PastAttempts.Most"/>.</summary>
+    /// <summary>The past attempts (<see cref="PastAttempt"/>), the oldest first, at most <see cref="PastAttempts.Most"/>.</summary>
     internal IReadOnlyList<PastAttempt> Earlier { get; init; } = [];
 
     /// <summary>
-    /// While it runs: how long its lease lasts yet, by the store's clock, at the moment when it was read. <see langword="null"/>: it does not
-    /// run, or was not read but written.
+    /// The time that the lease of a running job still lasts, by the store's clock, when the store returned the job. <see langword="null"/>: the
+    /// job does not run, or the store has not reported the time.
     /// </summary>
     internal TimeSpan? LeaseLeft { get; init; }
 }

@@ -2,7 +2,8 @@ namespace PoolApi.Jobs;
 
 /// <summary>The rules of the store's maintenance.</summary>
 /// <param name="Retention">How long a job keeps its payload and result after its end. After twice as long the job is deleted.</param>
-/// <param name="MaxRedeliveries">How often a job may be run again because its instance died. After more deaths it fails as poison.</param>
+/// <param name="MaxRedeliveries">The most deaths of its instance after which a job is run again. Only a death at which no
+/// other job ran in the instance counts. After one more such death the job fails as poison.</param>
 /// <param name="Limit">The most jobs that one transaction may change.</param>
 internal sealed record MaintenanceRules(TimeSpan Retention, int MaxRedeliveries, int Limit = 200)
 {

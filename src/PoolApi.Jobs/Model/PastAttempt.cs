@@ -4,13 +4,13 @@ using System.Text.Json.Serialization;
 
 namespace PoolApi.Jobs;
 
-/// <summary>An attempt that ended before the job's latest one, or the end that a job had before somebody retried it. Immutable.</summary>
-/// <param name="Number">Which attempt it was, from 1. 0: the job ended before its first.</param>
-/// <param name="StartedAt">When it was claimed; <see langword="null"/>: the job ended while it was queued, and this was no attempt.</param>
-/// <param name="EndedAt">When it ended.</param>
-/// <param name="Worker">The instance that had it.</param>
-/// <param name="Outcome">How it ended.</param>
-/// <param name="Error">What went wrong. Its detail may be cut.</param>
+/// <summary>A past attempt: one after which the job was queued again, or the end that a job had before a client retried it. Immutable.</summary>
+/// <param name="Number">The number of the attempt, from 1. For a job that ended while it was queued: the number of attempts before that.</param>
+/// <param name="StartedAt">When the attempt was claimed; <see langword="null"/>: the job ended while it was queued, so this is no attempt.</param>
+/// <param name="EndedAt">When the attempt or the job ended.</param>
+/// <param name="Worker">The instance that ran the attempt.</param>
+/// <param name="Outcome">How the attempt or the job ended.</param>
+/// <param name="Error">The error. Its detail may be cut.</param>
 internal sealed record PastAttempt(
     int Number, DateTimeOffset? StartedAt, DateTimeOffset EndedAt, string? Worker, PastOutcome Outcome, JobError? Error);
 
@@ -36,10 +36,10 @@ internal enum PastOutcome
     Expired,
 }
 
-/// <summary>The attempts before the latest one, as a job keeps them: a bounded list, one short text in the store.</summary>
+/// <summary>The list of a job's past attempts. The list is bounded, and one short text in the store.</summary>
 /// <remarks>
-/// <para>The latest attempt is the job itself. So a job that succeeds at its first attempt, as nearly all do, writes nothing here.</para>
-/// <para>An instance that hands a job back again and again leaves one entry, not twenty.</para>
+/// <para>The job itself describes its running or last attempt. So a job that succeeds at its first attempt, as nearly all do, has an empty list.</para>
+/// <para>If the same instance hands a job back several times in a row, the list keeps only the latest of these entries.</para>
 /// </remarks>
 internal static partial class PastAttempts
 {
@@ -63,7 +63,7 @@ internal static partial class PastAttempts
         _ => throw new ArgumentOutOfRangeException(nameof(state)),
     };
 
-    /// <summary>The list with one more.</summary>
+    /// <summary>Returns the list with one more entry, without the oldest one if the list is full.</summary>
     public static IReadOnlyList<PastAttempt> Add(IReadOnlyList<PastAttempt> before, PastAttempt attempt)
     {
         IEnumerable<PastAttempt> kept =
@@ -78,10 +78,10 @@ internal static partial class PastAttempts
         return [.. kept, attempt];
     }
 
-    /// <summary>Whether the latest attempt is the job itself: one that was retried, lost or handed back is in the list already.</summary>
+    /// <summary>Whether the job has an attempt that the list lacks: its latest one, unless the job was queued again after that attempt.</summary>
     public static bool HasLatestApart(Job job) => job.StartedAt is not null && (job.Earlier.Count == 0 || job.Earlier[^1].StartedAt != job.StartedAt);
 
-    /// <summary>The end that a job has now, for when it is retried.</summary>
+    /// <summary>Creates the entry that a retry records: the end that the job has now.</summary>
     public static PastAttempt EndOf(Job job)
     {
         // If the latest attempt is in the list already, the job then ended while it was queued.
@@ -100,7 +100,7 @@ internal static partial class PastAttempts
         ? null
         : JsonSerializer.Serialize([.. attempts.Select(static a => new Stored(a))], StoredJson.Default.StoredArray);
 
-    /// <summary>One of them in the store. Times are in microseconds since 1970.</summary>
+    /// <summary>An entry as it is stored. Times are in microseconds since 1970.</summary>
     internal sealed class Stored
     {
         public Stored()

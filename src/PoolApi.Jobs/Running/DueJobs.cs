@@ -8,10 +8,10 @@ namespace PoolApi.Jobs.Running;
 ///      ▲ └─────────────────Report───────────────▲
 ///      └──── BeginClaim: a claim queries the store and resets the state
 /// </code>
-/// <para><b>Known</b>: a listener reported a due job, or a claim got as many jobs as it requested. <b>Suspected</b>: no job was reported, but a
+/// <para><b>Known</b>: a listener reported a due job, or the last claim may have left due jobs. <b>Suspected</b>: no job was reported, but a
 /// notification may be lost, so one claim queries the store.</para>
-/// <para>The two have different effects. Known queued jobs may expire, so maintenance runs more often. A suspicion causes one claim and nothing
-/// else. Otherwise maintenance, which suspects, and claiming, which has no free worker, would wake each other without end.</para>
+/// <para>The two have different effects. Known queued jobs may expire, so maintenance runs more often. A suspicion causes only one claim.
+/// Maintenance itself suspects jobs. If a suspicion also made maintenance run more often, the two flows would wake each other without end.</para>
 /// <para>A job with a start time becomes known at that time (<see cref="ExpectIn"/>).</para>
 /// </remarks>
 internal sealed class DueJobs(TimeProvider time)

@@ -13,7 +13,7 @@ internal sealed partial class JobDispatcher
     /// <summary>The pause before the next claim after one that found jobs, since the store then does not report when the next job is due.</summary>
     private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>The pause between looks for a place in the pool's queue while a job may run first but the queue is full.</summary>
+    /// <summary>The pause between two checks for a place in the pool's full queue, while a prompt job or a job that may run first needs one.</summary>
     private static readonly TimeSpan WhileFull = TimeSpan.FromMilliseconds(50);
 
     /// <summary>How long a job that was claimed to run first may wait for a worker before it is handed back to other instances.</summary>

@@ -125,7 +125,7 @@ internal sealed partial class JobDispatcher
         _maintainsSlowly = !isBusy;
         TimeSpan quiet = _options.Lease / 3 < Quiet ? _options.Lease / 3 : Quiet;
         TimeSpan pace = isBusy ? _options.Lease / 6 : quiet;
-        // A retention of a few seconds is kept with an error of a quarter.
+        // Maintenance sweeps a job late by at most a quarter of the retention, even if the retention is a few seconds.
         return pace < _options.Retention / 4 ? pace : _options.Retention / 4;
     }
 

@@ -11,9 +11,9 @@ namespace PoolApi.Jobs.Running;
 ///   Start ─► claiming ──Close──► closed: claims no job, hands back jobs that have not started ──StopAsync──► stopped
 /// </code>
 /// <para>Two asynchronous flows. The claiming flow sleeps until a job may be due or a worker becomes idle. The maintenance flow renews leases and
-/// makes the store expire, redeliver and sweep jobs. While no job is queued or runs, the claiming flow has no timer, and maintenance wakes three
-/// times within a lease, or six times if other instances share the store, since one of them may have died; at least once a minute and four times
-/// within the retention.</para>
+/// makes the store expire, redeliver and sweep jobs. While no job is queued or runs, the claiming flow has no timer. Maintenance then wakes three
+/// times within a lease, and at least once a minute. If other instances share the store, one of them may have died, so maintenance always wakes
+/// six times within a lease. It wakes at least four times within the retention.</para>
 /// <para>Neither flow wakes the other unconditionally. Maintenance makes the claiming flow query the store once a round. The claiming flow makes
 /// rounds more frequent only while jobs are known to be queued (<see cref="DueJobs"/>).</para>
 /// <para>The dispatcher claims only jobs that a worker can take soon: as many as there are free workers. If no worker is free, it claims one job
@@ -87,7 +87,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     /// <summary>The name of this instance in the store. It is new at each start.</summary>
     public string Owner { get; }
 
-    /// <summary>Creates a name that no other instance has, and this one neither after its next start.</summary>
+    /// <summary>Creates a name that is unique among all instances and all starts of an instance.</summary>
     internal static string NewOwner() => $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}";
 
     /// <summary>The number of claimed jobs whose end is not written yet.</summary>

@@ -17,7 +17,10 @@ internal sealed record JobOptions
     /// <summary>How long a finished job keeps its payload and result, 1 s or more. After twice as long the job is deleted.</summary>
     public TimeSpan Retention { get; init; } = JobRanges.Retention.Default;
 
-    /// <summary>How often a job is run again because its instance died, 0 or more. After more deaths it fails as poison.</summary>
+    /// <summary>
+    /// The most deaths of its instance after which a job is run again, 0 or more. Only a death at which no other job ran in the instance counts.
+    /// After one more such death the job fails as poison.
+    /// </summary>
     public int MaxRedeliveries { get; init; } = JobRanges.MaxRedeliveries.Default;
 
     /// <summary>

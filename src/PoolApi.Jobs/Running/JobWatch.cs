@@ -230,7 +230,7 @@ internal sealed class JobWatch(IJobStore store)
                     if (fault is null)
                     {
                         _isGone = job is null;
-                        // A watcher may have read a newer version meanwhile. Nobody would read that one again.
+                        // A watcher may have read a newer version meanwhile. This read must not replace it, because no further change may be reported.
                         if (job is not null && !(_latest?.Version > job.Version)) _latest = job;
                     }
                     if (fault is not null)

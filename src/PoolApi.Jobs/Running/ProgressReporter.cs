@@ -35,7 +35,8 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
 
     private async Task WriteAsync(double progress)
     {
-        // Leaves the worker and its synchronization context: a pool that is joined would never resume this, and the attempt's end waits for it.
+        // This write must not resume on the worker's synchronization context. A joined pool runs no continuations, and the attempt's end waits for
+        // this write.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
         {

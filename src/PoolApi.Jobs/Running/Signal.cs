@@ -8,8 +8,8 @@ internal sealed class Signal
     private readonly Lock _lock = new();
     private bool _isSet;
     private TaskCompletionSource? _waiter;
-    private TaskCompletionSource? _timed; // the waiter, when its time has begun
-    private long _until; // a timestamp: when that is over
+    private TaskCompletionSource? _timed; // the waiter whose timeout has begun
+    private long _until; // a timestamp: when that timeout ends
 
     public void Set()
     {

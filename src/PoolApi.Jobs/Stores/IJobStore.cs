@@ -9,9 +9,9 @@ namespace PoolApi.Jobs.Stores;
 /// little more than one.</para>
 /// <para>All times are of the store's own clock, one for all instances.</para>
 /// <para>Every method throws <see cref="JobStoreUnavailableException"/> if the store cannot be reached, is full, does not answer in time, or is
-/// disposed of. Then nothing was changed, with two exceptions: an acceptance and <see cref="FinishAsync"/> may have been committed if their
-/// response was lost. <see cref="FinishAsync"/> can be repeated, and a claim that was lost with an acceptance is undone. A cancelled call may
-/// have been committed too.</para>
+/// disposed of. Usually the call has then changed nothing. But a change whose response was lost may have been committed, or may be committed
+/// later. <see cref="FinishAsync"/> can be repeated, and the store undoes a claim whose response was lost. A cancelled call may have been
+/// committed too.</para>
 /// </remarks>
 internal interface IJobStore : IAsyncDisposable
 {
@@ -122,23 +122,23 @@ internal interface IJobStore : IAsyncDisposable
     /// </returns>
     ValueTask<JobWithResult?> GetResultAsync(Guid id, long maxBytes, CancellationToken cancellation);
 
-    /// <summary>What a job is to run.</summary>
+    /// <summary>Reads the payload of a job.</summary>
     /// <param name="id">The job.</param>
-    /// <param name="maxBytes">A payload with a larger body comes without that: <see cref="StoredPayload.UnreadBytes"/>.</param>
-    /// <param name="cancellation">Gives up.</param>
-    /// <returns><see langword="null"/> if there is no such job, or it is past its retention.</returns>
+    /// <param name="maxBytes">The largest body to read. A larger one is left out, see <see cref="StoredPayload.UnreadBytes"/>.</param>
+    /// <param name="cancellation">Cancels the call.</param>
+    /// <returns><see langword="null"/> if there is no such job, or the job is past its retention.</returns>
     ValueTask<StoredPayload?> GetPayloadAsync(Guid id, long maxBytes, CancellationToken cancellation);
 
     /// <summary>
-    /// The jobs that were accepted with an idempotency key, whatever their clients; newest first, at most <see cref="MostOfKey"/>. For people who
-    /// look for one: it costs a look for each client that has jobs.
+    /// Finds the jobs of all clients that were accepted with an idempotency key, the newest first, at most <see cref="MostOfKey"/>. For operators:
+    /// it costs one or two seeks for each client.
     /// </summary>
     ValueTask<IReadOnlyList<Job>> FindByKeyAsync(string key, CancellationToken cancellation);
 
     /// <summary>How many jobs <see cref="FindByKeyAsync"/> finds.</summary>
     const int MostOfKey = 100;
 
-    /// <summary>Reads a page of jobs. The cost does not depend on the number of jobs.</summary>
+    /// <summary>Reads a page of jobs. The cost does not depend on the number of jobs, unless the store has no index for several filters together.</summary>
     ValueTask<JobPage> ListAsync(JobQuery query, CancellationToken cancellation);
 
     /// <summary>
@@ -182,9 +182,9 @@ internal sealed record JobWithResult(Job Job, JobResult? Result, bool IsSwept)
     public long UnreadBytes { get; init; }
 }
 
-/// <summary>What a job is to run, as it is stored.</summary>
+/// <summary>The payload of a job, with or without its body.</summary>
 /// <param name="Payload">The payload.</param>
-/// <param name="UnreadBytes">The length of the body if that was not read, since it is larger than was asked for; otherwise 0.</param>
+/// <param name="UnreadBytes">The length of the body if it was larger than the given limit and was not read; otherwise 0.</param>
 internal sealed record StoredPayload(JobPayload Payload, long UnreadBytes);
 
 /// <summary>A job before and after a requested change.</summary>

@@ -9,7 +9,7 @@ namespace PoolApi.Auth;
 /// </summary>
 internal static class ApiKeyCheck
 {
-    /// <summary>It goes by the metadata of the endpoint, so that no route for work can be forgotten. After the routing.</summary>
+    /// <summary>Adds the check. Call it after routing. The endpoint's metadata decides, so that no route for work can be forgotten.</summary>
     public static void UseApiKeys(this WebApplication app, ApiKeyRing keys) =>
         app.Use((HttpContext context, RequestDelegate next) =>
         {
@@ -24,14 +24,14 @@ internal static class ApiKeyCheck
             return next(context);
         });
 
-    /// <summary>401, with what to send.</summary>
+    /// <summary>Answers 401. The response says how the client sends a key.</summary>
     public static Task RefuseUnknown(HttpContext context)
     {
         context.Response.Headers.WWWAuthenticate = ApiKeys.Scheme;
         return Problem.Of(context, CommonProblems.Unauthorized).ExecuteAsync(context);
     }
 
-    /// <summary>403: the key's role does not permit the request.</summary>
+    /// <summary>Answers 403: the key's role, or the client's address, does not permit the request.</summary>
     public static Task Refuse(HttpContext context, string detail) =>
         Problem.Of(context, CommonProblems.Forbidden, detail).ExecuteAsync(context);
 }

@@ -3,7 +3,7 @@ namespace PoolApi.Auth;
 /// <summary>The keys in a file: a JSON object with an entry under the name of each client, as under <c>Auth:ApiKeys</c>.</summary>
 internal sealed record ApiKeyFile(string Path)
 {
-    /// <summary>The name by which faults call its entries.</summary>
+    /// <summary>The prefix of the file's entries in the texts of faults: <c>KeysFile:CLIENT</c>.</summary>
     public const string Section = "KeysFile";
 
     /// <summary>Reads the file.</summary>

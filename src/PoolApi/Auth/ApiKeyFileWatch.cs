@@ -2,15 +2,15 @@ namespace PoolApi.Auth;
 
 /// <summary>Reads the keys again when their file changes. A file with a fault changes nothing, and the log says so.</summary>
 /// <remarks>
-/// The system reports a change of the folder, so nothing is polled. The folder and not the file: a mounted secret is a symbolic link, and
-/// an update renames the folder that it points into.
+/// The system reports changes of the folder, so the watch polls nothing. It watches the folder instead of the file, because a mounted
+/// secret is a symbolic link, and an update renames the folder that the link points into.
 /// </remarks>
 internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing ring, TimeProvider clock, ILogger<ApiKeyFileWatch> log) : IHostedService, IDisposable
 {
     // One update causes several events, and the file may be half written at the first.
     private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(200);
 
-    // In a folder in which other files change all the time, no pause ever comes.
+    // If other files in the folder change all the time, no pause comes. Then the watch reads the file after this time.
     private static readonly TimeSpan LongestSettling = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
@@ -54,7 +54,7 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
         {
             long now = clock.GetTimestamp();
             _firstChange ??= now;
-            // From then on the timer is left as it is, and fires within that time.
+            // A later change does not restart the timer, so it fires within LongestSettling of the first change.
             if (clock.GetElapsedTime(_firstChange.Value, now) <= LongestSettling - Settling) _settled?.Change(Settling, Timeout.InfiniteTimeSpan);
         }
     }

@@ -18,7 +18,7 @@ internal static class ApiKeyHash
     /// <summary>Makes a key.</summary>
     public static string New() => KeyPrefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
 
-    /// <summary>Whether a text can be a key: of some length, and such that it survives a header.</summary>
+    /// <summary>Whether a text can be a key: of a valid length, of visible ASCII characters, which a header carries unchanged, and no hash.</summary>
     public static bool IsKey([NotNullWhen(true)] string? text) =>
         text is { Length: >= MinLength and <= MaxLength } && text.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0
         && !text.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase);

@@ -30,7 +30,7 @@ internal sealed class ApiKeyQuota(int usual) : PartitionedRateLimiter<HttpContex
         return _byName.AddOrUpdate(
             client.Name,
             static (_, limit) => (limit, Limiter(limit)),
-            // A new limit counts from now on: the leases of the old limiter go on without it.
+            // A changed limit gets a new limiter. Leases of the old limiter do not count against the new one.
             static (_, known, limit) => known.Limit == limit ? known : (limit, Limiter(limit)),
             limit).Limiter;
     }

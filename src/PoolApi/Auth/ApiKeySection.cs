@@ -24,7 +24,7 @@ internal static class ApiKeySection
     private static readonly Setting<long> Concurrency = Setting.WholeNumber("MaxConcurrency", 0, 1, MaxConcurrency, "requests for work that the client may have in the pool");
     private static readonly TextSetting Priority = Setting.Words("MaxPriority", "high", static text => text is "high" or "normal" or "low", "high, normal or low", "the highest priority of the client's jobs");
 
-    /// <summary>Reads the clients of some sections: one client is in one of them.</summary>
+    /// <summary>Reads the clients of several sections. A client may occur in one section only.</summary>
     public static ApiKeys Read(ReadOnlySpan<IConfigurationSection> sections, List<string> faults)
     {
         var clients = new List<(byte[] Hash, ApiClient Client)>();

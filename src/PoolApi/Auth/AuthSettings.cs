@@ -37,7 +37,7 @@ internal sealed class AuthSettings
     /// <summary>The keys; <see langword="null"/> if none are asked for.</summary>
     public ApiKeyRing? Keys { get; }
 
-    /// <summary>The file with more of them, if there is one.</summary>
+    /// <summary>The keys file, which has further clients; <see langword="null"/> if none is configured.</summary>
     public ApiKeyFile? File { get; }
 
     public static AuthSettings Read(IConfiguration configuration, string contentRoot, List<string> faults)
@@ -73,7 +73,7 @@ internal sealed class AuthSettings
         pool.Quota = new ApiKeyQuota(_maxConcurrency ?? room / 2);
     }
 
-    /// <summary>Lets the keys follow their file.</summary>
+    /// <summary>Registers the keys, and the watch that reads the keys file again after a change.</summary>
     public void AddTo(IServiceCollection services)
     {
         if (Keys is null) return;

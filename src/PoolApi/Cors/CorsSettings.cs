@@ -19,7 +19,7 @@ internal sealed class CorsSettings
     /// <summary>The origins; none if no page of another origin may call. <c>*</c> stands alone.</summary>
     public IReadOnlyList<string> Origins { get; }
 
-    /// <summary>Whether every origin may.</summary>
+    /// <summary>Whether pages of every origin may call the API.</summary>
     public bool IsForAll => Origins is ["*"];
 
     public static CorsSettings Read(IConfiguration configuration, List<string> faults)

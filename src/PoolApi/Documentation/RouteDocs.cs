@@ -67,7 +67,9 @@ internal static class RouteDocs
     /// <summary>Whether it needs a key, where keys are asked for.</summary>
     public static bool NeedsKey(OpenApiOperation operation) => operation.Metadata?.ContainsKey(KeyMark) == true;
 
-    /// <summary>Adds what answers have in common: the timing of a success, and of a problem that the route does not describe the meaning.</summary>
+    /// <summary>
+    /// Adds the timing header to a successful response, and a description to each problem response that the route does not describe itself.
+    /// </summary>
     public static void AddCommon(OpenApiOperation operation)
     {
         foreach ((string status, IOpenApiResponse response) in operation.Responses ?? [])

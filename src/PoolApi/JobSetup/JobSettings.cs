@@ -52,13 +52,13 @@ internal sealed class JobSettings
 
     public required JobStoreKind Store { get; init; }
 
-    /// <summary>The file of the SQLite store; what is relative starts at the content root, which is the folder of the program.</summary>
+    /// <summary>The file of the SQLite store. A relative path in the setting starts at the content root.</summary>
     public required string Path { get; init; }
 
     /// <summary>The address of PostgreSQL. It may contain a password: it is never logged, and never in a fault.</summary>
     public required string ConnectionString { get; init; }
 
-    /// <summary>How they run.</summary>
+    /// <summary>Copies the settings into the options of the jobs.</summary>
     public required Action<JobsOptions> Configure { get; init; }
 
     public static JobSettings Read(IConfiguration configuration, string contentRoot, List<string> faults)
@@ -71,7 +71,7 @@ internal sealed class JobSettings
         int attempts = reader.Read(MaxAttempts, JobRanges.MaxAttempts.Default);
         int payload = reader.Read(MaxPayloadBytes, JobRanges.Bytes.Default);
         int result = reader.Read(MaxResultBytes, JobRanges.Bytes.Default);
-        // The default leaves room for the largest job; what is set must do so itself.
+        // The default is raised so that the largest job fits. A configured value must be large enough itself.
         long memory = reader.Read(MemoryBytes, Math.Max(new JobOptions().MemoryBytes, payload));
         TimeSpan lease = reader.Read(Lease, JobRanges.Lease.Default);
         double share = reader.Read(Share, JobRanges.Share.Default);

@@ -13,7 +13,10 @@ internal sealed partial class AcceptFailures(EndPoint address, TimeProvider time
     /// <summary>The pause before the listener tries again.</summary>
     public static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>An episode is over when a connection is accepted so long after the last failure: a client that leaves makes room for one.</summary>
+    /// <summary>
+    /// An episode ends when the listener accepts a connection this long after the last failure. A client that leaves makes room for one
+    /// connection, so a single accepted connection does not end the episode.
+    /// </summary>
     public static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
 
     private long? _since;

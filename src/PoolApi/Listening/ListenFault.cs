@@ -8,8 +8,8 @@ internal static class ListenFault
 {
     /// <summary>The exception for an error of the system.</summary>
     /// <remarks>
-    /// An <see cref="IOException"/> ends the server's start. After any other the server goes on where the other loopback, or IPv4 in
-    /// place of IPv6, will do.
+    /// An <see cref="IOException"/> ends the server's start. After any other exception the server continues if it can bind the other
+    /// loopback address, or IPv4 instead of IPv6.
     /// </remarks>
     public static Exception Of(IPEndPoint address, string key, SocketException e) => e.SocketErrorCode switch
     {

@@ -3,10 +3,10 @@ using PoolApi.Dashboard;
 
 namespace PoolApi.Management;
 
-/// <summary>What leaves a snapshot, and where it is kept: the section <c>Dashboard</c>.</summary>
-/// <param name="SlowItem">An item that runs for so long leaves one; <see langword="null"/>: none does.</param>
-/// <param name="SnapshotDirectory">Where they are written; <see langword="null"/>: nowhere.</param>
-/// <param name="SnapshotCooldown">How long the same trigger leaves no other.</param>
+/// <summary>When the dashboard takes a snapshot, and where it writes snapshots: the section <c>Dashboard</c>.</summary>
+/// <param name="SlowItem">The run time from which an item causes a snapshot; <see langword="null"/>: no item does.</param>
+/// <param name="SnapshotDirectory">The directory of snapshots; <see langword="null"/>: they are in memory only.</param>
+/// <param name="SnapshotCooldown">How long a trigger takes no further snapshot after one.</param>
 internal sealed record DashboardSettings(TimeSpan? SlowItem, string? SnapshotDirectory, TimeSpan SnapshotCooldown)
 {
     private static readonly PoolDashboardOptions Defaults = new();

@@ -10,7 +10,7 @@ namespace PoolApi.Management;
 /// </remarks>
 internal static class ListenHost
 {
-    /// <summary>Both loopbacks, IPv4 and IPv6: whatever the resolver makes of the name.</summary>
+    /// <summary>Stands for both loopback addresses, IPv4 and IPv6, whatever the resolver returns for the name.</summary>
     public const string Localhost = HostForm.Localhost;
 
     private const string OtherWildcard = "means every interface; write *, +, 0.0.0.0 or [::] for that";
@@ -24,7 +24,7 @@ internal static class ListenHost
     /// <summary>Whether only this machine reaches what is bound to a host, as <see cref="Resolve"/> gives it.</summary>
     public static bool IsLoopback(string bound) => bound == Localhost || (HostForm.AddressOf(bound) is { } address && IsLoopback(address));
 
-    /// <summary>Whether an address is this machine's own, also as IPv4 within IPv6.</summary>
+    /// <summary>Whether an address is a loopback address, also if it is IPv4 mapped to IPv6.</summary>
     public static bool IsLoopback(IPAddress address) => IPAddress.IsLoopback(Unmapped(address));
 
     /// <summary>Finds the hosts to bind.</summary>

@@ -38,7 +38,7 @@ internal sealed class Listeners(ServerUrls urls, IServer server)
             int PortOf(string url)
             {
                 int port = BindingAddress.Parse(url).Port;
-                // A port that was named is taken by its name only: the server may have been given others, past the settings.
+                // A port other than 0 is taken from the settings: the server's addresses may come from elsewhere.
                 return port == 0 && inOrder ? BindingAddress.Parse(bound[urls.All.IndexOf(url)]).Port : port;
             }
             _api = PortsOf(urls.Api);

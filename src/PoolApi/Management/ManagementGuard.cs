@@ -63,12 +63,12 @@ internal static class ManagementGuard
     }
 
     /// <summary>
-    /// Whether the client and the peer of the connection are both this machine. A proxy on this machine has clients elsewhere, and a client
-    /// elsewhere may send a header that replaces its address.
+    /// Whether the client's address and the peer of the connection are both loopback addresses. The peer alone may be a proxy on this machine
+    /// whose client is elsewhere. The client's address alone may come from a header that a client elsewhere has sent.
     /// </summary>
     private static bool IsFromThisMachine(HttpContext context)
     {
-        // No address: a Unix socket, or a server in memory, in a test.
+        // The address is null for a Unix socket, and for the in-memory server of a test.
         if (context.Connection.RemoteIpAddress is { } client && !ListenHost.IsLoopback(client)) return false;
         try
         {

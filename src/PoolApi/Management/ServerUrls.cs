@@ -74,7 +74,7 @@ internal sealed class ServerUrls
 
     private static int PortOf(string url) => BindingAddress.Parse(url).Port;
 
-    /// <summary>The addresses that <c>HTTP_PORTS</c> means: any, as elsewhere in ASP.NET Core.</summary>
+    /// <summary>The addresses of <c>HTTP_PORTS</c>: its ports on every interface, as elsewhere in ASP.NET Core.</summary>
     private static string? FromPorts(IConfiguration configuration) =>
         FrameworkSettings.Value(configuration, "HTTP_PORTS") is { } ports && ValueRule.PortsOf(ports) is { } numbers
             ? string.Join(';', numbers.Select(static port => $"http://*:{port}"))

@@ -31,7 +31,7 @@ public sealed class Argon2Hash
     private const int MinTagBytes = 16;
     private const int MaxTagBytes = 64;
 
-    // The longest string that can pass is well below; beyond this nothing is looked at.
+    // A longer string is refused without parsing. The longest valid string is well below this length.
     private const int MaxLength = 192;
 
     internal Argon2Hash(int memoryKiB, int passes, ReadOnlyMemory<byte> salt, ReadOnlyMemory<byte> tag)
@@ -114,7 +114,7 @@ public sealed class Argon2Hash
         return null;
     }
 
-    // Digits only and no leading zero: one value has one spelling. What is too large for the type is too large for every cap.
+    // Digits only and no leading zero, so that a value has one spelling. A number beyond the type is beyond every limit too.
     private static bool TryNumber(string text, string name, out long value)
     {
         value = 0;

@@ -73,7 +73,7 @@ internal static class PasswordEndpoints
                 if (body.Value?.Hash is not { } encoded) body.Fault("hash", "hash is missing; it may be an Argon2id hash as a PHC string.");
                 else if (!Argon2Hash.TryParse(encoded, out hash, out string? fault))
                     refusal = Problem.OfField(context, ServiceProblems.UnprocessableHash, "hash", fault);
-                // A field that is missing or malformed comes first: it is the plainer fault.
+                // A missing or malformed field takes precedence over an unprocessable hash: that fault is simpler.
                 refusal = body.Refusal ?? refusal;
             }
             return ValueTask.FromResult<VerifyPassword?>(new VerifyPassword(body.Value?.Password ?? "", hash!, refusal));

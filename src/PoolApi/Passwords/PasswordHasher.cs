@@ -21,10 +21,10 @@ public static class PasswordHasher
     /// <summary>The longest password, in bytes of UTF-8. Far above any passphrase; below what would be an upload.</summary>
     public const int MaxPasswordBytes = 4096;
 
-    // Two passwords that differ only in what is not Unicode must not become one: replacing would do that.
+    // Invalid Unicode throws. Replacement characters would make two passwords equal that differ only in their invalid parts.
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>Tells, before any cost, whether a text can be a password; if not, the fault says what it may be.</summary>
+    /// <summary>Returns, without hashing, whether a text can be a password. If it cannot, the fault says why.</summary>
     public static bool IsAcceptable(string password, out string? fault)
     {
         fault = FaultIn(password);

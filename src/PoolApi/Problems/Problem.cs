@@ -23,7 +23,7 @@ internal static class Problem
         HttpContext context, ProblemType type, string? detail = null, IReadOnlyDictionary<string, string[]>? errors = null, int? status = null) =>
         TypedResults.Problem(type.Of(context, detail ?? ServiceProblems.DetailOf(type), errors, status));
 
-    /// <summary>Fills in what a problem that the framework made does not say.</summary>
+    /// <summary>Adds the trace id to a problem. If the framework made it, also sets the type, the title and the detail.</summary>
     public static void Complete(ProblemDetailsContext context)
     {
         context.ProblemDetails.Extensions["traceId"] = AnyClientProblem.TraceIdOf(context.HttpContext);

@@ -8,7 +8,7 @@ internal static class ProblemsSetup
     public static void AddProblems(this IServiceCollection services)
     {
         services.AddProblemDetails();
-        // The first that can write does, and the framework's own has been added already.
+        // The first writer that can write is used. The framework's own is registered already, so ours goes in front of it.
         services.Insert(0, ServiceDescriptor.Singleton<IProblemDetailsWriter, ProblemWriter>());
         services.AddExceptionHandler<ExceptionResponses>();
         // Bad requests reach ExceptionResponses, which says more than an empty 400.

@@ -3,13 +3,14 @@ namespace PoolApi.Requests;
 /// <summary>Answers <c>OPTIONS</c> with 204 and the header <c>Allow</c>, on every route and for <c>*</c>.</summary>
 /// <remarks>
 /// Routing knows the methods of a route. It answers a method that the route does not have with an endpoint of its own: 405 and <c>Allow</c>.
-/// For OPTIONS this changes that answer. It needs no key: the methods of a route are no secret, and a browser asks for them without one.
+/// For OPTIONS, this middleware changes the 405 to 204. OPTIONS needs no key: the methods of a route are no secret, and a browser's
+/// preflight has no key.
 /// </remarks>
 internal static class OptionsResponses
 {
     private const string WholeServer = "DELETE, GET, HEAD, OPTIONS, POST";
 
-    /// <summary>Behind the status code pages, which would give the 405 a body, and in front of the check of keys.</summary>
+    /// <summary>Call after the status code pages, which would give the 405 a body, and before the check of keys.</summary>
     public static void UseOptionsResponses(this WebApplication app) => app.Use(static rest => context =>
         HttpMethods.IsOptions(context.Request.Method) ? AnswerAsync(context, rest) : rest(context));
 

@@ -15,7 +15,7 @@ internal static class AllowedHosts
 {
     private const string Key = "AllowedHosts";
 
-    /// <summary>Leaves the framework's filter without names.</summary>
+    /// <summary>Makes the framework's own filter accept every host.</summary>
     public static void AddAllowedHosts(this IServiceCollection services) =>
         services.Configure<HostFilteringOptions>(static options => options.AllowedHosts = ["*"]);
 

@@ -40,7 +40,7 @@ internal sealed partial class ConnectionLimit(string port, int max, ILogger log)
                 await next(connection);
                 return;
             }
-            // Once, not for each: a client must not be able to fill the log. Before the client can see it.
+            // One line, not one for each connection: a client must not be able to fill the log. The line comes before the abort.
             if (Interlocked.Exchange(ref _isTold, 1) == 0) LogFull(log, port, max);
             connection.Abort();
         }

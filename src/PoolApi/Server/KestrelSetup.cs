@@ -15,7 +15,7 @@ internal static class KestrelSetup
 
     public static void AddServer(this IWebHostBuilder host, IConfiguration configuration, ServerUrls urls)
     {
-        // ServerUrls has used them. The host would warn that they are overridden.
+        // ServerUrls has read HTTP_PORTS already. If the setting stayed, the host would warn that the addresses override it.
         host.UseSetting(WebHostDefaults.HttpPortsKey, "");
         if (urls.Api.Any(static url => url.StartsWith("https:", StringComparison.OrdinalIgnoreCase))) host.UseKestrelHttpsConfiguration();
         host.ConfigureServices(static services => services.AddSingleton(static provider => new ConnectionLimits(

@@ -6,8 +6,8 @@ namespace PoolApi.Server;
 
 /// <summary>Restores the URL that a client sent to a reverse proxy, from settings and from the headers of known proxies.</summary>
 /// <remarks>
-/// Links are relative and do not need it. It is for addresses that people read, and for proxies that do not strip a prefix.
-/// The header X-Forwarded-Host is never used: a proxy passes Host on, and a web page could send the other one.
+/// Links are relative and do not need the restored URL. Addresses that people read need it, and so do proxies that do not strip a prefix.
+/// The header X-Forwarded-Host is never used: a proxy can pass Host on, and a web page can set X-Forwarded-Host.
 /// </remarks>
 internal static class ReverseProxy
 {

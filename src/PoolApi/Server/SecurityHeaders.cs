@@ -1,7 +1,7 @@
 namespace PoolApi.Server;
 
 /// <summary>The headers of every response that restrict a browser: no guessing of the type, no Referer to other sites, no frames.</summary>
-/// <remarks>An endpoint that has said something itself, as the pages do, is left alone.</remarks>
+/// <remarks>An endpoint's own Referrer-Policy and Content-Security-Policy are kept, such as those of the pages.</remarks>
 internal static class SecurityHeaders
 {
     public const string ReferrerPolicyName = "Referrer-Policy";
@@ -12,7 +12,7 @@ internal static class SecurityHeaders
     /// <summary>Before everything that answers.</summary>
     public static void UseSecurityHeaders(this WebApplication app) => app.Use(static rest => context =>
     {
-        // As the response starts: the answer to an exception begins with no headers at all.
+        // The headers are added when the response starts, because the exception handler removes earlier headers.
         context.Response.OnStarting(Add, context.Response);
         return rest(context);
     });

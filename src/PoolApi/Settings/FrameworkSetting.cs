@@ -13,7 +13,10 @@ internal enum SettingUse
     NotOurs,
 }
 
-/// <summary>One row of the table of framework settings. The table judges what is set; docs/settings.md repeats it, held by a test.</summary>
+/// <summary>
+/// One row of the table of framework settings. The service checks the configuration against the table. docs/settings.md lists the same
+/// rows; a test compares them.
+/// </summary>
 /// <param name="Key">The key. A segment in braces stands for any; a star at the end for any rest.</param>
 /// <param name="Use">What the service does with it.</param>
 /// <param name="Text">Its effect; for a refused one, the reason and the alternative.</param>

@@ -3,7 +3,9 @@ using PoolApi.Requests;
 namespace PoolApi.Settings;
 
 /// <summary>Every documented setting of the host, of Kestrel, of logging and of OpenTelemetry, with what the service does with it.</summary>
-/// <remarks>A setting is used or refused. A refused one, a wrong value and an unknown key of these sections stop the start.</remarks>
+/// <remarks>
+/// A setting is used, refused, or of another program. A refused setting, a wrong value and an unknown key of these sections stop the start.
+/// </remarks>
 internal static class FrameworkSettings
 {
     // Environment variables of these families configure the OpenTelemetry SDK. Other OTEL_ names belong to other programs.

@@ -102,7 +102,7 @@ internal static class OpenTelemetrySettings
         NotOurs("OTEL_RESOURCE_ATTRIBUTES_*", "the Kubernetes operator makes OTEL_RESOURCE_ATTRIBUTES of them"),
     ];
 
-    /// <summary>What is right by itself and wrong beside another setting.</summary>
+    /// <summary>Adds a fault for each value that is valid by itself, but not together with another setting.</summary>
     public static void JudgeTogether(IConfiguration configuration, List<string> faults)
     {
         foreach ((string ofBatch, string ofQueue) in ((string, string)[])[(BatchSize, QueueSize), (LogBatchSize, LogQueueSize)])

@@ -2,8 +2,8 @@ namespace PoolApi.Telemetry;
 
 /// <summary>Disposes of an object on a thread of its own, and waits for a limited time.</summary>
 /// <remarks>
-/// The disposal of a telemetry provider blocks until its collector answers, for ten seconds if it does not. By then the stop has flushed and
-/// logged the result, so the process may end without it.
+/// The disposal of a telemetry provider blocks until its collector answers, or for ten seconds. The stop has flushed and logged the result
+/// before the disposal begins, so the process may end before the disposal does.
 /// </remarks>
 internal sealed class BoundedDisposal(IAsyncDisposable what, TimeSpan time) : IAsyncDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class BoundedDisposal(IAsyncDisposable what, TimeSpan time) : IA
         }
         catch (TimeoutException)
         {
-            // Said above.
+            // The process ends without the disposal, see the remarks.
         }
     }
 }

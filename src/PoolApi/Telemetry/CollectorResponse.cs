@@ -14,7 +14,7 @@ internal sealed class CollectorResponse
 
     private CollectorResponse(TimeSpan timeout) => _timeout = timeout;
 
-    /// <summary>Why the last export failed; <see langword="null"/> if the exporter alone knows.</summary>
+    /// <summary>Why the last export failed; <see langword="null"/> if it has not failed, or if only the exporter knows the reason.</summary>
     public string? Fault => _failure is { } failure ? FaultOf(failure) : _response is { } response ? FaultOf(response) : null;
 
     /// <summary>Makes the exporters of these options record their responses.</summary>
@@ -102,7 +102,7 @@ internal sealed class CollectorResponse
             if (record is not null && !record.TryBegin()) throw new HttpRequestException("The exporter is closed.");
         }
 
-        /// <summary>The answer is there as a whole, with what gRPC says after it.</summary>
+        /// <summary>Ends the export. A response is complete by now, with the trailers in which gRPC sends its status.</summary>
         private void End() => record?.End(answer.Fault is null ? ExportResult.Success : ExportResult.Failure);
 
         protected override void Dispose(bool disposing)

@@ -26,7 +26,7 @@ internal sealed partial class ExportRecord
     /// <param name="signal">Traces, metrics or logs.</param>
     /// <param name="options">The exporter's options. They are changed so that they record the collector's responses.</param>
     /// <param name="logger">Gets the logger of failures and recoveries. Called late, because the log's own exporter is created before the log.</param>
-    /// <param name="byRequest">Whether it records each request by itself, and not the exporter each export.</param>
+    /// <param name="byRequest">Whether each HTTP request counts as an export. If not, the exporter reports each export.</param>
     public ExportRecord(string signal, OtlpExporterOptions options, Func<ILogger> logger, bool byRequest = false)
     {
         (_signal, _endpoint, _logger) = (signal, options.Endpoint, new Lazy<ILogger>(logger));
@@ -77,7 +77,7 @@ internal sealed partial class ExportRecord
         _fault = _answer.Fault ?? "the exporter could not send them";
         _hasFailed = true;
         Interlocked.Increment(ref _failures);
-        // The stop has cut a closed one, and reports that itself.
+        // The stop closes the exporter, and reports the failures after that itself.
         if (++_failuresSinceSuccess == 1 && !_isClosed) LogFails(_logger.Value, _signal, _endpoint, _fault);
     }
 

@@ -51,7 +51,10 @@ internal static class LogFormat
         bool IsUnset(string option) => configuration[$"{Section}FormatterOptions:{option}"] is null;
     }
 
-    /// <summary>Keeps the levels that are configured for these categories, and holds the categories back until the start is over. Probes write nothing.</summary>
+    /// <summary>
+    /// Suppresses the categories of <c>QuietAtStart</c> until the start is over, and then applies their configured levels. Unless a level
+    /// is configured for the health checks, they log nothing.
+    /// </summary>
     private static void AddQuietStart(LoggerFilterOptions options)
     {
         LoggerFilterRule[] configured = [.. options.Rules.Where(static rule => rule.Filter is null)];
@@ -64,7 +67,7 @@ internal static class LogFormat
                 .Where(rule => rule.ProviderName is null or "Console" && (rule.CategoryName is null || category.StartsWith(rule.CategoryName, StringComparison.OrdinalIgnoreCase)))
                 .OrderBy(static rule => rule.ProviderName is null ? 0 : 1).ThenBy(static rule => rule.CategoryName?.Length ?? 0).LastOrDefault();
             LogLevel level = rule?.LogLevel ?? options.MinLevel;
-            // Below that the host says that it has stopped, and the last line of the log is the account of the stop.
+            // At Debug the host would log that it has stopped. But the summary of the stop must be the last line of the log.
             if (category == Host && level < LogLevel.Information) level = LogLevel.Information;
             options.Rules.Add(new LoggerFilterRule(rule?.ProviderName, category, level, static (_, _, _) => StartFaults.HasStarted));
         }

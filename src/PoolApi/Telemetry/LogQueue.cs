@@ -57,9 +57,9 @@ internal sealed class LogQueue
         }
     }
 
-    /// <summary>Takes no more lines, and waits until those that wait are written.</summary>
-    /// <param name="patience">For how long.</param>
-    /// <returns>Whether they are.</returns>
+    /// <summary>Accepts no further lines, and waits until the queued lines are written.</summary>
+    /// <param name="patience">The longest wait.</param>
+    /// <returns>Whether all queued lines are written.</returns>
     public bool Close(TimeSpan patience)
     {
         lock (_lines)

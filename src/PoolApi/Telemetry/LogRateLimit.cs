@@ -9,7 +9,7 @@ internal sealed class LogRateLimit(TimeProvider time)
     /// <summary>How many lines of one event may come at once.</summary>
     public const int Burst = 10;
 
-    /// <summary>After a burst there is room for one line each.</summary>
+    /// <summary>The time for each further line of an event after a burst.</summary>
     public static readonly TimeSpan Pause = TimeSpan.FromSeconds(6);
 
     private readonly ConcurrentDictionary<int, Event> _events = new();

@@ -7,10 +7,10 @@ namespace PoolApi.Telemetry;
 
 /// <summary>At the end of a stop: sends the last spans, metrics and log records by OTLP, and reports whether the collector accepted them.</summary>
 /// <remarks>
-/// A flush blocks until the collector answers, for longer than its timeout if the collector is silent; or it does not wait for an
-/// export that is under way already. So each runs on a thread of its own, what is under way is waited for, and when the time is
-/// over the exporter is cut. After this the exporters take nothing more, so that disposing of them does not wait for the
-/// collector once again.
+/// A flush blocks until the collector answers. If the collector is silent, the flush blocks for longer than its timeout. A flush may also
+/// ignore an export that is under way. So each flush runs on a thread of its own, and this type also waits for exports that are under
+/// way. When the time is over, it closes the exporters. A closed exporter accepts nothing more, so its disposal does not wait for the
+/// collector again.
 /// </remarks>
 internal sealed class OtlpFlush(
     RecordedTraceExporter traceExporter, RecordedMetricExporter metricExporter, TracerProvider traces, MeterProvider metrics,
@@ -28,7 +28,8 @@ internal sealed class OtlpFlush(
     public async Task<bool> FlushAsync(CancellationToken cancellation)
     {
         foreach (ExportRecord record in Records) record.Forget();
-        // False: something is queued still. (The metrics' says so for reasons of its own, whenever there is a second reader.)
+        // ForceFlush returns false while something is queued. For metrics it also returns false if there is a second reader, so that
+        // result is ignored.
         Task tracesFlushed = OwnThread.Run("flush-traces", () =>
         {
             while (!traces.ForceFlush(LongerThanAnyFlush) && !cancellation.IsCancellationRequested) Thread.Yield();

@@ -20,7 +20,7 @@ internal sealed class OtlpSettings(IConfiguration configuration, string signal)
 
     public OtlpExporterOptions Options()
     {
-        // Made by the environment, which has the certificates; the rest is set by name.
+        // The constructor reads the certificates from the environment. The other options are set here.
         var options = new OtlpExporterOptions
         {
             Protocol = "http/protobuf".Equals(Value("PROTOCOL"), StringComparison.OrdinalIgnoreCase) ? OtlpExportProtocol.HttpProtobuf : Grpc,

@@ -22,7 +22,7 @@ internal static class TelemetrySetup
     // The driver has no constant for it.
     private const string NpgsqlMeter = "Npgsql";
 
-    // A gauge by whose name promtool takes it for a part of a histogram: it has another one here.
+    // This gauge gets another name here: promtool takes a name that ends in count for a part of a histogram.
     private const string ConnectionCount = "db.client.connection.count";
 
     // What the exporters read from the environment only, when they are made.
@@ -32,7 +32,7 @@ internal static class TelemetrySetup
         "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
     ];
 
-    // Names that promtool check metrics refuses: counters by their unit, but gauges by their type.
+    // promtool check metrics refuses these gauges, because a name that ends in count is for histograms and summaries.
     private static readonly string[] Refused = ["dotnet.assembly.count", "dotnet.timer.count", "dotnet.process.cpu.count"];
 
     // The SDK reserves memory for the most series of each instrument at the start: 8 MB with its default of 2000.
@@ -107,7 +107,7 @@ internal static class TelemetrySetup
         OtlpSettings traceSettings = OtlpSettings.Traces(configuration);
         OtlpSettings metricSettings = OtlpSettings.Metrics(configuration);
         OtlpSettings logSettings = OtlpSettings.Logs(configuration);
-        // Both are there whatever is sent: the flush at the end asks both.
+        // Both exporters are registered, even if only one signal is exported: the flush at the end uses both.
         telemetry.Services.AddSingleton(services =>
         {
             OtlpExporterOptions options = traceSettings.Options();

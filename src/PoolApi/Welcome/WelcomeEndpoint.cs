@@ -15,7 +15,7 @@ internal static class WelcomeEndpoint
         {
             string api = $"{context.Request.Scheme}://{context.Request.Host}{context.Request.PathBase}";
             BindingAddress address = BindingAddress.Parse(urls.Management[0]);
-            // Listening everywhere, it is found under the name that led here.
+            // A management port on every interface is reachable under the host of this request.
             string host = ListenHost.IsWildcard(address.Host) ? context.Request.Host.Host : address.Host;
             string management = $"http://{host}:{address.Port}";
             // Single quotes keep a shell from looking for variables; who copies the line puts a key in.
@@ -29,7 +29,9 @@ internal static class WelcomeEndpoint
         .WithMetadata(new YieldsToManagementMetadata())
         .ExcludeFromDescription();
 
-    /// <summary>Relative, since a proxy may strip a prefix. By <c>PathBase</c> the page is found without a slash at its end too.</summary>
+    /// <summary>
+    /// The relative URL of the document: a proxy may strip a prefix. With a <c>PathBase</c>, the page's URL may also lack the slash at its end.
+    /// </summary>
     private static string DocumentFrom(HttpRequest request)
     {
         string path = (request.PathBase + request.Path).Value!;

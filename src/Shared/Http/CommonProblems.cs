@@ -1,6 +1,6 @@
 namespace PoolApi;
 
-/// <summary>The problem types that more than one room answers: the same name has the same status and title everywhere.</summary>
+/// <summary>The problem types that several projects answer, so that a name has the same status and title everywhere.</summary>
 internal static class CommonProblems
 {
     public static readonly ProblemType Overloaded = new(

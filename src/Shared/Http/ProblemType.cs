@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace PoolApi;
 
 /// <summary>
-/// A problem type (RFC 9457): one entry of a room's catalogue. Answers, OpenAPI documents and the table in docs/http-api.md come from it.
+/// A problem type (RFC 9457): one entry of a project's catalogue. Responses, OpenAPI documents and the table in docs/http-api.md come from it.
 /// </summary>
 /// <param name="Name">What programs rely on. The problem's <c>type</c> is <see cref="Prefix"/> and this.</param>
 /// <param name="Status">The status of the answer.</param>

@@ -8,7 +8,7 @@ namespace PoolApi;
 /// </summary>
 internal static class ReadableJson
 {
-    /// <summary>For what is written by hand.</summary>
+    /// <summary>The options for JSON that code writes with a <c>Utf8JsonWriter</c>.</summary>
     public static JsonWriterOptions WriterOptions { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>For what a serializer writes. Each <see cref="System.Text.Json.Serialization.JsonSerializerContext"/> takes its own.</summary>

@@ -41,7 +41,7 @@ internal static class OperationDocs
             return Task.CompletedTask;
         });
 
-    // What an answer means on this route, where it is not what it means on all, and which headers it has.
+    // Describes a response of this route whose meaning differs from the common one, and its headers.
     public static RouteHandlerBuilder WithMeaning(
         this RouteHandlerBuilder builder, int status, string description, params (string Name, string Description)[] headers) =>
         builder.AddOpenApiOperationTransformer((operation, _, _) =>

@@ -11,8 +11,8 @@ internal static class SharedSchemas
     // document: The document.
     // name: The schema's name.
     // words: The words.
-    // usual: The default where it is used, if it has one there.
-    // description: What it means where it is used, if that is not said elsewhere.
+    // usual: The default of this use, if there is one.
+    // description: The meaning of this use, if nothing else describes it.
     public static IOpenApiSchema Choice(
         OpenApiDocument document, string name, IEnumerable<string> words, string? usual = null, string? description = null)
     {

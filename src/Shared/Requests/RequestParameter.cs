@@ -50,7 +50,7 @@ internal class RequestParameter(
         new(name, ParameterLocation.Header, description, _ => PlainText(), example: example);
 
     // A whole number.
-    // usual: What counts where it is not given; null: it has no such value.
+    // usual: The default if the client does not send the parameter; null: none.
     public static RequestParameter<int> WholeNumber(
         string name, string description, int min, int max, bool isRequired = false, int? usual = null, int? example = null) => new(
         name, ParameterLocation.Query, description,
@@ -154,7 +154,7 @@ internal sealed class RequestParameter<T>(
 // Parse: Reads a text. False: it is a fault.
 internal sealed record ParameterRule<T>(string MayBe, FieldFaults.Parser<T> Parse);
 
-// Reading of values, where being left out is a value of its own.
+// Reads parameters for which a missing value differs from every given value.
 internal static class OptionalParameters
 {
     // Null: it is not given, or is a fault.

@@ -26,7 +26,7 @@ export class ChartGroup {
     this.draw();
   }
 
-  /** At most once a frame, and only what is seen. */
+  /** Draws at most once in an animation frame. Hidden charts are skipped. */
   draw() {
     if (this.#pending) return;
     this.#pending = true;
@@ -112,7 +112,7 @@ export class Chart {
       let open = false;
       for (let i = 0; i < n; i++) {
         const v = values[i];
-        // A part of a stack that is nothing has no line of its own, which would hide the one below.
+        // Where a part of a stack is 0, it has no line: the line would hide the line below.
         if (v === null || v === undefined || (base && v === 0 && !(values[i - 1] > 0) && !(values[i + 1] > 0))) { open = false; continue; }
         const at = y((base ? base[i] : 0) + v);
         if (open) c.lineTo(x(i), at); else { c.moveTo(x(i), at); open = true; }
@@ -160,7 +160,7 @@ export class Chart {
     });
     set(this.#plot, "aria-valuemax", `${Math.max(0, n - 1)}`);
     set(this.#plot, "aria-valuenow", `${Math.max(0, at)}`);
-    // Written when it is asked for by moving the cursor: a value that changes each second would never be silent.
+    // The text changes only when the user moves the cursor. A screen reader would read a text aloud that changes each second.
     if (cursor !== null || !this.#plot.hasAttribute("aria-valuetext"))
       set(this.#plot, "aria-valuetext", n === 0 ? "no data yet" : `${time(this.group.times[at])}: ${said.join(", ") || "nothing"}`);
   }

@@ -65,7 +65,7 @@ export function relative(at, now = Date.now()) {
   return Math.abs(ms) < 1000 ? "now" : ms > 0 ? `${duration(ms)} ago` : `in ${duration(-ms)}`;
 }
 
-/** Tells a screen reader, and nobody else. */
+/** Announces a text to screen readers only. */
 export function announce(text) {
   const said = document.getElementById("said");
   if (said) said.textContent = text;
@@ -123,7 +123,7 @@ export function confirmed(title, text, action, danger = true) {
       el("button", { value: "yes", class: danger ? "danger" : "primary", text: action })));
 }
 
-// The key for changes, where the server asks for one as "Authorization: Bearer". It lives as long as the tab, and no longer.
+// The key for changes, if the server asks for one as "Authorization: Bearer". It is lost when the page is left or reloaded.
 let key = null;
 
 /** Asks for the key that the server wants. Resolves to it, or to null. */
@@ -146,7 +146,7 @@ function post(url, body) {
   return fetch(url, { method: "POST", headers, body: JSON.stringify(body ?? {}), signal: AbortSignal.timeout(60_000) });
 }
 
-/** Sends a request that may need the key, which is asked for then. */
+/** Sends a request. If the server needs a key, asks the user for it and sends the request again. */
 async function send(url, body) {
   const answer = await post(url, body);
   if (answer.status !== 401 || !/^Bearer/i.test(answer.headers.get("WWW-Authenticate") ?? "")) return answer;
@@ -154,7 +154,7 @@ async function send(url, body) {
   return key ? post(url, body) : answer;
 }
 
-/** Reads a file that only those who may change something may have. Rejects with what the server says is wrong. */
+/** Reads a file that needs the right to change something. Rejects with the server's reason. */
 export async function download(url) {
   const answer = await send(url);
   if (answer.ok) return answer.blob();

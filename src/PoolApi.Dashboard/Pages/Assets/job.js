@@ -70,7 +70,7 @@ function show() {
   shown = job.state;
 }
 
-/** Every attempt, from the one that is kept first to the latest, which is the job itself. */
+/** All kept attempts, the oldest first. The job's own fields describe the latest. */
 function timeline(now) {
   const items = [];
   const add = (is, title, at, ...more) => items.push(el("li", { "data-is": is },
@@ -108,7 +108,7 @@ function timeline(now) {
 
 function capital(text) { return text[0].toUpperCase() + text.slice(1); }
 
-/** What the client has sent, as a file. By a change's way: it may need the key. */
+/** Downloads the payload as a file. The request is sent like a change, because it may need the key. */
 async function payload() {
   try {
     const file = await download(`job/payload?id=${id}`);

@@ -21,7 +21,7 @@ read("jobs/kinds").then(known => {
   showBulk();
 }).catch(fault => trouble(fault.message));
 
-/** The filter as the address has it: what is typed and not asked for yet is no filter. */
+/** The filter in the page's address. Text in the form does not count before the user submits it. */
 function filter() {
   const of = {};
   for (const name of ["state", "kind", "tag", "id", "key"]) { const value = new URLSearchParams(location.search).get(name); if (value) of[name] = value; }
@@ -107,7 +107,7 @@ function fill(row, job, fresh) {
   row.classList.toggle("fresh", fresh);
 }
 
-/** What goes on by itself: how long ago, how long yet. */
+/** Updates the texts that change with time: ages, durations and the times until a job may begin. */
 function tick() {
   const now = Date.now() - offset;
   for (const id of order) {

@@ -32,7 +32,7 @@ export class Lane {
 
   add(piece) {
     const last = this.pieces.at(-1);
-    // What was told twice, after a reconnect, is kept once.
+    // After a reconnect the server may send a piece again; it is kept once.
     if (last && piece.end <= last.end && piece.start <= last.start) return;
     this.pieces.push(piece);
     if (this.pieces.length > most) this.pieces.splice(0, this.pieces.length - most);
@@ -144,7 +144,7 @@ function hatch(c, x, w, fill, step, line) {
   c.beginPath(); c.rect(x, 2, w, 20); c.clip();
   c.strokeStyle = fill; c.lineWidth = line;
   c.beginPath();
-  // Bound to the time, not to the piece's edge, so that it does not crawl.
+  // The start is a multiple of step, so that the hatching does not follow every small movement of the piece's edge.
   for (let i = Math.floor(x / step) * step - 20; i < x + w + 20; i += step + 2) { c.moveTo(i, 22); c.lineTo(i + 20, 2); }
   c.stroke();
   c.restore();

@@ -87,7 +87,7 @@ export class Live {
     say(live.lastElementChild, text);
   }
 
-  /** A stream that is silent for long is broken, whatever the browser believes. */
+  /** A stream without an event for 40 s counts as broken and is opened again. The browser may not notice that it is broken. */
   #look() {
     if (!this.#source) return;
     const silent = performance.now() - this.#seen;
@@ -96,7 +96,7 @@ export class Live {
   }
 
   /**
-   * While there is no stream: asks how the stop goes on, until the server answers no more; then until one answers again.
+   * Asks for the status while there is no stream, until a server is starting or running. Meanwhile the page shows the progress of a stop.
    * @param url    the stream that never opened, or null
    */
   async #poll(url = null) {
@@ -196,7 +196,7 @@ export class Live {
   }
 }
 
-/** Why the server refuses a stream, which EventSource does not tell; null if a later request may be taken. */
+/** Asks why the server refuses a stream, because EventSource does not say. Null if a later request may succeed. */
 async function refusal(url) {
   const asked = new AbortController();
   const late = setTimeout(() => asked.abort(), 3000);

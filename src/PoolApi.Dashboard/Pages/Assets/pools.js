@@ -9,10 +9,10 @@ const pools = new Map(); // by name
 const view = { span: 60_000, back: 0, paused: null, clock: 0, at: 0 };
 let can = { change: false, why: null, drain: false };
 
-/** How long a page that hears nothing goes on by itself. Frames come twice a second. */
+/** How long the page's clock goes on without a frame, in ms. The server sends two frames a second. */
 const patience = 2000;
 
-/** The server's time now. It stands still where nothing is heard: what a page does not know it does not show. */
+/** The server's time now. It stops if no frames arrive, so that the page does not show times of which it knows nothing. */
 function serverNow() { return view.clock === 0 ? Date.now() : view.clock + Math.min(patience, performance.now() - view.at); }
 
 function isStale() { return view.clock !== 0 && performance.now() - view.at > patience; }
@@ -121,7 +121,7 @@ class Pool {
     const wanted = [...kinds.keys()].sort();
     if (wanted.join() !== [...select.options].map(o => o.value).join()) {
       select.replaceChildren(...wanted.map(k => el("option", { value: k, text: k })));
-      // Until somebody chooses: what there is most of.
+      // Until the user chooses a kind, the kind in the most samples is shown.
       if (!wanted.includes(this.kind)) this.kind = [...kinds].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
       if (this.kind !== null) select.value = this.kind;
     }
@@ -373,7 +373,7 @@ function tip(piece, x, y, worker) {
   bubble.style.top = `${y + 8 + box.height > innerHeight ? Math.max(6, y - box.height - 36) : y + 8}px`;
 }
 
-/** The strip's equal in words: what a worker did, as a table. */
+/** Shows what a worker did as a table, which has the content of the strip in words. */
 function list(pool, id) {
   const worker = pool.workers.get(id);
   const pieces = pool.lane(id).within(serverNow() - 300_000, serverNow()).reverse().slice(0, 200);
@@ -407,7 +407,7 @@ function poolOf(name) {
 /** A frame: what has changed since the one before. A snapshot is a frame that changes everything. */
 function take(frame) {
   const now = performance.now();
-  // The server's clock as the page sees it only ever goes on, whatever the network does to one frame.
+  // A frame corrects the clock by a tenth of the difference, so that a delayed frame moves it little. A large difference resets it.
   if (view.clock === 0 || isStale() || Math.abs(frame.at - serverNow()) > 1500) { view.clock = frame.at; view.at = now; }
   else { view.clock = serverNow() + (frame.at - serverNow()) * .1; view.at = now; }
   for (const told of frame.pools) {
@@ -429,7 +429,7 @@ function take(frame) {
 
 function showAll() { for (const pool of pools.values()) pool.show(); drawAll(); goTo(); }
 
-/** The address may name a worker, or a trace whose piece is looked for: its row comes into view, once. */
+/** The address may name a worker, or a trace. The page brings the row of the worker, or of the trace's piece, into view once. */
 let wanted = new URLSearchParams(location.hash.slice(1));
 addEventListener("hashchange", () => { wanted = new URLSearchParams(location.hash.slice(1)); goTo(); });
 function goTo() {
@@ -469,7 +469,7 @@ const live = new Live(after => after ? `stream?after=${encodeURIComponent(after)
 });
 
 setInterval(() => { for (const pool of pools.values()) pool.forget(); }, 5000);
-// The words go on while no frame comes: "for 12.3 s". Where motion is unwanted, only then is anything drawn.
+// Texts such as "for 12.3 s" and the strips are also updated while no frame arrives.
 setInterval(() => { if (!document.hidden && view.paused === null) showAll(); }, 1000);
 for (const query of [dark, still]) query.addEventListener("change", () => { drawAll(); for (const pool of pools.values()) pool.showCharts(); });
 addEventListener("resize", () => { for (const pool of pools.values()) pool.showCharts(); });

@@ -4,8 +4,8 @@ namespace PoolApi.Thumbnails.Avif;
 
 /// <summary>
 /// The items of an AVIF file, read by one walk over its boxes (ISO/IEC 23008-12). Linear in the bytes. The number of entries that are read is bounded,
-/// so memory is too; encoders write far fewer. Invalid entries are skipped, since the decoder decides about them. Where something occurs twice, the first
-/// counts, like in the decoder.
+/// so memory is too; encoders write far fewer. Invalid entries are skipped, since the decoder decides about them. If a table has a box or a location twice,
+/// the first counts, as in the decoder.
 /// </summary>
 internal sealed class AvifItems
 {

@@ -1,9 +1,9 @@
 namespace PoolApi.Thumbnails.Colours;
 
 /// <summary>
-/// A curve from the numbers of a picture to light, both from 0 to 1, where 1 is the white of a screen without HDR. The HDR curves (PQ,
-/// HLG) map the tones too: white on paper (203 cd/m², BT.2408) becomes a light grey, and the 1,000 cd/m² of a bright highlight become
-/// white, after Reinhard. Browsers do so on such a screen.
+/// A curve from the numbers of a picture to light, both from 0 to 1. 1 is the white of a screen without HDR. The HDR curves (PQ, HLG)
+/// also compress the tones with Reinhard's operator: the white of paper (203 cd/m², BT.2408) becomes a light grey, and a highlight of
+/// 1,000 cd/m² becomes white. Browsers do the same on such a screen.
 /// </summary>
 internal sealed class TransferCurve
 {

@@ -189,7 +189,7 @@ internal ref struct Vp8lStream
         /// <summary>Whether there is only one symbol, which takes no bits.</summary>
         public bool IsSingle => Counts[0] == 1;
 
-        // The lengths of 0 are not counted; the place says whether there is one symbol.
+        // Lengths of 0 are not counted. Counts[0] is 1 if the code has only one symbol, otherwise 0.
         public bool Build(ReadOnlySpan<byte> lengths)
         {
             Counts.Clear();
