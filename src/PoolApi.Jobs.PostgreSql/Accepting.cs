@@ -114,8 +114,7 @@ internal sealed class Accepting : IAsyncDisposable
         bool mayClaim = rows.Any(static r => r.Owner is not null), isInserted = false;
         try
         {
-            await InsertAsync(connection, rows, call);
-            isInserted = true;
+            await InsertAsync(connection, rows, call, () => isInserted = true);
             Row[] others = [.. rows.Where(static r => r.Acceptance is null)];
             if (others.Length > 0) await FindAsync(connection, others);
         }
@@ -129,7 +128,11 @@ internal sealed class Accepting : IAsyncDisposable
         return true;
     }
 
-    private async Task InsertAsync(NpgsqlConnection connection, Row[] rows, long call)
+    /// <param name="connection">The session.</param>
+    /// <param name="rows">The jobs.</param>
+    /// <param name="call">The number of the call.</param>
+    /// <param name="inserted">Called when the rows are committed. The session may still fail after that.</param>
+    private async Task InsertAsync(NpgsqlConnection connection, Row[] rows, long call, Action inserted)
     {
         await using var command = new NpgsqlCommand(_insert, connection);
         command.Parameters
@@ -152,10 +155,15 @@ internal sealed class Accepting : IAsyncDisposable
             .WithColumn(NpgsqlDbType.Text, rows, static r => r.Owner)
             .WithColumn(NpgsqlDbType.Bigint, rows, static r => NpgsqlValues.Microseconds(r.Lease))
             .With(NpgsqlDbType.Bigint, call);
-        await _database.ExtendedAsync(command, Weight(rows), insert => InsertAsync(insert, rows));
+        await _database.ExtendedAsync(command, Weight(rows), async insert =>
+        {
+            await InsertAsync(insert, rows);
+            inserted();
+            return true;
+        });
     }
 
-    private static async Task<bool> InsertAsync(NpgsqlCommand command, Row[] rows)
+    private static async Task InsertAsync(NpgsqlCommand command, Row[] rows)
     {
         await command.PrepareAsync();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
@@ -167,7 +175,6 @@ internal sealed class Accepting : IAsyncDisposable
             while (rows[next % rows.Length].Job.Id != id || rows[next % rows.Length].Acceptance is not null) next++;
             rows[next % rows.Length].Created(reader);
         }
-        return true;
     }
 
     private async Task FindAsync(NpgsqlConnection connection, Row[] rows)

@@ -133,15 +133,26 @@ internal sealed class Database : IAsyncDisposable
         NpgsqlConnection connection = command.Connection!;
         command.CommandTimeout += seconds;
         await SetStatementTimeoutAsync(connection, Limits.StatementSeconds + seconds);
+        T result;
         try
         {
-            return await execute(command);
+            result = await execute(command);
         }
-        finally
+        catch
         {
-            // A broken session does not return to the pool.
-            if (connection.State == ConnectionState.Open) await SetStatementTimeoutAsync(connection, Limits.StatementSeconds);
+            try
+            {
+                // A broken session does not return to the pool.
+                if (connection.State == ConnectionState.Open) await SetStatementTimeoutAsync(connection, Limits.StatementSeconds);
+            }
+            catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException)
+            {
+                // The first exception decides what becomes of the operation.
+            }
+            throw;
         }
+        await SetStatementTimeoutAsync(connection, Limits.StatementSeconds);
+        return result;
     }
 
     /// <summary>A connection of its own, that is in no pool.</summary>

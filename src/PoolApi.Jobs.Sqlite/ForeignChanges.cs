@@ -2,8 +2,8 @@ namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>Finds the jobs that another connection has changed, of this process or another. Used by one reader's thread.</summary>
 /// <remarks>
-/// SQLite's <c>data_version</c> changes for this connection with every commit of another connection. While it is the same as at the last look, no
-/// job has changed and none is read, so an unneeded look costs one pragma.
+/// SQLite's <c>data_version</c> changes for this connection with every commit of another connection. While it is the same as at the last call, no
+/// job has changed and none is read, so an unneeded call costs one pragma.
 /// </remarks>
 internal sealed class ForeignChanges(Database database)
 {

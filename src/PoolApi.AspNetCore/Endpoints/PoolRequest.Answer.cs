@@ -130,7 +130,7 @@ internal sealed partial class PoolRequest
         long length = _accepted is null ? BytesOf(result) : 0;
         IResult? written = result as IResult ?? (result is IActionResult action ? WrappedResult.HttpResultOf(action) : null);
         if (length <= ResponseBudget.Small || written is null) return result;
-        if (Pool.Responses.TryTake(Context, length) is not { } lease) return Rejection.AnswersFull(Pool);
+        if (Pool.Responses.TryTake(Context, length) is not { } lease) return Rejection.ResponsesFull(Pool);
         _answer = new LongResponse(_endpoint.Shutdown, isStream: false, () => Cancel());
         return new HeldResult(written, lease);
     }

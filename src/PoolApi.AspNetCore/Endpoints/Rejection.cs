@@ -49,7 +49,7 @@ internal sealed class Rejection : IResult
         "There is no memory for this request now. Nothing has run. Try again after the time in Retry-After.");
 
     /// <summary>The work has run, but the budget for responses has no room for its result.</summary>
-    public static Rejection AnswersFull(PoolContext pool) => new(
+    public static Rejection ResponsesFull(PoolContext pool) => new(
         pool, CommonProblems.Overloaded,
         "The work is done, but there is no room for its answer: other clients have not read theirs yet. "
         + "Try again after the time in Retry-After.");

@@ -169,7 +169,7 @@ internal sealed partial class PoolMonitor : IDisposable
     /// <summary>Under the lock.</summary>
     private void RestUnlessBusy()
     {
-        foreach (PoolHistory pool in _pools) pool.Pool.Threads.Core.Records.OnWork(WorkBegins); // registered before the second look, see the remarks
+        foreach (PoolHistory pool in _pools) pool.Pool.Threads.Core.Records.OnWork(WorkBegins); // registered before the check below, see the remarks
         if (!_pools.All(static pool => pool.IsIdle)) Resume();
     }
 

@@ -53,14 +53,15 @@ internal sealed class StreamLimit(StatusView status, int most)
         ShutdownCoordinator shutdown, IAsyncEnumerable<SseItem<string>> events, TimeProvider clock, [EnumeratorCancellation] CancellationToken client)
     {
         yield return Status("status");
-        IAsyncEnumerator<SseItem<string>> source = events.GetAsyncEnumerator(client);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(client);
+        IAsyncEnumerator<SseItem<string>> source = events.GetAsyncEnumerator(over.Token);
         Task<bool>? next = null;
         try
         {
             while (true)
             {
                 next ??= source.MoveNextAsync().AsTask();
-                if (!next.IsCompleted) await Task.WhenAny(next, Task.Delay(Silence, clock, client));
+                if (!next.IsCompleted) await WaitAsync(next, clock, client);
                 if (!next.IsCompleted && !client.IsCancellationRequested)
                 {
                     yield return Status("status");
@@ -73,11 +74,20 @@ internal sealed class StreamLimit(StatusView status, int most)
         }
         finally
         {
-            // An enumerator must not be disposed of during MoveNextAsync.
+            // An enumerator must not be disposed of during MoveNextAsync. The writer may have failed although the client is connected.
+            await over.CancelAsync();
             if (next is not null) await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await source.DisposeAsync();
         }
         if (!client.IsCancellationRequested && shutdown.IsStopping) yield return Status("shutdown");
+    }
+
+    /// <summary>Waits for the next event, at most for <see cref="Silence"/>.</summary>
+    private static async Task WaitAsync(Task<bool> next, TimeProvider clock, CancellationToken client)
+    {
+        using var waited = CancellationTokenSource.CreateLinkedTokenSource(client);
+        await Task.WhenAny(next, Task.Delay(Silence, clock, waited.Token));
+        await waited.CancelAsync(); // no timer stays behind
     }
 
     private SseItem<string> Status(string type) => new(Encoding.UTF8.GetString(status.ToJson()), type);

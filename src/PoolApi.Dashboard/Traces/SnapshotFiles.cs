@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace PoolApi.Dashboard.Traces;
 
-/// <summary>The files of snapshots in a directory: at most as many as are kept in memory, also after many restarts.</summary>
+/// <summary>The files of snapshots in the directory of an instance: at most as many as are kept in memory, also after many restarts.</summary>
 /// <remarks>
-/// The files of earlier processes, and of other instances with the same directory, count. The oldest file of the trigger that has the most is
-/// deleted first. Other files stay.
+/// The files of earlier processes count. The oldest file of the trigger that has the most is deleted first. Other files stay. Two instances need
+/// two directories: they may use the same file names.
 /// </remarks>
 internal static class SnapshotFiles
 {
@@ -20,19 +20,33 @@ internal static class SnapshotFiles
     {
         string file = PathOf(directory, snapshot.Id);
         string unfinished = $"{file}.tmp";
-        File.WriteAllBytes(unfinished, snapshot.Trace);
-        File.Move(unfinished, file, overwrite: true);
+        try
+        {
+            File.WriteAllBytes(unfinished, snapshot.Trace);
+            File.Move(unfinished, file, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(unfinished);
+            throw;
+        }
+        DeleteOld(directory, snapshot);
+    }
+
+    private static void DeleteOld(string directory, Snapshot added)
+    {
+        string trigger = Snapshots.Word(added.Trigger);
 
         List<(string Id, DateTime At, string Trigger, int Number)> files = [];
         foreach (string path in Directory.EnumerateFiles(directory, "*" + Extension))
         {
             // The new file stays, even if the clock was set back and its time is the oldest.
-            if (TryParse(Path.GetFileName(path)[..^Extension.Length]) is { } found && found.Id != snapshot.Id) files.Add(found);
+            if (TryParse(Path.GetFileName(path)[..^Extension.Length]) is { } found && found.Id != added.Id) files.Add(found);
         }
         files.Sort(static (a, b) => (a.At, a.Number).CompareTo((b.At, b.Number)));
         while (files.Count >= Snapshots.Most)
         {
-            var oldest = files.GroupBy(static f => f.Trigger).MaxBy(static group => group.Count())!.First();
+            var oldest = files.GroupBy(static f => f.Trigger).MaxBy(group => group.Count() + (group.Key == trigger ? 1 : 0))!.First();
             File.Delete(PathOf(directory, oldest.Id));
             files.Remove(oldest);
         }

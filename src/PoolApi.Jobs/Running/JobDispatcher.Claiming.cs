@@ -22,7 +22,7 @@ internal sealed partial class JobDispatcher
     private long _claimRounds;
     private Task? _idle; // completes when a worker becomes idle; used by this flow only
 
-    /// <summary>How often this flow has looked for due jobs and free workers. For tests.</summary>
+    /// <summary>The number of this flow's rounds. For tests.</summary>
     internal long ClaimRounds => Volatile.Read(ref _claimRounds);
 
     /// <summary>Whether both flows wait for an event, and the claiming flow does so for longer than the given time. For tests.</summary>

@@ -19,7 +19,7 @@ internal sealed class StandInWatch
     /// <summary>A timer counts whole milliseconds.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(1);
 
-    /// <summary>The longest between two checks, while some worker computes.</summary>
+    /// <summary>The longest time between two checks: while some worker computes, or while every stand-in is in use.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(16);
 
     /// <summary>After this time without progress, no stand-in is reserved for deeper work any more; see <c>StandIns.IsUnreserved</c>.</summary>
@@ -40,7 +40,7 @@ internal sealed class StandInWatch
     private readonly ITimer _checking;
     private readonly ITimer _dismissing;
     private readonly Lock _lock = new(); // one check at a time; taken before the worker set's lock
-    private readonly HashSet<(string Kind, bool HasStandIn)> _told = [];
+    private readonly HashSet<(string Kind, bool HasStandIn)> _notified = [];
     private TimeSpan _next = Soon;
     private long _seen = -1; // identifies the workers' items at the last check, if all were blocked; -1: they were not
     private long _blockedSince;
@@ -99,7 +99,7 @@ internal sealed class StandInWatch
             if (need == StandInNeed.Start && !_core.Workers.StartStandIn()) _next = NoThread;
             if (need == StandInNeed.UsedUp) _next = Longest; // a worker that returns takes the queued work without a check
             if (need is StandInNeed.Start or StandInNeed.Woken || (need == StandInNeed.UsedUp && blockedFor >= Hopeless))
-                blocked = ToTell(waits, need != StandInNeed.UsedUp);
+                blocked = NotificationOf(waits, need != StandInNeed.UsedUp);
         }
         if (blocked is not null) _core.Observers.WorkerBlocked(blocked, need != StandInNeed.UsedUp);
         if (need != StandInNeed.None) TimerSetting.Set(_checking, _next);
@@ -141,11 +141,11 @@ internal sealed class StandInWatch
     }
 
     /// <summary>Creates the notification of a blocked worker; null if its kind was already reported.</summary>
-    private WorkerSnapshot? ToTell(Worker? worker, bool hasStandIn)
+    private WorkerSnapshot? NotificationOf(Worker? worker, bool hasStandIn)
     {
-        if (worker is null || _told.Count >= MostKinds) return null;
+        if (worker is null || _notified.Count >= MostKinds) return null;
         WorkerSnapshot snapshot = _core.Views.Snapshot(worker);
-        return snapshot.Kind is { } kind && _told.Add((kind, hasStandIn)) ? snapshot : null;
+        return snapshot.Kind is { } kind && _notified.Add((kind, hasStandIn)) ? snapshot : null;
     }
 
     private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;

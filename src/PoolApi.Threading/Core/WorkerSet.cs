@@ -165,7 +165,7 @@ internal sealed class WorkerSet
     /// Finds workers that are newly stuck. Each is reported once, and each may get a stand-in within the
     /// limit.
     /// </summary>
-    /// <returns>When to look again; null if no worker is busy except stuck ones.</returns>
+    /// <returns>When to check again; null if no worker is busy except stuck ones.</returns>
     public TimeSpan? FindStuck()
     {
         TimeSpan? next = null;

@@ -54,7 +54,7 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
         {
             long now = clock.GetTimestamp();
             _firstChange ??= now;
-            // A later change does not restart the timer, so it fires within LongestSettling of the first change.
+            // Only the changes soon after the first one restart the timer, so it fires within LongestSettling of that one.
             if (clock.GetElapsedTime(_firstChange.Value, now) <= LongestSettling - Settling) _settled?.Change(Settling, Timeout.InfiniteTimeSpan);
         }
     }

@@ -131,7 +131,7 @@ async function askForKey() {
   const input = el("input", { type: "password", id: "key", autocomplete: "off", required: "", autofocus: "" });
   const wanted = await ask({},
     el("h2", { id: "ask-title", text: "A key is needed" }),
-    el("p", {}, el("label", { for: "key", text: "Changes need a key with the role admin. This page forgets it with the tab." })),
+    el("p", {}, el("label", { for: "key", text: "Changes need a key with the role admin. This page forgets it when you leave or reload it." })),
     el("p", {}, input),
     el("div", { class: "row" },
       // First, so that Enter in the field means it.

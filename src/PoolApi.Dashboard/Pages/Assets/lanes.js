@@ -144,7 +144,7 @@ function hatch(c, x, w, fill, step, line) {
   c.beginPath(); c.rect(x, 2, w, 20); c.clip();
   c.strokeStyle = fill; c.lineWidth = line;
   c.beginPath();
-  // The start is a multiple of step, so that the hatching does not follow every small movement of the piece's edge.
+  // The start moves in whole steps, so that the hatching does not follow every small movement of the piece's edge.
   for (let i = Math.floor(x / step) * step - 20; i < x + w + 20; i += step + 2) { c.moveTo(i, 22); c.lineTo(i + 20, 2); }
   c.stroke();
   c.restore();

@@ -11,7 +11,7 @@ internal struct Backlog<TOps>
 {
     private const int ResumptionTurns = 16; // one of so many starts is an item's while resumptions are queued
 
-    private readonly object _owner; // the holder of the items that are queued here
+    private readonly object _owner; // the owner of the items that are queued here
     private readonly ExpiryHeap _ownLimits = new();
     private readonly ResumptionQueue _resumptions = new();
     private CausedItems _caused = new();

@@ -28,7 +28,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private readonly WorkerRegistry<TOps> _registry = new();
     private readonly SubmitterFlags<TOps> _flags = new();
     private readonly int _capacity;
-    private readonly object _owner; // the holder of the items that are queued here
+    private readonly object _owner; // the owner of the items that are queued here
 
     // Guarded by the gate.
     private Backlog<TOps> _backlog;
