@@ -97,7 +97,7 @@ public sealed class WatcherTests
         WebApplication app = builder.Build();
         PoolMonitor monitor = PoolMonitor.Of(app.Services);
         var frames = feed = new FrameFeed(monitor, new RunningJobs(app.Services, monitor), "run", [], clock);
-        var limit = streams = new StreamLimit(new StatusView(app.Services, "run", hasJobs: false, clock), 256);
+        var limit = streams = new StreamLimit(new StatusView(app.Services, "run", hasJobs: false, clock), 256, clock);
         // The kernel cuts a client that does not take what was sent, after 40 s by the real clock. The streams find no TCP socket here to set that on.
         app.Use(static (context, next) =>
         {

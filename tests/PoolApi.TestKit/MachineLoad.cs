@@ -24,6 +24,9 @@ public static class MachineLoad
     /// <summary>The time, or as much more as the machine is busier than usual, up to ten minutes.</summary>
     public static int Stretch(int milliseconds) => (int)Math.Max(milliseconds, Math.Min(Longest, milliseconds * Factor));
 
+    /// <inheritdoc cref="Stretch(int)"/>
+    public static TimeSpan Stretch(TimeSpan time) => TimeSpan.FromMilliseconds(Stretch((int)time.TotalMilliseconds));
+
     /// <summary>The same in whole seconds.</summary>
     public static int StretchSeconds(int seconds) => (Stretch(seconds * 1000) + 999) / 1000;
 }

@@ -13,7 +13,7 @@ namespace PoolApi.Dashboard.Streams;
 /// and would take silence for a broken stream. When the stop begins, it ends with the event <c>shutdown</c>, so that it delays neither the stop
 /// nor the page. The page then polls the status until the server no longer answers.
 /// </remarks>
-internal sealed class StreamLimit(StatusView status, int most)
+internal sealed class StreamLimit(StatusView status, int most, TimeProvider time)
 {
     /// <summary>The longest time without an event. Shorter than the time after which a page shows that the stream is silent.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(2);
@@ -39,8 +39,7 @@ internal sealed class StreamLimit(StatusView status, int most)
         try
         {
             var shutdown = context.RequestServices.GetRequiredService<ShutdownCoordinator>();
-            TimeProvider clock = context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System;
-            await EventStreamWriter.WriteAsync(context, FramedAsync(shutdown, events(shutdown.Stopping, context.RequestAborted), clock, context.RequestAborted));
+            await EventStreamWriter.WriteAsync(context, FramedAsync(shutdown, events(shutdown.Stopping, context.RequestAborted), context.RequestAborted));
             return TypedResults.Empty;
         }
         finally
@@ -50,7 +49,7 @@ internal sealed class StreamLimit(StatusView status, int most)
     }
 
     private async IAsyncEnumerable<SseItem<string>> FramedAsync(
-        ShutdownCoordinator shutdown, IAsyncEnumerable<SseItem<string>> events, TimeProvider clock, [EnumeratorCancellation] CancellationToken client)
+        ShutdownCoordinator shutdown, IAsyncEnumerable<SseItem<string>> events, [EnumeratorCancellation] CancellationToken client)
     {
         yield return Status("status");
         using var over = CancellationTokenSource.CreateLinkedTokenSource(client);
@@ -61,7 +60,7 @@ internal sealed class StreamLimit(StatusView status, int most)
             while (true)
             {
                 next ??= source.MoveNextAsync().AsTask();
-                if (!next.IsCompleted) await WaitAsync(next, clock, client);
+                await ((Task)next).WaitAsync(Silence, time, client).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (!next.IsCompleted && !client.IsCancellationRequested)
                 {
                     yield return Status("status");
@@ -80,14 +79,6 @@ internal sealed class StreamLimit(StatusView status, int most)
             await source.DisposeAsync();
         }
         if (!client.IsCancellationRequested && shutdown.IsStopping) yield return Status("shutdown");
-    }
-
-    /// <summary>Waits for the next event, at most for <see cref="Silence"/>.</summary>
-    private static async Task WaitAsync(Task<bool> next, TimeProvider clock, CancellationToken client)
-    {
-        using var waited = CancellationTokenSource.CreateLinkedTokenSource(client);
-        await Task.WhenAny(next, Task.Delay(Silence, clock, waited.Token));
-        await waited.CancelAsync(); // no timer stays behind
     }
 
     private SseItem<string> Status(string type) => new(Encoding.UTF8.GetString(status.ToJson()), type);

@@ -35,8 +35,6 @@ internal static class SnapshotFiles
 
     private static void DeleteOld(string directory, Snapshot added)
     {
-        string trigger = Snapshots.Word(added.Trigger);
-
         List<(string Id, DateTime At, string Trigger, int Number)> files = [];
         foreach (string path in Directory.EnumerateFiles(directory, "*" + Extension))
         {
@@ -46,9 +44,9 @@ internal static class SnapshotFiles
         files.Sort(static (a, b) => (a.At, a.Number).CompareTo((b.At, b.Number)));
         while (files.Count >= Snapshots.Most)
         {
-            var oldest = files.GroupBy(static f => f.Trigger).MaxBy(group => group.Count() + (group.Key == trigger ? 1 : 0))!.First();
-            File.Delete(PathOf(directory, oldest.Id));
-            files.Remove(oldest);
+            var old = Snapshots.FirstToGo(files, static f => f.Trigger, added.Trigger);
+            File.Delete(PathOf(directory, old.Id));
+            files.Remove(old);
         }
     }
 

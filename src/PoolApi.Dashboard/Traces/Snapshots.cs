@@ -111,14 +111,21 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         {
             string id = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{at.ToString(TimeFormat, System.Globalization.CultureInfo.InvariantCulture)}-{Word(trigger)}-{++_taken}");
             taken = new Snapshot(id, at, trigger, detail, memory.ToArray());
+            if (_kept.Count == Most) _kept.Remove(FirstToGo(_kept, static s => Word(s.Trigger), trigger));
             _kept.Add(taken);
             _byTrigger[(int)trigger]++;
-            if (_kept.Count > Most) _kept.Remove(_kept.GroupBy(static s => s.Trigger).MaxBy(static g => g.Count())!.First());
         }
         LogTaken(taken.Id, detail);
         if (directory is not null) Keep(directory, taken);
         return taken;
     }
+
+    /// <summary>Chooses which snapshot goes when one is added: the oldest of the trigger that then has the most.</summary>
+    /// <param name="kept">The others, the oldest first.</param>
+    /// <param name="triggerOf">Gets the trigger's word.</param>
+    /// <param name="added">The trigger of the new one.</param>
+    public static T FirstToGo<T>(IEnumerable<T> kept, Func<T, string> triggerOf, SnapshotTrigger added) =>
+        kept.GroupBy(triggerOf).MaxBy(group => group.Count() + (group.Key == Word(added) ? 1 : 0))!.First();
 
     public static string Word(SnapshotTrigger trigger) => trigger switch
     {

@@ -8,7 +8,7 @@ public sealed class JobStopTests
     {
         using var data = new TemporaryFolder();
         Guid id;
-        await using (var first = await StartAsync(form, data, "--Pool:Workers 1", "--Jobs:Share 0", $"--Shutdown:LameDuck {TimeSpan.FromMilliseconds(MachineLoad.Stretch(1000)):c}"))
+        await using (var first = await StartAsync(form, data, "--Pool:Workers 1", "--Jobs:Share 0", $"--Shutdown:LameDuck {MachineLoad.Stretch(TimeSpan.FromSeconds(1)):c}"))
         {
             // No worker is free before the drain, and in the drain no job is claimed.
             var busy = await first.OccupyAsync(1, 2500);
@@ -35,7 +35,7 @@ public sealed class JobStopTests
     {
         using var data = new TemporaryFolder();
         Guid quick, endless;
-        await using (var first = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2", $"--Shutdown:Drain {TimeSpan.FromMilliseconds(MachineLoad.Stretch(1500)):c}", "--Shutdown:Cancel 00:00:02"))
+        await using (var first = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2", $"--Shutdown:Drain {MachineLoad.Stretch(TimeSpan.FromSeconds(1.5)):c}", "--Shutdown:Cancel 00:00:02"))
         {
             quick = await first.Api.AcceptJobAsync(PoolApiProcess.Sleep(900));
             endless = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
