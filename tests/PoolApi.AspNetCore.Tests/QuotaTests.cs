@@ -5,7 +5,6 @@ using System.Text.Json.Nodes;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http.Metadata;
 using PoolApi.AspNetCore.Tests.Support;
-using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -22,13 +21,13 @@ public sealed class QuotaTests : IDisposable
     [Fact]
     public async Task Who_has_used_up_his_share_is_told_so_while_others_are_served()
     {
-        using var refusals = new Refusals();
         using var gate = new Gate();
         await using TestApp app = await StartAsync(
             app => app.MapMethods("/", ["GET", "POST"], (HttpContext context) =>
                 context.Request.Headers["Client"] == "greedy" ? gate.Pass() : "served").RunOnPool(),
             new() { ["Pool:Workers"] = "2" },
             kestrel: true);
+        using var refusals = new Refusals(app);
         Task<HttpResponseMessage> running = AskAsync(app, "greedy");
         await gate.NextArrivalAsync();
 
@@ -347,17 +346,18 @@ public sealed class QuotaTests : IDisposable
         (await running).Dispose();
     }
 
-    /// <summary>Counts refusals for the quota. Those of all pools of the process, but no other tests refuse for that.</summary>
+    /// <summary>Counts the app's refusals for the quota: the instruments of its own meter factory, since other tests run beside it.</summary>
     private sealed class Refusals : IDisposable
     {
         private readonly MeterListener _listener = new();
         private long _count;
 
-        public Refusals()
+        public Refusals(TestApp app)
         {
-            _listener.InstrumentPublished = static (instrument, listener) =>
+            IMeterFactory own = app.App.Services.GetRequiredService<IMeterFactory>();
+            _listener.InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument is { Meter.Name: FixedThreadPool.MeterName, Name: "poolapi.work.rejected" }) listener.EnableMeasurementEvents(instrument);
+                if (instrument.Name == "poolapi.work.rejected" && ReferenceEquals(instrument.Meter.Scope, own)) listener.EnableMeasurementEvents(instrument);
             };
             _listener.SetMeasurementEventCallback<long>((_, count, tags, _) =>
             {

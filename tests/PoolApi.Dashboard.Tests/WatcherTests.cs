@@ -11,6 +11,7 @@ using PoolApi.Threading;
 namespace PoolApi.Dashboard.Tests;
 
 /// <summary>Watchers that never read cost a bounded amount of memory, and are gone after their time, over real connections.</summary>
+[Collection(nameof(History.HistoryMemoryTests))] // The heap is the process's: no other test may run beside it.
 public sealed class WatcherTests
 {
     private const int Watchers = 100;
