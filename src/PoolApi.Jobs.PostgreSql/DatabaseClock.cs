@@ -39,6 +39,7 @@ internal sealed class DatabaseClock(string schema)
         DateTimeOffset shown;
         bool unpaused;
         TimeSpan lease;
+        long asked = Stopwatch.GetTimestamp();
         await using (NpgsqlDataReader reader = await command.ExecuteReaderAsync())
         {
             await reader.ReadAsync();
@@ -46,19 +47,22 @@ internal sealed class DatabaseClock(string schema)
             unpaused = reader.GetInt32(1) > 0;
             lease = reader.IsDBNull(2) ? TimeSpan.Zero : reader.GetTimeSpan(2);
         }
-        return (IsTrusted(shown, lease), unpaused, shown);
+        return (IsTrusted(shown, lease, asked), unpaused, shown);
     }
 
     /// <param name="shown">The server's time.</param>
     /// <param name="lease">The longest granted lease of a running job.</param>
-    private bool IsTrusted(DateTimeOffset shown, TimeSpan lease)
+    /// <param name="asked">
+    /// A timestamp from before the server read its clock. So a late answer makes the time since the last round longer, and is never taken for a jump.
+    /// </param>
+    private bool IsTrusted(DateTimeOffset shown, TimeSpan lease, long asked)
     {
         lock (_lock)
         {
             long now = Stopwatch.GetTimestamp();
             if (_last is { } last && shown - last.Shown > Stopwatch.GetElapsedTime(last.At, now) + Tolerance)
                 _trustedFrom = now + (long)(lease.TotalSeconds * Stopwatch.Frequency);
-            _last = (shown, now);
+            _last = (shown, asked);
             return now >= _trustedFrom;
         }
     }

@@ -24,7 +24,7 @@ public class AnswerTests
                 app.MapPost("/short", static () => "short").RunOnPool();
             },
             Settings,
-            static builder => builder.Services.AddSingleton(new ResponseBudget(30_000_000) { StallTimeout = TimeSpan.FromSeconds(2) }),
+            static builder => builder.Services.AddSingleton(new ResponseBudget(30_000_000) { StallTimeout = MachineLoad.Stretch(TimeSpan.FromSeconds(2)) }),
             kestrel: true);
         using RawConnection idle = await app.ConnectAsync();
         await idle.SendAsync($"POST /?length={Length} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n");

@@ -14,7 +14,7 @@ public sealed class DisposalTests
         var cancelled = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         var log = new CapturingLog();
         WebApplication app = TestApp.Build(
-            static _ => { }, new() { ["Shutdown:Drain"] = "00:00:00.100" },
+            static _ => { }, new() { ["Shutdown:Drain"] = "00:00:00.100", ["Pool:Nice"] = "0", ["Io:Nice"] = "0" }, // they have two seconds to end
             static builder => builder.Services.AddFixedThreadPool("io").FromSection("Io"), kestrel: false, pool: true, log);
         await app.StartAsync(TestApp.Token);
         FixedThreadPool cpu = app.Services.GetRequiredKeyedService<FixedThreadPool>("cpu");

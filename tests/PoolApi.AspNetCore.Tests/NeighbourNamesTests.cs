@@ -172,8 +172,7 @@ public sealed class NeighbourNamesTests
     /// <summary>Without what the test's app has for other tests.</summary>
     private static Dictionary<string, string?> Own(Dictionary<string, string?> settings)
     {
-        settings.TryAdd("Pool:Workers", null);
-        settings.TryAdd("Shutdown:Drain", null);
+        foreach (string key in (string[])["Pool:Workers", "Pool:MaxQueueTime", "Shutdown:Drain", "Shutdown:Cancel", "Shutdown:Watchdog"]) settings.TryAdd(key, null);
         return settings;
     }
 }

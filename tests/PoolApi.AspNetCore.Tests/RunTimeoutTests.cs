@@ -106,7 +106,7 @@ public sealed class RunTimeoutTests
                 await context.Response.WriteAsync("the beginning");
                 await context.Response.Body.FlushAsync();
                 gate.Pass();
-            })).RunOnPool(configure: Short),
+            })).RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromSeconds(1))), // by then it must have begun
             kestrel: true);
         await Assert.ThrowsAsync<HttpRequestException>(async () =>
         {
@@ -124,8 +124,9 @@ public sealed class RunTimeoutTests
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
             app => app.MapGet("/{slow}", (bool slow, CancellationToken cancellation) => slow ? gate.Pass(cancellation) : "done")
-                .RunOnPool(configure: Short),
-            new() { ["Pool:Workers"] = "1" });
+                // Within it a busy machine must have run what is fast.
+                .RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromMilliseconds(100))),
+            new() { ["Pool:Workers"] = "1", ["Pool:Nice"] = "0" });
         for (int i = 0; i < 20; i++)
         {
             using HttpResponseMessage timedOut = await app.Client.GetAsync(new Uri("/true", UriKind.Relative), TestApp.Token);

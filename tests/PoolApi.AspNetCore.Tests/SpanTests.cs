@@ -136,8 +136,8 @@ public sealed class SpanTests
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "traceparent", $"00-{_trace}-{_client}-01" } } };
         using HttpResponseMessage answer = await app.Client.SendAsync(request, TestApp.Token);
-        answer.EnsureSuccessStatusCode();
         await Patience.UntilAsync(() => _ended.Any(a => a.Source.Name == "Microsoft.AspNetCore" && a.TraceId == _trace), "the request's span has ended");
+        answer.EnsureSuccessStatusCode();
     }
 
     private ActivityListener Listen()

@@ -2,6 +2,7 @@ using System.Net.ServerSentEvents;
 using System.Text.Json;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Recording;
 using PoolApi.Dashboard.Streams;
 using PoolApi.Dashboard.Tests.Support;
 
@@ -55,6 +56,15 @@ public sealed class FrameFeedTests
             app.Tick();
         }
 
+        // A worker writes an item down a moment after it has told the caller.
+        await Patience.UntilAsync(
+            () =>
+            {
+                var items = new List<RecordedItem>();
+                app.History.Recorder.Read(new RecordCursor(), items);
+                return items.Sum(static item => item.Count) == 28;
+            },
+            "That all items are written down");
         await using IAsyncEnumerator<SseItem<string>> again = feed.ReadAsync("run-1", CancellationToken.None, DashboardApp.Token).GetAsyncEnumerator(DashboardApp.Token);
         SseItem<string> frame = await NextAsync(again);
         Assert.Equal((FrameFeed.FrameEvent, "run-2"), (frame.EventType, frame.EventId));

@@ -29,7 +29,7 @@ public sealed class AdmissionTests
     public async Task A_request_that_waits_longer_than_it_may_expires_unrun()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, "--Pool:Workers 1", "--Pool:MaxQueueTime 00:00:00.300", PoolApiProcess.Diagnostics);
+            ServiceForm.FrameworkDependent, "--Pool:Workers 1", $"--Pool:MaxQueueTime {MachineLoad.Stretch(TimeSpan.FromSeconds(0.3)):c}", PoolApiProcess.Diagnostics);
         var running = await service.OccupyAsync(1, 1500);
 
         var expired = await service.Api.PostAsync("/v1/diagnostics/noop");

@@ -66,7 +66,7 @@ public sealed partial class LogTests
     public async Task Nothing_that_one_client_does_writes_a_line(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
-            form, "--Pool:Workers 1", "--Pool:QueueCapacity 1", "--Pool:MaxBodyBytes 100000", "--Pool:MaxQueueTime 00:00:00.2", PoolApiProcess.Diagnostics);
+            form, "--Pool:Workers 1", "--Pool:QueueCapacity 1", "--Pool:MaxBodyBytes 100000", $"--Pool:MaxQueueTime {MachineLoad.Stretch(TimeSpan.FromSeconds(0.2)):c}", PoolApiProcess.Diagnostics);
         foreach (string request in Hostile)
         {
             using var connection = await RawConnection.OpenAsync(service.Api.Port);

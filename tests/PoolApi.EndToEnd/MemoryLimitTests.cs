@@ -17,7 +17,7 @@ public sealed class MemoryLimitTests
     public async Task Bodies_that_do_not_fit_into_the_memory_are_overload(ServiceForm form)
     {
         var environment = new Dictionary<string, string> { ["DOTNET_GCHeapHardLimit"] = Memory.ToString("X", CultureInfo.InvariantCulture) };
-        await using var service = await PoolApiProcess.StartAsync(form, onePort: false, environment, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(form, onePort: false, environment, "--Pool:Workers 1", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
         using var leaving = new CancellationTokenSource();
         Task holding = HoldWorkerAsync(service, leaving.Token);
         await service.SeeWorkersAsync(view => !view.AllIdle, "a busy worker");
@@ -28,8 +28,7 @@ public sealed class MemoryLimitTests
         await Eventually.SeesAsync(
             async () => (await service.WorkersAsync()).QueueLength + asking.Count(static task => task.IsCompleted),
             static settled => settled == Bodies,
-            "every body in the queue or refused",
-            seconds: 60);
+            "every body in the queue or refused");
         await leaving.CancelAsync();
         await holding;
 

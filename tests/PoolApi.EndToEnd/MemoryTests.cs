@@ -42,7 +42,7 @@ public sealed class MemoryTests
     {
         // Of different sizes, on several workers: what a heap keeps of them is never the right size for the next one.
         byte[][] large = [Png.Interlaced(1500, 1500), Png.Interlaced(2200, 2200), Png.Interlaced(3000, 3000), Webp.Lossless(1700, 1700), Webp.Lossless(2600, 2600), Webp.Lossless(3300, 3300)];
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 4", "--Jobs:Store none");
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 4", "--Pool:MaxQueueTime 00:10:00", "--Jobs:Store none");
         (await service.Api.PostPngAsync("/v1/thumbnails?width=64", large[0])).MustBe(200);
         long before = ProcessFacts.ResidentBytes(service.Id);
 

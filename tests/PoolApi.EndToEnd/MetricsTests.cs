@@ -60,7 +60,7 @@ public sealed class MetricsTests
     public async Task The_metrics_and_the_log_count_the_same(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
-            form, "--Pool:Workers 1", "--Pool:QueueCapacity 3", "--Pool:MaxQueueTime 00:00:02", PoolApiProcess.Diagnostics);
+            form, "--Pool:Workers 1", "--Pool:QueueCapacity 3", $"--Pool:MaxQueueTime {MachineLoad.Stretch(TimeSpan.FromSeconds(2)):c}", PoolApiProcess.Diagnostics);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(64, 64)[..900])).MustBeProblem(422);
         // One that runs, one that expires behind it, one that leaves, one that is refused.

@@ -12,7 +12,9 @@ public sealed class SlowHeaderTests
     [Fact]
     public async Task A_thousand_slow_headers_do_not_slow_an_honest_client()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        // However busy the machine is, no header is given up meanwhile: that would take 30 s.
+        await using var service = await PoolApiProcess.StartAsync(
+            ServiceForm.NativeAot, "--Pool:Workers 2", "--Kestrel:Limits:RequestHeadersTimeout 01:00:00", PoolApiProcess.Diagnostics);
         using var honest = new KeepAliveClient(service.Api.Port);
         await MedianAsync(honest); // not the first, slow answers
         var ratios = new List<(double Ratio, double Without, double With)>();
@@ -45,7 +47,7 @@ public sealed class SlowHeaderTests
         TestContext.Current.TestOutputHelper!.WriteLine(string.Join(
             "; ", ratios.Select(run => string.Create(CultureInfo.InvariantCulture, $"{run.Without:F2} → {run.With:F2} ms"))));
         // The median, since on a busy machine the slowest are slow by chance. At most twice; of a fraction of a millisecond, twice is chance.
-        Assert.True(ratio <= 4 || after <= 100, $"median {before} ms without them, {after} ms beside them");
+        Assert.True(ratio <= 4 || after <= MachineLoad.Stretch(100), $"median {before} ms without them, {after} ms beside them");
     }
 
     // A byte a second each, evenly spread.
@@ -62,7 +64,9 @@ public sealed class SlowHeaderTests
     private static async Task<double> MedianAsync(KeepAliveClient client)
     {
         var times = new List<double>();
-        for (int i = 0; i < 500; i++)
+        var all = Stopwatch.StartNew();
+        // 500, or as many as a busy machine answers in 20 s.
+        for (int i = 0; i < 500 && (i < 60 || all.Elapsed < TimeSpan.FromSeconds(20)); i++)
         {
             var clock = Stopwatch.StartNew();
             var answer = await client.PostAsync("/v1/diagnostics/noop");
@@ -73,6 +77,6 @@ public sealed class SlowHeaderTests
                 await Task.Delay(10, TestContext.Current.CancellationToken);
         }
 
-        return times.Order().ElementAt(250);
+        return times.Order().ElementAt(times.Count / 2);
     }
 }

@@ -9,7 +9,7 @@ public sealed class ThumbnailLoadTests
     [Theory, ClassData(typeof(BothForms))]
     public async Task Two_hundred_at_once_on_two_workers_get_two_hundred_right_answers(ServiceForm form)
     {
-        await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:02:00");
+        await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:10:00");
         byte[] photo = await Photos.SmallAsync(service);
         var own = ProcessFacts.ThreadNames(service.Id).Where(name => name.StartsWith("cpu-", StringComparison.Ordinal));
         Assert.Equal(["cpu-0", "cpu-1"], own.Order());

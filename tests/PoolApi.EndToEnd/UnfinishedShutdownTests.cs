@@ -10,7 +10,7 @@ public sealed class UnfinishedShutdownTests
     [Theory, ClassData(typeof(BothForms))]
     public async Task Work_that_does_not_fit_is_cancelled_or_handed_back_and_the_counts_match(ServiceForm form)
     {
-        await using var service = await PoolApiProcess.StartAsync(form, ["--Pool:Workers 2", .. Hurry, PoolApiProcess.Diagnostics]);
+        await using var service = await PoolApiProcess.StartAsync(form, ["--Pool:Workers 2", .. Hurry, "--Shutdown:Cancel 00:05:00", PoolApiProcess.Diagnostics]);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         var running = await service.OccupyAsync(2, 60_000);
         var queued = await service.QueueAsync(5, 60_000);

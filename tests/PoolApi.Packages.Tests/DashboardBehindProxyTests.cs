@@ -25,9 +25,10 @@ public sealed partial class DashboardBehindProxyTests(LocalFeed feed)
             folder, "dotnet", Path.Combine(folder, "bin", "Release", "net10.0", "Operated.dll"),
             "--OperatorPassword", Password, "--JobsFile", Path.Combine(folder, "jobs.db"));
         await using Nginx nginx = await Nginx.StartAsync(app.Client.BaseAddress!, "/behind/");
-        using var stranger = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false });
+        using var stranger = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false }) { Timeout = Patience.Long };
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false })
         {
+            Timeout = Patience.Long,
             DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"operator:{Password}"))) },
         };
         string[] routes = [.. JsonSerializer.Deserialize<string[]>(await app.GetAsync("/routes"))!

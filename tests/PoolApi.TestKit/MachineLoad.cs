@@ -29,4 +29,11 @@ public static class MachineLoad
 
     /// <summary>The same in whole seconds.</summary>
     public static int StretchSeconds(int seconds) => (Stretch(seconds * 1000) + 999) / 1000;
+
+    /// <summary>Repeats what fails because the machine is busy: for a time that the product has fixed, such as the 0.7 s of a forced end. Where the
+    /// machine is not busy, the first attempt decides.</summary>
+    public static async Task TryAgainAsync(Func<Task<bool>> attemptAsync, string failure)
+    {
+        for (int attempt = 1; !await attemptAsync(); attempt++) Assert.True(attempt < 5 && Factor > 1, $"{failure}, at attempt {attempt}");
+    }
 }

@@ -100,7 +100,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     /// <summary>Runs a statement, on a connection of its own.</summary>
     public async Task<object?> ExecuteAsync(string sql, string database = "postgres")
     {
-        await using var connection = new NpgsqlConnection($"{ConnectionString};Database={database};Pooling=false");
+        await using var connection = new NpgsqlConnection($"{ConnectionString};Database={database};Pooling=false;Timeout=180;Command Timeout=180");
         await connection.OpenAsync(Patience.Token);
         await using var command = new NpgsqlCommand(sql, connection);
         return await command.ExecuteScalarAsync(Patience.Token);

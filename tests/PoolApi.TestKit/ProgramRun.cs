@@ -7,7 +7,7 @@ namespace PoolApi.TestKit;
 /// <param name="Lines">Standard output and standard error, in the order they came.</param>
 public sealed record ProgramRun(int ExitCode, IReadOnlyList<string> Lines)
 {
-    private static readonly TimeSpan BuildPatience = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan BuildPatience = TimeSpan.FromMinutes(40);
 
     /// <summary>All that it wrote.</summary>
     public string Text => string.Join('\n', Lines);

@@ -109,6 +109,8 @@ public class BlockedWorkerTests
                 return 1;
             })), options: new(kind: "outer", origin: "/outer")).AsTask();
             Patience.Until(() => pool.GetSnapshot() is { InFlight: 2, QueueLength: 1 });
+            // Only now does the clock go on: the stand-in of the round before stays for a second of it.
+            Patience.Until(() => pool.Core.Workers.All.All(static worker => worker.Ledger.Item is null || worker.IsLikelyBlocked));
             Task<int> other = pool.RunAsync(static () => 2).AsTask();
             AdvanceUntil(() => pool.GetSnapshot() is { InFlight: 3, QueueLength: 1 });
             (WorkerSnapshot worker, bool hasStandIn) = Assert.Single(_observer.Blocked);

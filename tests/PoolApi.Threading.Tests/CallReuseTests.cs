@@ -50,7 +50,7 @@ public class CallReuseTests
         FixedThreadPool pool = Pools.Make(2, capacity: 32);
         int[] seen = new int[6];
         Task[] callers = [.. Enumerable.Range(0, Callers).Select(n => Task.Run(() => CallAsync(n), TestContext.Current.CancellationToken))];
-        await Task.WhenAll(callers).Patiently();
+        await Task.WhenAll(callers).WaitAsync(MachineLoad.Stretch(Patience.Long), Patience.Token);
         pool.Dispose();
         PoolSnapshot snapshot = pool.GetSnapshot();
         Assert.Equal(snapshot.Accepted, snapshot.Counts.Values.Sum());

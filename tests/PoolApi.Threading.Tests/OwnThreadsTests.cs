@@ -56,10 +56,12 @@ public class OwnThreadsTests
         {
             bool inside = FixedThreadPool.Current == pool;
             bool ran = await Task.Run(() => FixedThreadPool.Current is null && Thread.CurrentThread.IsThreadPoolThread);
-            Task later = elsewhere.Task;
-            elsewhere.SetResult();
-            await Task.Delay(1).ConfigureAwait(false); // so that the method really awaits
-            await later.ConfigureAwait(false);
+            Patience.OnOwnThread(() =>
+            {
+                Patience.Until(() => pool.GetSnapshot().Suspended == 1); // so that the method really awaits
+                elsewhere.SetResult();
+            });
+            await elsewhere.Task.ConfigureAwait(false);
             return (inside, FixedThreadPool.Current is null, ran);
         }).Patiently();
         Assert.True(inside);

@@ -68,18 +68,25 @@ internal static class TelemetrySetup
                         prometheus.ScrapeResponseCacheDurationMilliseconds = 0;
                     });
                 if (postgres) metrics.AddMeter(NpgsqlMeter);
-                metrics.AddView(instrument =>
-                    Refused.Contains(instrument.Name) ? MetricStreamConfiguration.Drop
-                    // It has the route, the method and the status, so it keeps the SDK's default.
-                    : instrument.Name == "http.server.request.duration" ? null
-                    : instrument.Name == ConnectionCount ? new MetricStreamConfiguration { Name = "db.client.connections", CardinalityLimit = FewSeries }
-                    : new MetricStreamConfiguration { CardinalityLimit = SeriesOf(instrument.Name, configuration) });
             });
+        services.ConfigureOpenTelemetryMeterProvider((provider, metrics) => AddView(metrics, provider.GetRequiredService<IMeterFactory>(), configuration));
 
         bool isDisabled = bool.TryParse(configuration["OTEL_SDK_DISABLED"], out bool disabled) && disabled;
         if (!isDisabled && (OtlpSettings.Traces(configuration).IsEnabled || OtlpSettings.Metrics(configuration).IsEnabled || OtlpSettings.Logs(configuration).IsEnabled))
             AddOtlp(telemetry, configuration);
     }
+
+    /// <summary>Chooses the name and the most series of each instrument, and drops those that are not exported.</summary>
+    /// <remarks>
+    /// OpenTelemetry listens to meters by name, and takes equal instruments of two hosts in one process for one, in which the values of the last
+    /// one win. The meters of another host have its factory as their scope.
+    /// </remarks>
+    private static void AddView(MeterProviderBuilder metrics, IMeterFactory own, IConfiguration configuration) => metrics.AddView(instrument =>
+        Refused.Contains(instrument.Name) || (instrument.Meter.Scope is IMeterFactory factory && factory != own) ? MetricStreamConfiguration.Drop
+        // It has the route, the method and the status, so it keeps the SDK's default.
+        : instrument.Name == "http.server.request.duration" ? null
+        : instrument.Name == ConnectionCount ? new MetricStreamConfiguration { Name = "db.client.connections", CardinalityLimit = FewSeries }
+        : new MetricStreamConfiguration { CardinalityLimit = SeriesOf(instrument.Name, configuration) });
 
     /// <summary>The most series of an instrument. A worker, or a stand-in for one, has a series of its own, and one for each of its states.</summary>
     private static int SeriesOf(string instrument, IConfiguration configuration) => instrument switch

@@ -39,10 +39,19 @@ internal sealed class TestApp : IAsyncDisposable
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Production" });
         builder.Configuration.Sources.Clear();
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Pool:Workers"] = "1", ["Shutdown:Drain"] = "00:00:20" });
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Pool:Workers"] = "1",
+            // Longer than a busy machine takes for the steps of a test.
+            ["Pool:MaxQueueTime"] = $"{MachineLoad.Stretch(TimeSpan.FromSeconds(30)):c}",
+            ["Shutdown:Drain"] = $"{MachineLoad.Stretch(TimeSpan.FromSeconds(20)):c}",
+            ["Shutdown:Cancel"] = $"{MachineLoad.Stretch(TimeSpan.FromSeconds(2)):c}",
+            ["Shutdown:Watchdog"] = "false", // it would end the process of the tests
+        });
         if (settings is not null) builder.Configuration.AddInMemoryCollection(settings);
         builder.Logging.ClearProviders().AddProvider(log).SetMinimumLevel(LogLevel.Debug);
-        if (kestrel) builder.WebHost.UseUrls("http://127.0.0.1:0");
+        // On a busy machine a client of a test may be slower than the server allows; a test of that limit sets its own.
+        if (kestrel) builder.WebHost.UseUrls("http://127.0.0.1:0").ConfigureKestrel(static server => server.Limits.MinRequestBodyDataRate = null);
         else builder.WebHost.UseTestServer();
         if (pool) builder.Services.AddPoolProcessLifetime().ConfigurePoolShutdown("Shutdown").AddFixedThreadPool().FromSection("Pool");
         configure?.Invoke(builder);

@@ -4,6 +4,7 @@ using PoolApi.Dashboard.Tests.Support;
 namespace PoolApi.Dashboard.Tests.History;
 
 /// <summary>Whether a busy worker computes, waits for a processor, or is blocked.</summary>
+[Collection(nameof(HistoryMemoryTests))] // A collection that another test causes would block the threads that compute.
 public class WorkerActivityTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

@@ -211,7 +211,7 @@ public class TraceTests
     private static async Task<DecodedTrace> ReadAsync(MonitoredApp app)
     {
         using HttpClient client = app.Client();
-        using HttpResponseMessage answer = await client.GetAsync("/pools/trace?seconds=60", Cancel);
+        using HttpResponseMessage answer = await client.GetAsync("/pools/trace?seconds=300", Cancel);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal("application/json", answer.Content.Headers.ContentType?.MediaType);
         return DecodedTrace.Of(await answer.Content.ReadAsByteArrayAsync(Cancel));

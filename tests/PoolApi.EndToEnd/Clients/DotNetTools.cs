@@ -9,7 +9,7 @@ internal static class DotNetTools
     private const string OutOfTime = "The Regex engine has timed out";
     private const int MostAttempts = 10;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     /// <summary>Runs one to its end, which must be a success. One that is not restored skips the test.</summary>
     public static async Task RunAsync(string tool, params string[] arguments)

@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd.Clients;
 internal static class NodeTools
 {
     /// <summary>How long one may take.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     /// <summary>Where package.json is.</summary>
     public static string Folder { get; } = Path.Combine(Repository.Root, "tests", "PoolApi.EndToEnd", "Clients");

@@ -48,7 +48,7 @@ public sealed partial class PoolsPageTests
     [Fact]
     public async Task Its_numbers_are_those_of_the_workers_view()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
         var running = await service.OccupyAsync(2, 60_000);
         var waiting = await service.QueueAsync(5, 1);

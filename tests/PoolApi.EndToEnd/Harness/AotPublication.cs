@@ -8,7 +8,7 @@ namespace PoolApi.EndToEnd.Harness;
 /// is an error. POOLAPI_AOT_DIR names a folder that holds it already and spares the minute.</summary>
 public sealed class AotPublication : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
     private static readonly Lazy<Task<(TemporaryFolder Folder, ProgramRun Run)>> Publishing = new(PublishAsync);
 
     /// <summary>The binary, ready to start.</summary>

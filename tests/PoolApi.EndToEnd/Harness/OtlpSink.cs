@@ -55,10 +55,17 @@ internal sealed class OtlpSink : IDisposable
                 return;
             }
 
-            using var reader = new StreamReader(context.Request.InputStream, System.Text.Encoding.Latin1);
-            _received.Add(context.Request.Url!.AbsolutePath + ' ' + await reader.ReadToEndAsync());
-            context.Response.ContentType = "application/x-protobuf";
-            context.Response.Close();
+            try
+            {
+                using var reader = new StreamReader(context.Request.InputStream, System.Text.Encoding.Latin1);
+                _received.Add(context.Request.Url!.AbsolutePath + ' ' + await reader.ReadToEndAsync());
+                context.Response.ContentType = "application/x-protobuf";
+                context.Response.Close();
+            }
+            catch (Exception e) when (e is IOException or HttpListenerException or ObjectDisposedException or InvalidOperationException)
+            {
+                // The exporter has left: at a stop it has two seconds. The next one is served.
+            }
         }
     }
 }

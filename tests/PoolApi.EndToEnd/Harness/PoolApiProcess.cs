@@ -171,6 +171,9 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         return summary;
     }
 
+    /// <summary>Whether it has written the last line of a shutdown.</summary>
+    public bool HasSummary => Log.Lines.Any(static line => ShutdownSummary.Parse(line) is not null);
+
     /// <summary>Waits for a line of the log that contains these words.</summary>
     public Task<string> WaitForLineAsync(string words) =>
         Log.WaitForAsync(line => line.Contains(words, StringComparison.OrdinalIgnoreCase), Patience.Long);

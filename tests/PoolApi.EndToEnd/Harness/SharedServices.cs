@@ -22,5 +22,6 @@ public sealed class SharedServices : IAsyncDisposable
     }
 
     private static Task<PoolApiProcess> StartAsync(ServiceForm form) =>
-        PoolApiProcess.StartAsync(form, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        // The tests that share it wait for one another: on a busy machine for longer than the usual half minute.
+        PoolApiProcess.StartAsync(form, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
 }

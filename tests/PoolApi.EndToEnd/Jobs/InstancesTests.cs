@@ -10,10 +10,10 @@ public sealed class InstancesTests(SharedPostgres postgres)
     public async Task When_one_of_three_is_killed_all_jobs_succeed_and_only_what_it_was_running_runs_once_more_within_its_lease()
     {
         int jobs = LongTests.Wanted ? 5000 : 1000;
-        const int Lease = 6;
+        int lease = MachineLoad.StretchSeconds(6);
         string tag = "t" + Guid.NewGuid().ToString("N");
         await using var installation = await Installation.StartAsync(
-            3, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", $"--Jobs:Lease {TimeSpan.FromSeconds(Lease):c}");
+            3, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", $"--Jobs:Lease {TimeSpan.FromSeconds(lease):c}");
         await PostAsync(jobs / 2, installation.Instances);
         // What the victim will surely be at: it goes before all that waits.
         var longJob = await installation.Here.Api.AcceptJobAsync(PoolApiProcess.Sleep(4000), $"Job-Tags: {tag}", "Job-Priority: high");
@@ -25,7 +25,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         await victim.KillAsync();
         // Until its lease is over, they stay as they were.
         var lost = (await others[0].Api.JobsAsync($"tag={tag}&state=running")).Where(each => each.IsOf(victim)).ToDictionary(each => each.Id);
-        Assert.InRange((DateTimeOffset.UtcNow - killedAt).TotalSeconds, 0, Lease / 2);
+        Assert.InRange((DateTimeOffset.UtcNow - killedAt).TotalSeconds, 0, lease / 2);
         await PostAsync(jobs - 1 - jobs / 2, others);
         var all = await others[1].Api.AllJobsEndAsync(tag);
 
@@ -38,7 +38,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         Assert.Contains(longJob, lost.Keys);
         Assert.Equal(lost.Keys.Order(), again.Select(each => each.Id).Order());
         Assert.All(again, each => Assert.Equal(2, each.Attempt));
-        Assert.InRange(latest, 0, Lease + 2);
+        Assert.InRange(latest, 0, lease + MachineLoad.StretchSeconds(2));
         // What the others have run is what is theirs in the end: nothing twice.
         double run = 0, redelivered = 0;
         foreach (var instance in others)
@@ -60,7 +60,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
     public async Task When_one_of_three_is_stopped_its_unstarted_jobs_run_elsewhere_at_once_and_no_client_sees_anything_of_it()
     {
         string connection = await postgres.NewDatabaseAsync();
-        string[] settings = ["--Pool:Workers 1", "--Shutdown:LameDuck 00:00:01"];
+        string[] settings = ["--Pool:Workers 1", $"--Shutdown:LameDuck {MachineLoad.Stretch(TimeSpan.FromSeconds(1)):c}"];
         await using var leaving = await Installation.StartOneAsync(connection, settings);
         // Its worker is taken, so that the job that it claims by the jobs' share waits for it.
         var busy = await leaving.OccupyAsync(1, 15_000);

@@ -35,7 +35,7 @@ public sealed class JobStopTests
     {
         using var data = new TemporaryFolder();
         Guid quick, endless;
-        await using (var first = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2", $"--Shutdown:Drain {MachineLoad.Stretch(TimeSpan.FromSeconds(1.5)):c}", "--Shutdown:Cancel 00:00:02"))
+        await using (var first = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2", $"--Shutdown:Drain {MachineLoad.Stretch(TimeSpan.FromSeconds(1.5)):c}", "--Shutdown:Cancel 00:05:00"))
         {
             quick = await first.Api.AcceptJobAsync(PoolApiProcess.Sleep(900));
             endless = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");

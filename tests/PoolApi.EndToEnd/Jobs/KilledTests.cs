@@ -52,7 +52,7 @@ public sealed class KilledTests
         {
             running = await first.Api.AcceptJobAsync(PoolApiProcess.Sleep(1500));
             await first.Api.SeeJobAsync(running, job => job.State == "running", "the job to run");
-            waiting = await first.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddSeconds(1):O}");
+            waiting = await first.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddMilliseconds(MachineLoad.Stretch(1000)):O}");
             await first.KillAsync();
         }
 
@@ -101,7 +101,7 @@ public sealed class KilledTests
             if (killer is null)
             {
                 for (int i = 0; i < 10; i++)
-                    await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=300", "Job-Tags: innocent");
+                    await service.Api.AcceptJobAsync(PoolApiProcess.Sleep(300), "Job-Tags: innocent");
                 killer = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000", "Job-Priority: high");
             }
 

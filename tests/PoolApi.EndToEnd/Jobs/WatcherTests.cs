@@ -65,7 +65,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
     public async Task A_stream_tells_how_the_job_is_how_far_it_gets_and_how_it_ends_and_goes_on_where_it_broke_off(ServiceForm form)
     {
         var service = await services.InAsync(form);
-        var id = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=900");
+        var id = await service.Api.AcceptJobAsync(PoolApiProcess.Sleep(900));
 
         var events = ReadEvents(await service.Api.ReadToEndAsync($"/v1/jobs/{id}/events", static () => { }));
 

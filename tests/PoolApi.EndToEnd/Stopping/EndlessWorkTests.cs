@@ -14,7 +14,7 @@ public sealed class EndlessWorkTests
         var (lameDuck, drain) = (TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(1));
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot,
-            "--Pool:Workers 2", $"--Shutdown:LameDuck {lameDuck:c}", $"--Shutdown:Drain {drain:c}", PoolApiProcess.Diagnostics);
+            "--Pool:Workers 2", $"--Shutdown:LameDuck {lameDuck:c}", $"--Shutdown:Drain {drain:c}", "--Shutdown:Cancel 00:05:00", PoolApiProcess.Diagnostics);
         var running = service.Api.PostAsync(Endless);
         await service.SeeWorkersAsync(view => view.Busy == 1, "the endless item");
 

@@ -10,9 +10,9 @@ public sealed class Http2StopTests
     {
         var environment = new Dictionary<string, string> { [PoolApiProcess.ProtocolsVariable] = "Http2" };
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.NativeAot, onePort: false, environment, ["--Pool:Workers 2", .. StopTimes.Settings, $"--Shutdown:Drain {MachineLoad.Stretch(TimeSpan.FromMinutes(1)):c}", PoolApiProcess.Diagnostics]);
+            ServiceForm.NativeAot, onePort: false, environment, ["--Pool:Workers 2", $"--Shutdown:LameDuck {MachineLoad.Stretch(StopTimes.LameDuck):c}", $"--Shutdown:Drain {MachineLoad.Stretch(TimeSpan.FromMinutes(1)):c}", PoolApiProcess.Diagnostics]);
         using var client = await Http2Connection.OpenAsync(service.Api.Port);
-        await client.GetAsync(1, PoolApiProcess.Sleep(2500));
+        await client.GetAsync(1, PoolApiProcess.Sleep(5000));
         await service.SeeWorkersAsync(view => view.Busy == 1, "the first stream's work");
         // The stream ends after the signal, in the drain.
         await Task.Delay(200, TestContext.Current.CancellationToken);

@@ -91,7 +91,7 @@ public abstract partial class JobStoreConformance
         try
         {
             var storm = new Storm();
-            await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => storm.RageAsync(i % 2 == 0 ? one : two, i, 250)))).Patiently();
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => storm.RageAsync(i % 2 == 0 ? one : two, i, 250)))).WaitAsync(MachineLoad.Stretch(Long), Token);
             await storm.CalmAsync(one);
             Assert.Equal(storm.Accepted.Count, (await PagesAsync(two, new JobQuery { Limit = 1000 })).Count);
             foreach ((Guid id, Storm.History history) in storm.Accepted)

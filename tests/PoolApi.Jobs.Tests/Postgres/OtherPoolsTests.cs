@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 public sealed class OtherPoolsTests(PostgresCluster cluster)
 {
     private const int Others = 100_000;
-    private const int MostMilliseconds = 10;
+    private const int MostMilliseconds = 40;
 
     private readonly string _schema = PostgresTests.NewSchema();
 
@@ -25,7 +25,7 @@ public sealed class OtherPoolsTests(PostgresCluster cluster)
         {
             TimeSpan least = TimeSpan.MaxValue;
             // The least of many: on a busy machine most are held up. Reading all of them takes some 150 ms each time.
-            for (int n = 0; n < 200 && least.TotalMilliseconds > MostMilliseconds; n++)
+            for (int n = 0; n < 1000 && least.TotalMilliseconds > MostMilliseconds; n++)
             {
                 long start = Stopwatch.GetTimestamp();
                 JobClaims none = await store.ClaimAsync("instance", 4, long.MaxValue, Jobs.LongLease, kinds, Token);
@@ -49,6 +49,7 @@ public sealed class OtherPoolsTests(PostgresCluster cluster)
             analyze {_schema}.jobs;
             """,
             connection);
+        command.CommandTimeout = (int)Long.TotalSeconds;
         await command.ExecuteNonQueryAsync(Token);
     }
 }

@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 public sealed class PostgresOutageTests : IAsyncLifetime
 {
     /// <summary>An answer takes about five seconds at most; the rest is for a machine that is busy.</summary>
-    private static readonly TimeSpan SoonEnough = TimeSpan.FromMinutes(1);
+    private static TimeSpan SoonEnough => MachineLoad.Stretch(TimeSpan.FromMinutes(1));
 
     private readonly PostgresCluster _cluster = new();
 
@@ -207,7 +207,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         while (Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(1))
         {
             await ClaimAsync(other, "other");
-            await ClaimAsync(runs, "runs");
+            if (Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(1)) await ClaimAsync(runs, "runs"); // the first may take long
         }
         Assert.Equal(JobState.Queued, (await other.GetAsync(job.Id, Token))!.State);
         Assert.Equal([LeaseState.Held], await runs.RenewAsync([claim], Jobs.LongLease, Token));

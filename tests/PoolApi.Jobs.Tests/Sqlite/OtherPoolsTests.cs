@@ -8,7 +8,7 @@ namespace PoolApi.Jobs.Tests.Sqlite;
 public sealed class OtherPoolsTests : IDisposable
 {
     private const int Others = 100_000;
-    private const int MostMilliseconds = 5;
+    private const int MostMilliseconds = 40;
 
     private readonly StorePlace _place = new();
 
@@ -28,7 +28,7 @@ public sealed class OtherPoolsTests : IDisposable
         {
             TimeSpan least = TimeSpan.MaxValue;
             // The least of many: on a busy machine most are held up. Reading all of them takes some 150 ms each time.
-            for (int n = 0; n < 200 && least.TotalMilliseconds > MostMilliseconds; n++)
+            for (int n = 0; n < 1000 && least.TotalMilliseconds > MostMilliseconds; n++)
             {
                 long start = Stopwatch.GetTimestamp();
                 JobClaims none = await store.ClaimAsync("instance", 4, long.MaxValue, Jobs.LongLease, kinds, Token);

@@ -26,7 +26,7 @@ internal sealed partial class RunningApp : IAsyncDisposable
         _process.BeginErrorReadLine();
     }
 
-    public HttpClient Client { get; } = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false });
+    public HttpClient Client { get; } = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false }) { Timeout = Patience.Long };
 
     public string Log
     {

@@ -43,7 +43,7 @@ public class UnreadResultTests
     [Fact]
     public async Task A_client_that_does_not_read_is_cut()
     {
-        await using JobApp app = await StartAsync(TimeSpan.FromSeconds(1));
+        await using JobApp app = await StartAsync(MachineLoad.Stretch(TimeSpan.FromSeconds(1)));
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));
         using Socket idle = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
         await UntilUsedAsync(app, Length);

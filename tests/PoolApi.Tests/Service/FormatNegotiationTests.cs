@@ -107,7 +107,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
 
     private async Task<HttpResponseMessage> ResultAsync(Uri job)
     {
-        using var wait = new HttpRequestMessage(HttpMethod.Get, job) { Headers = { { "Prefer", "wait=30" } } };
+        using var wait = new HttpRequestMessage(HttpMethod.Get, job) { Headers = { { "Prefer", "wait=90" } } };
         using HttpResponseMessage ended = await _client.SendAsync(wait, ServiceApp.Token);
         JsonNode view = JsonNode.Parse(await ended.Content.ReadAsStringAsync(ServiceApp.Token))!;
         Assert.Equal("succeeded", (string?)view["state"]);

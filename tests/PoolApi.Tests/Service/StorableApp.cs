@@ -15,6 +15,7 @@ internal sealed class StorableApp : IAsyncDisposable
     {
         (App, Log, _folder) = (app, log, folder);
         Client = app.GetTestClient();
+        Client.Timeout = Patience.Long;
     }
 
     public WebApplication App { get; }
@@ -72,7 +73,7 @@ internal sealed class StorableApp : IAsyncDisposable
     /// <summary>Sends a request, as it is or to be stored and run, whose answer is waited for.</summary>
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, bool asJob)
     {
-        if (asJob) request.Headers.Add("Prefer", "respond-async, wait=60");
+        if (asJob) request.Headers.Add("Prefer", "respond-async, wait=150");
         HttpResponseMessage answer = await Client.SendAsync(request, ServiceApp.Token);
         if (asJob) Assert.NotNull(answer.Content.Headers.ContentLocation); // it is that of a job
         return answer;

@@ -18,8 +18,24 @@ public class SeriesTests
         Assert.Equal(3 * Workers, Series("poolapi_worker_state")); // idle, busy, stuck
         Assert.DoesNotContain("overflow", metrics, StringComparison.Ordinal);
 
-        // Distinct ones: an exporter shows the pools of all hosts in its process, and those of other tests may have a worker of the same name.
-        int Series(string metric) => new Regex($"^{metric}\\{{[^}}]*worker=\"cpu-[0-9]+\"[^}}]*", RegexOptions.Multiline).Matches(metrics)
-            .Select(static series => series.Value).Distinct().Count();
+        int Series(string metric) => Regex.Count(metrics, $"^{metric}\\{{[^}}]*worker=\"cpu-[0-9]+\"", RegexOptions.Multiline);
+    }
+
+    [Fact]
+    public async Task Two_services_in_one_process_export_their_own_values()
+    {
+        await using RunningService one = RunningService.With(("Pool:Workers", "1"), ("Workloads:Diagnostics", "true"));
+        await using RunningService two = RunningService.With(("Pool:Workers", "2"));
+        await one.TracedAsync("0af7651916cd43dd8448eb211c80319c");
+        Assert.Equal((1, "1"), await ReadAsync(one));
+        Assert.Equal((2, "0"), await ReadAsync(two));
+
+        static async Task<(int Workers, string Accepted)> ReadAsync(RunningService service)
+        {
+            string metrics = await service.GetAsync("/metrics");
+            return (
+                Regex.Count(metrics, "^poolapi_worker_work_total{", RegexOptions.Multiline),
+                Assert.Single(Regex.Matches(metrics, "^poolapi_work_accepted_total{[^}]*} ([0-9]+)", RegexOptions.Multiline)).Groups[1].Value);
+        }
     }
 }
