@@ -56,6 +56,9 @@ internal sealed class MuteProxy : IAsyncDisposable
     /// <summary>How far new connections get.</summary>
     public MuteAt MuteAt { get; set; }
 
+    /// <summary>How late the server's answers reach the client, over the connections that are passed on.</summary>
+    public TimeSpan AnswerDelay { get; set; }
+
     /// <summary>Connections that are kept waiting and that the client has not closed.</summary>
     public int Mute => Volatile.Read(ref _mute);
 
@@ -118,7 +121,7 @@ internal sealed class MuteProxy : IAsyncDisposable
         try
         {
             await server.ConnectAsync(IPAddress.Loopback, Target, _closing.Token);
-            await Task.WhenAny(PumpAsync(client, server), PumpAsync(server, client));
+            await Task.WhenAny(PumpAsync(client, server, static () => TimeSpan.Zero), PumpAsync(server, client, () => AnswerDelay));
         }
         finally
         {
@@ -126,7 +129,7 @@ internal sealed class MuteProxy : IAsyncDisposable
         }
     }
 
-    private static async Task PumpAsync(Socket from, Socket to)
+    private static async Task PumpAsync(Socket from, Socket to, Func<TimeSpan> delay)
     {
         var buffer = new byte[16 * 1024];
         try
@@ -134,6 +137,7 @@ internal sealed class MuteProxy : IAsyncDisposable
             int count;
             while ((count = await from.ReceiveAsync(buffer)) > 0)
             {
+                await Task.Delay(delay());
                 for (int sent = 0; sent < count;) sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
             }
         }

@@ -1,0 +1,30 @@
+using Npgsql;
+using PoolApi.Jobs.PostgreSql;
+using static PoolApi.TestKit.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>An answer that comes late is no jump of the server's clock: the dead still lose their leases.</summary>
+[Collection(PostgresTests.Name)]
+public sealed class LateAnswerTests(PostgresCluster cluster)
+{
+    [Fact]
+    public async Task An_answer_that_comes_later_than_the_tolerance_leaves_the_clock_trusted()
+    {
+        string schema = PostgresTests.NewSchema();
+        await using var store = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient);
+        await store.OpenAsync(Token);
+        // A jump would be distrusted for as long as the longest lease.
+        await store.AcceptAsync(Jobs.New(), Token);
+        Assert.Single((await store.ClaimAsync("other", 1, Jobs.LongLease, Token)).Claims);
+        await using var proxy = new MuteProxy(cluster.Port);
+        await using var connection = new NpgsqlConnection($"{cluster.ConnectionString};Port={proxy.Port};Pooling=false;Command Timeout=180");
+        await connection.OpenAsync(Token);
+        var clock = new DatabaseClock(schema);
+
+        proxy.AnswerDelay = TimeSpan.FromSeconds(1.5); // the tolerance is a second
+        Assert.True((await clock.CheckAsync(connection)).IsTrusted);
+        proxy.AnswerDelay = TimeSpan.Zero;
+        Assert.True((await clock.CheckAsync(connection)).IsTrusted);
+    }
+}
