@@ -5,7 +5,7 @@ namespace PoolApi.EndToEnd;
 /// <summary>P3: the queue is bounded in number, in time and in bytes, and whoever is not let in knows at once and why.</summary>
 public sealed class AdmissionTests
 {
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task A_full_queue_refuses_at_once_and_says_when_to_come_again(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
@@ -29,7 +29,7 @@ public sealed class AdmissionTests
     public async Task A_request_that_waits_longer_than_it_may_expires_unrun()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, "--Pool:Workers 1", $"--Pool:MaxQueueTime {MachineLoad.Stretch(TimeSpan.FromSeconds(0.3)):c}", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, "--Pool:Workers 1", $"--Pool:MaxQueueTime {MachineLoad.Stretch(TimeSpan.FromSeconds(0.3)):c}", PoolApiProcess.Diagnostics);
         var running = await service.OccupyAsync(1, 1500);
 
         var expired = await service.Api.PostAsync("/v1/diagnostics/noop");
@@ -42,7 +42,7 @@ public sealed class AdmissionTests
         summary.MustAddUp();
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task Bodies_that_wait_are_bounded_together(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
@@ -70,7 +70,7 @@ public sealed class AdmissionTests
     public async Task A_chunked_body_counts_as_it_comes()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent,
+            ServiceForm.Any,
             "--Pool:Workers 1", "--Pool:QueueCapacity 100", "--Pool:QueueBytes 2097152", PoolApiProcess.Diagnostics);
         var running = await service.OccupyAsync(1, 3000);
         byte[] body = Png.OfSize(1 << 20);
@@ -93,7 +93,7 @@ public sealed class AdmissionTests
         await service.SeeWorkersAsync(view => view.AllIdle && view.QueueBytes == 0, "all bytes given back");
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task Who_leaves_while_waiting_never_runs_and_frees_the_place(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
@@ -118,7 +118,7 @@ public sealed class AdmissionTests
     public async Task Who_leaves_while_running_is_told_to_the_work()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
         using var leaving = new CancellationTokenSource();
         var left = service.Api.PostUntilAsync("/v1/diagnostics/sleep?ms=60000", leaving.Token);
         await service.SeeWorkersAsync(view => view.Busy == 1, "a busy worker");
@@ -136,7 +136,7 @@ public sealed class AdmissionTests
     public async Task Server_Timing_tells_waiting_from_running()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
         var first = await service.OccupyAsync(1, 1000);
         var second = await service.QueueAsync(1, 200);
 

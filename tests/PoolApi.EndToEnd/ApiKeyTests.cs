@@ -9,7 +9,7 @@ public sealed class ApiKeyTests
     // The environment is where keys belong: a command line is for everybody to see.
     private static readonly Dictionary<string, string> Keys = new() { ["Auth__ApiKeys__alice"] = Alice, ["Auth__ApiKeys__bob.2-b"] = Bob };
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task Work_needs_a_key_and_nothing_else_does(ServiceForm form)
     {
         await using var service = await StartAsync(form, "--Pool:Workers 1");
@@ -43,7 +43,7 @@ public sealed class ApiKeyTests
     [Fact]
     public async Task Who_has_no_key_is_told_before_the_body_is_read()
     {
-        await using var service = await StartAsync(ServiceForm.FrameworkDependent);
+        await using var service = await StartAsync(ServiceForm.Any);
         using var connection = await RawConnection.OpenAsync(service.Api.Port);
 
         await connection.SendAsync("POST /v1/thumbnails?width=8 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: 1000000\r\n\r\n");
@@ -54,7 +54,7 @@ public sealed class ApiKeyTests
         (await service.WorkersAsync()).Workers.ToList().ForEach(worker => Assert.Equal(0, worker.Completed));
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task Who_has_all_he_may_is_refused_while_others_are_served(ServiceForm form)
     {
         await using var service = await StartAsync(form, "--Pool:Workers 2", "--Auth:MaxConcurrency 2");
@@ -87,7 +87,7 @@ public sealed class ApiKeyTests
     [Fact]
     public async Task By_default_half_of_the_room_is_one_client_s()
     {
-        await using var service = await StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 1", "--Pool:QueueCapacity 4");
+        await using var service = await StartAsync(ServiceForm.Any, "--Pool:Workers 1", "--Pool:QueueCapacity 4");
         var running = Enumerable.Range(0, 2).Select(_ => AskAsync(service, "X-Api-Key", Alice, PoolApiProcess.Sleep(1500))).ToArray();
         await service.SeeWorkersAsync(view => view is { Busy: 1, QueueLength: 1 }, "one runs, one waits");
 
@@ -96,7 +96,7 @@ public sealed class ApiKeyTests
         foreach (var answer in await Task.WhenAll(running)) answer.MustBe(200);
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task Keys_are_neither_logged_nor_answered_nor_measured(ServiceForm form)
     {
         await using var service = await StartAsync(form, "--Logging:LogLevel:Default Trace", "--Logging:LogLevel:Microsoft Trace");
@@ -132,7 +132,7 @@ public sealed class ApiKeyTests
     {
         string secret = value == "alice" ? name.Split(':')[^1] : value;
         var run = await PoolApiProcess.RunToEndAsync(
-            ServiceForm.FrameworkDependent,
+            ServiceForm.Any,
             "--Urls http://127.0.0.1:0", "--Management:Urls http://127.0.0.2:0", $"--{name} {value}", "--Auth:MaxConcurrency 0");
 
         Assert.Equal(78, run.ExitCode);
@@ -141,7 +141,7 @@ public sealed class ApiKeyTests
         Assert.DoesNotContain(secret, run.Text, StringComparison.Ordinal);
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task The_description_says_that_a_key_is_needed_where_one_is(ServiceForm form)
     {
         await using var service = await StartAsync(form);

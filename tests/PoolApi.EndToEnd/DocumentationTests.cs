@@ -14,7 +14,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
     public async Task Every_curl_of_a_page_answers_as_the_page_says()
     {
         Tool.Require("curl", "apt-get install curl");
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2");
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2");
         (string Page, string Command, string? Answer)[] commands = [.. Pages().SelectMany(Commands)];
         Assert.True(commands.Length >= 4, $"{commands.Length} commands were found");
         foreach (var (page, command, answer) in commands)
@@ -53,7 +53,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         string command = Backup().Match(page).Groups[1].Value.Replace("/data/", data.Path + "/", StringComparison.Ordinal).Replace("/backup/", backup.Path + "/", StringComparison.Ordinal);
         string[] settings = ["--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(data.Path, "jobs.db")}"];
         Guid before, after;
-        await using (var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, settings))
+        await using (var service = await PoolApiProcess.StartAsync(ServiceForm.Any, settings))
         {
             before = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
             await service.Api.JobEndsAsync(before);
@@ -64,7 +64,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
 
         foreach (string file in Directory.EnumerateFiles(data.Path, "jobs.db*")) File.Delete(file);
         File.Copy(Path.Combine(backup.Path, "jobs.db"), Path.Combine(data.Path, "jobs.db"));
-        await using var restored = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, settings);
+        await using var restored = await PoolApiProcess.StartAsync(ServiceForm.Any, settings);
 
         Assert.Equal("succeeded", (await restored.Api.JobAsync(before)).State);
         (await restored.Api.GetAsync($"/v1/jobs/{after}")).MustBe(404);
@@ -84,7 +84,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         string[] settings = ["--Jobs:Store postgres", $"--Jobs:ConnectionString {connection}", "--Jobs:Lease 00:00:03", PoolApiProcess.Diagnostics];
         Guid ended, running, queued, after;
         byte[] result;
-        await using (var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, ["--Pool:Workers 1", .. settings]))
+        await using (var service = await PoolApiProcess.StartAsync(ServiceForm.Any, ["--Pool:Workers 1", .. settings]))
         {
             ended = await service.Api.AcceptJobAsync("/v1/thumbnails?width=64", Photo(), "Job-Tags: holiday", "Idempotency-Key: 7");
             await service.Api.JobEndsAsync(ended);
@@ -98,7 +98,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         }
 
         await RunAsync(commands[1]);
-        await using var restored = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, ["--Pool:Workers 2", .. settings]);
+        await using var restored = await PoolApiProcess.StartAsync(ServiceForm.Any, ["--Pool:Workers 2", .. settings]);
 
         var before = await restored.Api.JobAsync(ended);
         Assert.Equal("succeeded", before.State);

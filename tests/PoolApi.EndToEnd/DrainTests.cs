@@ -58,7 +58,7 @@ public sealed partial class DrainTests
     [Fact]
     public async Task An_idle_service_does_not_wait_for_its_deadline()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Shutdown:Drain 00:05:00");
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Shutdown:Drain 00:05:00");
         // A connection that is merely open must not hold the stop up either.
         using var open = await RawConnection.OpenAsync(service.Api.Port);
         await open.AskAsync("GET", "/", "127.0.0.1");
@@ -72,7 +72,7 @@ public sealed partial class DrainTests
     public async Task Each_transition_is_logged_with_what_was_in_flight()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
         var running = await service.OccupyAsync(1, 1500);
         var waiting = await service.QueueAsync(2, 1);
 

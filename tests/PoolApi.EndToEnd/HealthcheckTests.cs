@@ -19,11 +19,11 @@ public sealed class HealthcheckTests
     [InlineData("DOTNET_Management__Urls")]
     public async Task It_finds_the_service_by_the_environment_that_the_service_reads(string variable)
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any);
         var environment = new Dictionary<string, string> { [variable] = service.Management.Url };
 
         var run = await PatientlyAsync(async () => await ProgramRun.ToEndAsync(
-            await ServiceCommand.CreateAsync(ServiceForm.FrameworkDependent, "/", ["healthcheck"], environment), Patience.Long));
+            await ServiceCommand.CreateAsync(ServiceForm.Any, "/", ["healthcheck"], environment), Patience.Long));
 
         Assert.True(run.ExitCode == 0, run.Text);
     }

@@ -13,7 +13,7 @@ public sealed class ListenAddressTests
         var resolved = await System.Net.Dns.GetHostAddressesAsync(name, TestContext.Current.CancellationToken);
         int port = FreePorts.Next();
         await using var service = await PoolApiProcess.LaunchAsync(
-            ServiceForm.FrameworkDependent, onePort: false, environment: null, $"--Management:Urls http://{name}:{port}");
+            ServiceForm.Any, onePort: false, environment: null, $"--Management:Urls http://{name}:{port}");
 
         await service.WaitForLineAsync($":{port.ToString(CultureInfo.InvariantCulture)}");
 

@@ -8,7 +8,7 @@ public sealed class MetricsTests
     private static readonly string[] Outcomes =
         ["completed", "failed", "cancelled", "expired", "client_gone", "not_started", "abandoned", "timed_out"];
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task Promtool_has_nothing_to_say(ServiceForm form)
     {
         string promtool = Tool.Require("promtool", "apt-get install prometheus");
@@ -22,7 +22,7 @@ public sealed class MetricsTests
         Assert.True(run.ExitCode == 0 && run.Text.Length == 0, $"promtool ended with {run.ExitCode}:\n{run.Text}");
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task The_promised_instruments_are_there_and_the_servers_and_the_runtimes_beside_them(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
@@ -56,7 +56,7 @@ public sealed class MetricsTests
         Assert.Contains(metrics.Names, name => name.StartsWith("dotnet_", StringComparison.Ordinal));
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task The_metrics_and_the_log_count_the_same(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
@@ -105,7 +105,7 @@ public sealed class MetricsTests
             ["OTEL_METRIC_EXPORT_INTERVAL"] = "300",
         };
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, onePort: false, environment, PoolApiProcess.Diagnostics);
+            ServiceForm.Any, onePort: false, environment, PoolApiProcess.Diagnostics);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
 
         await collector.SeesAsync("poolapi.work.accepted", Patience.Long);

@@ -24,7 +24,7 @@ public sealed partial class PasswordTests(SharedServices services)
     [Fact]
     public async Task A_hash_is_in_a_standard_encoded_form_at_no_less_than_OWASPs_cost()
     {
-        string hash = await HashAsync(await services.InAsync(ServiceForm.FrameworkDependent), Password);
+        string hash = await HashAsync(await services.InAsync(ServiceForm.Any), Password);
 
         var argon = Argon2id().Match(hash);
         if (argon.Success)
@@ -62,7 +62,7 @@ public sealed partial class PasswordTests(SharedServices services)
     [InlineData("$2y$31$abcdefghijklmnopqrstuuAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     public async Task What_is_no_hash_is_refused_and_named(string hash)
     {
-        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        var service = await services.InAsync(ServiceForm.Any);
 
         var answer = await service.Api.PostJsonAsync("/v1/password-verifications", Body(Password, hash));
 
@@ -77,7 +77,7 @@ public sealed partial class PasswordTests(SharedServices services)
     [InlineData("/v1/password-verifications", """{"hash":"x"}""", "password")]
     public async Task A_missing_member_is_named(string route, string json, string member)
     {
-        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        var service = await services.InAsync(ServiceForm.Any);
 
         (await service.Api.PostJsonAsync(route, json)).MustBeProblem(400, "invalid-request").MustName(member);
     }

@@ -31,7 +31,7 @@ public sealed class PortTests(SharedServices services)
     [Fact]
     public async Task The_two_roots_are_two_pages()
     {
-        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        var service = await services.InAsync(ServiceForm.Any);
 
         var api = (await service.Api.GetAsync("/")).MustBe(200);
         var dashboard = (await service.Management.GetAsync("/")).MustBe(200);

@@ -69,7 +69,7 @@ public sealed partial class PrometheusTests
     public async Task The_rates_of_a_time_under_load_are_those_that_the_clients_count()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, "--Pool:Workers 2", "--Pool:QueueCapacity 3", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, "--Pool:Workers 2", "--Pool:QueueCapacity 3", PoolApiProcess.Diagnostics);
         await using var prometheus = await PrometheusServer.StartAsync(service.Management.Port);
         // Each series begins: a rate needs a value to begin from.
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
@@ -119,7 +119,7 @@ public sealed partial class PrometheusTests
     [Fact]
     public async Task Ten_thousand_different_requests_make_no_more_series_than_ten()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var prometheus = await PrometheusServer.StartAsync(service.Management.Port);
         // One request on a connection of its own: the series of a connection's duration is born when the first connection closes.
         using (var connection = await RawConnection.OpenAsync(service.Api.Port))

@@ -33,7 +33,7 @@ public abstract class ReverseProxyTests
         ];
         var starting = (string[])[One, Two];
         var instances = await Task.WhenAll(starting.Select(host =>
-            PoolApiProcess.StartAtAsync(ServiceForm.FrameworkDependent, host, api, management, settings)));
+            PoolApiProcess.StartAtAsync(ServiceForm.Any, host, api, management, settings)));
         await using var one = instances[0];
         await using var two = instances[1];
         // A proxy that has seen them start may still think that they are down.

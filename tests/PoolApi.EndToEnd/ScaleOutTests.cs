@@ -52,7 +52,7 @@ public sealed partial class ScaleOutTests(SharedPostgres postgres)
                 await instance.DisposeAsync();
         }
 
-        Task<PoolApiProcess> StartAsync(string host) => PoolApiProcess.StartAtAsync(ServiceForm.FrameworkDependent, host, api, management, settings);
+        Task<PoolApiProcess> StartAsync(string host) => PoolApiProcess.StartAtAsync(ServiceForm.Any, host, api, management, settings);
     }
 
     private static ProxyServer.Configuration Caddy(int port, int api, int management)

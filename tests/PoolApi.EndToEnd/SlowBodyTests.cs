@@ -5,7 +5,7 @@ public sealed class SlowBodyTests
 {
     private static readonly TimeSpan Drip = TimeSpan.FromMilliseconds(250);
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task A_body_that_trickles_is_given_up(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 1", PoolApiProcess.Diagnostics);

@@ -11,7 +11,7 @@ public sealed class StartFaultTests
     {
         // RFC 5737: nobody has this address.
         var run = await PoolApiProcess.RunToEndAsync(
-            ServiceForm.FrameworkDependent, $"--Urls http://127.0.0.1:{FreePorts.Next()}", "--Management:Urls http://192.0.2.7:8081");
+            ServiceForm.Any, $"--Urls http://127.0.0.1:{FreePorts.Next()}", "--Management:Urls http://192.0.2.7:8081");
 
         Assert.Equal(78, run.ExitCode);
         Assert.Contains("Management:Urls: http://192.0.2.7:8081 is not an address of this machine", run.Text, StringComparison.Ordinal);
@@ -28,7 +28,7 @@ public sealed class StartFaultTests
         int port = ((IPEndPoint)taken.LocalEndpoint).Port;
 
         var run = await PoolApiProcess.RunToEndAsync(
-            ServiceForm.FrameworkDependent, $"--Urls http://{host}:{port}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}");
+            ServiceForm.Any, $"--Urls http://{host}:{port}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}");
 
         Assert.Equal(78, run.ExitCode);
         Assert.Matches($@"PoolApi cannot start: Urls: http://\S+:{port} is already in use", run.Text);
@@ -44,7 +44,7 @@ public sealed class StartFaultTests
         if (wrapper.Length > 0 && Tool.Find(wrapper[0]) is null) Tool.Missing("setpriv, to drop a capability,", "apt-get install util-linux");
         using var folder = new TemporaryFolder();
         var start = await ServiceCommand.CreateAsync(
-            ServiceForm.FrameworkDependent, folder.Path, ["--Urls http://127.0.0.1:81", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}"], null, wrapper);
+            ServiceForm.Any, folder.Path, ["--Urls http://127.0.0.1:81", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}"], null, wrapper);
 
         var run = await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(60));
 
@@ -83,7 +83,7 @@ public sealed class StartFaultTests
     {
         using var folder = new TemporaryFolder();
         var start = await ServiceCommand.CreateAsync(
-            ServiceForm.FrameworkDependent, folder.Path, [$"--Urls http://127.0.0.1:{FreePorts.Next()}"],
+            ServiceForm.Any, folder.Path, [$"--Urls http://127.0.0.1:{FreePorts.Next()}"],
             new Dictionary<string, string> { ["Job__Path"] = "/nowhere/jobs.db" });
 
         var run = await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(60));

@@ -43,7 +43,7 @@ public sealed class ThumbnailTests(SharedServices services)
     [Fact]
     public async Task Inside_keeps_the_proportions_within_both_sides()
     {
-        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        var service = await services.InAsync(ServiceForm.Any);
 
         var answer = (await service.Api.PostPngAsync("/v1/thumbnails?width=100&height=20&fit=inside&format=png", Wide)).MustBe(200);
 
@@ -53,7 +53,7 @@ public sealed class ThumbnailTests(SharedServices services)
     [Fact]
     public async Task Cover_fills_both_sides()
     {
-        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        var service = await services.InAsync(ServiceForm.Any);
 
         var answer = (await service.Api.PostPngAsync("/v1/thumbnails?width=60&height=80&fit=cover&format=png", Wide)).MustBe(200);
 
@@ -68,7 +68,7 @@ public sealed class ThumbnailTests(SharedServices services)
     public async Task The_EXIF_orientation_is_honoured_and_the_metadata_is_dropped(string format)
     {
         const string Private = "taken at 48.8584 N 2.2945 E by Jane";
-        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        var service = await services.InAsync(ServiceForm.Any);
         byte[] jpeg = (await service.Api.PostPngAsync("/v1/thumbnails?width=200&format=jpeg", Wide)).MustBe(200).Body;
         byte[] lyingOnItsSide = Exif.Add(jpeg, orientation: 6, Private);
 
@@ -95,7 +95,7 @@ public sealed class ThumbnailTests(SharedServices services)
         // More than 100 MiB once decoded, which libvips would put into a file by default.
         var environment = new Dictionary<string, string> { ["TMPDIR"] = "/nonexistent" };
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, onePort: false, environment, "--Jobs:Store none", "--Thumbnails:MaxDecodeMegabytes 600", "--Thumbnails:MaxDecodeTime 00:00:10");
+            ServiceForm.Any, onePort: false, environment, "--Jobs:Store none", "--Thumbnails:MaxDecodeMegabytes 600", "--Thumbnails:MaxDecodeTime 00:00:10");
 
         foreach (byte[] image in new[] { Png.Interlaced(6000, 6000), Webp.Lossless(4096, 7000) })
         {

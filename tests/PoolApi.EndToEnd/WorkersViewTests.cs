@@ -8,7 +8,7 @@ public sealed class WorkersViewTests
     private static readonly string[] IdleMembers = ["id", "name", "state", "completed", "failed", "busySeconds"];
     private static readonly string[] BusyMembers = [.. IdleMembers, "kind", "route", "elapsedMs", "traceId"];
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task It_has_the_promised_shape(ServiceForm form)
     {
         const string TraceId = "0af7651916cd43dd8448eb211c80319c";
@@ -55,7 +55,7 @@ public sealed class WorkersViewTests
     public async Task The_age_and_the_number_of_what_waits_are_told()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
         var running = await service.OccupyAsync(1, 1500);
         var waiting = await service.QueueAsync(3, 1);
 
@@ -70,7 +70,7 @@ public sealed class WorkersViewTests
     public async Task A_worker_that_is_too_long_on_one_item_is_called_stuck()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, "--Pool:Workers 2", "--Pool:StuckAfter 00:00:00.200", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, "--Pool:Workers 2", "--Pool:StuckAfter 00:00:00.200", PoolApiProcess.Diagnostics);
         var running = service.Api.PostAsync(PoolApiProcess.Sleep(1500));
 
         await service.SeeWorkersAsync(view => view.Workers.Any(worker => worker.State == "stuck"), "a stuck worker");

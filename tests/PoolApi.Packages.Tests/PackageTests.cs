@@ -13,6 +13,7 @@ public sealed partial class PackageTests(LocalFeed feed)
     {
         ["PoolApi.Threading"] = [],
         ["PoolApi.AspNetCore"] = ["Microsoft.AspNetCore.App", "PoolApi.Threading"],
+        ["PoolApi.Aspire.Hosting"] = ["Aspire.Hosting"],
         ["PoolApi.Dashboard"] =
             ["Microsoft.AspNetCore.App", "Microsoft.AspNetCore.OpenApi", "PoolApi.AspNetCore", "PoolApi.Jobs", "PoolApi.Jobs.AspNetCore", "PoolApi.Threading"],
         ["PoolApi.Jobs"] = ["Microsoft.Extensions.Logging.Abstractions", "PoolApi.Threading"],

@@ -110,6 +110,28 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
+    public async Task AppHost_starts_the_service_and_then_whoever_waits_for_it_and_stops_both()
+    {
+        string folder = Path.Combine(samples.Folder, "AppHost");
+        var service = new Uri($"http://127.0.0.1:{FreePorts.Next()}");
+        await using RunningApp app = RunningApp.Start(
+            folder, "dotnet", samples.Program("AppHost"),
+            "--Program", Path.Combine(Repository.Root, "src", "PoolApi", "bin", Repository.Configuration, "net10.0", "PoolApi"), "--Port", $"{service.Port}",
+            "--ASPIRE_ALLOW_UNSECURED_TRANSPORT", "true", "--ASPNETCORE_URLS", $"http://127.0.0.1:{FreePorts.Next()}",
+            "--ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", $"http://127.0.0.1:{FreePorts.Next()}", "--ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL", $"http://127.0.0.1:{FreePorts.Next()}");
+
+        // What the client has asked of the service, once that was ready.
+        string answer = Path.Combine(folder, "api.json");
+        await Patience.UntilAsync(() => File.Exists(answer) && File.ReadAllText(answer).EndsWith('}'), "That the client has its answer");
+        Assert.Equal("PoolApi", Parse(await File.ReadAllTextAsync(answer, Token)).GetProperty("info").GetProperty("title").GetString());
+        Assert.True((await app.Client.GetAsync(new Uri(service, "/openapi/v1.json"), Token)).IsSuccessStatusCode);
+
+        await app.StopAsync();
+        await Patience.UntilAsync(
+            async () => await Record.ExceptionAsync(() => app.Client.GetAsync(new Uri(service, "/openapi/v1.json"), Token)) is HttpRequestException, "That the service is gone");
+    }
+
+    [Fact]
     public void Every_sample_names_the_version_that_is_packed_and_stands_in_the_list()
     {
         string list = File.ReadAllText(Path.Combine(Repository.Root, "samples", "README.md"));

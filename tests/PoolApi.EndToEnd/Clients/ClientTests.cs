@@ -14,7 +14,7 @@ public sealed class ClientTests(SharedServices services) : IDisposable
     [Fact]
     public async Task A_client_made_by_Kiota_works()
     {
-        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        var service = await services.InAsync(ServiceForm.Any);
         string document = await SaveDocumentAsync(service);
 
         string made = Path.Combine(_folder.Path, "made");
@@ -26,7 +26,7 @@ public sealed class ClientTests(SharedServices services) : IDisposable
     [Fact]
     public async Task A_client_made_by_NSwag_works()
     {
-        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        var service = await services.InAsync(ServiceForm.Any);
         string document = await SaveDocumentAsync(service);
 
         string made = Path.Combine(_folder.Path, "PoolClient.cs");
@@ -41,7 +41,7 @@ public sealed class ClientTests(SharedServices services) : IDisposable
     public async Task A_client_with_types_made_by_openapi_typescript_works()
     {
         NodeTools.Require();
-        var service = await services.InAsync(ServiceForm.FrameworkDependent);
+        var service = await services.InAsync(ServiceForm.Any);
         string document = await SaveDocumentAsync(service);
 
         Directory.CreateSymbolicLink(Path.Combine(_folder.Path, "node_modules"), NodeTools.Modules);
@@ -65,10 +65,10 @@ public sealed class ClientTests(SharedServices services) : IDisposable
         NodeTools.Require();
         var environment = new Dictionary<string, string> { ["Auth__ApiKeys__alice"] = "alices-key_0123456789" };
         await using var withKeys = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, onePort: false, environment, PoolApiProcess.Diagnostics);
+            ServiceForm.Any, onePort: false, environment, PoolApiProcess.Diagnostics);
         string[] documents =
         [
-            await SaveDocumentAsync(await services.InAsync(ServiceForm.FrameworkDependent), "without-keys.json"),
+            await SaveDocumentAsync(await services.InAsync(ServiceForm.Any), "without-keys.json"),
             await SaveDocumentAsync(withKeys, "with-keys.json"),
         ];
 
@@ -81,7 +81,7 @@ public sealed class ClientTests(SharedServices services) : IDisposable
     public async Task Both_forms_of_the_service_have_the_same_document()
     {
         var compiled = await services.InAsync(ServiceForm.NativeAot);
-        var managed = await services.InAsync(ServiceForm.FrameworkDependent);
+        var managed = await services.InAsync(ServiceForm.Any);
 
         Assert.Equal((await managed.Api.GetAsync(DocumentPath)).MustBe(200).Text, (await compiled.Api.GetAsync(DocumentPath)).MustBe(200).Text);
     }

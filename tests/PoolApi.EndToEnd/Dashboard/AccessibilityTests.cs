@@ -18,7 +18,7 @@ public sealed class AccessibilityTests
     public async Task No_page_has_a_violation(ColorScheme scheme, int width)
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, "--Pool:Workers 6", "--Pool:StuckAfter 00:00:02", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, "--Pool:Workers 6", "--Pool:StuckAfter 00:00:02", PoolApiProcess.Diagnostics);
         Guid job = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000&tag=customer-42");
         await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1&tag=nightly");
         await service.Api.CancelJobAsync(await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000&tag=nightly"));

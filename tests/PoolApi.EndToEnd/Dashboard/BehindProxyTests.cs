@@ -8,7 +8,7 @@ public sealed class BehindProxyTests
     [Fact]
     public async Task Every_page_lives_under_the_prefix_and_changes_are_taken()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         int port = FreePorts.Next();
         await using var nginx = await ProxyServer.StartAsync(
             new ProxyServer.Configuration("nginx", "nginx/poolapi.conf", port, NginxTests.Arguments).With("listen 80;", $"listen 127.0.0.1:{port};")

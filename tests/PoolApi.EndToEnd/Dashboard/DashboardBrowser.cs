@@ -7,22 +7,12 @@ namespace PoolApi.EndToEnd.Dashboard;
 /// <summary>A page of the dashboard in Chromium, which complains of nothing and asks nobody else.</summary>
 internal sealed partial class DashboardBrowser : IAsyncDisposable
 {
-    /// <summary>How long a test waits for the page to show something, in milliseconds: a guard against hanging for ever.</summary>
-    private const float Patience = 180_000;
-
-    private static readonly string[] Arguments =
-    [
-        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync",
-    ];
-
-    private readonly IPlaywright _playwright;
-    private readonly IBrowser _browser;
+    private readonly IBrowserContext _context;
     private readonly ConcurrentQueue<string> _complaints = new();
 
-    private DashboardBrowser(IPlaywright playwright, IBrowser browser, IPage page, string url)
+    private DashboardBrowser(IBrowserContext context, IPage page, string url)
     {
-        (_playwright, _browser, Page) = (playwright, browser, page);
+        (_context, Page) = (context, page);
         page.Console += (_, message) =>
         {
             if (message.Type is "error" or "warning") _complaints.Enqueue(message.Text);
@@ -45,14 +35,10 @@ internal sealed partial class DashboardBrowser : IAsyncDisposable
     /// <summary>Opens a page of the dashboard at this address, without a slash at its end: the page may ask nobody else.</summary>
     public static async Task<DashboardBrowser> OpenAsync(string url, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280)
     {
-        string chromium = Tool.Require("chromium", "apt-get install chromium");
-        Environment.SetEnvironmentVariable("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
-        Assertions.SetDefaultExpectTimeout(Patience);
-        IPlaywright playwright = await Playwright.CreateAsync();
-        IBrowser browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = Arguments, Timeout = Patience });
-        IPage page = await browser.NewPageAsync(new() { ColorScheme = scheme, ViewportSize = new() { Width = width, Height = 900 } });
-        page.SetDefaultTimeout(Patience);
-        var opened = new DashboardBrowser(playwright, browser, page, url + "/");
+        IBrowserContext context = await Chromium.NewContextAsync(scheme, width);
+        IPage page = await context.NewPageAsync();
+        page.SetDefaultTimeout(Chromium.Patience);
+        var opened = new DashboardBrowser(context, page, url + "/");
         await page.GotoAsync(url + path);
         await Assertions.Expect(page.Locator("#live")).ToContainTextAsync("live");
         return opened;
@@ -68,12 +54,8 @@ internal sealed partial class DashboardBrowser : IAsyncDisposable
         await Page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"{name}.png"), FullPage = true });
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _browser.DisposeAsync();
-        _playwright.Dispose();
-    }
+    public ValueTask DisposeAsync() => _context.DisposeAsync();
 
-    [GeneratedRegex("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET")]
+    [GeneratedRegex("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_SOCKET_NOT_CONNECTED")]
     private static partial Regex Gone();
 }

@@ -8,7 +8,7 @@ public sealed class JobsPageTests
     [Fact]
     public async Task A_job_is_found_opened_and_cancelled_by_keyboard_alone()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         for (int i = 0; i < 3; i++) await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1&tag=other");
         Guid wanted = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000&tag=wanted");
         await using var browser = await DashboardBrowser.OpenAsync(service);
@@ -39,7 +39,7 @@ public sealed class JobsPageTests
     [Fact]
     public async Task The_ten_jobs_of_a_filter_are_retried_at_once_after_a_question_that_names_their_number()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         var ids = new List<Guid>();
         string later = Uri.EscapeDataString(DateTimeOffset.UtcNow.AddHours(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture));
         for (int i = 0; i < 10; i++) ids.Add(await service.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms=1&tag=ten&runAt={later}"));
@@ -63,7 +63,7 @@ public sealed class JobsPageTests
     [Fact]
     public async Task The_list_is_live()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
         await Assertions.Expect(browser.Page.Locator("#empty")).ToContainTextAsync("No jobs yet");
         Guid id = await service.Api.AcceptJobAsync(PoolApiProcess.Sleep(2000));
@@ -76,7 +76,7 @@ public sealed class JobsPageTests
     [Fact]
     public async Task A_filter_that_is_refused_is_told_and_asked_for_once_until_there_is_another()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         Guid job = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1");
         await using var browser = await DashboardBrowser.OpenAsync(service);
         IPage page = browser.Page;
@@ -107,7 +107,7 @@ public sealed class JobsPageTests
     [Fact]
     public async Task A_stream_that_is_refused_for_now_is_asked_for_with_pauses()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
         IPage page = browser.Page;
         int streams = 0;

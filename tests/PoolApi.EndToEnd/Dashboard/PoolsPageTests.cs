@@ -48,7 +48,7 @@ public sealed partial class PoolsPageTests
     [Fact]
     public async Task Its_numbers_are_those_of_the_workers_view()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
         var running = await service.OccupyAsync(2, 60_000);
         var waiting = await service.QueueAsync(5, 1);
@@ -66,7 +66,7 @@ public sealed partial class PoolsPageTests
     [Fact]
     public async Task The_first_minute_has_buttons_that_send_work_and_pause_stands_still()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 4", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 4", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "A burst" }).ClickAsync();
         await Assertions.Expect(browser.Page.Locator("#first-minute")).ToContainTextAsync("Sent 60 items.");
@@ -88,7 +88,7 @@ public sealed partial class PoolsPageTests
     {
         const string Admin = "the-admins-own-key-1";
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, onePort: false,
+            ServiceForm.Any, onePort: false,
             new Dictionary<string, string> { ["Auth__ApiKeys__admin__Key"] = Admin, ["Auth__ApiKeys__admin__Role"] = "admin" },
             "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
@@ -107,7 +107,7 @@ public sealed partial class PoolsPageTests
     [Fact]
     public async Task Where_diagnostics_are_off_nothing_sends_work()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any);
         await using var browser = await DashboardBrowser.OpenAsync(service);
         await Assertions.Expect(browser.Page.Locator("dl.figures")).ToHaveCountAsync(1);
         await Assertions.Expect(browser.Page.Locator("#first-minute button")).ToHaveCountAsync(0);
@@ -117,7 +117,7 @@ public sealed partial class PoolsPageTests
     [Fact]
     public async Task A_stop_is_a_banner_and_after_the_end_the_page_says_when_the_server_was_seen_last()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
         await Assertions.Expect(browser.Worker("cpu-0")).ToContainTextAsync("idle");
         var running = await service.OccupyAsync(1, 6000);
@@ -141,7 +141,7 @@ public sealed partial class PoolsPageTests
     [Fact]
     public async Task More_workers_than_a_page_holds_are_turned_like_pages()
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 70", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 70", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
         await Assertions.Expect(browser.Page.Locator("tr[data-worker]")).ToHaveCountAsync(64);
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Next" }).ClickAsync();

@@ -13,7 +13,7 @@ public sealed partial class ReconnectTests
     [Theory, InlineData(false), InlineData(true)]
     public async Task The_lanes_and_the_charts_have_what_was_done_while_the_stream_was_cut(bool anotherWatches)
     {
-        await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var way = new TcpForwarder(service.Management.Port);
         await using var browser = await DashboardBrowser.OpenAsync(way.Url);
         // While somebody watches there are frames, which the page has missed; otherwise there are none.

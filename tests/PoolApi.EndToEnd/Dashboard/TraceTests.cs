@@ -29,7 +29,7 @@ public sealed class TraceTests
             ["OTEL_BSP_MAX_QUEUE_SIZE"] = "20000",
         };
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.FrameworkDependent, onePort: false, environment, $"--Pool:Workers {Workers}", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, onePort: false, environment, $"--Pool:Workers {Workers}", PoolApiProcess.Diagnostics);
         using var end = new CancellationTokenSource();
         int answers = 0;
         var begun = DateTimeOffset.UtcNow;

@@ -11,6 +11,10 @@ public sealed class AotPublication : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
     private static readonly Lazy<Task<(TemporaryFolder Folder, ProgramRun Run)>> Publishing = new(PublishAsync);
 
+    /// <summary>Whether there is one, or a compiler to make one.</summary>
+    internal static bool IsPossible { get; } =
+        Environment.GetEnvironmentVariable("POOLAPI_AOT_DIR") is { Length: > 0 } || ((Tool.Find("clang") ?? Tool.Find("gcc")) is not null && File.Exists("/usr/include/zlib.h"));
+
     /// <summary>The binary, ready to start.</summary>
     internal static async Task<string> BinaryAsync()
     {

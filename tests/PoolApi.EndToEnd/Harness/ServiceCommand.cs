@@ -35,6 +35,8 @@ internal static class ServiceCommand
 
         foreach (string name in start.Environment.Keys.Where(IsSetting).ToArray())
             start.Environment.Remove(name);
+        // It lives for seconds: to compile by profile costs it a fifth more processor time, and gains nothing.
+        start.Environment["DOTNET_TieredPGO"] = "0";
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
         return start;

@@ -51,10 +51,10 @@ public sealed partial class DurabilityTests
         string strace = Tool.Require("strace", "apt-get install strace");
         using var data = new TemporaryFolder();
         using var disk = new TemporaryFolder();
-        const ServiceForm Form = ServiceForm.FrameworkDependent;
+        ServiceForm form = ServiceForm.Any;
         string[] settings = ["--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(data.Path, "jobs.db")}"];
         string later = $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}";
-        await using (var killed = await PoolApiProcess.StartAsync(Form, settings))
+        await using (var killed = await PoolApiProcess.StartAsync(form, settings))
         {
             await killed.Api.AcceptJobAsync("/v1/diagnostics/noop", later);
             // All commits up to here are synced.
@@ -74,7 +74,7 @@ public sealed partial class DurabilityTests
         // The next start under strace from its first call on: what it does before it listens counts.
         int port = FreePorts.Next();
         var start = await ServiceCommand.CreateAsync(
-            Form, data.Path, [$"--Urls http://127.0.0.1:{port}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}", .. settings]);
+            form, data.Path, [$"--Urls http://127.0.0.1:{port}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}", .. settings]);
         foreach (string argument in new[] { start.FileName, "trace=fdatasync,fsync", "-e", trace, "-o", "-y", "-f", "--seccomp-bpf" }) // only these calls stop it
             start.ArgumentList.Insert(0, argument);
         (start.FileName, start.RedirectStandardOutput) = (strace, true);
@@ -101,7 +101,7 @@ public sealed partial class DurabilityTests
         if (Array.Exists(synced, static line => line.Contains("jobs.db-wal>) = 0", StringComparison.Ordinal)))
             File.Copy(Path.Combine(data.Path, "jobs.db-wal"), Path.Combine(disk.Path, "jobs.db-wal"), overwrite: true);
         await using var after = await PoolApiProcess.StartAsync(
-            Form, "--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(disk.Path, "jobs.db")}");
+            form, "--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(disk.Path, "jobs.db")}");
         Assert.Equal("queued", (await after.Api.JobAsync(promised)).State);
 
         static async Task<Answer?> PostOrNothingAsync(Endpoint api, string later)

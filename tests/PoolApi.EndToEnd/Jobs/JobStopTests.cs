@@ -121,7 +121,7 @@ public sealed class JobStopTests
         await using var clients = new CarefulClients(6, "/v1/diagnostics/sleep?ms=4", () => Volatile.Read(ref now)?.Api.Port);
         for (int i = 0; i < 3; i++)
         {
-            await using var service = await StartAsync(ServiceForm.FrameworkDependent, data, "--Pool:Workers 2");
+            await using var service = await StartAsync(ServiceForm.Any, data, "--Pool:Workers 2");
             Volatile.Write(ref now, service);
             await clients.GoOnAsync();
             Assert.Equal(0, (await service.StopAsync()).Exit);
@@ -130,7 +130,7 @@ public sealed class JobStopTests
         }
 
         File.Copy(Path.Combine(data.Path, "jobs.db"), Path.Combine(copy.Path, "jobs.db"));
-        await using var last = await StartAsync(ServiceForm.FrameworkDependent, copy, "--Pool:Workers 2");
+        await using var last = await StartAsync(ServiceForm.Any, copy, "--Pool:Workers 2");
         Volatile.Write(ref now, last);
         await clients.FinishAsync();
         clients.MustBe(await last.Api.AllJobsEndAsync(clients.Tag));
@@ -140,7 +140,7 @@ public sealed class JobStopTests
     public async Task A_stop_that_cannot_write_the_end_of_a_job_says_so_and_exits_3()
     {
         using var data = new TemporaryFolder();
-        await using var service = await StartAsync(ServiceForm.FrameworkDependent, data, "--Pool:Workers 1");
+        await using var service = await StartAsync(ServiceForm.Any, data, "--Pool:Workers 1");
         await service.WaitForLineAsync($"Jobs are kept in the file {Path.Combine(data.Path, "jobs.db")}");
         var id = await service.Api.AcceptJobAsync(PoolApiProcess.Sleep(1500));
         await service.SeeWorkersAsync(view => view.Busy == 1, "it to run");

@@ -3,7 +3,7 @@ namespace PoolApi.EndToEnd.Jobs;
 /// <summary>Without a store there are no jobs, and nothing pretends otherwise.</summary>
 public sealed class NoJobsTests
 {
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task With_no_store_preferences_are_passed_over_and_there_is_nothing_to_ask(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Jobs:Store none", "--Pool:Workers 1", PoolApiProcess.Diagnostics);

@@ -61,7 +61,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         }
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task A_stream_tells_how_the_job_is_how_far_it_gets_and_how_it_ends_and_goes_on_where_it_broke_off(ServiceForm form)
     {
         var service = await services.InAsync(form);

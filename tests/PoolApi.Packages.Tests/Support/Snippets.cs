@@ -13,6 +13,7 @@ internal static partial class Snippets
     private static readonly Dictionary<string, string> TestedElsewhere = new()
     {
         ["docs/clients.md"] = "PoolApi.EndToEnd.OpenApiTests makes the clients and runs these lines",
+        ["src/PoolApi.Aspire.Hosting/README.md#"] = "PoolApi.Deploy.Tests.AspireTests",
         ["src/PoolApi.AspNetCore/README.md#In each kind of app"] = "PoolApi.Consumers.Tests.RecipeTests",
         ["src/PoolApi.Jobs.AspNetCore/README.md#"] = "PoolApi.Consumers.Tests.JobsSampleTests",
     };

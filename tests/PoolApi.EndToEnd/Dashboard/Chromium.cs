@@ -1,0 +1,45 @@
+using Microsoft.Playwright;
+
+[assembly: AssemblyFixture(typeof(PoolApi.EndToEnd.Dashboard.Chromium))]
+
+namespace PoolApi.EndToEnd.Dashboard;
+
+/// <summary>One Chromium for the whole test run, started when the first test asks for it: its start costs more than most tests of a page. Each test
+/// has a context of its own, with its own storage and connections.</summary>
+public sealed class Chromium : IAsyncDisposable
+{
+    private static readonly string[] Arguments =
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
+    ];
+
+    private static readonly Lazy<Task<(IPlaywright Playwright, IBrowser Browser)>> Started = new(StartAsync);
+
+    /// <summary>How long a test waits for the page to show something, in milliseconds: a guard against hanging for ever.</summary>
+    internal const float Patience = 180_000;
+
+    internal static async Task<IBrowserContext> NewContextAsync(ColorScheme scheme, int width)
+    {
+        (_, IBrowser browser) = await Started.Value;
+        return await browser.NewContextAsync(new() { ColorScheme = scheme, ViewportSize = new() { Width = width, Height = 900 } });
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        if (Started is not { IsValueCreated: true, Value.IsCompletedSuccessfully: true }) return;
+        var (playwright, browser) = await Started.Value;
+        await browser.DisposeAsync();
+        playwright.Dispose();
+    }
+
+    private static async Task<(IPlaywright Playwright, IBrowser Browser)> StartAsync()
+    {
+        string chromium = Tool.Require("chromium", "apt-get install chromium");
+        Environment.SetEnvironmentVariable("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+        Assertions.SetDefaultExpectTimeout(Patience);
+        IPlaywright playwright = await Playwright.CreateAsync();
+        return (playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = Arguments, Timeout = Patience }));
+    }
+}
