@@ -20,9 +20,15 @@ public class UnreadableRequestTests
     };
 
     [Theory, MemberData(nameof(Requests))]
-    public async Task It_is_answered_without_a_body(string request, int status)
+    public Task It_is_answered_without_a_body(string request, int status) => MustAnswerAsync(request, status);
+
+    [Fact]
+    public Task A_head_that_does_not_come_is_answered_without_a_body() =>
+        MustAnswerAsync("GET / HTTP/1.1\r\nHost: x\r\n", 408, ("Kestrel:Limits:RequestHeadersTimeout", "00:00:01"));
+
+    private static async Task MustAnswerAsync(string request, int status, params (string Key, string Value)[] settings)
     {
-        await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"));
+        await using ServiceApp app = ServiceApp.With([("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"), .. settings]);
         (int port, _) = PortTests.Start(app);
         using var tcp = new TcpClient();
         await tcp.ConnectAsync("127.0.0.1", port, ServiceApp.Token);

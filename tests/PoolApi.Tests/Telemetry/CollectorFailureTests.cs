@@ -36,6 +36,33 @@ public sealed class CollectorFailureTests
     }
 
     [Theory]
+    [InlineData("traces")]
+    [InlineData("metrics")]
+    [InlineData("logs")]
+    public async Task Each_signal_is_told_of(string signal)
+    {
+        await using FailingCollector collector = await FailingCollector.StartAsync("http/protobuf", 503);
+        await using RunningService service = RunningService.With(
+            ($"OTEL_EXPORTER_OTLP_{signal.ToUpperInvariant()}_ENDPOINT", $"{collector.Url}/v1/{signal}"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50"), ("OTEL_METRIC_EXPORT_INTERVAL", "50"), ("OTEL_BLRP_SCHEDULE_DELAY", "50"), ("Workloads:Diagnostics", "true"));
+        ILogger lines = service.App.Services.GetRequiredService<ILoggerFactory>().CreateLogger("lines");
+
+        await TellsAsync($"The collector does not take {signal}");
+        collector.Fault = 0;
+        await TellsAsync($"The collector takes {signal} again");
+
+        Task TellsAsync(string words) => Patience.UntilAsync(
+            async () =>
+            {
+                // Something to send of each signal.
+                await service.TracedAsync("0af7651916cd43dd8448eb211c80319c");
+                lines.LogWarning("A line");
+                return service.App.Log.Any(line => line.Contains(words, StringComparison.Ordinal));
+            },
+            $"'{words}' in the log");
+    }
+
+    [Theory]
     [InlineData("http/protobuf")]
     [InlineData("grpc")]
     public async Task Nobody_listens(string protocol)
