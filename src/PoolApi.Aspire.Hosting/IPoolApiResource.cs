@@ -7,10 +7,10 @@ namespace Aspire.Hosting.ApplicationModel;
 public interface IPoolApiResource : IResourceWithEnvironment, IResourceWithServiceDiscovery, IResourceWithWaitSupport
 {
     /// <summary>The name of the endpoint of the API.</summary>
-    const string ApiEndpoint = "http";
+    const string ApiEndpointName = "http";
 
     /// <summary>The name of the endpoint for the probes, the metrics and the pages.</summary>
-    const string ManagementEndpoint = "management";
+    const string ManagementEndpointName = "management";
 }
 
 /// <summary>The PoolApi service as a container.</summary>

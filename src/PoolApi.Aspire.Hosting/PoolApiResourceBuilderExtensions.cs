@@ -4,8 +4,8 @@ namespace Aspire.Hosting;
 
 /// <summary>Adds the PoolApi service to an Aspire application.</summary>
 /// <remarks>
-/// <para>The resource is healthy while the service's <c>/readyz</c> says 200, sends its telemetry to Aspire's dashboard, and has a command that
-/// drains it. Any setting of the service is an environment variable: <c>.WithEnvironment("Pool__Workers", "8")</c>.</para>
+/// <para>The resource is healthy while the service's <c>/readyz</c> says 200. It sends its telemetry to Aspire's dashboard. A program has a
+/// command that drains it. Any setting of the service is an environment variable: <c>.WithEnvironment("Pool__Workers", "8")</c>.</para>
 /// <para>The methods are not thread-safe, as is usual for the application model.</para>
 /// </remarks>
 public static class PoolApiResourceBuilderExtensions
@@ -31,9 +31,9 @@ public static class PoolApiResourceBuilderExtensions
         ArgumentException.ThrowIfNullOrEmpty(name);
         return builder.AddResource(new PoolApiContainerResource(name))
             .WithImage(Image, typeof(PoolApiResourceBuilderExtensions).Assembly.GetName().Version!.ToString(3))
-            .WithHttpEndpoint(targetPort: ApiPort, name: IPoolApiResource.ApiEndpoint)
-            .WithHttpEndpoint(targetPort: ManagementPort, name: IPoolApiResource.ManagementEndpoint)
-            .WithWhatEachHas();
+            .WithHttpEndpoint(targetPort: ApiPort, name: IPoolApiResource.ApiEndpointName)
+            .WithHttpEndpoint(targetPort: ManagementPort, name: IPoolApiResource.ManagementEndpointName)
+            .WithHealthTelemetryAndNames();
     }
 
     /// <summary>Adds the service as a program of this machine, such as one that <c>dotnet publish src/PoolApi</c> has made.</summary>
@@ -49,11 +49,19 @@ public static class PoolApiResourceBuilderExtensions
         ArgumentException.ThrowIfNullOrEmpty(program);
         string path = Path.GetFullPath(program, builder.AppHostDirectory);
         return builder.AddResource(new PoolApiProgramResource(name, path, Path.GetDirectoryName(path)!))
-            .WithHttpEndpoint(name: IPoolApiResource.ApiEndpoint)
-            .WithHttpEndpoint(name: IPoolApiResource.ManagementEndpoint)
-            .WithAddress("Urls", IPoolApiResource.ApiEndpoint)
-            .WithAddress("Management__Urls", IPoolApiResource.ManagementEndpoint)
-            .WithWhatEachHas();
+            .WithHttpEndpoint(name: IPoolApiResource.ApiEndpointName)
+            .WithHttpEndpoint(name: IPoolApiResource.ManagementEndpointName)
+            .WithAddress("Urls", IPoolApiResource.ApiEndpointName)
+            .WithAddress("Management__Urls", IPoolApiResource.ManagementEndpointName)
+            .WithHealthTelemetryAndNames()
+            // A container would refuse it: it takes changes from its own loopback interface only.
+            .WithHttpCommand("/drain", "Drain", IPoolApiResource.ManagementEndpointName, "drain", new HttpCommandOptions
+            {
+                Method = HttpMethod.Post,
+                Description = "Finish what was accepted, then stop.",
+                ConfirmationMessage = "The service takes no more requests and ends.",
+                IconName = "ArrowExit",
+            });
     }
 
     /// <summary>Keeps the jobs in a PostgreSQL database, which several instances may share.</summary>
@@ -61,7 +69,7 @@ public static class PoolApiResourceBuilderExtensions
     /// <param name="builder">The service.</param>
     /// <param name="database">The database, such as the result of <c>AddPostgres("server").AddDatabase("jobs")</c>.</param>
     /// <returns>The service. <c>WaitFor(database)</c> makes it start after the database.</returns>
-    public static IResourceBuilder<T> WithJobs<T>(this IResourceBuilder<T> builder, IResourceBuilder<IResourceWithConnectionString> database)
+    public static IResourceBuilder<T> WithJobDatabase<T>(this IResourceBuilder<T> builder, IResourceBuilder<IResourceWithConnectionString> database)
         where T : IPoolApiResource
     {
         ArgumentNullException.ThrowIfNull(builder);
@@ -79,18 +87,13 @@ public static class PoolApiResourceBuilderExtensions
         return builder.WithVolume(name ?? VolumeNameGenerator.Generate(builder, "data"), DataFolder);
     }
 
-    private static IResourceBuilder<T> WithWhatEachHas<T>(this IResourceBuilder<T> builder)
+    private static IResourceBuilder<T> WithHealthTelemetryAndNames<T>(this IResourceBuilder<T> builder)
         where T : IPoolApiResource =>
         builder
-            .WithHttpHealthCheck("/readyz", endpointName: IPoolApiResource.ManagementEndpoint)
+            .WithHttpHealthCheck("/readyz", endpointName: IPoolApiResource.ManagementEndpointName)
             .WithOtlpExporter()
-            .WithHttpCommand("/drain", "Drain", IPoolApiResource.ManagementEndpoint, "drain", new HttpCommandOptions
-            {
-                Method = HttpMethod.Post,
-                Description = "Finish what was accepted, then stop.",
-                ConfirmationMessage = "The service takes no more requests and ends.",
-                IconName = "ArrowExit",
-            });
+            // Other containers ask by these names: the bare one in a published application, the others under Aspire.
+            .WithEnvironment("Management__AllowedHosts", string.Join(';', builder.Resource.Name, $"{builder.Resource.Name}.dev.internal", "aspire.dev.internal"));
 
     /// <summary>Makes the program listen on the port that Aspire has chosen for the endpoint.</summary>
     private static IResourceBuilder<T> WithAddress<T>(this IResourceBuilder<T> builder, string setting, string endpoint)

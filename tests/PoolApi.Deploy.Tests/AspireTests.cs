@@ -5,11 +5,20 @@ using Aspire.Hosting.ApplicationModel;
 namespace PoolApi.Deploy.Tests;
 
 /// <summary>The resource of an Aspire application has what the image and the service have. The samples' tests run it as a program.</summary>
-public sealed partial class AspireTests
+public sealed partial class AspireTests : IDisposable
 {
-    private readonly IDistributedApplicationBuilder _app = DistributedApplication.CreateBuilder(new DistributedApplicationOptions { DisableDashboard = true });
+    private readonly TemporaryFolder _folder = new();
+    private readonly IDistributedApplicationBuilder _app;
+
+    public AspireTests() => _app = DistributedApplication.CreateBuilder(new DistributedApplicationOptions
+    {
+        DisableDashboard = true,
+        ProjectDirectory = Directory.CreateDirectory(_folder.File("AppHost")).FullName,
+    });
 
     private static string Dockerfile { get; } = File.ReadAllText(Path.Combine(Repository.Root, "Dockerfile"));
+
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public async Task The_README_s_app_host_gives_a_project_the_addresses_of_the_service()
@@ -20,12 +29,14 @@ public sealed partial class AspireTests
         await File.WriteAllTextAsync(project, "<Project Sdk=\"Microsoft.NET.Sdk.Web\" />", TestContext.Current.CancellationToken);
 
         var jobs = builder.AddConnectionString("jobs");
-        var pool = builder.AddPoolApi("pool").WithJobs(jobs).WithEnvironment("Pool__Workers", "8");
+        var pool = builder.AddPoolApi("pool").WithJobDatabase(jobs).WithEnvironment("Pool__Workers", "8");
         builder.AddProject("shop", "../Shop/Shop.csproj").WithReference(pool).WaitFor(pool);
 
         string readme = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "src", "PoolApi.Aspire.Hosting", "README.md"), TestContext.Current.CancellationToken);
         string here = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "tests", "PoolApi.Deploy.Tests", "AspireTests.cs"), TestContext.Current.CancellationToken);
-        Assert.All(Code().Match(readme).Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.Contains($"        {line}\n", here, StringComparison.Ordinal));
+        string[] lines = Code().Match(readme).Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.NotEmpty(lines);
+        Assert.All(lines, line => Assert.Contains($"        {line}\n", here, StringComparison.Ordinal));
         Assert.Equal("8", (await SettingsAsync(pool.Resource))["Pool__Workers"]);
         ProjectResource shop = Assert.Single(builder.Resources.OfType<ProjectResource>());
         Assert.Contains(shop.Annotations.OfType<WaitAnnotation>(), wait => wait.Resource == pool.Resource);
@@ -59,7 +70,7 @@ public sealed partial class AspireTests
     public async Task Jobs_are_kept_in_the_database_that_is_named()
     {
         IResourceBuilder<IResourceWithConnectionString> jobs = _app.AddConnectionString("jobs");
-        Dictionary<string, object> settings = await SettingsAsync(_app.AddPoolApi("pool").WithJobs(jobs).Resource);
+        Dictionary<string, object> settings = await SettingsAsync(_app.AddPoolApi("pool").WithJobDatabase(jobs).Resource);
 
         Assert.Equal("postgres", settings["Jobs__Store"]);
         Assert.Equal("{jobs.connectionString}", Assert.IsType<ReferenceExpression>(settings["Jobs__ConnectionString"]).ValueExpression);
@@ -77,13 +88,21 @@ public sealed partial class AspireTests
     }
 
     [Fact]
-    public void Both_are_healthy_while_they_take_requests_and_have_a_command_that_drains_them()
+    public async Task Both_are_healthy_while_they_take_requests_and_answer_by_the_names_that_containers_use()
     {
-        foreach (IResource pool in (IResource[])[_app.AddPoolApi("image").Resource, _app.AddPoolApi("program", "/opt/poolapi/PoolApi").Resource])
+        foreach (IPoolApiResource pool in (IPoolApiResource[])[_app.AddPoolApi("image").Resource, _app.AddPoolApi("program", "/opt/poolapi/PoolApi").Resource])
         {
-            Assert.Contains("/readyz", Assert.Single(pool.Annotations.OfType<HealthCheckAnnotation>()).Key, StringComparison.Ordinal);
-            Assert.Equal("Drain", Assert.Single(pool.Annotations.OfType<ResourceCommandAnnotation>(), static command => command.Name == "drain").DisplayName);
+            Assert.StartsWith($"{pool.Name}_management_/readyz_", Assert.Single(pool.Annotations.OfType<HealthCheckAnnotation>()).Key, StringComparison.Ordinal);
+            Assert.Equal($"{pool.Name};{pool.Name}.dev.internal;aspire.dev.internal", (await SettingsAsync(pool))["Management__AllowedHosts"]);
         }
+    }
+
+    /// <summary>Without keys, the service takes changes from its own machine only, and a container is a machine of its own.</summary>
+    [Fact]
+    public void A_program_has_a_command_that_drains_it_and_a_container_has_none()
+    {
+        Assert.Contains(_app.AddPoolApi("program", "/opt/poolapi/PoolApi").Resource.Annotations.OfType<ResourceCommandAnnotation>(), static command => command.Name == "drain");
+        Assert.DoesNotContain(_app.AddPoolApi("image").Resource.Annotations.OfType<ResourceCommandAnnotation>(), static command => command.Name == "drain");
     }
 
     [Fact]

@@ -110,13 +110,14 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
-    public async Task AppHost_starts_the_service_and_then_whoever_waits_for_it_and_stops_both()
+    public async Task AppHost_starts_the_service_and_then_whoever_waits_for_it_and_stops_it()
     {
+        string program = Path.Combine(Repository.Root, "src", "PoolApi", "bin", Repository.Configuration, "net10.0", "PoolApi");
         string folder = Path.Combine(samples.Folder, "AppHost");
         var service = new Uri($"http://127.0.0.1:{FreePorts.Next()}");
         await using RunningApp app = RunningApp.Start(
             folder, "dotnet", samples.Program("AppHost"),
-            "--Program", Path.Combine(Repository.Root, "src", "PoolApi", "bin", Repository.Configuration, "net10.0", "PoolApi"), "--Port", $"{service.Port}",
+            "--Program", program, "--Port", $"{service.Port}",
             "--ASPIRE_ALLOW_UNSECURED_TRANSPORT", "true", "--ASPNETCORE_URLS", $"http://127.0.0.1:{FreePorts.Next()}",
             "--ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", $"http://127.0.0.1:{FreePorts.Next()}", "--ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL", $"http://127.0.0.1:{FreePorts.Next()}");
 
@@ -126,9 +127,23 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         Assert.Equal("PoolApi", Parse(await File.ReadAllTextAsync(answer, Token)).GetProperty("info").GetProperty("title").GetString());
         Assert.True((await app.Client.GetAsync(new Uri(service, "/openapi/v1.json"), Token)).IsSuccessStatusCode);
 
+        Assert.True(Runs(program));
         await app.StopAsync();
-        await Patience.UntilAsync(
-            async () => await Record.ExceptionAsync(() => app.Client.GetAsync(new Uri(service, "/openapi/v1.json"), Token)) is HttpRequestException, "That the service is gone");
+        await Patience.UntilAsync(() => !Runs(program), "That the service is gone");
+
+        static bool Runs(string program) => Directory.EnumerateDirectories("/proc").Any(process => IsOf(Path.Combine(process, "exe"), program));
+
+        static bool IsOf(string link, string program)
+        {
+            try
+            {
+                return File.ResolveLinkTarget(link, returnFinalTarget: false)?.FullName == program;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return false; // it has ended, or is somebody else's
+            }
+        }
     }
 
     [Fact]

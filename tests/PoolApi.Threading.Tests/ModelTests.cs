@@ -4,6 +4,7 @@ using CsCheck;
 namespace PoolApi.Threading.Tests;
 
 /// <summary>P1 against a model, under whatever order of operations; a failure is shrunk to the shortest that fails.</summary>
+[Trait("Category", "Slow")]
 public class ModelTests
 {
     private static readonly Gen<List<(int Kind, int A, int B)>> Steps =

@@ -7,6 +7,7 @@ using static PoolApi.TestKit.Patience;
 namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>What an instance tells the others, and how often.</summary>
+[Trait("Category", "Slow")]
 public sealed class JobChangesTests
 {
     [Fact]

@@ -6,6 +6,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>An answer that comes late is no jump of the server's clock: the dead still lose their leases.</summary>
 [Collection(PostgresTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class LateAnswerTests(PostgresCluster cluster)
 {
     [Fact]

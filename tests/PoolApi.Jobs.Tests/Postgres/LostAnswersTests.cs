@@ -7,6 +7,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>A change that is committed is told to every instance, also if the instance that made it got no answer, or none in time.</summary>
 [Collection(PostgresTimeoutTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
 {
     private static readonly MaintenanceRules Rules = new(TimeSpan.FromDays(1), MaxRedeliveries: 3);

@@ -7,10 +7,11 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>A claim of one pool costs the same however many jobs of other pools are queued.</summary>
 [Collection(PostgresTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class OtherPoolsTests(PostgresCluster cluster)
 {
     private const int Others = 100_000;
-    private const int MostMilliseconds = 40;
+    private static readonly int MostMilliseconds = Math.Min(40, MachineLoad.Stretch(10));
 
     private readonly string _schema = PostgresTests.NewSchema();
 

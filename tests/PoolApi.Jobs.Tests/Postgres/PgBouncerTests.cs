@@ -9,6 +9,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>A pooler between the store and its database. Where PgBouncer is not installed, skipped; with CI=true, failed.</summary>
 [Collection(PostgresTimeoutTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class PgBouncerTests(PostgresCluster cluster)
 {
     private const string Program = "/usr/sbin/pgbouncer";

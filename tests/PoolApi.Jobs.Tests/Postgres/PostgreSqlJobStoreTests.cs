@@ -7,6 +7,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>What only a store has that several instances share.</summary>
 [Collection(PostgresTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDisposable
 {
     private readonly string _schema = PostgresTests.NewSchema();

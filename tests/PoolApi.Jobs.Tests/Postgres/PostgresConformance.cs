@@ -6,6 +6,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>What every store promises, of the PostgreSQL store.</summary>
 [Collection(PostgresTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class PostgresConformance(PostgresCluster cluster) : JobStoreConformance
 {
     private readonly string _schema = PostgresTests.NewSchema();

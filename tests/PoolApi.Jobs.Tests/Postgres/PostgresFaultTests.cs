@@ -7,6 +7,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>Faults of sessions and of the database that break no connection. When the fault is over, the store works again by itself.</summary>
 [Collection(PostgresTimeoutTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class PostgresFaultTests(PostgresCluster cluster)
 {
     /// <summary>Stands for the name of a test's database.</summary>

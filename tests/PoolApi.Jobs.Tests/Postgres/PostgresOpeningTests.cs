@@ -8,6 +8,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>A server that accepts connections and then goes mute, at every stage of the opening.</summary>
 [Collection(PostgresTimeoutTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class PostgresOpeningTests(PostgresCluster cluster)
 {
     /// <summary>To connect may take a second here, and a cancelled command as long again; the rest is for a machine that is busy.</summary>

@@ -7,6 +7,7 @@ using static PoolApi.TestKit.Patience;
 namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>What happens while the database is gone, and afterwards. Has a PostgreSQL of its own, since it kills it.</summary>
+[Trait("Category", "Slow")]
 public sealed class PostgresOutageTests : IAsyncLifetime
 {
     /// <summary>An answer takes about five seconds at most; the rest is for a machine that is busy.</summary>

@@ -6,6 +6,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>P5: a schema of the version before opens, and every job in it goes on.</summary>
 [Collection(PostgresTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class SchemaUpdateTests(PostgresCluster cluster)
 {
     private readonly string _schema = PostgresTests.NewSchema();

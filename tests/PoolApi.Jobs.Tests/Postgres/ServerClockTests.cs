@@ -4,6 +4,7 @@ using static PoolApi.TestKit.Patience;
 namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>The clock of a real server is set by hours while jobs wait, pause and run.</summary>
+[Trait("Category", "Slow")]
 public sealed class ServerClockTests
 {
     private static readonly MaintenanceRules Rules = new(TimeSpan.FromDays(1), MaxRedeliveries: 3);

@@ -3,6 +3,7 @@ using PoolApi.Jobs.PostgreSql;
 namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>What the store makes of the server's errors.</summary>
+[Trait("Category", "Slow")]
 public sealed class ServerErrorsTests
 {
     [Theory]

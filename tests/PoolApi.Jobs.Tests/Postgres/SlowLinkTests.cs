@@ -6,6 +6,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>Large bodies over a link that is slow for the limit that one statement has.</summary>
 [Collection(PostgresTimeoutTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class SlowLinkTests(PostgresCluster cluster)
 {
     private const int BytesPerSecond = 8 << 20, Length = 14 << 20;

@@ -4,6 +4,7 @@ using PoolApi.Jobs.Tests.Conformance;
 namespace PoolApi.Jobs.Tests.Sqlite;
 
 /// <summary>What every store promises, of the SQLite store.</summary>
+[Trait("Category", "Slow")]
 public sealed class SqliteConformanceTests : JobStoreConformance, IDisposable
 {
     private readonly StorePlace _place = new();

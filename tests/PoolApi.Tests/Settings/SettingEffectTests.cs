@@ -22,6 +22,7 @@ public abstract class SettingEffectTests
 /// request that one of them records is exported by all.
 /// </summary>
 [Collection(nameof(TelemetrySettingTests))]
+[Trait("Category", "Slow")]
 public class TelemetrySettingTests : SettingEffectTests
 {
     public static TheoryData<string> Keys => Used(OpenTelemetrySettings.All);
@@ -32,6 +33,7 @@ public class TelemetrySettingTests : SettingEffectTests
 }
 
 /// <summary>The settings of the host and of Kestrel.</summary>
+[Trait("Category", "Slow")]
 public class ServerSettingTests : SettingEffectTests
 {
     public static TheoryData<string> Keys => [.. Used(HostSettings.All), .. Used(KestrelSettings.All)];

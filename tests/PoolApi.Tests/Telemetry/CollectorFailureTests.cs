@@ -56,7 +56,7 @@ public sealed class CollectorFailureTests
             {
                 // Something to send of each signal.
                 await service.TracedAsync("0af7651916cd43dd8448eb211c80319c");
-                lines.LogWarning("A line");
+                lines.Log(LogLevel.Warning, default, "A line", null, static (line, _) => line);
                 return service.App.Log.Any(line => line.Contains(words, StringComparison.Ordinal));
             },
             $"'{words}' in the log");

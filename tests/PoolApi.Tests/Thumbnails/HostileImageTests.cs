@@ -10,6 +10,7 @@ namespace PoolApi.Tests.Thumbnails;
 public class HostileImages;
 
 [Collection(nameof(HostileImageTests))]
+[Trait("Category", "Slow")]
 public class HostileImageTests
 {
     private const int MiB = 1 << 20;

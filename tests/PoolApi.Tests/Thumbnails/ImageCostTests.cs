@@ -10,6 +10,7 @@ namespace PoolApi.Tests.Thumbnails;
 
 /// <summary>Whatever a container says: what is accepted stays within the limits of CPU time and memory, and the rest is refused by its cost.</summary>
 [Collection(nameof(HostileImageTests))]
+[Trait("Category", "Slow")]
 public class ImageCostTests
 {
     private const int MiB = 1 << 20;

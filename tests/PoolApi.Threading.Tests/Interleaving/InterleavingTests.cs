@@ -13,6 +13,7 @@ namespace PoolApi.Threading.Tests.Interleaving;
 /// </remarks>
 [CollectionDefinition(nameof(InterleavingTests), DisableParallelization = true)]
 [Collection(nameof(InterleavingTests))]
+[Trait("Category", "Slow")]
 public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : IClassFixture<InterleavingTests.Explorers>
 {
     /// <summary>The schedules of each scenario in a short run. Most of them are new in each run, so runs add up.</summary>

@@ -5,6 +5,7 @@ namespace PoolApi.Threading.Tests.Interleaving;
 /// finds nothing says something only if it finds these.
 /// </summary>
 [Collection(nameof(InterleavingTests))]
+[Trait("Category", "Slow")]
 public sealed class PlantedFaultTests
 {
     // On a kernel with more steps than the one of InterleavingTests, and so beside theirs.
