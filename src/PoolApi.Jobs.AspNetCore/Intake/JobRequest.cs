@@ -125,9 +125,9 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
     {
         if (preference.Wait is { } time && time > TimeSpan.Zero)
         {
+            using var limit = new CancellationTokenSource(time, context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System);
             using var over = CancellationTokenSource.CreateLinkedTokenSource(
-                context.RequestAborted, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
-            over.CancelAfter(time);
+                context.RequestAborted, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping, limit.Token);
             job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
         }
         preference.SetApplied(context.Response);

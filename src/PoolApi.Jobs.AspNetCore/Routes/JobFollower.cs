@@ -13,12 +13,14 @@ internal sealed class JobFollower : IAsyncDisposable
 {
     private readonly JobWatch _watch;
     private readonly CancellationTokenSource _over;
+    private readonly TimeProvider _time;
     private IAsyncEnumerator<Job> _versions;
     private CancellationTokenRegistration _stopRegistration;
+    private ITimer? _limit;
 
-    private JobFollower(JobWatch watch, Guid id, CancellationToken client)
+    private JobFollower(JobWatch watch, Guid id, TimeProvider time, CancellationToken client)
     {
-        _watch = watch;
+        (_watch, _time) = (watch, time);
         _over = CancellationTokenSource.CreateLinkedTokenSource(client);
         _versions = watch.WatchAsync(id, 0, _over.Token).GetAsyncEnumerator(CancellationToken.None);
         Job = null!;
@@ -40,7 +42,7 @@ internal sealed class JobFollower : IAsyncDisposable
     public static async Task<JobFollower?> BeginAsync(HttpContext context, Guid id, JobWatch watch, CancellationToken stopping)
     {
         ConnectionLiveness.Probe(context);
-        var follower = new JobFollower(watch, id, context.RequestAborted);
+        var follower = new JobFollower(watch, id, context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System, context.RequestAborted);
         bool follows = false;
         try
         {
@@ -57,8 +59,8 @@ internal sealed class JobFollower : IAsyncDisposable
         }
     }
 
-    /// <summary>Sets a limit. The time counts from now.</summary>
-    public void EndIn(TimeSpan time) => _over.CancelAfter(time);
+    /// <summary>Sets the limit, once. The time counts from now.</summary>
+    public void EndIn(TimeSpan time) => _limit = _time.CreateTimer(static over => ((CancellationTokenSource)over!).Cancel(), _over, time, Timeout.InfiniteTimeSpan);
 
     /// <summary>Waits for a newer version of the job.</summary>
     /// <returns>Whether there is one; <see langword="false"/>: there will be none, or the time is over.</returns>
@@ -90,6 +92,7 @@ internal sealed class JobFollower : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopRegistration.DisposeAsync();
+        if (_limit is not null) await _limit.DisposeAsync(); // before what it cancels
         await _versions.DisposeAsync();
         _over.Dispose();
     }

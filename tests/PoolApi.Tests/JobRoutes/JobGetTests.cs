@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs;
 using PoolApi.Tests.JobRoutes.Support;
 using PoolApi.Threading;
@@ -276,6 +277,29 @@ public class JobGetTests
         app.Store.Change(job.Id, JobState.Succeeded);
         using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=600"));
         Assert.Equal((200, "wait=300"), ((int)response.StatusCode, JobApp.Header(response, "Preference-Applied")));
+    }
+
+    [Fact]
+    public async Task A_wait_that_is_too_long_ends_after_the_longest()
+    {
+        var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using JobApp app = await JobApp.StartAsync(configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
+        Job job = app.Store.Put(FakeJobStore.New());
+        Task<HttpResponseMessage> waiting = app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=600"));
+        await app.UntilWatched(1);
+        clock.Advance(TimeSpan.FromSeconds(299));
+        Assert.False(waiting.IsCompleted);
+
+        int seconds = 299;
+        while (!waiting.IsCompleted)
+        {
+            clock.Advance(TimeSpan.FromSeconds(1));
+            seconds++;
+            await Task.WhenAny(waiting, Task.Delay(100, JobApp.Token)); // a guard: the answer comes a moment after its time
+        }
+        using HttpResponseMessage response = await waiting;
+        Assert.Equal("queued", (string?)(await JobApp.JsonOf(response, 200))["state"]);
+        Assert.InRange(seconds, 300, 599);
     }
 
     [Fact]
