@@ -13,14 +13,13 @@ internal sealed class JobFollower : IAsyncDisposable
 {
     private readonly JobWatch _watch;
     private readonly CancellationTokenSource _over;
-    private readonly TimeProvider _time;
     private IAsyncEnumerator<Job> _versions;
     private CancellationTokenRegistration _stopRegistration;
     private ITimer? _limit;
 
-    private JobFollower(JobWatch watch, Guid id, TimeProvider time, CancellationToken client)
+    private JobFollower(JobWatch watch, Guid id, CancellationToken client)
     {
-        (_watch, _time) = (watch, time);
+        _watch = watch;
         _over = CancellationTokenSource.CreateLinkedTokenSource(client);
         _versions = watch.WatchAsync(id, 0, _over.Token).GetAsyncEnumerator(CancellationToken.None);
         Job = null!;
@@ -42,7 +41,7 @@ internal sealed class JobFollower : IAsyncDisposable
     public static async Task<JobFollower?> BeginAsync(HttpContext context, Guid id, JobWatch watch, CancellationToken stopping)
     {
         ConnectionLiveness.Probe(context);
-        var follower = new JobFollower(watch, id, context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System, context.RequestAborted);
+        var follower = new JobFollower(watch, id, context.RequestAborted);
         bool follows = false;
         try
         {
@@ -60,7 +59,7 @@ internal sealed class JobFollower : IAsyncDisposable
     }
 
     /// <summary>Sets the limit, once. The time counts from now.</summary>
-    public void EndIn(TimeSpan time) => _limit = _time.CreateTimer(static over => ((CancellationTokenSource)over!).Cancel(), _over, time, Timeout.InfiniteTimeSpan);
+    public void EndIn(TimeSpan time, TimeProvider clock) => _limit = clock.CreateTimer(static over => ((CancellationTokenSource)over!).Cancel(), _over, time, Timeout.InfiniteTimeSpan);
 
     /// <summary>Waits for a newer version of the job.</summary>
     /// <returns>Whether there is one; <see langword="false"/>: there will be none, or the time is over.</returns>

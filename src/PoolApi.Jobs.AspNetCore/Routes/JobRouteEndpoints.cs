@@ -83,7 +83,7 @@ internal static class JobRouteEndpoints
     {
         await using JobFollower? job = await JobFollower.BeginAsync(context, id, watch, lifetime.ApplicationStopping);
         if (job is null) return null;
-        job.EndIn(wait);
+        job.EndIn(wait, context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System);
         var known = JobETag.Known(context.Request);
         while (known.Count > 0 ? known.Matches(job.Job) : !job.Job.State.IsFinal())
         {

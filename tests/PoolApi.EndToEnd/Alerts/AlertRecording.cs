@@ -50,8 +50,9 @@ internal sealed class AlertRecording
     /// <param name="folder">Where its files are written.</param>
     /// <param name="interval">The scrape interval in seconds.</param>
     /// <param name="alerts">The alerts, by name.</param>
+    /// <param name="others">Whether other alerts may fire too.</param>
     /// <param name="lasts">For how long the state at its end lasts on: counters and ages grow as they did before.</param>
-    public async Task MustRaiseAsync(string promtool, string folder, int interval, IEnumerable<string> alerts, TimeSpan lasts = default)
+    public async Task MustRaiseAsync(string promtool, string folder, int interval, string[] alerts, bool others = false, TimeSpan lasts = default)
     {
         int more = (int)(lasts.TotalSeconds / interval);
         var series = new StringBuilder();
@@ -76,12 +77,10 @@ internal sealed class AlertRecording
                   - expr: count(ALERTS)
                     eval_time: {{interval}}s
                     exp_samples: []
-            {{string.Join('\n', alerts.Order(StringComparer.Ordinal).Select(alert => $"""
-                  - expr: max by (alertname) (max_over_time(ALERTS{"{"}alertstate="firing",alertname="{alert}"{"}"}[1d]))
-                    eval_time: {interval * (_scrapes + more)}s
+                  - expr: max by (alertname) (max_over_time(ALERTS{alertstate="firing"{{(others ? $",alertname=~\"{string.Join('|', alerts)}\"" : "")}}}[1d]))
+                    eval_time: {{interval * (_scrapes + more)}}s
                     exp_samples:
-                      - {"{"} labels: '{"{"}alertname="{alert}"{"}"}', value: 1 {"}"}
-            """))}}
+            {{string.Join('\n', alerts.Select(alert => $"          - {{ labels: '{{alertname=\"{alert}\"}}', value: 1 }}"))}}
             """, TestContext.Current.CancellationToken);
         var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(promtool, ["test", "rules", file]), Patience.Long);
         Assert.True(run.ExitCode == 0, $"every {interval} s: {run.Text}\n{await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)}");

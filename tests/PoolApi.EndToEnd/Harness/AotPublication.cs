@@ -8,12 +8,14 @@ namespace PoolApi.EndToEnd.Harness;
 /// is an error. POOLAPI_AOT_DIR names a folder that holds it already and spares the minute.</summary>
 public sealed class AotPublication : IDisposable
 {
+    private const string ZlibHeader = "/usr/include/zlib.h";
+
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
     private static readonly Lazy<Task<(TemporaryFolder Folder, ProgramRun Run)>> Publishing = new(PublishAsync);
 
     /// <summary>Whether there is one, or a compiler to make one.</summary>
     internal static bool IsPossible { get; } =
-        Environment.GetEnvironmentVariable("POOLAPI_AOT_DIR") is { Length: > 0 } || ((Tool.Find("clang") ?? Tool.Find("gcc")) is not null && File.Exists("/usr/include/zlib.h"));
+        Environment.GetEnvironmentVariable("POOLAPI_AOT_DIR") is { Length: > 0 } || (Compiler is not null && File.Exists(ZlibHeader));
 
     /// <summary>The binary, ready to start.</summary>
     internal static async Task<string> BinaryAsync()
@@ -33,12 +35,14 @@ public sealed class AotPublication : IDisposable
             Publishing.Value.Result.Folder.Dispose();
     }
 
+    private static string? Compiler => Tool.Find("clang") ?? Tool.Find("gcc");
+
     private static void RequireCompiler()
     {
         const string Install = "apt-get install gcc zlib1g-dev";
-        if (Tool.Find("clang") is null && Tool.Find("gcc") is null)
+        if (Compiler is null)
             Tool.Missing("A C compiler to link Native AOT with", Install);
-        Tool.RequireFile("/usr/include/zlib.h", Install);
+        Tool.RequireFile(ZlibHeader, Install);
     }
 
     private static async Task<(TemporaryFolder Folder, ProgramRun Run)> PublishAsync()
