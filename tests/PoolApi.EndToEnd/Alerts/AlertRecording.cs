@@ -10,8 +10,16 @@ internal sealed class AlertRecording
 {
     public static readonly string Rules = Path.Combine(Repository.Root, "deploy", "prometheus", "rules", "poolapi.yml");
 
+    private const string StartTime = "poolapi_start_time_seconds";
+
     private readonly List<Recorded> _series;
     private readonly int _scrapes;
+
+    private AlertRecording(List<Recorded> series, int scrapes)
+    {
+        _series = series;
+        _scrapes = scrapes;
+    }
 
     private AlertRecording(IReadOnlyList<JsonElement> recorded)
     {
@@ -27,11 +35,11 @@ internal sealed class AlertRecording
             string name = labels["__name__"];
             Dictionary<int, double> values = of.GroupBy(sample => Scrape(sample.At)).ToDictionary(static group => group.Key, static group => group.Last().Value);
             // A scrape comes at most one interval after the start. A busy machine takes longer until the first one, and a stretched recording multiplies that.
-            if (name == "poolapi_start_time_seconds")
+            if (name == StartTime)
                 values = values.ToDictionary(static value => value.Key, value => Math.Max(value.Value - begin, FirstScrape(values, value.Value) - 1));
             return new Recorded(
                 $"{name}{{{string.Join(',', labels.Where(static label => label.Key != "__name__").Select(static label => $"{label.Key}=\"{label.Value}\""))}}}",
-                IsTime: name is "poolapi_start_time_seconds" or "poolapi_worker_busy_time_seconds_total" or "poolapi_queue_oldest_age_seconds",
+                IsTime: name is StartTime or "poolapi_worker_busy_time_seconds_total" or "poolapi_queue_oldest_age_seconds",
                 GoesOn: name.EndsWith("_total", StringComparison.Ordinal) || name == "poolapi_queue_oldest_age_seconds",
                 values);
         }
@@ -44,6 +52,16 @@ internal sealed class AlertRecording
     /// <summary>Reads what was scraped of these metrics since a moment.</summary>
     public static async Task<AlertRecording> ReadAsync(PrometheusServer prometheus, string metrics, TimeSpan since) =>
         new(await prometheus.QueryAsync(FormattableString.Invariant($"{{__name__=~\"{metrics}\"}}[{Math.Ceiling(since.TotalSeconds)}s]")));
+
+    /// <summary>The starts alone: one scrape of each. How long the machine takes from one to the next is not replayed; a scrape interval may multiply
+    /// it beyond the range of a rule.</summary>
+    public AlertRecording OfStarts()
+    {
+        Recorded starts = _series.Single(static series => series.Name.StartsWith(StartTime, StringComparison.Ordinal));
+        int count = starts.Values.Values.Distinct().Count();
+        Dictionary<int, double> each = Enumerable.Range(0, count).ToDictionary(static scrape => scrape, static scrape => scrape - 1.0); // an interval before its scrape
+        return new AlertRecording([starts with { Values = each }], count);
+    }
 
     /// <summary>Replays it, a second of the recording as one scrape interval, and fails if promtool does not see these alerts fire.</summary>
     /// <param name="promtool">The program.</param>
@@ -101,7 +119,7 @@ internal sealed class AlertRecording
             int end = Values.Keys.Max();
             if (end < scrapes - 2) return null; // it was gone before
             int before = Values.Keys.Where(key => key <= end - Last).DefaultIfEmpty(Values.Keys.Min()).Max();
-            double growth = GoesOn && end > before ? (Values[end] - Values[before]) / (end - before) : 0;
+            double growth = GoesOn && end > before ? Math.Max(0, Values[end] - Values[before]) / (end - before) : 0; // none after a restart
             return Values[end] + (growth * (scrape - end));
         }
     }

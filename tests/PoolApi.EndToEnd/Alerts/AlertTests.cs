@@ -111,7 +111,8 @@ public sealed class AlertTests
             await again.KillAsync();
         }
 
-        await MustRaiseAsync(InstanceRestarts);
+        AlertRecording starts = (await AlertRecording.ReadAsync(prometheus, "poolapi_start_time_seconds", clock.Elapsed)).OfStarts();
+        foreach (int interval in Intervals) await starts.MustRaiseAsync(promtool, folder.Path, interval, [InstanceRestarts]);
 
         async Task<double> FailuresAsync()
         {
