@@ -15,7 +15,7 @@ internal sealed class AppInstruments
     private readonly AttributeEndpoints _attributes;
 
     public AppInstruments(
-        IMeterFactory meters, PoolContexts pools, ResponseBudget answers, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown,
+        IMeterFactory meters, PoolContexts pools, ResponseBudget responses, IEnumerable<IMeasuredBudget> others, ShutdownCoordinator shutdown,
         AttributeEndpoints attributes)
     {
         _pools = pools;
@@ -37,12 +37,12 @@ internal sealed class AppInstruments
         meter.CreateObservableGauge("poolapi.start.time", () => start, "s", "When the app started, in seconds since 1970.");
         meter.CreateObservableGauge(
             "poolapi.budget.usage",
-            () => Measure(static pool => pool.Used, static answers => answers.Used, static budget => budget.Used),
+            () => Measure(static pool => pool.Used, static responses => responses.Used, static budget => budget.Used),
             "By",
             "Bytes that are held of a budget.");
         meter.CreateObservableGauge(
             "poolapi.budget.limit",
-            () => Measure(static pool => pool.Limit, static answers => answers.Limit, static budget => budget.Limit),
+            () => Measure(static pool => pool.Limit, static responses => responses.Limit, static budget => budget.Limit),
             "By",
             "Bytes that may be held of a budget.");
         meter.CreateObservableGauge(
@@ -52,10 +52,10 @@ internal sealed class AppInstruments
             null,
             "1 for the state that the app is in, 0 for the others.");
 
-        IEnumerable<Measurement<long>> Measure(Func<ByteBudget, long> queue, Func<ResponseBudget, long> answer, Func<IMeasuredBudget, long> other) =>
+        IEnumerable<Measurement<long>> Measure(Func<ByteBudget, long> queue, Func<ResponseBudget, long> response, Func<IMeasuredBudget, long> other) =>
             pools.All.Select(pool => new Measurement<long>(
                 queue(pool.Bodies), Name("queue"), new KeyValuePair<string, object?>("pool", pool.Threads.Name)))
-            .Append(new Measurement<long>(answer(answers), Name("answers")))
+            .Append(new Measurement<long>(response(responses), Name("answers")))
             .Concat(budgets.Select(budget => new Measurement<long>(other(budget), Name(budget.Name))));
 
         static KeyValuePair<string, object?> Name(string budget) => new("budget", budget);

@@ -36,8 +36,8 @@ internal sealed class Database : IAsyncDisposable
     {
         Limits = limits;
         var given = new NpgsqlConnectionStringBuilder(connectionString);
-        Place = PlaceOf(given);
-        _closed = $"The job store in {Place} is closed.";
+        Location = LocationOf(given);
+        _closed = $"The job store in {Location} is closed.";
         // A second for the pool and the handshake.
         TimeSpan limit = TimeSpan.FromSeconds(limits.ConnectSeconds + 1);
         var order = new HostOrder(TimeProvider.System);
@@ -61,7 +61,7 @@ internal sealed class Database : IAsyncDisposable
     }
 
     /// <summary>Where the connection string leads, in words for the operator. Without secrets.</summary>
-    public string Place { get; }
+    public string Location { get; }
 
     /// <summary>How often a connection broke or led to a read-only server. A late response does not count: the server may only be busy.</summary>
     public long Interruptions => Volatile.Read(ref _interruptions);
@@ -70,7 +70,7 @@ internal sealed class Database : IAsyncDisposable
     public Action? Failed { get; set; }
 
     /// <summary>Called when the response to a statement is lost. The server may have executed the statement, or may execute it later.</summary>
-    public Action? AnswerLost { get; set; }
+    public Action? ResponseLost { get; set; }
 
     /// <summary>The time limits.</summary>
     public DatabaseLimits Limits { get; }
@@ -113,7 +113,7 @@ internal sealed class Database : IAsyncDisposable
     }
 
     /// <summary>Where a connection string leads, in words for the operator. Without secrets.</summary>
-    private static string PlaceOf(NpgsqlConnectionStringBuilder settings) =>
+    private static string LocationOf(NpgsqlConnectionStringBuilder settings) =>
         $"the PostgreSQL database {settings.Database ?? settings.Username} on {settings.Host}:{settings.Port}";
 
     /// <summary>The patience for an operation that transfers bodies: <see cref="DatabaseLimits.Patience"/> and one second for each MiB.</summary>
@@ -165,7 +165,7 @@ internal sealed class Database : IAsyncDisposable
     public async Task RequireSessionsAsync(NpgsqlConnection connection, CancellationToken cancellation)
     {
         await using NpgsqlConnection other = await OpenSingleAsync(cancellation);
-        await SessionPooling.RequireAsync(connection, other, Place, cancellation);
+        await SessionPooling.RequireAsync(connection, other, Location, cancellation);
     }
 
     /// <summary>The store is closed.</summary>
@@ -180,7 +180,7 @@ internal sealed class Database : IAsyncDisposable
     }
 
     /// <summary>The failure of the first connection, in words for the operator.</summary>
-    public JobStoreException CannotOpen(Exception e) => new($"Cannot use {Place}: {Reason(e)}. {Remedy(e)}", e);
+    public JobStoreException CannotOpen(Exception e) => new($"Cannot use {Location}: {Reason(e)}. {Remedy(e)}", e);
 
     public async ValueTask DisposeAsync()
     {
@@ -299,7 +299,7 @@ internal sealed class Database : IAsyncDisposable
     };
 
     private JobStoreUnavailableException Unavailable(string reason, Exception e) =>
-        new($"{char.ToUpperInvariant(Place[0])}{Place[1..]} cannot be used: {reason}", e);
+        new($"{char.ToUpperInvariant(Location[0])}{Location[1..]} cannot be used: {reason}", e);
 
     /// <summary>Observes the exception of an operation whose caller has given up.</summary>
     private static void Observe(Task left) => _ = left.ContinueWith(
@@ -316,7 +316,7 @@ internal sealed class Database : IAsyncDisposable
 
     private void Doubt(Exception e, bool isOpen)
     {
-        if (isOpen) AnswerLost?.Invoke();
+        if (isOpen) ResponseLost?.Invoke();
         if (e is not TimeoutException && e.InnerException is not TimeoutException) Interrupted();
         else if (isOpen) _pool.Clear();
         else return; // no connection in time: all are in use, or the server is away, and then the connections in use fail too

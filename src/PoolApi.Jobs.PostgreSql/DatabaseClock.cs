@@ -53,7 +53,7 @@ internal sealed class DatabaseClock(string schema)
     /// <param name="shown">The server's time.</param>
     /// <param name="lease">The longest granted lease of a running job.</param>
     /// <param name="asked">
-    /// A timestamp from before the server read its clock. From it the next round counts its time, so a late answer is never taken for a jump. A jump that is
+    /// A timestamp from before the server read its clock. From it the next round counts its time, so a late response never counts as a jump. A jump that is
     /// shorter than that delay goes unnoticed.
     /// </param>
     private bool IsTrusted(DateTimeOffset shown, TimeSpan lease, long asked)

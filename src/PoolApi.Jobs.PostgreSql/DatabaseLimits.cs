@@ -12,7 +12,7 @@ internal sealed record DatabaseLimits
     /// <summary>How long it may take to connect to a host, and then to set up the session.</summary>
     public int ConnectSeconds { get; init; } = 3;
 
-    /// <summary>How long an answer to a command may take.</summary>
+    /// <summary>How long the response to a command may take.</summary>
     public int CommandSeconds { get; init; } = 4;
 
     /// <summary>How long the server lets a statement run, unless it takes bodies along. Also how long a piece of a large body may take.</summary>

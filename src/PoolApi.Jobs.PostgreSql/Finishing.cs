@@ -74,7 +74,7 @@ internal sealed class Finishing : IAsyncDisposable
                 JobClaim[] others = [.. ends.Select(static e => e.Claim).Where(c => !done.Contains((c.Job.Id, c.Number)))];
                 if (others.Length > 0)
                 {
-                    // The answer to the statement that wrote them may be lost, so the change may not have been reported.
+                    // The response to the statement that wrote them may be lost, so the change may not have been reported.
                     List<Ended> repeated = await FindRepeatedAsync(connection, others);
                     Report(repeated);
                     done.UnionWith(repeated.Select(static e => (e.Id, e.Claim)));

@@ -6,8 +6,8 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <remarks>
 /// Npgsql tries the hosts of a connection string in order. It goes on to the next one when a host refuses, is not the wanted one, or
 /// exceeds Npgsql's own timeout. That timeout does not cover the TLS handshake: a host that stops responding there would block the opening.
-/// So this class limits and cancels each opening, which frees its place in the pool. The next try begins with the next host: for each host
-/// there is a data source that begins with it.
+/// So this class limits and cancels each opening, which frees its slot in the connection pool. The next try begins with the next host: for
+/// each host there is a data source that begins with it.
 /// </remarks>
 internal sealed class HostSources : IAsyncDisposable
 {

@@ -27,13 +27,13 @@ internal sealed class JobChanges : IAsyncDisposable
     private readonly string _sender;
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _closing = new();
-    private readonly CancellationToken _closed; // usable after the source is disposed of: a late answer may report a change then
+    private readonly CancellationToken _closed; // usable after the source is disposed of: a late response may report a change then
     private Dictionary<Guid, JobChange> _changed = [];
     private bool _mayBeDue;
     private bool _mayHaveMissed;
     private bool _isRunning;
     private Task _sending = Task.CompletedTask;
-    private long _lostAt; // a timestamp: when a statement's answer was last lost
+    private long _lostAt; // a timestamp: when a statement's response was last lost
     private TaskCompletionSource? _lostAgain; // null: no repetition is under way
     private Task _repeating = Task.CompletedTask;
 
@@ -84,7 +84,7 @@ internal sealed class JobChanges : IAsyncDisposable
     }
 
     /// <summary>
-    /// The answer to a statement is lost. So changes may be committed, now or later, that this instance does not know of.
+    /// The response to a statement is lost. So changes may be committed, now or later, that this instance does not know of.
     /// </summary>
     public void MayHaveMissed()
     {

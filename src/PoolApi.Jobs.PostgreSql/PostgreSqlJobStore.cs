@@ -50,7 +50,7 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
         _changes = new JobChanges(_name, NotifyAsync);
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;
-        _database.AnswerLost = _changes.MayHaveMissed;
+        _database.ResponseLost = _changes.MayHaveMissed;
         var lost = new LostClaims(_database, schema, _changes);
         var suspects = new Suspects(_database, schema);
         _accepting = new Accepting(_database, schema, _changes, lost);
@@ -66,7 +66,7 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
     }
 
     /// <inheritdoc/>
-    public string Place => _database.Place;
+    public string Location => _database.Location;
 
     /// <inheritdoc/>
     public IJobStoreListener? Listener

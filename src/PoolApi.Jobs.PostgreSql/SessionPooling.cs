@@ -15,7 +15,7 @@ internal static class SessionPooling
     /// <summary>Refuses such a pooler.</summary>
     /// <exception cref="JobStoreException">There is one.</exception>
     /// <exception cref="NpgsqlException">A connection fails.</exception>
-    public static async Task RequireAsync(NpgsqlConnection one, NpgsqlConnection other, string place, CancellationToken cancellation)
+    public static async Task RequireAsync(NpgsqlConnection one, NpgsqlConnection other, string location, CancellationToken cancellation)
     {
         NpgsqlConnection[] order = [one, other, one, one, other, other, one];
         var sessions = new Dictionary<NpgsqlConnection, (int, DateTime)>();
@@ -25,7 +25,7 @@ internal static class SessionPooling
             bool isOwn = sessions.TryAdd(connection, session) ? sessions.Values.Distinct().Count() == sessions.Count : sessions[connection] == session;
             if (isOwn) continue;
             throw new JobStoreException(
-                $"Cannot use {place}: a pooler between gives each transaction another session, and jobs need sessions that last (LISTEN, "
+                $"Cannot use {location}: a pooler between gives each transaction another session, and jobs need sessions that last (LISTEN, "
                 + "prepared statements). Let the pooler pool sessions (PgBouncer: pool_mode = session), or let Jobs:ConnectionString lead "
                 + "to PostgreSQL directly.");
         }

@@ -45,18 +45,18 @@ internal sealed partial class FilesInPlace(string path)
     private static FileNumber NumberOf(string file)
     {
         if (!OperatingSystem.IsLinux()) return new FileNumber(File.Exists(file), false, 0, 0);
-        Span<byte> answer = stackalloc byte[Size];
-        if (Statx(CurrentDirectory, file, 0, NumbersAsked, ref MemoryMarshal.GetReference(answer)) != 0)
+        Span<byte> buffer = stackalloc byte[Size];
+        if (Statx(CurrentDirectory, file, 0, NumbersAsked, ref MemoryMarshal.GetReference(buffer)) != 0)
         {
             bool isGone = Marshal.GetLastPInvokeError() is NotThere or NoDirectory;
             return new FileNumber(!isGone && File.Exists(file), false, 0, 0);
         }
         return new FileNumber(
-            true, true, BitConverter.ToUInt64(answer[DeviceAt..]), BitConverter.ToUInt64(answer[NumberAt..]));
+            true, true, BitConverter.ToUInt64(buffer[DeviceAt..]), BitConverter.ToUInt64(buffer[NumberAt..]));
     }
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Statx(int directory, string path, int flags, uint mask, ref byte answer);
+    private static partial int Statx(int directory, string path, int flags, uint mask, ref byte buffer);
 
     /// <summary>The identity of a file: device and inode number.</summary>
     private readonly record struct FileNumber(bool IsThere, bool IsKnown, ulong Device, ulong Number)

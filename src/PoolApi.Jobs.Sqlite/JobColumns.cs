@@ -38,7 +38,7 @@ internal static partial class JobColumns
     public static Statement BindChanging(this Statement statement, JobRow row) => statement
         .Bind((int)row.State).Bind(row.Version).Bind(row.Attempt).Bind(row.RunAt).Bind(row.Deadline).Bind(row.StartedAt).Bind(row.FinishedAt)
         .Bind(row.Progress).Bind(row.Worker).Bind(row.Error?.Name).Bind(row.Error?.Detail).Bind(row.IsCancelRequested).Bind(row.Claim)
-        .Bind(row.EndedClaim).Bind(row.Redeliveries).Bind(row.Lease).Bind(row.Payload).Bind(row.Result).Bind(row.IsSwept)
+        .Bind(row.EndedClaim).Bind(row.Redeliveries).Bind(row.LeaseEnd).Bind(row.Payload).Bind(row.Result).Bind(row.IsSwept)
         .Bind(row.Due).Bind(row.Expires).Bind(row.Ended).Bind(row.Suspicion).Bind(row.Deaths).Bind(row.IsAccompanied).Bind(row.AloneUntil)
         .Bind(row.LostClaim).Bind(row.WasLostAlone).Bind(PastAttempts.ToText(row.Earlier));
 
@@ -71,7 +71,7 @@ internal static partial class JobColumns
             Claim = from.ReadLong(),
             EndedClaim = from.ReadLong(),
             Redeliveries = from.ReadInt(),
-            Lease = from.ReadTimeOrNull(),
+            LeaseEnd = from.ReadTimeOrNull(),
             Payload = from.ReadLongOrNull(),
             Result = from.ReadLongOrNull(),
             IsSwept = from.ReadBool(),

@@ -52,7 +52,7 @@ internal sealed class JobRow
     public int Redeliveries { get; set; }
 
     /// <summary>When the lease ends. This and the following times are steady times of the store.</summary>
-    public DateTimeOffset? Lease { get; set; }
+    public DateTimeOffset? LeaseEnd { get; set; }
 
     /// <summary>When it became or becomes due; <see langword="null"/>: when the wall clock shows <see cref="RunAt"/>.</summary>
     public DateTimeOffset? Due { get; set; }
@@ -100,7 +100,7 @@ internal sealed class JobRow
     {
         State = JobState.Queued;
         Progress = null;
-        Lease = null;
+        LeaseEnd = null;
         AloneUntil = null;
     }
 
@@ -141,7 +141,7 @@ internal sealed class JobRow
         AloneUntil = null;
         Error = error;
         Progress = null;
-        Lease = null;
+        LeaseEnd = null;
         IsCancelRequested = false;
     }
 
@@ -167,6 +167,6 @@ internal sealed class JobRow
         Error = Error,
         IsCancelRequested = IsCancelRequested,
         Earlier = Earlier,
-        LeaseLeft = State == JobState.Running ? Lease - steady : null,
+        LeaseLeft = State == JobState.Running ? LeaseEnd - steady : null,
     };
 }

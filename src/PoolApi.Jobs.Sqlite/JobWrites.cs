@@ -160,7 +160,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
                 Acquit(row, claims[i]);
                 continue;
             }
-            row.Lease = Moments.After(batch.Steady, lease);
+            row.LeaseEnd = Moments.After(batch.Steady, lease);
             table.SaveUnseen(row);
             states[i] = row.IsCancelRequested ? LeaseState.CancelRequested : LeaseState.Held;
         }
@@ -228,7 +228,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         row.Claim++;
         row.StartedAt = batch.Now;
         row.Worker = owner;
-        row.Lease = Moments.After(batch.Steady, lease);
+        row.LeaseEnd = Moments.After(batch.Steady, lease);
         row.IsAccompanied = false;
     }
 

@@ -49,27 +49,27 @@ internal abstract class Operation<TContext>
 }
 
 /// <summary>An operation with a result.</summary>
-internal sealed class Operation<TContext, TState, TAnswer> : Operation<TContext>
+internal sealed class Operation<TContext, TState, TResult> : Operation<TContext>
 {
-    private readonly Func<TContext, TState, TAnswer> _work;
+    private readonly Func<TContext, TState, TResult> _work;
     private readonly TState _state;
 
     // Continuations do not run on the store's thread, which other operations wait for.
-    private readonly TaskCompletionSource<TAnswer> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private TAnswer? _answer;
+    private readonly TaskCompletionSource<TResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TResult? _result;
 
-    public Operation(Func<TContext, TState, TAnswer> work, TState state, CancellationToken cancellation)
+    public Operation(Func<TContext, TState, TResult> work, TState state, CancellationToken cancellation)
     {
         (_work, _state) = (work, state);
         Watch(cancellation);
     }
 
     /// <summary>The caller's task.</summary>
-    public ValueTask<TAnswer> Answer => new(_done.Task);
+    public ValueTask<TResult> Completion => new(_done.Task);
 
-    public override void Do(TContext context) => _answer = _work(context, _state);
+    public override void Do(TContext context) => _result = _work(context, _state);
 
-    public override void Complete() => _done.TrySetResult(_answer!);
+    public override void Complete() => _done.TrySetResult(_result!);
 
     public override void Fail(Exception fault) => _done.TrySetException(fault);
 

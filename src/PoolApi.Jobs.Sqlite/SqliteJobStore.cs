@@ -55,7 +55,7 @@ internal sealed class SqliteJobStore : IJobStore
     }
 
     /// <inheritdoc/>
-    public string Place => $"the file {_file.Path}";
+    public string Location => $"the file {_file.Path}";
 
     /// <inheritdoc/>
     public IJobStoreListener? Listener
@@ -221,18 +221,18 @@ internal sealed class SqliteJobStore : IJobStore
         _file.Dispose();
     }
 
-    private ValueTask<TAnswer> WriteAsync<TState, TAnswer>(
-        Func<WriterSession, TState, TAnswer> work, TState state, CancellationToken cancellation, long bytes = 0)
+    private ValueTask<TResult> WriteAsync<TState, TResult>(
+        Func<WriterSession, TState, TResult> work, TState state, CancellationToken cancellation, long bytes = 0)
     {
-        var operation = new Operation<WriterSession, TState, TAnswer>(work, state, cancellation) { Bytes = bytes };
-        return _writer.TryAdd(operation) ? operation.Answer : throw Closed();
+        var operation = new Operation<WriterSession, TState, TResult>(work, state, cancellation) { Bytes = bytes };
+        return _writer.TryAdd(operation) ? operation.Completion : throw Closed();
     }
 
-    private ValueTask<TAnswer> ReadAsync<TState, TAnswer>(
-        Func<ReaderSession, TState, TAnswer> work, TState state, CancellationToken cancellation)
+    private ValueTask<TResult> ReadAsync<TState, TResult>(
+        Func<ReaderSession, TState, TResult> work, TState state, CancellationToken cancellation)
     {
-        var operation = new Operation<ReaderSession, TState, TAnswer>(work, state, cancellation);
-        return _reads.TryAdd(operation) ? operation.Answer : throw Closed();
+        var operation = new Operation<ReaderSession, TState, TResult>(work, state, cancellation);
+        return _reads.TryAdd(operation) ? operation.Completion : throw Closed();
     }
 
     private JobStoreUnavailableException Closed() => new($"The job store '{_file.Path}' is closed.");

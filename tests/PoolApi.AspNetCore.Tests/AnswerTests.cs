@@ -85,7 +85,7 @@ public class AnswerTests
         Assert.Equal(Length, (await app.Client.GetByteArrayAsync("/", TestApp.Token)).Length);
         await Patience.UntilAsync(() => answers.Used == 0, "it is over");
 
-        using ResponseLease other = answers.TryTake(new DefaultHttpContext(), 1)!;
+        using ResponseReservation other = answers.TryTake(new DefaultHttpContext(), 1)!;
         using HttpResponseMessage refused = await app.Client.GetAsync("/", TestApp.Token);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
     }

@@ -21,14 +21,14 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
     public async Task OnActionExecutionAsync(ActionExecutingContext context, ActionExecutionDelegate next)
     {
         ActionExecutedContext? executed = null;
-        IActionResult? answer = await RunAsync(context, async () =>
+        IActionResult? replacement = await RunAsync(context, async () =>
         {
             executed = await next();
             return (executed.Result, executed.ExceptionHandled ? null : executed.ExceptionDispatchInfo);
         });
-        if (answer is null) return;
-        if (executed is null) context.Result = answer;
-        else (executed.Result, executed.ExceptionHandled) = (answer, true);
+        if (replacement is null) return;
+        if (executed is null) context.Result = replacement;
+        else (executed.Result, executed.ExceptionHandled) = (replacement, true);
     }
 
     public Task OnPageHandlerSelectionAsync(PageHandlerSelectedContext context) => Task.CompletedTask;
@@ -42,14 +42,14 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
             return;
         }
         PageHandlerExecutedContext? executed = null;
-        IActionResult? answer = await RunAsync(context, async () =>
+        IActionResult? replacement = await RunAsync(context, async () =>
         {
             executed = await next();
             return (executed.Result, executed.ExceptionHandled ? null : executed.ExceptionDispatchInfo);
         });
-        if (answer is null) return;
-        if (executed is null) context.Result = answer;
-        else (executed.Result, executed.ExceptionHandled) = (answer, true);
+        if (replacement is null) return;
+        if (executed is null) context.Result = replacement;
+        else (executed.Result, executed.ExceptionHandled) = (replacement, true);
     }
 
     /// <summary>Runs the handler and the filters after this one on the pool, if the request enters the pool here.</summary>
@@ -62,7 +62,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
             await next();
             return null;
         }
-        object? answer = await request.RunAsync(
+        object? returned = await request.RunAsync(
             async _ =>
             {
                 var (result, fault) = await next();
@@ -71,7 +71,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
                 return result;
             },
             invocation: null);
-        return answer is IResult own ? new PoolActionResult(own) : null;
+        return returned is IResult own ? new PoolActionResult(own) : null;
     }
 
     /// <summary>Throws if the app has no pool. Then no code of this library has run at the start that could have said so.</summary>
@@ -82,8 +82,8 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
     }
 
     /// <summary>A refusal of the pool, or the action's result that was executed there.</summary>
-    private sealed class PoolActionResult(IResult answer) : IActionResult
+    private sealed class PoolActionResult(IResult result) : IActionResult
     {
-        public Task ExecuteResultAsync(ActionContext context) => answer.ExecuteAsync(context.HttpContext);
+        public Task ExecuteResultAsync(ActionContext context) => result.ExecuteAsync(context.HttpContext);
     }
 }

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>A response whose bytes count against the <see cref="ResponseBudget"/>.</summary>
-internal sealed class HeldResult(IResult answer, ResponseLease lease) : IResult
+internal sealed class HeldResult(IResult result, ResponseReservation reservation) : IResult
 {
-    public Task ExecuteAsync(HttpContext httpContext) => lease.SendAsync(httpContext, answer);
+    public Task ExecuteAsync(HttpContext httpContext) => reservation.SendAsync(httpContext, result);
 }

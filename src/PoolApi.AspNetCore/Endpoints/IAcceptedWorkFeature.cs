@@ -16,7 +16,7 @@ public interface IAcceptedWorkFeature
 
     /// <summary>
     /// The pool has refused the work, because of a stop, a full queue or a lack of memory: nothing of it has run, and it may be run later. The response is 503.
-    /// If neither this nor <see cref="Ended"/> is called, the request has not reached the pool: the response is the endpoint's own answer, such as
+    /// If neither this nor <see cref="Ended"/> is called, the request has not reached the pool: the response is the endpoint's own, such as
     /// that of an endpoint filter.
     /// </summary>
     void Refused();

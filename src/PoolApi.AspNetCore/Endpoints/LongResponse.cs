@@ -24,7 +24,7 @@ internal sealed class LongResponse : IThreadPoolWorkItem
         shutdown.Responses.Begin();
         // Each cancellation is queued to the .NET ThreadPool by itself, because it runs code of the app, which may block. It must hold up neither
         // the stop nor the cancellation of other responses.
-        if (isStream) _overdue = shutdown.Overdue.UnsafeRegister(static answer => ThreadPool.UnsafeQueueUserWorkItem((LongResponse)answer!, preferLocal: false), this);
+        if (isStream) _overdue = shutdown.Overdue.UnsafeRegister(static state => ThreadPool.UnsafeQueueUserWorkItem((LongResponse)state!, preferLocal: false), this);
     }
 
     public bool IsStream { get; }

@@ -14,7 +14,7 @@ internal sealed partial class PoolRequest
     /// a job's attempt, the context is its own, and no client waits.
     /// </summary>
     /// <returns>A result that writes nothing; for work that was accepted before, the problem.</returns>
-    private async ValueTask<object?> AnswerInPlaceAsync(WorkOutcome outcome)
+    private async ValueTask<object?> AnswerWithoutHandlerAsync(WorkOutcome outcome)
     {
         Task over = DisposeLateResultAsync();
         _accepted?.StillRuns(over);
@@ -93,17 +93,17 @@ internal sealed partial class PoolRequest
 
     private Task WriteStateUnknownAsync(HttpContext context)
     {
-        PrepareInPlace(context);
+        PrepareEarlyResponse(context);
         return Rejection.StateUnknown(Pool).ExecuteAsync(context);
     }
 
     private Task WriteRunTimeoutAsync(HttpContext context)
     {
-        PrepareInPlace(context);
+        PrepareEarlyResponse(context);
         return Rejection.RunTimeout(Pool, _endpoint.MaxRunTime).ExecuteAsync(context);
     }
 
-    private void PrepareInPlace(HttpContext context)
+    private void PrepareEarlyResponse(HttpContext context)
     {
         NoStore.Set(Context); // for callbacks that read it as the response starts
         if (_accepted is null) CloseConnection(context);
@@ -123,16 +123,16 @@ internal sealed partial class PoolRequest
         _result = null;
         if (StreamedResult.Is(result))
         {
-            _answer = new LongResponse(_endpoint.Shutdown, isStream: true, () => Cancel());
+            _longResponse = new LongResponse(_endpoint.Shutdown, isStream: true, () => Cancel());
             return result;
         }
         // The result of work that was accepted before has no client yet.
         long length = _accepted is null ? BytesOf(result) : 0;
         IResult? written = result as IResult ?? (result is IActionResult action ? WrappedResult.HttpResultOf(action) : null);
         if (length <= ResponseBudget.Small || written is null) return result;
-        if (Pool.Responses.TryTake(Context, length) is not { } lease) return Rejection.ResponsesFull(Pool);
-        _answer = new LongResponse(_endpoint.Shutdown, isStream: false, () => Cancel());
-        return new HeldResult(written, lease);
+        if (Pool.Responses.TryTake(Context, length) is not { } reservation) return Rejection.ResponsesFull(Pool);
+        _longResponse = new LongResponse(_endpoint.Shutdown, isStream: false, () => Cancel());
+        return new HeldResult(written, reservation);
     }
 
     /// <summary>The bytes that a result holds in memory, in whatever it is wrapped.</summary>
@@ -145,7 +145,7 @@ internal sealed partial class PoolRequest
     };
 
     /// <summary>Whether a stream was cancelled before its end.</summary>
-    private bool IsCutOff => _answer is { IsStream: true } && _item.CancellationToken.IsCancellationRequested;
+    private bool IsCutOff => _longResponse is { IsStream: true } && _item.CancellationToken.IsCancellationRequested;
 
     /// <summary>Aborts a response that was cut off, so that it, or the result of a job, does not look complete.</summary>
     private Task CutOffAsync()
@@ -153,7 +153,7 @@ internal sealed partial class PoolRequest
         if (_accepted is not null) _accepted.Ended(WorkOutcome.Cancelled);
         // An event stream has no end that a client could miss.
         else if (Context.Response.HasStarted && !IsEventStream(Context.Response)) Context.Abort();
-        else if (!Context.Response.HasStarted && _answer!.IsOverdue) return Rejection.StateUnknown(Pool).ExecuteAsync(Context);
+        else if (!Context.Response.HasStarted && _longResponse!.IsOverdue) return Rejection.StateUnknown(Pool).ExecuteAsync(Context);
         return Task.CompletedTask;
     }
 
@@ -164,10 +164,10 @@ internal sealed partial class PoolRequest
     private bool WritesItself => !_endpoint.HasHandler && !_endpoint.Options.ExecuteResult;
 
     /// <summary>A long response of a request that only the framework awaits. It ends the request when it is written.</summary>
-    private sealed class FinishingResult(PoolRequest request, object? answer) : IResult
+    private sealed class FinishingResult(PoolRequest request, object? result) : IResult
     {
         public Task ExecuteAsync(HttpContext httpContext) => request.EndAsync(WriteAsync(httpContext));
 
-        private async Task WriteAsync(HttpContext context) => await BufferedResult.WriteAsync(context, answer!);
+        private async Task WriteAsync(HttpContext context) => await BufferedResult.WriteAsync(context, result!);
     }
 }

@@ -38,11 +38,11 @@ internal sealed partial class PoolRequest
     /// <exception cref="InvalidOperationException">An endpoint filter called again before the first call had ended, or after the request had.</exception>
     public ValueTask<object?> RunAsync(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {
-        if (Interlocked.CompareExchange(ref _place, InPool, null) is not null) // a full fence; pairs with that in OutlastWorkAsync
+        if (Interlocked.CompareExchange(ref _poolState, InPool, null) is not null) // a full fence; pairs with that in OutlastWorkAsync
             return ValueTask.FromException<object?>(new InvalidOperationException("An endpoint filter called the handler again before the first call had ended."));
         if (Volatile.Read(ref _isOver))
         {
-            LeavePlace();
+            SignalLeft();
             return TooLate();
         }
         bool ends = _endpoint.FinishesWithWork && _lifetime.TryTakeFinish();
@@ -88,11 +88,11 @@ internal sealed partial class PoolRequest
         try
         {
             WorkOutcome outcome = _ended.GetResult(token);
-            if (outcome == WorkOutcome.Abandoned) return Results.Empty; // already answered, see ResumeInPlaceAsync
-            object? answer = Conclude(outcome, _lifetime.Outer);
-            if (_answer is null) return answer;
+            if (outcome == WorkOutcome.Abandoned) return Results.Empty; // already answered, see ResumeAbandonedAsync
+            object? result = Conclude(outcome, _lifetime.Outer);
+            if (_longResponse is null) return result;
             ends = false;
-            return new FinishingResult(this, answer);
+            return new FinishingResult(this, result);
         }
         catch (OutOfMemoryException) when (IsOutOfMemory)
         {
@@ -121,12 +121,12 @@ internal sealed partial class PoolRequest
             // The pool discards a cancellation from before a new submission.
             if (outer.IsCancellationRequested) Cancel();
             WorkOutcome outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
-            if (outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) return await AnswerInPlaceAsync(outcome);
+            if (outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) return await AnswerWithoutHandlerAsync(outcome);
             if (_response is not null) await _response.RestoreAsync(Context, isWhole: outcome == WorkOutcome.Completed);
-            object? answer = Conclude(outcome, outer);
-            if (!ends || _answer is null) return answer;
+            object? result = Conclude(outcome, outer);
+            if (!ends || _longResponse is null) return result;
             ends = false;
-            return new FinishingResult(this, answer);
+            return new FinishingResult(this, result);
         }
         catch (OutOfMemoryException) when (ends && IsOutOfMemory)
         {
@@ -141,8 +141,8 @@ internal sealed partial class PoolRequest
     private void Prepare(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {
         _ended.Reset();
-        _answer?.End(); // of an earlier run, whose result an endpoint filter has dropped
-        (_answer, _isAnswering) = (null, false);
+        _longResponse?.End(); // of an earlier run, whose result an endpoint filter has dropped
+        (_longResponse, _isAnswering) = (null, false);
         (_next, _invocation, _result, _error, _outcome) = (next, invocation, null, null, null);
         (_hasReturned, _returned, _pending) = (false, null, null);
     }
@@ -155,26 +155,26 @@ internal sealed partial class PoolRequest
         ReleaseQuota();
         if (ends)
         {
-            Volatile.Write(ref _place, null); // no filter can have given it up, so nothing waits for this
+            Volatile.Write(ref _poolState, null); // no filter can have given it up, so nothing waits for this
             Finish();
         }
         else
         {
-            LeavePlace();
+            SignalLeft();
         }
     }
 
     /// <summary>The last access to this object by the flow that runs the work: another flow may end the request, and the object may be reused.</summary>
-    private void LeavePlace() => (Interlocked.Exchange(ref _place, null) as TaskCompletionSource)?.TrySetResult();
+    private void SignalLeft() => (Interlocked.Exchange(ref _poolState, null) as TaskCompletionSource)?.TrySetResult();
 
     /// <summary>Completes when the work has left the pool. Called once, when the request ends.</summary>
     private Task LeftAsync()
     {
         var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        return ReferenceEquals(Interlocked.CompareExchange(ref _place, left, InPool), InPool) ? left.Task : Task.CompletedTask;
+        return ReferenceEquals(Interlocked.CompareExchange(ref _poolState, left, InPool), InPool) ? left.Task : Task.CompletedTask;
     }
 
-    /// <summary>The answer to a filter that calls the handler after the request has ended.</summary>
+    /// <summary>The exception for a filter that calls the handler after the request has ended.</summary>
     public static ValueTask<object?> TooLate() =>
         ValueTask.FromException<object?>(new InvalidOperationException("An endpoint filter called the handler after the request had ended."));
 
@@ -323,17 +323,17 @@ internal sealed partial class PoolRequest
     public void Resume()
     {
         WorkOutcome outcome = _outcome!.Value;
-        if (_isDirect && outcome == WorkOutcome.Abandoned) _ = ResumeInPlaceAsync(outcome);
+        if (_isDirect && outcome == WorkOutcome.Abandoned) _ = ResumeAbandonedAsync(outcome);
         else _ended.SetResult(outcome);
     }
 
     /// <summary>Answers when the stop has abandoned the work. Not awaited: its end and its faults go to the task that the framework awaits.</summary>
-    private async Task ResumeInPlaceAsync(WorkOutcome outcome)
+    private async Task ResumeAbandonedAsync(WorkOutcome outcome)
     {
         if (_flow is not null) ExecutionContext.Restore(_flow);
         try
         {
-            await AnswerInPlaceAsync(outcome);
+            await AnswerWithoutHandlerAsync(outcome);
             _ended.SetResult(outcome);
         }
         catch (Exception e)

@@ -20,11 +20,11 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <item><term>buffer</term><description>takes bytes of the budget, piece by piece (<see cref="BodyBuffer"/>).</description></item>
 /// <item><term>bind</term><description>is done by the framework, with the endpoint filters before RunOnPool. It calls
 /// <see cref="RunAsync"/>, or for a job the <see cref="IRequestStoreFeature"/>, which stores the request and calls <see cref="Committed"/>.</description></item>
-/// <item><term>run</term><description>takes a place of the gate (MaxRequests) and of the queue. The worker gives the body's bytes back
+/// <item><term>run</term><description>takes a permit (MaxRequests) and a place in the queue. The worker gives the body's bytes back
 /// as it starts (<see cref="StartWork"/>); the queue's place goes with the item; the quota goes when the handler has returned, or will not run.</description></item>
 /// <item><term>answer</term><description>is done by the framework, off the pool. A large response takes bytes of the budget for
-/// responses (<see cref="ResponseLease"/>). A request whose work has run too long is answered while its handler still runs, and the request
-/// ends after that (<see cref="AnswerInPlaceAsync"/>). So does a request whose filter has stopped waiting for the handler
+/// responses (<see cref="ResponseReservation"/>). A request whose work has run too long is answered while its handler still runs, and the
+/// request ends after that (<see cref="AnswerWithoutHandlerAsync"/>). So does a request whose filter has stopped waiting for the handler
 /// (<see cref="GiveUpAsync"/>).</description></item>
 /// </list>
 /// For minimal APIs, controllers and page handlers stage 4 is the handler alone. A plain RequestDelegate binds and writes itself, so all
@@ -59,7 +59,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private TaskCompletionSource? _returned; // completes when the handler has returned; null: its request has not ended without it
     private bool _hasReturned;
     private Task? _pending; // uses the context outside the pool: a result that is still executed, or a request that is being stored
-    private object? _place; // null: not in the pool; InPool; or the source that completes when it has left the pool, for which the request's end waits
+    private object? _poolState; // null: not in the pool; InPool; or the source that completes when it has left the pool, for which the request's end waits
     private bool _isOver; // the response is written, so a filter that calls the handler now is too late
     private bool _isDirect; // the framework awaits this object itself, without an async frame of this library
     private bool _hasStarted;
@@ -69,7 +69,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 
     // Stage 5.
     private bool _isAnswering; // the work has ended, or was refused
-    private LongResponse? _answer; // null: the response is short
+    private LongResponse? _longResponse; // null: the response is short
 
     private PoolRequest(PoolEndpoint endpoint)
     {
@@ -96,7 +96,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     /// </summary>
     public CancellationToken? WorkToken =>
         _response is { IsDetached: true } late ? (late.IsAnswering ? null : ItemToken)
-        : _isAnswering && _answer is not { IsStream: true } ? null
+        : _isAnswering && _longResponse is not { IsStream: true } ? null
         : ItemToken;
 
     private CancellationToken ItemToken
@@ -109,7 +109,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     }
 
     /// <summary>Whether the work is queued or runs.</summary>
-    public bool IsInPool => Volatile.Read(ref _place) is not null;
+    public bool IsInPool => Volatile.Read(ref _poolState) is not null;
 
     /// <summary>Whether the request has ended and its object may serve another one.</summary>
     public bool HasEnded => ReferenceEquals(this, Over);
@@ -202,10 +202,10 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private async Task RunDelegateAsync()
     {
         if (WritesItself) ServerTiming.Announce(this, Pool.Options); // such requests are not reused
-        if (await RunAsync(next: null, invocation: null) is not IResult answer) return;
+        if (await RunAsync(next: null, invocation: null) is not IResult result) return;
         // A response that was cut off must not look complete.
         if (Context.Response.HasStarted) Context.Abort();
-        else await answer.ExecuteAsync(Context);
+        else await result.ExecuteAsync(Context);
     }
 
     /// <summary>Waits for the response and ends the request.</summary>
@@ -217,7 +217,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
             // The framework ends a JSON response silently when its token is cancelled.
             if (IsCutOff) await CutOffAsync();
         }
-        catch (OperationCanceledException) when (IsCutOff && _answer!.IsOverdue)
+        catch (OperationCanceledException) when (IsCutOff && _longResponse!.IsOverdue)
         {
             await CutOffAsync();
         }
@@ -270,7 +270,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     {
         // Not awaited: an ended request has nothing to cancel. But a running callback refers to this object.
         if (!_cancelRegistration.Unregister() && _lifetime.Outer.CanBeCanceled) _isReferenced = true;
-        _answer?.End();
+        _longResponse?.End();
         _body?.Release();
         ReleaseQuota();
         _lifetime.Leave();
@@ -283,7 +283,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     /// </summary>
     private bool IsReusable =>
         !_isReferenced && !IsInPool && HasStarted && _outcome is WorkOutcome.Completed or WorkOutcome.Failed
-        && _answer is null && _accepted is null && _endpoint.RequestCache is not null;
+        && _longResponse is null && _accepted is null && _endpoint.RequestCache is not null;
 
     private void ReturnToCache()
     {

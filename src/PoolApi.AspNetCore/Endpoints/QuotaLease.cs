@@ -37,14 +37,14 @@ internal sealed class QuotaLease : IDisposable
             return null;
         }
         var held = new QuotaLease(context, lease);
-        if (!context.Response.HasStarted) context.Response.OnStarting(static held => ((QuotaLease)held).AnswerBegins(), held);
+        if (!context.Response.HasStarted) context.Response.OnStarting(static held => ((QuotaLease)held).OnResponseStarting(), held);
         return held;
     }
 
     /// <summary>Releases the permit. A second call does nothing.</summary>
     public void Dispose() => Interlocked.Exchange(ref _lease, null)?.Dispose();
 
-    private Task AnswerBegins()
+    private Task OnResponseStarting()
     {
         if (_context.Features.Get<PoolRequest>() is not { IsInPool: true }) Dispose();
         return Task.CompletedTask;

@@ -8,7 +8,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </summary>
 /// <remarks>
 /// <code>
-///   TryTake ─► the response is created or read ─► sent in pieces ─► the lease is disposed of
+///   TryTake ─► the response is created or read ─► sent in pieces ─► the reservation is disposed of
 ///      └ null: 503, before the response is read from its store
 /// </code>
 /// A response that fits into the server's own buffer of a connection needs no budget: <see cref="Small"/>. A response that is larger than
@@ -54,15 +54,15 @@ public sealed class ResponseBudget
     /// <param name="held">What the same response holds already.</param>
     internal bool TryTake(long bytes, long held) => _bytes.TryTakeOrAlone(bytes, held);
 
-    /// <summary>Takes bytes for the response of a request. They are given back by the lease, or at the end of the request.</summary>
-    /// <returns>The lease; <see langword="null"/> if the budget is used up.</returns>
-    public ResponseLease? TryTake(HttpContext context, long bytes)
+    /// <summary>Takes bytes for the response of a request. They are given back by the reservation, or at the end of the request.</summary>
+    /// <returns>The reservation; <see langword="null"/> if the budget is used up.</returns>
+    public ResponseReservation? TryTake(HttpContext context, long bytes)
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         if (!TryTake(bytes, held: 0)) return null;
-        var lease = new ResponseLease(this, bytes);
-        context.Response.RegisterForDispose(lease);
-        return lease;
+        var reservation = new ResponseReservation(this, bytes);
+        context.Response.RegisterForDispose(reservation);
+        return reservation;
     }
 }

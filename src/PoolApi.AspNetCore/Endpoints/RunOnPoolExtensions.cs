@@ -77,10 +77,10 @@ public static class RunOnPoolExtensions
     {
         poolEndpoint.HasEndpointFilter = true;
         IList<Func<EndpointFilterFactoryContext, EndpointFilterDelegate, EndpointFilterDelegate>> filters = endpoint.FilterFactories;
-        int place = filters.Count;
+        int index = filters.Count;
         Func<EndpointFilterFactoryContext, EndpointFilterDelegate, EndpointFilterDelegate>? own = null;
         own = (_, next) => poolEndpoint.Filter(
-            next, isInnermost: filters.Count == place + 1, isOutermost: ReferenceEquals(filters[0], own), PoolEndpoint.MethodOf(endpoint));
+            next, isInnermost: filters.Count == index + 1, isOutermost: ReferenceEquals(filters[0], own), PoolEndpoint.MethodOf(endpoint));
         filters.Add(own);
     }
 }

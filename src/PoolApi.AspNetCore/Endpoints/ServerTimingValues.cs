@@ -7,24 +7,24 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// takes very little time does not spend more on the text than on its work.
 /// </summary>
 /// <remarks>
-/// Times below 10 ms have two significant digits, so there are few different ones. The cache is a table of fixed size with one place for each hash: a
-/// missing value is created and takes the place. Thread-safe without a lock, because a value never changes.
+/// Times below 10 ms have two significant digits, so there are few different ones. The cache is a table of fixed size with one slot for each hash: a
+/// missing value is created and takes the slot. Thread-safe without a lock, because a value never changes.
 /// </remarks>
 internal sealed class ServerTimingValues
 {
-    private const int Places = 1024;
+    private const int Slots = 1024;
     private const int Short = 10_000; // microseconds
 
-    private readonly Value?[] _kept = new Value?[Places];
+    private readonly Value?[] _kept = new Value?[Slots];
 
     public string Get(TimeSpan queue, TimeSpan run, string? worker)
     {
         int queued = Rounded(queue), ran = Rounded(run);
         if (queued >= Short || ran >= Short) return Make(queue, run, worker);
-        int place = ((queued * 31) + (ran * 521) + (worker is { Length: > 0 } ? worker[^1] * 7 : 0)) & (Places - 1);
-        if (Volatile.Read(ref _kept[place]) is { } kept && kept.Is(queued, ran, worker)) return kept.Text;
+        int slot = ((queued * 31) + (ran * 521) + (worker is { Length: > 0 } ? worker[^1] * 7 : 0)) & (Slots - 1);
+        if (Volatile.Read(ref _kept[slot]) is { } kept && kept.Is(queued, ran, worker)) return kept.Text;
         string text = Make(TimeSpan.FromMicroseconds(queued), TimeSpan.FromMicroseconds(ran), worker);
-        Volatile.Write(ref _kept[place], new Value(queued, ran, worker, text));
+        Volatile.Write(ref _kept[slot], new Value(queued, ran, worker, text));
         return text;
     }
 

@@ -5,8 +5,8 @@ namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>Admits exactly <see cref="ShutdownOptions.MaxRequests"/> requests for work and begins the stop with the last. Thread-safe.</summary>
 /// <remarks>
-/// A request reserves a place before it is submitted to the pool and gives it back if the pool refuses, so a full queue uses up no place.
-/// The stop begins when the last place is used, not when it is reserved. Without a limit each call costs one comparison.
+/// A request reserves a permit before it is submitted to the pool and gives it back if the pool refuses, so a full queue uses up no permit.
+/// The stop begins when the last permit is used, not when it is reserved. Without a limit each call costs one comparison.
 /// </remarks>
 internal sealed class RequestGate(IOptions<ShutdownOptions> options, IHostApplicationLifetime lifetime, ShutdownCoordinator shutdown)
 {
@@ -17,7 +17,7 @@ internal sealed class RequestGate(IOptions<ShutdownOptions> options, IHostApplic
     private long _reserved;
     private long _admitted;
 
-    /// <summary>Reserves a place.</summary>
+    /// <summary>Reserves a permit.</summary>
     /// <returns>Whether there was one.</returns>
     public bool TryReserve()
     {
@@ -32,13 +32,13 @@ internal sealed class RequestGate(IOptions<ShutdownOptions> options, IHostApplic
         return false;
     }
 
-    /// <summary>Gives a reserved place back: the pool has refused the request.</summary>
+    /// <summary>Gives a reserved permit back: the pool has refused the request.</summary>
     public void GiveBack()
     {
         if (_limit != 0) Interlocked.Decrement(ref _reserved);
     }
 
-    /// <summary>Uses a reserved place: the pool has accepted the request. The last begins the stop.</summary>
+    /// <summary>Uses a reserved permit: the pool has accepted the request. The last begins the stop.</summary>
     public void Admitted()
     {
         if (_limit == 0 || Interlocked.Increment(ref _admitted) != _limit) return;

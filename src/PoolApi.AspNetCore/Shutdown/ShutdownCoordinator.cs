@@ -304,7 +304,7 @@ internal sealed class ShutdownCoordinator(
         // At the deadline the pools stop, which ends the remaining requests.
         await Task.WhenAny(answered, poolsEnd).ConfigureAwait(false);
         // Requests whose thread could not be joined have got their result. Their responses still have to be written, and their connections closed.
-        await answered.WaitAsync(ShutdownOptions.LastAnswers).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await answered.WaitAsync(ShutdownOptions.LastResponses).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Connections.CloseAsync(ShutdownOptions.LastConnections).ConfigureAwait(false);
         // The host would wait for its whole ShutdownTimeout if a client has sent half a header. A second StopAsync does nothing.
         if (services.GetService<IServer>() is not { } server) return;

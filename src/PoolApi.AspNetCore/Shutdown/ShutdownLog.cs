@@ -34,13 +34,13 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     /// <summary>Writes the line of a state that the stop has entered.</summary>
     /// <param name="state">The state.</param>
     /// <param name="reason">Why the app stops.</param>
-    /// <param name="answers">The responses that are still being written after their work has ended. They count as in flight.</param>
+    /// <param name="responses">The responses that are still being written after their work has ended. They count as in flight.</param>
     /// <param name="sinceStop">The time since the stop began.</param>
-    public void Entered(ShutdownState state, string reason, int answers, TimeSpan sinceStop)
+    public void Entered(ShutdownState state, string reason, int responses, TimeSpan sinceStop)
     {
         PoolSnapshot[] snapshots = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
         Write(() => LogState(
-            state, reason, snapshots.Sum(static s => s.InFlight) + answers, snapshots.Sum(static s => s.QueueLength), (long)sinceStop.TotalMilliseconds));
+            state, reason, snapshots.Sum(static s => s.InFlight) + responses, snapshots.Sum(static s => s.QueueLength), (long)sinceStop.TotalMilliseconds));
     }
 
     /// <summary>Writes that the stop ends early.</summary>

@@ -31,7 +31,7 @@ public sealed class ShutdownOptions
     internal static readonly TimeSpan Join = TimeSpan.FromSeconds(2);
 
     /// <summary>How long the responses of requests whose thread could not be joined have to be written.</summary>
-    internal static readonly TimeSpan LastAnswers = TimeSpan.FromMilliseconds(500);
+    internal static readonly TimeSpan LastResponses = TimeSpan.FromMilliseconds(500);
 
     /// <summary>How long connections have to close after they are asked to. Kestrel's timer looks once a second.</summary>
     internal static readonly TimeSpan LastConnections = TimeSpan.FromMilliseconds(1500);
@@ -51,11 +51,14 @@ public sealed class ShutdownOptions
     /// <summary>How long a stop that is cut short may take to write its last lines.</summary>
     internal static readonly TimeSpan ForcedEnd = TimeSpan.FromMilliseconds(700);
 
+    /// <summary>The same before the host starts. Nothing has been accepted and nobody waits, so a busy machine gets more time for the lines.</summary>
+    internal static readonly TimeSpan EarlyEnd = TimeSpan.FromSeconds(5);
+
     /// <summary>The time beyond the phases: for the app's other services to stop, and for the delays of a busy machine.</summary>
     internal static readonly TimeSpan Slack = TimeSpan.FromSeconds(5);
 
     /// <summary>The longest that a stop may take.</summary>
-    internal TimeSpan Longest => LameDuck + Drain + Cancel + Join + LastAnswers + LastConnections + ServerStop + Flush + Slack;
+    internal TimeSpan Longest => LameDuck + Drain + Cancel + Join + LastResponses + LastConnections + ServerStop + Flush + Slack;
 
     /// <summary>The faults of the configuration. The validation reports all of them at once.</summary>
     internal List<string> Faults { get; } = [];

@@ -120,7 +120,7 @@ internal static class JobEndpoints
     {
         var faults = new RequestFaults(context);
         if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
-        var answers = context.RequestServices.GetRequiredService<ResponseBudget>();
+        var responses = context.RequestServices.GetRequiredService<ResponseBudget>();
         IJobStore store = Store(context);
         JobWithResult? found = await store.GetResultAsync(id, 0, context.RequestAborted);
         if (found is null) return NotFound(context);
@@ -130,17 +130,17 @@ internal static class JobEndpoints
                 context, found.IsSwept ? "The result is past its retention." : $"The job is {found.Job.State.ToWord()}: it has no result.");
         }
         long length = found.UnreadBytes + found.Result.Body.Length;
-        if (length > MostResult || answers.TryTake(context, length) is not { } lease)
+        if (length > MostResult || responses.TryTake(context, length) is not { } reservation)
         {
             return Problem.Later(context, CommonProblems.Overloaded, "There is no room for the result now. Read it by the route of the job.");
         }
         found = await store.GetResultAsync(id, length, context.RequestAborted);
         if (found?.Result is not { } result)
         {
-            lease.Dispose();
+            reservation.Dispose();
             return NotFound(context);
         }
-        return await SendAsync(context, lease, result.Body, $"job-{id:D}-result");
+        return await SendAsync(context, reservation, result.Body, $"job-{id:D}-result");
     }
 
     /// <summary>What the client has sent, as a file.</summary>
@@ -148,23 +148,23 @@ internal static class JobEndpoints
     {
         var faults = new RequestFaults(context);
         if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
-        var answers = context.RequestServices.GetRequiredService<ResponseBudget>();
+        var responses = context.RequestServices.GetRequiredService<ResponseBudget>();
         IJobStore store = Store(context);
         StoredPayload? found = await store.GetPayloadAsync(id, 0, context.RequestAborted);
         if (found is null) return await store.GetAsync(id, context.RequestAborted) is null ? NotFound(context) : Problem.NotFound(context, "The payload is past its retention.");
         long length = found.UnreadBytes;
-        if (length > MostResult || answers.TryTake(context, length) is not { } lease)
+        if (length > MostResult || responses.TryTake(context, length) is not { } reservation)
             return Problem.Later(context, CommonProblems.Overloaded, "There is no room for the payload now.");
         found = await store.GetPayloadAsync(id, length, context.RequestAborted);
         if (found is null)
         {
-            lease.Dispose();
+            reservation.Dispose();
             return NotFound(context);
         }
-        return await SendAsync(context, lease, found.Payload.Body, $"job-{id:D}-payload");
+        return await SendAsync(context, reservation, found.Payload.Body, $"job-{id:D}-payload");
     }
 
-    private static async Task<IResult> SendAsync(HttpContext context, ResponseLease lease, ReadOnlyMemory<byte> body, string name)
+    private static async Task<IResult> SendAsync(HttpContext context, ResponseReservation reservation, ReadOnlyMemory<byte> body, string name)
     {
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers.XContentTypeOptions = "nosniff";
@@ -172,8 +172,8 @@ internal static class JobEndpoints
         context.Response.Headers.ContentDisposition = $"attachment; filename=\"{name}\"";
         context.Response.ContentType = "application/octet-stream";
         context.Response.ContentLength = body.Length;
-        if (HttpMethods.IsHead(context.Request.Method)) lease.Dispose();
-        else await lease.SendAsync(context, body);
+        if (HttpMethods.IsHead(context.Request.Method)) reservation.Dispose();
+        else await reservation.SendAsync(context, body);
         return TypedResults.Empty;
     }
 

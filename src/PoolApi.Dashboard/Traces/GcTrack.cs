@@ -10,7 +10,7 @@ namespace PoolApi.Dashboard.Traces;
 /// </remarks>
 internal static class GcTrack
 {
-    /// <summary>Returns the pauses that are in the trace, oldest first, with their places.</summary>
+    /// <summary>Returns the pauses that are in the trace, oldest first, each with its slice.</summary>
     /// <param name="pauses">The pauses, oldest first.</param>
     /// <param name="zero">Where the trace begins, on the clock of the pauses.</param>
     /// <param name="process">The process of the track.</param>

@@ -36,7 +36,7 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
         _dispatchers = services.GetRequiredService<JobDispatchers>();
         _store = services.GetRequiredService<IJobStore>();
         await _store.OpenAsync(cancellationToken);
-        LogOpened(_store.Place);
+        LogOpened(_store.Location);
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -2,7 +2,7 @@ namespace PoolApi.Jobs.AspNetCore.Intake;
 
 /// <summary>A stored request: the HTTP form of a job's payload, which is opaque to the dispatcher and the stores.</summary>
 /// <remarks>
-/// The texts of the payload are, by their place: method, path, query, content type, metadata. Stores have had columns of these names since
+/// The texts of the payload are, by position: method, path, query, content type, metadata. Stores have had columns of these names since
 /// their first schema, so instances of earlier versions read what this one writes, and the reverse.
 /// </remarks>
 /// <param name="Method">The HTTP method.</param>

@@ -10,7 +10,7 @@ internal static class JobResults
 {
     /// <summary>
     /// The response that the work gave, of a success or of a failure. Without one, a problem that says why. The bytes of the response count
-    /// in the budget of unread answers until the client has read them. If the budget has no room, the response is not read from the store.
+    /// in the budget of unread responses until the client has read them. If the budget has no room, the response is not read from the store.
     /// </summary>
     /// <param name="context">The request.</param>
     /// <param name="store">The store.</param>
@@ -18,29 +18,29 @@ internal static class JobResults
     /// <param name="withLocation">Add <c>Content-Location</c>, the URL of the result: for a request that is not one for the result.</param>
     public static async Task<IResult> ReadAsync(HttpContext context, IJobStore store, Guid id, bool withLocation = false)
     {
-        var answers = context.RequestServices.GetRequiredService<ResponseBudget>();
+        var responses = context.RequestServices.GetRequiredService<ResponseBudget>();
         // The room for a small result is reserved before its length is known: then one query reads it.
-        long inline = Math.Min(BodyLimits.Inline, answers.Limit);
-        if (answers.TryTake(context, inline) is not { } lease) return NoRoom(context);
+        long inline = Math.Min(BodyLimits.Inline, responses.Limit);
+        if (responses.TryTake(context, inline) is not { } reservation) return NoRoom(context);
         JobWithResult? outcome = await store.GetResultAsync(id, inline, context.RequestAborted);
         // A job that was retried meanwhile may have a longer result by now.
         while (outcome is { UnreadBytes: > 0 and var length } && outcome.Job.For(context) is not null && !HttpMethods.IsHead(context.Request.Method))
         {
-            if (!lease.TryResize(length)) return NoRoom(context);
+            if (!reservation.TryResize(length)) return NoRoom(context);
             outcome = await store.GetResultAsync(id, length, context.RequestAborted);
         }
         if (outcome is null || outcome.Job.For(context) is null) return JobRejections.None(context);
-        lease.TryResize(Math.Min(outcome.Result?.Body.Length ?? 0, lease.Bytes));
-        return Of(context, outcome, lease, withLocation);
+        reservation.TryResize(Math.Min(outcome.Result?.Body.Length ?? 0, reservation.Bytes));
+        return Of(context, outcome, reservation, withLocation);
     }
 
     /// <summary>A large response that this instance made. It counts in the same budget.</summary>
     public static IResult Bytes(HttpContext context, string contentType, byte[] body) =>
-        context.RequestServices.GetRequiredService<ResponseBudget>().TryTake(context, body.Length) is { } lease
-            ? new StoredResult(new JobResult(StatusCodes.Status200OK, contentType, body), body.Length, lease)
+        context.RequestServices.GetRequiredService<ResponseBudget>().TryTake(context, body.Length) is { } reservation
+            ? new StoredResult(new JobResult(StatusCodes.Status200OK, contentType, body), body.Length, reservation)
             : NoRoom(context);
 
-    private static IResult Of(HttpContext context, JobWithResult outcome, ResponseLease lease, bool withLocation)
+    private static IResult Of(HttpContext context, JobWithResult outcome, ResponseReservation reservation, bool withLocation)
     {
         var (job, result, isSwept) = outcome;
         if (withLocation && job.State.IsFinal()) context.Response.Headers.ContentLocation = JobLinks.From(context.Request).Result(job.Id);
@@ -48,7 +48,7 @@ internal static class JobResults
         {
             JobState.Cancelled => JobRejections.WasCancelled(context, job),
             JobState.Expired => JobRejections.HasExpired(context, job),
-            JobState.Succeeded or JobState.Failed when result is not null => new StoredResult(result, result.Body.Length + outcome.UnreadBytes, lease),
+            JobState.Succeeded or JobState.Failed when result is not null => new StoredResult(result, result.Body.Length + outcome.UnreadBytes, reservation),
             JobState.Succeeded => JobRejections.Gone(context),
             JobState.Failed when isSwept => JobRejections.Gone(context),
             JobState.Failed => JobRejections.HasFailed(context, job),
@@ -70,7 +70,7 @@ internal static class JobResults
     }
 
     /// <summary>Sends the response that the work gave when it ran.</summary>
-    private sealed class StoredResult(JobResult result, long length, ResponseLease lease) : IResult
+    private sealed class StoredResult(JobResult result, long length, ResponseReservation reservation) : IResult
     {
         public async Task ExecuteAsync(HttpContext httpContext)
         {
@@ -80,7 +80,7 @@ internal static class JobResults
             if (result.Status is StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified) return;
             response.ContentType = result.ContentType;
             response.ContentLength = length;
-            if (!HttpMethods.IsHead(httpContext.Request.Method)) await lease.SendAsync(httpContext, result.Body);
+            if (!HttpMethods.IsHead(httpContext.Request.Method)) await reservation.SendAsync(httpContext, result.Body);
         }
     }
 }

@@ -66,7 +66,7 @@ internal static class JobDocs
         .WithSummary("Answers what the work of a job answered.")
         .WithDescription("With the status and the media type that the work gave: a job that failed with a problem of its own, such as 422, answers that problem.")
         .WithJobId()
-        .WithBinaryAnswer("The result, in the media type of the job's kind.", "*/*")
+        .WithBinaryResponse("The result, in the media type of the job's kind.", "*/*")
         .WithProblems(
             JobProblems.NotFound, JobProblems.NotFinished, JobProblems.Cancelled, JobProblems.Expired, JobProblems.ResultGone,
             CommonProblems.WorkFailed, CommonProblems.InternalError, JobProblems.ResultTooLarge, JobProblems.Poison, JobProblems.UnknownKind,
@@ -78,7 +78,7 @@ internal static class JobDocs
         .WithDescription("Each event is named `job`, has the job as its data and its version as its id. Of several changes at once only the latest is sent. A comment comes every 15 seconds.")
         .WithJobId()
         .WithParameters(JobEvents.LastSeen)
-        .WithBinaryAnswer("The events.", "text/event-stream")
+        .WithBinaryResponse("The events.", "text/event-stream")
         .WithProblems(CommonProblems.InvalidRequest, JobProblems.NotFound, CommonProblems.StoreUnavailable)
         // Only the text documents the 204: with a declared 204 response, Kiota generates a method that discards the events.
         .WithMeaning(200, "The events. Or 204 without a body: the job has ended, and the client has its last event. There is nothing to come again for.");

@@ -22,7 +22,7 @@ internal sealed class MeasuredJobStore(IJobStore store, JobInstruments instrumen
     public bool TellsOfOthers => store.TellsOfOthers;
 
     /// <inheritdoc/>
-    public string Place => store.Place;
+    public string Location => store.Location;
 
     /// <inheritdoc/>
     public Task OpenAsync(CancellationToken cancellation) => store.OpenAsync(cancellation);

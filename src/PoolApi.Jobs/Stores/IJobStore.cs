@@ -33,8 +33,8 @@ internal interface IJobStore : IAsyncDisposable
     /// <exception cref="JobStoreException">The store cannot be opened. The message says what is wrong and what to do.</exception>
     Task OpenAsync(CancellationToken cancellation);
 
-    /// <summary>The place of the store in words for the operator, without secrets: "Jobs are kept in …".</summary>
-    string Place => GetType().Name;
+    /// <summary>The location of the store in words for the operator, without secrets: "Jobs are kept in …".</summary>
+    string Location => GetType().Name;
 
     /// <summary>
     /// Accepts a job. When it returns <see cref="AcceptOutcome.Created"/>, the job is committed. Of all calls with the same client and key,

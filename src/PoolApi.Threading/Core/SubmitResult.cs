@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Core;
 
-/// <summary>The pool's answer to a submission, with the reason of a refusal for the metrics and for callers that wait for space.</summary>
+/// <summary>The result of a submission, with the reason of a refusal for the metrics and for callers that wait for space.</summary>
 internal enum SubmitResult
 {
     /// <summary>The item was accepted: it will end exactly once, with one <see cref="WorkOutcome"/>.</summary>

@@ -30,7 +30,7 @@ internal sealed class ApiKeyQuota(int usual) : PartitionedRateLimiter<HttpContex
         return _byName.AddOrUpdate(
             client.Name,
             static (_, limit) => (limit, Limiter(limit)),
-            // A changed limit gets a new limiter. Leases of the old limiter do not count against the new one.
+            // A changed limit gets a new limiter. Permits of the old limiter do not count against the new one.
             static (_, known, limit) => known.Limit == limit ? known : (limit, Limiter(limit)),
             limit).Limiter;
     }

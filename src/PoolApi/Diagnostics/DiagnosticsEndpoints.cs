@@ -22,12 +22,12 @@ internal static class DiagnosticsEndpoints
         group.MapMethods("/noop", Methods, static () => TypedResults.Text("done\n"))
             .AllowJobsIf(jobs)
             .RunOnPool()
-            .WithTextAnswer()
+            .WithTextResponse()
             .WithOperationId("runNoop", byPost: "runNoopByPost")
             .WithSummary("Nothing, on the pool: what the way through the queue costs.");
 
         group.MapMethods("/inline", Methods, static () => TypedResults.Text("done\n"))
-            .WithTextAnswer()
+            .WithTextResponse()
             .WithOperationId("runInline", byPost: "runInlineByPost")
             .WithSummary("The same nothing, not on the pool: what noop is compared with.");
 
@@ -45,7 +45,7 @@ internal static class DiagnosticsEndpoints
             .RunOnPool()
             .WithParameters(SleepRequest.Duration, SleepRequest.IsUncooperative)
             .WithProblems(CommonProblems.InvalidRequest)
-            .WithTextAnswer()
+            .WithTextResponse()
             .WithOperationId("runSleep", byPost: "runSleepByPost")
             .WithSummary("Blocks a worker for a time.");
 
@@ -63,7 +63,7 @@ internal static class DiagnosticsEndpoints
             .RunOnPool()
             .WithParameters(HashRequest.Count)
             .WithProblems(CommonProblems.InvalidRequest)
-            .WithTextAnswer()
+            .WithTextResponse()
             .WithOperationId("runHash", byPost: "runHashByPost")
             .WithSummary("Uses the CPU: PBKDF2-HMAC-SHA256 of a fixed text.");
     }

@@ -20,7 +20,7 @@ internal static class RouteDocs
         builder.WithParameters(static name => new QueryParameterMetadata(name), parameters);
 
     /// <summary>A successful response of text. Needed on a route with declared problems: the document would list no success.</summary>
-    public static RouteHandlerBuilder WithTextAnswer(this RouteHandlerBuilder builder) =>
+    public static RouteHandlerBuilder WithTextResponse(this RouteHandlerBuilder builder) =>
         builder.Produces<string>(StatusCodes.Status200OK, "text/plain");
 
     /// <summary>A request body of raw bytes.</summary>
@@ -72,25 +72,25 @@ internal static class RouteDocs
     /// </summary>
     public static void AddCommon(OpenApiOperation operation)
     {
-        foreach ((string status, IOpenApiResponse response) in operation.Responses ?? [])
+        foreach ((string status, IOpenApiResponse documented) in operation.Responses ?? [])
         {
-            if (response is not OpenApiResponse answer) continue;
+            if (documented is not OpenApiResponse response) continue;
             if (status == "200" && RunsOnPool(operation))
             {
-                (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())["Server-Timing"] = new OpenApiHeader
+                (response.Headers ??= new Dictionary<string, IOpenApiHeader>())["Server-Timing"] = new OpenApiHeader
                 {
                     Description = "queue;dur: milliseconds it waited, run;dur: milliseconds it ran, worker;desc: the worker that ran it",
                     Schema = new OpenApiSchema { Type = JsonSchemaType.String },
                 };
             }
             if (!int.TryParse(status, CultureInfo.InvariantCulture, out int number)) continue; // default
-            // Where the route itself says what the answer means, that holds.
-            if (!string.IsNullOrEmpty(answer.Description) && answer.Description != ReasonPhrases.GetReasonPhrase(number)) continue;
+            // Where the route itself says what the response means, that holds.
+            if (!string.IsNullOrEmpty(response.Description) && response.Description != ReasonPhrases.GetReasonPhrase(number)) continue;
             IEnumerable<ProblemType> possible = RunsOnPool(operation) ? PoolProblems.All.Concat(ServiceProblems.All) : ServiceProblems.All;
             if (operation.Responses!.ContainsKey("202")) possible = possible.Append(CommonProblems.StoreUnavailable);
             ProblemType[] problems = [.. possible.Where(problem => problem.Status == number).Distinct()];
             if (problems.Length == 0) continue;
-            answer.Description = ProblemType.Describe(problems);
+            response.Description = ProblemType.Describe(problems);
             if (problems.Any(static p => p.Retry == ProblemRetry.Later)) _ = OperationDocs.AddRetryAfter(operation, number);
         }
     }

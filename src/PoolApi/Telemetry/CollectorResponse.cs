@@ -22,11 +22,11 @@ internal sealed class CollectorResponse
     /// <param name="record">Records each request as an export; <see langword="null"/>: the exporter does.</param>
     public static CollectorResponse Watch(OtlpExporterOptions options, ExportRecord? record = null)
     {
-        var answer = new CollectorResponse(TimeSpan.FromMilliseconds(options.TimeoutMilliseconds));
+        var last = new CollectorResponse(TimeSpan.FromMilliseconds(options.TimeoutMilliseconds));
         Func<HttpClient> make = options.HttpClientFactory;
         // The client underneath has the certificates and the timeout.
-        options.HttpClientFactory = () => new HttpClient(new Handler(answer, record, make())) { Timeout = Timeout.InfiniteTimeSpan };
-        return answer;
+        options.HttpClientFactory = () => new HttpClient(new Handler(last, record, make())) { Timeout = Timeout.InfiniteTimeSpan };
+        return last;
     }
 
     public void Forget() => (_response, _failure) = (null, null);
@@ -43,7 +43,7 @@ internal sealed class CollectorResponse
     private static string? FaultOf(HttpResponseMessage response)
     {
         if (!response.IsSuccessStatusCode) return $"HTTP status {(int)response.StatusCode}";
-        // Of an answer without a body, gRPC has the status in the headers.
+        // Of a response without a body, gRPC has the status in the headers.
         string? status = Field("grpc-status");
         return status is null or "0" ? null : $"gRPC status {status} {Uri.UnescapeDataString(Field("grpc-message") ?? "")}".TrimEnd();
 
@@ -53,7 +53,7 @@ internal sealed class CollectorResponse
                 : null;
     }
 
-    private sealed class Handler(CollectorResponse answer, ExportRecord? record, HttpClient client) : HttpMessageHandler
+    private sealed class Handler(CollectorResponse last, ExportRecord? record, HttpClient client) : HttpMessageHandler
     {
         protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
         {
@@ -63,11 +63,11 @@ internal sealed class CollectorResponse
                 using HttpRequestMessage copy = Copy(request);
                 HttpResponseMessage response = client.Send(copy, cancellationToken);
                 copy.Content = null; // the request's own
-                return answer._response = response;
+                return last._response = response;
             }
             catch (Exception e)
             {
-                answer._failure = e;
+                last._failure = e;
                 throw;
             }
             finally
@@ -84,11 +84,11 @@ internal sealed class CollectorResponse
                 using HttpRequestMessage copy = Copy(request);
                 HttpResponseMessage response = await client.SendAsync(copy, cancellationToken);
                 copy.Content = null; // the request's own
-                return answer._response = response;
+                return last._response = response;
             }
             catch (Exception e)
             {
-                answer._failure = e;
+                last._failure = e;
                 throw;
             }
             finally
@@ -103,7 +103,7 @@ internal sealed class CollectorResponse
         }
 
         /// <summary>Ends the export. A response is complete by now, with the trailers in which gRPC sends its status.</summary>
-        private void End() => record?.End(answer.Fault is null ? ExportResult.Success : ExportResult.Failure);
+        private void End() => record?.End(last.Fault is null ? ExportResult.Success : ExportResult.Failure);
 
         protected override void Dispose(bool disposing)
         {

@@ -14,7 +14,7 @@ internal sealed partial class ExportRecord
 {
     private readonly string _signal;
     private readonly Uri _endpoint;
-    private readonly CollectorResponse _answer;
+    private readonly CollectorResponse _response;
     private readonly Lazy<ILogger> _logger;
     private volatile bool _isClosed;
     private volatile bool _hasFailed;
@@ -30,7 +30,7 @@ internal sealed partial class ExportRecord
     public ExportRecord(string signal, OtlpExporterOptions options, Func<ILogger> logger, bool byRequest = false)
     {
         (_signal, _endpoint, _logger) = (signal, options.Endpoint, new Lazy<ILogger>(logger));
-        _answer = CollectorResponse.Watch(options, byRequest ? this : null);
+        _response = CollectorResponse.Watch(options, byRequest ? this : null);
     }
 
     /// <summary>Whether an export has failed that ended after the last <see cref="Forget"/>.</summary>
@@ -59,7 +59,7 @@ internal sealed partial class ExportRecord
     public bool TryBegin()
     {
         if (_isClosed) return false;
-        _answer.Forget();
+        _response.Forget();
         _idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         return true;
     }
@@ -74,7 +74,7 @@ internal sealed partial class ExportRecord
 
     private void Failed()
     {
-        _fault = _answer.Fault ?? "the exporter could not send them";
+        _fault = _response.Fault ?? "the exporter could not send them";
         _hasFailed = true;
         Interlocked.Increment(ref _failures);
         // The stop closes the exporter, and reports the failures after that itself.

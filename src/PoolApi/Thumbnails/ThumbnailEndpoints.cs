@@ -59,7 +59,7 @@ internal static class ThumbnailEndpoints
         .WithSummary("Makes a thumbnail of an image.")
         .WithParameters(Width, Height, Format, Fit)
         .WithBinaryBody($"The image: {ImageSniffer.Accepted}.", RefuseType, "image/*", "application/octet-stream")
-        .WithBinaryAnswer("The thumbnail.", "image/webp", "image/jpeg", "image/png", "image/avif")
+        .WithBinaryResponse("The thumbnail.", "image/webp", "image/jpeg", "image/png", "image/avif")
         .WithProblems(CommonProblems.InvalidRequest, ServiceProblems.NotAcceptable, ServiceProblems.UnsupportedMedia, ServiceProblems.UnprocessableImage)
         .WithMeaning(200, "The thumbnail.", (HeaderNames.Vary, "Accept, where the query does not say the format"));
 

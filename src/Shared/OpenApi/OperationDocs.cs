@@ -29,8 +29,8 @@ internal static class OperationDocs
         return builder;
     }
 
-    // A successful answer of raw bytes.
-    public static RouteHandlerBuilder WithBinaryAnswer(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
+    // A successful response of raw bytes.
+    public static RouteHandlerBuilder WithBinaryResponse(this RouteHandlerBuilder builder, string description, params string[] contentTypes) =>
         builder.AddOpenApiOperationTransformer((operation, _, _) =>
         {
             (operation.Responses ??= [])["200"] = new OpenApiResponse
@@ -49,11 +49,11 @@ internal static class OperationDocs
             string key = status.ToString(System.Globalization.CultureInfo.InvariantCulture);
             OpenApiResponses responses = operation.Responses ??= [];
             if (!responses.TryGetValue(key, out IOpenApiResponse? response)) responses[key] = response = new OpenApiResponse();
-            if (response is not OpenApiResponse answer) return Task.CompletedTask;
-            answer.Description = description;
+            if (response is not OpenApiResponse described) return Task.CompletedTask;
+            described.Description = description;
             foreach (var (name, meaning) in headers)
             {
-                (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())[name] = new OpenApiHeader
+                (described.Headers ??= new Dictionary<string, IOpenApiHeader>())[name] = new OpenApiHeader
                 {
                     Description = meaning,
                     Schema = new OpenApiSchema { Type = JsonSchemaType.String },
@@ -65,9 +65,9 @@ internal static class OperationDocs
     // The header Retry-After of a response that is there already.
     public static Task AddRetryAfter(OpenApiOperation operation, int status)
     {
-        if (operation.Responses?.GetValueOrDefault(status.ToString(System.Globalization.CultureInfo.InvariantCulture)) is OpenApiResponse answer)
+        if (operation.Responses?.GetValueOrDefault(status.ToString(System.Globalization.CultureInfo.InvariantCulture)) is OpenApiResponse response)
         {
-            (answer.Headers ??= new Dictionary<string, IOpenApiHeader>())["Retry-After"] = new OpenApiHeader
+            (response.Headers ??= new Dictionary<string, IOpenApiHeader>())["Retry-After"] = new OpenApiHeader
             {
                 Description = "Seconds after which it is worth trying again; absent where trying again may not be safe.",
                 Schema = new OpenApiSchema { Type = JsonSchemaType.Integer },

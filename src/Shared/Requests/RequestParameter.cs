@@ -11,17 +11,17 @@ namespace PoolApi;
 // A query parameter or a header of a route, declared once. Reading it, the text of its faults and OpenAPI come from the declaration.
 //
 // name: As the client writes it.
-// place: In the query or a header.
+// location: In the query or a header.
 // description: What it is for.
 // schema: What it may be, for programs.
 // isRequired: Whether it must be there.
 // example: For a header, whose schema is a plain text.
 internal class RequestParameter(
-    string name, ParameterLocation place, string description, Func<OpenApiDocument, IOpenApiSchema> schema, bool isRequired = false, string? example = null)
+    string name, ParameterLocation location, string description, Func<OpenApiDocument, IOpenApiSchema> schema, bool isRequired = false, string? example = null)
 {
     public string Name => name;
 
-    public bool IsInQuery => place == ParameterLocation.Query;
+    public bool IsInQuery => location == ParameterLocation.Query;
 
     public string Description => description;
 
@@ -38,7 +38,7 @@ internal class RequestParameter(
     public OpenApiParameter ToOpenApi(OpenApiDocument document) => new()
     {
         Name = name,
-        In = place,
+        In = location,
         Required = isRequired,
         Description = description,
         Schema = schema(document),
@@ -113,14 +113,14 @@ internal class RequestParameter(
 // ruleOf: What it may be, where that depends on the request.
 // usual: What counts where it is not given.
 internal sealed class RequestParameter<T>(
-    string name, ParameterLocation place, string description, Func<OpenApiDocument, IOpenApiSchema> schema, Func<HttpContext, ParameterRule<T>> ruleOf,
+    string name, ParameterLocation location, string description, Func<OpenApiDocument, IOpenApiSchema> schema, Func<HttpContext, ParameterRule<T>> ruleOf,
     bool isRequired = false, T usual = default!, string? example = null)
-    : RequestParameter(name, place, description, schema, isRequired, example)
+    : RequestParameter(name, location, description, schema, isRequired, example)
 {
     public RequestParameter(
-        string name, ParameterLocation place, string description, Func<OpenApiDocument, IOpenApiSchema> schema, ParameterRule<T> rule,
+        string name, ParameterLocation location, string description, Func<OpenApiDocument, IOpenApiSchema> schema, ParameterRule<T> rule,
         bool isRequired = false, T usual = default!, string? example = null)
-        : this(name, place, description, schema, _ => rule, isRequired, usual, example)
+        : this(name, location, description, schema, _ => rule, isRequired, usual, example)
     {
     }
 

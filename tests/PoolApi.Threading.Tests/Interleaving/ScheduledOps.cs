@@ -27,13 +27,13 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         return word;
     }
 
-    public static T? Read<T>(ref T? place)
+    public static T? Read<T>(ref T? location)
         where T : class
     {
-        if (VirtualThread.Current is not { } thread) return place;
+        if (VirtualThread.Current is not { } thread) return location;
         thread.Schedule.Step(thread);
-        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read reference: {place ?? (object)"null"}");
-        return place;
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read reference: {location ?? (object)"null"}");
+        return location;
     }
 
     public static void Write(ref int word, int value)
@@ -60,7 +60,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
     }
 
     /// <inheritdoc cref="Write(ref long, long)"/>
-    public static void Write<T>(ref T? place, T? value)
+    public static void Write<T>(ref T? location, T? value)
         where T : class
     {
         if (VirtualThread.Current is { } thread)
@@ -68,7 +68,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
             thread.Schedule.Step(thread);
             if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write reference = {value ?? (object)"null"}");
         }
-        place = value;
+        location = value;
     }
 
     public static int Exchange(ref int word, int value)
@@ -114,13 +114,13 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         return now;
     }
 
-    public static T? CompareExchange<T>(ref T? place, T? value, T? comparand)
+    public static T? CompareExchange<T>(ref T? location, T? value, T? comparand)
         where T : class
     {
         VirtualThread? thread = Before();
-        T? was = place;
+        T? was = location;
         bool same = ReferenceEquals(was, comparand);
-        if (same) place = value;
+        if (same) location = value;
         if (thread is null) return was;
         if (thread.Schedule.IsTracing)
             thread.Schedule.Trace(thread, $"CompareExchange reference: {was ?? (object)"null"}{(same ? $" → {value ?? (object)"null"}" : ", refused")}");
@@ -128,12 +128,12 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         return was;
     }
 
-    public static T? Exchange<T>(ref T? place, T? value)
+    public static T? Exchange<T>(ref T? location, T? value)
         where T : class
     {
         VirtualThread? thread = Before();
-        T? was = place;
-        place = value;
+        T? was = location;
+        location = value;
         if (thread is null) return was;
         if (thread.Schedule.IsTracing)
             thread.Schedule.Trace(thread, $"Exchange reference: {was ?? (object)"null"} → {value ?? (object)"null"}");

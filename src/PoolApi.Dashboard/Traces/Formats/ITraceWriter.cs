@@ -11,7 +11,7 @@ internal interface ITraceWriter
     void Begin(in TraceHeader header);
 
     /// <summary>Names a process, or one of its tracks, and sets its sort order.</summary>
-    void Name(int process, int? track, string name, int place);
+    void Name(int process, int? track, string name, int order);
 
     /// <summary>Writes a slice.</summary>
     void Slice(in TraceSlice slice, params ReadOnlySpan<TraceArgument> arguments);

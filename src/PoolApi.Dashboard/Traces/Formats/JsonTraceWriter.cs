@@ -21,14 +21,14 @@ internal sealed class JsonTraceWriter(Utf8JsonWriter json) : ITraceWriter
         json.WriteStartArray("traceEvents");
     }
 
-    public void Name(int process, int? track, string name, int place)
+    public void Name(int process, int? track, string name, int order)
     {
         string what = track is null ? "process" : "thread";
         BeginMeta($"{what}_name");
         json.WriteString("name", name);
         EndMeta();
         BeginMeta($"{what}_sort_index");
-        json.WriteNumber("sort_index", place);
+        json.WriteNumber("sort_index", order);
         EndMeta();
 
         void BeginMeta(string kind)

@@ -34,7 +34,7 @@ internal sealed class PerfettoTraceWriter(Stream to) : ITraceWriter
         Instant(0, null, 0, "trace", [.. arguments]);
     }
 
-    public void Name(int process, int? track, string name, int place)
+    public void Name(int process, int? track, string name, int order)
     {
         _inner.Clear();
         _event.Clear();
@@ -51,7 +51,7 @@ internal sealed class PerfettoTraceWriter(Stream to) : ITraceWriter
             _event.Text(Descriptor.Name, name);
             _event.Number(Descriptor.ParentUuid, Uuid(process, null));
         }
-        _event.Signed(Descriptor.SiblingOrderRank, place);
+        _event.Signed(Descriptor.SiblingOrderRank, order);
         _packet.Message(Packet.TrackDescriptor, _event);
         EndPacket();
     }

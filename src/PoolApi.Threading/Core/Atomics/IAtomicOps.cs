@@ -17,7 +17,7 @@ internal interface IAtomicOps
 
     static abstract long Read(ref long word);
 
-    static abstract T? Read<T>(ref T? place)
+    static abstract T? Read<T>(ref T? location)
         where T : class;
 
     /// <summary>A release store: seen by others later, at the latest at this thread's next fence or read-modify-write.</summary>
@@ -27,7 +27,7 @@ internal interface IAtomicOps
     static abstract void Write(ref long word, long value);
 
     /// <inheritdoc cref="Write(ref long, long)"/>
-    static abstract void Write<T>(ref T? place, T? value)
+    static abstract void Write<T>(ref T? location, T? value)
         where T : class;
 
     static abstract int Exchange(ref int word, int value);
@@ -38,10 +38,10 @@ internal interface IAtomicOps
 
     static abstract long Add(ref long word, long value);
 
-    static abstract T? CompareExchange<T>(ref T? place, T? value, T? comparand)
+    static abstract T? CompareExchange<T>(ref T? location, T? value, T? comparand)
         where T : class;
 
-    static abstract T? Exchange<T>(ref T? place, T? value)
+    static abstract T? Exchange<T>(ref T? location, T? value)
         where T : class;
 
     /// <summary>Everything written before is seen by others before anything is read after.</summary>

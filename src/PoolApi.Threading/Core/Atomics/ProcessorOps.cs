@@ -30,8 +30,8 @@ internal readonly struct ProcessorOps : IAtomicOps
     public static long Read(ref long word) => Volatile.Read(ref word);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static T? Read<T>(ref T? place)
-        where T : class => Volatile.Read(ref place);
+    public static T? Read<T>(ref T? location)
+        where T : class => Volatile.Read(ref location);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Write(ref int word, int value) => Volatile.Write(ref word, value);
@@ -40,8 +40,8 @@ internal readonly struct ProcessorOps : IAtomicOps
     public static void Write(ref long word, long value) => Volatile.Write(ref word, value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Write<T>(ref T? place, T? value)
-        where T : class => Volatile.Write(ref place, value);
+    public static void Write<T>(ref T? location, T? value)
+        where T : class => Volatile.Write(ref location, value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Exchange(ref int word, int value) => Interlocked.Exchange(ref word, value);
@@ -57,12 +57,12 @@ internal readonly struct ProcessorOps : IAtomicOps
     public static long Add(ref long word, long value) => Interlocked.Add(ref word, value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static T? CompareExchange<T>(ref T? place, T? value, T? comparand)
-        where T : class => Interlocked.CompareExchange(ref place, value, comparand);
+    public static T? CompareExchange<T>(ref T? location, T? value, T? comparand)
+        where T : class => Interlocked.CompareExchange(ref location, value, comparand);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static T? Exchange<T>(ref T? place, T? value)
-        where T : class => Interlocked.Exchange(ref place, value);
+    public static T? Exchange<T>(ref T? location, T? value)
+        where T : class => Interlocked.Exchange(ref location, value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Fence() => Interlocked.MemoryBarrier();

@@ -181,10 +181,10 @@ internal struct Backlog<TOps>
     /// <param name="by">The last item of the chain: it, or its continuation, is queued here.</param>
     public readonly int DeepestCaused(out PoolWorkItem? by)
     {
-        int depth = _resumptions.FindDeepest(out int place);
+        int depth = _resumptions.FindDeepest(out int index);
         by = _caused.Deepest;
         if (by is not null && by.Depth > depth) return by.Depth;
-        by = depth == 0 ? null : _resumptions.PeekAt(place).Item;
+        by = depth == 0 ? null : _resumptions.PeekAt(index).Item;
         return depth;
     }
 
@@ -193,7 +193,7 @@ internal struct Backlog<TOps>
     public bool TryTakeCaused(QueueWorker standIn, long now, out Assignment assignment, ref DeferredActions after)
     {
         assignment = default;
-        int depth = _resumptions.FindDeepest(out int place);
+        int depth = _resumptions.FindDeepest(out int index);
         if (_caused.Deepest is { } item && item.Depth > depth)
         {
             if (item.ExpiresAt <= now)
@@ -210,7 +210,7 @@ internal struct Backlog<TOps>
         else
         {
             standIn.StandInDepth = depth;
-            ResumeOn(standIn, _resumptions.TakeAt(place), now, out assignment);
+            ResumeOn(standIn, _resumptions.TakeAt(index), now, out assignment);
         }
         return true;
     }

@@ -51,7 +51,7 @@ internal struct CausedItems
 }
 
 /// <summary>
-/// The cause of an item, its place in the index, and its limit on run time. Apart from the item, to keep items small: few items are
+/// The cause of an item, its links in the index, and its limit on run time. Apart from the item, to keep items small: few items are
 /// caused or have a limit of their own.
 /// </summary>
 internal sealed class Cause(PoolWorkItem item)

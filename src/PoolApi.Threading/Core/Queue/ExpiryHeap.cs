@@ -2,7 +2,7 @@ namespace PoolApi.Threading.Core.Queue;
 
 /// <summary>
 /// The queued items that have a limit of their own, the next to expire on top: a binary heap whose items know their
-/// place, so that any item can be removed at once. Items with the pool's common limit are not here, because their lane is in the
+/// index, so that any item can be removed at once. Items with the pool's common limit are not here, because their lane is in the
 /// order of their expiry already. Guarded by the gate.
 /// </summary>
 internal sealed class ExpiryHeap
@@ -52,9 +52,9 @@ internal sealed class ExpiryHeap
         Put(hole, item);
     }
 
-    private void Put(int place, PoolWorkItem item)
+    private void Put(int index, PoolWorkItem item)
     {
-        _items[place] = item;
-        item.ExpiryIndex = place;
+        _items[index] = item;
+        item.ExpiryIndex = index;
     }
 }

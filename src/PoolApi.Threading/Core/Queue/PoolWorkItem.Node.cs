@@ -12,7 +12,7 @@ public abstract partial class PoolWorkItem
     internal PoolWorkItem? Next; // pushed after it
     internal object? Owner; // the pool that claimed it last
     internal long ExpiresAt; // a time stamp; long.MaxValue for never. After the end: the time of the end
-    internal int ExpiryIndex; // its place in the expiry heap, from 1; 0: not in it; -1: to be added
+    internal int ExpiryIndex; // its index in the expiry heap, from 1; 0: not in it; -1: to be added
 
     internal Cause? Cause; // created when another item of the same pool submits it while holding a worker, or for a limit on run time; then kept
 

@@ -13,9 +13,9 @@ internal static class ByteLab
     {
         const byte Rgb = 2;
         var copy = file.ToArray();
-        var place = directory.PlaceOf(TiffTag.Photometric)!.Value;
-        copy.AsSpan(place, 2).Clear();
-        copy[directory.IsBigEndian ? place + 1 : place] = Rgb;
+        var position = directory.PositionOf(TiffTag.Photometric)!.Value;
+        copy.AsSpan(position, 2).Clear();
+        copy[directory.IsBigEndian ? position + 1 : position] = Rgb;
         return copy;
     }
 

@@ -69,7 +69,7 @@ internal readonly ref struct TiffDirectory
     public long? Number(TiffTag tag) => Numbers(tag) is { Count: > 0 } values ? values[0] : null;
 
     /// <summary>The position of a value that fits into its entry; <see langword="null"/> if the directory has no such tag.</summary>
-    public int? PlaceOf(TiffTag tag) => IndexOf(tag) is var n and >= 0 ? EntriesAt + n * EntryLength + 4 + PointerLength : null;
+    public int? PositionOf(TiffTag tag) => IndexOf(tag) is var n and >= 0 ? EntriesAt + n * EntryLength + 4 + PointerLength : null;
 
     /// <summary>All values of a tag of whole numbers; empty if the file does not have all of them.</summary>
     public TiffNumbers Numbers(TiffTag tag)

@@ -16,13 +16,13 @@ internal readonly ref struct TiffEntry
         Type = (int)TiffDirectory.Unsigned(bytes.Slice(2, 2), bigEndian);
         Size = Type switch { 3 or 8 => 2, 4 or 9 or 11 or 13 => 4, 5 or 10 or 12 or 16 or 17 or 18 => 8, _ => 1 };
         ByteCount = (double)TiffDirectory.Unsigned(bytes.Slice(4, pointerLength), bigEndian) * Size;
-        // Values that fit into the place of the offset are stored there.
-        ReadOnlySpan<byte> place = bytes.Slice(4 + pointerLength, pointerLength);
+        // Values that fit into the field of the offset are stored there.
+        ReadOnlySpan<byte> valueOffset = bytes.Slice(4 + pointerLength, pointerLength);
         if (ByteCount <= pointerLength)
         {
-            Values = place[..(int)ByteCount];
+            Values = valueOffset[..(int)ByteCount];
         }
-        else if (TiffDirectory.Unsigned(place, bigEndian) is var at && at <= (ulong)file.Length)
+        else if (TiffDirectory.Unsigned(valueOffset, bigEndian) is var at && at <= (ulong)file.Length)
         {
             int room = file.Length - (int)at;
             Values = file.Slice((int)at, ByteCount <= room ? (int)ByteCount : room - room % Size);

@@ -3,13 +3,13 @@ using Microsoft.AspNetCore.Http;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>The share of one response in the <see cref="ResponseBudget"/>. Used by the request's own flow only.</summary>
-public sealed class ResponseLease : IDisposable
+public sealed class ResponseReservation : IDisposable
 {
     private readonly ResponseBudget _budget;
     private long _bytes;
     private bool _isDisposed;
 
-    internal ResponseLease(ResponseBudget budget, long bytes) => (_budget, _bytes) = (budget, bytes);
+    internal ResponseReservation(ResponseBudget budget, long bytes) => (_budget, _bytes) = (budget, bytes);
 
     /// <summary>The bytes that it holds.</summary>
     public long Bytes => _bytes;
@@ -38,7 +38,7 @@ public sealed class ResponseLease : IDisposable
     }
 
     /// <summary>The same for a response that writes itself.</summary>
-    internal async Task SendAsync(HttpContext context, IResult answer)
+    internal async Task SendAsync(HttpContext context, IResult result)
     {
         context.Features.Get<IBufferedBodyFeature>()?.Release();
         Stream body = context.Response.Body;
@@ -47,7 +47,7 @@ public sealed class ResponseLease : IDisposable
             context.Response.Body = _budget.Pace(context);
             try
             {
-                await answer.ExecuteAsync(context);
+                await result.ExecuteAsync(context);
             }
             finally
             {
