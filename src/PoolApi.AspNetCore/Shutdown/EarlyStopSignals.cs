@@ -59,7 +59,7 @@ public static class EarlyStopSignals
         {
             if (_isHandedOver) return false;
             context.Cancel = true;
-            ProcessEnd.At(ShutdownOptions.ForcedEnd, 0); // a blocked stdout must not keep the process
+            ProcessEnd.At(ShutdownOptions.EarlyEnd, 0); // a blocked stdout must not keep the process
             // A host that starts meanwhile may log. Its console logger writes to the same writer, under the same lock, so no line follows
             // the last one.
 #pragma warning disable CA2002 // the writer is its own lock (TextWriter.Synchronized)
