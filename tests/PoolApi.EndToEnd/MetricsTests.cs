@@ -95,6 +95,43 @@ public sealed class MetricsTests
     }
 
     [Fact]
+    public async Task Every_counter_is_at_0_with_each_known_value_of_its_labels_before_anything_has_happened()
+    {
+        using var collector = new OtlpSink();
+        var environment = new Dictionary<string, string>
+        {
+            ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Url,
+            ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
+            ["Auth__ApiKeys__alice"] = "alices-key_0123456789!~",
+        };
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, onePort: false, environment, PoolApiProcess.Diagnostics);
+
+        var metrics = await service.MetricsAsync(); // the first scrape
+
+        string[] counters =
+        [
+            .. File.ReadLines(Path.Combine(Repository.Root, "docs", "metrics.md"))
+                .Where(line => line.StartsWith("| `poolapi_", StringComparison.Ordinal))
+                .Select(line => line.Split('|', StringSplitOptions.TrimEntries))
+                .Where(cells => cells[2] == "counter")
+                .Select(cells => cells[1].Trim('`')),
+        ];
+        Assert.True(counters.Length > 10, $"only {counters.Length} counters in the table");
+        Assert.All(counters, counter => Assert.True(
+            metrics.Count(counter) > 0 && metrics.Sum(counter) == 0, $"{counter} has {metrics.Count(counter)} series, in sum {metrics.Sum(counter)}"));
+        // The values that depend on the settings, and those of the service's own counters.
+        MustHave("poolapi_work_rejected_total", "reason", "draining", "overloaded", "payload_too_large", "queue_full", "quota");
+        MustHave("poolapi_log_dropped_total", "reason", "queue_full", "rate_limit");
+        MustHave("poolapi_telemetry_export_failed_total", "signal", "logs", "metrics", "traces");
+
+        void MustHave(string counter, string label, params string[] values)
+        {
+            Assert.All(values, value => Assert.Equal(1, metrics.Count(counter, $"{label}=\"{value}\"")));
+            Assert.Equal(values.Length, metrics.Count(counter));
+        }
+    }
+
+    [Fact]
     public async Task With_an_OTLP_endpoint_the_metrics_go_there_too()
     {
         using var collector = new OtlpSink();

@@ -18,11 +18,14 @@ public sealed class RawConnection : IDisposable
     private ReadOnlySpan<byte> Received => _received.AsSpan(0, _length);
 
     /// <summary>Opens a connection to a port of this machine.</summary>
-    public static async Task<RawConnection> OpenAsync(int port)
+    /// <param name="port">The port.</param>
+    /// <param name="from">The client's own address; null: the kernel chooses.</param>
+    public static async Task<RawConnection> OpenAsync(int port, IPAddress? from = null)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
+            if (from is not null) socket.Bind(new IPEndPoint(from, 0));
             await socket.ConnectAsync(IPAddress.Loopback, port, Patience.Token);
             return new RawConnection(socket);
         }

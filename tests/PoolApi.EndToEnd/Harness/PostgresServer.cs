@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Npgsql;
 
 namespace PoolApi.EndToEnd.Harness;
@@ -8,7 +7,7 @@ namespace PoolApi.EndToEnd.Harness;
 internal sealed class PostgresServer : IAsyncDisposable
 {
     private readonly PostgresCluster _cluster = new();
-    private string? _iptables;
+    private NetworkCut? _cut;
 
     /// <summary>Makes one and starts it.</summary>
     public static async Task<PostgresServer> StartNewAsync()
@@ -45,26 +44,16 @@ internal sealed class PostgresServer : IAsyncDisposable
     public Task StartAsync() => _cluster.StartAsync();
 
     /// <summary>From now on no packet comes through, in neither direction, and nobody is told so.</summary>
-    public async Task CutOffAsync()
-    {
-        string iptables = Tool.Find("iptables") ?? Tool.RequireFile("/usr/sbin/iptables", "apt-get install iptables");
-        foreach (string[] rule in Rules("-I"))
-        {
-            var run = await ProgramRun.ToEndAsync(new ProcessStartInfo(iptables, rule), Patience.Long);
-            if (run.ExitCode != 0)
-                Tool.Missing("The right to cut a network", "run as root; iptables said: " + run.Text);
-            _iptables = iptables;
-        }
-    }
+    public async Task CutOffAsync() =>
+        _cut = await NetworkCut.MakeAsync(["-p", "tcp", "--dport", $"{_cluster.Port}"], ["-p", "tcp", "--sport", $"{_cluster.Port}"]);
 
     /// <summary>Packets come through again.</summary>
     public async Task ReconnectAsync()
     {
-        if (_iptables is null)
+        if (_cut is null)
             return;
-        foreach (string[] rule in Rules("-D"))
-            await ProgramRun.ToEndAsync(new ProcessStartInfo(_iptables, rule), Patience.Long);
-        _iptables = null;
+        await _cut.DisposeAsync();
+        _cut = null;
     }
 
     /// <inheritdoc />
@@ -73,10 +62,4 @@ internal sealed class PostgresServer : IAsyncDisposable
         await ReconnectAsync();
         await _cluster.DisposeAsync();
     }
-
-    private string[][] Rules(string action) =>
-    [
-        ["-w", action, "INPUT", "-p", "tcp", "--dport", $"{_cluster.Port}", "-j", "DROP"],
-        ["-w", action, "INPUT", "-p", "tcp", "--sport", $"{_cluster.Port}", "-j", "DROP"],
-    ];
 }

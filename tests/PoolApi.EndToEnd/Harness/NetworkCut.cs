@@ -1,0 +1,52 @@
+using System.Diagnostics;
+
+namespace PoolApi.EndToEnd.Harness;
+
+/// <summary>A cut of the network: the kernel drops packets, and tells neither side. It ends when it is disposed of.</summary>
+/// <remarks>The rules have no state: packets of connections that are open already are dropped too.</remarks>
+internal sealed class NetworkCut : IAsyncDisposable
+{
+    private readonly string _iptables = Tool.Find("iptables") ?? Tool.RequireFile("/usr/sbin/iptables", "apt-get install iptables");
+    private readonly List<string[]> _dropped = [];
+
+    private NetworkCut()
+    {
+    }
+
+    /// <summary>Drops packets from now on.</summary>
+    /// <param name="packets">Which ones, each as iptables' arguments: the packets that match any of these.</param>
+    public static async Task<NetworkCut> MakeAsync(params string[][] packets)
+    {
+        var cut = new NetworkCut();
+        try
+        {
+            foreach (string[] matching in packets)
+                await cut.DropAsync(matching);
+            return cut;
+        }
+        catch
+        {
+            await cut.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        foreach (string[] packets in _dropped)
+            await RunAsync("-D", packets);
+        _dropped.Clear();
+    }
+
+    private async Task DropAsync(string[] packets)
+    {
+        var run = await RunAsync("-I", packets);
+        if (run.ExitCode != 0)
+            Tool.Missing("The right to cut a network", "run as root; iptables said: " + run.Text);
+        _dropped.Add(packets);
+    }
+
+    private Task<ProgramRun> RunAsync(string action, string[] packets) =>
+        ProgramRun.ToEndAsync(new ProcessStartInfo(_iptables, ["-w", action, "INPUT", .. packets, "-j", "DROP"]), Patience.Long);
+}

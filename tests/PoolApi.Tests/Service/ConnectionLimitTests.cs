@@ -1,0 +1,88 @@
+using System.Net.Sockets;
+using System.Text;
+using PoolApi.Tests.Settings;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>Each port has its own limit of connections: a client that fills one port leaves the other its answers.</summary>
+public sealed class ConnectionLimitTests
+{
+    private const string Api = "127.0.0.1";
+    private const string Management = "127.0.0.2";
+    private const string Work = "/v1/diagnostics/noop";
+    private const string Probe = "/livez";
+    private const string Answered = "HTTP/1.1 200 ";
+    private const string Closed = "";
+
+    [Fact]
+    public async Task With_1024_idle_connections_the_management_port_closes_the_next_and_the_API_still_answers()
+    {
+        // On a busy machine the first ones must not time out before the last one is open.
+        await using RunningService service = RunningService.With(("Kestrel:Limits:KeepAliveTimeout", "01:00:00"));
+        using var idle = new IdleConnections();
+        await idle.OpenAsync(1024, Management, service.Management, Probe);
+
+        for (int i = 0; i < 2; i++) Assert.Equal(Closed, await AskAsync(Management, service.Management, Probe));
+        Assert.StartsWith(Answered, await AskAsync(Api, service.Api, Work), StringComparison.Ordinal);
+        Assert.Single(service.App.Log, static line => line.StartsWith("There are 1024 connections to the management", StringComparison.Ordinal));
+
+        idle.CloseOne();
+        await Patience.UntilAsync(
+            async () => (await AskAsync(Management, service.Management, Probe)).StartsWith(Answered, StringComparison.Ordinal), "an answer in the place of the closed connection");
+    }
+
+    [Fact]
+    public async Task A_full_API_leaves_the_management_port_its_connections_and_those_do_not_count_for_the_API()
+    {
+        const int Limit = 3;
+        await using RunningService service = RunningService.With(("Kestrel:Limits:MaxConcurrentConnections", $"{Limit}"));
+        using var idle = new IdleConnections();
+        await idle.OpenAsync(Limit + 1, Management, service.Management, Probe);
+        await idle.OpenAsync(Limit, Api, service.Api, Work);
+
+        Assert.Equal(Closed, await AskAsync(Api, service.Api, Work));
+        Assert.StartsWith(Answered, await AskAsync(Management, service.Management, Probe), StringComparison.Ordinal);
+    }
+
+    /// <summary>The answer on a connection of its own; <see cref="Closed"/> if the server closes the connection without one.</summary>
+    private static async Task<string> AskAsync(string host, int port, string path)
+    {
+        try
+        {
+            return await PortTests.Get(host, port, "GET " + path);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            return Closed;
+        }
+    }
+
+    /// <summary>Connections that are kept open after one answer each.</summary>
+    private sealed class IdleConnections : IDisposable
+    {
+        private readonly List<Socket> _open = [];
+
+        public async Task OpenAsync(int count, string host, int port, string path)
+        {
+            byte[] request = Encoding.Latin1.GetBytes($"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            byte[] answer = new byte[4096];
+            for (int i = 0; i < count; i++)
+            {
+                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                _open.Add(socket);
+                await socket.ConnectAsync(host, port, ServiceApp.Token);
+                await socket.SendAsync(request, SocketFlags.None, ServiceApp.Token);
+                // The answer shows that the server has counted this connection. Without it, a later connection could be counted first.
+                int length = await socket.ReceiveAsync(answer, SocketFlags.None, ServiceApp.Token).Patiently();
+                Assert.StartsWith(Answered, Encoding.Latin1.GetString(answer, 0, length), StringComparison.Ordinal);
+            }
+        }
+
+        public void CloseOne() => _open[0].Dispose();
+
+        public void Dispose()
+        {
+            foreach (Socket socket in _open) socket.Dispose();
+        }
+    }
+}
