@@ -27,7 +27,7 @@ public sealed partial class DrainTests
         MustTellTransitions(service.Log.Lines, "draining", "joining");
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task While_draining_new_work_is_refused_on_open_connections_too_and_health_tells_it(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 1", PoolApiProcess.Diagnostics);

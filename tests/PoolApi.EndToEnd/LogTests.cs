@@ -62,7 +62,7 @@ public sealed partial class LogTests
         MustBeUsual(service);
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task Nothing_that_one_client_does_writes_a_line(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(

@@ -33,7 +33,7 @@ public sealed class UnfinishedShutdownTests
         Assert.Contains(service.Log.Lines, line => Regex.IsMatch(line, @"Shutting down worker 1\s*$"));
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task A_worker_that_cannot_be_joined_is_named_and_does_not_keep_the_process_alive(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, ["--Pool:Workers 2", .. Hurry, PoolApiProcess.Diagnostics]);

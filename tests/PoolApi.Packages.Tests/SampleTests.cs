@@ -101,7 +101,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     {
         string folder = Path.Combine(samples.Folder, "NativeAot");
         string[] compiler = File.Exists("/usr/bin/clang") ? [] : ["-p:CppCompilerAndLinker=gcc"];
-        await ProgramRun.ApartAsync(folder, "dotnet", ["publish", "-c", "Release", "-r", "linux-x64", "-o", "published", "-v:q", "-nologo", "-warnaserror", .. compiler]);
+        await ProgramRun.ApartAsync(folder, "dotnet", ["publish", "-c", "Release", "-r", "linux-x64", "-o", "published", "-v:q", "-nologo", "-warnaserror", "-p:NativeDebugSymbols=false", .. compiler]);
         Assert.False(File.Exists(Path.Combine(folder, "published", "NativeAot.dll")));
         await using RunningApp app = await RunningApp.ListenAsync(folder, Path.Combine(folder, "published", "NativeAot"));
         Assert.Matches("""^\{"id":7,"thread":"cpu-\d"\}$""", await app.GetAsync("/handler/7"));

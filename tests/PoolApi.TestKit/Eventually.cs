@@ -5,13 +5,15 @@ namespace PoolApi.TestKit;
 /// <summary>Asks another process again and again until it says what the test waits for: a state behind HTTP does not announce itself.</summary>
 public static class Eventually
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(15);
+    // The longer it takes, the less a later look matters.
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(15), Longest = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Asks until the answer is accepted; fails with the last answer when the time is over.</summary>
     public static async Task<T> SeesAsync<T>(Func<Task<T>> ask, Func<T, bool> accept, string what, double? seconds = null, TimeSpan? pause = null)
     {
         var limit = seconds is { } given ? TimeSpan.FromSeconds(given) : Patience.Long;
         var clock = Stopwatch.StartNew();
+        TimeSpan next = pause ?? Shortest;
         while (true)
         {
             var answer = await ask();
@@ -19,7 +21,9 @@ public static class Eventually
                 return answer;
             if (clock.Elapsed > limit)
                 Assert.Fail($"waited {limit.TotalSeconds} s in vain for: {what}. Last seen: {answer}");
-            await Task.Delay(pause ?? Pause); // a state elsewhere does not announce itself
+            await Task.Delay(next); // a state elsewhere does not announce itself
+            if (pause is null && next < Longest)
+                next *= 1.1;
         }
     }
 }

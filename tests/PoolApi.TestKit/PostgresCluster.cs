@@ -22,6 +22,9 @@ public sealed class PostgresCluster : IAsyncLifetime
 
     private static readonly string? Programs = Find();
 
+    /// <summary>The data of a new server. Made once for each test process: to copy it takes a tenth of the processor time.</summary>
+    private static readonly Lazy<Task<string>> NewData = new(MakeNewDataAsync);
+
     private string[] _wrapper = [];
     private string _folder = "";
     private string _clock = "";
@@ -50,8 +53,21 @@ public sealed class PostgresCluster : IAsyncLifetime
         _folder = Directory.CreateTempSubdirectory("poolapi-pg-").FullName;
         _port = FreePorts.Next();
         if (Environment.IsPrivilegedProcess) await RunAsync("chown", "postgres", _folder);
-        await RunAsync([.. AsUser(), $"{Programs}/initdb", "--no-sync", "--auth=trust", "--username=poolapi", "--encoding=UTF8", "--locale=C", Data]);
+        await RunAsync("cp", "--archive", await NewData.Value, Data);
         await StartAsync();
+    }
+
+    private static async Task<string> MakeNewDataAsync()
+    {
+        string folder = Directory.CreateTempSubdirectory("poolapi-pg-new-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+        {
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        };
+        if (Environment.IsPrivilegedProcess) await RunAsync("chown", "postgres", folder);
+        string data = Path.Combine(folder, "data");
+        await RunAsync([.. AsUser(), $"{Programs}/initdb", "--no-sync", "--auth=trust", "--username=poolapi", "--encoding=UTF8", "--locale=C", data]);
+        return data;
     }
 
     /// <summary>Makes and starts a hot standby of this server. The test disposes of it.</summary>

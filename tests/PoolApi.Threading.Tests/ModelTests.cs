@@ -27,7 +27,7 @@ public class ModelTests
                     throw;
                 }
             },
-            iter: 200,
+            iter: LongTests.Wanted ? 1000 : 100,
             threads: 1);
 
     [Fact]
@@ -71,7 +71,7 @@ public class ModelTests
                     Assert.Equal(counted, accepted.Count(item => item.Endings.Outcomes.First() == outcome));
                 }
             },
-            iter: 300,
+            iter: LongTests.Wanted ? 1000 : 100,
             threads: 1);
 
     private static void Do(PoolModel model, int kind, int a, int b)

@@ -10,12 +10,17 @@ public sealed class AccessibilityTests
     // The rules are the same. What passes is not listed: nothing here reads it, and it takes time.
     private static readonly AxeRunOptions ViolationsOnly = new() { ResultTypes = [ResultType.Violations] };
 
+    // The rules that look at colours. To all others a page is the same, light and dark.
+    private static readonly AxeRunOptions ViolationsOfColours = new()
+    {
+        ResultTypes = [ResultType.Violations],
+        RunOnly = new RunOnlyOptions { Type = "rule", Values = ["color-contrast", "link-in-text-block"] },
+    };
+
     [Theory]
-    [InlineData(ColorScheme.Light, 1280)]
-    [InlineData(ColorScheme.Dark, 1280)]
-    [InlineData(ColorScheme.Light, 390)]
-    [InlineData(ColorScheme.Dark, 390)]
-    public async Task No_page_has_a_violation(ColorScheme scheme, int width)
+    [InlineData(1280)]
+    [InlineData(390)]
+    public async Task No_page_has_a_violation(int width)
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 6", "--Pool:StuckAfter 00:00:02", PoolApiProcess.Diagnostics);
@@ -23,33 +28,42 @@ public sealed class AccessibilityTests
         await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1&tag=nightly");
         await service.Api.CancelJobAsync(await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000&tag=nightly"));
         (await service.Management.PostAsync("/work/burst")).MustBe(200);
-        string form = $"{scheme}-{width}".ToLowerInvariant();
 
-        await using var browser = await DashboardBrowser.OpenAsync(service, "/", scheme, width);
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/", ColorScheme.Light, width);
         await Assertions.Expect(browser.Page.Locator("tr[data-state='stuck']")).Not.ToHaveCountAsync(0);
-        await CheckAsync(browser, $"pools-{form}");
+        await CheckAsync(browser, "pools", width);
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "cpu-0: list what it did" }).ClickAsync();
-        await CheckAsync(browser, $"pieces-{form}");
+        await CheckAsync(browser, "pieces", width);
         await browser.Page.Keyboard.PressAsync("Escape");
 
         await browser.Page.GotoAsync(service.Management.Url + "/jobs");
         await Assertions.Expect(browser.Page.Locator("tr[data-job]")).ToHaveCountAsync(3);
-        await CheckAsync(browser, $"jobs-{form}");
+        await CheckAsync(browser, "jobs", width);
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Cancel all that match…" }).ClickAsync();
         await Assertions.Expect(browser.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
-        await CheckAsync(browser, $"question-{form}");
+        await CheckAsync(browser, "question", width);
         await browser.Page.Keyboard.PressAsync("Escape");
 
         await browser.Page.GotoAsync($"{service.Management.Url}/job?id={job}");
         await Assertions.Expect(browser.Page.Locator(".timeline li")).Not.ToHaveCountAsync(0);
-        await CheckAsync(browser, $"job-{form}");
+        await CheckAsync(browser, "job", width);
         Assert.Empty(browser.Complaints);
     }
 
-    private static async Task CheckAsync(DashboardBrowser browser, string name)
+    private static async Task CheckAsync(DashboardBrowser browser, string page, int width)
     {
+        await CheckAsync(browser, $"{page}-dark-{width}", ColorScheme.Dark, ViolationsOfColours);
+        await CheckAsync(browser, $"{page}-light-{width}", ColorScheme.Light, ViolationsOnly);
+    }
+
+    private static async Task CheckAsync(DashboardBrowser browser, string name, ColorScheme scheme, AxeRunOptions options)
+    {
+        await browser.Page.EmulateMediaAsync(new() { ColorScheme = scheme });
         await browser.PictureAsync(name);
-        var result = await browser.Page.RunAxe(ViolationsOnly);
+        // RunAxe opens a window for each result, for the sake of frames from elsewhere. These pages have no frames.
+#pragma warning disable CS0618
+        var result = await browser.Page.RunAxeLegacy(options: options);
+#pragma warning restore CS0618
         Assert.True(result.Violations.Length == 0, $"{name}: " + string.Join("\n", result.Violations.Select(static v =>
             $"{v.Id} ({v.Impact}): {v.Help}\n" + string.Join("\n", v.Nodes.Take(5).Select(static n => $"   {n.Html}")))));
         // Nothing is wider than the window: who has a phone does not scroll sideways.

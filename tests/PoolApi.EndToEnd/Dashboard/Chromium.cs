@@ -12,6 +12,8 @@ public sealed class Chromium : IAsyncDisposable
     [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync",
+        // Every name under .internal is this machine, without a name server and without a proxy of the tester's own.
+        "--host-resolver-rules=MAP *.internal 127.0.0.1", "--no-proxy-server",
     ];
 
     private static readonly Lazy<Task<(IPlaywright Playwright, IBrowser Browser)>> Started = new(StartAsync);
@@ -19,10 +21,12 @@ public sealed class Chromium : IAsyncDisposable
     /// <summary>How long a test waits for the page to show something, in milliseconds: a guard against hanging for ever.</summary>
     internal const float Patience = 180_000;
 
-    internal static async Task<IBrowserContext> NewContextAsync(ColorScheme scheme, int width)
+    internal static async Task<IBrowserContext> NewContextAsync(ColorScheme scheme, int width, ReducedMotion motion)
     {
         (_, IBrowser browser) = await Started.Value;
-        return await browser.NewContextAsync(new() { ColorScheme = scheme, ViewportSize = new() { Width = width, Height = 900 } });
+        // Where there is TLS, the certificate is the test's own.
+        return await browser.NewContextAsync(
+            new() { ColorScheme = scheme, ReducedMotion = motion, ViewportSize = new() { Width = width, Height = 900 }, IgnoreHTTPSErrors = true });
     }
 
     /// <inheritdoc />
@@ -36,7 +40,8 @@ public sealed class Chromium : IAsyncDisposable
 
     private static async Task<(IPlaywright Playwright, IBrowser Browser)> StartAsync()
     {
-        string chromium = Tool.Require("chromium", "apt-get install chromium");
+        // The shell has no windows, and so no pages of the browser's own beside each page of a test.
+        string chromium = Tool.Find("chromium-headless-shell") ?? Tool.Require("chromium", "apt-get install chromium");
         Environment.SetEnvironmentVariable("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
         Assertions.SetDefaultExpectTimeout(Patience);
         IPlaywright playwright = await Playwright.CreateAsync();

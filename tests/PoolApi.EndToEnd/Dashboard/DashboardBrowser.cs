@@ -29,13 +29,16 @@ internal sealed partial class DashboardBrowser : IAsyncDisposable
     /// <summary>What the browser or the page complained of. Of a server that has gone it says so, as it should.</summary>
     public IEnumerable<string> Complaints => _complaints.Where(static c => !Gone().IsMatch(c));
 
-    public static Task<DashboardBrowser> OpenAsync(PoolApiProcess service, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280) =>
-        OpenAsync(service.Management.Url, path, scheme, width);
+    public static Task<DashboardBrowser> OpenAsync(
+        PoolApiProcess service, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280, ReducedMotion motion = ReducedMotion.Reduce) =>
+        OpenAsync(service.Management.Url, path, scheme, width, motion);
 
     /// <summary>Opens a page of the dashboard at this address, without a slash at its end: the page may ask nobody else.</summary>
-    public static async Task<DashboardBrowser> OpenAsync(string url, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280)
+    /// <remarks>Where motion is not reduced, strips slide all the time. Without a graphics card that takes half a core for each page.</remarks>
+    public static async Task<DashboardBrowser> OpenAsync(
+        string url, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280, ReducedMotion motion = ReducedMotion.Reduce)
     {
-        IBrowserContext context = await Chromium.NewContextAsync(scheme, width);
+        IBrowserContext context = await Chromium.NewContextAsync(scheme, width, motion);
         IPage page = await context.NewPageAsync();
         page.SetDefaultTimeout(Chromium.Patience);
         var opened = new DashboardBrowser(context, page, url + "/");

@@ -7,11 +7,11 @@ namespace PoolApi.EndToEnd.Dashboard;
 /// <summary>The page of the pools shows what every worker does, live, and the stop.</summary>
 public sealed partial class PoolsPageTests
 {
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task A_lane_shows_its_worker_turn_busy_and_idle_again_and_its_piece_by_keyboard(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 3", PoolApiProcess.Diagnostics);
-        await using var browser = await DashboardBrowser.OpenAsync(service);
+        await using var browser = await DashboardBrowser.OpenAsync(service, motion: ReducedMotion.NoPreference);
         for (int id = 0; id < 3; id++)
             await Assertions.Expect(browser.Worker($"cpu-{id}")).ToContainTextAsync("idle");
 

@@ -55,6 +55,8 @@ public sealed class AotPublication : IDisposable
             // obj/ of its own: the build that the other tests run from stays as it is.
             "--artifacts-path", Path.Combine(folder.Path, "artifacts"),
             "-p:RestoreLockedMode=true", "-warnaserror",
+            // They are two thirds of what is compiled and linked, and no test reads them.
+            "-p:NativeDebugSymbols=false",
             "-p:CppCompilerAndLinker=" + (Tool.Find("clang") is null ? "gcc" : "clang"),
             // No build server may outlive the test run.
             "--disable-build-servers", "-nologo");

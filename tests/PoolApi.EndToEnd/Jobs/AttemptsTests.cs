@@ -5,8 +5,6 @@ public sealed class AttemptsTests(SharedPostgres postgres)
 {
     [Theory]
     [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
-    [InlineData(ServiceForm.FrameworkDependent, JobStore.Postgres)]
-    [InlineData(ServiceForm.NativeAot, JobStore.Sqlite)]
     [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
     public async Task Each_attempt_has_its_instance_its_times_and_its_outcome_also_in_events_and_a_list_has_none(ServiceForm form, JobStore store)
     {

@@ -5,7 +5,7 @@ namespace PoolApi.EndToEnd.Jobs;
 /// <summary>A disk that is full: who asks is told so, nothing is lost, and it goes on when there is room again.</summary>
 public sealed class FullDiskTests
 {
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task While_the_disk_is_full_jobs_are_refused_and_those_that_were_accepted_are_kept(ServiceForm form)
     {
         using var disk = await SmallDisk.MountAsync(megabytes: 12);

@@ -3,7 +3,7 @@ namespace PoolApi.EndToEnd.Jobs;
 /// <summary>P4 and P5 together: a stop loses no job.</summary>
 public sealed class JobStopTests
 {
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task A_job_posted_in_lame_duck_is_durable_and_runs_after_the_next_start(ServiceForm form)
     {
         using var data = new TemporaryFolder();
@@ -58,7 +58,7 @@ public sealed class JobStopTests
         Assert.True(again.IsOf(second), again.ToString());
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task A_request_under_a_key_whose_turn_does_not_come_any_more_is_told_at_once_and_runs_once_after_the_next_start(ServiceForm form)
     {
         using var data = new TemporaryFolder();
@@ -83,7 +83,7 @@ public sealed class JobStopTests
         Assert.Single(await second.Api.JobsAsync("kind=diagnostics/noop"));
     }
 
-    [Theory, ClassData(typeof(BothForms))]
+    [Theory, ClassData(typeof(OneForm))]
     public async Task Under_load_a_stop_and_a_start_lose_nothing_and_run_nothing_twice(ServiceForm form)
     {
         using var data = new TemporaryFolder();

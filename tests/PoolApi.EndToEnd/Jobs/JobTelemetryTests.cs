@@ -8,7 +8,6 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
 {
     [Theory]
     [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
-    [InlineData(ServiceForm.FrameworkDependent, JobStore.Postgres)]
     [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
     public async Task Jobs_are_counted_by_state_and_kind_and_promtool_has_nothing_to_say(ServiceForm form, JobStore store)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Xml.Linq;
 
 [assembly: AssemblyFixture(typeof(PoolApi.Packages.Tests.Support.LocalFeed))]
@@ -11,6 +12,7 @@ public sealed class LocalFeed : IAsyncLifetime
     public const string RepositoryUrl = "https://example.org/poolapi";
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-packages-");
+    private readonly string _compilerServer = $"poolapi-{Guid.NewGuid():N}";
 
     /// <summary>A folder outside of the repository, for apps that use the packages. It has the settings of NuGet, and nothing else.</summary>
     public string Workspace => Directory.CreateDirectory(Path.Combine(_folder.FullName, "apps")).FullName;
@@ -21,6 +23,7 @@ public sealed class LocalFeed : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
+        ProgramRun.CompilerServer = _compilerServer;
         string project = Path.Combine(_folder.FullName, "pack.proj");
         new XElement("Project", new XElement("Target", new XAttribute("Name", "Pack"), new XElement(
             "MSBuild",
@@ -45,7 +48,25 @@ public sealed class LocalFeed : IAsyncLifetime
 
     public ValueTask DisposeAsync()
     {
+        EndCompilerServer();
         _folder.Delete(recursive: true);
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>It would end by itself after ten idle minutes.</summary>
+    private void EndCompilerServer()
+    {
+        foreach (string process in Directory.EnumerateDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(process), CultureInfo.InvariantCulture, out int id)) continue;
+            try
+            {
+                if (File.ReadAllText(Path.Combine(process, "cmdline")).Contains($"-pipename:{_compilerServer}", StringComparison.Ordinal)) Libc.Send(id, UnixSignal.Terminate);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It has ended, or is somebody else's.
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ namespace PoolApi.Threading.Tests.Interleaving;
 public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : IClassFixture<InterleavingTests.Explorers>
 {
     /// <summary>The schedules of each scenario in a short run. Most of them are new in each run, so runs add up.</summary>
-    internal const long FewSchedules = 4_000;
+    internal const long FewSchedules = 2_000;
 
     /// <summary>The schedules of each scenario in a long run. <see cref="PlantedFaultTests"/> holds it to finding every planted fault.</summary>
     internal const long ManySchedules = 60_000;

@@ -9,7 +9,7 @@ namespace PoolApi.Threading.Tests.Interleaving;
 public sealed class PlantedFaultTests
 {
     // On a kernel with more steps than the one of InterleavingTests, and so beside theirs.
-    private static readonly long CleanOfEach = LongTests.Wanted ? 7_000 : 700;
+    private static readonly long CleanOfEach = LongTests.Wanted ? 7_000 : 200;
 
     public static TheoryData<string> Names => [.. PlantedFaults.All.Keys];
 

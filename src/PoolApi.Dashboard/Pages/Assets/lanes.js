@@ -65,6 +65,12 @@ export class Lane {
     return found;
   }
 
+  /** Whether a window shows nothing. */
+  isEmpty(from, to) {
+    const i = this.from(from);
+    return (i === this.pieces.length || this.pieces[i].start >= to) && !(this.now && this.now.start < to);
+  }
+
   at(moment, slack) {
     let best = null, near = slack;
     for (const piece of this.within(moment - slack, moment + slack)) {

@@ -315,13 +315,18 @@ class Row {
 
   draw(from, to) {
     if (!this.#visible || this.#width === 0) return;
-    const moving = view.paused === null && !isStale() && slides();
-    draw(this.#canvas, this.#pool.lane(this.#id), this.#pool.kinds, from, to, this.#width, moving ? 600 : 0, this.#cursor);
+    const lane = this.#pool.lane(this.#id);
+    // An empty strip looks the same at every moment: it is drawn once, and does not move.
+    const isEmpty = this.#cursor === null && lane.isEmpty(from, to);
+    if (isEmpty && this.#isEmpty) return;
+    this.#isEmpty = isEmpty;
+    const moving = !isEmpty && view.paused === null && !isStale() && slides();
+    draw(this.#canvas, lane, this.#pool.kinds, from, to, this.#width, moving ? 600 : 0, this.#cursor);
     if (this.#sliding) { this.#sliding.cancel(); this.#sliding = null; }
     // The browser moves the picture until the next one: nothing is drawn in between.
     if (moving) this.#sliding = this.#canvas.animate([{ transform: "translateX(0)" }, { transform: `translateX(${-this.#width * 600 / view.span}px)` }], { duration: 600, fill: "forwards" });
   }
-  #sliding = null;
+  #sliding = null; #isEmpty = false;
 
   #momentAt(x) { return end() - view.span + x / Math.max(1, this.#width) * view.span; }
 
@@ -470,7 +475,7 @@ const live = new Live(after => after ? `stream?after=${encodeURIComponent(after)
 
 setInterval(() => { for (const pool of pools.values()) pool.forget(); }, 5000);
 // Texts such as "for 12.3 s" and the strips are also updated while no frame arrives.
-setInterval(() => { if (!document.hidden && view.paused === null) showAll(); }, 1000);
+setInterval(() => { if (!document.hidden && view.paused === null && performance.now() - view.at > 900) showAll(); }, 1000);
 for (const query of [dark, still]) query.addEventListener("change", () => { drawAll(); for (const pool of pools.values()) pool.showCharts(); });
 addEventListener("resize", () => { for (const pool of pools.values()) pool.showCharts(); });
 
