@@ -8,8 +8,8 @@ internal sealed class Signal
     private readonly Lock _lock = new();
     private bool _isSet;
     private TaskCompletionSource? _waiter;
-    private TaskCompletionSource? _timed; // the waiter whose timeout has begun
-    private long _until; // a timestamp: when that timeout ends
+    private Task? _wait; // of the waiter, with its timeout; completed: an earlier wait
+    private long _until; // a timestamp: when that timeout ends, or a moment later
 
     public void Set()
     {
@@ -24,7 +24,8 @@ internal sealed class Signal
     /// <summary>Whether a wait is under way that lasts for longer than the given time if the event is not set. For tests.</summary>
     internal bool IsAwaited(TimeSpan longerThan, TimeProvider clock)
     {
-        lock (_lock) return _waiter is not null && _waiter == _timed && (_until == long.MaxValue || clock.GetElapsedTime(clock.GetTimestamp(), _until) > longerThan);
+        lock (_lock)
+            return _waiter is not null && _wait is { IsCompleted: false } && (_until == long.MaxValue || clock.GetElapsedTime(clock.GetTimestamp(), _until) > longerThan);
     }
 
     /// <summary>Waits until the event is set, the time is over, or the wait is cancelled. The caller does not learn which.</summary>
@@ -46,9 +47,11 @@ internal sealed class Signal
             }
             waiter = _waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
-        long until = time is null ? long.MaxValue : clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency);
         Task waiting = waiter.Task.WaitAsync(wait, clock, cancellation);
-        lock (_lock) (_timed, _until) = (waiter, until);
+        // Read after the timeout has begun. A test that advances its clock between the two would else wait until the end that it computed, which the
+        // timer does not know, for a flow that still waits.
+        long until = time is null ? long.MaxValue : clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency);
+        lock (_lock) (_wait, _until) = (waiting, until);
         await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         lock (_lock)
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
 
 namespace PoolApi.Jobs.Tests.Running;
@@ -24,6 +25,30 @@ public class SignalTests
                 await signal.WaitAsync(left, TimeProvider.System, TestContext.Current.CancellationToken);
             }
             Assert.InRange(rounds, 0, 4); // a timer may be early by less than a millisecond
+        }
+    }
+
+    [Fact]
+    public async Task A_wait_lasts_until_its_timer_ends_it_though_the_clock_went_on_while_it_began()
+    {
+        var signal = new Signal();
+        var clock = new HurryingClock();
+        Task wait = signal.WaitAsync(TimeSpan.FromMilliseconds(20), clock, TestContext.Current.CancellationToken);
+
+        clock.Advance(TimeSpan.FromMilliseconds(19));
+        Assert.True(signal.IsAwaited(TimeSpan.Zero, clock));
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.False(signal.IsAwaited(TimeSpan.Zero, clock));
+        await wait.Patiently();
+    }
+
+    /// <summary>Goes on by 5 ms while a timer is made, as if another thread advanced it then.</summary>
+    private sealed class HurryingClock : FakeTimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Advance(TimeSpan.FromMilliseconds(5));
+            return base.CreateTimer(callback, state, dueTime, period);
         }
     }
 }
