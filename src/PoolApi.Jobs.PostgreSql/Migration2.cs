@@ -2,7 +2,7 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>The order of due jobs without a clock, and suspects.</summary>
 /// <remarks>
-/// <para>turn: the position of a due job, from a sequence. null: the job waits until run_at. An instance of the version before inserts jobs
+/// <para>turn: the position of a due job in the order of claims, from a sequence. null: the job waits until run_at. An instance of the version before inserts jobs
 /// without a turn; they get one with the next claim.</para>
 /// <para>waits_from: when a pause before a retry began. If the clock shows an earlier time it was set back, and the pause is over. null: run_at is a start
 /// time.</para>

@@ -5,7 +5,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>A streamed answer is work under way: its handler has ended, and the answer is still being written.</summary>
+/// <summary>A streamed response is work under way: its handler has ended, and the response is still being written.</summary>
 public class StreamStopTests
 {
     public static TheoryData<string> Forms => [.. Streams.Forms];

@@ -102,6 +102,7 @@ public sealed class MetricsTests
         {
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Url,
             ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
+            ["OTEL_EXPORTER_OTLP_TIMEOUT"] = "600000", // on a busy machine the collector answers late: no failure that would be counted
             ["Auth__ApiKeys__alice"] = "alices-key_0123456789!~",
         };
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, onePort: false, environment, PoolApiProcess.Diagnostics);

@@ -9,8 +9,8 @@ public sealed record ProgramRun(int ExitCode, IReadOnlyList<string> Lines)
 {
     private static readonly TimeSpan BuildPatience = TimeSpan.FromMinutes(40);
 
-    /// <summary>The name of a compiler server for the builds of a test run: each compiler by itself spends most of its time on starting. Who names it
-    /// ends it. Without a name there is none.</summary>
+    /// <summary>The name of a compiler server for the builds of a test run: a compiler that runs by itself spends most of its time on starting. The
+    /// test that sets the name ends the server. Null: there is none.</summary>
     public static string? CompilerServer { get; set; }
 
     /// <summary>All that it wrote.</summary>
@@ -35,7 +35,7 @@ public sealed record ProgramRun(int ExitCode, IReadOnlyList<string> Lines)
         if (CompilerServer is not null) start.Environment["SharedCompilationId"] = CompilerServer;
         // As in this repository's own builds: analyzers take half of the time.
         if (!LongTests.Wanted) start.Environment["RunAnalyzersDuringBuild"] = "false";
-        // It lives for seconds: to compile by profile costs it a fifth more processor time, and gains nothing.
+        // The program lives for seconds: profile-guided compilation costs a fifth more processor time, and gains nothing.
         start.Environment["DOTNET_TieredPGO"] = "0";
         start.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1";
         start.Environment["DOTNET_NOLOGO"] = "1";

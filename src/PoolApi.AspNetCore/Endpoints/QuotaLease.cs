@@ -24,7 +24,7 @@ internal sealed class QuotaLease : IDisposable
     /// <param name="pool">The pool whose quota it is.</param>
     /// <param name="context">The request.</param>
     /// <param name="refusal">The refusal, if the quota is used up.</param>
-    /// <returns>The lease, to be disposed of; <see langword="null"/> if there is no quota or it is used up.</returns>
+    /// <returns>The permit, to be disposed of; <see langword="null"/> if there is no quota or it is used up.</returns>
     public static QuotaLease? Take(PoolContext pool, HttpContext context, out Rejection? refusal)
     {
         refusal = null;

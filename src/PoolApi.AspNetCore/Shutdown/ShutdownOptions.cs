@@ -51,7 +51,7 @@ public sealed class ShutdownOptions
     /// <summary>How long a stop that is cut short may take to write its last lines.</summary>
     internal static readonly TimeSpan ForcedEnd = TimeSpan.FromMilliseconds(700);
 
-    /// <summary>The same before the host starts. Nothing has been accepted and nobody waits, so a busy machine gets more time for the lines.</summary>
+    /// <summary>The same before the host starts. Nothing has been accepted and no client waits, so a busy machine gets more time for the lines.</summary>
     internal static readonly TimeSpan EarlyEnd = TimeSpan.FromSeconds(5);
 
     /// <summary>The time beyond the phases: for the app's other services to stop, and for the delays of a busy machine.</summary>

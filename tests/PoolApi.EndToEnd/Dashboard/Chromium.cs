@@ -41,7 +41,8 @@ public sealed class Chromium : IAsyncDisposable
     private static async Task<(IPlaywright Playwright, IBrowser Browser)> StartAsync()
     {
         // The shell has no windows, and so no pages of the browser's own beside each page of a test.
-        string chromium = Tool.Find("chromium-headless-shell") ?? Tool.Require("chromium", "apt-get install chromium");
+        string chromium = Tool.Find("chromium-headless-shell") ?? Tool.Find("chromium")
+            ?? Tool.Require("chromium-headless-shell", "apt-get install --no-install-recommends chromium-headless-shell");
         Environment.SetEnvironmentVariable("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
         Assertions.SetDefaultExpectTimeout(Patience);
         IPlaywright playwright = await Playwright.CreateAsync();

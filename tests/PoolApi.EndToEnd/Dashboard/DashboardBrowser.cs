@@ -34,7 +34,7 @@ internal sealed partial class DashboardBrowser : IAsyncDisposable
         OpenAsync(service.Management.Url, path, scheme, width, motion);
 
     /// <summary>Opens a page of the dashboard at this address, without a slash at its end: the page may ask nobody else.</summary>
-    /// <remarks>Where motion is not reduced, strips slide all the time. Without a graphics card that takes half a core for each page.</remarks>
+    /// <remarks>Where motion is not reduced, a strip slides while it shows something. Without a graphics card that takes up to half a core for each page.</remarks>
     public static async Task<DashboardBrowser> OpenAsync(
         string url, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280, ReducedMotion motion = ReducedMotion.Reduce)
     {

@@ -123,8 +123,8 @@ public sealed class JobsPageTests
         int paused = 0;
         while (Volatile.Read(ref streams) <= 6)
         {
-            await page.Clock.RunForAsync(10);
-            paused += 10;
+            await page.Clock.RunForAsync(2);
+            paused += 2;
         }
 
         // Three times: 0.5 s, and each time half as much again.

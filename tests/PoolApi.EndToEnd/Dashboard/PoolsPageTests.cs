@@ -46,6 +46,28 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
+    public async Task A_strip_moves_while_it_shows_something_and_rests_while_it_is_empty()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service, motion: ReducedMotion.NoPreference);
+        // Five minutes: the piece is still on its strip at the end of the test, on a busy machine too.
+        await browser.Page.Locator("[data-span='300']").ClickAsync();
+        (await service.Api.PostAsync("/v1/diagnostics/sleep?ms=50")).MustBe(200);
+        // The page draws both strips at once. That of the worker that has done nothing would move too.
+        await SeesStripsAsync(browser, "1 moves, 1 shows something");
+
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        await SeesStripsAsync(browser, "0 moves, 1 shows something");
+        // Back to the five minutes before, in which nothing was done: the strip that becomes empty is cleared.
+        await browser.Page.GetByLabel("Back in time").FocusAsync();
+        await browser.Page.Keyboard.PressAsync("Home");
+        await SeesStripsAsync(browser, "0 moves, 0 shows something");
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+        await SeesStripsAsync(browser, "1 moves, 1 shows something");
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
     public async Task Its_numbers_are_those_of_the_workers_view()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
@@ -149,6 +171,22 @@ public sealed partial class PoolsPageTests
         await Assertions.Expect(browser.Worker(string.Create(CultureInfo.InvariantCulture, $"cpu-{69}"))).ToBeVisibleAsync();
         Assert.Empty(browser.Complaints);
     }
+
+    /// <summary>Waits until so many of the strips move, and so many have a coloured pixel. A copy is read, because Chromium warns of a canvas that is read
+    /// twice.</summary>
+    private static Task<string> SeesStripsAsync(DashboardBrowser browser, string wanted) => Eventually.SeesAsync(
+        () => browser.Page.Locator(".strip canvas").EvaluateAllAsync<string>(
+            """
+            strips => {
+              const shows = strip => {
+                const copy = new OffscreenCanvas(strip.width, strip.height).getContext("2d", { willReadFrequently: true });
+                copy.drawImage(strip, 0, 0);
+                return copy.getImageData(0, 0, strip.width, strip.height).data.some(part => part > 0);
+              };
+              return `${strips.filter(strip => strip.getAnimations().length > 0).length} moves, ${strips.filter(shows).length} shows something`;
+            }
+            """),
+        seen => seen == wanted, wanted);
 
     /// <summary>Whether an answer was cut off.</summary>
     private static async Task<bool> CutAsync(Task<Answer> answer)

@@ -90,7 +90,7 @@ public sealed partial class ReconnectTests
               }
               return texts;
             }
-            """);
+            """).Patiently(); // Playwright has no limit for it
         return [.. texts.Select(static text => Completed().Match(text))
             .Select(static value => value.Success ? double.Parse(value.Groups[1].Value, CultureInfo.InvariantCulture) : 0)];
     }

@@ -33,7 +33,7 @@ internal sealed class ClientMachine : IAsyncDisposable
         return connection;
     }
 
-    /// <summary>From now on no packet comes through, in neither direction: no FIN, no RST and no ACK.</summary>
+    /// <summary>From now on no packet comes through in either direction: no FIN, no RST and no ACK.</summary>
     public async Task CutOffAsync() => _cut = await NetworkCut.MakeAsync(["-s", _address], ["-d", _address]);
 
     /// <inheritdoc />

@@ -41,10 +41,10 @@ internal sealed class NetworkCut : IAsyncDisposable
 
     private async Task DropAsync(string[] packets)
     {
+        _dropped.Add(packets); // first: a run that is given up may have added the rule
         var run = await RunAsync("-I", packets);
         if (run.ExitCode != 0)
             Tool.Missing("The right to cut a network", "run as root; iptables said: " + run.Text);
-        _dropped.Add(packets);
     }
 
     private Task<ProgramRun> RunAsync(string action, string[] packets) =>

@@ -11,6 +11,9 @@ public sealed class LocalFeed : IAsyncLifetime
     /// <summary>Where the publisher of these packages says that the source is.</summary>
     public const string RepositoryUrl = "https://example.org/poolapi";
 
+    // Where the runtime keeps the files of mutexes.
+    private const string Mutexes = "/tmp/.dotnet/shm";
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-packages-");
     private readonly string _compilerServer = $"poolapi-{Guid.NewGuid():N}";
 
@@ -68,5 +71,9 @@ public sealed class LocalFeed : IAsyncLifetime
                 // It has ended, or is somebody else's.
             }
         }
+        // Ended by a signal, it leaves its socket and the file of its mutex.
+        File.Delete($"/tmp/{_compilerServer}");
+        if (!Directory.Exists(Mutexes)) return;
+        foreach (string file in Directory.EnumerateFiles(Mutexes, $"{_compilerServer}*", new EnumerationOptions { RecurseSubdirectories = true })) File.Delete(file);
     }
 }

@@ -378,7 +378,7 @@ public class ImageCostTests
         return least;
     }
 
-    // What the whole process took for it, in seconds of an idle machine; nothing else in this process runs beside these tests.
+    // What the whole process took for it, in seconds of an idle machine if it asks for the slowness; nothing else in this process runs beside these tests.
     private static (double Seconds, long Bytes, string? Refusal) MeasureOnce(byte[] image, ThumbnailSpec? spec, bool asksForSlowness)
     {
         Thumbnailer.Make(Png, new ThumbnailSpec(8), Token);

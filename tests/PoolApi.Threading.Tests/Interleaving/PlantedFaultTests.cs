@@ -18,7 +18,7 @@ public sealed class PlantedFaultTests
     public void The_explorer_finds_that(string fault)
     {
         PlantedFault planted = PlantedFaults.All[fault];
-        // What a long run explores of the scenario has to show the fault. Nearly all show within a short run, the rarest after some 12,000.
+        // What a long run explores of the scenario has to show the fault. Most show within a short run, the rarest after some 12,000.
         (string? failure, long schedules) = PatchedKernel.Explore(planted.Patches, seed: 1, InterleavingTests.ManySchedules, planted.Scenario);
         Assert.True(failure is not null, $"not found in {schedules} schedules");
         TestContext.Current.TestOutputHelper?.WriteLine($"found after {schedules} schedules: {failure.Split('\n')[0]}");

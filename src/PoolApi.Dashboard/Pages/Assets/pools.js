@@ -307,7 +307,7 @@ class Row {
   reveal(piece) {
     this.row.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
     this.row.classList.add("fresh");
-    this.#cursor = piece;
+    this.#cursor = piece ?? null;
     this.#strip.focus({ preventScroll: true });
     if (piece) set(this.#strip, "aria-valuetext", sentence(piece, serverNow()));
     drawAll();
@@ -316,12 +316,13 @@ class Row {
   draw(from, to) {
     if (!this.#visible || this.#width === 0) return;
     const lane = this.#pool.lane(this.#id);
-    // An empty strip looks the same at every moment: it is drawn once, and does not move.
-    const isEmpty = this.#cursor === null && lane.isEmpty(from, to);
+    const slide = view.paused === null && !isStale() && slides() ? 600 : 0;
+    // An empty strip looks the same at every moment: it is drawn once, and does not move. What would slide in until the next drawing counts.
+    const isEmpty = this.#cursor === null && lane.isEmpty(from, to + slide);
     if (isEmpty && this.#isEmpty) return;
     this.#isEmpty = isEmpty;
-    const moving = !isEmpty && view.paused === null && !isStale() && slides();
-    draw(this.#canvas, lane, this.#pool.kinds, from, to, this.#width, moving ? 600 : 0, this.#cursor);
+    const moving = !isEmpty && slide > 0;
+    draw(this.#canvas, lane, this.#pool.kinds, from, to, this.#width, moving ? slide : 0, this.#cursor);
     if (this.#sliding) { this.#sliding.cancel(); this.#sliding = null; }
     // The browser moves the picture until the next one: nothing is drawn in between.
     if (moving) this.#sliding = this.#canvas.animate([{ transform: "translateX(0)" }, { transform: `translateX(${-this.#width * 600 / view.span}px)` }], { duration: 600, fill: "forwards" });
@@ -362,7 +363,7 @@ const activities = {
   waits: "The thread could run, and waits for a processor.",
   blocked: "The thread sleeps: for a lock, a disk, the network, or a time.",
 };
-const seen = new IntersectionObserver(entries => { for (const entry of entries) entry.target.onseen?.(entry.isIntersecting); }, { rootMargin: "200px" });
+const seen = new IntersectionObserver(entries => { for (const entry of entries) entry.target.onseen?.(entry.isIntersecting); drawAll(); }, { rootMargin: "200px" });
 const sizes = new ResizeObserver(entries => { for (const entry of entries) entry.target.onsize?.(entry.contentRect.width); drawAll(); });
 
 function sum(of) { return Object.values(of ?? {}).reduce((a, b) => a + b, 0); }
