@@ -26,6 +26,8 @@ public sealed class OutageTests
     {
         // A lease that outlasts it: what runs stays in the hands that it is in.
         await using var installation = await Installation.StartAsync(2, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", "--Jobs:Lease 00:02:00");
+        foreach (var instance in installation.Instances)
+            instance.Api.RepeatsReads = false; // the store is away
         int turn = 0;
         await using var clients = new CarefulClients(
             6, "/v1/diagnostics/sleep?ms=10", () => installation.Instances[Interlocked.Increment(ref turn) & 1].Api.Port, pauseMs: 20);
