@@ -218,7 +218,8 @@ public sealed class GivenUpTests
                 }
                 finally
                 {
-                    late.HasReturnedAtEnd = late.HasReturned;
+                    // Another request may end later with what it has read before.
+                    if (late.HasReturned) late.HasReturnedAtEnd = true;
                 }
             });
             RouteGroupBuilder givenUp = app.MapGroup("/given-up").AddEndpointFilter(async (invocation, next) =>

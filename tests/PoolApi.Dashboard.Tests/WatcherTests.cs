@@ -62,8 +62,13 @@ public sealed class WatcherTests
             Assert.InRange(many - few, long.MinValue, Bound);
             Assert.Equal((Watchers, Watchers), (streams.Open, feed.Watchers));
 
-            // Each has 30 s from when its buffers were full, which was within the frames above.
-            clock.Advance(PoolApi.AspNetCore.Events.EventStreamWriter.WriteTimeout);
+            // Each has 30 s from when its buffers were full, which was within the frames above. In steps: who reads has the begin of a frame before the
+            // server knows that all of it is sent, and its 30 s end only with that.
+            for (int frame = 51; frame <= 50 + (int)(PoolApi.AspNetCore.Events.EventStreamWriter.WriteTimeout / FrameFeed.Period); frame++)
+            {
+                clock.Advance(FrameFeed.Period);
+                await Task.WhenAll(readers.Select(reader => reader.HasReadAsync(frame)));
+            }
             await Patience.UntilAsync(() => streams.Open == Watchers - Deaf && feed.Watchers == Watchers - Deaf, "That those who do not read are cut off");
             long before = readers.Min(static reader => reader.Bytes);
             await FillAsync(pool);

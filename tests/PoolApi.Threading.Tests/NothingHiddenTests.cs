@@ -84,6 +84,7 @@ public class NothingHiddenTests
         Patience.Until(() => pool.GetSnapshot() is { InFlight: 1, Suspended: 1, QueueLength: 0 });
         Assert.Equal(WorkerState.Idle, pool.GetSnapshot().Workers[0].State);
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently()); // the only worker is free
+        Pools.AllSleep(pool); // awake, it may have read the clock already, and would count the seven seconds too
         time.Advance(TimeSpan.FromSeconds(7));
         resume.SetResult();
         resumed.WaitPatiently();

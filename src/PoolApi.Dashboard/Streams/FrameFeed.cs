@@ -121,6 +121,7 @@ internal sealed class FrameFeed : IDisposable
 
     private void Join()
     {
+        using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
         lock (_lock)
         {
             _watchers++;
@@ -128,9 +129,9 @@ internal sealed class FrameFeed : IDisposable
             _isRunning = true;
             // The first frame must be current, not that of the last watcher's time.
             Add();
+            // Under the lock: when the watcher is seen, the timer is set.
+            _ = RunAsync(new PeriodicTimer(Period, _time));
         }
-        using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
-        _ = RunAsync(new PeriodicTimer(Period, _time));
     }
 
     private async Task RunAsync(PeriodicTimer timer)

@@ -80,12 +80,12 @@ internal sealed partial class JobDispatcher
         }
         finally
         {
-            _attempts.TryRemove(attempt, out _);
             if (attempt.Held > 0)
             {
                 SetHeldBytes(attempt, 0);
                 _due.Set(); // a queued job may wait for these bytes
             }
+            _attempts.TryRemove(attempt, out _); // an attempt that is not listed holds no bytes and wakes no flow any more
             attempt.Dispose();
         }
     }

@@ -22,7 +22,9 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
         await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
         (await service.Api.CancelJobAsync(queued)).MustBe(204);
 
-        var metrics = await Eventually.SeesAsync(service.MetricsAsync, m => m.Sum("poolapi_jobs", "state=\"cancelled\"") == 1, "the counts");
+        // The bytes of a result are given back a moment after it is written.
+        var metrics = await Eventually.SeesAsync(
+            service.MetricsAsync, m => m.Sum("poolapi_jobs", "state=\"cancelled\"") == 1 && m.Sum("poolapi_budget_usage_bytes") == 0, "the counts");
 
         Assert.Equal(6, metrics.Count("poolapi_jobs"));
         Assert.Equal((1, 1), (metrics.Sum("poolapi_jobs", "state=\"queued\""), metrics.Sum("poolapi_jobs", "state=\"running\"")));

@@ -91,8 +91,11 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
         // Not all at once, so that the host that works has time to let them in on a busy machine.
         foreach (int mutes in (int[])[1, 2])
         {
-            foreach (bool balanced in (bool[])[false, true])
-                await Task.WhenAll(Enum.GetValues<MuteAt>().Where(static m => m != MuteAt.Nowhere).Select(muteAt => StartAsync(muteAt, mutes, balanced)));
+            await Task.WhenAll(
+                from balanced in (bool[])[false, true]
+                from muteAt in Enum.GetValues<MuteAt>()
+                where muteAt != MuteAt.Nowhere
+                select StartAsync(muteAt, mutes, balanced));
         }
 
         async Task StartAsync(MuteAt muteAt, int mutes, bool balanced)

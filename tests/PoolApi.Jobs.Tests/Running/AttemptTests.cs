@@ -285,6 +285,7 @@ public sealed class AttemptTests
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(
             (_, token) => gate.Pass(token), options: Rig.Options with { Lease = TimeSpan.FromSeconds(30) }, isShared: true, time: clock);
+        await rig.QuietAsync(); // the first round has ended: it would be held too, and then there is no further one
         Job job = await rig.AcceptAsync();
         await gate.ArrivalAsync();
         var end = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -37,7 +37,8 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
         foreach (var (key, value) in settings)
         {
             if (value.Length == 0) app._settings.Remove(key);
-            else app._settings[key] = value;
+            // The system may give one number to two addresses, and the service tells its ports apart by their numbers.
+            else app._settings[key] = value == "http://127.0.0.2:0" ? $"http://127.0.0.2:{FreePorts.Next()}" : value;
         }
         return app;
     }
