@@ -99,7 +99,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     [Fact]
     public async Task NativeAot_is_one_program_without_the_runtime()
     {
-        string folder = Path.Combine(samples.Folder, "NativeAot");
+        string folder = Path.Combine(samples.Folder, BuiltSamples.Published);
         string[] compiler = File.Exists("/usr/bin/clang") ? [] : ["-p:CppCompilerAndLinker=gcc"];
         await ProgramRun.ApartAsync(folder, "dotnet", ["publish", "-c", "Release", "-r", "linux-x64", "-o", "published", "-v:q", "-nologo", "-warnaserror", "-p:NativeDebugSymbols=false", .. compiler]);
         Assert.False(File.Exists(Path.Combine(folder, "published", "NativeAot.dll")));

@@ -5,7 +5,6 @@ namespace PoolApi.TestKit;
 /// <summary>Asks another process again and again until it says what the test waits for: a state behind HTTP does not announce itself.</summary>
 public static class Eventually
 {
-    // The longer it takes, the less a later look matters.
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(15), Longest = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Asks until the answer is accepted; fails with the last answer when the time is over.</summary>
@@ -13,7 +12,7 @@ public static class Eventually
     {
         var limit = seconds is { } given ? TimeSpan.FromSeconds(given) : Patience.Long;
         var clock = Stopwatch.StartNew();
-        TimeSpan next = pause ?? Shortest;
+        var next = new GrowingPause(pause ?? Shortest, pause ?? Longest);
         while (true)
         {
             var answer = await ask();
@@ -21,9 +20,7 @@ public static class Eventually
                 return answer;
             if (clock.Elapsed > limit)
                 Assert.Fail($"waited {limit.TotalSeconds} s in vain for: {what}. Last seen: {answer}");
-            await Task.Delay(next); // a state elsewhere does not announce itself
-            if (pause is null && next < Longest)
-                next *= 1.1;
+            await next.PassAsync(); // a state elsewhere does not announce itself
         }
     }
 }

@@ -10,7 +10,6 @@ public static class Patience
     public static readonly TimeSpan Long = TimeSpan.FromMinutes(3);
 #pragma warning restore CA1720
 
-    // The longer it takes, the less a later look matters.
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(5), Longest = TimeSpan.FromMilliseconds(25);
 
     /// <summary>Fires when the run of the tests is given up.</summary>
@@ -48,12 +47,11 @@ public static class Patience
     public static async Task UntilAsync(Func<ValueTask<bool>> condition, string what = "It")
     {
         long since = Stopwatch.GetTimestamp();
-        TimeSpan pause = Shortest;
+        var pause = new GrowingPause(Shortest, Longest);
         while (!await condition())
         {
             if (Stopwatch.GetElapsedTime(since) > Long) throw new TimeoutException($"{what} did not come about.");
-            await Task.Delay(pause, Token); // what gives no signal is looked at again
-            if (pause < Longest) pause *= 1.1;
+            await pause.PassAsync(Token); // what gives no signal is looked at again
         }
     }
 

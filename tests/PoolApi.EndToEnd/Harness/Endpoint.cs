@@ -8,6 +8,7 @@ namespace PoolApi.EndToEnd.Harness;
 internal sealed class Endpoint : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(6);
+    private readonly RepeatedReads _reads = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false });
     private readonly HttpClient _http;
     private readonly bool _http2;
 
@@ -17,7 +18,7 @@ internal sealed class Endpoint : IDisposable
     {
         (Port, Host) = (port, host);
         _http2 = http2;
-        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
+        _http = new HttpClient(_reads)
         {
             BaseAddress = new Uri(Url),
             Timeout = Timeout.InfiniteTimeSpan,
@@ -33,9 +34,8 @@ internal sealed class Endpoint : IDisposable
     /// <summary>The address, without a slash at the end.</summary>
     public string Url => $"http://{Host}:{Port}";
 
-    /// <summary>Whether a GET is sent again that is answered 503 <c>store-unavailable</c> while the machine is busy: a database that is there can take longer
-    /// than the service waits for it.</summary>
-    public bool RepeatsReads { get; set; } = true;
+    /// <summary>Whether it sends a read again that a busy machine's database answered too late.</summary>
+    public bool RepeatsReads { set => _reads.AreOn = value; }
 
     /// <summary>GET.</summary>
     public Task<Answer> GetAsync(string path) => SendAsync(new HttpRequestMessage(HttpMethod.Get, path));
@@ -62,7 +62,7 @@ internal sealed class Endpoint : IDisposable
     /// <summary>GET of a body that has no end of its own; read to its end, which must be that of a whole response.</summary>
     public async Task<string> ReadToEndAsync(string path, Action begun)
     {
-        using var response = await OpenAsync(path);
+        using var response = await _http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
         response.EnsureSuccessStatusCode();
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
         var all = new StringBuilder();
@@ -82,30 +82,7 @@ internal sealed class Endpoint : IDisposable
     /// <inheritdoc />
     public void Dispose() => _http.Dispose();
 
-    private async Task<HttpResponseMessage> OpenAsync(string path)
-    {
-        while (true)
-        {
-            var response = await _http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
-            if (response.StatusCode != HttpStatusCode.ServiceUnavailable || !IsToBeRepeated(await Answer.ReadAsync(response, TestContext.Current.CancellationToken)))
-                return response;
-            response.Dispose();
-        }
-    }
-
-    private bool IsToBeRepeated(Answer answer) =>
-        RepeatsReads && answer.Status == 503 && MachineLoad.Factor > 1 && answer.Text.Contains(":store-unavailable", StringComparison.Ordinal);
-
     private async Task<Answer> ExchangeAsync(HttpRequestMessage request, CancellationToken cancellation)
-    {
-        HttpRequestMessage? again = request.Method == HttpMethod.Get ? new HttpRequestMessage(HttpMethod.Get, request.RequestUri) : null;
-        foreach (var (name, values) in request.Headers)
-            again?.Headers.TryAddWithoutValidation(name, values);
-        var answer = await ExchangeOnceAsync(request, cancellation);
-        return again is not null && IsToBeRepeated(answer) ? await ExchangeAsync(again, cancellation) : answer;
-    }
-
-    private async Task<Answer> ExchangeOnceAsync(HttpRequestMessage request, CancellationToken cancellation)
     {
         using (request)
         {

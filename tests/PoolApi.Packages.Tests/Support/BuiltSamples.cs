@@ -7,8 +7,8 @@ public sealed class BuiltSamples(LocalFeed feed) : IAsyncLifetime
 {
     private static readonly string[] Built = ["bin", "obj", "data", "packages.lock.json"];
 
-    // Its test publishes it, which compiles it.
-    private const string Published = "NativeAot";
+    /// <summary>The sample that is not built: its test publishes it, which compiles it.</summary>
+    public const string Published = "NativeAot";
 
     public string Folder { get; } = Path.Combine(feed.Workspace, "samples");
 

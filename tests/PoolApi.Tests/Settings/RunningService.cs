@@ -31,17 +31,8 @@ internal sealed class RunningService : IAsyncDisposable
     public static RunningService With(params (string Key, string Value)[] settings) => In("Production", settings);
 
     /// <summary>Without an address for the API, if <c>Urls</c> is empty.</summary>
-    public static RunningService In(string environment, params (string Key, string Value)[] settings)
-    {
-        while (true)
-        {
-            var service = new RunningService(ServiceApp.In(
-                environment, [("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"), .. settings]));
-            // The system may give one number to two addresses, and the service tells its ports apart by their numbers.
-            if (service.Api != service.Management) return service;
-            service.App.Dispose();
-        }
-    }
+    public static RunningService In(string environment, params (string Key, string Value)[] settings) => new(ServiceApp.In(
+        environment, [("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"), .. settings]));
 
     /// <summary>The body of a management route.</summary>
     public async Task<string> GetAsync(string path) => await TellAsync("127.0.0.2", Management, $"GET {path} HTTP/1.1\r\nHost: 127.0.0.2\r\nConnection: close\r\n\r\n");
