@@ -107,6 +107,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         ServiceForm form, Endpoint api, Endpoint management, IReadOnlyDictionary<string, string>? environment, string[] settings, string[] wrapper)
     {
         var folder = new TemporaryFolder();
+        api.RepeatsReads = settings.Contains("--Jobs:Store postgres");
         // Jobs of its own: what is said later, by a test, wins.
         string jobs = $"--Jobs:Path {Path.Combine(folder.Path, "jobs", "jobs.db")}";
         var start = await ServiceCommand.CreateAsync(
