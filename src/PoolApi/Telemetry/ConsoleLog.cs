@@ -11,7 +11,8 @@ namespace PoolApi.Telemetry;
 /// <summary>The log on standard output, in the framework's formats. It never blocks the thread that logs, whether the log is read or not.</summary>
 /// <remarks>
 /// It replaces the framework's own provider, which does not report dropped lines, and which writes on the caller's thread once it has been
-/// disposed of. Repeated events from Warning on are limited (<see cref="LogRateLimit"/>); events below Warning are not.
+/// disposed of. Repeated events from Warning on are limited (<see cref="LogRateLimit"/>); events below Warning are not. After the summary of the
+/// stop it writes nothing: a thread that still logs, such as one whose export fails, must not follow the line that operators read as the last.
 /// </remarks>
 [ProviderAlias("Console")]
 internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
@@ -21,6 +22,10 @@ internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
 
     // The lines of a stop about each worker come once and must not be dropped.
     private static readonly string[] Unlimited = [typeof(FixedThreadPool).FullName!, "PoolApi.AspNetCore.Shutdown."];
+
+    // The summary of the stop.
+    private const string LastCategory = "PoolApi.AspNetCore.Shutdown.ShutdownCoordinator";
+    private const int LastEvent = 11;
 
     private readonly ConcurrentDictionary<string, ILogger> _loggers = new(StringComparer.Ordinal);
     private readonly ConcurrentBag<LogRateLimit> _limits = [];
@@ -99,7 +104,9 @@ internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
                         static (message, _) => message));
                 }
             }
-            Add(log.Format(logLevel, category, eventId, state, exception, formatter));
+            LogLine line = log.Format(logLevel, category, eventId, state, exception, formatter);
+            if (eventId.Id == LastEvent && category == LastCategory) log._queue.AddLast(line);
+            else Add(line);
         }
 
         private void Add(LogLine line)

@@ -19,7 +19,8 @@ internal sealed class LogQueue
     private readonly Thread _writer;
     private long _dropped;
     private long _untold;
-    private bool _isClosed;
+    private bool _hasLast; // accepts nothing more
+    private bool _isClosed; // ends the writer; accepts nothing more
 
     /// <param name="capacity">How many lines may wait.</param>
     /// <param name="write">Writes a line; may block, and may throw: then the line is lost.</param>
@@ -45,7 +46,7 @@ internal sealed class LogQueue
     {
         lock (_lines)
         {
-            if (_isClosed) return;
+            if (_hasLast || _isClosed) return;
             if (_lines.Count >= _capacity)
             {
                 _dropped++;
@@ -54,6 +55,19 @@ internal sealed class LogQueue
             }
             _lines.Enqueue(line);
             if (_lines.Count == 1) Monitor.Pulse(_lines);
+        }
+    }
+
+    /// <summary>Queues the last line, even if the queue is full, and accepts no further lines.</summary>
+    public void AddLast(LogLine line)
+    {
+        lock (_lines)
+        {
+            if (_hasLast || _isClosed) return;
+            if (_untold > 0) EnqueueDropped();
+            _lines.Enqueue(line);
+            _hasLast = true;
+            Monitor.Pulse(_lines);
         }
     }
 
@@ -95,12 +109,14 @@ internal sealed class LogQueue
                 if (_isClosed) return null;
                 Monitor.Wait(_lines);
             }
-            if (_untold > 0 && _lines.Count <= _capacity / 2)
-            {
-                _lines.Enqueue(_tellDropped(_untold));
-                _untold = 0;
-            }
+            if (_untold > 0 && _lines.Count <= _capacity / 2) EnqueueDropped();
             return _lines.Dequeue();
         }
+    }
+
+    private void EnqueueDropped()
+    {
+        _lines.Enqueue(_tellDropped(_untold));
+        _untold = 0;
     }
 }

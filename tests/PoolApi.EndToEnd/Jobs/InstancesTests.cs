@@ -71,7 +71,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         PoolApiProcess[] all = [leaving, .. staying.Instances];
 
         using var balancer = new Balancer(all);
-        await using var clients = new CarefulClients(6, "/v1/diagnostics/sleep?ms=2", balancer.Next);
+        await using var clients = new CarefulClients(6, "/v1/diagnostics/sleep?ms=2", balancer.Next, pauseMs: 20);
         await balancer.SeesAsync(ready: 3);
         leaving.Send(UnixSignal.Terminate);
         await leaving.WaitForLineAsync("Shutdown: Draining");

@@ -61,6 +61,17 @@ public sealed class ConsoleLogTests : IDisposable
     }
 
     [Fact]
+    public void Nothing_follows_the_summary_of_the_stop()
+    {
+        ILogger stop = _log.CreateLogger("PoolApi.AspNetCore.Shutdown.ShutdownCoordinator"), export = _log.CreateLogger("PoolApi.Telemetry.ExportRecord");
+        Say(stop, LogLevel.Information, 10, "Shutdown: Flushing");
+        Say(export, LogLevel.Error, 11, "an event of another category");
+        Say(stop, LogLevel.Information, 11, "Shutdown complete: exit 0");
+        Say(export, LogLevel.Error, 50, "The collector does not take metrics");
+        Assert.Equal(["Shutdown: Flushing", "an event of another category", "Shutdown complete: exit 0"], Close());
+    }
+
+    [Fact]
     public void What_a_stop_says_of_each_worker_is_all_there()
     {
         ILogger log = _log.CreateLogger(typeof(FixedThreadPool).FullName!);

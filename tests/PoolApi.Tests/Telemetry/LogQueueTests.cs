@@ -46,6 +46,18 @@ public sealed class LogQueueTests : IDisposable
     }
 
     [Fact]
+    public void The_last_line_is_written_even_if_the_queue_is_full_and_is_the_last()
+    {
+        AddBlocked(104);
+        _queue.AddLast(new LogLine("last", false));
+        _queue.Add(new LogLine("late", false));
+        _queue.AddLast(new LogLine("another last", false));
+        ReadOn(lines: 1 + 4 + 2);
+        Assert.True(_queue.Close(Patience));
+        Assert.Equal(["first", "0", "1", "2", "3", "100 dropped", "last"], Lines);
+    }
+
+    [Fact]
     public void At_the_end_every_line_that_waits_is_written()
     {
         _reads.Release(100);
