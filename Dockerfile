@@ -1,27 +1,29 @@
 # PoolApi as one native program on an image without a shell: built with the SDK, run without it.
 
 FROM mcr.microsoft.com/dotnet/sdk:10.0-noble-aot AS build
+# amd64 or arm64, by the builder; a builder that says nothing builds for amd64.
+ARG TARGETARCH
 WORKDIR /source
 
 # What decides the packages comes first, so that a change in the code does not restore them again.
 COPY global.json .editorconfig Directory.Build.props Directory.Build.targets Directory.Packages.props ./
 COPY src/Directory.Build.props src/BannedSymbols.txt src/
-COPY src/PoolApi.Threading/PoolApi.Threading.csproj src/PoolApi.Threading/packages.lock.json src/PoolApi.Threading/
-COPY src/PoolApi.AspNetCore/PoolApi.AspNetCore.csproj src/PoolApi.AspNetCore/packages.lock.json src/PoolApi.AspNetCore/
-COPY src/PoolApi.Dashboard/PoolApi.Dashboard.csproj src/PoolApi.Dashboard/packages.lock.json src/PoolApi.Dashboard/
-COPY src/PoolApi.Jobs/PoolApi.Jobs.csproj src/PoolApi.Jobs/packages.lock.json src/PoolApi.Jobs/
-COPY src/PoolApi.Jobs.AspNetCore/PoolApi.Jobs.AspNetCore.csproj src/PoolApi.Jobs.AspNetCore/packages.lock.json src/PoolApi.Jobs.AspNetCore/
-COPY src/PoolApi.Jobs.PostgreSql/PoolApi.Jobs.PostgreSql.csproj src/PoolApi.Jobs.PostgreSql/packages.lock.json src/PoolApi.Jobs.PostgreSql/
-COPY src/PoolApi.Jobs.Sqlite/PoolApi.Jobs.Sqlite.csproj src/PoolApi.Jobs.Sqlite/packages.lock.json src/PoolApi.Jobs.Sqlite/
-COPY src/PoolApi/PoolApi.csproj src/PoolApi/packages.lock.json src/PoolApi/
-RUN dotnet restore src/PoolApi --locked-mode --runtime linux-x64
+COPY src/PoolApi.Threading/PoolApi.Threading.csproj src/PoolApi.Threading/packages*.lock.json src/PoolApi.Threading/
+COPY src/PoolApi.AspNetCore/PoolApi.AspNetCore.csproj src/PoolApi.AspNetCore/packages*.lock.json src/PoolApi.AspNetCore/
+COPY src/PoolApi.Dashboard/PoolApi.Dashboard.csproj src/PoolApi.Dashboard/packages*.lock.json src/PoolApi.Dashboard/
+COPY src/PoolApi.Jobs/PoolApi.Jobs.csproj src/PoolApi.Jobs/packages*.lock.json src/PoolApi.Jobs/
+COPY src/PoolApi.Jobs.AspNetCore/PoolApi.Jobs.AspNetCore.csproj src/PoolApi.Jobs.AspNetCore/packages*.lock.json src/PoolApi.Jobs.AspNetCore/
+COPY src/PoolApi.Jobs.PostgreSql/PoolApi.Jobs.PostgreSql.csproj src/PoolApi.Jobs.PostgreSql/packages*.lock.json src/PoolApi.Jobs.PostgreSql/
+COPY src/PoolApi.Jobs.Sqlite/PoolApi.Jobs.Sqlite.csproj src/PoolApi.Jobs.Sqlite/packages*.lock.json src/PoolApi.Jobs.Sqlite/
+COPY src/PoolApi/PoolApi.csproj src/PoolApi/packages*.lock.json src/PoolApi/
+RUN dotnet restore src/PoolApi --locked-mode --arch ${TARGETARCH:-amd64}
 
 # The native link takes clang where there is one and gcc otherwise; the SDK finds out by itself.
 # Symbols (PoolApi.dbg is twice the size of the program) and documentation stay behind.
 COPY src src
 # The repository stays outside, so the commit that --version tells comes as an argument.
 ARG REVISION=
-RUN dotnet publish src/PoolApi --no-restore --configuration Release --runtime linux-x64 --output /app -warnaserror -p:SourceRevisionId=$REVISION \
+RUN dotnet publish src/PoolApi --no-restore --configuration Release --arch ${TARGETARCH:-amd64} --output /app -warnaserror -p:SourceRevisionId=$REVISION \
     && rm -f /app/*.dbg /app/*.pdb /app/*.xml \
     && mkdir /data
 
