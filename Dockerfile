@@ -1,7 +1,7 @@
 # PoolApi as one native program on an image without a shell: built with the SDK, run without it.
 
 FROM mcr.microsoft.com/dotnet/sdk:10.0-noble-aot AS build
-# amd64 or arm64, by the builder; a builder that says nothing builds for amd64.
+# The platform of the image, amd64 or arm64. A builder that does not set it builds for the platform of the SDK's image, which is the same.
 ARG TARGETARCH
 WORKDIR /source
 
@@ -16,14 +16,14 @@ COPY src/PoolApi.Jobs.AspNetCore/PoolApi.Jobs.AspNetCore.csproj src/PoolApi.Jobs
 COPY src/PoolApi.Jobs.PostgreSql/PoolApi.Jobs.PostgreSql.csproj src/PoolApi.Jobs.PostgreSql/packages*.lock.json src/PoolApi.Jobs.PostgreSql/
 COPY src/PoolApi.Jobs.Sqlite/PoolApi.Jobs.Sqlite.csproj src/PoolApi.Jobs.Sqlite/packages*.lock.json src/PoolApi.Jobs.Sqlite/
 COPY src/PoolApi/PoolApi.csproj src/PoolApi/packages*.lock.json src/PoolApi/
-RUN dotnet restore src/PoolApi --locked-mode --arch ${TARGETARCH:-amd64}
+RUN dotnet restore src/PoolApi --locked-mode --arch ${TARGETARCH:-$(dpkg --print-architecture)}
 
 # The native link takes clang where there is one and gcc otherwise; the SDK finds out by itself.
 # Symbols (PoolApi.dbg is twice the size of the program) and documentation stay behind.
 COPY src src
 # The repository stays outside, so the commit that --version tells comes as an argument.
 ARG REVISION=
-RUN dotnet publish src/PoolApi --no-restore --configuration Release --arch ${TARGETARCH:-amd64} --output /app -warnaserror -p:SourceRevisionId=$REVISION \
+RUN dotnet publish src/PoolApi --no-restore --configuration Release --arch ${TARGETARCH:-$(dpkg --print-architecture)} --output /app -warnaserror -p:SourceRevisionId=$REVISION \
     && rm -f /app/*.dbg /app/*.pdb /app/*.xml \
     && mkdir /data
 

@@ -18,6 +18,7 @@ public sealed partial class ScaleOutTests(SharedPostgres postgres)
         int api = FreePorts.Next();
         int management = FreePorts.Next();
         await using var proxy = await ProxyServer.StartAsync(Caddy(FreePorts.Next(), api, management));
+        proxy.Web.RepeatsReads = true; // its instances keep their jobs in PostgreSQL
         string[] settings = [.. ComposeSettings(database), "--Pool:Workers 2", PoolApiProcess.Diagnostics];
 
         var instances = await Task.WhenAll(Hosts.Select(host => StartAsync(host)));

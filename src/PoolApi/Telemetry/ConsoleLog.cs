@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 
 namespace PoolApi.Telemetry;
@@ -11,8 +12,9 @@ namespace PoolApi.Telemetry;
 /// <summary>The log on standard output, in the framework's formats. It never blocks the thread that logs, whether the log is read or not.</summary>
 /// <remarks>
 /// It replaces the framework's own provider, which does not report dropped lines, and which writes on the caller's thread once it has been
-/// disposed of. Repeated events from Warning on are limited (<see cref="LogRateLimit"/>); events below Warning are not. After the summary of the
-/// stop it writes nothing: a thread that still logs, such as one whose export fails, must not follow the line that operators read as the last.
+/// disposed of. Repeated events from Warning on are limited (<see cref="LogRateLimit"/>); events below Warning are not.
+/// It writes nothing after the summary of the stop, because operators read that line as the last. Another thread may still log then, for example
+/// when its export fails.
 /// </remarks>
 [ProviderAlias("Console")]
 internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
@@ -23,9 +25,9 @@ internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
     // The lines of a stop about each worker come once and must not be dropped.
     private static readonly string[] Unlimited = [typeof(FixedThreadPool).FullName!, "PoolApi.AspNetCore.Shutdown."];
 
-    // The summary of the stop.
-    private const string LastCategory = "PoolApi.AspNetCore.Shutdown.ShutdownCoordinator";
+    // The summary of the stop: ShutdownLog.LogCompleteExit.
     private const int LastEvent = 11;
+    private static readonly string LastCategory = typeof(ShutdownCoordinator).FullName!;
 
     private readonly ConcurrentDictionary<string, ILogger> _loggers = new(StringComparer.Ordinal);
     private readonly ConcurrentBag<LogRateLimit> _limits = [];

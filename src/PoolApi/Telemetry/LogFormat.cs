@@ -67,8 +67,6 @@ internal static class LogFormat
                 .Where(rule => rule.ProviderName is null or "Console" && (rule.CategoryName is null || category.StartsWith(rule.CategoryName, StringComparison.OrdinalIgnoreCase)))
                 .OrderBy(static rule => rule.ProviderName is null ? 0 : 1).ThenBy(static rule => rule.CategoryName?.Length ?? 0).LastOrDefault();
             LogLevel level = rule?.LogLevel ?? options.MinLevel;
-            // At Debug the host would log that it has stopped. But the summary of the stop must be the last line of the log.
-            if (category == Host && level < LogLevel.Information) level = LogLevel.Information;
             options.Rules.Add(new LoggerFilterRule(rule?.ProviderName, category, level, static (_, _, _) => StartFaults.HasStarted));
         }
     }

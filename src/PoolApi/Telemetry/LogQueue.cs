@@ -7,8 +7,8 @@ internal readonly record struct LogLine(string Text, bool IsError);
 
 /// <summary>A bounded queue of log lines. One thread writes them to the reader; no other thread waits for the reader.</summary>
 /// <remarks>
-/// A reader that stops reading blocks that thread in a write. While the queue is full, further lines are dropped and counted. When half of the
-/// queue is free again, a line reports how many. Thread-safe.
+/// A reader that stops reading blocks that thread in a write. While the queue is full, further lines are dropped and counted. A line reports
+/// how many when half of the queue is free again, or before the last line. Thread-safe.
 /// </remarks>
 internal sealed class LogQueue
 {
@@ -19,8 +19,8 @@ internal sealed class LogQueue
     private readonly Thread _writer;
     private long _dropped;
     private long _untold;
-    private bool _hasLast; // accepts nothing more
-    private bool _isClosed; // ends the writer; accepts nothing more
+    private bool _hasLast; // no line is accepted after the last one
+    private bool _isClosed; // no line is accepted, and the writer ends when the queue is empty
 
     /// <param name="capacity">How many lines may wait.</param>
     /// <param name="write">Writes a line; may block, and may throw: then the line is lost.</param>

@@ -74,10 +74,10 @@ internal static class JobRequests
         return jobs;
     }
 
-    /// <summary>Waits until every job with this tag has ended; all of them. The more there are, the longer it waits: clients may have posted for minutes.</summary>
+    /// <summary>Waits until every job with this tag has ended, and returns them. The limit grows with their number, because clients may have posted for minutes.</summary>
     public static async Task<List<JobView>> AllJobsEndAsync(this Endpoint api, string tag)
     {
-        const double JobsPerSecond = 5; // fewer than the busiest machine runs
+        const double JobsPerSecond = 5; // a busy machine runs more
         var all = await api.JobsAsync($"tag={tag}");
         await Eventually.SeesAsync(
             // One look at each state is cheap. But a job may go from the second back to the first: only all of them at once are sure.

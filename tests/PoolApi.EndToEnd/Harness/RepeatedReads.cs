@@ -3,12 +3,12 @@ using System.Net;
 namespace PoolApi.EndToEnd.Harness;
 
 /// <summary>Sends a GET again that is answered 503 <c>store-unavailable</c> while the machine is busy: a database that is there can take longer than the
-/// service waits for it. The fifth answer is the client's, whatever it is.</summary>
+/// service waits for it. It returns the fifth answer, whatever it is.</summary>
 internal sealed class RepeatedReads(HttpMessageHandler inner) : DelegatingHandler(inner)
 {
     private const int Most = 5;
 
-    /// <summary>Whether it does. Off at first: where the store is away because the test wants it, the first answer counts.</summary>
+    /// <summary>Whether it repeats reads. Off by default: a test may take the store away, and then its first answer counts.</summary>
     public bool AreOn { get; set; }
 
     /// <inheritdoc />

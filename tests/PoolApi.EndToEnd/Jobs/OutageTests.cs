@@ -45,7 +45,11 @@ public sealed class OutageTests
 
         double back = clock.Elapsed.TotalSeconds;
         foreach (var instance in installation.Instances)
+        {
             await Eventually.SeesAsync(() => instance.Management.GetAsync("/readyz"), answer => answer.Status == 200, "it to be ready again");
+            instance.Api.RepeatsReads = true; // the store is there again
+        }
+
         double ready = clock.Elapsed.TotalSeconds;
         await clients.FinishAsync();
         var job = await installation.There.Api.JobEndsAsync(running);

@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Reflection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Console;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Telemetry;
 using PoolApi.Threading;
 
@@ -63,10 +65,11 @@ public sealed class ConsoleLogTests : IDisposable
     [Fact]
     public void Nothing_follows_the_summary_of_the_stop()
     {
-        ILogger stop = _log.CreateLogger("PoolApi.AspNetCore.Shutdown.ShutdownCoordinator"), export = _log.CreateLogger("PoolApi.Telemetry.ExportRecord");
+        int summary = typeof(ShutdownLog).GetMethod("LogCompleteExit", BindingFlags.Instance | BindingFlags.NonPublic)!.GetCustomAttribute<LoggerMessageAttribute>()!.EventId;
+        ILogger stop = _log.CreateLogger(typeof(ShutdownCoordinator).FullName!), export = _log.CreateLogger("PoolApi.Telemetry.ExportRecord");
         Say(stop, LogLevel.Information, 10, "Shutdown: Flushing");
-        Say(export, LogLevel.Error, 11, "an event of another category");
-        Say(stop, LogLevel.Information, 11, "Shutdown complete: exit 0");
+        Say(export, LogLevel.Error, summary, "an event of another category");
+        Say(stop, LogLevel.Information, summary, "Shutdown complete: exit 0");
         Say(export, LogLevel.Error, 50, "The collector does not take metrics");
         Assert.Equal(["Shutdown: Flushing", "an event of another category", "Shutdown complete: exit 0"], Close());
     }

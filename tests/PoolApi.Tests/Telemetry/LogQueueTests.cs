@@ -50,9 +50,9 @@ public sealed class LogQueueTests : IDisposable
     {
         AddBlocked(104);
         _queue.AddLast(new LogLine("last", false));
+        ReadOn(lines: 1 + 4 + 2);
         _queue.Add(new LogLine("late", false));
         _queue.AddLast(new LogLine("another last", false));
-        ReadOn(lines: 1 + 4 + 2);
         Assert.True(_queue.Close(Patience));
         Assert.Equal(["first", "0", "1", "2", "3", "100 dropped", "last"], Lines);
     }
