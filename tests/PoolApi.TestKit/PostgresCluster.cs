@@ -130,7 +130,7 @@ public sealed class PostgresCluster : IAsyncLifetime
         string[] arguments =
         [
             "-c", Script, "sh", Path.Combine(_folder, "log"), .. AsUser(), .. _wrapper, $"{Programs}/postgres", "-D", Data, "-p", $"{_port}", "-k", _folder,
-            "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off", "-c", "autovacuum_naptime=15s",
+            "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off",
         ];
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         string Log() => File.ReadAllText(Path.Combine(_folder, "log"));
