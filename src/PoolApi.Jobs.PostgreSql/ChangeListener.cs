@@ -104,7 +104,7 @@ internal sealed class ChangeListener : IAsyncDisposable
         lock (_lock) _doubt = doubt;
         try
         {
-            while (true) await connection.WaitAsync(doubt.Token);
+            while (true) await NotificationWait.RunAsync(connection, doubt.Token);
         }
         finally
         {
