@@ -123,7 +123,7 @@ public class EventStreamWriterTests
         await connection.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
         await connection.ReadResponseAsync(hasBody: false);
         connection.Reset();
-        Assert.True(await ended.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token));
+        Assert.True(await ended.Task.Patiently());
         Assert.DoesNotContain(app.Log.Lines, static line => line.Text.Contains("nhandled", StringComparison.Ordinal));
 
         async IAsyncEnumerable<SseItem<string>> UntilCancelledAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken client)

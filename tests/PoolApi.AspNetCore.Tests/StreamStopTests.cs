@@ -64,7 +64,7 @@ public class StreamStopTests
 
         client.Reset();
 
-        await streams.HasBeenCancelled.Task.WaitAsync(TimeSpan.FromSeconds(30), TestApp.Token);
+        await streams.HasBeenCancelled.Task.Patiently();
         await Patience.UntilAsync(() => app.Shutdown.Responses.Count == 0, "it is over");
     }
 

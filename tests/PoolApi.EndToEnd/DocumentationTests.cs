@@ -122,7 +122,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
             start.Environment["PATH"] = $"{PostgresCluster.ProgramFolder}:{start.Environment["PATH"]}";
             var database = new NpgsqlConnectionStringBuilder(connection);
             start.Environment["DATABASE"] = $"postgresql://{database.Username}@{database.Host}:{database.Port}/{database.Database}";
-            (await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(60))).MustSucceed();
+            (await ProgramRun.ToEndAsync(start, Patience.Long)).MustSucceed();
         }
     }
 

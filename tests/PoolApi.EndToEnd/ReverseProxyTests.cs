@@ -151,7 +151,7 @@ public sealed class NginxTests : ReverseProxyTests
 /// <summary>deploy/haproxy. It asks for the instances' health twice a second.</summary>
 public sealed class HAProxyTests : ReverseProxyTests
 {
-    private protected override string LameDuck => "00:00:08";
+    private protected override string LameDuck => $"{MachineLoad.Stretch(TimeSpan.FromSeconds(8)):c}";
 
     private protected override ProxyServer.Configuration Configure(int port, int management) =>
         new ProxyServer.Configuration("haproxy", "haproxy/haproxy.cfg", port, static (_, file) => ["-db", "-f", file])
@@ -161,7 +161,7 @@ public sealed class HAProxyTests : ReverseProxyTests
 /// <summary>deploy/caddy. It asks for the instances' health twice a second.</summary>
 public sealed class CaddyTests : ReverseProxyTests
 {
-    private protected override string LameDuck => "00:00:08";
+    private protected override string LameDuck => $"{MachineLoad.Stretch(TimeSpan.FromSeconds(8)):c}";
 
     private protected override ProxyServer.Configuration Configure(int port, int management) =>
         new ProxyServer.Configuration("caddy", "caddy/Caddyfile", port, static (_, file) => ["run", "--adapter", "caddyfile", "--config", file])

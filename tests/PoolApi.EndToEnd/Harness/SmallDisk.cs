@@ -15,7 +15,7 @@ internal sealed class SmallDisk : IDisposable
     {
         var disk = new SmallDisk();
         var run = await ProgramRun.ToEndAsync(
-            new ProcessStartInfo("mount", ["-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", disk.Path]), TimeSpan.FromSeconds(20));
+            new ProcessStartInfo("mount", ["-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", disk.Path]), Patience.Long);
         disk._isMounted = run.ExitCode == 0;
         if (!disk._isMounted)
         {

@@ -25,13 +25,13 @@ public sealed class OutageTests
     private static async Task SurviveAsync(PostgresServer postgres, Func<Task> goAway, Func<Task> comeBack, TimeSpan away)
     {
         // A lease that outlasts it: what runs stays in the hands that it is in.
-        await using var installation = await Installation.StartAsync(2, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", "--Jobs:Lease 00:02:00");
+        await using var installation = await Installation.StartAsync(2, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", "--Jobs:Lease 00:30:00");
         foreach (var instance in installation.Instances)
             instance.Api.RepeatsReads = false; // the store is away
         int turn = 0;
         await using var clients = new CarefulClients(
             6, "/v1/diagnostics/sleep?ms=10", () => installation.Instances[Interlocked.Increment(ref turn) & 1].Api.Port, pauseMs: 20);
-        var running = await installation.Here.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms={(int)away.TotalMilliseconds / 2 + 1000}");
+        var running = await installation.Here.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms={MachineLoad.Stretch((int)away.TotalMilliseconds / 2 + 1000)}");
         await installation.Here.Api.SeeJobAsync(running, job => job.State == "running", "the job to run");
         await Eventually.SeesAsync(() => Task.FromResult(clients.Promised.Count), n => n > 50, "the clients to be under way");
 

@@ -149,7 +149,7 @@ public sealed class AttemptTests
             return ScriptedExecutor.Success;
         });
 
-        Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(timeout: MachineLoad.Stretch(TimeSpan.FromMilliseconds(500))))).Id, JobState.Expired);
+        Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(timeout: MachineLoad.Stretch(TimeSpan.FromSeconds(1))))).Id, JobState.Expired);
 
         Assert.Equal(("expired", 1), (job.Error!.Name, job.Attempt));
         Assert.Null((await rig.Store.GetResultAsync(job.Id, Token))!.Result);

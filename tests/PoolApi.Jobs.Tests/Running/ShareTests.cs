@@ -159,7 +159,7 @@ public sealed class ShareTests
 
         gate.Open();
 
-        await done.Task.Patiently();
+        await done.Task.WaitAsync(MachineLoad.Stretch(Long), Token); // a thousand steps, one after the other
         rig.Dispatcher.Close();
         await Task.WhenAll([.. first, .. clients]).Patiently();
         return (jobs, requests);

@@ -133,10 +133,10 @@ public class JobFailureTests
             app.MapPost("/v1/slow", string (OfScope service) =>
             {
                 service.Disposed = () => disposed.Signal();
-                Assert.True(release.Wait(TimeSpan.FromSeconds(60)));
+                Assert.True(release.Wait(Patience.Long));
                 if (disposed.CurrentCount < 2) Interlocked.Increment(ref disposedEarly);
                 returned.Signal();
-                Assert.True(returned.Wait(TimeSpan.FromSeconds(60))); // both have looked
+                Assert.True(returned.Wait(Patience.Long)); // both have looked
                 return "late";
             }).AllowJobs().RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50));
         }, services: static services => services.AddScoped<OfScope>());
@@ -149,7 +149,7 @@ public class JobFailureTests
         Assert.Equal((2, "failed", "run-timeout"), ((int)job["attempt"]!, (string?)job["state"], (string?)job["error"]!["name"]));
         Assert.Equal(2, app.App.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Counts[WorkOutcome.TimedOut]);
         release.Set();
-        Assert.True(disposed.Wait(TimeSpan.FromSeconds(60), ServiceApp.Token));
+        Assert.True(disposed.Wait(Patience.Long, ServiceApp.Token));
         Assert.Equal(0, disposedEarly);
     }
 
