@@ -28,9 +28,11 @@ public static class Patience
         if (!opened.Wait(Long)) throw new TimeoutException("It was never set.");
     }
 
-    public static void JoinPatiently(this Thread thread)
+    /// <param name="thread">The thread.</param>
+    /// <param name="longest">The bound, for a thread of thousands of steps; default: <see cref="Long"/>.</param>
+    public static void JoinPatiently(this Thread thread, TimeSpan? longest = null)
     {
-        if (!thread.Join(Long)) throw new TimeoutException($"The thread {thread.Name} did not end.");
+        if (!thread.Join(longest ?? Long)) throw new TimeoutException($"The thread {thread.Name} did not end.");
     }
 
     /// <summary>Blocks until something holds that gives no signal.</summary>

@@ -184,7 +184,7 @@ public class SpaceTests
                 }
             }
         }))];
-        foreach (Thread submitter in submitters) Assert.True(submitter.Join(MachineLoad.Stretch(Patience.Long)), "A submitter did not end.");
+        foreach (Thread submitter in submitters) submitter.JoinPatiently(MachineLoad.Stretch(Patience.Long));
         pool.Dispose();
         Assert.Equal(4 * Each, completed);
     }

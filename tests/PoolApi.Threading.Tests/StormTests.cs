@@ -59,7 +59,7 @@ public class StormTests
         while (!half.Wait(1, TestContext.Current.CancellationToken)) pool.Resize(resizing.Next(1, MostWorkers + 1));
         pool.Resize(MostWorkers);
         Task<ShutdownReport> stop = pool.ShutdownAsync(cancels ? TimeSpan.Zero : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        foreach (Thread submitter in submitters) Assert.True(submitter.Join(MachineLoad.Stretch(Patience.Long)), "A submitter did not end.");
+        foreach (Thread submitter in submitters) submitter.JoinPatiently(MachineLoad.Stretch(Patience.Long));
         // Nothing advances the clock any more, so no grace can run out: the stop ends only because everything has ended.
         ShutdownReport report = await stop.Patiently();
         Volatile.Write(ref over, true);

@@ -121,7 +121,6 @@ internal sealed class FrameFeed : IDisposable
 
     private void Join()
     {
-        using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
         lock (_lock)
         {
             _watchers++;
@@ -130,6 +129,7 @@ internal sealed class FrameFeed : IDisposable
             // The first frame must be current, not that of the last watcher's time.
             Add();
             // Under the lock: when the watcher is seen, the timer is set.
+            using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
             _ = RunAsync(new PeriodicTimer(Period, _time));
         }
     }

@@ -89,8 +89,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         Assert.All(ended, each => Assert.Equal(1, each.Attempt));
         Assert.Equal(("succeeded", 1), (job.State, job.Attempt));
         Assert.Contains(staying.Instances, job.IsOf);
-        // A busy machine's database may accept a job too late.
-        Assert.All(clients.OtherAnswers.Keys, static answer => Assert.True(answer == "store-unavailable" && MachineLoad.Factor > 1, answer));
+        Assert.Empty(clients.OtherAnswers);
     }
 
     [Fact]

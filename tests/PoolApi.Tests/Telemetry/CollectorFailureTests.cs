@@ -32,6 +32,8 @@ public sealed class CollectorFailureTests
         string failure = Assert.Single(log[..recovery], static line => line.Contains(Fails, StringComparison.Ordinal));
         Assert.Contains(collector.Url, failure, StringComparison.Ordinal);
         Assert.Contains(reason, failure, StringComparison.Ordinal);
+        string[] told = [.. log.Where(static line => line.Contains(Fails, StringComparison.Ordinal) || line.Contains(Works, StringComparison.Ordinal))];
+        Assert.All(told.Index(), static each => Assert.Contains(each.Index % 2 == 0 ? Fails : Works, each.Item, StringComparison.Ordinal));
         if (fault != FailingCollector.Silent) Assert.Single(log, static line => line.Contains(Works, StringComparison.Ordinal));
     }
 
